@@ -1,0 +1,43 @@
+"""What every encoder is: pictures and texts in, unit-norm rows out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.preprocess import Preprocess
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityHead:
+    """How a model turns cosines into probabilities.
+
+    softmax (CLIP): softmax(logit_scale · cosine) over the candidates.
+    sigmoid (SigLIP): sigmoid(logit_scale · cosine + logit_bias), each candidate for itself.
+    """
+
+    kind: Literal["softmax", "sigmoid"]
+    logit_scale: float
+    logit_bias: float = 0.0
+
+
+class Encoder(Protocol):
+    """A dual encoder. Rows are unit-norm float32 in the order of the input; an empty input gives (0, dim)."""
+
+    name: str  # as a user would give it to --model: "starter", "org/name@revision", "/dir"
+    fingerprint: str  # hex; equal exactly when weights, preprocessing and tokenizer are equal
+    dim: int
+    context_length: int  # tokens of text, start and end tokens included
+    preprocess: Preprocess
+    head: ProbabilityHead
+
+    def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, height, width, 3) uint8 RGB crops, see `preprocess.resize_and_crop` → (n, dim)."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """n texts → (n, dim). A text longer than the context becomes the normalised mean of its chunks, with one
+        `ClipSearchNotice` a call that says how many texts were split."""
+        ...

@@ -1,0 +1,74 @@
+"""Every error the library raises on purpose, and the notices it gives.
+
+ClipSearchError
+├── InputError              a folder, file or argument that can't be used
+│   └── QueryError          an empty query, a query that can't be understood
+├── ImageReadError          one picture that can't be read or decoded
+├── ModelError              a model that can't be loaded or does not fit
+│   └── ModelUnavailableError   its files are not here and the hub can't be reached
+├── VectorIndexError        the nearest-neighbour index
+│   └── IndexMismatchError  embeddings of another model or dimension
+├── StoreError              the SQL store
+│   ├── CatalogNotFoundError
+│   └── SchemaOutdatedError the catalog was written by a newer clipsearch
+└── MissingExtraError       an optional package is needed
+
+`exit_code` is what the command line returns for the error.
+
+Notices are warnings: things the user should know that stop nothing.
+ClipSearchNotice(UserWarning)
+"""
+
+
+class ClipSearchError(Exception):
+    """Base of all errors; its text is one line that says what failed, with which value, and what to do next."""
+
+    exit_code = 1
+
+
+class InputError(ClipSearchError):
+    exit_code = 2
+
+
+class QueryError(InputError):
+    pass
+
+
+class ImageReadError(ClipSearchError):
+    pass
+
+
+class ModelError(ClipSearchError):
+    pass
+
+
+class ModelUnavailableError(ModelError):
+    exit_code = 4
+
+
+class VectorIndexError(ClipSearchError):
+    pass
+
+
+class IndexMismatchError(VectorIndexError):
+    pass
+
+
+class StoreError(ClipSearchError):
+    pass
+
+
+class CatalogNotFoundError(StoreError):
+    exit_code = 3
+
+
+class SchemaOutdatedError(StoreError):
+    pass
+
+
+class MissingExtraError(ClipSearchError):
+    pass
+
+
+class ClipSearchNotice(UserWarning):
+    """Something the user should know that stops nothing; given through `warnings.warn`."""
