@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,16 @@ class ProbabilityHead:
     kind: Literal["softmax", "sigmoid"]
     logit_scale: float
     logit_bias: float = 0.0
+
+    def probabilities(self, cosines: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Cosines (…, n) → probabilities (…, n); softmax runs over the last axis, the candidates."""
+        logits = np.asarray(cosines, dtype=np.float64) * self.logit_scale
+        if self.kind == "sigmoid":
+            return np.asarray(1.0 / (1.0 + np.exp(-(logits + self.logit_bias))))
+        if logits.shape[-1] == 0:
+            return logits
+        weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 class Encoder(Protocol):

@@ -1,0 +1,153 @@
+"""What the library returns: frozen records, one shape each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """A file that was found and could not be indexed."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one `index` run did. found = embedded + reused + unchanged + len(skipped) + vanished.
+
+    Attributes:
+        found: picture files seen under the folders.
+        embedded: files whose content went through the model in this run.
+        reused: new or changed paths whose content was already known (copies, renames, moves).
+        unchanged: same path, size and modification time as before.
+        removed: files that were known and are gone.
+        skipped: files that could not be indexed, with the reason; also those known to be bad since an earlier run.
+        unsupported: picture files of kinds that are not read, number by extension, e.g. {".cr2": 8}.
+        seconds: wall time of the run.
+        model: name of the model.
+        interrupted: stopped by the user before the end; what was done is kept.
+    """
+
+    found: int
+    embedded: int
+    reused: int
+    unchanged: int
+    removed: int
+    skipped: tuple[SkippedFile, ...]
+    unsupported: dict[str, int]
+    seconds: float
+    model: str
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """One picture that answers a query.
+
+    Attributes:
+        rank: from 1.
+        score: cosine, -1 to 1, higher is better; comes from the model and is no probability.
+        path: absolute path of the picture (non-UTF-8 bytes as surrogate escapes).
+        content_id: the catalog's number for the picture's content.
+        copies: absolute paths of other files with the same content.
+    """
+
+    rank: int
+    score: float
+    path: str
+    content_id: int
+    copies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionHit:
+    """One text that answers a picture.
+
+    Attributes:
+        rank: from 1.
+        text: the caption or candidate text.
+        score: cosine, -1 to 1.
+        probability: softmax(logit_scale · cosine) over all candidates, or sigmoid(logit_scale · cosine + logit_bias).
+    """
+
+    rank: int
+    text: str
+    score: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMatch:
+    """One picture of a few that answers a text; probability is over those pictures."""
+
+    rank: int
+    path: str
+    score: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionsReport:
+    """What adding captions did: lines read, new ones, ones already stored, and broken lines with their number."""
+
+    added: int
+    known: int
+    broken: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model that has embeddings in a catalog."""
+
+    model_id: int
+    name: str
+    fingerprint: str
+    dim: int
+    images: int
+    captions: int
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The last `index` run, times in UTC."""
+
+    started_at: datetime
+    seconds: float
+    found: int
+    embedded: int
+    reused: int
+    unchanged: int
+    removed: int
+    skipped: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogStatus:
+    """Counts and sizes of a catalog.
+
+    Attributes:
+        directory: where it lies.
+        model: name of the model in use, None before the first index run.
+        folders: indexed folders.
+        files: indexed picture files.
+        pictures: different contents among them.
+        skipped: files that could not be indexed.
+        captions: stored captions.
+        database_bytes: SQLite file with its log.
+        index_bytes: FAISS snapshots.
+    """
+
+    directory: str
+    model: str | None
+    models: tuple[ModelInfo, ...]
+    folders: tuple[str, ...]
+    files: int
+    pictures: int
+    skipped: int
+    captions: int
+    database_bytes: int
+    index_bytes: int
+    last_run: LastRun | None
