@@ -1,0 +1,1 @@
+"""Nearest neighbours: where the embeddings lie. Derived from the store and rebuilt from it at any time."""

@@ -1,0 +1,35 @@
+"""What every vector index is."""
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class VectorIndex(Protocol):
+    """Inner product over unit-norm rows: the score is the cosine, higher is better."""
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def count(self) -> int:
+        """Rows that a search can return."""
+        ...
+
+    def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
+        """ids (n,), embeddings (n, dim) unit-norm.
+
+        Raises:
+            IndexMismatchError: another dimension.
+            VectorIndexError: an id that is there already, or twice in `ids`.
+        """
+        ...
+
+    def remove(self, ids: NDArray[np.int64]) -> int:
+        """Takes rows out; unknown ids are passed over. Returns how many went."""
+        ...
+
+    def search(self, queries: NDArray[np.float32], top_k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """queries (q, dim) → scores (q, k) and ids (q, k), best first, equal scores by id; k = min(top_k, count)."""
+        ...

@@ -1,0 +1,104 @@
+"""The FAISS index in memory or mapped from a file. The only file that imports faiss."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import IndexMismatchError, VectorIndexError
+
+# Flat float16: exact for rows that SQL keeps as float16 anyway, half the memory of float32 and, measured on 2 cores
+# at 512 dimensions, five times as fast as IndexFlatIP (7 ms at 200,000 rows, 32 ms at a million).
+FACTORY = "IDMap,SQfp16"
+
+
+class FaissIndex:
+    """`VectorIndex` over one FAISS index; see the protocol for the methods."""
+
+    def __init__(self, dim: int) -> None:
+        # The metric is named: FAISS's default for scalar quantizers is L2.
+        self._faiss: Any = faiss.index_factory(dim, FACTORY, faiss.METRIC_INNER_PRODUCT)
+        self._is_mapped = False
+
+    @classmethod
+    def load(cls, path: Path) -> "FaissIndex":
+        """Maps a file that `save` wrote; pages are read when a search needs them. Such an index is read-only.
+
+        Raises:
+            VectorIndexError: it can't be read as an index.
+        """
+        index = cls.__new__(cls)
+        try:
+            index._faiss = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except (RuntimeError, OSError) as error:
+            raise VectorIndexError(f"can't read the index {path}") from error
+        index._is_mapped = True
+        return index
+
+    def save(self, path: Path) -> None:
+        """Writes through Python's own files: FAISS can't open every path on Windows."""
+        path.write_bytes(faiss.serialize_index(self._faiss).tobytes())
+
+    @property
+    def dim(self) -> int:
+        return int(self._faiss.d)
+
+    @property
+    def count(self) -> int:
+        return int(self._faiss.ntotal)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """All ids (n,) in row order."""
+        return np.asarray(faiss.vector_to_array(self._faiss.id_map), dtype=np.int64)
+
+    def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
+        self._refuse_when_mapped()
+        if embeddings.ndim != 2 or embeddings.shape[1] != self.dim or len(ids) != len(embeddings):
+            raise IndexMismatchError(
+                f"the index takes rows of {self.dim} numbers, got {len(ids)} ids and embeddings {embeddings.shape}"
+            )
+        # FAISS takes a duplicate id in silence and then returns it twice.
+        if len(np.unique(ids)) != len(ids) or self.contains(ids).any():
+            raise VectorIndexError("an id is in the index already")
+        self._faiss.add_with_ids(np.ascontiguousarray(embeddings, dtype=np.float32), np.asarray(ids, dtype=np.int64))
+
+    def remove(self, ids: NDArray[np.int64]) -> int:
+        self._refuse_when_mapped()
+        return int(self._faiss.remove_ids(np.asarray(ids, dtype=np.int64)))
+
+    def contains(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the ids (n,) are in the index, bool (n,)."""
+        return np.isin(ids, self.ids)
+
+    def _refuse_when_mapped(self) -> None:
+        if self._is_mapped:
+            raise VectorIndexError("an index mapped from a file can't be changed")
+
+    def search(
+        self, queries: NDArray[np.float32], top_k: int, *, without: Sequence[int] = ()
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """As in the protocol; `without`: ids that are passed over."""
+        if queries.ndim != 2 or queries.shape[1] != self.dim:
+            raise IndexMismatchError(f"the index takes queries of {self.dim} numbers, got {queries.shape}")
+        top_k = min(top_k, self.count - len(without))
+        if top_k <= 0:
+            return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+        params = None
+        if without:
+            left_out = faiss.IDSelectorBatch(np.asarray(without, dtype=np.int64))
+            params = faiss.SearchParameters()
+            params.sel = faiss.IDSelectorNot(left_out)
+        scores, ids = self._faiss.search(np.ascontiguousarray(queries, dtype=np.float32), top_k, params=params)
+        return sort_by_score(scores, ids, top_k)
+
+
+def sort_by_score(
+    scores: NDArray[np.float32], ids: NDArray[np.int64], top_k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """(q, n) scores and ids → the best `top_k` of each row, best first, equal scores by id."""
+    order = np.lexsort((ids, -scores), axis=-1)[:, :top_k]
+    return np.take_along_axis(scores, order, axis=-1), np.take_along_axis(ids, order, axis=-1)

@@ -1,0 +1,79 @@
+"""Brings a catalog's schema up to date with the Alembic migrations, after a backup copy."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from clipsearch.errors import SchemaOutdatedError, StoreError
+
+# The newest revision in migrations/versions; a test keeps both equal. It stands here so that opening an
+# up-to-date catalog need not import Alembic.
+HEAD_REVISION = "0001"
+
+
+def migrations_folder() -> Path:
+    """The folder with Alembic's env.py: inside the installed package, else at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+def current_revision(database: Path) -> str | None:
+    """The revision a database is at; None for an empty or new one.
+
+    Raises:
+        StoreError: the file is no SQLite database, or one with other tables.
+    """
+    if not database.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(database, timeout=30)) as connection:
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if not tables:
+                return None
+            if "alembic_version" not in tables:
+                raise StoreError(f"{database} is an SQLite file but no clipsearch catalog")
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"can't open the catalog {database}: {error}") from error
+    return row[0] if row else None
+
+
+def upgrade(database: Path) -> Path | None:
+    """Upgrades the database to HEAD_REVISION, making it when it is new.
+
+    Returns:
+        The backup copy made before an old schema was changed, None when nothing had to be changed or it was new.
+
+    Raises:
+        SchemaOutdatedError: the database was written by a newer clipsearch; it is left as it is.
+        StoreError: it is no catalog.
+    """
+    revision = current_revision(database)
+    if revision == HEAD_REVISION:
+        return None
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    # Alembic interpolates option values: a percent sign in a path must be doubled.
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["database"] = database
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise SchemaOutdatedError(
+            f"the catalog {database.parent} was written by a newer clipsearch (schema {revision}, this one knows "
+            f"{HEAD_REVISION}): upgrade with 'pip install -U clipsearch'"
+        )
+    backup = None if revision is None else _back_up(database, revision)
+    command.upgrade(config, "head")
+    return backup
+
+
+def _back_up(database: Path, revision: str) -> Path:
+    backup = database.with_name(f"{database.stem}.schema-{revision}.backup{database.suffix}")
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    return backup

@@ -1,0 +1,110 @@
+"""Which models have embeddings in the catalog, and which one is in use."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Row, func, insert, select, update
+
+from clipsearch.store import tables
+from clipsearch.store.database import Database
+from clipsearch.types import ModelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A row of `models`; a generation grows when embeddings of that kind are deleted or replaced."""
+
+    model_id: int
+    name: str
+    fingerprint: str
+    dim: int
+    image_generation: int
+    caption_generation: int
+
+
+def utc_now() -> datetime:
+    """The time as SQL keeps it: UTC without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class ModelStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def find_current(self) -> StoredModel | None:
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(tables.models).join(tables.catalog, tables.catalog.c.model_id == tables.models.c.model_id)
+            ).first()
+        return None if row is None else _stored(row)
+
+    def find(self, fingerprint: str) -> StoredModel | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(tables.models).where(tables.models.c.fingerprint == fingerprint)).first()
+        return None if row is None else _stored(row)
+
+    def add(self, *, name: str, fingerprint: str, dim: int) -> StoredModel:
+        """Registers a model; one that is known keeps its row and takes the new name (a folder that moved)."""
+        model = tables.models
+        with self._database.write() as connection:
+            known = connection.execute(select(model.c.model_id).where(model.c.fingerprint == fingerprint)).scalar()
+            if known is None:
+                connection.execute(
+                    insert(model).values(
+                        name=name,
+                        fingerprint=fingerprint,
+                        dim=dim,
+                        image_generation=0,
+                        caption_generation=0,
+                        added_at=utc_now(),
+                    )
+                )
+            else:
+                connection.execute(update(model).where(model.c.model_id == known).values(name=name))
+            row = connection.execute(select(model).where(model.c.fingerprint == fingerprint)).one()
+        return _stored(row)
+
+    def set_current(self, model_id: int) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(tables.catalog).values(model_id=model_id))
+
+    def list_all(self) -> tuple[ModelInfo, ...]:
+        """All models with their numbers of embeddings, the oldest first."""
+        images, captions = tables.image_embeddings, tables.caption_embeddings
+        with self._database.read() as connection:
+            current = connection.execute(select(tables.catalog.c.model_id)).scalar()
+            rows: Sequence[Row[tuple[object, ...]]] = connection.execute(
+                select(tables.models).order_by(tables.models.c.model_id)
+            ).all()
+            counts = {
+                (table.name, model_id): count
+                for table in (images, captions)
+                for model_id, count in connection.execute(
+                    select(table.c.model_id, func.count()).group_by(table.c.model_id)
+                )
+            }
+        return tuple(
+            ModelInfo(
+                model_id=stored.model_id,
+                name=stored.name,
+                fingerprint=stored.fingerprint,
+                dim=stored.dim,
+                images=counts.get((images.name, stored.model_id), 0),
+                captions=counts.get((captions.name, stored.model_id), 0),
+                is_current=stored.model_id == current,
+            )
+            for stored in map(_stored, rows)
+        )
+
+
+def _stored(row: Row[tuple[object, ...]]) -> StoredModel:
+    values = row._mapping
+    return StoredModel(
+        model_id=values["model_id"],
+        name=values["name"],
+        fingerprint=values["fingerprint"],
+        dim=values["dim"],
+        image_generation=values["image_generation"],
+        caption_generation=values["caption_generation"],
+    )

@@ -1,0 +1,280 @@
+"""Folders, the files in them, and the contents those files have."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, and_, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from clipsearch.store import tables
+from clipsearch.store.database import Database
+from clipsearch.store.models import utc_now
+from clipsearch.vectors import to_bytes
+
+# Parameters of one IN (...): SQLite allows 32,766. Source: https://sqlite.org/limits.html
+_IN_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A folder to look through: the whole of an indexed root, or a subfolder of it ("" is the root itself)."""
+
+    root_id: int
+    root: str
+    subfolder: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the last run knew of a file; it has a content or a reason why it has none."""
+
+    file_id: int
+    size_bytes: int
+    mtime_ns: int
+    content_id: int | None
+    skip_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRecord:
+    """A new content: blake3 of the whole file, what EXIF says, and its unit-norm embedding (dim,)."""
+
+    blake3: bytes
+    size_bytes: int
+    width: int
+    height: int
+    format: str
+    taken_at: datetime | None
+    camera: str | None
+    latitude: float | None
+    longitude: float | None
+    embedding: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file as it was when it was read: `blake3` of a content that is stored, or a `skip_reason`."""
+
+    root_id: int
+    relative_path: str
+    size_bytes: int
+    mtime_ns: int
+    blake3: bytes | None
+    skip_reason: str | None = None
+
+
+class PictureStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_root(self, folder: str) -> Scope:
+        """Registers an absolute folder.
+
+        A folder inside a known root is a subfolder of that root; known roots inside the folder become part of it,
+        so that no file is ever known under two roots.
+        """
+        roots = tables.roots
+        with self._database.write() as connection:
+            known = {row.path: row.root_id for row in connection.execute(select(roots.c.root_id, roots.c.path))}
+            for path, root_id in known.items():
+                if folder == path or _is_inside(folder, path):
+                    return Scope(root_id, path, "" if folder == path else os.path.relpath(folder, path))
+            root_id = connection.execute(
+                insert(roots).values(path=folder, added_at=utc_now()).returning(roots.c.root_id)
+            ).scalar_one()
+            for path, child_id in known.items():
+                if _is_inside(path, folder):
+                    _absorb(connection, child_id, os.path.relpath(path, folder), into=root_id)
+        return Scope(root_id, folder, "")
+
+    def list_roots(self) -> list[Scope]:
+        with self._database.read() as connection:
+            rows = connection.execute(select(tables.roots).order_by(tables.roots.c.root_id))
+            return [Scope(row.root_id, row.path, "") for row in rows]
+
+    def known_files(self, scope: Scope) -> dict[str, KnownFile]:
+        """Files of earlier runs by relative path."""
+        files = tables.files
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(
+                    files.c.relative_path,
+                    files.c.file_id,
+                    files.c.size_bytes,
+                    files.c.mtime_ns,
+                    files.c.content_id,
+                    files.c.skip_reason,
+                ).where(files.c.root_id == scope.root_id)
+            ).all()
+        return {
+            row[0]: KnownFile(row[1], row[2], row[3], row[4], row[5])
+            for row in rows
+            if not scope.subfolder or _is_inside(row[0], scope.subfolder)
+        }
+
+    def has_embedding(self, blake3: bytes, *, model_id: int) -> bool:
+        """True when this content is stored with an embedding of the model. Safe to call from any thread."""
+        content, embedding = tables.contents, tables.image_embeddings
+        with self._database.read() as connection:
+            return (
+                connection.execute(
+                    select(embedding.c.embedding_id)
+                    .join(content, content.c.content_id == embedding.c.content_id)
+                    .where(content.c.blake3 == blake3, embedding.c.model_id == model_id)
+                ).first()
+                is not None
+            )
+
+    def contents_without_embedding(self, *, model_id: int) -> dict[int, bytes]:
+        """blake3 by content id, of contents that have a file and that the model has not embedded yet."""
+        content, file, embedding = tables.contents, tables.files, tables.image_embeddings
+        has_file = select(file.c.file_id).where(file.c.content_id == content.c.content_id).exists()
+        joined = content.outerjoin(
+            embedding,
+            and_(embedding.c.content_id == content.c.content_id, embedding.c.model_id == model_id),
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(content.c.content_id, content.c.blake3)
+                .select_from(joined)
+                .where(embedding.c.embedding_id.is_(None), has_file)
+            ).all()
+        return {row[0]: row[1] for row in rows}
+
+    def record(self, contents: Sequence[ContentRecord], files: Sequence[FileRecord], *, model_id: int) -> None:
+        """Stores contents with their embeddings and the files that have them, all or nothing.
+
+        A content or an embedding that is stored already is kept: a second writer does no harm.
+        """
+        with self._database.write() as connection:
+            if contents:
+                _insert_contents(connection, contents, model_id)
+            if files:
+                _upsert_files(connection, files)
+
+    def remove_files(self, file_ids: Iterable[int]) -> None:
+        """Forgets files. Their contents and embeddings stay."""
+        rows = list(file_ids)
+        with self._database.write() as connection:
+            for start in range(0, len(rows), _IN_LIMIT):
+                part = rows[start : start + _IN_LIMIT]
+                connection.execute(delete(tables.files).where(tables.files.c.file_id.in_(part)))
+
+    def paths(self, content_ids: Sequence[int]) -> dict[int, list[str]]:
+        """Absolute paths of the files that have each content, sorted; contents without a file are left out."""
+        file, root = tables.files, tables.roots
+        found: dict[int, list[str]] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(content_ids), _IN_LIMIT):
+                part = [int(content_id) for content_id in content_ids[start : start + _IN_LIMIT]]
+                rows = connection.execute(
+                    select(file.c.content_id, root.c.path, file.c.relative_path)
+                    .join(root, root.c.root_id == file.c.root_id)
+                    .where(file.c.content_id.in_(part))
+                )
+                for content_id, folder, relative in rows:
+                    found.setdefault(content_id, []).append(os.path.join(folder, relative))  # noqa: PTH118
+        return {content_id: sorted(paths) for content_id, paths in found.items()}
+
+    def counts(self) -> tuple[int, int, int]:
+        """(files with a content, different contents among them, skipped files)."""
+        file = tables.files
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(
+                    func.count(file.c.content_id),
+                    func.count(file.c.content_id.distinct()),
+                    func.count() - func.count(file.c.content_id),
+                )
+            ).one()
+        return row[0], row[1], row[2]
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path.startswith(folder if folder.endswith(os.sep) else folder + os.sep)
+
+
+def _absorb(connection: Connection, root_id: int, prefix: str, *, into: int) -> None:
+    """Moves the files of one root below another."""
+    file = tables.files
+    rows = connection.execute(select(file.c.file_id, file.c.relative_path).where(file.c.root_id == root_id)).all()
+    for file_id, relative in rows:
+        connection.execute(
+            update(file)
+            .where(file.c.file_id == file_id)
+            .values(root_id=into, relative_path=str(Path(prefix, relative)))
+        )
+    connection.execute(delete(tables.roots).where(tables.roots.c.root_id == root_id))
+
+
+def _content_ids(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
+    content = tables.contents
+    rows = connection.execute(select(content.c.blake3, content.c.content_id).where(content.c.blake3.in_(set(digests))))
+    return {row[0]: row[1] for row in rows}
+
+
+def _insert_contents(connection: Connection, contents: Sequence[ContentRecord], model_id: int) -> None:
+    now = utc_now()
+    connection.execute(
+        insert(tables.contents).on_conflict_do_nothing(),
+        [
+            {
+                "blake3": content.blake3,
+                "size_bytes": content.size_bytes,
+                "width": content.width,
+                "height": content.height,
+                "format": content.format,
+                "taken_at": content.taken_at,
+                "camera": content.camera,
+                "latitude": content.latitude,
+                "longitude": content.longitude,
+                "added_at": now,
+            }
+            for content in contents
+        ],
+    )
+    ids = _content_ids(connection, (content.blake3 for content in contents))
+    connection.execute(
+        insert(tables.image_embeddings).on_conflict_do_nothing(),
+        [
+            {
+                "model_id": model_id,
+                "content_id": ids[content.blake3],
+                "embedding": to_bytes(content.embedding),
+            }
+            for content in contents
+        ],
+    )
+
+
+def _upsert_files(connection: Connection, files: Sequence[FileRecord]) -> None:
+    ids = _content_ids(connection, (file.blake3 for file in files if file.blake3 is not None))
+    statement = insert(tables.files)
+    fresh = statement.excluded
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["root_id", "relative_path"],
+            set_={
+                "size_bytes": fresh.size_bytes,
+                "mtime_ns": fresh.mtime_ns,
+                "content_id": fresh.content_id,
+                "skip_reason": fresh.skip_reason,
+            },
+        ),
+        [
+            {
+                "root_id": file.root_id,
+                "relative_path": file.relative_path,
+                "size_bytes": file.size_bytes,
+                "mtime_ns": file.mtime_ns,
+                "content_id": None if file.blake3 is None else ids[file.blake3],
+                "skip_reason": file.skip_reason,
+            }
+            for file in files
+        ],
+    )

@@ -1,0 +1,168 @@
+"""The tables. `migrations/` makes them; a test checks that both say the same.
+
+    roots ──< files >── contents ──< image_embeddings >── models
+                        captions ──< caption_embeddings >──┘
+
+A file points at its content, a content has one embedding a model: a copy, a rename or a move costs no second embedding.
+Contents stay when their last file goes, so that a file that comes back costs nothing either.
+"""
+
+import os
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.types import BigInteger
+
+# Named constraints, so that Alembic can find and change them on SQLite.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives out ever-growing row numbers only to a column declared INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class PathBytes(TypeDecorator[str]):
+    """A path as the bytes the file system has: names that are not UTF-8 survive."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        return None if value is None else os.fsencode(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else os.fsdecode(value)
+
+
+# One row. `uuid` names this catalog to files derived from it.
+catalog = Table(
+    "catalog",
+    metadata,
+    Column("catalog_id", Integer, primary_key=True),
+    Column("uuid", String(36), nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("model_id", ForeignKey("models.model_id"), nullable=True),
+)
+
+# A generation grows when embeddings of that kind are deleted or replaced, which makes older snapshots stale;
+# additions are seen by their growing ids.
+models = Table(
+    "models",
+    metadata,
+    Column("model_id", RowId, primary_key=True),
+    Column("fingerprint", String(64), nullable=False, unique=True),
+    Column("name", PathBytes, nullable=False),
+    Column("dim", Integer, nullable=False),
+    Column("image_generation", Integer, nullable=False),
+    Column("caption_generation", Integer, nullable=False),
+    Column("added_at", DateTime, nullable=False),
+)
+
+roots = Table(
+    "roots",
+    metadata,
+    Column("root_id", RowId, primary_key=True),
+    Column("path", PathBytes, nullable=False, unique=True),
+    Column("added_at", DateTime, nullable=False),
+)
+
+# Width and height are those of the upright picture. taken_at is the camera's local time, as EXIF has it.
+contents = Table(
+    "contents",
+    metadata,
+    Column("content_id", RowId, primary_key=True),
+    Column("blake3", LargeBinary(32), nullable=False, unique=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("taken_at", DateTime, nullable=True),
+    Column("camera", String(128), nullable=True),
+    Column("latitude", Float, nullable=True),
+    Column("longitude", Float, nullable=True),
+    Column("added_at", DateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# A file has a content or a reason why it has none; size and mtime say when to look again.
+files = Table(
+    "files",
+    metadata,
+    Column("file_id", RowId, primary_key=True),
+    Column("root_id", ForeignKey("roots.root_id"), nullable=False),
+    Column("relative_path", PathBytes, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("content_id", ForeignKey("contents.content_id"), nullable=True),
+    Column("skip_reason", String, nullable=True),
+    UniqueConstraint("root_id", "relative_path"),
+)
+Index("ix_files_content_id", files.c.content_id)
+
+image_embeddings = Table(
+    "image_embeddings",
+    metadata,
+    Column("embedding_id", RowId, primary_key=True),
+    Column("model_id", ForeignKey("models.model_id"), nullable=False),
+    Column("content_id", ForeignKey("contents.content_id"), nullable=False),
+    Column("embedding", LargeBinary, nullable=False),
+    UniqueConstraint("model_id", "content_id"),
+    sqlite_autoincrement=True,
+)
+
+captions = Table(
+    "captions",
+    metadata,
+    Column("caption_id", RowId, primary_key=True),
+    Column("text", String, nullable=False, unique=True),
+    Column("added_at", DateTime, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+caption_embeddings = Table(
+    "caption_embeddings",
+    metadata,
+    Column("embedding_id", RowId, primary_key=True),
+    Column("model_id", ForeignKey("models.model_id"), nullable=False),
+    Column("caption_id", ForeignKey("captions.caption_id"), nullable=False),
+    Column("embedding", LargeBinary, nullable=False),
+    UniqueConstraint("model_id", "caption_id"),
+    sqlite_autoincrement=True,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("run_id", RowId, primary_key=True),
+    Column("model_id", ForeignKey("models.model_id"), nullable=False),
+    Column("started_at", DateTime, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("found", Integer, nullable=False),
+    Column("embedded", Integer, nullable=False),
+    Column("reused", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("finished", Boolean, nullable=False),
+)

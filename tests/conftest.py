@@ -1,0 +1,29 @@
+"""What every test gets: an environment of its own, and no way to a model hub."""
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path_factory.mktemp("home")
+    for name in ("CLIPSEARCH_CATALOG", "CLIPSEARCH_MODEL", "CLIPSEARCH_DEVICE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CLIPSEARCH_CACHE", str(home / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("HF_HOME", str(home / "hub"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared(repository: Path) -> Path:
+    folder = repository.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("the folder with known answers (../shared) is not here")
+    return folder

@@ -1,0 +1,127 @@
+"""One contract for every vector index: it equals a scan with numpy."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from clipsearch.errors import IndexMismatchError, VectorIndexError
+from clipsearch.indexes.base import VectorIndex
+from clipsearch.indexes.faiss_index import FaissIndex
+from clipsearch.indexes.snapshot import SnapshotIndex
+from clipsearch.vectors import from_bytes, normalise, to_bytes
+
+DIM = 48
+Rows = NDArray[np.float32]
+
+
+def unit_rows(count: int, seed: int = 0, dim: int = DIM) -> Rows:
+    """Unit rows as SQL gives them back: rounded to float16."""
+    rows = normalise(np.random.default_rng(seed).standard_normal((count, dim)))
+    return from_bytes([to_bytes(row) for row in rows], dim)
+
+
+def brute_force(ids: NDArray[np.int64], rows: Rows, queries: Rows, top_k: int) -> tuple[Rows, NDArray[np.int64]]:
+    scores = queries @ rows.T
+    order = np.lexsort((np.broadcast_to(ids, scores.shape), -scores))[:, :top_k]
+    return np.take_along_axis(scores, order, 1), ids[order]
+
+
+def half_mapped(tmp_path, ids: NDArray[np.int64], rows: Rows) -> SnapshotIndex:
+    half = len(ids) // 2
+    base = FaissIndex(rows.shape[1])
+    base.add(ids[:half], rows[:half])
+    base.save(tmp_path / "half.faiss")
+    index = SnapshotIndex(rows.shape[1], FaissIndex.load(tmp_path / "half.faiss"))
+    index.add(ids[half:], rows[half:])
+    return index
+
+
+def in_memory(tmp_path, ids: NDArray[np.int64], rows: Rows) -> FaissIndex:
+    index = FaissIndex(rows.shape[1])
+    index.add(ids, rows)
+    return index
+
+
+def only_tail(tmp_path, ids: NDArray[np.int64], rows: Rows) -> SnapshotIndex:
+    index = SnapshotIndex(rows.shape[1])
+    index.add(ids, rows)
+    return index
+
+
+@pytest.fixture(params=[in_memory, half_mapped, only_tail], ids=lambda make: make.__name__)
+def make(request, tmp_path) -> Callable[[NDArray[np.int64], Rows], VectorIndex]:
+    return lambda ids, rows: request.param(tmp_path, ids, rows)
+
+
+def test_search_equals_brute_force_on_10000_rows(make):
+    ids = np.random.default_rng(1).permutation(10_000).astype(np.int64) * 3 + 5
+    rows, queries = unit_rows(10_000), unit_rows(50, seed=9)
+    scores, found = make(ids, rows).search(queries, 20)
+    expected_scores, expected = brute_force(ids, rows, queries, 20)
+    np.testing.assert_allclose(scores, expected_scores, atol=1e-5)
+    # Where two neighbours differ by less than float32 sums do, either order is right.
+    gaps = np.diff(expected_scores, axis=1)
+    clear = np.ones_like(expected, dtype=bool)
+    clear[:, 1:] &= gaps < -1e-6
+    clear[:, :-1] &= gaps < -1e-6
+    assert clear.mean() > 0.95
+    np.testing.assert_array_equal(found[clear], expected[clear])
+
+
+def test_more_than_there_are_gives_what_there_is(make):
+    ids = np.arange(7, dtype=np.int64)
+    scores, found = make(ids, unit_rows(7)).search(unit_rows(2, seed=3), 100)
+    assert scores.shape == found.shape == (2, 7)
+    assert set(found[0].tolist()) == set(range(7))
+
+
+def test_empty_index_gives_nothing(make):
+    index = make(np.empty(0, np.int64), np.empty((0, DIM), np.float32))
+    scores, found = index.search(unit_rows(1), 5)
+    assert scores.shape == found.shape == (1, 0)
+    assert index.count == 0
+
+
+def test_ids_beyond_32_bits(make):
+    ids = np.array([2**31, 2**40 + 1, 2**62], dtype=np.int64)
+    rows = unit_rows(3)
+    _, found = make(ids, rows).search(rows, 1)
+    assert found[:, 0].tolist() == ids.tolist()
+
+
+def test_equal_scores_come_by_id(make):
+    rows = np.repeat(unit_rows(1), 6, axis=0)
+    _, found = make(np.array([9, 4, 7, 1, 8, 2], dtype=np.int64), rows).search(rows[:1], 6)
+    assert found[0].tolist() == [1, 2, 4, 7, 8, 9]
+
+
+def test_removed_ids_are_gone_and_can_come_back(make):
+    ids, rows = np.arange(20, dtype=np.int64), unit_rows(20)
+    if isinstance(index := make(ids, rows), FaissIndex):
+        assert index.count == 20
+    assert index.remove(np.array([3, 15, 99], dtype=np.int64)) == 2
+    assert index.count == 18
+    _, found = index.search(rows[[3, 15]], 18)
+    assert not {3, 15} & set(found.ravel().tolist())
+    index.add(np.array([3], dtype=np.int64), rows[[3]])
+    _, found = index.search(rows[[3]], 1)
+    assert found.tolist() == [[3]]
+    assert index.count == 19
+
+
+@pytest.mark.parametrize("twice", [[1, 1], [2, 50], [15, 60]])
+def test_an_id_is_taken_once(make, twice):
+    index = make(np.arange(20, dtype=np.int64), unit_rows(20))
+    with pytest.raises(VectorIndexError, match="already"):
+        index.add(np.array(twice, dtype=np.int64), unit_rows(2, seed=5))
+    assert index.count == 20
+
+
+def test_other_dimensions_are_refused(make):
+    index = make(np.arange(4, dtype=np.int64), unit_rows(4))
+    with pytest.raises(IndexMismatchError):
+        index.add(np.array([9], dtype=np.int64), unit_rows(1, dim=DIM + 1))
+    with pytest.raises(IndexMismatchError):
+        index.search(unit_rows(1, dim=DIM - 1), 3)
