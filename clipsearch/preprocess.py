@@ -4,13 +4,44 @@ Two steps, so that the first can run in decoding threads and what waits in betwe
 `resize_and_crop` gives uint8 (height, width, 3); `to_pixel_values` makes the normalised float32 batch.
 """
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from clipsearch.errors import ModelError
+
+# The resized long side may be this many times the short side before only the needed strip is made: enough for every
+# panorama to equal transformers, little enough (8 × 224 × 224 × 4 bytes = 1.6 MB) to cost nothing.
+_LONG_SIDE_LIMIT = 8
+
+# Class attributes of the image processors, transformers 5.23.
+_CLIP_DEFAULTS: dict[str, Any] = {
+    "do_resize": True,
+    "size": {"shortest_edge": 224},
+    "resample": 3,
+    "do_center_crop": True,
+    "crop_size": {"height": 224, "width": 224},
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "image_mean": (0.48145466, 0.4578275, 0.40821073),  # OPENAI_CLIP_MEAN
+    "image_std": (0.26862954, 0.26130258, 0.27577711),  # OPENAI_CLIP_STD
+}
+_SIGLIP_DEFAULTS: dict[str, Any] = {
+    **_CLIP_DEFAULTS,
+    "size": {"height": 224, "width": 224},
+    "do_center_crop": False,
+    "crop_size": None,
+    "image_mean": (0.5, 0.5, 0.5),  # IMAGENET_STANDARD_MEAN
+    "image_std": (0.5, 0.5, 0.5),  # IMAGENET_STANDARD_STD
+}
+_PROCESSOR_DEFAULTS = {"CLIP": _CLIP_DEFAULTS, "ChineseCLIP": _CLIP_DEFAULTS, "Siglip": _SIGLIP_DEFAULTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +66,182 @@ class Preprocess:
     rescale_factor: float
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+
+def resize_and_crop(image: Image.Image, spec: Preprocess) -> NDArray[np.uint8]:
+    """Brings an upright RGB picture to the model's size, to the byte as transformers' PIL processors do.
+
+    A picture much longer than wide is never resized as a whole: beyond `_LONG_SIDE_LIMIT` only the strip that the
+    crop keeps is made. A 1 × 4,000 picture would otherwise become 224 × 896,000. There, and only there, values may
+    differ from transformers by a few levels: Pillow chooses the order of its two passes by the shape of the result.
+
+    Args:
+        image: mode "RGB", orientation applied, alpha already on white (see `images.decode`).
+
+    Returns:
+        (height, width, 3) uint8, contiguous.
+
+    Raises:
+        ValueError: the picture has another mode.
+
+    Source: transformers 5.23 `image_transforms.py`: `get_resize_output_image_size(default_to_square=False)`,
+        `resize`, `center_crop`.
+    """
+    if image.mode != "RGB":
+        raise ValueError(f"an RGB picture is needed, not mode {image.mode}")
+    if spec.shortest_edge is None:
+        return _as_array(image.resize((spec.width, spec.height), spec.resample))
+
+    short, long = sorted(image.size)
+    resized_long = int(spec.shortest_edge * long / short)
+    is_upright = image.width <= image.height
+    if resized_long <= _LONG_SIDE_LIMIT * spec.shortest_edge:
+        size = (spec.shortest_edge, resized_long) if is_upright else (resized_long, spec.shortest_edge)
+        return _center_crop(_as_array(image.resize(size, spec.resample)), spec.height, spec.width)
+
+    crop = spec.height if is_upright else spec.width
+    start, kept, _ = _crop_span(resized_long, crop)
+    scale = long / resized_long
+    first, last = start * scale, min((start + kept) * scale, float(long))
+    if is_upright:
+        strip = image.resize((spec.shortest_edge, kept), spec.resample, box=(0, first, short, last))
+    else:
+        strip = image.resize((kept, spec.shortest_edge), spec.resample, box=(first, 0, last, short))
+    return _center_crop(_as_array(strip), spec.height, spec.width)
+
+
+def to_pixel_values(crops: NDArray[np.uint8], spec: Preprocess) -> NDArray[np.float32]:
+    """Rescales and normalises: (n, height, width, 3) uint8 → (n, 3, height, width) float32, contiguous."""
+    scale = np.array([spec.rescale_factor / std for std in spec.std], dtype=np.float32)
+    shift = np.array([mean / std for mean, std in zip(spec.mean, spec.std, strict=True)], dtype=np.float32)
+    pixel_values = crops.transpose(0, 3, 1, 2).astype(np.float32, order="C")
+    pixel_values *= scale[:, None, None]
+    pixel_values -= shift[:, None, None]
+    return pixel_values
+
+
+def from_processor_config(config: Mapping[str, Any]) -> Preprocess:
+    """Reads a transformers `preprocessor_config.json` of CLIP, AltCLIP, Chinese-CLIP, SigLIP or fixed-size SigLIP 2.
+
+    Keys that are missing or null take the default of the image processor the file names; a file that names none is
+    read as CLIP's.
+
+    Raises:
+        ModelError: the file asks for what a fixed-size resize and crop can't honour.
+
+    Source: transformers 5.23 `image_processing_base.py`, `image_processing_utils.py` (`get_size_dict`) and the
+        processors named in `_PROCESSOR_DEFAULTS`.
+    """
+    defaults = _processor_defaults(config)
+    options = {**defaults, **{key: value for key, value in config.items() if value is not None}}
+    if options.get("do_pad"):
+        raise ModelError("the image processor pads its pictures (do_pad), which is not supported")
+    if not options["do_resize"]:
+        raise ModelError(
+            "the image processor does not resize its pictures (do_resize is false), which is not supported"
+        )
+
+    height, width, shortest_edge = _target_size(options)
+    return Preprocess(
+        height=height,
+        width=width,
+        shortest_edge=shortest_edge,
+        resample=_whole_number(options["resample"], "resample", allowed=range(6)),
+        rescale_factor=_number(options["rescale_factor"], "rescale_factor") if options["do_rescale"] else 1.0,
+        mean=_per_channel(options["image_mean"], "image_mean") if options["do_normalize"] else (0.0, 0.0, 0.0),
+        std=_per_channel(options["image_std"], "image_std", not_zero=True)
+        if options["do_normalize"]
+        else (1.0, 1.0, 1.0),
+    )
+
+
+def _as_array(image: Image.Image) -> NDArray[np.uint8]:
+    # np.array, not asarray: a copy of its own, so that the resized picture is not kept alive.
+    return np.array(image, dtype=np.uint8)
+
+
+def _crop_span(length: int, crop: int) -> tuple[int, int, int]:
+    """One axis of transformers' `center_crop`: (first row kept, number kept, rows of padding before them)."""
+    if length >= crop:
+        return (length - crop) // 2, crop, 0
+    return 0, length, math.ceil((crop - length) / 2)
+
+
+def _center_crop(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """The middle (height, width) of (h, w, 3), on black where the picture is smaller."""
+    top, rows, top_padding = _crop_span(pixels.shape[0], height)
+    left, columns, left_padding = _crop_span(pixels.shape[1], width)
+    middle = pixels[top : top + rows, left : left + columns]
+    if (rows, columns) == (height, width):
+        return np.ascontiguousarray(middle)
+    padded = np.zeros((height, width, 3), dtype=np.uint8)
+    padded[top_padding : top_padding + rows, left_padding : left_padding + columns] = middle
+    return padded
+
+
+def _processor_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
+    name = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "CLIPImageProcessor")
+    family = re.sub(r"(ImageProcessor(Fast|Pil)?|FeatureExtractor)$", "", name)
+    if family == "Siglip2" or "max_num_patches" in config:
+        raise ModelError("the image processor makes a variable number of patches (NaFlex), which is not supported")
+    if family not in _PROCESSOR_DEFAULTS:
+        known = ", ".join(f"{family}ImageProcessor" for family in _PROCESSOR_DEFAULTS)
+        raise ModelError(f"the image processor {name} is not supported; supported are {known}")
+    return _PROCESSOR_DEFAULTS[family]
+
+
+def _target_size(options: Mapping[str, Any]) -> tuple[int, int, int | None]:
+    """(height, width, shortest_edge) of `Preprocess`."""
+    size = options["size"]
+    # A bare number means the shortest edge: all these processors have default_to_square = False.
+    size = {"shortest_edge": size} if isinstance(size, int | float) else size
+    if isinstance(size, Mapping):
+        size = {key: value for key, value in size.items() if value is not None}
+    crop = _height_and_width(options["crop_size"], "crop_size") if options["do_center_crop"] else None
+
+    if isinstance(size, Mapping) and set(size) == {"shortest_edge"}:
+        if crop is None:
+            raise ModelError(
+                "the image processor resizes the shortest edge and does not crop, so its pictures have no fixed size"
+            )
+        return *crop, _whole_number(size["shortest_edge"], "size")
+    height, width = _height_and_width(size, "size")
+    if crop is not None and crop != (height, width):
+        raise ModelError(
+            f"the image processor resizes to {height} × {width} and crops {crop[0]} × {crop[1]}, which is not supported"
+        )
+    return height, width, None
+
+
+def _height_and_width(size: object, name: str) -> tuple[int, int]:
+    if isinstance(size, int | float):
+        size = (size, size)
+    elif isinstance(size, Mapping) and {key for key, value in size.items() if value is not None} == {"height", "width"}:
+        size = (size["height"], size["width"])
+    if not isinstance(size, Sequence) or isinstance(size, str) or len(size) != 2:
+        raise ModelError(f"the image processor's {name} is {size!r}, which is not supported")
+    return _whole_number(size[0], name), _whole_number(size[1], name)
+
+
+def _whole_number(value: object, name: str, *, allowed: range = range(1, 4097)) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value not in allowed:
+        raise ModelError(
+            f"the image processor's {name} is {value!r}, not a whole number from {allowed[0]} to {allowed[-1]}"
+        )
+    return int(value)
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ModelError(f"the image processor's {name} is {value!r}, not a number")
+    return float(value)
+
+
+def _per_channel(value: object, name: str, *, not_zero: bool = False) -> tuple[float, float, float]:
+    values = [value] * 3 if isinstance(value, int | float) else value
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != 3:
+        raise ModelError(f"the image processor's {name} is {value!r}, not three numbers")
+    red, green, blue = (_number(channel, name) for channel in values)
+    if not_zero and 0 in (red, green, blue):
+        raise ModelError(f"the image processor's {name} has a zero: {value!r}")
+    return red, green, blue
