@@ -1,0 +1,115 @@
+"""The files of a model directory as the hub lays them out: which there are, which are needed, which are complete."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from clipsearch.errors import ModelError
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+
+# Either of the two holds the image processor; a processor_config.json nests it under "image_processor".
+PREPROCESSOR_CONFIG = "preprocessor_config.json"
+PROCESSOR_CONFIG = "processor_config.json"
+
+# Each entry alone is enough to tokenise.
+TOKENIZER_SETS = (
+    ("tokenizer.json",),
+    ("vocab.json", "merges.txt"),
+    ("vocab.txt",),
+    ("spiece.model",),
+    ("sentencepiece.bpe.model",),
+    ("tokenizer.model",),
+)
+
+# Everything a tokenizer may read; all that are present count for the fingerprint.
+TOKENIZER_FILES = (
+    *(name for names in TOKENIZER_SETS for name in names),
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+
+# What a download takes beside the weights. Named one by one: "*.json" would bring the indexes of pickled weights,
+# and repositories of open_clip keep a second copy of the weights under another name.
+SMALL_FILES = (CONFIG, PREPROCESSOR_CONFIG, PROCESSOR_CONFIG, WEIGHTS_INDEX, *TOKENIZER_FILES)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON object.
+
+    Raises:
+        ModelError: the file is missing, unreadable or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path.parent} has no {path.name}; is it the directory of a model?") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} can't be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} does not hold a JSON object")
+    return content
+
+
+def find_weights(directory: Path) -> tuple[Path, ...]:
+    """The safetensors files of the model, sorted; empty where there are none or one of several is missing."""
+    single = directory / WEIGHTS
+    if single.is_file():
+        return (single,)
+    index = directory / WEIGHTS_INDEX
+    if not index.is_file():
+        return ()
+    shards = tuple(directory / name for name in shard_names(read_json(index)))
+    return shards if shards and all(shard.is_file() for shard in shards) else ()
+
+
+def shard_names(index: dict[str, Any]) -> tuple[str, ...]:
+    """The file names a model.safetensors.index.json lists, sorted; names that would leave the directory are refused."""
+    weight_map = index.get("weight_map")
+    if not isinstance(weight_map, dict):
+        raise ModelError(f"{WEIGHTS_INDEX} has no weight_map")
+    names = sorted({str(name) for name in weight_map.values()})
+    for name in names:
+        if "/" in name or "\\" in name or not name.endswith(".safetensors"):
+            raise ModelError(f"{WEIGHTS_INDEX} names {name!r}, which is no safetensors file of the same folder")
+    return tuple(names)
+
+
+def find_tokenizer_files(directory: Path) -> tuple[Path, ...]:
+    """Every file a tokenizer may read, sorted by name; empty where no complete set is there."""
+    if not has_tokenizer(path.name for path in directory.iterdir() if path.is_file()):
+        return ()
+    return tuple(sorted(path for name in TOKENIZER_FILES if (path := directory / name).is_file()))
+
+
+def has_tokenizer(names: Iterable[str]) -> bool:
+    """Whether a complete set of tokenizer files is among `names`."""
+    present = set(names)
+    return any(present.issuperset(needed) for needed in TOKENIZER_SETS)
+
+
+def is_complete(directory: Path) -> bool:
+    """Whether everything needed to load the model is here: config, weights, tokenizer, image processor."""
+    if not (directory / CONFIG).is_file() or not find_tokenizer_files(directory):
+        return False
+    has_processor = any((directory / name).is_file() for name in (PREPROCESSOR_CONFIG, PROCESSOR_CONFIG))
+    return has_processor and bool(find_weights(directory))
+
+
+def read_processor_config(directory: Path) -> dict[str, Any]:
+    """The image processor's settings, from preprocessor_config.json or the newer processor_config.json.
+
+    Raises:
+        ModelError: there is neither.
+    """
+    if (directory / PREPROCESSOR_CONFIG).is_file():
+        return read_json(directory / PREPROCESSOR_CONFIG)
+    if (directory / PROCESSOR_CONFIG).is_file():
+        nested = read_json(directory / PROCESSOR_CONFIG).get("image_processor")
+        if isinstance(nested, dict):
+            return nested
+    raise ModelError(f"{directory} has no {PREPROCESSOR_CONFIG}: how the model wants its pictures is not known")
