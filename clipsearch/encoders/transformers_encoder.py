@@ -1,0 +1,357 @@
+"""Dual encoders that come through transformers: CLIP, SigLIP, SigLIP 2, Chinese-CLIP, AltCLIP and their kin.
+
+Only from a local directory, only safetensors, no code of the model's own: the files are data.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clipsearch.encoders import model_files
+from clipsearch.encoders.base import ProbabilityHead
+from clipsearch.encoders.chunking import Offsets, chunk_texts, mean_of_chunks
+from clipsearch.encoders.fingerprint import fingerprint_of
+from clipsearch.errors import ModelError
+from clipsearch.preprocess import Preprocess, from_processor_config, to_pixel_values
+
+# Rows computed at once: enough to fill a CPU, small enough for 2 GB of memory with a large model.
+IMAGE_BATCH = 32
+TEXT_BATCH = 64
+
+# Settings that are not visible in the weights' shapes and change the result.
+_SETTINGS = (
+    "hidden_act",
+    "layer_norm_eps",
+    "num_attention_heads",
+    "eos_token_id",
+    "bos_token_id",
+    "pad_token_id",
+    "vision_use_head",
+)
+
+
+class TransformersEncoder:
+    """See `Encoder`. Made by `TransformersEncoder.load`.
+
+    Attributes:
+        model: the transformers model, in evaluation mode, float32.
+        tokenizer: the transformers tokenizer.
+        device: where the model is.
+    """
+
+    def __init__(self, *, name: str, model: Any, tokenizer: Any, preprocess: Preprocess, fingerprint: str) -> None:
+        self.name = name
+        self.model = model
+        self.tokenizer = tokenizer
+        self.preprocess = preprocess
+        self.fingerprint = fingerprint
+        self.device: torch.device = next(model.parameters()).device
+        self.head = _head(model, name)
+        self.context_length = _context_length(model, tokenizer, name)
+        self.dim = self._text_features(["a"]).shape[1]
+
+    @classmethod
+    def load(cls, directory: Path, *, name: str | None = None, device: str | None = None) -> Self:
+        """Loads a model from a local directory in the hub's layout; never touches the network.
+
+        Args:
+            directory: config.json, safetensors, tokenizer and image processor.
+            name: as the user gave it; the directory when None.
+            device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is.
+
+        Raises:
+            ModelError: something is missing, does not fit, or would need code or pickled weights to be trusted.
+        """
+        directory = Path(directory)
+        name = name or str(directory)
+        target = choose_device(device)
+        config = model_files.read_json(directory / model_files.CONFIG)
+        weights = _safe_weights(directory)
+        tokenizer_files = model_files.find_tokenizer_files(directory)
+        if not tokenizer_files:
+            raise ModelError(
+                f"{directory} has no tokenizer files (tokenizer.json, vocab.json and merges.txt, vocab.txt)"
+            )
+        preprocess = from_processor_config(model_files.read_processor_config(directory))
+        with _quiet():
+            model = _load_model(directory, config, name)
+            tokenizer = _load_tokenizer(directory, name)
+        _check_image_size(model, preprocess, name)
+        fingerprint = fingerprint_of(
+            weights=weights, tokenizer_files=tokenizer_files, preprocess=preprocess, settings=_settings(model.config)
+        )
+        return cls(
+            name=name,
+            model=model.to(target),
+            tokenizer=tokenizer,
+            preprocess=preprocess,
+            fingerprint=fingerprint,
+        )
+
+    def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Encoder.encode_images`."""
+        expected = (self.preprocess.height, self.preprocess.width, 3)
+        if crops.ndim != 4 or crops.shape[1:] != expected or crops.dtype != np.uint8:
+            raise ValueError(
+                f"crops must be uint8 (n, {', '.join(map(str, expected))}), not {crops.dtype} {crops.shape}"
+            )
+        rows = np.empty((len(crops), self.dim), dtype=np.float32)
+        for begin in range(0, len(crops), IMAGE_BATCH):
+            pixel_values = torch.from_numpy(to_pixel_values(crops[begin : begin + IMAGE_BATCH], self.preprocess))
+            with torch.inference_mode():
+                output = self.model.get_image_features(pixel_values=pixel_values.to(self.device))
+            rows[begin : begin + IMAGE_BATCH] = self._unit_norm(_features(output), "picture")
+        return rows
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Encoder.encode_texts`."""
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        chunks = chunk_texts(
+            [self._normalised(text) for text in texts],
+            self._offsets,
+            context_length=self.context_length,
+            special_tokens=self.tokenizer.num_special_tokens_to_add(pair=False),
+        )
+        # By length, so that a batch pads little; stable, so that equal input gives equal batches.
+        order = np.argsort(chunks.lengths, kind="stable")
+        rows = np.empty((len(order), self.dim), dtype=np.float32)
+        for begin in range(0, len(order), TEXT_BATCH):
+            batch = order[begin : begin + TEXT_BATCH]
+            rows[batch] = self._unit_norm(self._text_features([chunks.texts[row] for row in batch]), "text")
+        return mean_of_chunks(rows, chunks.counts)
+
+    def tokenize(self, text: str) -> list[int]:
+        """The token ids the model sees for one text, start and end tokens and padding included, nothing cut."""
+        ids = self.inputs_of([text])["input_ids"][0].tolist()
+        return [int(token_id) for token_id in ids]
+
+    def inputs_of(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """The text tower's inputs for texts that fit: input_ids (n, length) and, for CLIP's kin, attention_mask.
+
+        Source: SigLIP was trained on text padded to the full context without a mask, lower case (arXiv:2303.15343 and
+        2502.14786, and transformers' model pages of siglip and siglip2 at v5.0); CLIP on text padded with a mask.
+        """
+        texts = [self._normalised(text) for text in texts]
+        fixed = self.head.kind == "sigmoid"
+        encoded = self.tokenizer(
+            texts,
+            padding="max_length" if fixed else "longest",
+            max_length=self.context_length if fixed else None,
+            truncation=False,
+            return_tensors="pt",
+            verbose=False,
+        )
+        ids = encoded["input_ids"]
+        if ids.shape[1] > self.context_length:
+            raise ModelError(f"{self.name} takes {self.context_length} tokens of text, not {ids.shape[1]}; shorten it")
+        vocab_size = getattr(getattr(self.model.config, "text_config", None), "vocab_size", None)
+        if vocab_size is not None and int(ids.max()) >= vocab_size:
+            raise ModelError(f"{self.name}: the tokenizer gives ids beyond the model's {vocab_size}; they don't belong")
+        kept = ("input_ids",) if fixed else ("input_ids", "attention_mask")
+        return {key: encoded[key].to(self.device) for key in kept if key in encoded}
+
+    def _normalised(self, text: str) -> str:
+        return text.lower() if self.head.kind == "sigmoid" else text
+
+    def _offsets(self, texts: Sequence[str]) -> list[Offsets]:
+        encoded = self.tokenizer(
+            list(texts), add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+        )
+        return [[(int(start), int(end)) for start, end in offsets] for offsets in encoded["offset_mapping"]]
+
+    def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
+        """(n, dim) projected, not normalised."""
+        with torch.inference_mode():
+            return _features(self.model.get_text_features(**self.inputs_of(texts)))
+
+    def _unit_norm(self, features: torch.Tensor, what: str) -> NDArray[np.float32]:
+        rows: NDArray[np.float32] = features.float().cpu().numpy()
+        if rows.shape[1] != self.dim:
+            raise ModelError(f"{self.name} gives {rows.shape[1]} numbers for a {what} but {self.dim} for a text")
+        # float64: the squares of half-precision outliers must not overflow.
+        norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
+        if not np.isfinite(norms).all() or not norms.all():
+            raise ModelError(f"{self.name} gave a zero or non-finite embedding for a {what}; its files may be damaged")
+        unit: NDArray[np.float32] = (rows / norms).astype(np.float32)
+        return unit
+
+
+def choose_device(device: str | None) -> torch.device:
+    """The best device there is, or the one asked for.
+
+    Raises:
+        ModelError: the one asked for is unknown or not here; no other is taken in its place.
+    """
+    if device is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ModelError(f"{device!r} is no device; use cpu, cuda, cuda:1 or mps") from error
+    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (chosen.index or 0) >= count.get(chosen.type, 0):
+        raise ModelError(f"the device {device!r} is not available here; leave --device out to take the best there is")
+    return chosen
+
+
+def _safe_weights(directory: Path) -> tuple[Path, ...]:
+    weights = model_files.find_weights(directory)
+    if weights:
+        return weights
+    pickled = sorted(path.name for path in directory.iterdir() if path.suffix in {".bin", ".pt", ".pth", ".ckpt"})
+    if pickled:
+        raise ModelError(
+            f"{directory} has only pickled weights ({pickled[0]}), which can run code; "
+            "clipsearch loads safetensors only"
+        )
+    raise ModelError(f"{directory} has no complete safetensors weights ({model_files.WEIGHTS})")
+
+
+def _load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
+    from transformers import CONFIG_MAPPING, MODEL_MAPPING, AutoModel  # takes seconds
+
+    model_type = str(config.get("model_type"))
+    if model_type not in CONFIG_MAPPING:
+        remedy = "needs code of its own, which is not run" if "auto_map" in config else "is not one transformers knows"
+        raise ModelError(f"{name}: the model type {model_type!r} {remedy}")
+    model_class = MODEL_MAPPING.get(CONFIG_MAPPING[model_type], None)
+    if not (hasattr(model_class, "get_image_features") and hasattr(model_class, "get_text_features")):
+        raise ModelError(f"{name} ({model_type}) does not embed pictures and texts in one space; take a CLIP or SigLIP")
+    if model_type == "siglip2":
+        raise ModelError(
+            f"{name} is a SigLIP 2 of variable resolution (NaFlex); take one of fixed resolution, "
+            "such as google/siglip2-base-patch16-224"
+        )
+    try:
+        model, info = AutoModel.from_pretrained(
+            directory,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+            dtype=torch.float32,
+        )
+    except Exception as error:  # transformers raises nearly every type for a file that does not fit
+        raise ModelError(f"{name} can't be loaded: {_first_line(error)}") from error
+    # Absent parameters are filled with random numbers by transformers, with no more than a log line.
+    absent = sorted({*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])})
+    if absent or info.get("error_msgs"):
+        raise ModelError(
+            f"{name}: the weights lack {len(absent)} of the model's parameters, such as {absent[:1]}; "
+            "the files are damaged or belong to another model"
+        )
+    return model.eval()
+
+
+def _load_tokenizer(directory: Path, name: str) -> Any:
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast  # takes seconds
+
+    where: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(directory, **where)
+        if tokenizer.is_fast:
+            return tokenizer
+        failure: Exception | None = None
+    except Exception as error:  # as above
+        failure = error
+    # SigLIP's own tokenizer class needs sentencepiece and gives no offsets; its tokenizer.json is read the same
+    # whether sentencepiece is installed or not.
+    if (directory / "tokenizer.json").is_file():
+        try:
+            return PreTrainedTokenizerFast.from_pretrained(directory, **where)
+        except Exception as error:  # as above
+            failure = failure or error
+    reason = _first_line(failure) if failure else "it gives no character positions, a tokenizer.json is needed"
+    raise ModelError(f"{name}: the tokenizer can't be loaded: {reason}") from failure
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _features(output: Any) -> torch.Tensor:
+    """(n, dim): transformers 5 wraps the projected features in an output object, older versions return them."""
+    features = output if isinstance(output, torch.Tensor) else getattr(output, "pooler_output", None)
+    if not isinstance(features, torch.Tensor) or features.ndim != 2:
+        raise ModelError("the model's features are no (n, dim) matrix; it is no dual encoder clipsearch can use")
+    return features
+
+
+def _head(model: Any, name: str) -> ProbabilityHead:
+    logit_scale = getattr(model, "logit_scale", None)
+    if not isinstance(logit_scale, torch.Tensor):
+        raise ModelError(
+            f"{name} ({model.config.model_type}) has no logit_scale: its scores can't become probabilities"
+        )
+    scale = float(logit_scale.detach().float().exp())
+    logit_bias = getattr(model, "logit_bias", None)
+    if isinstance(logit_bias, torch.Tensor):
+        return ProbabilityHead("sigmoid", logit_scale=scale, logit_bias=float(logit_bias.detach().float()))
+    return ProbabilityHead("softmax", logit_scale=scale)
+
+
+def _context_length(model: Any, tokenizer: Any, name: str) -> int:
+    """The tokens the model can really take: what the tokenizer says, at most the positions there are."""
+    lengths = [int(tokenizer.model_max_length)]
+    for module_name, module in model.named_modules():
+        if (
+            isinstance(module, torch.nn.Embedding)
+            and "position_embedding" in module_name
+            and "vision" not in module_name
+        ):
+            # RoBERTa's kin number positions from padding_idx + 1 on; see AltRobertaEmbeddings in modeling_altclip.py.
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            lengths.append(module.num_embeddings - first)
+    if len(lengths) == 1 and lengths[0] > 1 << 20:  # transformers' way to say "not known" is 1e30
+        raise ModelError(f"{name}: neither the tokenizer nor the model says how many tokens of text it takes")
+    return min(lengths)
+
+
+def _check_image_size(model: Any, preprocess: Preprocess, name: str) -> None:
+    size = getattr(getattr(model.config, "vision_config", None), "image_size", None)
+    if isinstance(size, int) and (size, size) != (preprocess.height, preprocess.width):
+        raise ModelError(
+            f"{name}: the image processor gives {preprocess.height}×{preprocess.width} pixels, "
+            f"the model takes {size}×{size}"
+        )
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    """model_type and the fields of `_SETTINGS`, of the whole and of both towers."""
+    towers = {
+        "": config,
+        "text": getattr(config, "text_config", None),
+        "vision": getattr(config, "vision_config", None),
+    }
+    found = {
+        f"{tower}.{field}": getattr(part, field)
+        for tower, part in towers.items()
+        for field in _SETTINGS
+        if isinstance(getattr(part, field, None), (str, int, float))
+    }
+    return {"model_type": config.model_type, **found}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and no log lines of transformers while a model is loaded."""
+    from transformers.utils import logging  # takes seconds
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(50)  # critical
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
