@@ -1,0 +1,303 @@
+"""Which pictures lie below a folder.
+
+By name only: what a file really holds is seen when it is decoded. Left out are hidden files and folders (a leading
+dot), `JUNK_FOLDERS`, and what a `.clipsearchignore` says (`images.ignore`).
+"""
+
+import errno
+import os
+import stat
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clipsearch.errors import InputError
+from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
+
+# What `images.decode` reads.
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+        *(".png", ".apng"),
+        *(".webp", ".gif"),
+        *(".tif", ".tiff"),
+        *(".bmp", ".dib"),
+        *(".heic", ".heif", ".heics", ".heifs", ".hif"),
+        *(".avif", ".avifs"),
+        *(".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+    }
+)
+
+# Pictures, but of kinds `images.decode` can't read: counted, so that the user can be told.
+UNSUPPORTED_SUFFIXES = frozenset(
+    {
+        # camera raw
+        *(
+            ".3fr",
+            ".arw",
+            ".cr2",
+            ".cr3",
+            ".crw",
+            ".dcr",
+            ".dng",
+            ".erf",
+            ".fff",
+            ".gpr",
+            ".iiq",
+            ".kdc",
+            ".mef",
+            ".mos",
+        ),
+        *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+        # editors, vector graphics, icons, the rest
+        *(".psd", ".psb", ".xcf", ".kra", ".ai", ".eps", ".svg", ".svgz", ".wmf", ".emf", ".ico", ".icns", ".cur"),
+        *(
+            ".jxl",
+            ".jxr",
+            ".wdp",
+            ".exr",
+            ".hdr",
+            ".tga",
+            ".dds",
+            ".qoi",
+            ".pcx",
+            ".sgi",
+            ".xbm",
+            ".xpm",
+            ".bpg",
+            ".flif",
+        ),
+    }
+)
+
+# Folders of copies, thumbnails and other people's icons, in lower case, each with what makes it.
+JUNK_FOLDERS = {
+    "@eadir": "thumbnails and indexes of Synology",
+    "@tmp": "temporary files of Synology",
+    "#recycle": "recycle bin of Synology",
+    "#snapshot": "snapshots of Synology: every picture once more for every snapshot",
+    "@recycle": "recycle bin of QNAP",
+    "@recently-snapshot": "snapshots of QNAP",
+    "@__thumb": "thumbnails of QNAP",
+    "$recycle.bin": "recycle bin of Windows",
+    "recycler": "recycle bin of Windows XP",
+    "system volume information": "restore points of Windows",
+    "lost+found": "what a file system check found",
+    "__macosx": "resource forks from a zip file made on a Mac, with the names of the pictures",
+    "node_modules": "JavaScript packages and their icons",
+    "site-packages": "Python packages and their icons",
+}
+# The same for names that end so.
+JUNK_FOLDER_ENDINGS = {
+    ".lrdata": "previews of a Lightroom catalogue",
+    ".photoslibrary/resources": "thumbnails and renderings of Apple Photos; its originals lie beside it",
+}
+
+# A link that leads nowhere or round in circles, or a file deleted since its folder was listed: simply not there.
+_NOT_THERE = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """A regular file, or a link to one, with a picture's suffix.
+
+    Attributes:
+        relative_path: below the root, parts joined by "/"; bytes that are not UTF-8 as surrogates (`os.fsencode`).
+        size_bytes: of the file, of a link's target.
+        mtime_ns: since 1970 UTC; negative before.
+    """
+
+    relative_path: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenPath:
+    """A folder or file that could not be looked at.
+
+    Nothing is known about it or anything below it. It must not be taken for deleted.
+
+    Attributes:
+        relative_path: below the root; "" is the root itself.
+        reason: in a few words, without the path.
+    """
+
+    relative_path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImages:
+    """What `find_images` found.
+
+    Attributes:
+        images: in the order they were met: the files of a folder by name, then its subfolders by name; links to
+            folders after everything else.
+        unseen: what could not be looked at, in the order it was met.
+        unsupported: lower-case suffix → number of pictures of kinds that can't be read.
+    """
+
+    images: tuple[FoundImage, ...]
+    unseen: tuple[UnseenPath, ...]
+    unsupported: Mapping[str, int]
+
+
+def find_images(root: str | Path, *, subfolder: str = "") -> FoundImages:
+    """Lists the pictures below a folder, in the same order every time.
+
+    Links to files and to folders are followed. A folder is listed once, by its real path if that lies below the root,
+    and a link to a folder that holds the root is not followed at all: it would lead to everything beside the root.
+
+    Args:
+        root: all paths are relative to it.
+        subfolder: only this part of the root, as a relative path; rules and paths are those of the whole root.
+
+    Raises:
+        InputError: the root or the subfolder is missing, is no folder, can't be listed, or the subfolder is one that
+            a search of the whole root leaves out.
+    """
+    walk = _Walk(root)
+    walk.check_folder(subfolder)
+    folder = walk.enter(subfolder)
+    if folder is not None:
+        walk.run(folder)
+    return FoundImages(tuple(walk.images), tuple(walk.unseen), dict(sorted(walk.unsupported.items())))
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    relative_path: str
+    rules: IgnoreRules  # of the folders above
+    is_linked: bool = False  # reached through a link
+
+
+class _Walk:
+    """One run of `find_images`. Not recursive, so a tree may be as deep as the system allows paths to be long."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = root
+        self.images: list[FoundImage] = []
+        self.unseen: list[UnseenPath] = []
+        self.unsupported: Counter[str] = Counter()
+        self.visited: set[tuple[int, int]] = set()
+        self.folders: list[_Folder] = []  # a stack
+        self.links: deque[_Folder] = deque()  # left until all real folders are done, so that real paths win
+
+    def check_folder(self, subfolder: str) -> None:
+        """Raises InputError unless the folder is there and can be listed."""
+        if Path(subfolder).is_absolute() or ".." in Path(subfolder).parts:
+            raise InputError(f"not a folder below {self.root}: {subfolder}")
+        path = self.full_path(subfolder)
+        try:
+            with os.scandir(path):
+                pass
+            holders = [parent.stat() for parent in path.resolve().parents]
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            raise InputError(f"can't list the folder {path}: {_reason(error)}") from error
+        self.visited.update((holder.st_dev, holder.st_ino) for holder in holders)
+
+    def enter(self, subfolder: str) -> _Folder | None:
+        """The folder to start from, with the rules of all folders above it; None if those rules can't be read."""
+        parts = [part for part in Path(subfolder).parts if part != "."]
+        folder = _Folder("", IgnoreRules())
+        for part in parts:
+            rules = self.rules_in(folder)
+            if rules is None:
+                return None
+            relative_path = _join(folder.relative_path, part)
+            if part.startswith(".") or _is_junk(relative_path) or rules.ignore(relative_path, is_folder=True):
+                raise InputError(f"{relative_path} in {self.root} is hidden, junk or ignored by a {IGNORE_FILE}")
+            folder = _Folder(relative_path, rules)
+        return folder
+
+    def run(self, start: _Folder) -> None:
+        self.folders.append(start)
+        while self.folders or self.links:
+            folder = self.folders.pop() if self.folders else self.links.popleft()
+            try:
+                self.list_folder(folder)
+            except OSError as error:
+                self.unseen.append(UnseenPath(folder.relative_path, _reason(error)))
+
+    def list_folder(self, folder: _Folder) -> None:
+        path = self.full_path(folder.relative_path)
+        status = path.stat()
+        identity = (status.st_dev, status.st_ino)
+        # Real folders are never dropped for their number: some network file systems give one number to several.
+        if folder.is_linked and identity in self.visited:
+            return
+        self.visited.add(identity)
+        with os.scandir(path) as listing:
+            entries = sorted(listing, key=_name)
+        rules = self.rules_in(folder) if any(entry.name == IGNORE_FILE for entry in entries) else folder.rules
+        if rules is None:
+            return
+
+        subfolders: list[_Folder] = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            relative_path = _join(folder.relative_path, entry.name)
+            try:
+                if not entry.is_dir():
+                    self.look_at_file(entry, relative_path, rules)
+                elif not (_is_junk(relative_path) or rules.ignore(relative_path, is_folder=True)):
+                    if entry.is_symlink():
+                        self.links.append(_Folder(relative_path, rules, is_linked=True))
+                    else:
+                        subfolders.append(_Folder(relative_path, rules, folder.is_linked))
+            except OSError as error:
+                if error.errno not in _NOT_THERE:
+                    self.unseen.append(UnseenPath(relative_path, _reason(error)))
+        self.folders.extend(reversed(subfolders))
+
+    def look_at_file(self, entry: os.DirEntry[str], relative_path: str, rules: IgnoreRules) -> None:
+        suffix = entry.name[entry.name.rfind(".") :].lower()
+        if suffix in IMAGE_SUFFIXES:
+            if rules.ignore(relative_path, is_folder=False):
+                return
+            status = entry.stat()
+            # Never a named pipe or a device, whatever its name: reading one may not end.
+            if stat.S_ISREG(status.st_mode):
+                self.images.append(FoundImage(relative_path, status.st_size, status.st_mtime_ns))
+        elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not rules.ignore(relative_path, is_folder=False):
+            self.unsupported[suffix] += 1
+
+    def rules_in(self, folder: _Folder) -> IgnoreRules | None:
+        """The rules for what the folder holds.
+
+        None, and the folder becomes unseen, when its ignore file can't be read or understood: pictures someone wanted
+        left out must not slip in, and those known so far must not be forgotten for a typing error.
+        """
+        try:
+            own_rules = read_ignore_file(self.full_path(folder.relative_path) / IGNORE_FILE)
+        except FileNotFoundError:
+            return folder.rules
+        except (OSError, InputError) as error:
+            reason = f"its {IGNORE_FILE} can't be used: {_reason(error)}"
+            self.unseen.append(UnseenPath(folder.relative_path, reason))
+            return None
+        return folder.rules.with_folder(folder.relative_path, own_rules)
+
+    def full_path(self, relative_path: str) -> Path:
+        return Path(self.root, relative_path)
+
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _is_junk(relative_path: str) -> bool:
+    path = relative_path.lower()
+    return path.rpartition("/")[2] in JUNK_FOLDERS or path.endswith(tuple(JUNK_FOLDER_ENDINGS))
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
