@@ -14,7 +14,8 @@ class SkippedFile:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What one `index` run did. found = embedded + reused + unchanged + len(skipped) + vanished.
+    """What one `index` run did. found = embedded + reused + unchanged + len(skipped),
+    unless it was interrupted.
 
     Attributes:
         found: picture files seen under the folders.
@@ -89,11 +90,10 @@ class ImageMatch:
 
 @dataclass(frozen=True, slots=True)
 class CaptionsReport:
-    """What adding captions did: lines read, new ones, ones already stored, and broken lines with their number."""
+    """What adding captions did: how many are new, and how many were stored already."""
 
     added: int
     known: int
-    broken: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,14 +123,15 @@ def load_snapshot(path: Path, expected: Sidecar) -> tuple[FaissIndex, Sidecar]:
         expected: its catalog, fingerprint, kind, dim, metric and generation must be those of the file.
 
     Raises:
-        VectorIndexError: missing, damaged, or of another catalog, model or generation.
+        IndexMismatchError: of another catalog, model or generation.
+        VectorIndexError: missing or damaged.
     """
     try:
         described: dict[str, Any] = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
         sidecar = Sidecar(**described)
         for name in ("catalog", "fingerprint", "kind", "dim", "metric", "generation"):
             if getattr(sidecar, name) != getattr(expected, name):
-                raise VectorIndexError(f"the index {path} is stale: another {name}")
+                raise IndexMismatchError(f"the index {path} is stale: another {name}")
         if path.stat().st_size != sidecar.size_bytes or _checksum(path) != sidecar.blake3:
             raise VectorIndexError(f"the index {path} is damaged")
     except (OSError, ValueError, TypeError) as error:

@@ -44,6 +44,11 @@ class ModelStore:
             row = connection.execute(select(tables.models).where(tables.models.c.fingerprint == fingerprint)).first()
         return None if row is None else _stored(row)
 
+    def find_by_id(self, model_id: int) -> StoredModel | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(tables.models).where(tables.models.c.model_id == model_id)).first()
+        return None if row is None else _stored(row)
+
     def add(self, *, name: str, fingerprint: str, dim: int) -> StoredModel:
         """Registers a model; one that is known keeps its row and takes the new name (a folder that moved)."""
         model = tables.models

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,14 +81,16 @@ class PictureStore:
         with self._database.write() as connection:
             known = {row.path: row.root_id for row in connection.execute(select(roots.c.root_id, roots.c.path))}
             for path, root_id in known.items():
-                if folder == path or _is_inside(folder, path):
-                    return Scope(root_id, path, "" if folder == path else os.path.relpath(folder, path))
+                if folder == path:
+                    return Scope(root_id, path, "")
+                if _is_inside(folder, path, os.sep):
+                    return Scope(root_id, path, _relative(folder, path))
             root_id = connection.execute(
                 insert(roots).values(path=folder, added_at=utc_now()).returning(roots.c.root_id)
             ).scalar_one()
             for path, child_id in known.items():
-                if _is_inside(path, folder):
-                    _absorb(connection, child_id, os.path.relpath(path, folder), into=root_id)
+                if _is_inside(path, folder, os.sep):
+                    _absorb(connection, child_id, _relative(path, folder), into=root_id)
         return Scope(root_id, folder, "")
 
     def list_roots(self) -> list[Scope]:
@@ -114,7 +115,7 @@ class PictureStore:
         return {
             row[0]: KnownFile(row[1], row[2], row[3], row[4], row[5])
             for row in rows
-            if not scope.subfolder or _is_inside(row[0], scope.subfolder)
+            if not scope.subfolder or _is_inside(row[0], scope.subfolder, "/")
         }
 
     def has_embedding(self, blake3: bytes, *, model_id: int) -> bool:
@@ -195,8 +196,13 @@ class PictureStore:
         return row[0], row[1], row[2]
 
 
-def _is_inside(path: str, folder: str) -> bool:
-    return path.startswith(folder if folder.endswith(os.sep) else folder + os.sep)
+def _is_inside(path: str, folder: str, separator: str) -> bool:
+    return path.startswith(folder if folder.endswith(separator) else folder + separator)
+
+
+def _relative(path: str, folder: str) -> str:
+    """As relative paths are kept: parts joined by "/" on every system."""
+    return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 def _absorb(connection: Connection, root_id: int, prefix: str, *, into: int) -> None:
@@ -205,9 +211,7 @@ def _absorb(connection: Connection, root_id: int, prefix: str, *, into: int) -> 
     rows = connection.execute(select(file.c.file_id, file.c.relative_path).where(file.c.root_id == root_id)).all()
     for file_id, relative in rows:
         connection.execute(
-            update(file)
-            .where(file.c.file_id == file_id)
-            .values(root_id=into, relative_path=str(Path(prefix, relative)))
+            update(file).where(file.c.file_id == file_id).values(root_id=into, relative_path=f"{prefix}/{relative}")
         )
     connection.execute(delete(tables.roots).where(tables.roots.c.root_id == root_id))
 

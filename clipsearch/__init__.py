@@ -1,0 +1,59 @@
+"""Local, private semantic picture search: words to pictures, pictures to words.
+
+>>> from clipsearch import Catalog
+>>> with Catalog.open("my.catalog", create=True) as catalog:
+...     catalog.index("photos")
+...     hits = catalog.search("a glazed donut", top_k=5)
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clipsearch.catalog import Catalog
+    from clipsearch.errors import (
+        CatalogNotFoundError,
+        ClipSearchError,
+        ClipSearchNotice,
+        ImageReadError,
+        IndexMismatchError,
+        InputError,
+        ModelError,
+        ModelUnavailableError,
+        QueryError,
+        StoreError,
+    )
+    from clipsearch.types import CaptionHit, CatalogStatus, ImageMatch, IndexReport, SearchHit, SkippedFile
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CaptionHit",
+    "Catalog",
+    "CatalogNotFoundError",
+    "CatalogStatus",
+    "ClipSearchError",
+    "ClipSearchNotice",
+    "ImageMatch",
+    "ImageReadError",
+    "IndexMismatchError",
+    "IndexReport",
+    "InputError",
+    "ModelError",
+    "ModelUnavailableError",
+    "QueryError",
+    "SearchHit",
+    "SkippedFile",
+    "StoreError",
+]
+
+_RESULTS = ("CaptionHit", "CatalogStatus", "ImageMatch", "IndexReport", "SearchHit", "SkippedFile")
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: `import clipsearch` alone stays cheap.
+    if name not in __all__:
+        raise AttributeError(f"module 'clipsearch' has no attribute {name!r}")
+    from importlib import import_module
+
+    module = "catalog" if name == "Catalog" else "types" if name in _RESULTS else "errors"
+    return getattr(import_module(f"clipsearch.{module}"), name)

@@ -1,0 +1,7 @@
+"""python -m clipsearch"""
+
+import sys
+
+from clipsearch.cli import main
+
+sys.exit(main())

@@ -1,0 +1,92 @@
+"""From a picture back to words: stored captions, or candidates given on the spot."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.encoders.base import Encoder, ProbabilityHead
+from clipsearch.errors import QueryError
+from clipsearch.indexes.base import VectorIndex
+from clipsearch.query_pictures import PictureSource, embed_pictures, picture_name
+from clipsearch.store import Store
+from clipsearch.types import CaptionHit, ImageMatch
+
+# Captions embedded and stored in one transaction: an interruption loses a few seconds of work.
+_BATCH = 512
+
+
+def nearest_captions(
+    image: NDArray[np.float32], *, index: VectorIndex, store: Store, head: ProbabilityHead, top_k: int
+) -> list[CaptionHit]:
+    """image (dim,) unit-norm → the `top_k` nearest stored captions, best first.
+
+    Probabilities are over all stored captions, not only those shown, so they don't change with `top_k`.
+    """
+    scores, ids = index.search(image[np.newaxis], index.count)
+    probabilities = head.probabilities(scores[0])[:top_k]
+    best_ids = ids[0][:top_k].tolist()
+    texts = store.captions.texts(best_ids)
+    return [
+        CaptionHit(rank=rank, text=texts[caption_id], score=float(score), probability=float(probability))
+        for rank, (caption_id, score, probability) in enumerate(
+            zip(best_ids, scores[0], probabilities, strict=False), start=1
+        )
+    ]
+
+
+def classify_picture(picture: PictureSource, texts: Sequence[str], *, encoder: Encoder) -> list[CaptionHit]:
+    """Candidate texts for one picture, the most probable first; probabilities are over these texts.
+
+    Raises:
+        QueryError: no texts, or an empty one.
+        ImageReadError: the picture can't be read.
+    """
+    _check_texts(texts)
+    image = embed_pictures([picture], encoder=encoder)[0]
+    cosines = encoder.encode_texts(texts) @ image
+    return [
+        CaptionHit(rank=rank, text=texts[row], score=score, probability=probability)
+        for rank, (row, score, probability) in enumerate(_ranked(cosines, encoder.head), start=1)
+    ]
+
+
+def classify_text(text: str, pictures: Sequence[PictureSource], *, encoder: Encoder) -> list[ImageMatch]:
+    """Candidate pictures for one text, the most probable first; probabilities are over these pictures.
+
+    Raises:
+        QueryError: no pictures, or an empty text.
+        ImageReadError: a picture can't be read.
+    """
+    _check_texts([text])
+    if not pictures:
+        raise QueryError("no pictures to choose from: name at least one after the text")
+    cosines = embed_pictures(pictures, encoder=encoder) @ encoder.encode_texts([text])[0]
+    return [
+        ImageMatch(rank=rank, path=picture_name(pictures[row]), score=score, probability=probability)
+        for rank, (row, score, probability) in enumerate(_ranked(cosines, encoder.head), start=1)
+    ]
+
+
+def _check_texts(texts: Sequence[str]) -> None:
+    if not texts:
+        raise QueryError("no texts to choose from: name at least one after the picture")
+    if not all(text.strip() for text in texts):
+        raise QueryError("a text is empty")
+
+
+def _ranked(cosines: NDArray[np.float32], head: ProbabilityHead) -> list[tuple[int, float, float]]:
+    """(row, cosine, probability), the best first, equal ones in the order given."""
+    probabilities = head.probabilities(cosines)
+    order = np.argsort(-cosines, kind="stable")
+    return [(int(row), float(cosines[row]), float(probabilities[row])) for row in order]
+
+
+def embed_captions(store: Store, encoder: Encoder, *, model_id: int) -> int:
+    """Embeds the stored captions that the model has not embedded yet; returns how many."""
+    missing = store.captions.without_embedding(model_id=model_id)
+    for start in range(0, len(missing), _BATCH):
+        part = missing[start : start + _BATCH]
+        embeddings = encoder.encode_texts([text for _, text in part])
+        store.captions.add_embeddings([caption_id for caption_id, _ in part], embeddings, model_id=model_id)
+    return len(missing)

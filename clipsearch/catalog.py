@@ -1,0 +1,346 @@
+"""The one class that wires the parts: store, model, index."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from clipsearch import settings
+from clipsearch.encoders.base import Encoder
+from clipsearch.errors import ClipSearchNotice, IndexMismatchError, InputError, QueryError
+from clipsearch.store import Kind, Scope, Store, StoredModel
+from clipsearch.types import CaptionHit, CaptionsReport, CatalogStatus, ImageMatch, IndexReport, SearchHit
+
+if TYPE_CHECKING:
+    from clipsearch.indexes.snapshot import SnapshotIndex
+    from clipsearch.indexing import Progress
+    from clipsearch.query_pictures import PictureSource
+
+
+class Catalog:
+    """Pictures and captions that can be searched.
+
+    >>> with Catalog.open("photos.catalog", create=True) as catalog:
+    ...     catalog.index("photos")
+    ...     for hit in catalog.search("a glazed donut", top_k=3):
+    ...         print(hit.rank, hit.score, hit.path)
+    """
+
+    def __init__(self, store: Store, directory: Path, *, model: str | None, device: str | None, show_progress: bool):
+        self.directory = directory
+        self._store = store
+        self._requested = model
+        self._device = device
+        self._show_progress = show_progress
+        self._encoder: Encoder | None = None
+        self._model: StoredModel | None = None
+        self._indexes: dict[Kind, SnapshotIndex] = {}
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        model: str | None = None,
+        device: str | None = None,
+        create: bool = False,
+        show_progress: bool = False,
+    ) -> "Catalog":
+        """Opens a catalog. The model is loaded when it is first needed.
+
+        Args:
+            directory: the catalog's folder; None: CLIPSEARCH_CATALOG, else the platform's data folder.
+            model: "starter", a hub id with optional "@revision", or a directory. None: the catalog's own; a new
+                catalog takes CLIPSEARCH_MODEL, else CLIP where it is cached or can be downloaded, else the starter.
+            device: "cpu", "cuda", "mps"; None: CLIPSEARCH_DEVICE, else the best there is.
+            create: make an empty catalog when there is none.
+            show_progress: draw a bar on stderr while a model is downloaded.
+
+        Raises:
+            CatalogNotFoundError: there is none and `create` is false.
+            SchemaOutdatedError: it was written by a newer clipsearch.
+            StoreError: it can't be opened or made.
+        """
+        place = settings.catalog_directory(directory)
+        store = Store(place, create=create)
+        if store.backup is not None:
+            warnings.warn(
+                f"the catalog was upgraded; a copy of the old one is {store.backup}", ClipSearchNotice, stacklevel=2
+            )
+        return cls(store, place, model=model, device=device or settings.device_name(), show_progress=show_progress)
+
+    def close(self) -> None:
+        self._indexes.clear()
+        self._store.close()
+
+    def __enter__(self) -> "Catalog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ the model
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model in use, loaded now if it was not.
+
+        Raises:
+            ModelUnavailableError: its files are not here.
+            IndexMismatchError: it is not the model that this catalog's embeddings come from.
+        """
+        if self._encoder is None:
+            self._encoder = self._load_encoder()
+        return self._encoder
+
+    @property
+    def model(self) -> StoredModel:
+        """The catalog's row for the model in use; the first model of a new catalog is registered here."""
+        if self._model is None:
+            encoder, models = self.encoder, self._store.models
+            self._model = models.find(encoder.fingerprint)
+            if self._model is None:
+                self._model = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+                models.set_current(self._model.model_id)
+        return self._model
+
+    def _load_encoder(self) -> Encoder:
+        from clipsearch.encoders.load import load_chosen_encoder, load_encoder
+
+        current = self._store.models.find_current()
+        if current is None:
+            return load_chosen_encoder(self._requested, device=self._device, show_progress=self._show_progress)
+        name = self._requested or current.name
+        encoder = load_encoder(name, device=self._device, show_progress=self._show_progress)
+        if encoder.fingerprint != current.fingerprint:
+            if self._requested is None:
+                raise IndexMismatchError(
+                    f"the model {name} has changed since this catalog was made: its embeddings can't be compared. "
+                    f"To embed the pictures anew: clipsearch model use {name}"
+                )
+            if self._store.models.find(encoder.fingerprint) is None:
+                raise IndexMismatchError(
+                    f"this catalog was made with the model {current.name}, not {name}. "
+                    f"To have both side by side: clipsearch model use {name}"
+                )
+        return encoder
+
+    def use_model(self, name: str, *, on_progress: "Progress | None" = None) -> IndexReport:
+        """Switches the catalog to a model, embedding with it what it has not embedded yet.
+
+        Embeddings of other models stay. The switch is made when all that can be read is embedded; when the run is
+        interrupted, the old model stays in use and the next call goes on.
+
+        Raises:
+            ModelUnavailableError: the model's files are not here.
+        """
+        from clipsearch.encoders.load import load_encoder
+        from clipsearch.indexing import index_folders
+
+        encoder = load_encoder(name, device=self._device, show_progress=self._show_progress)
+        models = self._store.models
+        model = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+        scopes = [scope for scope in self._store.pictures.list_roots() if Path(scope.root).is_dir()]
+        report = index_folders(
+            scopes, store=self._store, encoder=encoder, model_id=model.model_id, on_progress=on_progress
+        )
+        if report.interrupted:
+            return report
+        models.set_current(model.model_id)
+        self._encoder, self._model = encoder, model
+        self._refresh_indexes()
+        left = len(self._store.pictures.contents_without_embedding(model_id=model.model_id))
+        if left:
+            warnings.warn(
+                f"{left} pictures could not be read: they are not found with {encoder.name} until their files are "
+                "there and 'clipsearch index' is run",
+                ClipSearchNotice,
+                stacklevel=2,
+            )
+        return report
+
+    # ------------------------------------------------------------------ pictures
+
+    def index(
+        self,
+        *folders: str | os.PathLike[str],
+        prune: bool = False,
+        on_progress: "Progress | None" = None,
+    ) -> IndexReport:
+        """Indexes folders, recursively; without any, those indexed before. Only new and changed files are read.
+
+        Args:
+            prune: forget a folder's files even when all of them are gone.
+            on_progress: called with (done, to do).
+
+        Raises:
+            InputError: a folder is missing or is a file.
+            IndexMismatchError: the catalog was asked for with a model that is not the one in use.
+        """
+        from clipsearch.indexing import index_folders
+
+        places = [_check_folder(folder) for folder in folders]
+        current = self._store.models.find_current()
+        if current is not None and self.encoder.fingerprint != current.fingerprint:
+            raise IndexMismatchError(
+                f"this catalog uses the model {current.name}. To switch: clipsearch model use {self.encoder.name}"
+            )
+        model = self.model
+        pictures = self._store.pictures
+        scopes = [pictures.add_root(place) for place in places] or self._known_scopes()
+        report = index_folders(
+            scopes,
+            store=self._store,
+            encoder=self.encoder,
+            model_id=model.model_id,
+            prune=prune,
+            on_progress=on_progress,
+        )
+        self._refresh_indexes()
+        return report
+
+    def _known_scopes(self) -> list[Scope]:
+        scopes = self._store.pictures.list_roots()
+        if not scopes:
+            raise InputError("no folder was indexed before: say which, as in 'clipsearch index FOLDER'")
+        there = [scope for scope in scopes if Path(scope.root).is_dir()]
+        for scope in scopes:
+            if scope not in there:
+                warnings.warn(
+                    f"the folder {scope.root} is not there (is its drive mounted?): its pictures are kept as they were",
+                    ClipSearchNotice,
+                    stacklevel=3,
+                )
+        return there
+
+    def search(self, query: "PictureSource", *, top_k: int = 10) -> list[SearchHit]:
+        """The pictures nearest to words (str) or to a picture (a Path or a Pillow image), best first.
+
+        Raises:
+            QueryError: empty words.
+            ImageReadError: the picture can't be read.
+        """
+        from clipsearch.query_pictures import embed_pictures
+        from clipsearch.search import search_pictures
+
+        if isinstance(query, str):
+            if not query.strip():
+                raise QueryError("the query is empty: say what to look for, as in 'a red car in the snow'")
+            embedding = self.encoder.encode_texts([query])[0]
+        else:
+            embedding = embed_pictures([query], encoder=self.encoder)[0]
+        return search_pictures(embedding, index=self._index("images"), store=self._store, top_k=top_k)
+
+    # ------------------------------------------------------------------ captions
+
+    def add_captions(self, texts: Sequence[str]) -> CaptionsReport:
+        """Stores and embeds captions; those known already are kept once. Empty ones are left out."""
+        from clipsearch.captions import embed_captions
+
+        wanted = [text.strip() for text in texts if text.strip()]
+        model = self.model
+        added = self._store.captions.add(wanted)
+        embed_captions(self._store, self.encoder, model_id=model.model_id)
+        self._refresh_indexes()
+        return CaptionsReport(added=added, known=len(wanted) - added)
+
+    def list_captions(self) -> list[str]:
+        return self._store.captions.list_all()
+
+    def remove_captions(self, texts: Sequence[str] | None = None) -> int:
+        """Forgets these captions, all of them for None; returns how many were there."""
+        removed = self._store.captions.remove(texts)
+        self._indexes.pop("captions", None)
+        return removed
+
+    def caption(self, picture: "PictureSource", *, top_k: int = 5) -> list[CaptionHit]:
+        """The stored captions nearest to a picture, with probabilities over all stored captions.
+
+        Raises:
+            InputError: no captions are stored.
+            ImageReadError: the picture can't be read.
+        """
+        if self._store.captions.count() == 0:
+            raise InputError("no captions are stored: add some with 'clipsearch captions add FILE'")
+        from clipsearch.captions import nearest_captions
+        from clipsearch.query_pictures import embed_pictures
+
+        embedding = embed_pictures([picture], encoder=self.encoder)[0]
+        return nearest_captions(
+            embedding, index=self._index("captions"), store=self._store, head=self.encoder.head, top_k=top_k
+        )
+
+    # ------------------------------------------------------------------ candidates given on the spot
+
+    def classify(self, picture: "PictureSource", texts: Sequence[str]) -> list[CaptionHit]:
+        """Candidate texts for a picture, with probabilities over these texts, the best first."""
+        from clipsearch.captions import classify_picture
+
+        return classify_picture(picture, texts, encoder=self.encoder)
+
+    def classify_text(self, text: str, pictures: "Sequence[PictureSource]") -> list[ImageMatch]:
+        """Candidate pictures for a text, with probabilities over these pictures, the best first."""
+        from clipsearch.captions import classify_text
+
+        return classify_text(text, pictures, encoder=self.encoder)
+
+    # ------------------------------------------------------------------ state
+
+    def status(self) -> CatalogStatus:
+        """Counts and sizes; loads no model."""
+        files, pictures, skipped = self._store.pictures.counts()
+        current = self._store.models.find_current()
+        return CatalogStatus(
+            directory=str(self.directory),
+            model=None if current is None else current.name,
+            models=self._store.models.list_all(),
+            folders=tuple(scope.root for scope in self._store.pictures.list_roots()),
+            files=files,
+            pictures=pictures,
+            skipped=skipped,
+            captions=self._store.captions.count(),
+            database_bytes=self._store.size_bytes,
+            index_bytes=sum(path.stat().st_size for path in self._index_folder.glob("*.faiss")),
+            last_run=self._store.runs.find_last(),
+        )
+
+    # ------------------------------------------------------------------ the indexes
+
+    @property
+    def _index_folder(self) -> Path:
+        return self.directory / "indexes"
+
+    def _index(self, kind: Kind) -> "SnapshotIndex":
+        if kind not in self._indexes:
+            from clipsearch.index_files import open_index
+
+            self._indexes[kind] = open_index(
+                kind, store=self._store, model_id=self.model.model_id, folder=self._index_folder
+            )
+        return self._indexes[kind]
+
+    def _refresh_indexes(self) -> None:
+        """Brings the snapshot files up to date where enough has changed."""
+        from clipsearch.index_files import refresh_snapshot
+
+        self._indexes.clear()
+        for kind in ("images", "captions"):
+            refresh_snapshot(kind, store=self._store, model_id=self.model.model_id, folder=self._index_folder)
+
+
+def _check_folder(folder: str | os.PathLike[str]) -> str:
+    """The folder's absolute path, links in it resolved, so that one folder has one name.
+
+    Raises:
+        InputError: it is missing or is no folder.
+    """
+    path = Path(folder).expanduser()
+    if not path.exists():
+        raise InputError(f"no folder {path}")
+    if not path.is_dir():
+        raise InputError(f"{path} is a file: say the folder that holds it")
+    return str(path.resolve())

@@ -1,0 +1,99 @@
+"""The command line: parse, call the library, render. The only place that prints.
+
+Exit codes: 0 ok, 1 error, 2 usage, 3 no catalog, 4 model not available, 5 some files were skipped under --strict,
+130 interrupted.
+"""
+
+import os
+import sys
+import warnings
+from typing import TextIO
+
+import click
+import typer
+
+from clipsearch.cli import captions, demo, indexing, models, searching, status
+from clipsearch.cli.render import note
+from clipsearch.errors import ClipSearchError, ClipSearchNotice
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="clipsearch",
+    help="Find pictures by words or by pictures, and words for pictures. Everything stays on this machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from clipsearch import __version__
+
+        typer.echo(f"clipsearch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+app.command("index")(indexing.index)
+app.command("query")(searching.query)
+app.command("caption")(captions.caption)
+app.command("classify")(captions.classify)
+app.add_typer(captions.app, name="captions")
+app.command("status")(status.status)
+app.add_typer(models.app, name="model")
+app.command("demo")(demo.demo)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Notices are for the user; what other libraries warn of is for developers (see it with -W error)."""
+    if issubclass(category, ClipSearchNotice):
+        note(f"clipsearch: {message}")
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit code; errors become one line on stderr."""
+    try:
+        result = app(arguments, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (see '{context.command_path} --help')" if context is not None else ""
+        note(f"clipsearch: {error.format_message()}{hint}")
+        return error.exit_code
+    except ClipSearchError as error:
+        note(f"clipsearch: {error}")
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        note("clipsearch: interrupted")
+        return INTERRUPTED
+    return result if isinstance(result, int) else 0
+
+
+def main() -> int:
+    """The console script."""
+    warnings.simplefilter("always", ClipSearchNotice)
+    warnings.showwarning = _show_warning
+    try:
+        return run()
+    except BrokenPipeError:
+        # The reader (head, less) has gone: nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

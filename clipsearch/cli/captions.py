@@ -1,0 +1,169 @@
+"""clipsearch caption, classify, captions add | list | remove"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clipsearch import settings
+from clipsearch.cli.indexing import is_terminal
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, TopKOption
+from clipsearch.cli.render import (
+    captions_json,
+    count,
+    matches_json,
+    note,
+    out,
+    print_captions,
+    print_json,
+    print_matches,
+    printable,
+)
+from clipsearch.errors import CatalogNotFoundError, QueryError
+
+if TYPE_CHECKING:
+    from clipsearch.encoders.base import Encoder
+
+app = typer.Typer(help="The captions that pictures are turned back into.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def caption(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture; it need not be in the catalog.")],
+    catalog: CatalogOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    top_k: TopKOption = 5,
+    json: JsonOption = False,
+) -> None:
+    """Turn a picture back into words: the nearest stored captions, with probability (over all of them) and score."""
+    from clipsearch.catalog import Catalog
+
+    with Catalog.open(catalog, model=model, device=device) as opened:
+        hits = opened.caption(image, top_k=top_k)
+        used = opened.encoder.name
+    if json:
+        print_json(captions_json(str(image), used, hits))
+    else:
+        print_captions(hits)
+
+
+def classify(
+    candidates: Annotated[
+        list[str],
+        typer.Argument(metavar="IMAGE TEXT...", help="A picture and the texts to choose from."),
+    ],
+    images: Annotated[
+        bool,
+        typer.Option("--images", help="The other way round: a text first, then the pictures to choose from."),
+    ] = False,
+    catalog: CatalogOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Which of these texts fits the picture best? Probabilities add up to 1 for CLIP.
+
+    clipsearch classify IMAGE TEXT TEXT...
+
+    clipsearch classify TEXT --images IMAGE IMAGE...
+    """
+    from clipsearch.captions import classify_picture, classify_text
+
+    first, others = candidates[0], candidates[1:]
+    if not others:
+        what = "pictures after the text" if images else "texts after the picture"
+        raise QueryError(f"nothing to choose from: name the {what}")
+    encoder = find_encoder(catalog, model, device)
+    if images:
+        matches = classify_text(first, others, encoder=encoder)
+        if json:
+            print_json(matches_json(first, encoder.name, matches))
+        else:
+            print_matches(matches)
+    else:
+        hits = classify_picture(first, others, encoder=encoder)
+        if json:
+            print_json(captions_json(first, encoder.name, hits))
+        else:
+            print_captions(hits)
+
+
+def find_encoder(catalog: Path | None, model: str | None, device: str | None) -> "Encoder":
+    """The model named, else the catalog's, else the one a new catalog would get: no catalog is needed."""
+    from clipsearch.catalog import Catalog
+    from clipsearch.encoders.load import load_chosen_encoder
+
+    device = device or settings.device_name()
+    if model is None:
+        try:
+            with Catalog.open(catalog, device=device, show_progress=is_terminal()) as opened:
+                return opened.encoder
+        except CatalogNotFoundError:
+            pass
+    return load_chosen_encoder(model, device=device, show_progress=is_terminal())
+
+
+@app.command("add")
+def add(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help=".txt (a line each), .csv or .tsv (column 'caption' or 'text'), .jsonl (key 'caption' or 'text'), "
+            ".json (COCO, or a list).",
+        ),
+    ],
+    catalog: CatalogOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> int:
+    """Store captions. Those known already are kept once; broken lines are reported and the others kept."""
+    from clipsearch.caption_files import read_caption_file
+    from clipsearch.catalog import Catalog
+
+    # All files are read before the first caption is stored: a wrong name in the list changes nothing.
+    read = [(file, read_caption_file(file)) for file in files]
+    broken = [(file, number, reason) for file, content in read for number, reason in content.broken]
+    for file, number, reason in broken:
+        note(f"clipsearch: {file}, {'entry' if file.suffix == '.json' else 'line'} {number}: {reason}, left out")
+    with Catalog.open(catalog, model=model, device=device, create=True, show_progress=is_terminal()) as opened:
+        report = opened.add_captions([text for _, content in read for text in content.texts])
+        used = opened.encoder.name
+    if json:
+        rows = [{"file": str(file), "line": number, "reason": reason} for file, number, reason in broken]
+        print_json({"added": report.added, "known": report.known, "broken": rows, "model": used})
+    else:
+        known = f", {report.known:,} known already" if report.known else ""
+        out(f"{count(report.added, 'caption')} added{known}" + (f", {len(broken):,} broken" if broken else ""))
+    return 0
+
+
+@app.command("list")
+def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
+    """Print the stored captions, a line each."""
+    from clipsearch.catalog import Catalog
+
+    with Catalog.open(catalog) as opened:
+        texts = opened.list_captions()
+    if json:
+        print_json({"captions": texts})
+    else:
+        for text in texts:
+            out(printable(text))
+
+
+@app.command("remove")
+def remove(
+    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Captions, word for word.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Remove all captions.")] = False,
+    catalog: CatalogOption = None,
+) -> None:
+    """Forget captions."""
+    from clipsearch.catalog import Catalog
+
+    if bool(texts) == everything:
+        raise QueryError("say which captions, or --all")
+    with Catalog.open(catalog) as opened:
+        removed = opened.remove_captions(None if everything else texts)
+    out(f"{count(removed, 'caption')} removed")

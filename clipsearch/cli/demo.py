@@ -1,0 +1,68 @@
+"""clipsearch demo"""
+
+import os
+import shlex
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipsearch import settings
+from clipsearch.cli.options import DeviceOption
+from clipsearch.cli.render import out
+from clipsearch.encoders.load import STARTER
+from clipsearch.errors import ClipSearchError
+
+DONUT = "food/donut.png"
+
+
+def demo(
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="Any model; the starter needs no download.")] = (
+        STARTER
+    ),
+    device: DeviceOption = None,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the catalog here instead of throwing it away.")
+    ] = None,
+) -> int:
+    """Index the sample pictures and show what clipsearch does with them."""
+    from clipsearch.cli import run
+
+    samples = settings.sample_data_folder()
+    if not samples.is_dir():
+        raise ClipSearchError(f"the sample pictures are not here ({samples}): install clipsearch again")
+    donut = str(samples / DONUT)
+    with tempfile.TemporaryDirectory(prefix="clipsearch-demo-") as scratch:
+        catalog = str(keep or Path(scratch, "catalog"))
+        here = os.getcwd()  # noqa: PTH109
+        steps = [
+            ("Index a folder of pictures", ["index", str(samples), "--model", model]),
+            ("Find a picture by words", ["query", "a glazed donut", "-k", "3"]),
+            ("Find pictures like a picture", ["query", str(samples / "animals" / "cat.jpg"), "-k", "3"]),
+            ("Add captions", ["captions", "add", str(samples / "captions.jsonl")]),
+            ("Turn a picture back into words", ["caption", donut, "-k", "3"]),
+            (
+                "Which of four texts is it?",
+                ["classify", donut, *(f"a photo of a {noun}" for noun in ("cat", "car", "noodle", "donut"))],
+            ),
+            (
+                "Which of three pictures is it?",
+                [
+                    "classify",
+                    "a photo of a donut",
+                    "--images",
+                    *(str(samples / name) for name in (DONUT, "food/pizza.jpg", "travel/bus.jpg")),
+                ],
+            ),
+            ("The same folder again: nothing to do", ["index", str(samples)]),
+            ("The catalog", ["status"]),
+        ]
+        for title, arguments in steps:
+            shown = [os.path.relpath(part, here) if part.startswith(str(samples)) else part for part in arguments]
+            out(f"\n# {title}\n$ clipsearch {shlex.join(shown)}")
+            extra = ["--device", device] if device and arguments[0] != "status" else []
+            code = run([*arguments, "--catalog", catalog, *extra])
+            if code:
+                return code
+    return 0

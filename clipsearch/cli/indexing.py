@@ -1,0 +1,75 @@
+"""clipsearch index"""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption
+from clipsearch.cli.render import print_json, print_report, report_json
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+SKIPPED_UNDER_STRICT = 5
+INTERRUPTED = 130
+
+
+def index(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FOLDER]...", help="Folders of pictures. Without any: those indexed before."),
+    ] = None,
+    catalog: CatalogOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Forget a folder's pictures even when all of them are gone.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when pictures were skipped.")] = False,
+    json: JsonOption = False,
+) -> int:
+    """Index folders of pictures. Only what is new or has changed is read; what is gone is forgotten."""
+    from clipsearch.catalog import Catalog
+
+    with (
+        ProgressBar() as bar,
+        Catalog.open(catalog, model=model, device=device, create=True, show_progress=is_terminal()) as opened,
+    ):
+        report = opened.index(*(folders or []), prune=prune, on_progress=bar.update)
+    if json:
+        print_json(report_json(report))
+    else:
+        print_report(report)
+    if report.interrupted:
+        return INTERRUPTED
+    return SKIPPED_UNDER_STRICT if strict and report.skipped else 0
+
+
+def is_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+class ProgressBar:
+    """A bar on stderr, drawn only on a terminal and only when there is something to do."""
+
+    def __init__(self, noun: str = "picture") -> None:
+        self._noun = noun
+        self._bar: "tqdm[None] | None" = None  # noqa: UP037 (the name exists for type checkers only)
+
+    def __enter__(self) -> "ProgressBar":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, done: int, total: int) -> None:
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=total, unit=f" {self._noun}s", file=sys.stderr, disable=not is_terminal(), dynamic_ncols=True
+            )
+        self._bar.update(done - self._bar.n)

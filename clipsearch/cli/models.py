@@ -1,0 +1,160 @@
+"""clipsearch model list | pull | use | inspect"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipsearch import settings
+from clipsearch.cli.indexing import INTERRUPTED, ProgressBar, is_terminal
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption
+from clipsearch.cli.render import count, out, percent, print_json, print_report, printable, report_json, size
+from clipsearch.errors import CatalogNotFoundError
+from clipsearch.types import ModelInfo
+
+app = typer.Typer(help="The models that embed pictures and words.", no_args_is_help=True, rich_markup_mode=None)
+
+ModelName = Annotated[
+    str, typer.Argument(metavar="NAME", help="'starter', a hub id with optional @revision, or a directory.")
+]
+
+
+@app.command("list")
+def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
+    """Show the models known to work, and those this catalog has embeddings of."""
+    from clipsearch.encoders import hub
+    from clipsearch.encoders.load import STARTER, STARTER_DIRECTORY
+
+    used = _models_of(catalog)
+    starter_bytes = sum(file.stat().st_size for file in STARTER_DIRECTORY.iterdir())
+    rows = [(STARTER, starter_bytes, "here", "comes with clipsearch: small and fast, knows less than CLIP, English")]
+    rows += [
+        (known.name, known.size_bytes, "here" if hub.find_cached(known.name) else "not here", known.description)
+        for known in hub.KNOWN_MODELS
+    ]
+    rows += [(name, None, "", "") for name in used if name not in {row[0] for row in rows}]
+    if json:
+        print_json(
+            {
+                "models": [
+                    {
+                        "name": name,
+                        "size_bytes": size_bytes,
+                        "is_here": here == "here" if here else None,
+                        "description": description,
+                        "is_current": name in used and used[name].is_current,
+                        "pictures": used[name].images if name in used else 0,
+                        "captions": used[name].captions if name in used else 0,
+                    }
+                    for name, size_bytes, here, description in rows
+                ]
+            }
+        )
+        return
+    for name, size_bytes, here, description in rows:
+        mark = "*" if name in used and used[name].is_current else " "
+        embedded = f"; {count(used[name].images, 'picture')} in this catalog" if name in used else ""
+        known_size = "" if size_bytes is None else size(size_bytes)
+        out(f"{mark} {printable(name):<40}{known_size:>9}  {here:<9} {description}{embedded}".rstrip())
+    out("* the model of this catalog. Any other dual encoder in safetensors can be named by its hub id or directory.")
+
+
+def _models_of(catalog: Path | None) -> dict[str, ModelInfo]:
+    from clipsearch.catalog import Catalog
+
+    try:
+        with Catalog.open(catalog) as opened:
+            return {model.name: model for model in opened.status().models}
+    except CatalogNotFoundError:
+        return {}
+
+
+@app.command("pull")
+def pull(name: ModelName) -> None:
+    """Download a model ahead of time."""
+    from clipsearch.encoders import hub
+    from clipsearch.encoders.load import STARTER
+
+    if name == STARTER:
+        out("starter comes with clipsearch")
+        return
+    out(str(hub.pull(name, show_progress=is_terminal())))
+
+
+@app.command("use")
+def use(name: ModelName, catalog: CatalogOption = None, device: DeviceOption = None, json: JsonOption = False) -> int:
+    """Switch the catalog to another model, embedding with it what is missing. What was embedded before stays."""
+    from clipsearch.catalog import Catalog
+
+    with (
+        ProgressBar() as bar,
+        Catalog.open(catalog, device=device, create=True, show_progress=is_terminal()) as opened,
+    ):
+        report = opened.use_model(name, on_progress=bar.update)
+    if json:
+        print_json(report_json(report))
+    else:
+        print_report(report)
+        if not report.interrupted:
+            out(f"this catalog now uses {printable(report.model)}")
+    return INTERRUPTED if report.interrupted else 0
+
+
+@app.command("inspect")
+def inspect(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A model; default: the catalog's, else the default one.")
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option("--text", metavar="TEXT", help="Followed through the model; more of them for probabilities."),
+    ] = None,
+    image: Annotated[Path | None, typer.Option("--image", metavar="FILE", help="The picture that is followed.")] = None,
+    catalog: CatalogOption = None,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the model from inside: every stage a text and a picture go through, with the shape after it."""
+    from dataclasses import asdict
+
+    from clipsearch.cli.captions import find_encoder
+    from clipsearch.encoders.walkthrough import Stage, walk
+    from clipsearch.preprocess import resize_and_crop
+    from clipsearch.query_pictures import open_picture
+
+    encoder = find_encoder(catalog, name, device)
+    texts = text or ["a photo of a donut", "a photo of a cat", "a photo of a car", "a photo of a noodle"]
+    picture = image or settings.sample_data_folder() / "food" / "donut.png"
+    found = walk(encoder, texts, resize_and_crop(open_picture(picture), encoder.preprocess))
+    if json:
+        print_json(
+            {
+                "model": found.model_name,
+                "image": str(picture),
+                "text": found.text,
+                "text_stages": [asdict(stage) for stage in found.text_stages],
+                "image_stages": [asdict(stage) for stage in found.image_stages],
+                "logit_scale": found.head.logit_scale,
+                "head": found.head.kind,
+                "captions": [asdict(candidate) for candidate in found.candidates],
+            }
+        )
+        return
+
+    def show(stages: tuple[Stage, ...]) -> None:
+        for stage in stages:
+            shape = "(" + ", ".join(map(str, stage.shape)) + ("," if len(stage.shape) == 1 else "") + ")"
+            out(f"  {stage.name:<44} {shape:<20} {stage.note}")
+
+    out(f"{printable(found.model_name)}: {encoder.dim} dimensions, up to {encoder.context_length} tokens")
+    out(f'\ntext "{printable(found.text)}"')
+    show(found.text_stages)
+    out(f"\npicture {printable(str(picture))}")
+    show(found.image_stages)
+    bias = f" + {found.head.logit_bias:.3f}" if found.head.kind == "sigmoid" else ""
+    out(f"\n  probability = {found.head.kind}({found.head.logit_scale:.2f} · cosine{bias})")
+    for candidate in found.candidates:
+        out(
+            f"  cosine {candidate.cosine:6.3f}  logit {candidate.logit:7.2f}  {percent(candidate.probability)}  "
+            f"{printable(candidate.text)}"
+        )

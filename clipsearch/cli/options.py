@@ -1,0 +1,31 @@
+"""Options that several commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CatalogOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalog",
+        metavar="DIR",
+        help="The catalog's folder. Also CLIPSEARCH_CATALOG; default: the platform's data folder.",
+        show_default=False,
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="'starter', a hub id such as openai/clip-vit-base-patch32, or a directory. Default: the catalog's model.",
+        show_default=False,
+    ),
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", metavar="NAME", help="cpu, cuda, mps. Default: the best there is.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TopKOption = Annotated[int, typer.Option("-k", "--top-k", min=1, metavar="N", help="Number of results.")]

@@ -1,0 +1,127 @@
+"""How results look: tables for people, JSON for programs."""
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from clipsearch.types import CaptionHit, ImageMatch, IndexReport, SearchHit
+
+# Reasons printed for people; JSON has them all.
+_MAX_REASONS = 20
+
+
+def out(line: str = "") -> None:
+    """A line of results, on stdout. Bytes of file names that are not UTF-8 come out as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def note(line: str) -> None:
+    """A line for the user's eyes, on stderr."""
+    print(printable(line), file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    # ASCII only: a name that is not UTF-8 stays valid JSON, as lone surrogates.
+    out(json.dumps(value, indent=2, ensure_ascii=True))
+
+
+def printable(text: str) -> str:
+    """Control characters, line breaks and invisible marks shown as escapes: a file name can't steer the terminal."""
+    return "".join(
+        character
+        if character == " " or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def shown_path(path: str) -> str:
+    """Relative to the current folder where it lies below it, else absolute; made printable."""
+    here = os.getcwd()  # noqa: PTH109
+    return printable(os.path.relpath(path, here) if path.startswith(here.rstrip(os.sep) + os.sep) else path)
+
+
+def size(size_bytes: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if size_bytes < 1000:
+            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1000
+    return f"{size_bytes:.1f} TB"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def report_json(report: IndexReport) -> dict[str, Any]:
+    return asdict(report)
+
+
+def print_report(report: IndexReport) -> None:
+    parts = [
+        f"{report.embedded:,} indexed",
+        f"{report.reused:,} reused" if report.reused else "",
+        f"{report.unchanged:,} unchanged",
+        f"{report.removed:,} removed" if report.removed else "",
+        f"{len(report.skipped):,} skipped" if report.skipped else "",
+    ]
+    rate = f", {report.embedded / report.seconds:.0f} a second" if report.embedded > 1 else ""
+    out(f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{rate}")
+    for skipped in report.skipped[:_MAX_REASONS]:
+        out(f"  skipped {shown_path(skipped.path)}: {printable(skipped.reason)}")
+    if len(report.skipped) > _MAX_REASONS:
+        out(f"  … and {len(report.skipped) - _MAX_REASONS:,} more: --json lists them all")
+    if report.unsupported:
+        kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in report.unsupported.items())
+        out(f"  not read, kinds of picture that are not supported: {kinds}")
+    if report.interrupted:
+        note("interrupted: what was done is kept, the next run goes on from there")
+
+
+def hits_json(query: str, model: str, hits: Sequence[SearchHit]) -> dict[str, Any]:
+    return {"query": query, "model": model, "hits": [asdict(hit) for hit in hits]}
+
+
+def print_hits(hits: Sequence[SearchHit]) -> None:
+    for hit in hits:
+        more = f"  (+ {count(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
+        out(f"{hit.rank:>4}  {hit.score:.3f}  {shown_path(hit.path)}{more}")
+
+
+def print_paths(paths: Iterable[str], *, end: bytes) -> None:
+    """Paths alone, bytes as the file system has them."""
+    sys.stdout.flush()
+    for path in paths:
+        sys.stdout.buffer.write(os.fsencode(path) + end)
+    sys.stdout.buffer.flush()
+
+
+def captions_json(image: str | None, model: str, hits: Sequence[CaptionHit]) -> dict[str, Any]:
+    return {"image": image, "model": model, "captions": [asdict(hit) for hit in hits]}
+
+
+def matches_json(text: str, model: str, matches: Sequence[ImageMatch]) -> dict[str, Any]:
+    """The same shape as `captions_json`: every row is a pair of a picture and the text."""
+    rows = [asdict(match) | {"text": text} for match in matches]
+    return {"image": None, "text": text, "model": model, "captions": rows}
+
+
+def print_captions(hits: Sequence[CaptionHit]) -> None:
+    for hit in hits:
+        out(f"{hit.rank:>4}  {percent(hit.probability)}  {hit.score:.3f}  {printable(hit.text)}")
+
+
+def print_matches(matches: Sequence[ImageMatch]) -> None:
+    for match in matches:
+        out(f"{match.rank:>4}  {percent(match.probability)}  {match.score:.3f}  {shown_path(str(Path(match.path)))}")
+
+
+def percent(probability: float) -> str:
+    return f"{100 * probability:5.1f} %"

@@ -1,0 +1,62 @@
+"""clipsearch query"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, TopKOption
+from clipsearch.cli.render import hits_json, note, print_hits, print_json, print_paths
+from clipsearch.errors import QueryError
+
+
+def query(
+    words: Annotated[str, typer.Argument(metavar="QUERY", help="Words, or the path of a picture.")],
+    catalog: CatalogOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    top_k: TopKOption = 10,
+    text: Annotated[bool, typer.Option("--text", help="QUERY is words, even if a file has that name.")] = False,
+    paths: Annotated[bool, typer.Option("--paths", help="Print paths only, a line each.")] = False,
+    print0: Annotated[bool, typer.Option("-0", "--print0", help="Print paths only, ended by NUL.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Find the pictures nearest to words or to a picture: rank, score (cosine), path."""
+    from clipsearch.catalog import Catalog
+
+    with Catalog.open(catalog, model=model, device=device) as opened:
+        hits = opened.search(words if text or not is_picture_path(words) else Path(words), top_k=top_k)
+        used = opened.encoder.name
+    if json:
+        print_json(hits_json(words, used, hits))
+    elif print0 or paths:
+        print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
+    elif hits:
+        print_hits(hits)
+    else:
+        note("clipsearch: the catalog holds no pictures yet: add some with 'clipsearch index FOLDER'")
+
+
+def is_picture_path(query: str) -> bool:
+    """True when a query means a file: it exists, or is written as a path.
+
+    Raises:
+        QueryError: it is written as a path and there is no such file.
+    """
+    from clipsearch.images.find import IMAGE_SUFFIXES
+
+    path = Path(query).expanduser()
+    has_suffix = path.suffix.lower() in IMAGE_SUFFIXES
+    is_written_as_path = query.startswith((".", "~", os.sep)) or (has_suffix and " " not in query)
+    try:
+        if path.is_file():
+            return is_written_as_path or has_suffix or os.sep in query
+        exists = path.exists()
+    except (OSError, ValueError):  # too long for a file name, or holds a NUL
+        return False
+    if exists and is_written_as_path:
+        raise QueryError(f"{path} is no file: a query is words or a picture (--text takes it as words)")
+    if is_written_as_path:
+        raise QueryError(f"no picture {path} (--text takes it as words)")
+    return False

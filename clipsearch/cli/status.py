@@ -1,0 +1,48 @@
+"""clipsearch status"""
+
+from dataclasses import asdict
+from datetime import UTC
+from typing import Any
+
+from clipsearch.cli.options import CatalogOption, JsonOption
+from clipsearch.cli.render import count, out, print_json, printable, size
+from clipsearch.types import CatalogStatus
+
+
+def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
+    """Show the catalog: where it is, its model, what it holds, sizes, the last run."""
+    from clipsearch.catalog import Catalog
+
+    with Catalog.open(catalog) as opened:
+        found = opened.status()
+    if json:
+        print_json(_status_json(found))
+        return
+    out(f"catalog   {printable(found.directory)}")
+    out(f"model     {printable(found.model or 'none yet')}")
+    for model in found.models:
+        if not model.is_current:
+            out(f"          {printable(model.name)} beside it, {count(model.images, 'picture')}")
+    for number, folder in enumerate(found.folders):
+        out(f"{'folders' if number == 0 else '':<10}{printable(folder)}")
+    out(
+        f"pictures  {count(found.files, 'file')}, {count(found.pictures, 'different picture')}, "
+        f"{found.skipped:,} skipped"
+    )
+    out(f"captions  {found.captions:,}")
+    out(f"sizes     database {size(found.database_bytes)}, index {size(found.index_bytes)}")
+    if found.last_run is not None:
+        run = found.last_run
+        when = run.started_at.replace(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+        out(
+            f"last run  {when}, {run.seconds:.1f} s: {run.embedded:,} indexed, {run.reused:,} reused, "
+            f"{run.unchanged:,} unchanged, {run.removed:,} removed, {run.skipped:,} skipped"
+            + ("" if run.finished else " (interrupted)")
+        )
+
+
+def _status_json(found: CatalogStatus) -> dict[str, Any]:
+    described = asdict(found)
+    if found.last_run is not None:
+        described["last_run"]["started_at"] = found.last_run.started_at.replace(tzinfo=UTC).isoformat()
+    return described

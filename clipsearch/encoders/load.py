@@ -1,0 +1,102 @@
+"""From a model's name to an encoder; which model a catalog gets when nobody named one."""
+
+import os
+import warnings
+from pathlib import Path
+
+from clipsearch import settings
+from clipsearch.encoders import hub
+from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.compiled import CompiledEncoder, is_compiled_directory
+from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError
+
+STARTER = "starter"
+STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
+PROBE_TIMEOUT_S = 5.0
+
+
+def load_encoder(name: str, *, device: str | None = None, show_progress: bool = False) -> Encoder:
+    """Loads a model that was named; it is never replaced by another.
+
+    Args:
+        name: "starter", a directory, or a hub id with an optional "@revision".
+        device: "cpu", "cuda", "mps" …; None takes the best there is. Compiled models run on the CPU.
+        show_progress: draw a bar when files have to be downloaded.
+
+    Raises:
+        ModelUnavailableError: its files are not here and can't be fetched.
+        ModelError: it can't be loaded, or is no dual encoder.
+    """
+    if name == STARTER:
+        return CompiledEncoder(STARTER_DIRECTORY, name=STARTER)
+    directory = _find_directory(name)
+    if directory is not None:
+        name = str(directory)
+        if is_compiled_directory(directory):
+            return CompiledEncoder(directory, name=name)
+    else:
+        directory = hub.find_cached(name) or _pull(name, show_progress)
+    from clipsearch.encoders.transformers_encoder import TransformersEncoder
+
+    return TransformersEncoder.load(directory, name=name, device=device)
+
+
+def load_chosen_encoder(name: str | None, *, device: str | None = None, show_progress: bool = False) -> Encoder:
+    """The model named here, else by CLIPSEARCH_MODEL, else the default one. Errors as in `load_encoder`."""
+    name = name or settings.model_name()
+    if name is None:
+        return load_default_encoder(device=device, show_progress=show_progress)
+    return load_encoder(name, device=device, show_progress=show_progress)
+
+
+def load_default_encoder(*, device: str | None = None, show_progress: bool = False) -> Encoder:
+    """CLIP when it is in the local cache or can be downloaded, else the starter model with a notice that says so."""
+    name = hub.DEFAULT_MODEL
+    if hub.find_cached(name) is None:
+        size_bytes = hub.probe(name, timeout_s=PROBE_TIMEOUT_S)
+        if size_bytes is None:
+            return _starter_instead("the model hub can't be reached")
+        warnings.warn(f"downloading {name} ({size_bytes / 1e6:.0f} MB), once", ClipSearchNotice, stacklevel=2)
+        try:
+            hub.pull(name, show_progress=show_progress)
+        except ModelError as error:
+            return _starter_instead(str(error))
+    return load_encoder(name, device=device)
+
+
+def _starter_instead(reason: str) -> Encoder:
+    warnings.warn(
+        f"{reason}: using the small starter model, which knows less than CLIP. "
+        f"To switch later: clipsearch model use {hub.DEFAULT_MODEL}",
+        ClipSearchNotice,
+        stacklevel=3,
+    )
+    return load_encoder(STARTER)
+
+
+def _find_directory(name: str) -> Path | None:
+    """The directory a name means, None for a hub id.
+
+    Raises:
+        ModelUnavailableError: it is written as a path and there is no directory.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path.absolute()
+    if name.startswith((".", "~", os.sep)) or path.is_absolute() or name.count("/") != 1:
+        raise ModelUnavailableError(
+            f"no model directory {name}; a model is 'starter', a directory or a hub id like org/name"
+        )
+    return None
+
+
+def _pull(name: str, show_progress: bool) -> Path:
+    """Downloads a model that was named.
+
+    Raises:
+        ModelUnavailableError: with what to do.
+    """
+    try:
+        return hub.pull(name, show_progress=show_progress)
+    except ModelUnavailableError as error:
+        raise ModelUnavailableError(f"{error}; '--model {STARTER}' works without a download") from error

@@ -1,0 +1,262 @@
+"""One index run: find what changed, embed what is new, store it. The FAISS index follows from the store."""
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.captions import embed_captions
+from clipsearch.encoders.base import Encoder
+from clipsearch.errors import ClipSearchNotice
+from clipsearch.images.find import FoundImages, UnseenPath, find_images
+from clipsearch.images.reading import PictureReader, ReadPicture, Task
+from clipsearch.runners.local import default_workers, map_ahead
+from clipsearch.store import ContentRecord, FileRecord, KnownFile, Scope, Store, utc_now
+from clipsearch.types import IndexReport, SkippedFile
+
+# Pictures that go through the model together, and are stored in one transaction.
+BATCH = 32
+
+Progress = Callable[[int, int], None]
+"""Called with (pictures done, pictures to do) of those that are new or changed."""
+
+
+@dataclass(slots=True)
+class _Run:
+    """What has been counted so far."""
+
+    found: int = 0
+    embedded: int = 0
+    reused: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    skipped: list[SkippedFile] = field(default_factory=list)
+    unsupported: dict[str, int] = field(default_factory=dict)
+
+
+def index_folders(
+    scopes: Sequence[Scope],
+    *,
+    store: Store,
+    encoder: Encoder,
+    model_id: int,
+    prune: bool = False,
+    on_progress: Progress | None = None,
+) -> IndexReport:
+    """Brings the store up to date with the folders.
+
+    Every batch is committed: whatever stops the run, the next one goes on from there. KeyboardInterrupt ends it early
+    with `interrupted` set. Files that can't be read are reported, and tried again when they change.
+
+    Args:
+        prune: forget the files of a folder even when all of them are gone, which else looks like an unmounted drive.
+    """
+    started_at, start = utc_now(), perf_counter()
+    run = _Run()
+    interrupted = False
+    tasks: list[Task] = []
+    try:
+        missing = set(store.pictures.contents_without_embedding(model_id=model_id))
+        for scope in scopes:
+            tasks += _find_changes(scope, store=store, run=run, missing=missing, prune=prune)
+        _embed_tasks(tasks, store=store, encoder=encoder, model_id=model_id, run=run, on_progress=on_progress)
+        embed_captions(store, encoder, model_id=model_id)
+    except KeyboardInterrupt:
+        interrupted = True
+    report = IndexReport(
+        found=run.found,
+        embedded=run.embedded,
+        reused=run.reused,
+        unchanged=run.unchanged,
+        removed=run.removed,
+        skipped=tuple(sorted(run.skipped, key=lambda skipped: skipped.path)),
+        unsupported=dict(sorted(run.unsupported.items())),
+        seconds=perf_counter() - start,
+        model=encoder.name,
+        interrupted=interrupted,
+    )
+    store.runs.add(report, model_id=model_id, started_at=started_at)
+    return report
+
+
+def _find_changes(scope: Scope, *, store: Store, run: _Run, missing: set[int], prune: bool) -> list[Task]:
+    """Compares the folder with what is known, forgets what is gone, and returns what has to be read.
+
+    `missing`: contents without an embedding of the model; one file of each is read again, and taken out of the set.
+    """
+    found = find_images(scope.root, subfolder=scope.subfolder)
+    known = store.pictures.known_files(scope)
+    run.found += len(found.images)
+    for suffix, count in found.unsupported.items():
+        run.unsupported[suffix] = run.unsupported.get(suffix, 0) + count
+    tasks: list[Task] = []
+    for image in found.images:
+        path = f"{scope.root.rstrip(os.sep)}{os.sep}{image.relative_path}"
+        old = known.pop(image.relative_path, None)
+        if old is None or (old.size_bytes, old.mtime_ns) != (image.size_bytes, image.mtime_ns):
+            tasks.append(Task(scope.root_id, image.relative_path, path))
+        elif old.content_id is None:
+            run.skipped.append(SkippedFile(path, old.skip_reason or "unreadable"))
+        elif old.content_id in missing:
+            missing.discard(old.content_id)
+            tasks.append(Task(scope.root_id, image.relative_path, path))
+        else:
+            run.unchanged += 1
+    for unseen in found.unseen:
+        run.found += 1
+        run.skipped.append(SkippedFile(os.path.join(scope.root, unseen.relative_path), unseen.reason))  # noqa: PTH118
+    gone = {path: old for path, old in known.items() if not _is_unseen(path, found.unseen)}
+    _forget(gone, scope=scope, found=found, store=store, run=run, prune=prune)
+    return tasks
+
+
+def _is_unseen(path: str, unseen: Sequence[UnseenPath]) -> bool:
+    return any(
+        not place.relative_path or path == place.relative_path or path.startswith(place.relative_path + "/")
+        for place in unseen
+    )
+
+
+def _forget(
+    gone: dict[str, KnownFile], *, scope: Scope, found: FoundImages, store: Store, run: _Run, prune: bool
+) -> None:
+    if not gone:
+        return
+    if not found.images and not prune:
+        folder = os.path.join(scope.root, scope.subfolder)  # noqa: PTH118
+        warnings.warn(
+            f"{folder} holds no pictures any more, {len(gone)} were indexed: nothing is removed, in case its drive is "
+            "not mounted. If they are really gone: clipsearch index --prune",
+            ClipSearchNotice,
+            stacklevel=2,
+        )
+        return
+    store.pictures.remove_files(old.file_id for old in gone.values())
+    run.removed += len(gone)
+
+
+def _embed_tasks(
+    tasks: Sequence[Task],
+    *,
+    store: Store,
+    encoder: Encoder,
+    model_id: int,
+    run: _Run,
+    on_progress: Progress | None,
+) -> None:
+    """Reads and decodes ahead in threads, embeds and stores batch by batch."""
+    if not tasks:
+        return
+    reader = PictureReader(
+        encoder.preprocess, is_stored=lambda blake3: store.pictures.has_embedding(blake3, model_id=model_id)
+    )
+    writer = _Writer(store=store, encoder=encoder, model_id=model_id, reader=reader, run=run)
+    done = 0
+    try:
+        for picture in map_ahead(reader.read, tasks, workers=default_workers(), ahead=2 * BATCH):
+            writer.take(picture)
+            done += 1
+            if on_progress is not None:
+                on_progress(done, len(tasks))
+    finally:
+        # Also when the user stops the run: what was read is kept.
+        writer.flush()
+
+
+class _Writer:
+    """Collects what was read into batches; each batch is embedded and stored in one transaction."""
+
+    def __init__(self, *, store: Store, encoder: Encoder, model_id: int, reader: PictureReader, run: _Run) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._model_id = model_id
+        self._reader = reader
+        self._run = run
+        self._fresh: list[ReadPicture] = []
+        self._files: list[FileRecord] = []
+        self._twins: list[ReadPicture] = []
+
+    def take(self, picture: ReadPicture) -> None:
+        match picture.outcome:
+            case "decoded":
+                self._fresh.append(picture)
+            case "stored":
+                self._files.append(_file_record(picture))
+                self._run.reused += 1
+            case "twin":
+                self._twins.append(picture)
+            case "failed":
+                self._skip(picture, picture.reason)
+        if len(self._fresh) >= BATCH or len(self._files) >= 16 * BATCH:
+            self.flush()
+
+    def _skip(self, picture: ReadPicture, reason: str) -> None:
+        self._run.skipped.append(SkippedFile(picture.task.path, reason))
+        # What the system refused today it may allow tomorrow: only what the file itself holds is remembered.
+        if picture.blake3 is not None:
+            self._files.append(_file_record(picture, skip_reason=reason))
+
+    def flush(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        contents: list[ContentRecord] = []
+        if fresh:
+            crops = np.stack([picture.crop for picture in fresh if picture.crop is not None])
+            embeddings = self._encoder.encode_images(crops)
+            contents = [
+                _content_record(picture, embedding) for picture, embedding in zip(fresh, embeddings, strict=True)
+            ]
+        files, self._files = [*self._files, *map(_file_record, fresh)], []
+        self._store.pictures.record(contents, files, model_id=self._model_id)
+        self._run.embedded += len(fresh)
+        self._reader.mark_stored(content.blake3 for content in contents)
+        self._settle_twins()
+
+    def _settle_twins(self) -> None:
+        """Files whose content was first met in another file of this run, once it is known what became of that."""
+        waiting, self._twins = self._twins, []
+        files = []
+        for twin in waiting:
+            outcome = self._reader.outcome(twin)
+            if outcome == "stored":
+                files.append(_file_record(twin))
+                self._run.reused += 1
+            elif outcome is None:
+                self._twins.append(twin)
+            else:
+                self._run.skipped.append(SkippedFile(twin.task.path, outcome))
+                files.append(_file_record(twin, skip_reason=outcome))
+        if files:
+            self._store.pictures.record([], files, model_id=self._model_id)
+
+
+def _file_record(picture: ReadPicture, *, skip_reason: str | None = None) -> FileRecord:
+    return FileRecord(
+        root_id=picture.task.root_id,
+        relative_path=picture.task.relative_path,
+        size_bytes=picture.size_bytes,
+        mtime_ns=picture.mtime_ns,
+        blake3=picture.blake3 if skip_reason is None else None,
+        skip_reason=skip_reason,
+    )
+
+
+def _content_record(picture: ReadPicture, embedding: NDArray[np.float32]) -> ContentRecord:
+    metadata = picture.metadata
+    if metadata is None or picture.blake3 is None:
+        raise ValueError(f"{picture.task.path} was not decoded")
+    return ContentRecord(
+        blake3=picture.blake3,
+        size_bytes=picture.size_bytes,
+        width=metadata.width,
+        height=metadata.height,
+        format=metadata.format,
+        taken_at=metadata.taken_at,
+        camera=metadata.camera,
+        latitude=metadata.latitude,
+        longitude=metadata.longitude,
+        embedding=embedding,
+    )

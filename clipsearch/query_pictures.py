@@ -1,0 +1,54 @@
+"""Pictures given as a query: read, brought to the model's size, embedded."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clipsearch.encoders.base import Encoder
+from clipsearch.errors import ImageReadError
+from clipsearch.images.decode import decode_image
+from clipsearch.images.reading import open_regular_file
+from clipsearch.preprocess import resize_and_crop
+
+PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image
+"""A picture: its path, or a Pillow image."""
+
+
+def picture_name(source: PictureSource) -> str:
+    return "<image>" if isinstance(source, Image.Image) else os.fspath(source)
+
+
+def embed_pictures(sources: Sequence[PictureSource], *, encoder: Encoder) -> NDArray[np.float32]:
+    """n pictures → (n, dim) unit-norm.
+
+    Raises:
+        ImageReadError: one can't be read; names it.
+    """
+    spec = encoder.preprocess
+    crops = np.empty((len(sources), spec.height, spec.width, 3), dtype=np.uint8)
+    for row, source in enumerate(sources):
+        crops[row] = resize_and_crop(open_picture(source), spec)
+    return encoder.encode_images(crops)
+
+
+def open_picture(source: PictureSource) -> Image.Image:
+    """An upright RGB picture.
+
+    Raises:
+        ImageReadError: it can't be read; names it.
+    """
+    if isinstance(source, Image.Image):
+        raise NotImplementedError
+    path = Path(source).expanduser()
+    try:
+        with open_regular_file(str(path)) as file:
+            return decode_image(file).image
+    except ImageReadError as error:
+        raise ImageReadError(f"can't read the picture {path}: {error}") from error
+    except OSError as error:
+        raise ImageReadError(f"can't open the picture {path}: {error.strerror or error}") from error

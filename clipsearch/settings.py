@@ -1,0 +1,34 @@
+"""Where things lie and what the environment says.
+
+CLIPSEARCH_CATALOG  folder of the catalog
+CLIPSEARCH_MODEL    model of a new catalog
+CLIPSEARCH_DEVICE   cpu, cuda, cuda:1, mps
+CLIPSEARCH_CACHE    folder for what can be made again
+"""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def catalog_directory(directory: str | os.PathLike[str] | None = None) -> Path:
+    """The catalog's folder, absolute: the one given, else CLIPSEARCH_CATALOG, else the platform's data folder."""
+    chosen = directory or os.environ.get("CLIPSEARCH_CATALOG") or platformdirs.user_data_dir("clipsearch", False)
+    return Path(chosen).expanduser().absolute()
+
+
+def model_name() -> str | None:
+    """The model a new catalog gets when none is named."""
+    return os.environ.get("CLIPSEARCH_MODEL") or None
+
+
+def device_name() -> str | None:
+    return os.environ.get("CLIPSEARCH_DEVICE") or None
+
+
+def sample_data_folder() -> Path:
+    """The sample pictures: inside the installed package, else at the top of a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "sample_data"
+    return inside if inside.is_dir() else package.parent / "sample_data"
