@@ -18,6 +18,7 @@ from clipsearch.encoders.chunking import Offsets, chunk_texts, mean_of_chunks
 from clipsearch.encoders.fingerprint import fingerprint_of
 from clipsearch.errors import ModelError
 from clipsearch.preprocess import Preprocess, from_processor_config, to_pixel_values
+from clipsearch.vectors import normalise
 
 # Rows computed at once: enough to fill a CPU, small enough for 2 GB of memory with a large model.
 IMAGE_BATCH = 32
@@ -174,12 +175,10 @@ class TransformersEncoder:
         rows: NDArray[np.float32] = features.float().cpu().numpy()
         if rows.shape[1] != self.dim:
             raise ModelError(f"{self.name} gives {rows.shape[1]} numbers for a {what} but {self.dim} for a text")
-        # float64: the squares of half-precision outliers must not overflow.
-        norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
-        if not np.isfinite(norms).all() or not norms.all():
-            raise ModelError(f"{self.name} gave a zero or non-finite embedding for a {what}; its files may be damaged")
-        unit: NDArray[np.float32] = (rows / norms).astype(np.float32)
-        return unit
+        try:
+            return normalise(rows)
+        except ModelError as error:
+            raise ModelError(f"{self.name}, a {what}: {error}; the model's files may be damaged") from error
 
 
 def choose_device(device: str | None) -> torch.device:
