@@ -27,7 +27,9 @@ def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
 
     used = _models_of(catalog)
     starter_bytes = sum(file.stat().st_size for file in STARTER_DIRECTORY.iterdir())
-    rows = [(STARTER, starter_bytes, "here", "comes with clipsearch: small and fast, knows less than CLIP, English")]
+    rows: list[tuple[str, int | None, str, str]] = [
+        (STARTER, starter_bytes, "here", "comes with clipsearch: small and fast, knows less than CLIP, English")
+    ]
     rows += [
         (known.name, known.size_bytes, "here" if hub.find_cached(known.name) else "not here", known.description)
         for known in hub.KNOWN_MODELS

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from clipsearch.errors import CatalogNotFoundError, StoreError
 from clipsearch.store.migrate import upgrade
@@ -39,7 +40,8 @@ class Database:
             except OSError as error:
                 raise StoreError(f"can't make a catalog in {directory}: {error.strerror}") from error
         self.backup = upgrade(self.path)
-        self._engine = create_engine("sqlite://", creator=self._connect)
+        # The pool is named: for a URL without a file SQLAlchemy takes one that closes connections other threads use.
+        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1)
         event.listen(self._engine, "begin", _begin)
 
     def _connect(self) -> sqlite3.Connection:

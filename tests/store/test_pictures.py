@@ -1,0 +1,162 @@
+"""Folders, files and contents in SQL."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from clipsearch.store import ContentRecord, FileRecord, Store
+from clipsearch.vectors import normalise
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "catalog", create=True)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def model_id(store):
+    return store.models.add(name="m", fingerprint="ab" * 32, dim=4).model_id
+
+
+def content(number: int) -> ContentRecord:
+    row = normalise(np.array([[number, 1, 2, 3]], dtype=np.float32))[0]
+    return ContentRecord(bytes([number]) * 32, 10, 4, 3, "JPEG", None, None, None, None, row)
+
+
+def file(root_id: int, path: str, number: int | None, reason: str | None = None) -> FileRecord:
+    return FileRecord(root_id, path, 10, 5, None if number is None else bytes([number]) * 32, reason)
+
+
+def test_a_copy_shares_its_content(store, model_id):
+    root = store.pictures.add_root("/photos").root_id
+    store.pictures.record([content(1)], [file(root, "a.jpg", 1), file(root, "b/c.jpg", 1)], model_id=model_id)
+    assert store.pictures.counts() == (2, 1, 0)
+    assert store.embeddings.count("images", model_id=model_id) == 1
+    (paths,) = store.pictures.paths([1]).values()
+    assert paths == ["/photos/a.jpg", "/photos/b/c.jpg"]
+
+
+def test_recording_twice_changes_nothing(store, model_id):
+    root = store.pictures.add_root("/photos").root_id
+    for _ in range(2):
+        store.pictures.record([content(1)], [file(root, "a.jpg", 1)], model_id=model_id)
+    assert store.pictures.counts() == (1, 1, 0)
+    assert [row.ids.tolist() for row in store.embeddings.rows_after("images", model_id=model_id, dim=4)] == [[1]]
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(store, model_id):
+    root = store.pictures.add_root("/photos").root_id
+    with pytest.raises(KeyError):
+        store.pictures.record([content(1)], [file(root, "a.jpg", 1), file(root, "b.jpg", 9)], model_id=model_id)
+    assert store.pictures.counts() == (0, 0, 0)
+    assert store.embeddings.count("images", model_id=model_id) == 0
+
+
+def test_embeddings_come_back_as_float16_keeps_them(store, model_id):
+    root = store.pictures.add_root("/photos").root_id
+    records = [content(number) for number in range(1, 31)]
+    store.pictures.record(records, [file(root, f"{n}.jpg", n) for n in range(1, 31)], model_id=model_id)
+    chunks = list(store.embeddings.rows_after("images", model_id=model_id, dim=4, chunk=7))
+    assert [len(chunk.ids) for chunk in chunks] == [7, 7, 7, 7, 2]
+    rows = np.concatenate([chunk.embeddings for chunk in chunks])
+    np.testing.assert_allclose(rows, [record.embedding for record in records], atol=5e-4)
+    later = list(store.embeddings.rows_after("images", model_id=model_id, dim=4, embedding_id=28))
+    assert later[0].ids.tolist() == [29, 30]
+    assert later[0].last_embedding_id == 30
+
+
+def test_forgotten_files_leave_their_content(store, model_id):
+    root = store.pictures.add_root("/photos")
+    store.pictures.record([content(1)], [file(root.root_id, "a.jpg", 1)], model_id=model_id)
+    known = store.pictures.known_files(root)
+    store.pictures.remove_files([known["a.jpg"].file_id])
+    assert store.pictures.counts() == (0, 0, 0)
+    assert store.pictures.paths([1]) == {}
+    assert store.pictures.has_embedding(bytes([1]) * 32, model_id=model_id)
+
+
+def test_a_folder_inside_a_known_one_is_part_of_it(store):
+    root = store.pictures.add_root("/photos")
+    inside = store.pictures.add_root("/photos/2024/may")
+    assert (inside.root_id, inside.subfolder) == (root.root_id, "2024/may")
+    # A name that begins alike is another folder.
+    assert store.pictures.add_root("/photos-old").root_id != root.root_id
+
+
+def test_a_folder_around_known_ones_takes_them_in(store, model_id):
+    for folder, number in (("/photos/2023", 1), ("/photos/2024", 2)):
+        root = store.pictures.add_root(folder).root_id
+        store.pictures.record([content(number)], [file(root, "x/a.jpg", number)], model_id=model_id)
+    around = store.pictures.add_root("/photos")
+    assert [scope.root for scope in store.pictures.list_roots()] == ["/photos"]
+    assert sorted(store.pictures.known_files(around)) == ["2023/x/a.jpg", "2024/x/a.jpg"]
+    assert store.pictures.paths([2]) == {2: ["/photos/2024/x/a.jpg"]}
+
+
+def test_only_the_subfolder_is_known(store, model_id):
+    root = store.pictures.add_root("/photos").root_id
+    files = [file(root, path, 1) for path in ("a/1.jpg", "ab/2.jpg", "a/b/3.jpg", "4.jpg")]
+    store.pictures.record([content(1)], files, model_id=model_id)
+    assert sorted(store.pictures.known_files(store.pictures.add_root("/photos/a"))) == ["a/1.jpg", "a/b/3.jpg"]
+
+
+def test_names_that_are_not_utf8(store, model_id):
+    root = store.pictures.add_root("/photos/caf\udce9").root_id
+    store.pictures.record([content(1)], [file(root, "\udcff\n.jpg", 1)], model_id=model_id)
+    assert store.pictures.paths([1]) == {1: ["/photos/caf\udce9/\udcff\n.jpg"]}
+
+
+def test_a_reason_goes_when_the_file_becomes_readable(store, model_id):
+    root = store.pictures.add_root("/photos")
+    store.pictures.record([], [file(root.root_id, "a.jpg", None, "truncated")], model_id=model_id)
+    assert store.pictures.known_files(root)["a.jpg"].skip_reason == "truncated"
+    assert store.pictures.counts() == (0, 0, 1)
+    store.pictures.record([content(1)], [file(root.root_id, "a.jpg", 1)], model_id=model_id)
+    known = store.pictures.known_files(root)["a.jpg"]
+    assert (known.content_id, known.skip_reason) == (1, None)
+
+
+def test_what_a_second_model_lacks(store, model_id):
+    root = store.pictures.add_root("/photos")
+    records = [content(1), content(2)]
+    store.pictures.record(records, [file(root.root_id, "a.jpg", 1), file(root.root_id, "b.jpg", 2)], model_id=model_id)
+    other = store.models.add(name="other", fingerprint="cd" * 32, dim=4).model_id
+    store.pictures.record([content(1)], [], model_id=other)
+    assert store.pictures.contents_without_embedding(model_id=other) == {2: bytes([2]) * 32}
+    store.pictures.remove_files(known.file_id for known in store.pictures.known_files(root).values())
+    assert store.pictures.contents_without_embedding(model_id=other) == {}
+
+
+def test_captions_are_kept_once_and_removed_with_their_embeddings(store, model_id):
+    assert store.captions.add(["a cat", "a dog", "a cat"]) == 2
+    assert store.captions.add(["a dog", "a bird"]) == 1
+    missing = store.captions.without_embedding(model_id=model_id)
+    assert [text for _, text in missing] == ["a cat", "a dog", "a bird"]
+    rows = normalise(np.eye(3, 4, dtype=np.float32) + 0.1)
+    store.captions.add_embeddings([caption_id for caption_id, _ in missing], rows, model_id=model_id)
+    assert store.captions.without_embedding(model_id=model_id) == []
+    before = store.models.find("ab" * 32)
+    assert store.captions.remove(["a dog", "no such"]) == 1
+    after = store.models.find("ab" * 32)
+    assert store.captions.list_all() == ["a cat", "a bird"]
+    assert store.embeddings.count("captions", model_id=model_id) == 2
+    assert after.caption_generation == before.caption_generation + 1
+    assert after.image_generation == before.image_generation
+    assert store.captions.remove() == 2
+
+
+def test_many_threads_ask_while_one_writes(store, model_id):
+    root = store.pictures.add_root("/photos").root_id
+
+    def ask(number: int) -> bool:
+        return store.pictures.has_embedding(bytes([number % 250]) * 32, model_id=model_id)
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = pool.map(ask, range(2000))
+        for number in range(1, 100):
+            store.pictures.record([content(number)], [file(root, f"{number}.jpg", number)], model_id=model_id)
+        assert len(list(answers)) == 2000
+    assert sum(map(ask, range(250))) == 99

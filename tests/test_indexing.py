@@ -1,0 +1,252 @@
+"""What an index run does with a folder that changes, with a model that really computes colours."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipsearch.errors import ClipSearchNotice
+from clipsearch.index_files import open_index
+from clipsearch.indexing import BATCH, index_folders
+from clipsearch.search import search_pictures
+from clipsearch.store import Store
+from clipsearch.types import IndexReport
+from tests.fakes import COLOURS, ColourEncoder
+
+
+class Library:
+    """A folder of coloured squares and the catalog over it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.photos = folder / "photos"
+        self.photos.mkdir()
+        self.store = Store(folder / "catalog", create=True)
+        self.encoder = ColourEncoder()
+        self.model_id = self.store.models.add(
+            name=self.encoder.name, fingerprint=self.encoder.fingerprint, dim=self.encoder.dim
+        ).model_id
+
+    def paint(self, name: str, colour: str | tuple[int, int, int]) -> Path:
+        path = self.photos / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (16, 12), COLOURS.get(colour, colour)).save(path)
+        return path
+
+    def index(self, **options) -> IndexReport:
+        self.encoder.images_seen = 0
+        scopes = [self.store.pictures.add_root(str(options.pop("folder", self.photos)))]
+        return index_folders(scopes, store=self.store, encoder=self.encoder, model_id=self.model_id, **options)
+
+    def find(self, words: str, top_k: int = 10) -> list[str]:
+        index = open_index("images", store=self.store, model_id=self.model_id, folder=self.photos.parent / "indexes")
+        query = self.encoder.encode_texts([words])[0]
+        hits = search_pictures(query, index=index, store=self.store, top_k=top_k)
+        return [os.path.relpath(hit.path, self.photos) for hit in hits]
+
+
+@pytest.fixture
+def library(tmp_path):
+    library = Library(tmp_path)
+    for colour in ("red", "green", "blue"):
+        library.paint(f"{colour}.png", colour)
+    yield library
+    library.store.close()
+
+
+def counts(report: IndexReport) -> dict[str, int]:
+    assert report.found == report.embedded + report.reused + report.unchanged + len(report.skipped)
+    names = ("found", "embedded", "reused", "unchanged", "removed")
+    return {name: getattr(report, name) for name in names if getattr(report, name)} | (
+        {"skipped": len(report.skipped)} if report.skipped else {}
+    )
+
+
+def test_new_pictures_are_embedded_and_found(library):
+    assert counts(library.index()) == {"found": 3, "embedded": 3}
+    assert [library.find(colour)[0] for colour in ("red", "green", "blue")] == ["red.png", "green.png", "blue.png"]
+
+
+def test_a_second_run_embeds_nothing(library):
+    library.index()
+    assert counts(library.index()) == {"found": 3, "unchanged": 3}
+    assert library.encoder.images_seen == 0
+
+
+def test_renamed_image_keeps_its_embedding(library):
+    library.index()
+    (library.photos / "red.png").rename(library.photos / "rose.png")
+    assert counts(library.index()) == {"found": 3, "reused": 1, "unchanged": 2, "removed": 1}
+    assert library.encoder.images_seen == 0
+    assert library.find("red", 3)[0] == "rose.png"
+
+
+def test_a_copy_is_reused_and_a_deleted_file_is_not_found(library):
+    library.index()
+    shutil.copy(library.photos / "red.png", library.photos / "also red.png")
+    (library.photos / "green.png").unlink()
+    assert counts(library.index()) == {"found": 3, "reused": 1, "unchanged": 2, "removed": 1}
+    assert library.encoder.images_seen == 0
+    assert set(library.find("green")) == {"also red.png", "blue.png"}
+    (library.photos / "also red.png").unlink()
+    library.index()
+    assert library.find("red")[0] == "red.png"
+
+
+def test_a_file_that_comes_back_costs_nothing(library):
+    library.index()
+    (library.photos / "red.png").rename(library.photos.parent / "away.png")
+    library.index()
+    assert "red.png" not in library.find("red")
+    (library.photos.parent / "away.png").rename(library.photos / "red.png")
+    assert counts(library.index()) == {"found": 3, "reused": 1, "unchanged": 2}
+    assert library.find("red")[0] == "red.png"
+
+
+def test_a_changed_file_is_embedded_again(library):
+    library.index()
+    path = library.paint("red.png", "yellow")
+    os.utime(path, ns=(1, 1))
+    assert counts(library.index()) == {"found": 3, "embedded": 1, "unchanged": 2}
+    assert library.find("yellow")[0] == "red.png"
+
+
+def test_many_copies_in_one_run_are_embedded_once(library):
+    for number in range(40):
+        shutil.copy(library.photos / "blue.png", library.photos / f"copy {number:02}.png")
+    assert counts(library.index()) == {"found": 43, "embedded": 3, "reused": 40}
+    assert library.encoder.images_seen == 3
+
+
+def test_damaged_files_are_reported_once_read_and_tried_again_when_they_change(library):
+    broken = library.photos / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    shutil.copy(broken, library.photos / "broken too.png")
+    report = library.index()
+    assert counts(report) == {"found": 5, "embedded": 3, "skipped": 2}
+    assert [Path(skipped.path).name for skipped in report.skipped] == ["broken too.png", "broken.png"]
+    assert all(skipped.reason for skipped in report.skipped)
+    again = library.index()
+    assert counts(again) == {"found": 5, "unchanged": 3, "skipped": 2}
+    assert again.skipped == report.skipped
+    library.paint("broken.png", "white")
+    assert counts(library.index()) == {"found": 5, "embedded": 1, "unchanged": 3, "skipped": 1}
+    assert library.find("white")[0] == "broken.png"
+
+
+def test_a_file_deleted_after_it_was_listed(library, monkeypatch):
+    from clipsearch.images import reading
+
+    open_file = reading.open_regular_file
+
+    def vanishing(path: str):
+        if path.endswith("green.png"):
+            os.unlink(path)
+        return open_file(path)
+
+    monkeypatch.setattr(reading, "open_regular_file", vanishing)
+    report = library.index()
+    assert counts(report) == {"found": 3, "embedded": 2, "skipped": 1}
+    assert report.skipped[0].reason == "gone before it could be read"
+    monkeypatch.undo()
+    assert counts(library.index()) == {"found": 2, "unchanged": 2}
+
+
+def test_an_emptied_folder_removes_nothing_unless_told(library):
+    library.index()
+    for path in library.photos.iterdir():
+        path.unlink()
+    with pytest.warns(ClipSearchNotice, match="nothing is removed"):
+        assert counts(library.index()) == {}
+    assert len(library.find("red")) == 3
+    assert counts(library.index(prune=True)) == {"removed": 3}
+    assert library.find("red") == []
+
+
+def test_a_subfolder_alone_leaves_the_rest(library):
+    library.paint("sub/white.png", "white")
+    library.index()
+    (library.photos / "sub" / "white.png").rename(library.photos / "sub" / "snow.png")
+    (library.photos / "red.png").unlink()
+    assert counts(library.index(folder=library.photos / "sub")) == {"found": 1, "reused": 1, "removed": 1}
+    assert set(library.find("white")) == {"sub/snow.png", "red.png", "green.png", "blue.png"}
+
+
+def test_an_interrupted_run_keeps_what_was_done_and_goes_on(library):
+    for number in range(3 * BATCH):
+        library.paint(f"{number:03}.png", (number, 2 * number, 7))
+
+    def stop(done: int, total: int) -> None:
+        if done == BATCH + 5:
+            raise KeyboardInterrupt
+
+    report = library.index(on_progress=stop)
+    assert report.interrupted
+    assert report.embedded == BATCH + 5
+    assert library.store.runs.find_last().finished is False
+    rest = library.index()
+    assert rest.unchanged == BATCH + 5
+    assert rest.embedded == 3 * BATCH + 3 - report.embedded
+    assert len(library.find("red", 1000)) == 3 * BATCH + 3
+
+
+def test_progress_counts_to_the_end(library):
+    seen = []
+    library.index(on_progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_second_model_embeds_each_content_once(library):
+    shutil.copy(library.photos / "blue.png", library.photos / "copy.png")
+    library.index()
+    library.encoder = ColourEncoder("other")
+    library.model_id = library.store.models.add(
+        name="other", fingerprint=library.encoder.fingerprint, dim=library.encoder.dim
+    ).model_id
+    assert counts(library.index()) == {"found": 4, "embedded": 3, "unchanged": 1}
+    assert library.encoder.images_seen == 3
+    assert library.find("red")[0] == "red.png"
+
+
+def test_a_folder_that_can_not_be_listed_forgets_nothing(library, monkeypatch):
+    library.paint("sub/white.png", "white")
+    library.index()
+    scandir = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    report = library.index()
+    monkeypatch.undo()
+    assert report.removed == 0
+    assert [(Path(skipped.path).name, skipped.reason) for skipped in report.skipped] == [("sub", "Permission denied")]
+    assert library.find("white")[0] == "sub/white.png"
+
+
+def test_metadata_is_kept(library):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F], exif[0x0110] = "Maker", "Model 5"
+    exif.get_ifd(0x8769)[0x9003] = "2024:05:06 07:08:09"
+    Image.new("RGB", (30, 20), "white").save(library.photos / "photo.jpg", exif=exif)
+    library.index()
+    from sqlalchemy import select
+
+    from clipsearch.store.tables import contents
+
+    with library.store._database.read() as connection:
+        row = connection.execute(select(contents).where(contents.c.format == "JPEG")).one()
+    assert (row.width, row.height, row.camera) == (20, 30, "Maker Model 5")
+    assert row.taken_at.isoformat() == "2024-05-06T07:08:09"
+
+
+def test_stored_embeddings_are_the_encoders(library):
+    library.index()
+    (rows,) = library.store.embeddings.rows_after("images", model_id=library.model_id, dim=4)
+    crops = np.array([np.full((8, 8, 3), COLOURS[name], np.uint8) for name in ("blue", "green", "red")])
+    np.testing.assert_allclose(rows.embeddings, library.encoder.encode_images(crops), atol=1e-3)
