@@ -11,7 +11,7 @@ from PIL import Image
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ImageReadError
-from clipsearch.images.decode import decode_image
+from clipsearch.images.decode import decode_image, upright_rgb
 from clipsearch.images.reading import open_regular_file
 from clipsearch.preprocess import resize_and_crop
 
@@ -43,7 +43,7 @@ def open_picture(source: PictureSource) -> Image.Image:
         ImageReadError: it can't be read; names it.
     """
     if isinstance(source, Image.Image):
-        raise NotImplementedError
+        return upright_rgb(source)
     path = Path(source).expanduser()
     try:
         with open_regular_file(str(path)) as file:

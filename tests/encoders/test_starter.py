@@ -1,0 +1,127 @@
+"""The starter model: what it is made of, and that it runs the same however it is run."""
+
+import hashlib
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.chunking import split_text
+from clipsearch.encoders.compiled import CompiledEncoder
+from clipsearch.encoders.load import STARTER_DIRECTORY, load_encoder
+from clipsearch.errors import ClipSearchNotice, ModelError
+from clipsearch.preprocess import to_pixel_values
+from clipsearch.vectors import normalise
+
+
+@pytest.fixture(scope="module")
+def starter() -> Encoder:
+    return load_encoder("starter")
+
+
+@pytest.fixture(scope="module")
+def crops() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (21, 260, 260, 3), dtype=np.uint8)
+
+
+def test_its_files_are_those_it_describes():
+    spec = json.loads((STARTER_DIRECTORY / "model.json").read_text())
+    for part in ("image", "text"):
+        content = (STARTER_DIRECTORY / spec[part]["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == spec[part]["sha256"]
+    assert sum(file.stat().st_size for file in STARTER_DIRECTORY.iterdir()) <= 40e6
+
+
+def test_rows_are_unit_norm_float32_in_order(starter, crops):
+    rows = starter.encode_images(crops)
+    assert rows.shape == (21, 384)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    alone = np.concatenate([starter.encode_images(crops[row : row + 1]) for row in (0, 7, 8, 20)])
+    np.testing.assert_allclose(rows[[0, 7, 8, 20]], alone, atol=1e-4)
+
+
+def test_several_streams_agree_with_one(starter, crops):
+    # Some int8 exports are garbage with more than one stream: any compiled model is checked.
+    import openvino
+
+    options = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
+    one = openvino.Core().compile_model(str(STARTER_DIRECTORY / "image.onnx"), "CPU", options).create_infer_request()
+    one.infer({0: to_pixel_values(crops, starter.preprocess)})
+    expected = np.array(one.get_output_tensor(0).data)
+    assert (starter.encode_images(crops) * expected).sum(axis=1).min() > 0.9999
+
+
+def test_input_is_left_as_it_was(starter, crops):
+    before = crops.copy()
+    starter.encode_images(crops)
+    starter.encode_images(crops[:3])
+    np.testing.assert_array_equal(crops, before)
+
+
+def test_texts_of_any_length_in_one_batch_equal_one_by_one(starter):
+    texts = [
+        "a cat",
+        "a long sentence about a dog that runs over a green field towards its owner",
+        "x",
+        "ein Haus",
+    ] * 20
+    rows = starter.encode_texts(texts)
+    alone = np.concatenate([starter.encode_texts([text]) for text in texts[:4]])
+    assert (rows[:4] * alone).sum(axis=1).min() > 0.9999
+    np.testing.assert_allclose(rows[4:8], rows[:4], atol=1e-5)
+
+
+def test_long_text_is_split_and_told(starter):
+    long = "a photo of a cat on a sofa in the sun, " * 30
+    with pytest.warns(ClipSearchNotice, match="1 text was longer than the model's 64 tokens"):
+        rows = starter.encode_texts(["a cat", long])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        parts = split_text(long, starter._offsets([long])[0], starter.context_length - 2)
+        assert len(parts) > 1
+        short = starter.encode_texts(["a cat", *parts])
+    np.testing.assert_allclose(rows[0], short[0], atol=1e-5)
+    np.testing.assert_allclose(rows[1], normalise(short[1:].mean(axis=0, keepdims=True))[0], atol=1e-5)
+
+
+def test_nothing_gives_no_rows(starter):
+    assert starter.encode_texts([]).shape == (0, 384)
+    assert starter.encode_images(np.empty((0, 260, 260, 3), np.uint8)).shape == (0, 384)
+
+
+def test_tokens(starter):
+    assert starter.tokenize("a photo of a donut")[0] == 101
+    assert starter.tokenize("a photo of a donut")[-1] == 102
+
+
+def test_its_fingerprint_is_of_its_content(starter, tmp_path):
+    for file in STARTER_DIRECTORY.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert CompiledEncoder(tmp_path, name="copy").fingerprint == starter.fingerprint
+    spec = json.loads((tmp_path / "model.json").read_text())
+    spec["preprocess"]["mean"][0] += 0.01
+    (tmp_path / "model.json").write_text(json.dumps(spec))
+    assert CompiledEncoder(tmp_path, name="copy").fingerprint != starter.fingerprint
+
+
+@pytest.mark.parametrize("broken", ["{", '{"format": 2}', '{"format": 1}', "[]"])
+def test_a_broken_description_is_one_error(tmp_path, broken):
+    (tmp_path / "model.json").write_text(broken)
+    with pytest.raises(ModelError):
+        CompiledEncoder(tmp_path, name="broken")
+
+
+def test_a_damaged_model_file_is_one_error(tmp_path):
+    for file in STARTER_DIRECTORY.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "text.onnx").write_bytes(b"nothing")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    encoder = CompiledEncoder(tmp_path, name="damaged")
+    with pytest.raises(ModelError, match="tokenizer"):
+        encoder.encode_texts(["a cat"])
+    (tmp_path / "tokenizer.json").write_bytes((STARTER_DIRECTORY / "tokenizer.json").read_bytes())
+    with pytest.raises(ModelError, match="text model"):
+        encoder.encode_texts(["a cat"])
