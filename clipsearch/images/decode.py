@@ -85,7 +85,7 @@ def decode_image(
     except ImageReadError:
         raise
     except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, TypeError, MemoryError, …
-        raise ImageReadError(_reason(error)) from error
+        raise ImageReadError(_reason(error, max_megapixels)) from error
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -101,7 +101,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
             image = _to_rgb(image)
             return image if transpose is None else image.transpose(transpose)
     except Exception as error:  # decoders raise anything, see above
-        raise ImageReadError(_reason(error)) from error
+        raise ImageReadError(_reason(error, DEFAULT_MAX_MEGAPIXELS)) from error
 
 
 @contextlib.contextmanager
@@ -236,16 +236,18 @@ def _from_numbers(image: Image.Image, *, low: float, high: float, scale: float, 
     return Image.fromarray(grey).convert("RGB")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, max_megapixels: float) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[0].lower() + error.strerror[1:]
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
-    if isinstance(error, Image.DecompressionBombError):
-        pixels, limit = [int(number) / 1e6 for number in re.findall(r"\d+", text)] or [math.nan, math.nan]
-        return _too_large(pixels, limit)
-    if isinstance(error, EOFError | struct.error) or re.search("truncat|not enough (image )?data|end of", text, re.I):
+    if isinstance(error, Image.DecompressionBombError):  # "Image size (400000000 pixels) exceeds limit of …"
+        pixels = re.search(r"\d+", text)
+        return _too_large(int(pixels[0]) / 1e6 if pixels else math.inf, max_megapixels)
+    if isinstance(error, EOFError | struct.error) or re.search(
+        "truncat|not enough (image )?data|end of|only got", text, re.I
+    ):
         return "truncated"
     if re.search("decoder error|data stream", text):  # Pillow's words for what it can't explain
         return "damaged"

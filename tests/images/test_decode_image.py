@@ -325,6 +325,8 @@ class TestErrors:
         assert time.perf_counter() - start < 1
         with pytest.raises(ImageReadError, match=r"^too large: 1 megapixels, the limit is 0.5$"):
             decode_image(png_of_zeros(1000, 1000), max_megapixels=0.5)
+        with pytest.raises(ImageReadError, match=r"^too large: 400 megapixels, the limit is 10$"):
+            decode_image(bomb, max_megapixels=10)  # here Pillow's own limit is the first to be met
 
 
 class TestPillowSettings:
