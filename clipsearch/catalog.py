@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clipsearch import settings
-from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ClipSearchNotice, IndexMismatchError, InputError, QueryError
 from clipsearch.store import Kind, Scope, Store, StoredModel
 from clipsearch.types import CaptionHit, CaptionsReport, CatalogStatus, ImageMatch, IndexReport, SearchHit
 
 if TYPE_CHECKING:
+    from clipsearch.encoders.base import Encoder
     from clipsearch.indexes.snapshot import SnapshotIndex
     from clipsearch.indexing import Progress
     from clipsearch.query_pictures import PictureSource
@@ -86,7 +86,7 @@ class Catalog:
     # ------------------------------------------------------------------ the model
 
     @property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> "Encoder":
         """The model in use, loaded now if it was not.
 
         Raises:
@@ -108,7 +108,7 @@ class Catalog:
                 models.set_current(self._model.model_id)
         return self._model
 
-    def _load_encoder(self) -> Encoder:
+    def _load_encoder(self) -> "Encoder":
         from clipsearch.encoders.load import load_chosen_encoder, load_encoder
 
         current = self._store.models.find_current()

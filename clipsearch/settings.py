@@ -11,6 +11,9 @@ from pathlib import Path
 
 import platformdirs
 
+STARTER = "starter"
+"""The model that comes with the package."""
+
 
 def catalog_directory(directory: str | os.PathLike[str] | None = None) -> Path:
     """The catalog's folder, absolute: the one given, else CLIPSEARCH_CATALOG, else the platform's data folder."""

@@ -9,7 +9,6 @@ import sys
 import warnings
 from typing import TextIO
 
-import click
 import typer
 
 from clipsearch.cli import captions, demo, indexing, models, searching, status
@@ -70,18 +69,18 @@ def run(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit code; errors become one line on stderr."""
     try:
         result = app(arguments, standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        return error.exit_code
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        hint = f" (see '{context.command_path} --help')" if context is not None else ""
-        note(f"clipsearch: {error.format_message()}{hint}")
+    except typer.TyperException as error:
+        message, context = error.format_message(), getattr(error, "ctx", None)
+        if "\n" in message:  # the help that a command without arguments shows
+            print(message, file=sys.stderr)
+        else:
+            hint = f" (see '{context.command_path} --help')" if context is not None else ""
+            note(f"clipsearch: {message}{hint}")
         return error.exit_code
     except ClipSearchError as error:
         note(f"clipsearch: {error}")
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         note("clipsearch: interrupted")
         return INTERRUPTED
     return result if isinstance(result, int) else 0

@@ -11,8 +11,8 @@ import typer
 from clipsearch import settings
 from clipsearch.cli.options import DeviceOption
 from clipsearch.cli.render import out
-from clipsearch.encoders.load import STARTER
 from clipsearch.errors import ClipSearchError
+from clipsearch.settings import STARTER
 
 DONUT = "food/donut.png"
 

@@ -10,6 +10,7 @@ from clipsearch.cli.indexing import INTERRUPTED, ProgressBar, is_terminal
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption
 from clipsearch.cli.render import count, out, percent, print_json, print_report, printable, report_json, size
 from clipsearch.errors import CatalogNotFoundError
+from clipsearch.settings import STARTER
 from clipsearch.types import ModelInfo
 
 app = typer.Typer(help="The models that embed pictures and words.", no_args_is_help=True, rich_markup_mode=None)
@@ -23,12 +24,12 @@ ModelName = Annotated[
 def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     """Show the models known to work, and those this catalog has embeddings of."""
     from clipsearch.encoders import hub
-    from clipsearch.encoders.load import STARTER, STARTER_DIRECTORY
+    from clipsearch.encoders.load import STARTER_DIRECTORY
 
     used = _models_of(catalog)
     starter_bytes = sum(file.stat().st_size for file in STARTER_DIRECTORY.iterdir())
     rows: list[tuple[str, int | None, str, str]] = [
-        (STARTER, starter_bytes, "here", "comes with clipsearch: small and fast, knows less than CLIP, English")
+        (STARTER, starter_bytes, "here", "comes with clipsearch; small, knows less than CLIP; English")
     ]
     rows += [
         (known.name, known.size_bytes, "here" if hub.find_cached(known.name) else "not here", known.description)
@@ -75,7 +76,6 @@ def _models_of(catalog: Path | None) -> dict[str, ModelInfo]:
 def pull(name: ModelName) -> None:
     """Download a model ahead of time."""
     from clipsearch.encoders import hub
-    from clipsearch.encoders.load import STARTER
 
     if name == STARTER:
         out("starter comes with clipsearch")

@@ -9,8 +9,8 @@ from clipsearch.encoders import hub
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.compiled import CompiledEncoder, is_compiled_directory
 from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError
+from clipsearch.settings import STARTER
 
-STARTER = "starter"
 STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
 PROBE_TIMEOUT_S = 5.0
 

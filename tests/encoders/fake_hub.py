@@ -88,6 +88,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_json([_entry(name, content) for name, content in hub.files.items()], with_content)
         elif (match := re.fullmatch(f"/{hub.repo_id}/resolve/{revisions}/(.+)", path)) and match[2] in hub.files:
             self._send_file(match[2], with_content)
+        elif path.startswith("/storage/") and path.removeprefix("/storage/") in hub.files:
+            self._send_content(path.removeprefix("/storage/"), {}, with_content)
         else:
             code = "RevisionNotFound" if hub.repo_id in path else "RepoNotFound"
             self._send(404, b"{}", {"X-Error-Code": code}, with_content)
@@ -99,7 +101,15 @@ class _Handler(BaseHTTPRequestHandler):
         content = self.hub.files[name]
         headers = {"ETag": f'"{_entry(name, content)["oid"]}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
         if _is_lfs(name):
+            # Large files lie on another host, as the hub's do.
             headers |= {"X-Linked-Etag": f'"{_sha256(content)}"', "X-Linked-Size": str(len(content))}
+            headers["Location"] = f"http://localhost:{self.server.server_port}/storage/{name}"
+            self._send(302, b"", headers, with_content)
+        else:
+            self._send_content(name, headers, with_content)
+
+    def _send_content(self, name: str, headers: dict[str, str], with_content: bool) -> None:
+        content = self.hub.files[name]
         begin, status = 0, 200
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
         if wanted and not self.hub.ignores_ranges:

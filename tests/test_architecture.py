@@ -1,0 +1,119 @@
+"""Which module may know which, and what a cold start may load."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# From the ground up: a module imports only from lower layers. Modules of one layer ignore each other, but for the
+# parts of one package.
+LAYERS = (
+    {"errors"},
+    {"types", "settings", "vectors", "preprocess"},
+    {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
+    {"query_pictures", "index_files"},
+    {"captions", "search"},
+    {"indexing"},
+    {"catalog"},
+    {"cli"},
+)
+# Heavy libraries, and the only places that may import them.
+ONLY_IN = {
+    "faiss": {"indexes/faiss_index.py"},
+    "torch": {"encoders/transformers_encoder.py", "encoders/walkthrough.py"},
+    "transformers": {"encoders/transformers_encoder.py", "encoders/walkthrough.py"},
+    "openvino": {"encoders/compiled.py"},
+    "sqlalchemy": {"store"},
+    "typer": {"cli"},
+}
+
+
+def modules(repository: Path) -> list[Path]:
+    return sorted(path for path in (repository / "clipsearch").rglob("*.py") if "migrations" not in path.parts)
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def layer(name: str) -> int:
+    """The layer of a module; names in the package itself (`clipsearch.__version__`) lie below all."""
+    return next((number for number, names in enumerate(LAYERS) if name in names), -1)
+
+
+def test_imports_go_downward_only(repository):
+    wrong = []
+    for path in modules(repository):
+        part = path.relative_to(repository / "clipsearch").parts[0].removesuffix(".py")
+        if part in ("__init__", "__main__"):
+            continue
+        assert layer(part) >= 0, f"{path} stands in no layer"
+        for name in imports(path):
+            other = name.split(".")[1:2]
+            if name.startswith("clipsearch.") and other[0] != part and layer(other[0]) >= layer(part):
+                wrong.append(f"{path.name} imports {name}")
+    assert wrong == []
+
+
+def test_heavy_libraries_are_imported_in_one_place(repository):
+    for path in modules(repository):
+        inside = path.relative_to(repository / "clipsearch").as_posix()
+        for name in imports(path):
+            allowed = ONLY_IN.get(name.split(".")[0])
+            assert allowed is None or any(inside.startswith(place) for place in allowed), f"{inside} imports {name}"
+
+
+def test_only_the_command_line_prints(repository):
+    for path in modules(repository):
+        if "cli" in path.parts:
+            continue
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], path
+
+
+def test_files_stay_small_and_have_telling_names(repository):
+    for path in modules(repository):
+        assert len(path.read_text().splitlines()) <= 400, path
+        assert path.stem not in ("utils", "helpers", "common", "misc")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["index", "--help"], ["status"]])
+def test_a_light_command_loads_nothing_heavy(tmp_path, arguments):
+    code = (
+        "import sys; from clipsearch.cli import run; run(sys.argv[1:]); "
+        "print(*[name for name in ('torch', 'transformers', 'faiss', 'openvino', 'PIL', 'alembic', 'huggingface_hub') "
+        "if name in sys.modules])"
+    )
+    if arguments == ["status"]:
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "from clipsearch.store import Store; from pathlib import Path; "
+                f"Store(Path({str(tmp_path)!r}), create=True)",
+            ],
+            check=True,
+        )
+        arguments = ["status", "--catalog", str(tmp_path)]
+    found = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == ""
+
+
+def test_a_query_with_the_starter_loads_no_torch(tmp_path):
+    code = (
+        "import sys; from clipsearch import Catalog\n"
+        "with Catalog.open(sys.argv[1], model='starter', create=True) as catalog: catalog.search('a cat')\n"
+        "print(*[name for name in ('torch', 'transformers', 'huggingface_hub') if name in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "c")], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "\n"

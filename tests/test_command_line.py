@@ -1,0 +1,307 @@
+"""The installed console script, in processes of its own, on the sample pictures with the starter model."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from clipsearch.settings import sample_data_folder
+
+SAMPLES = sample_data_folder()
+SCRIPT = Path(sys.executable).parent / "clipsearch"
+
+
+def run(*arguments, code: int = 0, **options) -> subprocess.CompletedProcess[str]:
+    found = subprocess.run(
+        [SCRIPT, *map(os.fsdecode, arguments)],
+        check=False,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        timeout=120,
+        **options,
+    )
+    assert found.returncode == code, (found.returncode, found.stdout, found.stderr)
+    assert "Traceback" not in found.stderr
+    return found
+
+
+def fail(*arguments, code: int, **options) -> str:
+    """A run that fails: nothing on stdout, one line on stderr."""
+    found = run(*arguments, code=code, **options)
+    assert found.stdout == ""
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("clipsearch: ")
+    return line
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory) -> Path:
+    catalog = tmp_path_factory.mktemp("cli") / "catalog"
+    run("index", SAMPLES, "--catalog", catalog, "--model", "starter")
+    run("captions", "add", SAMPLES / "captions.jsonl", "--catalog", catalog)
+    return catalog
+
+
+def test_index_reports_in_json(tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(SAMPLES / "food", photos)
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    (photos / "raw.cr2").write_bytes(b"raw")
+    arguments = ("index", photos, "--catalog", tmp_path / "c", "--json")
+    report = json.loads(run(*arguments, "--model", "starter").stdout)
+    assert report | {"seconds": 0} == {
+        "found": 5,
+        "embedded": 4,
+        "reused": 0,
+        "unchanged": 0,
+        "removed": 0,
+        "skipped": [{"path": str(photos / "broken.jpg"), "reason": "not a picture of a kind that can be read"}],
+        "unsupported": {".cr2": 1},
+        "seconds": 0,
+        "model": "starter",
+        "interrupted": False,
+    }
+    again = json.loads(run(*arguments, "--strict", code=5).stdout)
+    assert (again["embedded"], again["unchanged"], len(again["skipped"])) == (0, 4, 1)
+
+
+def test_index_says_what_it_did(tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(SAMPLES / "food", photos)
+    (photos / "esc\x1b[31mred\n.jpg").write_bytes(b"no picture")
+    found = run("index", "photos", "--catalog", "c", "--model", "starter", cwd=tmp_path)
+    first, second = found.stdout.splitlines()
+    assert first.startswith("4 indexed, 0 unchanged, 1 skipped of 5 pictures in ")
+    assert second == "  skipped photos/esc\\x1b[31mred\\n.jpg: not a picture of a kind that can be read"
+    assert found.stderr == ""
+
+
+def test_query_prints_rank_score_path(catalog):
+    lines = run("query", "a glazed donut", "-k", "3", "--catalog", catalog, cwd=SAMPLES.parent).stdout.splitlines()
+    assert len(lines) == 3
+    rank, score, path = lines[0].split()
+    assert (rank, path) == ("1", "sample_data/food/donut.png")
+    assert 0.3 < float(score) < 0.5
+
+
+def test_query_in_json(catalog):
+    found = json.loads(run("query", "a glazed donut", "--catalog", catalog, "--json").stdout)
+    assert (found["query"], found["model"], len(found["hits"])) == ("a glazed donut", "starter", 10)
+    assert found["hits"][0]["rank"] == 1
+    assert found["hits"][0]["path"] == str(SAMPLES / "food" / "donut.png")
+    assert 0.3 < found["hits"][0]["score"] < 0.5
+
+
+def test_query_by_picture(catalog):
+    found = json.loads(run("query", SAMPLES / "animals" / "cat.jpg", "--catalog", catalog, "--json").stdout)
+    assert found["hits"][0]["path"] == str(SAMPLES / "animals" / "cat.jpg")
+    assert found["hits"][0]["score"] > 0.999
+    # The same file name as words.
+    words = json.loads(run("query", "--text", "./cat.jpg", "--catalog", catalog, "--json", cwd=SAMPLES).stdout)
+    assert words["hits"][0]["score"] < 0.9
+
+
+def test_query_prints_paths_for_other_programs(catalog):
+    expected = str(SAMPLES / "food" / "donut.png")
+    assert run("query", "a glazed donut", "-k1", "--paths", "--catalog", catalog).stdout == expected + "\n"
+    assert run("query", "a glazed donut", "-k1", "-0", "--catalog", catalog).stdout == expected + "\0"
+
+
+def test_the_catalog_comes_from_the_environment(catalog, monkeypatch):
+    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(catalog))
+    assert "donut.png" in run("query", "a glazed donut", "-k1").stdout
+
+
+def test_caption_turns_a_picture_back_into_words(catalog):
+    found = json.loads(run("caption", SAMPLES / "food" / "donut.png", "--catalog", catalog, "--json").stdout)
+    assert found["image"] == str(SAMPLES / "food" / "donut.png")
+    assert found["model"] == "starter"
+    assert [hit["rank"] for hit in found["captions"]] == [1, 2, 3, 4, 5]
+    assert "donut" in found["captions"][0]["text"]
+    assert set(found["captions"][0]) == {"rank", "text", "score", "probability"}
+    assert "donut" in run("caption", SAMPLES / "food" / "donut.png", "--catalog", catalog).stdout.splitlines()[0]
+
+
+def test_classify_a_picture_without_any_catalog(tmp_path):
+    texts = [f"a photo of a {noun}" for noun in ("cat", "car", "noodle", "donut")]
+    arguments = ("classify", SAMPLES / "food" / "donut.png", *texts, "--model", "starter", "--catalog", tmp_path / "no")
+    found = json.loads(run(*arguments, "--json").stdout)
+    assert found["captions"][0]["text"] == "a photo of a donut"
+    assert found["captions"][0]["probability"] > 0.8
+    assert sum(hit["probability"] for hit in found["captions"]) == pytest.approx(1)
+    assert run(*arguments).stdout.splitlines()[0].split(maxsplit=4)[4] == "a photo of a donut"
+    assert not (tmp_path / "no").exists()
+
+
+def test_classify_pictures_for_a_text(catalog):
+    pictures = [SAMPLES / name for name in ("travel/bus.jpg", "food/donut.png", "food/pizza.jpg")]
+    arguments = ("classify", "a photo of a donut", "--images", *pictures, "--catalog", catalog)
+    found = json.loads(run(*arguments, "--json").stdout)
+    assert found["captions"][0]["path"] == str(SAMPLES / "food" / "donut.png")
+    assert sum(hit["probability"] for hit in found["captions"]) == pytest.approx(1)
+    assert run(*arguments).stdout.splitlines()[0].endswith("donut.png")
+
+
+def test_captions_are_listed_and_removed(tmp_path):
+    (tmp_path / "c.txt").write_bytes(b"a cat\n\xff\na dog\n")
+    added = run("captions", "add", tmp_path / "c.txt", "--catalog", tmp_path / "c", "--model", "starter")
+    assert added.stdout == "2 captions added, 1 broken\n"
+    assert added.stderr == f"clipsearch: {tmp_path / 'c.txt'}, line 2: not UTF-8, left out\n"
+    assert run("captions", "list", "--catalog", tmp_path / "c").stdout == "a cat\na dog\n"
+    assert run("captions", "remove", "a cat", "--catalog", tmp_path / "c").stdout == "1 caption removed\n"
+    assert json.loads(run("captions", "list", "--catalog", tmp_path / "c", "--json").stdout) == {"captions": ["a dog"]}
+
+
+def test_status(catalog):
+    found = json.loads(run("status", "--catalog", catalog, "--json").stdout)
+    assert (found["model"], found["files"], found["pictures"], found["captions"]) == ("starter", 40, 40, 40)
+    assert found["last_run"]["embedded"] == 40
+    assert found["last_run"]["finished"] is True
+    text = run("status", "--catalog", catalog).stdout
+    assert "40 files, 40 different pictures, 0 skipped" in text
+
+
+def test_model_list_and_inspect(catalog):
+    listed = json.loads(run("model", "list", "--catalog", catalog, "--json").stdout)["models"]
+    current = [model["name"] for model in listed if model["is_current"]]
+    assert current == ["starter"]
+    assert "openai/clip-vit-base-patch32" in [model["name"] for model in listed]
+    seen = json.loads(run("model", "inspect", "starter", "--json").stdout)
+    assert seen["captions"][0]["text"] == "a photo of a donut"
+    assert seen["captions"][0]["probability"] > 0.8
+    assert "(1, 384)" in run("model", "inspect", "starter").stdout
+
+
+def test_demo_shows_everything(tmp_path):
+    found = run("demo", cwd=tmp_path)
+    for command in ("index", "query", "caption", "captions add", "classify", "status"):
+        assert f"$ clipsearch {command}" in found.stdout
+    assert found.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+BAD_INPUT = {
+    "no catalog": (("query", "a cat"), 3, "clipsearch index FOLDER"),
+    "no catalog for a status": (("status",), 3, "clipsearch index FOLDER"),
+    "no catalog for a caption": (("caption", SAMPLES / "food/donut.png"), 3, "clipsearch index FOLDER"),
+    "missing folder": (("index", "/no/such/folder", "--model", "starter"), 2, "no folder /no/such/folder"),
+    "a file for a folder": (("index", SAMPLES / "food/donut.png", "--model", "starter"), 2, "is a file"),
+    "no folder at all": (("index", "--model", "starter"), 2, "say which"),
+    "a named model that is not here": (("index", SAMPLES, "--model", "some/model"), 4, "some/model"),
+    "a model folder that is not here": (("index", SAMPLES, "--model", "./nothing"), 4, "./nothing"),
+    "an unknown device": (("classify", SAMPLES / "food/donut.png", "--model", "starter"), 2, "nothing to choose from"),
+    "an unknown command": (("nonsense",), 2, "nonsense"),
+    "an unknown option": (("index", "--nonsense"), 2, "--nonsense"),
+    "a bad number": (("query", "a", "-k", "0"), 2, "greater than or equal to 1"),
+    "captions from a missing file": (("captions", "add", "no.txt", "--model", "starter"), 2, "no.txt"),
+    "captions of another kind": (("captions", "add", SAMPLES / "food/donut.png"), 2, "captions come as"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_gets_one_line_and_its_exit_code(tmp_path, case):
+    arguments, code, text = BAD_INPUT[case]
+    catalog = () if arguments[0] == "nonsense" else ("--catalog", tmp_path / "c")
+    assert text in fail(*arguments, *catalog, code=code)
+
+
+def test_bad_queries(catalog, tmp_path):
+    (tmp_path / "text.jpg").write_text("this is no picture")
+    for query, code, text in (
+        ("", 2, "empty"),
+        ("   ", 2, "empty"),
+        (tmp_path / "text.jpg", 1, "text.jpg: not a picture"),
+        (tmp_path / "none.jpg", 2, "no picture"),
+        (tmp_path, 2, "is no file"),
+    ):
+        assert text in fail("query", query, "--catalog", catalog, code=code)
+    assert "text.jpg" in fail("caption", tmp_path / "text.jpg", "--catalog", catalog, code=1)
+    assert "none.jpg" in fail("classify", tmp_path / "none.jpg", "a cat", "--catalog", catalog, code=1)
+    assert "--all" in fail("captions", "remove", "--catalog", catalog, code=2)
+
+
+def test_an_empty_folder_is_no_error(tmp_path):
+    (tmp_path / "photos").mkdir()
+    found = run("index", tmp_path / "photos", "--catalog", tmp_path / "c", "--model", "starter")
+    assert found.stdout.startswith("0 indexed, 0 unchanged of 0 pictures")
+    found = run("query", "a cat", "--catalog", tmp_path / "c")
+    assert (found.stdout, "no pictures yet" in found.stderr) == ("", True)
+
+
+def test_a_bad_run_loses_nothing(tmp_path):
+    arguments = ("--catalog", tmp_path / "c", "--model", "starter")
+    photos = tmp_path / "photos"
+    shutil.copytree(SAMPLES / "food", photos)
+    run("index", photos, *arguments)
+    fail("index", tmp_path / "none", *arguments, code=2)
+    fail("index", photos, "--catalog", tmp_path / "c", "--model", "some/model", code=4)
+    assert json.loads(run("status", "--catalog", tmp_path / "c", "--json").stdout)["files"] == 4
+
+
+def test_without_a_hub_the_starter_stands_in_with_one_notice(tmp_path):
+    found = run("index", SAMPLES / "food", "--catalog", tmp_path / "c")
+    (line,) = found.stderr.splitlines()
+    assert "starter" in line
+    assert "clipsearch model use openai/clip-vit-base-patch32" in line
+    assert run("query", "pizza", "--catalog", tmp_path / "c").stderr == ""
+
+
+def test_ctrl_c_keeps_what_was_done(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(600):
+        Image.new("RGB", (300, 300), (number % 256, number // 256 * 90, 77)).save(photos / f"{number}.png")
+    arguments = [SCRIPT, "index", photos, "--catalog", tmp_path / "c", "--model", "starter", "--json"]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    database = tmp_path / "c" / "catalog.sqlite3-wal"
+    while process.poll() is None and not (database.exists() and database.stat().st_size > 150_000):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in err) == (130, False)
+    first = json.loads(out)
+    assert first["interrupted"]
+    assert 0 < first["embedded"] < 600
+    rest = json.loads(run(*arguments[1:]).stdout)
+    assert rest["unchanged"] == first["embedded"]
+    assert rest["embedded"] == 600 - first["embedded"]
+
+
+def test_names_that_are_not_utf8_survive(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    odd = os.fsencode(photos) + b"/latin1_\xe9.png"
+    with open(odd, "wb") as file:
+        file.write((SAMPLES / "food" / "donut.png").read_bytes())
+    run("index", photos, "--catalog", tmp_path / "c", "--model", "starter")
+    found = run("query", "a donut", "--paths", "--catalog", tmp_path / "c")
+    assert os.fsencode(found.stdout) == odd + b"\n"
+    hits = json.loads(run("query", "a donut", "--json", "--catalog", tmp_path / "c").stdout)["hits"]
+    assert os.fsencode(hits[0]["path"]) == odd
+    shown = run("query", "a donut", "--catalog", tmp_path / "c", cwd=tmp_path).stdout
+    assert shown.split()[-1] == "photos/latin1_\\udce9.png"
+    run("query", odd, "--catalog", tmp_path / "c")
+
+
+def test_a_closed_pipe_is_no_error(catalog):
+    command = f"'{SCRIPT}' query donut -k 40 --catalog '{catalog}' | head -1"
+    shell = ["bash", "-o", "pipefail", "-c", command]
+    found = subprocess.run(shell, check=False, capture_output=True, text=True, timeout=60)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_every_command_has_help():
+    commands = ["index", "query", "caption", "captions", "classify", "status", "model", "demo"]
+    overview = run("--help").stdout
+    for command in commands:
+        assert command in overview
+        assert "Usage: clipsearch" in run(command, "--help").stdout
+    assert run("--version").stdout.startswith("clipsearch 0.")
