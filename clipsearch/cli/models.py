@@ -146,7 +146,8 @@ def inspect(
     def show(stages: tuple[Stage, ...]) -> None:
         for stage in stages:
             shape = "(" + ", ".join(map(str, stage.shape)) + ("," if len(stage.shape) == 1 else "") + ")"
-            out(f"  {stage.name:<44} {shape:<20} {stage.note}")
+            ids = " ".join(f"{value:.0f}" for value in stage.values) if stage.name == "token ids" else ""
+            out(f"  {stage.name:<34} {shape:<18} {ids or stage.note}".rstrip())
 
     out(f"{printable(found.model_name)}: {encoder.dim} dimensions, up to {encoder.context_length} tokens")
     out(f'\ntext "{printable(found.text)}"')

@@ -93,10 +93,11 @@ class PictureReader:
         try:
             decoded = decode_image(source)
             crop = resize_and_crop(decoded.image, self._preprocess)
-        except ImageReadError as error:
+        except (ImageReadError, MemoryError) as error:
+            reason = str(error) or "not enough memory to decode it"
             with self._lock:
-                self._met[digest] = str(error)
-            return read(outcome="failed", reason=str(error))
+                self._met[digest] = reason
+            return read(outcome="failed", reason=reason)
         return read(outcome="decoded", crop=crop, metadata=decoded.metadata)
 
     def mark_stored(self, digests: Iterable[bytes]) -> None:

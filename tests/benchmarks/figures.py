@@ -5,8 +5,6 @@ Times are medians of one run on whatever else the machine is doing; nothing here
 
 import argparse
 import json
-import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -133,19 +131,19 @@ def hostile(scratch: Path) -> None:
     subprocess.run([sys.executable, REPOSITORY / "tests" / "make_hostile.py", made], check=True, capture_output=True)
     folders = [made, *filter(Path.is_dir, [REPOSITORY.parent / "shared" / "hostile"])]
     for folder in folders:
-        child = os.fork()
-        if child == 0:
-            with Catalog.open(scratch / f"hostile-{folder.name}", model="starter", create=True) as catalog:
-                report = catalog.index(folder)
-            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            print(
-                f"{folder.name}: {report.found} found, {report.embedded} embedded, {report.reused} reused, "
-                f"{len(report.skipped)} skipped in {report.seconds:.0f} s, peak {memory / 1e6:.2f} GB"
-            )
-            sys.stdout.flush()
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        print(f"{folder.name}: the process ended with {os.waitstatus_to_exitcode(status)}")
+        code = (
+            "import resource, sys; from clipsearch.cli import run; code = run(sys.argv[1:]); "
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, code)"
+        )
+        index = ["index", folder, "--catalog", scratch / f"hostile-{folder.name}", "--model", "starter", "--json"]
+        done = subprocess.run([sys.executable, "-c", code, *index], check=True, capture_output=True, text=True)
+        printed, _, last = done.stdout.rstrip().rpartition("\n")
+        report, (peak_kb, exit_code) = json.loads(printed), last.split()
+        print(
+            f"{folder.name}: {report['found']} found, {report['embedded']} embedded, {report['reused']} reused, "
+            f"{len(report['skipped'])} skipped in {report['seconds']:.0f} s, peak {int(peak_kb) / 1e6:.2f} GB, "
+            f"exit code {exit_code}"
+        )
 
 
 def _captions() -> dict[str, str]:

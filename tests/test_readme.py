@@ -1,0 +1,73 @@
+"""The README says what is: its sessions are run, its commands exist, every command stands in it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clipsearch.settings import sample_data_folder
+
+
+@pytest.fixture(scope="module")
+def readme(repository) -> str:
+    return (repository / "README.md").read_text(encoding="utf-8")
+
+
+def sessions(readme: str) -> list[list[tuple[str, str]]]:
+    """(command, output) pairs of each console block."""
+    found = []
+    for block in re.findall(r"^```console\n(.*?)^```", readme, re.MULTILINE | re.DOTALL):
+        parts = re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)
+        found.append([(command, output.strip()) for command, output in zip(parts[1::2], parts[2::2], strict=True)])
+    return found
+
+
+def without_times(text: str) -> str:
+    text = re.sub(r"in [\d.]+ s(, \d+ a second)?", "in T", text)
+    # Another processor may round the last digit otherwise.
+    return re.sub(r"(\d+\.\d)\d* ?%|(0\.\d\d)\d", r"\1\2", text)
+
+
+def test_the_session_at_the_top_is_real(readme, tmp_path, monkeypatch):
+    shutil.copytree(sample_data_folder(), tmp_path / "photos")
+    (tmp_path / "photos" / "broken.jpg").write_text("not a picture")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(tmp_path / "catalog"))
+    monkeypatch.setenv("CLIPSEARCH_MODEL", "starter")
+    commands = sessions(readme)[0]
+    assert len(commands) == 8
+    for command, expected in commands:
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert without_times(done.stdout.strip()) == without_times(expected), command
+
+
+def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
+    named = set(re.findall(r"clipsearch (index|query|caption|classify|status|demo)\b", readme))
+    named |= set(re.findall(r"clipsearch ((?:captions|model) \w+)", readme))
+    from clipsearch.cli import app
+
+    there = {command.name for command in app.registered_commands}
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        there |= {f"{group.name} {command.name}" for command in group.typer_instance.registered_commands}
+    mentioned = {name for name in there if name in named or f"`{name}" in readme}
+    assert mentioned == there
+    assert named <= there
+
+
+def test_its_links_lead_somewhere(readme, repository):
+    for target in re.findall(r"\]\(([^)#]+)\)", readme):
+        assert (repository / target).exists(), target
+
+
+def test_continuous_integration_runs_its_test_command(readme, repository):
+    commands = re.findall(r"^python3 -m venv .*$", readme, re.MULTILINE)
+    assert len(commands) == 2
+    assert commands[0].endswith("clipsearch demo")
+    assert commands[1].endswith("pytest")
+    assert all("-c constraints.txt" in command for command in commands)
+    assert "readme_command 'pytest'" in (repository / ".ci" / "run").read_text()
