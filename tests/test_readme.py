@@ -45,6 +45,18 @@ def test_the_session_at_the_top_is_real(readme, tmp_path, monkeypatch):
         assert without_times(done.stdout.strip()) == without_times(expected), command
 
 
+def test_its_python_runs(readme, tmp_path):
+    shutil.copytree(sample_data_folder(), tmp_path / "photos")
+    shutil.copy(tmp_path / "photos" / "animals" / "cat.jpg", tmp_path / "photos" / "cat.jpg")
+    shutil.copy(tmp_path / "photos" / "food" / "donut.png", tmp_path / "photos" / "x.jpg")
+    (code,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    first, caption, best = done.stdout.splitlines()
+    assert first.startswith("1 0.39")
+    assert caption == "a glazed donut"
+    assert best.startswith("a photo of a donut 0.99")
+
+
 def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
     named = set(re.findall(r"clipsearch (index|query|caption|classify|status|demo)\b", readme))
     named |= set(re.findall(r"clipsearch ((?:captions|model) \w+)", readme))

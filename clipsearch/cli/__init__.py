@@ -4,7 +4,6 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 no catalog, 4 model not available, 5 some 
 130 interrupted.
 """
 
-import os
 import sys
 import warnings
 from typing import TextIO
@@ -12,7 +11,7 @@ from typing import TextIO
 import typer
 
 from clipsearch.cli import captions, demo, indexing, models, searching, status
-from clipsearch.cli.render import note
+from clipsearch.cli.render import OutputClosedError, note
 from clipsearch.errors import ClipSearchError, ClipSearchNotice
 
 INTERRUPTED = 130
@@ -80,6 +79,8 @@ def run(arguments: list[str] | None = None) -> int:
     except ClipSearchError as error:
         note(f"clipsearch: {error}")
         return error.exit_code
+    except OutputClosedError:
+        return 0
     except (KeyboardInterrupt, typer.Abort):
         note("clipsearch: interrupted")
         return INTERRUPTED
@@ -90,9 +91,4 @@ def main() -> int:
     """The console script."""
     warnings.simplefilter("always", ClipSearchNotice)
     warnings.showwarning = _show_warning
-    try:
-        return run()
-    except BrokenPipeError:
-        # The reader (head, less) has gone: nothing is wrong, and nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return run()

@@ -15,11 +15,29 @@ from clipsearch.types import CaptionHit, ImageMatch, IndexReport, SearchHit
 _MAX_REASONS = 20
 
 
+class OutputClosedError(Exception):
+    """Whoever read stdout (head, less) has gone: nothing is wrong, and nothing more can be said."""
+
+
 def out(line: str = "") -> None:
     """A line of results, on stdout. Bytes of file names that are not UTF-8 come out as they are."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(line.encode("utf-8", "surrogateescape") + b"\n")
-    sys.stdout.buffer.flush()
+    write(line.encode("utf-8", "surrogateescape") + b"\n")
+
+
+def write(data: bytes) -> None:
+    """Bytes on stdout, at once.
+
+    Raises:
+        OutputClosedError: nobody reads them any more; the command line's library would make an error of it.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError as error:
+        # What is left in the buffer must go somewhere when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputClosedError from error
 
 
 def note(line: str) -> None:
@@ -97,10 +115,7 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
 
 def print_paths(paths: Iterable[str], *, end: bytes) -> None:
     """Paths alone, bytes as the file system has them."""
-    sys.stdout.flush()
-    for path in paths:
-        sys.stdout.buffer.write(os.fsencode(path) + end)
-    sys.stdout.buffer.flush()
+    write(b"".join(os.fsencode(path) + end for path in paths))
 
 
 def captions_json(image: str | None, model: str, hits: Sequence[CaptionHit]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """One SQLite file in WAL mode: opening, transactions."""
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from clipsearch.errors import CatalogNotFoundError, StoreError
+from clipsearch.store.connection import open_sqlite
 from clipsearch.store.migrate import upgrade
 
 DATABASE_NAME = "catalog.sqlite3"
-BUSY_TIMEOUT_MS = 30_000
 
 
 class Database:
@@ -45,14 +44,9 @@ class Database:
         event.listen(self._engine, "begin", _begin)
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False)
-        connection.isolation_level = None  # transactions are begun by `_begin`, not by the driver
-        try:
+        connection = open_sqlite(self.path)
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":  # a new file
             connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            # A catalog on a read-only medium can still be asked.
-            if os.access(self.path, os.W_OK):
-                raise
         # NORMAL in WAL mode: a power cut can lose the last commits but never damages the file;
         # what is lost is embedded again by the next run. Source: https://sqlite.org/pragma.html#pragma_synchronous
         connection.execute("PRAGMA synchronous = NORMAL")

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from clipsearch.errors import SchemaOutdatedError, StoreError
+from clipsearch.store.connection import open_sqlite
 
 # The newest revision in migrations/versions; a test keeps both equal. It stands here so that opening an
 # up-to-date catalog need not import Alembic.
@@ -27,7 +28,7 @@ def current_revision(database: Path) -> str | None:
     if not database.exists():
         return None
     try:
-        with closing(sqlite3.connect(database, timeout=30)) as connection:
+        with closing(open_sqlite(database)) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not tables:
                 return None
@@ -40,40 +41,54 @@ def current_revision(database: Path) -> str | None:
 
 
 def upgrade(database: Path) -> Path | None:
-    """Upgrades the database to HEAD_REVISION, making it when it is new.
+    """Upgrades the database to HEAD_REVISION, making it when it is new: whole, or not at all when it is interrupted.
 
     Returns:
         The backup copy made before an old schema was changed, None when nothing had to be changed or it was new.
 
     Raises:
         SchemaOutdatedError: the database was written by a newer clipsearch; it is left as it is.
-        StoreError: it is no catalog.
+        StoreError: it is no catalog, or can't be upgraded.
     """
-    revision = current_revision(database)
-    if revision == HEAD_REVISION:
+    if current_revision(database) == HEAD_REVISION:
         return None
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy.pool import NullPool
 
     config = Config()
     # Alembic interpolates option values: a percent sign in a path must be doubled.
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    config.attributes["database"] = database
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if revision is not None and revision not in known:
-        raise SchemaOutdatedError(
-            f"the catalog {database.parent} was written by a newer clipsearch (schema {revision}, this one knows "
-            f"{HEAD_REVISION}): upgrade with 'pip install -U clipsearch'"
-        )
-    backup = None if revision is None else _back_up(database, revision)
-    command.upgrade(config, "head")
+
+    engine = create_engine("sqlite://", creator=lambda: open_sqlite(database), poolclass=NullPool)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        with engine.begin() as connection:
+            # Asked again now that nobody else can write: another process may have done it meanwhile.
+            revision = current_revision(database)
+            if revision == HEAD_REVISION:
+                return None
+            if revision is not None and revision not in known:
+                raise SchemaOutdatedError(
+                    f"the catalog {database.parent} was written by a newer clipsearch (schema {revision}, this one "
+                    f"knows {HEAD_REVISION}): upgrade with 'pip install -U clipsearch'"
+                )
+            backup = None if revision is None else _back_up(database, revision)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise StoreError(f"can't upgrade the catalog {database}: {error}") from error
     return backup
 
 
 def _back_up(database: Path, revision: str) -> Path:
     backup = database.with_name(f"{database.stem}.schema-{revision}.backup{database.suffix}")
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(backup)) as target:
+    backup.touch(mode=0o600)
+    with closing(open_sqlite(database)) as source, closing(open_sqlite(backup)) as target:
         source.backup(target)
     return backup

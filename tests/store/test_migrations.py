@@ -1,6 +1,10 @@
 """The migrations and the tables say the same, and an old catalog is upgraded and then used."""
 
+import contextlib
+import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +14,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from clipsearch.errors import CatalogNotFoundError, SchemaOutdatedError, StoreError
-from clipsearch.store import Store
+from clipsearch import Catalog
+from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, SchemaOutdatedError, StoreError
+from clipsearch.store import Store, migrate
 from clipsearch.store.database import DATABASE_NAME
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, migrations_folder, upgrade
 from clipsearch.store.tables import metadata
@@ -62,6 +67,64 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path):
 def test_a_percent_sign_and_spaces_in_the_path(tmp_path):
     Store(tmp_path / "100% mine %(here)s", create=True).close()
     assert current_revision(tmp_path / "100% mine %(here)s" / DATABASE_NAME) == HEAD_REVISION
+
+
+def test_an_older_schema_is_upgraded_after_a_backup_and_then_used(tmp_path, monkeypatch):
+    directory = tmp_path / "catalog"
+    store = Store(directory, create=True)
+    store.captions.add(["a caption from before"])
+    store.close()
+
+    later = tmp_path / "migrations"
+    shutil.copytree(migrations_folder(), later)
+    (later / "versions" / "0002_add_a_column.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        "revision, down_revision, branch_labels, depends_on = '0002', '0001', None, None\n"
+        "def upgrade():\n    with op.batch_alter_table('captions') as table:\n"
+        "        table.add_column(sa.Column('stars', sa.Integer()))\n"
+    )
+    monkeypatch.setattr(migrate, "migrations_folder", lambda: later)
+    monkeypatch.setattr(migrate, "HEAD_REVISION", "0002")
+    with pytest.warns(ClipSearchNotice, match="a copy of the old one"), Catalog.open(directory) as catalog:
+        assert catalog.list_captions() == ["a caption from before"]
+    assert current_revision(directory / DATABASE_NAME) == "0002"
+    (backup,) = directory.glob("*.backup.sqlite3")
+    assert current_revision(backup) == "0001"
+    assert backup.stat().st_mode & 0o077 == 0
+    with contextlib.closing(sqlite3.connect(backup)) as connection:
+        assert connection.execute("SELECT text FROM captions").fetchall() == [("a caption from before",)]
+
+
+def test_a_failing_upgrade_leaves_the_old_catalog(tmp_path, monkeypatch):
+    directory = tmp_path / "catalog"
+    Store(directory, create=True).close()
+    later = tmp_path / "migrations"
+    shutil.copytree(migrations_folder(), later)
+    (later / "versions" / "0002_break.py").write_text(
+        "from alembic import op\n"
+        "revision, down_revision, branch_labels, depends_on = '0002', '0001', None, None\n"
+        "def upgrade():\n    op.drop_table('runs')\n    op.execute('nonsense')\n"
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(migrate, "migrations_folder", lambda: later)
+        patched.setattr(migrate, "HEAD_REVISION", "0002")
+        with pytest.raises(StoreError, match="can't upgrade"):
+            Store(directory)
+    store = Store(directory)
+    assert store.runs.find_last() is None
+    store.close()
+
+
+def test_several_processes_may_make_a_catalog_at_once(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from clipsearch.store import Store; "
+        "print(Store(Path(sys.argv[1]), create=True).uuid)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "catalog")]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    answers = [process.communicate(timeout=60)[0].strip() for process in running]
+    assert [process.returncode for process in running] == [0] * 4
+    assert len(set(answers)) == 1
 
 
 @pytest.mark.parametrize("content", [b"this is no database, not at all", b"SQLite format 3\0" + b"\xff" * 200])

@@ -1,0 +1,22 @@
+"""One way to open the SQLite file."""
+
+import os
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+# How long one process waits for another to finish its transaction.
+BUSY_TIMEOUT_S = 30.0
+
+
+def open_sqlite(path: Path) -> sqlite3.Connection:
+    """A connection that begins no transaction of its own and may be handed from thread to thread.
+
+    Raises:
+        sqlite3.Error: it can't be opened.
+    """
+    if not path.exists() or (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)):
+        return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
+    # In WAL mode SQLite wants to write even to read. On a read-only medium nobody writes: `immutable` says so.
+    uri = f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"
+    return sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
