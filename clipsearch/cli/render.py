@@ -30,6 +30,8 @@ def write(data: bytes) -> None:
     Raises:
         OutputClosedError: nobody reads them any more; the command line's library would make an error of it.
     """
+    if sys.stdout is None:  # started with stdout closed
+        raise OutputClosedError
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)

@@ -28,17 +28,23 @@ def load_encoder(name: str, *, device: str | None = None, show_progress: bool = 
         ModelError: it can't be loaded, or is no dual encoder.
     """
     if name == STARTER:
-        return CompiledEncoder(STARTER_DIRECTORY, name=STARTER)
+        return _load_compiled(STARTER_DIRECTORY, STARTER, device)
     directory = _find_directory(name)
-    if directory is not None:
-        name = str(directory)
-        if is_compiled_directory(directory):
-            return CompiledEncoder(directory, name=name)
-    else:
+    if directory is None:
         directory = hub.find_cached(name) or _pull(name, show_progress)
+    else:
+        name = str(directory)
+    if is_compiled_directory(directory):
+        return _load_compiled(directory, name, device)
     from clipsearch.encoders.transformers_encoder import TransformersEncoder
 
     return TransformersEncoder.load(directory, name=name, device=device)
+
+
+def _load_compiled(directory: Path, name: str, device: str | None) -> CompiledEncoder:
+    if device not in (None, "cpu"):
+        raise ModelError(f"the model {name} is compiled for the CPU, it can't run on {device}: leave --device out")
+    return CompiledEncoder(directory, name=name)
 
 
 def load_chosen_encoder(name: str | None, *, device: str | None = None, show_progress: bool = False) -> Encoder:

@@ -125,3 +125,9 @@ def test_a_damaged_model_file_is_one_error(tmp_path):
     (tmp_path / "tokenizer.json").write_bytes((STARTER_DIRECTORY / "tokenizer.json").read_bytes())
     with pytest.raises(ModelError, match="text model"):
         encoder.encode_texts(["a cat"])
+
+
+def test_a_device_that_was_named_is_never_replaced():
+    assert load_encoder("starter", device="cpu").name == "starter"
+    with pytest.raises(ModelError, match="can't run on cuda"):
+        load_encoder("starter", device="cuda")
