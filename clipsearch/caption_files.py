@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import InputError
+from clipsearch.texts import is_valid
 
 # Columns and keys that hold the caption, the first one present wins.
 CAPTION_KEYS = ("caption", "text", "title", "sentence", "description")
@@ -36,10 +37,12 @@ def read_caption_file(path: Path) -> CaptionFile:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"can't read {path}: {error.strerror}") from error
-    lines = [_decode(line) for line in data.removeprefix(b"\xef\xbb\xbf").splitlines()]
+    # Bytes that are not UTF-8 become lone surrogates, which no valid file holds: found below, wherever they stand.
+    lines = [line.decode("utf-8", "surrogateescape") for line in data.removeprefix(b"\xef\xbb\xbf").splitlines()]
     texts: list[str] = []
     broken: list[tuple[int, str]] = []
-    for number, text, reason in reader(path, lines):
+    for number, text, wrong in reader(path, lines):
+        reason = wrong or _what_is_wrong(text)
         if reason:
             broken.append((number, reason))
         elif text.strip():
@@ -51,32 +54,20 @@ def read_caption_file(path: Path) -> CaptionFile:
 _Row = tuple[int, str, str]
 
 
-def _decode(line: bytes) -> str | None:
-    """None where the bytes are not UTF-8."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
+def _what_is_wrong(text: str) -> str:
+    if not is_valid(text):
+        return "not UTF-8"
+    return "holds a NUL character" if "\0" in text else ""
 
 
-def _good_lines(lines: list[str | None]) -> Iterator[_Row]:
+def _read_lines(path: Path, lines: list[str]) -> Iterator[_Row]:
     for number, line in enumerate(lines, start=1):
-        if line is None:
-            yield number, "", "not UTF-8"
-        elif "\0" in line:
-            yield number, "", "holds a NUL character"
-        elif line.strip():
-            yield number, line, ""
+        yield number, line, ""
 
 
-def _read_lines(path: Path, lines: list[str | None]) -> Iterator[_Row]:
-    yield from _good_lines(lines)
-
-
-def _read_jsonl(path: Path, lines: list[str | None]) -> Iterator[_Row]:
-    for number, line, reason in _good_lines(lines):
-        if reason:
-            yield number, "", reason
+def _read_jsonl(path: Path, lines: list[str]) -> Iterator[_Row]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
             continue
         try:
             text = _find_caption(json.loads(line))
@@ -86,16 +77,10 @@ def _read_jsonl(path: Path, lines: list[str | None]) -> Iterator[_Row]:
             yield number, text or "", "" if text is not None else f"no text under {', '.join(CAPTION_KEYS)}"
 
 
-def _read_csv(path: Path, lines: list[str | None]) -> Iterator[_Row]:
+def _read_csv(path: Path, lines: list[str]) -> Iterator[_Row]:
     """The column headed caption, text, …; in a file with a single column, that one, with or without a heading."""
-    good: list[str] = []
-    for number, line in enumerate(lines, start=1):
-        if line is None or "\0" in line:
-            yield number, "", "not UTF-8" if line is None else "holds a NUL character"
-            good.append("")
-        else:
-            good.append(line)
-    reader = csv.reader(io.StringIO("\n".join(good)), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter, strict=True)
     column: int | None = None
     width = 0
     start = 1
@@ -127,10 +112,10 @@ def _read_csv(path: Path, lines: list[str | None]) -> Iterator[_Row]:
             yield number, row[column], ""
 
 
-def _read_json(path: Path, lines: list[str | None]) -> Iterator[_Row]:
+def _read_json(path: Path, lines: list[str]) -> Iterator[_Row]:
     """COCO's {"annotations": [{"caption": …}]}, or a plain list of texts or objects."""
     try:
-        content = json.loads("\n".join("�" if line is None else line for line in lines))
+        content = json.loads("\n".join(lines))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {error}") from error
     entries = content.get("annotations") if isinstance(content, dict) else content
@@ -138,7 +123,7 @@ def _read_json(path: Path, lines: list[str | None]) -> Iterator[_Row]:
         raise InputError(f"{path}: expected COCO's 'annotations' or a list of captions")
     for number, entry in enumerate(entries, start=1):
         text = _find_caption(entry)
-        yield number, text or "", "" if text is not None else f"entry without {', '.join(CAPTION_KEYS)}"
+        yield number, text or "", "" if text is not None else f"no text under {', '.join(CAPTION_KEYS)}"
 
 
 def _find_caption(entry: Any) -> str | None:

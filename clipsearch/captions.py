@@ -10,6 +10,7 @@ from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
 from clipsearch.query_pictures import PictureSource, embed_pictures, picture_name
 from clipsearch.store import Store
+from clipsearch.texts import check_text
 from clipsearch.types import CaptionHit, ImageMatch
 
 # Captions embedded and stored in one transaction: an interruption loses a few seconds of work.
@@ -27,11 +28,13 @@ def nearest_captions(
     probabilities = head.probabilities(scores[0])[:top_k]
     best_ids = ids[0][:top_k].tolist()
     texts = store.captions.texts(best_ids)
+    # Another process may have removed a caption since the index was opened.
+    known = [row for row, caption_id in enumerate(best_ids) if caption_id in texts]
     return [
-        CaptionHit(rank=rank, text=texts[caption_id], score=float(score), probability=float(probability))
-        for rank, (caption_id, score, probability) in enumerate(
-            zip(best_ids, scores[0], probabilities, strict=False), start=1
+        CaptionHit(
+            rank=rank, text=texts[best_ids[row]], score=float(scores[0][row]), probability=float(probabilities[row])
         )
+        for rank, row in enumerate(known, start=1)
     ]
 
 
@@ -71,8 +74,8 @@ def classify_text(text: str, pictures: Sequence[PictureSource], *, encoder: Enco
 def _check_texts(texts: Sequence[str]) -> None:
     if not texts:
         raise QueryError("no texts to choose from: name at least one after the picture")
-    if not all(text.strip() for text in texts):
-        raise QueryError("a text is empty")
+    for text in texts:
+        check_text(text, "text")
 
 
 def _ranked(cosines: NDArray[np.float32], head: ProbabilityHead) -> list[tuple[int, float, float]]:

@@ -2,18 +2,20 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clipsearch import settings
-from clipsearch.errors import ClipSearchNotice, IndexMismatchError, InputError, QueryError
+from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, IndexMismatchError, InputError, StoreError
 from clipsearch.store import Kind, Scope, Store, StoredModel
+from clipsearch.texts import as_list, check_text, check_top_k
 from clipsearch.types import CaptionHit, CaptionsReport, CatalogStatus, ImageMatch, IndexReport, SearchHit
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
+    from clipsearch.index_files import CatalogIndex
     from clipsearch.indexes.snapshot import SnapshotIndex
     from clipsearch.indexing import Progress
     from clipsearch.query_pictures import PictureSource
@@ -36,7 +38,7 @@ class Catalog:
         self._show_progress = show_progress
         self._encoder: Encoder | None = None
         self._model: StoredModel | None = None
-        self._indexes: dict[Kind, SnapshotIndex] = {}
+        self._indexes: dict[Kind, CatalogIndex] = {}
 
     @classmethod
     def open(
@@ -122,10 +124,19 @@ class Catalog:
                     f"the model {name} has changed since this catalog was made: its embeddings can't be compared. "
                     f"To embed the pictures anew: clipsearch model use {name}"
                 )
-            if self._store.models.find(encoder.fingerprint) is None:
+            beside = self._store.models.find(encoder.fingerprint)
+            if beside is None:
                 raise IndexMismatchError(
                     f"this catalog was made with the model {current.name}, not {name}. "
                     f"To have both side by side: clipsearch model use {name}"
+                )
+            left = len(self._store.pictures.contents_without_embedding(model_id=beside.model_id))
+            if left:
+                warnings.warn(
+                    f"{left} pictures are not embedded with {name}, which is not the catalog's model: they are not "
+                    f"found. To embed them: clipsearch model use {name}",
+                    ClipSearchNotice,
+                    stacklevel=3,
                 )
         return encoder
 
@@ -144,15 +155,20 @@ class Catalog:
         encoder = load_encoder(name, device=self._device, show_progress=self._show_progress)
         models = self._store.models
         model = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
-        scopes = [scope for scope in self._store.pictures.list_roots() if Path(scope.root).is_dir()]
+        there = [scope for scope in self._store.pictures.list_roots() if os.path.isdir(scope.root)]  # noqa: PTH112
         report = index_folders(
-            scopes, store=self._store, encoder=encoder, model_id=model.model_id, on_progress=on_progress
+            there,
+            store=self._store,
+            encoder=encoder,
+            model_id=model.model_id,
+            on_progress=on_progress,
         )
         if report.interrupted:
             return report
         models.set_current(model.model_id)
         self._encoder, self._model = encoder, model
-        self._refresh_indexes()
+        self._indexes.clear()
+        self._refresh_snapshots()
         left = len(self._store.pictures.contents_without_embedding(model_id=model.model_id))
         if left:
             warnings.warn(
@@ -183,53 +199,71 @@ class Catalog:
         """
         from clipsearch.indexing import index_folders
 
-        places = [_check_folder(folder) for folder in folders]
+        scopes_of = self._plan(folders, prune=prune)
         current = self._store.models.find_current()
         if current is not None and self.encoder.fingerprint != current.fingerprint:
             raise IndexMismatchError(
                 f"this catalog uses the model {current.name}. To switch: clipsearch model use {self.encoder.name}"
             )
         model = self.model
-        pictures = self._store.pictures
-        scopes = [pictures.add_root(place) for place in places] or self._known_scopes()
         report = index_folders(
-            scopes,
+            scopes_of(),
             store=self._store,
             encoder=self.encoder,
             model_id=model.model_id,
             prune=prune,
             on_progress=on_progress,
         )
-        self._refresh_indexes()
+        self._refresh_snapshots()
         return report
 
-    def _known_scopes(self) -> list[Scope]:
-        scopes = self._store.pictures.list_roots()
-        if not scopes:
-            raise InputError("no folder was indexed before: say which, as in 'clipsearch index FOLDER'")
-        there = [scope for scope in scopes if Path(scope.root).is_dir()]
-        for scope in scopes:
-            if scope not in there:
-                warnings.warn(
-                    f"the folder {scope.root} is not there (is its drive mounted?): its pictures are kept as they were",
-                    ClipSearchNotice,
-                    stacklevel=3,
-                )
-        return there
+    def _plan(self, folders: Sequence[str | os.PathLike[str]], *, prune: bool) -> "Callable[[], list[Scope]]":
+        """Checks the folders; what comes back registers them, so that nothing is written when one is wrong.
+
+        Raises:
+            InputError: a folder is missing or is a file, or none was ever indexed.
+        """
+        pictures = self._store.pictures
+        if not folders:
+            known = pictures.list_roots()
+            if not known:
+                raise InputError("no folder was indexed before: say which, as in 'clipsearch index FOLDER'")
+            return lambda: known
+        gone: list[Scope] = []
+        places: list[str] = []
+        for folder in folders:
+            place = os.path.realpath(settings.expand_user(folder))
+            scope = pictures.find_scope(place) if prune and not os.path.lexists(place) else None
+            if scope is not None:
+                gone.append(scope)
+            else:
+                _check_folder(folder)
+                places.append(place)
+        # A folder inside another one that was named is looked through with that one.
+        outer = [
+            place
+            for place in dict.fromkeys(places)
+            if not any(place != other and place.startswith(other.rstrip(os.sep) + os.sep) for other in places)
+        ]
+        return lambda: [*map(pictures.add_root, outer), *gone]
 
     def search(self, query: "PictureSource", *, top_k: int = 10) -> list[SearchHit]:
         """The pictures nearest to words (str) or to a picture (a Path or a Pillow image), best first.
 
         Raises:
-            QueryError: empty words.
+            CatalogNotFoundError: nothing was ever indexed.
+            QueryError: empty words, or `top_k` less than 1.
             ImageReadError: the picture can't be read.
         """
         from clipsearch.query_pictures import embed_pictures
         from clipsearch.search import search_pictures
 
+        check_top_k(top_k)
         if isinstance(query, str):
-            if not query.strip():
-                raise QueryError("the query is empty: say what to look for, as in 'a red car in the snow'")
+            check_text(query, "query")
+        if self._store.models.find_current() is None:
+            raise CatalogNotFoundError(f"nothing is indexed in {self.directory} yet: clipsearch index FOLDER")
+        if isinstance(query, str):
             embedding = self.encoder.encode_texts([query])[0]
         else:
             embedding = embed_pictures([query], encoder=self.encoder)[0]
@@ -237,50 +271,56 @@ class Catalog:
 
     # ------------------------------------------------------------------ captions
 
-    def add_captions(self, texts: Sequence[str]) -> CaptionsReport:
+    def add_captions(self, texts: str | Sequence[str]) -> CaptionsReport:
         """Stores and embeds captions; those known already are kept once. Empty ones are left out."""
         from clipsearch.captions import embed_captions
 
-        wanted = [text.strip() for text in texts if text.strip()]
+        wanted = [text.strip() for text in as_list(texts) if text.strip()]
+        for text in wanted:
+            check_text(text, "caption")
         model = self.model
         added = self._store.captions.add(wanted)
         embed_captions(self._store, self.encoder, model_id=model.model_id)
-        self._refresh_indexes()
+        self._refresh_snapshots()
         return CaptionsReport(added=added, known=len(wanted) - added)
 
     def list_captions(self) -> list[str]:
         return self._store.captions.list_all()
 
-    def remove_captions(self, texts: Sequence[str] | None = None) -> int:
+    def remove_captions(self, texts: str | Sequence[str] | None = None) -> int:
         """Forgets these captions, all of them for None; returns how many were there."""
-        removed = self._store.captions.remove(texts)
-        self._indexes.pop("captions", None)
-        return removed
+        wanted = None if texts is None else as_list(texts)
+        for text in wanted or ():
+            check_text(text, "caption")
+        return self._store.captions.remove(wanted)
 
     def caption(self, picture: "PictureSource", *, top_k: int = 5) -> list[CaptionHit]:
         """The stored captions nearest to a picture, with probabilities over all stored captions.
 
         Raises:
-            InputError: no captions are stored.
+            StoreError: no captions are stored.
             ImageReadError: the picture can't be read.
         """
+        check_top_k(top_k)
         if self._store.captions.count() == 0:
-            raise InputError("no captions are stored: add some with 'clipsearch captions add FILE'")
-        from clipsearch.captions import nearest_captions
+            raise StoreError("no captions are stored: add some with 'clipsearch captions add FILE'")
+        from clipsearch.captions import embed_captions, nearest_captions
         from clipsearch.query_pictures import embed_pictures
 
         embedding = embed_pictures([picture], encoder=self.encoder)[0]
+        # An interrupted 'captions add', or one with another model, has left some to do.
+        embed_captions(self._store, self.encoder, model_id=self.model.model_id)
         return nearest_captions(
             embedding, index=self._index("captions"), store=self._store, head=self.encoder.head, top_k=top_k
         )
 
     # ------------------------------------------------------------------ candidates given on the spot
 
-    def classify(self, picture: "PictureSource", texts: Sequence[str]) -> list[CaptionHit]:
+    def classify(self, picture: "PictureSource", texts: str | Sequence[str]) -> list[CaptionHit]:
         """Candidate texts for a picture, with probabilities over these texts, the best first."""
         from clipsearch.captions import classify_picture
 
-        return classify_picture(picture, texts, encoder=self.encoder)
+        return classify_picture(picture, as_list(texts), encoder=self.encoder)
 
     def classify_text(self, text: str, pictures: "Sequence[PictureSource]") -> list[ImageMatch]:
         """Candidate pictures for a text, with probabilities over these pictures, the best first."""
@@ -315,32 +355,35 @@ class Catalog:
         return self.directory / "indexes"
 
     def _index(self, kind: Kind) -> "SnapshotIndex":
+        """The index as of now, what other processes have added included."""
         if kind not in self._indexes:
-            from clipsearch.index_files import open_index
+            from clipsearch.index_files import CatalogIndex
 
-            self._indexes[kind] = open_index(
+            self._indexes[kind] = CatalogIndex(
                 kind, store=self._store, model_id=self.model.model_id, folder=self._index_folder
             )
-        return self._indexes[kind]
+        return self._indexes[kind].get()
 
-    def _refresh_indexes(self) -> None:
+    def _refresh_snapshots(self) -> None:
         """Brings the snapshot files up to date where enough has changed."""
         from clipsearch.index_files import refresh_snapshot
 
-        self._indexes.clear()
         for kind in ("images", "captions"):
             refresh_snapshot(kind, store=self._store, model_id=self.model.model_id, folder=self._index_folder)
 
 
-def _check_folder(folder: str | os.PathLike[str]) -> str:
-    """The folder's absolute path, links in it resolved, so that one folder has one name.
-
-    Raises:
-        InputError: it is missing or is no folder.
+def _check_folder(folder: str | os.PathLike[str]) -> None:
     """
-    path = Path(folder).expanduser()
-    if not path.exists():
-        raise InputError(f"no folder {path}")
-    if not path.is_dir():
-        raise InputError(f"{path} is a file: say the folder that holds it")
-    return str(path.resolve())
+    Raises:
+        InputError: the folder is missing, is no folder, or may not be looked at.
+    """
+    path = settings.expand_user(folder)
+    try:
+        with os.scandir(path):
+            pass
+    except FileNotFoundError as error:
+        raise InputError(f"no folder {path}") from error
+    except NotADirectoryError as error:
+        raise InputError(f"{path} is a file: say the folder that holds it") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"can't look into {path}: {getattr(error, 'strerror', None) or error}") from error

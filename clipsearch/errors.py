@@ -4,14 +4,14 @@ ClipSearchError
 ├── InputError              a folder, file or argument that can't be used
 │   └── QueryError          an empty query, a query that can't be understood
 ├── ImageReadError          one picture that can't be read or decoded
+│   └── TransientReadError      for now: memory ran out, the disk failed
 ├── ModelError              a model that can't be loaded or does not fit
 │   └── ModelUnavailableError   its files are not here and the hub can't be reached
 ├── VectorIndexError        the nearest-neighbour index
 │   └── IndexMismatchError  embeddings of another model or dimension
-├── StoreError              the SQL store
-│   ├── CatalogNotFoundError
-│   └── SchemaOutdatedError the catalog was written by a newer clipsearch
-└── MissingExtraError       an optional package is needed
+└── StoreError              the SQL store
+    ├── CatalogNotFoundError
+    └── SchemaOutdatedError the catalog was written by a newer clipsearch
 
 `exit_code` is what the command line returns for the error.
 
@@ -35,6 +35,10 @@ class QueryError(InputError):
 
 
 class ImageReadError(ClipSearchError):
+    pass
+
+
+class TransientReadError(ImageReadError):
     pass
 
 
@@ -63,10 +67,6 @@ class CatalogNotFoundError(StoreError):
 
 
 class SchemaOutdatedError(StoreError):
-    pass
-
-
-class MissingExtraError(ClipSearchError):
     pass
 
 

@@ -3,10 +3,17 @@
 import warnings
 from pathlib import Path
 
-from clipsearch.errors import ClipSearchNotice, IndexMismatchError, StoreError, VectorIndexError
+from clipsearch.errors import ClipSearchNotice, StoreError, VectorIndexError
 from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.indexes.snapshot import Sidecar, SnapshotIndex, load_snapshot, save_snapshot
-from clipsearch.store import Kind, Store, StoredModel
+from clipsearch.indexes.snapshot import (
+    Sidecar,
+    SnapshotIndex,
+    index_path,
+    load_snapshot,
+    remove_snapshots,
+    save_snapshot,
+)
+from clipsearch.store import Kind, Store, StoredModel, StoredSnapshot
 
 # Rows beside the snapshot are loaded from SQL whenever a catalog is opened, about 10 ms a thousand: a snapshot is
 # written anew when they are more than this many and more than this share of it.
@@ -14,62 +21,112 @@ _MAX_TAIL_ROWS = 1_000
 _MAX_TAIL_SHARE = 0.2
 
 
-def open_index(kind: Kind, *, store: Store, model_id: int, folder: Path) -> SnapshotIndex:
+class CatalogIndex:
     """The index over all stored embeddings of a kind: the snapshot, and the rows that came after it.
 
-    A snapshot that is damaged or stale is not used; the index is then made from SQL, and a damaged one replaced.
+    It stays right while others write: every `get` looks for what is new.
     """
-    model = _get_model(store, model_id)
-    path = _snapshot_path(folder, model, kind)
-    base: FaissIndex | None = None
-    last_embedding_id = 0
-    if path.exists():
-        try:
-            base, sidecar = load_snapshot(path, _expected(kind, store, model))
-            last_embedding_id = sidecar.last_embedding_id
-        except IndexMismatchError:
-            pass
-        except VectorIndexError as error:
-            warnings.warn(f"{error}: made anew from the catalog", ClipSearchNotice, stacklevel=2)
-            _write(kind, store=store, model=model, path=path)
-    index = SnapshotIndex(model.dim, base)
-    for rows in store.embeddings.rows_after(kind, model_id=model_id, dim=model.dim, embedding_id=last_embedding_id):
-        index.add(rows.ids, rows.embeddings)
-    return index
+
+    def __init__(self, kind: Kind, *, store: Store, model_id: int, folder: Path) -> None:
+        self._kind = kind
+        self._store = store
+        self._model_id = model_id
+        self._folder = folder
+        self._index: SnapshotIndex | None = None
+        self._generation = -1
+        self._last_embedding_id = 0
+
+    def get(self) -> SnapshotIndex:
+        """The index as of now."""
+        model = _get_model(self._store, self._model_id)
+        if self._index is None or _generation(model, self._kind) != self._generation:
+            self._open(model)
+        assert self._index is not None  # noqa: S101 (for type checkers)
+        self._add_new_rows(self._index, model)
+        return self._index
+
+    def _open(self, model: StoredModel) -> None:
+        self._generation = _generation(model, self._kind)
+        self._index, self._last_embedding_id = SnapshotIndex(model.dim), 0
+        base, snapshot = self._load(model)
+        if base is not None and snapshot is not None:
+            self._index, self._last_embedding_id = SnapshotIndex(model.dim, base), snapshot.last_embedding_id
+        self._add_new_rows(self._index, model)
+        if _is_far_behind(self._index.tail_count, self._index.count - self._index.tail_count):
+            write_snapshot(self._kind, store=self._store, model_id=self._model_id, folder=self._folder)
+
+    def _load(self, model: StoredModel) -> tuple[FaissIndex | None, StoredSnapshot | None]:
+        """The snapshot in use; one that is missing, damaged or far behind is first made anew."""
+        options = {"store": self._store, "model_id": self._model_id, "folder": self._folder}
+        for attempt in range(3):
+            snapshot = self._store.embeddings.find_snapshot(self._kind, model_id=self._model_id)
+            if snapshot is None:
+                break
+            try:
+                return load_snapshot(
+                    self._folder, _sidecar(self._kind, self._store, model, snapshot), snapshot.blake3
+                ), snapshot
+            except VectorIndexError as error:
+                # Another process may have written a newer one and deleted this one meanwhile.
+                if self._store.embeddings.find_snapshot(self._kind, model_id=self._model_id) != snapshot:
+                    continue
+                if attempt == 0:
+                    warnings.warn(f"{error}: made anew from the catalog", ClipSearchNotice, stacklevel=5)
+                if not write_snapshot(self._kind, **options):  # type: ignore[arg-type]
+                    break
+        return None, None
+
+    def _add_new_rows(self, index: SnapshotIndex, model: StoredModel) -> None:
+        for rows in self._store.embeddings.rows_after(
+            self._kind, model_id=self._model_id, dim=model.dim, embedding_id=self._last_embedding_id
+        ):
+            index.add(rows.ids, rows.embeddings)
+            self._last_embedding_id = rows.last_embedding_id
 
 
 def refresh_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> bool:
-    """Writes the snapshot anew when it is missing, unusable or far behind; says whether it did."""
+    """Writes the snapshot anew when there is none or it is far behind; says whether it did."""
     model = _get_model(store, model_id)
-    path = _snapshot_path(folder, model, kind)
     count = store.embeddings.count(kind, model_id=model_id)
+    snapshot = store.embeddings.find_snapshot(kind, model_id=model_id)
     if count == 0:
         return False
-    try:
-        _, sidecar = load_snapshot(path, _expected(kind, store, model))
-    except VectorIndexError:
-        pass
-    else:
-        tail = count - sidecar.count
-        if tail <= max(_MAX_TAIL_ROWS, _MAX_TAIL_SHARE * sidecar.count):
-            return False
-    return _write(kind, store=store, model=model, path=path)
+    if (
+        snapshot is not None
+        and not _is_far_behind(count - snapshot.row_count, snapshot.row_count)
+        and index_path(folder, _sidecar(kind, store, model, snapshot), snapshot.blake3).exists()
+    ):
+        return False
+    return write_snapshot(kind, store=store, model_id=model_id, folder=folder)
 
 
-def _write(kind: Kind, *, store: Store, model: StoredModel, path: Path) -> bool:
-    """A catalog that can't be written is still answered from, only more slowly."""
+def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> bool:
+    """Makes the index file from SQL. A catalog that can't be written is still answered from, only more slowly."""
+    model = _get_model(store, model_id)
     index = FaissIndex(model.dim)
     last_embedding_id = 0
-    for rows in store.embeddings.rows_after(kind, model_id=model.model_id, dim=model.dim):
+    for rows in store.embeddings.rows_after(kind, model_id=model_id, dim=model.dim):
         index.add(rows.ids, rows.embeddings)
         last_embedding_id = rows.last_embedding_id
-    described = _expected(kind, store, model, count=index.count, last_embedding_id=last_embedding_id)
+    snapshot = StoredSnapshot("", index.count, _generation(model, kind), last_embedding_id)
+    sidecar = _sidecar(kind, store, model, snapshot)
     try:
-        save_snapshot(index, path, described)
-    except VectorIndexError as error:
-        warnings.warn(f"{error}: searches are answered from the catalog alone", ClipSearchNotice, stacklevel=3)
+        checksum = save_snapshot(index, folder, sidecar)
+        # From here on it is the one in use; until here it was the one before.
+        store.embeddings.set_snapshot(
+            kind,
+            StoredSnapshot(checksum, snapshot.row_count, snapshot.generation, snapshot.last_embedding_id),
+            model_id=model_id,
+        )
+    except (VectorIndexError, StoreError) as error:
+        warnings.warn(f"{error}: searches are answered from the database alone", ClipSearchNotice, stacklevel=3)
         return False
+    remove_snapshots(folder, sidecar, keep=checksum)
     return True
+
+
+def _is_far_behind(tail_rows: int, snapshot_rows: int) -> bool:
+    return tail_rows > max(_MAX_TAIL_ROWS, _MAX_TAIL_SHARE * snapshot_rows)
 
 
 def _get_model(store: Store, model_id: int) -> StoredModel:
@@ -84,18 +141,18 @@ def _get_model(store: Store, model_id: int) -> StoredModel:
     return model
 
 
-def _snapshot_path(folder: Path, model: StoredModel, kind: Kind) -> Path:
-    return folder / f"{model.fingerprint[:16]}-{kind}.faiss"
+def _generation(model: StoredModel, kind: Kind) -> int:
+    return model.image_generation if kind == "images" else model.caption_generation
 
 
-def _expected(kind: Kind, store: Store, model: StoredModel, *, count: int = 0, last_embedding_id: int = 0) -> Sidecar:
+def _sidecar(kind: Kind, store: Store, model: StoredModel, snapshot: StoredSnapshot) -> Sidecar:
     return Sidecar(
         catalog=store.uuid,
         fingerprint=model.fingerprint,
         kind=kind,
         dim=model.dim,
         metric="inner_product",
-        count=count,
-        generation=model.image_generation if kind == "images" else model.caption_generation,
-        last_embedding_id=last_embedding_id,
+        count=snapshot.row_count,
+        generation=snapshot.generation,
+        last_embedding_id=snapshot.last_embedding_id,
     )

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from clipsearch.captions import embed_captions
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import ClipSearchNotice
-from clipsearch.images.find import FoundImages, UnseenPath, find_images
+from clipsearch.errors import ClipSearchNotice, InputError
+from clipsearch.images.find import UnseenPath, find_images
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.runners.local import default_workers, map_ahead
 from clipsearch.store import ContentRecord, FileRecord, KnownFile, Scope, Store, utc_now
@@ -60,7 +60,7 @@ def index_folders(
     interrupted = False
     tasks: list[Task] = []
     try:
-        missing = set(store.pictures.contents_without_embedding(model_id=model_id))
+        missing = store.pictures.contents_without_embedding(model_id=model_id)
         for scope in scopes:
             tasks += _find_changes(scope, store=store, run=run, missing=missing, prune=prune)
         _embed_tasks(tasks, store=store, encoder=encoder, model_id=model_id, run=run, on_progress=on_progress)
@@ -88,8 +88,19 @@ def _find_changes(scope: Scope, *, store: Store, run: _Run, missing: set[int], p
 
     `missing`: contents without an embedding of the model; one file of each is read again, and taken out of the set.
     """
-    found = find_images(scope.root, subfolder=scope.subfolder)
     known = store.pictures.known_files(scope)
+    folder = os.path.join(scope.root, scope.subfolder) if scope.subfolder else scope.root  # noqa: PTH118
+    try:
+        found = find_images(scope.root, subfolder=scope.subfolder)
+    except InputError as error:
+        if not os.path.isdir(folder):  # noqa: PTH112
+            _forget(known, folder=folder, is_empty=True, store=store, run=run, prune=prune)
+            if prune and not scope.subfolder:
+                store.pictures.remove_root(scope.root_id)
+        else:
+            run.found += 1
+            run.skipped.append(SkippedFile(folder, str(error)))
+        return []
     run.found += len(found.images)
     for suffix, count in found.unsupported.items():
         run.unsupported[suffix] = run.unsupported.get(suffix, 0) + count
@@ -110,7 +121,7 @@ def _find_changes(scope: Scope, *, store: Store, run: _Run, missing: set[int], p
         run.found += 1
         run.skipped.append(SkippedFile(os.path.join(scope.root, unseen.relative_path), unseen.reason))  # noqa: PTH118
     gone = {path: old for path, old in known.items() if not _is_unseen(path, found.unseen)}
-    _forget(gone, scope=scope, found=found, store=store, run=run, prune=prune)
+    _forget(gone, folder=folder, is_empty=not found.images, store=store, run=run, prune=prune)
     return tasks
 
 
@@ -121,16 +132,13 @@ def _is_unseen(path: str, unseen: Sequence[UnseenPath]) -> bool:
     )
 
 
-def _forget(
-    gone: dict[str, KnownFile], *, scope: Scope, found: FoundImages, store: Store, run: _Run, prune: bool
-) -> None:
+def _forget(gone: dict[str, KnownFile], *, folder: str, is_empty: bool, store: Store, run: _Run, prune: bool) -> None:
     if not gone:
         return
-    if not found.images and not prune:
-        folder = os.path.join(scope.root, scope.subfolder)  # noqa: PTH118
+    if is_empty and not prune:
         warnings.warn(
-            f"{folder} holds no pictures any more, {len(gone)} were indexed: nothing is removed, in case its drive is "
-            "not mounted. If they are really gone: clipsearch index --prune",
+            f"{folder} is not there or holds no pictures any more that are not ignored, {len(gone)} were indexed: "
+            "nothing is removed, in case its drive is not mounted. If they are really gone: clipsearch index --prune",
             ClipSearchNotice,
             stacklevel=2,
         )
@@ -164,7 +172,7 @@ def _embed_tasks(
                 on_progress(done, len(tasks))
     finally:
         # Also when the user stops the run: what was read is kept.
-        writer.flush()
+        writer.finish()
 
 
 class _Writer:
@@ -181,6 +189,11 @@ class _Writer:
         self._twins: list[ReadPicture] = []
 
     def take(self, picture: ReadPicture) -> None:
+        self._sort(picture)
+        if len(self._fresh) >= BATCH or len(self._files) + len(self._twins) >= 16 * BATCH:
+            self.flush()
+
+    def _sort(self, picture: ReadPicture) -> None:
         match picture.outcome:
             case "decoded":
                 self._fresh.append(picture)
@@ -190,17 +203,13 @@ class _Writer:
             case "twin":
                 self._twins.append(picture)
             case "failed":
-                self._skip(picture, picture.reason)
-        if len(self._fresh) >= BATCH or len(self._files) >= 16 * BATCH:
-            self.flush()
-
-    def _skip(self, picture: ReadPicture, reason: str) -> None:
-        self._run.skipped.append(SkippedFile(picture.task.path, reason))
-        # What the system refused today it may allow tomorrow: only what the file itself holds is remembered.
-        if picture.blake3 is not None:
-            self._files.append(_file_record(picture, skip_reason=reason))
+                self._run.skipped.append(SkippedFile(picture.task.path, picture.reason))
+                # What the system refused today it may allow tomorrow: only what the file itself holds is remembered.
+                if picture.is_lasting:
+                    self._files.append(_file_record(picture))
 
     def flush(self) -> None:
+        self._settle_twins()
         fresh, self._fresh = self._fresh, []
         contents: list[ContentRecord] = []
         if fresh:
@@ -210,37 +219,32 @@ class _Writer:
                 _content_record(picture, embedding) for picture, embedding in zip(fresh, embeddings, strict=True)
             ]
         files, self._files = [*self._files, *map(_file_record, fresh)], []
-        self._store.pictures.record(contents, files, model_id=self._model_id)
+        if contents or files:
+            self._store.pictures.record(contents, files, model_id=self._model_id)
         self._run.embedded += len(fresh)
         self._reader.mark_stored(content.blake3 for content in contents)
-        self._settle_twins()
+
+    def finish(self) -> None:
+        """Stores what is left. Twins of what was stored last are settled by a second flush."""
+        self.flush()
+        self.flush()
 
     def _settle_twins(self) -> None:
         """Files whose content was first met in another file of this run, once it is known what became of that."""
         waiting, self._twins = self._twins, []
-        files = []
         for twin in waiting:
-            outcome = self._reader.outcome(twin)
-            if outcome == "stored":
-                files.append(_file_record(twin))
-                self._run.reused += 1
-            elif outcome is None:
-                self._twins.append(twin)
-            else:
-                self._run.skipped.append(SkippedFile(twin.task.path, outcome))
-                files.append(_file_record(twin, skip_reason=outcome))
-        if files:
-            self._store.pictures.record([], files, model_id=self._model_id)
+            self._sort(self._reader.outcome(twin) or twin)
 
 
-def _file_record(picture: ReadPicture, *, skip_reason: str | None = None) -> FileRecord:
+def _file_record(picture: ReadPicture) -> FileRecord:
+    failed = picture.outcome == "failed"
     return FileRecord(
         root_id=picture.task.root_id,
         relative_path=picture.task.relative_path,
         size_bytes=picture.size_bytes,
         mtime_ns=picture.mtime_ns,
-        blake3=picture.blake3 if skip_reason is None else None,
-        skip_reason=skip_reason,
+        blake3=None if failed else picture.blake3,
+        skip_reason=picture.reason if failed else None,
     )
 
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -10,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import ImageReadError
+from clipsearch.errors import ImageReadError, InputError
 from clipsearch.images.decode import decode_image, upright_rgb
 from clipsearch.images.reading import open_regular_file
 from clipsearch.preprocess import resize_and_crop
+from clipsearch.settings import expand_user
 
 PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image
 """A picture: its path, or a Pillow image."""
@@ -40,15 +40,18 @@ def open_picture(source: PictureSource) -> Image.Image:
     """An upright RGB picture.
 
     Raises:
+        InputError: there is no such file.
         ImageReadError: it can't be read; names it.
     """
     if isinstance(source, Image.Image):
         return upright_rgb(source)
-    path = Path(source).expanduser()
+    path = expand_user(source)
     try:
         with open_regular_file(str(path)) as file:
             return decode_image(file).image
     except ImageReadError as error:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
+    except FileNotFoundError as error:
+        raise InputError(f"no picture {path}") from error
     except OSError as error:
         raise ImageReadError(f"can't open the picture {path}: {error.strerror or error}") from error

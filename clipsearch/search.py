@@ -1,11 +1,20 @@
 """A query's embedding against the pictures' index, and back to the files that have those contents."""
 
+import os
+
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.indexes.base import VectorIndex
 from clipsearch.store import Store
 from clipsearch.types import SearchHit
+
+
+def _reachable(paths: list[str]) -> list[str]:
+    """Those of several files that are there; all of them when none is, as on a drive that is not mounted."""
+    if len(paths) == 1:
+        return paths
+    return [path for path in paths if os.path.lexists(path)] or paths
 
 
 def search_pictures(query: NDArray[np.float32], *, index: VectorIndex, store: Store, top_k: int) -> list[SearchHit]:
@@ -19,7 +28,7 @@ def search_pictures(query: NDArray[np.float32], *, index: VectorIndex, store: St
         scores, ids = index.search(query[np.newaxis], wanted)
         paths = store.pictures.paths(ids[0].tolist())
         hits = [
-            (float(score), paths[content_id], content_id)
+            (float(score), _reachable(paths[content_id]), content_id)
             for score, content_id in zip(scores[0], ids[0].tolist(), strict=True)
             if content_id in paths
         ]

@@ -11,14 +11,30 @@ from pathlib import Path
 
 import platformdirs
 
+from clipsearch.errors import InputError
+
 STARTER = "starter"
 """The model that comes with the package."""
 
 
 def catalog_directory(directory: str | os.PathLike[str] | None = None) -> Path:
-    """The catalog's folder, absolute: the one given, else CLIPSEARCH_CATALOG, else the platform's data folder."""
+    """The catalog's folder, absolute: the one given, else CLIPSEARCH_CATALOG, else the platform's data folder.
+
+    Raises:
+        InputError: the name is empty.
+    """
+    if directory is not None and not os.fspath(directory):
+        raise InputError("the catalog's folder is an empty name: leave the option out for the default one")
     chosen = directory or os.environ.get("CLIPSEARCH_CATALOG") or platformdirs.user_data_dir("clipsearch", False)
-    return Path(chosen).expanduser().absolute()
+    return expand_user(chosen).absolute()
+
+
+def expand_user(path: str | os.PathLike[str]) -> Path:
+    """A path with "~" and "~somebody" replaced by the home folder; as it is where there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def model_name() -> str | None:

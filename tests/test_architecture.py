@@ -11,7 +11,7 @@ import pytest
 # parts of one package.
 LAYERS = (
     {"errors"},
-    {"types", "settings", "vectors", "preprocess"},
+    {"types", "settings", "vectors", "preprocess", "texts"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
     {"query_pictures", "index_files"},
     {"captions", "search"},
@@ -110,7 +110,7 @@ def test_a_light_command_loads_nothing_heavy(tmp_path, arguments):
 def test_a_query_with_the_starter_loads_no_torch(tmp_path):
     code = (
         "import sys; from clipsearch import Catalog\n"
-        "with Catalog.open(sys.argv[1], model='starter', create=True) as catalog: catalog.search('a cat')\n"
+        "with Catalog.open(sys.argv[1], model='starter', create=True) as catalog: catalog.add_captions(['a cat'])\n"
         "print(*[name for name in ('torch', 'transformers', 'huggingface_hub') if name in sys.modules])"
     )
     found = subprocess.run(

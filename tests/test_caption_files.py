@@ -57,7 +57,7 @@ def test_csv_with_one_column_needs_no_heading(tmp_path):
 
 
 def test_csv_tells_rows_of_another_width_by_their_first_line(tmp_path):
-    found = read(tmp_path, "c.csv", b'file,caption\na,one\nb,"two\nlines"\nonly\nc,three,more\n\xff,x\nd,four\n')
+    found = read(tmp_path, "c.csv", b'file,caption\na,one\nb,"two\nlines"\nonly\nc,three,more\nx,\xff\nd,four\n')
     assert found.texts == ("one", "two lines", "four")
     assert [number for number, _ in found.broken] == [5, 6, 7]
 
@@ -79,6 +79,16 @@ def test_coco_annotations(tmp_path):
     found = read(tmp_path, "captions_val2017.json", json.dumps(coco))
     assert found.texts == ("a cat",)
     assert [number for number, _ in found.broken] == [2, 3]
+    found = read(
+        tmp_path, "bad.json", b'{"annotations": [{"caption": "caf\xe9"}, {"caption": "tea"}, {"caption": "\\ud800"}]}'
+    )
+    assert found == CaptionFile(("tea",), ((1, "not UTF-8"), (3, "not UTF-8")))
+
+
+def test_a_quote_that_is_never_closed(tmp_path):
+    found = read(tmp_path, "c.csv", 'caption\none\n"two\nthree\n')
+    assert found.texts == ("one",)
+    assert [number for number, _ in found.broken] == [3]
 
 
 @pytest.mark.parametrize("content", ["", "{", "3", '{"a": 1}', '"text"', "[" * 100_000])

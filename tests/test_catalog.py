@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,15 @@ import pytest
 from PIL import Image
 
 import clipsearch
-from clipsearch import Catalog, ClipSearchNotice, IndexMismatchError, InputError, ModelUnavailableError, QueryError
+from clipsearch import (
+    Catalog,
+    ClipSearchNotice,
+    IndexMismatchError,
+    InputError,
+    ModelUnavailableError,
+    QueryError,
+    StoreError,
+)
 from clipsearch.encoders import load
 from clipsearch.evaluation import ranks, recall_at_k
 from clipsearch.indexes.faiss_index import FaissIndex
@@ -217,7 +226,7 @@ def test_pictures_that_can_not_be_read_for_a_new_model_are_told(tmp_path, colour
 def test_a_model_that_was_named_is_never_replaced(tmp_path):
     with Catalog.open(tmp_path / "c", model="someone/some-model", create=True) as catalog:
         with pytest.raises(ModelUnavailableError) as caught:
-            catalog.search("red")
+            catalog.add_captions(["red"])
         assert caught.value.exit_code == 4
         assert catalog.status().model is None
 
@@ -256,10 +265,40 @@ def test_nothing_to_index_again(tmp_path, colours):
         catalog.index()
 
 
+def test_one_text_is_one_text_and_not_its_letters(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        assert catalog.add_captions("red").added == 1
+        assert catalog.list_captions() == ["red"]
+        assert [hit.text for hit in catalog.classify(photos / "0 red.png", "red")] == ["red"]
+        assert catalog.remove_captions("red") == 1
+
+
+@pytest.mark.parametrize("top_k", [0, -1])
+def test_fewer_than_one_result_is_refused(sample_catalog, top_k):
+    for use in (sample_catalog.search, sample_catalog.caption):
+        with pytest.raises(QueryError, match="top_k"):
+            use(SAMPLES / "food" / "donut.png", top_k=top_k)
+
+
+def test_a_copy_that_is_gone_is_not_shown_beside_one_that_is_there(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(photos)
+        photos.rename(tmp_path / "z moved")
+        catalog.index(tmp_path / "z moved")
+        (hit,) = catalog.search("red")
+        assert (hit.path, hit.copies) == (str(tmp_path / "z moved" / "0 red.png"), ())
+        # Where none is there, as on a drive that is not mounted, all are shown.
+        (tmp_path / "z moved").rename(tmp_path / "away")
+        (hit,) = catalog.search("red")
+        assert (hit.path, len(hit.copies)) == (str(photos / "0 red.png"), 1)
+
+
 def test_captions_are_needed_for_a_reverse_lookup(tmp_path, colours):
     photos = squares(tmp_path / "photos", "red")
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
-        with pytest.raises(InputError, match="captions add"):
+        with pytest.raises(StoreError, match="captions add"):
             catalog.caption(photos / "0 red.png")
         catalog.add_captions(["red", "blue", "red", " "])
         assert catalog.list_captions() == ["red", "blue"]
@@ -272,7 +311,7 @@ def test_ten_more_pictures_leave_the_snapshot_as_it_is(tmp_path, colours):
     photos = squares(tmp_path / "photos", "red", "green")
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(photos)
-        (snapshot,) = (tmp_path / "c" / "indexes").glob("*-images.faiss")
+        (snapshot,) = (tmp_path / "c" / "indexes").glob("*-images-*.faiss")
         before = snapshot.stat().st_mtime_ns
         squares(photos, "red", "green", "blue", "white")
         catalog.index(photos)
@@ -280,27 +319,129 @@ def test_ten_more_pictures_leave_the_snapshot_as_it_is(tmp_path, colours):
         assert catalog.search("blue")[0].path.endswith("blue.png")
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "flipped", "sidecar"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "flipped", "sidecar", "no sidecar"])
 def test_a_damaged_snapshot_is_made_anew(tmp_path, colours, damage):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(squares(tmp_path / "photos", "red", "green", "blue"))
-    (snapshot,) = (tmp_path / "c" / "indexes").glob("*-images.faiss")
+    (snapshot,) = (tmp_path / "c" / "indexes").glob("*-images-*.faiss")
     good = snapshot.read_bytes()
-    if damage == "missing":
-        snapshot.unlink()
-    elif damage == "sidecar":
-        snapshot.with_suffix(".json").write_text("{}")
-    else:
-        snapshot.write_bytes(good[:-9] if damage == "truncated" else bytes([good[0] ^ 4]) + good[1:])
+    sidecar = snapshot.with_suffix(".json")
+    described = sidecar.read_text()
+    match damage:
+        case "missing":
+            snapshot.unlink()
+        case "sidecar":
+            sidecar.write_text(described.replace('"count": 3', '"count": 2'))
+        case "no sidecar":
+            sidecar.unlink()
+        case "truncated":
+            snapshot.write_bytes(good[:-9])
+        case "flipped":
+            snapshot.write_bytes(good[:100] + bytes([good[100] ^ 4]) + good[101:])
     with Catalog.open(tmp_path / "c") as catalog:
-        if damage == "missing":
+        with pytest.warns(ClipSearchNotice, match="made anew"):
             hits = catalog.search("green")
-        else:
-            with pytest.warns(ClipSearchNotice, match="made anew"):
-                hits = catalog.search("green")
         assert hits[0].path.endswith("green.png")
-        catalog.index()
     assert snapshot.read_bytes() == good
+    assert sidecar.read_text() == described
+
+
+def test_a_restored_database_does_not_believe_a_newer_snapshot(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(photos)
+    shutil.copy(tmp_path / "c" / "catalog.sqlite3", tmp_path / "backup.sqlite3")
+    shutil.rmtree(tmp_path / "c" / "indexes")
+    squares(photos, "red", "green")
+    with Catalog.open(tmp_path / "c") as catalog:
+        catalog.index(photos)
+    shutil.copy(tmp_path / "backup.sqlite3", tmp_path / "c" / "catalog.sqlite3")
+    (photos / "1 green.png").unlink()
+    squares(photos, "red", "blue")
+    with Catalog.open(tmp_path / "c") as catalog:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ClipSearchNotice)  # the snapshot of the backup is gone
+            catalog.index(photos)
+            hits = catalog.search("blue", top_k=1)
+        assert hits[0].path.endswith("blue.png")
+        assert hits[0].score == pytest.approx(1, abs=1e-3)
+
+
+def test_an_open_catalog_sees_what_others_add_and_remove(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red", "blue")
+    with (
+        Catalog.open(tmp_path / "c", model="colours", create=True) as reader,
+        Catalog.open(tmp_path / "c", model="colours") as writer,
+    ):
+        writer.index(photos)
+        writer.add_captions(["red", "blue"])
+        assert len(reader.search("green")) == 2
+        assert len(reader.caption(photos / "0 red.png")) == 2
+        squares(photos, "red", "blue", "green")
+        writer.index(photos)
+        assert reader.search("green")[0].path.endswith("green.png")
+        writer.remove_captions(["red"])
+        assert [hit.text for hit in reader.caption(photos / "0 red.png")] == ["blue"]
+
+
+def test_folders_inside_each_other_in_one_call(tmp_path, colours):
+    squares(tmp_path / "photos", "red")
+    squares(tmp_path / "photos" / "sub", "blue")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        report = catalog.index(tmp_path / "photos" / "sub", tmp_path / "photos", tmp_path / "photos")
+        assert (report.found, report.embedded, report.reused) == (2, 2, 0)
+        assert catalog.status().folders == (str(tmp_path / "photos"),)
+
+
+def test_a_folder_that_is_gone_can_be_forgotten(tmp_path, colours):
+    one, two = squares(tmp_path / "one", "red"), squares(tmp_path / "two", "blue", "green")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(one, two)
+        shutil.rmtree(two)
+        with pytest.warns(ClipSearchNotice, match=r"not there.*--prune"):
+            assert catalog.index().removed == 0
+        with pytest.raises(InputError, match="no folder"):
+            catalog.index(two)
+        assert catalog.index(two, prune=True).removed == 2
+        assert catalog.status().folders == (str(one),)
+        shutil.rmtree(one)
+        assert catalog.index(prune=True).removed == 1
+        assert catalog.search("red") == []
+        with pytest.raises(InputError):
+            catalog.index()
+
+
+def test_captions_that_were_left_without_embedding_are_embedded_when_asked_for(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(photos)
+        catalog._store.captions.add(["red"])
+        assert catalog.caption(photos / "0 red.png")[0].text == "red"
+
+
+def test_pictures_that_another_model_lacks_are_told(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(photos)
+        catalog.use_model("colours 2")
+        catalog.index(squares(photos, "red", "green"))
+    with (
+        Catalog.open(tmp_path / "c", model="colours") as catalog,
+        pytest.warns(ClipSearchNotice, match="1 pictures are not embedded with colours"),
+    ):
+        assert len(catalog.search("green")) == 1
+
+
+@pytest.mark.parametrize("text", ["caf\udce9", "\ud800"])
+def test_text_that_is_no_unicode_is_refused(sample_catalog, text):
+    for use in (
+        lambda: sample_catalog.search(text),
+        lambda: sample_catalog.classify(SAMPLES / "food" / "donut.png", ["a cat", text]),
+        lambda: sample_catalog.add_captions([text]),
+        lambda: sample_catalog.remove_captions([text]),
+    ):
+        with pytest.raises(QueryError, match="not valid text"):
+            use()
 
 
 def test_real_clip_vectors_through_store_index_and_reverse_lookup(tmp_path, shared, monkeypatch):

@@ -92,6 +92,20 @@ def test_query_prints_rank_score_path(catalog):
     assert 0.3 < float(score) < 0.5
 
 
+def test_words_need_no_quotes(catalog):
+    found = json.loads(run("query", "a", "glazed", "donut", "-k", "1", "--catalog", catalog, "--json").stdout)
+    assert found["query"] == "a glazed donut"
+    assert found["hits"][0]["path"] == str(SAMPLES / "food" / "donut.png")
+
+
+def test_a_full_disk_behind_stdout_is_one_line(catalog):
+    command = [SCRIPT, "query", "a cat", "--catalog", catalog]
+    with open("/dev/full", "w") as full:
+        found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert found.returncode == 1
+    assert found.stderr.decode().splitlines() == ["clipsearch: [Errno 28] No space left on device"]
+
+
 def test_query_in_json(catalog):
     found = json.loads(run("query", "a glazed donut", "--catalog", catalog, "--json").stdout)
     assert (found["query"], found["model"], len(found["hits"])) == ("a glazed donut", "starter", 10)
@@ -197,7 +211,17 @@ BAD_INPUT = {
     "no folder at all": (("index", "--model", "starter"), 2, "say which"),
     "a named model that is not here": (("index", SAMPLES, "--model", "some/model"), 4, "some/model"),
     "a model folder that is not here": (("index", SAMPLES, "--model", "./nothing"), 4, "./nothing"),
-    "an unknown device": (("classify", SAMPLES / "food/donut.png", "--model", "starter"), 2, "nothing to choose from"),
+    "nothing to choose from": (("classify", SAMPLES / "food/donut.png", "--model", "starter"), 2, "nothing to choose"),
+    "a device that is not here": (("index", SAMPLES, "--model", "starter", "--device", "cuda"), 1, "can't run on cuda"),
+    "nobody's home folder": (("index", "~no-such-user/photos", "--model", "starter"), 2, "no folder"),
+    "a name that is too long": (("index", "x" * 300, "--model", "starter"), 2, "File name too long"),
+    "a model name that is too long": (("index", SAMPLES, "--model", "x" * 300), 4, "no model directory"),
+    "a pull request of a model": (("index", SAMPLES, "--model", "org/name@refs/pr/3"), 4, "org/name"),
+    "text that is not UTF-8": (
+        ("classify", SAMPLES / "food/donut.png", b"caf\xe9", "--model", "starter"),
+        2,
+        "not valid",
+    ),
     "an unknown command": (("nonsense",), 2, "nonsense"),
     "an unknown option": (("index", "--nonsense"), 2, "--nonsense"),
     "a bad number": (("query", "a", "-k", "0"), 2, "greater than or equal to 1"),
@@ -215,16 +239,21 @@ def test_bad_input_gets_one_line_and_its_exit_code(tmp_path, case):
 
 def test_bad_queries(catalog, tmp_path):
     (tmp_path / "text.jpg").write_text("this is no picture")
+    (tmp_path / "notes.txt").write_text("this is no picture")
     for query, code, text in (
         ("", 2, "empty"),
         ("   ", 2, "empty"),
         (tmp_path / "text.jpg", 1, "text.jpg: not a picture"),
         (tmp_path / "none.jpg", 2, "no picture"),
-        (tmp_path, 2, "is no file"),
+        (tmp_path / "notes.txt", 1, "notes.txt: not a picture"),
+        (tmp_path, 2, "is no picture"),
+        (b"caf\xe9", 2, "not valid text"),
     ):
         assert text in fail("query", query, "--catalog", catalog, code=code)
     assert "text.jpg" in fail("caption", tmp_path / "text.jpg", "--catalog", catalog, code=1)
-    assert "none.jpg" in fail("classify", tmp_path / "none.jpg", "a cat", "--catalog", catalog, code=1)
+    assert "none.jpg" in fail("classify", tmp_path / "none.jpg", "a cat", "--catalog", catalog, code=2)
+    assert "word for word" in fail("captions", "remove", "no such", "--catalog", catalog, code=2)
+    assert "empty name" in fail("query", "a cat", "--catalog", "", code=2)
     assert "--all" in fail("captions", "remove", "--catalog", catalog, code=2)
 
 
@@ -297,6 +326,53 @@ def test_a_closed_pipe_is_no_error(catalog):
         shell = ["bash", "-o", "pipefail", "-c", command]
         found = subprocess.run(shell, check=False, capture_output=True, text=True, timeout=60)
         assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_a_current_folder_that_was_deleted(catalog, tmp_path):
+    (tmp_path / "gone").mkdir()
+    command = f"cd '{tmp_path}/gone' && rmdir ../gone && '{SCRIPT}' query 'a glazed donut' -k1 --catalog '{catalog}'"
+    found = subprocess.run(["bash", "-c", command], check=True, capture_output=True, text=True, timeout=60)
+    assert found.stdout.rstrip().endswith(str(SAMPLES / "food" / "donut.png"))
+
+
+def test_a_catalog_that_can_only_be_read_answers(catalog, tmp_path):
+    shutil.copytree(catalog, tmp_path / "c")
+    code = (
+        "import os, sys, types; from clipsearch.store import connection; "
+        "connection.os = types.SimpleNamespace(access=lambda *_: False, W_OK=2, fsencode=os.fsencode); "
+        "from clipsearch.cli import main; sys.exit(main())"
+    )
+    arguments = [sys.executable, "-c", code, "query", "a glazed donut", "-k1", "--catalog", tmp_path / "c"]
+    found = subprocess.run(arguments, check=True, capture_output=True, text=True, timeout=60)
+    assert "donut.png" in found.stdout
+    assert found.stderr == ""
+
+
+def test_nothing_leaves_the_machine(catalog, tmp_path):
+    # Libraries may phone home: OpenVINO does when it is imported, unless it is kept from it.
+    code = (
+        "import sys; asked = []\n"
+        "def watch(event, arguments):\n"
+        "    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.sendto', 'socket.gethostbyname'):\n"
+        "        asked.append((event, arguments))\n"
+        "sys.addaudithook(watch)\n"
+        "from clipsearch.cli import main; code = main()\n"
+        "import threading; assert threading.active_count() == 1, threading.enumerate()\n"
+        "assert not asked, asked\n"
+        "sys.exit(code)"
+    )
+    home = {**os.environ, "HOME": str(tmp_path / "home"), "CI": ""}
+    (tmp_path / "home").mkdir()
+    for arguments in (
+        ("query", "a glazed donut", "--catalog", catalog),
+        ("index", SAMPLES, "--catalog", tmp_path / "c", "--model", "starter"),
+        ("caption", SAMPLES / "food" / "donut.png", "--catalog", catalog),
+        ("model", "inspect", "starter"),
+    ):
+        command = [sys.executable, "-c", code, *arguments]
+        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=home)
+        assert (found.returncode, found.stderr) == (0, "")
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_every_command_has_help():

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clipsearch import indexing
 from clipsearch.errors import ClipSearchNotice
-from clipsearch.index_files import open_index
+from clipsearch.index_files import CatalogIndex
 from clipsearch.indexing import BATCH, index_folders
 from clipsearch.search import search_pictures
 from clipsearch.store import Store
@@ -41,7 +42,8 @@ class Library:
         return index_folders(scopes, store=self.store, encoder=self.encoder, model_id=self.model_id, **options)
 
     def find(self, words: str, top_k: int = 10) -> list[str]:
-        index = open_index("images", store=self.store, model_id=self.model_id, folder=self.photos.parent / "indexes")
+        folder = self.photos.parent / "indexes"
+        index = CatalogIndex("images", store=self.store, model_id=self.model_id, folder=folder).get()
         query = self.encoder.encode_texts([words])[0]
         hits = search_pictures(query, index=index, store=self.store, top_k=top_k)
         return [os.path.relpath(hit.path, self.photos) for hit in hits]
@@ -226,6 +228,52 @@ def test_a_folder_that_can_not_be_listed_forgets_nothing(library, monkeypatch):
     assert report.removed == 0
     assert [(Path(skipped.path).name, skipped.reason) for skipped in report.skipped] == [("sub", "Permission denied")]
     assert library.find("white")[0] == "sub/white.png"
+
+
+def test_copies_are_stored_while_the_run_goes_on(library):
+    for number in range(20 * BATCH):
+        os.link(library.photos / "blue.png", library.photos / f"copy {number:04}.png")
+
+    def stop(done: int, total: int) -> None:
+        if done == 18 * BATCH:
+            # Asked of the database, as another process would see it.
+            assert library.store.pictures.counts()[0] >= 15 * BATCH
+
+    assert counts(library.index(on_progress=stop)) == {"found": 20 * BATCH + 3, "embedded": 3, "reused": 20 * BATCH}
+
+
+def test_what_the_machine_failed_at_is_tried_again(library, monkeypatch):
+    from clipsearch.images import reading
+
+    def out_of_memory(source):
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(reading, "decode_image", out_of_memory)
+        report = library.index()
+    assert {skipped.reason for skipped in report.skipped} == {"not enough memory to decode it"}
+    assert counts(library.index()) == {"found": 3, "embedded": 3}
+
+
+def test_one_folder_that_can_not_be_listed_does_not_stop_the_others(library, tmp_path, monkeypatch):
+    from clipsearch.errors import InputError
+
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("RGB", (9, 9), "white").save(other / "white.png")
+    find = indexing.find_images
+
+    def refusing(root, *, subfolder=""):
+        if root == str(library.photos):
+            raise InputError("can't list the folder")
+        return find(root, subfolder=subfolder)
+
+    library.index()
+    monkeypatch.setattr(indexing, "find_images", refusing)
+    scopes = [library.store.pictures.add_root(str(folder)) for folder in (library.photos, other)]
+    report = index_folders(scopes, store=library.store, encoder=library.encoder, model_id=library.model_id)
+    assert (report.embedded, report.removed) == (1, 0)
+    assert [skipped.path for skipped in report.skipped] == [str(library.photos)]
 
 
 def test_metadata_is_kept(library):

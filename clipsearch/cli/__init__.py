@@ -11,10 +11,9 @@ from typing import TextIO
 import typer
 
 from clipsearch.cli import captions, demo, indexing, models, searching, status
+from clipsearch.cli.options import INTERRUPTED
 from clipsearch.cli.render import OutputClosedError, note
 from clipsearch.errors import ClipSearchError, ClipSearchNotice
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="clipsearch",
@@ -81,6 +80,10 @@ def run(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except OutputClosedError:
         return 0
+    except OSError as error:
+        # Foreseen ones are ClipSearchErrors; what is left is the system's: a full disk, a drive that went away.
+        note(f"clipsearch: {error}")
+        return ClipSearchError.exit_code
     except (KeyboardInterrupt, typer.Abort):
         note("clipsearch: interrupted")
         return INTERRUPTED

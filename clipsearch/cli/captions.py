@@ -38,7 +38,7 @@ def caption(
     """Turn a picture back into words: the nearest stored captions, with probability (over all of them) and score."""
     from clipsearch.catalog import Catalog
 
-    with Catalog.open(catalog, model=model, device=device) as opened:
+    with Catalog.open(catalog, model=model, device=device, show_progress=is_terminal()) as opened:
         hits = opened.caption(image, top_k=top_k)
         used = opened.encoder.name
     if json:
@@ -88,7 +88,7 @@ def classify(
             print_captions(hits)
 
 
-def find_encoder(catalog: Path | None, model: str | None, device: str | None) -> "Encoder":
+def find_encoder(catalog: str | None, model: str | None, device: str | None) -> "Encoder":
     """The model named, else the catalog's, else the one a new catalog would get: no catalog is needed."""
     from clipsearch.catalog import Catalog
     from clipsearch.encoders.load import load_chosen_encoder
@@ -158,6 +158,7 @@ def remove(
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Captions, word for word.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove all captions.")] = False,
     catalog: CatalogOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Forget captions."""
     from clipsearch.catalog import Catalog
@@ -166,4 +167,9 @@ def remove(
         raise QueryError("say which captions, or --all")
     with Catalog.open(catalog) as opened:
         removed = opened.remove_captions(None if everything else texts)
-    out(f"{count(removed, 'caption')} removed")
+    if texts and not removed:
+        raise QueryError("no such caption is stored; they are removed word for word, see 'clipsearch captions list'")
+    if json:
+        print_json({"removed": removed})
+    else:
+        out(f"{count(removed, 'caption')} removed")

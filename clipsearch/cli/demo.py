@@ -1,6 +1,5 @@
 """clipsearch demo"""
 
-import os
 import shlex
 import tempfile
 from pathlib import Path
@@ -10,7 +9,7 @@ import typer
 
 from clipsearch import settings
 from clipsearch.cli.options import DeviceOption
-from clipsearch.cli.render import out
+from clipsearch.cli.render import out, shown_path
 from clipsearch.errors import ClipSearchError
 from clipsearch.settings import STARTER
 
@@ -22,8 +21,9 @@ def demo(
         STARTER
     ),
     device: DeviceOption = None,
-    keep: Annotated[
-        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the catalog here instead of throwing it away.")
+    catalog: Annotated[
+        Path | None,
+        typer.Option("--catalog", metavar="DIR", help="Keep the demo's catalog here instead of throwing it away."),
     ] = None,
 ) -> int:
     """Index the sample pictures and show what clipsearch does with them."""
@@ -34,8 +34,7 @@ def demo(
         raise ClipSearchError(f"the sample pictures are not here ({samples}): install clipsearch again")
     donut = str(samples / DONUT)
     with tempfile.TemporaryDirectory(prefix="clipsearch-demo-") as scratch:
-        catalog = str(keep or Path(scratch, "catalog"))
-        here = os.getcwd()  # noqa: PTH109
+        place = str(catalog or Path(scratch, "catalog"))
         steps = [
             ("Index a folder of pictures", ["index", str(samples), "--model", model]),
             ("Find a picture by words", ["query", "a glazed donut", "-k", "3"]),
@@ -59,10 +58,10 @@ def demo(
             ("The catalog", ["status"]),
         ]
         for title, arguments in steps:
-            shown = [os.path.relpath(part, here) if part.startswith(str(samples)) else part for part in arguments]
+            shown = [shown_path(part) if part.startswith(str(samples)) else part for part in arguments]
             out(f"\n# {title}\n$ clipsearch {shlex.join(shown)}")
             extra = ["--device", device] if device and arguments[0] != "status" else []
-            code = run([*arguments, "--catalog", catalog, *extra])
+            code = run([*arguments, "--catalog", place, *extra])
             if code:
                 return code
     return 0

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption
+from clipsearch.cli.options import INTERRUPTED, CatalogOption, DeviceOption, JsonOption, ModelOption
 from clipsearch.cli.render import print_json, print_report, report_json
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 SKIPPED_UNDER_STRICT = 5
-INTERRUPTED = 130
 
 
 def index(
@@ -66,10 +65,10 @@ class ProgressBar:
             self._bar.close()
 
     def update(self, done: int, total: int) -> None:
+        if not is_terminal():
+            return
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(
-                total=total, unit=f" {self._noun}s", file=sys.stderr, disable=not is_terminal(), dynamic_ncols=True
-            )
+            self._bar = tqdm(total=total, unit=f" {self._noun}s", file=sys.stderr, dynamic_ncols=True)
         self._bar.update(done - self._bar.n)

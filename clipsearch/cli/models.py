@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from clipsearch import settings
-from clipsearch.cli.indexing import INTERRUPTED, ProgressBar, is_terminal
-from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption
+from clipsearch.cli.indexing import ProgressBar, is_terminal
+from clipsearch.cli.options import INTERRUPTED, CatalogOption, DeviceOption, JsonOption
 from clipsearch.cli.render import count, out, percent, print_json, print_report, printable, report_json, size
 from clipsearch.errors import CatalogNotFoundError
 from clipsearch.settings import STARTER
@@ -56,13 +56,19 @@ def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
         return
     for name, size_bytes, here, description in rows:
         mark = "*" if name in used and used[name].is_current else " "
-        embedded = f"; {count(used[name].images, 'picture')} in this catalog" if name in used else ""
+        embedded = (
+            f"{'; ' if description else ''}{count(used[name].images, 'picture')} in this catalog"
+            if name in used
+            else ""
+        )
         known_size = "" if size_bytes is None else size(size_bytes)
         out(f"{mark} {printable(name):<40}{known_size:>9}  {here:<9} {description}{embedded}".rstrip())
-    out("* the model of this catalog. Any other dual encoder in safetensors can be named by its hub id or directory.")
+    if any(model.is_current for model in used.values()):
+        out("* the model of this catalog")
+    out("Any other dual encoder in safetensors can be named by its hub id or directory.")
 
 
-def _models_of(catalog: Path | None) -> dict[str, ModelInfo]:
+def _models_of(catalog: str | None) -> dict[str, ModelInfo]:
     from clipsearch.catalog import Catalog
 
     try:
@@ -73,14 +79,20 @@ def _models_of(catalog: Path | None) -> dict[str, ModelInfo]:
 
 
 @app.command("pull")
-def pull(name: ModelName) -> None:
-    """Download a model ahead of time."""
+def pull(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A hub id with optional @revision; default: the catalog's.")
+    ] = None,
+    catalog: CatalogOption = None,
+) -> None:
+    """Download a model ahead of time and print where it lies. A broken download goes on where it stopped."""
     from clipsearch.encoders import hub
 
+    name = name or next((model for model, info in _models_of(catalog).items() if info.is_current), hub.DEFAULT_MODEL)
     if name == STARTER:
         out("starter comes with clipsearch")
-        return
-    out(str(hub.pull(name, show_progress=is_terminal())))
+    else:
+        out(str(hub.pull(name, show_progress=is_terminal())))
 
 
 @app.command("use")

@@ -1,12 +1,14 @@
 """Options that several commands take."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 CatalogOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--catalog",
         metavar="DIR",

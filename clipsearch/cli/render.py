@@ -64,8 +64,11 @@ def printable(text: str) -> str:
 
 def shown_path(path: str) -> str:
     """Relative to the current folder where it lies below it, else absolute; made printable."""
-    here = os.getcwd()  # noqa: PTH109
-    return printable(os.path.relpath(path, here) if path.startswith(here.rstrip(os.sep) + os.sep) else path)
+    try:
+        here = os.getcwd().rstrip(os.sep) + os.sep  # noqa: PTH109
+    except OSError:  # the current folder was deleted
+        return printable(path)
+    return printable(path.removeprefix(here))
 
 
 def size(size_bytes: float) -> str:

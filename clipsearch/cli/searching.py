@@ -1,18 +1,28 @@
 """clipsearch query"""
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clipsearch.cli.indexing import is_terminal
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, TopKOption
 from clipsearch.cli.render import hits_json, note, print_hits, print_json, print_paths
 from clipsearch.errors import QueryError
+from clipsearch.settings import expand_user
 
 
 def query(
-    words: Annotated[str, typer.Argument(metavar="QUERY", help="Words, or the path of a picture.")],
+    query_words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="QUERY...",
+            help="Words, or the path of a picture: with a folder or an ending in it, as in ./cat.jpg.",
+        ),
+    ],
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
@@ -25,7 +35,8 @@ def query(
     """Find the pictures nearest to words or to a picture: rank, score (cosine), path."""
     from clipsearch.catalog import Catalog
 
-    with Catalog.open(catalog, model=model, device=device) as opened:
+    words = " ".join(query_words)
+    with Catalog.open(catalog, model=model, device=device, show_progress=is_terminal()) as opened:
         hits = opened.search(words if text or not is_picture_path(words) else Path(words), top_k=top_k)
         used = opened.encoder.name
     if json:
@@ -46,17 +57,27 @@ def is_picture_path(query: str) -> bool:
     """
     from clipsearch.images.find import IMAGE_SUFFIXES
 
-    path = Path(query).expanduser()
+    path = expand_user(query)
     has_suffix = path.suffix.lower() in IMAGE_SUFFIXES
-    is_written_as_path = query.startswith((".", "~", os.sep)) or (has_suffix and " " not in query)
+    is_written_as_path = query.startswith((".", "~/", os.sep)) or (has_suffix and " " not in query)
     try:
-        if path.is_file():
-            return is_written_as_path or has_suffix or os.sep in query
-        exists = path.exists()
-    except (OSError, ValueError):  # too long for a file name, or holds a NUL
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        status = None
+    except ValueError:  # holds a NUL: no path
         return False
-    if exists and is_written_as_path:
-        raise QueryError(f"{path} is no file: a query is words or a picture (--text takes it as words)")
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        if is_written_as_path or os.sep in query:
+            raise QueryError(f"can't look at {path}: {error.strerror} (--text takes it as words)") from error
+        return False
+    if status is None:
+        if is_written_as_path:
+            raise QueryError(f"no picture {path} (--text takes it as words)")
+        return False
+    if stat.S_ISREG(status.st_mode) and (is_written_as_path or path.suffix or os.sep in query):
+        return True
     if is_written_as_path:
-        raise QueryError(f"no picture {path} (--text takes it as words)")
+        raise QueryError(f"{path} is no picture (--text takes it as words)")
     return False

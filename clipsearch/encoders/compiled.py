@@ -5,9 +5,10 @@ unit-norm rows. The starter model that comes with the package is one.
 """
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +40,16 @@ class CompiledEncoder:
         """
         self.name = name
         self._directory = directory
-        self._spec = _read_spec(directory)
-        image, text = self._spec["image"], self._spec["text"]
-        self.preprocess = _preprocess(self._spec["preprocess"])
-        self.dim = int(self._spec["dim"])
-        self.head = ProbabilityHead("softmax", float(self._spec["logit_scale"]))
-        self.context_length = int(text["max_tokens"])
+        try:
+            self._spec = _read_spec(directory)
+            image, text = self._spec["image"], self._spec["text"]
+            self.preprocess = _preprocess(self._spec["preprocess"])
+            self.dim = int(self._spec["dim"])
+            self.head = ProbabilityHead("softmax", float(self._spec["logit_scale"]))
+            self.context_length = int(text["max_tokens"])
+            self._pad_id = int(text["pad_id"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{directory} is no compiled model directory: {error!r}") from error
         self.fingerprint = fingerprint_of(
             weights=[directory / image["file"], directory / text["file"]],
             tokenizer_files=[directory / text["tokenizer"]],
@@ -64,10 +69,11 @@ class CompiledEncoder:
 
         def keep(request: Any, start: int) -> None:
             found = request.get_output_tensor(0).data
-            if len(found) == min(_IMAGE_ROWS, len(rows) - start):
+            wanted = (min(_IMAGE_ROWS, len(rows) - start), self.dim)
+            if found.shape == wanted:
                 rows[start : start + len(found)] = found
             else:
-                failures.append(f"{len(found)} rows at {start}")
+                failures.append(f"{found.shape} instead of {wanted}")
 
         queue.set_callback(keep)
         for start in range(0, len(crops), _IMAGE_ROWS):
@@ -75,7 +81,7 @@ class CompiledEncoder:
             queue.start_async({0: to_pixel_values(crops[start : start + _IMAGE_ROWS], self.preprocess)}, start)
         queue.wait_all()
         if failures:
-            raise ModelError(f"the model {self.name} gave a wrong number of rows: {failures[0]}")
+            raise ModelError(f"the image model of {self.name} gave rows of the wrong shape: {failures[0]}")
         return normalise(rows)
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -104,14 +110,17 @@ class CompiledEncoder:
     def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         encodings = self._open_tokenizer().encode_batch(list(texts))
         longest = max(len(encoding.ids) for encoding in encodings)
-        input_ids = np.full((len(texts), longest), int(self._spec["text"]["pad_id"]), dtype=np.int64)
+        input_ids = np.full((len(texts), longest), self._pad_id, dtype=np.int64)
         attention_mask = np.zeros((len(texts), longest), dtype=np.int64)
         for row, encoding in enumerate(encodings):
             input_ids[row, : len(encoding.ids)] = encoding.ids
             attention_mask[row, : len(encoding.ids)] = 1
         request = self._open_text_request()
         request.infer({"input_ids": input_ids, "attention_mask": attention_mask})
-        return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+        found = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+        if found.shape != (len(texts), self.dim):
+            raise ModelError(f"the text model of {self.name} gave rows of shape {found.shape}, not (…, {self.dim})")
+        return found
 
     def _offsets(self, texts: Sequence[str]) -> list[Offsets]:
         encodings = self._open_tokenizer().encode_batch(list(texts), add_special_tokens=False)
@@ -133,9 +142,7 @@ class CompiledEncoder:
 
     def _open_image_queue(self) -> Any:
         if self._image_queue is None:
-            import openvino
-
-            self._image_queue = openvino.AsyncInferQueue(self._compile("image", "THROUGHPUT"))
+            self._image_queue = _import_openvino().AsyncInferQueue(self._compile("image", "THROUGHPUT"))
         return self._image_queue
 
     def _open_text_request(self) -> Any:
@@ -144,16 +151,27 @@ class CompiledEncoder:
         return self._text_request
 
     def _compile(self, part: str, hint: str) -> Any:
-        import openvino
-
         path = self._directory / self._spec[part]["file"]
         # float32: with bf16 arithmetic rows of the starter model drop to a cosine of 0.994 against torch.
         options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": hint}
         try:
-            return openvino.Core().compile_model(str(path), "CPU", options)
+            return _import_openvino().Core().compile_model(str(path), "CPU", options)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1]
             raise ModelError(f"can't load the {part} model {path}: {reason}") from error
+
+
+def _import_openvino() -> Any:
+    """OpenVINO without its telemetry: importing it reports to its makers through the package openvino_telemetry, and
+    leaves an identity in the home folder. Where that package can't be imported it does neither.
+
+    Source: openvino/tools/ovc/__init__.py and telemetry_utils.py of OpenVINO 2026.4.1.
+    """
+    if "openvino" not in sys.modules:
+        cast(dict[str, object], sys.modules)["openvino_telemetry"] = None
+    import openvino
+
+    return openvino
 
 
 def is_compiled_directory(directory: Path) -> bool:
@@ -162,15 +180,12 @@ def is_compiled_directory(directory: Path) -> bool:
 
 def _read_spec(directory: Path) -> dict[str, Any]:
     path = directory / SPEC_NAME
-    try:
-        spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if spec["format"] != 1:
-            raise ModelError(f"{path} has format {spec['format']}; this clipsearch reads format 1")
-        for file in (spec["image"]["file"], spec["text"]["file"], spec["text"]["tokenizer"]):
-            if not (directory / file).is_file():
-                raise ModelError(f"the model directory {directory} lacks {file}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{directory} is no compiled model directory: {error}") from error
+    spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if spec["format"] != 1:
+        raise ModelError(f"{path} has format {spec['format']}; this clipsearch reads format 1")
+    for file in (spec["image"]["file"], spec["text"]["file"], spec["text"]["tokenizer"]):
+        if not (directory / file).is_file():
+            raise ModelError(f"the model directory {directory} lacks {file}")
     return spec
 
 

@@ -12,7 +12,6 @@ from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableErro
 from clipsearch.settings import STARTER
 
 STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
-PROBE_TIMEOUT_S = 5.0
 
 
 def load_encoder(name: str, *, device: str | None = None, show_progress: bool = False) -> Encoder:
@@ -59,12 +58,13 @@ def load_default_encoder(*, device: str | None = None, show_progress: bool = Fal
     """CLIP when it is in the local cache or can be downloaded, else the starter model with a notice that says so."""
     name = hub.DEFAULT_MODEL
     if hub.find_cached(name) is None:
-        size_bytes = hub.probe(name, timeout_s=PROBE_TIMEOUT_S)
-        if size_bytes is None:
-            return _starter_instead("the model hub can't be reached")
-        warnings.warn(f"downloading {name} ({size_bytes / 1e6:.0f} MB), once", ClipSearchNotice, stacklevel=2)
+        if show_progress:
+            warnings.warn(f"asking the model hub for {name}, at most 5 seconds", ClipSearchNotice, stacklevel=2)
         try:
-            hub.pull(name, show_progress=show_progress)
+            size_bytes = hub.probe(name)
+            if size_bytes is None:
+                return _starter_instead("the model hub can't be reached")
+            _download(name, size_bytes, show_progress)
         except ModelError as error:
             return _starter_instead(str(error))
     return load_encoder(name, device=device)
@@ -86,10 +86,11 @@ def _find_directory(name: str) -> Path | None:
     Raises:
         ModelUnavailableError: it is written as a path and there is no directory.
     """
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = settings.expand_user(name)
+    if os.path.isdir(path):  # noqa: PTH112 (False, not an error, for a name that is too long or may not be looked at)
         return path.absolute()
-    if name.startswith((".", "~", os.sep)) or path.is_absolute() or name.count("/") != 1:
+    repo_id = name.partition("@")[0]
+    if name.startswith((".", "~", os.sep)) or path.is_absolute() or repo_id.count("/") != 1:
         raise ModelUnavailableError(
             f"no model directory {name}; a model is 'starter', a directory or a hub id like org/name"
         )
@@ -103,6 +104,12 @@ def _pull(name: str, show_progress: bool) -> Path:
         ModelUnavailableError: with what to do.
     """
     try:
-        return hub.pull(name, show_progress=show_progress)
+        return _download(name, hub.probe(name), show_progress)
     except ModelUnavailableError as error:
         raise ModelUnavailableError(f"{error}; '--model {STARTER}' works without a download") from error
+
+
+def _download(name: str, size_bytes: int | None, show_progress: bool) -> Path:
+    if size_bytes is not None:
+        warnings.warn(f"downloading {name} ({size_bytes / 1e6:,.0f} MB), once", ClipSearchNotice, stacklevel=4)
+    return hub.pull(name, show_progress=show_progress)

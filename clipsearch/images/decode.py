@@ -23,7 +23,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from clipsearch.errors import ImageReadError
+from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.metadata import ImageMetadata, read_metadata, read_orientation
 from clipsearch.images.pillow import decoding_settings
 
@@ -77,7 +77,8 @@ def decode_image(
         max_megapixels: larger pictures are refused before they are decoded.
 
     Raises:
-        ImageReadError: whatever is wrong with the picture, in a few words and without its path.
+        ImageReadError: whatever is wrong with the picture, in a few words and without its path; a
+            TransientReadError when not the picture is to blame but the machine.
     """
     try:
         with _open_source(source) as file, decoding_settings(max_megapixels):
@@ -85,7 +86,7 @@ def decode_image(
     except ImageReadError:
         raise
     except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, TypeError, MemoryError, …
-        raise ImageReadError(_reason(error, max_megapixels)) from error
+        raise _read_error(error, max_megapixels) from error
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -101,7 +102,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
             image = _to_rgb(image)
             return image if transpose is None else image.transpose(transpose)
     except Exception as error:  # decoders raise anything, see above
-        raise ImageReadError(_reason(error, DEFAULT_MAX_MEGAPIXELS)) from error
+        raise _read_error(error, DEFAULT_MAX_MEGAPIXELS) from error
 
 
 @contextlib.contextmanager
@@ -234,6 +235,12 @@ def _from_numbers(image: Image.Image, *, low: float, high: float, scale: float, 
     if key is not None:
         grey[numbers == key] = 255
     return Image.fromarray(grey).convert("RGB")
+
+
+def _read_error(error: Exception, max_megapixels: float) -> ImageReadError:
+    # An error number comes from the system, which failed to read; decoders raise OSError without one.
+    is_transient = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+    return (TransientReadError if is_transient else ImageReadError)(_reason(error, max_megapixels))
 
 
 def _reason(error: Exception, max_megapixels: float) -> str:

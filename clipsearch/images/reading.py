@@ -5,7 +5,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO, Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.errors import ImageReadError
+from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.decode import decode_image
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.preprocess import Preprocess, resize_and_crop
@@ -44,6 +44,8 @@ class ReadPicture:
         size_bytes: of the file when it was opened, like mtime_ns; 0 when it could not be opened.
         blake3: of the whole content, None when it could not be read.
         crop: uint8 (height, width, 3).
+        reason: of a failure, in a few words.
+        is_lasting: the failure lies in the file itself: it need not be tried again until the file changes.
     """
 
     task: Task
@@ -54,6 +56,7 @@ class ReadPicture:
     crop: NDArray[np.uint8] | None = None
     metadata: ImageMetadata | None = None
     reason: str = ""
+    is_lasting: bool = False
 
 
 class PictureReader:
@@ -64,8 +67,8 @@ class PictureReader:
         self._preprocess = preprocess
         self._is_stored = is_stored
         self._lock = threading.Lock()
-        # Contents met in this run: None while they are worked on, "stored", or the reason why they can't be.
-        self._met: dict[bytes, str | None] = {}
+        # Contents met in this run, and what became of them: None while they are worked on.
+        self._met: dict[bytes, ReadPicture | Literal["stored"] | None] = {}
 
     def read(self, task: Task) -> ReadPicture:
         """Never raises for what is wrong with a file."""
@@ -94,20 +97,28 @@ class PictureReader:
             decoded = decode_image(source)
             crop = resize_and_crop(decoded.image, self._preprocess)
         except (ImageReadError, MemoryError) as error:
-            reason = str(error) or "not enough memory to decode it"
+            is_lasting = not isinstance(error, TransientReadError | MemoryError)
+            failed = read(
+                outcome="failed", reason=str(error) or "not enough memory to decode it", is_lasting=is_lasting
+            )
             with self._lock:
-                self._met[digest] = reason
-            return read(outcome="failed", reason=reason)
+                self._met[digest] = failed
+            return failed
         return read(outcome="decoded", crop=crop, metadata=decoded.metadata)
 
     def mark_stored(self, digests: Iterable[bytes]) -> None:
         with self._lock:
             self._met.update(dict.fromkeys(digests, "stored"))
 
-    def outcome(self, twin: ReadPicture) -> str | None:
-        """What became of a twin's content: "stored", the reason why it failed, or None while it is not known."""
+    def outcome(self, twin: ReadPicture) -> ReadPicture | None:
+        """What became of a twin: "stored" or "failed" as its content was, None while that is not known."""
         with self._lock:
-            return self._met[twin.blake3] if twin.blake3 is not None else None
+            met = self._met[twin.blake3] if twin.blake3 is not None else None
+        if met == "stored":
+            return replace(twin, outcome="stored")
+        if met is None:
+            return None
+        return replace(twin, outcome="failed", reason=met.reason, is_lasting=met.is_lasting)
 
 
 def open_regular_file(path: str) -> BinaryIO:

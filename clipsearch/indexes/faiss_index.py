@@ -33,8 +33,12 @@ class FaissIndex:
         index = cls.__new__(cls)
         try:
             index._faiss = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        except (RuntimeError, OSError) as error:
-            raise VectorIndexError(f"can't read the index {path}") from error
+        except RuntimeError:
+            # FAISS can't open every path on Windows; Python can.
+            try:
+                index._faiss = faiss.deserialize_index(np.fromfile(path, dtype=np.uint8))
+            except (RuntimeError, OSError) as error:
+                raise VectorIndexError(f"can't read the index {path}") from error
         index._is_mapped = True
         return index
 

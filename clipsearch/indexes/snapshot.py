@@ -32,8 +32,6 @@ class Sidecar:
         count: rows.
         generation: of the catalog's embeddings when it was made.
         last_embedding_id: rows of SQL up to this one are in it.
-        size_bytes: of the index file.
-        blake3: hex, of the whole index file.
     """
 
     catalog: str
@@ -44,8 +42,6 @@ class Sidecar:
     count: int
     generation: int
     last_embedding_id: int
-    size_bytes: int = 0
-    blake3: str = ""
 
 
 class SnapshotIndex:
@@ -89,57 +85,63 @@ class SnapshotIndex:
         return sort_by_score(scores, ids, min(top_k, self.count))
 
 
+def index_path(folder: Path, sidecar: Sidecar, checksum: str) -> Path:
+    """Where a snapshot lies. Its content is part of its name: a new one never takes the place of one in use."""
+    return folder / f"{sidecar.fingerprint[:16]}-{sidecar.kind}-{checksum[:16]}.faiss"
+
+
 def sidecar_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def save_snapshot(index: FaissIndex, path: Path, sidecar: Sidecar) -> None:
-    """Writes both files whole or not at all; readers of the old ones keep them.
+def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
+    """Writes the index file and its sidecar and returns the file's checksum (blake3, hex).
 
     Raises:
-        VectorIndexError: they can't be written.
+        VectorIndexError: they can't be written; nothing is left behind.
     """
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    fresh_sidecar = sidecar_path(path).with_name(f"{sidecar_path(path).name}.{os.getpid()}.new")
+    fresh = folder / f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}.new"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         index.save(fresh)
-        described = asdict(sidecar) | {"size_bytes": fresh.stat().st_size, "blake3": _checksum(fresh)}
-        fresh_sidecar.write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
-        # Between these two steps the sidecar belongs to the older file: its checksum says so.
+        checksum = _checksum(fresh)
+        path = index_path(folder, sidecar, checksum)
+        sidecar_path(path).write_text(json.dumps(asdict(sidecar), indent=1) + "\n", encoding="utf-8")
         fresh.replace(path)
-        fresh_sidecar.replace(sidecar_path(path))
     except OSError as error:
-        for left in (fresh, fresh_sidecar):
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise VectorIndexError(f"can't write the index in {folder}: {error.strerror}") from error
+    return checksum
+
+
+def remove_snapshots(folder: Path, sidecar: Sidecar, *, keep: str) -> None:
+    """Deletes the files of this model and kind but the one with the checksum `keep`. Processes that have an older one
+    open go on with it; where such a file can't be deleted (Windows), the next time will."""
+    kept = index_path(folder, sidecar, keep).stem
+    for path in folder.glob(f"{sidecar.fingerprint[:16]}-{sidecar.kind}-*"):
+        if path.stem != kept:
             with contextlib.suppress(OSError):
-                left.unlink()
-        raise VectorIndexError(f"can't write the index {path}: {error.strerror}") from error
+                path.unlink()
 
 
-def load_snapshot(path: Path, expected: Sidecar) -> tuple[FaissIndex, Sidecar]:
+def load_snapshot(folder: Path, expected: Sidecar, checksum: str) -> FaissIndex:
     """Opens a snapshot after checking every byte of it.
 
-    Args:
-        expected: its catalog, fingerprint, kind, dim, metric and generation must be those of the file.
-
     Raises:
-        IndexMismatchError: of another catalog, model or generation.
-        VectorIndexError: missing or damaged.
+        VectorIndexError: missing, damaged, or not what is expected.
     """
+    path = index_path(folder, expected, checksum)
     try:
         described: dict[str, Any] = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
-        sidecar = Sidecar(**described)
-        for name in ("catalog", "fingerprint", "kind", "dim", "metric", "generation"):
-            if getattr(sidecar, name) != getattr(expected, name):
-                raise IndexMismatchError(f"the index {path} is stale: another {name}")
-        if path.stat().st_size != sidecar.size_bytes or _checksum(path) != sidecar.blake3:
+        if described != asdict(expected) or _checksum(path) != checksum:
             raise VectorIndexError(f"the index {path} is damaged")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise VectorIndexError(f"can't read the index {path}") from error
     index = FaissIndex.load(path)
-    if index.count != sidecar.count or index.dim != sidecar.dim:
+    if (index.count, index.dim) != (expected.count, expected.dim):
         raise VectorIndexError(f"the index {path} is damaged")
-    return index, sidecar
+    return index
 
 
 def _checksum(path: Path) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 from clipsearch.store import tables
 from clipsearch.store.captions import CaptionStore
 from clipsearch.store.database import Database
-from clipsearch.store.embeddings import EmbeddingRows, EmbeddingStore, Kind
+from clipsearch.store.embeddings import EmbeddingRows, EmbeddingStore, Kind, StoredSnapshot
 from clipsearch.store.models import ModelStore, StoredModel, utc_now
 from clipsearch.store.pictures import ContentRecord, FileRecord, KnownFile, PictureStore, Scope
 from clipsearch.store.runs import RunStore
@@ -22,6 +22,7 @@ __all__ = [
     "Scope",
     "Store",
     "StoredModel",
+    "StoredSnapshot",
     "utc_now",
 ]
 

@@ -8,12 +8,9 @@ from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from clipsearch.store import tables
-from clipsearch.store.database import Database
+from clipsearch.store.database import IN_LIMIT, Database
 from clipsearch.store.models import utc_now
 from clipsearch.vectors import to_bytes
-
-# Parameters of one IN (...): SQLite allows 32,766. Source: https://sqlite.org/limits.html
-_IN_LIMIT = 10_000
 
 
 class CaptionStore:
@@ -62,8 +59,8 @@ class CaptionStore:
         """Texts by id; ids that are gone are left out."""
         found: dict[int, str] = {}
         with self._database.read() as connection:
-            for start in range(0, len(caption_ids), _IN_LIMIT):
-                part = caption_ids[start : start + _IN_LIMIT]
+            for start in range(0, len(caption_ids), IN_LIMIT):
+                part = caption_ids[start : start + IN_LIMIT]
                 rows = connection.execute(
                     select(tables.captions.c.caption_id, tables.captions.c.text).where(
                         tables.captions.c.caption_id.in_(part)

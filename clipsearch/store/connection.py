@@ -17,6 +17,9 @@ def open_sqlite(path: Path) -> sqlite3.Connection:
     """
     if not path.exists() or (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)):
         return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and log.stat().st_size:
+        raise sqlite3.OperationalError("it can't be written and its last changes are still in its log; copy both files")
     # In WAL mode SQLite wants to write even to read. On a read-only medium nobody writes: `immutable` says so.
     uri = f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"
     return sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)

@@ -16,6 +16,9 @@ from clipsearch.store.migrate import upgrade
 
 DATABASE_NAME = "catalog.sqlite3"
 
+# Parameters of one IN (...): SQLite allows 32,766. Source: https://sqlite.org/limits.html
+IN_LIMIT = 10_000
+
 
 class Database:
     """The only holder of connections. Every method of the store is one `read()` or one `write()` block."""
@@ -29,7 +32,7 @@ class Database:
             StoreError: can't be made or opened.
         """
         self.path = directory / DATABASE_NAME
-        if not self.path.exists():
+        if not _exists(self.path):
             if not create:
                 raise CatalogNotFoundError(f"no catalog in {directory}: make one with 'clipsearch index FOLDER'")
             try:
@@ -70,7 +73,13 @@ class Database:
         try:
             yield
         except DBAPIError as error:
+            if "readonly" in str(error.orig):
+                raise StoreError(
+                    f"the catalog {self.path.parent} can only be read: it can't be changed here"
+                ) from error
             raise StoreError(f"the catalog {self.path} failed: {error.orig}") from error
+        except sqlite3.Error as error:
+            raise StoreError(f"can't open the catalog {self.path}: {error}") from error
 
     def close(self) -> None:
         self._engine.dispose()
@@ -80,6 +89,16 @@ class Database:
         """The file with its write-ahead log."""
         parts = (self.path, self.path.with_name(DATABASE_NAME + "-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StoreError(f"can't open the catalog {path.parent}: {error.strerror}") from error
+    return True
 
 
 def _begin(connection: Connection) -> None:

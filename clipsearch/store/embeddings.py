@@ -1,12 +1,13 @@
 """Embeddings of pictures and captions: the truth from which every index is built."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Column, Table, func, select
+from sqlalchemy.dialects.sqlite import insert
 
 from clipsearch.store import tables
 from clipsearch.store.database import Database
@@ -32,6 +33,23 @@ class EmbeddingRows:
 
     ids: NDArray[np.int64]
     embeddings: NDArray[np.float32]
+    last_embedding_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSnapshot:
+    """An index file.
+
+    Attributes:
+        blake3: hex, of the whole file.
+        row_count: embeddings in it.
+        generation: of the embeddings when it was made.
+        last_embedding_id: it holds the rows of SQL up to this one.
+    """
+
+    blake3: str
+    row_count: int
+    generation: int
     last_embedding_id: int
 
 
@@ -66,11 +84,27 @@ class EmbeddingStore:
                 select(func.count()).select_from(table).where(table.c.model_id == model_id)
             ).scalar_one()
 
-    def get(self, kind: Kind, ids: Sequence[int], *, model_id: int, dim: int) -> dict[int, NDArray[np.float32]]:
-        """Embeddings (dim,) by id; ids without one are left out."""
-        table, owner = _TABLES[kind]
+    def find_snapshot(self, kind: Kind, *, model_id: int) -> StoredSnapshot | None:
+        """The index file in use; None when there is none, or embeddings in it were deleted since it was made."""
+        table, model = tables.snapshots, tables.models
+        generation = model.c.image_generation if kind == "images" else model.c.caption_generation
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(owner, table.c.embedding).where(table.c.model_id == model_id, owner.in_(ids))
-            ).all()
-        return {row[0]: from_bytes([row[1]], dim)[0] for row in rows}
+            row = connection.execute(
+                select(table)
+                .join(model, model.c.model_id == table.c.model_id)
+                .where(table.c.model_id == model_id, table.c.kind == kind, table.c.generation == generation)
+            ).first()
+        if row is None:
+            return None
+        return StoredSnapshot(row.blake3, row.row_count, row.generation, row.last_embedding_id)
+
+    def set_snapshot(self, kind: Kind, snapshot: StoredSnapshot, *, model_id: int) -> None:
+        values = {
+            "blake3": snapshot.blake3,
+            "row_count": snapshot.row_count,
+            "generation": snapshot.generation,
+            "last_embedding_id": snapshot.last_embedding_id,
+        }
+        statement = insert(tables.snapshots).values(model_id=model_id, kind=kind, **values)
+        with self._database.write() as connection:
+            connection.execute(statement.on_conflict_do_update(index_elements=["model_id", "kind"], set_=values))

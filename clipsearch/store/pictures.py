@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import IntegrityError
 
+from clipsearch.errors import StoreError
 from clipsearch.store import tables
-from clipsearch.store.database import Database
+from clipsearch.store.database import IN_LIMIT, Database
 from clipsearch.store.models import utc_now
 from clipsearch.vectors import to_bytes
-
-# Parameters of one IN (...): SQLite allows 32,766. Source: https://sqlite.org/limits.html
-_IN_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +82,32 @@ class PictureStore:
             for path, root_id in known.items():
                 if folder == path:
                     return Scope(root_id, path, "")
-                if _is_inside(folder, path, os.sep):
+                if _is_inside(folder, path, os.sep) and not _is_hidden(_relative(folder, path)):
                     return Scope(root_id, path, _relative(folder, path))
             root_id = connection.execute(
                 insert(roots).values(path=folder, added_at=utc_now()).returning(roots.c.root_id)
             ).scalar_one()
             for path, child_id in known.items():
-                if _is_inside(path, folder, os.sep):
+                # A hidden folder was asked for by name: a search of the folder around it leaves it out.
+                if _is_inside(path, folder, os.sep) and not _is_hidden(_relative(path, folder)):
                     _absorb(connection, child_id, _relative(path, folder), into=root_id)
         return Scope(root_id, folder, "")
+
+    def find_scope(self, folder: str) -> Scope | None:
+        """The known root that is or holds an absolute folder; changes nothing."""
+        inside = [
+            scope for scope in self.list_roots() if folder == scope.root or _is_inside(folder, scope.root, os.sep)
+        ]
+        if not inside:
+            return None
+        root = max(inside, key=lambda scope: len(scope.root))
+        return root if folder == root.root else Scope(root.root_id, root.root, _relative(folder, root.root))
+
+    def remove_root(self, root_id: int) -> None:
+        """Forgets a root that has no files any more."""
+        has_files = select(tables.files.c.file_id).where(tables.files.c.root_id == root_id).exists()
+        with self._database.write() as connection:
+            connection.execute(delete(tables.roots).where(tables.roots.c.root_id == root_id, ~has_files))
 
     def list_roots(self) -> list[Scope]:
         with self._database.read() as connection:
@@ -131,8 +147,8 @@ class PictureStore:
                 is not None
             )
 
-    def contents_without_embedding(self, *, model_id: int) -> dict[int, bytes]:
-        """blake3 by content id, of contents that have a file and that the model has not embedded yet."""
+    def contents_without_embedding(self, *, model_id: int) -> set[int]:
+        """Contents that have a file and that the model has not embedded yet."""
         content, file, embedding = tables.contents, tables.files, tables.image_embeddings
         has_file = select(file.c.file_id).where(file.c.content_id == content.c.content_id).exists()
         joined = content.outerjoin(
@@ -140,12 +156,11 @@ class PictureStore:
             and_(embedding.c.content_id == content.c.content_id, embedding.c.model_id == model_id),
         )
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(content.c.content_id, content.c.blake3)
-                .select_from(joined)
-                .where(embedding.c.embedding_id.is_(None), has_file)
-            ).all()
-        return {row[0]: row[1] for row in rows}
+            return set(
+                connection.execute(
+                    select(content.c.content_id).select_from(joined).where(embedding.c.embedding_id.is_(None), has_file)
+                ).scalars()
+            )
 
     def record(self, contents: Sequence[ContentRecord], files: Sequence[FileRecord], *, model_id: int) -> None:
         """Stores contents with their embeddings and the files that have them, all or nothing.
@@ -156,14 +171,19 @@ class PictureStore:
             if contents:
                 _insert_contents(connection, contents, model_id)
             if files:
-                _upsert_files(connection, files)
+                try:
+                    _upsert_files(connection, files)
+                except IntegrityError as error:
+                    raise StoreError(
+                        "another process has made the folder part of a larger one meanwhile: run index again"
+                    ) from error
 
     def remove_files(self, file_ids: Iterable[int]) -> None:
         """Forgets files. Their contents and embeddings stay."""
         rows = list(file_ids)
         with self._database.write() as connection:
-            for start in range(0, len(rows), _IN_LIMIT):
-                part = rows[start : start + _IN_LIMIT]
+            for start in range(0, len(rows), IN_LIMIT):
+                part = rows[start : start + IN_LIMIT]
                 connection.execute(delete(tables.files).where(tables.files.c.file_id.in_(part)))
 
     def paths(self, content_ids: Sequence[int]) -> dict[int, list[str]]:
@@ -171,8 +191,8 @@ class PictureStore:
         file, root = tables.files, tables.roots
         found: dict[int, list[str]] = {}
         with self._database.read() as connection:
-            for start in range(0, len(content_ids), _IN_LIMIT):
-                part = [int(content_id) for content_id in content_ids[start : start + _IN_LIMIT]]
+            for start in range(0, len(content_ids), IN_LIMIT):
+                part = [int(content_id) for content_id in content_ids[start : start + IN_LIMIT]]
                 rows = connection.execute(
                     select(file.c.content_id, root.c.path, file.c.relative_path)
                     .join(root, root.c.root_id == file.c.root_id)
@@ -198,6 +218,10 @@ class PictureStore:
 
 def _is_inside(path: str, folder: str, separator: str) -> bool:
     return path.startswith(folder if folder.endswith(separator) else folder + separator)
+
+
+def _is_hidden(relative_path: str) -> bool:
+    return any(part.startswith(".") for part in relative_path.split("/"))
 
 
 def _relative(path: str, folder: str) -> str:

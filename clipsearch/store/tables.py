@@ -151,6 +151,19 @@ caption_embeddings = Table(
     sqlite_autoincrement=True,
 )
 
+# The index file that holds the embeddings of a model up to `last_embedding_id`. A file is used only while it is the one
+# named here: a database that was restored from a backup does not know the files that were made after it.
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("model_id", ForeignKey("models.model_id"), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("blake3", String(64), nullable=False),
+    Column("row_count", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("last_embedding_id", BigInteger, nullable=False),
+)
+
 runs = Table(
     "runs",
     metadata,

@@ -128,9 +128,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
 
+    op.create_table(
+        "snapshots",
+        sa.Column("model_id", ROW_ID, nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("blake3", sa.String(length=64), nullable=False),
+        sa.Column("row_count", sa.Integer(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("last_embedding_id", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["model_id"], ["models.model_id"], name=op.f("fk_snapshots_model_id_models")),
+        sa.PrimaryKeyConstraint("model_id", "kind", name=op.f("pk_snapshots")),
+    )
+
 
 def downgrade() -> None:
     for table in (
+        "snapshots",
         "runs",
         "image_embeddings",
         "files",

@@ -9,62 +9,83 @@ import pytest
 
 from clipsearch.errors import VectorIndexError
 from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.indexes.snapshot import Sidecar, load_snapshot, save_snapshot, sidecar_path
+from clipsearch.indexes.snapshot import (
+    Sidecar,
+    index_path,
+    load_snapshot,
+    remove_snapshots,
+    save_snapshot,
+    sidecar_path,
+)
 from clipsearch.vectors import normalise
 
 SIDECAR = Sidecar("catalog", "ab" * 32, "images", 8, "inner_product", 30, 2, 77)
 
 
-@pytest.fixture
-def snapshot(tmp_path: Path) -> Path:
+def save(folder: Path, seed: int = 0) -> tuple[Path, str]:
     index = FaissIndex(8)
-    index.add(np.arange(30, dtype=np.int64), normalise(np.random.default_rng(0).standard_normal((30, 8))))
-    save_snapshot(index, tmp_path / "sub" / "images.faiss", SIDECAR)
-    return tmp_path / "sub" / "images.faiss"
+    index.add(np.arange(30, dtype=np.int64), normalise(np.random.default_rng(seed).standard_normal((30, 8))))
+    checksum = save_snapshot(index, folder, SIDECAR)
+    return index_path(folder, SIDECAR, checksum), checksum
 
 
-def test_what_was_saved_comes_back(snapshot):
-    index, sidecar = load_snapshot(snapshot, SIDECAR)
-    assert index.count == 30
-    assert sidecar.last_embedding_id == 77
-    assert sidecar.size_bytes == snapshot.stat().st_size
-    assert [path.name for path in sorted(snapshot.parent.iterdir())] == ["images.faiss", "images.json"]
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "sub"
 
 
-@pytest.mark.parametrize(
-    "change", [{"catalog": "other"}, {"fingerprint": "cd"}, {"generation": 3}, {"kind": "captions"}]
-)
-def test_a_snapshot_of_something_else_is_refused(snapshot, change):
-    with pytest.raises(VectorIndexError, match="stale"):
-        load_snapshot(snapshot, replace(SIDECAR, **change))
+def test_what_was_saved_comes_back(folder):
+    path, checksum = save(folder)
+    assert load_snapshot(folder, SIDECAR, checksum).count == 30
+    assert sorted(file.name for file in folder.iterdir()) == [path.name, sidecar_path(path).name]
+
+
+@pytest.mark.parametrize("change", [{"catalog": "other"}, {"generation": 3}, {"count": 29}, {"last_embedding_id": 1}])
+def test_a_snapshot_of_something_else_is_refused(folder, change):
+    _, checksum = save(folder)
+    with pytest.raises(VectorIndexError):
+        load_snapshot(folder, replace(SIDECAR, **change), checksum)
 
 
 @pytest.mark.parametrize("where", [0, 10, 100, -1])
-def test_one_flipped_bit_is_found(snapshot, where):
-    data = bytearray(snapshot.read_bytes())
+def test_one_flipped_bit_is_found(folder, where):
+    path, checksum = save(folder)
+    data = bytearray(path.read_bytes())
     data[where] ^= 1
-    snapshot.write_bytes(bytes(data))
+    path.write_bytes(bytes(data))
     with pytest.raises(VectorIndexError, match="damaged"):
-        load_snapshot(snapshot, SIDECAR)
+        load_snapshot(folder, SIDECAR, checksum)
 
 
-def test_truncated_missing_or_undescribed_is_refused(snapshot):
-    whole = snapshot.read_bytes()
-    snapshot.write_bytes(whole[:-5])
+def test_truncated_missing_or_undescribed_is_refused(folder):
+    path, checksum = save(folder)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
     with pytest.raises(VectorIndexError, match="damaged"):
-        load_snapshot(snapshot, SIDECAR)
-    snapshot.unlink()
+        load_snapshot(folder, SIDECAR, checksum)
+    path.unlink()
     with pytest.raises(VectorIndexError, match="can't read"):
-        load_snapshot(snapshot, SIDECAR)
-    snapshot.write_bytes(whole)
-    described = json.loads(sidecar_path(snapshot).read_text())
+        load_snapshot(folder, SIDECAR, checksum)
+    path.write_bytes(whole)
+    described = json.loads(sidecar_path(path).read_text())
     for broken in ("", "{}", "[]", "null", json.dumps(described | {"extra": 1})):
-        sidecar_path(snapshot).write_text(broken)
+        sidecar_path(path).write_text(broken)
         with pytest.raises(VectorIndexError):
-            load_snapshot(snapshot, SIDECAR)
+            load_snapshot(folder, SIDECAR, checksum)
+
+
+def test_older_files_go_and_those_of_others_stay(folder):
+    old, _ = save(folder, 1)
+    new, checksum = save(folder, 2)
+    (folder / f"{'cd' * 8}-images-{'0' * 16}.faiss").write_text("another model's")
+    assert old != new
+    remove_snapshots(folder, SIDECAR, keep=checksum)
+    assert not old.exists()
+    assert len(list(folder.iterdir())) == 3
+    assert load_snapshot(folder, SIDECAR, checksum).count == 30
 
 
 def test_a_folder_that_can_not_be_written_is_an_error_and_leaves_nothing(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(VectorIndexError, match="can't write"):
-        save_snapshot(FaissIndex(8), tmp_path / "file" / "images.faiss", SIDECAR)
+        save_snapshot(FaissIndex(8), tmp_path / "file", SIDECAR)

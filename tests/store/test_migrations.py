@@ -64,9 +64,11 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path):
     connection.close()
 
 
-def test_a_percent_sign_and_spaces_in_the_path(tmp_path):
-    Store(tmp_path / "100% mine %(here)s", create=True).close()
-    assert current_revision(tmp_path / "100% mine %(here)s" / DATABASE_NAME) == HEAD_REVISION
+@pytest.mark.parametrize("name", ["100% mine %(here)s", "%20", "what? really", "a#b", "ünï 写真", "mode=ro&x"])
+def test_any_name_of_the_folder(tmp_path, name):
+    Store(tmp_path / name, create=True).close()
+    assert current_revision(tmp_path / name / DATABASE_NAME) == HEAD_REVISION
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_an_older_schema_is_upgraded_after_a_backup_and_then_used(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from clipsearch.store import ContentRecord, FileRecord, Store
+from clipsearch.store import ContentRecord, FileRecord, Scope, Store
 from clipsearch.vectors import normalise
 
 
@@ -96,6 +96,18 @@ def test_a_folder_around_known_ones_takes_them_in(store, model_id):
     assert store.pictures.paths([2]) == {2: ["/photos/2024/x/a.jpg"]}
 
 
+def test_a_hidden_folder_that_was_named_stays_a_root_of_its_own(store):
+    hidden = store.pictures.add_root("/photos/.private")
+    around = store.pictures.add_root("/photos")
+    assert [scope.root for scope in store.pictures.list_roots()] == ["/photos/.private", "/photos"]
+    assert store.pictures.add_root("/photos/.private/2024") == Scope(hidden.root_id, "/photos/.private", "2024")
+    assert store.pictures.find_scope("/photos/.private/2024").root_id == hidden.root_id
+    assert store.pictures.find_scope("/photos/2024") == Scope(around.root_id, "/photos", "2024")
+    assert store.pictures.find_scope("/elsewhere") is None
+    other = store.pictures.add_root("/other/.secret")
+    assert store.pictures.add_root("/other/.secret") == other
+
+
 def test_only_the_subfolder_is_known(store, model_id):
     root = store.pictures.add_root("/photos").root_id
     files = [file(root, path, 1) for path in ("a/1.jpg", "ab/2.jpg", "a/b/3.jpg", "4.jpg")]
@@ -125,9 +137,9 @@ def test_what_a_second_model_lacks(store, model_id):
     store.pictures.record(records, [file(root.root_id, "a.jpg", 1), file(root.root_id, "b.jpg", 2)], model_id=model_id)
     other = store.models.add(name="other", fingerprint="cd" * 32, dim=4).model_id
     store.pictures.record([content(1)], [], model_id=other)
-    assert store.pictures.contents_without_embedding(model_id=other) == {2: bytes([2]) * 32}
+    assert store.pictures.contents_without_embedding(model_id=other) == {2}
     store.pictures.remove_files(known.file_id for known in store.pictures.known_files(root).values())
-    assert store.pictures.contents_without_embedding(model_id=other) == {}
+    assert store.pictures.contents_without_embedding(model_id=other) == set()
 
 
 def test_captions_are_kept_once_and_removed_with_their_embeddings(store, model_id):

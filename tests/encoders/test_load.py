@@ -1,0 +1,62 @@
+"""Which model one gets, asked of a hub on this machine."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.encoders.fake_hub import FakeHub
+from tests.encoders.tiny_models import make_clip
+
+CODE = """
+import json, sys, warnings
+from clipsearch.encoders import hub, load
+hub.DEFAULT_MODEL = "org/tiny"
+with warnings.catch_warnings(record=True) as notices:
+    warnings.simplefilter("always")
+    encoder = load.load_chosen_encoder(sys.argv[1] or None)
+print(json.dumps({"name": encoder.name, "notices": [str(notice.message) for notice in notices]}))
+"""
+
+
+def load(endpoint: str, home: Path, name: str = "") -> dict[str, object]:
+    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0"}
+    command = [sys.executable, "-c", CODE, name]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def tiny_files(tmp_path_factory) -> dict[str, bytes]:
+    folder = make_clip(tmp_path_factory.mktemp("tiny"))
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_default_is_downloaded_with_its_size_told_and_then_used_offline(tiny_files, tmp_path):
+    with FakeHub(tiny_files) as hub:
+        first = load(hub.endpoint, tmp_path)
+        assert first["name"] == "org/tiny"
+        assert [notice.split(" (")[0] for notice in first["notices"]] == ["downloading org/tiny"]
+        hub.asked.clear()
+        assert load(hub.endpoint, tmp_path) == {"name": "org/tiny", "notices": []}
+        assert hub.asked == []
+
+
+@pytest.mark.parametrize("refusal", [(404, "RepoNotFound"), (401, "RepoNotFound"), (403, "GatedRepo"), (500, "")])
+def test_a_hub_that_refuses_gives_the_starter_with_one_notice(tmp_path, refusal):
+    with FakeHub({}, refusal=refusal) as hub:
+        found = load(hub.endpoint, tmp_path)
+    assert found["name"] == "starter"
+    (notice,) = found["notices"]
+    assert "clipsearch model use" in notice
+
+
+def test_a_hub_that_is_not_there_gives_the_starter_but_never_for_a_model_that_was_named(tmp_path):
+    assert load("http://127.0.0.1:9", tmp_path)["name"] == "starter"
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        load("http://127.0.0.1:9", tmp_path, "org/tiny")
+    assert "ModelUnavailableError" in caught.value.stderr
+    assert "'--model starter' works without a download" in caught.value.stderr
