@@ -239,11 +239,14 @@ class Catalog:
             else:
                 _check_folder(folder)
                 places.append(place)
-        # A folder inside another one that was named is looked through with that one.
+        # A folder inside another one that was named is looked through with that one, unless it is hidden there.
         outer = [
             place
             for place in dict.fromkeys(places)
-            if not any(place != other and place.startswith(other.rstrip(os.sep) + os.sep) for other in places)
+            if not any(
+                place.startswith(holder) and f"{os.sep}." not in place[len(holder) - 1 :]
+                for holder in (other.rstrip(os.sep) + os.sep for other in places)
+            )
         ]
         return lambda: [*map(pictures.add_root, outer), *gone]
 

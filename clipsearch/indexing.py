@@ -209,8 +209,9 @@ class _Writer:
                     self._files.append(_file_record(picture))
 
     def flush(self) -> None:
+        """Embeds and stores what has been collected; when it is interrupted, all of it is still to do."""
         self._settle_twins()
-        fresh, self._fresh = self._fresh, []
+        fresh, files = self._fresh, self._files
         contents: list[ContentRecord] = []
         if fresh:
             crops = np.stack([picture.crop for picture in fresh if picture.crop is not None])
@@ -218,9 +219,9 @@ class _Writer:
             contents = [
                 _content_record(picture, embedding) for picture, embedding in zip(fresh, embeddings, strict=True)
             ]
-        files, self._files = [*self._files, *map(_file_record, fresh)], []
-        if contents or files:
-            self._store.pictures.record(contents, files, model_id=self._model_id)
+        if fresh or files:
+            self._store.pictures.record(contents, [*files, *map(_file_record, fresh)], model_id=self._model_id)
+        self._fresh, self._files = [], []
         self._run.embedded += len(fresh)
         self._reader.mark_stored(content.blake3 for content in contents)
 

@@ -391,6 +391,9 @@ def test_folders_inside_each_other_in_one_call(tmp_path, colours):
         report = catalog.index(tmp_path / "photos" / "sub", tmp_path / "photos", tmp_path / "photos")
         assert (report.found, report.embedded, report.reused) == (2, 2, 0)
         assert catalog.status().folders == (str(tmp_path / "photos"),)
+        squares(tmp_path / "photos" / ".hidden", "green")
+        assert catalog.index(tmp_path / "photos", tmp_path / "photos" / ".hidden").embedded == 1
+        assert catalog.search("green")[0].path.endswith(".hidden/0 green.png")
 
 
 def test_a_folder_that_is_gone_can_be_forgotten(tmp_path, colours):

@@ -76,10 +76,13 @@ class CompiledEncoder:
                 failures.append(f"{found.shape} instead of {wanted}")
 
         queue.set_callback(keep)
-        for start in range(0, len(crops), _IMAGE_ROWS):
-            # share_inputs stays off: a request that shares its input goes on using that memory later.
-            queue.start_async({0: to_pixel_values(crops[start : start + _IMAGE_ROWS], self.preprocess)}, start)
-        queue.wait_all()
+        try:
+            for start in range(0, len(crops), _IMAGE_ROWS):
+                # share_inputs stays off: a request that shares its input goes on using that memory later.
+                queue.start_async({0: to_pixel_values(crops[start : start + _IMAGE_ROWS], self.preprocess)}, start)
+        finally:
+            # Also after Ctrl-C: a request that ends while Python is shutting down aborts the process.
+            queue.wait_all()
         if failures:
             raise ModelError(f"the image model of {self.name} gave rows of the wrong shape: {failures[0]}")
         return normalise(rows)
