@@ -199,7 +199,6 @@ class _Writer:
                 self._fresh.append(picture)
             case "stored":
                 self._files.append(_file_record(picture))
-                self._run.reused += 1
             case "twin":
                 self._twins.append(picture)
             case "failed":
@@ -211,7 +210,8 @@ class _Writer:
     def flush(self) -> None:
         """Embeds and stores what has been collected; when it is interrupted, all of it is still to do."""
         self._settle_twins()
-        fresh, files = self._fresh, self._files
+        fresh, files, run = self._fresh, self._files, self._run
+        n_embedded, n_reused = len(fresh), sum(file.blake3 is not None for file in files)
         contents: list[ContentRecord] = []
         if fresh:
             crops = np.stack([picture.crop for picture in fresh if picture.crop is not None])
@@ -221,8 +221,8 @@ class _Writer:
             ]
         if fresh or files:
             self._store.pictures.record(contents, [*files, *map(_file_record, fresh)], model_id=self._model_id)
-        self._fresh, self._files = [], []
-        self._run.embedded += len(fresh)
+        # In one go, without a call in it: Ctrl-C can't come between, and nothing is counted twice or not at all.
+        self._fresh, self._files, run.embedded, run.reused = [], [], run.embedded + n_embedded, run.reused + n_reused
         self._reader.mark_stored(content.blake3 for content in contents)
 
     def finish(self) -> None:
