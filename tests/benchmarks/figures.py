@@ -132,8 +132,9 @@ def hostile(scratch: Path) -> None:
     folders = [made, *filter(Path.is_dir, [REPOSITORY.parent / "shared" / "hostile"])]
     for folder in folders:
         code = (
-            "import resource, sys; from clipsearch.cli import run; code = run(sys.argv[1:]); "
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, code)"
+            "import re, sys; from clipsearch.cli import run; code = run(sys.argv[1:]); "
+            # Not ru_maxrss, which counts the process that this one was forked from.
+            "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], code)"
         )
         index = ["index", folder, "--catalog", scratch / f"hostile-{folder.name}", "--model", "starter", "--json"]
         done = subprocess.run([sys.executable, "-c", code, *index], check=True, capture_output=True, text=True)
