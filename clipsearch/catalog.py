@@ -168,7 +168,7 @@ class Catalog:
         models.set_current(model.model_id)
         self._encoder, self._model = encoder, model
         self._indexes.clear()
-        self._refresh_snapshots()
+        self._refresh_snapshots("images", "captions")
         left = len(self._store.pictures.contents_without_embedding(model_id=model.model_id))
         if left:
             warnings.warn(
@@ -214,7 +214,7 @@ class Catalog:
             prune=prune,
             on_progress=on_progress,
         )
-        self._refresh_snapshots()
+        self._refresh_snapshots("images", "captions")
         return report
 
     def _plan(self, folders: Sequence[str | os.PathLike[str]], *, prune: bool) -> "Callable[[], list[Scope]]":
@@ -284,7 +284,7 @@ class Catalog:
         model = self.model
         added = self._store.captions.add(wanted)
         embed_captions(self._store, self.encoder, model_id=model.model_id)
-        self._refresh_snapshots()
+        self._refresh_snapshots("captions")
         return CaptionsReport(added=added, known=len(wanted) - added)
 
     def list_captions(self) -> list[str]:
@@ -367,11 +367,11 @@ class Catalog:
             )
         return self._indexes[kind].get()
 
-    def _refresh_snapshots(self) -> None:
+    def _refresh_snapshots(self, *kinds: Kind) -> None:
         """Brings the snapshot files up to date where enough has changed."""
         from clipsearch.index_files import refresh_snapshot
 
-        for kind in ("images", "captions"):
+        for kind in kinds:
             refresh_snapshot(kind, store=self._store, model_id=self.model.model_id, folder=self._index_folder)
 
 

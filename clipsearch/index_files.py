@@ -39,42 +39,43 @@ class CatalogIndex:
     def get(self) -> SnapshotIndex:
         """The index as of now."""
         model = _get_model(self._store, self._model_id)
-        if self._index is None or _generation(model, self._kind) != self._generation:
-            self._open(model)
-        assert self._index is not None  # noqa: S101 (for type checkers)
-        self._add_new_rows(self._index, model)
-        return self._index
+        index = self._index
+        if index is None or _generation(model, self._kind) != self._generation:
+            index = self._open(model)
+        else:
+            self._add_new_rows(index, model)
+        return index
 
-    def _open(self, model: StoredModel) -> None:
-        self._generation = _generation(model, self._kind)
-        self._index, self._last_embedding_id = SnapshotIndex(model.dim), 0
-        base, snapshot = self._load(model)
-        if base is not None and snapshot is not None:
-            self._index, self._last_embedding_id = SnapshotIndex(model.dim, base), snapshot.last_embedding_id
-        self._add_new_rows(self._index, model)
-        if _is_far_behind(self._index.tail_count, self._index.count - self._index.tail_count):
-            write_snapshot(self._kind, store=self._store, model_id=self._model_id, folder=self._folder)
+    def _open(self, model: StoredModel) -> SnapshotIndex:
+        base, self._last_embedding_id = self._load_base(model)
+        index = SnapshotIndex(model.dim, base)
+        self._add_new_rows(index, model)
+        if _is_far_behind(index.tail_count, index.count - index.tail_count):
+            self._write()
+        self._index, self._generation = index, _generation(model, self._kind)
+        return index
 
-    def _load(self, model: StoredModel) -> tuple[FaissIndex | None, StoredSnapshot | None]:
-        """The snapshot in use; one that is missing, damaged or far behind is first made anew."""
-        options = {"store": self._store, "model_id": self._model_id, "folder": self._folder}
+    def _load_base(self, model: StoredModel) -> tuple[FaissIndex | None, int]:
+        """The snapshot in use and the last row in it, (None, 0) when there is none; a damaged one is made anew."""
         for attempt in range(3):
             snapshot = self._store.embeddings.find_snapshot(self._kind, model_id=self._model_id)
             if snapshot is None:
                 break
+            sidecar = _sidecar(self._kind, self._store, model, snapshot)
             try:
-                return load_snapshot(
-                    self._folder, _sidecar(self._kind, self._store, model, snapshot), snapshot.blake3
-                ), snapshot
+                return load_snapshot(self._folder, sidecar, snapshot.blake3), snapshot.last_embedding_id
             except VectorIndexError as error:
                 # Another process may have written a newer one and deleted this one meanwhile.
                 if self._store.embeddings.find_snapshot(self._kind, model_id=self._model_id) != snapshot:
                     continue
                 if attempt == 0:
                     warnings.warn(f"{error}: made anew from the catalog", ClipSearchNotice, stacklevel=5)
-                if not write_snapshot(self._kind, **options):  # type: ignore[arg-type]
+                if not self._write():
                     break
-        return None, None
+        return None, 0
+
+    def _write(self) -> bool:
+        return write_snapshot(self._kind, store=self._store, model_id=self._model_id, folder=self._folder)
 
     def _add_new_rows(self, index: SnapshotIndex, model: StoredModel) -> None:
         for rows in self._store.embeddings.rows_after(
@@ -84,24 +85,24 @@ class CatalogIndex:
             self._last_embedding_id = rows.last_embedding_id
 
 
-def refresh_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> bool:
-    """Writes the snapshot anew when there is none or it is far behind; says whether it did."""
+def refresh_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> None:
+    """Writes the snapshot anew when there is none or it is far behind."""
     model = _get_model(store, model_id)
     count = store.embeddings.count(kind, model_id=model_id)
     snapshot = store.embeddings.find_snapshot(kind, model_id=model_id)
     if count == 0:
-        return False
+        return
     if (
-        snapshot is not None
-        and not _is_far_behind(count - snapshot.row_count, snapshot.row_count)
-        and index_path(folder, _sidecar(kind, store, model, snapshot), snapshot.blake3).exists()
+        snapshot is None
+        or _is_far_behind(count - snapshot.row_count, snapshot.row_count)
+        or not index_path(folder, _sidecar(kind, store, model, snapshot), snapshot.blake3).exists()
     ):
-        return False
-    return write_snapshot(kind, store=store, model_id=model_id, folder=folder)
+        write_snapshot(kind, store=store, model_id=model_id, folder=folder)
 
 
 def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> bool:
-    """Makes the index file from SQL. A catalog that can't be written is still answered from, only more slowly."""
+    """Makes the index file from SQL; says whether it could. A catalog that can't be written is still answered from,
+    only more slowly."""
     model = _get_model(store, model_id)
     index = FaissIndex(model.dim)
     last_embedding_id = 0
