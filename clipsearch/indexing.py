@@ -18,9 +18,6 @@ from clipsearch.runners.local import default_workers, map_ahead
 from clipsearch.store import ContentRecord, FileRecord, KnownFile, Scope, Store, utc_now
 from clipsearch.types import IndexReport, SkippedFile
 
-# Pictures that go through the model together, and are stored in one transaction.
-BATCH = 32
-
 Progress = Callable[[int, int], None]
 """Called with (pictures done, pictures to do) of those that are new or changed."""
 
@@ -165,7 +162,7 @@ def _embed_tasks(
     writer = _Writer(store=store, encoder=encoder, model_id=model_id, reader=reader, run=run)
     done = 0
     try:
-        for picture in map_ahead(reader.read, tasks, workers=default_workers(), ahead=2 * BATCH):
+        for picture in map_ahead(reader.read, tasks, workers=default_workers(), ahead=2 * encoder.batch_size):
             writer.take(picture)
             done += 1
             if on_progress is not None:
@@ -190,7 +187,8 @@ class _Writer:
 
     def take(self, picture: ReadPicture) -> None:
         self._sort(picture)
-        if len(self._fresh) >= BATCH or len(self._files) + len(self._twins) >= 16 * BATCH:
+        batch = self._encoder.batch_size
+        if len(self._fresh) >= batch or len(self._files) + len(self._twins) >= 16 * batch:
             self.flush()
 
     def _sort(self, picture: ReadPicture) -> None:

@@ -27,6 +27,7 @@ class ColourEncoder:
 
     dim = 4
     context_length = 12
+    batch_size = 32
     preprocess = Preprocess(8, 8, 8, 2, 1 / 255, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     head = ProbabilityHead("softmax", 30.0)
 

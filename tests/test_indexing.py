@@ -11,11 +11,13 @@ from PIL import Image
 from clipsearch import indexing
 from clipsearch.errors import ClipSearchNotice
 from clipsearch.index_files import CatalogIndex
-from clipsearch.indexing import BATCH, index_folders
+from clipsearch.indexing import index_folders
 from clipsearch.search import search_pictures
 from clipsearch.store import Store
 from clipsearch.types import IndexReport
 from tests.fakes import COLOURS, ColourEncoder
+
+BATCH = ColourEncoder.batch_size
 
 
 class Library:

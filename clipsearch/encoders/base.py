@@ -40,6 +40,7 @@ class Encoder(Protocol):
     fingerprint: str  # hex; equal exactly when weights, preprocessing and tokenizer are equal
     dim: int
     context_length: int  # tokens of text, start and end tokens included
+    batch_size: int  # pictures that `encode_images` takes best in one call
     preprocess: Preprocess
     head: ProbabilityHead
 

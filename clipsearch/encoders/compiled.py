@@ -32,6 +32,8 @@ _RESAMPLE = {"bilinear": 2, "bicubic": 3}
 class CompiledEncoder:
     """See `Encoder` for the attributes and the two encode methods."""
 
+    batch_size = 4 * _IMAGE_ROWS
+
     def __init__(self, directory: Path, *, name: str) -> None:
         """Reads the description; the models are compiled when they are first used.
 

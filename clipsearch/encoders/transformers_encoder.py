@@ -45,6 +45,8 @@ class TransformersEncoder:
         device: where the model is.
     """
 
+    batch_size = IMAGE_BATCH
+
     def __init__(self, *, name: str, model: Any, tokenizer: Any, preprocess: Preprocess, fingerprint: str) -> None:
         self.name = name
         self.model = model
