@@ -62,7 +62,10 @@ class EmbeddingStore:
     ) -> Iterator[EmbeddingRows]:
         """Embeddings stored after row `embedding_id`, in chunks that bound the memory."""
         table, owner = _TABLES[kind]
-        statement = select(table.c.embedding_id, owner, table.c.embedding).where(table.c.model_id == model_id)
+        # "+ 0" keeps SQLite from the index on model_id, which it would go through whole for each chunk, and for the
+        # question whether there is anything new at all.
+        is_of_model = table.c.model_id + 0 == model_id
+        statement = select(table.c.embedding_id, owner, table.c.embedding).where(is_of_model)
         while True:
             with self._database.read() as connection:
                 rows = connection.execute(
