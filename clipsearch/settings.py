@@ -3,18 +3,20 @@
 CLIPSEARCH_CATALOG  folder of the catalog
 CLIPSEARCH_MODEL    model of a new catalog
 CLIPSEARCH_DEVICE   cpu, cuda, cuda:1, mps
+CLIPSEARCH_RUNTIME  torch, openvino
 CLIPSEARCH_CACHE    folder for what can be made again
 """
 
 import os
 from pathlib import Path
 
-import platformdirs
-
 from clipsearch.errors import InputError
 
 STARTER = "starter"
 """The model that comes with the package."""
+
+RUNTIMES = ("torch", "openvino")
+"""What can run a model."""
 
 
 def catalog_directory(directory: str | os.PathLike[str] | None = None) -> Path:
@@ -25,7 +27,11 @@ def catalog_directory(directory: str | os.PathLike[str] | None = None) -> Path:
     """
     if directory is not None and not os.fspath(directory):
         raise InputError("the catalog's folder is an empty name: leave the option out for the default one")
-    chosen = directory or os.environ.get("CLIPSEARCH_CATALOG") or platformdirs.user_data_dir("clipsearch", False)
+    chosen = directory or os.environ.get("CLIPSEARCH_CATALOG")
+    if not chosen:
+        import platformdirs
+
+        chosen = platformdirs.user_data_dir("clipsearch", False)
     return expand_user(chosen).absolute()
 
 
@@ -44,6 +50,10 @@ def model_name() -> str | None:
 
 def device_name() -> str | None:
     return os.environ.get("CLIPSEARCH_DEVICE") or None
+
+
+def runtime_name() -> str | None:
+    return os.environ.get("CLIPSEARCH_RUNTIME") or None
 
 
 def sample_data_folder() -> Path:

@@ -4,6 +4,7 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 no catalog, 4 model not available, 5 some 
 130 interrupted.
 """
 
+import gc
 import sys
 import warnings
 from typing import TextIO
@@ -94,4 +95,9 @@ def main() -> int:
     """The console script."""
     warnings.simplefilter("always", ClipSearchNotice)
     warnings.showwarning = _show_warning
-    return run()
+    try:
+        return run()
+    finally:
+        # The process ends. Without this the collector looks once more at every object of every library, which
+        # takes a tenth of a query's time; the system takes the memory back at once.
+        gc.freeze()

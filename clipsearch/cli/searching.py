@@ -55,10 +55,8 @@ def is_picture_path(query: str) -> bool:
     Raises:
         QueryError: it is written as a path and there is no such file.
     """
-    from clipsearch.images.find import IMAGE_SUFFIXES
-
     path = expand_user(query)
-    has_suffix = path.suffix.lower() in IMAGE_SUFFIXES
+    has_suffix = path.suffix != "" and _is_image_suffix(path.suffix)
     is_written_as_path = query.startswith((".", "~/", os.sep)) or (has_suffix and " " not in query)
     try:
         status = path.stat()
@@ -81,3 +79,9 @@ def is_picture_path(query: str) -> bool:
     if is_written_as_path:
         raise QueryError(f"{path} is no picture (--text takes it as words)")
     return False
+
+
+def _is_image_suffix(suffix: str) -> bool:
+    from clipsearch.images.find import IMAGE_SUFFIXES
+
+    return suffix.lower() in IMAGE_SUFFIXES

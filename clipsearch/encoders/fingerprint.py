@@ -14,7 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from blake3 import blake3
 
 from clipsearch.preprocess import Preprocess
@@ -85,7 +84,12 @@ def hash_file(path: Path) -> str:
 
 def cache_dir() -> Path:
     """The folder for what can be made again: $CLIPSEARCH_CACHE, else the user's cache folder."""
-    return Path(os.environ.get("CLIPSEARCH_CACHE") or platformdirs.user_cache_dir("clipsearch"))
+    chosen = os.environ.get("CLIPSEARCH_CACHE")
+    if not chosen:
+        import platformdirs
+
+        chosen = platformdirs.user_cache_dir("clipsearch")
+    return Path(chosen)
 
 
 def _read_memo() -> dict[str, list[Any]]:
