@@ -16,9 +16,8 @@ from PIL import Image
 
 from clipsearch.errors import ModelError
 
-# The resized long side may be this many times the short side before only the needed strip is made: enough for every
-# panorama to equal transformers, little enough (8 × 224 × 224 × 4 bytes = 1.6 MB) to cost nothing.
-_LONG_SIDE_LIMIT = 8
+# Pixels that Pillow's widest filter, Lanczos, reaches to each side, times the scale.
+_WIDEST_SUPPORT = 3
 
 # Class attributes of the image processors, transformers 5.23.
 _CLIP_DEFAULTS: dict[str, Any] = {
@@ -68,15 +67,18 @@ class Preprocess:
     std: tuple[float, float, float]
 
 
-def resize_and_crop(image: Image.Image, spec: Preprocess) -> NDArray[np.uint8]:
-    """Brings an upright RGB picture to the model's size, to the byte as transformers' PIL processors do.
+def resize_and_crop(
+    image: Image.Image, spec: Preprocess, *, box: tuple[float, float, float, float] | None = None
+) -> NDArray[np.uint8]:
+    """Brings an upright RGB picture to the model's size, as transformers' PIL processors do.
 
-    A picture much longer than wide is never resized as a whole: beyond `_LONG_SIDE_LIMIT` only the strip that the
-    crop keeps is made. A 1 × 4,000 picture would otherwise become 224 × 896,000. There, and only there, values may
-    differ from transformers by a few levels: Pillow chooses the order of its two passes by the shape of the result.
+    Only what the centre crop keeps is resized, which saves a quarter of the time for a 4:3 picture and keeps a
+    1 × 4,000 picture from becoming 224 × 896,000. Pillow holds the box in single precision: about one value in 10,000
+    differs from transformers by a level (of 255), seldom two. Where nothing is cropped all are equal.
 
     Args:
         image: mode "RGB", orientation applied, alpha already on white (see `images.decode`).
+        box: left, top, right and bottom edge of what to take as the picture; None is all of it.
 
     Returns:
         (height, width, 3) uint8, contiguous.
@@ -89,25 +91,28 @@ def resize_and_crop(image: Image.Image, spec: Preprocess) -> NDArray[np.uint8]:
     """
     if image.mode != "RGB":
         raise ValueError(f"an RGB picture is needed, not mode {image.mode}")
+    left, top, right, bottom = box or (0, 0, *image.size)
     if spec.shortest_edge is None:
-        return _as_array(image.resize((spec.width, spec.height), spec.resample))
+        return _as_array(image.resize((spec.width, spec.height), spec.resample, box=(left, top, right, bottom)))
 
-    short, long = sorted(image.size)
-    resized_long = int(spec.shortest_edge * long / short)
-    is_upright = image.width <= image.height
-    if resized_long <= _LONG_SIDE_LIMIT * spec.shortest_edge:
-        size = (spec.shortest_edge, resized_long) if is_upright else (resized_long, spec.shortest_edge)
-        return _center_crop(_as_array(image.resize(size, spec.resample)), spec.height, spec.width)
-
-    crop = spec.height if is_upright else spec.width
-    start, kept, _ = _crop_span(resized_long, crop)
-    scale = long / resized_long
-    first, last = start * scale, min((start + kept) * scale, float(long))
-    if is_upright:
-        strip = image.resize((spec.shortest_edge, kept), spec.resample, box=(0, first, short, last))
-    else:
-        strip = image.resize((kept, spec.shortest_edge), spec.resample, box=(first, 0, last, short))
-    return _center_crop(_as_array(strip), spec.height, spec.width)
+    width, height = right - left, bottom - top
+    resized_long = int(spec.shortest_edge * max(width, height) / min(width, height))
+    resized = (spec.shortest_edge, resized_long) if width <= height else (resized_long, spec.shortest_edge)
+    first_column, columns, left_padding = _crop_span(resized[0], spec.width)
+    first_row, rows, top_padding = _crop_span(resized[1], spec.height)
+    scale_x, scale_y = width / resized[0], height / resized[1]
+    kept = (
+        left + first_column * scale_x,
+        top + first_row * scale_y,
+        min(left + (first_column + columns) * scale_x, right),  # rounding
+        min(top + (first_row + rows) * scale_y, bottom),
+    )
+    pixels = _as_array(_resize_box(image, (columns, rows), spec.resample, kept))
+    if (rows, columns) == (spec.height, spec.width):
+        return pixels
+    padded = np.zeros((spec.height, spec.width, 3), dtype=np.uint8)
+    padded[top_padding : top_padding + rows, left_padding : left_padding + columns] = pixels
+    return padded
 
 
 def to_pixel_values(crops: NDArray[np.uint8], spec: Preprocess) -> NDArray[np.float32]:
@@ -155,6 +160,24 @@ def from_processor_config(config: Mapping[str, Any]) -> Preprocess:
     )
 
 
+def _resize_box(
+    image: Image.Image, size: tuple[int, int], resample: int, box: tuple[float, float, float, float]
+) -> Image.Image:
+    """A part of an RGB picture, resized with Pillow's two passes in the order that the whole picture would take."""
+    left, top, right, bottom = box
+    scale = (bottom - top) / size[1]
+    is_vertical_first = scale > 1 and image.height > 2 * image.width
+    if image.height > image.width and not is_vertical_first:
+        # Left alone, Pillow 13 may begin with the vertical pass, as it does when that drops more than twice as many
+        # rows as the other columns, and a crop drops rows. So the horizontal pass is made here, on the rows needed.
+        margin = math.ceil(_WIDEST_SUPPORT * max(scale, 1))
+        start, end = max(0, math.floor(top) - margin), min(image.height, math.ceil(bottom) + margin)
+        strip = image.crop((0, start, image.width, end))
+        image = strip.resize((size[0], strip.height), resample, box=(left, 0, right, strip.height))
+        left, top, right, bottom = 0, top - start, size[0], bottom - start
+    return image.resize(size, resample, box=(left, top, right, bottom))
+
+
 def _as_array(image: Image.Image) -> NDArray[np.uint8]:
     # np.array, not asarray: a copy of its own, so that the resized picture is not kept alive.
     return np.array(image, dtype=np.uint8)
@@ -165,18 +188,6 @@ def _crop_span(length: int, crop: int) -> tuple[int, int, int]:
     if length >= crop:
         return (length - crop) // 2, crop, 0
     return 0, length, math.ceil((crop - length) / 2)
-
-
-def _center_crop(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """The middle (height, width) of (h, w, 3), on black where the picture is smaller."""
-    top, rows, top_padding = _crop_span(pixels.shape[0], height)
-    left, columns, left_padding = _crop_span(pixels.shape[1], width)
-    middle = pixels[top : top + rows, left : left + columns]
-    if (rows, columns) == (height, width):
-        return np.ascontiguousarray(middle)
-    padded = np.zeros((height, width, 3), dtype=np.uint8)
-    padded[top_padding : top_padding + rows, left_padding : left_padding + columns] = middle
-    return padded
 
 
 def _processor_defaults(config: Mapping[str, Any]) -> dict[str, Any]:

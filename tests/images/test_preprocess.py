@@ -1,4 +1,8 @@
-"""Pictures must reach the model as transformers' own image processors would bring them there."""
+"""Pictures must reach the model as transformers' own image processors would bring them there.
+
+Equal to the byte where nothing is cropped. Where something is, only the crop is resized, from a box that Pillow holds
+in single precision: then single values come out a level (of 255) apart, seldom two.
+"""
 
 import contextlib
 import random
@@ -55,6 +59,18 @@ CONFIGS = {
     },
 }
 SIZES = [(640, 480), (480, 640), (224, 224), (300, 224), (31, 17), (1, 1), (2, 9), (1000, 130), (333, 777), (225, 223)]
+# Shapes for which Pillow orders its two passes otherwise when it resizes the crop alone, and very long ones.
+MORE_SIZES = [
+    (720, 1280),
+    (300, 450),
+    (226, 301),
+    (180, 320),
+    (130, 1000),
+    (4000, 60),
+    (60, 4000),
+    (333, 3000),
+    (2011, 7),
+]
 
 
 def random_picture(width: int, height: int) -> Image.Image:
@@ -89,19 +105,26 @@ def test_pixel_values_equal_those_of_transformers(config: dict[str, Any]) -> Non
         assert actual.dtype == np.float32
         assert actual.flags.c_contiguous
         # Without rescaling the values go up to 1,000 and float32 has seven digits.
-        tolerance = 1e-5 if config.get("do_rescale", True) else 1e-3
-        np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance, err_msg=f"{width}x{height}")
+        rounding = 1e-5 if config.get("do_rescale", True) else 1e-3
+        if spec.shortest_edge is None:
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=rounding, err_msg=f"{width}x{height}")
+        else:
+            assert_within_two_levels(actual, expected, level=spec.rescale_factor / min(spec.std), rounding=rounding)
 
 
-@pytest.mark.parametrize("size", [(4000, 60), (60, 4000), (3000, 333), (333, 3000), (2011, 7)])
-def test_long_pictures_differ_from_transformers_by_little(size: tuple[int, int]) -> None:
-    spec = from_processor_config({**CLIP_CONFIG, "do_normalize": False, "do_rescale": False})
-    picture = random_picture(*size)
-    expected = reference_processor({"do_normalize": False, "do_rescale": False})(images=picture)["pixel_values"][0]
-    actual = resize_and_crop(picture, spec).transpose(2, 0, 1).astype(int)
+def assert_within_two_levels(actual: Any, expected: Any, *, level: float, rounding: float = 0) -> None:
     difference = np.abs(actual - expected)
-    assert difference.mean() < 1  # of 255, on noise, which is the worst there is
-    assert difference.max() <= 32
+    assert difference.max() <= 2 * level + rounding
+    assert (difference > rounding).mean() < 0.005  # of noise, which is the worst there is
+
+
+@pytest.mark.parametrize("size", MORE_SIZES)
+def test_other_shapes_hardly_differ_from_transformers(size: tuple[int, int]) -> None:
+    options = {"do_normalize": False, "do_rescale": False}
+    picture = random_picture(*size)
+    expected = reference_processor(options)(images=picture)["pixel_values"][0]
+    actual = resize_and_crop(picture, from_processor_config(options)).transpose(2, 0, 1).astype(int)
+    assert_within_two_levels(actual, expected, level=1)
 
 
 def test_published_pixel_values_are_reproduced() -> None:
@@ -112,7 +135,9 @@ def test_published_pixel_values_are_reproduced() -> None:
     spec = from_processor_config({})
     with Image.open(golden / "franz-kafka.jpg") as picture:
         actual = to_pixel_values(resize_and_crop(picture.convert("RGB"), spec)[None], spec)
-    np.testing.assert_allclose(actual, expected.reshape(actual.shape), rtol=0, atol=1e-5)
+    difference = np.abs(actual - expected.reshape(actual.shape))
+    assert difference.max() <= spec.rescale_factor / min(spec.std) + 1e-5  # one level
+    assert (difference > 1e-5).mean() < 1e-4
 
 
 @settings(max_examples=60, deadline=None)
