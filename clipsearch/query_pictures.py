@@ -10,9 +10,9 @@ from PIL import Image
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ImageReadError, InputError
-from clipsearch.images.decode import decode_image, upright_rgb
+from clipsearch.images.decode import DecodedImage, decode_image, upright_rgb
 from clipsearch.images.reading import open_regular_file
-from clipsearch.preprocess import resize_and_crop
+from clipsearch.preprocess import Preprocess, resize_and_crop
 from clipsearch.settings import expand_user
 
 PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image
@@ -32,23 +32,38 @@ def embed_pictures(sources: Sequence[PictureSource], *, encoder: Encoder) -> NDA
     spec = encoder.preprocess
     crops = np.empty((len(sources), spec.height, spec.width, 3), dtype=np.uint8)
     for row, source in enumerate(sources):
-        crops[row] = resize_and_crop(open_picture(source), spec)
+        crops[row] = picture_crop(source, spec)
     return encoder.encode_images(crops)
 
 
-def open_picture(source: PictureSource) -> Image.Image:
-    """An upright RGB picture.
+def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
+    """What the model gets of a picture, the same as when it was indexed: (height, width, 3) uint8.
 
     Raises:
         InputError: there is no such file.
         ImageReadError: it can't be read; names it.
     """
     if isinstance(source, Image.Image):
-        return upright_rgb(source)
+        return resize_and_crop(upright_rgb(source), spec)
+    decoded = _decode_file(source, spec)
+    return resize_and_crop(decoded.image, spec, box=decoded.box)
+
+
+def open_picture(source: PictureSource) -> Image.Image:
+    """An upright RGB picture in its full size.
+
+    Raises:
+        InputError: there is no such file.
+        ImageReadError: it can't be read; names it.
+    """
+    return upright_rgb(source) if isinstance(source, Image.Image) else _decode_file(source, None).image
+
+
+def _decode_file(source: str | os.PathLike[str], spec: Preprocess | None) -> DecodedImage:
     path = expand_user(source)
     try:
         with open_regular_file(str(path)) as file:
-            return decode_image(file).image
+            return decode_image(file, spec=spec)
     except ImageReadError as error:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
     except FileNotFoundError as error:

@@ -26,6 +26,7 @@ from PIL import Image, UnidentifiedImageError
 from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.metadata import ImageMetadata, read_metadata, read_orientation
 from clipsearch.images.pillow import decoding_settings
+from clipsearch.preprocess import Preprocess
 
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
 DEFAULT_MAX_MEGAPIXELS = 256.0
@@ -33,6 +34,9 @@ DEFAULT_MAX_MEGAPIXELS = 256.0
 # Larger pictures are decoded one at a time, whatever the number of threads: it is memory that they need, not speed.
 _BIG_MEGAPIXELS = 32.0
 _one_big_picture = threading.Lock()
+
+# A JPEG that is scaled down while it is decoded keeps this many times the pixels a side that the model gets.
+_DETAIL = 2
 
 # Modes are converted in strips of at most so many pixels, so that no more than two whole pictures are in memory.
 _STRIP_PIXELS = 4_000_000
@@ -51,7 +55,9 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_KEEPS_SHAPE = (None, *(_TRANSPOSE[orientation] for orientation in (2, 3, 4)))
+_SWAPS_SIDES = (5, 6, 7, 8)
+_STARTS_RIGHT = (2, 3, 6, 7)  # column 0, or row 0 with the sides swapped
+_STARTS_BELOW = (3, 4, 7, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +66,29 @@ class DecodedImage:
 
     Attributes:
         image: mode "RGB"; turned upright, transparent parts on white, the first frame of several.
-        metadata: its size, kind, date, camera and place.
+        box: left, top, right and bottom edge of the picture in `image`. That is all of it, but a JPEG scaled down
+            may end within the last row or column, and a shift by half a pixel can be seen in the embedding.
+        metadata: its full size, kind, date, camera and place.
     """
 
     image: Image.Image
+    box: tuple[float, float, float, float]
     metadata: ImageMetadata
 
 
 def decode_image(
-    source: bytes | str | Path | BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    source: bytes | str | Path | BinaryIO,
+    *,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+    spec: Preprocess | None = None,
 ) -> DecodedImage:
     """Decodes a picture. Safe to call from several threads at once.
 
     Args:
         source: the content of a file, its path, or a file opened for reading bytes.
         max_megapixels: larger pictures are refused before they are decoded.
+        spec: of the model that the picture is for: a JPEG that is much too large for it comes out at 1/2, 1/4 or 1/8
+            of its size, still at least twice what the model resizes it to. None always decodes the full size.
 
     Raises:
         ImageReadError: whatever is wrong with the picture, in a few words and without its path; a
@@ -82,7 +96,7 @@ def decode_image(
     """
     try:
         with _open_source(source) as file, decoding_settings(max_megapixels):
-            return _decode(file, max_megapixels)
+            return _decode(file, max_megapixels, spec)
     except ImageReadError:
         raise
     except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, TypeError, MemoryError, …
@@ -120,21 +134,46 @@ def _open_source(source: bytes | str | Path | BinaryIO) -> Iterator[BinaryIO]:
         yield source if source.seekable() else io.BytesIO(source.read())
 
 
-def _decode(file: BinaryIO, max_megapixels: float) -> DecodedImage:
+def _decode(file: BinaryIO, max_megapixels: float, spec: Preprocess | None) -> DecodedImage:
     image = _open_image(file)
+    full_size = image.size
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
         raise ImageReadError(_too_large(megapixels, max_megapixels))
+    scale = 1 if spec is None else _scale_down(image, spec)
+    if not image.info.get("progressive"):  # else all coefficients are in memory at once, whatever is made of them
+        megapixels /= scale**2
     with _turn_of_a_big_picture() if megapixels > _BIG_MEGAPIXELS else contextlib.nullcontext():
         image.load()
-        transpose = _TRANSPOSE.get(read_orientation(image))
-        width, height = image.size if transpose in _KEEPS_SHAPE else image.size[::-1]
+        orientation = read_orientation(image)
+        width, height = full_size if scale > 1 else image.size  # loading may change the size
+        if orientation in _SWAPS_SIDES:
+            width, height = height, width
         metadata = read_metadata(image, width=width, height=height)
         # Each step frees what it started from.
         image = _to_rgb(image)
-        if transpose is not None:
-            image = image.transpose(transpose)
-        return DecodedImage(image, metadata)
+        if orientation in _TRANSPOSE:
+            image = image.transpose(_TRANSPOSE[orientation])
+        left = image.width - width / scale if orientation in _STARTS_RIGHT else 0
+        top = image.height - height / scale if orientation in _STARTS_BELOW else 0
+        return DecodedImage(image, (left, top, left + width / scale, top + height / scale), metadata)
+
+
+def _scale_down(image: Image.Image, spec: Preprocess) -> int:
+    """Has libjpeg decode 1/2, 1/4 or 1/8 of the size, from fewer coefficients: a fifth of the time for 12 megapixels.
+
+    Both sides stay at least twice what the model's resize makes of them, so that its filter still sees the detail.
+
+    Returns:
+        1, 2, 4 or 8.
+    """
+    if image.format not in ("JPEG", "MPO"):  # a HEIF would give an embedded thumbnail
+        return 1
+    # Resized straight to height × width, the picture may be turned before: the longer of both is enough either way.
+    side = _DETAIL * (spec.shortest_edge or max(spec.height, spec.width))
+    width = image.width
+    drafted = image.draft(None, (side, side))
+    return 1 if drafted is None else round(width / drafted[1][2])
 
 
 @contextlib.contextmanager

@@ -94,8 +94,8 @@ class PictureReader:
             self.mark_stored([digest])
             return read(outcome="stored")
         try:
-            decoded = decode_image(source)
-            crop = resize_and_crop(decoded.image, self._preprocess)
+            decoded = decode_image(source, spec=self._preprocess)
+            crop = resize_and_crop(decoded.image, self._preprocess, box=decoded.box)
         except (ImageReadError, MemoryError) as error:
             is_lasting = not isinstance(error, TransientReadError | MemoryError)
             failed = read(
