@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clipsearch import settings
+from clipsearch.catalog_model import CatalogModel
 from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, IndexMismatchError, InputError, StoreError
 from clipsearch.store import Kind, Scope, Store, StoredModel
 from clipsearch.texts import as_list, check_text, check_top_k
@@ -30,14 +31,10 @@ class Catalog:
     ...         print(hit.rank, hit.score, hit.path)
     """
 
-    def __init__(self, store: Store, directory: Path, *, model: str | None, device: str | None, show_progress: bool):
+    def __init__(self, store: Store, directory: Path, *, model: CatalogModel):
         self.directory = directory
         self._store = store
-        self._requested = model
-        self._device = device
-        self._show_progress = show_progress
-        self._encoder: Encoder | None = None
-        self._model: StoredModel | None = None
+        self._model = model
         self._indexes: dict[Kind, CatalogIndex] = {}
 
     @classmethod
@@ -47,6 +44,7 @@ class Catalog:
         *,
         model: str | None = None,
         device: str | None = None,
+        runtime: str | None = None,
         create: bool = False,
         show_progress: bool = False,
     ) -> "Catalog":
@@ -57,6 +55,7 @@ class Catalog:
             model: "starter", a hub id with optional "@revision", or a directory. None: the catalog's own; a new
                 catalog takes CLIPSEARCH_MODEL, else CLIP where it is cached or can be downloaded, else the starter.
             device: "cpu", "cuda", "mps"; None: CLIPSEARCH_DEVICE, else the best there is.
+            runtime: "torch" or "openvino"; None: CLIPSEARCH_RUNTIME, else OpenVINO where it can run the model.
             create: make an empty catalog when there is none.
             show_progress: draw a bar on stderr while a model is downloaded.
 
@@ -71,7 +70,14 @@ class Catalog:
             warnings.warn(
                 f"the catalog was upgraded; a copy of the old one is {store.backup}", ClipSearchNotice, stacklevel=2
             )
-        return cls(store, place, model=model, device=device or settings.device_name(), show_progress=show_progress)
+        chosen = CatalogModel(
+            store,
+            requested=model,
+            device=device or settings.device_name(),
+            runtime=runtime or settings.runtime_name(),
+            show_progress=show_progress,
+        )
+        return cls(store, place, model=chosen)
 
     def close(self) -> None:
         self._indexes.clear()
@@ -95,50 +101,12 @@ class Catalog:
             ModelUnavailableError: its files are not here.
             IndexMismatchError: it is not the model that this catalog's embeddings come from.
         """
-        if self._encoder is None:
-            self._encoder = self._load_encoder()
-        return self._encoder
+        return self._model.encoder
 
     @property
     def model(self) -> StoredModel:
         """The catalog's row for the model in use; the first model of a new catalog is registered here."""
-        if self._model is None:
-            encoder, models = self.encoder, self._store.models
-            self._model = models.find(encoder.fingerprint)
-            if self._model is None:
-                self._model = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
-                models.set_current(self._model.model_id)
-        return self._model
-
-    def _load_encoder(self) -> "Encoder":
-        from clipsearch.encoders.load import load_chosen_encoder, load_encoder
-
-        current = self._store.models.find_current()
-        if current is None:
-            return load_chosen_encoder(self._requested, device=self._device, show_progress=self._show_progress)
-        name = self._requested or current.name
-        encoder = load_encoder(name, device=self._device, show_progress=self._show_progress)
-        if encoder.fingerprint != current.fingerprint:
-            if self._requested is None:
-                raise IndexMismatchError(
-                    f"the model {name} has changed since this catalog was made: its embeddings can't be compared. "
-                    f"To embed the pictures anew: clipsearch model use {name}"
-                )
-            beside = self._store.models.find(encoder.fingerprint)
-            if beside is None:
-                raise IndexMismatchError(
-                    f"this catalog was made with the model {current.name}, not {name}. "
-                    f"To have both side by side: clipsearch model use {name}"
-                )
-            left = len(self._store.pictures.contents_without_embedding(model_id=beside.model_id))
-            if left:
-                warnings.warn(
-                    f"{left} pictures are not embedded with {name}, which is not the catalog's model: they are not "
-                    f"found. To embed them: clipsearch model use {name}",
-                    ClipSearchNotice,
-                    stacklevel=3,
-                )
-        return encoder
+        return self._model.row
 
     def use_model(self, name: str, *, on_progress: "Progress | None" = None) -> IndexReport:
         """Switches the catalog to a model, embedding with it what it has not embedded yet.
@@ -149,12 +117,10 @@ class Catalog:
         Raises:
             ModelUnavailableError: the model's files are not here.
         """
-        from clipsearch.encoders.load import load_encoder
         from clipsearch.indexing import index_folders
 
-        encoder = load_encoder(name, device=self._device, show_progress=self._show_progress)
-        models = self._store.models
-        model = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+        encoder = self._model.load(name)
+        model = self._store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
         there = [scope for scope in self._store.pictures.list_roots() if os.path.isdir(scope.root)]  # noqa: PTH112
         report = index_folders(
             there,
@@ -165,8 +131,7 @@ class Catalog:
         )
         if report.interrupted:
             return report
-        models.set_current(model.model_id)
-        self._encoder, self._model = encoder, model
+        self._model.switch(encoder, model)
         self._indexes.clear()
         self._refresh_snapshots("images", "captions")
         left = len(self._store.pictures.contents_without_embedding(model_id=model.model_id))

@@ -13,7 +13,7 @@ LAYERS = (
     {"errors"},
     {"types", "settings", "vectors", "preprocess", "texts"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
-    {"query_pictures", "index_files"},
+    {"query_pictures", "index_files", "catalog_model"},
     {"captions", "search"},
     {"indexing"},
     {"catalog"},
@@ -22,7 +22,12 @@ LAYERS = (
 # Heavy libraries, and the only places that may import them.
 ONLY_IN = {
     "faiss": {"indexes/faiss_index.py"},
-    "torch": {"encoders/transformers_encoder.py", "encoders/walkthrough.py"},
+    "torch": {
+        "encoders/transformers_encoder.py",
+        "encoders/walkthrough.py",
+        "encoders/compile.py",
+        "encoders/devices.py",
+    },
     "transformers": {"encoders/transformers_encoder.py", "encoders/walkthrough.py"},
     "openvino": {"encoders/compiled.py"},
     "sqlalchemy": {"store"},

@@ -7,7 +7,7 @@ import typer
 
 from clipsearch import settings
 from clipsearch.cli.indexing import is_terminal
-from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, TopKOption
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption, TopKOption
 from clipsearch.cli.render import (
     captions_json,
     count,
@@ -32,13 +32,14 @@ def caption(
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     top_k: TopKOption = 5,
     json: JsonOption = False,
 ) -> None:
     """Turn a picture back into words: the nearest stored captions, with probability (over all of them) and score."""
     from clipsearch.catalog import Catalog
 
-    with Catalog.open(catalog, model=model, device=device, show_progress=is_terminal()) as opened:
+    with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
         hits = opened.caption(image, top_k=top_k)
         used = opened.encoder.name
     if json:
@@ -59,6 +60,7 @@ def classify(
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Which of these texts fits the picture best? Probabilities add up to 1 for CLIP.
@@ -73,7 +75,7 @@ def classify(
     if not others:
         what = "pictures after the text" if images else "texts after the picture"
         raise QueryError(f"nothing to choose from: name the {what}")
-    encoder = find_encoder(catalog, model, device)
+    encoder = find_encoder(catalog, model, device, runtime)
     if images:
         matches = classify_text(first, others, encoder=encoder)
         if json:
@@ -88,19 +90,19 @@ def classify(
             print_captions(hits)
 
 
-def find_encoder(catalog: str | None, model: str | None, device: str | None) -> "Encoder":
+def find_encoder(catalog: str | None, model: str | None, device: str | None, runtime: str | None) -> "Encoder":
     """The model named, else the catalog's, else the one a new catalog would get: no catalog is needed."""
     from clipsearch.catalog import Catalog
     from clipsearch.encoders.load import load_chosen_encoder
 
-    device = device or settings.device_name()
+    device, runtime = device or settings.device_name(), runtime or settings.runtime_name()
     if model is None:
         try:
-            with Catalog.open(catalog, device=device, show_progress=is_terminal()) as opened:
+            with Catalog.open(catalog, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
                 return opened.encoder
         except CatalogNotFoundError:
             pass
-    return load_chosen_encoder(model, device=device, show_progress=is_terminal())
+    return load_chosen_encoder(model, device=device, runtime=runtime, show_progress=is_terminal())
 
 
 @app.command("add")
@@ -116,6 +118,7 @@ def add(
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     json: JsonOption = False,
 ) -> int:
     """Store captions. Those known already are kept once; broken lines are reported and the others kept."""
@@ -127,7 +130,9 @@ def add(
     broken = [(file, number, reason) for file, content in read for number, reason in content.broken]
     for file, number, reason in broken:
         note(f"clipsearch: {file}, {'entry' if file.suffix == '.json' else 'line'} {number}: {reason}, left out")
-    with Catalog.open(catalog, model=model, device=device, create=True, show_progress=is_terminal()) as opened:
+    with Catalog.open(
+        catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
+    ) as opened:
         report = opened.add_captions([text for _, content in read for text in content.texts])
         used = opened.encoder.name
     if json:

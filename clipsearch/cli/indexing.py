@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clipsearch.cli.options import INTERRUPTED, CatalogOption, DeviceOption, JsonOption, ModelOption
+from clipsearch.cli.options import INTERRUPTED, CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
 from clipsearch.cli.render import print_json, print_report, report_json
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def index(
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Forget a folder's pictures even when all of them are gone.")
     ] = False,
@@ -34,7 +35,9 @@ def index(
 
     with (
         ProgressBar() as bar,
-        Catalog.open(catalog, model=model, device=device, create=True, show_progress=is_terminal()) as opened,
+        Catalog.open(
+            catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
+        ) as opened,
     ):
         report = opened.index(*(folders or []), prune=prune, on_progress=bar.update)
     if json:

@@ -7,7 +7,7 @@ import typer
 
 from clipsearch import settings
 from clipsearch.cli.indexing import ProgressBar, is_terminal
-from clipsearch.cli.options import INTERRUPTED, CatalogOption, DeviceOption, JsonOption
+from clipsearch.cli.options import INTERRUPTED, CatalogOption, DeviceOption, JsonOption, RuntimeOption
 from clipsearch.cli.render import count, out, percent, print_json, print_report, printable, report_json, size
 from clipsearch.errors import CatalogNotFoundError
 from clipsearch.settings import STARTER
@@ -85,24 +85,32 @@ def pull(
     ] = None,
     catalog: CatalogOption = None,
 ) -> None:
-    """Download a model ahead of time and print where it lies. A broken download goes on where it stopped."""
+    """Download a model and compile it ahead of time, and print where it lies. A broken download goes on where it
+    stopped."""
     from clipsearch.encoders import hub
+    from clipsearch.encoders.load import prepare_model
 
     name = name or next((model for model, info in _models_of(catalog).items() if info.is_current), hub.DEFAULT_MODEL)
     if name == STARTER:
         out("starter comes with clipsearch")
     else:
-        out(str(hub.pull(name, show_progress=is_terminal())))
+        out(str(prepare_model(name, show_progress=is_terminal())))
 
 
 @app.command("use")
-def use(name: ModelName, catalog: CatalogOption = None, device: DeviceOption = None, json: JsonOption = False) -> int:
+def use(
+    name: ModelName,
+    catalog: CatalogOption = None,
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
+    json: JsonOption = False,
+) -> int:
     """Switch the catalog to another model, embedding with it what is missing. What was embedded before stays."""
     from clipsearch.catalog import Catalog
 
     with (
         ProgressBar() as bar,
-        Catalog.open(catalog, device=device, create=True, show_progress=is_terminal()) as opened,
+        Catalog.open(catalog, device=device, runtime=runtime, create=True, show_progress=is_terminal()) as opened,
     ):
         report = opened.use_model(name, on_progress=bar.update)
     if json:
@@ -132,11 +140,15 @@ def inspect(
     from dataclasses import asdict
 
     from clipsearch.cli.captions import find_encoder
+    from clipsearch.encoders.load import runs_with_torch
     from clipsearch.encoders.walkthrough import Stage, walk
     from clipsearch.preprocess import resize_and_crop
     from clipsearch.query_pictures import open_picture
 
-    encoder = find_encoder(catalog, name, device)
+    used = next((model for model, info in _models_of(catalog).items() if info.is_current), settings.model_name())
+    # Only the model that transformers runs can be looked into.
+    runtime = "torch" if (name or used) is None or runs_with_torch(str(name or used)) else None
+    encoder = find_encoder(catalog, name, device, runtime)
     texts = text or ["a photo of a donut", "a photo of a cat", "a photo of a car", "a photo of a noodle"]
     picture = image or settings.sample_data_folder() / "food" / "donut.png"
     found = walk(encoder, texts, resize_and_crop(open_picture(picture), encoder.preprocess))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from clipsearch.cli.indexing import is_terminal
-from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, TopKOption
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption, TopKOption
 from clipsearch.cli.render import hits_json, note, print_hits, print_json, print_paths
 from clipsearch.errors import QueryError
 from clipsearch.settings import expand_user
@@ -26,6 +26,7 @@ def query(
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
+    runtime: RuntimeOption = None,
     top_k: TopKOption = 10,
     text: Annotated[bool, typer.Option("--text", help="QUERY is words, even if a file has that name.")] = False,
     paths: Annotated[bool, typer.Option("--paths", help="Print paths only, a line each.")] = False,
@@ -36,7 +37,7 @@ def query(
     from clipsearch.catalog import Catalog
 
     words = " ".join(query_words)
-    with Catalog.open(catalog, model=model, device=device, show_progress=is_terminal()) as opened:
+    with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
         hits = opened.search(words if text or not is_picture_path(words) else Path(words), top_k=top_k)
         used = opened.encoder.name
     if json:

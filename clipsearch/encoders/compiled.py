@@ -1,10 +1,11 @@
 """Runs a compiled model directory with OpenVINO; neither torch nor transformers is imported.
 
-Such a directory holds `model.json` (format 1), an image model, a text model and `tokenizer.json`. Both models give
-unit-norm rows. The starter model that comes with the package is one.
+Such a directory holds `model.json` (see `compiled_spec`), an image model, a text model and `tokenizer.json`. Both
+models give unit-norm rows. The starter model that comes with the package is one; `compile` makes one of every other.
 """
 
-import json
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,51 +14,45 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders.base import ProbabilityHead
 from clipsearch.encoders.chunking import Offsets, chunk_texts, mean_of_chunks
-from clipsearch.encoders.fingerprint import fingerprint_of
+from clipsearch.encoders.compiled_spec import CompiledSpec, Precision, read_spec
+from clipsearch.encoders.fingerprint import cache_dir
 from clipsearch.errors import ModelError
-from clipsearch.preprocess import Preprocess, to_pixel_values
+from clipsearch.preprocess import Preprocess
 from clipsearch.vectors import normalise
-
-SPEC_NAME = "model.json"
 
 # Rows of one inference. Small ones keep all streams busy to the end of a batch; larger ones were no faster.
 _IMAGE_ROWS = 8
 _TEXT_ROWS = 64
 
-_RESAMPLE = {"bilinear": 2, "bicubic": 3}
+# OpenVINO's names for what a processor can calculate with.
+_CAPABILITIES: dict[Precision, str] = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
 
 
 class CompiledEncoder:
     """See `Encoder` for the attributes and the two encode methods."""
 
-    batch_size = 4 * _IMAGE_ROWS
+    def __init__(self, directory: Path, *, name: str, keep_compiled: bool = True) -> None:
+        """Reads the description; the models are loaded when they are first used.
 
-    def __init__(self, directory: Path, *, name: str) -> None:
-        """Reads the description; the models are compiled when they are first used.
+        Args:
+            name: as a user would give it.
+            keep_compiled: keep what OpenVINO makes of the models for this processor in the cache.
 
         Raises:
-            ModelError: not a compiled model directory, or one of a newer format.
+            ModelError: not a compiled model directory, one of a newer format, or a damaged one.
         """
         self.name = name
+        self._keep_compiled = keep_compiled
         self._directory = directory
-        try:
-            self._spec = _read_spec(directory)
-            image, text = self._spec["image"], self._spec["text"]
-            self.preprocess = _preprocess(self._spec["preprocess"])
-            self.dim = int(self._spec["dim"])
-            self.head = ProbabilityHead("softmax", float(self._spec["logit_scale"]))
-            self.context_length = int(text["max_tokens"])
-            self._pad_id = int(text["pad_id"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{directory} is no compiled model directory: {error!r}") from error
-        self.fingerprint = fingerprint_of(
-            weights=[directory / image["file"], directory / text["file"]],
-            tokenizer_files=[directory / text["tokenizer"]],
-            preprocess=self.preprocess,
-            settings={"type": "compiled", "context_length": self.context_length, "logit_scale": self.head.logit_scale},
-        )
+        self.spec: CompiledSpec = read_spec(directory)
+        self.fingerprint = self.spec.fingerprint
+        self.dim = self.spec.dim
+        self.context_length = self.spec.context_length
+        self.preprocess = self.spec.preprocess
+        self.head = self.spec.head
+        # Two inferences a core: while one core finishes the last of a batch, the others should not wait long.
+        self.batch_size = min(max(2 * _IMAGE_ROWS * (os.cpu_count() or 1), 32), 256)
         self._image_queue: Any = None
         self._text_request: Any = None
         self._tokenizer: Any = None
@@ -81,7 +76,7 @@ class CompiledEncoder:
         try:
             for start in range(0, len(crops), _IMAGE_ROWS):
                 # share_inputs stays off: a request that shares its input goes on using that memory later.
-                queue.start_async({0: to_pixel_values(crops[start : start + _IMAGE_ROWS], self.preprocess)}, start)
+                queue.start_async({0: crops[start : start + _IMAGE_ROWS]}, start)
         finally:
             # Also after Ctrl-C: a request that ends while Python is shutting down aborts the process.
             queue.wait_all()
@@ -94,7 +89,7 @@ class CompiledEncoder:
             return np.empty((0, self.dim), dtype=np.float32)
         tokenizer = self._open_tokenizer()
         chunks = chunk_texts(
-            texts,
+            [text.lower() for text in texts] if self.spec.lower_case else texts,
             self._offsets,
             context_length=self.context_length,
             special_tokens=tokenizer.num_special_tokens_to_add(False),
@@ -109,19 +104,23 @@ class CompiledEncoder:
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids with start and end tokens, not cut to the context."""
-        ids: list[int] = self._open_tokenizer().encode(text).ids
+        ids: list[int] = self._open_tokenizer().encode(text.lower() if self.spec.lower_case else text).ids
         return ids
 
     def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         encodings = self._open_tokenizer().encode_batch(list(texts))
         longest = max(len(encoding.ids) for encoding in encodings)
-        input_ids = np.full((len(texts), longest), self._pad_id, dtype=np.int64)
-        attention_mask = np.zeros((len(texts), longest), dtype=np.int64)
+        length = self.context_length if self.spec.pads_to_context else longest
+        input_ids = np.full((len(texts), length), self.spec.pad_id, dtype=np.int64)
+        attention_mask = np.zeros((len(texts), length), dtype=np.int64)
         for row, encoding in enumerate(encodings):
             input_ids[row, : len(encoding.ids)] = encoding.ids
             attention_mask[row, : len(encoding.ids)] = 1
+        inputs = {"input_ids": input_ids}
+        if not self.spec.pads_to_context:
+            inputs["attention_mask"] = attention_mask
         request = self._open_text_request()
-        request.infer({"input_ids": input_ids, "attention_mask": attention_mask})
+        request.infer(inputs)
         found = np.array(request.get_output_tensor(0).data, dtype=np.float32)
         if found.shape != (len(texts), self.dim):
             raise ModelError(f"the text model of {self.name} gave rows of shape {found.shape}, not (…, {self.dim})")
@@ -135,7 +134,7 @@ class CompiledEncoder:
         if self._tokenizer is None:
             from tokenizers import Tokenizer
 
-            path = self._directory / self._spec["text"]["tokenizer"]
+            path = self._directory / self.spec.tokenizer_file
             try:
                 self._tokenizer = Tokenizer.from_file(str(path))
             except Exception as error:  # tokenizers raises plain Exception
@@ -147,26 +146,58 @@ class CompiledEncoder:
 
     def _open_image_queue(self) -> Any:
         if self._image_queue is None:
-            self._image_queue = _import_openvino().AsyncInferQueue(self._compile("image", "THROUGHPUT"))
+            path = self._directory / self.spec.image_file
+            model = path if self.spec.takes_crops else _with_preprocessing(path, self.preprocess)
+            self._image_queue = import_openvino().AsyncInferQueue(self._load("image", model, "THROUGHPUT"))
         return self._image_queue
 
     def _open_text_request(self) -> Any:
         if self._text_request is None:
-            self._text_request = self._compile("text", "LATENCY").create_infer_request()
+            path = self._directory / self.spec.text_file
+            self._text_request = self._load("text", path, "LATENCY").create_infer_request()
         return self._text_request
 
-    def _compile(self, part: str, hint: str) -> Any:
-        path = self._directory / self._spec[part]["file"]
-        # float32: with bf16 arithmetic rows of the starter model drop to a cosine of 0.994 against torch.
-        options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": hint}
+    def _load(self, part: str, model: Any, hint: str) -> Any:
+        """`model`: a path, or a model in memory. What OpenVINO makes of it for this processor is kept in the cache."""
+        core = import_openvino().Core()
+        precision = self.spec.precision if can_calculate_with(self.spec.precision) else "f32"
+        options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": hint}
+        model = str(model) if isinstance(model, Path) else model
+        if self._keep_compiled:
+            # A cache that can't be written is no reason to fail; any other comes up again below.
+            with contextlib.suppress(RuntimeError):
+                return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(cache_dir() / "openvino")})
         try:
-            return _import_openvino().Core().compile_model(str(path), "CPU", options)
+            return core.compile_model(model, "CPU", options)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise ModelError(f"can't load the {part} model {path}: {reason}") from error
+            reason = str(error).strip().splitlines()[-1].split(" Please check")[0]
+            raise ModelError(f"can't load the {part} model of {self.name} from {self._directory}: {reason}") from error
 
 
-def _import_openvino() -> Any:
+def can_calculate_with(precision: Precision) -> bool:
+    """Whether this processor can do so itself; OpenVINO would else imitate it, slowly."""
+    capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return _CAPABILITIES[precision] in capabilities
+
+
+def _with_preprocessing(path: Path, preprocess: Preprocess) -> Any:
+    """The model of a file that takes normalised pixels, made to take uint8 crops (n, height, width, 3)."""
+    openvino = import_openvino()
+    try:
+        model = openvino.Core().read_model(str(path))
+    except RuntimeError as error:
+        raise ModelError(f"can't read the model {path}: {str(error).strip().splitlines()[-1]}") from error
+    steps = openvino.preprocess.PrePostProcessor(model)
+    image = steps.input(0)
+    image.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    image.model().set_layout(openvino.Layout("NCHW"))
+    scale = preprocess.rescale_factor
+    image.preprocess().convert_element_type(openvino.Type.f32).mean([mean / scale for mean in preprocess.mean])
+    image.preprocess().scale([std / scale for std in preprocess.std])
+    return steps.build()
+
+
+def import_openvino() -> Any:
     """OpenVINO without its telemetry: importing it reports to its makers through the package openvino_telemetry, and
     leaves an identity in the home folder. Where that package can't be imported it does neither.
 
@@ -177,31 +208,3 @@ def _import_openvino() -> Any:
     import openvino
 
     return openvino
-
-
-def is_compiled_directory(directory: Path) -> bool:
-    return (directory / SPEC_NAME).is_file()
-
-
-def _read_spec(directory: Path) -> dict[str, Any]:
-    path = directory / SPEC_NAME
-    spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if spec["format"] != 1:
-        raise ModelError(f"{path} has format {spec['format']}; this clipsearch reads format 1")
-    for file in (spec["image"]["file"], spec["text"]["file"], spec["text"]["tokenizer"]):
-        if not (directory / file).is_file():
-            raise ModelError(f"the model directory {directory} lacks {file}")
-    return spec
-
-
-def _preprocess(spec: dict[str, Any]) -> Preprocess:
-    size = int(spec["size"])
-    return Preprocess(
-        height=size,
-        width=size,
-        shortest_edge=size if spec["resize"] == "crop" else None,
-        resample=_RESAMPLE[spec["interpolation"]],
-        rescale_factor=1 / 255,
-        mean=tuple(spec["mean"]),
-        std=tuple(spec["std"]),
-    )

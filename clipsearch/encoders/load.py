@@ -5,56 +5,145 @@ import warnings
 from pathlib import Path
 
 from clipsearch import settings
-from clipsearch.encoders import hub
+from clipsearch.encoders import compile_cache, hub, model_files
+from clipsearch.encoders.accelerated import AcceleratedEncoder
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.compiled import CompiledEncoder, is_compiled_directory
+from clipsearch.encoders.compiled import CompiledEncoder
+from clipsearch.encoders.compiled_spec import is_compiled_directory
+from clipsearch.encoders.devices import choose_device, may_have_gpu
 from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError
 from clipsearch.settings import STARTER
 
 STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
 
 
-def load_encoder(name: str, *, device: str | None = None, show_progress: bool = False) -> Encoder:
+def load_encoder(
+    name: str, *, device: str | None = None, runtime: str | None = None, show_progress: bool = False
+) -> Encoder:
     """Loads a model that was named; it is never replaced by another.
+
+    A model of transformers is compiled when it is used for the first time (`compile_cache`), and then runs without
+    torch. Where a GPU is found it takes the pictures that come in bulk (`AcceleratedEncoder`).
 
     Args:
         name: "starter", a directory, or a hub id with an optional "@revision".
-        device: "cpu", "cuda", "mps" …; None takes the best there is. Compiled models run on the CPU.
+        device: "cpu", "cuda", "mps" …: everything runs there. None: texts on the CPU, pictures on the best there is.
+        runtime: "torch" or "openvino"; None: OpenVINO where it can run the model.
         show_progress: draw a bar when files have to be downloaded.
 
     Raises:
         ModelUnavailableError: its files are not here and can't be fetched.
-        ModelError: it can't be loaded, or is no dual encoder.
+        ModelError: it can't be loaded, is no dual encoder, or can't run the way that was asked for.
     """
+    if runtime not in (None, *settings.RUNTIMES):
+        raise ModelError(f"{runtime!r} is no runtime; use {' or '.join(settings.RUNTIMES)}")
+    if runtime == "openvino" and device not in (None, "cpu"):
+        raise ModelError(f"OpenVINO runs models on the CPU here, not on {device}: leave --device or --runtime out")
     if name == STARTER:
-        return _load_compiled(STARTER_DIRECTORY, STARTER, device)
+        return _load_compiled(STARTER_DIRECTORY, STARTER, device, runtime)
     directory = _find_directory(name)
     if directory is None:
         directory = hub.find_cached(name) or _pull(name, show_progress)
     else:
         name = str(directory)
     if is_compiled_directory(directory):
-        return _load_compiled(directory, name, device)
+        return _load_compiled(directory, name, device, runtime)
+    if runtime == "torch" or device not in (None, "cpu") or not model_files.is_complete(directory):
+        return _load_with_torch(directory, name, device)
+    compiled = find_or_make_compiled(directory, name, runtime=runtime, show_progress=show_progress)
+    if compiled is None:
+        return _load_with_torch(directory, name, device)
+    encoder = CompiledEncoder(compiled, name=name)
+    if device == "cpu" or runtime == "openvino" or not may_have_gpu():
+        return encoder
+
+    def load_accelerated() -> Encoder | None:
+        best = choose_device(None)
+        return None if best.type == "cpu" else _load_with_torch(directory, name, str(best))
+
+    return AcceleratedEncoder(encoder, load_accelerated=load_accelerated)
+
+
+def find_or_make_compiled(
+    directory: Path, name: str, *, runtime: str | None = None, show_progress: bool = False
+) -> Path | None:
+    """The compiled form of a model in the hub's layout; None, after a notice the first time, when there can't be one.
+
+    Raises:
+        ModelError: there can't be one and `runtime` is "openvino".
+    """
+    compiled = compile_cache.find_compiled(directory)
+    if compiled is not None:
+        return compiled
+    if runtime is None and compile_cache.find_refusal(directory) is not None:
+        return None
+    if show_progress:
+        warnings.warn(f"compiling {name} for this machine, once, about half a minute", ClipSearchNotice, stacklevel=3)
+    try:
+        return compile_cache.make_compiled(directory)
+    except ModelError as error:
+        if runtime is not None:
+            raise ModelError(f"{name} can't be compiled: {error}") from error
+        # What is wrong with the model itself is said now, and better, by the one that loads it.
+        _load_with_torch(directory, name, "cpu")
+        warnings.warn(
+            f"{name} can't be compiled ({error}): it runs through transformers, several times slower",
+            ClipSearchNotice,
+            stacklevel=3,
+        )
+        return None
+
+
+def prepare_model(name: str, *, show_progress: bool = False) -> Path:
+    """Downloads a model and compiles it, ahead of its first use; returns the directory of what was downloaded.
+
+    Raises:
+        ModelUnavailableError: its files are not here and can't be fetched.
+        ModelError: it can't be loaded.
+    """
+    if name == STARTER:
+        return STARTER_DIRECTORY
+    directory = _find_directory(name) or hub.pull(name, show_progress=show_progress)
+    if not is_compiled_directory(directory):
+        find_or_make_compiled(directory, name, show_progress=show_progress)
+    return directory
+
+
+def runs_with_torch(name: str) -> bool:
+    """False for a model that is compiled from the start."""
+    if name == STARTER:
+        return False
+    directory = _find_directory(name)
+    return directory is None or not is_compiled_directory(directory)
+
+
+def _load_with_torch(directory: Path, name: str, device: str | None) -> Encoder:
     from clipsearch.encoders.transformers_encoder import TransformersEncoder
 
     return TransformersEncoder.load(directory, name=name, device=device)
 
 
-def _load_compiled(directory: Path, name: str, device: str | None) -> CompiledEncoder:
+def _load_compiled(directory: Path, name: str, device: str | None, runtime: str | None) -> CompiledEncoder:
     if device not in (None, "cpu"):
         raise ModelError(f"the model {name} is compiled for the CPU, it can't run on {device}: leave --device out")
+    if runtime == "torch":
+        raise ModelError(f"the model {name} is compiled for OpenVINO, it can't run with torch: leave --runtime out")
     return CompiledEncoder(directory, name=name)
 
 
-def load_chosen_encoder(name: str | None, *, device: str | None = None, show_progress: bool = False) -> Encoder:
+def load_chosen_encoder(
+    name: str | None, *, device: str | None = None, runtime: str | None = None, show_progress: bool = False
+) -> Encoder:
     """The model named here, else by CLIPSEARCH_MODEL, else the default one. Errors as in `load_encoder`."""
     name = name or settings.model_name()
     if name is None:
-        return load_default_encoder(device=device, show_progress=show_progress)
-    return load_encoder(name, device=device, show_progress=show_progress)
+        return load_default_encoder(device=device, runtime=runtime, show_progress=show_progress)
+    return load_encoder(name, device=device, runtime=runtime, show_progress=show_progress)
 
 
-def load_default_encoder(*, device: str | None = None, show_progress: bool = False) -> Encoder:
+def load_default_encoder(
+    *, device: str | None = None, runtime: str | None = None, show_progress: bool = False
+) -> Encoder:
     """CLIP when it is in the local cache or can be downloaded, else the starter model with a notice that says so."""
     name = hub.DEFAULT_MODEL
     if hub.find_cached(name) is None:
@@ -67,7 +156,7 @@ def load_default_encoder(*, device: str | None = None, show_progress: bool = Fal
             _download(name, size_bytes, show_progress)
         except ModelError as error:
             return _starter_instead(str(error))
-    return load_encoder(name, device=device)
+    return load_encoder(name, device=device, runtime=runtime, show_progress=show_progress)
 
 
 def _starter_instead(reason: str) -> Encoder:

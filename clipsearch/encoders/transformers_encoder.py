@@ -4,6 +4,7 @@ Only from a local directory, only safetensors, no code of the model's own: the f
 """
 
 import contextlib
+import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -15,14 +16,20 @@ from numpy.typing import NDArray
 from clipsearch.encoders import model_files
 from clipsearch.encoders.base import ProbabilityHead
 from clipsearch.encoders.chunking import Offsets, chunk_texts, mean_of_chunks
+from clipsearch.encoders.devices import choose_device
 from clipsearch.encoders.fingerprint import fingerprint_of
 from clipsearch.errors import ModelError
-from clipsearch.preprocess import Preprocess, from_processor_config, to_pixel_values
+from clipsearch.preprocess import Preprocess, from_processor_config
 from clipsearch.vectors import normalise
 
-# Rows computed at once: enough to fill a CPU, small enough for 2 GB of memory with a large model.
+# Rows computed at once. On a CPU: enough to fill it, small enough for 2 GB of memory with a large model. On other
+# devices: halved whenever their memory does not suffice.
 IMAGE_BATCH = 32
+DEVICE_IMAGE_BATCH = 256
 TEXT_BATCH = 64
+
+# Half precision is used where its rows agree with single precision; the same bound as for compiled models.
+_MIN_HALF_COSINE = 0.999
 
 # Settings that are not visible in the weights' shapes and change the result.
 _SETTINGS = (
@@ -40,32 +47,47 @@ class TransformersEncoder:
     """See `Encoder`. Made by `TransformersEncoder.load`.
 
     Attributes:
-        model: the transformers model, in evaluation mode, float32.
+        model: the transformers model, in evaluation mode; float32 on a CPU, else float16 where that agrees.
         tokenizer: the transformers tokenizer.
         device: where the model is.
     """
 
-    batch_size = IMAGE_BATCH
-
-    def __init__(self, *, name: str, model: Any, tokenizer: Any, preprocess: Preprocess, fingerprint: str) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: Any,
+        tokenizer: Any,
+        preprocess: Preprocess,
+        fingerprint: str,
+        device: torch.device,
+        half: bool,
+    ) -> None:
         self.name = name
-        self.model = model
+        self.model = model.to(device)
         self.tokenizer = tokenizer
         self.preprocess = preprocess
         self.fingerprint = fingerprint
-        self.device: torch.device = next(model.parameters()).device
+        self.device = device
+        self.batch_size = IMAGE_BATCH if device.type == "cpu" else DEVICE_IMAGE_BATCH
         self.head = _head(model, name)
+        self.lower_case = self.head.kind == "sigmoid"
         self.context_length = _context_length(model, tokenizer, name)
         self.dim = self._text_features(["a"]).shape[1]
+        if half:
+            self._try_half_precision()
 
     @classmethod
-    def load(cls, directory: Path, *, name: str | None = None, device: str | None = None) -> Self:
+    def load(
+        cls, directory: Path, *, name: str | None = None, device: str | None = None, half: bool | None = None
+    ) -> Self:
         """Loads a model from a local directory in the hub's layout; never touches the network.
 
         Args:
             directory: config.json, safetensors, tokenizer and image processor.
             name: as the user gave it; the directory when None.
             device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is.
+            half: calculate in float16, unless the rows then differ; None: on everything but a CPU.
 
         Raises:
             ModelError: something is missing, does not fit, or would need code or pickled weights to be trusted.
@@ -90,10 +112,12 @@ class TransformersEncoder:
         )
         return cls(
             name=name,
-            model=model.to(target),
+            model=model,
             tokenizer=tokenizer,
             preprocess=preprocess,
             fingerprint=fingerprint,
+            device=target,
+            half=target.type != "cpu" if half is None else half,
         )
 
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -104,12 +128,43 @@ class TransformersEncoder:
                 f"crops must be uint8 (n, {', '.join(map(str, expected))}), not {crops.dtype} {crops.shape}"
             )
         rows = np.empty((len(crops), self.dim), dtype=np.float32)
-        for begin in range(0, len(crops), IMAGE_BATCH):
-            pixel_values = torch.from_numpy(to_pixel_values(crops[begin : begin + IMAGE_BATCH], self.preprocess))
-            with torch.inference_mode():
-                output = self.model.get_image_features(pixel_values=pixel_values.to(self.device))
-            rows[begin : begin + IMAGE_BATCH] = self._unit_norm(_features(output), "picture")
+        begin = 0
+        while begin < len(crops):
+            part = crops[begin : begin + self.batch_size]
+            try:
+                features = self._image_features(part)
+            except torch.OutOfMemoryError as error:
+                if self.batch_size == 1:
+                    raise ModelError(f"{self.name} needs more memory than {self.device} has; --device cpu") from error
+                self.batch_size //= 2
+                torch.cuda.empty_cache()
+                continue
+            rows[begin : begin + len(part)] = self._unit_norm(features, "picture")
+            begin += len(part)
         return rows
+
+    def _image_features(self, crops: NDArray[np.uint8]) -> torch.Tensor:
+        """(n, dim) projected, not normalised. What travels to the device are bytes, a quarter of the float values."""
+        spec = self.preprocess
+        scale = torch.tensor([spec.rescale_factor / std for std in spec.std], device=self.device)
+        shift = torch.tensor([mean / std for mean, std in zip(spec.mean, spec.std, strict=True)], device=self.device)
+        with torch.inference_mode():
+            pixel_values = (torch.from_numpy(crops).to(self.device).float() * scale - shift).permute(0, 3, 1, 2)
+            output = self.model.get_image_features(pixel_values=pixel_values.contiguous().to(self.model.dtype))
+            return projected_features(output)
+
+    def _try_half_precision(self) -> None:
+        shape = (4, self.preprocess.height, self.preprocess.width, 3)
+        crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        single = [self._unit_norm(self._image_features(crops), "picture"), self.encode_texts(["a cat", "snow"])]
+        model, self.model = self.model, copy.deepcopy(self.model).half()
+        try:
+            half = [self._unit_norm(self._image_features(crops), "picture"), self.encode_texts(["a cat", "snow"])]
+        except ModelError:  # numbers beyond the range of float16
+            self.model = model
+            return
+        if min(float((a * b).sum(axis=1).min()) for a, b in zip(single, half, strict=True)) < _MIN_HALF_COSINE:
+            self.model = model
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Encoder.encode_texts`."""
@@ -160,7 +215,7 @@ class TransformersEncoder:
         return {key: encoded[key].to(self.device) for key in kept if key in encoded}
 
     def _normalised(self, text: str) -> str:
-        return text.lower() if self.head.kind == "sigmoid" else text
+        return text.lower() if self.lower_case else text
 
     def _offsets(self, texts: Sequence[str]) -> list[Offsets]:
         encoded = self.tokenizer(
@@ -171,7 +226,7 @@ class TransformersEncoder:
     def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
         """(n, dim) projected, not normalised."""
         with torch.inference_mode():
-            return _features(self.model.get_text_features(**self.inputs_of(texts)))
+            return projected_features(self.model.get_text_features(**self.inputs_of(texts)))
 
     def _unit_norm(self, features: torch.Tensor, what: str) -> NDArray[np.float32]:
         rows: NDArray[np.float32] = features.float().cpu().numpy()
@@ -181,26 +236,6 @@ class TransformersEncoder:
             return normalise(rows)
         except ModelError as error:
             raise ModelError(f"{self.name}, a {what}: {error}; the model's files may be damaged") from error
-
-
-def choose_device(device: str | None) -> torch.device:
-    """The best device there is, or the one asked for.
-
-    Raises:
-        ModelError: the one asked for is unknown or not here; no other is taken in its place.
-    """
-    if device is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise ModelError(f"{device!r} is no device; use cpu, cuda, cuda:1 or mps") from error
-    count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
-    if (chosen.index or 0) >= count.get(chosen.type, 0):
-        raise ModelError(f"the device {device!r} is not available here; leave --device out to take the best there is")
-    return chosen
 
 
 def _safe_weights(directory: Path) -> tuple[Path, ...]:
@@ -279,7 +314,7 @@ def _first_line(error: Exception) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def _features(output: Any) -> torch.Tensor:
+def projected_features(output: Any) -> torch.Tensor:
     """(n, dim): transformers 5 wraps the projected features in an output object, older versions return them."""
     features = output if isinstance(output, torch.Tensor) else getattr(output, "pooler_output", None)
     if not isinstance(features, torch.Tensor) or features.ndim != 2:

@@ -9,7 +9,7 @@ import pytest
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.chunking import split_text
-from clipsearch.encoders.compiled import CompiledEncoder, _import_openvino
+from clipsearch.encoders.compiled import CompiledEncoder, import_openvino
 from clipsearch.encoders.load import STARTER_DIRECTORY, load_encoder
 from clipsearch.errors import ClipSearchNotice, ModelError
 from clipsearch.preprocess import to_pixel_values
@@ -45,7 +45,7 @@ def test_rows_are_unit_norm_float32_in_order(starter, crops):
 
 def test_several_streams_agree_with_one(starter, crops):
     # Some int8 exports are garbage with more than one stream: any compiled model is checked.
-    openvino = _import_openvino()
+    openvino = import_openvino()
     options = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1}
     one = openvino.Core().compile_model(str(STARTER_DIRECTORY / "image.onnx"), "CPU", options).create_infer_request()
     one.infer({0: to_pixel_values(crops, starter.preprocess)})

@@ -1,0 +1,91 @@
+"""The model a catalog works with: the one asked for, held against the one its embeddings come from."""
+
+import warnings
+from typing import TYPE_CHECKING
+
+from clipsearch.errors import ClipSearchNotice, IndexMismatchError
+from clipsearch.store import Store, StoredModel
+
+if TYPE_CHECKING:
+    from clipsearch.encoders.base import Encoder
+
+
+class CatalogModel:
+    """Loads the encoder when it is first needed, and knows its row in the store."""
+
+    def __init__(
+        self, store: Store, *, requested: str | None, device: str | None, runtime: str | None, show_progress: bool
+    ) -> None:
+        """`requested`: the model asked for; None: the catalog's own. The rest as in `encoders.load.load_encoder`."""
+        self._store = store
+        self._requested = requested
+        self._device = device
+        self._runtime = runtime
+        self._show_progress = show_progress
+        self._encoder: Encoder | None = None
+        self._row: StoredModel | None = None
+
+    @property
+    def encoder(self) -> "Encoder":
+        """
+        Raises:
+            ModelUnavailableError: its files are not here.
+            IndexMismatchError: it is not the model that the catalog's embeddings come from.
+        """
+        if self._encoder is None:
+            self._encoder = self._load_own()
+        return self._encoder
+
+    @property
+    def row(self) -> StoredModel:
+        """The first model of a new catalog is registered here."""
+        if self._row is None:
+            encoder, models = self.encoder, self._store.models
+            self._row = models.find(encoder.fingerprint)
+            if self._row is None:
+                self._row = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+                models.set_current(self._row.model_id)
+        return self._row
+
+    def load(self, name: str) -> "Encoder":
+        """Another model, to run as this one does."""
+        from clipsearch.encoders.load import load_encoder
+
+        return load_encoder(name, device=self._device, runtime=self._runtime, show_progress=self._show_progress)
+
+    def switch(self, encoder: "Encoder", row: StoredModel) -> None:
+        """Makes a model, with its row, the catalog's own."""
+        self._store.models.set_current(row.model_id)
+        self._encoder, self._row = encoder, row
+
+    def _load_own(self) -> "Encoder":
+        from clipsearch.encoders.load import load_chosen_encoder
+
+        current = self._store.models.find_current()
+        if current is None:
+            return load_chosen_encoder(
+                self._requested, device=self._device, runtime=self._runtime, show_progress=self._show_progress
+            )
+        name = self._requested or current.name
+        encoder = self.load(name)
+        if encoder.fingerprint != current.fingerprint:
+            if self._requested is None:
+                raise IndexMismatchError(
+                    f"the model {name} has changed since this catalog was made: its embeddings can't be compared. "
+                    f"To embed the pictures anew: clipsearch model use {name}"
+                )
+            beside = self._store.models.find(encoder.fingerprint)
+            if beside is None:
+                raise IndexMismatchError(
+                    f"this catalog was made with the model {current.name}, not {name}. "
+                    f"To have both side by side: clipsearch model use {name}"
+                )
+            left = len(self._store.pictures.contents_without_embedding(model_id=beside.model_id))
+            if left:
+                warnings.warn(
+                    f"{left} pictures are not embedded with {name}, which is not the catalog's model: they are not "
+                    f"found. To embed them: clipsearch model use {name}",
+                    ClipSearchNotice,
+                    stacklevel=4,
+                )
+        return encoder

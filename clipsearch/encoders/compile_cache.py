@@ -1,0 +1,98 @@
+"""Where compiled models are kept: a directory each in the user's cache, named by what the model's files hold."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+from clipsearch.encoders import model_files
+from clipsearch.encoders.compiled_spec import FORMAT, is_compiled_directory, read_spec
+from clipsearch.encoders.fingerprint import cache_dir, combine, hash_file
+from clipsearch.errors import ClipSearchNotice, ModelError
+
+# Beside the compiled models: why one could not be compiled, so that it is not tried again every time.
+_REFUSED = "refused.json"
+
+
+def find_compiled(source: Path) -> Path | None:
+    """The compiled directory of a model in the hub's layout; None when it was not compiled yet, or is damaged."""
+    target = _target(source)
+    if not is_compiled_directory(target):
+        return None
+    try:
+        read_spec(target)
+    except ModelError as error:
+        warnings.warn(f"{error}: it is compiled again", ClipSearchNotice, stacklevel=2)
+        return None
+    return target
+
+
+def find_refusal(source: Path) -> str | None:
+    """Why these versions of the libraries could not compile the model; None when they did or were not asked yet."""
+    try:
+        content = json.loads((_target(source) / _REFUSED).read_text(encoding="utf-8"))
+        return str(content["reason"]) if content["versions"] == _versions() else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def make_compiled(source: Path) -> Path:
+    """Compiles a model in a process of its own; takes about 20 s for CLIP ViT-B/32.
+
+    Raises:
+        ModelError: it can't be compiled, with the reason, which is remembered.
+    """
+    target = _target(source)
+    command = [sys.executable, "-m", "clipsearch.encoders.compile", str(source), str(target)]
+    # The same clipsearch, wherever this one was found; nothing that belongs to the program around.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "HF_HUB_OFFLINE": "1"}
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise ModelError(f"can't start {sys.executable}: {error.strerror}") from error
+    if done.returncode == 0 and is_compiled_directory(target):
+        return target
+    last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+    kind, _, reason = last.partition(": ")
+    if kind.endswith("ModelError"):
+        _remember_refusal(target, reason)
+        raise ModelError(reason)
+    # Not the model's fault: memory, a full disk, a signal. The next time may do better.
+    raise ModelError(last)
+
+
+def source_key(source: Path) -> str:
+    """32 hex digits for the content of everything a model is made of.
+
+    Raises:
+        ModelError: files are missing.
+        OSError: files can't be read.
+    """
+    names = (model_files.CONFIG, model_files.PREPROCESSOR_CONFIG, model_files.PROCESSOR_CONFIG)
+    files = [path for name in names if (path := source / name).is_file()]
+    files += [*model_files.find_tokenizer_files(source), *model_files.find_weights(source)]
+    return combine({"format": FORMAT, "files": {path.name: hash_file(path) for path in files}})[:32]
+
+
+def _target(source: Path) -> Path:
+    return cache_dir() / "compiled" / source_key(source)
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("openvino", "torch", "transformers")}
+
+
+def _remember_refusal(target: Path, reason: str) -> None:
+    try:
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        content = json.dumps({"reason": reason, "versions": _versions()})
+        (target / _REFUSED).write_text(content, encoding="utf-8")
+    except OSError:
+        pass  # it is tried again the next time

@@ -1,0 +1,225 @@
+"""Models of transformers, compiled: the same rows, without torch."""
+
+import json
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from clipsearch.encoders import compile_cache, load
+from clipsearch.encoders.accelerated import BATCH, AcceleratedEncoder
+from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.compile import check_crops, compile_model
+from clipsearch.encoders.compiled import CompiledEncoder
+from clipsearch.encoders.load import load_encoder
+from clipsearch.encoders.transformers_encoder import TransformersEncoder
+from clipsearch.errors import ClipSearchNotice, ModelError
+from tests.encoders.tiny_models import make_altclip, make_chinese_clip, make_clip, make_siglip
+from tests.fakes import ColourEncoder
+
+TEXTS = ["a cat", "A photo of the dog in the snow", "red", "donut " * 40, "猫"]
+FAMILIES = {"clip": make_clip, "siglip": make_siglip, "chinese_clip": make_chinese_clip, "altclip": make_altclip}
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def both(request, tmp_path_factory) -> tuple[TransformersEncoder, CompiledEncoder]:
+    folder = tmp_path_factory.mktemp(request.param)
+    source = FAMILIES[request.param](folder)
+    compile_model(source, folder / "compiled")
+    return TransformersEncoder.load(source, device="cpu"), CompiledEncoder(folder / "compiled", name="compiled")
+
+
+def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (left * right).sum(axis=1)
+
+
+def test_rows_are_those_of_transformers(both):
+    torch_encoder, compiled = both
+    crops = np.concatenate([check_crops(compiled.preprocess)] * 3)
+    assert cosines(torch_encoder.encode_images(crops), compiled.encode_images(crops)).min() >= 0.999
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ClipSearchNotice)  # one text is longer than the models take
+        together = compiled.encode_texts(TEXTS)
+        assert cosines(torch_encoder.encode_texts(TEXTS), together).min() >= 0.999
+        alone = np.concatenate([compiled.encode_texts([text]) for text in TEXTS])
+    assert cosines(alone, together).min() >= 0.999
+
+
+def test_everything_else_is_the_same_too(both):
+    torch_encoder, compiled = both
+    assert compiled.fingerprint == torch_encoder.fingerprint
+    assert compiled.head == torch_encoder.head
+    assert compiled.preprocess == torch_encoder.preprocess
+    assert (compiled.dim, compiled.context_length) == (torch_encoder.dim, torch_encoder.context_length)
+    assert compiled.encode_images(np.empty((0, 32, 32, 3), np.uint8)).shape == (0, compiled.dim)
+    assert compiled.encode_texts([]).shape == (0, compiled.dim)
+
+
+def test_a_model_whose_rows_differ_is_thrown_away(tmp_path, monkeypatch):
+    source = make_clip(tmp_path)
+    right = CompiledEncoder.encode_texts
+    monkeypatch.setattr(CompiledEncoder, "encode_texts", lambda self, texts: np.roll(right(self, texts), 1, axis=1))
+    with pytest.raises(ModelError, match="agree with transformers only to a cosine of"):
+        compile_model(source, tmp_path / "compiled")
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_the_first_use_compiles_and_later_ones_need_no_torch(tmp_path):
+    source = make_clip(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from clipsearch.encoders.load import load_encoder; "
+        f"encoder = load_encoder({str(source)!r}); encoder.encode_texts(['a cat']); "
+        "print(type(encoder).__name__, sorted({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout == "CompiledEncoder []\n"
+        assert done.stderr == ""
+
+
+def test_a_runtime_can_be_forced(tmp_path):
+    source = make_clip(tmp_path)
+    assert isinstance(load_encoder(str(source), runtime="torch"), TransformersEncoder)
+    assert isinstance(load_encoder(str(source), runtime="openvino"), CompiledEncoder)
+    assert isinstance(load_encoder(str(source), device="cpu"), CompiledEncoder)
+    with pytest.raises(ModelError, match="no runtime; use torch or openvino"):
+        load_encoder(str(source), runtime="tensorrt")
+    with pytest.raises(ModelError, match="not on cuda"):
+        load_encoder(str(source), runtime="openvino", device="cuda")
+    with pytest.raises(ModelError, match="can't run with torch"):
+        load_encoder("starter", runtime="torch")
+
+
+def test_a_model_that_cannot_be_compiled_is_served_by_torch_and_not_tried_again(tmp_path, monkeypatch):
+    source = make_clip(tmp_path)
+    tried: list[Path] = []
+
+    def refuse(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        tried.append(Path(command[-1]))
+        return subprocess.CompletedProcess(command, 1, "", "Traceback\nclipsearch.errors.ModelError: no such operation")
+
+    monkeypatch.setattr(compile_cache.subprocess, "run", refuse)
+    with pytest.warns(ClipSearchNotice, match=r"can't be compiled \(no such operation\): it runs through transformers"):
+        assert isinstance(load_encoder(str(source)), TransformersEncoder)
+    assert isinstance(load_encoder(str(source)), TransformersEncoder)
+    assert len(tried) == 1
+    with pytest.raises(ModelError, match="can't be compiled: no such operation"):
+        load_encoder(str(source), runtime="openvino")
+    # Other versions may do better.
+    monkeypatch.setattr(compile_cache, "version", lambda name: "another")
+    with pytest.warns(ClipSearchNotice, match="can't be compiled"):
+        load_encoder(str(source))
+    assert len(tried) == 3
+
+
+def test_a_crash_while_compiling_is_tried_again(tmp_path, monkeypatch):
+    source = make_clip(tmp_path)
+    killed = subprocess.CompletedProcess([], -9, "", "")
+    monkeypatch.setattr(compile_cache.subprocess, "run", lambda command, **options: killed)
+    for _ in range(2):
+        with pytest.warns(ClipSearchNotice, match="it ended with -9"):
+            load_encoder(str(source))
+
+
+def test_a_damaged_compiled_model_is_compiled_again(tmp_path):
+    source = make_clip(tmp_path)
+    load_encoder(str(source))
+    compiled = compile_cache.find_compiled(source)
+    assert compiled is not None
+    rows = load_encoder(str(source)).encode_texts(["a cat"])
+    (compiled / "text.bin").write_bytes((compiled / "text.bin").read_bytes()[:-100])
+    with pytest.warns(ClipSearchNotice, match=r"text\.bin is damaged: it is compiled again"):
+        again = load_encoder(str(source))
+    np.testing.assert_array_equal(again.encode_texts(["a cat"]), rows)
+
+
+def test_another_content_is_another_compiled_model(tmp_path):
+    source = make_clip(tmp_path)
+    before = compile_cache.source_key(source)
+    config = source / "preprocessor_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"resample": 2}))
+    assert compile_cache.source_key(source) != before
+
+
+def test_half_precision_is_used_where_it_agrees(tmp_path):
+    source = make_clip(tmp_path)
+    single = TransformersEncoder.load(source, device="cpu")
+    half = TransformersEncoder.load(source, device="cpu", half=True)
+    assert (str(single.model.dtype), str(half.model.dtype)) == ("torch.float32", "torch.float16")
+    assert half.head == single.head
+    crops = check_crops(single.preprocess)
+    assert cosines(single.encode_images(crops), half.encode_images(crops)).min() >= 0.999
+    assert cosines(single.encode_texts(["a cat"]), half.encode_texts(["a cat"])).min() >= 0.999
+
+
+def test_half_precision_is_given_up_where_it_does_not(tmp_path):
+    import safetensors.torch
+
+    source = make_clip(tmp_path)
+    weights = safetensors.torch.load_file(source / "model.safetensors")
+    weights["visual_projection.weight"] *= 1e6  # float16 ends at 65,504
+    safetensors.torch.save_file(weights, source / "model.safetensors", metadata={"format": "pt"})
+    encoder = TransformersEncoder.load(source, device="cpu", half=True)
+    assert str(encoder.model.dtype) == "torch.float32"
+    assert np.isfinite(encoder.encode_images(check_crops(encoder.preprocess))).all()
+
+
+def test_a_batch_too_large_for_the_device_is_halved(tmp_path, monkeypatch):
+    import torch
+
+    encoder = TransformersEncoder.load(make_clip(tmp_path), device="cpu")
+    crops = check_crops(encoder.preprocess)
+    expected = encoder.encode_images(crops)
+    right = encoder._image_features
+
+    def small_memory(part: NDArray[np.uint8]) -> torch.Tensor:
+        if len(part) > 5:
+            raise torch.OutOfMemoryError
+        return right(part)
+
+    monkeypatch.setattr(encoder, "_image_features", small_memory)
+    np.testing.assert_allclose(encoder.encode_images(crops), expected, atol=1e-5)
+    assert encoder.batch_size == 4
+    monkeypatch.setattr(encoder, "_image_features", lambda part: (_ for _ in ()).throw(torch.OutOfMemoryError()))
+    with pytest.raises(ModelError, match="needs more memory than cpu has"):
+        encoder.encode_images(crops)
+
+
+def test_a_gpu_takes_pictures_from_the_first_full_batch_on():
+    compiled, on_gpu = ColourEncoder(), ColourEncoder()
+    on_gpu.batch_size = BATCH
+    loads: list[Encoder] = []
+
+    def load_accelerated() -> Encoder:
+        loads.append(on_gpu)
+        return on_gpu
+
+    encoder = AcceleratedEncoder(compiled, load_accelerated=load_accelerated)
+    crops = np.zeros((BATCH, 8, 8, 3), np.uint8)
+    encoder.encode_images(crops[:10])
+    encoder.encode_texts(["red"])
+    assert loads == []
+    for count in (BATCH, 3, BATCH):
+        encoder.encode_images(crops[:count])
+    assert (len(loads), compiled.batches, on_gpu.batches) == (1, [10], [BATCH, 3, BATCH])
+
+
+def test_without_a_gpu_after_all_the_compiled_model_goes_on():
+    compiled = ColourEncoder()
+    encoder = AcceleratedEncoder(compiled, load_accelerated=lambda: None)
+    encoder.encode_images(np.zeros((BATCH, 8, 8, 3), np.uint8))
+    assert (compiled.batches, encoder.batch_size) == ([BATCH], compiled.batch_size)
+
+
+def test_a_machine_with_a_driver_gets_both(tmp_path, monkeypatch):
+    source = make_clip(tmp_path)
+    monkeypatch.setattr(load, "may_have_gpu", lambda: True)
+    encoder = load_encoder(str(source))
+    assert isinstance(encoder, AcceleratedEncoder)
+    crops = np.zeros((BATCH, 32, 32, 3), np.uint8)
+    assert encoder.encode_images(crops).shape == (BATCH, encoder.dim)  # torch finds no GPU here: on the CPU
+    assert isinstance(load_encoder(str(source), device="cpu"), CompiledEncoder)
