@@ -30,6 +30,15 @@ class VectorIndex(Protocol):
         """Takes rows out; unknown ids are passed over. Returns how many went."""
         ...
 
-    def search(self, queries: NDArray[np.float32], top_k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """queries (q, dim) → scores (q, k) and ids (q, k), best first, equal scores by id; k = min(top_k, count)."""
+    def search(
+        self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """queries (q, dim) → scores (q, k) and ids (q, k), best first, equal scores by id; k = min(top_k, count).
+
+        Args:
+            queries: unit-norm rows.
+            top_k: at most this many for each query.
+            among: ids that the search is confined to, in any order; those that are not in the index are passed over.
+                The result is exact: k is top_k whenever that many of these ids are in the index.
+        """
         ...

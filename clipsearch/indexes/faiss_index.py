@@ -14,6 +14,12 @@ from clipsearch.errors import IndexMismatchError, VectorIndexError
 # at 512 dimensions, five times as fast as IndexFlatIP (7 ms at 200,000 rows, 32 ms at a million).
 FACTORY = "IDMap,SQfp16"
 
+# Up to this id, sets of ids are bitmaps (at most 8 MB), beyond it hash tables. Measured on a million rows of 512
+# dimensions with 10 % and 1 % of the ids: bitmap 26 and 6 ms, hash table 55 and 8 ms, all rows 40 ms.
+_MAX_BITMAP_ID = 1 << 26
+
+_NO_SCORE = np.finfo(np.float32).min
+
 
 class FaissIndex:
     """`VectorIndex` over one FAISS index; see the protocol for the methods."""
@@ -44,7 +50,9 @@ class FaissIndex:
 
     def save(self, path: Path) -> None:
         """Writes through Python's own files: FAISS can't open every path on Windows."""
-        path.write_bytes(faiss.serialize_index(self._faiss).tobytes())
+        with path.open("wb") as file:
+            # Piece by piece: serialize_index would hold the whole index twice more.
+            faiss.write_index(self._faiss, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
 
     @property
     def dim(self) -> int:
@@ -83,21 +91,44 @@ class FaissIndex:
             raise VectorIndexError("an index mapped from a file can't be changed")
 
     def search(
-        self, queries: NDArray[np.float32], top_k: int, *, without: Sequence[int] = ()
+        self,
+        queries: NDArray[np.float32],
+        top_k: int,
+        *,
+        among: NDArray[np.int64] | None = None,
+        without: Sequence[int] = (),
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """As in the protocol; `without`: ids that are passed over."""
+        """As in the protocol; `without`: ids in the index that are passed over."""
         if queries.ndim != 2 or queries.shape[1] != self.dim:
             raise IndexMismatchError(f"the index takes queries of {self.dim} numbers, got {queries.shape}")
-        top_k = min(top_k, self.count - len(without))
+        left_out = np.asarray(without, dtype=np.int64)
+        top_k = min(top_k, self.count - len(left_out))
+        params = None
+        if among is not None:
+            allowed = np.asarray(among, dtype=np.int64) if not without else np.setdiff1d(among, left_out)
+            top_k = min(top_k, len(allowed))
+            params = faiss.SearchParameters()
+            params.sel = _selector(allowed)
+        elif without:
+            params = faiss.SearchParameters()
+            params.sel = faiss.IDSelectorNot(_selector(left_out))
         if top_k <= 0:
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
-        params = None
-        if without:
-            left_out = faiss.IDSelectorBatch(np.asarray(without, dtype=np.int64))
-            params = faiss.SearchParameters()
-            params.sel = faiss.IDSelectorNot(left_out)
         scores, ids = self._faiss.search(np.ascontiguousarray(queries, dtype=np.float32), top_k, params=params)
-        return sort_by_score(scores, ids, top_k)
+        scores, ids = sort_by_score(scores, ids, top_k)
+        # FAISS fills up with the lowest of scores where fewer ids were allowed than asked for.
+        found = int(np.count_nonzero(scores[:1] > _NO_SCORE))
+        return scores[:, :found], ids[:, :found]
+
+
+def _selector(ids: NDArray[np.int64]) -> Any:
+    """The set of these ids as FAISS takes it."""
+    if len(ids) == 0 or ids.min() < 0 or ids.max() > _MAX_BITMAP_ID:
+        return faiss.IDSelectorBatch(ids)
+    is_wanted = np.zeros(int(ids.max()) + 1, dtype=np.bool_)
+    is_wanted[ids] = True
+    bitmap: Any = faiss.IDSelectorBitmap  # its type is declared as that of the C++ class
+    return bitmap(np.packbits(is_wanted, bitorder="little"))
 
 
 def sort_by_score(

@@ -77,9 +77,11 @@ class SnapshotIndex:
         self._removed |= from_base
         return len(from_base) + self._tail.remove(ids)
 
-    def search(self, queries: NDArray[np.float32], top_k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        base_scores, base_ids = self._base.search(queries, top_k, without=sorted(self._removed))
-        tail_scores, tail_ids = self._tail.search(queries, top_k)
+    def search(
+        self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        base_scores, base_ids = self._base.search(queries, top_k, among=among, without=sorted(self._removed))
+        tail_scores, tail_ids = self._tail.search(queries, top_k, among=among)
         scores = np.concatenate((base_scores, tail_scores), axis=1)
         ids = np.concatenate((base_ids, tail_ids), axis=1)
         return sort_by_score(scores, ids, min(top_k, self.count))

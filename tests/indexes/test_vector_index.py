@@ -84,6 +84,47 @@ def test_empty_index_gives_nothing(make):
     assert index.count == 0
 
 
+@pytest.mark.parametrize("first_id", [5, 2**40], ids=["small ids", "large ids"])
+@pytest.mark.parametrize("strays", [[], [-1, 2**62]], ids=["", "strays"])
+@pytest.mark.parametrize("share", [0.5, 0.01, 0.001])
+def test_a_search_among_some_ids_equals_brute_force_on_them(make, share, strays, first_id):
+    random = np.random.default_rng(2)
+    ids = random.permutation(5_000).astype(np.int64) * 3 + first_id
+    rows, queries = unit_rows(5_000), unit_rows(20, seed=9)
+    chosen = random.choice(5_000, int(5_000 * share), replace=False)
+    unknown = np.array([first_id + 1, first_id + 1_000_000, *strays], dtype=np.int64)
+    among = random.permutation(np.concatenate([ids[chosen], ids[chosen[:3]], unknown]))
+    scores, found = make(ids, rows).search(queries, 10, among=among)
+    expected_scores, expected = brute_force(ids[chosen], rows[chosen], queries, 10)
+    assert found.shape == expected.shape == (20, min(10, len(chosen)))
+    np.testing.assert_allclose(scores, expected_scores, atol=1e-5)
+    assert (found == expected).mean() > 0.99
+
+
+def test_a_search_among_ids_returns_as_many_as_there_are(make):
+    ids, rows = np.arange(20, dtype=np.int64), unit_rows(20)
+    index = make(ids, rows)
+    for among, count in (([], 0), ([77], 0), ([3], 1), ([3, 3, 77], 1), ([0, 19, 7], 3), (list(range(20)), 20)):
+        scores, found = index.search(unit_rows(2, seed=3), 100, among=np.array(among, dtype=np.int64))
+        assert scores.shape == found.shape == (2, count)
+        assert sorted(found[1].tolist()) == sorted(set(among) - {77})
+        assert np.isfinite(scores).all()
+        assert (np.abs(scores) <= 1.001).all()
+
+
+def test_removed_ids_are_not_found_among_others(make):
+    ids, rows = np.arange(20, dtype=np.int64), unit_rows(20)
+    index = make(ids, rows)
+    index.remove(np.array([3, 15], dtype=np.int64))
+    among = np.array([2, 3, 15, 16], dtype=np.int64)
+    _, found = index.search(rows[[3]], 4, among=among)
+    assert sorted(found[0].tolist()) == [2, 16]
+    index.add(np.array([3], dtype=np.int64), rows[[3]])
+    _, found = index.search(rows[[3]], 4, among=among)
+    assert found.shape == (1, 3)
+    assert found[0, 0] == 3
+
+
 def test_ids_beyond_32_bits(make):
     ids = np.array([2**31, 2**40 + 1, 2**62], dtype=np.int64)
     rows = unit_rows(3)
