@@ -12,11 +12,12 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from clipsearch.preprocess import Preprocess
+if TYPE_CHECKING:
+    from clipsearch.preprocess import Preprocess
 
 MEMO_NAME = "file-hashes.json"
 
@@ -32,7 +33,7 @@ def fingerprint_of(
     *,
     weights: Iterable[Path],
     tokenizer_files: Iterable[Path],
-    preprocess: Preprocess,
+    preprocess: "Preprocess",
     settings: Mapping[str, Any],
 ) -> str:
     """The fingerprint of a model (64 hex digits): equal exactly when everything that decides its rows is equal.
