@@ -10,7 +10,7 @@ from PIL import Image
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ImageReadError, InputError
-from clipsearch.images.decode import DecodedImage, decode_image, upright_rgb
+from clipsearch.images.decode import decode_image, upright_rgb
 from clipsearch.images.reading import open_regular_file
 from clipsearch.preprocess import Preprocess, resize_and_crop
 from clipsearch.settings import expand_user
@@ -45,28 +45,14 @@ def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
     """
     if isinstance(source, Image.Image):
         return resize_and_crop(upright_rgb(source), spec)
-    decoded = _decode_file(source, spec)
-    return resize_and_crop(decoded.image, spec, box=decoded.box)
-
-
-def open_picture(source: PictureSource) -> Image.Image:
-    """An upright RGB picture in its full size.
-
-    Raises:
-        InputError: there is no such file.
-        ImageReadError: it can't be read; names it.
-    """
-    return upright_rgb(source) if isinstance(source, Image.Image) else _decode_file(source, None).image
-
-
-def _decode_file(source: str | os.PathLike[str], spec: Preprocess | None) -> DecodedImage:
     path = expand_user(source)
     try:
         with open_regular_file(str(path)) as file:
-            return decode_image(file, spec=spec)
+            decoded = decode_image(file, spec=spec)
     except ImageReadError as error:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
     except FileNotFoundError as error:
         raise InputError(f"no picture {path}") from error
     except OSError as error:
         raise ImageReadError(f"can't open the picture {path}: {error.strerror or error}") from error
+    return resize_and_crop(decoded.image, spec, box=decoded.box)

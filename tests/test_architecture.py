@@ -17,6 +17,7 @@ LAYERS = (
     {"captions", "search"},
     {"indexing"},
     {"catalog"},
+    {"benchmark"},
     {"cli"},
 )
 # Heavy libraries, and the only places that may import them.

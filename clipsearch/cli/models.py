@@ -142,8 +142,7 @@ def inspect(
     from clipsearch.cli.captions import find_encoder
     from clipsearch.encoders.load import runs_with_torch
     from clipsearch.encoders.walkthrough import Stage, walk
-    from clipsearch.preprocess import resize_and_crop
-    from clipsearch.query_pictures import open_picture
+    from clipsearch.query_pictures import picture_crop
 
     used = next((model for model, info in _models_of(catalog).items() if info.is_current), settings.model_name())
     # Only the model that transformers runs can be looked into.
@@ -151,7 +150,7 @@ def inspect(
     encoder = find_encoder(catalog, name, device, runtime)
     texts = text or ["a photo of a donut", "a photo of a cat", "a photo of a car", "a photo of a noodle"]
     picture = image or settings.sample_data_folder() / "food" / "donut.png"
-    found = walk(encoder, texts, resize_and_crop(open_picture(picture), encoder.preprocess))
+    found = walk(encoder, texts, picture_crop(picture, encoder.preprocess))
     if json:
         print_json(
             {

@@ -1,0 +1,254 @@
+"""What this machine does: rates, latencies and memory, measured with the user's own model and catalog."""
+
+import io
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clipsearch.catalog import Catalog
+from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.load import load_chosen_encoder
+from clipsearch.errors import CatalogNotFoundError, ClipSearchError, InputError
+from clipsearch.images.find import find_images
+from clipsearch.images.reading import PictureReader, Task
+from clipsearch.index_files import CatalogIndex
+from clipsearch.indexing import index_folders
+from clipsearch.runners.local import default_workers
+from clipsearch.store import Store
+from clipsearch.types import BenchReport, IndexRate
+from clipsearch.vectors import normalise
+
+# Each rate is the median of so many passes, in turns, so that a busy moment of the machine does not fall on one alone.
+_ROUNDS = 3
+_QUERIES = 50
+_COLD_QUERIES = 5
+_MAX_OWN_PICTURES = 200
+
+# (what, pictures, width, height) of those that are made when no folder is given.
+_MADE = (("small photos, 640 × 480", 200, 640, 480), ("photos of 12 megapixels", 24, 4000, 3000))
+
+# In a process of its own; the peak is the last line it prints, 0 where the system does not tell. Not ru_maxrss on
+# Linux, which counts the process that this one was forked from.
+_WITH_PEAK = """
+import re, sys
+from pathlib import Path
+from clipsearch.cli import run
+code = run(sys.argv[1:])
+try:
+    peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+except OSError:
+    try:
+        import resource
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    except ImportError:
+        peak = 0
+print(peak)
+sys.exit(code)
+"""
+
+Stage = Callable[[str], None]
+"""Called with a few words on what is measured next."""
+
+
+def measure(
+    directory: Path,
+    *,
+    model: str | None = None,
+    device: str | None = None,
+    runtime: str | None = None,
+    folder: Path | None = None,
+    on_stage: Stage | None = None,
+) -> BenchReport:
+    """Takes about a minute, and changes nothing: what it indexes goes into catalogs of its own.
+
+    Args:
+        directory: the catalog that is searched, with its model; where there is none, one of the measured pictures is.
+        model: as in `Catalog.open`, like `device` and `runtime`.
+        folder: whose pictures are indexed, at most 200 of them; None: pictures made for it.
+
+    Raises:
+        InputError: the folder has no pictures.
+    """
+    tell = on_stage or (lambda what: None)
+    encoder = _load_encoder(directory, model, device, runtime)
+    given = {"--model": model or encoder.name, "--device": device, "--runtime": runtime}
+    options = [part for option, value in given.items() if value is not None for part in (option, value)]
+    with tempfile.TemporaryDirectory(prefix="clipsearch-bench-") as name:
+        scratch = Path(name)
+        rates: list[IndexRate] = []
+        indexed = scratch / "catalog"
+        peak_bytes = 0
+        for what, pictures in _material(folder, scratch, tell):
+            tell(f"indexing {what}")
+            rates.append(_measure_rate(what, pictures, encoder, scratch))
+            peak_bytes = max(peak_bytes, _peak_bytes(["index", str(pictures), "--catalog", str(indexed), *options]))
+        tell("queries")
+        searched = directory if _has_pictures(directory) else indexed
+        cold_s = statistics.median(_cold_query(searched, options) for _ in range(_COLD_QUERIES))
+        with Catalog.open(searched, model=model, device=device, runtime=runtime) as catalog:
+            catalog.search("a photo")
+            warm_ms = [1000 * _seconds(partial(catalog.search, text)) for text in _texts(_QUERIES)]
+        search_ms, count = _measure_search(searched)
+    return BenchReport(
+        model=encoder.name,
+        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        rates=tuple(rates),
+        peak_memory_bytes=peak_bytes or None,
+        searched_pictures=count,
+        search_ms=search_ms,
+        query_p50_ms=statistics.median(warm_ms),
+        query_p95_ms=statistics.quantiles(warm_ms, n=20)[-1],
+        cold_query_s=cold_s,
+    )
+
+
+def _load_encoder(directory: Path, model: str | None, device: str | None, runtime: str | None) -> Encoder:
+    if not _has_pictures(directory):
+        return load_chosen_encoder(model, device=device, runtime=runtime)
+    with Catalog.open(directory, model=model, device=device, runtime=runtime) as catalog:
+        return catalog.encoder
+
+
+def _has_pictures(directory: Path) -> bool:
+    try:
+        with closing(Store(directory)) as store:
+            return store.models.find_current() is not None and store.pictures.counts()[0] > 0
+    except CatalogNotFoundError:
+        return False
+
+
+def _material(folder: Path | None, scratch: Path, tell: Stage) -> Iterator[tuple[str, Path]]:
+    if folder is not None:
+        target = scratch / "pictures"
+        target.mkdir()
+        found = find_images(folder).images
+        if not found:
+            raise InputError(f"no pictures in {folder}")
+        chosen = found[:: -(-len(found) // _MAX_OWN_PICTURES)]
+        for number, image in enumerate(chosen):
+            _link(folder / image.relative_path, target / f"{number}{Path(image.relative_path).suffix}")
+        yield f"{len(chosen)} of your pictures", target
+        return
+    for number, (what, count, width, height) in enumerate(_MADE):
+        tell(f"making {count} {what}")
+        target = scratch / f"pictures-{number}"
+        target.mkdir()
+        rng = np.random.default_rng(number)
+        for name in range(count):
+            (target / f"{name}.jpg").write_bytes(_made_photo(rng, width, height))
+        yield what, target
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.symlink_to(source.resolve())
+    except OSError:  # Windows asks for a privilege
+        shutil.copy(source, target)
+
+
+def _made_photo(rng: np.random.Generator, width: int, height: int) -> bytes:
+    """A JPEG as large as a photo of that size: soft shapes and grain."""
+    shapes = Image.fromarray(rng.integers(0, 256, (height // 40, width // 40, 3), dtype=np.uint8))
+    grain = rng.integers(-12, 13, (256, 256, 1), dtype=np.int16)
+    tiles = np.tile(grain, (height // 256 + 1, width // 256 + 1, 1))[:height, :width]
+    pixels = np.asarray(shapes.resize((width, height), Image.Resampling.BICUBIC), dtype=np.int16) + tiles
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def _measure_rate(what: str, folder: Path, encoder: Encoder, scratch: Path) -> IndexRate:
+    tasks = [Task(0, image.relative_path, str(folder / image.relative_path)) for image in find_images(folder).images]
+    encoder.encode_images(_read_all(tasks[:1], encoder))  # what is loaded once is loaded now
+    read_s, encode_s, index_s = [], [], []
+    for number in range(_ROUNDS):
+        crops = _read_all(tasks, encoder)
+        read_s.append(_seconds(lambda: _read_all(tasks, encoder)))
+        encode_s.append(_seconds(lambda: _encode_all(crops, encoder)))  # noqa: B023 (called at once)
+        index_s.append(_seconds(partial(_index, folder, encoder, scratch / f"{folder.name}-{number}")))
+    decode_rate, encode_rate = len(tasks) / statistics.median(read_s), len(crops) / statistics.median(encode_s)
+    return IndexRate(
+        what=what,
+        pictures=len(tasks),
+        decode_rate=decode_rate,
+        encode_rate=encode_rate,
+        bound_rate=1 / (1 / decode_rate + 1 / encode_rate),
+        index_rate=len(tasks) / statistics.median(index_s),
+    )
+
+
+def _read_all(tasks: Sequence[Task], encoder: Encoder) -> NDArray[np.uint8]:
+    """Crops (n, height, width, 3) of those that can be read, by as many threads as indexing has."""
+    reader = PictureReader(encoder.preprocess, is_stored=lambda blake3: False)
+    with ThreadPoolExecutor(default_workers()) as pool:
+        read = [picture.crop for picture in pool.map(reader.read, tasks) if picture.crop is not None]
+    if not read:
+        raise InputError("none of the pictures can be read")
+    return np.stack(read)
+
+
+def _encode_all(crops: NDArray[np.uint8], encoder: Encoder) -> None:
+    for start in range(0, len(crops), encoder.batch_size):
+        encoder.encode_images(crops[start : start + encoder.batch_size])
+
+
+def _index(folder: Path, encoder: Encoder, directory: Path) -> None:
+    with closing(Store(directory, create=True)) as store:
+        model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+        scope = store.pictures.add_root(str(folder.resolve()))
+        index_folders([scope], store=store, encoder=encoder, model_id=model.model_id)
+
+
+def _peak_bytes(arguments: Sequence[str]) -> int:
+    """Most memory that one process of the command line had; 0 where that can't be told."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", _WITH_PEAK, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        raise ClipSearchError(f"a process that indexed failed: {done.stderr.decode(errors='replace').strip()[-300:]}")
+    return int(done.stdout.split()[-1])
+
+
+def _cold_query(directory: Path, options: Sequence[str]) -> float:
+    """Seconds from the start of a process that answers one query to its end."""
+    text = f"a photo of {uuid4().hex}"  # never asked before
+    command = [sys.executable, "-m", "clipsearch", "query", "--text", text, "--catalog", str(directory), *options]
+    return _seconds(partial(subprocess.run, command, stdin=subprocess.DEVNULL, capture_output=True, check=True))
+
+
+def _texts(count: int) -> list[str]:
+    """Different ones, of the length people type; none was asked before."""
+    return [f"a photo of number {number} {uuid4().hex[:6]}" for number in range(count)]
+
+
+def _measure_search(directory: Path) -> tuple[float, int]:
+    """Median ms of a search in the pictures' index alone, and how many there are."""
+    with closing(Store(directory)) as store:
+        model = store.models.find_current()
+        if model is None:
+            raise CatalogNotFoundError(f"nothing is indexed in {directory}")
+        index = CatalogIndex("images", store=store, model_id=model.model_id, folder=directory / "indexes").get()
+        rows = normalise(np.random.default_rng(0).standard_normal((_QUERIES, model.dim)))
+        index.search(rows[:1], 10)
+        seconds = [_seconds(partial(index.search, row[np.newaxis], 10)) for row in rows]
+        return 1000 * statistics.median(seconds), index.count
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = perf_counter()
+    work()
+    return perf_counter() - start

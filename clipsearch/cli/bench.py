@@ -1,0 +1,51 @@
+"""clipsearch bench"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipsearch import settings
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
+from clipsearch.cli.render import note, out, print_json, printable, size
+
+
+def bench(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="Measure with pictures of this folder. Default: made ones."),
+    ] = None,
+    catalog: CatalogOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure this machine: indexing, queries, search, memory. Takes a minute or two and changes nothing."""
+    from clipsearch.benchmark import measure
+
+    found = measure(
+        settings.catalog_directory(catalog),
+        model=model,
+        device=device or settings.device_name(),
+        runtime=runtime or settings.runtime_name(),
+        folder=None if folder is None else settings.expand_user(folder),
+        on_stage=None if json else lambda what: note(f"clipsearch: {what} …"),
+    )
+    if json:
+        rates = [{**asdict(rate), "share_of_bound": rate.share_of_bound} for rate in found.rates]
+        print_json({**asdict(found), "rates": rates})
+        return
+    out(f"model {printable(found.model)}, {found.cores} cores")
+    out(f"{'pictures a second':<32} {'decode':>8} {'encode':>8} {'bound':>8} {'index':>8}")
+    for rate in found.rates:
+        out(
+            f"  {printable(rate.what):<30} {rate.decode_rate:8.0f} {rate.encode_rate:8.0f} {rate.bound_rate:8.0f} "
+            f"{rate.index_rate:8.0f}  {rate.share_of_bound:.0%} of the bound"
+        )
+    if found.peak_memory_bytes is not None:
+        out(f"memory while indexing    {size(found.peak_memory_bytes)} at most")
+    out(f"a query                  {found.cold_query_s:.2f} s as a process of its own")
+    out(f"  in a running one       {found.query_p50_ms:.1f} ms, 95 % within {found.query_p95_ms:.1f} ms")
+    out(f"  of that the search     {found.search_ms:.2f} ms among {found.searched_pictures:,} pictures, exact")
