@@ -223,7 +223,6 @@ class Catalog:
             QueryError: empty words, or `top_k` less than 1.
             ImageReadError: the picture can't be read.
         """
-        from clipsearch.query_pictures import embed_pictures
         from clipsearch.search import search_pictures
 
         check_top_k(top_k)
@@ -232,8 +231,10 @@ class Catalog:
         if self._store.models.find_current() is None:
             raise CatalogNotFoundError(f"nothing is indexed in {self.directory} yet: clipsearch index FOLDER")
         if isinstance(query, str):
-            embedding = self.encoder.encode_texts([query])[0]
+            embedding = self._model.encode_text(query)
         else:
+            from clipsearch.query_pictures import embed_pictures
+
             embedding = embed_pictures([query], encoder=self.encoder)[0]
         return search_pictures(embedding, index=self._index("images"), store=self._store, top_k=top_k)
 

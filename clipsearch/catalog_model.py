@@ -7,6 +7,9 @@ from clipsearch.errors import ClipSearchNotice, IndexMismatchError
 from clipsearch.store import Store, StoredModel
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from clipsearch.encoders.base import Encoder
 
 
@@ -38,14 +41,29 @@ class CatalogModel:
 
     @property
     def row(self) -> StoredModel:
-        """The first model of a new catalog is registered here."""
+        """The first model of a new catalog is registered here. The catalog's own is known without loading it."""
         if self._row is None:
-            encoder, models = self.encoder, self._store.models
+            models = self._store.models
+            current = models.find_current()
+            if current is not None and self._requested in (None, current.name):
+                self._row = current
+                return current
+            encoder = self.encoder
             self._row = models.find(encoder.fingerprint)
             if self._row is None:
                 self._row = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
                 models.set_current(self._row.model_id)
         return self._row
+
+    def encode_text(self, text: str) -> "NDArray[np.float32]":
+        """A query's embedding (dim,), unit-norm; the model is not loaded for one that was asked for before.
+
+        Errors as in `encoder`.
+        """
+        from clipsearch.encoders.kept_texts import encode_text
+
+        row = self.row
+        return encode_text(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
     def load(self, name: str) -> "Encoder":
         """Another model, to run as this one does."""

@@ -52,6 +52,9 @@ class ColourEncoder:
             rows.append(np.mean(named, axis=0))
         return self._rows(np.array(rows, dtype=np.float64).reshape(-1, 3))
 
+    def count_tokens(self, text: str) -> int:
+        return len(text.replace(",", " ").split())
+
     @staticmethod
     def _rows(colours: NDArray[np.float64]) -> NDArray[np.float32]:
         centred = colours / 127.5 - 1

@@ -516,3 +516,15 @@ def test_an_index_of_the_wrong_dimension_is_never_used(tmp_path, colours):
         catalog.index(squares(tmp_path / "photos", "red"))
         assert isinstance(catalog._index("images")._base, FaissIndex)
         assert catalog._index("images").dim == 4
+
+
+def test_words_asked_before_are_answered_without_the_model(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red", "blue")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(photos)
+        first = catalog.search("red")
+    with Catalog.open(tmp_path / "c") as catalog:
+        assert catalog.search("red") == first
+        assert catalog._model._encoder is None
+        assert catalog.search("blue")[0].path.endswith("blue.png")
+        assert catalog._model._encoder is not None

@@ -38,3 +38,6 @@ class AcceleratedEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._compiled.encode_texts(texts)
+
+    def count_tokens(self, text: str) -> int:
+        return self._compiled.count_tokens(text)

@@ -52,3 +52,7 @@ class Encoder(Protocol):
         """n texts → (n, dim). A text longer than the context becomes the normalised mean of its chunks, with one
         `ClipSearchNotice` a call that says how many texts were split."""
         ...
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, start and end tokens included; more than `context_length` when it would be split."""
+        ...

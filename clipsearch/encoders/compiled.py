@@ -107,6 +107,9 @@ class CompiledEncoder:
         ids: list[int] = self._open_tokenizer().encode(text.lower() if self.spec.lower_case else text).ids
         return ids
 
+    def count_tokens(self, text: str) -> int:
+        return len(self.tokenize(text))
+
     def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         encodings = self._open_tokenizer().encode_batch(list(texts))
         longest = max(len(encoding.ids) for encoding in encodings)

@@ -7,10 +7,10 @@ file is a convenience: missing, damaged, locked or unwritable, the model is aske
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
@@ -18,6 +18,9 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.encoders.fingerprint import cache_dir
+
+if TYPE_CHECKING:
+    from clipsearch.encoders.base import Encoder
 
 FILE_NAME = "texts.sqlite3"
 
@@ -36,22 +39,7 @@ _FIND = "SELECT embedding FROM texts WHERE key = ?"
 _FORGET_OLDEST = "DELETE FROM texts WHERE number <= (SELECT max(number) FROM texts) - ?"
 
 
-class TextEncoder(Protocol):
-    """The part of an `Encoder` that is needed here."""
-
-    fingerprint: str
-    context_length: int
-
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
-
-    def tokenize(self, text: str) -> list[int]:
-        """Token ids with start and end tokens, not cut to the context."""
-        ...
-
-
-def encode_text(
-    text: str, *, fingerprint: str, dim: int, load_encoder: Callable[[], TextEncoder]
-) -> NDArray[np.float32]:
+def encode_text(text: str, *, fingerprint: str, dim: int, load_encoder: Callable[[], "Encoder"]) -> NDArray[np.float32]:
     """A text's embedding (dim,), unit-norm: the one kept, else from the encoder, which is loaded only then.
 
     A text too long for the model is not kept, so that the notice that it was split is given each time.
@@ -61,7 +49,7 @@ def encode_text(
         return kept
     encoder = load_encoder()
     embedding: NDArray[np.float32] = encoder.encode_texts([text])[0]
-    if len(encoder.tokenize(text)) <= encoder.context_length:
+    if encoder.count_tokens(text) <= encoder.context_length:
         keep_text(text, embedding, fingerprint=encoder.fingerprint)
     return embedding
 

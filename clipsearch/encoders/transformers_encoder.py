@@ -189,6 +189,12 @@ class TransformersEncoder:
         ids = self.inputs_of([text])["input_ids"][0].tolist()
         return [int(token_id) for token_id in ids]
 
+    def count_tokens(self, text: str) -> int:
+        """See `Encoder.count_tokens`."""
+        return len(self._offsets([self._normalised(text)])[0]) + int(
+            self.tokenizer.num_special_tokens_to_add(pair=False)
+        )
+
     def inputs_of(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
         """The text tower's inputs for texts that fit: input_ids (n, length) and, for CLIP's kin, attention_mask.
 

@@ -22,9 +22,6 @@ MODEL = ColourEncoder().fingerprint
 class CountingEncoder(ColourEncoder):
     loaded = 0
 
-    def tokenize(self, text: str) -> list[int]:
-        return list(range(len(text.split())))
-
     def load(self) -> "CountingEncoder":
         self.loaded += 1
         return self
