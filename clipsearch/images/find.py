@@ -8,9 +8,10 @@ import errno
 import os
 import stat
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from clipsearch.errors import InputError
 from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
@@ -95,13 +96,15 @@ JUNK_FOLDER_ENDINGS = {
     ".photoslibrary/resources": "thumbnails and renderings of Apple Photos; its originals lie beside it",
 }
 
+# Pictures in one part of a walk.
+_PART_IMAGES = 1_000
+
 # A link that leads nowhere or round in circles, or a file deleted since its folder was listed: simply not there.
 _NOT_THERE = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}
 
 
-@dataclass(frozen=True, slots=True)
-class FoundImage:
-    """A regular file, or a link to one, with a picture's suffix.
+class FoundImage(NamedTuple):
+    """A regular file, or a link to one, with a picture's suffix. A tuple, because there may be a million.
 
     Attributes:
         relative_path: below the root, parts joined by "/"; bytes that are not UTF-8 as surrogates (`os.fsencode`).
@@ -146,25 +149,14 @@ class FoundImages:
 
 
 def find_images(root: str | Path, *, subfolder: str = "") -> FoundImages:
-    """Lists the pictures below a folder, in the same order every time.
-
-    Links to files and to folders are followed. A folder is listed once, by its real path if that lies below the root,
-    and a link to a folder that holds the root is not followed at all: it would lead to everything beside the root.
-
-    Args:
-        root: all paths are relative to it.
-        subfolder: only this part of the root, as a relative path; rules and paths are those of the whole root.
+    """All that an `ImageWalk` lists.
 
     Raises:
-        InputError: the root or the subfolder is missing, is no folder, can't be listed, or the subfolder is one that
-            a search of the whole root leaves out.
+        InputError: see `ImageWalk`.
     """
-    walk = _Walk(root)
-    walk.check_folder(subfolder)
-    folder = walk.enter(subfolder)
-    if folder is not None:
-        walk.run(folder)
-    return FoundImages(tuple(walk.images), tuple(walk.unseen), dict(sorted(walk.unsupported.items())))
+    walk = ImageWalk(root, subfolder=subfolder)
+    images = tuple(image for part in walk for image in part)
+    return FoundImages(images, tuple(walk.unseen), dict(sorted(walk.unsupported.items())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,68 +166,90 @@ class _Folder:
     is_linked: bool = False  # reached through a link
 
 
-class _Walk:
-    """One run of `find_images`. Not recursive, so a tree may be as deep as the system allows paths to be long."""
+class ImageWalk:
+    """Lists the pictures below a folder while it is iterated, once, in the same order every time.
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = root
-        self.images: list[FoundImage] = []
+    Links to files and to folders are followed. A folder is listed once, by its real path if that lies below the root,
+    and a link to a folder that holds the root is not followed at all: it would lead to everything beside the root.
+    Not recursive, so a tree may be as deep as the system allows paths to be long.
+
+    Attributes:
+        unseen: what could not be looked at so far.
+        unsupported: lower-case suffix → number of pictures of kinds that can't be read, so far.
+    """
+
+    def __init__(self, root: str | Path, *, subfolder: str = "") -> None:
+        """
+        Args:
+            root: all paths are relative to it.
+            subfolder: only this part of the root, as a relative path; rules and paths are those of the whole root.
+
+        Raises:
+            InputError: the root or the subfolder is missing, is no folder, can't be listed, or the subfolder is one
+                that a search of the whole root leaves out.
+        """
+        self._root = root
         self.unseen: list[UnseenPath] = []
         self.unsupported: Counter[str] = Counter()
-        self.visited: set[tuple[int, int]] = set()
-        self.folders: list[_Folder] = []  # a stack
-        self.links: deque[_Folder] = deque()  # left until all real folders are done, so that real paths win
+        self._visited: set[tuple[int, int]] = set()
+        self._folders: list[_Folder] = []  # a stack
+        self._links: deque[_Folder] = deque()  # left until all real folders are done, so that real paths win
+        self._check_folder(subfolder)
+        start = self._enter(subfolder)
+        if start is not None:
+            self._folders.append(start)
 
-    def check_folder(self, subfolder: str) -> None:
+    def __iter__(self) -> Iterator[list[FoundImage]]:
+        """Parts of at most `_PART_IMAGES` pictures, at least one for every folder: it may be empty."""
+        while self._folders or self._links:
+            folder = self._folders.pop() if self._folders else self._links.popleft()
+            try:
+                yield from self._list_folder(folder)
+            except OSError as error:
+                self.unseen.append(UnseenPath(folder.relative_path, _reason(error)))
+
+    def _check_folder(self, subfolder: str) -> None:
         """Raises InputError unless the folder is there and can be listed."""
         if Path(subfolder).is_absolute() or ".." in Path(subfolder).parts:
-            raise InputError(f"not a folder below {self.root}: {subfolder}")
-        path = self.full_path(subfolder)
+            raise InputError(f"not a folder below {self._root}: {subfolder}")
+        path = self._full_path(subfolder)
         try:
             with os.scandir(path):
                 pass
             holders = [parent.stat() for parent in path.resolve().parents]
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             raise InputError(f"can't list the folder {path}: {_reason(error)}") from error
-        self.visited.update((holder.st_dev, holder.st_ino) for holder in holders)
+        self._visited.update((holder.st_dev, holder.st_ino) for holder in holders)
 
-    def enter(self, subfolder: str) -> _Folder | None:
+    def _enter(self, subfolder: str) -> _Folder | None:
         """The folder to start from, with the rules of all folders above it; None if those rules can't be read."""
         parts = [part for part in Path(subfolder).parts if part != "."]
         folder = _Folder("", IgnoreRules())
         for part in parts:
-            rules = self.rules_in(folder)
+            rules = self._rules_in(folder)
             if rules is None:
                 return None
             relative_path = _join(folder.relative_path, part)
             if part.startswith(".") or _is_junk(relative_path) or rules.ignore(relative_path, is_folder=True):
-                raise InputError(f"{relative_path} in {self.root} is hidden, junk or ignored by a {IGNORE_FILE}")
+                raise InputError(f"{relative_path} in {self._root} is hidden, junk or ignored by a {IGNORE_FILE}")
             folder = _Folder(relative_path, rules)
         return folder
 
-    def run(self, start: _Folder) -> None:
-        self.folders.append(start)
-        while self.folders or self.links:
-            folder = self.folders.pop() if self.folders else self.links.popleft()
-            try:
-                self.list_folder(folder)
-            except OSError as error:
-                self.unseen.append(UnseenPath(folder.relative_path, _reason(error)))
-
-    def list_folder(self, folder: _Folder) -> None:
-        path = self.full_path(folder.relative_path)
+    def _list_folder(self, folder: _Folder) -> Iterator[list[FoundImage]]:
+        path = self._full_path(folder.relative_path)
         status = path.stat()
         identity = (status.st_dev, status.st_ino)
         # Real folders are never dropped for their number: some network file systems give one number to several.
-        if folder.is_linked and identity in self.visited:
+        if folder.is_linked and identity in self._visited:
             return
-        self.visited.add(identity)
+        self._visited.add(identity)
         with os.scandir(path) as listing:
             entries = sorted(listing, key=_name)
-        rules = self.rules_in(folder) if any(entry.name == IGNORE_FILE for entry in entries) else folder.rules
+        rules = self._rules_in(folder) if any(entry.name == IGNORE_FILE for entry in entries) else folder.rules
         if rules is None:
             return
 
+        images: list[FoundImage] = []
         subfolders: list[_Folder] = []
         for entry in entries:
             if entry.name.startswith("."):
@@ -243,37 +257,44 @@ class _Walk:
             relative_path = _join(folder.relative_path, entry.name)
             try:
                 if not entry.is_dir():
-                    self.look_at_file(entry, relative_path, rules)
+                    image = self._look_at_file(entry, relative_path, rules)
+                    if image is not None:
+                        images.append(image)
                 elif not (_is_junk(relative_path) or rules.ignore(relative_path, is_folder=True)):
                     if entry.is_symlink():
-                        self.links.append(_Folder(relative_path, rules, is_linked=True))
+                        self._links.append(_Folder(relative_path, rules, is_linked=True))
                     else:
                         subfolders.append(_Folder(relative_path, rules, folder.is_linked))
             except OSError as error:
                 if error.errno not in _NOT_THERE:
                     self.unseen.append(UnseenPath(relative_path, _reason(error)))
-        self.folders.extend(reversed(subfolders))
+            if len(images) == _PART_IMAGES:
+                yield images
+                images = []
+        self._folders.extend(reversed(subfolders))
+        yield images
 
-    def look_at_file(self, entry: os.DirEntry[str], relative_path: str, rules: IgnoreRules) -> None:
+    def _look_at_file(self, entry: os.DirEntry[str], relative_path: str, rules: IgnoreRules) -> FoundImage | None:
         suffix = entry.name[entry.name.rfind(".") :].lower()
         if suffix in IMAGE_SUFFIXES:
             if rules.ignore(relative_path, is_folder=False):
-                return
+                return None
             status = entry.stat()
             # Never a named pipe or a device, whatever its name: reading one may not end.
             if stat.S_ISREG(status.st_mode):
-                self.images.append(FoundImage(relative_path, status.st_size, status.st_mtime_ns))
+                return FoundImage(relative_path, status.st_size, status.st_mtime_ns)
         elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not rules.ignore(relative_path, is_folder=False):
             self.unsupported[suffix] += 1
+        return None
 
-    def rules_in(self, folder: _Folder) -> IgnoreRules | None:
+    def _rules_in(self, folder: _Folder) -> IgnoreRules | None:
         """The rules for what the folder holds.
 
         None, and the folder becomes unseen, when its ignore file can't be read or understood: pictures someone wanted
         left out must not slip in, and those known so far must not be forgotten for a typing error.
         """
         try:
-            own_rules = read_ignore_file(self.full_path(folder.relative_path) / IGNORE_FILE)
+            own_rules = read_ignore_file(self._full_path(folder.relative_path) / IGNORE_FILE)
         except FileNotFoundError:
             return folder.rules
         except (OSError, InputError) as error:
@@ -282,8 +303,8 @@ class _Walk:
             return None
         return folder.rules.with_folder(folder.relative_path, own_rules)
 
-    def full_path(self, relative_path: str) -> Path:
-        return Path(self.root, relative_path)
+    def _full_path(self, relative_path: str) -> Path:
+        return Path(self._root, relative_path)
 
 
 def _name(entry: os.DirEntry[str]) -> str:
