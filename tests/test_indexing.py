@@ -2,70 +2,25 @@
 
 import os
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import indexing
 from clipsearch.errors import ClipSearchNotice
-from clipsearch.index_files import CatalogIndex
-from clipsearch.indexing import index_folders
-from clipsearch.search import search_pictures
-from clipsearch.store import Store
-from clipsearch.types import IndexReport
+from clipsearch.indexing import changes, index_folders
 from tests.fakes import COLOURS, ColourEncoder
-
-BATCH = ColourEncoder.batch_size
-
-
-class Library:
-    """A folder of coloured squares and the catalog over it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.photos = folder / "photos"
-        self.photos.mkdir()
-        self.store = Store(folder / "catalog", create=True)
-        self.encoder = ColourEncoder()
-        self.model_id = self.store.models.add(
-            name=self.encoder.name, fingerprint=self.encoder.fingerprint, dim=self.encoder.dim
-        ).model_id
-
-    def paint(self, name: str, colour: str | tuple[int, int, int]) -> Path:
-        path = self.photos / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (16, 12), COLOURS.get(colour, colour)).save(path)
-        return path
-
-    def index(self, **options) -> IndexReport:
-        self.encoder.images_seen = 0
-        scopes = [self.store.pictures.add_root(str(options.pop("folder", self.photos)))]
-        return index_folders(scopes, store=self.store, encoder=self.encoder, model_id=self.model_id, **options)
-
-    def find(self, words: str, top_k: int = 10) -> list[str]:
-        folder = self.photos.parent / "indexes"
-        index = CatalogIndex("images", store=self.store, model_id=self.model_id, folder=folder).get()
-        query = self.encoder.encode_texts([words])[0]
-        hits = search_pictures(query, index=index, store=self.store, top_k=top_k)
-        return [os.path.relpath(hit.path, self.photos) for hit in hits]
+from tests.library import BATCH, Library, counts
 
 
 @pytest.fixture
 def library(tmp_path):
-    library = Library(tmp_path)
-    for colour in ("red", "green", "blue"):
-        library.paint(f"{colour}.png", colour)
-    yield library
-    library.store.close()
-
-
-def counts(report: IndexReport) -> dict[str, int]:
-    assert report.found == report.embedded + report.reused + report.unchanged + len(report.skipped)
-    names = ("found", "embedded", "reused", "unchanged", "removed")
-    return {name: getattr(report, name) for name in names if getattr(report, name)} | (
-        {"skipped": len(report.skipped)} if report.skipped else {}
-    )
+    with Library(tmp_path) as library:
+        for colour in ("red", "green", "blue"):
+            library.paint(f"{colour}.png", colour)
+        yield library
 
 
 def test_new_pictures_are_embedded_and_found(library):
@@ -179,27 +134,35 @@ def test_a_subfolder_alone_leaves_the_rest(library):
 
 
 def test_an_interrupted_run_keeps_what_was_done_and_goes_on(library):
-    for number in range(3 * BATCH):
-        library.paint(f"{number:03}.png", (number, 2 * number, 7))
+    for number in range(7 * BATCH):
+        library.paint(f"{number:03}.png", (number, 255 - number, 7))
 
     def stop(done: int, total: int) -> None:
-        if done == BATCH + 5:
+        if done >= 2 * BATCH:
             raise KeyboardInterrupt
 
     report = library.index(on_progress=stop)
     assert report.interrupted
-    assert report.embedded == BATCH + 5
+    assert 2 * BATCH <= report.embedded <= 4 * BATCH
+    assert library.store.pictures.counts() == (report.embedded, report.embedded, 0)
     assert library.store.runs.find_last().finished is False
     rest = library.index()
-    assert rest.unchanged == BATCH + 5
-    assert rest.embedded == 3 * BATCH + 3 - report.embedded
-    assert len(library.find("red", 1000)) == 3 * BATCH + 3
+    assert rest.unchanged == report.embedded
+    assert rest.embedded == 7 * BATCH + 3 - report.embedded
+    assert len(library.find("red", 1000)) == 7 * BATCH + 3
 
 
 def test_progress_counts_to_the_end(library):
+    for number in range(3 * BATCH):
+        library.paint(f"{number:03}.png", (number, 2 * number, 7))
+    (library.photos / "broken.png").write_bytes(b"nothing")
+    shutil.copy(library.photos / "blue.png", library.photos / "copy.png")
     seen = []
     library.index(on_progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert len(seen) >= 4
+    assert seen == sorted(seen)
+    assert all(done <= total for done, total in seen)
+    assert seen[-1] == (3 * BATCH + 5, 3 * BATCH + 5)
 
 
 def test_a_second_model_embeds_each_content_once(library):
@@ -233,21 +196,23 @@ def test_a_folder_that_can_not_be_listed_forgets_nothing(library, monkeypatch):
 
 
 def test_copies_are_stored_while_the_run_goes_on(library):
-    for number in range(20 * BATCH):
+    for number in range(40 * BATCH):
         os.link(library.photos / "blue.png", library.photos / f"copy {number:04}.png")
 
     def stop(done: int, total: int) -> None:
-        if done == 18 * BATCH:
-            # Asked of the database, as another process would see it.
-            assert library.store.pictures.counts()[0] >= 15 * BATCH
+        # Asked of the database, as another process would see it.
+        stored.append(library.store.pictures.counts()[0])
+        assert stored[-1] == done
 
-    assert counts(library.index(on_progress=stop)) == {"found": 20 * BATCH + 3, "embedded": 3, "reused": 20 * BATCH}
+    stored = [0]
+    assert counts(library.index(on_progress=stop)) == {"found": 40 * BATCH + 3, "embedded": 3, "reused": 40 * BATCH}
+    assert max(after - before for before, after in pairwise(stored)) <= 500
 
 
 def test_what_the_machine_failed_at_is_tried_again(library, monkeypatch):
     from clipsearch.images import reading
 
-    def out_of_memory(source):
+    def out_of_memory(source, **options):
         raise MemoryError
 
     with monkeypatch.context() as patched:
@@ -263,15 +228,15 @@ def test_one_folder_that_can_not_be_listed_does_not_stop_the_others(library, tmp
     other = tmp_path / "other"
     other.mkdir()
     Image.new("RGB", (9, 9), "white").save(other / "white.png")
-    find = indexing.find_images
+    walk = changes.ImageWalk
 
     def refusing(root, *, subfolder=""):
         if root == str(library.photos):
             raise InputError("can't list the folder")
-        return find(root, subfolder=subfolder)
+        return walk(root, subfolder=subfolder)
 
     library.index()
-    monkeypatch.setattr(indexing, "find_images", refusing)
+    monkeypatch.setattr(changes, "ImageWalk", refusing)
     scopes = [library.store.pictures.add_root(str(folder)) for folder in (library.photos, other)]
     report = index_folders(scopes, store=library.store, encoder=library.encoder, model_id=library.model_id)
     assert (report.embedded, report.removed) == (1, 0)

@@ -74,4 +74,5 @@ class ProgressBar:
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, unit=f" {self._noun}s", file=sys.stderr, dynamic_ncols=True)
+        self._bar.total = total  # it grows while folders are still listed
         self._bar.update(done - self._bar.n)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +28,11 @@ class Scope:
     subfolder: str
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    """What the last run knew of a file; it has a content or a reason why it has none."""
+class KnownFile(NamedTuple):
+    """What the last run knew of a file; it has a content or a reason why it has none.
+
+    A tuple: a run over a million files makes a million of these.
+    """
 
     file_id: int
     size_bytes: int
@@ -114,51 +117,61 @@ class PictureStore:
             rows = connection.execute(select(tables.roots).order_by(tables.roots.c.root_id))
             return [Scope(row.root_id, row.path, "") for row in rows]
 
-    def known_files(self, scope: Scope) -> dict[str, KnownFile]:
-        """Files of earlier runs by relative path."""
-        files = tables.files
+    def known_files(self, scope: Scope, relative_paths: Sequence[str]) -> dict[str, KnownFile]:
+        """Those of the paths that earlier runs knew."""
+        known: dict[str, KnownFile] = {}
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(
-                    files.c.relative_path,
-                    files.c.file_id,
-                    files.c.size_bytes,
-                    files.c.mtime_ns,
-                    files.c.content_id,
-                    files.c.skip_reason,
-                ).where(files.c.root_id == scope.root_id)
-            ).all()
-        return {
-            row[0]: KnownFile(row[1], row[2], row[3], row[4], row[5])
-            for row in rows
-            if not scope.subfolder or _is_inside(row[0], scope.subfolder, "/")
-        }
+            for start in range(0, len(relative_paths), IN_LIMIT):
+                paths = {os.fsencode(path): path for path in relative_paths[start : start + IN_LIMIT]}
+                # As text and as plain rows: asked for every file in every run. Only question marks are filled in.
+                rows = connection.exec_driver_sql(
+                    "SELECT relative_path, file_id, size_bytes, mtime_ns, content_id, skip_reason FROM files "  # noqa: S608
+                    f"WHERE root_id = ? AND relative_path IN ({','.join('?' * len(paths))})",
+                    (scope.root_id, *paths),
+                )
+                for path, *values in rows.all():
+                    known[paths[path]] = KnownFile._make(values)
+        return known
+
+    def last_file_id(self) -> int:
+        """Files that are recorded from now on have higher numbers; 0 when there are none."""
+        with self._database.read() as connection:
+            return connection.execute(select(func.max(tables.files.c.file_id))).scalar() or 0
+
+    def files_besides(self, scope: Scope, seen: bytearray) -> dict[int, str]:
+        """Relative paths, by file id, of the known files of a scope up to number `len(seen) - 1`, but for those
+        that `seen[file_id]` marks with 1."""
+        file = tables.files
+        is_in_scope = and_(file.c.root_id == scope.root_id, file.c.file_id < len(seen))
+        if scope.subfolder:
+            # "0" is the character after "/".
+            first, end = f"{scope.subfolder}/", f"{scope.subfolder}0"
+            is_in_scope = and_(is_in_scope, file.c.relative_path > first, file.c.relative_path < end)
+        with self._database.read() as connection:
+            count = connection.execute(select(func.count()).select_from(file).where(is_in_scope)).scalar_one()
+            if count == seen.count(1):
+                return {}
+            rows = connection.execute(select(file.c.file_id, file.c.relative_path).where(is_in_scope))
+            return {file_id: path for file_id, path in rows if not seen[file_id]}
 
     def has_embedding(self, blake3: bytes, *, model_id: int) -> bool:
         """True when this content is stored with an embedding of the model. Safe to call from any thread."""
-        content, embedding = tables.contents, tables.image_embeddings
         with self._database.read() as connection:
-            return (
-                connection.execute(
-                    select(embedding.c.embedding_id)
-                    .join(content, content.c.content_id == embedding.c.content_id)
-                    .where(content.c.blake3 == blake3, embedding.c.model_id == model_id)
-                ).first()
-                is not None
+            # As text: asked for every new file, and SQLAlchemy takes longer to put the question than SQLite to answer.
+            found = connection.exec_driver_sql(
+                "SELECT 1 FROM contents JOIN image_embeddings USING (content_id) WHERE blake3 = ? AND model_id = ?",
+                (blake3, model_id),
             )
+            return found.first() is not None
 
     def contents_without_embedding(self, *, model_id: int) -> set[int]:
         """Contents that have a file and that the model has not embedded yet."""
-        content, file, embedding = tables.contents, tables.files, tables.image_embeddings
-        has_file = select(file.c.file_id).where(file.c.content_id == content.c.content_id).exists()
-        joined = content.outerjoin(
-            embedding,
-            and_(embedding.c.content_id == content.c.content_id, embedding.c.model_id == model_id),
-        )
+        file, embedding = tables.files, tables.image_embeddings
+        embedded = select(embedding.c.content_id).where(embedding.c.model_id == model_id)
         with self._database.read() as connection:
             return set(
                 connection.execute(
-                    select(content.c.content_id).select_from(joined).where(embedding.c.embedding_id.is_(None), has_file)
+                    select(file.c.content_id).where(file.c.content_id.is_not(None), file.c.content_id.not_in(embedded))
                 ).scalars()
             )
 

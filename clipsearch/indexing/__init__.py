@@ -1,0 +1,62 @@
+"""One index run: find what changed, embed what is new, store it. The FAISS index follows from the store."""
+
+from collections.abc import Sequence
+from time import perf_counter
+
+from clipsearch.captions import embed_captions
+from clipsearch.encoders.base import Encoder
+from clipsearch.indexing.pipeline import Pipeline, Progress, Run
+from clipsearch.store import Scope, Store, utc_now
+from clipsearch.types import IndexReport
+
+__all__ = ["Progress", "index_folders"]
+
+
+def index_folders(
+    scopes: Sequence[Scope],
+    *,
+    store: Store,
+    encoder: Encoder,
+    model_id: int,
+    prune: bool = False,
+    on_progress: Progress | None = None,
+) -> IndexReport:
+    """Brings the store up to date with the folders.
+
+    Every batch is committed: whatever stops the run, the next one goes on from there. KeyboardInterrupt ends it early
+    with `interrupted` set. Files that can't be read are reported, and tried again when they change.
+
+    Args:
+        prune: forget the files of a folder even when all of them are gone, which else looks like an unmounted drive.
+        on_progress: called when a batch was stored; the number to do grows while folders are still listed.
+    """
+    started_at, start = utc_now(), perf_counter()
+    run = Run()
+    interrupted = False
+    try:
+        Pipeline(
+            scopes,
+            store=store,
+            encoder=encoder,
+            model_id=model_id,
+            prune=prune,
+            run=run,
+            on_progress=on_progress,
+        ).run()
+        embed_captions(store, encoder, model_id=model_id)
+    except KeyboardInterrupt:
+        interrupted = True
+    report = IndexReport(
+        found=run.found,
+        embedded=run.embedded,
+        reused=run.reused,
+        unchanged=run.unchanged,
+        removed=run.removed,
+        skipped=tuple(sorted(run.skipped, key=lambda skipped: skipped.path)),
+        unsupported=dict(sorted(run.unsupported.items())),
+        seconds=perf_counter() - start,
+        model=encoder.name,
+        interrupted=interrupted,
+    )
+    store.runs.add(report, model_id=model_id, started_at=started_at)
+    return report

@@ -1,0 +1,146 @@
+"""What was read, gathered into what is encoded and stored together."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.encoders.base import Encoder
+from clipsearch.images.reading import PictureReader, ReadPicture
+from clipsearch.store import ContentRecord, FileRecord
+from clipsearch.types import SkippedFile
+
+# Files that cost no embedding are stored at the latest when they are so many.
+_MAX_FILES = 500
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is stored in one transaction.
+
+    Attributes:
+        fresh: pictures with a crop.
+        files: files whose content needs no embedding, or that can't be read.
+        skipped: files that can't be read.
+        contents: of the fresh ones, once they are encoded.
+        is_stored: whether it was stored and counted.
+    """
+
+    fresh: list[ReadPicture] = field(default_factory=list)
+    files: list[FileRecord] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
+    contents: list[ContentRecord] = field(default_factory=list)
+    is_stored: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.fresh or self.files or self.skipped)
+
+    def is_full(self, batch_size: int) -> bool:
+        return len(self.fresh) >= batch_size or len(self.files) + len(self.skipped) >= _MAX_FILES
+
+    @property
+    def reused_count(self) -> int:
+        return sum(file.blake3 is not None for file in self.files)
+
+
+class Collector:
+    """Gathers pictures into a batch; copies of a picture that is still on its way wait until it has arrived."""
+
+    def __init__(self, reader: PictureReader, *, batch_size: int) -> None:
+        self._reader = reader
+        self._batch_size = batch_size
+        self._batch = Batch()
+        self._twins: deque[ReadPicture] = deque()
+
+    def take(self, picture: ReadPicture) -> None:
+        match picture.outcome:
+            case "decoded":
+                self._batch.fresh.append(picture)
+            case "stored":
+                self._batch.files.append(_file_record(picture))
+            case "twin":
+                known = self._reader.outcome(picture)
+                if known is None:
+                    self._twins.append(picture)
+                else:
+                    self.take(known)
+            case "failed":
+                self._batch.skipped.append(SkippedFile(picture.task.path, picture.reason))
+                # What the system refused today it may allow tomorrow: only what the file itself holds is remembered.
+                if picture.is_lasting:
+                    self._batch.files.append(_file_record(picture))
+
+    @property
+    def is_full(self) -> bool:
+        return self._batch.is_full(self._batch_size)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the batch should go now: also when so many twins wait, perhaps for a picture in it."""
+        return self.is_full or (len(self._twins) >= _MAX_FILES and not self._batch.is_empty)
+
+    @property
+    def is_empty(self) -> bool:
+        return self._batch.is_empty and not self._twins
+
+    def settle_twins(self) -> None:
+        """To be called when a batch was stored: what waited for it goes into the next one, as far as that has room."""
+        for _ in range(len(self._twins)):
+            if self.is_full:
+                return
+            self.take(self._twins.popleft())
+
+    def next_batch(self) -> Batch | None:
+        """What was gathered; None when there is nothing but twins."""
+        if self._batch.is_empty:
+            return None
+        batch, self._batch = self._batch, Batch()
+        self.settle_twins()
+        return batch
+
+
+def encode_batch(batch: Batch, encoder: Encoder) -> Batch:
+    """Fills in the contents; an encoder is not touched for a batch without fresh pictures."""
+    if batch.fresh:
+        crops = np.stack([picture.crop for picture in batch.fresh if picture.crop is not None])
+        embeddings = encoder.encode_images(crops)
+        batch.contents = [
+            _content_record(picture, embedding) for picture, embedding in zip(batch.fresh, embeddings, strict=True)
+        ]
+    return batch
+
+
+def file_records(batch: Batch) -> list[FileRecord]:
+    return [*batch.files, *map(_file_record, batch.fresh)]
+
+
+def _file_record(picture: ReadPicture) -> FileRecord:
+    failed = picture.outcome == "failed"
+    return FileRecord(
+        root_id=picture.task.root_id,
+        relative_path=picture.task.relative_path,
+        size_bytes=picture.size_bytes,
+        mtime_ns=picture.mtime_ns,
+        blake3=None if failed else picture.blake3,
+        skip_reason=picture.reason if failed else None,
+    )
+
+
+def _content_record(picture: ReadPicture, embedding: NDArray[np.float32]) -> ContentRecord:
+    metadata = picture.metadata
+    if metadata is None or picture.blake3 is None:
+        raise ValueError(f"{picture.task.path} was not decoded")
+    return ContentRecord(
+        blake3=picture.blake3,
+        size_bytes=picture.size_bytes,
+        width=metadata.width,
+        height=metadata.height,
+        format=metadata.format,
+        taken_at=metadata.taken_at,
+        camera=metadata.camera,
+        latitude=metadata.latitude,
+        longitude=metadata.longitude,
+        embedding=embedding,
+    )

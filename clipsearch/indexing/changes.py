@@ -1,0 +1,124 @@
+"""What changed in the folders since the last run, piece by piece as they are listed."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from clipsearch.errors import InputError
+from clipsearch.images.find import FoundImage, ImageWalk, UnseenPath
+from clipsearch.store import Scope, Store
+from clipsearch.types import SkippedFile
+
+# Files are compared with SQL when so many are listed or so much time has gone by, whichever is sooner.
+_COMPARED_AT_ONCE = 1_000
+_COMPARED_AFTER_S = 0.2
+
+
+@dataclass(slots=True)
+class Changes:
+    """What was seen of a folder since the last of these.
+
+    Attributes:
+        found: picture files, and places that could not be looked at.
+        to_read: relative paths of files that are new, or changed, or have no embedding of the model yet.
+        unchanged: number of files that are as they were.
+        skipped: files known to be unreadable, and what could not be looked at.
+        unsupported: lower-case suffix → number of pictures of kinds that can't be read; comes last.
+        gone: ids of known files that are not there any more; comes last, when the whole folder was listed.
+        is_empty: no picture was found in the whole folder.
+        is_missing: the folder itself is not there.
+    """
+
+    scope: Scope
+    found: int = 0
+    to_read: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    skipped: list[SkippedFile] = field(default_factory=list)
+    unsupported: Mapping[str, int] = field(default_factory=dict)
+    gone: list[int] = field(default_factory=list)
+    is_empty: bool = False
+    is_missing: bool = False
+
+    @property
+    def folder(self) -> str:
+        return full_path(self.scope, self.scope.subfolder)
+
+
+def find_changes(scopes: Sequence[Scope], *, store: Store, model_id: int) -> Iterator[Changes]:
+    """Lists the folders and compares them with what is known. Some of the changes are empty: there is one at least
+    for every folder below, so that whoever draws them can stop soon."""
+    # Contents without an embedding of the model: one file of each is read again, and taken out of the set.
+    missing = store.pictures.contents_without_embedding(model_id=model_id)
+    for scope in scopes:
+        yield from _changes_in(scope, store=store, missing=missing)
+
+
+def full_path(scope: Scope, relative_path: str) -> str:
+    return f"{scope.root.rstrip(os.sep)}{os.sep}{relative_path}" if relative_path else scope.root
+
+
+def _changes_in(scope: Scope, *, store: Store, missing: set[int]) -> Iterator[Changes]:
+    # 1 for every known file that is seen; those that this run or another process adds have higher numbers.
+    seen = bytearray(store.pictures.last_file_id() + 1)
+    try:
+        walk = ImageWalk(scope.root, subfolder=scope.subfolder)
+    except InputError as error:
+        folder = full_path(scope, scope.subfolder)
+        if os.path.isdir(folder):  # noqa: PTH112
+            yield Changes(scope, found=1, skipped=[SkippedFile(folder, str(error))])
+        else:
+            gone = list(store.pictures.files_besides(scope, seen))
+            yield Changes(scope, gone=gone, is_empty=True, is_missing=True)
+        return
+    found = 0
+    listed: list[FoundImage] = []
+    last_time = perf_counter()
+    for images in walk:
+        listed += images
+        if len(listed) < _COMPARED_AT_ONCE and perf_counter() - last_time < _COMPARED_AFTER_S:
+            yield Changes(scope)
+            continue
+        yield _compare(listed, scope, store=store, missing=missing, seen=seen)
+        found += len(listed)
+        listed, last_time = [], perf_counter()
+    last = _compare(listed, scope, store=store, missing=missing, seen=seen)
+    last.is_empty = found + len(listed) == 0
+    last.unsupported = walk.unsupported
+    last.found += len(walk.unseen)
+    last.skipped += [SkippedFile(full_path(scope, unseen.relative_path), unseen.reason) for unseen in walk.unseen]
+    besides = store.pictures.files_besides(scope, seen)
+    last.gone = [file_id for file_id, path in besides.items() if not _is_unseen(path, walk.unseen)]
+    yield last
+
+
+def _compare(
+    images: Sequence[FoundImage], scope: Scope, *, store: Store, missing: set[int], seen: bytearray
+) -> Changes:
+    changes = Changes(scope, found=len(images))
+    known = store.pictures.known_files(scope, [image.relative_path for image in images])
+    for image in images:
+        old = known.get(image.relative_path)
+        if old is None:
+            changes.to_read.append(image.relative_path)
+            continue
+        if old.file_id < len(seen):
+            seen[old.file_id] = 1
+        if (old.size_bytes, old.mtime_ns) != (image.size_bytes, image.mtime_ns):
+            changes.to_read.append(image.relative_path)
+        elif old.content_id is None:
+            reason = old.skip_reason or "unreadable"
+            changes.skipped.append(SkippedFile(full_path(scope, image.relative_path), reason))
+        elif old.content_id in missing:
+            missing.discard(old.content_id)
+            changes.to_read.append(image.relative_path)
+        else:
+            changes.unchanged += 1
+    return changes
+
+
+def _is_unseen(path: str, unseen: Sequence[UnseenPath]) -> bool:
+    return any(
+        not place.relative_path or path == place.relative_path or path.startswith(place.relative_path + "/")
+        for place in unseen
+    )

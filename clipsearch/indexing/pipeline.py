@@ -1,0 +1,242 @@
+"""Listing, reading, encoding and storing at the same time.
+
+    listing ──► to read ──► reading ──► collector ──► encoding ──► store
+    1 thread                n threads                 1 thread     the caller's thread
+
+The caller's thread moves things from one stage to the next and is the only one that writes to the store. Only the
+names of files may pile up; of pictures there are never more than a few batches.
+"""
+
+import warnings
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from time import monotonic
+
+from clipsearch.encoders.base import Encoder
+from clipsearch.errors import ClipSearchNotice
+from clipsearch.images.reading import PictureReader, ReadPicture, Task
+from clipsearch.indexing.batches import Batch, Collector, encode_batch, file_records
+from clipsearch.indexing.changes import Changes, find_changes, full_path
+from clipsearch.runners.local import RunAhead, Wake, WorkAhead, default_workers
+from clipsearch.store import Scope, Store
+from clipsearch.types import SkippedFile
+
+Progress = Callable[[int, int], None]
+"""Called with (pictures done, pictures to do as far as is known) of those that are new or changed."""
+
+# A batch is encoded before it is full when so much time has gone by since the last one.
+_MAX_WAIT_S = 5.0
+
+
+@dataclass(slots=True)
+class Run:
+    """What has been counted so far: `embedded`, `reused` and `done` when it was stored."""
+
+    found: int = 0
+    embedded: int = 0
+    reused: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    skipped: list[SkippedFile] = field(default_factory=list)
+    unsupported: dict[str, int] = field(default_factory=dict)
+    done: int = 0
+    to_do: int = 0
+
+
+class Embedding:
+    """The way of a file from its name to the store. Nothing here waits: `advance` does what can be done now."""
+
+    def __init__(self, *, store: Store, encoder: Encoder, model_id: int, run: Run, wake: Wake) -> None:
+        self._store = store
+        self._model_id = model_id
+        self._run = run
+        self._reader = PictureReader(
+            encoder.preprocess, is_stored=lambda blake3: store.pictures.has_embedding(blake3, model_id=model_id)
+        )
+        self._collector = Collector(self._reader, batch_size=encoder.batch_size)
+        self._last_batch_at = monotonic()
+        self._reading: WorkAhead[Task, ReadPicture] = WorkAhead(
+            self._reader.read, workers=default_workers(), ahead=2 * encoder.batch_size, wake=wake
+        )
+        # One is encoded, one waits: the encoder uses all cores itself.
+        self._encoding: WorkAhead[Batch, Batch] = WorkAhead(
+            lambda batch: encode_batch(batch, encoder), workers=1, ahead=2, wake=wake
+        )
+
+    @property
+    def is_full(self) -> bool:
+        return self._reading.is_full
+
+    @property
+    def is_empty(self) -> bool:
+        return self._reading.is_empty and self._collector.is_empty and self._encoding.is_empty
+
+    def begin(self, task: Task) -> None:
+        self._reading.put(task)
+
+    def advance(self, *, is_last: bool) -> bool:
+        """Stores one batch or collects what was read; says whether there was anything to do.
+
+        `is_last`: nothing will be begun any more.
+        """
+        if self._encoding.is_ready:
+            self._store_batch()
+            return True
+        if self._encoding.is_full:
+            return False
+        has_taken = False
+        while self._reading.is_ready and not self._collector.is_full:
+            self._collector.take(self._reading.first())
+            self._reading.remove_first()
+            has_taken = True
+        is_late = monotonic() - self._last_batch_at > _MAX_WAIT_S
+        if self._collector.is_due or is_late or (is_last and self._reading.is_empty):
+            batch = self._collector.next_batch()
+            if batch is not None:
+                self._encoding.put(batch)
+                self._last_batch_at = monotonic()
+                return True
+        return has_taken
+
+    def stop(self) -> None:
+        """Drops what was not begun."""
+        self._reading.stop()
+        self._encoding.stop()
+
+    def join(self) -> None:
+        """Waits for what runs."""
+        self._reading.join()
+        self._encoding.join()
+
+    def store_encoded(self) -> None:
+        """Stores what is encoded, after `join`."""
+        while self._encoding.is_ready:
+            self._store_batch()
+
+    def _store_batch(self) -> None:
+        batch, run = self._encoding.first(), self._run
+        if not batch.is_stored:
+            files = file_records(batch)
+            if files:
+                self._store.pictures.record(batch.contents, files, model_id=self._model_id)
+            n_embedded, n_reused = len(batch.contents), batch.reused_count
+            n_done = n_embedded + n_reused + len(batch.skipped)
+            # No call from here to `is_stored`: Ctrl-C can't come between, and nothing is counted twice or not at all.
+            run.skipped += batch.skipped
+            run.embedded += n_embedded
+            run.reused += n_reused
+            run.done += n_done
+            batch.is_stored = True
+        self._reader.mark_stored(content.blake3 for content in batch.contents)
+        self._encoding.remove_first()
+        self._collector.settle_twins()
+
+
+class Pipeline:
+    """One index run."""
+
+    def __init__(
+        self,
+        scopes: Sequence[Scope],
+        *,
+        store: Store,
+        encoder: Encoder,
+        model_id: int,
+        prune: bool,
+        run: Run,
+        on_progress: Progress | None,
+    ) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._model_id = model_id
+        self._prune = prune
+        self._run = run
+        self._on_progress = on_progress
+        self._wake: Wake = SimpleQueue()
+        self._to_read: deque[tuple[Scope, str]] = deque()
+        self._embedding: Embedding | None = None  # made for the first file: most runs have none
+        self._listing = RunAhead(find_changes(scopes, store=store, model_id=model_id), wake=self._wake)
+
+    def run(self) -> None:
+        """To the end, or until Ctrl-C: then what is being encoded is still stored, and the rest is left for the next
+        run."""
+        try:
+            self._listing.start()
+            while self._advance():
+                pass
+        except KeyboardInterrupt:
+            self._close()
+            if self._embedding is not None:
+                self._embedding.store_encoded()
+            raise
+        finally:
+            self._close()
+
+    def _advance(self) -> bool:
+        """Moves on what can be moved, else waits; says whether the run goes on."""
+        changes = self._listing.take()
+        if changes is not None:
+            self._take_changes(changes)
+        embedding = self._begin_reading()
+        is_listed = self._listing.is_over and not self._to_read
+        has_moved = changes is not None
+        if embedding is not None:
+            done = self._run.done
+            has_moved |= embedding.advance(is_last=is_listed)
+            if self._on_progress is not None and self._run.done > done:
+                self._on_progress(self._run.done, self._run.to_do)
+        if is_listed and (embedding is None or embedding.is_empty):
+            return False
+        if not has_moved:
+            with suppress(Empty):  # time to look whether a batch is late
+                self._wake.get(timeout=1.0)
+        return True
+
+    def _begin_reading(self) -> Embedding | None:
+        if self._to_read and self._embedding is None:
+            self._embedding = Embedding(
+                store=self._store, encoder=self._encoder, model_id=self._model_id, run=self._run, wake=self._wake
+            )
+        embedding = self._embedding
+        while self._to_read and embedding is not None and not embedding.is_full:
+            scope, path = self._to_read.popleft()
+            embedding.begin(Task(scope.root_id, path, full_path(scope, path)))
+        return embedding
+
+    def _take_changes(self, changes: Changes) -> None:
+        run = self._run
+        run.found += changes.found
+        run.unchanged += changes.unchanged
+        run.skipped += changes.skipped
+        run.to_do += len(changes.to_read)
+        for suffix, count in changes.unsupported.items():
+            run.unsupported[suffix] = run.unsupported.get(suffix, 0) + count
+        self._to_read.extend((changes.scope, path) for path in changes.to_read)
+        if changes.gone:
+            self._forget(changes)
+        if changes.is_missing and self._prune and not changes.scope.subfolder:
+            self._store.pictures.remove_root(changes.scope.root_id)
+
+    def _forget(self, changes: Changes) -> None:
+        if changes.is_empty and not self._prune:
+            warnings.warn(
+                f"{changes.folder} is not there or holds no pictures any more that are not ignored, "
+                f"{len(changes.gone)} were indexed: nothing is removed, in case its drive is not mounted. If they are "
+                "really gone: clipsearch index --prune",
+                ClipSearchNotice,
+                stacklevel=2,
+            )
+            return
+        self._store.pictures.remove_files(changes.gone)
+        self._run.removed += len(changes.gone)
+
+    def _close(self) -> None:
+        # All of them first, then wait for each.
+        self._listing.stop()
+        if self._embedding is not None:
+            self._embedding.stop()
+            self._embedding.join()
+        self._listing.join()
