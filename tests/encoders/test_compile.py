@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from clipsearch import Catalog
 from clipsearch.encoders import compile_cache, load
 from clipsearch.encoders.accelerated import BATCH, AcceleratedEncoder
 from clipsearch.encoders.base import Encoder
@@ -18,6 +19,7 @@ from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.transformers_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, ModelError
+from clipsearch.settings import sample_data_folder
 from tests.encoders.tiny_models import make_altclip, make_chinese_clip, make_clip, make_siglip
 from tests.fakes import ColourEncoder
 
@@ -223,3 +225,18 @@ def test_a_machine_with_a_driver_gets_both(tmp_path, monkeypatch):
     crops = np.zeros((BATCH, 32, 32, 3), np.uint8)
     assert encoder.encode_images(crops).shape == (BATCH, encoder.dim)  # torch finds no GPU here: on the CPU
     assert isinstance(load_encoder(str(source), device="cpu"), CompiledEncoder)
+
+
+def test_a_catalog_made_with_one_runtime_is_searched_with_the_other(tmp_path):
+    source = str(make_clip(tmp_path))
+    folder = sample_data_folder() / "animals"
+    with Catalog.open(tmp_path / "catalog", model=source, runtime="torch", create=True) as catalog:
+        catalog.index(folder)
+        by_torch = {hit.path: hit.score for hit in catalog.search(folder / "cat.jpg", top_k=100)}
+    with Catalog.open(tmp_path / "catalog", runtime="openvino") as catalog:
+        assert isinstance(catalog.encoder, CompiledEncoder)
+        report = catalog.index(folder)
+        assert (report.embedded, report.unchanged) == (0, len(by_torch))
+        for hit in catalog.search(folder / "cat.jpg", top_k=100):
+            assert hit.score == pytest.approx(by_torch[hit.path], abs=0.01)
+            assert hit.rank > 1 or hit.score >= 0.999
