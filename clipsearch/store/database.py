@@ -49,7 +49,13 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         connection = open_sqlite(self.path)
         if connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete":  # a new file
-            connection.execute("PRAGMA journal_mode = WAL")
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                # Another process is at the same: one of two gets the lock, and the mode is the file's, for both.
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    connection.close()
+                    raise
         # NORMAL in WAL mode: a power cut can lose the last commits but never damages the file;
         # what is lost is embedded again by the next run. Source: https://sqlite.org/pragma.html#pragma_synchronous
         connection.execute("PRAGMA synchronous = NORMAL")

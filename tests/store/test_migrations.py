@@ -16,7 +16,7 @@ from sqlalchemy import create_engine
 
 from clipsearch import Catalog
 from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, SchemaOutdatedError, StoreError
-from clipsearch.store import Store, migrate
+from clipsearch.store import Store, connection, migrate
 from clipsearch.store.database import DATABASE_NAME
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, migrations_folder, upgrade
 from clipsearch.store.tables import metadata
@@ -127,6 +127,21 @@ def test_several_processes_may_make_a_catalog_at_once(tmp_path):
     answers = [process.communicate(timeout=60)[0].strip() for process in running]
     assert [process.returncode for process in running] == [0] * 4
     assert len(set(answers)) == 1
+
+
+def test_a_new_catalog_opens_while_another_process_holds_it(tmp_path, monkeypatch):
+    Store(tmp_path, create=True).close()
+    monkeypatch.setattr(connection, "BUSY_TIMEOUT_S", 0.1)
+    with contextlib.closing(sqlite3.connect(tmp_path / DATABASE_NAME, isolation_level=None)) as other:
+        # As it is between the making of the tables and the change to WAL, with somebody reading.
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM catalog").fetchall()
+        Store(tmp_path).close()
+        other.execute("COMMIT")
+    Store(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / DATABASE_NAME)) as other:
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 @pytest.mark.parametrize("content", [b"this is no database, not at all", b"SQLite format 3\0" + b"\xff" * 200])
