@@ -1,0 +1,92 @@
+"""Times, memory and tables, the same in every benchmark."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter, time_ns
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedCommand:
+    """What one process of clipsearch did.
+
+    Attributes:
+        seconds: from start to end, that of Python included.
+        peak_bytes: the most memory it ever had, pages of mapped files included.
+        private_bytes: memory that no other process shares, when its catalog was closed; 0 when it opened none.
+        dirty_bytes: the part of it that is in no file: what the process itself wrote.
+    """
+
+    stdout: str
+    exit_code: int
+    seconds: float
+    peak_bytes: int
+    private_bytes: int
+    dirty_bytes: int
+
+
+def run_clipsearch(*arguments: str | Path) -> FinishedCommand:
+    """Runs one command in a process of its own. Errors show on stderr.
+
+    Raises:
+        CalledProcessError: it failed; that some files were skipped is no failure.
+    """
+    command = [sys.executable, "-m", "tests.benchmarks.probe", *map(str, arguments)]
+    start = perf_counter()
+    done = subprocess.run(command, check=True, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    seconds = perf_counter() - start
+    stdout, _, last = done.stdout.rstrip().rpartition("\n")
+    return FinishedCommand(stdout=stdout, seconds=seconds, **json.loads(last))
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    start = perf_counter()
+    work()
+    return perf_counter() - start
+
+
+def median_s(work: Callable[[], object], times: int) -> float:
+    return median(seconds_of(work) for _ in range(times))
+
+
+def new_text() -> str:
+    """A text of usual length that nobody has asked for yet: what it means to a model may be remembered."""
+    return f"a photo of a dog beside a red car, number {time_ns()}"
+
+
+@contextmanager
+def workplace(folder: Path | None) -> Iterator[Path]:
+    """A folder for material, catalogs and clipsearch's own cache: the one given is kept, else one that goes again."""
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch) if folder is None else folder.resolve()
+        place.mkdir(parents=True, exist_ok=True)
+        os.environ["CLIPSEARCH_CACHE"] = str(place / "cache")
+        yield place
+
+
+def note(text: str) -> None:
+    """What goes on, for whoever waits; results go to stdout."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A Markdown table, its first column to the left and the others to the right."""
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    marks = ["-" * width if column == 0 else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    for line in (head, marks, *rows):
+        cells = [
+            f"{cell:<{width}}" if column == 0 else f"{cell:>{width}}"
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        print(f"| {' | '.join(cells)} |")
+    sys.stdout.flush()

@@ -1,0 +1,33 @@
+"""Runs one clipsearch command and prints, in a last line, what its process needed (see `measuring.FinishedCommand`)."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from clipsearch.catalog import Catalog
+from clipsearch.cli import main
+
+_in_use = {"private_bytes": 0, "dirty_bytes": 0}
+
+
+def _bytes_in(file: str, name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB", Path(file).read_text(encoding="ascii"), re.M)
+    return 0 if found is None else int(found[1]) * 1024
+
+
+def _note_memory_in_use(close: Any) -> Any:
+    def noted(catalog: Catalog) -> None:
+        clean, dirty = (_bytes_in("/proc/self/smaps_rollup", f"Private_{kind}") for kind in ("Clean", "Dirty"))
+        _in_use.update(private_bytes=clean + dirty, dirty_bytes=dirty)
+        close(catalog)
+
+    return noted
+
+
+if __name__ == "__main__":
+    # When a command closes its catalog its model and its index are still open; at the end of the process they are not.
+    Catalog.close = _note_memory_in_use(Catalog.close)  # type: ignore[method-assign]
+    exit_code = main()
+    # Not ru_maxrss, which counts the process that this one was forked from.
+    print(json.dumps({"exit_code": exit_code, "peak_bytes": _bytes_in("/proc/self/status", "VmHWM"), **_in_use}))
