@@ -6,13 +6,10 @@ Times are medians of one run on whatever else the machine is doing; nothing here
 import argparse
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
@@ -22,17 +19,17 @@ from clipsearch.evaluation import ranks, recall_at_k
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import from_bytes, normalise, to_bytes
+from tests.benchmarks.measuring import REPOSITORY, median_s, new_text, run_clipsearch
 
 SAMPLES = sample_data_folder()
 DONUT = SAMPLES / "food" / "donut.png"
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def donut(scratch: Path) -> None:
     """The doughnut: found first, named, and above 0.8 among four texts."""
     with Catalog.open(scratch / "donut", model="starter", create=True) as catalog:
         catalog.index(SAMPLES)
-        catalog.add_captions(list(_captions().values()))
+        catalog.add_captions(list(sample_captions().values()))
         hit = catalog.search("a glazed donut")[0]
         print(f"'a glazed donut' finds first  {_name(hit.path)}  cosine {hit.score:.3f}")
         best = catalog.caption(DONUT)[0]
@@ -44,7 +41,7 @@ def donut(scratch: Path) -> None:
 
 def recall(scratch: Path) -> None:
     """Retrieval recall on sample_data with the starter model, 40 pictures with a caption each."""
-    known = _captions()
+    known = sample_captions()
     with Catalog.open(scratch / "recall", model="starter", create=True) as catalog:
         catalog.index(SAMPLES)
         catalog.add_captions(list(known.values()))
@@ -105,13 +102,13 @@ def speed(scratch: Path) -> None:
     encoder = load_encoder("starter")
     crops = np.random.default_rng(0).integers(0, 256, (256, 260, 260, 3), dtype=np.uint8)
     encoder.encode_images(crops[:32])
-    images_s = _median(lambda: encoder.encode_images(crops), 5)
+    images_s = median_s(lambda: encoder.encode_images(crops), 5)
     encoder.encode_texts(["a cat"])
-    text_s = _median(lambda: encoder.encode_texts(["a glazed donut on a plate"]), 50)
+    text_s = median_s(lambda: encoder.encode_texts(["a glazed donut on a plate"]), 50)
     rows = normalise(np.random.default_rng(1).standard_normal((200_000, 384), dtype=np.float32))
     index = FaissIndex(384)
     index.add(np.arange(200_000, dtype=np.int64), rows)
-    search_s = _median(lambda: index.search(rows[:1], 10), 50)
+    search_s = median_s(lambda: index.search(rows[:1], 10), 50)
     print(f"encoder                 {len(crops) / images_s:.0f} images a second")
     print(f"one text                {1000 * text_s:.1f} ms")
     print(f"search, 200,000 × 384   {1000 * search_s:.1f} ms")
@@ -120,9 +117,11 @@ def speed(scratch: Path) -> None:
     subprocess.run(
         [*command, "index", SAMPLES, "--catalog", catalog, "--model", "starter"], check=True, capture_output=True
     )
-    query = [*command, "query", "a glazed donut", "--catalog", catalog]
-    cold_s = _median(lambda: subprocess.run(query, check=True, capture_output=True), 5)
-    print(f"a cold query process    {cold_s:.2f} s")
+    query = [*command, "query", "--catalog", catalog]
+    for words, text in (("new words", new_text), ("words asked before", lambda: "a glazed donut")):
+        subprocess.run([*query, text()], check=True, capture_output=True)
+        cold_s = median_s(lambda text=text: subprocess.run([*query, text()], check=True, capture_output=True), 5)
+        print(f"a cold query process    {cold_s:.2f} s  {words}")
 
 
 def hostile(scratch: Path) -> None:
@@ -131,38 +130,24 @@ def hostile(scratch: Path) -> None:
     subprocess.run([sys.executable, REPOSITORY / "tests" / "make_hostile.py", made], check=True, capture_output=True)
     folders = [made, *filter(Path.is_dir, [REPOSITORY.parent / "shared" / "hostile"])]
     for folder in folders:
-        code = (
-            "import re, sys; from clipsearch.cli import run; code = run(sys.argv[1:]); "
-            # Not ru_maxrss, which counts the process that this one was forked from.
-            "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1], code)"
+        done = run_clipsearch(
+            *("index", folder, "--catalog", scratch / f"hostile-{folder.name}", "--model", "starter", "--json")
         )
-        index = ["index", folder, "--catalog", scratch / f"hostile-{folder.name}", "--model", "starter", "--json"]
-        done = subprocess.run([sys.executable, "-c", code, *index], check=True, capture_output=True, text=True)
-        printed, _, last = done.stdout.rstrip().rpartition("\n")
-        report, (peak_kb, exit_code) = json.loads(printed), last.split()
+        report = json.loads(done.stdout)
         print(
             f"{folder.name}: {report['found']} found, {report['embedded']} embedded, {report['reused']} reused, "
-            f"{len(report['skipped'])} skipped in {report['seconds']:.0f} s, peak {int(peak_kb) / 1e6:.2f} GB, "
-            f"exit code {exit_code}"
+            f"{len(report['skipped'])} skipped in {report['seconds']:.0f} s, peak {done.peak_bytes / 1e9:.2f} GB, "
+            f"exit code {done.exit_code}"
         )
 
 
-def _captions() -> dict[str, str]:
+def sample_captions() -> dict[str, str]:
     lines = (SAMPLES / "captions.jsonl").read_text(encoding="utf-8").splitlines()
     return {entry["image"]: entry["caption"] for entry in map(json.loads, lines)}
 
 
 def _name(path: str) -> str:
     return Path(path).relative_to(SAMPLES).as_posix()
-
-
-def _median(work: Callable[[], object], times: int) -> float:
-    seconds = []
-    for _ in range(times):
-        start = perf_counter()
-        work()
-        seconds.append(perf_counter() - start)
-    return statistics.median(seconds)
 
 
 def main() -> None:
