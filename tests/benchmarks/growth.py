@@ -60,13 +60,13 @@ def _measure_rescans(pictures: Path, directory: Path, count: int) -> Iterator[tu
     index = ["index", pictures, "--catalog", directory, "--json"]
     before = {path: path.stat().st_mtime_ns for path in _index_files(directory)}
     done = run_clipsearch(*index)
-    assert json.loads(done.stdout)["unchanged"] == count
+    assert json.loads(done.stdout)["unchanged"] == count, done.stdout[:1000]
     yield "rescan, all unchanged", _s(done.seconds)
     yield "  its peak memory", _mb(done.peak_bytes)
     # Others every time: what is known already would not be embedded again.
     material.small(pictures / "new", _NEW_FILES, seed=time_ns())
     done = run_clipsearch(*index)
-    assert json.loads(done.stdout)["embedded"] == _NEW_FILES
+    assert json.loads(done.stdout)["embedded"] == _NEW_FILES, done.stdout[:1000]
     yield f"rescan, {_NEW_FILES} new files", _s(done.seconds)
     yield "  its peak memory", _mb(done.peak_bytes)
     is_same = before == {path: path.stat().st_mtime_ns for path in _index_files(directory)}
@@ -84,7 +84,7 @@ def _measure_commands(directory: Path) -> Iterator[tuple[str, str]]:
         done = [ask(text) for text in texts]
         yield f"query command, {words}", _ms(median(command.seconds for command in done))
         yield "  its private memory", _mb(median(command.private_bytes for command in done))
-        yield "  that is in no file", _mb(median(command.dirty_bytes for command in done))
+        yield "  that is in no file", _mb(median(command.anonymous_bytes for command in done))
 
 
 def _measure_searches(directory: Path, count: int) -> Iterator[tuple[str, str]]:

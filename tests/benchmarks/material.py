@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def _files_below(place: str) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _parts(files: Iterator[tuple[bytes, int, int]]) -> Iterator[list[tuple[bytes, int, int]]]:
-    while part := [file for file, _ in zip(files, range(_ROWS_AT_ONCE), strict=False)]:
+    while part := list(islice(files, _ROWS_AT_ONCE)):
         yield part
 
 

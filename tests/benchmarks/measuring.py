@@ -22,8 +22,9 @@ class FinishedCommand:
     Attributes:
         seconds: from start to end, that of Python included.
         peak_bytes: the most memory it ever had, pages of mapped files included.
-        private_bytes: memory that no other process shares, when its catalog was closed; 0 when it opened none.
-        dirty_bytes: the part of it that is in no file: what the process itself wrote.
+        private_bytes: memory that no other process shares, when its catalog was closed; 0 when it opened none. Pages
+            of an index file that nobody else has mapped are among it, and the system can take those back at any time.
+        anonymous_bytes: memory that is in no file, at the same moment.
     """
 
     stdout: str
@@ -31,7 +32,7 @@ class FinishedCommand:
     seconds: float
     peak_bytes: int
     private_bytes: int
-    dirty_bytes: int
+    anonymous_bytes: int
 
 
 def run_clipsearch(*arguments: str | Path) -> FinishedCommand:

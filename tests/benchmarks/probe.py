@@ -8,7 +8,7 @@ from typing import Any
 from clipsearch.catalog import Catalog
 from clipsearch.cli import main
 
-_in_use = {"private_bytes": 0, "dirty_bytes": 0}
+_in_use = {"private_bytes": 0, "anonymous_bytes": 0}
 
 
 def _bytes_in(file: str, name: str) -> int:
@@ -18,8 +18,9 @@ def _bytes_in(file: str, name: str) -> int:
 
 def _note_memory_in_use(close: Any) -> Any:
     def noted(catalog: Catalog) -> None:
-        clean, dirty = (_bytes_in("/proc/self/smaps_rollup", f"Private_{kind}") for kind in ("Clean", "Dirty"))
-        _in_use.update(private_bytes=clean + dirty, dirty_bytes=dirty)
+        names = ("Private_Clean", "Private_Dirty", "Anonymous")
+        clean, dirty, anonymous = (_bytes_in("/proc/self/smaps_rollup", name) for name in names)
+        _in_use.update(private_bytes=clean + dirty, anonymous_bytes=anonymous)
         close(catalog)
 
     return noted
