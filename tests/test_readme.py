@@ -58,7 +58,7 @@ def test_its_python_runs(readme, tmp_path):
 
 
 def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
-    named = set(re.findall(r"clipsearch (index|query|caption|classify|status|demo)\b", readme))
+    named = set(re.findall(r"clipsearch (index|query|caption|classify|status|demo|bench)\b", readme))
     named |= set(re.findall(r"clipsearch ((?:captions|model) \w+)", readme))
     from clipsearch.cli import app
 
