@@ -1,7 +1,7 @@
 """What was read, gathered into what is encoded and stored together."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ class Batch:
     """What is stored in one transaction.
 
     Attributes:
-        fresh: pictures with a crop.
+        fresh: pictures that have a crop until they are encoded.
         files: files whose content needs no embedding, or that can't be read.
         skipped: files that can't be read.
         contents: of the fresh ones, once they are encoded.
@@ -48,9 +48,9 @@ class Batch:
 class Collector:
     """Gathers pictures into a batch; copies of a picture that is still on its way wait until it has arrived."""
 
-    def __init__(self, reader: PictureReader, *, batch_size: int) -> None:
+    def __init__(self, reader: PictureReader, encoder: Encoder) -> None:
         self._reader = reader
-        self._batch_size = batch_size
+        self._encoder = encoder
         self._batch = Batch()
         self._twins: deque[ReadPicture] = deque()
 
@@ -74,7 +74,7 @@ class Collector:
 
     @property
     def is_full(self) -> bool:
-        return self._batch.is_full(self._batch_size)
+        return self._batch.is_full(self._encoder.batch_size)  # which may change once it has begun
 
     @property
     def is_due(self) -> bool:
@@ -105,6 +105,7 @@ def encode_batch(batch: Batch, encoder: Encoder) -> Batch:
     """Fills in the contents; an encoder is not touched for a batch without fresh pictures."""
     if batch.fresh:
         crops = np.stack([picture.crop for picture in batch.fresh if picture.crop is not None])
+        batch.fresh = [replace(picture, crop=None) for picture in batch.fresh]  # they are in `crops` now
         embeddings = encoder.encode_images(crops)
         batch.contents = [
             _content_record(picture, embedding) for picture, embedding in zip(batch.fresh, embeddings, strict=True)

@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 """Called with (pictures done, pictures to do as far as is known) of those that are new or changed."""
 
 # A batch is encoded before it is full when so much time has gone by since the last one.
-_MAX_WAIT_S = 5.0
+_MAX_WAIT_S = 8.0
 
 
 @dataclass(slots=True)
@@ -56,10 +56,11 @@ class Embedding:
         self._reader = PictureReader(
             encoder.preprocess, is_stored=lambda blake3: store.pictures.has_embedding(blake3, model_id=model_id)
         )
-        self._collector = Collector(self._reader, batch_size=encoder.batch_size)
+        self._collector = Collector(self._reader, encoder)
         self._last_batch_at = monotonic()
+        workers = default_workers()
         self._reading: WorkAhead[Task, ReadPicture] = WorkAhead(
-            self._reader.read, workers=default_workers(), ahead=2 * encoder.batch_size, wake=wake
+            self._reader.read, workers=workers, ahead=encoder.batch_size + workers, wake=wake
         )
         # One is encoded, one waits: the encoder uses all cores itself.
         self._encoding: WorkAhead[Batch, Batch] = WorkAhead(

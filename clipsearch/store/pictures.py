@@ -129,8 +129,7 @@ class PictureStore:
                     f"WHERE root_id = ? AND relative_path IN ({','.join('?' * len(paths))})",
                     (scope.root_id, *paths),
                 )
-                for path, *values in rows.all():
-                    known[paths[path]] = KnownFile._make(values)
+                known.update((paths[row[0]], KnownFile._make(row[1:])) for row in rows.all())
         return known
 
     def last_file_id(self) -> int:
