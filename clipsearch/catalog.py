@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -230,13 +231,18 @@ class Catalog:
             check_text(query, "query")
         if self._store.models.find_current() is None:
             raise CatalogNotFoundError(f"nothing is indexed in {self.directory} yet: clipsearch index FOLDER")
-        if isinstance(query, str):
-            embedding = self._model.encode_text(query)
-        else:
-            from clipsearch.query_pictures import embed_pictures
+        self._model.row  # noqa: B018 (known before two threads ask for it)
+        # The first time, the model and the index are opened side by side: both take a while, and little Python.
+        with ThreadPoolExecutor(1) as pool:
+            opening = None if "images" in self._indexes else pool.submit(self._index, "images")
+            if isinstance(query, str):
+                embedding = self._model.encode_text(query)
+            else:
+                from clipsearch.query_pictures import embed_pictures
 
-            embedding = embed_pictures([query], encoder=self.encoder)[0]
-        return search_pictures(embedding, index=self._index("images"), store=self._store, top_k=top_k)
+                embedding = embed_pictures([query], encoder=self.encoder)[0]
+            index = self._index("images") if opening is None else opening.result()
+        return search_pictures(embedding, index=index, store=self._store, top_k=top_k)
 
     # ------------------------------------------------------------------ captions
 

@@ -40,7 +40,7 @@ def query(
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
         hits = opened.search(words if text or not is_picture_path(words) else Path(words), top_k=top_k)
         # Only here: a text that was asked for before needs no model.
-        used = opened.encoder.name if json else ""
+        used = opened.model.name if json else ""
     if json:
         print_json(hits_json(words, used, hits))
     elif print0 or paths:

@@ -8,6 +8,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -87,6 +88,13 @@ class CompiledEncoder:
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
+        if self._text_request is None:
+            import_openvino()
+            # Tokenizer and model take a tenth of a second each, without Python: at the same time.
+            with ThreadPoolExecutor(1) as pool:
+                loading = pool.submit(self._open_text_request)
+                self._open_tokenizer()
+                loading.result()
         tokenizer = self._open_tokenizer()
         chunks = chunk_texts(
             [text.lower() for text in texts] if self.spec.lower_case else texts,
