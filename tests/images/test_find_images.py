@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import InputError
-from clipsearch.images.find import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, FoundImage, find_images
+from clipsearch.images.find import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, FoundImage, ImageWalk, find_images
 
 
 def close(path: Path, mode: int = 0) -> None:
@@ -317,3 +317,11 @@ def test_a_tree_of_1500_levels_is_walked_as_far_as_paths_reach(tmp_path: Path, n
         assert result.unseen == ()
     else:
         assert [path.reason for path in result.unseen] == ["File name too long"]
+
+
+def test_a_walk_comes_in_parts_that_are_never_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clipsearch.images.find._PART_IMAGES", 3)
+    write(tmp_path, *(f"{number}.jpg" for number in range(7)), "empty/a.txt", "sub/8.jpg")
+    parts = [[image.relative_path for image in part] for part in ImageWalk(tmp_path)]
+    assert [len(part) for part in parts] == [3, 3, 1, 0, 1]
+    assert [path for part in parts for path in part] == found(tmp_path)

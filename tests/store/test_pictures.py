@@ -180,3 +180,21 @@ def test_many_threads_ask_while_one_writes(store, model_id):
             store.pictures.record([content(number)], [file(root, f"{number}.jpg", number)], model_id=model_id)
         assert len(list(answers)) == 2000
     assert sum(map(ask, range(250))) == 99
+
+
+def test_known_files_that_were_not_seen(store, model_id):
+    root = store.pictures.add_root("/photos").root_id
+    files = [file(root, path, 1) for path in ("a/1.jpg", "a/2.jpg", "a0.jpg", "a!.jpg", "b.jpg")]
+    store.pictures.record([content(1)], files, model_id=model_id)
+    seen = nothing_seen(store)
+    known = store.pictures.known_files(Scope(root, "/photos", ""), ["a/2.jpg", "b.jpg", "new.jpg"])
+    assert sorted(known) == ["a/2.jpg", "b.jpg"]
+    for old in known.values():
+        seen[old.file_id] = 1
+    # What is recorded meanwhile is nobody's business.
+    store.pictures.record([], [file(root, "later.jpg", 1)], model_id=model_id)
+    whole = store.pictures.files_besides(Scope(root, "/photos", ""), seen)
+    assert sorted(whole.values()) == ["a!.jpg", "a/1.jpg", "a0.jpg"]
+    seen = nothing_seen(store)
+    seen[known["a/2.jpg"].file_id] = 1
+    assert list(store.pictures.files_besides(Scope(root, "/photos", "a"), seen).values()) == ["a/1.jpg"]
