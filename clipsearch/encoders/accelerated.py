@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
 
-# Pictures a batch. The first full one makes it worth waiting the seconds that loading torch takes; with a shorter one
-# the CPU is done sooner.
+# After so many pictures it is worth waiting the seconds that loading torch takes: the CPU is done with fewer sooner.
 BATCH = 256
 
 
 class AcceleratedEncoder:
-    """See `Encoder`. Texts and a few pictures go through the compiled model; the first full batch loads the other
-    one, which takes all pictures from then on. Both have the same weights, and agree to a cosine of 0.999."""
+    """See `Encoder`. Texts and the first pictures go through the compiled model; when they were `BATCH`, the other one
+    is loaded, which takes all pictures from then on. Both have the same weights, and agree to a cosine of 0.999."""
 
     def __init__(self, compiled: Encoder, *, load_accelerated: Callable[[], Encoder | None]) -> None:
         """`load_accelerated`: called at most once; None when there is no GPU after all."""
@@ -28,9 +27,11 @@ class AcceleratedEncoder:
         self._compiled = compiled
         self._load_accelerated: Callable[[], Encoder | None] | None = load_accelerated
         self._for_images = compiled
+        self._pictures = 0
 
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        if self._load_accelerated is not None and len(crops) >= self.batch_size:
+        self._pictures += len(crops)
+        if self._load_accelerated is not None and self._pictures >= BATCH:
             self._for_images = self._load_accelerated() or self._compiled
             self._load_accelerated = None
             self.batch_size = self._for_images.batch_size

@@ -191,7 +191,7 @@ def test_a_batch_too_large_for_the_device_is_halved(tmp_path, monkeypatch):
         encoder.encode_images(crops)
 
 
-def test_a_gpu_takes_pictures_from_the_first_full_batch_on():
+def test_a_gpu_takes_pictures_when_there_are_many():
     compiled, on_gpu = ColourEncoder(), ColourEncoder()
     on_gpu.batch_size = BATCH
     loads: list[Encoder] = []
@@ -202,12 +202,13 @@ def test_a_gpu_takes_pictures_from_the_first_full_batch_on():
 
     encoder = AcceleratedEncoder(compiled, load_accelerated=load_accelerated)
     crops = np.zeros((BATCH, 8, 8, 3), np.uint8)
-    encoder.encode_images(crops[:10])
+    for count in (10, BATCH - 11):
+        encoder.encode_images(crops[:count])
     encoder.encode_texts(["red"])
     assert loads == []
-    for count in (BATCH, 3, BATCH):
+    for count in (1, 3, BATCH):
         encoder.encode_images(crops[:count])
-    assert (len(loads), compiled.batches, on_gpu.batches) == (1, [10], [BATCH, 3, BATCH])
+    assert (len(loads), compiled.batches, on_gpu.batches) == (1, [10, BATCH - 11], [1, 3, BATCH])
 
 
 def test_without_a_gpu_after_all_the_compiled_model_goes_on():
