@@ -52,8 +52,8 @@ class CompiledEncoder:
         self.context_length = self.spec.context_length
         self.preprocess = self.spec.preprocess
         self.head = self.spec.head
-        # Four inferences a core: at the end of a batch cores wait for the last one; of two, with 32 rows, a tenth of the
-        # time went there, with 64 a twentieth.
+        # Four inferences a core: at the end of a batch cores wait for the last one. With two that took a tenth of the
+        # time, with four a twentieth.
         self.batch_size = min(4 * _IMAGE_ROWS * (os.cpu_count() or 1), 256)
         self._image_queue: Any = None
         self._text_request: Any = None
