@@ -126,7 +126,7 @@ def _load_encoder(directory: Path, model: str | None, device: str | None, runtim
 def _has_pictures(directory: Path) -> bool:
     try:
         with closing(Store(directory)) as store:
-            return store.models.find_current() is not None and store.pictures.counts()[0] > 0
+            return store.reader.find_current_model() is not None and store.pictures.counts()[0] > 0
     except CatalogNotFoundError:
         return False
 
@@ -238,7 +238,7 @@ def _texts(count: int) -> list[str]:
 def _measure_search(directory: Path) -> tuple[float, int]:
     """Median ms of a search in the pictures' index alone, and how many there are."""
     with closing(Store(directory)) as store:
-        model = store.models.find_current()
+        model = store.reader.find_current_model()
         if model is None:
             raise CatalogNotFoundError(f"nothing is indexed in {directory}")
         index = CatalogIndex("images", store=store, model_id=model.model_id, folder=directory / "indexes").get()

@@ -166,7 +166,7 @@ class Catalog:
         from clipsearch.indexing import index_folders
 
         scopes_of = self._plan(folders, prune=prune)
-        current = self._store.models.find_current()
+        current = self._store.reader.find_current_model()
         if current is not None and self.encoder.fingerprint != current.fingerprint:
             raise IndexMismatchError(
                 f"this catalog uses the model {current.name}. To switch: clipsearch model use {self.encoder.name}"
@@ -229,7 +229,7 @@ class Catalog:
         check_top_k(top_k)
         if isinstance(query, str):
             check_text(query, "query")
-        if self._store.models.find_current() is None:
+        if self._store.reader.find_current_model() is None:
             raise CatalogNotFoundError(f"nothing is indexed in {self.directory} yet: clipsearch index FOLDER")
         self._model.row  # noqa: B018 (known before two threads ask for it)
         # The first time, the model and the index are opened side by side: both take a while, and little Python.
@@ -308,7 +308,7 @@ class Catalog:
     def status(self) -> CatalogStatus:
         """Counts and sizes; loads no model."""
         files, pictures, skipped = self._store.pictures.counts()
-        current = self._store.models.find_current()
+        current = self._store.reader.find_current_model()
         return CatalogStatus(
             directory=str(self.directory),
             model=None if current is None else current.name,

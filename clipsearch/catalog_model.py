@@ -44,7 +44,7 @@ class CatalogModel:
         """The first model of a new catalog is registered here. The catalog's own is known without loading it."""
         if self._row is None:
             models = self._store.models
-            current = models.find_current()
+            current = self._store.reader.find_current_model()
             if current is not None and self._requested in (None, current.name):
                 self._row = current
                 return current
@@ -79,7 +79,7 @@ class CatalogModel:
     def _load_own(self) -> "Encoder":
         from clipsearch.encoders.load import load_chosen_encoder
 
-        current = self._store.models.find_current()
+        current = self._store.reader.find_current_model()
         if current is None:
             return load_chosen_encoder(
                 self._requested, device=self._device, runtime=self._runtime, show_progress=self._show_progress

@@ -58,7 +58,7 @@ class CatalogIndex:
     def _load_base(self, model: StoredModel) -> tuple[FaissIndex | None, int]:
         """The snapshot in use and the last row in it, (None, 0) when there is none; a damaged one is made anew."""
         for attempt in range(3):
-            snapshot = self._store.embeddings.find_snapshot(self._kind, model_id=self._model_id)
+            snapshot = self._store.reader.find_snapshot(self._kind, model_id=self._model_id)
             if snapshot is None:
                 break
             sidecar = _sidecar(self._kind, self._store, model, snapshot)
@@ -66,7 +66,7 @@ class CatalogIndex:
                 return load_snapshot(self._folder, sidecar, snapshot.blake3), snapshot.last_embedding_id
             except VectorIndexError as error:
                 # Another process may have written a newer one and deleted this one meanwhile.
-                if self._store.embeddings.find_snapshot(self._kind, model_id=self._model_id) != snapshot:
+                if self._store.reader.find_snapshot(self._kind, model_id=self._model_id) != snapshot:
                     continue
                 if attempt == 0:
                     warnings.warn(f"{error}: made anew from the catalog", ClipSearchNotice, stacklevel=5)
@@ -78,7 +78,7 @@ class CatalogIndex:
         return write_snapshot(self._kind, store=self._store, model_id=self._model_id, folder=self._folder)
 
     def _add_new_rows(self, index: SnapshotIndex, model: StoredModel) -> None:
-        for rows in self._store.embeddings.rows_after(
+        for rows in self._store.reader.rows_after(
             self._kind, model_id=self._model_id, dim=model.dim, embedding_id=self._last_embedding_id
         ):
             index.add(rows.ids, rows.embeddings)
@@ -89,7 +89,7 @@ def refresh_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -
     """Writes the snapshot anew when there is none or it is far behind."""
     model = _get_model(store, model_id)
     count = store.embeddings.count(kind, model_id=model_id)
-    snapshot = store.embeddings.find_snapshot(kind, model_id=model_id)
+    snapshot = store.reader.find_snapshot(kind, model_id=model_id)
     if count == 0:
         return
     if (
@@ -106,7 +106,7 @@ def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> 
     model = _get_model(store, model_id)
     index = FaissIndex(model.dim)
     last_embedding_id = 0
-    for rows in store.embeddings.rows_after(kind, model_id=model_id, dim=model.dim):
+    for rows in store.reader.rows_after(kind, model_id=model_id, dim=model.dim):
         index.add(rows.ids, rows.embeddings)
         last_embedding_id = rows.last_embedding_id
     snapshot = StoredSnapshot("", index.count, _generation(model, kind), last_embedding_id)
@@ -136,7 +136,7 @@ def _get_model(store: Store, model_id: int) -> StoredModel:
     Raises:
         StoreError: there is none.
     """
-    model = store.models.find_by_id(model_id)
+    model = store.reader.find_model(model_id)
     if model is None:
         raise StoreError(f"the catalog has no model {model_id}")
     return model

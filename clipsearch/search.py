@@ -26,7 +26,7 @@ def search_pictures(query: NDArray[np.float32], *, index: VectorIndex, store: St
     wanted = top_k
     while True:
         scores, ids = index.search(query[np.newaxis], wanted)
-        paths = store.pictures.paths(ids[0].tolist())
+        paths = store.reader.paths(ids[0].tolist())
         hits = [
             (float(score), _reachable(paths[content_id]), content_id)
             for score, content_id in zip(scores[0], ids[0].tolist(), strict=True)

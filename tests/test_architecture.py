@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from clipsearch import Catalog
+from clipsearch.settings import sample_data_folder
+
 # From the ground up: a module imports only from lower layers. Modules of one layer ignore each other, but for the
 # parts of one package.
 LAYERS = (
@@ -123,3 +126,20 @@ def test_a_query_with_the_starter_loads_no_torch(tmp_path):
         [sys.executable, "-c", code, str(tmp_path / "c")], capture_output=True, text=True, check=True
     )
     assert found.stdout == "\n"
+
+
+def test_a_query_asked_before_loads_next_to_nothing(tmp_path):
+    code = (
+        "import sys; from clipsearch.cli import run; run(sys.argv[1:]); "
+        "print(*[name for name in ('torch', 'transformers', 'openvino', 'sqlalchemy', 'alembic', 'PIL', 'tokenizers', "
+        "'huggingface_hub') if name in sys.modules])"
+    )
+    catalog = str(tmp_path / "c")
+    with Catalog.open(catalog, model="starter", create=True) as opened:
+        opened.index(sample_data_folder() / "food")
+    query = [sys.executable, "-c", code, "query", "a glazed donut", "--catalog", catalog]
+    first, second = (subprocess.run(query, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    *hits, loaded = second.splitlines()
+    assert hits == first.splitlines()[:-1]
+    assert loaded == ""
+    assert first.splitlines()[-1] == "openvino tokenizers"

@@ -473,8 +473,8 @@ def test_real_clip_vectors_through_store_index_and_reverse_lookup(tmp_path, shar
             contents.append(ContentRecord(digest, 1, 1, 1, "JPEG", None, None, None, None, row))
             files.append(FileRecord(root, f"{image}.jpg", 1, 1, digest))
         catalog._store.pictures.record(contents, files, model_id=catalog.model.model_id)
-        (stored,) = catalog._store.embeddings.rows_after("images", model_id=catalog.model.model_id, dim=dim)
-        paths = catalog._store.pictures.paths(stored.ids.tolist())
+        (stored,) = catalog._store.reader.rows_after("images", model_id=catalog.model.model_id, dim=dim)
+        paths = catalog._store.reader.paths(stored.ids.tolist())
         from clipsearch.captions import nearest_captions
 
         assert len(expected) == 7

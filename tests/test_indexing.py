@@ -262,6 +262,6 @@ def test_metadata_is_kept(library):
 
 def test_stored_embeddings_are_the_encoders(library):
     library.index()
-    (rows,) = library.store.embeddings.rows_after("images", model_id=library.model_id, dim=4)
+    (rows,) = library.store.reader.rows_after("images", model_id=library.model_id, dim=4)
     crops = np.array([np.full((8, 8, 3), COLOURS[name], np.uint8) for name in ("blue", "green", "red")])
     np.testing.assert_allclose(rows.embeddings, library.encoder.encode_images(crops), atol=1e-3)

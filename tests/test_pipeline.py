@@ -135,7 +135,7 @@ class TestOverlap:
     def test_pictures_are_stored_in_the_order_they_were_listed(self, library):
         paint(library, 3 * BATCH + 7)
         library.index()
-        paths = library.store.pictures.paths(range(1, 3 * BATCH + 8))
+        paths = library.store.reader.paths(range(1, 3 * BATCH + 8))
         assert [Path(paths[content_id][0]).name for content_id in sorted(paths)] == sorted(os.listdir(library.photos))
         assert library.encoder.batches == [BATCH, BATCH, BATCH, 7]
 

@@ -20,6 +20,7 @@ from clipsearch.errors import ClipSearchNotice
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.indexing.batches import Batch, Collector, encode_batch, file_records
 from clipsearch.indexing.changes import Changes, find_changes, full_path
+from clipsearch.runners.interrupt import DeferredInterrupt
 from clipsearch.runners.local import RunAhead, Wake, WorkAhead, default_workers
 from clipsearch.store import Scope, Store
 from clipsearch.types import SkippedFile
@@ -164,17 +165,19 @@ class Pipeline:
     def run(self) -> None:
         """To the end, or until Ctrl-C: then what is being encoded is still stored, and the rest is left for the next
         run."""
-        try:
-            self._listing.start()
-            while self._advance():
-                pass
-        except KeyboardInterrupt:
-            self._close()
-            if self._embedding is not None:
-                self._embedding.store_encoded()
-            raise
-        finally:
-            self._close()
+        with DeferredInterrupt(self._wake) as interrupt:
+            try:
+                self._listing.start()
+                while self._advance():
+                    interrupt.check()
+                interrupt.check()
+            except KeyboardInterrupt:
+                self._close()
+                if self._embedding is not None:
+                    self._embedding.store_encoded()
+                raise
+            finally:
+                self._close()
 
     def _advance(self) -> bool:
         """Moves on what can be moved, else waits; says whether the run goes on."""

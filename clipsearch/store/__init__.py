@@ -1,17 +1,32 @@
 """The SQL store: what is known. Everything else can be rebuilt from it."""
 
 import uuid
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.migrate import open_file
+from clipsearch.store.reader import Reader
+from clipsearch.store.records import (
+    ContentRecord,
+    EmbeddingRows,
+    FileRecord,
+    Kind,
+    KnownFile,
+    Scope,
+    StoredModel,
+    StoredSnapshot,
+    utc_now,
+)
 
-from clipsearch.store import tables
-from clipsearch.store.captions import CaptionStore
-from clipsearch.store.database import Database
-from clipsearch.store.embeddings import EmbeddingRows, EmbeddingStore, Kind, StoredSnapshot
-from clipsearch.store.models import ModelStore, StoredModel, utc_now
-from clipsearch.store.pictures import ContentRecord, FileRecord, KnownFile, PictureStore, Scope
-from clipsearch.store.runs import RunStore
+if TYPE_CHECKING:
+    from clipsearch.store.captions import CaptionStore
+    from clipsearch.store.database import Database
+    from clipsearch.store.embeddings import EmbeddingStore
+    from clipsearch.store.models import ModelStore
+    from clipsearch.store.pictures import PictureStore
+    from clipsearch.store.runs import RunStore
 
 __all__ = [
     "ContentRecord",
@@ -28,29 +43,61 @@ __all__ = [
 
 
 class Store:
-    """One part for each noun, all over the same database.
+    """One part for each noun, all over the same database; each is imported when it is first used, SQLAlchemy with it.
 
     Attributes:
         uuid: names this catalog; files derived from it carry it.
         backup: the copy made because an older schema was upgraded on opening, else None.
+        reader: what a search needs, without SQLAlchemy.
     """
 
     def __init__(self, directory: Path, *, create: bool = False) -> None:
-        """Opens the store in `directory`; see `Database` for the errors."""
-        self._database = Database(directory, create=create)
-        self.backup = self._database.backup
-        self.pictures = PictureStore(self._database)
-        self.captions = CaptionStore(self._database)
-        self.embeddings = EmbeddingStore(self._database)
-        self.models = ModelStore(self._database)
-        self.runs = RunStore(self._database)
-        self.uuid = self._find_uuid() or self._make_uuid()
+        """Opens the store in `directory`; see `migrate.open_file` for the errors."""
+        self._path, self.backup = open_file(directory, create=create)
+        self.reader = Reader(self._path)
+        self.uuid = self.reader.find_uuid() or self._make_uuid()
 
-    def _find_uuid(self) -> str | None:
-        with self._database.read() as connection:
-            return connection.execute(select(tables.catalog.c.uuid)).scalar()
+    @cached_property
+    def _database(self) -> "Database":
+        from clipsearch.store.database import Database
+
+        return Database(self._path)
+
+    @cached_property
+    def pictures(self) -> "PictureStore":
+        from clipsearch.store.pictures import PictureStore
+
+        return PictureStore(self._database)
+
+    @cached_property
+    def captions(self) -> "CaptionStore":
+        from clipsearch.store.captions import CaptionStore
+
+        return CaptionStore(self._database)
+
+    @cached_property
+    def embeddings(self) -> "EmbeddingStore":
+        from clipsearch.store.embeddings import EmbeddingStore
+
+        return EmbeddingStore(self._database)
+
+    @cached_property
+    def models(self) -> "ModelStore":
+        from clipsearch.store.models import ModelStore
+
+        return ModelStore(self._database)
+
+    @cached_property
+    def runs(self) -> "RunStore":
+        from clipsearch.store.runs import RunStore
+
+        return RunStore(self._database)
 
     def _make_uuid(self) -> str:
+        from sqlalchemy import insert, select
+
+        from clipsearch.store import tables
+
         made = str(uuid.uuid4())
         with self._database.write() as connection:
             # Two processes may open a new catalog at once: the first row wins.
@@ -61,7 +108,11 @@ class Store:
 
     @property
     def size_bytes(self) -> int:
-        return self._database.size_bytes
+        """The file with its write-ahead log."""
+        parts = (self._path, self._path.with_name(DATABASE_NAME + "-wal"))
+        return sum(part.stat().st_size for part in parts if part.exists())
 
     def close(self) -> None:
-        self._database.close()
+        self.reader.close()
+        if "_database" in self.__dict__:
+            self._database.close()

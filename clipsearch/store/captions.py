@@ -8,8 +8,9 @@ from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from clipsearch.store import tables
-from clipsearch.store.database import IN_LIMIT, Database
-from clipsearch.store.models import utc_now
+from clipsearch.store.connection import IN_LIMIT
+from clipsearch.store.database import Database
+from clipsearch.store.records import utc_now
 from clipsearch.vectors import to_bytes
 
 

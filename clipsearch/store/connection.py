@@ -5,6 +5,11 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+DATABASE_NAME = "catalog.sqlite3"
+
+# Parameters of one IN (...): SQLite allows 32,766. Source: https://sqlite.org/limits.html
+IN_LIMIT = 10_000
+
 # How long one process waits for another to finish its transaction.
 BUSY_TIMEOUT_S = 30.0
 

@@ -10,38 +10,16 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from clipsearch.errors import CatalogNotFoundError, StoreError
+from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite
-from clipsearch.store.migrate import upgrade
-
-DATABASE_NAME = "catalog.sqlite3"
-
-# Parameters of one IN (...): SQLite allows 32,766. Source: https://sqlite.org/limits.html
-IN_LIMIT = 10_000
 
 
 class Database:
     """The only holder of connections. Every method of the store is one `read()` or one `write()` block."""
 
-    def __init__(self, directory: Path, *, create: bool) -> None:
-        """Opens the catalog in `directory`, upgrading an older schema after a backup.
-
-        Raises:
-            CatalogNotFoundError: nothing there and `create` is false.
-            SchemaOutdatedError: written by a newer version.
-            StoreError: can't be made or opened.
-        """
-        self.path = directory / DATABASE_NAME
-        if not _exists(self.path):
-            if not create:
-                raise CatalogNotFoundError(f"no catalog in {directory}: make one with 'clipsearch index FOLDER'")
-            try:
-                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-                # For the owner only: paths, dates and places of somebody's pictures.
-                self.path.touch(mode=0o600)
-            except OSError as error:
-                raise StoreError(f"can't make a catalog in {directory}: {error.strerror}") from error
-        self.backup = upgrade(self.path)
+    def __init__(self, path: Path) -> None:
+        """`path`: of the file, with the newest schema; see `migrate.open_file`."""
+        self.path = path
         # The pool is named: for a URL without a file SQLAlchemy takes one that closes connections other threads use.
         self._engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1)
         event.listen(self._engine, "begin", _begin)
@@ -89,22 +67,6 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
-
-    @property
-    def size_bytes(self) -> int:
-        """The file with its write-ahead log."""
-        parts = (self.path, self.path.with_name(DATABASE_NAME + "-wal"))
-        return sum(part.stat().st_size for part in parts if part.exists())
-
-
-def _exists(path: Path) -> bool:
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise StoreError(f"can't open the catalog {path.parent}: {error.strerror}") from error
-    return True
 
 
 def _begin(connection: Connection) -> None:

@@ -1,11 +1,11 @@
-"""Brings a catalog's schema up to date with the Alembic migrations, after a backup copy."""
+"""Opens a catalog's file, and brings its schema up to date with the Alembic migrations, after a backup copy."""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from clipsearch.errors import SchemaOutdatedError, StoreError
-from clipsearch.store.connection import open_sqlite
+from clipsearch.errors import CatalogNotFoundError, SchemaOutdatedError, StoreError
+from clipsearch.store.connection import DATABASE_NAME, open_sqlite
 
 # The newest revision in migrations/versions; a test keeps both equal. It stands here so that opening an
 # up-to-date catalog need not import Alembic.
@@ -17,6 +17,30 @@ def migrations_folder() -> Path:
     package = Path(__file__).resolve().parents[1]
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"
+
+
+def open_file(directory: Path, *, create: bool) -> tuple[Path, Path | None]:
+    """Finds or makes the catalog's file, and upgrades an older schema after a backup.
+
+    Returns:
+        The file, and the backup where one was made.
+
+    Raises:
+        CatalogNotFoundError: nothing there and `create` is false.
+        SchemaOutdatedError: written by a newer version.
+        StoreError: can't be made or opened.
+    """
+    path = directory / DATABASE_NAME
+    if not _exists(path):
+        if not create:
+            raise CatalogNotFoundError(f"no catalog in {directory}: make one with 'clipsearch index FOLDER'")
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # For the owner only: paths, dates and places of somebody's pictures.
+            path.touch(mode=0o600)
+        except OSError as error:
+            raise StoreError(f"can't make a catalog in {directory}: {error.strerror}") from error
+    return path, upgrade(path)
 
 
 def current_revision(database: Path) -> str | None:
@@ -84,6 +108,16 @@ def upgrade(database: Path) -> Path | None:
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         raise StoreError(f"can't upgrade the catalog {database}: {error}") from error
     return backup
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StoreError(f"can't open the catalog {path.parent}: {error.strerror}") from error
+    return True
 
 
 def _back_up(database: Path, revision: str) -> Path:

@@ -1,52 +1,22 @@
 """Which models have embeddings in the catalog, and which one is in use."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from sqlalchemy import Row, func, insert, select, update
 
 from clipsearch.store import tables
 from clipsearch.store.database import Database
+from clipsearch.store.records import StoredModel, utc_now
 from clipsearch.types import ModelInfo
-
-
-@dataclass(frozen=True, slots=True)
-class StoredModel:
-    """A row of `models`; a generation grows when embeddings of that kind are deleted or replaced."""
-
-    model_id: int
-    name: str
-    fingerprint: str
-    dim: int
-    image_generation: int
-    caption_generation: int
-
-
-def utc_now() -> datetime:
-    """The time as SQL keeps it: UTC without a zone."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 class ModelStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find_current(self) -> StoredModel | None:
-        with self._database.read() as connection:
-            row = connection.execute(
-                select(tables.models).join(tables.catalog, tables.catalog.c.model_id == tables.models.c.model_id)
-            ).first()
-        return None if row is None else _stored(row)
-
     def find(self, fingerprint: str) -> StoredModel | None:
         with self._database.read() as connection:
             row = connection.execute(select(tables.models).where(tables.models.c.fingerprint == fingerprint)).first()
-        return None if row is None else _stored(row)
-
-    def find_by_id(self, model_id: int) -> StoredModel | None:
-        with self._database.read() as connection:
-            row = connection.execute(select(tables.models).where(tables.models.c.model_id == model_id)).first()
         return None if row is None else _stored(row)
 
     def add(self, *, name: str, fingerprint: str, dim: int) -> StoredModel:

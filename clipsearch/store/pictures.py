@@ -2,71 +2,17 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
-from clipsearch.store.database import IN_LIMIT, Database
-from clipsearch.store.models import utc_now
+from clipsearch.store.connection import IN_LIMIT
+from clipsearch.store.database import Database
+from clipsearch.store.records import ContentRecord, FileRecord, KnownFile, Scope, utc_now
 from clipsearch.vectors import to_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """A folder to look through: the whole of an indexed root, or a subfolder of it ("" is the root itself)."""
-
-    root_id: int
-    root: str
-    subfolder: str
-
-
-class KnownFile(NamedTuple):
-    """What the last run knew of a file; it has a content or a reason why it has none.
-
-    A tuple: a run over a million files makes a million of these.
-    """
-
-    file_id: int
-    size_bytes: int
-    mtime_ns: int
-    content_id: int | None
-    skip_reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ContentRecord:
-    """A new content: blake3 of the whole file, what EXIF says, and its unit-norm embedding (dim,)."""
-
-    blake3: bytes
-    size_bytes: int
-    width: int
-    height: int
-    format: str
-    taken_at: datetime | None
-    camera: str | None
-    latitude: float | None
-    longitude: float | None
-    embedding: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """A file as it was when it was read: `blake3` of a content that is stored, or a `skip_reason`."""
-
-    root_id: int
-    relative_path: str
-    size_bytes: int
-    mtime_ns: int
-    blake3: bytes | None
-    skip_reason: str | None = None
 
 
 class PictureStore:
@@ -197,22 +143,6 @@ class PictureStore:
             for start in range(0, len(rows), IN_LIMIT):
                 part = rows[start : start + IN_LIMIT]
                 connection.execute(delete(tables.files).where(tables.files.c.file_id.in_(part)))
-
-    def paths(self, content_ids: Sequence[int]) -> dict[int, list[str]]:
-        """Absolute paths of the files that have each content, sorted; contents without a file are left out."""
-        file, root = tables.files, tables.roots
-        found: dict[int, list[str]] = {}
-        with self._database.read() as connection:
-            for start in range(0, len(content_ids), IN_LIMIT):
-                part = [int(content_id) for content_id in content_ids[start : start + IN_LIMIT]]
-                rows = connection.execute(
-                    select(file.c.content_id, root.c.path, file.c.relative_path)
-                    .join(root, root.c.root_id == file.c.root_id)
-                    .where(file.c.content_id.in_(part))
-                )
-                for content_id, folder, relative in rows:
-                    found.setdefault(content_id, []).append(os.path.join(folder, relative))  # noqa: PTH118
-        return {content_id: sorted(paths) for content_id, paths in found.items()}
 
     def counts(self) -> tuple[int, int, int]:
         """(files with a content, different contents among them, skipped files)."""

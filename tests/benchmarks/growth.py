@@ -94,7 +94,7 @@ def _measure_searches(directory: Path, count: int) -> Iterator[tuple[str, str]]:
         yield "Catalog.search, p50", _ms(np.percentile(seconds, 50))
         yield "  p95", _ms(np.percentile(seconds, 95))
     with closing(Store(directory)) as store:
-        model = store.models.find_current()
+        model = store.reader.find_current_model()
         assert model is not None
         index = CatalogIndex("images", store=store, model_id=model.model_id, folder=directory / "indexes").get()
         rng = np.random.default_rng(0)
@@ -105,7 +105,7 @@ def _measure_searches(directory: Path, count: int) -> Iterator[tuple[str, str]]:
         found, _ = index.search(queries, _TOP_K, among=kept)
         rows = [
             rows.embeddings[np.isin(rows.ids, kept)]
-            for rows in store.embeddings.rows_after("images", model_id=model.model_id, dim=model.dim)
+            for rows in store.reader.rows_after("images", model_id=model.model_id, dim=model.dim)
         ]
     exact = np.sort(queries @ np.concatenate(rows).T, axis=1)[:, ::-1][:, :_TOP_K]
     assert found.shape == exact.shape

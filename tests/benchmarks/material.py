@@ -20,7 +20,7 @@ from clipsearch.encoders.load import load_encoder
 from clipsearch.index_files import write_snapshot
 from clipsearch.settings import STARTER
 from clipsearch.store import Store, StoredModel
-from clipsearch.store.database import DATABASE_NAME
+from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.vectors import normalise
 from tests.benchmarks.photos import large, small
 
@@ -128,7 +128,7 @@ def _parts(files: Iterator[tuple[bytes, int, int]]) -> Iterator[list[tuple[bytes
 def write_image_snapshot(directory: Path) -> None:
     """The index file of a catalog, made from SQL."""
     with closing(Store(directory)) as store:
-        current = store.models.find_current()
+        current = store.reader.find_current_model()
         assert current is not None
         write_snapshot("images", store=store, model_id=current.model_id, folder=directory / "indexes")
 

@@ -5,8 +5,8 @@ import sqlite3
 import numpy as np
 import pytest
 
-from clipsearch.store import ContentRecord, Store, database
-from clipsearch.store.database import DATABASE_NAME
+from clipsearch.store import ContentRecord, Store, reader
+from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.vectors import normalise
 
 
@@ -28,10 +28,10 @@ def test_rows_of_two_models_stay_apart(store):
         records = [content(number, model.dim) for number in range(1, 11)]
         store.pictures.record(records, [], model_id=model.model_id)
     for model in models:
-        parts = list(store.embeddings.rows_after("images", model_id=model.model_id, dim=model.dim, chunk=4))
+        parts = list(store.reader.rows_after("images", model_id=model.model_id, dim=model.dim, chunk=4))
         assert [part.embeddings.shape for part in parts] == [(4, model.dim), (4, model.dim), (2, model.dim)]
         assert len(set(np.concatenate([part.ids for part in parts]).tolist())) == 10
-        (later,) = store.embeddings.rows_after(
+        (later,) = store.reader.rows_after(
             "images", model_id=model.model_id, dim=model.dim, embedding_id=parts[1].last_embedding_id
         )
         np.testing.assert_array_equal(later.ids, parts[2].ids)
@@ -46,10 +46,10 @@ def test_asking_for_new_rows_reads_only_new_rows(tmp_path, monkeypatch):
         return connection
 
     Store(tmp_path, create=True).close()
-    monkeypatch.setattr(database, "open_sqlite", open_traced)
+    monkeypatch.setattr(reader, "open_sqlite", open_traced)
     store = Store(tmp_path)
-    assert list(store.embeddings.rows_after("images", model_id=1, dim=4, embedding_id=7)) == []
-    assert list(store.embeddings.rows_after("captions", model_id=1, dim=4, embedding_id=7)) == []
+    assert list(store.reader.rows_after("images", model_id=1, dim=4, embedding_id=7)) == []
+    assert list(store.reader.rows_after("captions", model_id=1, dim=4, embedding_id=7)) == []
     store.close()
     questions = [statement for statement in asked if "embedding_id >" in statement]
     assert len(questions) == 2

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 from clipsearch import Catalog
 from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, SchemaOutdatedError, StoreError
 from clipsearch.store import Store, connection, migrate
-from clipsearch.store.database import DATABASE_NAME
+from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, migrations_folder, upgrade
 from clipsearch.store.tables import metadata
 
@@ -137,9 +137,11 @@ def test_a_new_catalog_opens_while_another_process_holds_it(tmp_path, monkeypatc
         other.execute("PRAGMA journal_mode = DELETE")
         other.execute("BEGIN")
         other.execute("SELECT * FROM catalog").fetchall()
-        Store(tmp_path).close()
+        with contextlib.closing(Store(tmp_path)) as store:
+            assert store.models.list_all() == ()
         other.execute("COMMIT")
-    Store(tmp_path).close()
+    with contextlib.closing(Store(tmp_path)) as store:
+        assert store.models.list_all() == ()
     with contextlib.closing(sqlite3.connect(tmp_path / DATABASE_NAME)) as other:
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 

@@ -43,7 +43,7 @@ def test_a_copy_shares_its_content(store, model_id):
     store.pictures.record([content(1)], [file(root, "a.jpg", 1), file(root, "b/c.jpg", 1)], model_id=model_id)
     assert store.pictures.counts() == (2, 1, 0)
     assert store.embeddings.count("images", model_id=model_id) == 1
-    (paths,) = store.pictures.paths([1]).values()
+    (paths,) = store.reader.paths([1]).values()
     assert paths == ["/photos/a.jpg", "/photos/b/c.jpg"]
 
 
@@ -52,7 +52,7 @@ def test_recording_twice_changes_nothing(store, model_id):
     for _ in range(2):
         store.pictures.record([content(1)], [file(root, "a.jpg", 1)], model_id=model_id)
     assert store.pictures.counts() == (1, 1, 0)
-    assert [row.ids.tolist() for row in store.embeddings.rows_after("images", model_id=model_id, dim=4)] == [[1]]
+    assert [row.ids.tolist() for row in store.reader.rows_after("images", model_id=model_id, dim=4)] == [[1]]
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(store, model_id):
@@ -67,11 +67,11 @@ def test_embeddings_come_back_as_float16_keeps_them(store, model_id):
     root = store.pictures.add_root("/photos").root_id
     records = [content(number) for number in range(1, 31)]
     store.pictures.record(records, [file(root, f"{n}.jpg", n) for n in range(1, 31)], model_id=model_id)
-    chunks = list(store.embeddings.rows_after("images", model_id=model_id, dim=4, chunk=7))
+    chunks = list(store.reader.rows_after("images", model_id=model_id, dim=4, chunk=7))
     assert [len(chunk.ids) for chunk in chunks] == [7, 7, 7, 7, 2]
     rows = np.concatenate([chunk.embeddings for chunk in chunks])
     np.testing.assert_allclose(rows, [record.embedding for record in records], atol=5e-4)
-    later = list(store.embeddings.rows_after("images", model_id=model_id, dim=4, embedding_id=28))
+    later = list(store.reader.rows_after("images", model_id=model_id, dim=4, embedding_id=28))
     assert later[0].ids.tolist() == [29, 30]
     assert later[0].last_embedding_id == 30
 
@@ -82,7 +82,7 @@ def test_forgotten_files_leave_their_content(store, model_id):
     known = store.pictures.known_files(root, ["a.jpg"])
     store.pictures.remove_files([known["a.jpg"].file_id])
     assert store.pictures.counts() == (0, 0, 0)
-    assert store.pictures.paths([1]) == {}
+    assert store.reader.paths([1]) == {}
     assert store.pictures.has_embedding(bytes([1]) * 32, model_id=model_id)
 
 
@@ -101,7 +101,7 @@ def test_a_folder_around_known_ones_takes_them_in(store, model_id):
     around = store.pictures.add_root("/photos")
     assert [scope.root for scope in store.pictures.list_roots()] == ["/photos"]
     assert sorted(all_files(store, around)) == ["2023/x/a.jpg", "2024/x/a.jpg"]
-    assert store.pictures.paths([2]) == {2: ["/photos/2024/x/a.jpg"]}
+    assert store.reader.paths([2]) == {2: ["/photos/2024/x/a.jpg"]}
 
 
 def test_a_hidden_folder_that_was_named_stays_a_root_of_its_own(store):
@@ -126,7 +126,7 @@ def test_only_the_subfolder_is_known(store, model_id):
 def test_names_that_are_not_utf8(store, model_id):
     root = store.pictures.add_root("/photos/caf\udce9").root_id
     store.pictures.record([content(1)], [file(root, "\udcff\n.jpg", 1)], model_id=model_id)
-    assert store.pictures.paths([1]) == {1: ["/photos/caf\udce9/\udcff\n.jpg"]}
+    assert store.reader.paths([1]) == {1: ["/photos/caf\udce9/\udcff\n.jpg"]}
 
 
 def test_a_reason_goes_when_the_file_becomes_readable(store, model_id):

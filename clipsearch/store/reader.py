@@ -1,0 +1,110 @@
+"""What a search asks of the store, in plain SQL: to import SQLAlchemy takes longer than to answer."""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipsearch.errors import StoreError
+from clipsearch.store.connection import IN_LIMIT, open_sqlite
+from clipsearch.store.records import EmbeddingRows, Kind, StoredModel, StoredSnapshot
+from clipsearch.vectors import from_bytes
+
+_MODEL = "SELECT m.model_id, m.name, m.fingerprint, m.dim, m.image_generation, m.caption_generation FROM models m "
+_CURRENT = _MODEL + "JOIN catalog c ON c.model_id = m.model_id"
+_BY_ID = _MODEL + "WHERE m.model_id = ?"
+
+# A snapshot of another generation holds embeddings that were deleted since.
+_SNAPSHOT = (
+    "SELECT s.blake3, s.row_count, s.generation, s.last_embedding_id FROM snapshots s "
+    "JOIN models m ON m.model_id = s.model_id WHERE s.model_id = ? AND s.kind = ? AND s.generation = "
+    "CASE s.kind WHEN 'images' THEN m.image_generation ELSE m.caption_generation END"
+)
+
+# "+ 0" keeps SQLite from the index on model_id, which it would go through whole for each chunk, and for the question
+# whether there is anything new at all.
+_ROWS: dict[Kind, str] = {
+    "images": "SELECT embedding_id, content_id, embedding FROM image_embeddings ",
+    "captions": "SELECT embedding_id, caption_id, embedding FROM caption_embeddings ",
+}
+_AFTER = "WHERE model_id + 0 = ? AND embedding_id > ? ORDER BY embedding_id LIMIT ?"
+
+_PATHS = (
+    "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
+    "WHERE f.content_id IN ({})"
+)
+
+
+class Reader:
+    """One connection that only reads; may be used from any thread. Every method is one consistent state."""
+
+    def __init__(self, path: Path) -> None:
+        """`path`: of the SQLite file, with the newest schema."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def find_uuid(self) -> str | None:
+        """The catalog's; None before it is written for the first time."""
+        rows = self._rows("SELECT uuid FROM catalog")
+        return rows[0][0] if rows else None
+
+    def find_current_model(self) -> StoredModel | None:
+        """The model in use; None before the first index run."""
+        return _model(self._rows(_CURRENT))
+
+    def find_model(self, model_id: int) -> StoredModel | None:
+        return _model(self._rows(_BY_ID, model_id))
+
+    def find_snapshot(self, kind: Kind, *, model_id: int) -> StoredSnapshot | None:
+        """The index file in use; None when there is none, or embeddings in it were deleted since it was made."""
+        rows = self._rows(_SNAPSHOT, model_id, kind)
+        return StoredSnapshot(*rows[0]) if rows else None
+
+    def rows_after(
+        self, kind: Kind, *, model_id: int, dim: int, embedding_id: int = 0, chunk: int = 20_000
+    ) -> Iterator[EmbeddingRows]:
+        """Embeddings stored after row `embedding_id`, in chunks that bound the memory."""
+        while rows := self._rows(_ROWS[kind] + _AFTER, model_id, embedding_id, chunk):
+            embedding_id = rows[-1][0]
+            yield EmbeddingRows(
+                ids=np.array([row[1] for row in rows], dtype=np.int64),
+                embeddings=from_bytes([row[2] for row in rows], dim),
+                last_embedding_id=embedding_id,
+            )
+
+    def paths(self, content_ids: Sequence[int]) -> dict[int, list[str]]:
+        """Absolute paths of the files that have each content, sorted; contents without a file are left out."""
+        found: dict[int, list[str]] = {}
+        for start in range(0, len(content_ids), IN_LIMIT):
+            part = [int(content_id) for content_id in content_ids[start : start + IN_LIMIT]]
+            for content_id, folder, relative in self._rows(_PATHS.format(",".join("?" * len(part))), *part):
+                path = os.path.join(os.fsdecode(folder), os.fsdecode(relative))  # noqa: PTH118
+                found.setdefault(content_id, []).append(path)
+        return {content_id: sorted(paths) for content_id, paths in found.items()}
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        try:
+            with self._lock:
+                if self._connection is None:
+                    self._connection = open_sqlite(self._path)
+                return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"the catalog {self._path} failed: {error}") from error
+
+
+def _model(rows: list[Any]) -> StoredModel | None:
+    if not rows:
+        return None
+    model_id, name, *others = rows[0]
+    return StoredModel(model_id, os.fsdecode(name), *others)

@@ -1,0 +1,109 @@
+"""What goes into the store and comes out of it. Nothing here needs SQLAlchemy."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["images", "captions"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A row of `models`; a generation grows when embeddings of that kind are deleted or replaced."""
+
+    model_id: int
+    name: str
+    fingerprint: str
+    dim: int
+    image_generation: int
+    caption_generation: int
+
+
+def utc_now() -> datetime:
+    """The time as SQL keeps it: UTC without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A folder to look through: the whole of an indexed root, or a subfolder of it ("" is the root itself)."""
+
+    root_id: int
+    root: str
+    subfolder: str
+
+
+class KnownFile(NamedTuple):
+    """What the last run knew of a file; it has a content or a reason why it has none.
+
+    A tuple: a run over a million files makes a million of these.
+    """
+
+    file_id: int
+    size_bytes: int
+    mtime_ns: int
+    content_id: int | None
+    skip_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRecord:
+    """A new content: blake3 of the whole file, what EXIF says, and its unit-norm embedding (dim,)."""
+
+    blake3: bytes
+    size_bytes: int
+    width: int
+    height: int
+    format: str
+    taken_at: datetime | None
+    camera: str | None
+    latitude: float | None
+    longitude: float | None
+    embedding: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file as it was when it was read: `blake3` of a content that is stored, or a `skip_reason`."""
+
+    root_id: int
+    relative_path: str
+    size_bytes: int
+    mtime_ns: int
+    blake3: bytes | None
+    skip_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingRows:
+    """Some embeddings in the order they were stored.
+
+    Attributes:
+        ids: int64 (n,), content ids or caption ids.
+        embeddings: float32 (n, dim), unit-norm to the precision of float16.
+        last_embedding_id: the highest row number among them.
+    """
+
+    ids: NDArray[np.int64]
+    embeddings: NDArray[np.float32]
+    last_embedding_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSnapshot:
+    """An index file.
+
+    Attributes:
+        blake3: hex, of the whole file.
+        row_count: embeddings in it.
+        generation: of the embeddings when it was made.
+        last_embedding_id: it holds the rows of SQL up to this one.
+    """
+
+    blake3: str
+    row_count: int
+    generation: int
+    last_embedding_id: int
