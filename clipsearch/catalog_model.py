@@ -43,12 +43,11 @@ class CatalogModel:
     def row(self) -> StoredModel:
         """The first model of a new catalog is registered here. The catalog's own is known without loading it."""
         if self._row is None:
-            models = self._store.models
             current = self._store.reader.find_current_model()
             if current is not None and self._requested in (None, current.name):
                 self._row = current
                 return current
-            encoder = self.encoder
+            encoder, models = self.encoder, self._store.models
             self._row = models.find(encoder.fingerprint)
             if self._row is None:
                 self._row = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)

@@ -8,13 +8,15 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from clipsearch.errors import ModelError
+
+if TYPE_CHECKING:  # whoever only describes pictures needs no Pillow
+    from PIL import Image
 
 # Pixels that Pillow's widest filter, Lanczos, reaches to each side, times the scale.
 _WIDEST_SUPPORT = 3
@@ -68,7 +70,7 @@ class Preprocess:
 
 
 def resize_and_crop(
-    image: Image.Image, spec: Preprocess, *, box: tuple[float, float, float, float] | None = None
+    image: "Image.Image", spec: Preprocess, *, box: tuple[float, float, float, float] | None = None
 ) -> NDArray[np.uint8]:
     """Brings an upright RGB picture to the model's size, as transformers' PIL processors do.
 
@@ -161,8 +163,8 @@ def from_processor_config(config: Mapping[str, Any]) -> Preprocess:
 
 
 def _resize_box(
-    image: Image.Image, size: tuple[int, int], resample: int, box: tuple[float, float, float, float]
-) -> Image.Image:
+    image: "Image.Image", size: tuple[int, int], resample: int, box: tuple[float, float, float, float]
+) -> "Image.Image":
     """A part of an RGB picture, resized with Pillow's two passes in the order that the whole picture would take."""
     left, top, right, bottom = box
     scale = (bottom - top) / size[1]
@@ -178,7 +180,7 @@ def _resize_box(
     return image.resize(size, resample, box=(left, top, right, bottom))
 
 
-def _as_array(image: Image.Image) -> NDArray[np.uint8]:
+def _as_array(image: "Image.Image") -> NDArray[np.uint8]:
     # np.array, not asarray: a copy of its own, so that the resized picture is not kept alive.
     return np.array(image, dtype=np.uint8)
 

@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 
 from clipsearch.encoders import model_files
@@ -85,6 +84,8 @@ def _target(source: Path) -> Path:
 
 
 def _versions() -> dict[str, str]:
+    from importlib.metadata import version  # not for a query: it takes 20 ms
+
     return {name: version(name) for name in ("openvino", "torch", "transformers")}
 
 

@@ -1,5 +1,6 @@
 """Models of transformers, compiled: the same rows, without torch."""
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -112,7 +113,7 @@ def test_a_model_that_cannot_be_compiled_is_served_by_torch_and_not_tried_again(
     with pytest.raises(ModelError, match="can't be compiled: no such operation"):
         load_encoder(str(source), runtime="openvino")
     # Other versions may do better.
-    monkeypatch.setattr(compile_cache, "version", lambda name: "another")
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "another")
     with pytest.warns(ClipSearchNotice, match="can't be compiled"):
         load_encoder(str(source))
     assert len(tried) == 3
