@@ -18,6 +18,7 @@ from PIL import Image
 
 from clipsearch.errors import ImageReadError
 from clipsearch.images.decode import _to_rgb, decode_image, upright_rgb
+from tests.images.orientations import TURNED_BACK
 from tests.make_hostile import png_of_zeros
 
 
@@ -44,15 +45,6 @@ def corners(image: Image.Image) -> list[tuple[int, ...]]:
 
 
 UPRIGHT = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]
-TURNED_BACK = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 class TestOrientation:

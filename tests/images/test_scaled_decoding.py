@@ -22,6 +22,7 @@ from clipsearch.images.decode import decode_image
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.preprocess import Preprocess, resize_and_crop
 from clipsearch.query_pictures import embed_pictures
+from tests.images.orientations import TURNED_BACK
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -54,17 +55,6 @@ def crops(content: bytes | Path, spec: Preprocess) -> tuple[NDArray[np.int16], N
         resize_and_crop(scaled.image, spec, box=scaled.box).astype(np.int16),
         resize_and_crop(full.image, spec).astype(np.int16),
     )
-
-
-TURNED_BACK = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
