@@ -68,6 +68,16 @@ class Preprocess:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
 
+    @property
+    def scale(self) -> tuple[float, ...]:
+        """Pixel values are byte * scale - shift, per channel."""
+        return tuple(self.rescale_factor / std for std in self.std)
+
+    @property
+    def shift(self) -> tuple[float, ...]:
+        """See `scale`."""
+        return tuple(mean / std for mean, std in zip(self.mean, self.std, strict=True))
+
 
 def resize_and_crop(
     image: "Image.Image", spec: Preprocess, *, box: tuple[float, float, float, float] | None = None
@@ -119,8 +129,7 @@ def resize_and_crop(
 
 def to_pixel_values(crops: NDArray[np.uint8], spec: Preprocess) -> NDArray[np.float32]:
     """Rescales and normalises: (n, height, width, 3) uint8 → (n, 3, height, width) float32, contiguous."""
-    scale = np.array([spec.rescale_factor / std for std in spec.std], dtype=np.float32)
-    shift = np.array([mean / std for mean, std in zip(spec.mean, spec.std, strict=True)], dtype=np.float32)
+    scale, shift = np.array(spec.scale, dtype=np.float32), np.array(spec.shift, dtype=np.float32)
     pixel_values = crops.transpose(0, 3, 1, 2).astype(np.float32, order="C")
     pixel_values *= scale[:, None, None]
     pixel_values -= shift[:, None, None]

@@ -15,15 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsearch.encoders.base import MIN_COSINE
 from clipsearch.encoders.compiled import CompiledEncoder, can_calculate_with, import_openvino
 from clipsearch.encoders.compiled_spec import CompiledSpec, Precision, write_spec
-from clipsearch.encoders.transformers_encoder import TransformersEncoder, projected_features
+from clipsearch.encoders.transformers_encoder import TransformersEncoder, pixel_values_of, projected_features
 from clipsearch.errors import ModelError
 from clipsearch.preprocess import Preprocess
-
-# A compiled model whose rows are farther from those of transformers is not used. bf16 arithmetic on ViT-B/32 gives
-# 0.9999; 0.999 moves a cosine between a text and a picture by less than the models' own noise.
-MIN_COSINE = 0.999
 
 # Short and long, other scripts, more tokens than fit, next to nothing.
 _CHECK_TEXTS = (
@@ -60,18 +57,13 @@ def compile_model(source: Path, target: Path) -> None:
 class _ImageTower(torch.nn.Module):
     """uint8 crops (n, height, width, 3) → unit-norm rows (n, dim)."""
 
-    scale: torch.Tensor
-    shift: torch.Tensor
-
     def __init__(self, model: Any, preprocess: Preprocess) -> None:
         super().__init__()
         self._model = model
-        pairs = zip(preprocess.mean, preprocess.std, strict=True)
-        self.register_buffer("scale", torch.tensor([preprocess.rescale_factor / std for std in preprocess.std]))
-        self.register_buffer("shift", torch.tensor([mean / std for mean, std in pairs]))
+        self._preprocess = preprocess
 
     def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        pixel_values = (crops.float() * self.scale - self.shift).permute(0, 3, 1, 2)
+        pixel_values = pixel_values_of(crops, self._preprocess)
         features = projected_features(self._model.get_image_features(pixel_values=pixel_values))
         return torch.nn.functional.normalize(features, dim=-1)
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from clipsearch.encoders import model_files
-from clipsearch.encoders.base import ProbabilityHead
+from clipsearch.encoders.base import MIN_COSINE, ProbabilityHead
 from clipsearch.encoders.chunking import Offsets, chunk_texts, mean_of_chunks
 from clipsearch.encoders.devices import choose_device
 from clipsearch.encoders.fingerprint import fingerprint_of
@@ -27,9 +27,6 @@ from clipsearch.vectors import normalise
 IMAGE_BATCH = 32
 DEVICE_IMAGE_BATCH = 256
 TEXT_BATCH = 64
-
-# Half precision is used where its rows agree with single precision; the same bound as for compiled models.
-_MIN_HALF_COSINE = 0.999
 
 # Settings that are not visible in the weights' shapes and change the result.
 _SETTINGS = (
@@ -145,25 +142,22 @@ class TransformersEncoder:
 
     def _image_features(self, crops: NDArray[np.uint8]) -> torch.Tensor:
         """(n, dim) projected, not normalised. What travels to the device are bytes, a quarter of the float values."""
-        spec = self.preprocess
-        scale = torch.tensor([spec.rescale_factor / std for std in spec.std], device=self.device)
-        shift = torch.tensor([mean / std for mean, std in zip(spec.mean, spec.std, strict=True)], device=self.device)
         with torch.inference_mode():
-            pixel_values = (torch.from_numpy(crops).to(self.device).float() * scale - shift).permute(0, 3, 1, 2)
+            pixel_values = pixel_values_of(torch.from_numpy(crops).to(self.device), self.preprocess)
             output = self.model.get_image_features(pixel_values=pixel_values.contiguous().to(self.model.dtype))
             return projected_features(output)
 
     def _try_half_precision(self) -> None:
         shape = (4, self.preprocess.height, self.preprocess.width, 3)
         crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        single = [self._unit_norm(self._image_features(crops), "picture"), self.encode_texts(["a cat", "snow"])]
+        single = np.concatenate([self.encode_images(crops), self.encode_texts(["a cat", "snow"])])
         model, self.model = self.model, copy.deepcopy(self.model).half()
         try:
-            half = [self._unit_norm(self._image_features(crops), "picture"), self.encode_texts(["a cat", "snow"])]
+            half = np.concatenate([self.encode_images(crops), self.encode_texts(["a cat", "snow"])])
         except ModelError:  # numbers beyond the range of float16
             self.model = model
             return
-        if min(float((a * b).sum(axis=1).min()) for a, b in zip(single, half, strict=True)) < _MIN_HALF_COSINE:
+        if float((single * half).sum(axis=1).min()) < MIN_COSINE:
             self.model = model
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -318,6 +312,12 @@ def _load_tokenizer(directory: Path, name: str) -> Any:
 def _first_line(error: Exception) -> str:
     text = str(error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def pixel_values_of(crops: torch.Tensor, spec: Preprocess) -> torch.Tensor:
+    """`preprocess.to_pixel_values` on any device: uint8 (n, height, width, 3) → float32 (n, 3, height, width)."""
+    scale, shift = (torch.tensor(values, device=crops.device) for values in (spec.scale, spec.shift))
+    return (crops.float() * scale - shift).permute(0, 3, 1, 2)
 
 
 def projected_features(output: Any) -> torch.Tensor:
