@@ -1,7 +1,6 @@
 """What this machine does: rates, latencies and memory, measured with the user's own model and catalog."""
 
 import io
-import os
 import shutil
 import statistics
 import subprocess
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from clipsearch import settings
 from clipsearch.catalog import Catalog
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_chosen_encoder
@@ -84,7 +84,12 @@ def measure(
         InputError: the folder has no pictures.
     """
     tell = on_stage or (lambda what: None)
-    encoder = _load_encoder(directory, model, device, runtime)
+    is_there = _has_pictures(directory)
+    if is_there:
+        with Catalog.open(directory, model=model, device=device, runtime=runtime) as catalog:
+            encoder = catalog.encoder
+    else:
+        encoder = load_chosen_encoder(model, device=device, runtime=runtime)
     given = {"--model": model or encoder.name, "--device": device, "--runtime": runtime}
     options = [part for option, value in given.items() if value is not None for part in (option, value)]
     with tempfile.TemporaryDirectory(prefix="clipsearch-bench-") as name:
@@ -97,7 +102,7 @@ def measure(
             rates.append(_measure_rate(what, pictures, encoder, scratch))
             peak_bytes = max(peak_bytes, _peak_bytes(["index", str(pictures), "--catalog", str(indexed), *options]))
         tell("queries")
-        searched = directory if _has_pictures(directory) else indexed
+        searched = directory if is_there else indexed
         cold_s = statistics.median(_cold_query(searched, options) for _ in range(_COLD_QUERIES))
         with Catalog.open(searched, model=model, device=device, runtime=runtime) as catalog:
             catalog.search("a photo")
@@ -105,7 +110,7 @@ def measure(
         search_ms, count = _measure_search(searched)
     return BenchReport(
         model=encoder.name,
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cores=settings.core_count(),
         rates=tuple(rates),
         peak_memory_bytes=peak_bytes or None,
         searched_pictures=count,
@@ -114,13 +119,6 @@ def measure(
         query_p95_ms=statistics.quantiles(warm_ms, n=20)[-1],
         cold_query_s=cold_s,
     )
-
-
-def _load_encoder(directory: Path, model: str | None, device: str | None, runtime: str | None) -> Encoder:
-    if not _has_pictures(directory):
-        return load_chosen_encoder(model, device=device, runtime=runtime)
-    with Catalog.open(directory, model=model, device=device, runtime=runtime) as catalog:
-        return catalog.encoder
 
 
 def _has_pictures(directory: Path) -> bool:
@@ -176,9 +174,10 @@ def _measure_rate(what: str, folder: Path, encoder: Encoder, scratch: Path) -> I
     encoder.encode_images(_read_all(tasks[:1], encoder))  # what is loaded once is loaded now
     read_s, encode_s, index_s = [], [], []
     for number in range(_ROUNDS):
+        start = perf_counter()
         crops = _read_all(tasks, encoder)
-        read_s.append(_seconds(lambda: _read_all(tasks, encoder)))
-        encode_s.append(_seconds(lambda: _encode_all(crops, encoder)))  # noqa: B023 (called at once)
+        read_s.append(perf_counter() - start)
+        encode_s.append(_seconds(partial(_encode_all, crops, encoder)))
         index_s.append(_seconds(partial(_index, folder, encoder, scratch / f"{folder.name}-{number}")))
     decode_rate, encode_rate = len(tasks) / statistics.median(read_s), len(crops) / statistics.median(encode_s)
     return IndexRate(

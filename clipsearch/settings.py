@@ -56,6 +56,12 @@ def runtime_name() -> str | None:
     return os.environ.get("CLIPSEARCH_RUNTIME") or None
 
 
+def core_count() -> int:
+    """Processor cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def sample_data_folder() -> Path:
     """The sample pictures: inside the installed package, else at the top of a checkout."""
     package = Path(__file__).resolve().parent

@@ -5,7 +5,6 @@ models give unit-norm rows. The starter model that comes with the package is one
 """
 
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch import settings
 from clipsearch.encoders.chunking import Offsets, chunk_texts, mean_of_chunks
 from clipsearch.encoders.compiled_spec import CompiledSpec, Precision, read_spec
 from clipsearch.encoders.fingerprint import cache_dir
@@ -54,7 +54,7 @@ class CompiledEncoder:
         self.head = self.spec.head
         # Four inferences a core: at the end of a batch cores wait for the last one. With two that took a tenth of the
         # time, with four a twentieth.
-        self.batch_size = min(4 * _IMAGE_ROWS * (os.cpu_count() or 1), 256)
+        self.batch_size = min(4 * _IMAGE_ROWS * settings.core_count(), 256)
         self._image_queue: Any = None
         self._text_request: Any = None
         self._tokenizer: Any = None

@@ -4,7 +4,6 @@ Whoever takes never waits here, so that one thread can serve several of these: w
 token in `wake`, which all of them share.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
+
+from clipsearch import settings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,10 +27,8 @@ _WORKER_BYTES = 200_000_000
 def default_workers() -> int:
     """One thread a core that this process may use, and one more: reading waits for the disk. Fewer when memory is
     short."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    available = _available_bytes()
-    return cores + 1 if available is None else max(1, min(cores + 1, available // _WORKER_BYTES))
+    wanted, available = settings.core_count() + 1, _available_bytes()
+    return wanted if available is None else max(1, min(wanted, available // _WORKER_BYTES))
 
 
 def _available_bytes() -> int | None:
