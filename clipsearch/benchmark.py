@@ -208,7 +208,7 @@ def _encode_all(crops: NDArray[np.uint8], encoder: Encoder) -> None:
 def _index(folder: Path, encoder: Encoder, directory: Path) -> None:
     with closing(Store(directory, create=True)) as store:
         model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
-        scope = store.pictures.add_root(str(folder.resolve()))
+        scope = store.roots.add(str(folder.resolve()))
         index_folders([scope], store=store, encoder=encoder, model_id=model.model_id)
 
 

@@ -122,7 +122,7 @@ class Catalog:
 
         encoder = self._model.load(name)
         model = self._store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
-        there = [scope for scope in self._store.pictures.list_roots() if os.path.isdir(scope.root)]  # noqa: PTH112
+        there = [scope for scope in self._store.roots.list_all() if os.path.isdir(scope.root)]  # noqa: PTH112
         report = index_folders(
             there,
             store=self._store,
@@ -189,9 +189,9 @@ class Catalog:
         Raises:
             InputError: a folder is missing or is a file, or none was ever indexed.
         """
-        pictures = self._store.pictures
+        roots = self._store.roots
         if not folders:
-            known = pictures.list_roots()
+            known = roots.list_all()
             if not known:
                 raise InputError("no folder was indexed before: say which, as in 'clipsearch index FOLDER'")
             return lambda: known
@@ -199,7 +199,7 @@ class Catalog:
         places: list[str] = []
         for folder in folders:
             place = os.path.realpath(settings.expand_user(folder))
-            scope = pictures.find_scope(place) if prune and not os.path.lexists(place) else None
+            scope = roots.find_scope(place) if prune and not os.path.lexists(place) else None
             if scope is not None:
                 gone.append(scope)
             else:
@@ -214,7 +214,7 @@ class Catalog:
                 for holder in (other.rstrip(os.sep) + os.sep for other in places)
             )
         ]
-        return lambda: [*map(pictures.add_root, outer), *gone]
+        return lambda: [*map(roots.add, outer), *gone]
 
     def search(self, query: "PictureSource", *, top_k: int = 10) -> list[SearchHit]:
         """The pictures nearest to words (str) or to a picture (a Path or a Pillow image), best first.
@@ -313,7 +313,7 @@ class Catalog:
             directory=str(self.directory),
             model=None if current is None else current.name,
             models=self._store.models.list_all(),
-            folders=tuple(scope.root for scope in self._store.pictures.list_roots()),
+            folders=tuple(scope.root for scope in self._store.roots.list_all()),
             files=files,
             pictures=pictures,
             skipped=skipped,

@@ -39,7 +39,7 @@ class Library:
 
     def index(self, **options) -> IndexReport:
         self.encoder.images_seen = 0
-        scopes = [self.store.pictures.add_root(str(options.pop("folder", self.photos)))]
+        scopes = [self.store.roots.add(str(options.pop("folder", self.photos)))]
         return index_folders(scopes, store=self.store, encoder=self.encoder, model_id=self.model_id, **options)
 
     def find(self, words: str, top_k: int = 10) -> list[str]:

@@ -466,7 +466,7 @@ def test_real_clip_vectors_through_store_index_and_reverse_lookup(tmp_path, shar
     with Catalog.open(tmp_path / "c", model="golden", create=True) as catalog:
         report = catalog.add_captions(texts["names"].tolist())
         assert report.added == 1203
-        root = catalog._store.pictures.add_root("/photos").root_id
+        root = catalog._store.roots.add("/photos").root_id
         contents, files = [], []
         for image, row in zip(images["names"].tolist(), normalise(images["emb"]), strict=True):
             digest = image.encode().ljust(32)

@@ -237,7 +237,7 @@ def test_one_folder_that_can_not_be_listed_does_not_stop_the_others(library, tmp
 
     library.index()
     monkeypatch.setattr(changes, "ImageWalk", refusing)
-    scopes = [library.store.pictures.add_root(str(folder)) for folder in (library.photos, other)]
+    scopes = [library.store.roots.add(str(folder)) for folder in (library.photos, other)]
     report = index_folders(scopes, store=library.store, encoder=library.encoder, model_id=library.model_id)
     assert (report.embedded, report.removed) == (1, 0)
     assert [skipped.path for skipped in report.skipped] == [str(library.photos)]

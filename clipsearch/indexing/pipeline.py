@@ -222,7 +222,7 @@ class Pipeline:
         if changes.gone:
             self._forget(changes)
         if changes.is_missing and self._prune and not changes.scope.subfolder:
-            self._store.pictures.remove_root(changes.scope.root_id)
+            self._store.roots.remove(changes.scope.root_id)
 
     def _forget(self, changes: Changes) -> None:
         if changes.is_empty and not self._prune:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clipsearch.store.embeddings import EmbeddingStore
     from clipsearch.store.models import ModelStore
     from clipsearch.store.pictures import PictureStore
+    from clipsearch.store.roots import RootStore
     from clipsearch.store.runs import RunStore
 
 __all__ = [
@@ -62,6 +63,12 @@ class Store:
         from clipsearch.store.database import Database
 
         return Database(self._path)
+
+    @cached_property
+    def roots(self) -> "RootStore":
+        from clipsearch.store.roots import RootStore
+
+        return RootStore(self._database)
 
     @cached_property
     def pictures(self) -> "PictureStore":

@@ -64,7 +64,7 @@ def catalog(directory: Path, pictures: Path, *, encoder: Encoder, seed: int = 0)
     shutil.rmtree(directory, ignore_errors=True)
     place = os.path.realpath(pictures)
     with closing(Store(directory, create=True)) as store:
-        scope = store.pictures.add_root(place)
+        scope = store.roots.add(place)
         row = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
         store.models.set_current(row.model_id)
     rng = np.random.default_rng(seed)

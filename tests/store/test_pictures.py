@@ -39,7 +39,7 @@ def all_files(store: Store, scope: Scope) -> list[str]:
 
 
 def test_a_copy_shares_its_content(store, model_id):
-    root = store.pictures.add_root("/photos").root_id
+    root = store.roots.add("/photos").root_id
     store.pictures.record([content(1)], [file(root, "a.jpg", 1), file(root, "b/c.jpg", 1)], model_id=model_id)
     assert store.pictures.counts() == (2, 1, 0)
     assert store.embeddings.count("images", model_id=model_id) == 1
@@ -48,7 +48,7 @@ def test_a_copy_shares_its_content(store, model_id):
 
 
 def test_recording_twice_changes_nothing(store, model_id):
-    root = store.pictures.add_root("/photos").root_id
+    root = store.roots.add("/photos").root_id
     for _ in range(2):
         store.pictures.record([content(1)], [file(root, "a.jpg", 1)], model_id=model_id)
     assert store.pictures.counts() == (1, 1, 0)
@@ -56,7 +56,7 @@ def test_recording_twice_changes_nothing(store, model_id):
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(store, model_id):
-    root = store.pictures.add_root("/photos").root_id
+    root = store.roots.add("/photos").root_id
     with pytest.raises(KeyError):
         store.pictures.record([content(1)], [file(root, "a.jpg", 1), file(root, "b.jpg", 9)], model_id=model_id)
     assert store.pictures.counts() == (0, 0, 0)
@@ -64,7 +64,7 @@ def test_a_batch_is_stored_whole_or_not_at_all(store, model_id):
 
 
 def test_embeddings_come_back_as_float16_keeps_them(store, model_id):
-    root = store.pictures.add_root("/photos").root_id
+    root = store.roots.add("/photos").root_id
     records = [content(number) for number in range(1, 31)]
     store.pictures.record(records, [file(root, f"{n}.jpg", n) for n in range(1, 31)], model_id=model_id)
     chunks = list(store.reader.rows_after("images", model_id=model_id, dim=4, chunk=7))
@@ -77,7 +77,7 @@ def test_embeddings_come_back_as_float16_keeps_them(store, model_id):
 
 
 def test_forgotten_files_leave_their_content(store, model_id):
-    root = store.pictures.add_root("/photos")
+    root = store.roots.add("/photos")
     store.pictures.record([content(1)], [file(root.root_id, "a.jpg", 1)], model_id=model_id)
     known = store.pictures.known_files(root, ["a.jpg"])
     store.pictures.remove_files([known["a.jpg"].file_id])
@@ -87,50 +87,50 @@ def test_forgotten_files_leave_their_content(store, model_id):
 
 
 def test_a_folder_inside_a_known_one_is_part_of_it(store):
-    root = store.pictures.add_root("/photos")
-    inside = store.pictures.add_root("/photos/2024/may")
+    root = store.roots.add("/photos")
+    inside = store.roots.add("/photos/2024/may")
     assert (inside.root_id, inside.subfolder) == (root.root_id, "2024/may")
     # A name that begins alike is another folder.
-    assert store.pictures.add_root("/photos-old").root_id != root.root_id
+    assert store.roots.add("/photos-old").root_id != root.root_id
 
 
 def test_a_folder_around_known_ones_takes_them_in(store, model_id):
     for folder, number in (("/photos/2023", 1), ("/photos/2024", 2)):
-        root = store.pictures.add_root(folder).root_id
+        root = store.roots.add(folder).root_id
         store.pictures.record([content(number)], [file(root, "x/a.jpg", number)], model_id=model_id)
-    around = store.pictures.add_root("/photos")
-    assert [scope.root for scope in store.pictures.list_roots()] == ["/photos"]
+    around = store.roots.add("/photos")
+    assert [scope.root for scope in store.roots.list_all()] == ["/photos"]
     assert sorted(all_files(store, around)) == ["2023/x/a.jpg", "2024/x/a.jpg"]
     assert store.reader.paths([2]) == {2: ["/photos/2024/x/a.jpg"]}
 
 
 def test_a_hidden_folder_that_was_named_stays_a_root_of_its_own(store):
-    hidden = store.pictures.add_root("/photos/.private")
-    around = store.pictures.add_root("/photos")
-    assert [scope.root for scope in store.pictures.list_roots()] == ["/photos/.private", "/photos"]
-    assert store.pictures.add_root("/photos/.private/2024") == Scope(hidden.root_id, "/photos/.private", "2024")
-    assert store.pictures.find_scope("/photos/.private/2024").root_id == hidden.root_id
-    assert store.pictures.find_scope("/photos/2024") == Scope(around.root_id, "/photos", "2024")
-    assert store.pictures.find_scope("/elsewhere") is None
-    other = store.pictures.add_root("/other/.secret")
-    assert store.pictures.add_root("/other/.secret") == other
+    hidden = store.roots.add("/photos/.private")
+    around = store.roots.add("/photos")
+    assert [scope.root for scope in store.roots.list_all()] == ["/photos/.private", "/photos"]
+    assert store.roots.add("/photos/.private/2024") == Scope(hidden.root_id, "/photos/.private", "2024")
+    assert store.roots.find_scope("/photos/.private/2024").root_id == hidden.root_id
+    assert store.roots.find_scope("/photos/2024") == Scope(around.root_id, "/photos", "2024")
+    assert store.roots.find_scope("/elsewhere") is None
+    other = store.roots.add("/other/.secret")
+    assert store.roots.add("/other/.secret") == other
 
 
 def test_only_the_subfolder_is_known(store, model_id):
-    root = store.pictures.add_root("/photos").root_id
+    root = store.roots.add("/photos").root_id
     files = [file(root, path, 1) for path in ("a/1.jpg", "ab/2.jpg", "a/b/3.jpg", "4.jpg")]
     store.pictures.record([content(1)], files, model_id=model_id)
-    assert sorted(all_files(store, store.pictures.add_root("/photos/a"))) == ["a/1.jpg", "a/b/3.jpg"]
+    assert sorted(all_files(store, store.roots.add("/photos/a"))) == ["a/1.jpg", "a/b/3.jpg"]
 
 
 def test_names_that_are_not_utf8(store, model_id):
-    root = store.pictures.add_root("/photos/caf\udce9").root_id
+    root = store.roots.add("/photos/caf\udce9").root_id
     store.pictures.record([content(1)], [file(root, "\udcff\n.jpg", 1)], model_id=model_id)
     assert store.reader.paths([1]) == {1: ["/photos/caf\udce9/\udcff\n.jpg"]}
 
 
 def test_a_reason_goes_when_the_file_becomes_readable(store, model_id):
-    root = store.pictures.add_root("/photos")
+    root = store.roots.add("/photos")
     store.pictures.record([], [file(root.root_id, "a.jpg", None, "truncated")], model_id=model_id)
     assert store.pictures.known_files(root, ["a.jpg"])["a.jpg"].skip_reason == "truncated"
     assert store.pictures.counts() == (0, 0, 1)
@@ -140,7 +140,7 @@ def test_a_reason_goes_when_the_file_becomes_readable(store, model_id):
 
 
 def test_what_a_second_model_lacks(store, model_id):
-    root = store.pictures.add_root("/photos")
+    root = store.roots.add("/photos")
     records = [content(1), content(2)]
     store.pictures.record(records, [file(root.root_id, "a.jpg", 1), file(root.root_id, "b.jpg", 2)], model_id=model_id)
     other = store.models.add(name="other", fingerprint="cd" * 32, dim=4).model_id
@@ -169,7 +169,7 @@ def test_captions_are_kept_once_and_removed_with_their_embeddings(store, model_i
 
 
 def test_many_threads_ask_while_one_writes(store, model_id):
-    root = store.pictures.add_root("/photos").root_id
+    root = store.roots.add("/photos").root_id
 
     def ask(number: int) -> bool:
         return store.pictures.has_embedding(bytes([number % 250]) * 32, model_id=model_id)
@@ -183,7 +183,7 @@ def test_many_threads_ask_while_one_writes(store, model_id):
 
 
 def test_known_files_that_were_not_seen(store, model_id):
-    root = store.pictures.add_root("/photos").root_id
+    root = store.roots.add("/photos").root_id
     files = [file(root, path, 1) for path in ("a/1.jpg", "a/2.jpg", "a0.jpg", "a!.jpg", "b.jpg")]
     store.pictures.record([content(1)], files, model_id=model_id)
     seen = nothing_seen(store)

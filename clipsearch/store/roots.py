@@ -1,0 +1,80 @@
+"""The folders that were indexed."""
+
+import os
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from clipsearch.store import tables
+from clipsearch.store.database import Database
+from clipsearch.store.records import Scope, utc_now
+
+
+class RootStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, folder: str) -> Scope:
+        """Registers an absolute folder.
+
+        A folder inside a known root is a subfolder of that root; known roots inside the folder become part of it,
+        so that no file is ever known under two roots.
+        """
+        roots = tables.roots
+        with self._database.write() as connection:
+            known = {row.path: row.root_id for row in connection.execute(select(roots.c.root_id, roots.c.path))}
+            for path, root_id in known.items():
+                if folder == path:
+                    return Scope(root_id, path, "")
+                if _is_inside(folder, path, os.sep) and not _is_hidden(_relative(folder, path)):
+                    return Scope(root_id, path, _relative(folder, path))
+            root_id = connection.execute(
+                insert(roots).values(path=folder, added_at=utc_now()).returning(roots.c.root_id)
+            ).scalar_one()
+            for path, child_id in known.items():
+                # A hidden folder was asked for by name: a search of the folder around it leaves it out.
+                if _is_inside(path, folder, os.sep) and not _is_hidden(_relative(path, folder)):
+                    _absorb(connection, child_id, _relative(path, folder), into=root_id)
+        return Scope(root_id, folder, "")
+
+    def find_scope(self, folder: str) -> Scope | None:
+        """The known root that is or holds an absolute folder; changes nothing."""
+        inside = [scope for scope in self.list_all() if folder == scope.root or _is_inside(folder, scope.root, os.sep)]
+        if not inside:
+            return None
+        root = max(inside, key=lambda scope: len(scope.root))
+        return root if folder == root.root else Scope(root.root_id, root.root, _relative(folder, root.root))
+
+    def remove(self, root_id: int) -> None:
+        """Forgets a root that has no files any more."""
+        has_files = select(tables.files.c.file_id).where(tables.files.c.root_id == root_id).exists()
+        with self._database.write() as connection:
+            connection.execute(delete(tables.roots).where(tables.roots.c.root_id == root_id, ~has_files))
+
+    def list_all(self) -> list[Scope]:
+        with self._database.read() as connection:
+            rows = connection.execute(select(tables.roots).order_by(tables.roots.c.root_id))
+            return [Scope(row.root_id, row.path, "") for row in rows]
+
+
+def _is_inside(path: str, folder: str, separator: str) -> bool:
+    return path.startswith(folder if folder.endswith(separator) else folder + separator)
+
+
+def _is_hidden(relative_path: str) -> bool:
+    return any(part.startswith(".") for part in relative_path.split("/"))
+
+
+def _relative(path: str, folder: str) -> str:
+    """As relative paths are kept: parts joined by "/" on every system."""
+    return os.path.relpath(path, folder).replace(os.sep, "/")
+
+
+def _absorb(connection: Connection, root_id: int, prefix: str, *, into: int) -> None:
+    """Moves the files of one root below another."""
+    file = tables.files
+    rows = connection.execute(select(file.c.file_id, file.c.relative_path).where(file.c.root_id == root_id)).all()
+    for file_id, relative in rows:
+        connection.execute(
+            update(file).where(file.c.file_id == file_id).values(root_id=into, relative_path=f"{prefix}/{relative}")
+        )
+    connection.execute(delete(tables.roots).where(tables.roots.c.root_id == root_id))
