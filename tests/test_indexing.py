@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -122,6 +123,113 @@ def test_an_emptied_folder_removes_nothing_unless_told(library):
     assert len(library.find("red")) == 3
     assert counts(library.index(prune=True)) == {"removed": 3}
     assert library.find("red") == []
+
+
+def test_a_drive_that_comes_back_costs_nothing(library, monkeypatch):
+    library.index()
+    away = library.photos.parent / "away"
+    library.photos.rename(away)
+    library.photos.mkdir()
+    assert counts(library.index(prune=True)) == {"removed": 3}
+    assert library.find("red") == []
+    library.photos.rmdir()
+    away.rename(library.photos)
+    monkeypatch.setattr("clipsearch.images.reading.open_regular_file", None)  # nothing is read
+    assert counts(library.index()) == {"found": 3, "reused": 3}
+    assert counts(library.index()) == {"found": 3, "unchanged": 3}
+    assert library.find("red")[0] == "red.png"
+
+
+def test_a_file_that_comes_back_changed_is_read(library):
+    library.index()
+    (library.photos / "red.png").unlink()
+    assert counts(library.index()) == {"found": 2, "unchanged": 2, "removed": 1}
+    library.paint("red.png", "yellow")
+    assert counts(library.index()) == {"found": 3, "embedded": 1, "unchanged": 2}
+    assert library.find("yellow")[0] == "red.png"
+
+
+def test_a_file_that_comes_back_is_embedded_with_a_model_that_is_new(library):
+    library.index()
+    (library.photos / "red.png").rename(library.photos.parent / "away.png")
+    library.index()
+    library.encoder = ColourEncoder("other colours")
+    library.model_id = library.store.models.add(name="other", fingerprint=library.encoder.fingerprint, dim=4).model_id
+    assert counts(library.index()) == {"found": 2, "embedded": 2}
+    (library.photos.parent / "away.png").rename(library.photos / "red.png")
+    assert counts(library.index()) == {"found": 3, "embedded": 1, "unchanged": 2}
+    assert library.find("red")[0] == "red.png"
+
+
+class TestManyVanish:
+    @pytest.fixture
+    def many(self, library):
+        for number in range(247):
+            library.paint(f"part {number % 5}/{number}.png", (number, 255 - number, 7))
+        library.index()  # 250 files
+        return library
+
+    def remove(self, library, number: int) -> None:
+        for path in sorted(library.photos.rglob("*.png"))[:number]:
+            path.unlink()
+
+    def test_a_few_are_removed(self, many):
+        self.remove(many, 50)
+        assert counts(many.index()) == {"found": 200, "unchanged": 200, "removed": 50}
+
+    def test_more_than_fifty_and_a_fifth_are_kept_until_told(self, many):
+        self.remove(many, 51)
+        for _ in range(2):
+            with pytest.warns(ClipSearchNotice, match="51 of 250 pictures in .* have vanished at once: nothing is rem"):
+                assert counts(many.index()) == {"found": 199, "unchanged": 199}
+        assert many.store.pictures.counts()[0] == 250
+        assert counts(many.index(prune=True)) == {"found": 199, "unchanged": 199, "removed": 51}
+
+    def test_those_that_were_moved_have_not_vanished(self, many):
+        (many.photos / "part 1").rename(many.photos / "best of all")
+        (many.photos / "part 2").rename(many.photos / "second")
+        assert counts(many.index()) == {"found": 250, "unchanged": 151, "reused": 99, "removed": 99}
+
+    def test_those_that_are_ignored_now_have_not_vanished(self, many):
+        (many.photos / ".clipsearchignore").write_text("part*\n")
+        assert counts(many.index()) == {"found": 3, "unchanged": 3, "removed": 247}
+        (many.photos / ".clipsearchignore").write_text("*\n")
+        assert counts(many.index()) == {"removed": 3}
+
+
+def test_another_drive_in_the_place_of_the_one_before(library, monkeypatch):
+    from clipsearch.indexing import removal
+
+    library.index()
+    monkeypatch.setattr(removal, "find_volume", lambda folder: "uuid another")
+    assert counts(library.index()) == {"found": 3, "unchanged": 3}  # as when a drive is copied to a larger one
+    (library.photos / "red.png").unlink()
+    assert counts(library.index()) == {"found": 2, "unchanged": 2, "removed": 1}
+    monkeypatch.setattr(removal, "find_volume", lambda folder: "uuid a third")
+    (library.photos / "blue.png").unlink()
+    for _ in range(2):
+        with pytest.warns(ClipSearchNotice, match="another drive than before, without 1 file that was indexed: no"):
+            assert counts(library.index()) == {"found": 1, "unchanged": 1}
+    assert counts(library.index(prune=True)) == {"found": 1, "unchanged": 1, "removed": 1}
+
+
+def test_a_slow_folder_beside_one_with_removed_files_loses_nothing(library, monkeypatch):
+    """Numbers of removed files must not be given to new ones that are still listed."""
+    for number in range(40):
+        library.paint(f"x/{number}.png", (number, 0, 0))
+    library.index(folder=library.photos / "x")
+    for path in (library.photos / "x").iterdir():
+        path.unlink()
+    library.paint("x/one.png", "white")
+    for number in range(40):
+        library.paint(f"y/{number % 4}/{number}.png", (0, number, 9))
+    scopes = [library.store.roots.add(str(library.photos / name)) for name in "xy"]
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (time.sleep(0.05), scandir(path))[1])
+    monkeypatch.setattr(changes, "_COMPARED_AFTER_S", 0.0)
+    report = index_folders(scopes, store=library.store, encoder=library.encoder, model_id=library.model_id)
+    assert counts(report) == {"found": 41, "embedded": 41, "removed": 40}
+    assert library.store.pictures.counts()[0] == 41
 
 
 def test_a_subfolder_alone_leaves_the_rest(library):

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 import weakref
 from pathlib import Path
 
@@ -46,10 +47,12 @@ def assert_consistent(library: Library, report, total: int) -> None:
 
 def threads() -> list[threading.Thread]:
     """Those that go on; one that was started in the very moment of Ctrl-C ends by itself."""
-    ours = [thread for thread in threading.enumerate() if thread.name.startswith("clipsearch")]
-    for thread in ours:
-        thread.join(WAIT_S)
-    return [thread for thread in ours if thread.is_alive()]
+    end = time.monotonic() + WAIT_S
+    while ours := [thread for thread in threading.enumerate() if thread.name.startswith("clipsearch")]:
+        if time.monotonic() > end:
+            break
+        time.sleep(0.01)
+    return ours
 
 
 class TestOverlap:

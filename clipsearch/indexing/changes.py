@@ -7,7 +7,7 @@ from time import perf_counter
 
 from clipsearch.errors import InputError
 from clipsearch.images.find import FoundImage, ImageWalk, UnseenPath
-from clipsearch.store import Scope, Store
+from clipsearch.store import GONE_BEFORE, SEEN, Scope, Store
 from clipsearch.types import SkippedFile
 
 # Files are compared with SQL when so many are listed or so much time has gone by, whichever is sooner.
@@ -22,10 +22,14 @@ class Changes:
     Attributes:
         found: picture files, and places that could not be looked at.
         to_read: relative paths of files that are new, or changed, or have no embedding of the model yet.
+        returned: ids of files that were gone and are there again, as they were.
         unchanged: number of files that are as they were.
         skipped: files known to be unreadable, and what could not be looked at.
         unsupported: lower-case suffix → number of pictures of kinds that can't be read; comes last.
-        gone: ids of known files that are not there any more; comes last, when the whole folder was listed.
+        gone: relative paths, by id, of known files that are not there any more; comes last, when the whole folder was
+            listed.
+        known: number of files that were there the last time; only where some are gone.
+        is_last: the whole folder was listed.
         is_empty: no picture was found in the whole folder.
         is_missing: the folder itself is not there.
     """
@@ -33,10 +37,13 @@ class Changes:
     scope: Scope
     found: int = 0
     to_read: list[str] = field(default_factory=list)
+    returned: list[int] = field(default_factory=list)
     unchanged: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
     unsupported: Mapping[str, int] = field(default_factory=dict)
-    gone: list[int] = field(default_factory=list)
+    gone: dict[int, str] = field(default_factory=dict)
+    known: int = 0
+    is_last: bool = False
     is_empty: bool = False
     is_missing: bool = False
 
@@ -49,7 +56,7 @@ def find_changes(scopes: Sequence[Scope], *, store: Store, model_id: int) -> Ite
     """Lists the folders and compares them with what is known. Some of the changes are empty: there is one at least
     for every folder below, so that whoever draws them can stop soon."""
     # Contents without an embedding of the model: one file of each is read again, and taken out of the set.
-    missing = store.pictures.contents_without_embedding(model_id=model_id)
+    missing = store.pictures.contents_without_embedding(model_id=model_id, with_removed=True)
     for scope in scopes:
         yield from _changes_in(scope, store=store, missing=missing)
 
@@ -59,7 +66,7 @@ def full_path(scope: Scope, relative_path: str) -> str:
 
 
 def _changes_in(scope: Scope, *, store: Store, missing: set[int]) -> Iterator[Changes]:
-    # 1 for every known file that is seen; those that this run or another process adds have higher numbers.
+    # A mark for every known file that is seen; those that this run or another process adds have higher numbers.
     seen = bytearray(store.pictures.last_file_id() + 1)
     try:
         walk = ImageWalk(scope.root, subfolder=scope.subfolder)
@@ -68,8 +75,8 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int]) -> Iterator[Ch
         if os.path.isdir(folder):  # noqa: PTH112
             yield Changes(scope, found=1, skipped=[SkippedFile(folder, str(error))])
         else:
-            gone = list(store.pictures.files_besides(scope, seen))
-            yield Changes(scope, gone=gone, is_empty=True, is_missing=True)
+            gone = store.pictures.files_besides(scope, seen)
+            yield Changes(scope, gone=gone, known=len(gone), is_last=True, is_empty=True, is_missing=True)
         return
     found = 0
     listed: list[FoundImage] = []
@@ -88,7 +95,9 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int]) -> Iterator[Ch
     last.found += len(walk.unseen)
     last.skipped += [SkippedFile(full_path(scope, unseen.relative_path), unseen.reason) for unseen in walk.unseen]
     besides = store.pictures.files_besides(scope, seen)
-    last.gone = [file_id for file_id, path in besides.items() if not _is_unseen(path, walk.unseen)]
+    last.gone = {file_id: path for file_id, path in besides.items() if not _is_unseen(path, walk.unseen)}
+    last.known = store.pictures.count_in(scope, below=len(seen)) if last.gone else 0
+    last.is_last = True
     yield last
 
 
@@ -103,15 +112,19 @@ def _compare(
             changes.to_read.append(image.relative_path)
             continue
         if old.file_id < len(seen):
-            seen[old.file_id] = 1
+            seen[old.file_id] = GONE_BEFORE if old.is_removed else SEEN
         if (old.size_bytes, old.mtime_ns) != (image.size_bytes, image.mtime_ns):
+            changes.to_read.append(image.relative_path)
+        elif old.content_id is not None and old.content_id in missing:
+            missing.discard(old.content_id)
+            changes.to_read.append(image.relative_path)
+        elif old.is_removed and old.content_id is not None:
+            changes.returned.append(old.file_id)
+        elif old.is_removed:
             changes.to_read.append(image.relative_path)
         elif old.content_id is None:
             reason = old.skip_reason or "unreadable"
             changes.skipped.append(SkippedFile(full_path(scope, image.relative_path), reason))
-        elif old.content_id in missing:
-            missing.discard(old.content_id)
-            changes.to_read.append(image.relative_path)
         else:
             changes.unchanged += 1
     return changes

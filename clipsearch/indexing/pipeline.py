@@ -7,7 +7,6 @@ The caller's thread moves things from one stage to the next and is the only one 
 names of files may pile up; of pictures there are never more than a few batches.
 """
 
-import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,10 +15,10 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import ClipSearchNotice
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.indexing.batches import Batch, Collector, encode_batch, file_records
 from clipsearch.indexing.changes import Changes, find_changes, full_path
+from clipsearch.indexing.removal import remove_gone
 from clipsearch.runners.interrupt import DeferredInterrupt
 from clipsearch.runners.local import RunAhead, Wake, WorkAhead, default_workers
 from clipsearch.store import Scope, Store
@@ -159,6 +158,7 @@ class Pipeline:
         self._on_progress = on_progress
         self._wake: Wake = SimpleQueue()
         self._to_read: deque[tuple[Scope, str]] = deque()
+        self._listed: list[Changes] = []  # the last ones of every folder
         self._embedding: Embedding | None = None  # made for the first file: most runs have none
         self._listing = RunAhead(find_changes(scopes, store=store, model_id=model_id), wake=self._wake)
 
@@ -170,7 +170,10 @@ class Pipeline:
                 self._listing.start()
                 while self._advance():
                     interrupt.check()
-                interrupt.check()
+                # Last of all: a file that was moved is known in its new place by now.
+                for changes in self._listed:
+                    interrupt.check()
+                    self._run.removed += remove_gone(changes, store=self._store, prune=self._prune)
             except KeyboardInterrupt:
                 self._close()
                 if self._embedding is not None:
@@ -219,23 +222,11 @@ class Pipeline:
         for suffix, count in changes.unsupported.items():
             run.unsupported[suffix] = run.unsupported.get(suffix, 0) + count
         self._to_read.extend((changes.scope, path) for path in changes.to_read)
-        if changes.gone:
-            self._forget(changes)
-        if changes.is_missing and self._prune and not changes.scope.subfolder:
-            self._store.roots.remove(changes.scope.root_id)
-
-    def _forget(self, changes: Changes) -> None:
-        if changes.is_empty and not self._prune:
-            warnings.warn(
-                f"{changes.folder} is not there or holds no pictures any more that are not ignored, "
-                f"{len(changes.gone)} were indexed: nothing is removed, in case its drive is not mounted. If they are "
-                "really gone: clipsearch index --prune",
-                ClipSearchNotice,
-                stacklevel=2,
-            )
-            return
-        self._store.pictures.remove_files(changes.gone)
-        self._run.removed += len(changes.gone)
+        if changes.returned:
+            self._store.pictures.restore_files(changes.returned)
+            run.reused += len(changes.returned)
+        if changes.is_last:
+            self._listed.append(changes)
 
     def _close(self) -> None:
         # All of them first, then wait for each.

@@ -9,6 +9,8 @@ from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.migrate import open_file
 from clipsearch.store.reader import Reader
 from clipsearch.store.records import (
+    GONE_BEFORE,
+    SEEN,
     ContentRecord,
     EmbeddingRows,
     FileRecord,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from clipsearch.store.runs import RunStore
 
 __all__ = [
+    "GONE_BEFORE",
+    "SEEN",
     "ContentRecord",
     "EmbeddingRows",
     "FileRecord",

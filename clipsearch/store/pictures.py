@@ -1,9 +1,10 @@
 """Files, and the contents those files have."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -11,7 +12,15 @@ from clipsearch.errors import StoreError
 from clipsearch.store import tables
 from clipsearch.store.connection import IN_LIMIT
 from clipsearch.store.database import Database
-from clipsearch.store.records import ContentRecord, FileRecord, KnownFile, Scope, utc_now
+from clipsearch.store.records import (
+    GONE_BEFORE,
+    SEEN,
+    ContentRecord,
+    FileRecord,
+    KnownFile,
+    Scope,
+    utc_now,
+)
 from clipsearch.vectors import to_bytes
 
 
@@ -20,14 +29,15 @@ class PictureStore:
         self._database = database
 
     def known_files(self, scope: Scope, relative_paths: Sequence[str]) -> dict[str, KnownFile]:
-        """Those of the paths that earlier runs knew."""
+        """Those of the paths that earlier runs knew, those that were gone included."""
         known: dict[str, KnownFile] = {}
         with self._database.read() as connection:
             for start in range(0, len(relative_paths), IN_LIMIT):
                 paths = {os.fsencode(path): path for path in relative_paths[start : start + IN_LIMIT]}
                 # As text and as plain rows: asked for every file in every run. Only question marks are filled in.
                 rows = connection.exec_driver_sql(
-                    "SELECT relative_path, file_id, size_bytes, mtime_ns, content_id, skip_reason FROM files "  # noqa: S608
+                    "SELECT relative_path, file_id, size_bytes, mtime_ns, content_id, skip_reason, "  # noqa: S608
+                    "removed_at IS NOT NULL FROM files "
                     f"WHERE root_id = ? AND relative_path IN ({','.join('?' * len(paths))})",
                     (scope.root_id, *paths),
                 )
@@ -40,20 +50,40 @@ class PictureStore:
             return connection.execute(select(func.max(tables.files.c.file_id))).scalar() or 0
 
     def files_besides(self, scope: Scope, seen: bytearray) -> dict[int, str]:
-        """Relative paths, by file id, of the known files of a scope up to number `len(seen) - 1`, but for those
-        that `seen[file_id]` marks with 1."""
+        """Relative paths, by file id, of the files of a scope that were there, up to number `len(seen) - 1`, but for
+        those that have a mark in `seen[file_id]`: SEEN or GONE_BEFORE."""
         file = tables.files
-        is_in_scope = and_(file.c.root_id == scope.root_id, file.c.file_id < len(seen))
-        if scope.subfolder:
-            # "0" is the character after "/".
-            first, end = f"{scope.subfolder}/", f"{scope.subfolder}0"
-            is_in_scope = and_(is_in_scope, file.c.relative_path > first, file.c.relative_path < end)
+        wanted = and_(_is_in(scope), file.c.file_id < len(seen))
         with self._database.read() as connection:
-            count = connection.execute(select(func.count()).select_from(file).where(is_in_scope)).scalar_one()
-            if count == seen.count(1):
+            count = connection.execute(select(func.count()).select_from(file).where(wanted)).scalar_one()
+            if count == seen.count(SEEN) and not seen.count(GONE_BEFORE):
                 return {}
-            rows = connection.execute(select(file.c.file_id, file.c.relative_path).where(is_in_scope))
+            rows = connection.execute(select(file.c.file_id, file.c.relative_path).where(wanted))
             return {file_id: path for file_id, path in rows if not seen[file_id]}
+
+    def count_in(self, scope: Scope, *, below: int) -> int:
+        """Files of a scope that were there, up to number `below - 1`."""
+        wanted = and_(_is_in(scope), tables.files.c.file_id < below)
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(tables.files).where(wanted)).scalar_one()
+
+    def last_of_their_content(self, file_ids: Sequence[int]) -> list[int]:
+        """Those of the files whose content no file has that is there and not among them: what would be lost."""
+        file = tables.files
+        with self._database.read() as connection:
+            contents: dict[int, int | None] = {}
+            for part in _parts(file_ids):
+                rows = connection.execute(select(file.c.file_id, file.c.content_id).where(file.c.file_id.in_(part)))
+                contents.update({row[0]: row[1] for row in rows})
+            kept: set[int] = set()
+            for part in _parts([content_id for content_id in contents.values() if content_id is not None]):
+                others = connection.execute(
+                    select(file.c.content_id, file.c.file_id).where(
+                        file.c.content_id.in_(part), file.c.removed_at.is_(None)
+                    )
+                )
+                kept.update(content_id for content_id, file_id in others if file_id not in contents)
+        return [file_id for file_id, content_id in contents.items() if content_id not in kept]
 
     def has_embedding(self, blake3: bytes, *, model_id: int) -> bool:
         """True when this content is stored with an embedding of the model. Safe to call from any thread."""
@@ -65,16 +95,15 @@ class PictureStore:
             )
             return found.first() is not None
 
-    def contents_without_embedding(self, *, model_id: int) -> set[int]:
-        """Contents that have a file and that the model has not embedded yet."""
+    def contents_without_embedding(self, *, model_id: int, with_removed: bool = False) -> set[int]:
+        """Contents that have a file and that the model has not embedded yet. `with_removed`: the file may be gone."""
         file, embedding = tables.files, tables.image_embeddings
         embedded = select(embedding.c.content_id).where(embedding.c.model_id == model_id)
+        wanted = select(file.c.content_id).where(file.c.content_id.is_not(None), file.c.content_id.not_in(embedded))
+        if not with_removed:
+            wanted = wanted.where(file.c.removed_at.is_(None))
         with self._database.read() as connection:
-            return set(
-                connection.execute(
-                    select(file.c.content_id).where(file.c.content_id.is_not(None), file.c.content_id.not_in(embedded))
-                ).scalars()
-            )
+            return set(connection.execute(wanted).scalars())
 
     def record(self, contents: Sequence[ContentRecord], files: Sequence[FileRecord], *, model_id: int) -> None:
         """Stores contents with their embeddings and the files that have them, all or nothing.
@@ -93,15 +122,22 @@ class PictureStore:
                     ) from error
 
     def remove_files(self, file_ids: Iterable[int]) -> None:
-        """Forgets files. Their contents and embeddings stay."""
-        rows = list(file_ids)
+        """Marks files as gone: they are not found any more. What is known of them stays until garbage is collected."""
+        self._set_removed(file_ids, utc_now())
+
+    def restore_files(self, file_ids: Iterable[int]) -> None:
+        """Files that were gone are there again."""
+        self._set_removed(file_ids, None)
+
+    def _set_removed(self, file_ids: Iterable[int], removed_at: datetime | None) -> None:
         with self._database.write() as connection:
-            for start in range(0, len(rows), IN_LIMIT):
-                part = rows[start : start + IN_LIMIT]
-                connection.execute(delete(tables.files).where(tables.files.c.file_id.in_(part)))
+            for part in _parts(list(file_ids)):
+                connection.execute(
+                    update(tables.files).where(tables.files.c.file_id.in_(part)).values(removed_at=removed_at)
+                )
 
     def counts(self) -> tuple[int, int, int]:
-        """(files with a content, different contents among them, skipped files)."""
+        """(files with a content, different contents among them, skipped files), without those that are gone."""
         file = tables.files
         with self._database.read() as connection:
             row = connection.execute(
@@ -109,9 +145,24 @@ class PictureStore:
                     func.count(file.c.content_id),
                     func.count(file.c.content_id.distinct()),
                     func.count() - func.count(file.c.content_id),
-                )
+                ).where(file.c.removed_at.is_(None))
             ).one()
         return row[0], row[1], row[2]
+
+
+def _is_in(scope: Scope) -> ColumnElement[bool]:
+    file = tables.files
+    is_there = and_(file.c.root_id == scope.root_id, file.c.removed_at.is_(None))
+    if not scope.subfolder:
+        return is_there
+    # "0" is the character after "/".
+    first, end = f"{scope.subfolder}/", f"{scope.subfolder}0"
+    return and_(is_there, file.c.relative_path > first, file.c.relative_path < end)
+
+
+def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), IN_LIMIT):
+        yield numbers[start : start + IN_LIMIT]
 
 
 def _content_ids(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
@@ -166,6 +217,7 @@ def _upsert_files(connection: Connection, files: Sequence[FileRecord]) -> None:
                 "mtime_ns": fresh.mtime_ns,
                 "content_id": fresh.content_id,
                 "skip_reason": fresh.skip_reason,
+                "removed_at": None,
             },
         ),
         [

@@ -35,7 +35,7 @@ _AFTER = "WHERE model_id + 0 = ? AND embedding_id > ? ORDER BY embedding_id LIMI
 
 _PATHS = (
     "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
-    "WHERE f.content_id IN ({})"
+    "WHERE f.removed_at IS NULL AND f.content_id IN ({})"
 )
 
 
@@ -78,7 +78,8 @@ class Reader:
             )
 
     def paths(self, content_ids: Sequence[int]) -> dict[int, list[str]]:
-        """Absolute paths of the files that have each content, sorted; contents without a file are left out."""
+        """Absolute paths of the files that have each content, sorted; files that are gone and contents without any are
+        left out."""
         found: dict[int, list[str]] = {}
         for start in range(0, len(content_ids), IN_LIMIT):
             part = [int(content_id) for content_id in content_ids[start : start + IN_LIMIT]]

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 Kind = Literal["images", "captions"]
 
+# Marks of a file that was listed, see `PictureStore.files_besides`: it was there before, or it had been gone.
+SEEN = 1
+GONE_BEFORE = 2
+
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
@@ -40,6 +44,9 @@ class KnownFile(NamedTuple):
     """What the last run knew of a file; it has a content or a reason why it has none.
 
     A tuple: a run over a million files makes a million of these.
+
+    Attributes:
+        is_removed: it was gone when it was last looked for.
     """
 
     file_id: int
@@ -47,6 +54,7 @@ class KnownFile(NamedTuple):
     mtime_ns: int
     content_id: int | None
     skip_reason: str | None
+    is_removed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,21 @@ class RootStore:
         """
         roots = tables.roots
         with self._database.write() as connection:
-            known = {row.path: row.root_id for row in connection.execute(select(roots.c.root_id, roots.c.path))}
-            for path, root_id in known.items():
-                if folder == path:
-                    return Scope(root_id, path, "")
+            # One that is gone is no holder of others, but it may have come back.
+            rows = connection.execute(select(roots.c.root_id, roots.c.path, roots.c.removed_at)).all()
+            known = {row.path: row.root_id for row in rows if row.removed_at is None}
+            root_id = next((row.root_id for row in rows if row.path == folder), None)
+            if folder in known:
+                return Scope(known[folder], folder, "")
+            for path, holder_id in known.items():
                 if _is_inside(folder, path, os.sep) and not _is_hidden(_relative(folder, path)):
-                    return Scope(root_id, path, _relative(folder, path))
-            root_id = connection.execute(
-                insert(roots).values(path=folder, added_at=utc_now()).returning(roots.c.root_id)
-            ).scalar_one()
+                    return Scope(holder_id, path, _relative(folder, path))
+            if root_id is None:
+                root_id = connection.execute(
+                    insert(roots).values(path=folder, added_at=utc_now()).returning(roots.c.root_id)
+                ).scalar_one()
+            else:
+                connection.execute(update(roots).where(roots.c.root_id == root_id).values(removed_at=None))
             for path, child_id in known.items():
                 # A hidden folder was asked for by name: a search of the folder around it leaves it out.
                 if _is_inside(path, folder, os.sep) and not _is_hidden(_relative(path, folder)):
@@ -45,15 +51,27 @@ class RootStore:
         return root if folder == root.root else Scope(root.root_id, root.root, _relative(folder, root.root))
 
     def remove(self, root_id: int) -> None:
-        """Forgets a root that has no files any more."""
-        has_files = select(tables.files.c.file_id).where(tables.files.c.root_id == root_id).exists()
-        with self._database.write() as connection:
-            connection.execute(delete(tables.roots).where(tables.roots.c.root_id == root_id, ~has_files))
+        """Marks a root as gone for good, as the user has said; its files are to be marked by themselves."""
+        self._set(root_id, removed_at=utc_now())
+
+    def find_volume(self, root_id: int) -> str | None:
+        """What the root lay on when all its files were last seen, see `images.volume`."""
+        with self._database.read() as connection:
+            return connection.execute(select(tables.roots.c.volume).where(tables.roots.c.root_id == root_id)).scalar()
+
+    def set_volume(self, root_id: int, volume: str | None) -> None:
+        self._set(root_id, volume=volume)
 
     def list_all(self) -> list[Scope]:
         with self._database.read() as connection:
-            rows = connection.execute(select(tables.roots).order_by(tables.roots.c.root_id))
+            rows = connection.execute(
+                select(tables.roots).where(tables.roots.c.removed_at.is_(None)).order_by(tables.roots.c.root_id)
+            )
             return [Scope(row.root_id, row.path, "") for row in rows]
+
+    def _set(self, root_id: int, **values: object) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(tables.roots).where(tables.roots.c.root_id == root_id).values(**values))
 
 
 def _is_inside(path: str, folder: str, separator: str) -> bool:
@@ -70,11 +88,11 @@ def _relative(path: str, folder: str) -> str:
 
 
 def _absorb(connection: Connection, root_id: int, prefix: str, *, into: int) -> None:
-    """Moves the files of one root below another."""
+    """Moves the files of one root below another, which may know some of them from before they were taken out of it."""
     file = tables.files
     rows = connection.execute(select(file.c.file_id, file.c.relative_path).where(file.c.root_id == root_id)).all()
     for file_id, relative in rows:
-        connection.execute(
-            update(file).where(file.c.file_id == file_id).values(root_id=into, relative_path=f"{prefix}/{relative}")
-        )
+        place = f"{prefix}/{relative}"
+        connection.execute(delete(file).where(file.c.root_id == into, file.c.relative_path == place))
+        connection.execute(update(file).where(file.c.file_id == file_id).values(root_id=into, relative_path=place))
     connection.execute(delete(tables.roots).where(tables.roots.c.root_id == root_id))

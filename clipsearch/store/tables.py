@@ -4,7 +4,8 @@
                         captions ──< caption_embeddings >──┘
 
 A file points at its content, a content has one embedding a model: a copy, a rename or a move costs no second embedding.
-Contents stay when their last file goes, so that a file that comes back costs nothing either.
+Files that are gone are marked, and contents stay when their last file goes, so that a drive that comes back costs
+nothing either; `garbage` deletes both.
 """
 
 import os
@@ -79,12 +80,16 @@ models = Table(
     Column("added_at", DateTime, nullable=False),
 )
 
+# `volume` is what the folder lay on when all its files were last seen, see `images.volume`; `removed_at` is set when
+# the user has said that the folder is gone.
 roots = Table(
     "roots",
     metadata,
     Column("root_id", RowId, primary_key=True),
     Column("path", PathBytes, nullable=False, unique=True),
     Column("added_at", DateTime, nullable=False),
+    Column("removed_at", DateTime, nullable=True),
+    Column("volume", String, nullable=True),
 )
 
 # Width and height are those of the upright picture. taken_at is the camera's local time, as EXIF has it.
@@ -105,7 +110,8 @@ contents = Table(
     sqlite_autoincrement=True,
 )
 
-# A file has a content or a reason why it has none; size and mtime say when to look again.
+# A file has a content or a reason why it has none; size and mtime say when to look again. One that is gone has the time
+# when that was seen.
 files = Table(
     "files",
     metadata,
@@ -116,6 +122,7 @@ files = Table(
     Column("mtime_ns", BigInteger, nullable=False),
     Column("content_id", ForeignKey("contents.content_id"), nullable=True),
     Column("skip_reason", String, nullable=True),
+    Column("removed_at", DateTime, nullable=True),
     UniqueConstraint("root_id", "relative_path"),
 )
 Index("ix_files_content_id", files.c.content_id)

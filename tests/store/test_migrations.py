@@ -1,6 +1,7 @@
 """The migrations and the tables say the same, and an old catalog is upgraded and then used."""
 
 import contextlib
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -12,14 +13,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from PIL import Image
 from sqlalchemy import create_engine
 
 from clipsearch import Catalog
 from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, SchemaOutdatedError, StoreError
-from clipsearch.store import Store, connection, migrate
+from clipsearch.indexing import index_folders
+from clipsearch.store import Scope, Store, connection, migrate
 from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, migrations_folder, upgrade
 from clipsearch.store.tables import metadata
+from tests.fakes import COLOURS, ColourEncoder
 
 
 def test_head_is_the_newest_migration():
@@ -79,22 +83,51 @@ def test_an_older_schema_is_upgraded_after_a_backup_and_then_used(tmp_path, monk
 
     later = tmp_path / "migrations"
     shutil.copytree(migrations_folder(), later)
-    (later / "versions" / "0002_add_a_column.py").write_text(
+    (later / "versions" / "9999_add_a_column.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import op\n"
-        "revision, down_revision, branch_labels, depends_on = '0002', '0001', None, None\n"
+        f"revision, down_revision, branch_labels, depends_on = '9999', '{HEAD_REVISION}', None, None\n"
         "def upgrade():\n    with op.batch_alter_table('captions') as table:\n"
         "        table.add_column(sa.Column('stars', sa.Integer()))\n"
     )
     monkeypatch.setattr(migrate, "migrations_folder", lambda: later)
-    monkeypatch.setattr(migrate, "HEAD_REVISION", "0002")
+    monkeypatch.setattr(migrate, "HEAD_REVISION", "9999")
     with pytest.warns(ClipSearchNotice, match="a copy of the old one"), Catalog.open(directory) as catalog:
         assert catalog.list_captions() == ["a caption from before"]
-    assert current_revision(directory / DATABASE_NAME) == "0002"
+    assert current_revision(directory / DATABASE_NAME) == "9999"
     (backup,) = directory.glob("*.backup.sqlite3")
-    assert current_revision(backup) == "0001"
+    assert current_revision(backup) == HEAD_REVISION
     assert backup.stat().st_mode & 0o077 == 0
     with contextlib.closing(sqlite3.connect(backup)) as connection:
         assert connection.execute("SELECT text FROM captions").fetchall() == [("a caption from before",)]
+
+
+def test_the_first_schema_is_upgraded_and_then_used(tmp_path):
+    """`schema_0001.sql`: three squares were indexed, the green one was deleted, a broken file was skipped."""
+    directory, photos = tmp_path / "catalog", tmp_path / "photos"
+    directory.mkdir()
+    photos.mkdir()
+    old = (Path(__file__).parent / "schema_0001.sql").read_text(encoding="utf-8")
+    with contextlib.closing(sqlite3.connect(directory / DATABASE_NAME)) as connection:
+        connection.executescript(old)
+        connection.execute("UPDATE roots SET path = ?", (os.fsencode(photos),))
+        connection.commit()
+    with contextlib.closing(Store(directory)) as store:
+        assert store.backup is not None
+        assert current_revision(store.backup) == "0001"
+        assert current_revision(directory / DATABASE_NAME) == HEAD_REVISION
+        encoder = ColourEncoder()
+        model = store.reader.find_current_model()
+        assert model.fingerprint == encoder.fingerprint
+        assert store.pictures.counts() == (2, 2, 1)
+        assert store.roots.list_all() == [Scope(1, str(photos), "")]
+        for colour in ("red", "green", "blue"):
+            Image.new("RGB", (16, 12), COLOURS[colour]).save(photos / f"{colour}.png")
+        report = index_folders(store.roots.list_all(), store=store, encoder=encoder, model_id=model.model_id)
+        # The broken one is gone; the others have the contents that are known, the deleted one too.
+        assert (report.embedded, report.reused, report.removed) == (0, 3, 1)
+        assert sorted(store.reader.paths([1, 2, 3]).values()) == [
+            [str(photos / f"{colour}.png")] for colour in ("blue", "green", "red")
+        ]
 
 
 def test_a_failing_upgrade_leaves_the_old_catalog(tmp_path, monkeypatch):
@@ -102,14 +135,14 @@ def test_a_failing_upgrade_leaves_the_old_catalog(tmp_path, monkeypatch):
     Store(directory, create=True).close()
     later = tmp_path / "migrations"
     shutil.copytree(migrations_folder(), later)
-    (later / "versions" / "0002_break.py").write_text(
+    (later / "versions" / "9999_break.py").write_text(
         "from alembic import op\n"
-        "revision, down_revision, branch_labels, depends_on = '0002', '0001', None, None\n"
+        f"revision, down_revision, branch_labels, depends_on = '9999', '{HEAD_REVISION}', None, None\n"
         "def upgrade():\n    op.drop_table('runs')\n    op.execute('nonsense')\n"
     )
     with monkeypatch.context() as patched:
         patched.setattr(migrate, "migrations_folder", lambda: later)
-        patched.setattr(migrate, "HEAD_REVISION", "0002")
+        patched.setattr(migrate, "HEAD_REVISION", "9999")
         with pytest.raises(StoreError, match="can't upgrade"):
             Store(directory)
     store = Store(directory)

@@ -1,0 +1,65 @@
+"""What becomes of known files that are not there any more.
+
+They are marked as gone, unless it looks as if not the files but their drive had gone. Either way nothing is deleted:
+a file that comes back as it was is found again, without being read.
+"""
+
+import os
+import warnings
+
+from clipsearch.errors import ClipSearchNotice
+from clipsearch.images.volume import find_volume
+from clipsearch.indexing.changes import Changes, full_path
+from clipsearch.store import Store
+
+# When more of a folder's files than both of these vanish at once, somebody is asked.
+_MANY_FILES = 50
+_LARGE_SHARE = 0.2
+
+_HOW_TO = "If they are really gone: clipsearch index --prune"
+
+
+def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
+    """To be called when a folder was listed and all files that were found are stored.
+
+    Args:
+        changes: the last ones of the folder.
+        prune: the user says that what is gone is gone.
+
+    Returns:
+        How many files were marked as gone.
+    """
+    scope = changes.scope
+    volume, known_volume = find_volume(scope.root), store.roots.find_volume(scope.root_id)
+    if changes.gone and not prune:
+        is_other = known_volume is not None and volume != known_volume
+        doubt = _find_doubt(changes, store=store, is_other_volume=is_other)
+        if doubt is not None:
+            warnings.warn(f"{doubt}: nothing is removed. {_HOW_TO}", ClipSearchNotice, stacklevel=2)
+            return 0
+    store.pictures.remove_files(changes.gone)
+    if changes.is_missing:
+        if prune and not scope.subfolder:
+            store.roots.remove(scope.root_id)
+    elif volume != known_volume and not (scope.subfolder and known_volume):
+        store.roots.set_volume(scope.root_id, volume)
+    return len(changes.gone)
+
+
+def _find_doubt(changes: Changes, *, store: Store, is_other_volume: bool) -> str | None:
+    """Why the files may not really be gone."""
+    # Those that are there are left out by an ignore file, on purpose.
+    gone = [file_id for file_id, path in changes.gone.items() if not os.path.lexists(full_path(changes.scope, path))]
+    if not gone:
+        return None
+    count = f"{len(gone):,} {'file that was' if len(gone) == 1 else 'files that were'} indexed"
+    if changes.is_empty:
+        return f"{changes.folder} is not there or holds no pictures any more, {count}, as if its drive were not mounted"
+    if is_other_volume:
+        return f"{changes.folder} lies on another drive than before, without {count}"
+    if len(gone) > _MANY_FILES:
+        # A file that was moved has its content in another place.
+        lost = len(store.pictures.last_of_their_content(gone))
+        if lost > max(_MANY_FILES, _LARGE_SHARE * changes.known):
+            return f"{lost:,} of {changes.known:,} pictures in {changes.folder} have vanished at once"
+    return None
