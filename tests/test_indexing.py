@@ -161,6 +161,25 @@ def test_a_file_that_comes_back_is_embedded_with_a_model_that_is_new(library):
     assert library.find("red")[0] == "red.png"
 
 
+def test_a_copy_stands_in_for_a_file_that_can_not_be_read(library, monkeypatch):
+    from clipsearch.images import reading
+
+    shutil.copy(library.photos / "red.png", library.photos / "red too.png")
+    library.index()
+    library.encoder = ColourEncoder("other colours")
+    library.model_id = library.store.models.add(name="other", fingerprint=library.encoder.fingerprint, dim=4).model_id
+    open_file = reading.open_regular_file
+
+    def refusing(path: str):
+        if path.endswith("red.png"):
+            raise PermissionError(13, "Permission denied")
+        return open_file(path)
+
+    monkeypatch.setattr(reading, "open_regular_file", refusing)
+    assert counts(library.index()) == {"found": 4, "embedded": 3, "skipped": 1}
+    assert library.find("red")[0] in ("red too.png", "red.png")  # both have that content
+
+
 class TestManyVanish:
     @pytest.fixture
     def many(self, library):
@@ -280,7 +299,7 @@ def test_a_second_model_embeds_each_content_once(library):
     library.model_id = library.store.models.add(
         name="other", fingerprint=library.encoder.fingerprint, dim=library.encoder.dim
     ).model_id
-    assert counts(library.index()) == {"found": 4, "embedded": 3, "unchanged": 1}
+    assert counts(library.index()) == {"found": 4, "embedded": 3, "reused": 1}
     assert library.encoder.images_seen == 3
     assert library.find("red")[0] == "red.png"
 

@@ -55,7 +55,7 @@ class Changes:
 def find_changes(scopes: Sequence[Scope], *, store: Store, model_id: int) -> Iterator[Changes]:
     """Lists the folders and compares them with what is known. Some of the changes are empty: there is one at least
     for every folder below, so that whoever draws them can stop soon."""
-    # Contents without an embedding of the model: one file of each is read again, and taken out of the set.
+    # Contents without an embedding of the model. All their files are read again: the first may not be readable now.
     missing = store.pictures.contents_without_embedding(model_id=model_id, with_removed=True)
     for scope in scopes:
         yield from _changes_in(scope, store=store, missing=missing)
@@ -113,10 +113,8 @@ def _compare(
             continue
         if old.file_id < len(seen):
             seen[old.file_id] = GONE_BEFORE if old.is_removed else SEEN
-        if (old.size_bytes, old.mtime_ns) != (image.size_bytes, image.mtime_ns):
-            changes.to_read.append(image.relative_path)
-        elif old.content_id is not None and old.content_id in missing:
-            missing.discard(old.content_id)
+        is_changed = (old.size_bytes, old.mtime_ns) != (image.size_bytes, image.mtime_ns)
+        if is_changed or (old.content_id is not None and old.content_id in missing):
             changes.to_read.append(image.relative_path)
         elif old.is_removed and old.content_id is not None:
             changes.returned.append(old.file_id)
