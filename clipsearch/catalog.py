@@ -61,10 +61,14 @@ class Catalog:
             show_progress: draw a bar on stderr while a model is downloaded.
 
         Raises:
+            InputError: no such device or runtime.
             CatalogNotFoundError: there is none and `create` is false.
             SchemaOutdatedError: it was written by a newer clipsearch.
             StoreError: it can't be opened or made.
         """
+        device, runtime = device or settings.device_name(), runtime or settings.runtime_name()
+        settings.check_device(device)
+        settings.check_runtime(runtime)
         place = settings.catalog_directory(directory)
         store = Store(place, create=create)
         if store.backup is not None:
@@ -74,8 +78,8 @@ class Catalog:
         chosen = CatalogModel(
             store,
             requested=model,
-            device=device or settings.device_name(),
-            runtime=runtime or settings.runtime_name(),
+            device=device,
+            runtime=runtime,
             show_progress=show_progress,
         )
         return cls(store, place, model=chosen)
@@ -198,7 +202,7 @@ class Catalog:
         gone: list[Scope] = []
         places: list[str] = []
         for folder in folders:
-            place = os.path.realpath(settings.expand_user(folder))
+            place = os.path.realpath(settings.folder_path(folder))
             scope = roots.find_scope(place) if prune and not os.path.lexists(place) else None
             if scope is not None:
                 gone.append(scope)
@@ -352,7 +356,7 @@ def _check_folder(folder: str | os.PathLike[str]) -> None:
     Raises:
         InputError: the folder is missing, is no folder, or may not be looked at.
     """
-    path = settings.expand_user(folder)
+    path = settings.folder_path(folder)
     try:
         with os.scandir(path):
             pass

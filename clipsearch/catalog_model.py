@@ -48,10 +48,12 @@ class CatalogModel:
                 self._row = current
                 return current
             encoder, models = self.encoder, self._store.models
-            self._row = models.find(encoder.fingerprint)
-            if self._row is None:
-                self._row = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
-                models.set_current(self._row.model_id)
+            row = models.find(encoder.fingerprint)
+            if row is None:
+                row = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+            if current is None:
+                models.set_current(row.model_id)
+            self._row = row
         return self._row
 
     def encode_text(self, text: str) -> "NDArray[np.float32]":
@@ -62,6 +64,9 @@ class CatalogModel:
         from clipsearch.encoders.kept_texts import encode_text
 
         row = self.row
+        if self._runtime == "torch" or self._device not in (None, "cpu"):  # it was asked for to be seen at work
+            embedding: NDArray[np.float32] = self.encoder.encode_texts([text])[0]
+            return embedding
         return encode_text(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
     def load(self, name: str) -> "Encoder":
@@ -78,7 +83,8 @@ class CatalogModel:
     def _load_own(self) -> "Encoder":
         from clipsearch.encoders.load import load_chosen_encoder
 
-        current = self._store.reader.find_current_model()
+        # Once a row was given out, the encoder is held against that one, whatever another process does meanwhile.
+        current = self._row or self._store.reader.find_current_model()
         if current is None:
             return load_chosen_encoder(
                 self._requested, device=self._device, runtime=self._runtime, show_progress=self._show_progress
@@ -86,7 +92,7 @@ class CatalogModel:
         name = self._requested or current.name
         encoder = self.load(name)
         if encoder.fingerprint != current.fingerprint:
-            if self._requested is None:
+            if self._requested in (None, current.name):
                 raise IndexMismatchError(
                     f"the model {name} has changed since this catalog was made: its embeddings can't be compared. "
                     f"To embed the pictures anew: clipsearch model use {name}"

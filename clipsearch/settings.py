@@ -8,6 +8,7 @@ CLIPSEARCH_CACHE    folder for what can be made again
 """
 
 import os
+import re
 from pathlib import Path
 
 from clipsearch.errors import InputError
@@ -35,6 +36,16 @@ def catalog_directory(directory: str | os.PathLike[str] | None = None) -> Path:
     return expand_user(chosen).absolute()
 
 
+def folder_path(name: str | os.PathLike[str]) -> Path:
+    """
+    Raises:
+        InputError: the name is empty, as of a variable that is not set: it would mean the current folder.
+    """
+    if not os.fspath(name):
+        raise InputError("the name of a folder is empty")
+    return expand_user(name)
+
+
 def expand_user(path: str | os.PathLike[str]) -> Path:
     """A path with "~" and "~somebody" replaced by the home folder; as it is where there is no such user."""
     try:
@@ -54,6 +65,24 @@ def device_name() -> str | None:
 
 def runtime_name() -> str | None:
     return os.environ.get("CLIPSEARCH_RUNTIME") or None
+
+
+def check_device(name: str | None) -> None:
+    """
+    Raises:
+        InputError: no name of a device. Whether the machine has it is seen when a model is loaded.
+    """
+    if name is not None and not re.fullmatch(r"cpu|mps|cuda(:\d{1,2})?", name):
+        raise InputError(f"{name!r} is no device; use cpu, cuda, cuda:1 or mps (--device, CLIPSEARCH_DEVICE)")
+
+
+def check_runtime(name: str | None) -> None:
+    """
+    Raises:
+        InputError: no name of a runtime.
+    """
+    if name not in (None, *RUNTIMES):
+        raise InputError(f"{name!r} is no runtime; use {' or '.join(RUNTIMES)} (--runtime, CLIPSEARCH_RUNTIME)")
 
 
 def core_count() -> int:

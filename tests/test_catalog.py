@@ -528,3 +528,69 @@ def test_words_asked_before_are_answered_without_the_model(tmp_path, colours):
         assert catalog._model._encoder is None
         assert catalog.search("blue")[0].path.endswith("blue.png")
         assert catalog._model._encoder is not None
+
+
+def test_words_asked_before_are_encoded_anew_where_a_runtime_is_forced(tmp_path, colours):
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(squares(tmp_path / "photos", "red"))
+        catalog.search("red")
+    for forced in ({"runtime": "torch"}, {"device": "cuda"}):
+        with Catalog.open(tmp_path / "c", **forced) as catalog:
+            catalog.search("red")
+            assert catalog._model._encoder is not None
+
+
+@pytest.mark.parametrize("wrong", [{"runtime": "nonsense"}, {"device": "nonsense"}, {"device": "cuda:"}])
+def test_runtimes_and_devices_that_there_are_not(sample_catalog, wrong):
+    (value,) = wrong.values()
+    with pytest.raises(InputError, match=f"{value!r} is no (runtime|device); use"):
+        Catalog.open(sample_catalog.directory, **wrong)
+
+
+def test_an_open_catalog_stays_with_its_model_when_another_process_switches(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red", "blue")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(photos)
+        catalog.search("red")
+    with Catalog.open(tmp_path / "c") as catalog:
+        catalog.search("red")  # known: the encoder is not loaded
+        with Catalog.open(tmp_path / "c") as other:
+            other.use_model("colours 2")
+        assert catalog.search("blue")[0].path.endswith("blue.png")
+        assert catalog.encoder.name == catalog.model.name == "colours"
+        with pytest.raises(IndexMismatchError, match="uses the model colours 2"):
+            catalog.index(photos)
+
+
+def test_a_model_that_changed_under_its_name_is_not_mixed_with_the_one_before(tmp_path, monkeypatch):
+    made = ColourEncoder("colours")
+    monkeypatch.setattr(load, "load_encoder", lambda name, **options: made)
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(squares(tmp_path / "photos", "red"))
+    made = ColourEncoder("colours")
+    made.fingerprint = "0" * 64
+    with Catalog.open(tmp_path / "c") as catalog:  # as after a 'model use' that was interrupted
+        catalog._store.models.add(name="colours", fingerprint=made.fingerprint, dim=made.dim)
+    for asked in (None, "colours"):
+        with (
+            Catalog.open(tmp_path / "c", model=asked) as catalog,
+            pytest.raises(IndexMismatchError, match="has changed since this catalog was made"),
+        ):
+            catalog.search("blue")
+
+
+def test_a_catalog_whose_first_run_was_stopped_before_its_model_was_in_use(tmp_path, colours, monkeypatch):
+    from clipsearch.store.models import ModelStore
+
+    photos = squares(tmp_path / "photos", "red")
+
+    def stop(*_: object) -> None:
+        raise StoreError("the catalog is busy")
+
+    with monkeypatch.context() as patched, Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        patched.setattr(ModelStore, "set_current", stop)
+        with pytest.raises(StoreError):
+            catalog.index(photos)
+    with Catalog.open(tmp_path / "c", model="colours") as catalog:
+        catalog.index(photos)
+        assert catalog.search("red")

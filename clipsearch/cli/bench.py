@@ -1,7 +1,6 @@
 """clipsearch bench"""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from clipsearch.cli.render import note, out, print_json, printable, size
 
 def bench(
     folder: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(metavar="[FOLDER]", help="Measure with pictures of this folder. Default: made ones."),
     ] = None,
     catalog: CatalogOption = None,
@@ -30,7 +29,7 @@ def bench(
         model=model,
         device=device or settings.device_name(),
         runtime=runtime or settings.runtime_name(),
-        folder=None if folder is None else settings.expand_user(folder),
+        folder=None if folder is None else settings.folder_path(folder),
         on_stage=None if json else lambda what: note(f"clipsearch: {what} …"),
     )
     if json:

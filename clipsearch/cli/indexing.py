@@ -1,7 +1,6 @@
 """clipsearch index"""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +16,7 @@ SKIPPED_UNDER_STRICT = 5
 
 def index(
     folders: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(metavar="[FOLDER]...", help="Folders of pictures. Without any: those indexed before."),
     ] = None,
     catalog: CatalogOption = None,
