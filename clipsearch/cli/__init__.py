@@ -89,6 +89,8 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         note("clipsearch: interrupted")
         return INTERRUPTED
+    if result == INTERRUPTED:  # typer has caught it, or the command has ended what it was at
+        note("clipsearch: interrupted")
     return result if isinstance(result, int) else 0
 
 

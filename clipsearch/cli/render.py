@@ -105,7 +105,7 @@ def print_report(report: IndexReport) -> None:
         kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in report.unsupported.items())
         out(f"  not read, kinds of picture that are not supported: {kinds}")
     if report.interrupted:
-        note("interrupted: what was done is kept, the next run goes on from there")
+        note("what was done is kept, the next run goes on from there")
 
 
 def hits_json(query: str, model: str, hits: Sequence[SearchHit]) -> dict[str, Any]:
