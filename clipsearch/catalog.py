@@ -221,7 +221,7 @@ class Catalog:
         return lambda: [*map(roots.add, outer), *gone]
 
     def search(self, query: "PictureSource", *, top_k: int = 10) -> list[SearchHit]:
-        """The pictures nearest to words (str) or to a picture (a Path or a Pillow image), best first.
+        """The pictures nearest to words (str) or to a picture (a Path, a Pillow image or a FetchedPicture), best first.
 
         Raises:
             CatalogNotFoundError: nothing was ever indexed.

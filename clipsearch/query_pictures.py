@@ -14,12 +14,15 @@ from clipsearch.images.decode import decode_image, upright_rgb
 from clipsearch.images.reading import open_regular_file
 from clipsearch.preprocess import Preprocess, resize_and_crop
 from clipsearch.settings import expand_user
+from clipsearch.types import FetchedPicture
 
-PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image
-"""A picture: its path, or a Pillow image."""
+PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image | FetchedPicture
+"""A picture: its path, a Pillow image, or what `fetch_picture` brought."""
 
 
 def picture_name(source: PictureSource) -> str:
+    if isinstance(source, FetchedPicture):
+        return source.url
     return "<image>" if isinstance(source, Image.Image) else os.fspath(source)
 
 
@@ -45,10 +48,13 @@ def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
     """
     if isinstance(source, Image.Image):
         return resize_and_crop(upright_rgb(source), spec)
-    path = expand_user(source)
+    path = source.url if isinstance(source, FetchedPicture) else expand_user(source)
     try:
-        with open_regular_file(str(path)) as file:
-            decoded = decode_image(file, spec=spec)
+        if isinstance(source, FetchedPicture):
+            decoded = decode_image(source.content, spec=spec)
+        else:
+            with open_regular_file(str(path)) as file:
+                decoded = decode_image(file, spec=spec)
     except ImageReadError as error:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
     except FileNotFoundError as error:

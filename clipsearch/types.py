@@ -1,6 +1,6 @@
 """What the library returns: frozen records, one shape each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -203,3 +203,16 @@ class BenchReport:
     query_p50_ms: float
     query_p95_ms: float
     cold_query_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPicture:
+    """What lies at a URL: taken wherever a picture is, and embedded just like a file with that content.
+
+    Attributes:
+        url: as it was asked for, before any redirect.
+        content: all bytes, not decoded yet.
+    """
+
+    url: str
+    content: bytes = field(repr=False)
