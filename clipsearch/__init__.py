@@ -22,7 +22,16 @@ if TYPE_CHECKING:
         QueryError,
         StoreError,
     )
-    from clipsearch.types import CaptionHit, CatalogStatus, ImageMatch, IndexReport, SearchHit, SkippedFile
+    from clipsearch.images.remote import fetch_picture
+    from clipsearch.types import (
+        CaptionHit,
+        CatalogStatus,
+        FetchedPicture,
+        ImageMatch,
+        IndexReport,
+        SearchHit,
+        SkippedFile,
+    )
 
 __version__ = "0.1.0"
 
@@ -33,6 +42,7 @@ __all__ = [
     "CatalogStatus",
     "ClipSearchError",
     "ClipSearchNotice",
+    "FetchedPicture",
     "ImageMatch",
     "ImageReadError",
     "IndexMismatchError",
@@ -44,9 +54,12 @@ __all__ = [
     "SearchHit",
     "SkippedFile",
     "StoreError",
+    "fetch_picture",
 ]
 
-_RESULTS = ("CaptionHit", "CatalogStatus", "ImageMatch", "IndexReport", "SearchHit", "SkippedFile")
+_PLACES = {"Catalog": "catalog", "fetch_picture": "images.remote"} | dict.fromkeys(
+    ("CaptionHit", "CatalogStatus", "FetchedPicture", "ImageMatch", "IndexReport", "SearchHit", "SkippedFile"), "types"
+)
 
 
 def __getattr__(name: str) -> Any:
@@ -55,5 +68,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'clipsearch' has no attribute {name!r}")
     from importlib import import_module
 
-    module = "catalog" if name == "Catalog" else "types" if name in _RESULTS else "errors"
-    return getattr(import_module(f"clipsearch.{module}"), name)
+    return getattr(import_module(f"clipsearch.{_PLACES.get(name, 'errors')}"), name)

@@ -36,6 +36,10 @@ ONLY_IN = {
     "openvino": {"encoders/compiled.py"},
     "sqlalchemy": {"store"},
     "typer": {"cli"},
+    # The network is asked in one place, behind its checks; the model hub is huggingface_hub's.
+    "http": {"images/remote.py"},
+    "socket": {"images/remote.py"},
+    "ssl": {"images/remote.py"},
 }
 
 
