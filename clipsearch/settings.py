@@ -1,10 +1,11 @@
 """Where things lie and what the environment says.
 
-CLIPSEARCH_CATALOG  folder of the catalog
-CLIPSEARCH_MODEL    model of a new catalog
-CLIPSEARCH_DEVICE   cpu, cuda, cuda:1, mps
-CLIPSEARCH_RUNTIME  torch, openvino
-CLIPSEARCH_CACHE    folder for what can be made again
+CLIPSEARCH_CATALOG    folder of the catalog
+CLIPSEARCH_MODEL      model of a new catalog
+CLIPSEARCH_DEVICE     cpu, cuda, cuda:1, mps
+CLIPSEARCH_RUNTIME    torch, openvino
+CLIPSEARCH_CACHE      folder for what can be made again
+CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL
 """
 
 import os
@@ -83,6 +84,10 @@ def check_runtime(name: str | None) -> None:
     """
     if name not in (None, *RUNTIMES):
         raise InputError(f"{name!r} is no runtime; use {' or '.join(RUNTIMES)} (--runtime, CLIPSEARCH_RUNTIME)")
+
+
+def is_url_allowed() -> bool:
+    return os.environ.get("CLIPSEARCH_ALLOW_URL") == "1"
 
 
 def core_count() -> int:

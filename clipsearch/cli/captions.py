@@ -7,7 +7,15 @@ import typer
 
 from clipsearch import settings
 from clipsearch.cli.indexing import is_terminal
-from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption, TopKOption
+from clipsearch.cli.options import (
+    AllowUrlOption,
+    CatalogOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    RuntimeOption,
+    TopKOption,
+)
 from clipsearch.cli.render import (
     captions_json,
     count,
@@ -19,6 +27,7 @@ from clipsearch.cli.render import (
     print_matches,
     printable,
 )
+from clipsearch.cli.urls import picture_of
 from clipsearch.errors import CatalogNotFoundError, QueryError
 
 if TYPE_CHECKING:
@@ -28,22 +37,23 @@ app = typer.Typer(help="The captions that pictures are turned back into.", no_ar
 
 
 def caption(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture; it need not be in the catalog.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A picture; it need not be in the catalog.")],
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
     top_k: TopKOption = 5,
+    allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
     """Turn a picture back into words: the nearest stored captions, with probability (over all of them) and score."""
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-        hits = opened.caption(image, top_k=top_k)
+        hits = opened.caption(picture_of(image, allow_url=allow_url), top_k=top_k)
         used = opened.encoder.name
     if json:
-        print_json(captions_json(str(image), used, hits))
+        print_json(captions_json(image, used, hits))
     else:
         print_captions(hits)
 
@@ -61,6 +71,7 @@ def classify(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
     """Which of these texts fits the picture best? Probabilities add up to 1 for CLIP.
@@ -75,15 +86,16 @@ def classify(
     if not others:
         what = "pictures after the text" if images else "texts after the picture"
         raise QueryError(f"nothing to choose from: name the {what}")
+    pictures = [picture_of(name, allow_url=allow_url) for name in (others if images else [first])]
     encoder = find_encoder(catalog, model, device, runtime)
     if images:
-        matches = classify_text(first, others, encoder=encoder)
+        matches = classify_text(first, pictures, encoder=encoder)
         if json:
             print_json(matches_json(first, encoder.name, matches))
         else:
             print_matches(matches)
     else:
-        hits = classify_picture(first, others, encoder=encoder)
+        hits = classify_picture(pictures[0], others, encoder=encoder)
         if json:
             print_json(captions_json(first, encoder.name, hits))
         else:

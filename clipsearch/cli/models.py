@@ -1,14 +1,21 @@
 """clipsearch model list | pull | use | inspect"""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clipsearch import settings
 from clipsearch.cli.indexing import ProgressBar, is_terminal
-from clipsearch.cli.options import INTERRUPTED, CatalogOption, DeviceOption, JsonOption, RuntimeOption
+from clipsearch.cli.options import (
+    INTERRUPTED,
+    AllowUrlOption,
+    CatalogOption,
+    DeviceOption,
+    JsonOption,
+    RuntimeOption,
+)
 from clipsearch.cli.render import count, out, percent, print_json, print_report, printable, report_json, size
+from clipsearch.cli.urls import picture_of
 from clipsearch.errors import CatalogNotFoundError
 from clipsearch.settings import STARTER
 from clipsearch.types import ModelInfo
@@ -131,9 +138,10 @@ def inspect(
         list[str] | None,
         typer.Option("--text", metavar="TEXT", help="Followed through the model; more of them for probabilities."),
     ] = None,
-    image: Annotated[Path | None, typer.Option("--image", metavar="FILE", help="The picture that is followed.")] = None,
+    image: Annotated[str | None, typer.Option("--image", metavar="FILE", help="The picture that is followed.")] = None,
     catalog: CatalogOption = None,
     device: DeviceOption = None,
+    allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
     """Show the model from inside: every stage a text and a picture go through, with the shape after it."""
@@ -144,18 +152,19 @@ def inspect(
     from clipsearch.encoders.walkthrough import Stage, walk
     from clipsearch.query_pictures import picture_crop
 
+    shown = str(settings.sample_data_folder() / "food" / "donut.png") if image is None else image
+    picture = picture_of(shown, allow_url=allow_url)
     used = next((model for model, info in _models_of(catalog).items() if info.is_current), settings.model_name())
     # Only the model that transformers runs can be looked into.
     runtime = "torch" if (name or used) is None or runs_with_torch(str(name or used)) else None
     encoder = find_encoder(catalog, name, device, runtime)
     texts = text or ["a photo of a donut", "a photo of a cat", "a photo of a car", "a photo of a noodle"]
-    picture = image or settings.sample_data_folder() / "food" / "donut.png"
     found = walk(encoder, texts, picture_crop(picture, encoder.preprocess))
     if json:
         print_json(
             {
                 "model": found.model_name,
-                "image": str(picture),
+                "image": shown,
                 "text": found.text,
                 "text_stages": [asdict(stage) for stage in found.text_stages],
                 "image_stages": [asdict(stage) for stage in found.image_stages],
@@ -175,7 +184,7 @@ def inspect(
     out(f"{printable(found.model_name)}: {encoder.dim} dimensions, up to {encoder.context_length} tokens")
     out(f'\ntext "{printable(found.text)}"')
     show(found.text_stages)
-    out(f"\npicture {printable(str(picture))}")
+    out(f"\npicture {printable(shown)}")
     show(found.image_stages)
     bias = f" + {found.head.logit_bias:.3f}" if found.head.kind == "sigmoid" else ""
     out(f"\n  probability = {found.head.kind}({found.head.logit_scale:.2f} · cosine{bias})")

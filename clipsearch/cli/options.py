@@ -38,5 +38,9 @@ RuntimeOption = Annotated[
         show_default=False,
     ),
 ]
+AllowUrlOption = Annotated[
+    bool,
+    typer.Option("--allow-url", help="Fetch a picture given as a URL, http or https. Also CLIPSEARCH_ALLOW_URL=1."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TopKOption = Annotated[int, typer.Option("-k", "--top-k", min=1, metavar="N", help="Number of results.")]

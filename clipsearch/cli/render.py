@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from clipsearch.cli.urls import is_url
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, SearchHit
 
 # Reasons printed for people; JSON has them all.
@@ -140,7 +141,8 @@ def print_captions(hits: Sequence[CaptionHit]) -> None:
 
 def print_matches(matches: Sequence[ImageMatch]) -> None:
     for match in matches:
-        out(f"{match.rank:>4}  {percent(match.probability)}  {match.score:.3f}  {shown_path(str(Path(match.path)))}")
+        path = printable(match.path) if is_url(match.path) else shown_path(str(Path(match.path)))
+        out(f"{match.rank:>4}  {percent(match.probability)}  {match.score:.3f}  {path}")
 
 
 def percent(probability: float) -> str:

@@ -9,10 +9,20 @@ from typing import Annotated
 import typer
 
 from clipsearch.cli.indexing import is_terminal
-from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption, TopKOption
+from clipsearch.cli.options import (
+    AllowUrlOption,
+    CatalogOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    RuntimeOption,
+    TopKOption,
+)
 from clipsearch.cli.render import hits_json, note, print_hits, print_json, print_paths
+from clipsearch.cli.urls import is_url, picture_of
 from clipsearch.errors import QueryError
 from clipsearch.settings import expand_user
+from clipsearch.types import FetchedPicture
 
 
 def query(
@@ -20,7 +30,8 @@ def query(
         list[str],
         typer.Argument(
             metavar="QUERY...",
-            help="Words, or the path of a picture: with a folder or an ending in it, as in ./cat.jpg.",
+            help="Words, or the path of a picture: with a folder or an ending in it, as in ./cat.jpg; "
+            "with --allow-url also its URL.",
         ),
     ],
     catalog: CatalogOption = None,
@@ -29,6 +40,7 @@ def query(
     runtime: RuntimeOption = None,
     top_k: TopKOption = 10,
     text: Annotated[bool, typer.Option("--text", help="QUERY is words, even if a file has that name.")] = False,
+    allow_url: AllowUrlOption = False,
     paths: Annotated[bool, typer.Option("--paths", help="Print paths only, a line each.")] = False,
     print0: Annotated[bool, typer.Option("-0", "--print0", help="Print paths only, ended by NUL.")] = False,
     json: JsonOption = False,
@@ -38,7 +50,7 @@ def query(
 
     words = " ".join(query_words)
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-        hits = opened.search(words if text or not is_picture_path(words) else Path(words), top_k=top_k)
+        hits = opened.search(words if text else _meaning(words, allow_url=allow_url), top_k=top_k)
         # Only here: a text that was asked for before needs no model.
         used = opened.model.name if json else ""
     if json:
@@ -49,6 +61,13 @@ def query(
         print_hits(hits)
     else:
         note("clipsearch: the catalog holds no pictures yet: add some with 'clipsearch index FOLDER'")
+
+
+def _meaning(query: str, *, allow_url: bool) -> str | Path | FetchedPicture:
+    """Words, a picture's path, or the picture at a URL."""
+    if is_url(query):
+        return picture_of(query, allow_url=allow_url, or_else="; --text takes it as words")
+    return Path(query) if is_picture_path(query) else query
 
 
 def is_picture_path(query: str) -> bool:
