@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from clipsearch.catalog import Catalog
 from clipsearch.settings import sample_data_folder
 
 
@@ -43,6 +44,16 @@ def test_the_session_at_the_top_is_real(readme, tmp_path, monkeypatch):
     for command, expected in commands:
         done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert without_times(done.stdout.strip()) == without_times(expected), command
+
+
+def test_a_url_gets_the_line_it_shows(readme, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(tmp_path / "catalog"))
+    with Catalog.open(create=True):
+        pass
+    ((command, expected),) = [pair for session in sessions(readme) for pair in session if "https://" in pair[0]]
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (2, "", expected)
 
 
 def test_its_python_runs(readme, tmp_path):
