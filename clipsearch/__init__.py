@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipsearch.catalog import Catalog
     from clipsearch.errors import (
+        CatalogBusyError,
         CatalogNotFoundError,
         ClipSearchError,
         ClipSearchNotice,
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CaptionHit",
     "Catalog",
+    "CatalogBusyError",
     "CatalogNotFoundError",
     "CatalogStatus",
     "ClipSearchError",

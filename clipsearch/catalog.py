@@ -113,15 +113,24 @@ class Catalog:
         """The catalog's row for the model in use; the first model of a new catalog is registered here."""
         return self._model.row
 
-    def use_model(self, name: str, *, on_progress: "Progress | None" = None) -> IndexReport:
+    def use_model(self, name: str, *, wait: bool = False, on_progress: "Progress | None" = None) -> IndexReport:
         """Switches the catalog to a model, embedding with it what it has not embedded yet.
 
         Embeddings of other models stay. The switch is made when all that can be read is embedded; when the run is
         interrupted, the old model stays in use and the next call goes on.
 
+        Args:
+            wait: until no other process changes the catalog.
+            on_progress: called with (done, to do).
+
         Raises:
+            CatalogBusyError: another process changes the catalog and `wait` is false.
             ModelUnavailableError: the model's files are not here.
         """
+        with self._store.writing(wait=wait):
+            return self._use_model(name, on_progress)
+
+    def _use_model(self, name: str, on_progress: "Progress | None") -> IndexReport:
         from clipsearch.indexing import index_folders
 
         encoder = self._model.load(name)
@@ -155,21 +164,30 @@ class Catalog:
         self,
         *folders: str | os.PathLike[str],
         prune: bool = False,
+        wait: bool = False,
         on_progress: "Progress | None" = None,
     ) -> IndexReport:
         """Indexes folders, recursively; without any, those indexed before. Only new and changed files are read.
 
         Args:
-            prune: forget a folder's files even when all of them are gone.
+            prune: what is not there any more is gone, however much that is.
+            wait: until no other process changes the catalog.
             on_progress: called with (done, to do).
 
         Raises:
             InputError: a folder is missing or is a file.
+            CatalogBusyError: another process changes the catalog and `wait` is false.
             IndexMismatchError: the catalog was asked for with a model that is not the one in use.
         """
+        scopes_of = self._plan(folders, prune=prune)
+        with self._store.writing(wait=wait):
+            return self._index_folders(scopes_of, prune, on_progress)
+
+    def _index_folders(
+        self, scopes_of: "Callable[[], list[Scope]]", prune: bool, on_progress: "Progress | None"
+    ) -> IndexReport:
         from clipsearch.indexing import index_folders
 
-        scopes_of = self._plan(folders, prune=prune)
         current = self._store.reader.find_current_model()
         if current is not None and self.encoder.fingerprint != current.fingerprint:
             raise IndexMismatchError(

@@ -11,6 +11,7 @@ ClipSearchError
 │   └── IndexMismatchError  embeddings of another model or dimension
 └── StoreError              the SQL store
     ├── CatalogNotFoundError
+    ├── CatalogBusyError    another process is changing it
     └── SchemaOutdatedError the catalog was written by a newer clipsearch
 
 `exit_code` is what the command line returns for the error.
@@ -64,6 +65,10 @@ class StoreError(ClipSearchError):
 
 class CatalogNotFoundError(StoreError):
     exit_code = 3
+
+
+class CatalogBusyError(StoreError):
+    pass
 
 
 class SchemaOutdatedError(StoreError):

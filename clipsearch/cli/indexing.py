@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clipsearch.cli.options import INTERRUPTED, CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
+from clipsearch.cli.options import (
+    INTERRUPTED,
+    CatalogOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    RuntimeOption,
+    WaitOption,
+)
 from clipsearch.cli.render import print_json, print_report, report_json
 
 if TYPE_CHECKING:
@@ -24,8 +32,9 @@ def index(
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Forget a folder's pictures even when all of them are gone.")
+        bool, typer.Option("--prune", help="What is not there any more is gone, not on a drive that is away.")
     ] = False,
+    wait: WaitOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when pictures were skipped.")] = False,
     json: JsonOption = False,
 ) -> int:
@@ -38,7 +47,7 @@ def index(
             catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
         ) as opened,
     ):
-        report = opened.index(*(folders or []), prune=prune, on_progress=bar.update)
+        report = opened.index(*(folders or []), prune=prune, wait=wait, on_progress=bar.update)
     if json:
         print_json(report_json(report))
     else:

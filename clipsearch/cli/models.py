@@ -13,6 +13,7 @@ from clipsearch.cli.options import (
     DeviceOption,
     JsonOption,
     RuntimeOption,
+    WaitOption,
 )
 from clipsearch.cli.render import count, out, percent, print_json, print_report, printable, report_json, size
 from clipsearch.cli.urls import picture_of
@@ -110,6 +111,7 @@ def use(
     catalog: CatalogOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    wait: WaitOption = False,
     json: JsonOption = False,
 ) -> int:
     """Switch the catalog to another model, embedding with it what is missing. What was embedded before stays."""
@@ -119,7 +121,7 @@ def use(
         ProgressBar() as bar,
         Catalog.open(catalog, device=device, runtime=runtime, create=True, show_progress=is_terminal()) as opened,
     ):
-        report = opened.use_model(name, on_progress=bar.update)
+        report = opened.use_model(name, wait=wait, on_progress=bar.update)
     if json:
         print_json(report_json(report))
     else:

@@ -42,5 +42,8 @@ AllowUrlOption = Annotated[
     bool,
     typer.Option("--allow-url", help="Fetch a picture given as a URL, http or https. Also CLIPSEARCH_ALLOW_URL=1."),
 ]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait until no other clipsearch changes the catalog, instead of stopping.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TopKOption = Annotated[int, typer.Option("-k", "--top-k", min=1, metavar="N", help="Number of results.")]

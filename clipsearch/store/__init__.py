@@ -1,6 +1,7 @@
 """The SQL store: what is known. Everything else can be rebuilt from it."""
 
 import uuid
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +62,12 @@ class Store:
         self._path, self.backup = open_file(directory, create=create)
         self.reader = Reader(self._path)
         self.uuid = self.reader.find_uuid() or self._make_uuid()
+
+    def writing(self, *, wait: bool = False) -> AbstractContextManager[None]:
+        """For what takes long and changes the catalog; see `lock.writer_lock` for the errors."""
+        from clipsearch.store.lock import writer_lock
+
+        return writer_lock(self._path.parent, wait=wait)
 
     @cached_property
     def _database(self) -> "Database":

@@ -1,0 +1,118 @@
+"""Several processes at one catalog: the real command, one writer, many readers."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from clipsearch import Catalog, CatalogBusyError
+from clipsearch.store import Store
+
+COMMAND = [sys.executable, "-m", "clipsearch"]
+LIMIT_S = 120
+
+
+def squares(folder: Path, count: int) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number in range(count):
+        colour = (number % 256, number // 256 * 40, 255 - number % 256)
+        Image.new("RGB", (64, 48), colour).save(folder / f"{number:04}.png")
+    return folder
+
+
+def index(catalog: Path, photos: Path, *options: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [*COMMAND, "index", str(photos), "--catalog", str(catalog), "--model", "starter", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A catalog that this process is changing."""
+    store = Store(tmp_path / "catalog", create=True)
+    with store.writing():
+        yield tmp_path / "catalog"
+    store.close()
+
+
+@pytest.mark.parametrize("command", [["index", "."], ["model", "use", "starter"]])
+def test_a_second_writer_stops_and_says_why(held, command):
+    done = subprocess.run(
+        [*COMMAND, *command, "--catalog", str(held)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_S,
+        cwd=held,
+    )
+    assert done.returncode == 1
+    assert f"another clipsearch is changing the catalog {held}: try again" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_same_in_python(held):
+    with Catalog.open(held, model="starter") as catalog, pytest.raises(CatalogBusyError, match="--wait"):
+        catalog.index(held.parent)
+
+
+def test_a_second_writer_waits_when_it_is_told_to(tmp_path):
+    photos = squares(tmp_path / "photos", 3)
+    store = Store(tmp_path / "catalog", create=True)
+    with store.writing():
+        waiting = index(tmp_path / "catalog", photos, "--wait")
+        line = waiting.stderr.readline()
+        assert "waiting for it" in line
+        assert waiting.poll() is None
+    assert waiting.wait(LIMIT_S) == 0
+    waiting.communicate()
+    assert store.pictures.counts()[0] == 3
+    store.close()
+
+
+def test_a_killed_writer_leaves_no_lock(tmp_path):
+    photos = squares(tmp_path / "photos", 400)
+    Store(tmp_path / "catalog", create=True).close()
+    running = index(tmp_path / "catalog", photos)
+    with contextlib.closing(Store(tmp_path / "catalog")) as store:
+        while store.pictures.counts()[0] == 0 and running.poll() is None:
+            time.sleep(0.02)
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    assert running.returncode == -signal.SIGKILL
+    with Catalog.open(tmp_path / "catalog") as catalog:
+        report = catalog.index(photos)
+    assert report.embedded + report.unchanged == report.found == 400
+    assert report.unchanged > 0
+
+
+def test_queries_while_another_process_indexes_see_one_consistent_state(tmp_path):
+    photos = squares(tmp_path / "photos", 400)
+    first = squares(tmp_path / "first", 1)
+    with Catalog.open(tmp_path / "catalog", model="starter", create=True) as catalog:
+        catalog.index(first)
+        running = index(tmp_path / "catalog", photos)
+        seen = [1]
+        try:
+            while running.poll() is None:
+                hits = catalog.search("a blue square", top_k=1_000)
+                assert all(os.path.exists(hit.path) for hit in hits)
+                assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+                assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+                paths = [path for hit in hits for path in (hit.path, *hit.copies)]
+                assert len(paths) == len(set(paths)) >= seen[-1]
+                seen.append(len(paths))
+        finally:
+            output = running.communicate()
+        assert running.returncode == 0, output
+        assert len(set(seen)) > 2, "the queries saw it grow"
+        final = [path for hit in catalog.search("a blue square", top_k=1_000) for path in (hit.path, *hit.copies)]
+        assert len(final) == 401
