@@ -5,7 +5,10 @@ models give unit-norm rows. The starter model that comes with the package is one
 """
 
 import contextlib
+import os
+import shutil
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +28,9 @@ from clipsearch.vectors import normalise
 # Rows of one inference. Small ones keep all streams busy to the end of a batch; larger ones were no faster.
 _IMAGE_ROWS = 8
 _TEXT_ROWS = 64
+
+# What OpenVINO made of a model that nobody loaded for so long is deleted when another model is loaded first.
+_FORGET_AFTER_S = 60 * 86_400
 
 # OpenVINO's names for what a processor can calculate with.
 _CAPABILITIES: dict[Precision, str] = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
@@ -178,12 +184,33 @@ class CompiledEncoder:
         if self._keep_compiled:
             # A cache that can't be written is no reason to fail; any other comes up again below.
             with contextlib.suppress(RuntimeError):
-                return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(cache_dir() / "openvino")})
+                return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(_blob_folder(self.fingerprint))})
         try:
             return core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].split(" Please check")[0]
             raise ModelError(f"can't load the {part} model of {self.name} from {self._directory}: {reason}") from error
+
+
+def _blob_folder(fingerprint: str) -> Path:
+    """Where OpenVINO keeps what it makes of one model. It tells models apart by path, size and time of the .xml alone,
+    not by the weights beside it: in a folder for all, one model would be taken for another."""
+    folder = cache_dir() / "openvino" / fingerprint[:32]
+    with contextlib.suppress(OSError):
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            _sweep_blobs(folder.parent)
+        os.utime(folder)
+    return folder
+
+
+def _sweep_blobs(folder: Path) -> None:
+    """Deletes blobs of models long unused, and those that lie in no model's folder, as they once did."""
+    for path in folder.iterdir():
+        if not path.is_dir():
+            path.unlink()
+        elif time.time() - path.stat().st_mtime > _FORGET_AFTER_S:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def can_calculate_with(precision: Precision) -> bool:

@@ -6,6 +6,7 @@ catalog.
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -141,6 +142,9 @@ def _read_format_2(directory: Path, content: dict[str, Any]) -> CompiledSpec:
         preprocess=Preprocess(**preprocess | {key: tuple(preprocess[key]) for key in ("mean", "std")}),
         head=ProbabilityHead(**head),
     )
+    # It becomes part of file names.
+    if not re.fullmatch("[0-9a-f]{64}", spec.fingerprint):
+        raise ValueError(f"fingerprint {spec.fingerprint!r}")
     if spec.precision not in get_args(Precision):
         raise ValueError(f"precision {spec.precision!r}")
     _require(directory, spec.image_file, spec.text_file, spec.tokenizer_file)

@@ -2,6 +2,8 @@
 
 import importlib.metadata
 import json
+import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -17,6 +19,8 @@ from clipsearch.encoders.accelerated import BATCH, AcceleratedEncoder
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.compile import check_crops, compile_model
 from clipsearch.encoders.compiled import CompiledEncoder
+from clipsearch.encoders.compiled_spec import read_spec, write_spec
+from clipsearch.encoders.fingerprint import cache_dir
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.transformers_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, ModelError
@@ -82,6 +86,54 @@ def test_the_first_use_compiles_and_later_ones_need_no_torch(tmp_path):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout == "CompiledEncoder []\n"
         assert done.stderr == ""
+
+
+def test_other_weights_in_the_same_place_are_not_taken_for_those_before(tmp_path):
+    place = tmp_path / "place"
+    rows = []
+    for seed in (0, 1):
+        made = tmp_path / f"made-{seed}"
+        compile_model(make_clip(tmp_path / f"source-{seed}", seed=seed), made)
+        if place.exists():
+            for weights in made.glob("*.bin"):
+                shutil.copy(weights, place)
+            write_spec(place, read_spec(made))
+        else:
+            shutil.copytree(made, place)
+        encoder = CompiledEncoder(place, name="kept")
+        fresh = CompiledEncoder(place, name="fresh", keep_compiled=False)
+        crops = check_crops(encoder.preprocess)
+        rows.append(encoder.encode_texts(["a cat"]))
+        np.testing.assert_allclose(rows[-1], fresh.encode_texts(["a cat"]), atol=1e-3)
+        np.testing.assert_allclose(encoder.encode_images(crops), fresh.encode_images(crops), atol=1e-3)
+    assert not np.allclose(*rows, atol=1e-2)
+
+
+def test_what_openvino_made_of_models_long_unused_is_deleted():
+    kept = cache_dir() / "openvino"
+    unused, used = kept / "unused", kept / "used"
+    for folder in (unused, used):
+        folder.mkdir(parents=True)
+        (folder / "1.blob").touch()
+    os.utime(unused, (1e9, 1e9))
+    (kept / "2.blob").touch()
+    starter = load_encoder("starter")
+    starter.encode_texts(["a cat"])
+    own = kept / starter.fingerprint[:32]
+    assert set(kept.iterdir()) == {used, own}
+    assert [path.suffix for path in own.iterdir()] == [".blob"]
+    os.utime(own, (1e9, 1e9))
+    load_encoder("starter").encode_texts(["a cat"])
+    assert own.stat().st_mtime > 1e9
+
+
+@pytest.mark.parametrize("fingerprint", ["../" * 21 + "a", "ab", 7])
+def test_a_fingerprint_that_is_none_is_refused(tmp_path, fingerprint):
+    compile_model(make_clip(tmp_path), tmp_path / "compiled")
+    spec = tmp_path / "compiled" / "model.json"
+    spec.write_text(json.dumps(json.loads(spec.read_text()) | {"fingerprint": fingerprint}))
+    with pytest.raises(ModelError, match="no compiled model directory"):
+        CompiledEncoder(spec.parent, name="odd")
 
 
 def test_a_runtime_can_be_forced(tmp_path):
