@@ -4,10 +4,13 @@ Run as a process of its own (`python -m clipsearch.encoders.compile SOURCE TARGE
 needs gigabytes of memory, which a process does not give back, and because torch and OpenVINO bring a thread pool each.
 """
 
+import contextlib
+import re
 import shutil
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -32,12 +35,20 @@ _CHECK_TEXTS = (
 )
 _CHECK_PICTURES = 12
 
+# What torch and C++ say when memory runs out, in errors that are no MemoryError.
+_NO_MEMORY = re.compile("DefaultCPUAllocator|bad[ _]alloc|out of memory|not enough memory", re.IGNORECASE)
+
+
+class NotCompilableError(ModelError):
+    """It lies in the model: with the same libraries the next try would end the same way."""
+
 
 def compile_model(source: Path, target: Path) -> None:
     """Compiles the model in the hub's layout at `source` into the directory `target`, which appears when all is done.
 
     Raises:
-        ModelError: it can't be loaded, OpenVINO can't take it, or its rows differ too much.
+        NotCompilableError: OpenVINO can't take it, or its rows differ too much.
+        ModelError: it can't be loaded.
     """
     encoder = TransformersEncoder.load(source, device="cpu")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,17 +102,30 @@ def _convert(encoder: TransformersEncoder, directory: Path) -> None:
     any_length = [-1, -1] if "attention_mask" in texts else [-1, encoder.context_length]
     image = _ImageTower(encoder.model, encoder.preprocess).eval()
     text = _TextTower(encoder.model).eval()
-    try:
-        with torch.inference_mode():
+    with torch.inference_mode():
+        with _blaming_the_model():
             compiled = openvino.convert_model(image, example_input=crops, input=[([-1, height, width, 3], np.uint8)])
-            openvino.save_model(compiled, str(directory / "image.xml"), compress_to_fp16=True)
+        openvino.save_model(compiled, str(directory / "image.xml"), compress_to_fp16=True)
+        with _blaming_the_model():
             compiled = openvino.convert_model(
                 text, example_input=texts, input=[(name, any_length, np.int64) for name in texts]
             )
-            openvino.save_model(compiled, str(directory / "text.xml"), compress_to_fp16=True)
-    except Exception as error:  # the tracer runs the model's own code, and raises what that raises
-        raise ModelError(f"OpenVINO can't take it: {' '.join(str(error).split())[:200]}") from error
+        openvino.save_model(compiled, str(directory / "text.xml"), compress_to_fp16=True)
     encoder.tokenizer.backend_tokenizer.save(str(directory / "tokenizer.json"))
+
+
+@contextlib.contextmanager
+def _blaming_the_model() -> Iterator[None]:
+    """Failures in here lie in the model, unless memory or the disk gave out."""
+    try:
+        yield
+    except Exception as error:  # the tracer runs the model's own code, and raises what that raises
+        cause: BaseException | None = error  # OpenVINO wraps what the tracer raised
+        while cause is not None:
+            if isinstance(cause, (MemoryError, OSError)) or _NO_MEMORY.search(str(cause)):
+                raise
+            cause = cause.__cause__
+        raise NotCompilableError(f"OpenVINO can't take it: {' '.join(str(error).split())[:200]}") from error
 
 
 def _choose_precision(encoder: TransformersEncoder, directory: Path) -> None:
@@ -132,11 +156,12 @@ def _choose_precision(encoder: TransformersEncoder, directory: Path) -> None:
             ),
         )
         compiled = CompiledEncoder(directory, name=encoder.name, keep_compiled=False)
-        rows = np.concatenate([compiled.encode_images(crops), compiled.encode_texts(_CHECK_TEXTS)])
+        with _blaming_the_model():
+            rows = np.concatenate([compiled.encode_images(crops), compiled.encode_texts(_CHECK_TEXTS)])
         cosine = float((rows * np.concatenate([images, texts])).sum(axis=1).min())
         if cosine >= MIN_COSINE:
             return
-    raise ModelError(f"compiled for OpenVINO its rows agree with transformers only to a cosine of {cosine:.4f}")
+    raise NotCompilableError(f"compiled for OpenVINO its rows agree with transformers only to a cosine of {cosine:.4f}")
 
 
 def check_crops(preprocess: Preprocess) -> NDArray[np.uint8]:

@@ -43,7 +43,7 @@ def make_compiled(source: Path) -> Path:
     """Compiles a model in a process of its own; takes about 20 s for CLIP ViT-B/32.
 
     Raises:
-        ModelError: it can't be compiled, with the reason, which is remembered.
+        ModelError: it was not compiled, with the reason, which is remembered when it lies in the model.
     """
     target = _target(source)
     command = [sys.executable, "-m", "clipsearch.encoders.compile", str(source), str(target)]
@@ -59,11 +59,10 @@ def make_compiled(source: Path) -> Path:
         return target
     last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
     kind, _, reason = last.partition(": ")
-    if kind.endswith("ModelError"):
+    if kind.endswith("NotCompilableError"):
         _remember_refusal(target, reason)
-        raise ModelError(reason)
-    # Not the model's fault: memory, a full disk, a signal. The next time may do better.
-    raise ModelError(last)
+    # All else is not the model's fault: memory, a full disk, a signal. The next time may do better.
+    raise ModelError(reason if kind.endswith(("NotCompilableError", "ModelError")) else last)
 
 
 def source_key(source: Path) -> str:

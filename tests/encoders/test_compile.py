@@ -3,21 +3,25 @@
 import importlib.metadata
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from clipsearch import Catalog
 from clipsearch.encoders import compile_cache, load
 from clipsearch.encoders.accelerated import BATCH, AcceleratedEncoder
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.compile import check_crops, compile_model
+from clipsearch.encoders.compile import NotCompilableError, check_crops, compile_model
 from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.encoders.compiled_spec import read_spec, write_spec
 from clipsearch.encoders.fingerprint import cache_dir
@@ -155,7 +159,7 @@ def test_a_model_that_cannot_be_compiled_is_served_by_torch_and_not_tried_again(
 
     def refuse(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
         tried.append(Path(command[-1]))
-        return subprocess.CompletedProcess(command, 1, "", "Traceback\nclipsearch.errors.ModelError: no such operation")
+        return subprocess.CompletedProcess(command, 1, "", "Traceback\nNotCompilableError: no such operation")
 
     monkeypatch.setattr(compile_cache.subprocess, "run", refuse)
     with pytest.warns(ClipSearchNotice, match=r"can't be compiled \(no such operation\): it runs through transformers"):
@@ -178,6 +182,45 @@ def test_a_crash_while_compiling_is_tried_again(tmp_path, monkeypatch):
     for _ in range(2):
         with pytest.warns(ClipSearchNotice, match="it ended with -9"):
             load_encoder(str(source))
+
+
+@pytest.mark.parametrize(
+    ("error", "lies_in_the_model"),
+    [
+        (RuntimeError("no such operation"), True),
+        (MemoryError("of this machine"), False),
+        (OSError(28, "No space left on device"), False),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), False),
+    ],
+)
+def test_only_what_lies_in_the_model_is_blamed_on_it(tmp_path, monkeypatch, error, lies_in_the_model):
+    encoder = TransformersEncoder.load(make_clip(tmp_path), device="cpu")
+
+    def fail(**inputs: torch.Tensor) -> None:
+        raise error
+
+    monkeypatch.setattr(encoder.model, "get_image_features", fail)
+    monkeypatch.setattr(TransformersEncoder, "load", lambda source, device: encoder)
+    with pytest.raises(Exception, match=re.escape(str(error))) as caught:
+        compile_model(tmp_path, tmp_path / "compiled")
+    assert isinstance(caught.value, NotCompilableError) == lies_in_the_model
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on what a process may write")
+def test_a_full_disk_is_not_remembered(tmp_path, monkeypatch):
+    source = make_clip(tmp_path)
+    start = subprocess.run
+
+    def start_on_a_full_disk(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        limited = ["prlimit", "--fsize=20000", *command]
+        return start(limited, preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN), **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(compile_cache.subprocess, "run", start_on_a_full_disk)
+        with pytest.raises(ModelError):
+            load_encoder(str(source), runtime="openvino")
+    assert compile_cache.find_refusal(source) is None
+    assert isinstance(load_encoder(str(source), runtime="openvino"), CompiledEncoder)
 
 
 def test_a_damaged_compiled_model_is_compiled_again(tmp_path):
@@ -224,8 +267,6 @@ def test_half_precision_is_given_up_where_it_does_not(tmp_path):
 
 
 def test_a_batch_too_large_for_the_device_is_halved(tmp_path, monkeypatch):
-    import torch
-
     encoder = TransformersEncoder.load(make_clip(tmp_path), device="cpu")
     crops = check_crops(encoder.preprocess)
     expected = encoder.encode_images(crops)
