@@ -6,9 +6,7 @@ needs gigabytes of memory, which a process does not give back, and because torch
 
 import contextlib
 import re
-import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,25 +42,21 @@ class NotCompilableError(ModelError):
 
 
 def compile_model(source: Path, target: Path) -> None:
-    """Compiles the model in the hub's layout at `source` into the directory `target`, which appears when all is done.
+    """Compiles the model in the hub's layout at `source` into the directory `target`, which is made if it is not there.
+
+    After an error what lies in it is of no use.
 
     Raises:
         NotCompilableError: OpenVINO can't take it, or its rows differ too much.
         ModelError: it can't be loaded.
     """
     encoder = TransformersEncoder.load(source, device="cpu")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new-"))
-    try:
-        with warnings.catch_warnings():
-            # The tracer warns of every size that is looked at, and the texts of the check are too long on purpose.
-            warnings.simplefilter("ignore")
-            _convert(encoder, scratch)
-            _choose_precision(encoder, scratch)
-        shutil.rmtree(target, ignore_errors=True)
-        scratch.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    target.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        # The tracer warns of every size that is looked at, and the texts of the check are too long on purpose.
+        warnings.simplefilter("ignore")
+        _convert(encoder, target)
+        _choose_precision(encoder, target)
 
 
 class _ImageTower(torch.nn.Module):

@@ -1,11 +1,15 @@
 """Where compiled models are kept: a directory each in the user's cache, named by what the model's files hold."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from clipsearch.encoders import model_files
@@ -15,6 +19,11 @@ from clipsearch.errors import ClipSearchNotice, ModelError
 
 # Beside the compiled models: why one could not be compiled, so that it is not tried again every time.
 _REFUSED = "refused.json"
+
+# What is being compiled. Minutes pass between two of its files, never so long: after that its process is gone. By age
+# and not by process number, since the cache may be shared with other machines or containers.
+_SCRATCH_PREFIX = ".new-"
+_ABANDONED_AFTER_S = 3600
 
 
 def find_compiled(source: Path) -> Path | None:
@@ -46,7 +55,32 @@ def make_compiled(source: Path) -> Path:
         ModelError: it was not compiled, with the reason, which is remembered when it lies in the model.
     """
     target = _target(source)
-    command = [sys.executable, "-m", "clipsearch.encoders.compile", str(source), str(target)]
+    try:
+        with _scratch_folder(target.parent) as scratch:
+            _run_compiler(source, scratch, target)
+            _put_in_place(scratch, target)
+    except OSError as error:
+        raise ModelError(f"can't write to {target.parent}: {error.strerror}") from error
+    return target
+
+
+@contextlib.contextmanager
+def _scratch_folder(parent: Path) -> Iterator[Path]:
+    """A new folder, deleted whatever happens; those of processes that were killed go with it."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for path in parent.glob(f"{_SCRATCH_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
+                shutil.rmtree(path)
+    scratch = Path(tempfile.mkdtemp(dir=parent, prefix=_SCRATCH_PREFIX))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run_compiler(source: Path, scratch: Path, target: Path) -> None:
+    command = [sys.executable, "-m", "clipsearch.encoders.compile", str(source), str(scratch)]
     # The same clipsearch, wherever this one was found; nothing that belongs to the program around.
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "HF_HUB_OFFLINE": "1"}
     try:
@@ -55,14 +89,19 @@ def make_compiled(source: Path) -> Path:
         )
     except OSError as error:
         raise ModelError(f"can't start {sys.executable}: {error.strerror}") from error
-    if done.returncode == 0 and is_compiled_directory(target):
-        return target
+    if done.returncode == 0 and is_compiled_directory(scratch):
+        return
     last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
     kind, _, reason = last.partition(": ")
     if kind.endswith("NotCompilableError"):
         _remember_refusal(target, reason)
     # All else is not the model's fault: memory, a full disk, a signal. The next time may do better.
     raise ModelError(reason if kind.endswith(("NotCompilableError", "ModelError")) else last)
+
+
+def _put_in_place(scratch: Path, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    scratch.rename(target)
 
 
 def source_key(source: Path) -> str:

@@ -70,13 +70,12 @@ def test_everything_else_is_the_same_too(both):
     assert compiled.encode_texts([]).shape == (0, compiled.dim)
 
 
-def test_a_model_whose_rows_differ_is_thrown_away(tmp_path, monkeypatch):
+def test_a_model_whose_rows_differ_is_refused(tmp_path, monkeypatch):
     source = make_clip(tmp_path)
     right = CompiledEncoder.encode_texts
     monkeypatch.setattr(CompiledEncoder, "encode_texts", lambda self, texts: np.roll(right(self, texts), 1, axis=1))
     with pytest.raises(ModelError, match="agree with transformers only to a cosine of"):
         compile_model(source, tmp_path / "compiled")
-    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
 def test_the_first_use_compiles_and_later_ones_need_no_torch(tmp_path):
@@ -221,6 +220,34 @@ def test_a_full_disk_is_not_remembered(tmp_path, monkeypatch):
             load_encoder(str(source), runtime="openvino")
     assert compile_cache.find_refusal(source) is None
     assert isinstance(load_encoder(str(source), runtime="openvino"), CompiledEncoder)
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(8, "Exec format error")])
+def test_what_is_half_compiled_is_deleted(tmp_path, monkeypatch, failure):
+    source = make_clip(tmp_path)
+    folder = cache_dir() / "compiled"
+    abandoned, other = folder / ".new-abandoned", folder / ".new-other"
+    for path in (abandoned, other):
+        path.mkdir(parents=True)
+        (path / "image.bin").write_bytes(b"part")
+    os.utime(abandoned, (1e9, 1e9))
+
+    def stop(command: list[str], **options: object) -> None:
+        (Path(command[-1]) / "image.bin").write_bytes(b"part")
+        raise failure
+
+    monkeypatch.setattr(compile_cache.subprocess, "run", stop)
+    with pytest.raises((KeyboardInterrupt, ModelError)):
+        compile_cache.make_compiled(source)
+    assert list(folder.iterdir()) == [other]
+
+
+def test_a_cache_that_cannot_be_written_is_one_error(tmp_path):
+    source = make_clip(tmp_path)
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    (cache_dir() / "compiled").write_text("in the way")
+    with pytest.raises(ModelError, match="can't write to"):
+        compile_cache.make_compiled(source)
 
 
 def test_a_damaged_compiled_model_is_compiled_again(tmp_path):
