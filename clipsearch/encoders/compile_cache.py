@@ -100,8 +100,16 @@ def _run_compiler(source: Path, scratch: Path, target: Path) -> None:
 
 
 def _put_in_place(scratch: Path, target: Path) -> None:
+    """Where another process has compiled the model meanwhile, its result stays: it may be in use already."""
+    with contextlib.suppress(ModelError):
+        read_spec(target)
+        return
     shutil.rmtree(target, ignore_errors=True)
-    scratch.rename(target)
+    try:
+        scratch.rename(target)
+    except OSError:
+        if not is_compiled_directory(target):
+            raise
 
 
 def source_key(source: Path) -> str:

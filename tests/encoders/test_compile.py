@@ -242,6 +242,35 @@ def test_what_is_half_compiled_is_deleted(tmp_path, monkeypatch, failure):
     assert list(folder.iterdir()) == [other]
 
 
+@pytest.mark.parametrize("moment", ["while compiling", "at the end"])
+def test_of_two_processes_that_compile_at_once_the_first_one_wins(tmp_path, monkeypatch, moment):
+    source = make_clip(tmp_path)
+    compile_model(source, tmp_path / "made")
+    target = compile_cache._target(source)
+    remove = shutil.rmtree
+
+    def finish_elsewhere() -> None:
+        shutil.copytree(tmp_path / "made", target)
+        (target / "first").touch()
+
+    def compile_here(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        shutil.copytree(tmp_path / "made", command[-1], dirs_exist_ok=True)
+        if moment == "while compiling":
+            finish_elsewhere()
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    def remove_then_lose(path: Path, **options: Any) -> None:
+        remove(path, **options)
+        if path == target:
+            finish_elsewhere()
+
+    monkeypatch.setattr(compile_cache.subprocess, "run", compile_here)
+    monkeypatch.setattr(compile_cache.shutil, "rmtree", remove_then_lose)
+    assert compile_cache.make_compiled(source) == target
+    assert (target / "first").exists()
+    assert list(target.parent.iterdir()) == [target]
+
+
 def test_a_cache_that_cannot_be_written_is_one_error(tmp_path):
     source = make_clip(tmp_path)
     cache_dir().mkdir(parents=True, exist_ok=True)
