@@ -3,8 +3,6 @@
 import io
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +25,7 @@ from clipsearch.images.find import find_images
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.index_files import CatalogIndex
 from clipsearch.indexing import index_folders
+from clipsearch.python_process import run_python
 from clipsearch.runners.local import default_workers
 from clipsearch.store import Store
 from clipsearch.types import BenchReport, IndexRate
@@ -214,19 +213,20 @@ def _index(folder: Path, encoder: Encoder, directory: Path) -> None:
 
 def _peak_bytes(arguments: Sequence[str]) -> int:
     """Most memory that one process of the command line had; 0 where that can't be told."""
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", _WITH_PEAK, *arguments], stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    done = run_python(["-c", _WITH_PEAK, *arguments])
     if done.returncode != 0:
-        raise ClipSearchError(f"a process that indexed failed: {done.stderr.decode(errors='replace').strip()[-300:]}")
+        raise ClipSearchError(f"a process that indexed failed: {done.stderr.strip()[-300:]}")
     return int(done.stdout.split()[-1])
 
 
 def _cold_query(directory: Path, options: Sequence[str]) -> float:
     """Seconds from the start of a process that answers one query to its end."""
     text = f"a photo of {uuid4().hex}"  # never asked before
-    command = [sys.executable, "-m", "clipsearch", "query", "--text", text, "--catalog", str(directory), *options]
-    return _seconds(partial(subprocess.run, command, stdin=subprocess.DEVNULL, capture_output=True, check=True))
+    start = perf_counter()
+    done = run_python(["-m", "clipsearch", "query", "--text", text, "--catalog", str(directory), *options])
+    if done.returncode != 0:
+        raise ClipSearchError(f"a process that asked failed: {done.stderr.strip()[-300:]}")
+    return perf_counter() - start
 
 
 def _texts(count: int) -> list[str]:

@@ -14,7 +14,7 @@ from clipsearch.settings import sample_data_folder
 # parts of one package.
 LAYERS = (
     {"errors"},
-    {"types", "settings", "vectors", "preprocess", "texts"},
+    {"types", "settings", "vectors", "preprocess", "texts", "python_process"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
     {"query_pictures", "index_files", "catalog_model"},
     {"captions", "search"},
@@ -90,6 +90,11 @@ def test_only_the_command_line_prints(repository):
             continue
         calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], path
+
+
+def test_python_is_started_in_one_place(repository):
+    found = [path.name for path in modules(repository) if "sys.executable" in path.read_text()]
+    assert found == ["python_process.py"]
 
 
 def test_files_stay_small_and_have_telling_names(repository):

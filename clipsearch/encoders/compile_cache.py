@@ -2,10 +2,7 @@
 
 import contextlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -16,6 +13,7 @@ from clipsearch.encoders import model_files
 from clipsearch.encoders.compiled_spec import FORMAT, is_compiled_directory, read_spec
 from clipsearch.encoders.fingerprint import cache_dir, combine, hash_file
 from clipsearch.errors import ClipSearchNotice, ModelError
+from clipsearch.python_process import run_python
 
 # Beside the compiled models: why one could not be compiled, so that it is not tried again every time.
 _REFUSED = "refused.json"
@@ -80,15 +78,10 @@ def _scratch_folder(parent: Path) -> Iterator[Path]:
 
 
 def _run_compiler(source: Path, scratch: Path, target: Path) -> None:
-    command = [sys.executable, "-m", "clipsearch.encoders.compile", str(source), str(scratch)]
-    # The same clipsearch, wherever this one was found; nothing that belongs to the program around.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "HF_HUB_OFFLINE": "1"}
     try:
-        done = subprocess.run(  # noqa: S603
-            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
+        done = run_python(["-m", "clipsearch.encoders.compile", str(source), str(scratch)], HF_HUB_OFFLINE="1")
     except OSError as error:
-        raise ModelError(f"can't start {sys.executable}: {error.strerror}") from error
+        raise ModelError(f"can't start Python: {error.strerror}") from error
     if done.returncode == 0 and is_compiled_directory(scratch):
         return
     last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]

@@ -139,6 +139,18 @@ def test_a_fingerprint_that_is_none_is_refused(tmp_path, fingerprint):
         CompiledEncoder(spec.parent, name="odd")
 
 
+def test_modules_in_the_current_folder_are_not_run(tmp_path, monkeypatch):
+    source = make_clip(tmp_path / "source")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("torch", "openvino", "sitecustomize"):
+        (pictures / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(pictures)
+    monkeypatch.setattr(sys, "path", ["", str(pictures), *sys.path])
+    compile_cache.make_compiled(source)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_runtime_can_be_forced(tmp_path):
     source = make_clip(tmp_path)
     assert isinstance(load_encoder(str(source), runtime="torch"), TransformersEncoder)
@@ -160,7 +172,7 @@ def test_a_model_that_cannot_be_compiled_is_served_by_torch_and_not_tried_again(
         tried.append(Path(command[-1]))
         return subprocess.CompletedProcess(command, 1, "", "Traceback\nNotCompilableError: no such operation")
 
-    monkeypatch.setattr(compile_cache.subprocess, "run", refuse)
+    monkeypatch.setattr(subprocess, "run", refuse)
     with pytest.warns(ClipSearchNotice, match=r"can't be compiled \(no such operation\): it runs through transformers"):
         assert isinstance(load_encoder(str(source)), TransformersEncoder)
     assert isinstance(load_encoder(str(source)), TransformersEncoder)
@@ -177,7 +189,7 @@ def test_a_model_that_cannot_be_compiled_is_served_by_torch_and_not_tried_again(
 def test_a_crash_while_compiling_is_tried_again(tmp_path, monkeypatch):
     source = make_clip(tmp_path)
     killed = subprocess.CompletedProcess([], -9, "", "")
-    monkeypatch.setattr(compile_cache.subprocess, "run", lambda command, **options: killed)
+    monkeypatch.setattr(subprocess, "run", lambda command, **options: killed)
     for _ in range(2):
         with pytest.warns(ClipSearchNotice, match="it ended with -9"):
             load_encoder(str(source))
@@ -215,7 +227,7 @@ def test_a_full_disk_is_not_remembered(tmp_path, monkeypatch):
         return start(limited, preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN), **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(compile_cache.subprocess, "run", start_on_a_full_disk)
+        patched.setattr(subprocess, "run", start_on_a_full_disk)
         with pytest.raises(ModelError):
             load_encoder(str(source), runtime="openvino")
     assert compile_cache.find_refusal(source) is None
@@ -236,7 +248,7 @@ def test_what_is_half_compiled_is_deleted(tmp_path, monkeypatch, failure):
         (Path(command[-1]) / "image.bin").write_bytes(b"part")
         raise failure
 
-    monkeypatch.setattr(compile_cache.subprocess, "run", stop)
+    monkeypatch.setattr(subprocess, "run", stop)
     with pytest.raises((KeyboardInterrupt, ModelError)):
         compile_cache.make_compiled(source)
     assert list(folder.iterdir()) == [other]
@@ -264,7 +276,7 @@ def test_of_two_processes_that_compile_at_once_the_first_one_wins(tmp_path, monk
         if path == target:
             finish_elsewhere()
 
-    monkeypatch.setattr(compile_cache.subprocess, "run", compile_here)
+    monkeypatch.setattr(subprocess, "run", compile_here)
     monkeypatch.setattr(compile_cache.shutil, "rmtree", remove_then_lose)
     assert compile_cache.make_compiled(source) == target
     assert (target / "first").exists()

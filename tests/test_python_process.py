@@ -1,0 +1,38 @@
+"""Python started again finds the same clipsearch, and nothing in the current folder."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import clipsearch
+from clipsearch.python_process import run_python
+
+CODE = "import sys, json, clipsearch; print(clipsearch.__file__, *sys.argv[1:])"
+
+
+@pytest.mark.parametrize("entry", ["", ".", "absolute", "link"])
+def test_modules_of_the_current_folder_are_not_found(tmp_path, monkeypatch, entry):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("json", "clipsearch"):
+        (pictures / f"{name}.py").write_text("raise SystemExit(7)")
+    (tmp_path / "link").symlink_to(pictures)
+    monkeypatch.chdir(pictures)
+    entry = {"absolute": str(pictures), "link": str(tmp_path / "link")}.get(entry, entry)
+    monkeypatch.setattr(sys, "path", [entry, *sys.path])
+    monkeypatch.setenv("PYTHONPATH", entry)
+    done = run_python(["-c", CODE, "ä b"])
+    assert (done.returncode, done.stdout) == (0, f"{clipsearch.__file__} ä b\n"), done.stderr
+
+
+def test_a_clipsearch_in_the_current_folder_is_found(monkeypatch, repository):
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(sys, "path", ["", *(entry for entry in sys.path if Path(entry) != repository)])
+    assert run_python(["-c", CODE]).stdout == f"{clipsearch.__file__}\n"
+
+
+def test_modules_found_elsewhere_are_found_again(tmp_path, monkeypatch):
+    (tmp_path / "one_of_mine.py").touch()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    assert run_python(["-c", "import one_of_mine"]).returncode == 0
