@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from clipsearch import settings
 from clipsearch.catalog_model import CatalogModel
-from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, IndexMismatchError, InputError, StoreError
-from clipsearch.store import Kind, Scope, Store, StoredModel
+from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, IndexMismatchError, StoreError
+from clipsearch.store import Kind, Store, StoredModel
 from clipsearch.texts import as_list, check_text, check_top_k
 from clipsearch.types import CaptionHit, CaptionsReport, CatalogStatus, ImageMatch, IndexReport, SearchHit
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
+    from clipsearch.images.decode import DecodingLimits
     from clipsearch.index_files import CatalogIndex
     from clipsearch.indexes.snapshot import SnapshotIndex
     from clipsearch.indexing import Progress
@@ -113,50 +114,55 @@ class Catalog:
         """The catalog's row for the model in use; the first model of a new catalog is registered here."""
         return self._model.row
 
-    def use_model(self, name: str, *, wait: bool = False, on_progress: "Progress | None" = None) -> IndexReport:
+    def use_model(
+        self,
+        name: str,
+        *,
+        limits: "DecodingLimits | None" = None,
+        wait: bool = False,
+        on_progress: "Progress | None" = None,
+    ) -> IndexReport:
         """Switches the catalog to a model, embedding with it what it has not embedded yet.
 
         Embeddings of other models stay. The switch is made when all that can be read is embedded; when the run is
         interrupted, the old model stays in use and the next call goes on.
 
         Args:
-            wait: until no other process changes the catalog.
-            on_progress: called with (done, to do).
+            limits: as in `index`, like `wait` and `on_progress`.
 
         Raises:
             CatalogBusyError: another process changes the catalog and `wait` is false.
             ModelUnavailableError: the model's files are not here.
         """
-        with self._store.writing(wait=wait):
-            return self._use_model(name, on_progress)
-
-    def _use_model(self, name: str, on_progress: "Progress | None") -> IndexReport:
+        from clipsearch.images.decode import default_limits
         from clipsearch.indexing import index_folders
 
-        encoder = self._model.load(name)
-        model = self._store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
-        there = [scope for scope in self._store.roots.list_all() if os.path.isdir(scope.root)]  # noqa: PTH112
-        report = index_folders(
-            there,
-            store=self._store,
-            encoder=encoder,
-            model_id=model.model_id,
-            on_progress=on_progress,
-        )
-        if report.interrupted:
-            return report
-        self._model.switch(encoder, model)
-        self._indexes.clear()
-        self._refresh_snapshots("images", "captions")
-        left = len(self._store.pictures.contents_without_embedding(model_id=model.model_id))
-        if left:
-            warnings.warn(
-                f"{left} pictures could not be read: they are not found with {encoder.name} until their files are "
-                "there and 'clipsearch index' is run",
-                ClipSearchNotice,
-                stacklevel=2,
+        with self._store.writing(wait=wait):
+            encoder = self._model.load(name)
+            model = self._store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+            there = [scope for scope in self._store.roots.list_all() if os.path.isdir(scope.root)]  # noqa: PTH112
+            report = index_folders(
+                there,
+                store=self._store,
+                encoder=encoder,
+                model_id=model.model_id,
+                limits=limits or default_limits(),
+                on_progress=on_progress,
             )
-        return report
+            if report.interrupted:
+                return report
+            self._model.switch(encoder, model)
+            self._indexes.clear()
+            self._refresh_snapshots("images", "captions")
+            left = len(self._store.pictures.contents_without_embedding(model_id=model.model_id))
+            if left:
+                warnings.warn(
+                    f"{left} pictures could not be read: they are not found with {encoder.name} until their files are "
+                    "there and 'clipsearch index' is run",
+                    ClipSearchNotice,
+                    stacklevel=2,
+                )
+            return report
 
     # ------------------------------------------------------------------ pictures
 
@@ -164,6 +170,8 @@ class Catalog:
         self,
         *folders: str | os.PathLike[str],
         prune: bool = False,
+        retry: bool = False,
+        limits: "DecodingLimits | None" = None,
         wait: bool = False,
         on_progress: "Progress | None" = None,
     ) -> IndexReport:
@@ -171,6 +179,8 @@ class Catalog:
 
         Args:
             prune: what is not there any more is gone, however much that is.
+            retry: read files again that could not be read, though they have not changed.
+            limits: what a picture may cost; None: what is usual, fewer megapixels where memory is short.
             wait: until no other process changes the catalog.
             on_progress: called with (done, to do).
 
@@ -179,64 +189,30 @@ class Catalog:
             CatalogBusyError: another process changes the catalog and `wait` is false.
             IndexMismatchError: the catalog was asked for with a model that is not the one in use.
         """
-        scopes_of = self._plan(folders, prune=prune)
-        with self._store.writing(wait=wait):
-            return self._index_folders(scopes_of, prune, on_progress)
-
-    def _index_folders(
-        self, scopes_of: "Callable[[], list[Scope]]", prune: bool, on_progress: "Progress | None"
-    ) -> IndexReport:
+        from clipsearch.images.decode import default_limits
         from clipsearch.indexing import index_folders
+        from clipsearch.indexing.scopes import plan_scopes
 
-        current = self._store.reader.find_current_model()
-        if current is not None and self.encoder.fingerprint != current.fingerprint:
-            raise IndexMismatchError(
-                f"this catalog uses the model {current.name}. To switch: clipsearch model use {self.encoder.name}"
+        scopes_of = plan_scopes(folders, roots=self._store.roots, prune=prune)
+        with self._store.writing(wait=wait):
+            current = self._store.reader.find_current_model()
+            if current is not None and self.encoder.fingerprint != current.fingerprint:
+                raise IndexMismatchError(
+                    f"this catalog uses the model {current.name}. To switch: clipsearch model use {self.encoder.name}"
+                )
+            model = self.model
+            report = index_folders(
+                scopes_of(),
+                store=self._store,
+                encoder=self.encoder,
+                model_id=model.model_id,
+                prune=prune,
+                retry=retry,
+                limits=limits or default_limits(),
+                on_progress=on_progress,
             )
-        model = self.model
-        report = index_folders(
-            scopes_of(),
-            store=self._store,
-            encoder=self.encoder,
-            model_id=model.model_id,
-            prune=prune,
-            on_progress=on_progress,
-        )
-        self._refresh_snapshots("images", "captions")
-        return report
-
-    def _plan(self, folders: Sequence[str | os.PathLike[str]], *, prune: bool) -> "Callable[[], list[Scope]]":
-        """Checks the folders; what comes back registers them, so that nothing is written when one is wrong.
-
-        Raises:
-            InputError: a folder is missing or is a file, or none was ever indexed.
-        """
-        roots = self._store.roots
-        if not folders:
-            known = roots.list_all()
-            if not known:
-                raise InputError("no folder was indexed before: say which, as in 'clipsearch index FOLDER'")
-            return lambda: known
-        gone: list[Scope] = []
-        places: list[str] = []
-        for folder in folders:
-            place = os.path.realpath(settings.folder_path(folder))
-            scope = roots.find_scope(place) if prune and not os.path.lexists(place) else None
-            if scope is not None:
-                gone.append(scope)
-            else:
-                _check_folder(folder)
-                places.append(place)
-        # A folder inside another one that was named is looked through with that one, unless it is hidden there.
-        outer = [
-            place
-            for place in dict.fromkeys(places)
-            if not any(
-                place.startswith(holder) and f"{os.sep}." not in place[len(holder) - 1 :]
-                for holder in (other.rstrip(os.sep) + os.sep for other in places)
-            )
-        ]
-        return lambda: [*map(roots.add, outer), *gone]
+            self._refresh_snapshots("images", "captions")
+            return report
 
     def search(self, query: "PictureSource", *, top_k: int = 10) -> list[SearchHit]:
         """The pictures nearest to words (str) or to a picture (a Path, a Pillow image or a FetchedPicture), best first.
@@ -367,20 +343,3 @@ class Catalog:
 
         for kind in kinds:
             refresh_snapshot(kind, store=self._store, model_id=self.model.model_id, folder=self._index_folder)
-
-
-def _check_folder(folder: str | os.PathLike[str]) -> None:
-    """
-    Raises:
-        InputError: the folder is missing, is no folder, or may not be looked at.
-    """
-    path = settings.folder_path(folder)
-    try:
-        with os.scandir(path):
-            pass
-    except FileNotFoundError as error:
-        raise InputError(f"no folder {path}") from error
-    except NotADirectoryError as error:
-        raise InputError(f"{path} is a file: say the folder that holds it") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"can't look into {path}: {getattr(error, 'strerror', None) or error}") from error

@@ -16,19 +16,26 @@ def run_python(arguments: Sequence[str], **variables: str) -> subprocess.Complet
     Raises:
         OSError: it can't be started.
     """
-    # With -c and -m Python would look for modules in the current folder first, which may be one of pictures from
-    # anywhere: a torch.py there would be run.
-    command = [sys.executable, "-P", *arguments]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(_module_folders()), **variables}
     return subprocess.run(  # noqa: S603
-        command,
-        env=environment,
+        command(arguments),
+        env=environment(**variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         errors="replace",
         check=False,
     )
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    # With -c and -m Python would look for modules in the current folder first, which may be one of pictures from
+    # anywhere: a torch.py there would be run.
+    return [sys.executable, "-P", *arguments]
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """That of this process, in which Python finds the same modules, and `variables`."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(_module_folders()), **variables}
 
 
 def _module_folders() -> list[str]:

@@ -10,6 +10,7 @@ CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from clipsearch.errors import InputError
@@ -94,6 +95,15 @@ def core_count() -> int:
     """Processor cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def available_bytes() -> int | None:
+    """Memory that can be had without swapping; None where the system has no such file."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None
 
 
 def sample_data_folder() -> Path:

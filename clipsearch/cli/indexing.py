@@ -10,9 +10,12 @@ from clipsearch.cli.options import (
     CatalogOption,
     DeviceOption,
     JsonOption,
+    MaxMegapixelsOption,
+    MaxSecondsOption,
     ModelOption,
     RuntimeOption,
     WaitOption,
+    decoding_limits,
 )
 from clipsearch.cli.render import print_json, print_report, report_json
 
@@ -34,6 +37,11 @@ def index(
     prune: Annotated[
         bool, typer.Option("--prune", help="What is not there any more is gone, not on a drive that is away.")
     ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Read files again that could not be read, though they have not changed.")
+    ] = False,
+    max_megapixels: MaxMegapixelsOption = None,
+    max_seconds: MaxSecondsOption = 60,
     wait: WaitOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when pictures were skipped.")] = False,
     json: JsonOption = False,
@@ -47,7 +55,14 @@ def index(
             catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
         ) as opened,
     ):
-        report = opened.index(*(folders or []), prune=prune, wait=wait, on_progress=bar.update)
+        report = opened.index(
+            *(folders or []),
+            prune=prune,
+            retry=retry,
+            limits=decoding_limits(max_megapixels, max_seconds),
+            wait=wait,
+            on_progress=bar.update,
+        )
     if json:
         print_json(report_json(report))
     else:

@@ -12,8 +12,11 @@ from clipsearch.cli.options import (
     CatalogOption,
     DeviceOption,
     JsonOption,
+    MaxMegapixelsOption,
+    MaxSecondsOption,
     RuntimeOption,
     WaitOption,
+    decoding_limits,
 )
 from clipsearch.cli.render import count, out, percent, print_json, print_report, printable, report_json, size
 from clipsearch.cli.urls import picture_of
@@ -111,6 +114,8 @@ def use(
     catalog: CatalogOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    max_megapixels: MaxMegapixelsOption = None,
+    max_seconds: MaxSecondsOption = 60,
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> int:
@@ -121,7 +126,8 @@ def use(
         ProgressBar() as bar,
         Catalog.open(catalog, device=device, runtime=runtime, create=True, show_progress=is_terminal()) as opened,
     ):
-        report = opened.use_model(name, wait=wait, on_progress=bar.update)
+        limits = decoding_limits(max_megapixels, max_seconds)
+        report = opened.use_model(name, limits=limits, wait=wait, on_progress=bar.update)
     if json:
         print_json(report_json(report))
     else:

@@ -1,8 +1,12 @@
 """Options that several commands take."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from clipsearch.images.decode import DecodingLimits
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -42,8 +46,26 @@ AllowUrlOption = Annotated[
     bool,
     typer.Option("--allow-url", help="Fetch a picture given as a URL, http or https. Also CLIPSEARCH_ALLOW_URL=1."),
 ]
+MaxMegapixelsOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        metavar="N",
+        help="Skip larger pictures. Default: 256, less where memory is short.",
+        show_default=False,
+    ),
+]
+MaxSecondsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Skip pictures that take longer to decode.")]
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait until no other clipsearch changes the catalog, instead of stopping.")
 ]
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 TopKOption = Annotated[int, typer.Option("-k", "--top-k", min=1, metavar="N", help="Number of results.")]
+
+
+def decoding_limits(max_megapixels: float | None, max_seconds: int) -> "DecodingLimits":
+    from clipsearch.images.decode import default_limits
+
+    limits = replace(default_limits(), max_seconds=max_seconds)
+    return limits if max_megapixels is None else replace(limits, max_megapixels=max_megapixels)

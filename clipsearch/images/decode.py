@@ -18,11 +18,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from clipsearch import settings
 from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.metadata import ImageMetadata, read_metadata, read_orientation
 from clipsearch.images.pillow import decoding_settings
@@ -31,9 +32,17 @@ from clipsearch.preprocess import Preprocess
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
 DEFAULT_MAX_MEGAPIXELS = 256.0
 
+DEFAULT_MAX_SECONDS = 60
+"""For one picture; the slowest of 1,150 odd ones took 2 s."""
+
+# Four as Pillow has it, once more turned or converted, and the decoder's own.
+BYTES_A_PIXEL = 16
+
 # Larger pictures are decoded one at a time, whatever the number of threads: it is memory that they need, not speed.
 _BIG_MEGAPIXELS = 32.0
 _one_big_picture = threading.Lock()
+Turn: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
+"""Entered while a large picture is decoded."""
 
 # A JPEG that is scaled down while it is decoded keeps this many times the pixels a side that the model gets.
 _DETAIL = 2
@@ -61,6 +70,28 @@ _STARTS_BELOW = (3, 4, 7, 8)
 
 
 @dataclass(frozen=True, slots=True)
+class DecodingLimits:
+    """What a picture may cost before it is given up.
+
+    Attributes:
+        max_megapixels: larger ones are refused before they are decoded.
+        max_seconds: of decoding, not counting the reading from a slow drive.
+    """
+
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    max_seconds: int = DEFAULT_MAX_SECONDS
+
+
+def default_limits() -> DecodingLimits:
+    """As large as pictures get, or what half of the memory holds that is free now."""
+    available = settings.available_bytes()
+    if available is None:
+        return DecodingLimits()
+    room = available / 2 / BYTES_A_PIXEL / 1e6
+    return DecodingLimits(max_megapixels=float(round(min(DEFAULT_MAX_MEGAPIXELS, max(_BIG_MEGAPIXELS, room)))))
+
+
+@dataclass(frozen=True, slots=True)
 class DecodedImage:
     """A picture as people see it.
 
@@ -81,6 +112,7 @@ def decode_image(
     *,
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     spec: Preprocess | None = None,
+    turn: Turn | None = None,
 ) -> DecodedImage:
     """Decodes a picture. Safe to call from several threads at once.
 
@@ -89,6 +121,7 @@ def decode_image(
         max_megapixels: larger pictures are refused before they are decoded.
         spec: of the model that the picture is for: a JPEG that is much too large for it comes out at 1/2, 1/4 or 1/8
             of its size, still at least twice what the model resizes it to. None always decodes the full size.
+        turn: for pictures of more than 32 megapixels; None: one at a time in this process.
 
     Raises:
         ImageReadError: whatever is wrong with the picture, in a few words and without its path; a
@@ -96,7 +129,7 @@ def decode_image(
     """
     try:
         with _open_source(source) as file, decoding_settings(max_megapixels):
-            return _decode(file, max_megapixels, spec)
+            return _decode(file, max_megapixels, spec, turn or _turn_of_a_big_picture)
     except ImageReadError:
         raise
     except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, TypeError, MemoryError, …
@@ -134,7 +167,7 @@ def _open_source(source: bytes | str | Path | BinaryIO) -> Iterator[BinaryIO]:
         yield source if source.seekable() else io.BytesIO(source.read())
 
 
-def _decode(file: BinaryIO, max_megapixels: float, spec: Preprocess | None) -> DecodedImage:
+def _decode(file: BinaryIO, max_megapixels: float, spec: Preprocess | None, turn: Turn) -> DecodedImage:
     image = _open_image(file)
     full_size = image.size
     megapixels = image.width * image.height / 1e6
@@ -143,7 +176,7 @@ def _decode(file: BinaryIO, max_megapixels: float, spec: Preprocess | None) -> D
     scale = 1 if spec is None else _scale_down(image, spec)
     if not image.info.get("progressive"):  # else all coefficients are in memory at once, whatever is made of them
         megapixels /= scale**2
-    with _turn_of_a_big_picture() if megapixels > _BIG_MEGAPIXELS else contextlib.nullcontext():
+    with turn() if megapixels > _BIG_MEGAPIXELS else contextlib.nullcontext():
         image.load()
         orientation = read_orientation(image)
         width, height = full_size if scale > 1 else image.size  # loading may change the size

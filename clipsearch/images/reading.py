@@ -4,17 +4,18 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, Protocol, TypeAlias
 
 import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError, TransientReadError
-from clipsearch.images.decode import decode_image
+from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.preprocess import Preprocess, resize_and_crop
 
@@ -59,12 +60,81 @@ class ReadPicture:
     is_lasting: bool = False
 
 
+class OpenPicture(Protocol):
+    """A file that was read and hashed, and is decoded if its content turns out to be new."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def mtime_ns(self) -> int: ...
+
+    @property
+    def blake3(self) -> bytes: ...
+
+    def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
+        """The crop (height, width, 3) that the model takes, and what the picture says about itself.
+
+        Raises:
+            ImageReadError: it can't be decoded, as in `decode_image`.
+        """
+        ...
+
+
+OpenPath: TypeAlias = Callable[[str], AbstractContextManager[OpenPicture]]
+"""Opens and hashes a file; raises OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPicture:
+    """`OpenPicture` in this process.
+
+    Attributes:
+        source: what to decode it from.
+        spec: of the model that it is for.
+        max_megapixels: see `decode_image`, like `turn`.
+    """
+
+    size_bytes: int
+    mtime_ns: int
+    blake3: bytes
+    source: bytes | BinaryIO
+    spec: Preprocess
+    max_megapixels: float
+    turn: Turn | None
+
+    def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
+        decoded = decode_image(self.source, spec=self.spec, max_megapixels=self.max_megapixels, turn=self.turn)
+        return resize_and_crop(decoded.image, self.spec, box=decoded.box), decoded.metadata
+
+
+@contextmanager
+def open_picture(
+    path: str, *, spec: Preprocess, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS, turn: Turn | None = None
+) -> Iterator[LocalPicture]:
+    """
+    Raises:
+        OSError: it can't be opened or read, or is no regular file.
+    """
+    with open_regular_file(path) as file:
+        status = os.fstat(file.fileno())
+        digest, source = _hash(file, status.st_size)
+        yield LocalPicture(status.st_size, status.st_mtime_ns, digest, source, spec, max_megapixels, turn)
+
+
 class PictureReader:
     """Reads files from several threads; each new content is decoded once, however many files have it."""
 
-    def __init__(self, preprocess: Preprocess, *, is_stored: Callable[[bytes], bool]) -> None:
-        """`is_stored`: says, from any thread, whether a content (its blake3) needs no embedding any more."""
-        self._preprocess = preprocess
+    def __init__(
+        self, preprocess: Preprocess, *, is_stored: Callable[[bytes], bool], open_path: OpenPath | None = None
+    ) -> None:
+        """
+        Args:
+            preprocess: of the model that the pictures are for.
+            is_stored: says, from any thread, whether a content (its blake3) needs no embedding any more.
+            open_path: how files are opened; None: in this process.
+        """
+        self._open = open_path or partial(open_picture, spec=preprocess)
         self._is_stored = is_stored
         self._lock = threading.Lock()
         # Contents met in this run, and what became of them: None while they are worked on.
@@ -73,17 +143,16 @@ class PictureReader:
     def read(self, task: Task) -> ReadPicture:
         """Never raises for what is wrong with a file."""
         try:
-            with open_regular_file(task.path) as file:
-                status = os.fstat(file.fileno())
-                digest, source = _hash(file, status.st_size)
-                return self._decode(task, status, digest, source)
+            with self._open(task.path) as picture:
+                return self._decode(task, picture)
         except FileNotFoundError:
             return ReadPicture(task, "failed", reason="gone before it could be read")
         except OSError as error:
             return ReadPicture(task, "failed", reason=error.strerror or str(error))
 
-    def _decode(self, task: Task, status: os.stat_result, digest: bytes, source: bytes | BinaryIO) -> ReadPicture:
-        read = partial(ReadPicture, task, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, blake3=digest)
+    def _decode(self, task: Task, picture: OpenPicture) -> ReadPicture:
+        digest = picture.blake3
+        read = partial(ReadPicture, task, size_bytes=picture.size_bytes, mtime_ns=picture.mtime_ns, blake3=digest)
         with self._lock:
             is_first = digest not in self._met
             if is_first:
@@ -94,8 +163,7 @@ class PictureReader:
             self.mark_stored([digest])
             return read(outcome="stored")
         try:
-            decoded = decode_image(source, spec=self._preprocess)
-            crop = resize_and_crop(decoded.image, self._preprocess, box=decoded.box)
+            crop, metadata = picture.decode()
         except (ImageReadError, MemoryError) as error:
             is_lasting = not isinstance(error, TransientReadError | MemoryError)
             failed = read(
@@ -104,7 +172,7 @@ class PictureReader:
             with self._lock:
                 self._met[digest] = failed
             return failed
-        return read(outcome="decoded", crop=crop, metadata=decoded.metadata)
+        return read(outcome="decoded", crop=crop, metadata=metadata)
 
     def mark_stored(self, digests: Iterable[bytes]) -> None:
         with self._lock:
@@ -122,11 +190,14 @@ class PictureReader:
 
 
 def open_regular_file(path: str) -> BinaryIO:
-    """Opens a file for reading, never a named pipe or a device, where opening alone may wait for ever.
+    """Opens a file for reading, never a named pipe or a device: to open one may wait for ever, or rewind a tape.
 
     Raises:
         OSError: it can't be opened, or is no regular file.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
+        raise OSError("not a regular file")
+    # It may have become something else by now.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

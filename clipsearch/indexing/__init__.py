@@ -5,6 +5,7 @@ from time import perf_counter
 
 from clipsearch.captions import embed_captions
 from clipsearch.encoders.base import Encoder
+from clipsearch.images.decode import DecodingLimits
 from clipsearch.indexing.pipeline import Pipeline, Progress, Run
 from clipsearch.store import Scope, Store, utc_now
 from clipsearch.types import IndexReport
@@ -19,6 +20,8 @@ def index_folders(
     encoder: Encoder,
     model_id: int,
     prune: bool = False,
+    retry: bool = False,
+    limits: DecodingLimits | None = None,
     on_progress: Progress | None = None,
 ) -> IndexReport:
     """Brings the store up to date with the folders.
@@ -28,6 +31,8 @@ def index_folders(
 
     Args:
         prune: forget the files of a folder even when all of them are gone, which else looks like an unmounted drive.
+        retry: read files again that could not be read, though they have not changed.
+        limits: pictures are decoded in processes of their own, within these; None: in this one.
         on_progress: called when a batch was stored; the number to do grows while folders are still listed.
     """
     started_at, start = utc_now(), perf_counter()
@@ -40,6 +45,8 @@ def index_folders(
             encoder=encoder,
             model_id=model_id,
             prune=prune,
+            retry=retry,
+            limits=limits,
             run=run,
             on_progress=on_progress,
         ).run()

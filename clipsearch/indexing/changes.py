@@ -52,20 +52,23 @@ class Changes:
         return full_path(self.scope, self.scope.subfolder)
 
 
-def find_changes(scopes: Sequence[Scope], *, store: Store, model_id: int) -> Iterator[Changes]:
+def find_changes(scopes: Sequence[Scope], *, store: Store, model_id: int, retry: bool = False) -> Iterator[Changes]:
     """Lists the folders and compares them with what is known. Some of the changes are empty: there is one at least
-    for every folder below, so that whoever draws them can stop soon."""
+    for every folder below, so that whoever draws them can stop soon.
+
+    `retry`: files that could not be read are to be read again.
+    """
     # Contents without an embedding of the model. All their files are read again: the first may not be readable now.
     missing = store.pictures.contents_without_embedding(model_id=model_id, with_removed=True)
     for scope in scopes:
-        yield from _changes_in(scope, store=store, missing=missing)
+        yield from _changes_in(scope, store=store, missing=missing, retry=retry)
 
 
 def full_path(scope: Scope, relative_path: str) -> str:
     return f"{scope.root.rstrip(os.sep)}{os.sep}{relative_path}" if relative_path else scope.root
 
 
-def _changes_in(scope: Scope, *, store: Store, missing: set[int]) -> Iterator[Changes]:
+def _changes_in(scope: Scope, *, store: Store, missing: set[int], retry: bool) -> Iterator[Changes]:
     # A mark for every known file that is seen; those that this run or another process adds have higher numbers.
     seen = bytearray(store.pictures.last_file_id() + 1)
     try:
@@ -86,10 +89,10 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int]) -> Iterator[Ch
         if len(listed) < _COMPARED_AT_ONCE and perf_counter() - last_time < _COMPARED_AFTER_S:
             yield Changes(scope)
             continue
-        yield _compare(listed, scope, store=store, missing=missing, seen=seen)
+        yield _compare(listed, scope, store=store, missing=missing, seen=seen, retry=retry)
         found += len(listed)
         listed, last_time = [], perf_counter()
-    last = _compare(listed, scope, store=store, missing=missing, seen=seen)
+    last = _compare(listed, scope, store=store, missing=missing, seen=seen, retry=retry)
     last.is_empty = found + len(listed) == 0
     last.unsupported = walk.unsupported
     last.found += len(walk.unseen)
@@ -102,7 +105,7 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int]) -> Iterator[Ch
 
 
 def _compare(
-    images: Sequence[FoundImage], scope: Scope, *, store: Store, missing: set[int], seen: bytearray
+    images: Sequence[FoundImage], scope: Scope, *, store: Store, missing: set[int], seen: bytearray, retry: bool
 ) -> Changes:
     changes = Changes(scope, found=len(images))
     known = store.pictures.known_files(scope, [image.relative_path for image in images])
@@ -118,7 +121,7 @@ def _compare(
             changes.to_read.append(image.relative_path)
         elif old.is_removed and old.content_id is not None:
             changes.returned.append(old.file_id)
-        elif old.is_removed:
+        elif old.is_removed or (retry and old.content_id is None):
             changes.to_read.append(image.relative_path)
         elif old.content_id is None:
             reason = old.skip_reason or "unreadable"

@@ -15,7 +15,9 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 
 from clipsearch.encoders.base import Encoder
+from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
+from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch, file_records
 from clipsearch.indexing.changes import Changes, find_changes, full_path
 from clipsearch.indexing.removal import remove_gone
@@ -49,12 +51,17 @@ class Run:
 class Embedding:
     """The way of a file from its name to the store. Nothing here waits: `advance` does what can be done now."""
 
-    def __init__(self, *, store: Store, encoder: Encoder, model_id: int, run: Run, wake: Wake) -> None:
+    def __init__(
+        self, *, store: Store, encoder: Encoder, model_id: int, limits: DecodingLimits | None, run: Run, wake: Wake
+    ) -> None:
         self._store = store
         self._model_id = model_id
         self._run = run
+        self._workers = None if limits is None else WorkerPool(encoder.preprocess, limits=limits)
         self._reader = PictureReader(
-            encoder.preprocess, is_stored=lambda blake3: store.pictures.has_embedding(blake3, model_id=model_id)
+            encoder.preprocess,
+            is_stored=lambda blake3: store.pictures.has_embedding(blake3, model_id=model_id),
+            open_path=None if self._workers is None else self._workers.open_path,
         )
         self._collector = Collector(self._reader, encoder)
         self._last_batch_at = monotonic()
@@ -110,6 +117,8 @@ class Embedding:
     def join(self) -> None:
         """Waits for what runs."""
         self._reading.join()
+        if self._workers is not None:
+            self._workers.close()
         self._encoding.join()
 
     def store_encoded(self) -> None:
@@ -147,6 +156,8 @@ class Pipeline:
         encoder: Encoder,
         model_id: int,
         prune: bool,
+        retry: bool,
+        limits: DecodingLimits | None,
         run: Run,
         on_progress: Progress | None,
     ) -> None:
@@ -154,13 +165,14 @@ class Pipeline:
         self._encoder = encoder
         self._model_id = model_id
         self._prune = prune
+        self._limits = limits
         self._run = run
         self._on_progress = on_progress
         self._wake: Wake = SimpleQueue()
         self._to_read: deque[tuple[Scope, str]] = deque()
         self._listed: list[Changes] = []  # the last ones of every folder
         self._embedding: Embedding | None = None  # made for the first file: most runs have none
-        self._listing = RunAhead(find_changes(scopes, store=store, model_id=model_id), wake=self._wake)
+        self._listing = RunAhead(find_changes(scopes, store=store, model_id=model_id, retry=retry), wake=self._wake)
 
     def run(self) -> None:
         """To the end, or until Ctrl-C: then what is being encoded is still stored, and the rest is left for the next
@@ -205,7 +217,12 @@ class Pipeline:
     def _begin_reading(self) -> Embedding | None:
         if self._to_read and self._embedding is None:
             self._embedding = Embedding(
-                store=self._store, encoder=self._encoder, model_id=self._model_id, run=self._run, wake=self._wake
+                store=self._store,
+                encoder=self._encoder,
+                model_id=self._model_id,
+                limits=self._limits,
+                run=self._run,
+                wake=self._wake,
             )
         embedding = self._embedding
         while self._to_read and embedding is not None and not embedding.is_full:

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -20,24 +19,15 @@ Result = TypeVar("Result")
 # A SimpleQueue and no Condition: Ctrl-C in the middle of waiting leaves no lock behind.
 Wake = SimpleQueue[None]
 
-# What a thread may hold: a file of 64 MB, and its picture decoded and once more converted.
+# What each of them may need: a process, a file of 64 MB, and its picture decoded and once more converted.
 _WORKER_BYTES = 200_000_000
 
 
 def default_workers() -> int:
     """One thread a core that this process may use, and one more: reading waits for the disk. Fewer when memory is
     short."""
-    wanted, available = settings.core_count() + 1, _available_bytes()
+    wanted, available = settings.core_count() + 1, settings.available_bytes()
     return wanted if available is None else max(1, min(wanted, available // _WORKER_BYTES))
-
-
-def _available_bytes() -> int | None:
-    """Memory that can be had without swapping; None where the system has no such file."""
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return None
 
 
 class WorkAhead(Generic[Item, Result]):

@@ -1,0 +1,164 @@
+"""The process that files are decoded in: a decoder that crashes, hangs or eats all memory takes only this one with it.
+
+It is told paths on stdin and answers on stdout, in frames: a kind (1 byte), a length (4 bytes), and that many bytes.
+
+    parent                    worker
+                       ◄──    READY
+    READ path          ──►    reads and hashes the file
+                       ◄──    HASHED size, time, blake3           or FAILED
+    DECODE | SKIP      ──►    decodes it, or goes on to the next
+                       ◄──    LARGE                               only if so, then waits
+    GO                 ──►
+                       ◄──    DECODED metadata, crop              or FAILED
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime
+from struct import Struct
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.images.metadata import ImageMetadata
+from clipsearch.images.reading import LocalPicture, open_picture
+from clipsearch.preprocess import Preprocess
+
+READY, READ, DECODE, SKIP, GO, HASHED, LARGE, DECODED, FAILED = range(9)
+
+_HEADER = Struct("<BI")
+_METADATA_LENGTH = Struct("<I")
+
+
+def write_frame(stream: BinaryIO, kind: int, content: bytes = b"") -> None:
+    stream.write(_HEADER.pack(kind, len(content)) + content)
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO) -> tuple[int, bytes]:
+    """
+    Raises:
+        EOFError: the other end is gone.
+    """
+    header = stream.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        raise EOFError
+    kind, length = _HEADER.unpack(header)
+    content = stream.read(length)
+    if len(content) < length:
+        raise EOFError
+    return kind, content
+
+
+def pack_decoded(crop: NDArray[np.uint8], metadata: ImageMetadata) -> bytes:
+    described = asdict(metadata)
+    if metadata.taken_at is not None:
+        described["taken_at"] = metadata.taken_at.isoformat()
+    text = json.dumps(described).encode("ascii")
+    return _METADATA_LENGTH.pack(len(text)) + text + crop.tobytes()
+
+
+def unpack_decoded(content: bytes, *, height: int, width: int) -> tuple[NDArray[np.uint8], ImageMetadata]:
+    """The crop (height, width, 3) and the metadata that `pack_decoded` was given."""
+    start = _METADATA_LENGTH.size + _METADATA_LENGTH.unpack_from(content)[0]
+    described: dict[str, Any] = json.loads(content[_METADATA_LENGTH.size : start])
+    if described["taken_at"] is not None:
+        described["taken_at"] = datetime.fromisoformat(described["taken_at"])
+    crop = np.frombuffer(content, dtype=np.uint8, offset=start).reshape(height, width, 3)
+    return crop, ImageMetadata(**described)
+
+
+def serve(requests: BinaryIO, answers: BinaryIO, *, spec: Preprocess, max_megapixels: float, max_seconds: int) -> None:
+    """Until the parent closes the pipe, or is gone."""
+
+    @contextlib.contextmanager
+    def turn() -> Iterator[None]:
+        _set_alarm(0)  # waiting is not decoding
+        write_frame(answers, LARGE)
+        read_frame(requests)
+        _set_alarm(max_seconds)
+        yield
+
+    while True:
+        try:
+            _, path = read_frame(requests)
+        except EOFError:
+            return
+        try:
+            with open_picture(os.fsdecode(path), spec=spec, max_megapixels=max_megapixels, turn=turn) as picture:
+                _answer(picture, requests, answers, max_seconds)
+        except ImageReadError as error:
+            _write_failure(answers, error, str(error))
+        except MemoryError as error:
+            _write_failure(answers, error, "not enough memory to decode it")
+        except OSError as error:
+            _write_failure(answers, error, error.strerror or str(error))
+
+
+def _answer(picture: LocalPicture, requests: BinaryIO, answers: BinaryIO, max_seconds: int) -> None:
+    described = {"size_bytes": picture.size_bytes, "mtime_ns": picture.mtime_ns, "blake3": picture.blake3.hex()}
+    write_frame(answers, HASHED, json.dumps(described).encode("ascii"))
+    if read_frame(requests)[0] == DECODE:
+        # The signal ends the process, in the middle of a decoder too.
+        _set_alarm(max_seconds)
+        try:
+            crop, metadata = picture.decode()
+        finally:
+            _set_alarm(0)
+        write_frame(answers, DECODED, pack_decoded(crop, metadata))
+
+
+def _write_failure(answers: BinaryIO, error: Exception, reason: str) -> None:
+    described = {
+        "reason": reason,
+        "errno": error.errno if isinstance(error, OSError) else None,
+        "is_system": isinstance(error, OSError),
+        "is_transient": isinstance(error, TransientReadError | MemoryError | OSError),
+    }
+    write_frame(answers, FAILED, json.dumps(described).encode("ascii"))
+
+
+def _set_alarm(seconds: int) -> None:
+    if sys.platform != "win32":  # there is none: no time limit
+        signal.alarm(seconds)
+
+
+def _limit_memory(limit_bytes: int) -> None:
+    if sys.platform == "linux":
+        import resource
+
+        with contextlib.suppress(ValueError, OSError):  # a lower limit is set already
+            resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
+
+
+def main() -> None:
+    """`python -m clipsearch.images.worker OPTIONS`, as JSON; see `worker_pool`."""
+    options = json.loads(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
+    _limit_memory(options["memory_bytes"])
+    # What decoders print must not come between the frames.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    described = options["preprocess"]
+    spec = Preprocess(**described | {key: tuple(described[key]) for key in ("mean", "std")})
+    with contextlib.suppress(BrokenPipeError, EOFError):
+        write_frame(answers, READY)
+        serve(
+            sys.stdin.buffer,
+            answers,
+            spec=spec,
+            max_megapixels=options["max_megapixels"],
+            max_seconds=options["max_seconds"],
+        )
+    os._exit(0)  # nothing to tidy up; a parent that waits need not wait for it
+
+
+if __name__ == "__main__":
+    main()

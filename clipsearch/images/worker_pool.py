@@ -1,0 +1,304 @@
+"""Files decoded in processes of their own, see `worker`: what breaks one of those is a reason to skip a file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch import python_process
+from clipsearch.errors import ClipSearchNotice, ImageReadError, TransientReadError
+from clipsearch.images import worker
+from clipsearch.images.decode import BYTES_A_PIXEL, DecodingLimits
+from clipsearch.images.metadata import ImageMetadata
+from clipsearch.images.reading import OpenPicture, open_picture
+from clipsearch.preprocess import Preprocess
+
+# A new worker is started when so many files were read by each of those before: a handful needs only one.
+_FILES_BEFORE_NEXT = 8
+
+# A file is tried again in a fresh process when its decoder crashes: the fault may be that of the file before.
+_ATTEMPTS = 2
+
+# What a worker may need besides the picture: the libraries, and a file of 64 MB.
+_BASE_BYTES = 1 << 30
+
+
+class WorkerPool:
+    """Opens files in worker processes, as many as threads ask at the same time, each started when it is needed."""
+
+    def __init__(self, spec: Preprocess, *, limits: DecodingLimits) -> None:
+        """`spec`: of the model that the pictures are for."""
+        self._spec = spec
+        self._limits = limits
+        self._lock = threading.Condition()
+        self._idle: list[_Worker] = []
+        self._count = 0
+        self._files_read = 0
+        self._one_large_picture = threading.Lock()
+        self._is_impossible = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def open_path(self, path: str) -> Iterator[OpenPicture]:
+        """`reading.OpenPath`. A file whose reading crashes the worker raises OSError."""
+        with self._worker() as opened:
+            hashed = self._read(opened, path)
+            if hashed is None:
+                with open_picture(path, spec=self._spec, max_megapixels=self._limits.max_megapixels) as local:
+                    yield local
+                return
+            picture = _RemotePicture(path, opened, spec=self._spec, large=self._one_large_picture, **hashed)
+            try:
+                yield picture
+            finally:
+                picture.finish()
+
+    def _read(self, opened: "_Worker", path: str) -> dict[str, Any] | None:
+        """None when there can't be workers."""
+        for _ in range(_ATTEMPTS):
+            if self._is_impossible:
+                return None
+            try:
+                return opened.read(path)
+            except _WorkerStartError as error:
+                with self._lock:
+                    is_first, self._is_impossible = not self._is_impossible, True
+                if is_first:
+                    warnings.warn(
+                        f"{error}: pictures are decoded in the program itself, without limits of time and memory",
+                        ClipSearchNotice,
+                        stacklevel=2,
+                    )
+            except _WorkerDiedError as error:
+                death = error
+        raise OSError(str(death)) from death
+
+    def close(self) -> None:
+        """Ends the workers; none may be at work."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._count -= len(idle)
+        for each in idle:
+            each.close()
+
+    @contextmanager
+    def _worker(self) -> Iterator["_Worker"]:
+        opened = self._take()
+        try:
+            yield opened
+        finally:
+            with self._lock:
+                self._idle.append(opened)
+                self._files_read += 1
+                self._lock.notify()
+
+    def _take(self) -> "_Worker":
+        with self._lock:
+            while not self._idle and self._count > self._files_read // _FILES_BEFORE_NEXT:
+                self._lock.wait()
+            if self._idle:
+                return self._idle.pop()
+            self._count += 1
+        return _Worker(self._spec, self._limits)
+
+
+class _WorkerStartError(Exception):
+    """No process could be started; its text says why."""
+
+
+class _WorkerDiedError(Exception):
+    """Its text says how.
+
+    Attributes:
+        is_crash: in a decoder, or for a fault of the file before.
+        is_transient: another time it may not.
+    """
+
+    def __init__(self, reason: str, *, is_crash: bool = False, is_transient: bool = False) -> None:
+        super().__init__(reason)
+        self.is_crash = is_crash
+        self.is_transient = is_transient
+
+
+class _Worker:
+    """One process, started for the first file and again after it has died. For one thread at a time."""
+
+    def __init__(self, spec: Preprocess, limits: DecodingLimits) -> None:
+        self._limits = limits
+        self._options = json.dumps(
+            {
+                "preprocess": asdict(spec),
+                "max_megapixels": limits.max_megapixels,
+                "max_seconds": limits.max_seconds,
+                "memory_bytes": _BASE_BYTES + int(limits.max_megapixels * 1e6 * BYTES_A_PIXEL),
+            }
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def read(self, path: str) -> dict[str, Any]:
+        """Has it read and hash a file; it then waits for `decode` or `skip`.
+
+        Raises:
+            OSError: the file can't be read.
+            _WorkerDiedError: the process is gone.
+        """
+        answer = self._ask(worker.READ, os.fsencode(path))
+        described: dict[str, Any] = json.loads(answer)
+        return described | {"blake3": bytes.fromhex(described["blake3"])}
+
+    def skip(self) -> None:
+        with suppress(_WorkerDiedError):
+            self._send(worker.SKIP)
+
+    def decode(self, large: threading.Lock) -> bytes:
+        """
+        Raises:
+            ImageReadError: it can't be decoded.
+            _WorkerDiedError: the process is gone.
+        """
+        self._send(worker.DECODE)
+        kind, content = self._receive()
+        if kind == worker.LARGE:
+            with large:
+                self._send(worker.GO)
+                kind, content = self._receive()
+        return _checked(kind, content)
+
+    def close(self) -> None:
+        process = self._process
+        if process is not None:
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError):
+                    pipe and pipe.close()
+            process.wait()
+            self._process = None
+
+    def _ask(self, kind: int, content: bytes) -> bytes:
+        self._send(kind, content)
+        return _checked(*self._receive())
+
+    def _send(self, kind: int, content: bytes = b"") -> None:
+        try:
+            worker.write_frame(self._started().stdin, kind, content)  # type: ignore[arg-type]
+        except OSError as error:
+            raise self._death() from error
+
+    def _receive(self) -> tuple[int, bytes]:
+        try:
+            return worker.read_frame(self._started().stdout)  # type: ignore[arg-type]
+        except (EOFError, OSError) as error:
+            raise self._death() from error
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            try:
+                self._process = subprocess.Popen(  # noqa: S603
+                    python_process.command(["-m", "clipsearch.images.worker", self._options]),
+                    # One thread each: several pictures are decoded side by side.
+                    env=python_process.environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1"),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,  # what decoders print
+                )
+                worker.read_frame(self._process.stdout)  # type: ignore[arg-type]
+            except (OSError, EOFError) as error:
+                self.close()
+                raise _WorkerStartError("no process could be started") from error
+        return self._process
+
+    def _death(self) -> _WorkerDiedError:
+        process = self._process
+        if process is None:
+            return _WorkerDiedError("its decoder was closed", is_transient=True)
+        self.close()
+        code = process.returncode
+        if sys.platform != "win32" and code == -signal.SIGALRM:
+            return _WorkerDiedError(f"it took longer than {self._limits.max_seconds} s to decode")
+        if sys.platform != "win32" and code == -signal.SIGKILL:  # by the system, most likely
+            return _WorkerDiedError("not enough memory to decode it", is_transient=True)
+        if code > 0:
+            return _WorkerDiedError(f"its decoder ended with {code}", is_transient=True)
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(code)
+        return _WorkerDiedError(f"its decoder crashed ({name})", is_crash=True)
+
+
+class _RemotePicture:
+    """`OpenPicture` that a worker has read."""
+
+    def __init__(
+        self,
+        path: str,
+        opened: _Worker,
+        *,
+        spec: Preprocess,
+        large: threading.Lock,
+        size_bytes: int,
+        mtime_ns: int,
+        blake3: bytes,
+    ) -> None:
+        self.size_bytes = size_bytes
+        self.mtime_ns = mtime_ns
+        self.blake3 = blake3
+        self._path = path
+        self._worker = opened
+        self._spec = spec
+        self._large = large
+        self._is_waiting = True  # the worker, for what is to be done
+
+    def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                try:
+                    again = self._worker.read(self._path)
+                except (OSError, _WorkerDiedError, _WorkerStartError) as error:
+                    raise TransientReadError(str(error)) from error
+                if again["blake3"] != self.blake3:
+                    self._worker.skip()
+                    raise TransientReadError("changed while it was read")
+            self._is_waiting = False
+            try:
+                content = self._worker.decode(self._large)
+            except _WorkerDiedError as error:
+                if error.is_crash and attempt + 1 < _ATTEMPTS:
+                    continue
+                raise (TransientReadError if error.is_transient else ImageReadError)(str(error)) from error
+            return worker.unpack_decoded(content, height=self._spec.height, width=self._spec.width)
+        raise AssertionError
+
+    def finish(self) -> None:
+        if self._is_waiting:
+            self._worker.skip()
+
+
+def _checked(kind: int, content: bytes) -> bytes:
+    """What a worker has answered.
+
+    Raises:
+        OSError, ImageReadError: that it failed.
+    """
+    if kind != worker.FAILED:
+        return content
+    described = json.loads(content)
+    reason: str = described["reason"]
+    if described["is_system"]:
+        code = described["errno"]
+        raise OSError(reason) if code is None else OSError(code, reason)
+    raise (TransientReadError if described["is_transient"] else ImageReadError)(reason)

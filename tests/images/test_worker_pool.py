@@ -1,0 +1,296 @@
+"""Decoding in processes of their own: the same answers, and whatever breaks one is a reason to skip a file."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipsearch import python_process
+from clipsearch.errors import ClipSearchNotice, ImageReadError, TransientReadError
+from clipsearch.images.decode import DecodingLimits
+from clipsearch.images.reading import PictureReader, Task
+from clipsearch.images.worker_pool import WorkerPool
+from clipsearch.preprocess import Preprocess
+from clipsearch.settings import sample_data_folder
+
+SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+
+def reader(pool: WorkerPool | None) -> PictureReader:
+    return PictureReader(SPEC, is_stored=lambda _: False, open_path=None if pool is None else pool.open_path)
+
+
+def read(pool: WorkerPool, path) -> object:
+    return reader(pool).read(Task(1, os.path.basename(path), str(path)))
+
+
+@pytest.fixture
+def pool():
+    with WorkerPool(SPEC, limits=DecodingLimits()) as pool:
+        yield pool
+
+
+@pytest.fixture
+def breaking(monkeypatch, tmp_path):
+    """Has workers run some code first; `name in path` tells what to break."""
+
+    def prepare(code: str) -> None:
+        (tmp_path / "breaking").mkdir()
+        (tmp_path / "breaking" / "broken_worker.py").write_text(
+            "import clipsearch.images.reading as reading\n"
+            "import clipsearch.images.worker as worker\n"
+            "decode = reading.LocalPicture.decode\n"
+            f"{code}\n"
+            "worker.main()\n"
+        )
+        monkeypatch.syspath_prepend(str(tmp_path / "breaking"))
+        command = python_process.command
+        monkeypatch.setattr(
+            python_process,
+            "command",
+            lambda arguments: command(
+                ["broken_worker" if part == "clipsearch.images.worker" else part for part in arguments]
+            ),
+        )
+
+    return prepare
+
+
+def squares(folder, *names: str) -> list:
+    folder.mkdir(exist_ok=True)
+    for number, name in enumerate(names):
+        Image.new("RGB", (60, 40), (number, 2, 3)).save(folder / name, format="PNG")
+    return [folder / name for name in names]
+
+
+def test_the_same_as_in_this_process(pool):
+    paths = sorted(path for path in sample_data_folder().rglob("*.*") if path.suffix not in (".md", ".jsonl"))
+    assert len(paths) >= 40
+    here = [reader(None).read(Task(1, path.name, str(path))) for path in paths]
+    with ThreadPoolExecutor(3) as threads:
+        there = list(threads.map(lambda path: read(pool, path), paths))
+    for one, other in zip(here, there, strict=True):
+        assert replace(one, crop=None) == replace(other, crop=None)
+        assert one.outcome == "decoded"
+        np.testing.assert_array_equal(one.crop, other.crop)
+
+
+def test_failures_are_the_same_too(pool, tmp_path):
+    good = squares(tmp_path / "p", "good.png")[0]
+    (tmp_path / "cut.png").write_bytes(good.read_bytes()[:50])
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    for name in ("cut.png", "empty.png", "folder.png", "pipe.png", "missing.png"):
+        one = reader(None).read(Task(1, name, str(tmp_path / name)))
+        assert one.outcome == "failed"
+        assert read(pool, tmp_path / name) == one
+    assert read(pool, good).outcome == "decoded"
+
+
+def test_a_twin_is_not_decoded_and_the_next_file_is(pool, tmp_path):
+    one, two, three = squares(tmp_path, "one.png", "two.png", "three.png")
+    two.write_bytes(one.read_bytes())
+    same = reader(pool)
+    outcomes = [same.read(Task(1, path.name, str(path))).outcome for path in (one, two, three)]
+    assert outcomes == ["decoded", "twin", "decoded"]
+
+
+def test_names_that_are_not_unicode(pool, tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), b"caf\xe9\n.png")
+    Image.new("RGB", (9, 9)).save(path)
+    assert read(pool, os.fsdecode(path)).outcome == "decoded"
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGILL"])
+def test_a_decoder_that_crashes_costs_one_file(pool, tmp_path, breaking, name):
+    breaking(
+        "import os, signal\n"
+        "def decode_or_crash(self):\n"
+        "    if self.size_bytes > 1000: os.kill(os.getpid(), signal." + name + ")\n"
+        "    return decode(self)\n"
+        "reading.LocalPicture.decode = decode_or_crash"
+    )
+    paths = squares(tmp_path / "p", "a.png", "evil.png", "b.png")
+    paths[1].write_bytes(os.urandom(2000))
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda path: read(pool, path), paths))
+    assert [picture.outcome for picture in found] == ["decoded", "failed", "decoded"]
+    assert found[1].reason == f"its decoder crashed ({name})"
+    assert found[1].is_lasting
+
+
+@posix
+def test_a_crash_that_does_not_come_again_costs_nothing(pool, tmp_path, breaking):
+    mark = tmp_path / "was here"
+    breaking(
+        "import os, pathlib\n"
+        f"mark = pathlib.Path({str(mark)!r})\n"
+        "def decode_or_crash(self):\n"
+        "    if not mark.exists(): mark.touch(); os.abort()\n"
+        "    return decode(self)\n"
+        "reading.LocalPicture.decode = decode_or_crash"
+    )
+    assert read(pool, squares(tmp_path / "p", "a.png")[0]).outcome == "decoded"
+    assert mark.exists()
+
+
+@posix
+def test_a_crash_while_a_file_is_read(pool, tmp_path, breaking):
+    breaking("import os\nworker.open_picture = lambda *a, **o: os.abort()")
+    found = read(pool, squares(tmp_path / "p", "a.png")[0])
+    assert (found.outcome, found.is_lasting) == ("failed", False)
+    assert found.reason == "its decoder crashed (SIGABRT)"
+
+
+@posix
+def test_a_decoder_that_hangs_is_ended(tmp_path, breaking):
+    breaking(
+        "import time\n"
+        "def decode_or_hang(self):\n"
+        "    if self.size_bytes > 1000: time.sleep(1000)\n"
+        "    return decode(self)\n"
+        "reading.LocalPicture.decode = decode_or_hang"
+    )
+    paths = squares(tmp_path / "p", "a.png", "slow.png", "b.png")
+    paths[1].write_bytes(os.urandom(2000))
+    start = time.monotonic()
+    with WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1)) as pool, ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda path: read(pool, path), paths))
+    assert time.monotonic() - start < 60
+    assert [picture.outcome for picture in found] == ["decoded", "failed", "decoded"]
+    assert found[1].reason == "it took longer than 1 s to decode"
+    assert found[1].is_lasting
+
+
+@posix
+def test_a_loop_in_a_library_is_ended_too(tmp_path, breaking):
+    """A signal handler of Python would not run as long as the library does not come back."""
+    breaking("import ctypes\nreading.LocalPicture.decode = lambda self: ctypes.PyDLL(None).pause()")
+    with WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1)) as pool:
+        assert read(pool, squares(tmp_path / "p", "a.png")[0]).reason == "it took longer than 1 s to decode"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit of Linux")
+def test_a_decoder_that_eats_memory_is_stopped(tmp_path, breaking):
+    breaking(
+        "def decode_or_eat(self):\n"
+        "    hoard = [bytearray(1 << 28) for _ in range(64)]\n"
+        "    return decode(self)\n"
+        "reading.LocalPicture.decode = decode_or_eat"
+    )
+    with WorkerPool(SPEC, limits=DecodingLimits(max_megapixels=1)) as pool:
+        found = read(pool, squares(tmp_path / "p", "a.png")[0])
+    assert (found.outcome, found.reason, found.is_lasting) == ("failed", "not enough memory to decode it", False)
+
+
+def test_a_picture_beyond_the_limit(tmp_path):
+    with WorkerPool(SPEC, limits=DecodingLimits(max_megapixels=0.002)) as pool:
+        found = read(pool, squares(tmp_path / "p", "a.png")[0])
+    assert found.reason.startswith("too large")
+    assert found.is_lasting
+
+
+@posix
+def test_a_worker_killed_from_outside_is_replaced(pool, tmp_path):
+    one, two = squares(tmp_path, "one.png", "two.png")
+    assert read(pool, one).outcome == "decoded"
+    (worker,) = pool._idle
+    os.kill(worker._process.pid, signal.SIGKILL)
+    worker._process.wait()
+    assert read(pool, two).outcome == "decoded"
+
+
+def test_without_workers_pictures_are_decoded_here_after_a_notice(pool, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
+    one, two = squares(tmp_path, "one.png", "two.png")
+    with pytest.warns(ClipSearchNotice, match="no process could be started"):
+        assert read(pool, one).outcome == "decoded"
+    assert read(pool, two).outcome == "decoded"  # and no second notice
+
+
+def test_large_pictures_are_decoded_one_at_a_time(pool, tmp_path, breaking):
+    log = tmp_path / "log"
+    breaking(
+        "import contextlib, time\n"
+        "import clipsearch.images.decode as images\n"
+        "images._BIG_MEGAPIXELS = 0.001\n"
+        f"log = open({str(log)!r}, 'a', buffering=1)\n"
+        "def decode_and_say(self):\n"
+        "    turn = self.turn\n"
+        "    @contextlib.contextmanager\n"
+        "    def said():\n"
+        "        with turn():\n"
+        "            log.write('in\\n'); time.sleep(0.05); yield; log.write('out\\n')\n"
+        "    object.__setattr__(self, 'turn', said)\n"
+        "    return decode(self)\n"
+        "reading.LocalPicture.decode = decode_and_say"
+    )
+    paths = squares(tmp_path / "p", *(f"{number}.png" for number in range(24)))
+    with ThreadPoolExecutor(3) as threads:
+        assert {picture.outcome for picture in threads.map(lambda path: read(pool, path), paths)} == {"decoded"}
+    assert len(pool._idle) > 1, "several workers took part"
+    assert log.read_text().split() == ["in", "out"] * len(paths)
+
+
+def test_a_handful_of_files_starts_one_worker(pool, tmp_path):
+    paths = squares(tmp_path, *(f"{number}.png" for number in range(6)))
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda path: read(pool, path), paths))
+    assert len(pool._idle) == 1
+
+
+@posix
+def test_no_process_is_left(tmp_path):
+    pool = WorkerPool(SPEC, limits=DecodingLimits())
+    read(pool, squares(tmp_path, "one.png")[0])
+    process = pool._idle[0]._process
+    pool.close()
+    assert process.returncode == 0
+    # And when the program dies without closing anything.
+    code = (
+        "import os, sys\n"
+        "from clipsearch.images.decode import DecodingLimits\n"
+        "from clipsearch.images.worker_pool import WorkerPool\n"
+        "from clipsearch.preprocess import Preprocess\n"
+        f"pool = WorkerPool({SPEC!r}, limits=DecodingLimits())\n"
+        "with pool.open_path(sys.argv[1]) as picture:\n"
+        "    print(picture._worker._process.pid, flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "one.png")], capture_output=True, text=True, check=False
+    )
+    pid = int(done.stdout)
+    end = time.monotonic() + 20
+    while time.monotonic() < end and _is_running(pid):
+        time.sleep(0.05)
+    assert not _is_running(pid)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as status:
+            return status.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_errors_of_the_protocol_keep_their_kind(pool, tmp_path):
+    path = squares(tmp_path, "one.png")[0]
+    with pytest.raises(FileNotFoundError), pool.open_path(str(tmp_path / "nothing")):
+        pass
+    path.write_bytes(path.read_bytes()[:60])
+    with pool.open_path(str(path)) as picture, pytest.raises(ImageReadError, match="truncated") as caught:
+        picture.decode()
+    assert not isinstance(caught.value, TransientReadError)
