@@ -1,11 +1,13 @@
 """A compiled model for the CPU, with a GPU beside it for pictures in bulk."""
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
+from clipsearch.errors import ClipSearchNotice
 
 # After so many pictures it is worth waiting the seconds that loading torch takes: the CPU is done with fewer sooner.
 BATCH = 256
@@ -16,7 +18,8 @@ class AcceleratedEncoder:
     is loaded, which takes all pictures from then on. Both have the same weights, and agree to a cosine of 0.999."""
 
     def __init__(self, compiled: Encoder, *, load_accelerated: Callable[[], Encoder | None]) -> None:
-        """`load_accelerated`: called at most once; None when there is no GPU after all."""
+        """`load_accelerated`: called at most once; None when there is no GPU after all. When it fails, a
+        notice says so, and the compiled model goes on."""
         self.name = compiled.name
         self.fingerprint = compiled.fingerprint
         self.dim = compiled.dim
@@ -32,8 +35,12 @@ class AcceleratedEncoder:
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._pictures += len(crops)
         if self._load_accelerated is not None and self._pictures >= BATCH:
-            self._for_images = self._load_accelerated() or self._compiled
-            self._load_accelerated = None
+            load, self._load_accelerated = self._load_accelerated, None
+            try:
+                self._for_images = load() or self._compiled
+            except Exception as error:  # drivers and torch raise what they like, such as for a GPU that is full
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                warnings.warn(f"the GPU is not used ({reason}): pictures go on the CPU", ClipSearchNotice, stacklevel=2)
             self.batch_size = self._for_images.batch_size
         return self._for_images.encode_images(crops)
 

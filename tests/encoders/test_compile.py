@@ -380,6 +380,25 @@ def test_without_a_gpu_after_all_the_compiled_model_goes_on():
     assert (compiled.batches, encoder.batch_size) == ([BATCH], compiled.batch_size)
 
 
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory.\nTried"), ModelError("damaged"), OSError()]
+)
+def test_a_gpu_model_that_cannot_be_loaded_leaves_the_pictures_to_the_cpu(error):
+    compiled = ColourEncoder()
+
+    def fail() -> Encoder:
+        raise error
+
+    encoder = AcceleratedEncoder(compiled, load_accelerated=fail)
+    crops = np.zeros((BATCH, 8, 8, 3), np.uint8)
+    with pytest.warns(ClipSearchNotice, match="the GPU is not used") as notices:
+        rows = encoder.encode_images(crops)
+    assert "\n" not in str(notices[0].message)
+    encoder.encode_images(crops)  # is not tried, and not told, again
+    assert rows.shape == (BATCH, compiled.dim)
+    assert (compiled.batches, encoder.batch_size) == ([BATCH, BATCH], compiled.batch_size)
+
+
 def test_a_machine_with_a_driver_gets_both(tmp_path, monkeypatch):
     source = make_clip(tmp_path)
     monkeypatch.setattr(load, "may_have_gpu", lambda: True)
