@@ -7,6 +7,7 @@ memory. A JSON sidecar says what the file holds. Both are derived: whatever is w
 import contextlib
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.indexes.faiss_index import FaissIndex, sort_by_score
+
+# A file that is being written is seconds old, and then read once. By age and not by process number, which another
+# process may have by now, and which says nothing of other machines that share the folder.
+_ABANDONED_AFTER_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,25 +110,33 @@ def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
     fresh = folder / f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.touch(mode=0o600)
         index.save(fresh)
         checksum = _checksum(fresh)
         path = index_path(folder, sidecar, checksum)
+        sidecar_path(path).touch(mode=0o600)
         sidecar_path(path).write_text(json.dumps(asdict(sidecar), indent=1) + "\n", encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
+        raise VectorIndexError(f"can't write the index in {folder}: {error.strerror}") from error
+    finally:  # after Ctrl-C as well; when all went well it has its name by now
         with contextlib.suppress(OSError):
             fresh.unlink()
-        raise VectorIndexError(f"can't write the index in {folder}: {error.strerror}") from error
     return checksum
 
 
 def remove_snapshots(folder: Path, sidecar: Sidecar, *, keep: str) -> None:
     """Deletes the files of this model and kind but the one with the checksum `keep`. Processes that have an older one
-    open go on with it; where such a file can't be deleted (Windows), the next time will."""
+    open go on with it; where such a file can't be deleted (Windows), the next time will. What a process that was killed
+    had written goes too."""
     kept = index_path(folder, sidecar, keep).stem
     for path in folder.glob(f"{sidecar.fingerprint[:16]}-{sidecar.kind}-*"):
         if path.stem != kept:
             with contextlib.suppress(OSError):
+                path.unlink()
+    for path in folder.glob(f"{sidecar.fingerprint[:16]}-{sidecar.kind}.*.new"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
                 path.unlink()
 
 

@@ -1,6 +1,7 @@
 """A snapshot file is used only when every byte of it is right."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import VectorIndexError
+from clipsearch.indexes import snapshot
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.indexes.snapshot import (
     Sidecar,
@@ -89,3 +91,46 @@ def test_a_folder_that_can_not_be_written_is_an_error_and_leaves_nothing(tmp_pat
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(VectorIndexError, match="can't write"):
         save_snapshot(FaissIndex(8), tmp_path / "file", SIDECAR)
+
+
+@pytest.mark.parametrize("when", ["save", "replace"])
+def test_ctrl_c_leaves_no_half_written_file(folder, monkeypatch, when):
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        if when == "save":
+            patched.setattr(snapshot, "_checksum", interrupt)
+        else:
+            patched.setattr(Path, "replace", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            save(folder, 1)
+    assert not list(folder.glob("*.new"))
+    _, checksum = save(folder, 2)
+    remove_snapshots(folder, SIDECAR, keep=checksum)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_what_a_killed_process_had_written_goes_and_what_is_being_written_stays(folder):
+    _, checksum = save(folder)
+    killed, writing, other = (
+        folder / f"{fingerprint * 8}-images.{number}.new" for fingerprint, number in (("ab", 1), ("ab", 2), ("cd", 1))
+    )
+    for path in (killed, writing, other):
+        path.write_bytes(b"part")
+    for path in (killed, other):
+        os.utime(path, (1e9, 1e9))
+    remove_snapshots(folder, SIDECAR, keep=checksum)
+    assert set(folder.glob("*.new")) == {writing, other}
+    assert load_snapshot(folder, SIDECAR, checksum).count == 30
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs permissions as POSIX has them")
+def test_the_files_are_the_owners_alone(folder):
+    folder.mkdir()
+    umask = os.umask(0)
+    try:
+        save(folder)
+    finally:
+        os.umask(umask)
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
