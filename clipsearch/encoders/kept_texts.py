@@ -66,7 +66,8 @@ def find_text(text: str, *, fingerprint: str, dim: int) -> NDArray[np.float32] |
 def keep_text(text: str, embedding: NDArray[np.float32], *, fingerprint: str) -> None:
     """Keeps a text's unit-norm embedding (dim,); the oldest of too many is forgotten."""
     path = cache_dir() / FILE_NAME
-    with _trouble_ignored(path):
+    # Where the statements themselves fail, the table is another one than `_CREATE` makes.
+    with _trouble_ignored(path, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         with closing(_open(path, "rw")) as connection:
@@ -100,13 +101,19 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def _trouble_ignored(path: Path) -> Iterator[None]:
-    """Leaves the block on any trouble with the file; one that is damaged is deleted."""
+def _trouble_ignored(path: Path, *also_damage: int) -> Iterator[None]:
+    """Leaves the block on any trouble with the file; one that is damaged is deleted.
+
+    Args:
+        also_damage: SQLite's codes that mean so here.
+    """
     try:
         yield
-    except sqlite3.Error as error:
-        # Other errors (locked, read-only, can't be opened) are about the moment or the place, not the file.
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # Without a code it is Python's own module that can't take what it read, be it a row or SQLite's message on a
+        # damaged table. Other codes (locked, read-only, can't be opened) are about the moment or the place.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, *also_damage):
             with contextlib.suppress(OSError):
                 path.unlink()
     except OSError:

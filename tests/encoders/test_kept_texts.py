@@ -117,6 +117,44 @@ def test_a_row_that_is_no_embedding_is_passed_over(stored):
     assert encoder.loaded == 2
 
 
+def test_a_flipped_bit_fails_no_query_and_is_gone_with_the_next():
+    encoder = CountingEncoder()
+    right = ask("red", encoder)
+    data = file().read_bytes()
+    place = data.index(kept_texts._key("red", MODEL)) - 1  # the last byte of the record's header: the row's type
+    assert data[place] == 12 + 2 * 4 * encoder.dim  # Source: sqlite.org/fileformat2.html, "Record Format"
+    flipped = bytearray(data)
+    flipped[place] ^= 1  # a text now
+    # Bytes that are no UTF-8, for which Python's module has an error of its own.
+    assert any(byte > 0x7F for byte in data[place + 33 :][: 4 * encoder.dim])
+    file().write_bytes(flipped)
+    for _ in range(2):
+        np.testing.assert_array_equal(ask("red", encoder), right)
+    assert encoder.loaded == 2
+
+
+def test_a_damaged_description_of_the_table_fails_no_query():
+    encoder = CountingEncoder()
+    right = ask("red", encoder)
+    data = file().read_bytes()
+    # SQLite's message on it quotes the name, and is no UTF-8.
+    file().write_bytes(data.replace(b"sqlite_autoindex", b"\xf3qlite_autoindex"))
+    for _ in range(3):
+        np.testing.assert_array_equal(ask("red", encoder), right)
+    assert encoder.loaded == 2
+
+
+def test_a_table_of_another_shape_is_made_anew():
+    encoder = CountingEncoder()
+    file().parent.mkdir(parents=True, exist_ok=True)
+    with sqlite3.connect(file()) as connection:
+        connection.execute("CREATE TABLE texts (number INTEGER PRIMARY KEY, kez BLOB, embedding BLOB)")
+    connection.close()
+    for _ in range(3):
+        ask("red", encoder)
+    assert encoder.loaded == 2
+
+
 def test_without_a_place_to_keep_them_the_model_is_asked(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "file"))
