@@ -1,6 +1,7 @@
 """`clipsearch bench`: that it measures what it says, not how fast."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,3 +57,11 @@ def test_a_folder_without_pictures_is_one_error(tmp_path: Path):
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
     with pytest.raises(InputError, match="none of the pictures can be read"):
         benchmark.measure(tmp_path / "none", model="starter", folder=tmp_path)
+
+
+def test_one_broken_picture_among_others_does_no_harm(short, tmp_path: Path):
+    (tmp_path / "a.jpg").write_bytes(b"nothing")
+    for name in ("cat", "cow"):
+        shutil.copy(sample_data_folder() / "animals" / f"{name}.jpg", tmp_path / f"{name}.jpg")
+    report = benchmark.measure(tmp_path / "none", model="starter", folder=tmp_path)
+    assert report.searched_pictures == 2
