@@ -1,0 +1,1 @@
+"""Faults done to real processes and real files, and what was lost or wrong afterwards: python -m tests.faults"""
