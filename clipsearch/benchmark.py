@@ -3,6 +3,7 @@
 import io
 import shutil
 import statistics
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +22,12 @@ from clipsearch.catalog import Catalog
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_chosen_encoder
 from clipsearch.errors import CatalogNotFoundError, ClipSearchError, InputError
+from clipsearch.images.decode import default_limits
 from clipsearch.images.find import find_images
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.index_files import CatalogIndex
 from clipsearch.indexing import index_folders
-from clipsearch.python_process import run_python
+from clipsearch.python_process import run_python, start_python, watch_memory
 from clipsearch.runners.local import default_workers
 from clipsearch.store import Store
 from clipsearch.types import BenchReport, IndexRate
@@ -39,25 +41,6 @@ _MAX_OWN_PICTURES = 200
 
 # (what, pictures, width, height) of those that are made when no folder is given.
 _MADE = (("small photos, 640 × 480", 200, 640, 480), ("photos of 12 megapixels", 24, 4000, 3000))
-
-# In a process of its own; the peak is the last line it prints, 0 where the system does not tell. Not ru_maxrss on
-# Linux, which counts the process that this one was forked from.
-_WITH_PEAK = """
-import re, sys
-from pathlib import Path
-from clipsearch.cli import run
-code = run(sys.argv[1:])
-try:
-    peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
-except OSError:
-    try:
-        import resource
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    except ImportError:
-        peak = 0
-print(peak)
-sys.exit(code)
-"""
 
 Stage = Callable[[str], None]
 """Called with a few words on what is measured next."""
@@ -218,15 +201,18 @@ def _index(folder: Path, encoder: Encoder, directory: Path) -> None:
     with closing(Store(directory, create=True)) as store:
         model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
         scope = store.roots.add(str(folder.resolve()))
-        index_folders([scope], store=store, encoder=encoder, model_id=model.model_id)
+        index_folders([scope], store=store, encoder=encoder, model_id=model.model_id, limits=default_limits())
 
 
 def _peak_bytes(arguments: Sequence[str]) -> int:
-    """Most memory that one process of the command line had; 0 where that can't be told."""
-    done = run_python(["-c", _WITH_PEAK, *arguments])
-    if done.returncode != 0:
-        raise ClipSearchError(f"a process that indexed failed: {done.stderr.strip()[-300:]}")
-    return int(done.stdout.split()[-1])
+    """Most memory that one process of the command line had, with those that it started; 0 where that can't be told."""
+    with tempfile.TemporaryFile() as errors:
+        process = start_python(["-m", "clipsearch", *arguments], stdout=subprocess.DEVNULL, stderr=errors)
+        peak_bytes = watch_memory(process)
+        errors.seek(0)
+        if process.returncode != 0:
+            raise ClipSearchError(f"a process that indexed failed: {errors.read().decode(errors='replace')[-300:]}")
+    return peak_bytes
 
 
 def _cold_query(directory: Path, options: Sequence[str]) -> float:

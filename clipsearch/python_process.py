@@ -1,10 +1,19 @@
 """Starts Python again, with the modules of this process but none from the current folder."""
 
 import os
+import re
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import IO, TypeAlias
+
+_File: TypeAlias = int | IO[bytes]
+
+# How often memory is looked at; its highest point is kept by the system.
+_WATCH_S = 0.05
 
 
 def run_python(arguments: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
@@ -25,6 +34,49 @@ def run_python(arguments: Sequence[str], **variables: str) -> subprocess.Complet
         errors="replace",
         check=False,
     )
+
+
+def start_python(arguments: Sequence[str], *, stdout: "_File", stderr: "_File") -> "subprocess.Popen[bytes]":
+    """Starts Python without input; errors as in `run_python`."""
+    return subprocess.Popen(  # noqa: S603
+        command(arguments), env=environment(), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
+    )
+
+
+def watch_memory(process: "subprocess.Popen[bytes]") -> int:
+    """Waits for a process to end.
+
+    Returns:
+        The sum of the most memory that it and each process started by it had at any moment, in bytes. What they share
+        is counted for each. 0 where the system does not tell.
+    """
+    peaks: dict[int, int] = {}
+    has_ended = threading.Event()
+    # Beside the waiting, so that whoever measures the time is not kept.
+    watcher = threading.Thread(target=_note_peaks, args=(process.pid, peaks, has_ended))
+    watcher.start()
+    process.wait()
+    has_ended.set()
+    watcher.join()
+    return sum(peaks.values())
+
+
+def _note_peaks(parent: int, peaks: dict[int, int], has_ended: threading.Event) -> None:
+    while not has_ended.wait(_WATCH_S):
+        for number in (parent, *_children(parent)):
+            with suppress(OSError, AttributeError, ValueError):
+                # Not ru_maxrss, which counts the process that this one was forked from.
+                status = Path(f"/proc/{number}/status").read_text(encoding="utf-8", errors="replace")
+                found = re.search(r"VmHWM:\s+(\d+) kB", status)
+                peaks[number] = int(found[1]) * 1024 if found else peaks[number]
+
+
+def _children(number: int) -> list[int]:
+    found: list[int] = []
+    for file in Path(f"/proc/{number}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, file.read_text(encoding="ascii").split())
+    return found
 
 
 def command(arguments: Sequence[str]) -> list[str]:

@@ -1,12 +1,13 @@
 """Python started again finds the same clipsearch, and nothing in the current folder."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import clipsearch
-from clipsearch.python_process import run_python
+from clipsearch.python_process import run_python, start_python, watch_memory
 
 CODE = "import sys, json, clipsearch; print(clipsearch.__file__, *sys.argv[1:])"
 
@@ -36,3 +37,12 @@ def test_modules_found_elsewhere_are_found_again(tmp_path, monkeypatch):
     (tmp_path / "one_of_mine.py").touch()
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     assert run_python(["-c", "import one_of_mine"]).returncode == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell")
+def test_memory_of_a_process_and_those_it_starts():
+    hoard = "import time; hoard = bytearray(60_000_000); time.sleep(0.5)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hoard!r}]); {hoard}"
+    process = start_python(["-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert 120e6 < watch_memory(process) < 250e6
+    assert process.returncode == 0

@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter, time_ns
 
+from clipsearch.python_process import watch_memory
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -21,7 +23,7 @@ class FinishedCommand:
 
     Attributes:
         seconds: from start to end, that of Python included.
-        peak_bytes: the most memory it ever had, pages of mapped files included.
+        peak_bytes: the most memory it ever had, with the processes that it started, pages of mapped files included.
         private_bytes: memory that no other process shares, when its catalog was closed; 0 when it opened none. Pages
             of an index file that nobody else has mapped are among it, and the system can take those back at any time.
         anonymous_bytes: memory that is in no file, at the same moment.
@@ -42,11 +44,16 @@ def run_clipsearch(*arguments: str | Path) -> FinishedCommand:
         CalledProcessError: it failed; that some files were skipped is no failure.
     """
     command = [sys.executable, "-m", "tests.benchmarks.probe", *map(str, arguments)]
-    start = perf_counter()
-    done = subprocess.run(command, check=True, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
-    seconds = perf_counter() - start
-    stdout, _, last = done.stdout.rstrip().rpartition("\n")
-    return FinishedCommand(stdout=stdout, seconds=seconds, **json.loads(last))
+    with tempfile.TemporaryFile() as output:
+        start = perf_counter()
+        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=output)
+        peak_bytes = watch_memory(process)
+        seconds = perf_counter() - start
+        output.seek(0)
+        if process.returncode != 0:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        stdout, _, last = output.read().decode().rstrip().rpartition("\n")
+    return FinishedCommand(stdout=stdout, seconds=seconds, peak_bytes=peak_bytes, **json.loads(last))
 
 
 def seconds_of(work: Callable[[], object]) -> float:

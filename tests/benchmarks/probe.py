@@ -30,5 +30,4 @@ if __name__ == "__main__":
     # When a command closes its catalog its model and its index are still open; at the end of the process they are not.
     Catalog.close = _note_memory_in_use(Catalog.close)  # type: ignore[method-assign]
     exit_code = main()
-    # Not ru_maxrss, which counts the process that this one was forked from.
-    print(json.dumps({"exit_code": exit_code, "peak_bytes": _bytes_in("/proc/self/status", "VmHWM"), **_in_use}))
+    print(json.dumps({"exit_code": exit_code, **_in_use}))
