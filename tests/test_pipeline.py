@@ -12,7 +12,7 @@ import pytest
 
 from clipsearch.errors import StoreError
 from clipsearch.images import reading
-from clipsearch.indexing import changes, pipeline
+from clipsearch.indexing import batches, changes, pipeline
 from clipsearch.runners.local import default_workers
 from tests.fakes import ColourEncoder
 from tests.library import BATCH, Library, counts
@@ -173,6 +173,22 @@ def test_only_a_few_batches_of_pictures_are_in_memory(library, monkeypatch):
     assert library.index().embedded == 50 * BATCH
     # One read ahead, one collected, one waiting, one about to be encoded.
     assert 2 * BATCH <= most <= 4 * BATCH + default_workers()
+
+
+def test_batches_of_a_slow_model_are_smaller(library, monkeypatch):
+    """So that a crash never loses much work: the first ones tell how long a picture takes."""
+    paint(library, 5 * BATCH)
+    encode = library.encoder.encode_images
+
+    def encoded(crops):
+        time.sleep(0.02 * len(crops))
+        return encode(crops)
+
+    monkeypatch.setattr(batches, "_MAX_ENCODING_S", 0.2)
+    monkeypatch.setattr(library.encoder, "encode_images", encoded)
+    assert counts(library.index()) == {"found": 5 * BATCH, "embedded": 5 * BATCH}
+    assert library.encoder.batches[0] == BATCH
+    assert max(library.encoder.batches[4:]) <= 10
 
 
 def test_an_encoder_that_is_not_needed_is_not_touched(library):

@@ -1,7 +1,9 @@
 """What was read, gathered into what is encoded and stored together."""
 
+import math
 from collections import deque
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,9 @@ from clipsearch.types import SkippedFile
 # Files that cost no embedding are stored at the latest when they are so many.
 _MAX_FILES = 500
 
+# A batch is made smaller where encoding a full one takes longer: it is lost when the process is killed meanwhile.
+_MAX_ENCODING_S = 5.0
+
 
 @dataclass(slots=True)
 class Batch:
@@ -25,6 +30,7 @@ class Batch:
         skipped: files that can't be read.
         contents: of the fresh ones, once they are encoded.
         is_stored: whether it was stored and counted.
+        seconds: that encoding took.
     """
 
     fresh: list[ReadPicture] = field(default_factory=list)
@@ -32,6 +38,7 @@ class Batch:
     skipped: list[SkippedFile] = field(default_factory=list)
     contents: list[ContentRecord] = field(default_factory=list)
     is_stored: bool = False
+    seconds: float = 0.0
 
     @property
     def is_empty(self) -> bool:
@@ -53,6 +60,7 @@ class Collector:
         self._encoder = encoder
         self._batch = Batch()
         self._twins: deque[ReadPicture] = deque()
+        self._max_fresh: float = math.inf
 
     def take(self, picture: ReadPicture) -> None:
         match picture.outcome:
@@ -74,7 +82,13 @@ class Collector:
 
     @property
     def is_full(self) -> bool:
-        return self._batch.is_full(self._encoder.batch_size)  # which may change once it has begun
+        # The encoder's own number may change once it has begun.
+        return self._batch.is_full(int(min(self._encoder.batch_size, self._max_fresh)))
+
+    def note_speed(self, batch: Batch) -> None:
+        """Learns from a batch how many pictures can be encoded in one go."""
+        if batch.contents and batch.seconds:
+            self._max_fresh = max(1.0, _MAX_ENCODING_S / (batch.seconds / len(batch.contents)))
 
     @property
     def is_due(self) -> bool:
@@ -106,7 +120,9 @@ def encode_batch(batch: Batch, encoder: Encoder) -> Batch:
     if batch.fresh:
         crops = np.stack([picture.crop for picture in batch.fresh if picture.crop is not None])
         batch.fresh = [replace(picture, crop=None) for picture in batch.fresh]  # they are in `crops` now
+        start = perf_counter()
         embeddings = encoder.encode_images(crops)
+        batch.seconds = perf_counter() - start
         batch.contents = [
             _content_record(picture, embedding) for picture, embedding in zip(batch.fresh, embeddings, strict=True)
         ]

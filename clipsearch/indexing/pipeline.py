@@ -29,8 +29,9 @@ from clipsearch.types import SkippedFile
 Progress = Callable[[int, int], None]
 """Called with (pictures done, pictures to do as far as is known) of those that are new or changed."""
 
-# A batch is encoded before it is full when so much time has gone by since the last one.
-_MAX_WAIT_S = 8.0
+# A batch is encoded before it is full when so much time has gone by since the last one. With the time that encoding may
+# take (see `batches`), no more than about ten seconds of work are ever lost to a crash.
+_MAX_WAIT_S = 5.0
 
 
 @dataclass(slots=True)
@@ -142,6 +143,7 @@ class Embedding:
             batch.is_stored = True
         self._reader.mark_stored(content.blake3 for content in batch.contents)
         self._encoding.remove_first()
+        self._collector.note_speed(batch)
         self._collector.settle_twins()
 
 
