@@ -20,7 +20,7 @@ from clipsearch.cli.options import (
 )
 from clipsearch.cli.render import count, out, percent, print_json, print_report, printable, report_json, size
 from clipsearch.cli.urls import picture_of
-from clipsearch.errors import CatalogNotFoundError
+from clipsearch.errors import CatalogNotFoundError, InputError
 from clipsearch.settings import STARTER
 from clipsearch.types import ModelInfo
 
@@ -101,6 +101,8 @@ def pull(
     from clipsearch.encoders import hub
     from clipsearch.encoders.load import prepare_model
 
+    if name == "":
+        raise InputError("the name of a model is empty: leave it out for the catalog's own")
     name = name or next((model for model, info in _models_of(catalog).items() if info.is_current), hub.DEFAULT_MODEL)
     if name == STARTER:
         out("starter comes with clipsearch")

@@ -58,7 +58,7 @@ def make_compiled(source: Path) -> Path:
             _run_compiler(source, scratch, target)
             _put_in_place(scratch, target)
     except OSError as error:
-        raise ModelError(f"can't write to {target.parent}: {error.strerror}") from error
+        raise ModelError(f"can't write to {target.parent}, see CLIPSEARCH_CACHE: {error.strerror}") from error
     return target
 
 

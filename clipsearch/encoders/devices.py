@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipsearch import settings
 from clipsearch.errors import ModelError
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def choose_device(device: str | None) -> torch.device:
     """The best device there is, or the one asked for.
 
     Raises:
-        ModelError: the one asked for is unknown or not here; no other is taken in its place.
+        InputError: the one asked for is none.
+        ModelError: it is not here; no other is taken in its place.
     """
     import torch
 
@@ -38,10 +40,8 @@ def choose_device(device: str | None) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise ModelError(f"{device!r} is no device; use cpu, cuda, cuda:1 or mps") from error
+    settings.check_device(device)
+    chosen = torch.device(device)
     count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if (chosen.index or 0) >= count.get(chosen.type, 0):
         raise ModelError(f"the device {device!r} is not available here; leave --device out to take the best there is")

@@ -32,11 +32,12 @@ def load_encoder(
         show_progress: draw a bar when files have to be downloaded.
 
     Raises:
+        InputError: no such device or runtime.
         ModelUnavailableError: its files are not here and can't be fetched.
         ModelError: it can't be loaded, is no dual encoder, or can't run the way that was asked for.
     """
-    if runtime not in (None, *settings.RUNTIMES):
-        raise ModelError(f"{runtime!r} is no runtime; use {' or '.join(settings.RUNTIMES)}")
+    settings.check_device(device)
+    settings.check_runtime(runtime)
     if runtime == "openvino" and device not in (None, "cpu"):
         raise ModelError(f"OpenVINO runs models on the CPU here, not on {device}: leave --device or --runtime out")
     if name == STARTER:
@@ -125,9 +126,15 @@ def _load_with_torch(directory: Path, name: str, device: str | None) -> Encoder:
 
 def _load_compiled(directory: Path, name: str, device: str | None, runtime: str | None) -> CompiledEncoder:
     if device not in (None, "cpu"):
-        raise ModelError(f"the model {name} is compiled for the CPU, it can't run on {device}: leave --device out")
+        raise ModelError(
+            f"the model {name} is compiled for the CPU, it can't run on {device}: leave --device (or "
+            "CLIPSEARCH_DEVICE) out"
+        )
     if runtime == "torch":
-        raise ModelError(f"the model {name} is compiled for OpenVINO, it can't run with torch: leave --runtime out")
+        raise ModelError(
+            f"the model {name} is compiled for OpenVINO, it can't run with torch: leave --runtime (or "
+            "CLIPSEARCH_RUNTIME) out"
+        )
     return CompiledEncoder(directory, name=name)
 
 

@@ -27,7 +27,7 @@ from clipsearch.encoders.compiled_spec import read_spec, write_spec
 from clipsearch.encoders.fingerprint import cache_dir
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.transformers_encoder import TransformersEncoder
-from clipsearch.errors import ClipSearchNotice, ModelError
+from clipsearch.errors import ClipSearchNotice, InputError, ModelError
 from clipsearch.settings import sample_data_folder
 from tests.encoders.tiny_models import make_altclip, make_chinese_clip, make_clip, make_siglip
 from tests.fakes import ColourEncoder
@@ -156,7 +156,7 @@ def test_a_runtime_can_be_forced(tmp_path):
     assert isinstance(load_encoder(str(source), runtime="torch"), TransformersEncoder)
     assert isinstance(load_encoder(str(source), runtime="openvino"), CompiledEncoder)
     assert isinstance(load_encoder(str(source), device="cpu"), CompiledEncoder)
-    with pytest.raises(ModelError, match="no runtime; use torch or openvino"):
+    with pytest.raises(InputError, match="no runtime; use torch or openvino"):
         load_encoder(str(source), runtime="tensorrt")
     with pytest.raises(ModelError, match="not on cuda"):
         load_encoder(str(source), runtime="openvino", device="cuda")
