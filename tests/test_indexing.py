@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ClipSearchNotice
+from clipsearch.images.decode import DecodingLimits
 from clipsearch.indexing import changes, index_folders
 from tests.fakes import COLOURS, ColourEncoder
 from tests.library import BATCH, Library, counts
@@ -178,6 +179,24 @@ def test_a_copy_stands_in_for_a_file_that_can_not_be_read(library, monkeypatch):
     monkeypatch.setattr(reading, "open_regular_file", refusing)
     assert counts(library.index()) == {"found": 4, "embedded": 3, "skipped": 1}
     assert library.find("red")[0] in ("red too.png", "red.png")  # both have that content
+
+
+def test_a_file_of_terabytes_is_not_read(library):
+    with open(library.photos / "hole.png", "wb") as file:
+        file.truncate(1 << 42)  # takes no room on the disk
+    for _ in range(2):
+        report = library.index(limits=DecodingLimits(max_megapixels=1))
+        assert [skipped.reason for skipped in report.skipped] == ["too large: 4,398 GB"]
+    (library.photos / "hole.png").write_bytes((library.photos / "red.png").read_bytes())
+    assert counts(library.index(limits=DecodingLimits(max_megapixels=1))) == {"found": 4, "reused": 1, "unchanged": 3}
+
+
+def test_skipped_files_are_read_again_when_told_to(library):
+    small = DecodingLimits(max_megapixels=0.0001)
+    assert counts(library.index(limits=small)) == {"found": 3, "skipped": 3}
+    assert counts(library.index()) == {"found": 3, "skipped": 3}
+    assert counts(library.index(retry=True)) == {"found": 3, "embedded": 3}
+    assert counts(library.index(retry=True)) == {"found": 3, "unchanged": 3}
 
 
 class TestManyVanish:

@@ -38,6 +38,9 @@ DEFAULT_MAX_SECONDS = 60
 # Four as Pillow has it, once more turned or converted, and the decoder's own.
 BYTES_A_PIXEL = 16
 
+# What a file may hold besides one picture: previews, EXIF, more frames.
+_MAX_EXTRA_BYTES = 1 << 30
+
 # Larger pictures are decoded one at a time, whatever the number of threads: it is memory that they need, not speed.
 _BIG_MEGAPIXELS = 32.0
 _one_big_picture = threading.Lock()
@@ -80,6 +83,11 @@ class DecodingLimits:
 
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     max_seconds: int = DEFAULT_MAX_SECONDS
+
+    @property
+    def max_bytes(self) -> int:
+        """Of a file, which is read whole for its hash: no picture of so many megapixels takes more, however stored."""
+        return int(self.max_megapixels * 1e6 * BYTES_A_PIXEL) + _MAX_EXTRA_BYTES
 
 
 def default_limits() -> DecodingLimits:

@@ -126,14 +126,21 @@ class PictureReader:
     """Reads files from several threads; each new content is decoded once, however many files have it."""
 
     def __init__(
-        self, preprocess: Preprocess, *, is_stored: Callable[[bytes], bool], open_path: OpenPath | None = None
+        self,
+        preprocess: Preprocess,
+        *,
+        is_stored: Callable[[bytes], bool],
+        open_path: OpenPath | None = None,
+        max_bytes: int | None = None,
     ) -> None:
         """
         Args:
             preprocess: of the model that the pictures are for.
             is_stored: says, from any thread, whether a content (its blake3) needs no embedding any more.
             open_path: how files are opened; None: in this process.
+            max_bytes: larger files are not read; None: any are.
         """
+        self._max_bytes = max_bytes
         self._open = open_path or partial(open_picture, spec=preprocess)
         self._is_stored = is_stored
         self._lock = threading.Lock()
@@ -143,6 +150,13 @@ class PictureReader:
     def read(self, task: Task) -> ReadPicture:
         """Never raises for what is wrong with a file."""
         try:
+            if self._max_bytes is not None:
+                status = os.stat(task.path)  # noqa: PTH116
+                if status.st_size > self._max_bytes:
+                    reason = f"too large: {status.st_size / 1e9:,.0f} GB"
+                    return ReadPicture(
+                        task, "failed", status.st_size, status.st_mtime_ns, reason=reason, is_lasting=True
+                    )
             with self._open(task.path) as picture:
                 return self._decode(task, picture)
         except FileNotFoundError:

@@ -30,6 +30,9 @@ _FILES_BEFORE_NEXT = 8
 # A file is tried again in a fresh process when its decoder crashes: the fault may be that of the file before.
 _ATTEMPTS = 2
 
+# How long a worker may take to end.
+_EXIT_S = 10
+
 # What a worker may need besides the picture: the libraries, and a file of 64 MB.
 _BASE_BYTES = 1 << 30
 
@@ -188,7 +191,11 @@ class _Worker:
             for pipe in (process.stdin, process.stdout):
                 with suppress(OSError):
                     pipe and pipe.close()
-            process.wait()
+            try:
+                process.wait(_EXIT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
             self._process = None
 
     def _ask(self, kind: int, content: bytes) -> bytes:

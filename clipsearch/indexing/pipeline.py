@@ -63,6 +63,7 @@ class Embedding:
             encoder.preprocess,
             is_stored=lambda blake3: store.pictures.has_embedding(blake3, model_id=model_id),
             open_path=None if self._workers is None else self._workers.open_path,
+            max_bytes=None if limits is None else limits.max_bytes,
         )
         self._collector = Collector(self._reader, encoder)
         self._last_batch_at = monotonic()
