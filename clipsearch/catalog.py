@@ -13,7 +13,15 @@ from clipsearch.catalog_model import CatalogModel
 from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, IndexMismatchError, StoreError
 from clipsearch.store import Kind, Store, StoredModel
 from clipsearch.texts import as_list, check_text, check_top_k
-from clipsearch.types import CaptionHit, CaptionsReport, CatalogStatus, ImageMatch, IndexReport, SearchHit
+from clipsearch.types import (
+    CaptionHit,
+    CaptionsReport,
+    CatalogStatus,
+    GarbageReport,
+    ImageMatch,
+    IndexReport,
+    SearchHit,
+)
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
@@ -317,15 +325,21 @@ class Catalog:
             skipped=skipped,
             captions=self._store.captions.count(),
             database_bytes=self._store.size_bytes,
-            index_bytes=sum(path.stat().st_size for path in self._index_folder.glob("*.faiss")),
+            index_bytes=sum(path.stat().st_size for path in settings.index_folder(self.directory).glob("*.faiss")),
             last_run=self._store.runs.find_last(),
         )
 
-    # ------------------------------------------------------------------ the indexes
+    # ------------------------------------------------------------------ care
 
-    @property
-    def _index_folder(self) -> Path:
-        return self.directory / "indexes"
+    def collect_garbage(
+        self, *, older_than_days: float = 0, dry_run: bool = False, wait: bool = False
+    ) -> GarbageReport:
+        """Deletes for good what is known of files that are gone; see `maintenance.garbage` for the arguments."""
+        from clipsearch.maintenance.garbage import collect_garbage
+
+        return collect_garbage(self._store, self.directory, older_than_days=older_than_days, dry_run=dry_run, wait=wait)
+
+    # ------------------------------------------------------------------ the indexes
 
     def _index(self, kind: Kind) -> "SnapshotIndex":
         """The index as of now, what other processes have added included."""
@@ -333,7 +347,7 @@ class Catalog:
             from clipsearch.index_files import CatalogIndex
 
             self._indexes[kind] = CatalogIndex(
-                kind, store=self._store, model_id=self.model.model_id, folder=self._index_folder
+                kind, store=self._store, model_id=self.model.model_id, folder=settings.index_folder(self.directory)
             )
         return self._indexes[kind].get()
 
@@ -341,5 +355,6 @@ class Catalog:
         """Brings the snapshot files up to date where enough has changed."""
         from clipsearch.index_files import refresh_snapshot
 
+        folder = settings.index_folder(self.directory)
         for kind in kinds:
-            refresh_snapshot(kind, store=self._store, model_id=self.model.model_id, folder=self._index_folder)
+            refresh_snapshot(kind, store=self._store, model_id=self.model.model_id, folder=folder)

@@ -40,7 +40,7 @@ class CatalogIndex:
         """The index as of now."""
         model = _get_model(self._store, self._model_id)
         index = self._index
-        if index is None or _generation(model, self._kind) != self._generation:
+        if index is None or generation_of(model, self._kind) != self._generation:
             index = self._open(model)
         else:
             self._add_new_rows(index, model)
@@ -52,7 +52,7 @@ class CatalogIndex:
         self._add_new_rows(index, model)
         if _is_far_behind(index.tail_count, index.count - index.tail_count):
             self._write()
-        self._index, self._generation = index, _generation(model, self._kind)
+        self._index, self._generation = index, generation_of(model, self._kind)
         return index
 
     def _load_base(self, model: StoredModel) -> tuple[FaissIndex | None, int]:
@@ -61,7 +61,7 @@ class CatalogIndex:
             snapshot = self._store.reader.find_snapshot(self._kind, model_id=self._model_id)
             if snapshot is None:
                 break
-            sidecar = _sidecar(self._kind, self._store, model, snapshot)
+            sidecar = describe_snapshot(self._kind, self._store.uuid, model, snapshot)
             try:
                 return load_snapshot(self._folder, sidecar, snapshot.blake3), snapshot.last_embedding_id
             except VectorIndexError as error:
@@ -95,7 +95,7 @@ def refresh_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -
     if (
         snapshot is None
         or _is_far_behind(count - snapshot.row_count, snapshot.row_count)
-        or not index_path(folder, _sidecar(kind, store, model, snapshot), snapshot.blake3).exists()
+        or not index_path(folder, describe_snapshot(kind, store.uuid, model, snapshot), snapshot.blake3).exists()
     ):
         write_snapshot(kind, store=store, model_id=model_id, folder=folder)
 
@@ -109,8 +109,8 @@ def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> 
     for rows in store.reader.rows_after(kind, model_id=model_id, dim=model.dim):
         index.add(rows.ids, rows.embeddings)
         last_embedding_id = rows.last_embedding_id
-    snapshot = StoredSnapshot("", index.count, _generation(model, kind), last_embedding_id)
-    sidecar = _sidecar(kind, store, model, snapshot)
+    snapshot = StoredSnapshot("", index.count, generation_of(model, kind), last_embedding_id)
+    sidecar = describe_snapshot(kind, store.uuid, model, snapshot)
     try:
         checksum = save_snapshot(index, folder, sidecar)
         # From here on it is the one in use; until here it was the one before.
@@ -142,13 +142,14 @@ def _get_model(store: Store, model_id: int) -> StoredModel:
     return model
 
 
-def _generation(model: StoredModel, kind: Kind) -> int:
+def generation_of(model: StoredModel, kind: Kind) -> int:
     return model.image_generation if kind == "images" else model.caption_generation
 
 
-def _sidecar(kind: Kind, store: Store, model: StoredModel, snapshot: StoredSnapshot) -> Sidecar:
+def describe_snapshot(kind: Kind, uuid: str, model: StoredModel, snapshot: StoredSnapshot) -> Sidecar:
+    """What lies beside an index file of the catalog `uuid`."""
     return Sidecar(
-        catalog=store.uuid,
+        catalog=uuid,
         fingerprint=model.fingerprint,
         kind=kind,
         dim=model.dim,

@@ -38,6 +38,11 @@ def catalog_directory(directory: str | os.PathLike[str] | None = None) -> Path:
     return expand_user(chosen).absolute()
 
 
+def index_folder(directory: Path) -> Path:
+    """Where the index files of the catalog in `directory` lie."""
+    return directory / "indexes"
+
+
 def folder_path(name: str | os.PathLike[str]) -> Path:
     """
     Raises:

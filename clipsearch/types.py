@@ -216,3 +216,43 @@ class FetchedPicture:
 
     url: str
     content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GarbageReport:
+    """What collecting the garbage of a catalog deleted, or would delete.
+
+    Attributes:
+        files: files that are gone, forgotten now.
+        pictures: different pictures that no file has any more.
+        embeddings: of those pictures, of all models.
+        folders: folders that were given up and have no files left.
+        index_files: files of the index that nothing used.
+        freed_bytes: of the disk; about that many when it was only asked for.
+        is_dry_run: nothing was deleted.
+    """
+
+    files: int
+    pictures: int
+    embeddings: int
+    folders: int
+    index_files: int
+    freed_bytes: int
+    is_dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BackupReport:
+    """A copy of a catalog's database that was made and checked.
+
+    Attributes:
+        path: absolute.
+        size_bytes: of the copy.
+        pictures: different pictures in it.
+        captions: in it.
+    """
+
+    path: str
+    size_bytes: int
+    pictures: int
+    captions: int

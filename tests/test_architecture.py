@@ -17,7 +17,7 @@ LAYERS = (
     {"types", "settings", "vectors", "preprocess", "texts", "python_process"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
     {"query_pictures", "index_files", "catalog_model"},
-    {"captions", "search"},
+    {"captions", "search", "maintenance"},
     {"indexing"},
     {"catalog"},
     {"benchmark"},

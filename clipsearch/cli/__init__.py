@@ -11,7 +11,7 @@ from typing import TextIO
 
 import typer
 
-from clipsearch.cli import bench, captions, demo, indexing, models, searching, status
+from clipsearch.cli import bench, captions, care, demo, indexing, models, searching, status
 from clipsearch.cli.options import INTERRUPTED
 from clipsearch.cli.render import OutputClosedError, note
 from clipsearch.errors import ClipSearchError, ClipSearchNotice
@@ -48,6 +48,7 @@ app.command("classify")(captions.classify)
 app.add_typer(captions.app, name="captions")
 app.command("status")(status.status)
 app.add_typer(models.app, name="model")
+app.command("gc")(care.gc)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 

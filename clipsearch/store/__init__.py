@@ -15,6 +15,7 @@ from clipsearch.store.records import (
     ContentRecord,
     EmbeddingRows,
     FileRecord,
+    Garbage,
     Kind,
     KnownFile,
     Scope,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from clipsearch.store.captions import CaptionStore
     from clipsearch.store.database import Database
     from clipsearch.store.embeddings import EmbeddingStore
+    from clipsearch.store.garbage import GarbageStore
     from clipsearch.store.models import ModelStore
     from clipsearch.store.pictures import PictureStore
     from clipsearch.store.roots import RootStore
@@ -38,6 +40,7 @@ __all__ = [
     "ContentRecord",
     "EmbeddingRows",
     "FileRecord",
+    "Garbage",
     "Kind",
     "KnownFile",
     "Scope",
@@ -106,6 +109,12 @@ class Store:
         return ModelStore(self._database)
 
     @cached_property
+    def garbage(self) -> "GarbageStore":
+        from clipsearch.store.garbage import GarbageStore
+
+        return GarbageStore(self._database)
+
+    @cached_property
     def runs(self) -> "RunStore":
         from clipsearch.store.runs import RunStore
 
@@ -123,6 +132,11 @@ class Store:
             if found is None:
                 connection.execute(insert(tables.catalog).values(catalog_id=1, uuid=made, created_at=utc_now()))
         return found or made
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        return self._path
 
     @property
     def size_bytes(self) -> int:

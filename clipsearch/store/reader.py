@@ -25,6 +25,11 @@ _SNAPSHOT = (
     "CASE s.kind WHEN 'images' THEN m.image_generation ELSE m.caption_generation END"
 )
 
+_ALL_SNAPSHOTS = (
+    "SELECT s.kind, s.blake3, s.row_count, s.generation, s.last_embedding_id, m.model_id, m.name, m.fingerprint, "
+    "m.dim, m.image_generation, m.caption_generation FROM snapshots s JOIN models m ON m.model_id = s.model_id"
+)
+
 # "+ 0" keeps SQLite from the index on model_id, which it would go through whole for each chunk, and for the question
 # whether there is anything new at all.
 _ROWS: dict[Kind, str] = {
@@ -64,6 +69,10 @@ class Reader:
         """The index file in use; None when there is none, or embeddings in it were deleted since it was made."""
         rows = self._rows(_SNAPSHOT, model_id, kind)
         return StoredSnapshot(*rows[0]) if rows else None
+
+    def list_snapshots(self) -> list[tuple[Kind, StoredModel, StoredSnapshot]]:
+        """All index files that are named, also those whose embeddings were deleted in part since."""
+        return [(row[0], _stored(row[5:]), StoredSnapshot(*row[1:5])) for row in self._rows(_ALL_SNAPSHOTS)]
 
     def rows_after(
         self, kind: Kind, *, model_id: int, dim: int, embedding_id: int = 0, chunk: int = 20_000
@@ -105,7 +114,9 @@ class Reader:
 
 
 def _model(rows: list[Any]) -> StoredModel | None:
-    if not rows:
-        return None
-    model_id, name, *others = rows[0]
+    return _stored(rows[0]) if rows else None
+
+
+def _stored(row: Sequence[Any]) -> StoredModel:
+    model_id, name, *others = row
     return StoredModel(model_id, os.fsdecode(name), *others)

@@ -115,3 +115,22 @@ class StoredSnapshot:
     row_count: int
     generation: int
     last_embedding_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """What was deleted of what nothing points at.
+
+    Attributes:
+        files: rows of files that were gone.
+        pictures: contents that no file had.
+        embeddings: of those contents, of all models.
+        folders: roots that were given up and had no files left.
+        free_bytes: of the database file, free for use since.
+    """
+
+    files: int
+    pictures: int
+    embeddings: int
+    folders: int
+    free_bytes: int

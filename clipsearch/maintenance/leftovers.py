@@ -1,0 +1,54 @@
+"""Index files that nothing uses: of snapshots that were replaced, of writers that were killed."""
+
+import contextlib
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from clipsearch import settings
+from clipsearch.index_files import describe_snapshot
+from clipsearch.indexes.snapshot import index_path, sidecar_path
+from clipsearch.store.reader import Reader
+
+# A writer names its file in SQL when it is complete: what is younger than this may be about to be named.
+_GRACE_S = 600.0
+
+
+def find_leftovers(directory: Path, reader: Reader) -> list[Path]:
+    """Files among the index files of the catalog in `directory` that SQL does not name, sorted."""
+    named = named_files(directory, reader)
+    files = (
+        file for pattern in ("*.faiss", "*.json", "*.new") for file in settings.index_folder(directory).glob(pattern)
+    )
+    return sorted(file for file in files if file not in named and _is_old(file))
+
+
+def named_files(directory: Path, reader: Reader) -> set[Path]:
+    """Index files that SQL names, with their sidecars, whether they are there or not."""
+    folder, uuid = settings.index_folder(directory), reader.find_uuid() or ""
+    paths = {
+        index_path(folder, describe_snapshot(kind, uuid, model, snapshot), snapshot.blake3)
+        for kind, model, snapshot in reader.list_snapshots()
+    }
+    return paths | {sidecar_path(path) for path in paths}
+
+
+def remove_leftovers(files: Iterable[Path]) -> int:
+    """Returns how many could be deleted; one that is open (Windows) is left for the next time."""
+    removed = 0
+    for file in files:
+        with contextlib.suppress(OSError):
+            file.unlink()
+            removed += 1
+    return removed
+
+
+def size_of(files: Iterable[Path]) -> int:
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _is_old(file: Path) -> bool:
+    try:
+        return time.time() - file.stat().st_mtime > _GRACE_S
+    except OSError:  # gone meanwhile
+        return False

@@ -1,0 +1,72 @@
+"""What nothing points at any more: files that are gone, contents without a file, the space they took."""
+
+import sqlite3
+from contextlib import closing
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+
+from clipsearch.errors import StoreError
+from clipsearch.store import tables
+from clipsearch.store.connection import open_sqlite
+from clipsearch.store.database import Database
+from clipsearch.store.records import Garbage
+
+
+class GarbageStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def delete(self, *, removed_before: datetime | None = None, dry_run: bool = False) -> Garbage:
+        """Deletes files marked as gone, contents that no file has, their embeddings of all models, and roots that were
+        given up and are empty: all or nothing.
+
+        Args:
+            removed_before: files marked later than this stay; None: none do.
+            dry_run: only say what would be deleted.
+        """
+        file, content, root = tables.files, tables.contents, tables.roots
+        images, snapshot, model = tables.image_embeddings, tables.snapshots, tables.models
+        is_gone = file.c.removed_at.is_not(None) if removed_before is None else file.c.removed_at < removed_before
+        in_use = select(file.c.content_id).where(file.c.content_id.is_not(None))
+        with self._database.write() as connection:
+
+            def free_bytes() -> int:
+                pages, size = (
+                    connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                    for name in ("freelist_count", "page_size")
+                )
+                return int(pages) * int(size)
+
+            free_before = free_bytes()
+            files = connection.execute(delete(file).where(is_gone)).rowcount
+            embeddings = connection.execute(delete(images).where(images.c.content_id.not_in(in_use))).rowcount
+            pictures = connection.execute(delete(content).where(content.c.content_id.not_in(in_use))).rowcount
+            roots = connection.execute(
+                delete(root).where(root.c.removed_at.is_not(None), root.c.root_id.not_in(select(file.c.root_id)))
+            ).rowcount
+            if embeddings:
+                # The snapshots hold ids that are gone: a new generation makes them stale.
+                connection.execute(update(model).values(image_generation=model.c.image_generation + 1))
+            # A stale snapshot is never used again.
+            for kind, generation in (("images", model.c.image_generation), ("captions", model.c.caption_generation)):
+                current = select(generation).where(model.c.model_id == snapshot.c.model_id).scalar_subquery()
+                connection.execute(delete(snapshot).where(snapshot.c.kind == kind, snapshot.c.generation != current))
+            found = Garbage(files, pictures, embeddings, roots, free_bytes() - free_before)
+            if dry_run:
+                connection.rollback()
+        return found
+
+    def shrink(self) -> None:
+        """Gives the space of what was deleted back to the disk.
+
+        Raises:
+            StoreError: it can't: SQLite writes everything anew beside the old, and needs the room.
+        """
+        try:
+            with closing(open_sqlite(self._database.path)) as connection:
+                if connection.execute("PRAGMA freelist_count").fetchone()[0]:
+                    connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"the catalog {self._database.path} can't be made smaller: {error}") from error
