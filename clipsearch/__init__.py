@@ -24,12 +24,16 @@ if TYPE_CHECKING:
         StoreError,
     )
     from clipsearch.images.remote import fetch_picture
+    from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.types import (
+        BackupReport,
         CaptionHit,
         CatalogStatus,
         FetchedPicture,
+        GarbageReport,
         ImageMatch,
         IndexReport,
+        RestoreReport,
         SearchHit,
         SkippedFile,
     )
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BackupReport",
     "CaptionHit",
     "Catalog",
     "CatalogBusyError",
@@ -45,6 +50,7 @@ __all__ = [
     "ClipSearchError",
     "ClipSearchNotice",
     "FetchedPicture",
+    "GarbageReport",
     "ImageMatch",
     "ImageReadError",
     "IndexMismatchError",
@@ -53,14 +59,32 @@ __all__ = [
     "ModelError",
     "ModelUnavailableError",
     "QueryError",
+    "RestoreReport",
     "SearchHit",
     "SkippedFile",
     "StoreError",
     "fetch_picture",
+    "restore_catalog",
 ]
 
-_PLACES = {"Catalog": "catalog", "fetch_picture": "images.remote"} | dict.fromkeys(
-    ("CaptionHit", "CatalogStatus", "FetchedPicture", "ImageMatch", "IndexReport", "SearchHit", "SkippedFile"), "types"
+_PLACES = {
+    "Catalog": "catalog",
+    "fetch_picture": "images.remote",
+    "restore_catalog": "maintenance.backups",
+} | dict.fromkeys(
+    (
+        "BackupReport",
+        "CaptionHit",
+        "CatalogStatus",
+        "FetchedPicture",
+        "GarbageReport",
+        "ImageMatch",
+        "IndexReport",
+        "RestoreReport",
+        "SearchHit",
+        "SkippedFile",
+    ),
+    "types",
 )
 
 

@@ -14,6 +14,7 @@ from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, IndexMisma
 from clipsearch.store import Kind, Store, StoredModel
 from clipsearch.texts import as_list, check_text, check_top_k
 from clipsearch.types import (
+    BackupReport,
     CaptionHit,
     CaptionsReport,
     CatalogStatus,
@@ -338,6 +339,12 @@ class Catalog:
         from clipsearch.maintenance.garbage import collect_garbage
 
         return collect_garbage(self._store, self.directory, older_than_days=older_than_days, dry_run=dry_run, wait=wait)
+
+    def backup(self, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
+        """Copies the database to a file; see `maintenance.backups.back_up` for the errors."""
+        from clipsearch.maintenance.backups import back_up
+
+        return back_up(self.directory, file, force=force)
 
     # ------------------------------------------------------------------ the indexes
 

@@ -3,7 +3,7 @@
 import warnings
 from typing import TYPE_CHECKING
 
-from clipsearch.errors import ClipSearchNotice, IndexMismatchError
+from clipsearch.errors import ClipSearchNotice, IndexMismatchError, StoreError
 from clipsearch.store import Store, StoredModel
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class CatalogModel:
             if current is None:
                 models.set_current(row.model_id)
             self._row = row
+        else:
+            self._check_still_there(self._row)
         return self._row
 
     def encode_text(self, text: str) -> "NDArray[np.float32]":
@@ -79,6 +81,15 @@ class CatalogModel:
         """Makes a model, with its row, the catalog's own."""
         self._store.models.set_current(row.model_id)
         self._encoder, self._row = encoder, row
+
+    def _check_still_there(self, row: StoredModel) -> None:
+        """
+        Raises:
+            StoreError: the number means another model, as after the backup of another catalog was restored.
+        """
+        found = self._store.reader.find_model(row.model_id)
+        if found is None or found.fingerprint != row.fingerprint:
+            raise StoreError("the catalog was replaced by another one meanwhile: open it again")
 
     def _load_own(self) -> "Encoder":
         from clipsearch.encoders.load import load_chosen_encoder

@@ -256,3 +256,22 @@ class BackupReport:
     size_bytes: int
     pictures: int
     captions: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """A backup that was put in the place of a catalog's content.
+
+    Attributes:
+        directory: of the catalog.
+        pictures: different pictures in it now.
+        captions: in it now.
+        kept: the copy of what was there before; None when there was nothing.
+        was_upgraded: the backup had an older schema.
+    """
+
+    directory: str
+    pictures: int
+    captions: int
+    kept: str | None
+    was_upgraded: bool

@@ -49,6 +49,8 @@ app.add_typer(captions.app, name="captions")
 app.command("status")(status.status)
 app.add_typer(models.app, name="model")
 app.command("gc")(care.gc)
+app.command("backup")(care.backup)
+app.command("restore")(care.restore)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 

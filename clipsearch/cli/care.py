@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from clipsearch.cli.options import CatalogOption, JsonOption, WaitOption
-from clipsearch.cli.render import count, out, print_json, size
+from clipsearch.cli.render import count, out, print_json, shown_path, size
 
 
 def gc(
@@ -33,3 +33,42 @@ def gc(
         f"{count(report.files, 'file')} that {'is' if report.files == 1 else 'are'} gone{index_files} {verb} "
         f"{size(report.freed_bytes)} {freed}"
     )
+
+
+def backup(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The copy to write, such as photos.backup.sqlite3.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE when it is there.")] = False,
+    catalog: CatalogOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Copy the catalog's database to a file, while others may use it. The index files are not in it: they are made
+    from it."""
+    from clipsearch.catalog import Catalog
+
+    with Catalog.open(catalog) as opened:
+        report = opened.backup(file, force=force)
+    if json:
+        print_json(asdict(report))
+    else:
+        what = f"{count(report.pictures, 'picture')}, {count(report.captions, 'caption')}, {size(report.size_bytes)}"
+        out(f"{shown_path(report.path)}: {what}, checked; the index files are made from it and not in it")
+
+
+def restore(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What 'clipsearch backup' wrote.")],
+    catalog: CatalogOption = None,
+    wait: WaitOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Put a backup in the place of the catalog's content, keeping a copy of what was there. Makes the catalog where
+    there is none."""
+    from clipsearch.maintenance.backups import restore_catalog
+
+    report = restore_catalog(file, catalog, wait=wait)
+    if json:
+        print_json(asdict(report))
+        return
+    upgraded = ", upgraded to the schema of this version" if report.was_upgraded else ""
+    out(f"{count(report.pictures, 'picture')} and {count(report.captions, 'caption')} restored{upgraded}")
+    if report.kept is not None:
+        out(f"what was there before is {shown_path(report.kept)}")

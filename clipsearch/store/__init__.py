@@ -144,6 +144,12 @@ class Store:
         parts = (self._path, self._path.with_name(DATABASE_NAME + "-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
 
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self.reader.close()
         if "_database" in self.__dict__:

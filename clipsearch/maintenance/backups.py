@@ -1,0 +1,199 @@
+"""A copy of a catalog's database, and the way back."""
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+
+from clipsearch import settings
+from clipsearch.errors import CatalogNotFoundError, InputError, SchemaOutdatedError, StoreError
+from clipsearch.index_files import refresh_snapshot
+from clipsearch.maintenance.leftovers import named_files, remove_leftovers
+from clipsearch.store import Kind, Store
+from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.copies import (
+    check_database,
+    copy_database,
+    count_rows,
+    dated_name,
+    flush_folder,
+    is_damage,
+    prepare,
+    replace_database,
+    scratch_file,
+)
+from clipsearch.store.lock import writer_lock
+from clipsearch.store.migrate import current_revision
+from clipsearch.types import BackupReport, RestoreReport
+
+_KINDS: tuple[Kind, ...] = ("images", "captions")
+
+
+def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
+    """Copies the database of the catalog in `directory` to `file`, while others may read and write it.
+
+    The copy is one SQLite file. The index files are not in it: they are made from it. It is written beside, checked,
+    and renamed when it is on the disk: there is never half a copy under the name.
+
+    Args:
+        force: replace a file that is there.
+
+    Raises:
+        CatalogNotFoundError: there is no catalog.
+        InputError: `file` can't be written, is there already, or is the catalog's own.
+        StoreError: the catalog is damaged, or the copy can't be written; nothing is left behind.
+    """
+    database, target = directory / DATABASE_NAME, _absolute(file)
+    if not database.exists():
+        raise CatalogNotFoundError(f"no catalog in {directory}")
+    _check_target(target, database, force=force)
+    with scratch_file(target.parent) as scratch:
+        try:
+            copy_database(database, scratch)
+            check_database(scratch)
+            pictures, captions = count_rows(scratch)
+            size_bytes = scratch.stat().st_size
+            scratch.replace(target)
+        except (sqlite3.Error, OSError, StoreError) as error:
+            if isinstance(error, StoreError) or is_damage(error):
+                raise StoreError(
+                    f"the catalog {directory} is damaged, nothing was backed up: 'clipsearch doctor' says more"
+                ) from error
+            raise StoreError(f"can't write the backup {target}: {_reason(error)}") from error
+    flush_folder(target.parent)
+    return BackupReport(path=str(target), size_bytes=size_bytes, pictures=pictures, captions=captions)
+
+
+def restore_catalog(
+    file: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None, *, wait: bool = False
+) -> RestoreReport:
+    """Puts a backup in the place of a catalog's content, or makes a catalog of it where there is none.
+
+    The backup is checked first and stays as it is; what was there is kept beside the catalog. Who has the catalog open
+    goes on with the restored content.
+
+    Args:
+        file: what `back_up` wrote, or a copy of a catalog's database.
+        directory: the catalog's folder; None: CLIPSEARCH_CATALOG, else the platform's data folder.
+        wait: until no other process changes the catalog.
+
+    Raises:
+        InputError: there is no such file, or it is the catalog's own.
+        CatalogBusyError: another process changes the catalog and `wait` is false.
+        SchemaOutdatedError: the backup was written by a newer clipsearch.
+        StoreError: it is no catalog or damaged, or the disk is full; the catalog is as it was.
+    """
+    source, place = _absolute(file), settings.catalog_directory(directory)
+    database = place / DATABASE_NAME
+    _check_source(source, database)
+    made = not place.exists()
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreError(f"can't make a catalog in {place}: {error.strerror}") from error
+    try:
+        with writer_lock(place, wait=wait):
+            report = _restore(source, database)
+            with Store(place) as store:
+                _renew_index_files(store, place)
+    except BaseException:
+        if made and not database.exists():
+            _remove_folder(place)
+        raise
+    return report
+
+
+def _restore(source: Path, database: Path) -> RestoreReport:
+    kept: Path | None = None
+    with scratch_file(database.parent) as scratch:
+        try:
+            copy_database(source, scratch)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"can't copy {source} to {database.parent}: {_reason(error)}") from error
+        try:
+            check_database(scratch)
+        except StoreError as error:
+            raise StoreError(f"{source} is damaged and was not restored; the catalog is as it was") from error
+        try:
+            was_upgraded = prepare(scratch, instead_of=database)
+        except SchemaOutdatedError as error:
+            raise SchemaOutdatedError(
+                f"the backup {source} was written by a newer clipsearch: upgrade with 'pip install -U clipsearch'"
+            ) from error
+        pictures, captions = count_rows(scratch)
+        if database.exists():
+            kept = dated_name(database, "before-restore")
+            replace_database(database, scratch, keep_as=kept)
+        else:
+            scratch.replace(database)
+            flush_folder(database.parent)
+    return RestoreReport(
+        directory=str(database.parent),
+        pictures=pictures,
+        captions=captions,
+        kept=None if kept is None else str(kept),
+        was_upgraded=was_upgraded,
+    )
+
+
+def _renew_index_files(store: Store, directory: Path) -> None:
+    folder = settings.index_folder(directory)
+    current = store.reader.find_current_model()
+    if current is not None:
+        for kind in _KINDS:
+            refresh_snapshot(kind, store=store, model_id=current.model_id, folder=folder)
+    files = {file for ending in ("faiss", "json") for file in folder.glob(f"*.{ending}")}
+    remove_leftovers(files - named_files(directory, store.reader))
+
+
+def _check_target(target: Path, database: Path, *, force: bool) -> None:
+    if not target.parent.is_dir():
+        raise InputError(f"no folder {target.parent} to write the backup to")
+    own = [database.with_name(database.name + ending) for ending in ("", "-wal", "-shm")]
+    if any(_is_same(target, part) for part in own):
+        raise InputError(f"{target} is the catalog itself: name another file for the backup")
+    try:
+        mode = target.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{target} is there and no file: name another one for the backup")
+    if not force:
+        raise InputError(f"{target} is there already: name another file, or replace it with --force")
+
+
+def _check_source(source: Path, database: Path) -> None:
+    try:
+        is_file = stat.S_ISREG(source.stat().st_mode)
+    except OSError as error:
+        raise InputError(f"can't read the backup {source}: {error.strerror}") from error
+    if not is_file:
+        raise InputError(f"{source} is no file: name one that 'clipsearch backup' wrote")
+    if _is_same(source, database):
+        raise InputError(f"{source} is the catalog itself")
+    try:
+        revision = current_revision(source)
+    except StoreError as error:
+        raise StoreError(f"{source} is no backup of a catalog") from error
+    if revision is None:
+        raise StoreError(f"{source} is no backup of a catalog")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve() or (one.exists() and other.exists() and one.samefile(other))
+
+
+def _absolute(file: str | os.PathLike[str]) -> Path:
+    if not os.fspath(file):
+        raise InputError("the name of the backup is empty")
+    return settings.expand_user(file).absolute()
+
+
+def _remove_folder(place: Path) -> None:
+    for file in place.iterdir():
+        file.unlink()
+    place.rmdir()
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

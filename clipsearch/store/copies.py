@@ -1,0 +1,242 @@
+"""Copies of a whole database, and a copy put back in its place, while others may have it open."""
+
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from clipsearch.errors import StoreError
+from clipsearch.store.connection import open_sqlite
+from clipsearch.store.migrate import upgrade
+
+# Row numbers of a database that takes the place of another go on so far beyond those of both: what others add between
+# the look at them and the change does not reach that.
+_LEAP = 1_000
+
+_COUNTED = ("contents", "captions", "image_embeddings", "caption_embeddings")
+_GENERATIONS = "SELECT coalesce(max(image_generation), 0), coalesce(max(caption_generation), 0) FROM models"
+
+# The file itself can't be read as a database; any other error is one of the disk, the system, or a lock.
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def is_damage(error: BaseException) -> bool:
+    """True when SQLite says that a file is broken or no database."""
+    return isinstance(error, sqlite3.DatabaseError) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+
+
+@contextmanager
+def scratch_file(folder: Path) -> Iterator[Path]:
+    """A new empty file for the owner only, which is gone afterwards with what SQLite puts beside it, unless it was
+    renamed.
+
+    Raises:
+        StoreError: it can't be made.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=".clipsearch-", suffix=".new", dir=folder)
+    except OSError as error:
+        raise StoreError(f"can't write in {folder}: {error.strerror or error}") from error
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        _remove(Path(name))
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Everything that is committed in `source`, as of one moment, page by page; who reads or writes it goes on.
+
+    `target` becomes one file without a log beside it, and is on the disk afterwards. Page by page: a damaged database
+    gives a copy with the same damage.
+
+    Raises:
+        sqlite3.Error, OSError: it can't be read or written.
+    """
+    with closing(open_sqlite(source)) as reading, closing(open_sqlite(target)) as writing:
+        reading.backup(writing)
+        with suppress(sqlite3.DatabaseError):  # damaged: it stays as it is
+            writing.execute("PRAGMA journal_mode = DELETE").fetchall()
+    flush(target)
+
+
+def check_database(path: Path) -> None:
+    """
+    Raises:
+        StoreError: it is damaged.
+    """
+    try:
+        with closing(open_sqlite(path)) as connection:
+            (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        found = str(error)
+    if found != "ok":
+        raise StoreError(f"{path} is damaged: {' '.join(found.split())}")
+
+
+def count_rows(path: Path) -> tuple[int, int]:
+    """(pictures, captions) of an intact database."""
+    with closing(open_sqlite(path)) as connection:
+        pictures, captions = (
+            connection.execute(statement).fetchone()[0]
+            for statement in ("SELECT count(*) FROM contents", "SELECT count(*) FROM captions")
+        )
+    return pictures, captions
+
+
+def prepare(fresh: Path, *, instead_of: Path) -> bool:
+    """Makes a database ready to take the place of another: the newest schema, and nothing in it that an index file or
+    an open process could take for what it knows.
+
+    The catalog keeps its uuid, generations grow past both, and no row number that was ever given out comes again.
+
+    Returns:
+        Whether the schema was older.
+
+    Raises:
+        SchemaOutdatedError: it was written by a newer version.
+        StoreError: it can't be upgraded.
+    """
+    copy = upgrade(fresh)
+    if copy is not None:
+        copy.unlink()
+    present = _Present(instead_of)
+    try:
+        with closing(open_sqlite(fresh)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM snapshots")
+            images, captions = connection.execute(_GENERATIONS).fetchone()
+            # The time is later than any generation of a database that can't be read any more.
+            now = int(time.time())
+            connection.execute(
+                "UPDATE models SET image_generation = ?, caption_generation = ?",
+                (max(images + 1, present.images + 1, now), max(captions + 1, present.captions + 1, now)),
+            )
+            given_out = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+            connection.execute("DELETE FROM sqlite_sequence")
+            connection.executemany(
+                "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
+                [(name, max(given_out.get(name, 0), present.given_out.get(name, 0)) + _LEAP) for name in _COUNTED],
+            )
+            if present.uuid is not None:
+                connection.execute("UPDATE catalog SET uuid = ?", (present.uuid,))
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA journal_mode = DELETE").fetchall()
+    except sqlite3.Error as error:
+        raise StoreError(f"can't prepare {fresh}: {error}") from error
+    flush(fresh)
+    return copy is not None
+
+
+def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> bool:
+    """Puts the content of `fresh` in the place of that of `path`, all or nothing, and keeps the latter as `keep_as`.
+
+    Who has it open sees the new content from the next transaction on. Only where the file is so damaged that SQLite
+    can't write it, it is moved aside, and `fresh` to its place.
+
+    Returns:
+        Whether it was moved aside.
+
+    Raises:
+        StoreError: it can't be done, for want of room say; all is as it was.
+    """
+    try:
+        keep_as.touch(mode=0o600, exist_ok=False)
+        try:
+            copy_database(path, keep_as)
+            _overwrite(path, fresh)
+        except BaseException as error:
+            _remove(keep_as)
+            if not is_damage(error):
+                raise
+            move_aside(path, keep_as)
+            try:
+                fresh.replace(path)
+            except BaseException:
+                move_aside(keep_as, path)
+                raise
+            flush_folder(path.parent)
+            return True
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"the catalog {path} can't be replaced: {_reason(error)}") from error
+    return False
+
+
+def move_aside(path: Path, target: Path) -> None:
+    """Renames a database with the log beside it, which belongs to it and would spoil another one of its name."""
+    for ending in ("-wal", "-shm", ""):
+        part = path.with_name(path.name + ending)
+        if part.exists():
+            part.replace(target.with_name(target.name + ending))
+    flush_folder(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Waits until the file is on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def flush_folder(folder: Path) -> None:
+    """Waits until the names in a folder are on the disk, where the system knows how."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def dated_name(path: Path, what: str) -> Path:
+    """A free name beside a database for a copy of it, with the local time in it."""
+    when = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1_000):
+        more = f"-{number}" if number > 1 else ""
+        found = path.with_name(f"{path.stem}.{what}-{when}{more}{path.suffix}")
+        if not found.exists():
+            return found
+    raise StoreError(f"there are too many copies beside {path}")
+
+
+class _Present:
+    """What must not come again of a database that will be replaced; as far as it can be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.images = self.captions = 0
+        self.given_out: dict[str, int] = {}
+        self.uuid: str | None = None
+        if not path.exists():
+            return
+        with suppress(sqlite3.Error), closing(open_sqlite(path)) as connection:
+            with suppress(sqlite3.Error):
+                self.images, self.captions = connection.execute(_GENERATIONS).fetchone()
+            with suppress(sqlite3.Error):
+                self.given_out = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+            with suppress(sqlite3.Error):
+                (self.uuid,) = connection.execute("SELECT uuid FROM catalog").fetchone() or (None,)
+
+
+def _overwrite(path: Path, fresh: Path) -> None:
+    with closing(open_sqlite(fresh)) as reading, closing(open_sqlite(path)) as writing:
+        writing.execute("PRAGMA synchronous = FULL")
+        # A database with a log keeps the size of its pages.
+        sizes = [connection.execute("PRAGMA page_size").fetchone()[0] for connection in (reading, writing)]
+        if sizes[0] != sizes[1]:
+            reading.execute(f"PRAGMA page_size = {int(sizes[1])}")
+            reading.execute("VACUUM")
+        reading.backup(writing)
+        writing.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _remove(path: Path) -> None:
+    for ending in ("", "-journal", "-wal", "-shm"):
+        with suppress(OSError):
+            path.with_name(path.name + ending).unlink()
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
