@@ -25,11 +25,14 @@ if TYPE_CHECKING:
     )
     from clipsearch.images.remote import fetch_picture
     from clipsearch.maintenance.backups import restore_catalog
+    from clipsearch.maintenance.doctor import check_catalog
     from clipsearch.types import (
         BackupReport,
         CaptionHit,
         CatalogStatus,
+        CheckReport,
         FetchedPicture,
+        Finding,
         GarbageReport,
         ImageMatch,
         IndexReport,
@@ -47,9 +50,11 @@ __all__ = [
     "CatalogBusyError",
     "CatalogNotFoundError",
     "CatalogStatus",
+    "CheckReport",
     "ClipSearchError",
     "ClipSearchNotice",
     "FetchedPicture",
+    "Finding",
     "GarbageReport",
     "ImageMatch",
     "ImageReadError",
@@ -63,12 +68,14 @@ __all__ = [
     "SearchHit",
     "SkippedFile",
     "StoreError",
+    "check_catalog",
     "fetch_picture",
     "restore_catalog",
 ]
 
 _PLACES = {
     "Catalog": "catalog",
+    "check_catalog": "maintenance.doctor",
     "fetch_picture": "images.remote",
     "restore_catalog": "maintenance.backups",
 } | dict.fromkeys(
@@ -76,7 +83,9 @@ _PLACES = {
         "BackupReport",
         "CaptionHit",
         "CatalogStatus",
+        "CheckReport",
         "FetchedPicture",
+        "Finding",
         "GarbageReport",
         "ImageMatch",
         "IndexReport",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,3 +276,55 @@ class RestoreReport:
     captions: int
     kept: str | None
     was_upgraded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong with a catalog, or worth knowing.
+
+    Attributes:
+        severity: "error": answers may be wrong or missing; "warning": they are right, something else is not as it
+            should be; "info": nothing is wrong.
+        check: what was looked at, such as "pages", "embeddings", "snapshots", "permissions".
+        message: what was found, one line.
+        remedy: what to do about it, or what happens by itself.
+        is_fixed: it was mended.
+    """
+
+    severity: Literal["error", "warning", "info"]
+    check: str
+    message: str
+    remedy: str
+    is_fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What looking through a catalog has found.
+
+    Attributes:
+        directory: of the catalog.
+        findings: those that were mended first.
+        is_full: everything was looked at; else some checks took a sample.
+        stored_embeddings: of pictures and captions, of all models.
+        checked_embeddings: of these, looked at one by one.
+        index_rows: in the index files in use.
+        compared_rows: of these, compared with the database.
+        copies: files that were kept because something was changed.
+        saved_rows: rows by table that could still be read of a damaged database; empty when it was not.
+    """
+
+    directory: str
+    findings: tuple[Finding, ...]
+    is_full: bool
+    stored_embeddings: int = 0
+    checked_embeddings: int = 0
+    index_rows: int = 0
+    compared_rows: int = 0
+    copies: tuple[str, ...] = ()
+    saved_rows: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_sound(self) -> bool:
+        """Nothing is wrong, or all of it was mended."""
+        return all(finding.is_fixed or finding.severity == "info" for finding in self.findings)

@@ -51,6 +51,7 @@ app.add_typer(models.app, name="model")
 app.command("gc")(care.gc)
 app.command("backup")(care.backup)
 app.command("restore")(care.restore)
+app.command("doctor")(care.doctor)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from clipsearch.cli.options import CatalogOption, JsonOption, WaitOption
-from clipsearch.cli.render import count, out, print_json, shown_path, size
+from clipsearch.cli.render import count, out, print_json, printable, shown_path, size
+from clipsearch.errors import ClipSearchError
+from clipsearch.types import CheckReport
 
 
 def gc(
@@ -72,3 +74,41 @@ def restore(
     out(f"{count(report.pictures, 'picture')} and {count(report.captions, 'caption')} restored{upgraded}")
     if report.kept is not None:
         out(f"what was there before is {shown_path(report.kept)}")
+
+
+def doctor(
+    full: Annotated[bool, typer.Option("--full", help="Look at everything, not at some of it.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended, after a copy of the database.")] = False,
+    catalog: CatalogOption = None,
+    wait: WaitOption = False,
+    json: JsonOption = False,
+) -> int:
+    """Check the catalog, also one that can't be opened, and say what is wrong. Exit 0: nothing, or all was mended."""
+    from clipsearch.maintenance.doctor import check_catalog
+
+    report = check_catalog(catalog, full=full, fix=fix, wait=wait)
+    if json:
+        print_json(asdict(report) | {"is_sound": report.is_sound})
+    else:
+        _print_check(report)
+    return 0 if report.is_sound else ClipSearchError.exit_code
+
+
+def _print_check(report: CheckReport) -> None:
+    for finding in report.findings:
+        if finding.is_fixed:
+            out(f"{'fixed':<9}{printable(finding.message)}")
+        else:
+            out(f"{finding.severity:<9}{printable(finding.message)}: {printable(finding.remedy)}")
+    if report.saved_rows:
+        saved = ", ".join(f"{number:,} {table}" for table, number in report.saved_rows.items())
+        out(f"{'saved':<9}rows that could be read: {saved}; 'clipsearch index' reads again what is missing")
+    for copy in report.copies:
+        out(f"{'kept':<9}{shown_path(copy)}, the database as it was")
+    looked = (
+        f"{report.checked_embeddings:,} of {count(report.stored_embeddings, 'embedding')} and "
+        f"{report.compared_rows:,} of {count(report.index_rows, 'row')} of the index looked at"
+    )
+    wrong = sum(not finding.is_fixed and finding.severity != "info" for finding in report.findings)
+    verdict = f"{count(wrong, 'thing')} wrong" if wrong else "nothing is wrong"
+    out(f"{verdict}; {looked}{'' if report.is_full else ' (--full: all)'}")

@@ -52,6 +52,7 @@ class FaissIndex:
 
     def save(self, path: Path) -> None:
         """Writes through Python's own files: FAISS can't open every path on Windows."""
+        path.touch(mode=0o600)  # what lies in a catalog is for its owner only
         with path.open("wb") as file:
             # Piece by piece: serialize_index would hold the whole index twice more.
             faiss.write_index(self._faiss, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
@@ -68,6 +69,11 @@ class FaissIndex:
     def ids(self) -> NDArray[np.int64]:
         """All ids (n,) in row order."""
         return np.asarray(faiss.vector_to_array(self._faiss.id_map), dtype=np.int64)
+
+    def rows(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The embeddings (n, dim) at these positions in row order, exactly as they are stored."""
+        inner = faiss.downcast_index(self._faiss.index)
+        return np.asarray(inner.reconstruct_batch(np.asarray(positions, dtype=np.int64)), dtype=np.float32)
 
     def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
         self._refuse_when_mapped()

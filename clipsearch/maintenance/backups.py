@@ -1,7 +1,6 @@
 """A copy of a catalog's database, and the way back."""
 
 import os
-import sqlite3
 import stat
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from clipsearch.maintenance.leftovers import named_files, remove_leftovers
 from clipsearch.store import Kind, Store
 from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.copies import (
+    SQLITE_ERRORS,
     check_database,
     copy_database,
     count_rows,
@@ -54,7 +54,7 @@ def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = Fals
             pictures, captions = count_rows(scratch)
             size_bytes = scratch.stat().st_size
             scratch.replace(target)
-        except (sqlite3.Error, OSError, StoreError) as error:
+        except (*SQLITE_ERRORS, OSError, StoreError) as error:
             if isinstance(error, StoreError) or is_damage(error):
                 raise StoreError(
                     f"the catalog {directory} is damaged, nothing was backed up: 'clipsearch doctor' says more"
@@ -108,7 +108,7 @@ def _restore(source: Path, database: Path) -> RestoreReport:
     with scratch_file(database.parent) as scratch:
         try:
             copy_database(source, scratch)
-        except (sqlite3.Error, OSError) as error:
+        except (*SQLITE_ERRORS, OSError) as error:
             raise StoreError(f"can't copy {source} to {database.parent}: {_reason(error)}") from error
         try:
             check_database(scratch)

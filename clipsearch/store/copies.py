@@ -24,8 +24,14 @@ _GENERATIONS = "SELECT coalesce(max(image_generation), 0), coalesce(max(caption_
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What Python raises when SQLite fails: its messages may name what is damaged."""
+
+
 def is_damage(error: BaseException) -> bool:
     """True when SQLite says that a file is broken or no database."""
+    if isinstance(error, UnicodeDecodeError):  # of a name in a message
+        return True
     return isinstance(error, sqlite3.DatabaseError) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
 
 
@@ -59,7 +65,7 @@ def copy_database(source: Path, target: Path) -> None:
     """
     with closing(open_sqlite(source)) as reading, closing(open_sqlite(target)) as writing:
         reading.backup(writing)
-        with suppress(sqlite3.DatabaseError):  # damaged: it stays as it is
+        with suppress(*SQLITE_ERRORS):  # damaged: it stays as it is
             writing.execute("PRAGMA journal_mode = DELETE").fetchall()
     flush(target)
 
@@ -72,7 +78,7 @@ def check_database(path: Path) -> None:
     try:
         with closing(open_sqlite(path)) as connection:
             (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         found = str(error)
     if found != "ok":
         raise StoreError(f"{path} is damaged: {' '.join(found.split())}")
@@ -126,7 +132,7 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
                 connection.execute("UPDATE catalog SET uuid = ?", (present.uuid,))
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = DELETE").fetchall()
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         raise StoreError(f"can't prepare {fresh}: {error}") from error
     flush(fresh)
     return copy is not None
@@ -161,7 +167,7 @@ def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> bool:
                 raise
             flush_folder(path.parent)
             return True
-    except (sqlite3.Error, OSError) as error:
+    except (*SQLITE_ERRORS, OSError) as error:
         raise StoreError(f"the catalog {path} can't be replaced: {_reason(error)}") from error
     return False
 
@@ -211,12 +217,12 @@ class _Present:
         self.uuid: str | None = None
         if not path.exists():
             return
-        with suppress(sqlite3.Error), closing(open_sqlite(path)) as connection:
-            with suppress(sqlite3.Error):
+        with suppress(*SQLITE_ERRORS), closing(open_sqlite(path)) as connection:
+            with suppress(*SQLITE_ERRORS):
                 self.images, self.captions = connection.execute(_GENERATIONS).fetchone()
-            with suppress(sqlite3.Error):
+            with suppress(*SQLITE_ERRORS):
                 self.given_out = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
-            with suppress(sqlite3.Error):
+            with suppress(*SQLITE_ERRORS):
                 (self.uuid,) = connection.execute("SELECT uuid FROM catalog").fetchone() or (None,)
 
 

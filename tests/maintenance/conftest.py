@@ -12,6 +12,7 @@ from PIL import Image
 from clipsearch import Catalog, ClipSearchNotice
 from clipsearch.cli import _show_warning, run
 from clipsearch.encoders import load
+from clipsearch.maintenance import checks
 from tests.fakes import COLOURS, ColourEncoder
 
 
@@ -57,8 +58,9 @@ def colours(monkeypatch):
             return ColourEncoder(name)
         return load_encoder(name, **options)
 
-    load_encoder = load.load_encoder
+    load_encoder, is_here = load.load_encoder, checks._is_here
     monkeypatch.setattr(load, "load_encoder", load_colours)
+    monkeypatch.setattr(checks, "_is_here", lambda name: name.startswith("colours") or is_here(name))
 
 
 @pytest.fixture

@@ -1,0 +1,243 @@
+"""Looks at everything in a catalog, also in one that can't be opened."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from clipsearch.errors import ClipSearchError, StoreError
+from clipsearch.maintenance.leftovers import find_leftovers
+from clipsearch.maintenance.permissions import find_open_places
+from clipsearch.maintenance.snapshots import check_snapshots
+from clipsearch.settings import STARTER, expand_user
+from clipsearch.store import Kind
+from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.integrity import Inspection
+from clipsearch.store.migrate import HEAD_REVISION, current_revision
+from clipsearch.store.reader import Reader
+from clipsearch.types import Finding
+
+# Embeddings and rows of an index that are looked at unless all are.
+SAMPLE = 1_000
+
+_INDEX_ONLY = ("wrong # of entries in index", "non-unique entry in index")
+_FIX = "'clipsearch doctor --fix' mends it: "
+_AGAIN = "; the next 'clipsearch index' reads them again"
+
+_NOUNS: dict[Kind, str] = {"images": "pictures", "captions": "captions"}
+
+
+@dataclass(slots=True)
+class Examination:
+    """What was found, and what mending needs to know.
+
+    Attributes:
+        broken: row numbers of embeddings that are to be deleted, by kind.
+        leftovers: index files that nothing uses.
+        open_places: files and folders that others may use.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    stored_embeddings: int = 0
+    checked_embeddings: int = 0
+    index_rows: int = 0
+    compared_rows: int = 0
+    broken: dict[Kind, list[int]] = field(default_factory=dict)
+    leftovers: list[Path] = field(default_factory=list)
+    open_places: list[Path] = field(default_factory=list)
+
+    def add(self, severity: Literal["error", "warning", "info"], check: str, message: str, remedy: str) -> None:
+        self.findings.append(Finding(severity, check, message, remedy))
+
+
+def examine(directory: Path, *, full: bool) -> Examination:
+    """Changes nothing. When the database's pages are damaged, its content is not looked at.
+
+    Raises:
+        StoreError: the file may not be read at all.
+    """
+    found = Examination()
+    database = directory / DATABASE_NAME
+    with Inspection(database) as inspection:
+        if _check_file(database, inspection, found, full=full):
+            reader = Reader(database)
+            try:
+                _check_rows(inspection, found, sample=None if full else SAMPLE)
+                _check_index_files(directory, reader, inspection, found, sample=None if full else SAMPLE)
+                _check_surroundings(reader, inspection, found)
+            finally:
+                reader.close()
+    found.open_places = find_open_places(directory)
+    if found.open_places:
+        shown = ", ".join(str(place.relative_to(directory.parent)) for place in found.open_places[:3])
+        more = f" and {len(found.open_places) - 3:,} more" if len(found.open_places) > 3 else ""
+        found.add(
+            "warning",
+            "permissions",
+            f"others may read or change {shown}{more}",
+            _FIX + "only the owner may from then on",
+        )
+    return found
+
+
+def _check_file(database: Path, inspection: Inspection, found: Examination, *, full: bool) -> bool:
+    """Whether the content can be looked at."""
+    damage = inspection.find_damage(full=full)
+    if damage and all(_is_of_an_index(line) for line in damage):
+        found.add(
+            "error",
+            "database indexes",
+            f"SQLite's own indexes do not agree with the tables: {damage[0]}{_and_more(damage)}",
+            _FIX + "they are made anew",
+        )
+        return False
+    if not damage:
+        try:
+            revision = current_revision(database)
+        except StoreError:
+            found.add(
+                "error",
+                "version",
+                "the file is an SQLite database of something else",
+                "move it away, or 'clipsearch restore FILE'",
+            )
+            return False
+        if revision == HEAD_REVISION:
+            return True
+        if revision is None and database.stat().st_size == 0:
+            damage = ["the file is empty"]
+        elif revision is None:
+            damage = ["it has no schema, or does not say which"]
+        elif revision > HEAD_REVISION:
+            found.add(
+                "error",
+                "version",
+                f"it was written by a newer clipsearch (schema {revision}, this one knows {HEAD_REVISION})",
+                "upgrade with 'pip install -U clipsearch'",
+            )
+            return False
+        else:
+            found.add(
+                "warning",
+                "schema",
+                f"it was written by an older clipsearch (schema {revision}, this one's is {HEAD_REVISION}): its "
+                "content was not checked",
+                "any other command upgrades it, after a copy; so does 'clipsearch doctor --fix'",
+            )
+            return False
+    found.add(
+        "error",
+        "pages",
+        f"the database is damaged: {damage[0]}{_and_more(damage)}; its content was not checked",
+        "'clipsearch restore FILE' where there is a backup; else 'clipsearch doctor --fix' saves what can be read",
+    )
+    return False
+
+
+def _check_rows(inspection: Inspection, found: Examination, *, sample: int | None) -> None:
+    for (table, parent), count in sorted(inspection.find_orphans().items()):
+        found.add(
+            "error",
+            "rows",
+            f"{count:,} rows of {table} point at {parent} that are not there",
+            _FIX + f"they are deleted or marked{_AGAIN if table in ('files', 'image_embeddings') else ''}",
+        )
+    unknown = inspection.count_unknown_files()
+    if unknown:
+        found.add(
+            "error", "rows", f"nothing is known of {unknown:,} files, not even why", _FIX + f"they are marked{_AGAIN}"
+        )
+    for kind, noun in _NOUNS.items():
+        checked = inspection.check_embeddings(kind, sample=sample)
+        found.stored_embeddings += checked.stored
+        found.checked_embeddings += checked.checked
+        found.broken[kind] = checked.broken
+        if checked.broken:
+            how_many = (
+                f"{len(checked.broken):,}" if checked.checked == checked.stored else f"at least {len(checked.broken):,}"
+            )
+            found.add(
+                "error",
+                "embeddings",
+                f"{how_many} embeddings of {noun} are no unit-norm rows of the model's length",
+                _FIX + _how_made_anew(kind),
+            )
+
+
+def _check_index_files(
+    directory: Path, reader: Reader, inspection: Inspection, found: Examination, *, sample: int | None
+) -> None:
+    # What is broken in SQL is broken in the index too: that is told once.
+    snapshots = check_snapshots(directory, reader, inspection, sample=sample)
+    found.index_rows, found.compared_rows = snapshots.rows, snapshots.compared
+    for fault in snapshots.faults:
+        found.add("warning", "snapshots", fault, _FIX + "it is made anew, as the next search would do")
+    for kind, noun in _NOUNS.items():
+        changed = sorted(set(snapshots.changed[kind]) - set(found.broken[kind]))
+        found.broken[kind] += changed
+        if changed:
+            found.add(
+                "error",
+                "embeddings",
+                f"{len(changed):,} embeddings of {noun} differ from the index made of them, whose checksum is right",
+                _FIX + _how_made_anew(kind),
+            )
+    found.leftovers = find_leftovers(directory, reader)
+    if found.leftovers:
+        found.add(
+            "warning",
+            "leftovers",
+            f"{len(found.leftovers):,} index files are left over, such as {found.leftovers[0].name}",
+            _FIX + "they are deleted, as 'clipsearch gc' does",
+        )
+
+
+def _check_surroundings(reader: Reader, inspection: Inspection, found: Examination) -> None:
+    missing = inspection.count_pictures_without_embedding()
+    if missing:
+        found.add(
+            "info",
+            "embeddings",
+            f"{missing:,} pictures have no embedding of the model in use and are not found",
+            "the next 'clipsearch index' embeds them",
+        )
+    for folder in inspection.list_folders():
+        if not os.path.isdir(folder):  # noqa: PTH112
+            found.add(
+                "info",
+                "folders",
+                f"the folder {folder} is not there now",
+                "its pictures stay known; see 'clipsearch index --prune'",
+            )
+    model = reader.find_current_model()
+    if model is not None and not _is_here(model.name):
+        found.add(
+            "info",
+            "model",
+            f"the files of the model {model.name} are not here",
+            f"'clipsearch model pull {model.name}' fetches them",
+        )
+
+
+def _is_here(model_name: str) -> bool:
+    if model_name == STARTER or os.path.isdir(expand_user(model_name)):  # noqa: PTH112
+        return True
+    from clipsearch.encoders import hub
+
+    try:
+        return hub.find_cached(model_name) is not None
+    except ClipSearchError:  # no name of the hub: a folder that is gone
+        return False
+
+
+def _is_of_an_index(line: str) -> bool:
+    return line.startswith(_INDEX_ONLY) or (line.startswith("row ") and "missing from index" in line)
+
+
+def _and_more(lines: list[str]) -> str:
+    return f" (and {len(lines) - 1:,} more)" if len(lines) > 1 else ""
+
+
+def _how_made_anew(kind: Kind) -> str:
+    when = "the next 'clipsearch index'" if kind == "images" else "the next 'clipsearch caption'"
+    return f"they are deleted; {when} embeds them again"

@@ -1,0 +1,83 @@
+"""Checks a catalog and mends it."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from clipsearch import settings
+from clipsearch.errors import CatalogNotFoundError, StoreError
+from clipsearch.maintenance.checks import Examination, examine
+from clipsearch.maintenance.repair import MENDABLE, Repair, repair
+from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.lock import writer_lock
+from clipsearch.types import CheckReport, Finding
+
+# What is mended may show what else is wrong: a salvaged database has rows to mend, a mended one index files to make.
+_MAX_ROUNDS = 4
+
+
+def check_catalog(
+    directory: str | os.PathLike[str] | None = None, *, full: bool = False, fix: bool = False, wait: bool = False
+) -> CheckReport:
+    """Looks for everything that may be wrong with a catalog, also one that can't be opened.
+
+    Args:
+        directory: the catalog's folder; None: CLIPSEARCH_CATALOG, else the platform's data folder.
+        full: look at every embedding and every row of the index, not at some of them.
+        fix: mend what can be mended. A copy of the database as it was is kept when it is changed.
+        wait: until no other process changes the catalog; only `fix` needs that.
+
+    Raises:
+        CatalogNotFoundError: there is none.
+        CatalogBusyError: another process changes the catalog and `wait` is false.
+        StoreError: the file may not be read.
+    """
+    place = settings.catalog_directory(directory)
+    if not (place / DATABASE_NAME).exists():
+        raise CatalogNotFoundError(f"no catalog in {place}")
+    found = examine(place, full=full)
+    done, first = Repair(), found.findings
+    if fix and _is_mendable(found):
+        with writer_lock(place, wait=wait):
+            found, first = _mend(place, examine(place, full=full), done, full=full)
+    left = {_key(finding) for finding in found.findings}
+    fixed = [replace(finding, is_fixed=True) for finding in first if _key(finding) not in left]
+    return CheckReport(
+        directory=str(place),
+        findings=(*(finding for finding in fixed if finding.severity != "info"), *found.findings),
+        is_full=full,
+        stored_embeddings=found.stored_embeddings,
+        checked_embeddings=found.checked_embeddings,
+        index_rows=found.index_rows,
+        compared_rows=found.compared_rows,
+        copies=tuple(map(str, done.copies)),
+        saved_rows=done.saved_rows,
+    )
+
+
+def _mend(place: Path, found: Examination, done: Repair, *, full: bool) -> tuple[Examination, list[Finding]]:
+    """How it is afterwards, and everything that was found on the way."""
+    seen = list(found.findings)
+    for _ in range(_MAX_ROUNDS):
+        if not _is_mendable(found):
+            break
+        before = {_key(finding) for finding in found.findings}
+        try:
+            repair(place, found, done)
+        except StoreError as error:
+            found = examine(place, full=full)
+            found.add("error", "repair", str(error), "the database is as it was")
+            break
+        found = examine(place, full=full)
+        seen += [finding for finding in found.findings if finding not in seen]
+        if {_key(finding) for finding in found.findings} == before:
+            break
+    return found, seen
+
+
+def _is_mendable(found: Examination) -> bool:
+    return any(finding.severity != "info" and finding.check in MENDABLE for finding in found.findings)
+
+
+def _key(finding: Finding) -> tuple[str, str]:
+    return finding.check, finding.message

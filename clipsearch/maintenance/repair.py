@@ -1,0 +1,105 @@
+"""Mends what a look through a catalog has found. Every change of the database leaves a copy of it as it was."""
+
+import shutil
+import tempfile
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from clipsearch import settings
+from clipsearch.index_files import generation_of, refresh_snapshot, write_snapshot
+from clipsearch.maintenance.checks import Examination
+from clipsearch.maintenance.leftovers import remove_leftovers
+from clipsearch.maintenance.permissions import close_places
+from clipsearch.store import Kind, Store
+from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.copies import copy_database, dated_name, prepare, replace_database, scratch_file
+from clipsearch.store.integrity import Inspection
+from clipsearch.store.mending import mend_rows
+from clipsearch.store.migrate import upgrade
+from clipsearch.store.salvage import rebuild_indexes, salvage
+
+_KINDS: tuple[Kind, ...] = ("images", "captions")
+
+
+_ALL_CONTENT = {"pages", "database indexes"}
+_ROWS = {"rows", "embeddings"}
+MENDABLE = _ALL_CONTENT | _ROWS | {"schema", "snapshots", "leftovers", "permissions"}
+"""Checks whose findings can be mended."""
+
+
+@dataclass(slots=True)
+class Repair:
+    """What was done: the copies that were kept, and the rows saved of a damaged database, by table."""
+
+    copies: list[Path] = field(default_factory=list)
+    saved_rows: dict[str, int] = field(default_factory=dict)
+
+
+def repair(directory: Path, found: Examination, done: Repair) -> None:
+    """One round; to be called under the writer lock. What is mended may show what else is wrong.
+
+    Raises:
+        StoreError: something can't be mended; the database is as it was.
+    """
+    checks = {finding.check for finding in found.findings if finding.severity != "info"}
+    database = directory / DATABASE_NAME
+    if checks & _ALL_CONTENT:
+        _repair_file(database, done)
+    elif "schema" in checks:
+        copy = upgrade(database)
+        done.copies += [copy] if copy is not None else []
+    elif checks & _ROWS:
+        _back_up(database, done)
+        mend_rows(database, _all_broken(database, found))
+    if checks & (_ALL_CONTENT | _ROWS | {"snapshots"}):
+        _renew_snapshots(directory)
+    remove_leftovers(found.leftovers)
+    close_places(found.open_places)
+
+
+def _repair_file(database: Path, done: Repair) -> None:
+    with scratch_file(database.parent) as fresh:
+        is_whole = rebuild_indexes(database, fresh)
+        if not is_whole:
+            fresh.unlink()
+            fresh.touch(mode=0o600)
+            folder = tempfile.mkdtemp(prefix=".clipsearch-", dir=database.parent)
+            try:
+                done.saved_rows = salvage(database, fresh, folder=Path(folder))
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        prepare(fresh, instead_of=database)
+        kept = dated_name(database, "before-repair" if is_whole else "damaged")
+        replace_database(database, fresh, keep_as=kept)
+        done.copies.append(kept)
+
+
+def _back_up(database: Path, done: Repair) -> None:
+    if done.copies:  # the round before has left one
+        return
+    copy = dated_name(database, "before-repair")
+    copy.touch(mode=0o600)
+    copy_database(database, copy)
+    done.copies.append(copy)
+
+
+def _all_broken(database: Path, found: Examination) -> dict[Kind, list[int]]:
+    """Those that were found, and what a sample may have missed."""
+    with Inspection(database) as inspection:
+        return {
+            kind: sorted({*found.broken.get(kind, ()), *inspection.check_embeddings(kind, sample=None).broken})
+            for kind in _KINDS
+        }
+
+
+def _renew_snapshots(directory: Path) -> None:
+    folder = settings.index_folder(directory)
+    with closing(Store(directory)) as store:
+        current = store.reader.find_current_model()
+        for kind, model, snapshot in store.reader.list_snapshots():
+            if snapshot.generation == generation_of(model, kind):
+                write_snapshot(kind, store=store, model_id=model.model_id, folder=folder)
+        if current is not None:
+            for kind in _KINDS:
+                refresh_snapshot(kind, store=store, model_id=current.model_id, folder=folder)

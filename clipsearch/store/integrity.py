@@ -1,0 +1,154 @@
+"""What is wrong inside a database. Only reads, and takes nothing for granted but that SQLite can open the file."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import StoreError
+from clipsearch.store.connection import IN_LIMIT, open_sqlite
+from clipsearch.store.copies import SQLITE_ERRORS, is_damage
+from clipsearch.store.records import Kind
+from clipsearch.vectors import from_bytes
+
+# float16 keeps a norm of 1 to about 2e-4.
+_MAX_NORM_ERROR = 1e-2
+
+_TABLES: dict[Kind, tuple[str, str]] = {
+    "images": ("image_embeddings", "content_id"),
+    "captions": ("caption_embeddings", "caption_id"),
+}
+
+
+class CheckedEmbeddings(NamedTuple):
+    """How many are stored, how many were looked at closely, and the row numbers of those that are broken."""
+
+    stored: int
+    checked: int
+    broken: list[int]
+
+
+class Inspection:
+    """One connection; every method is one question."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            StoreError: the file can't be opened at all.
+        """
+        self._path = path
+        try:
+            self._connection = open_sqlite(path)
+        except SQLITE_ERRORS as error:
+            raise StoreError(f"can't open the catalog {path}: {error}") from error
+
+    def __enter__(self) -> "Inspection":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+    def find_damage(self, *, full: bool) -> list[str]:
+        """What SQLite finds wrong, in its words; `full`: also whether its own indexes agree with the tables."""
+        try:
+            rows = self._connection.execute(f"PRAGMA {'integrity_check' if full else 'quick_check'}(100)").fetchall()
+        except SQLITE_ERRORS as error:
+            if is_damage(error):
+                return [str(error)]
+            raise StoreError(f"can't read the catalog {self._path}: {error}") from error
+        lines = [line for (text,) in rows for line in str(text).splitlines()]
+        return [line for line in lines if line not in ("ok", "*** in database main ***")]
+
+    def find_orphans(self) -> Counter[tuple[str, str]]:
+        """Number of rows by (table, the table in which the row they point at is missing)."""
+        return Counter((row[0], row[2]) for row in self._rows("PRAGMA foreign_key_check"))
+
+    def count_unknown_files(self) -> int:
+        """Files with neither a content nor a reason why they have none."""
+        (row,) = self._rows("SELECT count(*) FROM files WHERE content_id IS NULL AND skip_reason IS NULL")
+        return int(row[0])
+
+    def count_pictures_without_embedding(self) -> int:
+        """Pictures that have a file and that the model in use has not embedded."""
+        (row,) = self._rows(
+            "SELECT count(DISTINCT content_id) FROM files, catalog WHERE removed_at IS NULL AND content_id IS NOT NULL "
+            "AND catalog.model_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM image_embeddings e "
+            "WHERE e.model_id = catalog.model_id)"
+        )
+        return int(row[0])
+
+    def list_folders(self) -> list[str]:
+        """Indexed folders that were not given up."""
+        return [os.fsdecode(row[0]) for row in self._rows("SELECT path FROM roots WHERE removed_at IS NULL")]
+
+    def check_embeddings(self, kind: Kind, *, sample: int | None) -> CheckedEmbeddings:
+        """Those of all models that are no unit-norm rows of as many numbers as their model has.
+
+        Args:
+            sample: at most so many of each model are looked at closely, chosen by chance; None: all. The length is
+                looked at in all.
+        """
+        table, _ = _TABLES[kind]
+        wrong = self._rows(
+            f"SELECT embedding_id FROM {table} JOIN models USING (model_id) "  # noqa: S608
+            "WHERE typeof(embedding) != 'blob' OR length(embedding) != 2 * dim"
+        )
+        broken = [row[0] for row in wrong]
+        stored = checked = 0
+        for model_id, dim in self._rows("SELECT model_id, dim FROM models"):
+            numbers, _ = self.row_numbers(kind, model_id=model_id)
+            stored += len(numbers)
+            chosen = choose(numbers, sample)
+            checked += len(chosen)
+            for part, rows in self.embeddings(kind, chosen, dim=dim):
+                with np.errstate(over="ignore", invalid="ignore"):
+                    errors = np.abs(np.linalg.norm(rows, axis=1) - 1)
+                broken += part[~(errors <= _MAX_NORM_ERROR)].tolist()  # not a number is not less either
+        return CheckedEmbeddings(stored, checked, broken)
+
+    def row_numbers(
+        self, kind: Kind, *, model_id: int, up_to: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(row numbers, ids of the pictures or captions) of a model's embeddings in the order they were stored."""
+        table, owner = _TABLES[kind]
+        rows = self._rows(
+            f"SELECT embedding_id, {owner} FROM {table} WHERE model_id = ? AND embedding_id <= ? "  # noqa: S608
+            "ORDER BY embedding_id",
+            model_id,
+            2**62 if up_to is None else up_to,
+        )
+        both = np.array(rows, dtype=np.int64).reshape(len(rows), 2)
+        return both[:, 0], both[:, 1]
+
+    def embeddings(
+        self, kind: Kind, numbers: NDArray[np.int64], *, dim: int
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """(row numbers, embeddings (n, dim)) in parts; rows of another length are left out."""
+        table, _ = _TABLES[kind]
+        for start in range(0, len(numbers), IN_LIMIT):
+            part = numbers[start : start + IN_LIMIT].tolist()
+            rows = self._rows(
+                f"SELECT embedding_id, embedding FROM {table} WHERE embedding_id IN "  # noqa: S608
+                f"({','.join('?' * len(part))}) AND typeof(embedding) = 'blob' AND length(embedding) = ? "
+                "ORDER BY embedding_id",
+                *part,
+                2 * dim,
+            )
+            yield np.array([row[0] for row in rows], dtype=np.int64), from_bytes([row[1] for row in rows], dim)
+
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except SQLITE_ERRORS as error:
+            raise StoreError(f"the catalog {self._path} can't be read: {error}") from error
+
+
+def choose(values: NDArray[np.int64], sample: int | None) -> NDArray[np.int64]:
+    """All of some sorted values, or so many of them, by chance and sorted."""
+    if sample is None or len(values) <= sample:
+        return values
+    return np.sort(np.random.default_rng().choice(values, sample, replace=False))

@@ -1,0 +1,63 @@
+"""Rows that are broken: those are deleted that an index run makes anew, and what it has to read again is marked."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from clipsearch.errors import StoreError
+from clipsearch.store.connection import open_sqlite
+from clipsearch.store.records import Kind
+
+# No file has this size: the next run takes it for changed.
+_READ_AGAIN = (
+    "UPDATE files SET content_id = NULL, size_bytes = -1, mtime_ns = -1, "
+    "skip_reason = 'to be read again: what was known of it was broken' "
+    "WHERE content_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM contents) "
+    "OR content_id IS NULL AND skip_reason IS NULL"
+)
+
+_MODELS = "model_id NOT IN (SELECT model_id FROM models)"
+_EMBEDDINGS: dict[Kind, tuple[str, str]] = {
+    "images": ("image_embeddings", _MODELS + " OR content_id NOT IN (SELECT content_id FROM contents)"),  # noqa: S608
+    "captions": ("caption_embeddings", _MODELS + " OR caption_id NOT IN (SELECT caption_id FROM captions)"),  # noqa: S608
+}
+_GROWN: dict[Kind, str] = {
+    "images": "UPDATE models SET image_generation = image_generation + 1",
+    "captions": "UPDATE models SET caption_generation = caption_generation + 1",
+}
+_MOST_USED = (
+    "(SELECT model_id FROM models ORDER BY "
+    "(SELECT count(*) FROM image_embeddings e WHERE e.model_id = models.model_id) DESC, model_id LIMIT 1)"
+)
+
+
+def mend_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) -> None:
+    """All or nothing: rows that point at nothing, files of which nothing is known, and the embeddings that are named.
+
+    Args:
+        broken: row numbers of embeddings.
+
+    Raises:
+        StoreError: it can't be done.
+    """
+    try:
+        with closing(open_sqlite(path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM files WHERE root_id NOT IN (SELECT root_id FROM roots)")
+            connection.execute(_READ_AGAIN)
+            for kind, (table, is_orphan) in _EMBEDDINGS.items():
+                deleted = connection.execute(f"DELETE FROM {table} WHERE {is_orphan}").rowcount  # noqa: S608
+                for number in (broken or {}).get(kind, ()):
+                    deleted += connection.execute(
+                        f"DELETE FROM {table} WHERE embedding_id = ?",  # noqa: S608
+                        (number,),
+                    ).rowcount
+                if deleted:
+                    connection.execute(_GROWN[kind])
+            connection.execute(f"DELETE FROM snapshots WHERE {_MODELS}")  # noqa: S608
+            connection.execute(f"DELETE FROM runs WHERE {_MODELS}")  # noqa: S608
+            connection.execute(f"UPDATE catalog SET model_id = {_MOST_USED} WHERE {_MODELS}")  # noqa: S608
+            connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise StoreError(f"the catalog {path} can't be mended: {error}") from error

@@ -1,0 +1,182 @@
+"""What can still be read of a damaged database, in a new one."""
+
+import shutil
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from clipsearch.errors import StoreError
+from clipsearch.store.connection import open_sqlite
+from clipsearch.store.copies import SQLITE_ERRORS, check_database, copy_database, is_damage
+from clipsearch.store.mending import mend_rows
+from clipsearch.store.migrate import current_revision, upgrade
+from clipsearch.store.records import utc_now
+
+# Tables with the column that numbers their rows. Snapshots are left out: they are made anew.
+_TABLES = {
+    "models": "model_id",
+    "roots": "root_id",
+    "contents": "content_id",
+    "captions": "caption_id",
+    "files": "file_id",
+    "image_embeddings": "embedding_id",
+    "caption_embeddings": "embedding_id",
+    "runs": "run_id",
+    "catalog": "catalog_id",
+}
+# Without these there is nothing worth a new catalog.
+_NEEDED = ("contents", "files", "captions")
+
+# Rows copied at once where nothing is wrong, and rows beyond the last one that is found that are asked for.
+_STRETCH = 4_096
+_BEYOND = 10_000
+# Numbers above this are damage.
+_HIGHEST = 2**31
+
+# What a value may be, by the type its column was declared with.
+_CLAIMS = {
+    "INTEGER": "typeof({0}) IN ('integer', 'null')",
+    "BIGINT": "typeof({0}) IN ('integer', 'null')",
+    "BOOLEAN": "typeof({0}) IN ('integer', 'null')",
+    "FLOAT": "typeof({0}) IN ('real', 'integer', 'null')",
+    "BLOB": "typeof({0}) IN ('blob', 'null')",
+    "DATETIME": "({0} IS NULL OR datetime({0}) IS NOT NULL)",
+    "VARCHAR": "typeof({0}) IN ('text', 'null')",
+}
+
+# The first bytes of a database as this program makes them: pages of 4,096 bytes, with a log.
+# Source: https://sqlite.org/fileformat.html#the_database_header
+_HEADER = b"SQLite format 3\0" + bytes((0x10, 0x00, 2, 2, 0, 64, 32, 32))
+
+
+def rebuild_indexes(damaged: Path, fresh: Path) -> bool:
+    """Copies a database to `fresh` with SQLite's own indexes made anew; says whether nothing is wrong with it then."""
+    try:
+        copy_database(damaged, fresh)
+        with closing(open_sqlite(fresh)) as connection:
+            connection.execute("REINDEX")
+        check_database(fresh)
+        return current_revision(fresh) is not None
+    except (*SQLITE_ERRORS, StoreError):
+        return False
+
+
+def salvage(damaged: Path, fresh: Path, *, folder: Path) -> dict[str, int]:
+    """Makes a new database in the empty file `fresh` of what can be read; `damaged` stays as it is.
+
+    Args:
+        folder: an empty one, for a copy to work on.
+
+    Returns:
+        The number of rows saved, by table.
+
+    Raises:
+        StoreError: nothing worth keeping can be read.
+    """
+    upgrade(fresh)
+    try:
+        with _readable(damaged, folder) as copy, closing(open_sqlite(fresh)) as connection:
+            # Each statement by itself: one that meets damage takes the transaction with it. Until all is there the new
+            # file is worth nothing, and need not be safe.
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("PRAGMA writable_schema = ON")  # a broken schema is read as far as it goes
+            connection.execute("ATTACH ? AS old", (str(copy),))
+            for table, key in _TABLES.items():
+                with suppress(*SQLITE_ERRORS):  # all of the table is lost
+                    _copy_table(connection, table, key)
+            if not connection.execute("SELECT 1 FROM catalog").fetchone():
+                connection.execute(
+                    "INSERT INTO catalog (catalog_id, uuid, created_at, model_id) VALUES (1, ?, ?, -1)",
+                    (str(uuid.uuid4()), str(utc_now())),
+                )
+    except (*SQLITE_ERRORS, OSError) as error:
+        raise StoreError(f"nothing can be read of {damaged}: {error}") from error
+    mend_rows(fresh)
+    with closing(open_sqlite(fresh)) as connection:
+        saved = {
+            table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            for table in _TABLES
+        }
+    if not any(saved[table] for table in _NEEDED):
+        raise StoreError(f"nothing can be read of {damaged}")
+    check_database(fresh)
+    return saved
+
+
+@contextmanager
+def _readable(damaged: Path, folder: Path) -> Iterator[Path]:
+    """A copy that SQLite opens."""
+    copy = folder / damaged.name
+    try:
+        copy_database(damaged, copy)
+        with closing(open_sqlite(copy)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except SQLITE_ERRORS as error:
+        if not is_damage(error):
+            raise
+        for ending in ("", "-wal"):
+            part = damaged.with_name(damaged.name + ending)
+            if part.exists():
+                shutil.copyfile(part, copy.with_name(copy.name + ending))
+        copy.with_name(copy.name + "-shm").unlink(missing_ok=True)
+        _mend_header(copy)
+    yield copy
+
+
+def _mend_header(copy: Path) -> None:
+    """The log may hold a whole first page; else the first bytes are put right."""
+    with suppress(*SQLITE_ERRORS), closing(open_sqlite(copy)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return
+    with copy.open("r+b") as file:
+        file.write(_HEADER)
+        file.seek(56)
+        file.write((1).to_bytes(4, "big"))  # UTF-8
+
+
+def _copy_table(connection: sqlite3.Connection, table: str, key: str) -> None:
+    fresh = {row[1]: row[2] for row in connection.execute(f"PRAGMA main.table_info({table})")}
+    there = {row[1] for row in connection.execute(f"PRAGMA old.table_info({table})")}
+    columns = [name for name in fresh if name in there]
+    claims = [claim.format(name) for name in columns for kind, claim in _CLAIMS.items() if fresh[name].startswith(kind)]
+    names = ", ".join(columns)
+    statement = (
+        f"INSERT OR IGNORE INTO main.{table} ({names}) SELECT {names} FROM old.{table} NOT INDEXED "  # noqa: S608
+        f"WHERE {key} BETWEEN ? AND ? AND {' AND '.join(claims)}"
+    )
+    last = min(_last_number(connection, table, key), _HIGHEST)
+    for first in range(0, last + 1, _STRETCH):
+        _copy_stretch(connection, statement, first, min(first + _STRETCH - 1, last))
+
+
+def _copy_stretch(connection: sqlite3.Connection, statement: str, first: int, last: int) -> None:
+    """What raises is halved until a single row is left, which is lost."""
+    try:
+        connection.execute(statement, (first, last))
+    except SQLITE_ERRORS as error:
+        if not is_damage(error):
+            raise
+        if first < last:
+            middle = (first + last) // 2
+            _copy_stretch(connection, statement, first, middle)
+            _copy_stretch(connection, statement, middle + 1, last)
+
+
+def _last_number(connection: sqlite3.Connection, table: str, key: str) -> int:
+    """The highest row number there may be."""
+    with suppress(*SQLITE_ERRORS):
+        return int(connection.execute(f"SELECT coalesce(max({key}), 0) FROM old.{table}").fetchone()[0])  # noqa: S608
+    with suppress(*SQLITE_ERRORS):
+        found = connection.execute("SELECT seq FROM old.sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        if found is not None:
+            return int(found[0])
+    # The last page can't be read: as far as it goes from the front, and some more.
+    number = 0
+    with suppress(*SQLITE_ERRORS):
+        for (number,) in connection.execute(f"SELECT {key} FROM old.{table} NOT INDEXED ORDER BY {key}"):  # noqa: B007, S608
+            pass
+    return int(number) + _BEYOND
