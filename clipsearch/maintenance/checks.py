@@ -60,13 +60,7 @@ def examine(directory: Path, *, full: bool) -> Examination:
     database = directory / DATABASE_NAME
     with Inspection(database) as inspection:
         if _check_file(database, inspection, found, full=full):
-            reader = Reader(database)
-            try:
-                _check_rows(inspection, found, sample=None if full else SAMPLE)
-                _check_index_files(directory, reader, inspection, found, sample=None if full else SAMPLE)
-                _check_surroundings(reader, inspection, found)
-            finally:
-                reader.close()
+            _check_content(directory, inspection, found, sample=None if full else SAMPLE)
     found.open_places = find_open_places(directory)
     if found.open_places:
         shown = ", ".join(str(place.relative_to(directory.parent)) for place in found.open_places[:3])
@@ -78,6 +72,18 @@ def examine(directory: Path, *, full: bool) -> Examination:
             _FIX + "only the owner may from then on",
         )
     return found
+
+
+def _check_content(directory: Path, inspection: Inspection, found: Examination, *, sample: int | None) -> None:
+    reader = Reader(directory / DATABASE_NAME)
+    try:
+        _check_rows(inspection, found, sample=sample)
+        _check_index_files(directory, reader, inspection, found, sample=sample)
+        _check_surroundings(reader, inspection, found)
+    except StoreError as error:
+        found.add("error", "content", str(error), "'clipsearch restore FILE' where there is a backup")
+    finally:
+        reader.close()
 
 
 def _check_file(database: Path, inspection: Inspection, found: Examination, *, full: bool) -> bool:
@@ -146,6 +152,11 @@ def _check_rows(inspection: Inspection, found: Examination, *, sample: int | Non
     if unknown:
         found.add(
             "error", "rows", f"nothing is known of {unknown:,} files, not even why", _FIX + f"they are marked{_AGAIN}"
+        )
+    texts = inspection.count_broken_texts()
+    if texts:
+        found.add(
+            "error", "rows", f"{texts:,} texts can't be read", _FIX + "broken captions are deleted, others emptied"
         )
     for kind, noun in _NOUNS.items():
         checked = inspection.check_embeddings(kind, sample=sample)

@@ -46,6 +46,7 @@ def repair(directory: Path, found: Examination, done: Repair) -> None:
     database = directory / DATABASE_NAME
     if checks & _ALL_CONTENT:
         _repair_file(database, done)
+        mend_rows(database, _all_broken(database, Examination()))
     elif "schema" in checks:
         copy = upgrade(database)
         done.copies += [copy] if copy is not None else []

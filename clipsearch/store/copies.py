@@ -32,7 +32,31 @@ def is_damage(error: BaseException) -> bool:
     """True when SQLite says that a file is broken or no database."""
     if isinstance(error, UnicodeDecodeError):  # of a name in a message
         return True
+    if "unsupported file format" in str(error):
+        return True
     return isinstance(error, sqlite3.DatabaseError) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGED
+
+
+def has_sound_header(path: Path) -> bool:
+    """Whether the first bytes are those of a database that can be written, or the file is empty.
+
+    Source: https://sqlite.org/fileformat.html#the_database_header
+    """
+    with path.open("rb") as file:
+        header = file.read(60)
+    if not header:
+        return True
+    page_size = int.from_bytes(header[16:18], "big")
+    return (
+        len(header) == 60
+        and header.startswith(b"SQLite format 3\0")
+        and (page_size == 1 or (page_size >= 512 and page_size & (page_size - 1) == 0))
+        and header[18] in (1, 2)
+        and header[19] in (1, 2)
+        and header[21:24] == bytes((64, 32, 32))
+        and int.from_bytes(header[44:48], "big") <= 4
+        and int.from_bytes(header[56:60], "big") <= 3
+    )
 
 
 @contextmanager
@@ -153,6 +177,8 @@ def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> bool:
     try:
         keep_as.touch(mode=0o600, exist_ok=False)
         try:
+            if not has_sound_header(path):
+                raise sqlite3.DatabaseError("unsupported file format")
             copy_database(path, keep_as)
             _overwrite(path, fresh)
         except BaseException as error:

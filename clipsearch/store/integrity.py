@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import IN_LIMIT, open_sqlite
-from clipsearch.store.copies import SQLITE_ERRORS, is_damage
+from clipsearch.store.copies import SQLITE_ERRORS, has_sound_header, is_damage
 from clipsearch.store.records import Kind
 from clipsearch.vectors import from_bytes
 
@@ -22,6 +22,20 @@ _TABLES: dict[Kind, tuple[str, str]] = {
     "images": ("image_embeddings", "content_id"),
     "captions": ("caption_embeddings", "caption_id"),
 }
+
+
+# Columns of texts, but for those of a single row.
+TEXTS = (("captions", "text"), ("contents", "format"), ("contents", "camera"), ("files", "skip_reason"))
+NO_TEXT = "{0} IS NOT NULL AND NOT is_text(CAST({0} AS BLOB))"
+
+
+def is_text(value: bytes) -> bool:
+    """For SQL, as `is_text`."""
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class CheckedEmbeddings(NamedTuple):
@@ -43,6 +57,8 @@ class Inspection:
         self._path = path
         try:
             self._connection = open_sqlite(path)
+            self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
+            self._connection.create_function("is_text", 1, is_text, deterministic=True)
         except SQLITE_ERRORS as error:
             raise StoreError(f"can't open the catalog {path}: {error}") from error
 
@@ -54,6 +70,8 @@ class Inspection:
 
     def find_damage(self, *, full: bool) -> list[str]:
         """What SQLite finds wrong, in its words; `full`: also whether its own indexes agree with the tables."""
+        if not has_sound_header(self._path):
+            return ["its first bytes are not those of a database"]
         try:
             rows = self._connection.execute(f"PRAGMA {'integrity_check' if full else 'quick_check'}(100)").fetchall()
         except SQLITE_ERRORS as error:
@@ -71,6 +89,13 @@ class Inspection:
         """Files with neither a content nor a reason why they have none."""
         (row,) = self._rows("SELECT count(*) FROM files WHERE content_id IS NULL AND skip_reason IS NULL")
         return int(row[0])
+
+    def count_broken_texts(self) -> int:
+        """Texts that are no UTF-8: they can't be read."""
+        return sum(
+            self._rows(f"SELECT count(*) FROM {table} WHERE {NO_TEXT.format(name)}")[0][0]  # noqa: S608
+            for table, name in TEXTS
+        )
 
     def count_pictures_without_embedding(self) -> int:
         """Pictures that have a file and that the model in use has not embedded."""

@@ -7,9 +7,17 @@ from pathlib import Path
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite
+from clipsearch.store.integrity import NO_TEXT, is_text
 from clipsearch.store.records import Kind
 
 # No file has this size: the next run takes it for changed.
+_TEXTS = (
+    f"DELETE FROM captions WHERE {NO_TEXT.format('text')}",  # noqa: S608 (its embeddings go with what points at nothing)
+    f"UPDATE contents SET format = '' WHERE {NO_TEXT.format('format')}",  # noqa: S608
+    f"UPDATE contents SET camera = NULL WHERE {NO_TEXT.format('camera')}",  # noqa: S608
+    f"UPDATE files SET skip_reason = NULL WHERE {NO_TEXT.format('skip_reason')}",  # noqa: S608
+)
+
 _READ_AGAIN = (
     "UPDATE files SET content_id = NULL, size_bytes = -1, mtime_ns = -1, "
     "skip_reason = 'to be read again: what was known of it was broken' "
@@ -43,7 +51,10 @@ def mend_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) ->
     """
     try:
         with closing(open_sqlite(path)) as connection:
+            connection.create_function("is_text", 1, is_text, deterministic=True)
             connection.execute("BEGIN IMMEDIATE")
+            for statement in _TEXTS:
+                connection.execute(statement)
             connection.execute("DELETE FROM files WHERE root_id NOT IN (SELECT root_id FROM roots)")
             connection.execute(_READ_AGAIN)
             for kind, (table, is_orphan) in _EMBEDDINGS.items():

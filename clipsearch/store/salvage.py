@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite
-from clipsearch.store.copies import SQLITE_ERRORS, check_database, copy_database, is_damage
+from clipsearch.store.copies import SQLITE_ERRORS, check_database, copy_database, has_sound_header, is_damage
 from clipsearch.store.mending import mend_rows
 from clipsearch.store.migrate import current_revision, upgrade
 from clipsearch.store.records import utc_now
@@ -54,6 +54,8 @@ _HEADER = b"SQLite format 3\0" + bytes((0x10, 0x00, 2, 2, 0, 64, 32, 32))
 def rebuild_indexes(damaged: Path, fresh: Path) -> bool:
     """Copies a database to `fresh` with SQLite's own indexes made anew; says whether nothing is wrong with it then."""
     try:
+        if not has_sound_header(damaged):
+            return False
         copy_database(damaged, fresh)
         with closing(open_sqlite(fresh)) as connection:
             connection.execute("REINDEX")
@@ -111,6 +113,8 @@ def _readable(damaged: Path, folder: Path) -> Iterator[Path]:
     """A copy that SQLite opens."""
     copy = folder / damaged.name
     try:
+        if not has_sound_header(damaged):
+            raise sqlite3.DatabaseError("unsupported file format")
         copy_database(damaged, copy)
         with closing(open_sqlite(copy)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -131,9 +135,12 @@ def _mend_header(copy: Path) -> None:
     with suppress(*SQLITE_ERRORS), closing(open_sqlite(copy)) as connection:
         connection.execute("PRAGMA writable_schema = ON")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        return
+        if has_sound_header(copy):
+            return
     with copy.open("r+b") as file:
         file.write(_HEADER)
+        file.seek(44)
+        file.write((4).to_bytes(4, "big"))  # the newest form of a schema
         file.seek(56)
         file.write((1).to_bytes(4, "big"))  # UTF-8
 
