@@ -46,6 +46,24 @@ _CLAIMS = {
     "VARCHAR": "typeof({0}) IN ('text', 'null')",
 }
 
+# Rows that one of the database's own indexes has otherwise: a bit of their number or of what they point at has flipped,
+# and SQLite would take them for those of something else. Embeddings are made again, files are read again.
+_DISTRUST = (
+    "DELETE FROM main.contents WHERE EXISTS (SELECT 1 FROM {0}.contents i INDEXED BY sqlite_autoindex_contents_1 "
+    "WHERE i.blake3 = contents.blake3 AND i.content_id != contents.content_id)",
+    "DELETE FROM main.captions WHERE EXISTS (SELECT 1 FROM {0}.captions i INDEXED BY sqlite_autoindex_captions_1 "
+    "WHERE i.text = captions.text AND i.caption_id != captions.caption_id)",
+    "DELETE FROM main.image_embeddings WHERE NOT EXISTS (SELECT 1 FROM {0}.image_embeddings i "
+    "INDEXED BY sqlite_autoindex_image_embeddings_1 WHERE i.model_id = image_embeddings.model_id "
+    "AND i.content_id = image_embeddings.content_id AND i.embedding_id = image_embeddings.embedding_id)",
+    "DELETE FROM main.caption_embeddings WHERE NOT EXISTS (SELECT 1 FROM {0}.caption_embeddings i "
+    "INDEXED BY sqlite_autoindex_caption_embeddings_1 WHERE i.model_id = caption_embeddings.model_id "
+    "AND i.caption_id = caption_embeddings.caption_id AND i.embedding_id = caption_embeddings.embedding_id)",
+    "UPDATE main.files SET size_bytes = -1, mtime_ns = -1 WHERE content_id IS NOT NULL AND NOT EXISTS (SELECT 1 "
+    "FROM {0}.files i INDEXED BY ix_files_content_id WHERE i.content_id = files.content_id "
+    "AND i.file_id = files.file_id)",
+)
+
 # The first bytes of a database as this program makes them: pages of 4,096 bytes, with a log.
 # Source: https://sqlite.org/fileformat.html#the_database_header
 _HEADER = b"SQLite format 3\0" + bytes((0x10, 0x00, 2, 2, 0, 64, 32, 32))
@@ -58,6 +76,7 @@ def rebuild_indexes(damaged: Path, fresh: Path) -> bool:
             return False
         copy_database(damaged, fresh)
         with closing(open_sqlite(fresh)) as connection:
+            _distrust(connection, "main")
             connection.execute("REINDEX")
         check_database(fresh)
         return current_revision(fresh) is not None
@@ -89,6 +108,7 @@ def salvage(damaged: Path, fresh: Path, *, folder: Path) -> dict[str, int]:
             for table, key in _TABLES.items():
                 with suppress(*SQLITE_ERRORS):  # all of the table is lost
                     _copy_table(connection, table, key)
+            _distrust(connection, "old")
             if not connection.execute("SELECT 1 FROM catalog").fetchone():
                 connection.execute(
                     "INSERT INTO catalog (catalog_id, uuid, created_at, model_id) VALUES (1, ?, ?, -1)",
@@ -171,6 +191,13 @@ def _copy_stretch(connection: sqlite3.Connection, statement: str, first: int, la
             middle = (first + last) // 2
             _copy_stretch(connection, statement, first, middle)
             _copy_stretch(connection, statement, middle + 1, last)
+
+
+def _distrust(connection: sqlite3.Connection, schema: str) -> None:
+    """`schema`: whose indexes are asked. One that can't be read says nothing."""
+    for statement in _DISTRUST:
+        with suppress(*SQLITE_ERRORS):
+            connection.execute(statement.format(schema))
 
 
 def _last_number(connection: sqlite3.Connection, table: str, key: str) -> int:
