@@ -48,21 +48,33 @@ _CLAIMS = {
 
 # Rows that one of the database's own indexes has otherwise: a bit of their number or of what they point at has flipped,
 # and SQLite would take them for those of something else. Embeddings are made again, files are read again.
-_DISTRUST = (
-    "DELETE FROM main.contents WHERE EXISTS (SELECT 1 FROM {0}.contents i INDEXED BY sqlite_autoindex_contents_1 "
-    "WHERE i.blake3 = contents.blake3 AND i.content_id != contents.content_id)",
-    "DELETE FROM main.captions WHERE EXISTS (SELECT 1 FROM {0}.captions i INDEXED BY sqlite_autoindex_captions_1 "
-    "WHERE i.text = captions.text AND i.caption_id != captions.caption_id)",
-    "DELETE FROM main.image_embeddings WHERE NOT EXISTS (SELECT 1 FROM {0}.image_embeddings i "
-    "INDEXED BY sqlite_autoindex_image_embeddings_1 WHERE i.model_id = image_embeddings.model_id "
-    "AND i.content_id = image_embeddings.content_id AND i.embedding_id = image_embeddings.embedding_id)",
-    "DELETE FROM main.caption_embeddings WHERE NOT EXISTS (SELECT 1 FROM {0}.caption_embeddings i "
-    "INDEXED BY sqlite_autoindex_caption_embeddings_1 WHERE i.model_id = caption_embeddings.model_id "
-    "AND i.caption_id = caption_embeddings.caption_id AND i.embedding_id = caption_embeddings.embedding_id)",
-    "UPDATE main.files SET size_bytes = -1, mtime_ns = -1 WHERE content_id IS NOT NULL AND NOT EXISTS (SELECT 1 "
-    "FROM {0}.files i INDEXED BY ix_files_content_id WHERE i.content_id = files.content_id "
-    "AND i.file_id = files.file_id)",
-)
+_DISTRUST = {
+    "contents": """
+        DELETE FROM main.contents WHERE content_id BETWEEN ? AND ? AND EXISTS (
+            SELECT 1 FROM {0}.contents i INDEXED BY sqlite_autoindex_contents_1
+            WHERE i.blake3 = contents.blake3 AND i.content_id != contents.content_id)""",
+    "captions": """
+        DELETE FROM main.captions WHERE caption_id BETWEEN ? AND ? AND EXISTS (
+            SELECT 1 FROM {0}.captions i INDEXED BY sqlite_autoindex_captions_1
+            WHERE i.text = captions.text AND i.caption_id != captions.caption_id)""",
+    "image_embeddings": """
+        DELETE FROM main.image_embeddings WHERE embedding_id BETWEEN ? AND ? AND NOT EXISTS (
+            SELECT 1 FROM {0}.image_embeddings i INDEXED BY sqlite_autoindex_image_embeddings_1
+            WHERE i.model_id = image_embeddings.model_id AND i.content_id = image_embeddings.content_id
+            AND i.embedding_id = image_embeddings.embedding_id)""",
+    "caption_embeddings": """
+        DELETE FROM main.caption_embeddings WHERE embedding_id BETWEEN ? AND ? AND NOT EXISTS (
+            SELECT 1 FROM {0}.caption_embeddings i INDEXED BY sqlite_autoindex_caption_embeddings_1
+            WHERE i.model_id = caption_embeddings.model_id AND i.caption_id = caption_embeddings.caption_id
+            AND i.embedding_id = caption_embeddings.embedding_id)""",
+    "files": """
+        UPDATE main.files SET size_bytes = -1, mtime_ns = -1
+        WHERE file_id BETWEEN ? AND ? AND content_id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM {0}.files i INDEXED BY ix_files_content_id
+            WHERE i.content_id = files.content_id AND i.file_id = files.file_id)""",
+}
+
+_SEQUENCE = "SELECT seq FROM {}.sqlite_sequence WHERE name = ?"
 
 # The first bytes of a database as this program makes them: pages of 4,096 bytes, with a log.
 # Source: https://sqlite.org/fileformat.html#the_database_header
@@ -177,11 +189,11 @@ def _copy_table(connection: sqlite3.Connection, table: str, key: str) -> None:
     )
     last = min(_last_number(connection, table, key), _HIGHEST)
     for first in range(0, last + 1, _STRETCH):
-        _copy_stretch(connection, statement, first, min(first + _STRETCH - 1, last))
+        _run_on_stretch(connection, statement, first, min(first + _STRETCH - 1, last))
 
 
-def _copy_stretch(connection: sqlite3.Connection, statement: str, first: int, last: int) -> None:
-    """What raises is halved until a single row is left, which is lost."""
+def _run_on_stretch(connection: sqlite3.Connection, statement: str, first: int, last: int) -> None:
+    """What raises is halved until a single row is left, which is passed over."""
     try:
         connection.execute(statement, (first, last))
     except SQLITE_ERRORS as error:
@@ -189,28 +201,30 @@ def _copy_stretch(connection: sqlite3.Connection, statement: str, first: int, la
             raise
         if first < last:
             middle = (first + last) // 2
-            _copy_stretch(connection, statement, first, middle)
-            _copy_stretch(connection, statement, middle + 1, last)
+            _run_on_stretch(connection, statement, first, middle)
+            _run_on_stretch(connection, statement, middle + 1, last)
 
 
 def _distrust(connection: sqlite3.Connection, schema: str) -> None:
     """`schema`: whose indexes are asked. One that can't be read says nothing."""
-    for statement in _DISTRUST:
+    for table, statement in _DISTRUST.items():
+        last = min(_last_number(connection, table, _TABLES[table], schema="main"), _HIGHEST)
         with suppress(*SQLITE_ERRORS):
-            connection.execute(statement.format(schema))
+            for first in range(0, last + 1, _STRETCH):
+                _run_on_stretch(connection, statement.format(schema), first, min(first + _STRETCH - 1, last))
 
 
-def _last_number(connection: sqlite3.Connection, table: str, key: str) -> int:
+def _last_number(connection: sqlite3.Connection, table: str, key: str, *, schema: str = "old") -> int:
     """The highest row number there may be."""
     with suppress(*SQLITE_ERRORS):
-        return int(connection.execute(f"SELECT coalesce(max({key}), 0) FROM old.{table}").fetchone()[0])  # noqa: S608
+        return int(connection.execute(f"SELECT coalesce(max({key}), 0) FROM {schema}.{table}").fetchone()[0])  # noqa: S608
     with suppress(*SQLITE_ERRORS):
-        found = connection.execute("SELECT seq FROM old.sqlite_sequence WHERE name = ?", (table,)).fetchone()
+        found = connection.execute(_SEQUENCE.format(schema), (table,)).fetchone()
         if found is not None:
             return int(found[0])
     # The last page can't be read: as far as it goes from the front, and some more.
     number = 0
     with suppress(*SQLITE_ERRORS):
-        for (number,) in connection.execute(f"SELECT {key} FROM old.{table} NOT INDEXED ORDER BY {key}"):  # noqa: B007, S608
+        for (number,) in connection.execute(f"SELECT {key} FROM {schema}.{table} NOT INDEXED ORDER BY {key}"):  # noqa: B007, S608
             pass
     return int(number) + _BEYOND

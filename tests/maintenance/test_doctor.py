@@ -319,6 +319,28 @@ def test_an_index_that_lacks_a_row(filled):
     assert report.saved_rows == {}
 
 
+def test_a_picture_whose_number_has_flipped_is_not_taken_for_another(filled):
+    """SQLite would find nothing wrong once its index was made anew, and show one picture for the other."""
+    with sql(filled) as connection:
+        (page,) = connection.execute(
+            "SELECT pageno FROM dbstat WHERE name = 'sqlite_autoindex_image_embeddings_1' AND pagetype = 'leaf' LIMIT 1"
+        ).fetchone()
+        good = filled.database.read_bytes()[(page - 1) * 4096 : page * 4096]
+        one, other = connection.execute(
+            "SELECT content_id FROM image_embeddings WHERE embedding_id IN (20, 21) ORDER BY embedding_id"
+        ).fetchall()
+        for number, (content_id,) in ((20, (-1,)), (21, one), (20, other)):
+            connection.execute(
+                "UPDATE image_embeddings SET content_id = ? WHERE embedding_id = ?", (content_id, number)
+            )
+    content = bytearray(filled.database.read_bytes())
+    content[(page - 1) * 4096 : page * 4096] = good
+    filled.database.write_bytes(content)
+    report = check_catalog(filled.catalog, full=True, fix=True)
+    assert "database indexes" in fixed(report)
+    assert_sound(filled)
+
+
 @pytest.mark.parametrize("damage", ["magic", "header", "page size", "truncated", "first pages of others"])
 def test_a_file_that_sqlite_does_not_open(filled, damage):
     content = bytearray(filled.database.read_bytes())
@@ -376,6 +398,23 @@ def test_a_reader_goes_on_while_its_catalog_is_salvaged(filled):
         with filled.open() as writer:
             writer.index(filled.photos)
         assert len(reader.search("red", top_k=1000)) == 305
+
+
+def test_texts_that_are_none(filled):
+    with sql(filled) as connection:
+        connection.execute("UPDATE captions SET text = CAST(x'72ff65' AS TEXT) WHERE caption_id = 9")
+        connection.execute("UPDATE contents SET camera = CAST(x'ff' AS TEXT), format = CAST(x'fe' AS TEXT)")
+        connection.execute("UPDATE files SET skip_reason = CAST(x'ff' AS TEXT), content_id = NULL WHERE file_id = 9")
+    mend(filled, "rows")
+
+
+@pytest.mark.parametrize("position", [18, 19, 21, 44, 47, 56])
+def test_single_bytes_of_the_header(filled, position):
+    content = bytearray(filled.database.read_bytes())
+    content[position] ^= 0x40
+    filled.database.write_bytes(content)
+    report = mend(filled, "pages")
+    assert report.saved_rows["files"] == 305
 
 
 def test_an_older_and_a_newer_schema(place, filled):
