@@ -31,9 +31,9 @@ _NEEDED = ("contents", "files", "captions")
 
 # Rows copied at once where nothing is wrong, and rows beyond the last one that is found that are asked for.
 _STRETCH = 4_096
-_BEYOND = 10_000
-# Numbers above this are damage.
-_HIGHEST = 2**31
+_BEYOND = 1_000
+# A table is given up after so many failures: some seconds.
+_MOST_FAILURES = 500_000
 
 # What a value may be, by the type its column was declared with.
 _CLAIMS = {
@@ -74,6 +74,8 @@ _DISTRUST = {
             WHERE i.content_id = files.content_id AND i.file_id = files.file_id)""",
 }
 
+_NEXT = "SELECT min({0}) FROM {1}.{2} NOT INDEXED WHERE {0} >= ?"
+_LAST_FILE = "SELECT max(file_id) FROM {}.files INDEXED BY ix_files_content_id WHERE content_id > 0"
 _SEQUENCE = "SELECT seq FROM {}.sqlite_sequence WHERE name = ?"
 
 # The first bytes of a database as this program makes them: pages of 4,096 bytes, with a log.
@@ -187,31 +189,45 @@ def _copy_table(connection: sqlite3.Connection, table: str, key: str) -> None:
         f"INSERT OR IGNORE INTO main.{table} ({names}) SELECT {names} FROM old.{table} NOT INDEXED "  # noqa: S608
         f"WHERE {key} BETWEEN ? AND ? AND {' AND '.join(claims)}"
     )
-    last = min(_last_number(connection, table, key), _HIGHEST)
-    for first in range(0, last + 1, _STRETCH):
-        _run_on_stretch(connection, statement, first, min(first + _STRETCH - 1, last))
+    _run_on_all(connection, statement, table, schema="old")
 
 
-def _run_on_stretch(connection: sqlite3.Connection, statement: str, first: int, last: int) -> None:
-    """What raises is halved until a single row is left, which is passed over."""
+def _run_on_all(connection: sqlite3.Connection, statement: str, table: str, *, schema: str) -> None:
+    """Runs a statement on the rows of a table, stretch by stretch."""
+    key = _TABLES[table]
+    last = _last_number(connection, table, key, schema=schema)
+    failures_left = _MOST_FAILURES
+    first = 0
+    while first <= last and failures_left > 0:
+        with suppress(*SQLITE_ERRORS):  # a flipped number may leave a gap of millions
+            (found,) = connection.execute(_NEXT.format(key, schema, table), (first,)).fetchone()
+            if found is None:
+                return
+            first = max(first, found)
+        failures_left -= _run_on_stretch(connection, statement, first, min(first + _STRETCH - 1, last))
+        first += _STRETCH
+
+
+def _run_on_stretch(connection: sqlite3.Connection, statement: str, first: int, last: int) -> int:
+    """What raises is halved until a single row is left, which is passed over. Returns how often it has raised."""
     try:
         connection.execute(statement, (first, last))
     except SQLITE_ERRORS as error:
         if not is_damage(error):
             raise
-        if first < last:
-            middle = (first + last) // 2
-            _run_on_stretch(connection, statement, first, middle)
-            _run_on_stretch(connection, statement, middle + 1, last)
+        if first == last:
+            return 1
+        middle = (first + last) // 2
+        failures = _run_on_stretch(connection, statement, first, middle)
+        return 1 + failures + _run_on_stretch(connection, statement, middle + 1, last)
+    return 0
 
 
 def _distrust(connection: sqlite3.Connection, schema: str) -> None:
     """`schema`: whose indexes are asked. One that can't be read says nothing."""
     for table, statement in _DISTRUST.items():
-        last = min(_last_number(connection, table, _TABLES[table], schema="main"), _HIGHEST)
         with suppress(*SQLITE_ERRORS):
-            for first in range(0, last + 1, _STRETCH):
-                _run_on_stretch(connection, statement.format(schema), first, min(first + _STRETCH - 1, last))
+            _run_on_all(connection, statement.format(schema), table, schema="main")
 
 
 def _last_number(connection: sqlite3.Connection, table: str, key: str, *, schema: str = "old") -> int:
@@ -222,6 +238,9 @@ def _last_number(connection: sqlite3.Connection, table: str, key: str, *, schema
         found = connection.execute(_SEQUENCE.format(schema), (table,)).fetchone()
         if found is not None:
             return int(found[0])
+    if table == "files":  # its rows are numbered without a sequence, but there is an index that has the numbers
+        with suppress(*SQLITE_ERRORS):
+            return int(connection.execute(_LAST_FILE.format(schema)).fetchone()[0] or 0)
     # The last page can't be read: as far as it goes from the front, and some more.
     number = 0
     with suppress(*SQLITE_ERRORS):
