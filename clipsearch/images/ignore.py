@@ -18,6 +18,13 @@ IGNORE_FILE = ".clipsearchignore"
 _FOLDERS_BELOW = re.compile(r"/\*\*/\s*$")  # "a/**/" is every folder below a; pathspec takes it for a itself
 _MAX_SIZE_BYTES = 1_000_000  # more can only be a mistake
 
+# Parts of pathspec's regular expressions: "*", a class such as [a-c], and what stands between two "*" or two "**".
+_STARS = re.compile(r"(?:\[\^/\]\*)+")
+_CLASS = r"\[(?!\^/\])\^?\]?(?:\\.|[^\]\\])*\]"
+_BETWEEN_STARS = re.compile(rf"\[\^/\]\*((?:\[\^/\](?!\*)|{_CLASS}|\\.|[^/\[\]()\\])+)(?=\[\^/\]\*)", re.DOTALL)
+_BETWEEN_DOUBLE_STARS = re.compile(r"\(\?:/\.\+\)\?(/(?:(?!\(\?:/\.\+\)\?).)+)(?=\(\?:/\.\+\)\?/)", re.DOTALL)
+_ESCAPE_OR_CLASS = re.compile(rf"(\\.)|({_CLASS})", re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
@@ -77,11 +84,27 @@ def read_ignore_file(path: Path) -> tuple[_Pattern, ...]:
     for number, line in enumerate(text.split("\n"), start=1):
         try:
             spec = GitIgnoreSpec.from_lines([_FOLDERS_BELOW.sub("/**/*/", line.rstrip("\r"))])
-        except ValueError as error:
+        except (ValueError, re.error) as error:
             raise InputError(f"line {number} is not a pattern: {line.strip()}") from error
         patterns += [
-            _Pattern(pattern.regex, pattern.include)
+            _Pattern(_as_git(pattern.regex), pattern.include)
             for pattern in spec.patterns
             if pattern.regex is not None and pattern.include is not None
         ]
     return tuple(patterns)
+
+
+def _as_git(regex: re.Pattern[str]) -> re.Pattern[str]:
+    """Two things that git does and pathspec does not.
+
+    No class matches a slash, not even [!a].
+
+    And not all ways are tried to share a name out among several stars: with eight of them in one line that would take
+    days, and an ignore file may come with a folder from anywhere. What stands between two stars is taken where it
+    comes first, which leaves most to the second one.
+    """
+    text = _STARS.sub("[^/]*", regex.pattern)
+    text = _BETWEEN_STARS.sub(r"(?>[^/]*?\1)", text)
+    text = _BETWEEN_DOUBLE_STARS.sub(r"(?>(?:/.+?)??\1(?=/))", text)
+    text = _ESCAPE_OR_CLASS.sub(lambda found: found[1] or f"(?!/){found[2]}", text)
+    return re.compile(text, regex.flags)

@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -268,7 +269,19 @@ class TestIgnoreFile:
         (tmp_path / ".clipsearchignore").write_bytes(b"\xe9.jpg\n*.png\n")
         assert found(tmp_path) == ["ok.jpg", "new\nline/b.jpg"]
 
-    @pytest.mark.parametrize("text", ["!\n", "a\n!\n"])
+    def test_many_stars_in_a_line_take_no_time(self, tmp_path: Path) -> None:
+        write(tmp_path, "a" * 200 + ".jpg", "a/" * 50 + "b.jpg")
+        (tmp_path / ".clipsearchignore").write_text("*a" * 30 + "*b\n" + "**/a/" * 30 + "c.jpg\n")
+        start = time.monotonic()
+        assert len(found(tmp_path)) == 2
+        assert time.monotonic() - start < 5
+
+    def test_a_class_of_characters_matches_no_slash(self, tmp_path: Path) -> None:
+        write(tmp_path, "x/a/c.jpg", "x/abc.jpg", "x/a-c.jpg")
+        (tmp_path / ".clipsearchignore").write_text("x/a[!b]c.jpg\n")
+        assert found(tmp_path) == ["x/abc.jpg", "x/a/c.jpg"]
+
+    @pytest.mark.parametrize("text", ["!\n", "a\n!\n", "[z-a]\n"])
     def test_a_broken_line_makes_the_folder_unseen(self, tmp_path: Path, text: str) -> None:
         write(tmp_path, "a.jpg", "x/b.jpg", "x/y/c.jpg", "z/d.jpg")
         (tmp_path / "x/.clipsearchignore").write_text(text)
