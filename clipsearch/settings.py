@@ -54,10 +54,10 @@ def folder_path(name: str | os.PathLike[str]) -> Path:
 
 
 def expand_user(path: str | os.PathLike[str]) -> Path:
-    """A path with "~" and "~somebody" replaced by the home folder; as it is where there is no such user."""
+    """A path with "~" and "~somebody" replaced by the home folder; as it is where there is, or can be, no such user."""
     try:
         return Path(path).expanduser()
-    except RuntimeError:
+    except (RuntimeError, ValueError):  # ValueError: "~\0" and names that are no text
         return Path(path)
 
 

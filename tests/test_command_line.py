@@ -248,6 +248,7 @@ def test_bad_queries(catalog, tmp_path):
         (tmp_path / "notes.txt", 1, "notes.txt: not a picture"),
         (tmp_path, 2, "is no picture"),
         (b"caf\xe9", 2, "not valid text"),
+        (b"~\xe9", 2, "not valid text"),
     ):
         assert text in fail("query", query, "--catalog", catalog, code=code)
     assert "text.jpg" in fail("caption", tmp_path / "text.jpg", "--catalog", catalog, code=1)
