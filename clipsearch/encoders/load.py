@@ -16,6 +16,9 @@ from clipsearch.settings import STARTER
 
 STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
 
+# A starter with another one, because its files were damaged, would give other embeddings.
+STARTER_FINGERPRINT = "ed0dbd31f6fb99a595da093cab23e17a3152d0cf3ed99584ee709733dd1d2b80"
+
 
 def load_encoder(
     name: str, *, device: str | None = None, runtime: str | None = None, show_progress: bool = False
@@ -41,7 +44,10 @@ def load_encoder(
     if runtime == "openvino" and device not in (None, "cpu"):
         raise ModelError(f"OpenVINO runs models on the CPU here, not on {device}: leave --device or --runtime out")
     if name == STARTER:
-        return _load_compiled(STARTER_DIRECTORY, STARTER, device, runtime)
+        starter = _load_compiled(STARTER_DIRECTORY, STARTER, device, runtime)
+        if starter.fingerprint != STARTER_FINGERPRINT:
+            raise ModelError(f"the starter model is damaged: install clipsearch again ({STARTER_DIRECTORY})")
+        return starter
     directory = _find_directory(name)
     if directory is None:
         directory = hub.find_cached(name) or _pull(name, show_progress)

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
+from clipsearch.encoders import load
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.chunking import split_text
 from clipsearch.encoders.compiled import CompiledEncoder, import_openvino
@@ -32,6 +33,17 @@ def test_its_files_are_those_it_describes():
         content = (STARTER_DIRECTORY / spec[part]["file"]).read_bytes()
         assert hashlib.sha256(content).hexdigest() == spec[part]["sha256"]
     assert sum(file.stat().st_size for file in STARTER_DIRECTORY.iterdir()) <= 40e6
+
+
+def test_a_starter_of_other_files_is_refused(tmp_path, monkeypatch):
+    for file in STARTER_DIRECTORY.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    content = bytearray((tmp_path / "image.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "image.onnx").write_bytes(content)
+    monkeypatch.setattr(load, "STARTER_DIRECTORY", tmp_path)
+    with pytest.raises(ModelError, match="starter model is damaged: install clipsearch again"):
+        load_encoder("starter")
 
 
 def test_rows_are_unit_norm_float32_in_order(starter, crops):
