@@ -42,7 +42,7 @@ def find_refusal(source: Path) -> str | None:
     try:
         content = json.loads((_target(source) / _REFUSED).read_text(encoding="utf-8"))
         return str(content["reason"]) if content["versions"] == _versions() else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -6,6 +6,7 @@ catalog.
 """
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -78,8 +79,9 @@ def read_spec(directory: Path) -> CompiledSpec:
             case 2:
                 return _read_format_2(directory, content)
             case other:
-                raise ModelError(f"{path} has format {other}; this clipsearch reads up to format {FORMAT}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+                raise ModelError(f"{path} has format {other!r}; this clipsearch reads up to format {FORMAT}")
+    # A damaged description holds anything, numbers beyond all bounds and a hundred thousand brackets included.
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ModelError(f"{directory} is no compiled model directory: {error!r}") from error
 
 
@@ -109,6 +111,7 @@ def _read_format_1(directory: Path, content: dict[str, Any]) -> CompiledSpec:
     head = ProbabilityHead("softmax", float(content["logit_scale"]))
     context_length = int(text["max_tokens"])
     _require(directory, image["file"], text["file"], text["tokenizer"])
+    _check_numbers(preprocess, head, dim=int(content["dim"]), context_length=context_length, pad_id=int(text["pad_id"]))
     fingerprint = fingerprint_of(
         weights=[directory / image["file"], directory / text["file"]],
         tokenizer_files=[directory / text["tokenizer"]],
@@ -147,14 +150,45 @@ def _read_format_2(directory: Path, content: dict[str, Any]) -> CompiledSpec:
         raise ValueError(f"fingerprint {spec.fingerprint!r}")
     if spec.precision not in get_args(Precision):
         raise ValueError(f"precision {spec.precision!r}")
-    _require(directory, spec.image_file, spec.text_file, spec.tokenizer_file)
+    if not all(type(flag) is bool for flag in (spec.takes_crops, spec.pads_to_context, spec.lower_case)):
+        raise TypeError("a flag is neither true nor false")
+    _check_numbers(spec.preprocess, spec.head, dim=spec.dim, context_length=spec.context_length, pad_id=spec.pad_id)
+    _require(directory, spec.image_file, spec.text_file, spec.tokenizer_file, *files)
+    # OpenVINO reads the weights of image.xml from image.bin.
+    weights = {str(Path(name).with_suffix(".bin")) for name in (spec.image_file, spec.text_file)}
+    used = {spec.image_file, spec.text_file, spec.tokenizer_file}
+    if not used | {name for name in weights if (directory / name).exists()} <= files.keys():
+        raise ValueError("a file without a hash")
     for name, digest in files.items():
         if hash_file(directory / name) != digest:
             raise ModelError(f"{directory / name} is damaged")
     return spec
 
 
+def _check_numbers(
+    preprocess: Preprocess, head: ProbabilityHead, *, dim: int, context_length: int, pad_id: int
+) -> None:
+    """
+    Raises:
+        ValueError, TypeError: one of them can't be.
+    """
+    edge = preprocess.shortest_edge
+    sizes = (preprocess.height, preprocess.width, preprocess.height if edge is None else edge, dim, context_length)
+    if not all(type(size) is int and 0 < size <= 1 << 16 for size in sizes) or context_length <= 2:
+        raise ValueError(f"sizes {sizes}")
+    if type(pad_id) is not int or not 0 <= pad_id < 1 << 31:
+        raise ValueError(f"pad_id {pad_id!r}")
+    if preprocess.resample not in range(6):
+        raise ValueError(f"resample {preprocess.resample!r}")
+    if head.kind not in ("softmax", "sigmoid"):
+        raise ValueError(f"head {head.kind!r}")
+    if len(preprocess.mean) != 3 or len(preprocess.std) != 3 or 0 in (*preprocess.std, preprocess.rescale_factor):
+        raise ValueError("mean or std")
+    if not all(map(math.isfinite, (*preprocess.scale, *preprocess.shift, head.logit_scale, head.logit_bias))):
+        raise ValueError("a number that is not finite")
+
+
 def _require(directory: Path, *names: str) -> None:
     for name in names:
         if Path(name).name != name or not (directory / name).is_file():
-            raise ModelError(f"the model directory {directory} lacks {name}")
+            raise ModelError(f"the model directory {directory} lacks {name!r}")

@@ -7,6 +7,7 @@ folder. The memo is a convenience: broken, unwritable or outdated, it is ignored
 import contextlib
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -97,7 +98,7 @@ def _read_memo() -> dict[str, list[Any]]:
     """{real path: [size_bytes, mtime_ns, digest]}; empty when there is none or it is damaged."""
     try:
         content = json.loads((cache_dir() / MEMO_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):
         return {}
@@ -107,14 +108,15 @@ def _read_memo() -> dict[str, list[Any]]:
 def _is_entry(entry: object) -> bool:
     match entry:
         case [int(), int(), str(digest)]:
-            return len(digest) == 64
+            return re.fullmatch("[0-9a-f]{64}", digest) is not None
         case _:
             return False
 
 
 def _remember(real_path: str, entry: list[Any]) -> None:
     """Adds one entry; two processes at once can lose one of theirs, never damage the file."""
-    entries = {path: known for path, known in _read_memo().items() if Path(path).exists()}
+    # Not Path.exists, which raises an error for a name that is too long.
+    entries = {path: known for path, known in _read_memo().items() if os.path.exists(path)}  # noqa: PTH110
     entries[real_path] = entry
     with contextlib.suppress(OSError):
         folder = cache_dir()

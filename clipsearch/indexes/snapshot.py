@@ -151,7 +151,7 @@ def load_snapshot(folder: Path, expected: Sidecar, checksum: str) -> FaissIndex:
         described: dict[str, Any] = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
         if described != asdict(expected) or _checksum(path) != checksum:
             raise VectorIndexError(f"the index {path} is damaged")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise VectorIndexError(f"can't read the index {path}") from error
     index = FaissIndex.load(path)
     if (index.count, index.dim) != (expected.count, expected.dim):

@@ -70,7 +70,9 @@ def test_a_file_changed_just_now_is_not_remembered(tmp_path: Path, memo: Path) -
     assert not memo.exists()
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", '{"x": 1}', "\x00"])
+@pytest.mark.parametrize(
+    "damage", ["{", "[]", '{"x": 1}', "\x00", "[" * 100_000, '{"x": [3, 1000000000, "' + "?" * 64 + '"]}']
+)
 def test_a_damaged_memo_is_ignored(damage: str, tmp_path: Path, memo: Path) -> None:
     path = tmp_path / "weights"
     path.write_bytes(b"abc")
@@ -78,6 +80,16 @@ def test_a_damaged_memo_is_ignored(damage: str, tmp_path: Path, memo: Path) -> N
     memo.parent.mkdir(parents=True, exist_ok=True)
     memo.write_text(damage.replace("x", str(path.resolve())))
     assert hash_file(path) == blake3(b"abc").hexdigest()
+
+
+def test_a_name_too_long_for_a_file_leaves_the_memo(tmp_path: Path, memo: Path) -> None:
+    path = tmp_path / "weights"
+    path.write_bytes(b"abc")
+    settle(path)
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    memo.write_text(json.dumps({"x" * 5000: [1, 2, "0" * 64]}))
+    hash_file(path)
+    assert list(json.loads(memo.read_text())) == [str(path.resolve())]
 
 
 def test_a_cache_folder_that_can_not_be_written_is_ignored(

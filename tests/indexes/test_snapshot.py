@@ -125,6 +125,14 @@ def test_what_a_killed_process_had_written_goes_and_what_is_being_written_stays(
     assert load_snapshot(folder, SIDECAR, checksum).count == 30
 
 
+@pytest.mark.parametrize("content", ["", "[]", "[" * 100_000])
+def test_a_description_that_is_none_is_a_damaged_index(folder, content):
+    path, checksum = save(folder)
+    path.with_suffix(".json").write_text(content)
+    with pytest.raises(VectorIndexError):
+        load_snapshot(folder, SIDECAR, checksum)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs permissions as POSIX has them")
 def test_the_files_are_the_owners_alone(folder):
     folder.mkdir()

@@ -1,0 +1,55 @@
+"""What a compiled model says of itself, when it was damaged."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clipsearch.encoders.compile import compile_model
+from clipsearch.encoders.compiled import CompiledEncoder
+from clipsearch.errors import ModelError
+from tests.encoders.tiny_models import make_clip
+
+
+@pytest.fixture(scope="module")
+def compiled_clip(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("compiled-clip")
+    compile_model(make_clip(folder / "source"), folder / "compiled")
+    return folder / "compiled"
+
+
+@pytest.fixture
+def compiled_copy(compiled_clip, tmp_path) -> Path:
+    return Path(shutil.copytree(compiled_clip, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dim": -1},
+        {"dim": "24"},
+        {"dim": True},
+        {"context_length": 2},
+        {"pad_id": None},
+        {"preprocess": []},
+        {"head": {"kind": "softmax", "logit_scale": 10**400}},
+        {"takes_crops": "yes"},
+        {"files": []},
+        {"files": {}},
+        {"files": {"../model.json": "0" * 64}},
+    ],
+    ids=str,
+)
+def test_a_description_that_makes_no_sense_is_refused(compiled_copy, change):
+    spec = compiled_copy / "model.json"
+    spec.write_text(json.dumps(json.loads(spec.read_text()) | change))
+    with pytest.raises(ModelError) as caught:
+        CompiledEncoder(compiled_copy, name="odd")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_description_that_is_no_json_is_refused(compiled_copy):
+    (compiled_copy / "model.json").write_text("[" * 100_000)
+    with pytest.raises(ModelError, match="no compiled model directory"):
+        CompiledEncoder(compiled_copy, name="odd")
