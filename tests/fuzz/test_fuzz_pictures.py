@@ -1,0 +1,114 @@
+"""Damaged pictures of every kind: decoded or one reason, here and in a worker, and no decoder takes more with it."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import event, given, reject
+from hypothesis import strategies as st
+
+from clipsearch.errors import ImageReadError
+from clipsearch.images.decode import DecodingLimits, decode_image
+from clipsearch.images.reading import PictureReader, ReadPicture, Task
+from clipsearch.images.worker_pool import WorkerPool
+from clipsearch.preprocess import Preprocess, resize_and_crop
+from tests.fuzz.budget import examples
+from tests.fuzz.pictures import damaged, exif_of_a_camera, samples
+from tests.make_hostile import draw_scene
+
+SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+MAX_MEGAPIXELS = 4.0
+PICTURES = st.sampled_from(sorted(samples())).map(samples().__getitem__)
+
+
+class Crashes:
+    """Files that killed their decoder: kept where they can be looked at, and told of at the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.count = 0
+
+    def keep(self, content: bytes, reason: str) -> None:
+        self.count += 1
+        path = self._folder / f"crash-{self.count}"
+        path.write_bytes(content)
+        warnings.warn(f"{path}: {reason}", UserWarning, stacklevel=2)
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    with WorkerPool(SPEC, limits=DecodingLimits(max_megapixels=MAX_MEGAPIXELS, max_seconds=20)) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="module")
+def crashes(tmp_path_factory: pytest.TempPathFactory) -> Crashes:
+    return Crashes(tmp_path_factory.mktemp("crashes"))
+
+
+def read_in_worker(pool: WorkerPool, path: Path) -> ReadPicture:
+    reader = PictureReader(SPEC, is_stored=lambda _: False, open_path=pool.open_path)
+    return reader.read(Task(1, path.name, str(path)))
+
+
+def check_reason(reason: str) -> None:
+    assert 0 < len(reason) <= 200
+    assert "\n" not in reason
+    reason.encode()
+    assert "\0" not in reason
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+@examples(150)
+@given(content=damaged(PICTURES))
+def test_damaged_pictures_are_decoded_or_have_a_reason(
+    content: bytes, tmp_path: Path, pool: WorkerPool, crashes: Crashes
+) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(content)
+    found = read_in_worker(pool, path)
+    event(found.outcome)
+    if found.outcome == "failed":
+        check_reason(found.reason)
+        if "crashed" in found.reason or "ended with" in found.reason:
+            crashes.keep(content, found.reason)
+            return  # it would take the tests with it
+        if "longer than" in found.reason:
+            return
+    else:
+        assert found.crop is not None
+        assert (found.crop.shape, found.crop.dtype) == ((32, 48, 3), np.uint8)
+    try:
+        decoded = decode_image(content, max_megapixels=MAX_MEGAPIXELS, spec=SPEC)
+        crop = resize_and_crop(decoded.image, SPEC, box=decoded.box)
+    except ImageReadError as error:
+        check_reason(str(error))
+        assert (found.outcome, found.reason) == ("failed", str(error))
+        return
+    assert found.outcome == "decoded"
+    assert decoded.image.mode == "RGB"
+    assert (crop.shape, crop.dtype) == ((32, 48, 3), np.uint8)
+    assert found.metadata == decoded.metadata
+
+
+@examples(150)
+@given(exif=damaged(st.just(exif_of_a_camera())), kind=st.sampled_from(["JPEG", "PNG", "WEBP", "HEIF"]))
+def test_no_exif_costs_a_picture(exif: bytes, kind: str, tmp_path: Path, pool: WorkerPool) -> None:
+    buffer = io.BytesIO()
+    decode_image(samples()["heif"])  # registers the format
+    try:
+        draw_scene(48, 32).save(buffer, kind, exif=exif[:60_000])
+    except ValueError:  # libheif looks at what it writes
+        reject()
+    path = tmp_path / "picture"
+    path.write_bytes(buffer.getvalue())
+    found = read_in_worker(pool, path)
+    assert (found.outcome, found.reason) == ("decoded", "")
+    assert found.metadata is not None
+    assert {found.metadata.width, found.metadata.height} == {48, 32}
+    if found.metadata.camera is not None:
+        assert found.metadata.camera.isprintable()
+        found.metadata.camera.encode()

@@ -1,0 +1,81 @@
+"""Whatever is asked: hits, or one clear error."""
+
+import math
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from clipsearch import Catalog
+from clipsearch.cli.render import printable
+from clipsearch.cli.searching import is_picture_path
+from clipsearch.errors import ClipSearchNotice, QueryError
+from clipsearch.settings import sample_data_folder
+from tests.fuzz.budget import examples
+
+ODD = [
+    "\0",
+    "\ud800",
+    "\udcff",
+    "\u202e",
+    "\u200f",
+    "\ufeff",
+    "\U0001f3f4",
+    "\u0301" * 50,
+    "\x1b]0;x\x07",
+    "﷽",
+    "\U0010ffff",
+]
+TEXTS = st.text(st.characters(), max_size=60) | st.lists(
+    st.sampled_from([*ODD, " ", "a", "donut", "/", "~", ".", "\n", ".jpg", "x" * 300, "word " * 400]), max_size=6
+).map("".join)
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    folder = tmp_path_factory.mktemp("asked")
+    before = os.environ.get("CLIPSEARCH_CACHE")
+    os.environ["CLIPSEARCH_CACHE"] = str(folder / "cache")  # a module's fixture comes before the one of each test
+    try:
+        with Catalog.open(folder / "c", model="starter", create=True) as opened:
+            opened.index(sample_data_folder() / "food")
+            yield opened
+    finally:
+        os.environ.pop("CLIPSEARCH_CACHE")
+        if before is not None:
+            os.environ["CLIPSEARCH_CACHE"] = before
+
+
+@examples(150)
+@given(text=TEXTS)
+@example(text="x" * 20_000)
+@example(text="猫" * 3_000)
+@example(text="\0")
+def test_any_text_gets_hits_or_an_error(text: str, catalog: Catalog) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ClipSearchNotice)  # it was split
+        try:
+            hits = catalog.search(text, top_k=3)
+        except QueryError as error:
+            assert printable(str(error)).isprintable()
+            return
+        assert hits == catalog.search(text, top_k=3), "the same from what was kept"
+    assert [hit.rank for hit in hits] == [1, 2, 3]
+    assert all(math.isfinite(hit.score) and -1.001 <= hit.score <= 1.001 for hit in hits)
+
+
+@examples(300)
+@given(text=TEXTS)
+@example(text="~\0")
+@example(text="~" + "x" * 5000 + "/a")
+@example(text="/" + "a/" * 5000 + "b.jpg")
+def test_any_text_is_a_path_or_none(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        assert not is_picture_path(text)
+    except QueryError as error:
+        assert printable(str(error)).isprintable()
