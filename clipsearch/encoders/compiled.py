@@ -5,10 +5,7 @@ models give unit-norm rows. The starter model that comes with the package is one
 """
 
 import contextlib
-import os
-import shutil
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import settings
+from clipsearch.encoders.blobs import BlobFolder
 from clipsearch.encoders.chunking import Offsets, chunk_texts, mean_of_chunks
 from clipsearch.encoders.compiled_spec import CompiledSpec, Precision, read_spec
-from clipsearch.encoders.fingerprint import cache_dir
 from clipsearch.errors import ModelError
 from clipsearch.preprocess import Preprocess
 from clipsearch.vectors import normalise
@@ -28,9 +25,6 @@ from clipsearch.vectors import normalise
 # Rows of one inference. Small ones keep all streams busy to the end of a batch; larger ones were no faster.
 _IMAGE_ROWS = 8
 _TEXT_ROWS = 64
-
-# What OpenVINO made of a model that nobody loaded for so long is deleted when another model is loaded first.
-_FORGET_AFTER_S = 60 * 86_400
 
 # OpenVINO's names for what a processor can calculate with.
 _CAPABILITIES: dict[Precision, str] = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
@@ -182,35 +176,31 @@ class CompiledEncoder:
         options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": hint}
         model = str(model) if isinstance(model, Path) else model
         if self._keep_compiled:
-            # A cache that can't be written is no reason to fail; any other comes up again below.
-            with contextlib.suppress(RuntimeError):
-                return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(_blob_folder(self.fingerprint))})
+            version = import_openvino().__version__
+            kept = BlobFolder(self.fingerprint, part, str(self._directory), precision, version)
+            # A cache that can't be used is no reason to fail; what is wrong with the model comes up again below.
+            with contextlib.suppress(RuntimeError, OSError):
+                folder = kept.open()
+                if not kept.has_blob():
+                    self._check_files()
+                compiled = core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(folder)})
+                with contextlib.suppress(OSError):
+                    kept.close()
+                return compiled
         try:
             return core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].split(" Please check")[0]
             raise ModelError(f"can't load the {part} model of {self.name} from {self._directory}: {reason}") from error
 
-
-def _blob_folder(fingerprint: str) -> Path:
-    """Where OpenVINO keeps what it makes of one model. It tells models apart by path, size and time of the .xml alone,
-    not by the weights beside it: in a folder for all, one model would be taken for another."""
-    folder = cache_dir() / "openvino" / fingerprint[:32]
-    with contextlib.suppress(OSError):
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            _sweep_blobs(folder.parent)
-        os.utime(folder)
-    return folder
-
-
-def _sweep_blobs(folder: Path) -> None:
-    """Deletes blobs of models long unused, and those that lie in no model's folder, as they once did."""
-    for path in folder.iterdir():
-        if not path.is_dir():
-            path.unlink()
-        elif time.time() - path.stat().st_mtime > _FORGET_AFTER_S:
-            shutil.rmtree(path, ignore_errors=True)
+    def _check_files(self) -> None:
+        """
+        Raises:
+            ModelError: they are not as they were. Their remembered hashes would not tell: a disk that loses a bit
+                leaves the time of a file as it was.
+        """
+        if read_spec(self._directory, anew=True) != self.spec:
+            raise ModelError(f"the model {self.name} in {self._directory} is damaged")
 
 
 def can_calculate_with(precision: Precision) -> bool:

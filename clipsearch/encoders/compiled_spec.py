@@ -65,8 +65,11 @@ def is_compiled_directory(directory: Path) -> bool:
     return (directory / SPEC_NAME).is_file()
 
 
-def read_spec(directory: Path) -> CompiledSpec:
+def read_spec(directory: Path, *, anew: bool = False) -> CompiledSpec:
     """
+    Args:
+        anew: hash every file again, whatever is remembered of it.
+
     Raises:
         ModelError: not a compiled model directory, one of a newer format, or a damaged one.
     """
@@ -75,9 +78,9 @@ def read_spec(directory: Path) -> CompiledSpec:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         match content["format"]:
             case 1:
-                return _read_format_1(directory, content)
+                return _read_format_1(directory, content, anew)
             case 2:
-                return _read_format_2(directory, content)
+                return _read_format_2(directory, content, anew)
             case other:
                 raise ModelError(f"{path} has format {other!r}; this clipsearch reads up to format {FORMAT}")
     # A damaged description holds anything, numbers beyond all bounds and a hundred thousand brackets included.
@@ -96,7 +99,7 @@ def write_spec(directory: Path, spec: CompiledSpec) -> None:
     (directory / SPEC_NAME).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _read_format_1(directory: Path, content: dict[str, Any]) -> CompiledSpec:
+def _read_format_1(directory: Path, content: dict[str, Any], anew: bool) -> CompiledSpec:
     image, text, pictures = content["image"], content["text"], content["preprocess"]
     size = int(pictures["size"])
     preprocess = Preprocess(
@@ -117,6 +120,7 @@ def _read_format_1(directory: Path, content: dict[str, Any]) -> CompiledSpec:
         tokenizer_files=[directory / text["tokenizer"]],
         preprocess=preprocess,
         settings={"type": "compiled", "context_length": context_length, "logit_scale": head.logit_scale},
+        anew=anew,
     )
     return CompiledSpec(
         fingerprint=fingerprint,
@@ -136,7 +140,7 @@ def _read_format_1(directory: Path, content: dict[str, Any]) -> CompiledSpec:
     )
 
 
-def _read_format_2(directory: Path, content: dict[str, Any]) -> CompiledSpec:
+def _read_format_2(directory: Path, content: dict[str, Any], anew: bool) -> CompiledSpec:
     del content["format"]
     files: dict[str, str] = content.pop("files")
     preprocess, head = content.pop("preprocess"), content.pop("head")
@@ -160,7 +164,7 @@ def _read_format_2(directory: Path, content: dict[str, Any]) -> CompiledSpec:
     if not used | {name for name in weights if (directory / name).exists()} <= files.keys():
         raise ValueError("a file without a hash")
     for name, digest in files.items():
-        if hash_file(directory / name) != digest:
+        if hash_file(directory / name, anew=anew) != digest:
             raise ModelError(f"{directory / name} is damaged")
     return spec
 

@@ -36,6 +36,7 @@ def fingerprint_of(
     tokenizer_files: Iterable[Path],
     preprocess: "Preprocess",
     settings: Mapping[str, Any],
+    anew: bool = False,
 ) -> str:
     """The fingerprint of a model (64 hex digits): equal exactly when everything that decides its rows is equal.
 
@@ -44,11 +45,12 @@ def fingerprint_of(
         tokenizer_files: files; their names count too, since the name decides how one is read.
         preprocess: how pictures are prepared.
         settings: JSON values: model type, context length, whatever else changes the result.
+        anew: see `hash_file`.
     """
     return combine(
         {
-            "weights": [hash_file(path) for path in sorted(weights)],
-            "tokenizer": {path.name: hash_file(path) for path in tokenizer_files},
+            "weights": [hash_file(path, anew=anew) for path in sorted(weights)],
+            "tokenizer": {path.name: hash_file(path, anew=anew) for path in tokenizer_files},
             "preprocess": asdict(preprocess),
             "settings": dict(settings),
         }
@@ -61,8 +63,11 @@ def combine(parts: Mapping[str, Any]) -> str:
     return blake3(text.encode()).hexdigest()
 
 
-def hash_file(path: Path) -> str:
+def hash_file(path: Path, *, anew: bool = False) -> str:
     """blake3 (64 hex digits) of a file's content, remembered by real path, size and mtime.
+
+    Args:
+        anew: read it, whatever is remembered.
 
     Raises:
         OSError: the file can't be read.
@@ -73,7 +78,7 @@ def hash_file(path: Path) -> str:
         return blake3(real_path.read_bytes()).hexdigest()
     state = [before.st_size, before.st_mtime_ns]
     known = _read_memo().get(str(real_path))
-    if known is not None and known[:2] == state:
+    if known is not None and known[:2] == state and not anew:
         return str(known[2])
     hasher = blake3(max_threads=blake3.AUTO)
     hasher.update_mmap(real_path)

@@ -112,24 +112,6 @@ def test_other_weights_in_the_same_place_are_not_taken_for_those_before(tmp_path
     assert not np.allclose(*rows, atol=1e-2)
 
 
-def test_what_openvino_made_of_models_long_unused_is_deleted():
-    kept = cache_dir() / "openvino"
-    unused, used = kept / "unused", kept / "used"
-    for folder in (unused, used):
-        folder.mkdir(parents=True)
-        (folder / "1.blob").touch()
-    os.utime(unused, (1e9, 1e9))
-    (kept / "2.blob").touch()
-    starter = load_encoder("starter")
-    starter.encode_texts(["a cat"])
-    own = kept / starter.fingerprint[:32]
-    assert set(kept.iterdir()) == {used, own}
-    assert [path.suffix for path in own.iterdir()] == [".blob"]
-    os.utime(own, (1e9, 1e9))
-    load_encoder("starter").encode_texts(["a cat"])
-    assert own.stat().st_mtime > 1e9
-
-
 @pytest.mark.parametrize("fingerprint", ["../" * 21 + "a", "ab", 7])
 def test_a_fingerprint_that_is_none_is_refused(tmp_path, fingerprint):
     compile_model(make_clip(tmp_path), tmp_path / "compiled")

@@ -1,0 +1,141 @@
+"""What OpenVINO makes of a model, kept in the cache: never loaded when it is not as it was written."""
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipsearch.encoders.compile import check_crops, compile_model
+from clipsearch.encoders.compiled import CompiledEncoder
+from clipsearch.encoders.fingerprint import cache_dir
+from clipsearch.encoders.load import load_encoder
+from clipsearch.errors import ModelError
+from tests.encoders.tiny_models import make_clip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    compile_model(make_clip(folder / "source"), folder / "compiled")
+    return folder / "compiled"
+
+
+@pytest.fixture
+def model(made, tmp_path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "model"))
+
+
+def rows(model: Path) -> np.ndarray:
+    encoder = CompiledEncoder(model, name="tiny")
+    return np.concatenate(
+        [encoder.encode_texts(["a cat", "snow"]), encoder.encode_images(check_crops(encoder.preprocess))]
+    )
+
+
+def blobs() -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted((cache_dir() / "openvino").glob("*/*.blob"))}
+
+
+def rewrite(path: Path, content: bytes) -> None:
+    """In place and with the time it had, as a disk loses a bit."""
+    status = path.stat()
+    path.chmod(0o600)
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def flip(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def test_blobs_are_made_once_and_used_again(model):
+    expected = rows(model)
+    first = blobs()
+    assert len(first) == 2
+    times = [path.stat().st_mtime_ns for path in first]
+    np.testing.assert_array_equal(rows(model), expected)
+    assert [path.stat().st_mtime_ns for path in blobs()] == times
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut", "emptied", "not ours", "no hashes", "odd hashes"])
+def test_a_damaged_blob_is_made_anew(model, damage):
+    expected = rows(model)
+    for path, content in blobs().items():
+        hashes = path.parent / "hashes.json"
+        match damage:
+            case "flipped":
+                rewrite(path, flip(content, len(content) * 2 // 3))
+            case "cut":
+                rewrite(path, content[: len(content) // 2])
+            case "emptied":
+                rewrite(path, b"")
+            case "not ours":
+                rewrite(path, os.urandom(1000))
+            case "no hashes":
+                hashes.unlink()
+            case "odd hashes":
+                hashes.write_text("[" * 100_000)
+    np.testing.assert_array_equal(rows(model), expected)
+    for path, content in blobs().items():
+        assert len(content) > 1000
+        assert path.name in (path.parent / "hashes.json").read_text()
+
+
+def test_every_flipped_bit_is_noticed(model):
+    """Without the check, a bit in the weights of a blob changes rows and nothing else."""
+    expected = rows(model)
+    for place in range(1, 10):
+        for path, content in blobs().items():
+            rewrite(path, flip(content, len(content) * place // 10))
+        np.testing.assert_array_equal(rows(model), expected)
+
+
+def test_weights_that_a_disk_has_damaged_are_noticed_when_a_blob_is_made(model, monkeypatch):
+    monkeypatch.setattr("clipsearch.encoders.fingerprint.MEMO_MIN_BYTES", 1)
+    os.utime(model / "text.bin", (1e9, 1e9))  # long enough ago for its hash to be remembered
+    rows(model)
+    rewrite(model / "text.bin", flip((model / "text.bin").read_bytes(), 1000))
+    rows(model)  # from the blobs, which are as they were
+    shutil.rmtree(cache_dir() / "openvino")
+    with pytest.raises(ModelError, match="is damaged"):
+        rows(model)
+
+
+def test_two_that_make_the_same_blob_at_once_do_no_harm(model):
+    expected = rows(model)
+    shutil.rmtree(cache_dir() / "openvino")
+    found: list[np.ndarray] = []
+    threads = [threading.Thread(target=lambda: found.append(rows(model))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    for each in (*found, rows(model), rows(model)):
+        np.testing.assert_array_equal(each, expected)
+
+
+def test_a_cache_that_can_not_be_written_is_done_without(model, monkeypatch, tmp_path):
+    expected = rows(model)
+    (tmp_path / "in the way").touch()
+    monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "in the way"))
+    np.testing.assert_array_equal(rows(model), expected)
+
+
+def test_blobs_long_unused_are_deleted():
+    kept = cache_dir() / "openvino"
+    unused, used = kept / "unused", kept / "used"
+    for folder in (unused, used):
+        folder.mkdir(parents=True)
+        (folder / "1.blob").touch()
+    os.utime(unused, (1e9, 1e9))
+    (kept / "2.blob").touch()
+    load_encoder("starter").encode_texts(["a cat"])
+    (own,) = set(kept.iterdir()) - {used}
+    assert {path.suffix for path in own.iterdir()} == {".blob", ".json"}
+    os.utime(own, (1e9, 1e9))
+    load_encoder("starter").encode_texts(["a cat"])
+    assert own.stat().st_mtime > 1e9
