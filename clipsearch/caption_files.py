@@ -90,7 +90,7 @@ def _read_csv(path: Path, lines: list[str]) -> Iterator[_Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield start, "", str(error)
+            yield start, "", str(error).replace("'\t'", "a tab")
             start = reader.line_num + 1
             continue
         # A quoted field may span lines: the row is known by its first one.

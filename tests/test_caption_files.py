@@ -107,6 +107,11 @@ def test_unknown_endings_and_missing_files(tmp_path):
         read_caption_file(tmp_path / "folder.txt")
 
 
+def test_a_tab_is_named(tmp_path):
+    found = read(tmp_path, "c.tsv", '""caption\n')
+    assert [reason for _, reason in found.broken] == ["a tab expected after '\"'"]
+
+
 @given(st.sampled_from(["txt", "csv", "tsv", "jsonl", "json"]), st.binary(max_size=200))
 def test_any_bytes_give_captions_or_one_error(tmp_path_factory, suffix, content):
     path = tmp_path_factory.mktemp("any") / f"c.{suffix}"

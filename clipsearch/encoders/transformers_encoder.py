@@ -276,7 +276,9 @@ def _load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
             dtype=torch.float32,
         )
     except Exception as error:  # transformers raises nearly every type for a file that does not fit
-        raise ModelError(f"{name} can't be loaded: {_first_line(error)}") from error
+        is_misshapen = "mismatched_sizes" in str(error)
+        reason = "its weights have other shapes than its config says" if is_misshapen else _first_line(error)
+        raise ModelError(f"{name} can't be loaded: {reason}") from error
     # Absent parameters are filled with random numbers by transformers, with no more than a log line.
     absent = sorted({*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])})
     if absent or info.get("error_msgs"):
@@ -310,8 +312,7 @@ def _load_tokenizer(directory: Path, name: str) -> Any:
 
 
 def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def pixel_values_of(crops: torch.Tensor, spec: Preprocess) -> torch.Tensor:

@@ -111,7 +111,7 @@ _BYTES = st.binary(min_size=1, max_size=8) | st.sampled_from(
 def damaged(draw: st.DrawFn, contents: st.SearchStrategy[bytes]) -> bytes:
     """Bits flipped, bytes replaced, parts cut out, doubled, or taken from another content."""
     content = draw(contents)
-    for _ in range(draw(st.integers(1, 5))):
+    for _ in range(draw(st.integers(1, 3))):
         # Headers are worth more tries than pixels.
         end = len(content) if draw(st.booleans()) else min(len(content), 200)
         start = draw(st.integers(0, end))
