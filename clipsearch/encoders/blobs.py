@@ -14,7 +14,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from clipsearch.encoders.fingerprint import cache_dir
+from clipsearch.encoders.fingerprint import cache_dir, make_cache_dir
 
 HASHES = "hashes.json"
 
@@ -40,7 +40,8 @@ class BlobFolder:
             OSError: it can't be made, or a damaged blob can't be deleted.
         """
         if not self._path.exists():
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_cache_dir()
+            self._path.parent.mkdir(exist_ok=True, mode=0o700)
             self._path.mkdir(exist_ok=True, mode=0o700)
             _sweep(self._path.parent)
         hashes = self._read_hashes()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clipsearch.encoders import model_files
 from clipsearch.encoders.compiled_spec import FORMAT, is_compiled_directory, read_spec
-from clipsearch.encoders.fingerprint import cache_dir, combine, hash_file
+from clipsearch.encoders.fingerprint import cache_dir, combine, hash_file, make_cache_dir
 from clipsearch.errors import ClipSearchNotice, ModelError
 from clipsearch.python_process import run_python
 
@@ -54,6 +54,7 @@ def make_compiled(source: Path) -> Path:
     """
     target = _target(source)
     try:
+        make_cache_dir()
         with _scratch_folder(target.parent) as scratch:
             _run_compiler(source, scratch, target)
             _put_in_place(scratch, target)
@@ -65,7 +66,7 @@ def make_compiled(source: Path) -> Path:
 @contextlib.contextmanager
 def _scratch_folder(parent: Path) -> Iterator[Path]:
     """A new folder, deleted whatever happens; those of processes that were killed go with it."""
-    parent.mkdir(parents=True, exist_ok=True)
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in parent.glob(f"{_SCRATCH_PREFIX}*"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
@@ -131,7 +132,7 @@ def _versions() -> dict[str, str]:
 def _remember_refusal(target: Path, reason: str) -> None:
     try:
         shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
+        target.mkdir(parents=True, mode=0o700)
         content = json.dumps({"reason": reason, "versions": _versions()})
         (target / _REFUSED).write_text(content, encoding="utf-8")
     except OSError:

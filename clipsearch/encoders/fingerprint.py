@@ -99,6 +99,17 @@ def cache_dir() -> Path:
     return Path(chosen)
 
 
+def make_cache_dir() -> Path:
+    """`cache_dir`, for the owner alone where it has to be made: what lies there tells of somebody's files.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
 def _read_memo() -> dict[str, list[Any]]:
     """{real path: [size_bytes, mtime_ns, digest]}; empty when there is none or it is damaged."""
     try:
@@ -124,8 +135,7 @@ def _remember(real_path: str, entry: list[Any]) -> None:
     entries = {path: known for path, known in _read_memo().items() if os.path.exists(path)}  # noqa: PTH110
     entries[real_path] = entry
     with contextlib.suppress(OSError):
-        folder = cache_dir()
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = make_cache_dir()
         descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=MEMO_NAME)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as memo:

@@ -17,7 +17,7 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.encoders.fingerprint import cache_dir
+from clipsearch.encoders.fingerprint import cache_dir, make_cache_dir
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
@@ -68,7 +68,7 @@ def keep_text(text: str, embedding: NDArray[np.float32], *, fingerprint: str) ->
     path = cache_dir() / FILE_NAME
     # Where the statements themselves fail, the table is another one than `_CREATE` makes.
     with _trouble_ignored(path, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_cache_dir()
         path.touch(mode=0o600)
         with closing(_open(path, "rw")) as connection:
             # Not to be waited for: what a power cut takes is computed again.
