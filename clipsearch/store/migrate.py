@@ -106,7 +106,11 @@ def upgrade(database: Path) -> Path | None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise StoreError(f"can't upgrade the catalog {database}: {error}") from error
+        # SQLAlchemy's own text has several lines; SQLite's has one.
+        raise StoreError(
+            f"can't {'upgrade' if database.stat().st_size else 'make'} the catalog {database}: "
+            f"{getattr(error, 'orig', None) or error}"
+        ) from error
     return backup
 
 

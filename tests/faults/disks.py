@@ -36,8 +36,8 @@ def fill_small_disk(scratch: Path, *, steps: int) -> Outcome:
         with _mounted(place, 16_384 + int(1.5 * whole * step / steps)) as is_mounted:
             if not is_mounted:
                 return outcome
-            _run(place / "catalog", photos, outcome)
-            subprocess.run(["mount", "-o", "remount,size=64m", str(place)], check=True)
+            # Even to look at it takes room: SQLite's shared memory is a file beside it.
+            _run(place / "catalog", photos, outcome, then=["mount", "-o", "remount,size=64m", str(place)])
             _finish(place / "catalog", photos, outcome)
     return outcome
 
@@ -48,7 +48,9 @@ def _size_of_whole(photos: Path, catalog: Path) -> int:
     return max(path.stat().st_size for path in catalog.rglob("*") if path.is_file())
 
 
-def _run(catalog: Path, photos: Path, outcome: Outcome, *, limit: int | None = None) -> None:
+def _run(
+    catalog: Path, photos: Path, outcome: Outcome, *, limit: int | None = None, then: list[str] | None = None
+) -> None:
     before = stored_contents(catalog)
     done = subprocess.run(
         index_command(catalog, photos, "--model", "starter"),
@@ -61,6 +63,8 @@ def _run(catalog: Path, photos: Path, outcome: Outcome, *, limit: int | None = N
     outcome.faults += 1
     if done.returncode not in (0, 1) or "Traceback" in done.stderr:
         outcome.broken.append(f"ended with {done.returncode}: {done.stderr[-200:]}")
+    if then is not None:
+        subprocess.run(then, check=True)
     check(catalog, outcome, before=before)
 
 

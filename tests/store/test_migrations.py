@@ -206,3 +206,18 @@ def test_a_catalog_is_for_its_owner_only(tmp_path):
     assert (tmp_path / "mine").stat().st_mode & 0o777 == 0o700
     for file in Path(tmp_path / "mine").iterdir():
         assert file.stat().st_mode & 0o077 == 0, file
+
+
+def test_a_full_disk_while_a_catalog_is_made(tmp_path):
+    code = (
+        "import resource, sys; from pathlib import Path; from clipsearch.errors import StoreError\n"
+        "from clipsearch.store import Store\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))\n"
+        "try: Store(Path(sys.argv[1]), create=True)\n"
+        "except StoreError as error: print(error)\n"
+    )
+    pytest.importorskip("resource", reason="limits of POSIX")
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"can't make the catalog {tmp_path / DATABASE_NAME}: ")
+    assert done.stdout.count("\n") == 1
+    Store(tmp_path, create=True).close()
