@@ -9,7 +9,9 @@ import contextlib
 import json
 import os
 import shutil
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from blake3 import blake3
@@ -20,6 +22,10 @@ HASHES = "hashes.json"
 
 # A blob that nobody loaded for so long is deleted when another one is made.
 _FORGET_AFTER_S = 60 * 86_400
+
+# What is being made, and when the process that made it must be gone.
+_SCRATCH_PREFIX = ".new-"
+_ABANDONED_AFTER_S = 3_600
 
 
 class BlobFolder:
@@ -33,42 +39,48 @@ class BlobFolder:
         """`parts`: what the blob depends on; other parts are another folder."""
         self._path = cache_dir() / "openvino" / blake3(json.dumps(parts).encode()).hexdigest()[:32]
 
-    def open(self) -> Path:
-        """The folder, with no blob in it that is not as it was written.
+    def find(self) -> Path | None:
+        """The folder, when its blob is as it was written; else there is none afterwards.
 
         Raises:
-            OSError: it can't be made, or a damaged blob can't be deleted.
+            OSError: a damaged blob can't be deleted.
         """
         if not self._path.exists():
-            make_cache_dir()
-            self._path.parent.mkdir(exist_ok=True, mode=0o700)
-            self._path.mkdir(exist_ok=True, mode=0o700)
-            _sweep(self._path.parent)
-        hashes = self._read_hashes()
-        for blob in self._path.glob("*.blob"):
-            if hashes.get(blob.name) != _hash(blob):
-                blob.unlink()
-        with contextlib.suppress(OSError):  # somebody else's, to be read only
-            os.utime(self._path)
-        return self._path
+            return None
+        hashes, blobs = self._read_hashes(), list(self._path.glob("*.blob"))
+        with contextlib.suppress(FileNotFoundError):  # another process has found it damaged
+            if blobs and all(hashes.get(blob.name) == _hash(blob) for blob in blobs):
+                with contextlib.suppress(OSError):  # somebody else's, to be read only
+                    os.utime(self._path)
+                return self._path
+            shutil.rmtree(self._path)
+        return None
 
-    def has_blob(self) -> bool:
-        return any(self._path.glob("*.blob"))
+    @contextlib.contextmanager
+    def making(self) -> Iterator[Path]:
+        """A folder of its own to make the blob in; kept, with its hash, unless another process was faster.
 
-    def close(self) -> None:
-        """Remembers the hash of what OpenVINO has written, if anything.
+        OpenVINO writes where the file will lie. A process that has the file mapped meanwhile would die of it.
 
         Raises:
-            OSError: it can't be written: the blob is made anew the next time.
+            OSError: it can't be made or kept.
         """
-        before = self._read_hashes()
-        made = [blob for blob in self._path.glob("*.blob") if blob.name not in before]
-        if not made:
-            return
-        fresh = self._path / f"{HASHES}.{os.getpid()}"
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps({blob.name: _hash(blob) for blob in made}), encoding="utf-8")
-        fresh.replace(self._path / HASHES)
+        make_cache_dir()
+        self._path.parent.mkdir(exist_ok=True, mode=0o700)
+        _sweep(self._path.parent)
+        scratch = Path(tempfile.mkdtemp(dir=self._path.parent, prefix=_SCRATCH_PREFIX))
+        try:
+            yield scratch
+            blobs = list(scratch.glob("*.blob"))
+            if blobs:
+                hashes = scratch / HASHES
+                hashes.touch(mode=0o600)
+                hashes.write_text(json.dumps({blob.name: _hash(blob) for blob in blobs}), encoding="utf-8")
+                if not self._path.exists():
+                    with contextlib.suppress(OSError):  # there is one by now
+                        scratch.rename(self._path)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def _read_hashes(self) -> dict[str, object]:
         try:
@@ -87,5 +99,7 @@ def _sweep(folder: Path) -> None:
     for path in folder.iterdir():
         if not path.is_dir():
             path.unlink()
-        elif time.time() - path.stat().st_mtime > _FORGET_AFTER_S:
+        elif time.time() - path.stat().st_mtime > (
+            _ABANDONED_AFTER_S if path.name.startswith(_SCRATCH_PREFIX) else _FORGET_AFTER_S
+        ):
             shutil.rmtree(path, ignore_errors=True)

@@ -180,13 +180,12 @@ class CompiledEncoder:
             kept = BlobFolder(self.fingerprint, part, str(self._directory), precision, version)
             # A cache that can't be used is no reason to fail; what is wrong with the model comes up again below.
             with contextlib.suppress(RuntimeError, OSError):
-                folder = kept.open()
-                if not kept.has_blob():
-                    self._check_files()
-                compiled = core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(folder)})
-                with contextlib.suppress(OSError):
-                    kept.close()
-                return compiled
+                folder = kept.find()
+                if folder is not None:
+                    return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(folder)})
+                self._check_files()
+                with kept.making() as folder:
+                    return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(folder)})
         try:
             return core.compile_model(model, "CPU", options)
         except RuntimeError as error:
