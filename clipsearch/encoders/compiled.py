@@ -6,6 +6,7 @@ models give unit-norm rows. The starter model that comes with the package is one
 
 import contextlib
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,10 @@ from clipsearch.vectors import normalise
 # Rows of one inference. Small ones keep all streams busy to the end of a batch; larger ones were no faster.
 _IMAGE_ROWS = 8
 _TEXT_ROWS = 64
+
+# Before it writes a blob OpenVINO sets the locale of the process to "C", and back: two at once leave it there, and from
+# then on Python reads text files as ASCII.
+_one_at_a_time = threading.Lock()
 
 # OpenVINO's names for what a processor can calculate with.
 _CAPABILITIES: dict[Precision, str] = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
@@ -171,6 +176,10 @@ class CompiledEncoder:
 
     def _load(self, part: str, model: Any, hint: str) -> Any:
         """`model`: a path, or a model in memory. What OpenVINO makes of it for this processor is kept in the cache."""
+        with _one_at_a_time:
+            return self._compile(part, model, hint)
+
+    def _compile(self, part: str, model: Any, hint: str) -> Any:
         core = import_openvino().Core()
         precision = self.spec.precision if can_calculate_with(self.spec.precision) else "f32"
         options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": hint}

@@ -1,5 +1,6 @@
 """What OpenVINO makes of a model, kept in the cache: never loaded when it is not as it was written."""
 
+import locale
 import os
 import shutil
 import threading
@@ -107,6 +108,7 @@ def test_weights_that_a_disk_has_damaged_are_noticed_when_a_blob_is_made(model, 
 def test_two_that_make_the_same_blob_at_once_do_no_harm(model):
     expected = rows(model)
     shutil.rmtree(cache_dir() / "openvino")
+    before = locale.setlocale(locale.LC_CTYPE)
     found: list[np.ndarray] = []
     threads = [threading.Thread(target=lambda: found.append(rows(model))) for _ in range(3)]
     for thread in threads:
@@ -114,6 +116,7 @@ def test_two_that_make_the_same_blob_at_once_do_no_harm(model):
     for thread in threads:
         thread.join()
     assert len(found) == 3
+    assert locale.setlocale(locale.LC_CTYPE) == before
     for each in (*found, rows(model), rows(model)):
         np.testing.assert_array_equal(each, expected)
 

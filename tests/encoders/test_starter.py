@@ -135,7 +135,7 @@ def test_a_damaged_model_file_is_one_error(tmp_path):
         encoder.encode_texts(["a cat"])
     (tmp_path / "tokenizer.json").write_bytes((STARTER_DIRECTORY / "tokenizer.json").read_bytes())
     with pytest.raises(ModelError, match="text model"):
-        encoder.encode_texts(["a cat"])
+        CompiledEncoder(tmp_path, name="damaged").encode_texts(["a cat"])
 
 
 def test_a_device_that_was_named_is_never_replaced():
