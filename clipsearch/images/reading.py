@@ -163,6 +163,8 @@ class PictureReader:
             return ReadPicture(task, "failed", reason="gone before it could be read")
         except OSError as error:
             return ReadPicture(task, "failed", reason=error.strerror or str(error))
+        except (ImageReadError, MemoryError) as error:  # while it was read; what decoding raises is dealt with below
+            return ReadPicture(task, "failed", reason=str(error) or "not enough memory to read it")
 
     def _decode(self, task: Task, picture: OpenPicture) -> ReadPicture:
         digest = picture.blake3

@@ -161,10 +161,11 @@ class _Worker:
 
         Raises:
             OSError: the file can't be read.
+            TransientReadError: there is not enough memory.
             _WorkerDiedError: the process is gone.
         """
-        answer = self._ask(worker.READ, os.fsencode(path))
-        described: dict[str, Any] = json.loads(answer)
+        self._send(worker.READ, os.fsencode(path))
+        described: dict[str, Any] = json.loads(self._checked(*self._receive()))
         return described | {"blake3": bytes.fromhex(described["blake3"])}
 
     def skip(self) -> None:
@@ -183,7 +184,7 @@ class _Worker:
             with large:
                 self._send(worker.GO)
                 kind, content = self._receive()
-        return _checked(kind, content)
+        return self._checked(kind, content)
 
     def close(self) -> None:
         process = self._process
@@ -198,9 +199,13 @@ class _Worker:
                 process.wait()
             self._process = None
 
-    def _ask(self, kind: int, content: bytes) -> bytes:
-        self._send(kind, content)
-        return _checked(*self._receive())
+    def _checked(self, kind: int, content: bytes) -> bytes:
+        try:
+            return _checked(kind, content)
+        except TransientReadError:
+            # Where memory has run out, earlier pictures may have left some of it taken: a fresh process has all.
+            self.close()
+            raise
 
     def _send(self, kind: int, content: bytes = b"") -> None:
         try:

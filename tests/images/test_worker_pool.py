@@ -14,6 +14,7 @@ from PIL import Image
 
 from clipsearch import python_process
 from clipsearch.errors import ClipSearchNotice, ImageReadError, TransientReadError
+from clipsearch.images import reading
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.images.worker_pool import WorkerPool
@@ -192,6 +193,34 @@ def test_a_decoder_that_eats_memory_is_stopped(tmp_path, breaking):
     with WorkerPool(SPEC, limits=DecodingLimits(max_megapixels=1)) as pool:
         found = read(pool, squares(tmp_path / "p", "a.png")[0])
     assert (found.outcome, found.reason, found.is_lasting) == ("failed", "not enough memory to decode it", False)
+
+
+def test_a_file_that_is_too_large_for_memory_while_it_is_read(pool, tmp_path, breaking):
+    breaking("def open_picture(*a, **o): raise MemoryError\nworker.open_picture = open_picture")
+    found = read(pool, squares(tmp_path / "p", "a.png")[0])
+    assert (found.outcome, found.reason, found.is_lasting) == ("failed", "not enough memory to decode it", False)
+
+
+def test_memory_may_run_out_in_this_process_too(tmp_path, monkeypatch):
+    def open_regular_file(path):
+        raise MemoryError
+
+    monkeypatch.setattr(reading, "open_regular_file", open_regular_file)
+    found = reader(None).read(Task(1, "a.png", str(tmp_path / "a.png")))
+    assert (found.outcome, found.reason, found.is_lasting) == ("failed", "not enough memory to read it", False)
+
+
+def test_a_decoder_that_leaks_until_memory_is_full_costs_one_file(pool, tmp_path, breaking):
+    breaking(
+        "decoded = []\n"
+        "def decode_and_leak(self):\n"
+        "    if decoded: raise MemoryError\n"
+        "    decoded.append(self)\n"
+        "    return decode(self)\n"
+        "reading.LocalPicture.decode = decode_and_leak"
+    )
+    paths = squares(tmp_path / "p", "a.png", "b.png", "c.png")
+    assert [read(pool, path).outcome for path in paths] == ["decoded", "failed", "decoded"]
 
 
 def test_a_picture_beyond_the_limit(tmp_path):
