@@ -75,9 +75,9 @@ class WorkerPool:
                 picture.finish()
 
     def _read(self, opened: "_Worker", path: str) -> dict[str, Any] | None:
-        """None when there can't be workers."""
+        """None when there can't be a worker for it."""
         for _ in range(_ATTEMPTS):
-            if self._is_impossible:
+            if self._is_impossible and not opened.is_running:
                 return None
             try:
                 return opened.read(path)
@@ -155,6 +155,10 @@ class _Worker:
             }
         )
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None
 
     def read(self, path: str) -> dict[str, Any]:
         """Has it read and hash a file; it then waits for `decode` or `skip`.

@@ -248,6 +248,19 @@ def test_without_workers_pictures_are_decoded_here_after_a_notice(pool, tmp_path
     assert read(pool, two).outcome == "decoded"  # and no second notice
 
 
+def test_workers_that_run_go_on_when_no_more_can_be_started(pool, tmp_path, monkeypatch, breaking):
+    breaking("import os\nreading.LocalPicture.decode = lambda self: os.abort()")
+    one, two = squares(tmp_path / "p", "one.png", "two.png")
+    with pool.open_path(str(one)):
+        monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
+        pool._files_read = 100  # enough for a second worker
+        with pytest.warns(ClipSearchNotice, match="no process could be started"):
+            assert read(pool, two).outcome == "decoded"
+    (running,) = [each for each in pool._idle if each.is_running]
+    pool._idle = [running]
+    assert read(pool, two).reason.startswith("no process could be started")  # it has crashed in the one that runs
+
+
 def test_large_pictures_are_decoded_one_at_a_time(pool, tmp_path, breaking):
     log = tmp_path / "log"
     breaking(
