@@ -13,6 +13,8 @@ from PIL import Image
 from clipsearch.errors import ClipSearchNotice
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.indexing import changes, index_folders
+from clipsearch.indexing.scopes import plan_scopes
+from clipsearch.store import Scope
 from tests.fakes import COLOURS, ColourEncoder
 from tests.library import BATCH, Library, counts
 
@@ -411,3 +413,13 @@ def test_stored_embeddings_are_the_encoders(library):
     (rows,) = library.store.reader.rows_after("images", model_id=library.model_id, dim=4)
     crops = np.array([np.full((8, 8, 3), COLOURS[name], np.uint8) for name in ("blue", "green", "red")])
     np.testing.assert_allclose(rows.embeddings, library.encoder.encode_images(crops), atol=1e-3)
+
+
+def test_what_another_run_has_made_of_the_folders_counts_when_the_own_one_begins(library):
+    roots = library.store.roots
+    roots.add(str(library.photos))
+    all_of_them = plan_scopes([], roots=roots, prune=False)
+    gone = plan_scopes([library.photos / "gone"], roots=roots, prune=True)
+    around = roots.add(str(library.photos.parent))
+    assert all_of_them() == [around]
+    assert gone() == [Scope(around.root_id, around.root, "photos/gone")]

@@ -6,42 +6,34 @@ from collections.abc import Callable, Sequence
 from clipsearch import settings
 from clipsearch.errors import InputError
 from clipsearch.store import Scope
-from clipsearch.store.roots import RootStore
+from clipsearch.store.roots import RootStore, is_shown_below
 
 
 def plan_scopes(
     folders: Sequence[str | os.PathLike[str]], *, roots: RootStore, prune: bool
 ) -> Callable[[], list[Scope]]:
-    """Checks the folders; what comes back registers them, so that nothing is written when one is wrong.
+    """Checks the folders; what comes back registers them, so that nothing is written when one is wrong. It is to be
+    called while no other process writes: what is known of the folders may have changed by then.
 
     Raises:
         InputError: a folder is missing or is a file, or none was ever indexed.
     """
     if not folders:
-        known = roots.list_all()
-        if not known:
+        if not roots.list_all():
             raise InputError("no folder was indexed before: say which, as in 'clipsearch index FOLDER'")
-        return lambda: known
-    gone: list[Scope] = []
+        return roots.list_all
+    gone: list[str] = []
     places: list[str] = []
     for folder in folders:
         place = os.path.realpath(settings.folder_path(folder))
-        scope = roots.find_scope(place) if prune and not os.path.lexists(place) else None
-        if scope is not None:
-            gone.append(scope)
+        if prune and not os.path.lexists(place) and roots.find_scope(place) is not None:
+            gone.append(place)
         else:
             _check_folder(folder)
             places.append(place)
     # A folder inside another one that was named is looked through with that one, unless it is hidden there.
-    outer = [
-        place
-        for place in dict.fromkeys(places)
-        if not any(
-            place.startswith(holder) and f"{os.sep}." not in place[len(holder) - 1 :]
-            for holder in (other.rstrip(os.sep) + os.sep for other in places)
-        )
-    ]
-    return lambda: [*map(roots.add, outer), *gone]
+    outer = [place for place in dict.fromkeys(places) if not any(is_shown_below(place, other) for other in places)]
+    return lambda: [*map(roots.add, outer), *filter(None, map(roots.find_scope, gone))]
 
 
 def _check_folder(folder: str | os.PathLike[str]) -> None:

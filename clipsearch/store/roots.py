@@ -28,7 +28,7 @@ class RootStore:
             if folder in known:
                 return Scope(known[folder], folder, "")
             for path, holder_id in known.items():
-                if _is_inside(folder, path, os.sep) and not _is_hidden(_relative(folder, path)):
+                if is_shown_below(folder, path):
                     return Scope(holder_id, path, _relative(folder, path))
             if root_id is None:
                 root_id = connection.execute(
@@ -38,13 +38,13 @@ class RootStore:
                 connection.execute(update(roots).where(roots.c.root_id == root_id).values(removed_at=None))
             for path, child_id in known.items():
                 # A hidden folder was asked for by name: a search of the folder around it leaves it out.
-                if _is_inside(path, folder, os.sep) and not _is_hidden(_relative(path, folder)):
+                if is_shown_below(path, folder):
                     _absorb(connection, child_id, _relative(path, folder), into=root_id)
         return Scope(root_id, folder, "")
 
     def find_scope(self, folder: str) -> Scope | None:
         """The known root that is or holds an absolute folder; changes nothing."""
-        inside = [scope for scope in self.list_all() if folder == scope.root or _is_inside(folder, scope.root, os.sep)]
+        inside = [scope for scope in self.list_all() if folder == scope.root or _is_inside(folder, scope.root)]
         if not inside:
             return None
         root = max(inside, key=lambda scope: len(scope.root))
@@ -74,12 +74,13 @@ class RootStore:
             connection.execute(update(tables.roots).where(tables.roots.c.root_id == root_id).values(**values))
 
 
-def _is_inside(path: str, folder: str, separator: str) -> bool:
-    return path.startswith(folder if folder.endswith(separator) else folder + separator)
+def is_shown_below(path: str, folder: str) -> bool:
+    """Whether whoever looks through `folder` comes to `path`: it lies inside, and in nothing hidden."""
+    return _is_inside(path, folder) and not any(part.startswith(".") for part in _relative(path, folder).split("/"))
 
 
-def _is_hidden(relative_path: str) -> bool:
-    return any(part.startswith(".") for part in relative_path.split("/"))
+def _is_inside(path: str, folder: str) -> bool:
+    return path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _relative(path: str, folder: str) -> str:
