@@ -21,6 +21,9 @@ STARTER = "starter"
 RUNTIMES = ("torch", "openvino")
 """What can run a model."""
 
+DEFAULT_MAX_SECONDS = 60
+"""For decoding one picture; the slowest of 1,150 odd ones took 2 s."""
+
 
 def catalog_directory(directory: str | os.PathLike[str] | None = None) -> Path:
     """The catalog's folder, absolute: the one given, else CLIPSEARCH_CATALOG, else the platform's data folder.

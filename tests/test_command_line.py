@@ -50,6 +50,17 @@ def catalog(tmp_path_factory) -> Path:
     return catalog
 
 
+@pytest.mark.parametrize(
+    "option",
+    [("--max-megapixels", value) for value in ("inf", "nan", "0", "-1", "1e12")]
+    + [("--max-seconds", value) for value in ("0", "9999999999")],
+)
+def test_limits_that_are_none(tmp_path, option):
+    line = fail("index", SAMPLES, "--catalog", tmp_path / "c", *option, code=2)
+    assert line.endswith("up to 1000000" if option[0] == "--max-megapixels" else "use 1 to 86400")
+    assert not (tmp_path / "c").exists()
+
+
 def test_index_reports_in_json(tmp_path):
     photos = tmp_path / "photos"
     shutil.copytree(SAMPLES / "food", photos)

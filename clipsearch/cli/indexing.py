@@ -18,6 +18,7 @@ from clipsearch.cli.options import (
     decoding_limits,
 )
 from clipsearch.cli.render import print_json, print_report, report_json
+from clipsearch.settings import DEFAULT_MAX_SECONDS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -41,7 +42,7 @@ def index(
         bool, typer.Option("--retry", help="Read files again that could not be read, though they have not changed.")
     ] = False,
     max_megapixels: MaxMegapixelsOption = None,
-    max_seconds: MaxSecondsOption = 60,
+    max_seconds: MaxSecondsOption = DEFAULT_MAX_SECONDS,
     wait: WaitOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when pictures were skipped.")] = False,
     json: JsonOption = False,
@@ -49,6 +50,7 @@ def index(
     """Index folders of pictures. Only what is new or has changed is read; what is gone is forgotten."""
     from clipsearch.catalog import Catalog
 
+    limits = decoding_limits(max_megapixels, max_seconds)
     with (
         ProgressBar() as bar,
         Catalog.open(
@@ -59,7 +61,7 @@ def index(
             *(folders or []),
             prune=prune,
             retry=retry,
-            limits=decoding_limits(max_megapixels, max_seconds),
+            limits=limits,
             wait=wait,
             on_progress=bar.update,
         )

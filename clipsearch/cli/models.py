@@ -117,18 +117,18 @@ def use(
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
     max_megapixels: MaxMegapixelsOption = None,
-    max_seconds: MaxSecondsOption = 60,
+    max_seconds: MaxSecondsOption = settings.DEFAULT_MAX_SECONDS,
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> int:
     """Switch the catalog to another model, embedding with it what is missing. What was embedded before stays."""
     from clipsearch.catalog import Catalog
 
+    limits = decoding_limits(max_megapixels, max_seconds)
     with (
         ProgressBar() as bar,
         Catalog.open(catalog, device=device, runtime=runtime, create=True, show_progress=is_terminal()) as opened,
     ):
-        limits = decoding_limits(max_megapixels, max_seconds)
         report = opened.use_model(name, limits=limits, wait=wait, on_progress=bar.update)
     if json:
         print_json(report_json(report))

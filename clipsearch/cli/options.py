@@ -49,13 +49,12 @@ AllowUrlOption = Annotated[
 MaxMegapixelsOption = Annotated[
     float | None,
     typer.Option(
-        min=0.001,
         metavar="N",
         help="Skip larger pictures. Default: 256, less where memory is short.",
         show_default=False,
     ),
 ]
-MaxSecondsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Skip pictures that take longer to decode.")]
+MaxSecondsOption = Annotated[int, typer.Option(metavar="N", help="Skip pictures that take longer to decode.")]
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait until no other clipsearch changes the catalog, instead of stopping.")
 ]
@@ -67,5 +66,9 @@ TopKOption = Annotated[int, typer.Option("-k", "--top-k", min=1, metavar="N", he
 def decoding_limits(max_megapixels: float | None, max_seconds: int) -> "DecodingLimits":
     from clipsearch.images.decode import default_limits
 
-    limits = replace(default_limits(), max_seconds=max_seconds)
-    return limits if max_megapixels is None else replace(limits, max_megapixels=max_megapixels)
+    limits = default_limits()
+    return replace(
+        limits,
+        max_seconds=max_seconds,
+        max_megapixels=limits.max_megapixels if max_megapixels is None else max_megapixels,
+    )

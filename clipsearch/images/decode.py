@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from clipsearch import settings
-from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.errors import ImageReadError, InputError, TransientReadError
 from clipsearch.images.metadata import ImageMetadata, read_metadata, read_orientation
 from clipsearch.images.pillow import decoding_settings
 from clipsearch.preprocess import Preprocess
@@ -32,11 +32,12 @@ from clipsearch.preprocess import Preprocess
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
 DEFAULT_MAX_MEGAPIXELS = 256.0
 
-DEFAULT_MAX_SECONDS = 60
-"""For one picture; the slowest of 1,150 odd ones took 2 s."""
-
 # Four as Pillow has it, once more turned or converted, and the decoder's own.
 BYTES_A_PIXEL = 16
+
+# Far beyond them the system's own limits can't be set any more.
+_MOST_MEGAPIXELS = 1e6
+_MOST_SECONDS = 86_400
 
 # What a file may hold besides one picture: previews, EXIF, more frames.
 _MAX_EXTRA_BYTES = 1 << 30
@@ -82,7 +83,17 @@ class DecodingLimits:
     """
 
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
-    max_seconds: int = DEFAULT_MAX_SECONDS
+    max_seconds: int = settings.DEFAULT_MAX_SECONDS
+
+    def __post_init__(self) -> None:
+        """
+        Raises:
+            InputError: a limit that is none.
+        """
+        if not 0 < self.max_megapixels <= _MOST_MEGAPIXELS:  # nan is none either
+            raise InputError(f"{self.max_megapixels} megapixels are no limit; use more than 0, up to 1000000")
+        if not 1 <= self.max_seconds <= _MOST_SECONDS:
+            raise InputError(f"{self.max_seconds} seconds are no limit; use 1 to 86400")
 
     @property
     def max_bytes(self) -> int:
