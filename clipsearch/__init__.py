@@ -73,28 +73,13 @@ __all__ = [
     "restore_catalog",
 ]
 
+# Where what is neither an error nor a result lies.
 _PLACES = {
     "Catalog": "catalog",
     "check_catalog": "maintenance.doctor",
     "fetch_picture": "images.remote",
     "restore_catalog": "maintenance.backups",
-} | dict.fromkeys(
-    (
-        "BackupReport",
-        "CaptionHit",
-        "CatalogStatus",
-        "CheckReport",
-        "FetchedPicture",
-        "Finding",
-        "GarbageReport",
-        "ImageMatch",
-        "IndexReport",
-        "RestoreReport",
-        "SearchHit",
-        "SkippedFile",
-    ),
-    "types",
-)
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -103,4 +88,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'clipsearch' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"clipsearch.{_PLACES.get(name, 'errors')}"), name)
+    place = _PLACES.get(name) or ("errors" if name.endswith(("Error", "Notice")) else "types")
+    return getattr(import_module(f"clipsearch.{place}"), name)

@@ -120,7 +120,7 @@ def _write_failure(answers: BinaryIO, error: Exception, reason: str) -> None:
         "reason": reason,
         "errno": error.errno if isinstance(error, OSError) else None,
         "is_system": isinstance(error, OSError),
-        "is_transient": isinstance(error, TransientReadError | MemoryError | OSError),
+        "is_transient": isinstance(error, TransientReadError | MemoryError),
     }
     write_frame(answers, FAILED, json.dumps(described).encode("ascii"))
 

@@ -10,8 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,14 +49,6 @@ class WorkerPool:
         self._files_read = 0
         self._one_large_picture = threading.Lock()
         self._is_impossible = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @contextmanager
     def open_path(self, path: str) -> Iterator[OpenPicture]:
@@ -212,16 +203,18 @@ class _Worker:
             raise
 
     def _send(self, kind: int, content: bytes = b"") -> None:
+        process = self._started()
         try:
-            worker.write_frame(self._started().stdin, kind, content)  # type: ignore[arg-type]
+            worker.write_frame(process.stdin, kind, content)  # type: ignore[arg-type]
         except OSError as error:
-            raise self._death() from error
+            raise self._death(process) from error
 
     def _receive(self) -> tuple[int, bytes]:
+        process = self._started()
         try:
-            return worker.read_frame(self._started().stdout)  # type: ignore[arg-type]
+            return worker.read_frame(process.stdout)  # type: ignore[arg-type]
         except (EOFError, OSError) as error:
-            raise self._death() from error
+            raise self._death(process) from error
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
@@ -240,10 +233,7 @@ class _Worker:
                 raise _WorkerStartError("no process could be started") from error
         return self._process
 
-    def _death(self) -> _WorkerDiedError:
-        process = self._process
-        if process is None:
-            return _WorkerDiedError("its decoder was closed", is_transient=True)
+    def _death(self, process: "subprocess.Popen[bytes]") -> _WorkerDiedError:
         self.close()
         code = process.returncode
         if sys.platform != "win32" and code == -signal.SIGALRM:

@@ -110,7 +110,6 @@ def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
     fresh = folder / f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}.new"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh.touch(mode=0o600)
         index.save(fresh)
         checksum = _checksum(fresh)
         path = index_path(folder, sidecar, checksum)

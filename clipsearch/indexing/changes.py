@@ -28,7 +28,7 @@ class Changes:
         unsupported: lower-case suffix → number of pictures of kinds that can't be read; comes last.
         gone: relative paths, by id, of known files that are not there any more; comes last, when the whole folder was
             listed.
-        known: number of files that were there the last time; only where some are gone.
+        known: number of files that were there the last time; comes last, when the whole folder was listed.
         is_last: the whole folder was listed.
         is_empty: no picture was found in the whole folder.
         is_missing: the folder itself is not there.
@@ -79,7 +79,7 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], retry: bool) -
             yield Changes(scope, found=1, skipped=[SkippedFile(folder, str(error))])
         else:
             gone = store.pictures.files_besides(scope, seen)
-            yield Changes(scope, gone=gone, known=len(gone), is_last=True, is_empty=True, is_missing=True)
+            yield Changes(scope, gone=gone, is_last=True, is_empty=True, is_missing=True)
         return
     found = 0
     listed: list[FoundImage] = []
@@ -99,7 +99,7 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], retry: bool) -
     last.skipped += [SkippedFile(full_path(scope, unseen.relative_path), unseen.reason) for unseen in walk.unseen]
     besides = store.pictures.files_besides(scope, seen)
     last.gone = {file_id: path for file_id, path in besides.items() if not _is_unseen(path, walk.unseen)}
-    last.known = store.pictures.count_in(scope, below=len(seen)) if last.gone else 0
+    last.known = seen.count(SEEN) + len(besides)
     last.is_last = True
     yield last
 
@@ -117,7 +117,7 @@ def _compare(
         if old.file_id < len(seen):
             seen[old.file_id] = GONE_BEFORE if old.is_removed else SEEN
         is_changed = (old.size_bytes, old.mtime_ns) != (image.size_bytes, image.mtime_ns)
-        if is_changed or (old.content_id is not None and old.content_id in missing):
+        if is_changed or old.content_id in missing:
             changes.to_read.append(image.relative_path)
         elif old.is_removed and old.content_id is not None:
             changes.returned.append(old.file_id)

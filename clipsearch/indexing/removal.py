@@ -37,7 +37,8 @@ def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
         if doubt is not None:
             warnings.warn(f"{doubt}: nothing is removed. {_HOW_TO}", ClipSearchNotice, stacklevel=2)
             return 0
-    store.pictures.remove_files(changes.gone)
+    if changes.gone:
+        store.pictures.remove_files(changes.gone)
     if changes.is_missing:
         if prune and not scope.subfolder:
             store.roots.remove(scope.root_id)

@@ -61,12 +61,6 @@ class PictureStore:
             rows = connection.execute(select(file.c.file_id, file.c.relative_path).where(wanted))
             return {file_id: path for file_id, path in rows if not seen[file_id]}
 
-    def count_in(self, scope: Scope, *, below: int) -> int:
-        """Files of a scope that were there, up to number `below - 1`."""
-        wanted = and_(_is_in(scope), tables.files.c.file_id < below)
-        with self._database.read() as connection:
-            return connection.execute(select(func.count()).select_from(tables.files).where(wanted)).scalar_one()
-
     def last_of_their_content(self, file_ids: Sequence[int]) -> list[int]:
         """Those of the files whose content no file has that is there and not among them: what would be lost."""
         file = tables.files

@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ class Crashes:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[WorkerPool]:
-    with WorkerPool(SPEC, limits=DecodingLimits(max_megapixels=MAX_MEGAPIXELS, max_seconds=20)) as pool:
+    with closing(WorkerPool(SPEC, limits=DecodingLimits(max_megapixels=MAX_MEGAPIXELS, max_seconds=20))) as pool:
         yield pool
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -36,7 +37,7 @@ def read(pool: WorkerPool, path) -> object:
 
 @pytest.fixture
 def pool():
-    with WorkerPool(SPEC, limits=DecodingLimits()) as pool:
+    with closing(WorkerPool(SPEC, limits=DecodingLimits())) as pool:
         yield pool
 
 
@@ -166,7 +167,7 @@ def test_a_decoder_that_hangs_is_ended(tmp_path, breaking):
     paths = squares(tmp_path / "p", "a.png", "slow.png", "b.png")
     paths[1].write_bytes(os.urandom(2000))
     start = time.monotonic()
-    with WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1)) as pool, ThreadPoolExecutor(2) as threads:
+    with closing(WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1))) as pool, ThreadPoolExecutor(2) as threads:
         found = list(threads.map(lambda path: read(pool, path), paths))
     assert time.monotonic() - start < 60
     assert [picture.outcome for picture in found] == ["decoded", "failed", "decoded"]
@@ -178,7 +179,7 @@ def test_a_decoder_that_hangs_is_ended(tmp_path, breaking):
 def test_a_loop_in_a_library_is_ended_too(tmp_path, breaking):
     """A signal handler of Python would not run as long as the library does not come back."""
     breaking("import ctypes\nreading.LocalPicture.decode = lambda self: ctypes.PyDLL(None).pause()")
-    with WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1)) as pool:
+    with closing(WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1))) as pool:
         assert read(pool, squares(tmp_path / "p", "a.png")[0]).reason == "it took longer than 1 s to decode"
 
 
@@ -190,7 +191,7 @@ def test_a_decoder_that_eats_memory_is_stopped(tmp_path, breaking):
         "    return decode(self)\n"
         "reading.LocalPicture.decode = decode_or_eat"
     )
-    with WorkerPool(SPEC, limits=DecodingLimits(max_megapixels=1)) as pool:
+    with closing(WorkerPool(SPEC, limits=DecodingLimits(max_megapixels=1))) as pool:
         found = read(pool, squares(tmp_path / "p", "a.png")[0])
     assert (found.outcome, found.reason, found.is_lasting) == ("failed", "not enough memory to decode it", False)
 
@@ -224,7 +225,7 @@ def test_a_decoder_that_leaks_until_memory_is_full_costs_one_file(pool, tmp_path
 
 
 def test_a_picture_beyond_the_limit(tmp_path):
-    with WorkerPool(SPEC, limits=DecodingLimits(max_megapixels=0.002)) as pool:
+    with closing(WorkerPool(SPEC, limits=DecodingLimits(max_megapixels=0.002))) as pool:
         found = read(pool, squares(tmp_path / "p", "a.png")[0])
     assert found.reason.startswith("too large")
     assert found.is_lasting
