@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import Catalog
+from clipsearch.benchmark import new_text
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
 from clipsearch.index_files import CatalogIndex
@@ -28,7 +29,6 @@ from clipsearch.vectors import normalise
 from tests.benchmarks import material
 from tests.benchmarks.measuring import (
     FinishedCommand,
-    new_text,
     note,
     print_table,
     run_clipsearch,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import perf_counter, time_ns
+from time import perf_counter
 
 from clipsearch.python_process import watch_memory
 
@@ -64,11 +64,6 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 def median_s(work: Callable[[], object], times: int) -> float:
     return median(seconds_of(work) for _ in range(times))
-
-
-def new_text() -> str:
-    """A text of usual length that nobody has asked for yet: what it means to a model may be remembered."""
-    return f"a photo of a dog beside a red car, number {time_ns()}"
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from clipsearch import Catalog
+from clipsearch.benchmark import new_text
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
 from clipsearch.images.decode import decode_image
@@ -23,7 +24,6 @@ from clipsearch.preprocess import resize_and_crop
 from clipsearch.settings import STARTER
 from clipsearch.vectors import normalise
 from tests.benchmarks import material, photos
-from tests.benchmarks.measuring import new_text
 
 pytest.importorskip("pytest_benchmark", reason="pip install -e .[bench]")
 
