@@ -64,11 +64,12 @@ def watch_memory(process: "subprocess.Popen[bytes]") -> int:
 def _note_peaks(parent: int, peaks: dict[int, int], has_ended: threading.Event) -> None:
     while not has_ended.wait(_WATCH_S):
         for number in (parent, *_children(parent)):
-            with suppress(OSError, AttributeError, ValueError):
+            with suppress(OSError):
                 # Not ru_maxrss, which counts the process that this one was forked from.
                 status = Path(f"/proc/{number}/status").read_text(encoding="utf-8", errors="replace")
                 found = re.search(r"VmHWM:\s+(\d+) kB", status)
-                peaks[number] = int(found[1]) * 1024 if found else peaks[number]
+                if found:  # one that has ended, and was not waited for, has no such line
+                    peaks[number] = int(found[1]) * 1024
 
 
 def _children(number: int) -> list[int]:

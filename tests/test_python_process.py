@@ -46,3 +46,16 @@ def test_memory_of_a_process_and_those_it_starts():
     process = start_python(["-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert 120e6 < watch_memory(process) < 250e6
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell")
+def test_a_process_that_ended_before_it_was_looked_at_is_not_counted():
+    code = (
+        "import os, subprocess, sys, time; ended = subprocess.Popen([sys.executable, '-c', '']); "
+        "os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT); print('ended', flush=True); "
+        "time.sleep(0.3); hoard = bytearray(60_000_000); time.sleep(0.3)"
+    )
+    with start_python(["-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ended\n"
+        assert 60e6 < watch_memory(process) < 125e6
