@@ -44,7 +44,7 @@ def start_python(arguments: Sequence[str], *, stdout: "_File", stderr: "_File") 
 
 
 def watch_memory(process: "subprocess.Popen[bytes]") -> int:
-    """Waits for a process to end.
+    """Waits for a process to end; ends it where the waiting is broken off, as by Ctrl-C.
 
     Returns:
         The sum of the most memory that it and each process started by it had at any moment, in bytes. What they share
@@ -55,9 +55,15 @@ def watch_memory(process: "subprocess.Popen[bytes]") -> int:
     # Beside the waiting, so that whoever measures the time is not kept.
     watcher = threading.Thread(target=_note_peaks, args=(process.pid, peaks, has_ended))
     watcher.start()
-    process.wait()
-    has_ended.set()
-    watcher.join()
+    try:
+        process.wait()
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    finally:
+        has_ended.set()
+        watcher.join()
     return sum(peaks.values())
 
 

@@ -1,5 +1,6 @@
 """Python started again finds the same clipsearch, and nothing in the current folder."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +60,17 @@ def test_a_process_that_ended_before_it_was_looked_at_is_not_counted():
         assert process.stdout is not None
         assert process.stdout.readline() == b"ended\n"
         assert 60e6 < watch_memory(process) < 125e6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other signals")
+def test_ctrl_c_ends_the_watching_and_what_is_watched():
+    interrupt = "import os, signal, time; time.sleep(0.2); os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
+    code = (
+        "import signal, subprocess; from clipsearch.python_process import start_python, watch_memory\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"process = start_python(['-c', {interrupt!r}], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "try: watch_memory(process)\n"
+        "except KeyboardInterrupt: print(process.returncode)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == (f"{-signal.SIGKILL}\n", "")
