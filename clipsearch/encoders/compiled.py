@@ -31,6 +31,9 @@ _TEXT_ROWS = 64
 # then on Python reads text files as ASCII.
 _one_at_a_time = threading.Lock()
 
+# Not the one above, which who loads a model holds already. Whoever takes both takes that one first.
+_importing = threading.Lock()
+
 # OpenVINO's names for what a processor can calculate with.
 _CAPABILITIES: dict[Precision, str] = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
 
@@ -242,14 +245,16 @@ def import_openvino() -> Any:
 
     Source: openvino/__init__.py, openvino/tools/ovc/__init__.py and telemetry_utils.py of OpenVINO 2026.4.1.
     """
-    if "openvino" in sys.modules:
-        return sys.modules["openvino"]
-    modules = cast(dict[str, object], sys.modules)
-    modules["openvino_telemetry"] = modules["openvino.tools.ovc"] = None
-    import openvino
+    with _importing:
+        is_first = "openvino" not in sys.modules
+        modules = cast(dict[str, object], sys.modules)
+        if is_first:
+            modules["openvino_telemetry"] = modules["openvino.tools.ovc"] = None
+        import openvino  # not from sys.modules, where it stands while others still import it
 
-    del modules["openvino.tools.ovc"]
-    openvino.convert_model = _convert_model
+        if is_first:
+            del modules["openvino.tools.ovc"]
+            openvino.convert_model = _convert_model
     return openvino
 
 

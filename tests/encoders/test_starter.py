@@ -14,6 +14,7 @@ from clipsearch.encoders.compiled import CompiledEncoder, import_openvino
 from clipsearch.encoders.load import STARTER_DIRECTORY, load_encoder
 from clipsearch.errors import ClipSearchNotice, ModelError
 from clipsearch.preprocess import to_pixel_values
+from clipsearch.python_process import run_python
 from clipsearch.vectors import normalise
 
 
@@ -63,6 +64,24 @@ def test_several_streams_agree_with_one(starter, crops):
     one.infer({0: to_pixel_values(crops, starter.preprocess)})
     expected = np.array(one.get_output_tensor(0).data)
     assert (starter.encode_images(crops) * expected).sum(axis=1).min() > 0.9999
+
+
+def test_openvino_is_not_used_while_another_thread_still_imports_it():
+    code = """
+import sys, threading
+from clipsearch.encoders.compiled import import_openvino
+first = threading.Thread(target=import_openvino)
+first.start()
+while "openvino" not in sys.modules and first.is_alive():
+    pass
+found = import_openvino()
+print(found.convert_model.__module__, found.Core().available_devices)
+first.join()
+print(sys.modules["openvino_telemetry"], "openvino.tools.ovc" in sys.modules)
+"""
+    done = run_python(["-c", code])
+    assert done.stdout.startswith("clipsearch.encoders.compiled ["), done.stderr
+    assert done.stdout.endswith("]\nNone False\n")
 
 
 def test_input_is_left_as_it_was(starter, crops):
