@@ -95,11 +95,12 @@ def _hash(blob: Path) -> str:
 
 
 def _sweep(folder: Path) -> None:
-    """Deletes what was long unused, and blobs that lie in no folder, as they once did."""
+    """Deletes what was long unused, and blobs that lie in no folder, as they once did; all but what can't be."""
     for path in folder.iterdir():
-        if not path.is_dir():
-            path.unlink()
-        elif time.time() - path.stat().st_mtime > (
-            _ABANDONED_AFTER_S if path.name.startswith(_SCRATCH_PREFIX) else _FORGET_AFTER_S
-        ):
-            shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):  # such as what another process has deleted
+            if not path.is_dir():
+                path.unlink()
+            elif time.time() - path.stat().st_mtime > (
+                _ABANDONED_AFTER_S if path.name.startswith(_SCRATCH_PREFIX) else _FORGET_AFTER_S
+            ):
+                shutil.rmtree(path, ignore_errors=True)

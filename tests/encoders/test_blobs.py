@@ -142,3 +142,19 @@ def test_blobs_long_unused_are_deleted():
     os.utime(own, (1e9, 1e9))
     load_encoder("starter").encode_texts(["a cat"])
     assert own.stat().st_mtime > 1e9
+
+
+def test_a_blob_is_kept_although_something_beside_it_can_not_be_deleted(model, monkeypatch):
+    kept = cache_dir() / "openvino"
+    kept.mkdir(parents=True)
+    (kept / "2.blob").touch()
+    unlink = Path.unlink
+
+    def refuse(path: Path, **options: bool) -> None:
+        if path.name == "2.blob":
+            raise PermissionError
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    rows(model)
+    assert len(blobs()) == 2
