@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -112,7 +111,7 @@ def measure(
 
 def _has_pictures(directory: Path) -> bool:
     try:
-        with closing(Store(directory)) as store:
+        with Store(directory) as store:
             return store.reader.find_current_model() is not None and store.pictures.counts()[0] > 0
     except CatalogNotFoundError:
         return False
@@ -193,10 +192,7 @@ def _read_all(tasks: Sequence[Task], encoder: Encoder) -> NDArray[np.uint8]:
     """Crops (n, height, width, 3) of those that can be read, by as many threads as indexing has."""
     reader = PictureReader(encoder.preprocess, is_stored=lambda blake3: False)
     with ThreadPoolExecutor(default_workers()) as pool:
-        read = [picture.crop for picture in pool.map(reader.read, tasks) if picture.crop is not None]
-    if not read:
-        raise InputError("none of the pictures can be read")
-    return np.stack(read)
+        return np.stack([picture.crop for picture in pool.map(reader.read, tasks) if picture.crop is not None])
 
 
 def _encode_all(crops: NDArray[np.uint8], encoder: Encoder) -> None:
@@ -205,7 +201,7 @@ def _encode_all(crops: NDArray[np.uint8], encoder: Encoder) -> None:
 
 
 def _index(folder: Path, encoder: Encoder, directory: Path) -> None:
-    with closing(Store(directory, create=True)) as store:
+    with Store(directory, create=True) as store:
         model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
         scope = store.roots.add(str(folder.resolve()))
         index_folders([scope], store=store, encoder=encoder, model_id=model.model_id, limits=default_limits())
@@ -242,11 +238,12 @@ def new_text() -> str:
 
 def _measure_search(directory: Path) -> tuple[float, int]:
     """Median ms of a search in the pictures' index alone, and how many there are."""
-    with closing(Store(directory)) as store:
+    with Store(directory) as store:
         model = store.reader.find_current_model()
         if model is None:
             raise CatalogNotFoundError(f"nothing is indexed in {directory}")
-        index = CatalogIndex("images", store=store, model_id=model.model_id, folder=directory / "indexes").get()
+        folder = settings.index_folder(directory)
+        index = CatalogIndex("images", store=store, model_id=model.model_id, folder=folder).get()
         rows = normalise(np.random.default_rng(0).standard_normal((_QUERIES, model.dim)))
         index.search(rows[:1], 10)
         seconds = [_seconds(partial(index.search, row[np.newaxis], 10)) for row in rows]

@@ -8,7 +8,6 @@ import argparse
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 from statistics import median
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch import Catalog
+from clipsearch import Catalog, settings
 from clipsearch.benchmark import new_text
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
@@ -93,10 +92,11 @@ def _measure_searches(directory: Path, count: int) -> Iterator[tuple[str, str]]:
         seconds = [seconds_of(lambda: catalog.search(new_text())) for _ in range(_WARM_QUERIES)]
         yield "Catalog.search, p50", _ms(np.percentile(seconds, 50))
         yield "  p95", _ms(np.percentile(seconds, 95))
-    with closing(Store(directory)) as store:
+    with Store(directory) as store:
         model = store.reader.find_current_model()
         assert model is not None
-        index = CatalogIndex("images", store=store, model_id=model.model_id, folder=directory / "indexes").get()
+        folder = settings.index_folder(directory)
+        index = CatalogIndex("images", store=store, model_id=model.model_id, folder=folder).get()
         rng = np.random.default_rng(0)
         queries = normalise(rng.standard_normal((_WARM_QUERIES, model.dim)))
         yield "index alone, p50", _ms(_search_s(index, queries))
@@ -118,7 +118,7 @@ def _search_s(index: SnapshotIndex, queries: NDArray[np.float32], **options: Any
 
 
 def _index_files(directory: Path) -> list[Path]:
-    return list((directory / "indexes").glob("*.faiss"))
+    return list(settings.index_folder(directory).glob("*.faiss"))
 
 
 def _s(seconds: float) -> str:

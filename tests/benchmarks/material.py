@@ -18,7 +18,7 @@ import numpy as np
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
 from clipsearch.index_files import write_snapshot
-from clipsearch.settings import STARTER
+from clipsearch.settings import STARTER, index_folder
 from clipsearch.store import Store, StoredModel
 from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.vectors import normalise
@@ -63,7 +63,7 @@ def catalog(directory: Path, pictures: Path, *, encoder: Encoder, seed: int = 0)
     """
     shutil.rmtree(directory, ignore_errors=True)
     place = os.path.realpath(pictures)
-    with closing(Store(directory, create=True)) as store:
+    with Store(directory, create=True) as store:
         scope = store.roots.add(place)
         row = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
         store.models.set_current(row.model_id)
@@ -127,10 +127,10 @@ def _parts(files: Iterator[tuple[bytes, int, int]]) -> Iterator[list[tuple[bytes
 
 def write_image_snapshot(directory: Path) -> None:
     """The index file of a catalog, made from SQL."""
-    with closing(Store(directory)) as store:
+    with Store(directory) as store:
         current = store.reader.find_current_model()
         assert current is not None
-        write_snapshot("images", store=store, model_id=current.model_id, folder=directory / "indexes")
+        write_snapshot("images", store=store, model_id=current.model_id, folder=index_folder(directory))
 
 
 def main() -> None:
