@@ -75,5 +75,10 @@ class SchemaOutdatedError(StoreError):
     pass
 
 
+def first_line(error: Exception) -> str:
+    """What another library's error says, for a text of one line; its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class ClipSearchNotice(UserWarning):
     """Something the user should know that stops nothing; given through `warnings.warn`."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import ClipSearchNotice
+from clipsearch.errors import ClipSearchNotice, first_line
 
 # After so many pictures it is worth waiting the seconds that loading torch takes: the CPU is done with fewer sooner.
 BATCH = 256
@@ -39,8 +39,8 @@ class AcceleratedEncoder:
             try:
                 self._for_images = load() or self._compiled
             except Exception as error:  # drivers and torch raise what they like, such as for a GPU that is full
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                warnings.warn(f"the GPU is not used ({reason}): pictures go on the CPU", ClipSearchNotice, stacklevel=2)
+                told = f"the GPU is not used ({first_line(error)}): pictures go on the CPU"
+                warnings.warn(told, ClipSearchNotice, stacklevel=2)
             self.batch_size = self._for_images.batch_size
         return self._for_images.encode_images(crops)
 

@@ -9,23 +9,19 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from blake3 import blake3
 
-from clipsearch.encoders.fingerprint import cache_dir, make_cache_dir
+from clipsearch.encoders.fingerprint import cache_dir
+from clipsearch.encoders.scratch import scratch_folder
 
 HASHES = "hashes.json"
 
 # A blob that nobody loaded for so long is deleted when another one is made.
 _FORGET_AFTER_S = 60 * 86_400
-
-# What is being made, and when the process that made it must be gone.
-_SCRATCH_PREFIX = ".new-"
-_ABANDONED_AFTER_S = 3_600
 
 
 class BlobFolder:
@@ -65,22 +61,15 @@ class BlobFolder:
         Raises:
             OSError: it can't be made or kept.
         """
-        make_cache_dir()
-        self._path.parent.mkdir(exist_ok=True, mode=0o700)
-        _sweep(self._path.parent)
-        scratch = Path(tempfile.mkdtemp(dir=self._path.parent, prefix=_SCRATCH_PREFIX))
-        try:
+        with scratch_folder(self._path.parent) as scratch:
+            _sweep(self._path.parent)
             yield scratch
             blobs = list(scratch.glob("*.blob"))
             if blobs:
-                hashes = scratch / HASHES
-                hashes.touch(mode=0o600)
-                hashes.write_text(json.dumps({blob.name: _hash(blob) for blob in blobs}), encoding="utf-8")
-                if not self._path.exists():
-                    with contextlib.suppress(OSError):  # there is one by now
-                        scratch.rename(self._path)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+                hashes = {blob.name: _hash(blob) for blob in blobs}
+                (scratch / HASHES).write_text(json.dumps(hashes), encoding="utf-8")
+                with contextlib.suppress(OSError):  # there is one by now
+                    scratch.rename(self._path)
 
     def _read_hashes(self) -> dict[str, object]:
         try:
@@ -100,7 +89,5 @@ def _sweep(folder: Path) -> None:
         with contextlib.suppress(OSError):  # such as what another process has deleted
             if not path.is_dir():
                 path.unlink()
-            elif time.time() - path.stat().st_mtime > (
-                _ABANDONED_AFTER_S if path.name.startswith(_SCRATCH_PREFIX) else _FORGET_AFTER_S
-            ):
+            elif time.time() - path.stat().st_mtime > _FORGET_AFTER_S:
                 shutil.rmtree(path, ignore_errors=True)

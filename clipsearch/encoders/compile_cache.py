@@ -3,25 +3,18 @@
 import contextlib
 import json
 import shutil
-import tempfile
-import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 from clipsearch.encoders import model_files
 from clipsearch.encoders.compiled_spec import FORMAT, is_compiled_directory, read_spec
-from clipsearch.encoders.fingerprint import cache_dir, combine, hash_file, make_cache_dir
+from clipsearch.encoders.fingerprint import cache_dir, combine, hash_file
+from clipsearch.encoders.scratch import scratch_folder
 from clipsearch.errors import ClipSearchNotice, ModelError
 from clipsearch.python_process import run_python
 
 # Beside the compiled models: why one could not be compiled, so that it is not tried again every time.
 _REFUSED = "refused.json"
-
-# What is being compiled. Minutes pass between two of its files, never so long: after that its process is gone. By age
-# and not by process number, since the cache may be shared with other machines or containers.
-_SCRATCH_PREFIX = ".new-"
-_ABANDONED_AFTER_S = 3600
 
 
 def find_compiled(source: Path) -> Path | None:
@@ -54,28 +47,12 @@ def make_compiled(source: Path) -> Path:
     """
     target = _target(source)
     try:
-        make_cache_dir()
-        with _scratch_folder(target.parent) as scratch:
+        with scratch_folder(target.parent) as scratch:
             _run_compiler(source, scratch, target)
             _put_in_place(scratch, target)
     except OSError as error:
         raise ModelError(f"can't write to {target.parent}, see CLIPSEARCH_CACHE: {error.strerror}") from error
     return target
-
-
-@contextlib.contextmanager
-def _scratch_folder(parent: Path) -> Iterator[Path]:
-    """A new folder, deleted whatever happens; those of processes that were killed go with it."""
-    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for path in parent.glob(f"{_SCRATCH_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
-                shutil.rmtree(path)
-    scratch = Path(tempfile.mkdtemp(dir=parent, prefix=_SCRATCH_PREFIX))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _run_compiler(source: Path, scratch: Path, target: Path) -> None:

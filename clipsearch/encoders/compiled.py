@@ -34,8 +34,8 @@ _one_at_a_time = threading.Lock()
 # Not the one above, which who loads a model holds already. Whoever takes both takes that one first.
 _importing = threading.Lock()
 
-# OpenVINO's names for what a processor can calculate with.
-_CAPABILITIES: dict[Precision, str] = {"f32": "FP32", "bf16": "BF16", "f16": "FP16"}
+# OpenVINO's names for what not every processor can calculate with.
+_CAPABILITIES: dict[Precision, str] = {"bf16": "BF16", "f16": "FP16"}
 
 
 class CompiledEncoder:
@@ -216,6 +216,8 @@ class CompiledEncoder:
 
 def can_calculate_with(precision: Precision) -> bool:
     """Whether this processor can do so itself; OpenVINO would else imitate it, slowly."""
+    if precision not in _CAPABILITIES:
+        return True  # not asked, which takes a Core of its own
     capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return _CAPABILITIES[precision] in capabilities
 

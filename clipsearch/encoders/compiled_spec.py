@@ -114,7 +114,6 @@ def _read_format_1(directory: Path, content: dict[str, Any], anew: bool) -> Comp
     head = ProbabilityHead("softmax", float(content["logit_scale"]))
     context_length = int(text["max_tokens"])
     _require(directory, image["file"], text["file"], text["tokenizer"])
-    _check_numbers(preprocess, head, dim=int(content["dim"]), context_length=context_length, pad_id=int(text["pad_id"]))
     fingerprint = fingerprint_of(
         weights=[directory / image["file"], directory / text["file"]],
         tokenizer_files=[directory / text["tokenizer"]],
@@ -122,7 +121,7 @@ def _read_format_1(directory: Path, content: dict[str, Any], anew: bool) -> Comp
         settings={"type": "compiled", "context_length": context_length, "logit_scale": head.logit_scale},
         anew=anew,
     )
-    return CompiledSpec(
+    spec = CompiledSpec(
         fingerprint=fingerprint,
         dim=int(content["dim"]),
         context_length=context_length,
@@ -138,6 +137,8 @@ def _read_format_1(directory: Path, content: dict[str, Any], anew: bool) -> Comp
         # With bf16 arithmetic rows of the starter drop to a cosine of 0.994 against torch.
         precision="f32",
     )
+    _check_numbers(spec)
+    return spec
 
 
 def _read_format_2(directory: Path, content: dict[str, Any], anew: bool) -> CompiledSpec:
@@ -156,7 +157,7 @@ def _read_format_2(directory: Path, content: dict[str, Any], anew: bool) -> Comp
         raise ValueError(f"precision {spec.precision!r}")
     if not all(type(flag) is bool for flag in (spec.takes_crops, spec.pads_to_context, spec.lower_case)):
         raise TypeError("a flag is neither true nor false")
-    _check_numbers(spec.preprocess, spec.head, dim=spec.dim, context_length=spec.context_length, pad_id=spec.pad_id)
+    _check_numbers(spec)
     _require(directory, spec.image_file, spec.text_file, spec.tokenizer_file, *files)
     # OpenVINO reads the weights of image.xml from image.bin.
     weights = {str(Path(name).with_suffix(".bin")) for name in (spec.image_file, spec.text_file)}
@@ -169,19 +170,18 @@ def _read_format_2(directory: Path, content: dict[str, Any], anew: bool) -> Comp
     return spec
 
 
-def _check_numbers(
-    preprocess: Preprocess, head: ProbabilityHead, *, dim: int, context_length: int, pad_id: int
-) -> None:
+def _check_numbers(spec: CompiledSpec) -> None:
     """
     Raises:
         ValueError, TypeError: one of them can't be.
     """
-    edge = preprocess.shortest_edge
-    sizes = (preprocess.height, preprocess.width, preprocess.height if edge is None else edge, dim, context_length)
-    if not all(type(size) is int and 0 < size <= 1 << 16 for size in sizes) or context_length <= 2:
+    preprocess, head = spec.preprocess, spec.head
+    edge = preprocess.height if preprocess.shortest_edge is None else preprocess.shortest_edge
+    sizes = (preprocess.height, preprocess.width, edge, spec.dim, spec.context_length)
+    if not all(type(size) is int and 0 < size <= 1 << 16 for size in sizes) or spec.context_length <= 2:
         raise ValueError(f"sizes {sizes}")
-    if type(pad_id) is not int or not 0 <= pad_id < 1 << 31:
-        raise ValueError(f"pad_id {pad_id!r}")
+    if type(spec.pad_id) is not int or not 0 <= spec.pad_id < 1 << 31:
+        raise ValueError(f"pad_id {spec.pad_id!r}")
     if preprocess.resample not in range(6):
         raise ValueError(f"resample {preprocess.resample!r}")
     if head.kind not in ("softmax", "sigmoid"):

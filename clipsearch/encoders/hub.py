@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from clipsearch.encoders import model_files
 from clipsearch.encoders.hub_download import download_blob
-from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError
+from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError, first_line
 
 # How long the hub may take to say what a model consists of, name resolution and all retries included.
 ANSWER_TIMEOUT_S = 5.0
@@ -315,9 +315,8 @@ def _errors_of(repo_id: str, revision: str) -> Iterator[None]:
         is_local = isinstance(error, OSError) and error.errno is not None and error.filename is not None
         if is_local and not isinstance(error, HfHubHTTPError):
             raise ModelError(f"{repo_id} can't be stored: {error}") from error
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelUnavailableError(
-            f"{repo_id} can't be fetched from the hub ({reason}); when it can be reached, "
+            f"{repo_id} can't be fetched from the hub ({first_line(error)}); when it can be reached, "
             f"clipsearch model pull {repo_id} goes on where this stopped"
         ) from error
 

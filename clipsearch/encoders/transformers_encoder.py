@@ -18,7 +18,7 @@ from clipsearch.encoders.base import MIN_COSINE, ProbabilityHead
 from clipsearch.encoders.chunking import Offsets, chunk_texts, mean_of_chunks
 from clipsearch.encoders.devices import choose_device
 from clipsearch.encoders.fingerprint import fingerprint_of
-from clipsearch.errors import ModelError
+from clipsearch.errors import ModelError, first_line
 from clipsearch.preprocess import Preprocess, from_processor_config
 from clipsearch.vectors import normalise
 
@@ -277,7 +277,7 @@ def _load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
         )
     except Exception as error:  # transformers raises nearly every type for a file that does not fit
         is_misshapen = "mismatched_sizes" in str(error)
-        reason = "its weights have other shapes than its config says" if is_misshapen else _first_line(error)
+        reason = "its weights have other shapes than its config says" if is_misshapen else first_line(error)
         raise ModelError(f"{name} can't be loaded: {reason}") from error
     # Absent parameters are filled with random numbers by transformers, with no more than a log line.
     absent = sorted({*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])})
@@ -307,12 +307,8 @@ def _load_tokenizer(directory: Path, name: str) -> Any:
             return PreTrainedTokenizerFast.from_pretrained(directory, **where)
         except Exception as error:  # as above
             failure = failure or error
-    reason = _first_line(failure) if failure else "it gives no character positions, a tokenizer.json is needed"
+    reason = first_line(failure) if failure else "it gives no character positions, a tokenizer.json is needed"
     raise ModelError(f"{name}: the tokenizer can't be loaded: {reason}") from failure
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def pixel_values_of(crops: torch.Tensor, spec: Preprocess) -> torch.Tensor:
