@@ -9,24 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipsearch.encoders.compile import check_crops, compile_model
+from clipsearch.encoders.compile import check_crops
 from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.encoders.fingerprint import cache_dir
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ModelError
-from tests.encoders.tiny_models import make_clip
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    compile_model(make_clip(folder / "source"), folder / "compiled")
-    return folder / "compiled"
-
-
-@pytest.fixture
-def model(made, tmp_path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "model"))
 
 
 def rows(model: Path) -> np.ndarray:
@@ -52,18 +39,18 @@ def flip(content: bytes, place: int) -> bytes:
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
 
-def test_blobs_are_made_once_and_used_again(model):
-    expected = rows(model)
+def test_blobs_are_made_once_and_used_again(compiled_copy):
+    expected = rows(compiled_copy)
     first = blobs()
     assert len(first) == 2
     times = [path.stat().st_mtime_ns for path in first]
-    np.testing.assert_array_equal(rows(model), expected)
+    np.testing.assert_array_equal(rows(compiled_copy), expected)
     assert [path.stat().st_mtime_ns for path in blobs()] == times
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "emptied", "not ours", "no hashes", "odd hashes"])
-def test_a_damaged_blob_is_made_anew(model, damage):
-    expected = rows(model)
+def test_a_damaged_blob_is_made_anew(compiled_copy, damage):
+    expected = rows(compiled_copy)
     for path, content in blobs().items():
         hashes = path.parent / "hashes.json"
         match damage:
@@ -79,53 +66,53 @@ def test_a_damaged_blob_is_made_anew(model, damage):
                 hashes.unlink()
             case "odd hashes":
                 hashes.write_text("[" * 100_000)
-    np.testing.assert_array_equal(rows(model), expected)
+    np.testing.assert_array_equal(rows(compiled_copy), expected)
     for path, content in blobs().items():
         assert len(content) > 1000
         assert path.name in (path.parent / "hashes.json").read_text()
 
 
-def test_every_flipped_bit_is_noticed(model):
+def test_every_flipped_bit_is_noticed(compiled_copy):
     """Without the check, a bit in the weights of a blob changes rows and nothing else."""
-    expected = rows(model)
+    expected = rows(compiled_copy)
     for place in range(1, 10):
         for path, content in blobs().items():
             rewrite(path, flip(content, len(content) * place // 10))
-        np.testing.assert_array_equal(rows(model), expected)
+        np.testing.assert_array_equal(rows(compiled_copy), expected)
 
 
-def test_weights_that_a_disk_has_damaged_are_noticed_when_a_blob_is_made(model, monkeypatch):
+def test_weights_that_a_disk_has_damaged_are_noticed_when_a_blob_is_made(compiled_copy, monkeypatch):
     monkeypatch.setattr("clipsearch.encoders.fingerprint.MEMO_MIN_BYTES", 1)
-    os.utime(model / "text.bin", (1e9, 1e9))  # long enough ago for its hash to be remembered
-    rows(model)
-    rewrite(model / "text.bin", flip((model / "text.bin").read_bytes(), 1000))
-    rows(model)  # from the blobs, which are as they were
+    os.utime(compiled_copy / "text.bin", (1e9, 1e9))  # long enough ago for its hash to be remembered
+    rows(compiled_copy)
+    rewrite(compiled_copy / "text.bin", flip((compiled_copy / "text.bin").read_bytes(), 1000))
+    rows(compiled_copy)  # from the blobs, which are as they were
     shutil.rmtree(cache_dir() / "openvino")
     with pytest.raises(ModelError, match="is damaged"):
-        rows(model)
+        rows(compiled_copy)
 
 
-def test_two_that_make_the_same_blob_at_once_do_no_harm(model):
-    expected = rows(model)
+def test_two_that_make_the_same_blob_at_once_do_no_harm(compiled_copy):
+    expected = rows(compiled_copy)
     shutil.rmtree(cache_dir() / "openvino")
     before = locale.setlocale(locale.LC_CTYPE)
     found: list[np.ndarray] = []
-    threads = [threading.Thread(target=lambda: found.append(rows(model))) for _ in range(3)]
+    threads = [threading.Thread(target=lambda: found.append(rows(compiled_copy))) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(found) == 3
     assert locale.setlocale(locale.LC_CTYPE) == before
-    for each in (*found, rows(model), rows(model)):
+    for each in (*found, rows(compiled_copy), rows(compiled_copy)):
         np.testing.assert_array_equal(each, expected)
 
 
-def test_a_cache_that_can_not_be_written_is_done_without(model, monkeypatch, tmp_path):
-    expected = rows(model)
+def test_a_cache_that_can_not_be_written_is_done_without(compiled_copy, monkeypatch, tmp_path):
+    expected = rows(compiled_copy)
     (tmp_path / "in the way").touch()
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "in the way"))
-    np.testing.assert_array_equal(rows(model), expected)
+    np.testing.assert_array_equal(rows(compiled_copy), expected)
 
 
 def test_blobs_long_unused_are_deleted():
@@ -144,7 +131,7 @@ def test_blobs_long_unused_are_deleted():
     assert own.stat().st_mtime > 1e9
 
 
-def test_a_blob_is_kept_although_something_beside_it_can_not_be_deleted(model, monkeypatch):
+def test_a_blob_is_kept_although_something_beside_it_can_not_be_deleted(compiled_copy, monkeypatch):
     kept = cache_dir() / "openvino"
     kept.mkdir(parents=True)
     (kept / "2.blob").touch()
@@ -156,5 +143,5 @@ def test_a_blob_is_kept_although_something_beside_it_can_not_be_deleted(model, m
         unlink(path, **options)
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    rows(model)
+    rows(compiled_copy)
     assert len(blobs()) == 2

@@ -113,9 +113,8 @@ def test_other_weights_in_the_same_place_are_not_taken_for_those_before(tmp_path
 
 
 @pytest.mark.parametrize("fingerprint", ["../" * 21 + "a", "ab", 7])
-def test_a_fingerprint_that_is_none_is_refused(tmp_path, fingerprint):
-    compile_model(make_clip(tmp_path), tmp_path / "compiled")
-    spec = tmp_path / "compiled" / "model.json"
+def test_a_fingerprint_that_is_none_is_refused(compiled_copy, fingerprint):
+    spec = compiled_copy / "model.json"
     spec.write_text(json.dumps(json.loads(spec.read_text()) | {"fingerprint": fingerprint}))
     with pytest.raises(ModelError, match="no compiled model directory"):
         CompiledEncoder(spec.parent, name="odd")
@@ -199,14 +198,17 @@ def test_only_what_lies_in_the_model_is_blamed_on_it(tmp_path, monkeypatch, erro
     assert isinstance(caught.value, NotCompilableError) == lies_in_the_model
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on what a process may write")
 def test_a_full_disk_is_not_remembered(tmp_path, monkeypatch):
+    resource = pytest.importorskip("resource", reason="needs a limit on what a process may write")
     source = make_clip(tmp_path)
     start = subprocess.run
 
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
     def start_on_a_full_disk(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-        limited = ["prlimit", "--fsize=20000", *command]
-        return start(limited, preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN), **options)
+        return start(command, preexec_fn=limit, **options)
 
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "run", start_on_a_full_disk)
@@ -237,18 +239,17 @@ def test_what_is_half_compiled_is_deleted(tmp_path, monkeypatch, failure):
 
 
 @pytest.mark.parametrize("moment", ["while compiling", "at the end"])
-def test_of_two_processes_that_compile_at_once_the_first_one_wins(tmp_path, monkeypatch, moment):
+def test_of_two_processes_that_compile_at_once_the_first_one_wins(tmp_path, compiled_clip, monkeypatch, moment):
     source = make_clip(tmp_path)
-    compile_model(source, tmp_path / "made")
     target = compile_cache._target(source)
     remove = shutil.rmtree
 
     def finish_elsewhere() -> None:
-        shutil.copytree(tmp_path / "made", target)
+        shutil.copytree(compiled_clip, target)
         (target / "first").touch()
 
     def compile_here(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-        shutil.copytree(tmp_path / "made", command[-1], dirs_exist_ok=True)
+        shutil.copytree(compiled_clip, command[-1], dirs_exist_ok=True)
         if moment == "while compiling":
             finish_elsewhere()
         return subprocess.CompletedProcess(command, 0, "", "")

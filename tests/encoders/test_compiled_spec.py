@@ -1,27 +1,11 @@
 """What a compiled model says of itself, when it was damaged."""
 
 import json
-import shutil
-from pathlib import Path
 
 import pytest
 
-from clipsearch.encoders.compile import compile_model
 from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.errors import ModelError
-from tests.encoders.tiny_models import make_clip
-
-
-@pytest.fixture(scope="module")
-def compiled_clip(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("compiled-clip")
-    compile_model(make_clip(folder / "source"), folder / "compiled")
-    return folder / "compiled"
-
-
-@pytest.fixture
-def compiled_copy(compiled_clip, tmp_path) -> Path:
-    return Path(shutil.copytree(compiled_clip, tmp_path / "copy"))
 
 
 @pytest.mark.parametrize(
