@@ -36,10 +36,12 @@ def run_python(arguments: Sequence[str], **variables: str) -> subprocess.Complet
     )
 
 
-def start_python(arguments: Sequence[str], *, stdout: "_File", stderr: "_File") -> "subprocess.Popen[bytes]":
-    """Starts Python without input; errors as in `run_python`."""
+def start_python(
+    arguments: Sequence[str], *, stdout: "_File", stderr: "_File", stdin: "_File" = subprocess.DEVNULL, **variables: str
+) -> "subprocess.Popen[bytes]":
+    """Starts Python; variables and errors as in `run_python`."""
     return subprocess.Popen(  # noqa: S603
-        command(arguments), env=environment(), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
+        command(arguments), env=environment(**variables), stdin=stdin, stdout=stdout, stderr=stderr
     )
 
 

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch import python_process
 from clipsearch.errors import ClipSearchNotice, ImageReadError, TransientReadError
 from clipsearch.images import worker
 from clipsearch.images.decode import BYTES_A_PIXEL, DecodingLimits
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import OpenPicture, open_picture
 from clipsearch.preprocess import Preprocess
+from clipsearch.python_process import start_python
 
 # A new worker is started when so many files were read by each of those before: a handful needs only one.
 _FILES_BEFORE_NEXT = 8
@@ -219,13 +219,14 @@ class _Worker:
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
             try:
-                self._process = subprocess.Popen(  # noqa: S603
-                    python_process.command(["-m", "clipsearch.images.worker", self._options]),
-                    # One thread each: several pictures are decoded side by side.
-                    env=python_process.environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1"),
+                self._process = start_python(
+                    ["-m", "clipsearch.images.worker", self._options],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,  # what decoders print
+                    # One thread each: several pictures are decoded side by side.
+                    OPENBLAS_NUM_THREADS="1",
+                    OMP_NUM_THREADS="1",
                 )
                 worker.read_frame(self._process.stdout)  # type: ignore[arg-type]
             except (OSError, EOFError) as error:
