@@ -1,16 +1,15 @@
 """A few of each fault; `python -m tests.faults` does many."""
 
 import os
-import sys
 
 import pytest
 
+pytest.importorskip("resource", reason="kills and limits of POSIX")
+
 from tests.faults import disks, kills, snapshots, writers
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="kills and limits of POSIX")
-
 # How many in one test.
-KILLS = int(os.environ.get("CLIPSEARCH_FAULTS", "3"))
+KILLS = 3
 
 
 def test_index_killed_at_any_moment_loses_nothing(tmp_path):

@@ -1,6 +1,8 @@
 """A small catalog of coloured squares, through the same doors as a user's."""
 
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +49,18 @@ class Place(NamedTuple):
 
 def names(catalog: Catalog, words: str, top_k: int = 100) -> list[str]:
     return [Path(hit.path).stem for hit in catalog.search(words, top_k=top_k)]
+
+
+def run_with_little_room(limit: int, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    """The command line in a process whose files may not grow beyond `limit` bytes, as on a full disk."""
+    resource = pytest.importorskip("resource", reason="limits of POSIX")
+    return subprocess.run(
+        [sys.executable, "-m", "clipsearch", *map(str, arguments)],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import resource
 import shutil
 import sqlite3
 import subprocess
@@ -23,7 +22,7 @@ from clipsearch import (
 from clipsearch.errors import SchemaOutdatedError
 from clipsearch.store import Store
 from clipsearch.store.migrate import HEAD_REVISION, current_revision
-from tests.maintenance.conftest import Place, names
+from tests.maintenance.conftest import Place, names, run_with_little_room
 
 
 @pytest.fixture
@@ -78,17 +77,8 @@ def test_what_it_refuses_to_write_to(red, tmp_path):
 
 
 def test_a_full_disk_leaves_nothing_behind(filled, tmp_path):
-    def fill_disk() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-
     before = sorted(tmp_path.iterdir())
-    done = subprocess.run(
-        [sys.executable, "-m", "clipsearch", "backup", tmp_path / "b.sqlite3", "--catalog", filled.catalog],
-        preexec_fn=fill_disk,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_with_little_room(40_000, "backup", tmp_path / "b.sqlite3", "--catalog", filled.catalog)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"clipsearch: can't write the backup {tmp_path / 'b.sqlite3'}: ")
@@ -103,18 +93,8 @@ def test_a_full_disk_leaves_the_catalog_as_it_was(filled, tmp_path, room):
         limit = catalog.backup(backup).size_bytes + room
         catalog.remove_captions(["red thing number 7, of many"])
         catalog.search("red")
-
-    def fill_disk() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
     before = sorted(file.name for file in filled.catalog.iterdir())
-    done = subprocess.run(
-        [sys.executable, "-m", "clipsearch", "restore", backup, "--catalog", filled.catalog],
-        preexec_fn=fill_disk,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_with_little_room(limit, "restore", backup, "--catalog", filled.catalog)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
     assert ("can't be replaced" if room > 0 else "can't copy") in line
