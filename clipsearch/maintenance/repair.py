@@ -13,7 +13,7 @@ from clipsearch.maintenance.leftovers import remove_leftovers
 from clipsearch.maintenance.permissions import close_places
 from clipsearch.store import Kind, Store
 from clipsearch.store.connection import DATABASE_NAME
-from clipsearch.store.copies import copy_database, dated_name, prepare, replace_database, scratch_file
+from clipsearch.store.copies import dated_name, keep_copy, prepare, replace_database, scratch_file
 from clipsearch.store.integrity import Inspection
 from clipsearch.store.mending import mend_rows
 from clipsearch.store.migrate import upgrade
@@ -79,10 +79,7 @@ def _repair_file(database: Path, done: Repair) -> None:
 def _back_up(database: Path, done: Repair) -> None:
     if done.copies:  # the round before has left one
         return
-    copy = dated_name(database, "before-repair")
-    copy.touch(mode=0o600)
-    copy_database(database, copy)
-    done.copies.append(copy)
+    done.copies.append(keep_copy(database, "before-repair"))
 
 
 def _all_broken(database: Path, found: Examination) -> dict[Kind, list[int]]:

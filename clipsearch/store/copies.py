@@ -94,6 +94,23 @@ def copy_database(source: Path, target: Path) -> None:
     flush(target)
 
 
+def keep_copy(path: Path, what: str) -> Path:
+    """A copy of a database beside it, see `dated_name`: whole, or none.
+
+    Raises:
+        StoreError: it can't be made.
+    """
+    with scratch_file(path.parent) as scratch:
+        try:
+            copy_database(path, scratch)
+            kept = dated_name(path, what)
+            scratch.replace(kept)
+        except (*SQLITE_ERRORS, OSError) as error:
+            raise StoreError(f"can't keep a copy of the catalog {path}: {_reason(error)}") from error
+    flush_folder(path.parent)
+    return kept
+
+
 def check_database(path: Path) -> None:
     """
     Raises:

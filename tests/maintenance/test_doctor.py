@@ -16,7 +16,7 @@ from clipsearch import Catalog, CatalogBusyError, CatalogNotFoundError, CheckRep
 from clipsearch.errors import StoreError
 from clipsearch.maintenance import repair
 from clipsearch.store import Store
-from tests.maintenance.conftest import Place
+from tests.maintenance.conftest import Place, run_with_little_room
 
 COLOURS = ["red", "green", "blue", "yellow", "white"]
 
@@ -56,14 +56,17 @@ def assert_sound(place: Place) -> None:
     assert report.findings == (), report.findings
 
 
+def files(place: Place) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in place.catalog.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
 def mend(place: Place, *checks: str, full: bool = False) -> CheckReport:
     """Looking finds it and changes nothing; mending mends it."""
-    before = {path: path.read_bytes() for path in place.catalog.rglob("*") if path.is_file() and path.suffix != ".lock"}
+    before = files(place)
     found = check_catalog(place.catalog, full=full)
     assert wrong(found) == set(checks)
     assert not found.is_sound
-    after = {path: path.read_bytes() for path in place.catalog.rglob("*") if path.is_file() and path.suffix != ".lock"}
-    assert after == before
+    assert files(place) == before
     report = check_catalog(place.catalog, full=full, fix=True)
     assert (wrong(report), fixed(report) >= set(checks), report.is_sound) == (set(), True, True)
     assert_sound(place)
@@ -116,6 +119,17 @@ def test_broken_embeddings_are_deleted_and_made_anew(filled, kind):
     assert os.stat(copy).st_mode & 0o777 == 0o600
     with contextlib.closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT count(*) FROM image_embeddings").fetchone() == (305,)
+
+
+def test_a_disk_too_full_for_a_copy_is_told_and_nothing_is_changed(filled):
+    with sql(filled) as connection:
+        connection.execute("UPDATE image_embeddings SET embedding = x'00' WHERE embedding_id = 9")
+    before = files(filled)
+    done = run_with_little_room(40_000, "doctor", "--fix", "--catalog", filled.catalog)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert f"can't keep a copy of the catalog {filled.database}: " in done.stdout
+    assert "no unit-norm rows" in done.stdout
+    assert files(filled) == before
 
 
 def test_an_open_catalog_sees_that_embeddings_were_deleted(filled):
