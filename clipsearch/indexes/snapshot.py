@@ -111,7 +111,7 @@ def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         index.save(fresh)
-        checksum = _checksum(fresh)
+        checksum = file_checksum(fresh)
         path = index_path(folder, sidecar, checksum)
         sidecar_path(path).touch(mode=0o600)
         sidecar_path(path).write_text(json.dumps(asdict(sidecar), indent=1) + "\n", encoding="utf-8")
@@ -139,6 +139,18 @@ def remove_snapshots(folder: Path, sidecar: Sidecar, *, keep: str) -> None:
                 path.unlink()
 
 
+def read_sidecar(path: Path) -> Any:
+    """What the sidecar of the index file `path` says: any JSON.
+
+    Raises:
+        VectorIndexError: there is none, or it is no JSON.
+    """
+    try:
+        return json.loads(sidecar_path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise VectorIndexError(f"can't read the index {path}") from error
+
+
 def load_snapshot(folder: Path, expected: Sidecar, checksum: str) -> FaissIndex:
     """Opens a snapshot after checking every byte of it.
 
@@ -147,18 +159,19 @@ def load_snapshot(folder: Path, expected: Sidecar, checksum: str) -> FaissIndex:
     """
     path = index_path(folder, expected, checksum)
     try:
-        described: dict[str, Any] = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
-        if described != asdict(expected) or _checksum(path) != checksum:
-            raise VectorIndexError(f"the index {path} is damaged")
-    except (OSError, ValueError, RecursionError) as error:
+        is_right = read_sidecar(path) == asdict(expected) and file_checksum(path) == checksum
+    except (OSError, ValueError) as error:
         raise VectorIndexError(f"can't read the index {path}") from error
+    if not is_right:
+        raise VectorIndexError(f"the index {path} is damaged")
     index = FaissIndex.load(path)
     if (index.count, index.dim) != (expected.count, expected.dim):
         raise VectorIndexError(f"the index {path} is damaged")
     return index
 
 
-def _checksum(path: Path) -> str:
+def file_checksum(path: Path) -> str:
+    """blake3, hex."""
     # Read at 4 GB/s and more, which a search of the whole file would do anyway; a flipped bit is then found here
     # and not in somebody's results.
     return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()

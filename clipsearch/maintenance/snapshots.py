@@ -1,17 +1,15 @@
 """The index files that SQL names, against what SQL says."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-from blake3 import blake3
 
 from clipsearch import settings
 from clipsearch.errors import VectorIndexError
 from clipsearch.index_files import describe_snapshot, generation_of
 from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.indexes.snapshot import Sidecar, index_path, sidecar_path
+from clipsearch.indexes.snapshot import Sidecar, file_checksum, index_path, read_sidecar, sidecar_path
 from clipsearch.store import Kind, StoredModel, StoredSnapshot
 from clipsearch.store.integrity import Inspection, choose
 from clipsearch.store.reader import Reader
@@ -45,31 +43,33 @@ def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, 
             continue
         sidecar = describe_snapshot(kind, uuid, model, snapshot)
         path = index_path(settings.index_folder(directory), sidecar, snapshot.blake3)
-        fault = _find_fault(path, sidecar, snapshot)
-        if fault is None:
-            fault = _compare(FaissIndex.load(path), found, kind, model, snapshot, inspection, sample)
+        index, fault = _load(path, sidecar, snapshot)
+        if index is not None:
+            fault = _compare(index, found, kind, model, snapshot, inspection, sample)
         # Another process may have put a newer one in its place meanwhile.
         if fault is not None and reader.find_snapshot(kind, model_id=model.model_id) == snapshot:
             found.faults.append(f"the index file {path.name} {fault}")
     return found
 
 
-def _find_fault(path: Path, sidecar: Sidecar, snapshot: StoredSnapshot) -> str | None:
+def _load(path: Path, sidecar: Sidecar, snapshot: StoredSnapshot) -> tuple[FaissIndex | None, str | None]:
+    """The index, or what is wrong with its files."""
     if not path.exists():
-        return "is missing"
+        return None, "is missing"
     try:
-        if blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest() != snapshot.blake3:
-            return "is damaged: its checksum differs"
+        if file_checksum(path) != snapshot.blake3:
+            return None, "is damaged: its checksum differs"
         index = FaissIndex.load(path)
-        if (index.count, index.dim) != (sidecar.count, sidecar.dim):
-            return f"holds {index.count:,} rows of {index.dim} numbers, not {sidecar.count:,} of {sidecar.dim}"
     except (OSError, ValueError, VectorIndexError):
-        return "can't be read"
+        return None, "can't be read"
+    if (index.count, index.dim) != (sidecar.count, sidecar.dim):
+        return None, f"holds {index.count:,} rows of {index.dim} numbers, not {sidecar.count:,} of {sidecar.dim}"
     try:
-        described = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return f"has no description beside it ({sidecar_path(path).name})"
-    return None if described == asdict(sidecar) else "has a description beside it that says something else"
+        described = read_sidecar(path)
+    except VectorIndexError:
+        return None, f"has no description beside it ({sidecar_path(path).name})"
+    is_right = described == asdict(sidecar)
+    return (index, None) if is_right else (None, "has a description beside it that says something else")
 
 
 def _compare(

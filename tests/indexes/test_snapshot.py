@@ -100,7 +100,7 @@ def test_ctrl_c_leaves_no_half_written_file(folder, monkeypatch, when):
 
     with monkeypatch.context() as patched:
         if when == "save":
-            patched.setattr(snapshot, "_checksum", interrupt)
+            patched.setattr(snapshot, "file_checksum", interrupt)
         else:
             patched.setattr(Path, "replace", interrupt)
         with pytest.raises(KeyboardInterrupt):

@@ -165,7 +165,8 @@ def test_rows_that_point_at_nothing(filled):
 
 
 @pytest.mark.parametrize(
-    "region", ["header", "ids", "codes", "end", "cut off", "gone", "sidecar", "no sidecar", "other sidecar"]
+    "region",
+    ["header", "ids", "codes", "end", "cut off", "gone", "sidecar", "no sidecar", "other sidecar", "deep sidecar"],
 )
 def test_damaged_index_files_are_made_anew(filled, region):
     snapshot = filled.index_files("*-images-*.faiss")[0]
@@ -184,6 +185,8 @@ def test_damaged_index_files_are_made_anew(filled, region):
             sidecar.unlink()
         case "other sidecar":
             sidecar.write_text("{")
+        case "deep sidecar":
+            sidecar.write_text("[" * 100_000)
         case _:
             content[places[region]] ^= 8
             snapshot.write_bytes(content)
