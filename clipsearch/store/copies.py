@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite
-from clipsearch.store.migrate import upgrade
+from clipsearch.store.migrate import HEAD_REVISION, current_revision, upgrade
 
 # Row numbers of a database that takes the place of another go on so far beyond those of both: what others add between
 # the look at them and the change does not reach that.
@@ -148,9 +148,8 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
         SchemaOutdatedError: it was written by a newer version.
         StoreError: it can't be upgraded.
     """
-    copy = upgrade(fresh)
-    if copy is not None:
-        copy.unlink()
+    was_older = current_revision(fresh) != HEAD_REVISION
+    upgrade(fresh, keep_old=False)
     present = _Present(instead_of)
     try:
         with closing(open_sqlite(fresh)) as connection:
@@ -176,7 +175,7 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
     except SQLITE_ERRORS as error:
         raise StoreError(f"can't prepare {fresh}: {error}") from error
     flush(fresh)
-    return copy is not None
+    return was_older
 
 
 def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> bool:

@@ -64,11 +64,14 @@ def current_revision(database: Path) -> str | None:
     return row[0] if row else None
 
 
-def upgrade(database: Path) -> Path | None:
+def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
     """Upgrades the database to HEAD_REVISION, making it when it is new: whole, or not at all when it is interrupted.
 
+    Args:
+        keep_old: make a backup copy of an older one first.
+
     Returns:
-        The backup copy made before an old schema was changed, None when nothing had to be changed or it was new.
+        The backup copy, where one was made.
 
     Raises:
         SchemaOutdatedError: the database was written by a newer clipsearch; it is left as it is.
@@ -102,7 +105,7 @@ def upgrade(database: Path) -> Path | None:
                     f"the catalog {database.parent} was written by a newer clipsearch (schema {revision}, this one "
                     f"knows {HEAD_REVISION}): upgrade with 'pip install -U clipsearch'"
                 )
-            backup = None if revision is None else _back_up(database, revision)
+            backup = _back_up(database, revision) if keep_old and revision is not None else None
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:

@@ -257,6 +257,18 @@ def test_an_older_backup_is_upgraded(place):
     ]
 
 
+def test_an_older_backup_that_can_not_be_upgraded_leaves_nothing(place):
+    old = (Path(__file__).parents[1] / "store" / "schema_0001.sql").read_text(encoding="utf-8")
+    backup = place.catalog.parent / "old.sqlite3"
+    with contextlib.closing(sqlite3.connect(backup)) as connection:
+        connection.executescript(old)
+        connection.execute("ALTER TABLE roots ADD COLUMN volume VARCHAR")
+    place.catalog.mkdir()
+    with pytest.raises(StoreError, match="can't upgrade"):
+        restore_catalog(backup, place.catalog)
+    assert [file.name for file in place.catalog.iterdir() if file.name != "writer.lock"] == []
+
+
 def damage(file: Path, change: str) -> None:
     with contextlib.closing(sqlite3.connect(file)) as connection:
         if change == "newer":
