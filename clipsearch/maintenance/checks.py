@@ -1,12 +1,13 @@
 """Looks at everything in a catalog, also in one that can't be opened."""
 
 import os
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from clipsearch.errors import ClipSearchError, StoreError
-from clipsearch.maintenance.leftovers import find_leftovers
+from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers
 from clipsearch.maintenance.permissions import find_open_places
 from clipsearch.maintenance.snapshots import check_snapshots
 from clipsearch.settings import STARTER, expand_user
@@ -33,7 +34,7 @@ class Examination:
 
     Attributes:
         broken: row numbers of embeddings that are to be deleted, by kind.
-        leftovers: index files that nothing uses.
+        leftovers: index files that nothing uses, and half copies of the database.
         open_places: files and folders that others may use.
     """
 
@@ -61,6 +62,15 @@ def examine(directory: Path, *, full: bool) -> Examination:
     with Inspection(database) as inspection:
         if _check_file(database, inspection, found, full=full):
             _check_content(directory, inspection, found, sample=None if full else SAMPLE)
+    half_copies = find_half_copies(directory)
+    found.leftovers += half_copies
+    if half_copies:
+        found.add(
+            "warning",
+            "leftovers",
+            f"half a copy of the database is left over: {half_copies[0].name}{_and_more(half_copies)}",
+            _FIX + "they are deleted, as 'clipsearch gc' does",
+        )
     found.open_places = find_open_places(directory)
     if found.open_places:
         shown = ", ".join(str(place.relative_to(directory.parent)) for place in found.open_places[:3])
@@ -245,8 +255,8 @@ def _is_of_an_index(line: str) -> bool:
     return line.startswith(_INDEX_ONLY) or (line.startswith("row ") and "missing from index" in line)
 
 
-def _and_more(lines: list[str]) -> str:
-    return f" (and {len(lines) - 1:,} more)" if len(lines) > 1 else ""
+def _and_more(found: Sized) -> str:
+    return f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
 
 
 def _how_made_anew(kind: Kind) -> str:

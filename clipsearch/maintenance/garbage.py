@@ -7,7 +7,7 @@ from pathlib import Path
 from clipsearch import settings
 from clipsearch.errors import ClipSearchNotice, InputError, StoreError
 from clipsearch.index_files import refresh_snapshot
-from clipsearch.maintenance.leftovers import find_leftovers, named_files, remove_leftovers, size_of
+from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers, named_files, remove_leftovers, size_of
 from clipsearch.store import Garbage, Store, utc_now
 from clipsearch.types import GarbageReport
 
@@ -15,7 +15,7 @@ from clipsearch.types import GarbageReport
 def collect_garbage(
     store: Store, directory: Path, *, older_than_days: float = 0, dry_run: bool = False, wait: bool = False
 ) -> GarbageReport:
-    """Deletes what is known of files that are gone, of pictures that no file has, and index files that nothing uses.
+    """Deletes what is known of files that are gone, of pictures that no file has, and files that nothing uses.
 
     Catalogs that are open meanwhile go on giving right answers.
 
@@ -34,7 +34,8 @@ def collect_garbage(
     if dry_run:
         found = store.garbage.delete(removed_before=cutoff, dry_run=True)
         leftovers = find_leftovers(directory, store.reader)
-        freed, index_files = found.free_bytes + size_of(leftovers), len(leftovers)
+        freed = found.free_bytes + size_of((*leftovers, *find_half_copies(directory)))
+        index_files = len(leftovers)
     else:
         with store.writing(wait=wait):
             found, index_files, freed = _collect(store, directory, cutoff)
@@ -59,6 +60,7 @@ def _collect(store: Store, directory: Path, cutoff: datetime | None) -> tuple[Ga
         refresh_snapshot("images", store=store, model_id=current.model_id, folder=folder)
     still_named = named_files(directory, store.reader)
     index_files = remove_leftovers({*named, *leftovers} - still_named)
+    remove_leftovers(find_half_copies(directory))
     try:
         store.garbage.shrink()
     except StoreError as error:
@@ -67,4 +69,4 @@ def _collect(store: Store, directory: Path, cutoff: datetime | None) -> tuple[Ga
 
 
 def _size(store: Store, directory: Path) -> int:
-    return store.size_bytes + size_of(settings.index_folder(directory).glob("*"))
+    return store.size_bytes + size_of((*settings.index_folder(directory).glob("*"), *find_half_copies(directory)))

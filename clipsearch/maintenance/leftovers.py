@@ -1,4 +1,4 @@
-"""Index files that nothing uses: of snapshots that were replaced, of writers that were killed."""
+"""Files that nothing uses: of snapshots that were replaced, of writers that were killed."""
 
 import contextlib
 import time
@@ -8,6 +8,7 @@ from pathlib import Path
 from clipsearch import settings
 from clipsearch.index_files import describe_snapshot
 from clipsearch.indexes.snapshot import index_path, sidecar_path
+from clipsearch.store.copies import SCRATCH_PREFIX
 from clipsearch.store.reader import Reader
 
 # A writer names its file in SQL when it is complete: what is younger than this may be about to be named.
@@ -21,6 +22,11 @@ def find_leftovers(directory: Path, reader: Reader) -> list[Path]:
         file for pattern in ("*.faiss", "*.json", "*.new") for file in settings.index_folder(directory).glob(pattern)
     )
     return sorted(file for file in files if file not in named and _is_old(file))
+
+
+def find_half_copies(directory: Path) -> list[Path]:
+    """What a backup, a restore or a repair that was killed has left of the database beside it, sorted."""
+    return sorted(file for file in directory.glob(f"{SCRATCH_PREFIX}*.new*") if _is_old(file))
 
 
 def named_files(directory: Path, reader: Reader) -> set[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clipsearch import settings
 from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.copies import SCRATCH_PREFIX
 from clipsearch.store.lock import LOCK_NAME
 
 
@@ -35,7 +36,7 @@ def _is_own(path: Path) -> bool:
     name, database = path.name, Path(DATABASE_NAME)
     return (
         name in (LOCK_NAME, "indexes")
-        or name.startswith(".clipsearch-")
+        or name.startswith(SCRATCH_PREFIX)
         or (name.startswith(f"{database.stem}.") and database.suffix in name)
     )
 

@@ -17,6 +17,9 @@ from clipsearch.store.migrate import HEAD_REVISION, current_revision, upgrade
 # the look at them and the change does not reach that.
 _LEAP = 1_000
 
+SCRATCH_PREFIX = ".clipsearch-"
+"""How names of scratch files begin: one that a killed process has left can be told by it."""
+
 _COUNTED = ("contents", "captions", "image_embeddings", "caption_embeddings")
 _GENERATIONS = "SELECT coalesce(max(image_generation), 0), coalesce(max(caption_generation), 0) FROM models"
 
@@ -68,7 +71,7 @@ def scratch_file(folder: Path) -> Iterator[Path]:
         StoreError: it can't be made.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=".clipsearch-", suffix=".new", dir=folder)
+        handle, name = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=folder)
     except OSError as error:
         raise StoreError(f"can't write in {folder}: {error.strerror or error}") from error
     os.close(handle)

@@ -214,6 +214,16 @@ def test_left_over_index_files(filled):
     assert filled.index_files("0123*") == []
 
 
+def test_half_copies_of_the_database(filled):
+    path = filled.catalog / ".clipsearch-1.new"
+    path.touch(mode=0o600)
+    assert check_catalog(filled.catalog).findings == ()  # somebody writes it just now
+    os.utime(path, (time.time() - 3600, time.time() - 3600))
+    report = mend(filled, "leftovers")
+    assert path.name in report.findings[0].message
+    assert not path.exists()
+
+
 def test_others_may_not_read_it(filled):
     for path in (filled.catalog, filled.catalog / "indexes"):
         path.chmod(0o755)

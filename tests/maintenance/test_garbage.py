@@ -139,6 +139,23 @@ def test_index_files_that_nothing_uses_are_deleted(garbage):
     assert len(garbage.index_files()) == 1
 
 
+def test_half_copies_of_the_database_are_deleted(place):
+    """Of a backup or a restore that was killed."""
+    place.paint("red")
+    place.index()
+    killed, log, running = (place.catalog / f".clipsearch-{name}" for name in ("1.new", "1.new-wal", "2.new"))
+    for path in (killed, log, running):
+        path.write_bytes(b"x" * 1000)
+    for path in (killed, log):
+        os.utime(path, (time.time() - 3600, time.time() - 3600))
+    with place.open() as catalog:
+        for is_asked in (True, False):
+            assert killed.exists()
+            report = catalog.collect_garbage(dry_run=is_asked)
+            assert (report.index_files, report.freed_bytes >= 2000) == (0, True)
+    assert sorted(place.catalog.glob(".clipsearch-*")) == [running]
+
+
 def test_the_file_shrinks(filled):
     with contextlib.closing(sqlite3.connect(filled.database)) as connection:
         connection.execute("UPDATE files SET removed_at = '2026-01-01 00:00:00' WHERE file_id > 100")
