@@ -1,7 +1,5 @@
 """Mends what a look through a catalog has found. Every change of the database leaves a copy of it as it was."""
 
-import shutil
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,11 +63,7 @@ def _repair_file(database: Path, done: Repair) -> None:
         if not is_whole:
             fresh.unlink()
             fresh.touch(mode=0o600)
-            folder = tempfile.mkdtemp(prefix=".clipsearch-", dir=database.parent)
-            try:
-                done.saved_rows = salvage(database, fresh, folder=Path(folder))
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+            done.saved_rows = salvage(database, fresh)
         prepare(fresh, instead_of=database)
         kept = dated_name(database, "before-repair" if is_whole else "damaged")
         replace_database(database, fresh, keep_as=kept)

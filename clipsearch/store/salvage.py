@@ -9,7 +9,14 @@ from pathlib import Path
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite
-from clipsearch.store.copies import SQLITE_ERRORS, check_database, copy_database, has_sound_header, is_damage
+from clipsearch.store.copies import (
+    SQLITE_ERRORS,
+    check_database,
+    copy_database,
+    has_sound_header,
+    is_damage,
+    scratch_file,
+)
 from clipsearch.store.mending import mend_rows
 from clipsearch.store.migrate import current_revision, upgrade
 from clipsearch.store.records import utc_now
@@ -98,11 +105,8 @@ def rebuild_indexes(damaged: Path, fresh: Path) -> bool:
         return False
 
 
-def salvage(damaged: Path, fresh: Path, *, folder: Path) -> dict[str, int]:
+def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
     """Makes a new database in the empty file `fresh` of what can be read; `damaged` stays as it is.
-
-    Args:
-        folder: an empty one, for a copy to work on.
 
     Returns:
         The number of rows saved, by table.
@@ -112,7 +116,7 @@ def salvage(damaged: Path, fresh: Path, *, folder: Path) -> dict[str, int]:
     """
     upgrade(fresh)
     try:
-        with _readable(damaged, folder) as copy, closing(open_sqlite(fresh)) as connection:
+        with _readable(damaged) as copy, closing(open_sqlite(fresh)) as connection:
             # Each statement by itself: one that meets damage takes the transaction with it. Until all is there the new
             # file is worth nothing, and need not be safe.
             connection.execute("PRAGMA synchronous = OFF")
@@ -143,25 +147,26 @@ def salvage(damaged: Path, fresh: Path, *, folder: Path) -> dict[str, int]:
 
 
 @contextmanager
-def _readable(damaged: Path, folder: Path) -> Iterator[Path]:
-    """A copy that SQLite opens."""
-    copy = folder / damaged.name
-    try:
-        if not has_sound_header(damaged):
-            raise sqlite3.DatabaseError("unsupported file format")
-        copy_database(damaged, copy)
-        with closing(open_sqlite(copy)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except SQLITE_ERRORS as error:
-        if not is_damage(error):
-            raise
-        for ending in ("", "-wal"):
-            part = damaged.with_name(damaged.name + ending)
-            if part.exists():
-                shutil.copyfile(part, copy.with_name(copy.name + ending))
-        copy.with_name(copy.name + "-shm").unlink(missing_ok=True)
-        _mend_header(copy)
-    yield copy
+def _readable(damaged: Path) -> Iterator[Path]:
+    """A copy that SQLite opens; it is gone afterwards."""
+    with scratch_file(damaged.parent) as copy:
+        try:
+            if not has_sound_header(damaged):
+                raise sqlite3.DatabaseError("unsupported file format")
+            copy_database(damaged, copy)
+            with closing(open_sqlite(copy)) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except SQLITE_ERRORS as error:
+            if not is_damage(error):
+                raise
+            for ending in ("", "-wal"):
+                part, target = (path.with_name(path.name + ending) for path in (damaged, copy))
+                if part.exists():
+                    target.touch(mode=0o600)
+                    shutil.copyfile(part, target)
+            copy.with_name(copy.name + "-shm").unlink(missing_ok=True)
+            _mend_header(copy)
+        yield copy
 
 
 def _mend_header(copy: Path) -> None:
@@ -230,7 +235,7 @@ def _distrust(connection: sqlite3.Connection, schema: str) -> None:
             _run_on_all(connection, statement.format(schema), table, schema="main")
 
 
-def _last_number(connection: sqlite3.Connection, table: str, key: str, *, schema: str = "old") -> int:
+def _last_number(connection: sqlite3.Connection, table: str, key: str, *, schema: str) -> int:
     """The highest row number there may be."""
     with suppress(*SQLITE_ERRORS):
         return int(connection.execute(f"SELECT coalesce(max({key}), 0) FROM {schema}.{table}").fetchone()[0])  # noqa: S608
