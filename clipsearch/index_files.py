@@ -85,6 +85,14 @@ class CatalogIndex:
             self._last_embedding_id = rows.last_embedding_id
 
 
+def refresh_current(store: Store, folder: Path, *kinds: Kind) -> None:
+    """`refresh_snapshot` for the model in use; there is none before the first index run."""
+    current = store.reader.find_current_model()
+    if current is not None:
+        for kind in kinds:
+            refresh_snapshot(kind, store=store, model_id=current.model_id, folder=folder)
+
+
 def refresh_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> None:
     """Writes the snapshot anew when there is none or it is far behind."""
     model = _get_model(store, model_id)

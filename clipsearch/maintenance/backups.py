@@ -6,9 +6,9 @@ from pathlib import Path
 
 from clipsearch import settings
 from clipsearch.errors import CatalogNotFoundError, InputError, SchemaOutdatedError, StoreError
-from clipsearch.index_files import refresh_snapshot
+from clipsearch.index_files import refresh_current
 from clipsearch.maintenance.leftovers import named_files, remove_leftovers
-from clipsearch.store import Kind, Store
+from clipsearch.store import KINDS, Store
 from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.copies import (
     SQLITE_ERRORS,
@@ -25,8 +25,6 @@ from clipsearch.store.copies import (
 from clipsearch.store.lock import writer_lock
 from clipsearch.store.migrate import current_revision
 from clipsearch.types import BackupReport, RestoreReport
-
-_KINDS: tuple[Kind, ...] = ("images", "captions")
 
 
 def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
@@ -138,10 +136,7 @@ def _restore(source: Path, database: Path) -> RestoreReport:
 
 def _renew_index_files(store: Store, directory: Path) -> None:
     folder = settings.index_folder(directory)
-    current = store.reader.find_current_model()
-    if current is not None:
-        for kind in _KINDS:
-            refresh_snapshot(kind, store=store, model_id=current.model_id, folder=folder)
+    refresh_current(store, folder, *KINDS)
     files = {file for ending in ("faiss", "json") for file in folder.glob(f"*.{ending}")}
     remove_leftovers(files - named_files(directory, store.reader))
 

@@ -1,24 +1,20 @@
 """Mends what a look through a catalog has found. Every change of the database leaves a copy of it as it was."""
 
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsearch import settings
-from clipsearch.index_files import generation_of, refresh_snapshot, write_snapshot
+from clipsearch.index_files import generation_of, refresh_current, write_snapshot
 from clipsearch.maintenance.checks import Examination
 from clipsearch.maintenance.leftovers import remove_leftovers
 from clipsearch.maintenance.permissions import close_places
-from clipsearch.store import Kind, Store
+from clipsearch.store import KINDS, Kind, Store
 from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.copies import dated_name, keep_copy, prepare, replace_database, scratch_file
 from clipsearch.store.integrity import Inspection
 from clipsearch.store.mending import mend_rows
 from clipsearch.store.migrate import upgrade
 from clipsearch.store.salvage import rebuild_indexes, salvage
-
-_KINDS: tuple[Kind, ...] = ("images", "captions")
-
 
 _ALL_CONTENT = {"pages", "database indexes"}
 _ROWS = {"rows", "embeddings"}
@@ -44,12 +40,12 @@ def repair(directory: Path, found: Examination, done: Repair) -> None:
     database = directory / DATABASE_NAME
     if checks & _ALL_CONTENT:
         _repair_file(database, done)
-        mend_rows(database, _all_broken(database, Examination()))
     elif "schema" in checks:
         copy = upgrade(database)
         done.copies += [copy] if copy is not None else []
-    elif checks & _ROWS:
-        _back_up(database, done)
+    elif checks & _ROWS and not done.copies:  # else the round before has left one
+        done.copies.append(keep_copy(database, "before-repair"))
+    if checks & (_ALL_CONTENT | _ROWS):
         mend_rows(database, _all_broken(database, found))
     if checks & (_ALL_CONTENT | _ROWS | {"snapshots"}):
         _renew_snapshots(directory)
@@ -70,28 +66,19 @@ def _repair_file(database: Path, done: Repair) -> None:
         done.copies.append(kept)
 
 
-def _back_up(database: Path, done: Repair) -> None:
-    if done.copies:  # the round before has left one
-        return
-    done.copies.append(keep_copy(database, "before-repair"))
-
-
 def _all_broken(database: Path, found: Examination) -> dict[Kind, list[int]]:
     """Those that were found, and what a sample may have missed."""
     with Inspection(database) as inspection:
         return {
             kind: sorted({*found.broken.get(kind, ()), *inspection.check_embeddings(kind, sample=None).broken})
-            for kind in _KINDS
+            for kind in KINDS
         }
 
 
 def _renew_snapshots(directory: Path) -> None:
     folder = settings.index_folder(directory)
-    with closing(Store(directory)) as store:
-        current = store.reader.find_current_model()
+    with Store(directory) as store:
         for kind, model, snapshot in store.reader.list_snapshots():
             if snapshot.generation == generation_of(model, kind):
                 write_snapshot(kind, store=store, model_id=model.model_id, folder=folder)
-        if current is not None:
-            for kind in _KINDS:
-                refresh_snapshot(kind, store=store, model_id=current.model_id, folder=folder)
+        refresh_current(store, folder, *KINDS)

@@ -11,11 +11,11 @@ from clipsearch.store.migrate import open_file
 from clipsearch.store.reader import Reader
 from clipsearch.store.records import (
     GONE_BEFORE,
+    KINDS,
     SEEN,
     ContentRecord,
     EmbeddingRows,
     FileRecord,
-    Garbage,
     Kind,
     KnownFile,
     Scope,
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GONE_BEFORE",
+    "KINDS",
     "SEEN",
     "ContentRecord",
     "EmbeddingRows",
     "FileRecord",
-    "Garbage",
     "Kind",
     "KnownFile",
     "Scope",
@@ -132,11 +132,6 @@ class Store:
             if found is None:
                 connection.execute(insert(tables.catalog).values(catalog_id=1, uuid=made, created_at=utc_now()))
         return found or made
-
-    @property
-    def path(self) -> Path:
-        """The SQLite file."""
-        return self._path
 
     @property
     def size_bytes(self) -> int:

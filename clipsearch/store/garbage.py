@@ -10,16 +10,16 @@ from clipsearch.errors import StoreError
 from clipsearch.store import tables
 from clipsearch.store.connection import open_sqlite
 from clipsearch.store.database import Database
-from clipsearch.store.records import Garbage
+from clipsearch.types import GarbageReport
 
 
 class GarbageStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def delete(self, *, removed_before: datetime | None = None, dry_run: bool = False) -> Garbage:
+    def delete(self, *, removed_before: datetime | None = None, dry_run: bool = False) -> GarbageReport:
         """Deletes files marked as gone, contents that no file has, their embeddings of all models, and roots that were
-        given up and are empty: all or nothing.
+        given up and are empty: all or nothing. What the database file has free since counts as freed.
 
         Args:
             removed_before: files marked later than this stay; None: none do.
@@ -52,10 +52,18 @@ class GarbageStore:
             for kind, generation in (("images", model.c.image_generation), ("captions", model.c.caption_generation)):
                 current = select(generation).where(model.c.model_id == snapshot.c.model_id).scalar_subquery()
                 connection.execute(delete(snapshot).where(snapshot.c.kind == kind, snapshot.c.generation != current))
-            found = Garbage(files, pictures, embeddings, roots, free_bytes() - free_before)
+            freed_bytes = free_bytes() - free_before
             if dry_run:
                 connection.rollback()
-        return found
+        return GarbageReport(
+            files=files,
+            pictures=pictures,
+            embeddings=embeddings,
+            folders=roots,
+            index_files=0,
+            freed_bytes=freed_bytes,
+            is_dry_run=dry_run,
+        )
 
     def shrink(self) -> None:
         """Gives the space of what was deleted back to the disk.

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["images", "captions"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # Marks of a file that was listed, see `PictureStore.files_besides`: it was there before, or it had been gone.
 SEEN = 1
@@ -115,22 +116,3 @@ class StoredSnapshot:
     row_count: int
     generation: int
     last_embedding_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Garbage:
-    """What was deleted of what nothing points at.
-
-    Attributes:
-        files: rows of files that were gone.
-        pictures: contents that no file had.
-        embeddings: of those contents, of all models.
-        folders: roots that were given up and had no files left.
-        free_bytes: of the database file, free for use since.
-    """
-
-    files: int
-    pictures: int
-    embeddings: int
-    folders: int
-    free_bytes: int
