@@ -19,6 +19,7 @@ from clipsearch.store.copies import (
     flush_folder,
     is_damage,
     prepare,
+    reason_of,
     replace_database,
     scratch_file,
 )
@@ -57,7 +58,7 @@ def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = Fals
                 raise StoreError(
                     f"the catalog {directory} is damaged, nothing was backed up: 'clipsearch doctor' says more"
                 ) from error
-            raise StoreError(f"can't write the backup {target}: {_reason(error)}") from error
+            raise StoreError(f"can't write the backup {target}: {reason_of(error)}") from error
     flush_folder(target.parent)
     return BackupReport(path=str(target), size_bytes=size_bytes, pictures=pictures, captions=captions)
 
@@ -107,7 +108,7 @@ def _restore(source: Path, database: Path) -> RestoreReport:
         try:
             copy_database(source, scratch)
         except (*SQLITE_ERRORS, OSError) as error:
-            raise StoreError(f"can't copy {source} to {database.parent}: {_reason(error)}") from error
+            raise StoreError(f"can't copy {source} to {database.parent}: {reason_of(error)}") from error
         try:
             check_database(scratch)
         except StoreError as error:
@@ -188,7 +189,3 @@ def _remove_folder(place: Path) -> None:
     for file in place.iterdir():
         file.unlink()
     place.rmdir()
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -19,9 +19,10 @@ def find_open_places(directory: Path) -> list[Path]:
     if os.name != "posix":
         return []
     folder = settings.index_folder(directory)
-    own = [path for path in directory.iterdir() if _is_own(path)]
+    there = list(directory.iterdir())
+    own = [path for path in there if _is_own(path)]
     places = [*own, *(folder.iterdir() if folder.is_dir() else ())]
-    if len(own) == len(list(directory.iterdir())):
+    if len(own) == len(there):
         places.append(directory)
     return sorted(place for place in places if _is_open(place))
 
@@ -35,7 +36,8 @@ def close_places(places: list[Path]) -> None:
 def _is_own(path: Path) -> bool:
     name, database = path.name, Path(DATABASE_NAME)
     return (
-        name in (LOCK_NAME, "indexes")
+        name == LOCK_NAME
+        or path == settings.index_folder(path.parent)
         or name.startswith(SCRATCH_PREFIX)
         or (name.startswith(f"{database.stem}.") and database.suffix in name)
     )

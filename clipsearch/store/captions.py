@@ -8,7 +8,7 @@ from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from clipsearch.store import tables
-from clipsearch.store.connection import IN_LIMIT
+from clipsearch.store.connection import parts
 from clipsearch.store.database import Database
 from clipsearch.store.records import utc_now
 from clipsearch.vectors import to_bytes
@@ -60,8 +60,7 @@ class CaptionStore:
         """Texts by id; ids that are gone are left out."""
         found: dict[int, str] = {}
         with self._database.read() as connection:
-            for start in range(0, len(caption_ids), IN_LIMIT):
-                part = caption_ids[start : start + IN_LIMIT]
+            for part in parts(caption_ids):
                 rows = connection.execute(
                     select(tables.captions.c.caption_id, tables.captions.c.text).where(
                         tables.captions.c.caption_id.in_(part)

@@ -2,16 +2,26 @@
 
 import os
 import sqlite3
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
+
+_Value = TypeVar("_Value")
 
 DATABASE_NAME = "catalog.sqlite3"
 
 # Parameters of one IN (...): SQLite allows 32,766. Source: https://sqlite.org/limits.html
-IN_LIMIT = 10_000
+_IN_LIMIT = 10_000
 
 # How long one process waits for another to finish its transaction.
 BUSY_TIMEOUT_S = 30.0
+
+
+def parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
+    """No more at once than one IN (...) takes."""
+    for start in range(0, len(values), _IN_LIMIT):
+        yield values[start : start + _IN_LIMIT]
 
 
 def open_sqlite(path: Path) -> sqlite3.Connection:

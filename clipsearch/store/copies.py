@@ -1,5 +1,6 @@
 """Copies of a whole database, and a copy put back in its place, while others may have it open."""
 
+import itertools
 import os
 import sqlite3
 import tempfile
@@ -29,6 +30,11 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What Python raises when SQLite fails: its messages may name what is damaged."""
+
+
+def reason_of(error: Exception) -> str:
+    """In the system's words, without the name of a file, or in SQLite's."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def is_damage(error: BaseException) -> bool:
@@ -109,7 +115,7 @@ def keep_copy(path: Path, what: str) -> Path:
             kept = dated_name(path, what)
             scratch.replace(kept)
         except (*SQLITE_ERRORS, OSError) as error:
-            raise StoreError(f"can't keep a copy of the catalog {path}: {_reason(error)}") from error
+            raise StoreError(f"can't keep a copy of the catalog {path}: {reason_of(error)}") from error
     flush_folder(path.parent)
     return kept
 
@@ -181,14 +187,11 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
     return was_older
 
 
-def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> bool:
+def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> None:
     """Puts the content of `fresh` in the place of that of `path`, all or nothing, and keeps the latter as `keep_as`.
 
     Who has it open sees the new content from the next transaction on. Only where the file is so damaged that SQLite
     can't write it, it is moved aside, and `fresh` to its place.
-
-    Returns:
-        Whether it was moved aside.
 
     Raises:
         StoreError: it can't be done, for want of room say; all is as it was.
@@ -211,10 +214,8 @@ def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> bool:
                 move_aside(keep_as, path)
                 raise
             flush_folder(path.parent)
-            return True
     except (*SQLITE_ERRORS, OSError) as error:
-        raise StoreError(f"the catalog {path} can't be replaced: {_reason(error)}") from error
-    return False
+        raise StoreError(f"the catalog {path} can't be replaced: {reason_of(error)}") from error
 
 
 def move_aside(path: Path, target: Path) -> None:
@@ -245,12 +246,9 @@ def flush_folder(folder: Path) -> None:
 def dated_name(path: Path, what: str) -> Path:
     """A free name beside a database for a copy of it, with the local time in it."""
     when = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    for number in range(1, 1_000):
-        more = f"-{number}" if number > 1 else ""
-        found = path.with_name(f"{path.stem}.{what}-{when}{more}{path.suffix}")
-        if not found.exists():
-            return found
-    raise StoreError(f"there are too many copies beside {path}")
+    endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    names = (path.with_name(f"{path.stem}.{what}-{when}{ending}{path.suffix}") for ending in endings)
+    return next(name for name in names if not name.exists())
 
 
 class _Present:
@@ -287,7 +285,3 @@ def _remove(path: Path) -> None:
     for ending in ("", "-journal", "-wal", "-shm"):
         with suppress(OSError):
             path.with_name(path.name + ending).unlink()
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

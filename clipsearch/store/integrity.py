@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
-from clipsearch.store.connection import IN_LIMIT, open_sqlite
+from clipsearch.store.connection import open_sqlite, parts
 from clipsearch.store.copies import SQLITE_ERRORS, has_sound_header, is_damage
 from clipsearch.store.records import Kind
 from clipsearch.vectors import from_bytes
@@ -154,8 +154,7 @@ class Inspection:
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """(row numbers, embeddings (n, dim)) in parts; rows of another length are left out."""
         table, _ = _TABLES[kind]
-        for start in range(0, len(numbers), IN_LIMIT):
-            part = numbers[start : start + IN_LIMIT].tolist()
+        for part in parts(numbers.tolist()):
             rows = self._rows(
                 f"SELECT embedding_id, embedding FROM {table} WHERE embedding_id IN "  # noqa: S608
                 f"({','.join('?' * len(part))}) AND typeof(embedding) = 'blob' AND length(embedding) = ? "

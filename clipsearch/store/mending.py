@@ -10,7 +10,6 @@ from clipsearch.store.connection import open_sqlite
 from clipsearch.store.integrity import NO_TEXT, is_text
 from clipsearch.store.records import Kind
 
-# No file has this size: the next run takes it for changed.
 _TEXTS = (
     f"DELETE FROM captions WHERE {NO_TEXT.format('text')}",  # noqa: S608 (its embeddings go with what points at nothing)
     f"UPDATE contents SET format = '' WHERE {NO_TEXT.format('format')}",  # noqa: S608
@@ -18,6 +17,7 @@ _TEXTS = (
     f"UPDATE files SET skip_reason = NULL WHERE {NO_TEXT.format('skip_reason')}",  # noqa: S608
 )
 
+# No file has this size: the next run takes it for changed.
 _READ_AGAIN = (
     "UPDATE files SET content_id = NULL, size_bytes = -1, mtime_ns = -1, "
     "skip_reason = 'to be read again: what was known of it was broken' "
@@ -59,11 +59,10 @@ def mend_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) ->
             connection.execute(_READ_AGAIN)
             for kind, (table, is_orphan) in _EMBEDDINGS.items():
                 deleted = connection.execute(f"DELETE FROM {table} WHERE {is_orphan}").rowcount  # noqa: S608
-                for number in (broken or {}).get(kind, ()):
-                    deleted += connection.execute(
-                        f"DELETE FROM {table} WHERE embedding_id = ?",  # noqa: S608
-                        (number,),
-                    ).rowcount
+                deleted += connection.executemany(
+                    f"DELETE FROM {table} WHERE embedding_id = ?",  # noqa: S608
+                    [(number,) for number in (broken or {}).get(kind, ())],
+                ).rowcount
                 if deleted:
                     connection.execute(_GROWN[kind])
             connection.execute(f"DELETE FROM snapshots WHERE {_MODELS}")  # noqa: S608

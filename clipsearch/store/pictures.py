@@ -1,7 +1,7 @@
 """Files, and the contents those files have."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
-from clipsearch.store.connection import IN_LIMIT
+from clipsearch.store.connection import parts
 from clipsearch.store.database import Database
 from clipsearch.store.records import (
     GONE_BEFORE,
@@ -32,8 +32,8 @@ class PictureStore:
         """Those of the paths that earlier runs knew, those that were gone included."""
         known: dict[str, KnownFile] = {}
         with self._database.read() as connection:
-            for start in range(0, len(relative_paths), IN_LIMIT):
-                paths = {os.fsencode(path): path for path in relative_paths[start : start + IN_LIMIT]}
+            for part in parts(relative_paths):
+                paths = {os.fsencode(path): path for path in part}
                 # As text and as plain rows: asked for every file in every run. Only question marks are filled in.
                 rows = connection.exec_driver_sql(
                     "SELECT relative_path, file_id, size_bytes, mtime_ns, content_id, skip_reason, "  # noqa: S608
@@ -66,11 +66,11 @@ class PictureStore:
         file = tables.files
         with self._database.read() as connection:
             contents: dict[int, int | None] = {}
-            for part in _parts(file_ids):
+            for part in parts(file_ids):
                 rows = connection.execute(select(file.c.file_id, file.c.content_id).where(file.c.file_id.in_(part)))
                 contents.update({row[0]: row[1] for row in rows})
             kept: set[int] = set()
-            for part in _parts([content_id for content_id in contents.values() if content_id is not None]):
+            for part in parts([content_id for content_id in contents.values() if content_id is not None]):
                 others = connection.execute(
                     select(file.c.content_id, file.c.file_id).where(
                         file.c.content_id.in_(part), file.c.removed_at.is_(None)
@@ -125,7 +125,7 @@ class PictureStore:
 
     def _set_removed(self, file_ids: Iterable[int], removed_at: datetime | None) -> None:
         with self._database.write() as connection:
-            for part in _parts(list(file_ids)):
+            for part in parts(list(file_ids)):
                 connection.execute(
                     update(tables.files).where(tables.files.c.file_id.in_(part)).values(removed_at=removed_at)
                 )
@@ -152,11 +152,6 @@ def _is_in(scope: Scope) -> ColumnElement[bool]:
     # "0" is the character after "/".
     first, end = f"{scope.subfolder}/", f"{scope.subfolder}0"
     return and_(is_there, file.c.relative_path > first, file.c.relative_path < end)
-
-
-def _parts(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(numbers), IN_LIMIT):
-        yield numbers[start : start + IN_LIMIT]
 
 
 def _content_ids(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clipsearch.errors import StoreError
-from clipsearch.store.connection import IN_LIMIT, open_sqlite
+from clipsearch.store.connection import open_sqlite, parts
 from clipsearch.store.records import EmbeddingRows, Kind, StoredModel, StoredSnapshot
 from clipsearch.vectors import from_bytes
 
@@ -90,9 +90,9 @@ class Reader:
         """Absolute paths of the files that have each content, sorted; files that are gone and contents without any are
         left out."""
         found: dict[int, list[str]] = {}
-        for start in range(0, len(content_ids), IN_LIMIT):
-            part = [int(content_id) for content_id in content_ids[start : start + IN_LIMIT]]
-            for content_id, folder, relative in self._rows(_PATHS.format(",".join("?" * len(part))), *part):
+        for part in parts(content_ids):
+            numbers = [int(content_id) for content_id in part]
+            for content_id, folder, relative in self._rows(_PATHS.format(",".join("?" * len(numbers))), *numbers):
                 path = os.path.join(os.fsdecode(folder), os.fsdecode(relative))  # noqa: PTH118
                 found.setdefault(content_id, []).append(path)
         return {content_id: sorted(paths) for content_id, paths in found.items()}
