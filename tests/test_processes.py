@@ -6,33 +6,15 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from clipsearch import Catalog, CatalogBusyError
 from clipsearch.store import Store
+from tests.faults.checks import squares, start_index
 
 COMMAND = [sys.executable, "-m", "clipsearch"]
 LIMIT_S = 120
-
-
-def squares(folder: Path, count: int) -> Path:
-    folder.mkdir(exist_ok=True)
-    for number in range(count):
-        colour = (number % 256, number // 256 * 40, 255 - number % 256)
-        Image.new("RGB", (64, 48), colour).save(folder / f"{number:04}.png")
-    return folder
-
-
-def index(catalog: Path, photos: Path, *options: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [*COMMAND, "index", str(photos), "--catalog", str(catalog), "--model", "starter", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 @pytest.fixture
@@ -68,7 +50,7 @@ def test_a_second_writer_waits_when_it_is_told_to(tmp_path):
     photos = squares(tmp_path / "photos", 3)
     store = Store(tmp_path / "catalog", create=True)
     with store.writing():
-        waiting = index(tmp_path / "catalog", photos, "--wait")
+        waiting = start_index(tmp_path / "catalog", photos, "--wait")
         line = waiting.stderr.readline()
         assert "waiting for it" in line
         assert waiting.poll() is None
@@ -81,7 +63,7 @@ def test_a_second_writer_waits_when_it_is_told_to(tmp_path):
 def test_a_killed_writer_leaves_no_lock(tmp_path):
     photos = squares(tmp_path / "photos", 400)
     Store(tmp_path / "catalog", create=True).close()
-    running = index(tmp_path / "catalog", photos)
+    running = start_index(tmp_path / "catalog", photos)
     with contextlib.closing(Store(tmp_path / "catalog")) as store:
         while store.pictures.counts()[0] == 0 and running.poll() is None:
             time.sleep(0.02)
@@ -99,7 +81,7 @@ def test_queries_while_another_process_indexes_see_one_consistent_state(tmp_path
     first = squares(tmp_path / "first", 1)
     with Catalog.open(tmp_path / "catalog", model="starter", create=True) as catalog:
         catalog.index(first)
-        running = index(tmp_path / "catalog", photos)
+        running = start_index(tmp_path / "catalog", photos)
         seen = [1]
         try:
             while running.poll() is None:

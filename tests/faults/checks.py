@@ -78,10 +78,16 @@ def stored_contents(catalog: Path) -> set[bytes]:
     return {row[0] for row in rows}
 
 
-def check(catalog: Path, outcome: Outcome, *, before: set[bytes] = frozenset()) -> None:
-    """Holds a catalog against what was stored in it `before` the fault, and its answers against a plain scan."""
+def check(catalog: Path, outcome: Outcome, *, before: set[bytes] = frozenset(), expected: int | None = None) -> None:
+    """Holds a catalog against what was stored in it `before` the fault, and its answers against a plain scan.
+
+    Args:
+        expected: pictures that must be stored now.
+    """
     now = stored_contents(catalog)
     outcome.lost += len(before - now)
+    if expected is not None and len(now) != expected:
+        outcome.broken.append(f"{len(now)} of {expected} pictures are stored")
     database = catalog / DATABASE_NAME
     if not database.exists():
         return

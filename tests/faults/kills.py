@@ -31,10 +31,7 @@ def kill_index(scratch: Path, *, kills: int, seed: int = 1) -> Outcome:
     if running.wait(300) != 0:
         outcome.broken.append(f"the last run fails: {running.stderr.read()[-200:]}")
     running.communicate()
-    check(catalog, outcome)
-    missing = _PICTURES - len(stored_contents(catalog))
-    if missing:
-        outcome.broken.append(f"{missing} pictures are missing in the end")
+    check(catalog, outcome, expected=_PICTURES)
     return outcome
 
 
