@@ -16,6 +16,21 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
+@pytest.fixture
+def colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models of colours under any name that begins with "colours"."""
+    from clipsearch.encoders import load
+    from tests.fakes import ColourEncoder
+
+    def load_colours(name: str, **options: object) -> object:
+        if name.startswith("colours"):
+            return ColourEncoder(name)
+        return load_encoder(name, **options)
+
+    load_encoder = load.load_encoder
+    monkeypatch.setattr(load, "load_encoder", load_colours)
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return Path(__file__).resolve().parents[1]

@@ -140,19 +140,6 @@ def test_indexing_again_rename_copy_delete_embed_nothing(tmp_path):
         assert str(photos / "food" / "pizza.jpg") not in [hit.path for hit in catalog.search("pizza", top_k=100)]
 
 
-@pytest.fixture
-def colours(monkeypatch):
-    """Models of colours under any name that begins with "colours"."""
-
-    def load_colours(name: str, **options):
-        if name.startswith("colours"):
-            return ColourEncoder(name)
-        return load_encoder(name, **options)
-
-    load_encoder = load.load_encoder
-    monkeypatch.setattr(load, "load_encoder", load_colours)
-
-
 def squares(folder: Path, *names: str) -> Path:
     folder.mkdir(exist_ok=True)
     for number, colour in enumerate(names):

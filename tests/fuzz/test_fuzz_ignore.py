@@ -78,7 +78,7 @@ def test_no_pattern_takes_long(parts: list[str], path: str, tmp_path: Path) -> N
     assert time.process_time() - start < 2
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="asks git")
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 @examples(100)
 @given(lines=st.lists(PATTERNS, min_size=1, max_size=4), paths=st.lists(PATHS, min_size=1, max_size=6))
 def test_the_answers_are_those_of_git(lines: list[str], paths: list[list[str]], tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """A small catalog of coloured squares, through the same doors as a user's."""
 
+import contextlib
 import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,17 +64,35 @@ def run_with_little_room(limit: int, *arguments: object) -> "subprocess.Complete
     )
 
 
+@contextlib.contextmanager
+def another_process(catalog: Path, shown: str) -> Iterator[Callable[[], str]]:
+    """Has the catalog open, and says whenever it is asked what `shown` gives of `index` and `paths`, by content."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom clipsearch import Catalog\n"
+        "with Catalog.open(sys.argv[1]) as catalog:\n"
+        "    for line in sys.stdin:\n"
+        "        index, paths = catalog._index('images'), catalog._store.reader.paths(range(5000))\n"
+        f"        print({shown}, flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, catalog], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+
+        def ask() -> str:
+            other.stdin.write("\n")
+            other.stdin.flush()
+            return other.stdout.readline().strip()
+
+        try:
+            yield ask
+        finally:
+            other.stdin.close()
+
+
 @pytest.fixture
-def colours(monkeypatch):
-    """Models of colours under any name that begins with "colours"."""
-
-    def load_colours(name: str, **options):
-        if name.startswith("colours"):
-            return ColourEncoder(name)
-        return load_encoder(name, **options)
-
-    load_encoder, is_here = load.load_encoder, checks._is_here
-    monkeypatch.setattr(load, "load_encoder", load_colours)
+def colours(colours, monkeypatch):
+    """Their files are here, too."""
+    is_here = checks._is_here
     monkeypatch.setattr(checks, "_is_here", lambda name: name.startswith("colours") or is_here(name))
 
 
@@ -84,7 +103,7 @@ def place(tmp_path, colours) -> Place:
 
 
 @pytest.fixture(scope="session")
-def _many(tmp_path_factory) -> Path:
+def _many(tmp_path_factory) -> Place:
     """Five pictures with names, 300 in shades of grey, and 300 captions: a database of some pages a table."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(load, "load_encoder", lambda name, **options: ColourEncoder(name))
@@ -96,14 +115,14 @@ def _many(tmp_path_factory) -> Path:
         made.index()
         with made.open() as catalog:
             catalog.add_captions([f"red thing number {number}, of many" for number in range(300)])
-    return made.catalog.parent, made.photos
+    return made
 
 
 @pytest.fixture
 def filled(_many, tmp_path, colours) -> Place:
     """A copy of that catalog to be damaged; the pictures stay where they were."""
-    shutil.copytree(_many[0] / "catalog", tmp_path / "catalog")
-    return Place(tmp_path / "catalog", _many[1])
+    shutil.copytree(_many.catalog, tmp_path / "catalog")
+    return Place(tmp_path / "catalog", _many.photos)
 
 
 @pytest.fixture

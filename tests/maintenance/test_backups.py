@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +20,7 @@ from clipsearch import (
 from clipsearch.errors import SchemaOutdatedError
 from clipsearch.store import Store
 from clipsearch.store.migrate import HEAD_REVISION, current_revision
-from tests.maintenance.conftest import Place, names, run_with_little_room
+from tests.maintenance.conftest import Place, another_process, names, run_with_little_room
 
 
 @pytest.fixture
@@ -172,28 +170,12 @@ def test_another_process_goes_on_with_the_restored_content(red):
     place, backup = red
     place.paint("blue")
     place.index()
-    code = (
-        "import sys\nfrom clipsearch import Catalog\n"
-        "with Catalog.open(sys.argv[1]) as catalog:\n"
-        "    for line in sys.stdin:\n"
-        "        index = catalog._index('images')\n"
-        "        print(index.count, len(catalog._store.reader.paths(range(5000))), flush=True)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, place.catalog], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-
-        def ask() -> str:
-            other.stdin.write("\n")
-            other.stdin.flush()
-            return other.stdout.readline().strip()
-
+    with another_process(place.catalog, "index.count, len(paths)") as ask:
         assert ask() == "2 2"
         restore_catalog(backup, place.catalog)
         assert ask() == "1 1"
         place.index()
         assert ask() == "2 2"
-        other.stdin.close()
 
 
 def test_reads_during_a_restore_meet_no_error(red):

@@ -4,15 +4,13 @@ import contextlib
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import time
 
 import pytest
 
 from clipsearch import CatalogBusyError, InputError
 from clipsearch.store import Store
-from tests.maintenance.conftest import names, run_with_little_room
+from tests.maintenance.conftest import another_process, names, run_with_little_room
 
 
 def rows(place, table: str) -> int:
@@ -72,28 +70,12 @@ def test_an_open_catalog_gives_right_answers_right_after(garbage):
 
 
 def test_another_process_that_has_it_open_gives_right_answers(garbage):
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom clipsearch import Catalog\n"
-        "with Catalog.open(sys.argv[1]) as catalog:\n"
-        "    for line in sys.stdin:\n"
-        "        index = catalog._index('images')\n"
-        "        print(index.count, *sorted(Path(p).stem for f in catalog._store.reader.paths(range(99)).values() "
-        "for p in f), flush=True)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, garbage.catalog], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-
-        def ask() -> str:
-            other.stdin.write("\n")
-            other.stdin.flush()
-            return other.stdout.readline().strip()
-
+    shown = "index.count, *sorted(Path(path).stem for files in paths.values() for path in files)"
+    with another_process(garbage.catalog, shown) as ask:
         assert ask() == "5 green red white"  # what is gone has no path
         with garbage.open() as catalog:
             catalog.collect_garbage()
         assert ask() == "3 green red white"
-        other.stdin.close()
 
 
 def test_what_went_lately_can_be_kept(garbage):
