@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -98,12 +99,13 @@ class CompiledEncoder:
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
         if self._text_request is None:
-            import_openvino()
-            # Tokenizer and model take a tenth of a second each, without Python: at the same time.
+            kept = self._find_blob("text")
+            # Tokenizer and model take a tenth of a second each: at the same time. But the tokenizer keeps Python to
+            # itself, so that the search for the blob, which comes back to Python, would wait for it.
             with ThreadPoolExecutor(1) as pool:
-                loading = pool.submit(self._open_text_request)
+                loading = pool.submit(self._open_text_request, kept)
                 self._open_tokenizer()
-                loading.result()
+                self._text_request = loading.result()
         tokenizer = self._open_tokenizer()
         chunks = chunk_texts(
             [text.lower() for text in texts] if self.spec.lower_case else texts,
@@ -139,9 +141,8 @@ class CompiledEncoder:
         inputs = {"input_ids": input_ids}
         if not self.spec.pads_to_context:
             inputs["attention_mask"] = attention_mask
-        request = self._open_text_request()
-        request.infer(inputs)
-        found = np.array(request.get_output_tensor(0).data, dtype=np.float32)
+        self._text_request.infer(inputs)
+        found = np.array(self._text_request.get_output_tensor(0).data, dtype=np.float32)
         if found.shape != (len(texts), self.dim):
             raise ModelError(f"the text model of {self.name} gave rows of shape {found.shape}, not (…, {self.dim})")
         return found
@@ -168,35 +169,44 @@ class CompiledEncoder:
         if self._image_queue is None:
             path = self._directory / self.spec.image_file
             model = path if self.spec.takes_crops else _with_preprocessing(path, self.preprocess)
-            self._image_queue = import_openvino().AsyncInferQueue(self._load("image", model, "THROUGHPUT"))
+            compiled = self._load("image", model, "THROUGHPUT", self._find_blob("image"))
+            self._image_queue = import_openvino().AsyncInferQueue(compiled)
         return self._image_queue
 
-    def _open_text_request(self) -> Any:
-        if self._text_request is None:
-            path = self._directory / self.spec.text_file
-            self._text_request = self._load("text", path, "LATENCY").create_infer_request()
-        return self._text_request
+    def _open_text_request(self, kept: Path | None) -> Any:
+        return self._load("text", self._directory / self.spec.text_file, "LATENCY", kept).create_infer_request()
 
-    def _load(self, part: str, model: Any, hint: str) -> Any:
-        """`model`: a path, or a model in memory. What OpenVINO makes of it for this processor is kept in the cache."""
+    @cached_property
+    def _precision(self) -> Precision:
+        return self.spec.precision if can_calculate_with(self.spec.precision) else "f32"
+
+    def _blob_folder(self, part: str) -> BlobFolder:
+        version = import_openvino().__version__
+        return BlobFolder(self.fingerprint, part, str(self._directory), self._precision, version)
+
+    def _find_blob(self, part: str) -> Path | None:
+        """The folder with what OpenVINO has made of a model for this processor; None when there is none."""
+        if self._keep_compiled:
+            with contextlib.suppress(OSError):
+                return self._blob_folder(part).find()
+        return None
+
+    def _load(self, part: str, model: Any, hint: str, kept: Path | None) -> Any:
+        """`model`: a path, or a model in memory. `kept`: from `_find_blob`; it is made when there is none."""
         with _one_at_a_time:
-            return self._compile(part, model, hint)
+            return self._compile(part, model, hint, kept)
 
-    def _compile(self, part: str, model: Any, hint: str) -> Any:
+    def _compile(self, part: str, model: Any, hint: str, kept: Path | None) -> Any:
         core = import_openvino().Core()
-        precision = self.spec.precision if can_calculate_with(self.spec.precision) else "f32"
-        options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": hint}
+        options = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": hint}
         model = str(model) if isinstance(model, Path) else model
         if self._keep_compiled:
-            version = import_openvino().__version__
-            kept = BlobFolder(self.fingerprint, part, str(self._directory), precision, version)
             # A cache that can't be used is no reason to fail; what is wrong with the model comes up again below.
             with contextlib.suppress(RuntimeError, OSError):
-                folder = kept.find()
-                if folder is not None:
-                    return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(folder)})
+                if kept is not None:
+                    return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(kept)})
                 self._check_files()
-                with kept.making() as folder:
+                with self._blob_folder(part).making() as folder:
                     return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(folder)})
         try:
             return core.compile_model(model, "CPU", options)
