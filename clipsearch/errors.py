@@ -2,7 +2,8 @@
 
 ClipSearchError
 ├── InputError              a folder, file or argument that can't be used
-│   └── QueryError          an empty query, a query that can't be understood
+│   └── QueryError          an empty query, a query that can't be answered
+│       └── QuerySyntaxError    one that can't be understood; says where
 ├── ImageReadError          one picture that can't be read or decoded
 │   └── TransientReadError      for now: memory ran out, the disk failed
 ├── ModelError              a model that can't be loaded or does not fit
@@ -33,6 +34,19 @@ class InputError(ClipSearchError):
 
 class QueryError(InputError):
     pass
+
+
+class QuerySyntaxError(QueryError):
+    """
+    Attributes:
+        position: of the character in the query, from 0, that the text is about; its length for the end.
+    """
+
+    def __init__(self, reason: str, query: str, position: int) -> None:
+        place = query[position:].split(maxsplit=1)
+        where = f"at character {position + 1}: {place[0][:40]}" if place else "at the end"
+        super().__init__(f"{reason} ({where})")
+        self.position = position
 
 
 class ImageReadError(ClipSearchError):

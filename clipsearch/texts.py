@@ -1,4 +1,4 @@
-"""What a text must be before a tokenizer sees it."""
+"""What a text must be before a tokenizer sees it, and what it may be instead of words."""
 
 from collections.abc import Sequence
 
@@ -40,3 +40,7 @@ def is_valid(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_url(text: str) -> bool:
+    return text.lower().startswith(("http://", "https://"))

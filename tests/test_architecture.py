@@ -14,11 +14,11 @@ from clipsearch.settings import sample_data_folder
 # parts of one package.
 LAYERS = (
     {"errors"},
-    {"types", "settings", "vectors", "preprocess", "texts", "python_process"},
+    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
-    {"query_pictures", "index_files", "catalog_model"},
+    {"query_pictures", "index_files", "catalog_model", "grammar"},
     {"captions", "search", "maintenance"},
-    {"indexing"},
+    {"indexing", "query_terms"},
     {"catalog"},
     {"benchmark"},
     {"cli"},

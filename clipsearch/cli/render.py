@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from clipsearch.cli.urls import is_url
+from clipsearch.texts import is_url
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, SearchHit
 
 # Reasons printed for people; JSON has them all.

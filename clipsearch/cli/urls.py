@@ -2,11 +2,8 @@
 
 from clipsearch import settings
 from clipsearch.errors import QueryError
+from clipsearch.texts import is_url
 from clipsearch.types import FetchedPicture
-
-
-def is_url(text: str) -> bool:
-    return text.lower().startswith(("http://", "https://"))
 
 
 def picture_of(name: str, *, allow_url: bool, or_else: str = "") -> str | FetchedPicture:
