@@ -3,16 +3,20 @@
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite, parts
 from clipsearch.store.records import EmbeddingRows, Kind, StoredModel, StoredSnapshot
 from clipsearch.vectors import from_bytes
+
+if TYPE_CHECKING:
+    from clipsearch.filters import Filter
 
 _MODEL = "SELECT m.model_id, m.name, m.fingerprint, m.dim, m.image_generation, m.caption_generation FROM models m "
 _CURRENT = _MODEL + "JOIN catalog c ON c.model_id = m.model_id"
@@ -38,8 +42,10 @@ _ROWS: dict[Kind, str] = {
 }
 _AFTER = "WHERE model_id + 0 = ? AND embedding_id > ? ORDER BY embedding_id LIMIT ?"
 
+_EMBEDDING = "SELECT embedding FROM image_embeddings WHERE model_id = ? AND content_id = ?"
+
 _PATHS = (
-    "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
+    "SELECT f.content_id, r.path, f.relative_path, {} FROM files f JOIN roots r ON r.root_id = f.root_id "
     "WHERE f.removed_at IS NULL AND f.content_id IN ({})"
 )
 
@@ -86,16 +92,37 @@ class Reader:
                 last_embedding_id=embedding_id,
             )
 
-    def paths(self, content_ids: Sequence[int]) -> dict[int, list[str]]:
-        """Absolute paths of the files that have each content, sorted; files that are gone and contents without any are
-        left out."""
-        found: dict[int, list[str]] = {}
+    def paths(self, content_ids: Sequence[int], *, filters: "Sequence[Filter]" = ()) -> dict[int, list[str]]:
+        """Absolute paths of the files that have each content, sorted, those that pass the filters first; files that are
+        gone and contents without any are left out."""
+        passes, values = "TRUE", list[object]()
+        prepare: Callable[[sqlite3.Connection], None] | None = None
+        if filters:
+            from clipsearch.store.selection import add_functions, path_condition
+
+            (passes, values), prepare = path_condition(filters), add_functions
+        found: dict[int, list[tuple[bool, str]]] = {}
         for part in parts(content_ids):
             numbers = [int(content_id) for content_id in part]
-            for content_id, folder, relative in self._rows(_PATHS.format(",".join("?" * len(numbers))), *numbers):
+            statement = _PATHS.format(passes, ",".join("?" * len(numbers)))
+            for content_id, folder, relative, is_wanted in self._rows(statement, *values, *numbers, prepare=prepare):
                 path = os.path.join(os.fsdecode(folder), os.fsdecode(relative))  # noqa: PTH118
-                found.setdefault(content_id, []).append(path)
-        return {content_id: sorted(paths) for content_id, paths in found.items()}
+                found.setdefault(content_id, []).append((not is_wanted, path))
+        return {content_id: [path for _, path in sorted(paths)] for content_id, paths in found.items()}
+
+    def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
+        """A picture's embedding (dim,), unit-norm; None when the model has none of it."""
+        rows = self._rows(_EMBEDDING, model_id, content_id)
+        return from_bytes([rows[0][0]], dim)[0] if rows else None
+
+    def select(self, filters: "Sequence[Filter]") -> NDArray[np.int64]:
+        """Contents (n,) that pass all filters, of which there is at least one; also some that no file has any more."""
+        # Not at the top: most searches have no filters.
+        from clipsearch.store.selection import add_functions, select_statement
+
+        statement, values = select_statement(filters)
+        rows = self._rows(statement, *values, prepare=add_functions)
+        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
     def close(self) -> None:
         with self._lock:
@@ -103,11 +130,15 @@ class Reader:
                 self._connection.close()
                 self._connection = None
 
-    def _rows(self, statement: str, *values: object) -> list[Any]:
+    def _rows(
+        self, statement: str, *values: object, prepare: Callable[[sqlite3.Connection], None] | None = None
+    ) -> list[Any]:
         try:
             with self._lock:
                 if self._connection is None:
                     self._connection = open_sqlite(self._path)
+                if prepare is not None:
+                    prepare(self._connection)
                 return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"the catalog {self._path} failed: {error}") from error
