@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         ModelError,
         ModelUnavailableError,
         QueryError,
+        QuerySyntaxError,
         StoreError,
     )
+    from clipsearch.grammar import Query, parse_query, words_query
     from clipsearch.images.remote import fetch_picture
     from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.maintenance.doctor import check_catalog
@@ -63,22 +65,29 @@ __all__ = [
     "InputError",
     "ModelError",
     "ModelUnavailableError",
+    "Query",
     "QueryError",
+    "QuerySyntaxError",
     "RestoreReport",
     "SearchHit",
     "SkippedFile",
     "StoreError",
     "check_catalog",
     "fetch_picture",
+    "parse_query",
     "restore_catalog",
+    "words_query",
 ]
 
 # Where what is neither an error nor a result lies.
 _PLACES = {
     "Catalog": "catalog",
+    "Query": "grammar",
     "check_catalog": "maintenance.doctor",
     "fetch_picture": "images.remote",
+    "parse_query": "grammar",
     "restore_catalog": "maintenance.backups",
+    "words_query": "grammar",
 }
 
 

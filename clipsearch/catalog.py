@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from clipsearch.types import (
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
+    from clipsearch.grammar import Query
     from clipsearch.images.decode import DecodingLimits
     from clipsearch.index_files import CatalogIndex
     from clipsearch.indexes.snapshot import SnapshotIndex
@@ -223,33 +224,46 @@ class Catalog:
             self._refresh_snapshots("images", "captions")
             return report
 
-    def search(self, query: "PictureSource", *, top_k: int = 10) -> list[SearchHit]:
-        """The pictures nearest to words (str) or to a picture (a Path, a Pillow image or a FetchedPicture), best first.
+    def search(
+        self,
+        query: "PictureSource | Query",
+        *,
+        top_k: int = 10,
+        pictures: "Mapping[str, PictureSource] | None" = None,
+    ) -> list[SearchHit]:
+        """The pictures nearest to what is looked for, best first.
+
+        Args:
+            query: a str in the language of queries, see `grammar`, or what `parse_query` or `words_query` made of one;
+                or a picture: a Path, a Pillow image or a FetchedPicture.
+            top_k: when so many pictures pass the query's filters, so many come back.
+            pictures: those in the query that are here already, by what it calls them, such as URLs.
 
         Raises:
             CatalogNotFoundError: nothing was ever indexed.
-            QueryError: empty words, or `top_k` less than 1.
-            ImageReadError: the picture can't be read.
+            QueryError: it can't be understood, or `top_k` is less than 1.
+            ImageReadError: a picture can't be read.
         """
+        from clipsearch.grammar import Query, Term, parse_query
+        from clipsearch.query_terms import check_query, embed_query
         from clipsearch.search import search_pictures
 
         check_top_k(top_k)
+        known = dict(pictures or {})
         if isinstance(query, str):
-            check_text(query, "query")
+            query = parse_query(query)
+        elif not isinstance(query, Query):
+            known, query = {"": query}, Query(((Term("picture", ""),),))
+        check_query(query)
         if self._store.reader.find_current_model() is None:
             raise CatalogNotFoundError(f"nothing is indexed in {self.directory} yet: clipsearch index FOLDER")
         self._model.row  # noqa: B018 (known before two threads ask for it)
         # The first time, the model and the index are opened side by side: both take a while, and little Python.
         with ThreadPoolExecutor(1) as pool:
             opening = None if "images" in self._indexes else pool.submit(self._index, "images")
-            if isinstance(query, str):
-                embedding = self._model.encode_text(query)
-            else:
-                from clipsearch.query_pictures import embed_pictures
-
-                embedding = embed_pictures([query], encoder=self.encoder)[0]
+            embedding = embed_query(query, model=self._model, store=self._store, pictures=known)
             index = self._index("images") if opening is None else opening.result()
-        return search_pictures(embedding, index=index, store=self._store, top_k=top_k)
+        return search_pictures(embedding, index=index, store=self._store, top_k=top_k, filters=query.filters)
 
     # ------------------------------------------------------------------ captions
 

@@ -57,7 +57,7 @@ def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
                 decoded = decode_image(file, spec=spec)
     except ImageReadError as error:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in the name
         raise InputError(f"no picture {path}") from error
     except OSError as error:
         raise ImageReadError(f"can't open the picture {path}: {error.strerror or error}") from error

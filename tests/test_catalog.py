@@ -22,6 +22,7 @@ from clipsearch import (
 )
 from clipsearch.encoders import load
 from clipsearch.evaluation import ranks, recall_at_k
+from clipsearch.grammar import words_query
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.query_pictures import embed_pictures
 from clipsearch.settings import sample_data_folder
@@ -120,6 +121,50 @@ def test_empty_queries_are_refused(sample_catalog, words):
         sample_catalog.search(words)
     with pytest.raises(QueryError):
         sample_catalog.classify(SAMPLES / "food" / "donut.png", [words])
+
+
+def test_a_sum_of_terms_is_nearest_to_what_has_all_of_them(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red", "blue", "orange", "green", "yellow")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(photos)
+
+        def first(query, **options) -> str:
+            return Path(catalog.search(query, **options)[0].path).stem[2:]
+
+        assert first("red + yellow") == "orange"
+        assert first("white - blue") == "yellow"
+        assert first("red - 0.01:blue") == "red"
+        assert first(f'image:"{photos / "0 red.png"}" + yellow') == "orange"
+        red = catalog.search("red")[0].content_id
+        assert first(f"id:{red} + yellow") == "orange"
+        assert first("http://x/a.png + yellow", pictures={"http://x/a.png": photos / "0 red.png"}) == "orange"
+        assert catalog.search("2:red") == catalog.search("red")
+        for query, message in (
+            ("red - red", "cancel each other out"),
+            ("id:999", "no picture with the number 999"),
+            ("http://x/a.png", "was not fetched"),
+            ("path:red", "only filters"),
+        ):
+            with pytest.raises(QueryError, match=message):
+                catalog.search(query)
+
+
+def test_as_many_as_pass_the_filters_come_back(tmp_path, colours):
+    photos = squares(tmp_path / "photos", *(["red"] * 30), "blue", "green", "yellow")
+    squares(photos / "few", "white", "black")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(photos)
+        hits = catalog.search("red path:few", top_k=10)
+        assert {Path(hit.path).parent.name for hit in hits} == {"few"}
+        assert len(hits) == 2
+        assert [hit.rank for hit in hits] == [1, 2]
+        assert len(catalog.search("red -path:few", top_k=3)) == 3
+        assert catalog.search("red path:nowhere") == []
+
+
+def test_signs_in_words_taken_as_they_are(sample_catalog):
+    (hit,) = sample_catalog.search(words_query("a glazed donut - with sprinkles"), top_k=1)
+    assert name(hit.path) == "food/donut.png"
 
 
 def test_indexing_again_rename_copy_delete_embed_nothing(tmp_path):

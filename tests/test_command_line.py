@@ -61,6 +61,21 @@ def test_limits_that_are_none(tmp_path, option):
     assert not (tmp_path / "c").exists()
 
 
+def test_sums_and_filters(catalog):
+    def first(*query) -> str:
+        return run("query", *query, "-k", "1", "--paths", "--catalog", catalog).stdout.strip()
+
+    assert first("a glazed donut", "type:png").endswith("food/donut.png")
+    assert not first("a glazed donut -type:png").endswith("food/donut.png")
+    donut = SAMPLES / "food" / "donut.png"
+    assert first(f"{donut} - 0.1:cat w:>10").endswith("food/donut.png")
+    assert run("query", "cat path:nowhere", "--catalog", catalog).stderr == (
+        "clipsearch: no picture is like that: path:nowhere\n"
+    )
+    assert "at character 5: takn:2024" in fail("query", "cat takn:2024", "--catalog", catalog, code=2)
+    assert "no picture" in fail("query", "./no such.jpg", "--catalog", catalog, code=2)
+
+
 def test_index_reports_in_json(tmp_path):
     photos = tmp_path / "photos"
     shutil.copytree(SAMPLES / "food", photos)

@@ -11,7 +11,8 @@ import pytest
 
 from clipsearch.catalog import Catalog
 from clipsearch.cli import run
-from clipsearch.errors import InputError
+from clipsearch.errors import InputError, QueryError
+from clipsearch.grammar import words_query
 from clipsearch.images import remote
 from clipsearch.settings import sample_data_folder
 from tests.loopback import Server
@@ -131,7 +132,9 @@ def test_the_library_never_fetches_on_its_own(catalog, monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", None)
     monkeypatch.setattr(socket, "socket", None)
     with Catalog.open(catalog) as opened:
-        assert len(opened.search(URL)) == 4  # words
+        with pytest.raises(QueryError, match="was not fetched"):
+            opened.search(URL)
+        assert len(opened.search(words_query(URL))) == 4
         with pytest.raises(InputError, match="no picture"):
             opened.search(Path(URL))
         with pytest.raises(InputError, match="no picture"):

@@ -63,6 +63,19 @@ def test_the_session_of_care_is_real(readme, tmp_path, monkeypatch):
     assert codes == [0, 0, 0, 0, 1, 0, 0]
 
 
+def test_the_session_of_the_language_is_real(readme, tmp_path, monkeypatch):
+    shutil.copytree(sample_data_folder(), tmp_path / "photos")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(tmp_path / "catalog"))
+    with Catalog.open(model="starter", create=True) as catalog:
+        catalog.index(tmp_path / "photos")
+    (session,) = [found for found in sessions(readme) if any("type:webp" in command for command, _ in found)]
+    for command, expected in session:
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert without_times((done.stdout + done.stderr).strip()) == without_times(expected), command
+        assert done.returncode == (2 if "takn" in command else 0)
+
+
 def without_names(text: str) -> str:
     """Checksums in names, sizes and times differ from machine to machine."""
     return without_times(re.sub(r"\b[0-9a-f]{16}\b|\d{8}-\d{6}|[\d.]+ K?B\b", "N", text))

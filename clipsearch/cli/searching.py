@@ -2,9 +2,9 @@
 
 import errno
 import os
+import re
 import stat
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,10 +19,13 @@ from clipsearch.cli.options import (
     TopKOption,
 )
 from clipsearch.cli.render import hits_json, note, print_hits, print_json, print_paths
-from clipsearch.cli.urls import is_url, picture_of
+from clipsearch.cli.urls import picture_of
 from clipsearch.errors import QueryError
 from clipsearch.settings import expand_user
-from clipsearch.types import FetchedPicture
+from clipsearch.texts import is_url
+
+if TYPE_CHECKING:
+    from clipsearch.grammar import Query
 
 
 def query(
@@ -30,8 +33,8 @@ def query(
         list[str],
         typer.Argument(
             metavar="QUERY...",
-            help="Words, or the path of a picture: with a folder or an ending in it, as in ./cat.jpg; "
-            "with --allow-url also its URL.",
+            help="Words, the path of a picture (with a folder or an ending in it, as in ./cat.jpg), with --allow-url "
+            "its URL; more of them with + and -; filters such as taken:2024. See the README.",
         ),
     ],
     catalog: CatalogOption = None,
@@ -39,7 +42,9 @@ def query(
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
     top_k: TopKOption = 10,
-    text: Annotated[bool, typer.Option("--text", help="QUERY is words, even if a file has that name.")] = False,
+    text: Annotated[
+        bool, typer.Option("--text", help="QUERY is words, whatever signs are in it or files have that name.")
+    ] = False,
     allow_url: AllowUrlOption = False,
     paths: Annotated[bool, typer.Option("--paths", help="Print paths only, a line each.")] = False,
     print0: Annotated[bool, typer.Option("-0", "--print0", help="Print paths only, ended by NUL.")] = False,
@@ -47,10 +52,15 @@ def query(
 ) -> None:
     """Find the pictures nearest to words or to a picture: rank, score (cosine), path."""
     from clipsearch.catalog import Catalog
+    from clipsearch.grammar import words_query
 
     words = " ".join(query_words)
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-        hits = opened.search(words if text else _meaning(words, allow_url=allow_url), top_k=top_k)
+        meant = words_query(words) if text else _meaning(words)
+        fetched = {
+            url: picture_of(url, allow_url=allow_url, or_else="; --text takes it as words") for url in _urls(meant)
+        }
+        hits = opened.search(meant, top_k=top_k, pictures=fetched)
         # Only here: a text that was asked for before needs no model.
         used = opened.model.name if json else ""
     if json:
@@ -59,15 +69,31 @@ def query(
         print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
     elif hits:
         print_hits(hits)
+    elif meant.filters:
+        note(f"clipsearch: no picture is like that: {' '.join(map(str, meant.filters))}")
     else:
         note("clipsearch: the catalog holds no pictures yet: add some with 'clipsearch index FOLDER'")
 
 
-def _meaning(query: str, *, allow_url: bool) -> str | Path | FetchedPicture:
-    """Words, a picture's path, or the picture at a URL."""
+def _meaning(query: str) -> "Query":
+    from clipsearch.grammar import parse_query, picture_query
+
+    # Blanks belong to a path or URL that stands alone.
+    is_alone = re.search(r"\s([+\-&]|[a-zA-Z]+:)", query) is None
     if is_url(query):
-        return picture_of(query, allow_url=allow_url, or_else="; --text takes it as words")
-    return Path(query) if is_picture_path(query) else query
+        return picture_query(query) if is_alone else parse_query(query)
+    try:
+        if is_picture_path(query):
+            return picture_query(query)
+    except QueryError:
+        if is_alone:
+            raise
+    return parse_query(query)
+
+
+def _urls(query: "Query") -> list[str]:
+    terms = [term for group in query.groups for term in group]
+    return [term.value for term in terms if term.kind == "picture" and is_url(term.value)]
 
 
 def is_picture_path(query: str) -> bool:
