@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         RestoreReport,
         SearchHit,
         SkippedFile,
+        TermScore,
     )
 
 __version__ = "0.1.0"
@@ -72,6 +73,7 @@ __all__ = [
     "SearchHit",
     "SkippedFile",
     "StoreError",
+    "TermScore",
     "check_catalog",
     "fetch_picture",
     "parse_query",

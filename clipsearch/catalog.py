@@ -230,6 +230,7 @@ class Catalog:
         *,
         top_k: int = 10,
         pictures: "Mapping[str, PictureSource] | None" = None,
+        explain: bool = False,
     ) -> list[SearchHit]:
         """The pictures nearest to what is looked for, best first.
 
@@ -238,6 +239,7 @@ class Catalog:
                 or a picture: a Path, a Pillow image or a FetchedPicture.
             top_k: when so many pictures pass the query's filters, so many come back.
             pictures: those in the query that are here already, by what it calls them, such as URLs.
+            explain: fill in what each term has to do with each hit.
 
         Raises:
             CatalogNotFoundError: nothing was ever indexed.
@@ -245,8 +247,9 @@ class Catalog:
             ImageReadError: a picture can't be read.
         """
         from clipsearch.grammar import Query, Term, parse_query
-        from clipsearch.query_terms import check_query, embed_query
-        from clipsearch.search import search_pictures
+        from clipsearch.query_terms import check_query, embed_terms
+        from clipsearch.query_terms import explain as explained
+        from clipsearch.search import search_pictures, weighted_sum
 
         check_top_k(top_k)
         known = dict(pictures or {})
@@ -261,9 +264,11 @@ class Catalog:
         # The first time, the model and the index are opened side by side: both take a while, and little Python.
         with ThreadPoolExecutor(1) as pool:
             opening = None if "images" in self._indexes else pool.submit(self._index, "images")
-            embedding = embed_query(query, model=self._model, store=self._store, pictures=known)
+            embeddings = embed_terms(query, model=self._model, store=self._store, pictures=known)
             index = self._index("images") if opening is None else opening.result()
-        return search_pictures(embedding, index=index, store=self._store, top_k=top_k, filters=query.filters)
+        embedding = weighted_sum(embeddings, [term.weight for term in query.groups[0]])
+        hits = search_pictures(embedding, index=index, store=self._store, top_k=top_k, filters=query.filters)
+        return explained(hits, query, embeddings, model=self._model, store=self._store) if explain else hits
 
     # ------------------------------------------------------------------ captions
 

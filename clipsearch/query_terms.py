@@ -1,14 +1,15 @@
 """What a query means to a model: one embedding for each group of its terms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.errors import QueryError
 from clipsearch.grammar import Query, Term
-from clipsearch.search import weighted_sum
 from clipsearch.store import Store
 from clipsearch.texts import check_text, is_url
+from clipsearch.types import SearchHit, TermScore
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,10 +34,10 @@ def check_query(query: Query) -> None:
                 check_text(term.value, "query")
 
 
-def embed_query(
+def embed_terms(
     query: Query, *, model: CatalogModel, store: Store, pictures: "Mapping[str, PictureSource]"
-) -> "NDArray[np.float32]":
-    """→ (dim,) unit-norm.
+) -> "list[NDArray[np.float32]]":
+    """→ (dim,) unit-norm for each term of a query that `check_query` has let pass.
 
     Args:
         pictures: those that are here already, by what the query calls them.
@@ -46,8 +47,39 @@ def embed_query(
         ImageReadError: a picture can't be read.
     """
     (group,) = query.groups
-    embeddings = [_embed_term(term, model=model, store=store, pictures=pictures) for term in group]
-    return weighted_sum(embeddings, [term.weight for term in group])
+    return [_embed_term(term, model=model, store=store, pictures=pictures) for term in group]
+
+
+def explain(
+    hits: Sequence[SearchHit],
+    query: Query,
+    embeddings: "Sequence[NDArray[np.float32]]",
+    *,
+    model: CatalogModel,
+    store: Store,
+) -> list[SearchHit]:
+    """The hits of a query, with what each of its terms has to do with them.
+
+    Args:
+        embeddings: of the terms, from `embed_terms`.
+    """
+    import numpy as np
+
+    (group,) = query.groups
+    weights = np.array([term.weight for term in group], dtype=np.float32)
+    # What the sum was divided by to make it unit-norm.
+    length = float(np.linalg.norm(weights @ np.stack(embeddings)))
+    row = model.row
+    explained = []
+    for hit in hits:
+        picture = store.reader.find_embedding(hit.content_id, model_id=row.model_id, dim=row.dim)
+        scores = [] if picture is None else [float(embedding @ picture) for embedding in embeddings]
+        terms = [
+            TermScore(str(term), term.weight, score, term.weight * score / length)
+            for term, score in zip(group, scores, strict=False)
+        ]
+        explained.append(replace(hit, terms=tuple(terms)))
+    return explained
 
 
 def _embed_term(

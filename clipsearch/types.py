@@ -44,6 +44,23 @@ class IndexReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TermScore:
+    """What one term of a query has to do with a picture.
+
+    Attributes:
+        term: as in the language of queries, with its weight but without its sign.
+        weight: below 0 for what is not wanted.
+        score: cosine of the term alone.
+        contribution: to the score of the hit, which is the sum of those of all terms.
+    """
+
+    term: str
+    weight: float
+    score: float
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
 class SearchHit:
     """One picture that answers a query.
 
@@ -53,6 +70,7 @@ class SearchHit:
         path: absolute path of the picture (non-UTF-8 bytes as surrogate escapes).
         content_id: the catalog's number for the picture's content.
         copies: absolute paths of other files with the same content.
+        terms: what each term of the query has to do with it; empty unless that was asked for.
     """
 
     rank: int
@@ -60,6 +78,7 @@ class SearchHit:
     path: str
     content_id: int
     copies: tuple[str, ...] = ()
+    terms: tuple[TermScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,23 @@ def test_a_sum_of_terms_is_nearest_to_what_has_all_of_them(tmp_path, colours):
         ):
             with pytest.raises(QueryError, match=message):
                 catalog.search(query)
+
+
+def test_what_terms_add_is_the_score(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red", "orange", "green")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(photos)
+        plain = catalog.search("2:red + yellow - 0.5:blue")
+        assert [hit.terms for hit in plain] == [()] * 3
+        for query in ("2:red + yellow - 0.5:blue", "3:red", "red"):
+            hits = catalog.search(query, explain=True)
+            assert [replace(hit, terms=()) for hit in hits] == catalog.search(query)
+            for hit in hits:
+                assert sum(term.contribution for term in hit.terms) == pytest.approx(hit.score, abs=1e-3)
+        for hit in catalog.search("2:red + yellow - 0.5:blue", explain=True):
+            assert [(term.term, term.weight) for term in hit.terms] == [("2:red", 2), ("yellow", 1), ("0.5:blue", -0.5)]
+            alone = {each.content_id: each.score for each in catalog.search("yellow")}
+            assert hit.terms[1].score == pytest.approx(alone[hit.content_id], abs=1e-3)
 
 
 def test_as_many_as_pass_the_filters_come_back(tmp_path, colours):

@@ -72,6 +72,13 @@ def test_sums_and_filters(catalog):
     assert run("query", "cat path:nowhere", "--catalog", catalog).stderr == (
         "clipsearch: no picture is like that: path:nowhere\n"
     )
+    explained = run("query", "cat - 0.5:dog type:jpg", "-k", "1", "--explain", "--catalog", catalog)
+    assert explained.stderr == "understood as: cat - 0.5:dog type:jpeg\n"
+    hit, cat, dog = (line.split() for line in explained.stdout.splitlines())
+    assert (cat[1], dog[1]) == ("cat", "0.5:dog")
+    assert float(cat[0]) + float(dog[0]) == pytest.approx(float(hit[1]), abs=0.002)
+    (hit,) = json.loads(run("query", "cat", "-k", "1", "--explain", "--json", "--catalog", catalog).stdout)["hits"]
+    assert [term["term"] for term in hit["terms"]] == ["cat"]
     assert "at character 5: takn:2024" in fail("query", "cat takn:2024", "--catalog", catalog, code=2)
     assert "no picture" in fail("query", "./no such.jpg", "--catalog", catalog, code=2)
 

@@ -46,12 +46,18 @@ def test_the_session_at_the_top_is_real(readme, tmp_path, monkeypatch):
         assert without_times(done.stdout.strip()) == without_times(expected), command
 
 
-def test_the_session_of_care_is_real(readme, tmp_path, monkeypatch):
-    shutil.copytree(sample_data_folder(), tmp_path / "photos")
+def index_samples(folder, monkeypatch) -> None:
+    """The sample pictures as `photos`, indexed by the starter; commands find both."""
+    shutil.copytree(sample_data_folder(), folder / "photos")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(tmp_path / "catalog"))
+    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(folder / "catalog"))
     with Catalog.open(model="starter", create=True) as catalog:
-        catalog.index(tmp_path / "photos")
+        catalog.index(folder / "photos")
+
+
+def test_the_session_of_care_is_real(readme, tmp_path, monkeypatch):
+    index_samples(tmp_path, monkeypatch)
+    with Catalog.open() as catalog:
         catalog.add_captions([f"caption {number}" for number in range(40)])
     (session,) = [found for found in sessions(readme) if any("clipsearch gc" in command for command, _ in found)]
     assert len(session) == 7
@@ -64,15 +70,11 @@ def test_the_session_of_care_is_real(readme, tmp_path, monkeypatch):
 
 
 def test_the_session_of_the_language_is_real(readme, tmp_path, monkeypatch):
-    shutil.copytree(sample_data_folder(), tmp_path / "photos")
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(tmp_path / "catalog"))
-    with Catalog.open(model="starter", create=True) as catalog:
-        catalog.index(tmp_path / "photos")
+    index_samples(tmp_path, monkeypatch)
     (session,) = [found for found in sessions(readme) if any("type:webp" in command for command, _ in found)]
     for command, expected in session:
         done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert without_times((done.stdout + done.stderr).strip()) == without_times(expected), command
+        assert without_times((done.stderr + done.stdout).strip()) == without_times(expected), command
         assert done.returncode == (2 if "takn" in command else 0)
 
 

@@ -110,13 +110,19 @@ def print_report(report: IndexReport) -> None:
 
 
 def hits_json(query: str, model: str, hits: Sequence[SearchHit]) -> dict[str, Any]:
-    return {"query": query, "model": model, "hits": [asdict(hit) for hit in hits]}
+    rows = [asdict(hit) for hit in hits]
+    for row in rows:
+        if not row["terms"]:  # not asked for
+            del row["terms"]
+    return {"query": query, "model": model, "hits": rows}
 
 
 def print_hits(hits: Sequence[SearchHit]) -> None:
     for hit in hits:
         more = f"  (+ {count(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
         out(f"{hit.rank:>4}  {hit.score:.3f}  {shown_path(hit.path)}{more}")
+        for term in hit.terms:
+            out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
 
 
 def print_paths(paths: Iterable[str], *, end: bytes) -> None:

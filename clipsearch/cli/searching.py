@@ -18,7 +18,7 @@ from clipsearch.cli.options import (
     RuntimeOption,
     TopKOption,
 )
-from clipsearch.cli.render import hits_json, note, print_hits, print_json, print_paths
+from clipsearch.cli.render import hits_json, note, print_hits, print_json, print_paths, printable
 from clipsearch.cli.urls import picture_of
 from clipsearch.errors import QueryError
 from clipsearch.settings import expand_user
@@ -46,6 +46,9 @@ def query(
         bool, typer.Option("--text", help="QUERY is words, whatever signs are in it or files have that name.")
     ] = False,
     allow_url: AllowUrlOption = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say how the query was understood, and what each term adds to each score.")
+    ] = False,
     paths: Annotated[bool, typer.Option("--paths", help="Print paths only, a line each.")] = False,
     print0: Annotated[bool, typer.Option("-0", "--print0", help="Print paths only, ended by NUL.")] = False,
     json: JsonOption = False,
@@ -60,9 +63,11 @@ def query(
         fetched = {
             url: picture_of(url, allow_url=allow_url, or_else="; --text takes it as words") for url in _urls(meant)
         }
-        hits = opened.search(meant, top_k=top_k, pictures=fetched)
+        hits = opened.search(meant, top_k=top_k, pictures=fetched, explain=explain)
         # Only here: a text that was asked for before needs no model.
         used = opened.model.name if json else ""
+    if explain:
+        note(f"understood as: {printable(str(meant))}")
     if json:
         print_json(hits_json(words, used, hits))
     elif print0 or paths:
