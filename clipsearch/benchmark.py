@@ -231,9 +231,9 @@ def _cold_query(directory: Path, options: Sequence[str]) -> float:
 def new_text() -> str:
     """Words as people type them, about a dozen tokens, that hardly anybody has asked for yet: what they mean to a model
     would be kept. No numbers, which CLIP takes digit by digit."""
-    likes, things = (np.random.default_rng().choice(words.split(), 2) for words in (_LIKE, _THINGS))
-    place = np.random.default_rng().choice(_PLACES)
-    return f"a photo of a {likes[0]} {things[0]} beside a {likes[1]} {things[1]} {place}"
+    rng = np.random.default_rng()
+    likes, things = (rng.choice(words.split(), 2) for words in (_LIKE, _THINGS))
+    return f"a photo of a {likes[0]} {things[0]} beside a {likes[1]} {things[1]} {rng.choice(_PLACES)}"
 
 
 def _measure_search(directory: Path) -> tuple[float, int]:

@@ -154,7 +154,7 @@ def _span(*, example: str, units: dict[str, int]) -> Callable[[str], Span]:
         found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?) ?([a-z]*)", text.strip().lower(), re.ASCII)
         if found is None or found[2] not in units:
             raise ValueError(f"takes a number or a span of them, as in {example}")
-        return round(float(found[1]) * units[found[2]]) if units[found[2]] > 1 or "." in found[1] else int(found[1])
+        return round(float(found[1]) * units[found[2]])
 
     def parse(value: str) -> Span:
         low, dots, high = value.partition("..")

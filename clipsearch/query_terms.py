@@ -1,4 +1,4 @@
-"""What a query means to a model: one embedding for each group of its terms."""
+"""What a query means to a model: an embedding for each of its terms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -40,7 +40,9 @@ def test_modules_found_elsewhere_are_found_again(tmp_path, monkeypatch):
     assert run_python(["-c", "import one_of_mine"]).returncode == 0
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="memory of a process is read from /proc, which is not here"
+)
 def test_memory_of_a_process_and_those_it_starts():
     hoard = "import time; hoard = bytearray(60_000_000); time.sleep(0.5)"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hoard!r}]); {hoard}"
@@ -49,7 +51,9 @@ def test_memory_of_a_process_and_those_it_starts():
     assert process.returncode == 0
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="memory of a process is read from /proc, which is not here"
+)
 def test_a_process_that_ended_before_it_was_looked_at_is_not_counted():
     code = (
         "import os, subprocess, sys, time; ended = subprocess.Popen([sys.executable, '-c', '']); "
@@ -62,7 +66,7 @@ def test_a_process_that_ended_before_it_was_looked_at_is_not_counted():
         assert 60e6 < watch_memory(process) < 125e6
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="has other signals")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows can not interrupt a process by SIGINT")
 def test_ctrl_c_ends_the_watching_and_what_is_watched():
     interrupt = "import os, signal, time; time.sleep(0.2); os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
     code = (

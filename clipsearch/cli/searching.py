@@ -75,7 +75,7 @@ def query(
     elif hits:
         print_hits(hits)
     elif meant.filters:
-        note(f"clipsearch: no picture is like that: {' '.join(map(str, meant.filters))}")
+        note(f"clipsearch: no picture is like that: {printable(' '.join(map(str, meant.filters)))}")
     else:
         note("clipsearch: the catalog holds no pictures yet: add some with 'clipsearch index FOLDER'")
 
