@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch import settings
 from clipsearch.catalog_model import CatalogModel
-from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, IndexMismatchError, StoreError
+from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, IndexMismatchError, QueryError, StoreError
 from clipsearch.store import Kind, Store, StoredModel
 from clipsearch.texts import as_list, check_text, check_top_k
 from clipsearch.types import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from clipsearch.indexes.snapshot import SnapshotIndex
     from clipsearch.indexing import Progress
     from clipsearch.query_pictures import PictureSource
+    from clipsearch.relevance import Background
 
 
 class Catalog:
@@ -48,6 +49,7 @@ class Catalog:
         self._store = store
         self._model = model
         self._indexes: dict[Kind, CatalogIndex] = {}
+        self._background: Background | None = None
 
     @classmethod
     def open(
@@ -163,6 +165,7 @@ class Catalog:
                 return report
             self._model.switch(encoder, model)
             self._indexes.clear()
+            self._background = None
             self._refresh_snapshots("images", "captions")
             left = len(self._store.pictures.contents_without_embedding(model_id=model.model_id))
             if left:
@@ -230,6 +233,7 @@ class Catalog:
         *,
         top_k: int = 10,
         pictures: "Mapping[str, PictureSource] | None" = None,
+        min_relevance: float = 0.0,
         explain: bool = False,
     ) -> list[SearchHit]:
         """The pictures nearest to what is looked for, best first.
@@ -238,37 +242,42 @@ class Catalog:
             query: a str in the language of queries, see `grammar`, or what `parse_query` or `words_query` made of one;
                 or a picture: a Path, a Pillow image or a FetchedPicture.
             top_k: when so many pictures pass the query's filters, so many come back.
+            min_relevance: leave out what is less relevant, 0 to 1; see `relevance.DEFAULT_CUTOFF`.
             pictures: those in the query that are here already, by what it calls them, such as URLs.
             explain: fill in what each term has to do with each hit.
 
         Raises:
             CatalogNotFoundError: nothing was ever indexed.
-            QueryError: it can't be understood, or `top_k` is less than 1.
+            QueryError: it can't be understood, `top_k` is less than 1, or `min_relevance` not from 0 to 1.
             ImageReadError: a picture can't be read.
         """
-        from clipsearch.grammar import Query, Term, parse_query
-        from clipsearch.query_terms import check_query, embed_terms
-        from clipsearch.query_terms import explain as explained
-        from clipsearch.search import search_pictures, weighted_sum
+        from clipsearch.query_terms import as_query, embed_terms, explain_hits
+        from clipsearch.search import search_pictures
 
         check_top_k(top_k)
-        known = dict(pictures or {})
-        if isinstance(query, str):
-            query = parse_query(query)
-        elif not isinstance(query, Query):
-            known, query = {"": query}, Query(((Term("picture", ""),),))
-        check_query(query)
+        if not 0 <= min_relevance <= 1:
+            raise QueryError(f"min_relevance lies between 0 and 1, got {min_relevance}")
+        meant, known = as_query(query, pictures or {})
         if self._store.reader.find_current_model() is None:
             raise CatalogNotFoundError(f"nothing is indexed in {self.directory} yet: clipsearch index FOLDER")
         self._model.row  # noqa: B018 (known before two threads ask for it)
         # The first time, the model and the index are opened side by side: both take a while, and little Python.
         with ThreadPoolExecutor(1) as pool:
             opening = None if "images" in self._indexes else pool.submit(self._index, "images")
-            embeddings = embed_terms(query, model=self._model, store=self._store, pictures=known)
+            groups = embed_terms(meant, model=self._model, store=self._store, pictures=known)
             index = self._index("images") if opening is None else opening.result()
-        embedding = weighted_sum(embeddings, [term.weight for term in query.groups[0]])
-        hits = search_pictures(embedding, index=index, store=self._store, top_k=top_k, filters=query.filters)
-        return explained(hits, query, embeddings, model=self._model, store=self._store) if explain else hits
+        background = self._background_of(index)
+        directions = [group.direction(background) for group in groups]
+        hits = search_pictures(
+            directions,
+            background=background,
+            index=index,
+            store=self._store,
+            top_k=top_k,
+            filters=meant.filters,
+            min_relevance=min_relevance,
+        )
+        return explain_hits(hits, groups, directions, model=self._model, store=self._store) if explain else hits
 
     # ------------------------------------------------------------------ captions
 
@@ -333,21 +342,9 @@ class Catalog:
 
     def status(self) -> CatalogStatus:
         """Counts and sizes; loads no model."""
-        files, pictures, skipped = self._store.pictures.counts()
-        current = self._store.reader.find_current_model()
-        return CatalogStatus(
-            directory=str(self.directory),
-            model=None if current is None else current.name,
-            models=self._store.models.list_all(),
-            folders=tuple(scope.root for scope in self._store.roots.list_all()),
-            files=files,
-            pictures=pictures,
-            skipped=skipped,
-            captions=self._store.captions.count(),
-            database_bytes=self._store.size_bytes,
-            index_bytes=sum(path.stat().st_size for path in settings.index_folder(self.directory).glob("*.faiss")),
-            last_run=self._store.runs.find_last(),
-        )
+        from clipsearch.maintenance.status import read_status
+
+        return read_status(self._store, self.directory)
 
     # ------------------------------------------------------------------ care
 
@@ -376,6 +373,14 @@ class Catalog:
                 kind, store=self._store, model_id=self.model.model_id, folder=settings.index_folder(self.directory)
             )
         return self._indexes[kind].get()
+
+    def _background_of(self, index: "SnapshotIndex") -> "Background":
+        """What scores are held against; learnt anew when the catalog has grown or shrunk."""
+        from clipsearch.relevance import learn_background
+
+        if self._background is None or self._background.is_outdated(index.count):
+            self._background = learn_background(index, self._model.encode_background())
+        return self._background
 
     def _refresh_snapshots(self, *kinds: Kind) -> None:
         """Brings the snapshot files up to date where enough has changed."""

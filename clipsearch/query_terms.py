@@ -1,12 +1,12 @@
-"""What a query means to a model: an embedding for each of its terms."""
+"""What a query means to a model: an embedding for each of its terms, a direction for each of its groups."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.errors import QueryError
-from clipsearch.grammar import Query, Term
+from clipsearch.grammar import Query, Term, parse_query
 from clipsearch.store import Store
 from clipsearch.texts import check_text, is_url
 from clipsearch.types import SearchHit, TermScore
@@ -16,28 +16,53 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clipsearch.query_pictures import PictureSource
+    from clipsearch.relevance import Background, Direction
 
 
-def check_query(query: Query) -> None:
-    """What can be seen of a query without a model.
+@dataclass(frozen=True, slots=True)
+class EmbeddedGroup:
+    """Terms that are summed up, and their embeddings, (dim,) unit-norm each."""
+
+    terms: tuple[Term, ...]
+    embeddings: "tuple[NDArray[np.float32], ...]"
+
+    def direction(self, background: "Background") -> "Direction":
+        """
+        Raises:
+            QueryError: the terms cancel each other out.
+        """
+        return background.direction(
+            self.embeddings,
+            [term.weight for term in self.terms],
+            are_words=[term.kind == "words" for term in self.terms],
+        )
+
+
+def as_query(
+    query: "PictureSource | Query", pictures: "Mapping[str, PictureSource]"
+) -> "tuple[Query, Mapping[str, PictureSource]]":
+    """What `Catalog.search` takes, as a query and the pictures that are here already, by what it calls them.
 
     Raises:
-        QueryError: it can't be answered.
+        QueryError: it can't be understood or answered; so much can be seen without a model.
     """
+    if isinstance(query, str):
+        query = parse_query(query)
+    elif not isinstance(query, Query):
+        return Query(((Term("picture", ""),),)), {"": query}
     if not query.groups:
         raise QueryError("only filters: say what to look for among those pictures")
-    if len(query.groups) > 1:
-        raise QueryError("'&' can't be answered yet: use '+', or quotes for words with an & in them")
     for group in query.groups:
         for term in group:
             if term.kind == "words":
                 check_text(term.value, "query")
+    return query, pictures
 
 
 def embed_terms(
     query: Query, *, model: CatalogModel, store: Store, pictures: "Mapping[str, PictureSource]"
-) -> "list[NDArray[np.float32]]":
-    """→ (dim,) unit-norm for each term of a query that `check_query` has let pass.
+) -> list[EmbeddedGroup]:
+    """The groups of a query that `as_query` has let pass.
 
     Args:
         pictures: those that are here already, by what the query calls them.
@@ -46,40 +71,36 @@ def embed_terms(
         QueryError: a picture's number is unknown, or a URL was not fetched.
         ImageReadError: a picture can't be read.
     """
-    (group,) = query.groups
-    return [_embed_term(term, model=model, store=store, pictures=pictures) for term in group]
+    return [
+        EmbeddedGroup(group, tuple(_embed_term(term, model=model, store=store, pictures=pictures) for term in group))
+        for group in query.groups
+    ]
 
 
-def explain(
+def explain_hits(
     hits: Sequence[SearchHit],
-    query: Query,
-    embeddings: "Sequence[NDArray[np.float32]]",
+    groups: Sequence[EmbeddedGroup],
+    directions: "Sequence[Direction]",
     *,
     model: CatalogModel,
     store: Store,
 ) -> list[SearchHit]:
-    """The hits of a query, with what each of its terms has to do with them.
-
-    Args:
-        embeddings: of the terms, from `embed_terms`.
-    """
-    import numpy as np
-
-    (group,) = query.groups
-    weights = np.array([term.weight for term in group], dtype=np.float32)
-    # What the sum was divided by to make it unit-norm.
-    length = float(np.linalg.norm(weights @ np.stack(embeddings)))
+    """The hits of a query, with what each of its terms has to do with them."""
     row = model.row
-    explained = []
-    for hit in hits:
-        picture = store.reader.find_embedding(hit.content_id, model_id=row.model_id, dim=row.dim)
-        scores = [] if picture is None else [float(embedding @ picture) for embedding in embeddings]
-        terms = [
-            TermScore(str(term), term.weight, score, term.weight * score / length)
-            for term, score in zip(group, scores, strict=False)
-        ]
-        explained.append(replace(hit, terms=tuple(terms)))
-    return explained
+    return [
+        replace(hit, terms=tuple(_term_scores(picture, groups, directions)) if picture is not None else ())
+        for hit in hits
+        for picture in [store.reader.find_embedding(hit.content_id, model_id=row.model_id, dim=row.dim)]
+    ]
+
+
+def _term_scores(
+    picture: "NDArray[np.float32]", groups: Sequence[EmbeddedGroup], directions: "Sequence[Direction]"
+) -> Iterator[TermScore]:
+    for group, direction in zip(groups, directions, strict=True):
+        for term, embedding, share in zip(group.terms, group.embeddings, direction.shares, strict=True):
+            score = float(embedding @ picture)
+            yield TermScore(str(term), term.weight, score, share * score)
 
 
 def _embed_term(

@@ -51,7 +51,7 @@ class TermScore:
         term: as in the language of queries, with its weight but without its sign.
         weight: below 0 for what is not wanted.
         score: cosine of the term alone.
-        contribution: to the score of the hit, which is the sum of those of all terms.
+        contribution: to the score of the sum that it is a part of; with a single sum, that of the hit.
     """
 
     term: str
@@ -66,7 +66,9 @@ class SearchHit:
 
     Attributes:
         rank: from 1.
-        score: cosine, -1 to 1, higher is better; comes from the model and is no probability.
+        score: cosine, -1 to 1, higher is better; comes from the model and is no probability. Where several things must
+            hold, of that which holds least.
+        relevance: 0 to 1, how surely it is more than the best of pictures that show something else; see `relevance`.
         path: absolute path of the picture (non-UTF-8 bytes as surrogate escapes).
         content_id: the catalog's number for the picture's content.
         copies: absolute paths of other files with the same content.
@@ -75,6 +77,7 @@ class SearchHit:
 
     rank: int
     score: float
+    relevance: float
     path: str
     content_id: int
     copies: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""An encoder that really computes: a picture is its mean colour, a text the colours it names."""
+"""An encoder that really computes: a picture is its mean colour, a text the colours it names, else any colour."""
 
 import warnings
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class ColourEncoder:
             words = text.lower().replace(",", " ").split()
             if len(words) > self.context_length:
                 warnings.warn("1 text was longer", ClipSearchNotice, stacklevel=2)
-            named = [COLOURS[word] for word in words if word in COLOURS] or [(128, 128, 128)]
+            named = [COLOURS[word] for word in words if word in COLOURS] or [tuple(blake3(text.encode()).digest()[:3])]
             rows.append(np.mean(named, axis=0))
         return self._rows(np.array(rows, dtype=np.float64).reshape(-1, 3))
 

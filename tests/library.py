@@ -7,6 +7,7 @@ from PIL import Image
 
 from clipsearch.index_files import CatalogIndex
 from clipsearch.indexing import index_folders
+from clipsearch.relevance import learn_background
 from clipsearch.search import search_pictures
 from clipsearch.store import Store
 from clipsearch.types import IndexReport
@@ -46,7 +47,9 @@ class Library:
         folder = self.photos.parent / "indexes"
         index = CatalogIndex("images", store=self.store, model_id=self.model_id, folder=folder).get()
         query = self.encoder.encode_texts([words])[0]
-        hits = search_pictures(query, index=index, store=self.store, top_k=top_k)
+        background = learn_background(index, self.encoder.encode_texts(["a cat", "a street", "snow"]))
+        direction = background.direction([query], [1.0], are_words=[True])
+        hits = search_pictures([direction], background=background, index=index, store=self.store, top_k=top_k)
         return [os.path.relpath(hit.path, self.photos) for hit in hits]
 
 

@@ -16,7 +16,7 @@ LAYERS = (
     {"errors"},
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
-    {"query_pictures", "index_files", "catalog_model", "grammar"},
+    {"query_pictures", "index_files", "catalog_model", "grammar", "relevance"},
     {"captions", "search", "maintenance"},
     {"indexing", "query_terms"},
     {"catalog"},

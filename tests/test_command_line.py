@@ -76,7 +76,7 @@ def test_sums_and_filters(catalog):
     assert explained.stderr == "understood as: cat - 0.5:dog type:jpeg\n"
     hit, cat, dog = (line.split() for line in explained.stdout.splitlines())
     assert (cat[1], dog[1]) == ("cat", "0.5:dog")
-    assert float(cat[0]) + float(dog[0]) == pytest.approx(float(hit[1]), abs=0.002)
+    assert float(cat[0]) + float(dog[0]) == pytest.approx(float(hit[3]), abs=0.002)
     (hit,) = json.loads(run("query", "cat", "-k", "1", "--explain", "--json", "--catalog", catalog).stdout)["hits"]
     assert [term["term"] for term in hit["terms"]] == ["cat"]
     assert "at character 5: takn:2024" in fail("query", "cat takn:2024", "--catalog", catalog, code=2)
@@ -117,12 +117,31 @@ def test_index_says_what_it_did(tmp_path):
     assert found.stderr == ""
 
 
-def test_query_prints_rank_score_path(catalog):
+def test_query_prints_rank_relevance_score_path(catalog):
     lines = run("query", "a glazed donut", "-k", "3", "--catalog", catalog, cwd=SAMPLES.parent).stdout.splitlines()
     assert len(lines) == 3
-    rank, score, path = lines[0].split()
+    rank, relevance, unit, score, path = lines[0].split()
+    assert unit == "%"
+    assert 30 < float(relevance) < 100
     assert (rank, path) == ("1", "sample_data/food/donut.png")
     assert 0.3 < float(score) < 0.5
+
+
+def test_what_is_not_there_is_said_to_be_missing(catalog):
+    nothing = "clipsearch: nothing here seems to match; these are the nearest there are\n"
+    for absent in ("a giraffe", "an x-ray of a hand", "a submarine"):
+        assert run("query", absent, "-k", "2", "--catalog", catalog).stderr == nothing
+        found = run("query", absent, "--min-relevance", "0.3", "--catalog", catalog)
+        assert (found.stdout, found.stderr) == (
+            "",
+            "clipsearch: nothing here matches: no picture has a relevance of 0.3\n",
+        )
+    for present in ("a glazed donut", "a cat", "a bicycle"):
+        found = run("query", present, "--min-relevance", "0.3", "--catalog", catalog)
+        assert len(found.stdout.splitlines()) >= 1
+        assert found.stderr == ""
+    (hit,) = json.loads(run("query", "a cat", "-k", "1", "--json", "--catalog", catalog).stdout)["hits"]
+    assert hit["relevance"] > 0.9
 
 
 def test_words_need_no_quotes(catalog):

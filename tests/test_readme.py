@@ -40,10 +40,10 @@ def test_the_session_at_the_top_is_real(readme, tmp_path, monkeypatch):
     monkeypatch.setenv("CLIPSEARCH_CATALOG", str(tmp_path / "catalog"))
     monkeypatch.setenv("CLIPSEARCH_MODEL", "starter")
     commands = sessions(readme)[0]
-    assert len(commands) == 8
+    assert len(commands) == 9
     for command, expected in commands:
         done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert without_times(done.stdout.strip()) == without_times(expected), command
+        assert without_times((done.stdout + done.stderr).strip()) == without_times(expected), command
 
 
 def index_samples(folder, monkeypatch) -> None:

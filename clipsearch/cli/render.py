@@ -120,7 +120,7 @@ def hits_json(query: str, model: str, hits: Sequence[SearchHit]) -> dict[str, An
 def print_hits(hits: Sequence[SearchHit]) -> None:
     for hit in hits:
         more = f"  (+ {count(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
-        out(f"{hit.rank:>4}  {hit.score:.3f}  {shown_path(hit.path)}{more}")
+        out(f"{hit.rank:>4}  {percent(hit.relevance)}  {hit.score:.3f}  {shown_path(hit.path)}{more}")
         for term in hit.terms:
             out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
 

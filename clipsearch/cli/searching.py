@@ -42,6 +42,12 @@ def query(
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
     top_k: TopKOption = 10,
+    min_relevance: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, metavar="R", help="Leave out what is less relevant, 0 to 1; 0.3 keeps what is likely right."
+        ),
+    ] = 0.0,
     text: Annotated[
         bool, typer.Option("--text", help="QUERY is words, whatever signs are in it or files have that name.")
     ] = False,
@@ -53,9 +59,10 @@ def query(
     print0: Annotated[bool, typer.Option("-0", "--print0", help="Print paths only, ended by NUL.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Find the pictures nearest to words or to a picture: rank, score (cosine), path."""
+    """Find the pictures nearest to words or to a picture: rank, relevance, score (cosine), path."""
     from clipsearch.catalog import Catalog
     from clipsearch.grammar import words_query
+    from clipsearch.relevance import DEFAULT_CUTOFF
 
     words = " ".join(query_words)
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
@@ -63,7 +70,7 @@ def query(
         fetched = {
             url: picture_of(url, allow_url=allow_url, or_else="; --text takes it as words") for url in _urls(meant)
         }
-        hits = opened.search(meant, top_k=top_k, pictures=fetched, explain=explain)
+        hits = opened.search(meant, top_k=top_k, min_relevance=min_relevance, pictures=fetched, explain=explain)
         # Only here: a text that was asked for before needs no model.
         used = opened.model.name if json else ""
     if explain:
@@ -74,6 +81,10 @@ def query(
         print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
     elif hits:
         print_hits(hits)
+        if hits[0].relevance < DEFAULT_CUTOFF:
+            note("clipsearch: nothing here seems to match; these are the nearest there are")
+    elif min_relevance:
+        note(f"clipsearch: nothing here matches: no picture has a relevance of {min_relevance:g}")
     elif meant.filters:
         note(f"clipsearch: no picture is like that: {printable(' '.join(map(str, meant.filters)))}")
     else:

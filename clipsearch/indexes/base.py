@@ -42,3 +42,8 @@ class VectorIndex(Protocol):
                 The result is exact: k is top_k whenever that many of these ids are in the index.
         """
         ...
+
+    def sample(self, max_rows: int) -> NDArray[np.float32]:
+        """At most so many embeddings (n, dim), evenly spaced in the order they were added; all of them when they are
+        fewer. The same ones each time."""
+        ...

@@ -75,6 +75,10 @@ class FaissIndex:
         inner = faiss.downcast_index(self._faiss.index)
         return np.asarray(inner.reconstruct_batch(np.asarray(positions, dtype=np.int64)), dtype=np.float32)
 
+    def sample(self, max_rows: int) -> NDArray[np.float32]:
+        """As in the protocol."""
+        return self.rows(spaced(self.count, max_rows))
+
     def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
         self._refuse_when_mapped()
         if embeddings.ndim != 2 or embeddings.shape[1] != self.dim or len(ids) != len(embeddings):
@@ -130,6 +134,12 @@ class FaissIndex:
         # FAISS fills up with the lowest of scores where fewer ids were allowed than asked for.
         found = int(np.count_nonzero(scores[:1] > _NO_SCORE))
         return scores[:, :found], ids[:, :found]
+
+
+def spaced(count: int, wanted: int) -> NDArray[np.int64]:
+    """`wanted` of `count` positions (n,), evenly spaced; all when there are no more."""
+    wanted = min(count, wanted)
+    return np.arange(wanted, dtype=np.int64) * count // max(wanted, 1)
 
 
 def _selector(ids: NDArray[np.int64]) -> Any:

@@ -17,7 +17,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.errors import IndexMismatchError, VectorIndexError
-from clipsearch.indexes.faiss_index import FaissIndex, sort_by_score
+from clipsearch.indexes.faiss_index import FaissIndex, sort_by_score, spaced
 
 # A file that is being written is seconds old, and then read once. By age and not by process number, which another
 # process may have by now, and which says nothing of other machines that share the folder.
@@ -81,6 +81,14 @@ class SnapshotIndex:
         from_base = set(ids[self._base.contains(ids)].tolist()) - self._removed
         self._removed |= from_base
         return len(from_base) + self._tail.remove(ids)
+
+    def sample(self, max_rows: int) -> NDArray[np.float32]:
+        # Of base and tail as one; of some thousand rows a few that are gone make no difference to what they are for.
+        positions = spaced(self._base.count + self._tail.count, max_rows)
+        is_base = positions < self._base.count
+        return np.concatenate(
+            (self._base.rows(positions[is_base]), self._tail.rows(positions[~is_base] - self._base.count))
+        )
 
     def search(
         self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | None = None

@@ -166,3 +166,11 @@ def test_other_dimensions_are_refused(make):
         index.add(np.array([9], dtype=np.int64), unit_rows(1, dim=DIM + 1))
     with pytest.raises(IndexMismatchError):
         index.search(unit_rows(1, dim=DIM - 1), 3)
+
+
+def test_a_sample_is_spread_over_all_rows(make):
+    ids, rows = np.arange(100, dtype=np.int64) + 7, unit_rows(100)
+    index = make(ids, rows)
+    np.testing.assert_array_equal(index.sample(1_000), rows)
+    np.testing.assert_array_equal(index.sample(10), rows[::10])
+    assert make(ids[:0], rows[:0]).sample(5).shape == (0, DIM)

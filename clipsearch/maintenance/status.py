@@ -1,0 +1,26 @@
+"""Counts and sizes of a catalog."""
+
+from pathlib import Path
+
+from clipsearch import settings
+from clipsearch.store import Store
+from clipsearch.types import CatalogStatus
+
+
+def read_status(store: Store, directory: Path) -> CatalogStatus:
+    """Loads no model."""
+    files, pictures, skipped = store.pictures.counts()
+    current = store.reader.find_current_model()
+    return CatalogStatus(
+        directory=str(directory),
+        model=None if current is None else current.name,
+        models=store.models.list_all(),
+        folders=tuple(scope.root for scope in store.roots.list_all()),
+        files=files,
+        pictures=pictures,
+        skipped=skipped,
+        captions=store.captions.count(),
+        database_bytes=store.size_bytes,
+        index_bytes=sum(path.stat().st_size for path in settings.index_folder(directory).glob("*.faiss")),
+        last_run=store.runs.find_last(),
+    )
