@@ -225,6 +225,8 @@ class Catalog:
                 on_progress=on_progress,
             )
             self._refresh_snapshots("images", "captions")
+            # Now that the model is loaded: the first query need not wait for it.
+            self._model.encode_background()
             return report
 
     def search(
