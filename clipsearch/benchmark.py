@@ -1,7 +1,6 @@
 """What this machine does: rates, latencies and memory, measured with the user's own model and catalog."""
 
 import io
-import shutil
 import statistics
 import subprocess
 import tempfile
@@ -22,6 +21,7 @@ from clipsearch.encoders.load import load_chosen_encoder
 from clipsearch.errors import CatalogNotFoundError, ClipSearchError, InputError
 from clipsearch.images.decode import default_limits
 from clipsearch.images.find import find_images
+from clipsearch.images.links import link_image
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.index_files import CatalogIndex
 from clipsearch.indexing import index_folders
@@ -126,7 +126,7 @@ def _material(folder: Path | None, scratch: Path, tell: Stage) -> Iterator[tuple
             raise InputError(f"no pictures in {folder}")
         chosen = found[:: -(-len(found) // _MAX_OWN_PICTURES)]
         for number, image in enumerate(chosen):
-            _link(folder / image.relative_path, target / f"{number}{Path(image.relative_path).suffix}")
+            link_image(folder / image.relative_path, target / f"{number}{Path(image.relative_path).suffix}")
         yield f"{len(chosen)} of your pictures", target
         return
     for number, (what, count, width, height) in enumerate(_MADE):
@@ -137,13 +137,6 @@ def _material(folder: Path | None, scratch: Path, tell: Stage) -> Iterator[tuple
         for name in range(count):
             (target / f"{name}.jpg").write_bytes(_made_photo(rng, width, height))
         yield what, target
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        target.symlink_to(source.resolve())
-    except OSError:  # Windows asks for a privilege
-        shutil.copy(source, target)
 
 
 def _made_photo(rng: np.random.Generator, width: int, height: int) -> bytes:

@@ -16,11 +16,11 @@ LAYERS = (
     {"errors"},
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
-    {"query_pictures", "index_files", "catalog_model", "grammar", "relevance"},
+    {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"},
     {"captions", "search", "maintenance"},
     {"indexing", "query_terms"},
     {"catalog"},
-    {"benchmark"},
+    {"benchmark", "search_quality"},
     {"cli"},
 )
 # Heavy libraries, and the only places that may import them.

@@ -11,7 +11,7 @@ from typing import TextIO
 
 import typer
 
-from clipsearch.cli import bench, captions, care, demo, indexing, models, searching, status
+from clipsearch.cli import bench, captions, care, demo, evaluate, indexing, models, searching, status
 from clipsearch.cli.options import INTERRUPTED
 from clipsearch.cli.render import OutputClosedError, note
 from clipsearch.errors import ClipSearchError, ClipSearchNotice
@@ -54,6 +54,7 @@ app.command("restore")(care.restore)
 app.command("doctor")(care.doctor)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
+app.command("eval")(evaluate.evaluate)
 
 
 def _show_warning(
