@@ -9,6 +9,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clipsearch.caption_pairs import CaptionPair, CaptionPairs, read_caption_pairs
     from clipsearch.catalog import Catalog
     from clipsearch.errors import (
         CatalogBusyError,
@@ -24,10 +25,19 @@ if TYPE_CHECKING:
         QuerySyntaxError,
         StoreError,
     )
+    from clipsearch.evaluation import Difference, Estimate
     from clipsearch.grammar import Query, parse_query, words_query
     from clipsearch.images.remote import fetch_picture
     from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.maintenance.doctor import check_catalog
+    from clipsearch.search_quality import (
+        LabelQuality,
+        QualityComparison,
+        RetrievalQuality,
+        compare_models,
+        evaluate_labels,
+        evaluate_pairs,
+    )
     from clipsearch.types import (
         BackupReport,
         CaptionHit,
@@ -49,6 +59,8 @@ __version__ = "0.1.0"
 __all__ = [
     "BackupReport",
     "CaptionHit",
+    "CaptionPair",
+    "CaptionPairs",
     "Catalog",
     "CatalogBusyError",
     "CatalogNotFoundError",
@@ -56,6 +68,8 @@ __all__ = [
     "CheckReport",
     "ClipSearchError",
     "ClipSearchNotice",
+    "Difference",
+    "Estimate",
     "FetchedPicture",
     "Finding",
     "GarbageReport",
@@ -64,30 +78,48 @@ __all__ = [
     "IndexMismatchError",
     "IndexReport",
     "InputError",
+    "LabelQuality",
     "ModelError",
     "ModelUnavailableError",
+    "QualityComparison",
     "Query",
     "QueryError",
     "QuerySyntaxError",
     "RestoreReport",
+    "RetrievalQuality",
     "SearchHit",
     "SkippedFile",
     "StoreError",
     "TermScore",
     "check_catalog",
+    "compare_models",
+    "evaluate_labels",
+    "evaluate_pairs",
     "fetch_picture",
     "parse_query",
+    "read_caption_pairs",
     "restore_catalog",
     "words_query",
 ]
 
 # Where what is neither an error nor a result lies.
 _PLACES = {
+    "CaptionPair": "caption_pairs",
+    "CaptionPairs": "caption_pairs",
     "Catalog": "catalog",
+    "Difference": "evaluation",
+    "Estimate": "evaluation",
+    "LabelQuality": "search_quality",
+    "QualityComparison": "search_quality",
     "Query": "grammar",
+    "RetrievalQuality": "search_quality",
     "check_catalog": "maintenance.doctor",
+    "compare_models": "search_quality",
+    "evaluate_labels": "search_quality",
+    "evaluate_pairs": "search_quality",
     "fetch_picture": "images.remote",
     "parse_query": "grammar",
+    "read_caption_pairs": "caption_pairs",
     "restore_catalog": "maintenance.backups",
     "words_query": "grammar",
 }

@@ -78,6 +78,16 @@ def test_the_session_of_the_language_is_real(readme, tmp_path, monkeypatch):
         assert done.returncode == (2 if "takn" in command else 0)
 
 
+def test_the_session_of_eval_is_real(readme, tmp_path, monkeypatch):
+    shutil.copytree(sample_data_folder(), tmp_path / "photos")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    (session,) = [found for found in sessions(readme) if any("clipsearch eval" in command for command, _ in found)]
+    assert len(session) == 2
+    for command, expected in session:
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert (without_times(done.stdout.strip()), done.stderr) == (without_times(expected), ""), command
+
+
 def without_names(text: str) -> str:
     """Checksums in names, sizes and times differ from machine to machine."""
     return without_times(re.sub(r"\b[0-9a-f]{16}\b|\d{8}-\d{6}|[\d.]+ K?B\b", "N", text))

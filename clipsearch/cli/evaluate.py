@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from clipsearch.search_quality import LabelQuality, QualityComparison, RetrievalQuality
     from clipsearch.types import SkippedFile
 
-# Pictures that are named when they are left out; JSON has them all.
-_MAX_NAMED = 20
+# Reasons printed for people; JSON has them all.
+_MAX_REASONS = 20
 
 
 def evaluate(
@@ -27,8 +27,8 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="CAPTIONS",
-            help="Pictures with their captions: .jsonl, .csv or .tsv (image, caption), .json (COCO). Paths are relative "
-            "to the file.",
+            help="Pictures with their captions: .jsonl, .csv or .tsv (image, caption), .json (COCO). Paths are "
+            "relative to the file.",
         ),
     ],
     images: Annotated[
@@ -56,9 +56,9 @@ def evaluate(
     if compare is not None and (labels or model is not None):
         raise InputError("--compare names both models and goes without --model and --labels")
     content = read_caption_pairs(captions, folder=None if images is None else settings.folder_path(images))
-    for number, reason in content.broken:
-        unit = "entry" if captions.suffix.lower() == ".json" else "line"
-        note(f"clipsearch: {captions}, {unit} {number}: {reason}, left out")
+    broken = [{"line": number, "reason": reason} for number, reason in content.broken]
+    unit = "entry" if captions.suffix.lower() == ".json" else "line"
+    _note_left_out([f"{captions}, {unit} {number}: {reason}" for number, reason in content.broken])
     options: dict[str, Any] = {
         "device": device,
         "runtime": runtime,
@@ -68,25 +68,35 @@ def evaluate(
     if compare is not None:
         compared = compare_models(content.pairs, *compare, **options)
         _note_skipped(compared.a.skipped)
-        _print_comparison(compared, json=json)
+        if json:
+            print_json(_comparison_json(compared) | {"broken": broken})
+        else:
+            _print_comparison(compared)
     elif labels:
         labelled = evaluate_labels(content.pairs, catalog=catalog, model=model, **options)
         _note_skipped(labelled.skipped)
-        _print_labels(labelled, json=json)
+        if json:
+            print_json(_labels_json(labelled) | {"broken": broken})
+        else:
+            _print_labels(labelled)
     else:
         quality = evaluate_pairs(content.pairs, catalog=catalog, model=model, **options)
         _note_skipped(quality.skipped)
         if json:
-            print_json(_quality_json(quality))
+            print_json(_quality_json(quality) | {"broken": broken})
         else:
             _print_quality(quality)
 
 
 def _note_skipped(skipped: "Sequence[SkippedFile]") -> None:
-    for file in skipped[:_MAX_NAMED]:
-        note(f"clipsearch: {file.path}: {file.reason}, left out")
-    if len(skipped) > _MAX_NAMED:
-        note(f"clipsearch: … and {len(skipped) - _MAX_NAMED:,} pictures more were left out: --json names them all")
+    _note_left_out([f"{file.path}: {file.reason}" for file in skipped])
+
+
+def _note_left_out(reasons: Sequence[str]) -> None:
+    for reason in reasons[:_MAX_REASONS]:
+        note(f"clipsearch: {reason}, left out")
+    if len(reasons) > _MAX_REASONS:
+        note(f"clipsearch: … and {len(reasons) - _MAX_REASONS:,} more were left out: --json names them all")
 
 
 def _quality_json(quality: "RetrievalQuality") -> dict[str, Any]:
@@ -126,14 +136,15 @@ def _skipped_count(skipped: "Sequence[SkippedFile]") -> str:
     return f", {count(len(skipped), 'picture')} left out" if skipped else ""
 
 
-def _print_comparison(compared: "QualityComparison", *, json: bool) -> None:
+def _comparison_json(compared: "QualityComparison") -> dict[str, Any]:
     directions = {"text_to_image": compared.text_to_image, "image_to_text": compared.image_to_text}
-    if json:
-        differences = {
-            name: {metric: _difference_json(found) for metric, found in row.items()} for name, row in directions.items()
-        }
-        print_json({"a": _quality_json(compared.a), "b": _quality_json(compared.b), "differences": differences})
-        return
+    differences = {
+        name: {metric: _difference_json(found) for metric, found in row.items()} for name, row in directions.items()
+    }
+    return {"a": _quality_json(compared.a), "b": _quality_json(compared.b), "differences": differences}
+
+
+def _print_comparison(compared: "QualityComparison") -> None:
     _print_quality(compared.a)
     out()
     _print_quality(compared.b)
@@ -154,20 +165,19 @@ def _print_differences(title: str, differences: "Mapping[str, Difference]") -> N
         out(f"  {title}  {_title(metric):<9} {found.value:+.3f}  {interval}  {p_value}")
 
 
-def _print_labels(found: "LabelQuality", *, json: bool) -> None:
-    if json:
-        estimates = {"top_1": found.top_1, "top_5": found.top_5}
-        print_json(
-            {
-                "n_images": found.n_images,
-                "n_labels": found.n_labels,
-                "model": found.model,
-                **{name: estimate.value for name, estimate in estimates.items()},
-                "intervals": {name: [estimate.low, estimate.high] for name, estimate in estimates.items()},
-                "skipped": [asdict(file) for file in found.skipped],
-            }
-        )
-        return
+def _labels_json(found: "LabelQuality") -> dict[str, Any]:
+    estimates = {"top_1": found.top_1, "top_5": found.top_5}
+    return {
+        "n_images": found.n_images,
+        "n_labels": found.n_labels,
+        "model": found.model,
+        **{name: estimate.value for name, estimate in estimates.items()},
+        "intervals": {name: [estimate.low, estimate.high] for name, estimate in estimates.items()},
+        "skipped": [asdict(file) for file in found.skipped],
+    }
+
+
+def _print_labels(found: "LabelQuality") -> None:
     size = f"{count(found.n_images, 'picture')}, {count(found.n_labels, 'label')}"
     out(f"model {printable(found.model)}, {size}{_skipped_count(found.skipped)}")
     out(f"top 1         {_estimate(found.top_1)}")
