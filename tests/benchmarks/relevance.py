@@ -6,7 +6,6 @@ are right.
 """
 
 import argparse
-import json
 import os
 import tempfile
 from pathlib import Path
@@ -14,17 +13,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from clipsearch import Catalog, words_query
+from clipsearch import Catalog, read_caption_pairs, words_query
 from clipsearch.relevance import DEFAULT_CUTOFF
 from clipsearch.settings import sample_data_folder
 
 ROUNDS = 4
 BINS = 10
-
-
-def read_pairs(captions: Path) -> list[tuple[Path, str]]:
-    entries = [json.loads(line) for line in captions.read_text(encoding="utf-8").splitlines()]
-    return [(captions.parent / entry["image"], entry["caption"]) for entry in entries]
 
 
 def ask(pairs: list[tuple[Path, str]], *, seed: int, model: str) -> np.ndarray:
@@ -109,7 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     lines = {}
     for captions in options.captions:
-        pairs = read_pairs(captions)
+        pairs = [(pair.image, pair.caption) for pair in read_caption_pairs(captions).pairs]
         name = f"{captions.parent.name}, {len(pairs)} pictures"
         rows = np.concatenate([ask(pairs, seed=seed, model=options.model) for seed in range(ROUNDS)])
         report(name, rows)
