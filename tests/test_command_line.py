@@ -1,5 +1,7 @@
 """The installed console script, in processes of its own, on the sample pictures with the starter model."""
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -142,6 +144,32 @@ def test_what_is_not_there_is_said_to_be_missing(catalog):
         assert found.stderr == ""
     (hit,) = json.loads(run("query", "a cat", "-k", "1", "--json", "--catalog", catalog).stdout)["hits"]
     assert hit["relevance"] > 0.9
+
+
+def test_hits_come_in_lines_and_in_columns(catalog):
+    (query, *options) = ("query", "a cat", "-k", "3", "--catalog", catalog)
+    whole = json.loads(run(query, *options, "--json").stdout)["hits"]
+    assert [json.loads(line) for line in run(query, *options, "--jsonl").stdout.splitlines()] == whole
+    table = list(csv.DictReader(io.StringIO(run(query, *options, "--csv").stdout)))
+    assert [row["path"] for row in table] == [hit["path"] for hit in whole]
+    assert [float(row["relevance"]) for row in table] == [hit["relevance"] for hit in whole]
+    assert list(table[0]) == ["rank", "score", "relevance", "path", "content_id", "copies"]
+    assert table[0]["copies"] == "0"
+    for forms in (["--json", "--csv"], ["--jsonl", "--paths"], ["--csv", "-0"]):
+        assert "one form" in fail(query, *options, *forms, code=2)
+
+
+def test_names_that_are_odd_come_through_csv(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    names = [b'a, "quoted"\nname.png', b"caf\xe9.png", b"=1+1.png"]
+    for number, name in enumerate(names):
+        with open(os.path.join(os.fsencode(photos), name), "wb") as file:
+            Image.new("RGB", (9, 9), (80 * number, 9, 9)).save(file, "PNG")
+    catalog = tmp_path / "catalog"
+    run("index", photos, "--model", "starter", "--catalog", catalog)
+    table = csv.DictReader(io.StringIO(run("query", "red", "--csv", "--catalog", catalog).stdout, newline=""))
+    assert {os.path.basename(os.fsencode(row["path"])) for row in table} == set(names)
 
 
 def test_words_need_no_quotes(catalog):

@@ -1,5 +1,7 @@
 """How results look: tables for people, JSON for programs."""
 
+import csv
+import io
 import json
 import os
 import sys
@@ -123,6 +125,26 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
         out(f"{hit.rank:>4}  {percent(hit.relevance)}  {hit.score:.3f}  {shown_path(hit.path)}{more}")
         for term in hit.terms:
             out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
+
+
+def print_hit_lines(hits: Sequence[SearchHit]) -> None:
+    """A JSON object a line."""
+    for row in hits_json("", "", hits)["hits"]:
+        out(json.dumps(row, ensure_ascii=True))
+
+
+_COLUMNS = ("rank", "score", "relevance", "path", "content_id", "copies")
+
+
+def print_csv(hits: Sequence[SearchHit]) -> None:
+    """RFC 4180, bytes of names as the file system has them; `copies` is how many other files have the same content."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(_COLUMNS)
+    for hit in hits:
+        row = {column: getattr(hit, column) for column in _COLUMNS} | {"copies": len(hit.copies)}
+        table.writerow(row.values())
+    write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 
 def print_paths(paths: Iterable[str], *, end: bytes) -> None:

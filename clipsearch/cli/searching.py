@@ -18,9 +18,18 @@ from clipsearch.cli.options import (
     RuntimeOption,
     TopKOption,
 )
-from clipsearch.cli.render import hits_json, note, print_hits, print_json, print_paths, printable
+from clipsearch.cli.render import (
+    hits_json,
+    note,
+    print_csv,
+    print_hit_lines,
+    print_hits,
+    print_json,
+    print_paths,
+    printable,
+)
 from clipsearch.cli.urls import picture_of
-from clipsearch.errors import QueryError
+from clipsearch.errors import InputError, QueryError
 from clipsearch.settings import expand_user
 from clipsearch.texts import is_url
 
@@ -57,6 +66,8 @@ def query(
     ] = False,
     paths: Annotated[bool, typer.Option("--paths", help="Print paths only, a line each.")] = False,
     print0: Annotated[bool, typer.Option("-0", "--print0", help="Print paths only, ended by NUL.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object a line, for each hit.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print a table of values parted by commas.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Find the pictures nearest to words or to a picture: rank, relevance, score (cosine), path."""
@@ -64,6 +75,8 @@ def query(
     from clipsearch.grammar import words_query
     from clipsearch.relevance import DEFAULT_CUTOFF
 
+    if (paths or print0) + json + jsonl + csv > 1:
+        raise InputError("results come in one form: --json, --jsonl, --csv, --paths or -0")
     words = " ".join(query_words)
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
         meant = words_query(words) if text else _meaning(words)
@@ -77,6 +90,10 @@ def query(
         note(f"understood as: {printable(str(meant))}")
     if json:
         print_json(hits_json(words, used, hits))
+    elif jsonl:
+        print_hit_lines(hits)
+    elif csv:
+        print_csv(hits)
     elif print0 or paths:
         print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
     elif hits:
