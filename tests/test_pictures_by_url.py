@@ -74,7 +74,7 @@ def test_a_query_by_url_finds_what_the_file_finds(catalog, server, capfd):
     by_url = capfd.readouterr().out
     assert run(["query", str(DONUT), "--catalog", catalog]) == 0
     assert by_url == capfd.readouterr().out
-    assert by_url.split()[1] == "1.000"
+    assert by_url.split()[3] == "1.000"
     assert len(server.requests) == 1
 
 
