@@ -96,12 +96,12 @@ class Background:
             QueryError: they cancel each other out.
         """
         levels = [self._level(row, words) for row, words in zip(embeddings, are_words, strict=True)]
+        if len(embeddings) == 1:
+            return Direction(embeddings[0], (1.0,), levels[0].location, levels[0].spread)
         factors = [weight / level.spread for weight, level in zip(weights, levels, strict=True)]
         # A term that is missing must not make up for one that is there twice.
         scale = math.sqrt(sum(weight**2 for weight in weights if weight > 0))
         center = sum(factor * level.location for factor, level in zip(factors, levels, strict=True))
-        if len(embeddings) == 1:
-            return Direction(embeddings[0], (1.0,), levels[0].location, levels[0].spread)
         total: NDArray[np.float32] = np.asarray(factors, dtype=np.float32) @ np.stack(embeddings)
         length = float(np.linalg.norm(total))
         if not length > _MIN_NORM * max(map(abs, factors)):

@@ -105,12 +105,18 @@ def _quality_json(quality: "RetrievalQuality") -> dict[str, Any]:
         "n_images": quality.n_images,
         "n_captions": quality.n_captions,
         "model": quality.model,
-        **{name: {metric: found.value for metric, found in row.items()} for name, row in directions.items()},
-        "intervals": {
-            name: {metric: [found.low, found.high] for metric, found in row.items()} for name, row in directions.items()
-        },
+        **{name: _values(row) for name, row in directions.items()},
+        "intervals": {name: _intervals(row) for name, row in directions.items()},
         "skipped": [asdict(file) for file in quality.skipped],
     }
+
+
+def _values(estimates: "Mapping[str, Estimate]") -> dict[str, float]:
+    return {name: found.value for name, found in estimates.items()}
+
+
+def _intervals(estimates: "Mapping[str, Estimate]") -> dict[str, list[float]]:
+    return {name: [found.low, found.high] for name, found in estimates.items()}
 
 
 def _print_quality(quality: "RetrievalQuality") -> None:
@@ -171,8 +177,8 @@ def _labels_json(found: "LabelQuality") -> dict[str, Any]:
         "n_images": found.n_images,
         "n_labels": found.n_labels,
         "model": found.model,
-        **{name: estimate.value for name, estimate in estimates.items()},
-        "intervals": {name: [estimate.low, estimate.high] for name, estimate in estimates.items()},
+        **_values(estimates),
+        "intervals": _intervals(estimates),
         "skipped": [asdict(file) for file in found.skipped],
     }
 

@@ -112,11 +112,15 @@ def print_report(report: IndexReport) -> None:
 
 
 def hits_json(query: str, model: str, hits: Sequence[SearchHit]) -> dict[str, Any]:
+    return {"query": query, "model": model, "hits": _hit_rows(hits)}
+
+
+def _hit_rows(hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
     rows = [asdict(hit) for hit in hits]
     for row in rows:
         if not row["terms"]:  # not asked for
             del row["terms"]
-    return {"query": query, "model": model, "hits": rows}
+    return rows
 
 
 def print_hits(hits: Sequence[SearchHit]) -> None:
@@ -129,7 +133,7 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
 
 def print_hit_lines(hits: Sequence[SearchHit]) -> None:
     """A JSON object a line."""
-    for row in hits_json("", "", hits)["hits"]:
+    for row in _hit_rows(hits):
         out(json.dumps(row, ensure_ascii=True))
 
 
