@@ -3,15 +3,15 @@
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clipsearch import settings
 from clipsearch.catalog_model import CatalogModel
-from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, IndexMismatchError, QueryError, StoreError
-from clipsearch.store import Kind, Store, StoredModel
+from clipsearch.catalog_parts import CatalogParts
+from clipsearch.errors import ClipSearchNotice, IndexMismatchError, StoreError
+from clipsearch.store import Store, StoredModel
 from clipsearch.texts import as_list, check_text, check_top_k
 from clipsearch.types import (
     BackupReport,
@@ -28,11 +28,8 @@ if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
     from clipsearch.grammar import Query
     from clipsearch.images.decode import DecodingLimits
-    from clipsearch.index_files import CatalogIndex
-    from clipsearch.indexes.snapshot import SnapshotIndex
     from clipsearch.indexing import Progress
     from clipsearch.query_pictures import PictureSource
-    from clipsearch.relevance import Background
 
 
 class Catalog:
@@ -48,8 +45,7 @@ class Catalog:
         self.directory = directory
         self._store = store
         self._model = model
-        self._indexes: dict[Kind, CatalogIndex] = {}
-        self._background: Background | None = None
+        self._parts = CatalogParts(store, directory, model=model)
 
     @classmethod
     def open(
@@ -98,7 +94,7 @@ class Catalog:
         return cls(store, place, model=chosen)
 
     def close(self) -> None:
-        self._indexes.clear()
+        self._parts.forget_indexes()
         self._store.close()
 
     def __enter__(self) -> "Catalog":
@@ -164,9 +160,8 @@ class Catalog:
             if report.interrupted:
                 return report
             self._model.switch(encoder, model)
-            self._indexes.clear()
-            self._background = None
-            self._refresh_snapshots("images", "captions")
+            self._parts.forget_indexes()
+            self._parts.refresh("images", "captions")
             left = len(self._store.pictures.contents_without_embedding(model_id=model.model_id))
             if left:
                 warnings.warn(
@@ -224,9 +219,8 @@ class Catalog:
                 limits=limits or default_limits(),
                 on_progress=on_progress,
             )
-            self._refresh_snapshots("images", "captions")
-            # Now that the model is loaded: the first query need not wait for it.
-            self._model.encode_background()
+            if not report.interrupted:
+                self._parts.refresh("images", "captions")
             return report
 
     def search(
@@ -253,33 +247,16 @@ class Catalog:
             QueryError: it can't be understood, `top_k` is less than 1, or `min_relevance` not from 0 to 1.
             ImageReadError: a picture can't be read.
         """
-        from clipsearch.query_terms import as_query, embed_terms, explain_hits
-        from clipsearch.search import search_pictures
+        from clipsearch.answers import answer_query
 
-        check_top_k(top_k)
-        if not 0 <= min_relevance <= 1:
-            raise QueryError(f"min_relevance lies between 0 and 1, got {min_relevance}")
-        meant, known = as_query(query, pictures or {})
-        if self._store.reader.find_current_model() is None:
-            raise CatalogNotFoundError(f"nothing is indexed in {self.directory} yet: clipsearch index FOLDER")
-        self._model.row  # noqa: B018 (known before two threads ask for it)
-        # The first time, the model and the index are opened side by side: both take a while, and little Python.
-        with ThreadPoolExecutor(1) as pool:
-            opening = None if "images" in self._indexes else pool.submit(self._index, "images")
-            groups = embed_terms(meant, model=self._model, store=self._store, pictures=known)
-            index = self._index("images") if opening is None else opening.result()
-        background = self._background_of(index)
-        directions = [group.direction(background) for group in groups]
-        hits = search_pictures(
-            directions,
-            background=background,
-            index=index,
-            store=self._store,
+        return answer_query(
+            query,
+            self._parts,
             top_k=top_k,
-            filters=meant.filters,
+            pictures=pictures or {},
             min_relevance=min_relevance,
+            explain=explain,
         )
-        return explain_hits(hits, groups, directions, model=self._model, store=self._store) if explain else hits
 
     # ------------------------------------------------------------------ captions
 
@@ -293,7 +270,7 @@ class Catalog:
         model = self.model
         added = self._store.captions.add(wanted)
         embed_captions(self._store, self.encoder, model_id=model.model_id)
-        self._refresh_snapshots("captions")
+        self._parts.refresh("captions")
         return CaptionsReport(added=added, known=len(wanted) - added)
 
     def list_captions(self) -> list[str]:
@@ -323,7 +300,7 @@ class Catalog:
         # An interrupted 'captions add', or one with another model, has left some to do.
         embed_captions(self._store, self.encoder, model_id=self.model.model_id)
         return nearest_captions(
-            embedding, index=self._index("captions"), store=self._store, head=self.encoder.head, top_k=top_k
+            embedding, index=self._parts.index("captions"), store=self._store, head=self.encoder.head, top_k=top_k
         )
 
     # ------------------------------------------------------------------ candidates given on the spot
@@ -363,31 +340,3 @@ class Catalog:
         from clipsearch.maintenance.backups import back_up
 
         return back_up(self.directory, file, force=force)
-
-    # ------------------------------------------------------------------ the indexes
-
-    def _index(self, kind: Kind) -> "SnapshotIndex":
-        """The index as of now, what other processes have added included."""
-        if kind not in self._indexes:
-            from clipsearch.index_files import CatalogIndex
-
-            self._indexes[kind] = CatalogIndex(
-                kind, store=self._store, model_id=self.model.model_id, folder=settings.index_folder(self.directory)
-            )
-        return self._indexes[kind].get()
-
-    def _background_of(self, index: "SnapshotIndex") -> "Background":
-        """What scores are held against; learnt anew when the catalog has grown or shrunk."""
-        from clipsearch.relevance import learn_background
-
-        if self._background is None or self._background.is_outdated(index.count):
-            self._background = learn_background(index, self._model.encode_background())
-        return self._background
-
-    def _refresh_snapshots(self, *kinds: Kind) -> None:
-        """Brings the snapshot files up to date where enough has changed."""
-        from clipsearch.index_files import refresh_snapshot
-
-        folder = settings.index_folder(self.directory)
-        for kind in kinds:
-            refresh_snapshot(kind, store=self._store, model_id=self.model.model_id, folder=folder)

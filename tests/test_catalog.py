@@ -531,7 +531,7 @@ def test_real_clip_vectors_through_store_index_and_reverse_lookup(tmp_path, shar
         for content_id, row in zip(stored.ids.tolist(), stored.embeddings, strict=True):
             image = Path(paths[content_id][0]).stem
             hits = nearest_captions(
-                row, index=catalog._index("captions"), store=catalog._store, head=catalog.encoder.head, top_k=8
+                row, index=catalog._parts.index("captions"), store=catalog._store, head=catalog.encoder.head, top_k=8
             )
             found = [hit.text for hit in hits]
             assert sorted(found) == sorted(text for text, _ in expected[image])
@@ -564,8 +564,8 @@ def test_orientation_does_not_change_the_embedding(tmp_path):
 def test_an_index_of_the_wrong_dimension_is_never_used(tmp_path, colours):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(squares(tmp_path / "photos", "red"))
-        assert isinstance(catalog._index("images")._base, FaissIndex)
-        assert catalog._index("images").dim == 4
+        assert isinstance(catalog._parts.index("images")._base, FaissIndex)
+        assert catalog._parts.index("images").dim == 4
 
 
 def test_words_asked_before_are_answered_without_the_model(tmp_path, colours):

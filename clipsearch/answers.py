@@ -1,0 +1,52 @@
+"""Answers a query: its terms embedded, the index searched, the hits explained."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from clipsearch.catalog_parts import CatalogParts
+from clipsearch.errors import QueryError
+from clipsearch.query_terms import as_query, embed_terms, explain_hits
+from clipsearch.texts import check_top_k
+from clipsearch.types import SearchHit
+
+if TYPE_CHECKING:
+    from clipsearch.grammar import Query
+    from clipsearch.query_pictures import PictureSource
+
+
+def answer_query(
+    query: "PictureSource | Query",
+    parts: CatalogParts,
+    *,
+    top_k: int,
+    pictures: "Mapping[str, PictureSource]",
+    min_relevance: float,
+    explain: bool,
+) -> list[SearchHit]:
+    """Arguments, result and errors as in `Catalog.search`."""
+    from clipsearch.search import search_pictures
+
+    check_top_k(top_k)
+    if not 0 <= min_relevance <= 1:
+        raise QueryError(f"min_relevance lies between 0 and 1, got {min_relevance}")
+    meant, known = as_query(query, pictures)
+    parts.require_pictures()
+    parts.model.row  # noqa: B018 (known before two threads ask for it)
+    # The first time, the model and the index are opened side by side: both take a while, and little Python.
+    with ThreadPoolExecutor(1) as pool:
+        opening = None if parts.is_open("images") else pool.submit(parts.index, "images")
+        groups = embed_terms(meant, model=parts.model, store=parts.store, pictures=known)
+        index = parts.index("images") if opening is None else opening.result()
+    background = parts.background(index)
+    directions = [group.direction(background) for group in groups]
+    hits = search_pictures(
+        directions,
+        background=background,
+        index=index,
+        store=parts.store,
+        top_k=top_k,
+        filters=meant.filters,
+        min_relevance=min_relevance,
+    )
+    return explain_hits(hits, groups, directions, model=parts.model, store=parts.store) if explain else hits

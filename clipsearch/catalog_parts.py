@@ -1,0 +1,71 @@
+"""What a catalog consists of, opened: store, model, indexes, and what scores are held against."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipsearch import settings
+from clipsearch.catalog_model import CatalogModel
+from clipsearch.errors import CatalogNotFoundError
+from clipsearch.store import Kind, Store
+
+if TYPE_CHECKING:
+    from clipsearch.index_files import CatalogIndex
+    from clipsearch.indexes.snapshot import SnapshotIndex
+    from clipsearch.relevance import Background
+
+
+class CatalogParts:
+    """Each part is opened when it is first asked for."""
+
+    def __init__(self, store: Store, directory: Path, *, model: CatalogModel) -> None:
+        self.directory = directory
+        self.store = store
+        self.model = model
+        self._indexes: dict[Kind, CatalogIndex] = {}
+        self._background: Background | None = None
+
+    def require_pictures(self) -> None:
+        """
+        Raises:
+            CatalogNotFoundError: nothing was ever indexed.
+        """
+        if self.store.reader.find_current_model() is None:
+            raise CatalogNotFoundError(f"nothing is indexed in {self.directory} yet: clipsearch index FOLDER")
+
+    def is_open(self, kind: Kind) -> bool:
+        """Whether `index` of this kind returns at once."""
+        return kind in self._indexes
+
+    def index(self, kind: Kind) -> "SnapshotIndex":
+        """The index as of now, what other processes have added included."""
+        if kind not in self._indexes:
+            from clipsearch.index_files import CatalogIndex
+
+            self._indexes[kind] = CatalogIndex(
+                kind, store=self.store, model_id=self.model.row.model_id, folder=settings.index_folder(self.directory)
+            )
+        return self._indexes[kind].get()
+
+    def background(self, index: "SnapshotIndex") -> "Background":
+        """What scores over the pictures' index are held against; learnt anew when that has grown or shrunk."""
+        from clipsearch.relevance import learn_background
+
+        if self._background is None or self._background.is_outdated(index.count):
+            self._background = learn_background(index, self.model.encode_background())
+        return self._background
+
+    def refresh(self, *kinds: Kind) -> None:
+        """After embeddings were stored, while the model is loaded: what the first query would have to wait for. The
+        index files are brought up to date where enough has changed."""
+        from clipsearch.index_files import refresh_snapshot
+
+        folder = settings.index_folder(self.directory)
+        for kind in kinds:
+            refresh_snapshot(kind, store=self.store, model_id=self.model.row.model_id, folder=folder)
+        if "images" in kinds:
+            self.model.encode_background()
+
+    def forget_indexes(self) -> None:
+        """After the model was switched, or when the catalog is closed."""
+        self._indexes.clear()
+        self._background = None
