@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from clipsearch import settings
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.errors import ClipSearchNotice, IndexMismatchError, StoreError
+from clipsearch.errors import ClipSearchNotice, StoreError
+from clipsearch.relevance import DEFAULT_CUTOFF
 from clipsearch.store import Store, StoredModel
 from clipsearch.texts import as_list, check_text, check_top_k
 from clipsearch.types import (
@@ -21,6 +22,8 @@ from clipsearch.types import (
     GarbageReport,
     ImageMatch,
     IndexReport,
+    LabelHit,
+    LabelledPicture,
     SearchHit,
 )
 
@@ -142,35 +145,9 @@ class Catalog:
             CatalogBusyError: another process changes the catalog and `wait` is false.
             ModelUnavailableError: the model's files are not here.
         """
-        from clipsearch.images.decode import default_limits
-        from clipsearch.indexing import index_folders
+        from clipsearch.catalog_runs import switch_model
 
-        with self._store.writing(wait=wait):
-            encoder = self._model.load(name)
-            model = self._store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
-            there = [scope for scope in self._store.roots.list_all() if os.path.isdir(scope.root)]  # noqa: PTH112
-            report = index_folders(
-                there,
-                store=self._store,
-                encoder=encoder,
-                model_id=model.model_id,
-                limits=limits or default_limits(),
-                on_progress=on_progress,
-            )
-            if report.interrupted:
-                return report
-            self._model.switch(encoder, model)
-            self._parts.forget_indexes()
-            self._parts.refresh("images", "captions")
-            left = len(self._store.pictures.contents_without_embedding(model_id=model.model_id))
-            if left:
-                warnings.warn(
-                    f"{left} pictures could not be read: they are not found with {encoder.name} until their files are "
-                    "there and 'clipsearch index' is run",
-                    ClipSearchNotice,
-                    stacklevel=2,
-                )
-            return report
+        return switch_model(name, self._parts, limits=limits, wait=wait, on_progress=on_progress)
 
     # ------------------------------------------------------------------ pictures
 
@@ -197,31 +174,11 @@ class Catalog:
             CatalogBusyError: another process changes the catalog and `wait` is false.
             IndexMismatchError: the catalog was asked for with a model that is not the one in use.
         """
-        from clipsearch.images.decode import default_limits
-        from clipsearch.indexing import index_folders
-        from clipsearch.indexing.scopes import plan_scopes
+        from clipsearch.catalog_runs import run_index
 
-        scopes_of = plan_scopes(folders, roots=self._store.roots, prune=prune)
-        with self._store.writing(wait=wait):
-            current = self._store.reader.find_current_model()
-            if current is not None and self.encoder.fingerprint != current.fingerprint:
-                raise IndexMismatchError(
-                    f"this catalog uses the model {current.name}. To switch: clipsearch model use {self.encoder.name}"
-                )
-            model = self.model
-            report = index_folders(
-                scopes_of(),
-                store=self._store,
-                encoder=self.encoder,
-                model_id=model.model_id,
-                prune=prune,
-                retry=retry,
-                limits=limits or default_limits(),
-                on_progress=on_progress,
-            )
-            if not report.interrupted:
-                self._parts.refresh("images", "captions")
-            return report
+        return run_index(
+            folders, self._parts, prune=prune, retry=retry, limits=limits, wait=wait, on_progress=on_progress
+        )
 
     def search(
         self,
@@ -316,6 +273,78 @@ class Catalog:
         from clipsearch.captions import classify_text
 
         return classify_text(text, pictures, encoder=self.encoder)
+
+    # ------------------------------------------------------------------ labels
+
+    def label(
+        self, picture: "PictureSource", labels: str | Sequence[str], *, top_k: int = 5, min_relevance: float = 0.0
+    ) -> list[LabelHit]:
+        """What fits a picture of a set of labels, the most relevant first.
+
+        Args:
+            labels: the name of a set: one of `label_sets.BUILT_IN`, or one that was added; or the labels themselves.
+
+        Raises:
+            QueryError: there is no such set, or `top_k` or `min_relevance` is out of range.
+            ImageReadError: the picture can't be read.
+        """
+        from clipsearch.naming import label_picture
+
+        return label_picture(picture, labels, self._parts, top_k=top_k, min_relevance=min_relevance)
+
+    def label_pictures(
+        self,
+        *folders: str | os.PathLike[str],
+        labels: str | Sequence[str],
+        top_k: int = 5,
+        min_relevance: float = DEFAULT_CUTOFF,
+    ) -> Iterator[LabelledPicture]:
+        """What fits the indexed pictures, those below the folders or all of them, in the order they were indexed.
+
+        Args:
+            labels: as in `label`.
+            min_relevance: what is less relevant is left out, so that some pictures have no labels at all.
+
+        Raises:
+            CatalogNotFoundError: nothing was ever indexed.
+            QueryError: as in `label`.
+        """
+        from clipsearch.naming import label_folders
+
+        places = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100
+        return label_folders(places, labels, self._parts, top_k=top_k, min_relevance=min_relevance)
+
+    def add_labels(self, name: str, labels: Sequence[str]) -> int:
+        """Stores a set of labels, in the place of one of the same name; returns how many are in it.
+
+        Raises:
+            InputError: it is the name of a set that comes along, or no name.
+            QueryError: there are none, or one is empty.
+        """
+        from clipsearch.label_sets import check_name, find_labels
+
+        check_name(name)
+        wanted = find_labels([" ".join(label.split()) for label in labels], None)
+        self._store.labels.set(name, wanted)
+        return len(wanted)
+
+    def find_labels(self, name: str) -> list[str]:
+        """The labels of a set in their order.
+
+        Raises:
+            QueryError: there is no such set.
+        """
+        from clipsearch.label_sets import find_labels
+
+        return find_labels(name, self._store)
+
+    def label_sets(self) -> dict[str, int]:
+        """How many labels each added set has, by name."""
+        return self._store.labels.counts()
+
+    def remove_labels(self, name: str) -> bool:
+        """Forgets a set that was added; says whether there was one."""
+        return self._store.labels.remove(name)
 
     # ------------------------------------------------------------------ state
 

@@ -7,6 +7,8 @@ from clipsearch.errors import ClipSearchNotice, IndexMismatchError, StoreError
 from clipsearch.store import Store, StoredModel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -77,6 +79,13 @@ class CatalogModel:
 
         row = self.row
         return background_embeddings(fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+
+    def encode_labels(self, labels: "Sequence[str]") -> "NDArray[np.float32]":
+        """(n, dim) unit-norm, each put into the templates of `encoders.labels`; kept once they were encoded."""
+        from clipsearch.encoders.labels import label_embeddings
+
+        row = self.row
+        return label_embeddings(labels, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
     def load(self, name: str) -> "Encoder":
         """Another model, to run as this one does."""

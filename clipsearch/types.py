@@ -102,6 +102,39 @@ class CaptionHit:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelHit:
+    """One label of a set that may fit a picture.
+
+    Attributes:
+        rank: from 1, by relevance.
+        label: as the set has it.
+        score: cosine of the picture and the label, averaged over the templates. It may grow with the rank: what a label
+            scores on pictures that it does not fit is not taken out of it.
+        relevance: 0 to 1, how surely the label fits, as far as it stands out from all of the set; see `labelling`.
+    """
+
+    rank: int
+    label: str
+    score: float
+    relevance: float
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPicture:
+    """A picture of the catalog with what fits it of a set of labels.
+
+    Attributes:
+        path: absolute.
+        content_id: the catalog's number for the picture's content.
+        labels: the most relevant first; none where nothing stands out.
+    """
+
+    path: str
+    content_id: int
+    labels: tuple[LabelHit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ImageMatch:
     """One picture of a few that answers a text; probability is over those pictures."""
 

@@ -1,5 +1,6 @@
 """clipsearch caption, classify, captions add | list | remove"""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from clipsearch import settings
 from clipsearch.cli.indexing import is_terminal
+from clipsearch.cli.labels import LABELS_HELP, print_labels
 from clipsearch.cli.options import (
     AllowUrlOption,
     CatalogOption,
@@ -63,6 +65,12 @@ def classify(
         list[str],
         typer.Argument(metavar="IMAGE TEXT...", help="A picture and the texts to choose from."),
     ],
+    labels: Annotated[
+        str | None, typer.Option("--labels", metavar="NAME", help=f"Choose from these instead. {LABELS_HELP}")
+    ] = None,
+    top_k: Annotated[
+        int, typer.Option("-k", "--top-k", "--top", min=1, metavar="N", help="Number of labels, with --labels.")
+    ] = 5,
     images: Annotated[
         bool,
         typer.Option("--images", help="The other way round: a text first, then the pictures to choose from."),
@@ -79,7 +87,14 @@ def classify(
     clipsearch classify IMAGE TEXT TEXT...
 
     clipsearch classify TEXT --images IMAGE IMAGE...
+
+    clipsearch classify IMAGE --labels coco
     """
+    if labels is not None:
+        if images or len(candidates) > 1:
+            raise QueryError("with --labels, name one picture and nothing else")
+        _classify_by_labels(candidates[0], labels, top_k, catalog, model, device, runtime, allow_url, json)
+        return
     from clipsearch.captions import classify_picture, classify_text
 
     first, others = candidates[0], candidates[1:]
@@ -100,6 +115,38 @@ def classify(
             print_json(captions_json(first, encoder.name, hits))
         else:
             print_captions(hits)
+
+
+def _classify_by_labels(
+    image: str,
+    labels: str,
+    top_k: int,
+    catalog: str | None,
+    model: str | None,
+    device: str | None,
+    runtime: str | None,
+    allow_url: bool,
+    json: bool,
+) -> None:
+    from clipsearch.catalog import Catalog
+    from clipsearch.naming import label_without_catalog
+    from clipsearch.relevance import DEFAULT_CUTOFF
+
+    picture = picture_of(image, allow_url=allow_url)
+    try:
+        with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
+            hits, used = opened.label(picture, labels, top_k=top_k), opened.model.name
+    except CatalogNotFoundError:
+        encoder = find_encoder(catalog, model, device, runtime)
+        hits, used = label_without_catalog(picture, labels, encoder, top_k=top_k), encoder.name
+    is_none = hits[0].relevance < DEFAULT_CUTOFF
+    if json:
+        rows = [asdict(hit) for hit in hits]
+        print_json({"image": image, "model": used, "label_set": labels, "none_of_these": is_none, "labels": rows})
+    else:
+        print_labels(hits)
+        if is_none:
+            note("clipsearch: likely none of these: nothing stands out")
 
 
 def find_encoder(catalog: str | None, model: str | None, device: str | None, runtime: str | None) -> "Encoder":

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from clipsearch.store.database import Database
     from clipsearch.store.embeddings import EmbeddingStore
     from clipsearch.store.garbage import GarbageStore
+    from clipsearch.store.labels import LabelStore
     from clipsearch.store.models import ModelStore
     from clipsearch.store.pictures import PictureStore
     from clipsearch.store.roots import RootStore
@@ -95,6 +96,12 @@ class Store:
         from clipsearch.store.captions import CaptionStore
 
         return CaptionStore(self._database)
+
+    @cached_property
+    def labels(self) -> "LabelStore":
+        from clipsearch.store.labels import LabelStore
+
+        return LabelStore(self._database)
 
     @cached_property
     def embeddings(self) -> "EmbeddingStore":

@@ -25,7 +25,14 @@ _TABLES: dict[Kind, tuple[str, str]] = {
 
 
 # Columns of texts, but for those of a single row.
-TEXTS = (("captions", "text"), ("contents", "format"), ("contents", "camera"), ("files", "skip_reason"))
+TEXTS = (
+    ("captions", "text"),
+    ("contents", "format"),
+    ("contents", "camera"),
+    ("files", "skip_reason"),
+    ("label_sets", "name"),
+    ("label_sets", "labels"),
+)
 NO_TEXT = "{0} IS NOT NULL AND NOT is_text(CAST({0} AS BLOB))"
 
 

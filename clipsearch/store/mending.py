@@ -14,6 +14,7 @@ _TEXTS = (
     f"DELETE FROM captions WHERE {NO_TEXT.format('text')}",  # noqa: S608 (its embeddings go with what points at nothing)
     f"UPDATE contents SET format = '' WHERE {NO_TEXT.format('format')}",  # noqa: S608
     f"UPDATE contents SET camera = NULL WHERE {NO_TEXT.format('camera')}",  # noqa: S608
+    f"DELETE FROM label_sets WHERE {NO_TEXT.format('name')} OR {NO_TEXT.format('labels')}",  # noqa: S608
     f"UPDATE files SET skip_reason = NULL WHERE {NO_TEXT.format('skip_reason')}",  # noqa: S608
 )
 

@@ -50,6 +50,12 @@ _PATHS = (
 )
 
 
+_FILES = (
+    "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
+    "WHERE f.removed_at IS NULL AND f.content_id IS NOT NULL"
+)
+
+
 class Reader:
     """One connection that only reads; may be used from any thread. Every method is one consistent state."""
 
@@ -109,6 +115,18 @@ class Reader:
                 path = os.path.join(os.fsdecode(folder), os.fsdecode(relative))  # noqa: PTH118
                 found.setdefault(content_id, []).append((not is_wanted, path))
         return {content_id: [path for _, path in sorted(paths)] for content_id, paths in found.items()}
+
+    def files_below(self, folders: Sequence[str] = ()) -> list[tuple[int, str]]:
+        """(content_id, absolute path) of all files, or of those below these absolute folders, sorted by path; files
+        that are gone and those that could not be read are left out."""
+        starts = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
+        found = [
+            (content_id, os.path.join(os.fsdecode(root), os.fsdecode(relative)))  # noqa: PTH118
+            for content_id, root, relative in self._rows(_FILES)
+        ]
+        return sorted(
+            (row for row in found if not starts or row[1].startswith(starts)), key=lambda row: (row[1], row[0])
+        )
 
     def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
         """A picture's embedding (dim,), unit-norm; None when the model has none of it."""

@@ -30,6 +30,7 @@ _TABLES = {
     "files": "file_id",
     "image_embeddings": "embedding_id",
     "caption_embeddings": "embedding_id",
+    "label_sets": "label_set_id",
     "runs": "run_id",
     "catalog": "catalog_id",
 }

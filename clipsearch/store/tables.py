@@ -158,6 +158,16 @@ caption_embeddings = Table(
     sqlite_autoincrement=True,
 )
 
+# Labels, a line each, in the order they were given.
+label_sets = Table(
+    "label_sets",
+    metadata,
+    Column("label_set_id", RowId, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("labels", String, nullable=False),
+    Column("added_at", DateTime, nullable=False),
+)
+
 # The index file that holds the embeddings of a model up to `last_embedding_id`. A file is used only while it is the one
 # named here: a database that was restored from a backup does not know the files that were made after it.
 snapshots = Table(

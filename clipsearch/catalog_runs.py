@@ -1,0 +1,83 @@
+"""Runs that fill a catalog: folders are indexed, or another model takes over."""
+
+import os
+import warnings
+from collections.abc import Sequence
+
+from clipsearch.catalog_parts import CatalogParts
+from clipsearch.errors import ClipSearchNotice, IndexMismatchError
+from clipsearch.images.decode import DecodingLimits, default_limits
+from clipsearch.indexing import Progress, index_folders
+from clipsearch.indexing.scopes import plan_scopes
+from clipsearch.types import IndexReport
+
+
+def run_index(
+    folders: Sequence[str | os.PathLike[str]],
+    parts: CatalogParts,
+    *,
+    prune: bool,
+    retry: bool,
+    limits: DecodingLimits | None,
+    wait: bool,
+    on_progress: Progress | None,
+) -> IndexReport:
+    """Arguments, result and errors as in `Catalog.index`."""
+    store, model = parts.store, parts.model
+    scopes_of = plan_scopes(folders, roots=store.roots, prune=prune)
+    with store.writing(wait=wait):
+        current = store.reader.find_current_model()
+        if current is not None and model.encoder.fingerprint != current.fingerprint:
+            raise IndexMismatchError(
+                f"this catalog uses the model {current.name}. To switch: clipsearch model use {model.encoder.name}"
+            )
+        report = index_folders(
+            scopes_of(),
+            store=store,
+            encoder=model.encoder,
+            model_id=model.row.model_id,
+            prune=prune,
+            retry=retry,
+            limits=limits or default_limits(),
+            on_progress=on_progress,
+        )
+        if not report.interrupted:
+            parts.refresh("images", "captions")
+        return report
+
+
+def switch_model(
+    name: str,
+    parts: CatalogParts,
+    *,
+    limits: DecodingLimits | None,
+    wait: bool,
+    on_progress: Progress | None,
+) -> IndexReport:
+    """Arguments, result and errors as in `Catalog.use_model`."""
+    store = parts.store
+    with store.writing(wait=wait):
+        encoder = parts.model.load(name)
+        model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+        report = index_folders(
+            [scope for scope in store.roots.list_all() if os.path.isdir(scope.root)],  # noqa: PTH112
+            store=store,
+            encoder=encoder,
+            model_id=model.model_id,
+            limits=limits or default_limits(),
+            on_progress=on_progress,
+        )
+        if report.interrupted:
+            return report
+        parts.model.switch(encoder, model)
+        parts.forget_indexes()
+        parts.refresh("images", "captions")
+        left = len(store.pictures.contents_without_embedding(model_id=model.model_id))
+        if left:
+            warnings.warn(
+                f"{left} pictures could not be read: they are not found with {encoder.name} until their files are "
+                "there and 'clipsearch index' is run",
+                ClipSearchNotice,
+                stacklevel=3,
+            )
+        return report

@@ -1,0 +1,228 @@
+"""clipsearch label, labels add | list | show | remove"""
+
+import csv as csv_library
+import io
+import json as json_library
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clipsearch.cli.indexing import ProgressBar, is_terminal
+from clipsearch.cli.options import (
+    INTERRUPTED,
+    CatalogOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    RuntimeOption,
+    TopKOption,
+)
+from clipsearch.cli.render import count, note, out, percent, print_json, printable, shown_path, write
+from clipsearch.errors import InputError, QueryError
+from clipsearch.types import LabelHit, LabelledPicture
+
+app = typer.Typer(help="Sets of labels that pictures are named by.", no_args_is_help=True, rich_markup_mode=None)
+
+LABELS_HELP = "A set of labels: coco, lvis, cifar10, cifar100, scenes, colours, or one that was added."
+
+
+def label(
+    folders: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FOLDER]...", help="Folders of pictures; what is new in them is indexed. Without any: all indexed."
+        ),
+    ] = None,
+    labels: Annotated[str, typer.Option("--labels", metavar="NAME", help=LABELS_HELP)] = "lvis",
+    catalog: CatalogOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
+    top_k: TopKOption = 5,
+    min_relevance: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="R",
+            help="Leave out what is less relevant, 0 to 1. Default: 0.3.",
+            show_default=False,
+        ),
+    ] = None,
+    write_xmp: Annotated[
+        bool, typer.Option("--write-xmp", help="Add them as keywords to an XMP sidecar beside each picture.")
+    ] = False,
+    json: JsonOption = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object a line, for each picture.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print a table of values parted by commas.")] = False,
+) -> int:
+    """Name the pictures of folders by a set of labels: those that stand out, for each picture."""
+    from clipsearch.catalog import Catalog
+    from clipsearch.relevance import DEFAULT_CUTOFF
+
+    if json + jsonl + csv > 1:
+        raise InputError("results come in one form: --json, --jsonl or --csv")
+    with (
+        ProgressBar() as bar,
+        Catalog.open(
+            catalog,
+            model=model,
+            device=device,
+            runtime=runtime,
+            create=bool(folders),
+            show_progress=is_terminal(),
+        ) as opened,
+    ):
+        least = DEFAULT_CUTOFF if min_relevance is None else min_relevance
+        # Before anything is indexed: a wrong name changes nothing.
+        opened.find_labels(labels)
+        if folders and opened.index(*folders, on_progress=bar.update).interrupted:
+            return INTERRUPTED
+        pictures = opened.label_pictures(*(folders or []), labels=labels, top_k=top_k, min_relevance=least)
+        failed: list[str] = []
+        named = _with_sidecars(pictures, failed) if write_xmp else pictures
+        if json:
+            rows = [_row(picture) for picture in named]
+            print_json({"labels": labels, "model": opened.model.name, "pictures": rows})
+        elif jsonl:
+            for picture in named:
+                out(json_library.dumps(_row(picture), ensure_ascii=True))
+        elif csv:
+            _print_csv(named)
+        else:
+            _print_table(named)
+    for reason in failed:
+        note(f"clipsearch: {reason}")
+    return 1 if failed else 0
+
+
+def _with_sidecars(pictures: Iterable[LabelledPicture], failed: list[str]) -> Iterator[LabelledPicture]:
+    """Writes the sidecar of each picture as it comes along; one that can't be written stops none of the others."""
+    from clipsearch.images.sidecars import add_keywords
+
+    for picture in pictures:
+        try:
+            if picture.labels:
+                add_keywords(Path(picture.path), [hit.label for hit in picture.labels])
+        except InputError as error:
+            failed.append(str(error))
+        yield picture
+
+
+def _row(picture: LabelledPicture) -> dict[str, Any]:
+    return asdict(picture)
+
+
+def _print_csv(pictures: Iterable[LabelledPicture]) -> None:
+    text = io.StringIO(newline="")
+    table = csv_library.writer(text)
+    table.writerow(("path", "rank", "label", "score", "relevance"))
+    for picture in pictures:
+        table.writerows((picture.path, hit.rank, hit.label, hit.score, hit.relevance) for hit in picture.labels)
+    write(text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def _print_table(pictures: Iterable[LabelledPicture]) -> None:
+    total = nameless = 0
+    for picture in pictures:
+        total += 1
+        nameless += not picture.labels
+        words = ", ".join(printable(hit.label) for hit in picture.labels)
+        out(f"{shown_path(picture.path)}  {words or '-'}")
+    if nameless:
+        note(f"clipsearch: of {count(total, 'picture')}, {nameless:,} fit none of these labels well enough")
+
+
+def print_labels(hits: list[LabelHit]) -> None:
+    for hit in hits:
+        out(f"{hit.rank:>4}  {percent(hit.relevance)}  {hit.score:.3f}  {printable(hit.label)}")
+
+
+@app.command("add")
+def add(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help=".txt (a line each), .csv or .tsv (column 'text'), .jsonl (key 'text'), .json (a list).",
+        ),
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="What to call it. Default: the file's name.")
+    ] = None,
+    catalog: CatalogOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Store a set of labels, in the place of one of the same name."""
+    from clipsearch.caption_files import read_caption_file
+    from clipsearch.catalog import Catalog
+
+    content = read_caption_file(file)
+    for number, reason in content.broken:
+        note(f"clipsearch: {file}, line {number}: {reason}, left out")
+    called = file.stem if name is None else name
+    with Catalog.open(catalog, create=True) as opened:
+        added = opened.add_labels(called, [text for text in content.texts if not text.startswith("#")])
+    if json:
+        print_json({"name": called, "labels": added})
+    else:
+        out(f"{count(added, 'label')} as {printable(called)}")
+
+
+@app.command("list")
+def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
+    """The sets there are: those that come along, and those that were added."""
+    from clipsearch.catalog import Catalog
+    from clipsearch.errors import CatalogNotFoundError
+    from clipsearch.label_sets import BUILT_IN, built_in_labels
+
+    sets = {name: (len(built_in_labels(name)), True) for name in BUILT_IN}
+    try:
+        with Catalog.open(catalog) as opened:
+            sets |= {name: (number, False) for name, number in opened.label_sets().items()}
+    except CatalogNotFoundError:
+        pass
+    if json:
+        rows = [{"name": name, "labels": number, "built_in": own} for name, (number, own) in sets.items()]
+        print_json({"label_sets": rows})
+    else:
+        for name, (number, own) in sets.items():
+            out(f"{number:>6,}  {printable(name)}{'' if own else '  (added)'}")
+
+
+@app.command("show")
+def show(name: Annotated[str, typer.Argument(metavar="NAME", help=LABELS_HELP)], catalog: CatalogOption = None) -> None:
+    """Print the labels of a set, a line each."""
+    from clipsearch.catalog import Catalog
+    from clipsearch.errors import CatalogNotFoundError
+    from clipsearch.label_sets import find_labels
+
+    try:
+        with Catalog.open(catalog) as opened:
+            texts = opened.find_labels(name)
+    except CatalogNotFoundError:
+        texts = find_labels(name, None)
+    for text in texts:
+        out(printable(text))
+
+
+@app.command("remove")
+def remove(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A set that was added.")],
+    catalog: CatalogOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Forget a set of labels that was added."""
+    from clipsearch.catalog import Catalog
+
+    with Catalog.open(catalog) as opened:
+        was_there = opened.remove_labels(name)
+    if not was_there:
+        raise QueryError(f"no set of labels was added as {name!r}: see 'clipsearch labels list'")
+    if json:
+        print_json({"removed": name})
+    else:
+        out(f"{printable(name)} removed")

@@ -1,0 +1,47 @@
+"""Sets of labels that the user has added."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert as insert_or_replace
+
+from clipsearch.store import tables
+from clipsearch.store.database import Database
+from clipsearch.store.records import utc_now
+
+
+class LabelStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def set(self, name: str, labels: Sequence[str]) -> None:
+        """Stores a set of at least one label, none with a line break in it, in the place of one of the same name."""
+        table = tables.label_sets
+        row = {"labels": "\n".join(labels), "added_at": utc_now()}
+        with self._database.write() as connection:
+            connection.execute(
+                insert_or_replace(table)
+                .values(name=name, **row)
+                .on_conflict_do_update(index_elements=[table.c.name], set_=row)
+            )
+
+    def find(self, name: str) -> list[str] | None:
+        """The labels in their order; None when there is no such set."""
+        with self._database.read() as connection:
+            found = connection.execute(
+                select(tables.label_sets.c.labels).where(tables.label_sets.c.name == name)
+            ).scalar_one_or_none()
+        return None if found is None else found.split("\n")
+
+    def counts(self) -> dict[str, int]:
+        """How many labels each set has, by name."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(tables.label_sets.c.name, tables.label_sets.c.labels).order_by(tables.label_sets.c.name)
+            )
+            return {name: labels.count("\n") + 1 for name, labels in rows}
+
+    def remove(self, name: str) -> bool:
+        """Forgets a set; says whether there was one."""
+        with self._database.write() as connection:
+            return connection.execute(delete(tables.label_sets).where(tables.label_sets.c.name == name)).rowcount > 0
