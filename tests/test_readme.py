@@ -78,6 +78,16 @@ def test_the_session_of_the_language_is_real(readme, tmp_path, monkeypatch):
         assert done.returncode == (2 if "takn" in command else 0)
 
 
+def test_the_session_of_labels_is_real(readme, tmp_path, monkeypatch):
+    index_samples(tmp_path, monkeypatch)
+    (session,) = [found for found in sessions(readme) if any("clipsearch labels" in command for command, _ in found)]
+    assert len(session) == 4
+    for command, expected in session:
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+        lines = without_times((done.stderr + done.stdout).strip()).splitlines()
+        assert sorted(lines) == sorted(without_times(expected).splitlines()), command
+
+
 def test_the_session_of_eval_is_real(readme, tmp_path, monkeypatch):
     shutil.copytree(sample_data_folder(), tmp_path / "photos")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
@@ -116,9 +126,9 @@ def test_its_python_runs(readme, tmp_path):
 
 
 def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
-    words = "index|query|caption|classify|status|demo|bench|eval|gc|backup|restore|doctor"
+    words = "index|query|caption|classify|label|status|demo|bench|eval|gc|backup|restore|doctor"
     named = set(re.findall(rf"clipsearch ({words})\b", readme))
-    named |= set(re.findall(r"clipsearch ((?:captions|model) \w+)", readme))
+    named |= set(re.findall(r"clipsearch ((?:captions|labels|model) \w+)", readme))
     from clipsearch.cli import app
 
     there = {command.name for command in app.registered_commands}

@@ -2,7 +2,8 @@
 
 Downloads Debian's package tuxpaint-stamps-default (2022.06.04, 161 MB; GPL-2 and other licences, named in its copyright
 file) with apt-get, unpacks it below FOLDER and writes captions.jsonl there: the English description of each picture,
-for `clipsearch eval` and `tests.benchmarks.relevance`.
+for `clipsearch eval` and `tests.benchmarks.relevance`; and kinds.jsonl, where pictures in folders that show one kind of
+thing have that as their caption, for `tests.benchmarks.labels`.
 """
 
 import argparse
@@ -12,17 +13,30 @@ from pathlib import Path
 
 PACKAGE = "tuxpaint-stamps-default"
 
+KINDS = {
+    "animals/birds": "bird",
+    "animals/fish": "fish",
+    "animals/insects": "insect",
+    "clothes/hats": "hat",
+    "food/fruit": "fruit",
+    "food/vegetables": "vegetable",
+    "plants/flowers": "flower",
+    "plants/trees": "tree",
+    "town/houses": "house",
+    "town/roadsigns": "road sign",
+}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    if not list(folder.glob(f"{PACKAGE}_*.deb")):
-        subprocess.run(["apt-get", "download", PACKAGE], cwd=folder, check=True)
-    (archive,) = folder.glob(f"{PACKAGE}_*.deb")
-    subprocess.run(["dpkg-deb", "--extract", archive, folder], check=True)
-    stamps = folder / "usr" / "share" / "tuxpaint" / "stamps"
+    place: Path = parser.parse_args().folder
+    place.mkdir(parents=True, exist_ok=True)
+    if not list(place.glob(f"{PACKAGE}_*.deb")):
+        subprocess.run(["apt-get", "download", PACKAGE], cwd=place, check=True)
+    (archive,) = place.glob(f"{PACKAGE}_*.deb")
+    subprocess.run(["dpkg-deb", "--extract", archive, place], check=True)
+    stamps = place / "usr" / "share" / "tuxpaint" / "stamps"
     rows = []
     for picture in sorted(stamps.rglob("*.png")):
         text = picture.with_suffix(".txt")
@@ -30,9 +44,15 @@ def main() -> None:
         # The mirrored twin of a picture has no description of its own.
         if caption:
             rows.append({"image": picture.relative_to(stamps).as_posix(), "caption": caption})
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    (stamps / "captions.jsonl").write_text(lines, encoding="utf-8")
-    print(f"{len(rows)} pictures with a caption: {stamps / 'captions.jsonl'}")
+    kinds = [
+        {"image": row["image"], "caption": kind}
+        for row in rows
+        for folder, kind in KINDS.items()
+        if row["image"].startswith(f"{folder}/")
+    ]
+    for name, part in (("captions", rows), ("kinds", kinds)):
+        (stamps / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part), encoding="utf-8")
+        print(f"{len(part)} pictures with a caption: {stamps / name}.jsonl")
 
 
 if __name__ == "__main__":
