@@ -25,13 +25,15 @@ def answer_query(
     explain: bool,
 ) -> list[SearchHit]:
     """Arguments, result and errors as in `Catalog.search`."""
-    from clipsearch.search import search_pictures
+    from clipsearch.search import newest_pictures, search_pictures
 
     check_top_k(top_k)
     if not 0 <= min_relevance <= 1:
         raise QueryError(f"min_relevance lies between 0 and 1, got {min_relevance}")
     meant, known = as_query(query, pictures)
     parts.require_pictures()
+    if not meant.groups:
+        return newest_pictures(meant.filters, store=parts.store, top_k=top_k)
     parts.model.row  # noqa: B018 (known before two threads ask for it)
     # The first time, the model and the index are opened side by side: both take a while, and little Python.
     with ThreadPoolExecutor(1) as pool:

@@ -50,8 +50,6 @@ def as_query(
         query = parse_query(query)
     elif not isinstance(query, Query):
         return Query(((Term("picture", ""),),)), {"": query}
-    if not query.groups:
-        raise QueryError("only filters: say what to look for among those pictures")
     for group in query.groups:
         for term in group:
             if term.kind == "words":

@@ -1,5 +1,6 @@
 """What a query means against the pictures' index, and back to the files that have those contents."""
 
+import math
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -77,6 +78,17 @@ def search_pictures(
         )
         for rank, (_, found, score, relevance, content_id) in enumerate(hits[:top_k], start=1)
         if relevance >= min_relevance
+    ]
+
+
+def newest_pictures(filters: "Sequence[Filter]", *, store: Store, top_k: int) -> list[SearchHit]:
+    """The pictures that pass all filters, the last taken first."""
+    ids = store.reader.select_newest(filters, top_k)
+    paths = store.reader.paths(ids, filters=filters)
+    found = [(content_id, _reachable(paths[content_id])) for content_id in ids if content_id in paths]
+    return [
+        SearchHit(rank=rank, score=math.nan, relevance=1.0, path=its[0], content_id=content_id, copies=tuple(its[1:]))
+        for rank, (content_id, its) in enumerate(found, start=1)
     ]
 
 

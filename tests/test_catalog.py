@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import shutil
 import warnings
 from dataclasses import replace
@@ -144,7 +145,6 @@ def test_a_sum_of_terms_is_nearest_to_what_has_all_of_them(tmp_path, colours):
             ("red - red", "cancel each other out"),
             ("id:999", "no picture with the number 999"),
             ("http://x/a.png", "was not fetched"),
-            ("path:red", "only filters"),
         ):
             with pytest.raises(QueryError, match=message):
                 catalog.search(query)
@@ -178,6 +178,31 @@ def test_as_many_as_pass_the_filters_come_back(tmp_path, colours):
         assert [hit.rank for hit in hits] == [1, 2]
         assert len(catalog.search("red -path:few", top_k=3)) == 3
         assert catalog.search("red path:nowhere") == []
+
+
+def test_filters_alone_list_what_was_taken_last(tmp_path, colours):
+    photos = squares(tmp_path / "photos", "red", "green")
+    for name, day in (("old", "2019:03:01 10:00:00"), ("new", "2024:05:06 07:08:09"), ("mid", "2021:01:01 00:00:00")):
+        exif = Image.Exif()
+        exif.get_ifd(0x8769)[0x9003] = day
+        Image.new("RGB", (20, 10), "blue" if name == "old" else "red" if name == "new" else "white").save(
+            photos / f"{name}.jpg", exif=exif
+        )
+    shutil.copy(photos / "mid.jpg", photos / "mid copy.jpg")
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        catalog.index(photos)
+        hits = catalog.search("w:<100")
+        assert [Path(hit.path).stem[:3] for hit in hits[:3]] == ["new", "mid", "old"]
+        assert [hit.rank for hit in hits] == [1, 2, 3, 4, 5]
+        assert all(math.isnan(hit.score) and hit.relevance == 1 for hit in hits)
+        assert {Path(hits[1].path).stem, *(Path(path).stem for path in hits[1].copies)} == {"mid", "mid copy"}
+        assert [Path(hit.path).stem for hit in catalog.search("taken:..2022", top_k=1, min_relevance=0.9)] == [
+            "mid copy"
+        ]
+        (photos / "new.jpg").unlink()
+        catalog.index(photos, prune=True)
+        assert [Path(hit.path).stem for hit in catalog.search("has:date")] == ["mid copy", "old"]
+        assert catalog.search("has:gps") == []
 
 
 def test_signs_in_words_taken_as_they_are(sample_catalog):

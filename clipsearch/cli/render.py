@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import sys
 import unicodedata
@@ -120,15 +121,21 @@ def _hit_rows(hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
     for row in rows:
         if not row["terms"]:  # not asked for
             del row["terms"]
+        if math.isnan(row["score"]):
+            row["score"] = None
     return rows
 
 
 def print_hits(hits: Sequence[SearchHit]) -> None:
     for hit in hits:
         more = f"  (+ {count(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
-        out(f"{hit.rank:>4}  {percent(hit.relevance)}  {hit.score:.3f}  {shown_path(hit.path)}{more}")
+        out(f"{hit.rank:>4}  {percent(hit.relevance)}  {_score(hit.score)}  {shown_path(hit.path)}{more}")
         for term in hit.terms:
             out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
+
+
+def _score(score: float) -> str:
+    return "    -" if math.isnan(score) else f"{score:.3f}"
 
 
 def print_hit_lines(hits: Sequence[SearchHit]) -> None:
@@ -147,6 +154,8 @@ def print_csv(hits: Sequence[SearchHit]) -> None:
     table.writerow(_COLUMNS)
     for hit in hits:
         row = {column: getattr(hit, column) for column in _COLUMNS} | {"copies": len(hit.copies)}
+        if math.isnan(hit.score):
+            row["score"] = ""
         table.writerow(row.values())
     write(text.getvalue().encode("utf-8", "surrogateescape"))
 

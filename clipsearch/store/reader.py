@@ -50,6 +50,11 @@ _PATHS = (
 )
 
 
+_NEWEST = (
+    " AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.content_id AND f.removed_at IS NULL) "
+    "ORDER BY c.taken_at IS NULL, c.taken_at DESC, c.content_id DESC LIMIT ?"
+)
+
 _FILES = (
     "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
     "WHERE f.removed_at IS NULL AND f.content_id IS NOT NULL"
@@ -141,6 +146,14 @@ class Reader:
         statement, values = select_statement(filters)
         rows = self._rows(statement, *values, prepare=add_functions)
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+    def select_newest(self, filters: "Sequence[Filter]", top_k: int) -> list[int]:
+        """Contents that pass all filters and have a file, the last taken first, those without a date last, newly
+        indexed ones before others."""
+        from clipsearch.store.selection import add_functions, select_statement
+
+        statement, values = select_statement(filters)
+        return [row[0] for row in self._rows(statement + _NEWEST, *values, top_k, prepare=add_functions)]
 
     def close(self) -> None:
         with self._lock:
