@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipsearch.caption_pairs import CaptionPair, CaptionPairs, read_caption_pairs
     from clipsearch.catalog import Catalog
+    from clipsearch.duplicates import DuplicateGroup, DuplicatePicture
     from clipsearch.errors import (
         CatalogBusyError,
         CatalogNotFoundError,
@@ -71,6 +72,8 @@ __all__ = [
     "ClipSearchError",
     "ClipSearchNotice",
     "Difference",
+    "DuplicateGroup",
+    "DuplicatePicture",
     "Estimate",
     "FetchedPicture",
     "Finding",
@@ -112,6 +115,8 @@ _PLACES = {
     "CaptionPairs": "caption_pairs",
     "Catalog": "catalog",
     "Difference": "evaluation",
+    "DuplicateGroup": "duplicates",
+    "DuplicatePicture": "duplicates",
     "Estimate": "evaluation",
     "LabelQuality": "search_quality",
     "QualityComparison": "search_quality",

@@ -28,6 +28,7 @@ from clipsearch.types import (
 )
 
 if TYPE_CHECKING:
+    from clipsearch.duplicates import DuplicateGroup
     from clipsearch.encoders.base import Encoder
     from clipsearch.grammar import Query
     from clipsearch.images.decode import DecodingLimits
@@ -345,6 +346,32 @@ class Catalog:
     def remove_labels(self, name: str) -> bool:
         """Forgets a set that was added; says whether there was one."""
         return self._store.labels.remove(name)
+
+    # ------------------------------------------------------------------ duplicates
+
+    def duplicates(
+        self,
+        *folders: str | os.PathLike[str],
+        threshold: float | None = None,
+        exact_only: bool = False,
+        on_progress: "Progress | None" = None,
+    ) -> "list[DuplicateGroup]":
+        """Pictures that are there more than once, below the folders or anywhere; groups that waste most first.
+
+        Args:
+            threshold: the cosine to the first of a group, its best picture, from which one is nearly the same; None:
+                by how alike the catalog's pictures are at all.
+            exact_only: files with the very same content alone.
+            on_progress: called with (pictures compared, pictures to compare).
+
+        Raises:
+            CatalogNotFoundError: nothing was ever indexed.
+            QueryError: `threshold` is not between 0 and 1.
+        """
+        from clipsearch.duplicates import find_duplicates
+
+        places = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100
+        return find_duplicates(places, self._parts, threshold=threshold, exact_only=exact_only, on_progress=on_progress)
 
     # ------------------------------------------------------------------ state
 

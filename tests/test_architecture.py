@@ -19,7 +19,7 @@ LAYERS = (
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"},
     {"captions", "search", "maintenance", "catalog_parts", "labelling", "label_sets"},
     {"indexing", "query_terms"},
-    {"answers", "naming", "catalog_runs"},
+    {"answers", "naming", "duplicates", "catalog_runs"},
     {"catalog"},
     {"benchmark", "search_quality"},
     {"cli"},

@@ -88,6 +88,15 @@ def test_the_session_of_labels_is_real(readme, tmp_path, monkeypatch):
         assert sorted(lines) == sorted(without_times(expected).splitlines()), command
 
 
+def test_the_session_of_duplicates_is_real(readme, tmp_path, monkeypatch):
+    index_samples(tmp_path, monkeypatch)
+    (session,) = [found for found in sessions(readme) if any("clipsearch dupes" in command for command, _ in found)]
+    assert len(session) == 3
+    for command, expected in session:
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert without_times((done.stderr + done.stdout).strip()) == without_times(expected), command
+
+
 def test_the_session_of_eval_is_real(readme, tmp_path, monkeypatch):
     shutil.copytree(sample_data_folder(), tmp_path / "photos")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
@@ -126,7 +135,7 @@ def test_its_python_runs(readme, tmp_path):
 
 
 def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
-    words = "index|query|caption|classify|label|status|demo|bench|eval|gc|backup|restore|doctor"
+    words = "index|query|caption|classify|label|dupes|status|demo|bench|eval|gc|backup|restore|doctor"
     named = set(re.findall(rf"clipsearch ({words})\b", readme))
     named |= set(re.findall(r"clipsearch ((?:captions|labels|model) \w+)", readme))
     from clipsearch.cli import app

@@ -11,7 +11,19 @@ from typing import TextIO
 
 import typer
 
-from clipsearch.cli import bench, captions, care, demo, evaluate, indexing, labels, models, searching, status
+from clipsearch.cli import (
+    bench,
+    captions,
+    care,
+    demo,
+    duplicates,
+    evaluate,
+    indexing,
+    labels,
+    models,
+    searching,
+    status,
+)
 from clipsearch.cli.options import INTERRUPTED
 from clipsearch.cli.render import OutputClosedError, note
 from clipsearch.errors import ClipSearchError, ClipSearchNotice
@@ -48,6 +60,7 @@ app.command("classify")(captions.classify)
 app.add_typer(captions.app, name="captions")
 app.command("label")(labels.label)
 app.add_typer(labels.app, name="labels")
+app.command("dupes")(duplicates.dupes)
 app.command("status")(status.status)
 app.add_typer(models.app, name="model")
 app.command("gc")(care.gc)

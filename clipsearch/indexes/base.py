@@ -1,9 +1,25 @@
 """What every vector index is."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class NearPairs:
+    """Some pairs of rows, sorted by `first`, then by `second`.
+
+    Attributes:
+        first, second: int64 (n,), positions among the ids that were compared; first < second.
+        scores: float32 (n,), cosines.
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    scores: NDArray[np.float32]
 
 
 class VectorIndex(Protocol):
@@ -46,4 +62,19 @@ class VectorIndex(Protocol):
     def sample(self, max_rows: int) -> NDArray[np.float32]:
         """At most so many embeddings (n, dim), evenly spaced in the order they were added; all of them when they are
         fewer. The same ones each time."""
+        ...
+
+    def pairs_above(
+        self, threshold: float, ids: NDArray[np.int64], *, on_progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[NearPairs]:
+        """All pairs among these ids whose cosine is at least `threshold`, each once; exact.
+
+        They come in parts of bounded size: a block of ids that follow each other is compared with itself and then
+        with all blocks after it before the next block's turn comes. So whoever goes through the parts knows, when a
+        block meets a later one, of all pairs inside of the block and with earlier ids.
+
+        Args:
+            ids: (n,) without repetition; the pairs tell positions among them. Those not in the index are in no pair.
+            on_progress: called with (ids done, ids to do).
+        """
         ...

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.errors import IndexMismatchError, VectorIndexError
+from clipsearch.indexes.base import NearPairs
 from clipsearch.indexes.faiss_index import FaissIndex, sort_by_score, spaced
+from clipsearch.indexes.pairs import compare_rows, places_of
 
 # A file that is being written is seconds old, and then read once. By age and not by process number, which another
 # process may have by now, and which says nothing of other machines that share the folder.
@@ -84,11 +87,26 @@ class SnapshotIndex:
 
     def sample(self, max_rows: int) -> NDArray[np.float32]:
         # Of base and tail as one; of some thousand rows a few that are gone make no difference to what they are for.
-        positions = spaced(self._base.count + self._tail.count, max_rows)
+        return self._rows(spaced(self._base.count + self._tail.count, max_rows))
+
+    def pairs_above(
+        self, threshold: float, ids: NDArray[np.int64], *, on_progress: Callable[[int, int], None] | None = None
+    ) -> Iterator[NearPairs]:
+        rows = np.concatenate((self._base.ids, self._tail.ids))
+        is_gone = np.isin(rows, list(self._removed))
+        is_gone[self._base.count :] = False  # back again
+        there = np.flatnonzero(~is_gone)
+        found = places_of(ids, rows[there])
+        places = np.where(found >= 0, there[found], -1) if len(there) else found
+        return compare_rows(self._rows, places, threshold, on_progress=on_progress)
+
+    def _rows(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The embeddings (n, dim) at these positions of the base and the tail as one, in their order."""
         is_base = positions < self._base.count
-        return np.concatenate(
-            (self._base.rows(positions[is_base]), self._tail.rows(positions[~is_base] - self._base.count))
-        )
+        rows = np.empty((len(positions), self.dim), dtype=np.float32)
+        rows[is_base] = self._base.rows(positions[is_base])
+        rows[~is_base] = self._tail.rows(positions[~is_base] - self._base.count)
+        return rows
 
     def search(
         self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | None = None

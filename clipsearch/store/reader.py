@@ -55,6 +55,8 @@ _NEWEST = (
     "ORDER BY c.taken_at IS NULL, c.taken_at DESC, c.content_id DESC LIMIT ?"
 )
 
+_MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE content_id IN ({})"
+
 _FILES = (
     "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
     "WHERE f.removed_at IS NULL AND f.content_id IS NOT NULL"
@@ -132,6 +134,14 @@ class Reader:
         return sorted(
             (row for row in found if not starts or row[1].startswith(starts)), key=lambda row: (row[1], row[0])
         )
+
+    def measures(self, content_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
+        """Width and height of the upright picture, and bytes, of each content; unknown ones are left out."""
+        found: dict[int, tuple[int, int, int]] = {}
+        for part in parts(content_ids):
+            statement = _MEASURES.format(",".join("?" * len(part)))
+            found.update((row[0], row[1:]) for row in self._rows(statement, *map(int, part)))
+        return found
 
     def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
         """A picture's embedding (dim,), unit-norm; None when the model has none of it."""

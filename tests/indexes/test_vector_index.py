@@ -174,3 +174,67 @@ def test_a_sample_is_spread_over_all_rows(make):
     np.testing.assert_array_equal(index.sample(1_000), rows)
     np.testing.assert_array_equal(index.sample(10), rows[::10])
     assert make(ids[:0], rows[:0]).sample(5).shape == (0, DIM)
+
+
+def near_rows(count: int, seed: int = 0) -> Rows:
+    """Rows of which some are copies of others, a bit off, and some far away."""
+    random = np.random.default_rng(seed)
+    rows = unit_rows(max(1, count // 4), seed)[random.integers(max(1, count // 4), size=count)]
+    noise = random.uniform(0, 0.1, (count, 1)) * random.standard_normal((count, DIM))
+    return from_bytes([to_bytes(row) for row in normalise(rows + noise)], DIM)
+
+
+def all_pairs(index: VectorIndex, threshold: float, ids: NDArray[np.int64]) -> dict[tuple[int, int], float]:
+    found: dict[tuple[int, int], float] = {}
+    for part in index.pairs_above(threshold, ids):
+        for first, second, score in zip(part.first.tolist(), part.second.tolist(), part.scores.tolist(), strict=True):
+            assert first < second
+            assert (first, second) not in found
+            found[first, second] = score
+    return found
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 300, 5_000])
+def test_pairs_above_a_threshold_equal_brute_force(make, count):
+    ids = np.random.default_rng(1).permutation(count).astype(np.int64) * 3 + 2**40
+    rows = near_rows(count)
+    index = make(ids, rows)
+    order = np.random.default_rng(5).permutation(count)
+    found = all_pairs(index, 0.9, ids[order])
+    scores = rows[order] @ rows[order].T
+    expected = {(i, j): float(scores[i, j]) for i, j in np.argwhere(np.triu(scores >= 0.9, 1)).tolist()}
+    # float32 sums of another order: what lies at the threshold may fall on either side.
+    clear = {pair for pair, score in expected.items() if score > 0.9 + 1e-5}
+    assert clear <= set(found)
+    assert all(scores[pair] > 0.9 - 1e-5 for pair in found)
+    assert all(abs(scores[pair] - score) < 1e-5 for pair, score in found.items())
+    assert count < 300 or len(clear) > count // 2
+
+
+def test_pairs_are_of_the_ids_asked_for_and_of_none_that_are_gone(make):
+    ids, rows = np.arange(40, dtype=np.int64), np.repeat(unit_rows(20), 2, axis=0)
+    index = make(ids, rows)
+    asked = np.array([38, 99, 3, 2, 0, 39, 1, -1], dtype=np.int64)
+    assert set(all_pairs(index, 0.99, asked)) == {(0, 5), (2, 3), (4, 6)}
+    index.remove(np.array([0, 39], dtype=np.int64))
+    assert set(all_pairs(index, 0.99, asked)) == {(2, 3)}
+    index.add(np.array([39], dtype=np.int64), rows[[3]])
+    assert set(all_pairs(index, 0.99, asked)) == {(2, 3), (2, 5), (3, 5)}
+
+
+def test_blocks_meet_themselves_before_they_meet_later_ones(make):
+    """What makes it possible to group as the parts come."""
+    ids = np.arange(5_000, dtype=np.int64)
+    rows = np.repeat(unit_rows(50), 100, axis=0)[np.random.default_rng(3).permutation(5_000)]
+    steps: list[tuple[int, int]] = []
+    settled = -1
+    index = make(ids, rows)
+    for part in index.pairs_above(0.99, ids, on_progress=lambda done, total: steps.append((done, total))):
+        assert (np.diff(part.first) >= 0).all()
+        assert part.first.min() > settled or part.second.min() > part.first.max()
+        if part.second.min() > part.first.max():
+            settled = max(settled, int(part.first.max()))
+        else:
+            assert part.first.min() > settled
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert steps[-1] == (5_000, 5_000)
