@@ -1,11 +1,13 @@
 """What a threshold for near duplicates finds: python -m tests.benchmarks.duplicates FOLDER [--model NAME]
 
 Each picture of the folder (the first 500) is compared with copies of itself that are a half as large, saved again with
-quality 60, brighter by 15 %, cropped by 5 % at each side, and grey; and all pictures with each other.
+quality 60, brighter by 15 %, cropped by 5 % at each side, and grey; and all pictures with each other. `--rows N` instead
+measures how long it takes to compare N random rows of 512 dimensions.
 """
 
 import argparse
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from clipsearch.duplicates import default_threshold
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ImageReadError
 from clipsearch.images.find import IMAGE_SUFFIXES
+from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.query_pictures import embed_pictures
+from clipsearch.vectors import normalise
 
 MOST = 500
 
@@ -41,11 +45,23 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
+def compare(count: int) -> None:
+    index = FaissIndex(512)
+    index.add(np.arange(count), normalise(np.random.default_rng(0).standard_normal((count, 512)).astype(np.float32)))
+    start = time.perf_counter()
+    pairs = sum(len(part.first) for part in index.pairs_above(0.9, np.arange(count)))
+    print(f"{count:,} rows: {pairs} pairs, {time.perf_counter() - start:.1f} s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--rows", type=int)
     parser.add_argument("--model", default="starter")
     options = parser.parse_args()
+    if options.rows:
+        compare(options.rows)
+        return
     encoder = load_encoder(options.model)
     pictures = []
     for path in sorted(options.folder.rglob("*")):
