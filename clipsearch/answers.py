@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import QueryError
 from clipsearch.query_terms import as_query, embed_terms, explain_hits
@@ -22,15 +24,17 @@ def answer_query(
     top_k: int,
     pictures: "Mapping[str, PictureSource]",
     min_relevance: float,
+    diverse: bool,
     explain: bool,
 ) -> list[SearchHit]:
     """Arguments, result and errors as in `Catalog.search`."""
+    from clipsearch.diversity import candidates_for, diversify
     from clipsearch.search import newest_pictures, search_pictures
 
     check_top_k(top_k)
     if not 0 <= min_relevance <= 1:
         raise QueryError(f"min_relevance lies between 0 and 1, got {min_relevance}")
-    meant, known = as_query(query, pictures)
+    meant, given = as_query(query, pictures)
     parts.require_pictures()
     if not meant.groups:
         return newest_pictures(meant.filters, store=parts.store, top_k=top_k)
@@ -38,7 +42,7 @@ def answer_query(
     # The first time, the model and the index are opened side by side: both take a while, and little Python.
     with ThreadPoolExecutor(1) as pool:
         opening = None if parts.is_open("images") else pool.submit(parts.index, "images")
-        groups = embed_terms(meant, model=parts.model, store=parts.store, pictures=known)
+        groups = embed_terms(meant, model=parts.model, store=parts.store, pictures=given)
         index = parts.index("images") if opening is None else opening.result()
     background = parts.background(index)
     directions = [group.direction(background) for group in groups]
@@ -47,8 +51,14 @@ def answer_query(
         background=background,
         index=index,
         store=parts.store,
-        top_k=top_k,
+        top_k=candidates_for(top_k) if diverse else top_k,
         filters=meant.filters,
         min_relevance=min_relevance,
     )
+    if diverse:
+        row = parts.model.row
+        known = parts.store.reader.embeddings([hit.content_id for hit in hits], model_id=row.model_id, dim=row.dim)
+        hits = [hit for hit in hits if hit.content_id in known]
+        embeddings = np.array([known[hit.content_id] for hit in hits], dtype=np.float32).reshape(-1, row.dim)
+        hits = diversify(hits, embeddings, usual=background.pictures.location, top_k=top_k)
     return explain_hits(hits, groups, directions, model=parts.model, store=parts.store) if explain else hits

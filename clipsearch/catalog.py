@@ -188,6 +188,7 @@ class Catalog:
         top_k: int = 10,
         pictures: "Mapping[str, PictureSource] | None" = None,
         min_relevance: float = 0.0,
+        diverse: bool = False,
         explain: bool = False,
     ) -> list[SearchHit]:
         """The pictures nearest to what is looked for, best first.
@@ -198,6 +199,7 @@ class Catalog:
             top_k: when so many pictures pass the query's filters, so many come back.
             min_relevance: leave out what is less relevant, 0 to 1; see `relevance.DEFAULT_CUTOFF`.
             pictures: those in the query that are here already, by what it calls them, such as URLs.
+            diverse: hits that differ from those above them come before such as don't; see `diversity`.
             explain: fill in what each term has to do with each hit.
 
         Raises:
@@ -213,6 +215,7 @@ class Catalog:
             top_k=top_k,
             pictures=pictures or {},
             min_relevance=min_relevance,
+            diverse=diverse,
             explain=explain,
         )
 
@@ -346,8 +349,6 @@ class Catalog:
     def remove_labels(self, name: str) -> bool:
         """Forgets a set that was added; says whether there was one."""
         return self._store.labels.remove(name)
-
-    # ------------------------------------------------------------------ duplicates
 
     def duplicates(
         self,

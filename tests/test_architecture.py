@@ -17,7 +17,7 @@ LAYERS = (
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"},
-    {"captions", "search", "maintenance", "catalog_parts", "labelling", "label_sets"},
+    {"captions", "search", "maintenance", "catalog_parts", "labelling", "label_sets", "diversity"},
     {"indexing", "query_terms"},
     {"answers", "naming", "duplicates", "catalog_runs"},
     {"catalog"},

@@ -57,6 +57,9 @@ def query(
             min=0, max=1, metavar="R", help="Leave out what is less relevant, 0 to 1; 0.3 keeps what is likely right."
         ),
     ] = 0.0,
+    diverse: Annotated[
+        bool, typer.Option("--diverse", help="Different pictures first: a burst of one thing does not fill the page.")
+    ] = False,
     text: Annotated[
         bool, typer.Option("--text", help="QUERY is words, whatever signs are in it or files have that name.")
     ] = False,
@@ -83,7 +86,9 @@ def query(
         fetched = {
             url: picture_of(url, allow_url=allow_url, or_else="; --text takes it as words") for url in _urls(meant)
         }
-        hits = opened.search(meant, top_k=top_k, min_relevance=min_relevance, pictures=fetched, explain=explain)
+        hits = opened.search(
+            meant, top_k=top_k, min_relevance=min_relevance, pictures=fetched, diverse=diverse, explain=explain
+        )
         # Only here: a text that was asked for before needs no model.
         used = opened.model.name if json else ""
     if explain:

@@ -55,6 +55,8 @@ _NEWEST = (
     "ORDER BY c.taken_at IS NULL, c.taken_at DESC, c.content_id DESC LIMIT ?"
 )
 
+_EMBEDDINGS = "SELECT content_id, embedding FROM image_embeddings WHERE model_id = ? AND content_id IN ({})"
+
 _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE content_id IN ({})"
 
 _FILES = (
@@ -147,6 +149,15 @@ class Reader:
         """A picture's embedding (dim,), unit-norm; None when the model has none of it."""
         rows = self._rows(_EMBEDDING, model_id, content_id)
         return from_bytes([rows[0][0]], dim)[0] if rows else None
+
+    def embeddings(self, content_ids: Sequence[int], *, model_id: int, dim: int) -> dict[int, NDArray[np.float32]]:
+        """The embedding (dim,), unit-norm, of each of these pictures; those of which there is none are left out."""
+        found: dict[int, NDArray[np.float32]] = {}
+        for part in parts(content_ids):
+            statement = _EMBEDDINGS.format(",".join("?" * len(part)))
+            rows = self._rows(statement, model_id, *map(int, part))
+            found.update(zip((row[0] for row in rows), from_bytes([row[1] for row in rows], dim), strict=True))
+        return found
 
     def select(self, filters: "Sequence[Filter]") -> NDArray[np.int64]:
         """Contents (n,) that pass all filters, of which there is at least one; also some that no file has any more."""

@@ -1,8 +1,8 @@
 """What a threshold for near duplicates finds: python -m tests.benchmarks.duplicates FOLDER [--model NAME]
 
 Each picture of the folder (the first 500) is compared with copies of itself that are a half as large, saved again with
-quality 60, brighter by 15 %, cropped by 5 % at each side, and grey; and all pictures with each other. `--rows N` instead
-measures how long it takes to compare N random rows of 512 dimensions.
+quality 60, brighter by 15 %, cropped by 5 % at each side, and grey; and all pictures with each other. With `--rows N`:
+how long it takes to compare N random rows of 512 dimensions.
 """
 
 import argparse
