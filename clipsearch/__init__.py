@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipsearch.caption_pairs import CaptionPair, CaptionPairs, read_caption_pairs
     from clipsearch.catalog import Catalog
+    from clipsearch.clusters import PictureCluster
     from clipsearch.duplicates import DuplicateGroup, DuplicatePicture
     from clipsearch.errors import (
         CatalogBusyError,
@@ -88,6 +89,7 @@ __all__ = [
     "LabelledPicture",
     "ModelError",
     "ModelUnavailableError",
+    "PictureCluster",
     "QualityComparison",
     "Query",
     "QueryError",
@@ -119,6 +121,7 @@ _PLACES = {
     "DuplicatePicture": "duplicates",
     "Estimate": "evaluation",
     "LabelQuality": "search_quality",
+    "PictureCluster": "clusters",
     "QualityComparison": "search_quality",
     "Query": "grammar",
     "RetrievalQuality": "search_quality",

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from clipsearch import settings
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.errors import ClipSearchNotice, StoreError
+from clipsearch.errors import ClipSearchNotice
 from clipsearch.relevance import DEFAULT_CUTOFF
 from clipsearch.store import Store, StoredModel
-from clipsearch.texts import as_list, check_text, check_top_k
+from clipsearch.texts import as_list, check_text
 from clipsearch.types import (
     BackupReport,
     CaptionHit,
@@ -28,6 +28,7 @@ from clipsearch.types import (
 )
 
 if TYPE_CHECKING:
+    from clipsearch.clusters import PictureCluster
     from clipsearch.duplicates import DuplicateGroup
     from clipsearch.encoders.base import Encoder
     from clipsearch.grammar import Query
@@ -223,16 +224,9 @@ class Catalog:
 
     def add_captions(self, texts: str | Sequence[str]) -> CaptionsReport:
         """Stores and embeds captions; those known already are kept once. Empty ones are left out."""
-        from clipsearch.captions import embed_captions
+        from clipsearch.captioning import add_captions
 
-        wanted = [text.strip() for text in as_list(texts) if text.strip()]
-        for text in wanted:
-            check_text(text, "caption")
-        model = self.model
-        added = self._store.captions.add(wanted)
-        embed_captions(self._store, self.encoder, model_id=model.model_id)
-        self._parts.refresh("captions")
-        return CaptionsReport(added=added, known=len(wanted) - added)
+        return add_captions(as_list(texts), self._parts)
 
     def list_captions(self) -> list[str]:
         return self._store.captions.list_all()
@@ -251,20 +245,9 @@ class Catalog:
             StoreError: no captions are stored.
             ImageReadError: the picture can't be read.
         """
-        check_top_k(top_k)
-        if self._store.captions.count() == 0:
-            raise StoreError("no captions are stored: add some with 'clipsearch captions add FILE'")
-        from clipsearch.captions import embed_captions, nearest_captions
-        from clipsearch.query_pictures import embed_pictures
+        from clipsearch.captioning import caption_picture
 
-        embedding = embed_pictures([picture], encoder=self.encoder)[0]
-        # An interrupted 'captions add', or one with another model, has left some to do.
-        embed_captions(self._store, self.encoder, model_id=self.model.model_id)
-        return nearest_captions(
-            embedding, index=self._parts.index("captions"), store=self._store, head=self.encoder.head, top_k=top_k
-        )
-
-    # ------------------------------------------------------------------ candidates given on the spot
+        return caption_picture(picture, self._parts, top_k=top_k)
 
     def classify(self, picture: "PictureSource", texts: str | Sequence[str]) -> list[CaptionHit]:
         """Candidate texts for a picture, with probabilities over these texts, the best first."""
@@ -315,8 +298,7 @@ class Catalog:
         """
         from clipsearch.naming import label_folders
 
-        places = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100
-        return label_folders(places, labels, self._parts, top_k=top_k, min_relevance=min_relevance)
+        return label_folders(_absolute(folders), labels, self._parts, top_k=top_k, min_relevance=min_relevance)
 
     def add_labels(self, name: str, labels: Sequence[str]) -> int:
         """Stores a set of labels, in the place of one of the same name; returns how many are in it.
@@ -371,18 +353,32 @@ class Catalog:
         """
         from clipsearch.duplicates import find_duplicates
 
-        places = [os.path.abspath(folder) for folder in folders]  # noqa: PTH100
-        return find_duplicates(places, self._parts, threshold=threshold, exact_only=exact_only, on_progress=on_progress)
+        return find_duplicates(
+            _absolute(folders), self._parts, threshold=threshold, exact_only=exact_only, on_progress=on_progress
+        )
 
-    # ------------------------------------------------------------------ state
+    def clusters(
+        self, *folders: str | os.PathLike[str], labels: str | Sequence[str], count: int | None = None
+    ) -> "list[PictureCluster]":
+        """Pictures in groups of what they show, the largest first; below the folders, or all.
+
+        Args:
+            labels: what to call them, as in `label`.
+            count: of groups; None: about as many as pictures in each, 50 at most.
+
+        Raises:
+            CatalogNotFoundError: nothing was ever indexed.
+            QueryError: there is no such set of labels, or `count` is less than 1.
+        """
+        from clipsearch.clusters import cluster_pictures
+
+        return cluster_pictures(_absolute(folders), self._parts, count=count, labels=labels)
 
     def status(self) -> CatalogStatus:
         """Counts and sizes; loads no model."""
         from clipsearch.maintenance.status import read_status
 
         return read_status(self._store, self.directory)
-
-    # ------------------------------------------------------------------ care
 
     def collect_garbage(
         self, *, older_than_days: float = 0, dry_run: bool = False, wait: bool = False
@@ -397,3 +393,7 @@ class Catalog:
         from clipsearch.maintenance.backups import back_up
 
         return back_up(self.directory, file, force=force)
+
+
+def _absolute(folders: Sequence[str | os.PathLike[str]]) -> list[str]:
+    return [os.path.abspath(folder) for folder in folders]  # noqa: PTH100

@@ -56,13 +56,20 @@ class LabelSpace:
     def relevances(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
         """images (p, dim) unit-norm → (p, n) from 0 to 1: how surely a label is more than the best of n that don't
         fit. A label's order for one picture is that of its score less its offset."""
-        scores = images @ self.compared.T - self.offsets
+        scores = self._compare(images)
         middle = np.median(scores, axis=1, keepdims=True)
         spread = _MAD * np.median(np.abs(scores - middle), axis=1, keepdims=True)
         count = len(self.labels)
         deviations = (scores[:, :count] - middle) / np.maximum(spread, np.finfo(np.float32).tiny)
         odds = _SLOPE * (deviations.astype(np.float64) - math.sqrt(2 * math.log(max(2, count)))) + _INTERCEPT
         return np.asarray(1 / (1 + np.exp(-np.clip(odds, -50, 50))))
+
+    def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """images (p, dim) → (p, n) by which labels are ordered; for means of unit-norm rows too."""
+        return self._compare(images)[:, : len(self.labels)]
+
+    def _compare(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(images @ self.compared.T - self.offsets)
 
     def name(self, images: NDArray[np.float32], *, top_k: int, min_relevance: float = 0.0) -> list[list[LabelHit]]:
         """images (p, dim) unit-norm → for each of them its labels, the most relevant first."""

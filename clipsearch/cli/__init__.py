@@ -15,6 +15,7 @@ from clipsearch.cli import (
     bench,
     captions,
     care,
+    clusters,
     demo,
     duplicates,
     evaluate,
@@ -60,6 +61,7 @@ app.command("classify")(captions.classify)
 app.add_typer(captions.app, name="captions")
 app.command("label")(labels.label)
 app.add_typer(labels.app, name="labels")
+app.command("cluster")(clusters.cluster)
 app.command("dupes")(duplicates.dupes)
 app.command("status")(status.status)
 app.add_typer(models.app, name="model")

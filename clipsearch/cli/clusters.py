@@ -1,0 +1,54 @@
+"""clipsearch cluster"""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from clipsearch.cli.indexing import is_terminal
+from clipsearch.cli.labels import LABELS_HELP
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
+from clipsearch.cli.render import count, note, out, print_json, printable, shown_path
+
+_SHOWN = 3
+
+
+def cluster(
+    folders: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FOLDER]...", help="Indexed folders, or folders in them. Without any: all pictures."),
+    ] = None,
+    groups: Annotated[
+        int | None,
+        typer.Option(
+            "-n",
+            "--groups",
+            min=1,
+            metavar="N",
+            help="Number of groups. Default: about as many as pictures in each, 50 at most.",
+            show_default=False,
+        ),
+    ] = None,
+    labels: Annotated[str, typer.Option("--labels", metavar="NAME", help=f"Names for them. {LABELS_HELP}")] = "lvis",
+    catalog: CatalogOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Group pictures by what they show: each group with labels for it and its most typical pictures."""
+    from clipsearch.catalog import Catalog
+
+    with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
+        found = opened.clusters(*(folders or []), count=groups, labels=labels)
+    if json:
+        print_json({"labels": labels, "groups": [asdict(each) for each in found]})
+        return
+    for each in found:
+        out(f"{count(len(each.paths), 'picture')}: {printable(', '.join(each.names))}")
+        for path in each.paths[:_SHOWN]:
+            out(f"    {shown_path(path)}")
+        if len(each.paths) > _SHOWN:
+            out(f"    … and {len(each.paths) - _SHOWN:,} more")
+    if not found:
+        note("clipsearch: no pictures are there to group")
