@@ -350,6 +350,7 @@ class Catalog:
         Raises:
             CatalogNotFoundError: nothing was ever indexed.
             QueryError: `threshold` is not between 0 and 1.
+            InputError: nothing below one of the folders was indexed.
         """
         from clipsearch.duplicates import find_duplicates
 
@@ -396,4 +397,4 @@ class Catalog:
 
 
 def _absolute(folders: Sequence[str | os.PathLike[str]]) -> list[str]:
-    return [os.path.abspath(folder) for folder in folders]  # noqa: PTH100
+    return [os.path.realpath(settings.folder_path(folder)) for folder in folders]

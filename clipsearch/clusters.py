@@ -43,8 +43,8 @@ def cluster_pictures(
     parts.require_pictures()
     space = label_space(labels, parts)
     paths: dict[int, str] = {}
-    for content_id, path in parts.store.reader.files_below(folders):
-        paths.setdefault(content_id, path)
+    for file in parts.store.reader.files_below(folders):
+        paths.setdefault(file.content_id, file.path)
     row = parts.model.row
     known = parts.store.reader.embeddings(list(paths), model_id=row.model_id, dim=row.dim)
     if not known:

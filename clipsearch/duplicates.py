@@ -1,13 +1,16 @@
 """Pictures that are there more than once: the same content in several files, or nearly the same picture."""
 
-from collections.abc import Callable, Sequence
+import os
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.errors import QueryError
+from clipsearch.errors import ClipSearchNotice, InputError, QueryError
+from clipsearch.store import IndexedFile
 
 # Two pictures are nearly the same when their distance (1 - cosine) is at most this share of what is usual between two
 # pictures of the catalog: that differs from model to model. `python -m tests.benchmarks.duplicates` measures what it
@@ -66,8 +69,8 @@ def find_duplicates(
         raise QueryError(f"threshold lies between 0 and 1, got {threshold}")
     parts.require_pictures()
     paths: dict[int, list[str]] = {}
-    for content_id, path in parts.store.reader.files_below(folders):
-        paths.setdefault(content_id, []).append(path)
+    for file in _present(_files_below(folders, parts)):
+        paths.setdefault(file.content_id, []).append(file.path)
     details = parts.store.reader.measures(list(paths))
     # Best first: most pixels, then most bytes. Whoever keeps the first of a group keeps the best.
     order = sorted(paths, key=lambda each: (-details[each][0] * details[each][1], -details[each][2], paths[each][0]))
@@ -85,6 +88,52 @@ def find_duplicates(
         )
     found = [DuplicateGroup(tuple(pictures)) for pictures in groups.values() if len(pictures) > 1]
     return sorted(found, key=lambda group: (-group.spare_bytes, group.pictures[0].path))
+
+
+def _files_below(folders: Sequence[str], parts: CatalogParts) -> list[IndexedFile]:
+    """
+    Raises:
+        InputError: nothing below one of the folders was indexed.
+    """
+    files = parts.store.reader.files_below(folders)
+    for folder in folders:
+        start = folder.rstrip(os.sep) + os.sep
+        if not any(file.path.startswith(start) for file in files):
+            raise InputError(f"no picture below {folder} is in the catalog: clipsearch index FOLDER")
+    return files
+
+
+def _present(files: Iterable[IndexedFile]) -> list[IndexedFile]:
+    """The files that are as they were when they were indexed, sorted by path, each under one name: whoever deletes all
+    but the first of a group must not lose the picture by it.
+
+    A file that is gone, or holds something else by now, is nothing to keep; and a link, or a second name, is gone or
+    frees nothing when the file itself is deleted.
+    """
+    found: dict[object, IndexedFile] = {}
+    left_out = 0
+    for file in files:
+        try:
+            status = os.stat(file.path)  # noqa: PTH116 (once for each file of the catalog)
+        except OSError:
+            left_out += 1
+            continue
+        if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
+            left_out += 1
+            continue
+        # Some file systems number no files.
+        key = (status.st_dev, status.st_ino) if status.st_ino else file.path
+        other = found.get(key)
+        if other is None or (os.path.islink(other.path) and not os.path.islink(file.path)):  # noqa: PTH114
+            found[key] = file
+    if left_out:
+        have = "file has" if left_out == 1 else "files have"
+        warnings.warn(
+            f"{left_out:,} {have} changed or gone since the last 'clipsearch index': left out",
+            ClipSearchNotice,
+            stacklevel=4,
+        )
+    return sorted(found.values())
 
 
 def default_threshold(sample: NDArray[np.float32]) -> float:

@@ -53,8 +53,8 @@ def label_folders(
     parts.require_pictures()
     space = label_space(labels, parts)
     paths: dict[int, list[str]] = {}
-    for content_id, path in parts.store.reader.files_below(folders):
-        paths.setdefault(content_id, []).append(path)
+    for file in parts.store.reader.files_below(folders):
+        paths.setdefault(file.content_id, []).append(file.path)
     row = parts.model.row
     for rows in parts.store.reader.rows_after("images", model_id=row.model_id, dim=row.dim):
         is_wanted = np.fromiter((content_id in paths for content_id in rows.ids.tolist()), np.bool_, len(rows.ids))

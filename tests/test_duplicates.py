@@ -1,15 +1,16 @@
 """Pictures that are there more than once."""
 
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import Catalog
+from clipsearch import Catalog, ClipSearchNotice
 from clipsearch.duplicates import default_threshold
-from clipsearch.errors import CatalogNotFoundError, QueryError
+from clipsearch.errors import CatalogNotFoundError, InputError, QueryError
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
 from tests.test_command_line import fail, run
@@ -88,6 +89,36 @@ def test_only_below_the_folders_named_and_not_what_is_gone(catalog, photos):
     assert names(catalog.duplicates(photos), photos) == {("blue.png", "more/blue again.png")}
 
 
+def test_nobody_is_told_to_delete_the_last_one(catalog, photos):
+    """The better one was deleted, or written anew, and nobody has indexed since."""
+    (photos / "large red.png").unlink()
+    paint(photos / "blue.png", (0, 250, 250))
+    with pytest.warns(ClipSearchNotice, match="2 files have changed or gone"):
+        assert catalog.duplicates() == []
+
+
+def test_a_file_is_no_copy_of_itself(tmp_path, colours):
+    photos = tmp_path / "photos"
+    paint(photos / "z.png", (255, 0, 0))
+    paint(photos / "green.png", (0, 255, 0))
+    (photos / "a.png").symlink_to(photos / "z.png")
+    os.link(photos / "green.png", photos / "second name.png")
+    with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
+        assert catalog.index(photos).found == 4
+        assert catalog.duplicates() == []
+        shutil.copy(photos / "z.png", photos / "zz.png")
+        catalog.index(photos)
+        assert names(catalog.duplicates(), photos) == {("z.png", "zz.png")}
+
+
+def test_a_folder_is_the_one_that_a_link_leads_to(catalog, photos, tmp_path):
+    (tmp_path / "view").symlink_to(photos)
+    assert catalog.duplicates(tmp_path / "view") == catalog.duplicates(photos) == catalog.duplicates()
+    with pytest.raises(InputError, match="no picture below"):
+        catalog.duplicates(photos, photos / "nothing")
+    assert catalog.duplicates(tmp_path) == catalog.duplicates()
+
+
 def test_the_threshold_follows_how_alike_pictures_are():
     rows = normalise(np.random.default_rng(0).standard_normal((300, 512)))
     assert default_threshold(rows) == pytest.approx(0.85, abs=0.005)
@@ -127,7 +158,12 @@ def test_on_the_command_line(tmp_path):
     assert run("dupes", "-0", "--exact", *catalog).stdout == f"{photos / 'fox.webp'}\0"
     table = run("dupes", *catalog, cwd=tmp_path).stdout.splitlines()
     assert table[-1].startswith("2 groups, 2 pictures beside the best of each, ")
-    assert "no picture is there twice" in run("dupes", tmp_path / "elsewhere", *catalog).stderr
+    assert "no picture below" in fail("dupes", tmp_path / "elsewhere", *catalog, code=2)
+    (photos / "fox.webp").unlink()
+    alone = run("dupes", "--exact", photos, *catalog)
+    assert (alone.stdout, len(alone.stderr.splitlines())) == ("", 2)
+    assert "1 file has changed or gone" in alone.stderr
+    assert "no picture is there twice" in alone.stderr
     assert fail("dupes", "--threshold", "2", *catalog, code=2)
     assert fail("dupes", "--json", "--paths", *catalog, code=2)
     assert fail("dupes", "--catalog", tmp_path / "none", code=3)

@@ -28,14 +28,18 @@ def compare_rows(
     known = np.flatnonzero(places >= 0)
     places, count = places[known], len(known)
     done, total = 0, count * (count + 1) // 2
+    # Written over and over: fresh pages each time, and nonzero on a matrix, cost a fifth more in all.
+    room = np.empty(min(count, _BLOCK) ** 2, dtype=np.float32)
     for top in range(0, count, _BLOCK):
         upper = load(places[top : top + _BLOCK])
         for left in range(top, count, _BLOCK):
             is_itself = left == top
-            scores = upper @ (upper if is_itself else load(places[left : left + _BLOCK])).T
+            lower = upper if is_itself else load(places[left : left + _BLOCK])
+            scores = np.matmul(upper, lower.T, out=room[: len(upper) * len(lower)].reshape(len(upper), len(lower)))
             # Most blocks have nothing in common, which the highest score tells soonest.
             if scores.max() >= threshold or is_itself:
-                first, second = np.nonzero(scores >= threshold)
+                # On a matrix nonzero takes ten times as long.
+                first, second = np.divmod(np.flatnonzero(scores.ravel() >= threshold), scores.shape[1])
                 if is_itself:
                     once = first < second
                     first, second = first[once], second[once]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite, parts
-from clipsearch.store.records import EmbeddingRows, Kind, StoredModel, StoredSnapshot
+from clipsearch.store.records import EmbeddingRows, IndexedFile, Kind, StoredModel, StoredSnapshot
 from clipsearch.vectors import from_bytes
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ _EMBEDDINGS = "SELECT content_id, embedding FROM image_embeddings WHERE model_id
 _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE content_id IN ({})"
 
 _FILES = (
-    "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
+    "SELECT r.path, f.relative_path, f.content_id, f.size_bytes, f.mtime_ns "
+    "FROM files f JOIN roots r ON r.root_id = f.root_id "
     "WHERE f.removed_at IS NULL AND f.content_id IS NOT NULL"
 )
 
@@ -125,17 +126,15 @@ class Reader:
                 found.setdefault(content_id, []).append((not is_wanted, path))
         return {content_id: [path for _, path in sorted(paths)] for content_id, paths in found.items()}
 
-    def files_below(self, folders: Sequence[str] = ()) -> list[tuple[int, str]]:
-        """(content_id, absolute path) of all files, or of those below these absolute folders, sorted by path; files
-        that are gone and those that could not be read are left out."""
+    def files_below(self, folders: Sequence[str] = ()) -> list[IndexedFile]:
+        """All files, or those below these absolute folders, sorted by path; files that are gone and those that could
+        not be read are left out."""
         starts = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
         found = [
-            (content_id, os.path.join(os.fsdecode(root), os.fsdecode(relative)))  # noqa: PTH118
-            for content_id, root, relative in self._rows(_FILES)
+            IndexedFile(os.path.join(os.fsdecode(root), os.fsdecode(relative)), *state)  # noqa: PTH118
+            for root, relative, *state in self._rows(_FILES)
         ]
-        return sorted(
-            (row for row in found if not starts or row[1].startswith(starts)), key=lambda row: (row[1], row[0])
-        )
+        return sorted(file for file in found if not starts or file.path.startswith(starts))
 
     def measures(self, content_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
         """Width and height of the upright picture, and bytes, of each content; unknown ones are left out."""

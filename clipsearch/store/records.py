@@ -58,6 +58,15 @@ class KnownFile(NamedTuple):
     is_removed: bool
 
 
+class IndexedFile(NamedTuple):
+    """A file that has a content, as it was when it was indexed; a tuple, as `KnownFile`. `path`: absolute."""
+
+    path: str
+    content_id: int
+    size_bytes: int
+    mtime_ns: int
+
+
 @dataclass(frozen=True, slots=True)
 class ContentRecord:
     """A new content: blake3 of the whole file, what EXIF says, and its unit-norm embedding (dim,)."""
