@@ -69,6 +69,12 @@ class Preprocess:
     std: tuple[float, float, float]
 
     @property
+    def resized_side(self) -> int:
+        """What is made of a picture's shorter side; straight to height × width, a picture that is turned before may
+        need the longer of both."""
+        return self.shortest_edge or max(self.height, self.width)
+
+    @property
     def scale(self) -> tuple[float, ...]:
         """Pixel values are byte * scale - shift, per channel."""
         return tuple(self.rescale_factor / std for std in self.std)

@@ -51,10 +51,10 @@ def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
     path = source.url if isinstance(source, FetchedPicture) else expand_user(source)
     try:
         if isinstance(source, FetchedPicture):
-            decoded = decode_image(source.content, spec=spec)
+            decoded = decode_image(source.content, needed_side=spec.resized_side)
         else:
             with open_regular_file(str(path)) as file:
-                decoded = decode_image(file, spec=spec)
+                decoded = decode_image(file, needed_side=spec.resized_side)
     except ImageReadError as error:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
     except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in the name

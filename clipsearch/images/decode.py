@@ -27,7 +27,6 @@ from clipsearch import settings
 from clipsearch.errors import ImageReadError, InputError, TransientReadError
 from clipsearch.images.metadata import ImageMetadata, read_metadata, read_orientation
 from clipsearch.images.pillow import decoding_settings
-from clipsearch.preprocess import Preprocess
 
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
 DEFAULT_MAX_MEGAPIXELS = 256.0
@@ -48,7 +47,7 @@ _one_big_picture = threading.Lock()
 Turn: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 """Entered while a large picture is decoded."""
 
-# A JPEG that is scaled down while it is decoded keeps this many times the pixels a side that the model gets.
+# A JPEG that is scaled down while it is decoded keeps this many times the pixels a side that are needed.
 _DETAIL = 2
 
 # Modes are converted in strips of at most so many pixels, so that no more than two whole pictures are in memory.
@@ -130,7 +129,7 @@ def decode_image(
     source: bytes | str | Path | BinaryIO,
     *,
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
-    spec: Preprocess | None = None,
+    needed_side: int | None = None,
     turn: Turn | None = None,
 ) -> DecodedImage:
     """Decodes a picture. Safe to call from several threads at once.
@@ -138,8 +137,9 @@ def decode_image(
     Args:
         source: the content of a file, its path, or a file opened for reading bytes.
         max_megapixels: larger pictures are refused before they are decoded.
-        spec: of the model that the picture is for: a JPEG that is much too large for it comes out at 1/2, 1/4 or 1/8
-            of its size, still at least twice what the model resizes it to. None always decodes the full size.
+        needed_side: what the picture's shorter side will be resized to: a JPEG that is much too large for that comes
+            out at 1/2, 1/4 or 1/8 of its size, both sides still at least twice as long. None always decodes the full
+            size.
         turn: for pictures of more than 32 megapixels; None: one at a time in this process.
 
     Raises:
@@ -148,7 +148,7 @@ def decode_image(
     """
     try:
         with _open_source(source) as file, decoding_settings(max_megapixels):
-            return _decode(file, max_megapixels, spec, turn or _turn_of_a_big_picture)
+            return _decode(file, max_megapixels, needed_side, turn or _turn_of_a_big_picture)
     except ImageReadError:
         raise
     except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, TypeError, MemoryError, …
@@ -186,13 +186,13 @@ def _open_source(source: bytes | str | Path | BinaryIO) -> Iterator[BinaryIO]:
         yield source if source.seekable() else io.BytesIO(source.read())
 
 
-def _decode(file: BinaryIO, max_megapixels: float, spec: Preprocess | None, turn: Turn) -> DecodedImage:
+def _decode(file: BinaryIO, max_megapixels: float, needed_side: int | None, turn: Turn) -> DecodedImage:
     image = _open_image(file)
     full_size = image.size
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
         raise ImageReadError(_too_large(megapixels, max_megapixels))
-    scale = 1 if spec is None else _scale_down(image, spec)
+    scale = 1 if needed_side is None else _scale_down(image, needed_side)
     if not image.info.get("progressive"):  # else all coefficients are in memory at once, whatever is made of them
         megapixels /= scale**2
     with turn() if megapixels > _BIG_MEGAPIXELS else contextlib.nullcontext():
@@ -211,18 +211,17 @@ def _decode(file: BinaryIO, max_megapixels: float, spec: Preprocess | None, turn
         return DecodedImage(image, (left, top, left + width / scale, top + height / scale), metadata)
 
 
-def _scale_down(image: Image.Image, spec: Preprocess) -> int:
+def _scale_down(image: Image.Image, needed_side: int) -> int:
     """Has libjpeg decode 1/2, 1/4 or 1/8 of the size, from fewer coefficients: a fifth of the time for 12 megapixels.
 
-    Both sides stay at least twice what the model's resize makes of them, so that its filter still sees the detail.
+    Both sides stay at least twice what a resize makes of them, so that its filter still sees the detail.
 
     Returns:
         1, 2, 4 or 8.
     """
     if image.format not in ("JPEG", "MPO"):  # a HEIF would give an embedded thumbnail
         return 1
-    # Resized straight to height × width, the picture may be turned before: the longer of both is enough either way.
-    side = _DETAIL * (spec.shortest_edge or max(spec.height, spec.width))
+    side = _DETAIL * needed_side
     width = image.width
     drafted = image.draft(None, (side, side))
     return 1 if drafted is None else round(width / drafted[1][2])

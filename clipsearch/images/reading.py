@@ -104,7 +104,9 @@ class LocalPicture:
     turn: Turn | None
 
     def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
-        decoded = decode_image(self.source, spec=self.spec, max_megapixels=self.max_megapixels, turn=self.turn)
+        decoded = decode_image(
+            self.source, needed_side=self.spec.resized_side, max_megapixels=self.max_megapixels, turn=self.turn
+        )
         return resize_and_crop(decoded.image, self.spec, box=decoded.box), decoded.metadata
 
 

@@ -111,7 +111,7 @@ def test_decode_a_photograph(benchmark: Benchmark, size: str, encoder: Encoder, 
     content = next(tmp_path.iterdir()).read_bytes()
 
     def crop() -> Any:
-        decoded = decode_image(content, spec=encoder.preprocess)
+        decoded = decode_image(content, needed_side=encoder.preprocess.resized_side)
         return resize_and_crop(decoded.image, encoder.preprocess, box=decoded.box)
 
     assert benchmark(crop).shape == (encoder.preprocess.height, encoder.preprocess.width, 3)

@@ -83,7 +83,7 @@ def test_damaged_pictures_are_decoded_or_have_a_reason(
         assert found.crop is not None
         assert (found.crop.shape, found.crop.dtype) == ((32, 48, 3), np.uint8)
     try:
-        decoded = decode_image(content, max_megapixels=MAX_MEGAPIXELS, spec=SPEC)
+        decoded = decode_image(content, max_megapixels=MAX_MEGAPIXELS, needed_side=SPEC.resized_side)
         crop = resize_and_crop(decoded.image, SPEC, box=decoded.box)
     except ImageReadError as error:
         check_reason(str(error))

@@ -48,7 +48,7 @@ def jpeg(image: Image.Image, **options: Any) -> bytes:
 
 def crops(content: bytes | Path, spec: Preprocess) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """From the scaled and from the full size."""
-    scaled, full = decode_image(content, spec=spec), decode_image(content)
+    scaled, full = decode_image(content, needed_side=spec.resized_side), decode_image(content)
     assert scaled.metadata == full.metadata
     assert scaled.image.width * scaled.image.height < full.image.width * full.image.height
     return (
@@ -66,7 +66,7 @@ def test_every_orientation_looks_as_it_does_in_full(orientation: int) -> None:
     exif[0x010F] = "Canon"
     content = jpeg(stored, exif=exif)
 
-    decoded = decode_image(content, spec=model())
+    decoded = decode_image(content, needed_side=model().resized_side)
     assert decoded.image.size == (301, 226)
     assert (decoded.metadata.width, decoded.metadata.height) == (1203, 901)
     assert decoded.metadata.camera == "Canon"
@@ -94,7 +94,7 @@ def test_both_sides_stay_twice_what_the_model_gets(
     size: tuple[int, int], spec: Preprocess, expected: tuple[int, int]
 ) -> None:
     content = jpeg(Image.new("RGB", size))
-    assert decode_image(content, spec=spec).image.size == expected
+    assert decode_image(content, needed_side=spec.resized_side).image.size == expected
     assert decode_image(content).image.size == size
 
 
@@ -118,7 +118,7 @@ def test_every_kind_of_jpeg_is_scaled(kind: str) -> None:
 def test_other_formats_are_decoded_in_full(file_format: str) -> None:
     decode_image(jpeg(scene(9, 9)))  # registers HEIF, so that it can be written
     content = jpeg(scene(500, 420), format=file_format)
-    assert decode_image(content, spec=model()).image.size == (500, 420)
+    assert decode_image(content, needed_side=model().resized_side).image.size == (500, 420)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -126,9 +126,9 @@ def test_other_formats_are_decoded_in_full(file_format: str) -> None:
 def test_a_truncated_jpeg_is_called_so_as_before(progressive: bool, share: float) -> None:
     content = jpeg(scene(1000, 800), progressive=progressive)
     reasons = []
-    for spec in (None, model()):
+    for side in (None, model().resized_side):
         with pytest.raises(ImageReadError) as caught:
-            decode_image(content[: int(share * len(content))], spec=spec)
+            decode_image(content[: int(share * len(content))], needed_side=side)
         reasons.append(str(caught.value))
     assert reasons == ["truncated"] * 2
 
@@ -136,7 +136,7 @@ def test_a_truncated_jpeg_is_called_so_as_before(progressive: bool, share: float
 def test_the_limit_is_for_the_full_size() -> None:
     content = jpeg(Image.new("RGB", (1000, 800)))
     with pytest.raises(ImageReadError, match=r"^too large: 1 megapixels, the limit is 0.7$"):
-        decode_image(content, spec=model(), max_megapixels=0.7)
+        decode_image(content, needed_side=model().resized_side, max_megapixels=0.7)
 
 
 def test_only_what_needs_much_memory_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,15 +152,15 @@ def test_only_what_needs_much_memory_waits_for_its_turn(monkeypatch: pytest.Monk
     monkeypatch.setattr(decode, "_turn_of_a_big_picture", turn)
     picture = Image.new("RGB", (1000, 800))
     counts = []
-    for content, spec in [
+    for content, side in [
         (jpeg(picture), None),
-        (jpeg(picture), model()),
-        (jpeg(picture, progressive=True), model()),
-        (jpeg(picture, format="PNG"), model()),
+        (jpeg(picture), model().resized_side),
+        (jpeg(picture, progressive=True), model().resized_side),
+        (jpeg(picture, format="PNG"), model().resized_side),
         (jpeg(picture.resize((700, 700)), progressive=True), None),
     ]:
         turns = 0
-        decode_image(content, spec=spec)
+        decode_image(content, needed_side=side)
         counts.append(turns)
     assert counts == [1, 0, 1, 1, 0]
 
