@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from clipsearch.caption_pairs import CaptionPair, CaptionPairs, read_caption_pairs
     from clipsearch.catalog import Catalog
     from clipsearch.clusters import PictureCluster
+    from clipsearch.contact_sheet import write_contact_sheet
     from clipsearch.duplicates import DuplicateGroup, DuplicatePicture
     from clipsearch.errors import (
         CatalogBusyError,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         ImageReadError,
         IndexMismatchError,
         InputError,
+        MissingExtraError,
         ModelError,
         ModelUnavailableError,
         QueryError,
@@ -87,6 +89,7 @@ __all__ = [
     "LabelHit",
     "LabelQuality",
     "LabelledPicture",
+    "MissingExtraError",
     "ModelError",
     "ModelUnavailableError",
     "PictureCluster",
@@ -109,6 +112,7 @@ __all__ = [
     "read_caption_pairs",
     "restore_catalog",
     "words_query",
+    "write_contact_sheet",
 ]
 
 # Where what is neither an error nor a result lies.
@@ -134,6 +138,7 @@ _PLACES = {
     "read_caption_pairs": "caption_pairs",
     "restore_catalog": "maintenance.backups",
     "words_query": "grammar",
+    "write_contact_sheet": "contact_sheet",
 }
 
 

@@ -4,6 +4,7 @@ ClipSearchError
 ├── InputError              a folder, file or argument that can't be used
 │   └── QueryError          an empty query, a query that can't be answered
 │       └── QuerySyntaxError    one that can't be understood; says where
+├── MissingExtraError       a package that is not installed; says which
 ├── ImageReadError          one picture that can't be read or decoded
 │   └── TransientReadError      for now: memory ran out, the disk failed
 ├── ModelError              a model that can't be loaded or does not fit
@@ -47,6 +48,10 @@ class QuerySyntaxError(QueryError):
         where = f"at character {position + 1}: {place[0][:40]}" if place else "at the end"
         super().__init__(f"{reason} ({where})")
         self.position = position
+
+
+class MissingExtraError(ClipSearchError):
+    pass
 
 
 class ImageReadError(ClipSearchError):

@@ -17,7 +17,7 @@ LAYERS = (
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"},
-    {"captions", "search", "maintenance", "catalog_parts", "labelling", "label_sets", "diversity"},
+    {"captions", "search", "maintenance", "catalog_parts", "labelling", "label_sets", "diversity", "contact_sheet"},
     {"indexing", "query_terms"},
     {"answers", "captioning", "naming", "duplicates", "catalog_runs"},
     {"clusters"},
@@ -38,6 +38,9 @@ ONLY_IN = {
     "openvino": {"encoders/compiled.py"},
     "sqlalchemy": {"store"},
     "typer": {"cli"},
+    "rich": {"cli/thumbnails.py"},
+    "textual_image": {"cli/thumbnails.py"},
+    "jinja2": {"contact_sheet.py"},
     # The network is asked in one place, behind its checks; the model hub is huggingface_hub's.
     "http": {"images/remote.py"},
     "socket": {"images/remote.py"},

@@ -88,6 +88,16 @@ def test_the_session_of_labels_is_real(readme, tmp_path, monkeypatch):
         assert sorted(lines) == sorted(without_times(expected).splitlines()), command
 
 
+@pytest.mark.parametrize("part", ["clipsearch cluster", "--html"])
+def test_the_session_of_groups_and_that_of_sheets_are_real(readme, tmp_path, monkeypatch, part):
+    index_samples(tmp_path, monkeypatch)
+    (session,) = [found for found in sessions(readme) if any(part in command for command, _ in found)]
+    ((command, expected),) = session
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    said = (done.stderr + done.stdout).strip().replace(str(tmp_path), "/home/me")
+    assert without_times(said) == without_times(expected)
+
+
 def test_the_session_of_duplicates_is_real(readme, tmp_path, monkeypatch):
     index_samples(tmp_path, monkeypatch)
     (session,) = [found for found in sessions(readme) if any("clipsearch dupes" in command for command, _ in found)]

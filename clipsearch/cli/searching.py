@@ -28,6 +28,8 @@ from clipsearch.cli.render import (
     print_paths,
     printable,
 )
+from clipsearch.cli.showing import check_sheet, open_file, write_sheet
+from clipsearch.cli.thumbnails import check_thumbnails, print_thumbnails
 from clipsearch.cli.urls import picture_of
 from clipsearch.errors import InputError, QueryError
 from clipsearch.settings import expand_user
@@ -35,6 +37,7 @@ from clipsearch.texts import is_url
 
 if TYPE_CHECKING:
     from clipsearch.grammar import Query
+    from clipsearch.types import SearchHit
 
 
 def query(
@@ -72,15 +75,25 @@ def query(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object a line, for each hit.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print a table of values parted by commas.")] = False,
     json: JsonOption = False,
+    html: Annotated[
+        str | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Also write FILE.html: all hits with thumbnails.", show_default=False
+        ),
+    ] = None,
+    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Also show the pictures, in the terminal.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Also open the first hit, or the file of --html.")] = False,
 ) -> None:
     """Find the pictures nearest to words or to a picture: rank, relevance, score (cosine), path."""
     from clipsearch.catalog import Catalog
     from clipsearch.grammar import words_query
-    from clipsearch.relevance import DEFAULT_CUTOFF
 
     if (paths or print0) + json + jsonl + csv > 1:
         raise InputError("results come in one form: --json, --jsonl, --csv, --paths or -0")
     words = " ".join(query_words)
+    sheet = check_sheet(html)
+    if thumbnails:
+        check_thumbnails()
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
         meant = words_query(words) if text else _meaning(words)
         fetched = {
@@ -93,6 +106,10 @@ def query(
         used = opened.model.name if json else ""
     if explain:
         note(f"understood as: {printable(str(meant))}")
+    if sheet is not None:
+        write_sheet(sheet, hits, words)
+    if thumbnails:
+        print_thumbnails(hits)
     if json:
         print_json(hits_json(words, used, hits))
     elif jsonl:
@@ -101,7 +118,17 @@ def query(
         print_csv(hits)
     elif print0 or paths:
         print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
-    elif hits:
+    else:
+        _print_table(hits, meant, min_relevance)
+    if open_it and (sheet is not None or hits):
+        open_file(hits[0].path if sheet is None else str(sheet))
+
+
+def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float) -> None:
+    """The hits, and what is to be said of them, or of there being none."""
+    from clipsearch.relevance import DEFAULT_CUTOFF
+
+    if hits:
         print_hits(hits)
         if hits[0].relevance < DEFAULT_CUTOFF:
             note("clipsearch: nothing here seems to match; these are the nearest there are")

@@ -1,0 +1,89 @@
+"""Pictures in the terminal: by its graphics protocol (Sixel, Kitty's), or else as coloured half blocks."""
+
+import io
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from clipsearch.cli.render import note, printable
+from clipsearch.errors import ImageReadError, MissingExtraError
+from clipsearch.types import SearchHit
+
+# Of a tile, in cells of the terminal, which are about twice as high as wide.
+_COLUMNS, _ROWS = 24, 10
+_SIDE = 384
+
+
+def check_thumbnails() -> None:
+    """
+    Raises:
+        MissingExtraError: what draws them is not installed.
+    """
+    _terminal_image()
+
+
+def print_thumbnails(hits: Sequence[SearchHit]) -> None:
+    """The pictures with their rank and name below, as many side by side as fit; nothing where stdout is no terminal."""
+    if not _is_sized_terminal():
+        note("clipsearch: no thumbnails: this goes to no terminal")
+        return
+    from rich.console import Console, Group
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    across = max(1, console.width // (_COLUMNS + 2))
+    grid = Table.grid(padding=(0, 2, 1, 0))
+    for first in range(0, len(hits), across):
+        row = hits[first : first + across]
+        grid.add_row(
+            *(Group(_picture(hit), Text(_caption(hit), no_wrap=True, overflow="ellipsis", end="")) for hit in row)
+        )
+    console.print(grid)
+
+
+def _is_sized_terminal() -> bool:
+    # A pseudo-terminal that nobody looks at has no columns.
+    return sys.stdout is not None and sys.stdout.isatty() and os.get_terminal_size(sys.stdout.fileno()).columns > 0
+
+
+def _caption(hit: SearchHit) -> str:
+    name = printable(hit.path.rpartition("/")[2])
+    return f"{hit.rank} {name}"[:_COLUMNS]
+
+
+def _picture(hit: SearchHit) -> Any:
+    from PIL import Image
+    from rich.text import Text
+
+    from clipsearch.images.thumbnails import make_thumbnail
+
+    try:
+        thumbnail = make_thumbnail(hit.path, side=_SIDE)
+    except FileNotFoundError:
+        return Text("not there")
+    except (OSError, ImageReadError, MemoryError) as error:
+        return Text(printable(f"can't be read: {error}"))
+    image = Image.open(io.BytesIO(thumbnail.jpeg))
+    # Whichever side is the longer one in cells fills its tile.
+    if thumbnail.width * 2 * _ROWS >= thumbnail.height * _COLUMNS:
+        return _terminal_image()(image, width=_COLUMNS, height="auto")
+    return _terminal_image()(image, width="auto", height=_ROWS)
+
+
+def _terminal_image() -> Any:
+    """The class that draws in this terminal; the first call asks the terminal what it can."""
+    try:
+        # Without a handler of its own, what it logs of terminals that do not answer would go to stderr.
+        logging.getLogger("textual_image").addHandler(logging.NullHandler())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from textual_image.renderable import Image
+    except ImportError as error:
+        raise MissingExtraError(
+            "--thumbnails needs textual-image, which is not installed: pip install 'clipsearch[terminal]'"
+        ) from error
+    return Image

@@ -1,0 +1,53 @@
+"""Small upright pictures to look at."""
+
+import io
+import os
+from dataclasses import dataclass
+
+from PIL import Image
+
+from clipsearch.images.decode import decode_image
+from clipsearch.images.reading import open_regular_file
+
+_QUALITY = 80
+
+# Profiles of cameras and screens take about 500 bytes, sRGB's 3,000; those of scanners take megabytes.
+_MAX_PROFILE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A picture made small.
+
+    Attributes:
+        jpeg: the file's content; nothing of the picture's EXIF is in it.
+        width: in pixels, like height.
+    """
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+def make_thumbnail(path: str | os.PathLike[str], *, side: int) -> Thumbnail:
+    """A picture as people see it, at most `side` pixels wide and high; a smaller one keeps its size.
+
+    Raises:
+        OSError: it can't be opened, or is no regular file.
+        ImageReadError: it can't be decoded.
+    """
+    with open_regular_file(os.fspath(path)) as file:
+        # A JPEG scaled down while it is decoded keeps twice of that: `side` at least, both ways.
+        decoded = decode_image(file, needed_side=side // 2)
+    image = decoded.image
+    profile = image.info.get("icc_profile")
+    image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=_QUALITY, icc_profile=profile if _is_small_rgb(profile) else None)
+    return Thumbnail(content.getvalue(), image.width, image.height)
+
+
+def _is_small_rgb(profile: object) -> bool:
+    """Whether a colour profile may stay: where it is for other colours, the picture has been converted from them."""
+    # Source: ICC.1:2022, 7.2: the colour space of the data is in bytes 16 to 19 of the header.
+    return isinstance(profile, bytes) and len(profile) <= _MAX_PROFILE_BYTES and profile[16:20] == b"RGB "
