@@ -56,7 +56,7 @@ def sheet_path(file: str | os.PathLike[str]) -> Path:
     """
     if "\0" in os.fspath(file):
         raise InputError("can't write a file with a NUL in its name")
-    path = expand_user(file).absolute()
+    path = Path(os.path.realpath(expand_user(file)))  # a link stays one: what it leads to is written
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(f"a contact sheet is an HTML file: call it {path.name}.html instead of {path.name}")
     try:

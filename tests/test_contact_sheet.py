@@ -127,6 +127,17 @@ def test_only_a_sheet_is_replaced(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["page.html", "sheet.html"]
 
 
+def test_a_link_stays_one(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "sheet.html").symlink_to(tmp_path / "kept" / "a.html")
+    sheet(tmp_path, [HIT])
+    assert (tmp_path / "sheet.html").is_symlink()
+    assert (tmp_path / "kept" / "a.html").is_file()
+    (tmp_path / "kept" / "a.html").write_text("mine")
+    with pytest.raises(InputError, match="is no contact sheet"):
+        sheet(tmp_path, [HIT])
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from clipsearch.cli.render import note, printable
@@ -51,7 +52,7 @@ def _is_sized_terminal() -> bool:
 
 
 def _caption(hit: SearchHit) -> str:
-    name = printable(hit.path.rpartition("/")[2])
+    name = printable(Path(hit.path).name)
     return f"{hit.rank} {name}"[:_COLUMNS]
 
 
