@@ -85,6 +85,6 @@ def _terminal_image() -> Any:
             from textual_image.renderable import Image
     except ImportError as error:
         raise MissingExtraError(
-            "--thumbnails needs textual-image, which is not installed: pip install 'clipsearch[terminal]'"
+            "--thumbnails needs textual-image, which is not installed: pip install textual-image"
         ) from error
     return Image
