@@ -2,16 +2,17 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clipsearch import settings
+from clipsearch.catalog_labels import LabellingCatalog
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import ClipSearchNotice
-from clipsearch.relevance import DEFAULT_CUTOFF
+from clipsearch.settings import absolute_folders
 from clipsearch.store import Store, StoredModel
 from clipsearch.texts import as_list, check_text
 from clipsearch.types import (
@@ -22,8 +23,6 @@ from clipsearch.types import (
     GarbageReport,
     ImageMatch,
     IndexReport,
-    LabelHit,
-    LabelledPicture,
     SearchHit,
 )
 
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from clipsearch.query_pictures import PictureSource
 
 
-class Catalog:
+class Catalog(LabellingCatalog):
     """Pictures and captions that can be searched.
 
     >>> with Catalog.open("photos.catalog", create=True) as catalog:
@@ -261,76 +260,7 @@ class Catalog:
 
         return classify_text(text, pictures, encoder=self.encoder)
 
-    # ------------------------------------------------------------------ labels
-
-    def label(
-        self, picture: "PictureSource", labels: str | Sequence[str], *, top_k: int = 5, min_relevance: float = 0.0
-    ) -> list[LabelHit]:
-        """What fits a picture of a set of labels, the most relevant first.
-
-        Args:
-            labels: the name of a set: one of `label_sets.BUILT_IN`, or one that was added; or the labels themselves.
-
-        Raises:
-            QueryError: there is no such set, or `top_k` or `min_relevance` is out of range.
-            ImageReadError: the picture can't be read.
-        """
-        from clipsearch.naming import label_picture
-
-        return label_picture(picture, labels, self._parts, top_k=top_k, min_relevance=min_relevance)
-
-    def label_pictures(
-        self,
-        *folders: str | os.PathLike[str],
-        labels: str | Sequence[str],
-        top_k: int = 5,
-        min_relevance: float = DEFAULT_CUTOFF,
-    ) -> Iterator[LabelledPicture]:
-        """What fits the indexed pictures, those below the folders or all of them, in the order they were indexed.
-
-        Args:
-            labels: as in `label`.
-            min_relevance: what is less relevant is left out, so that some pictures have no labels at all.
-
-        Raises:
-            CatalogNotFoundError: nothing was ever indexed.
-            QueryError: as in `label`.
-        """
-        from clipsearch.naming import label_folders
-
-        return label_folders(_absolute(folders), labels, self._parts, top_k=top_k, min_relevance=min_relevance)
-
-    def add_labels(self, name: str, labels: Sequence[str]) -> int:
-        """Stores a set of labels, in the place of one of the same name; returns how many are in it.
-
-        Raises:
-            InputError: it is the name of a set that comes along, or no name.
-            QueryError: there are none, or one is empty.
-        """
-        from clipsearch.label_sets import check_name, find_labels
-
-        check_name(name)
-        wanted = find_labels([" ".join(label.split()) for label in labels], None)
-        self._store.labels.set(name, wanted)
-        return len(wanted)
-
-    def find_labels(self, name: str) -> list[str]:
-        """The labels of a set in their order.
-
-        Raises:
-            QueryError: there is no such set.
-        """
-        from clipsearch.label_sets import find_labels
-
-        return find_labels(name, self._store)
-
-    def label_sets(self) -> dict[str, int]:
-        """How many labels each added set has, by name."""
-        return self._store.labels.counts()
-
-    def remove_labels(self, name: str) -> bool:
-        """Forgets a set that was added; says whether there was one."""
-        return self._store.labels.remove(name)
+    # ------------------------------------------------------------------ groups
 
     def duplicates(
         self,
@@ -355,7 +285,7 @@ class Catalog:
         from clipsearch.duplicates import find_duplicates
 
         return find_duplicates(
-            _absolute(folders), self._parts, threshold=threshold, exact_only=exact_only, on_progress=on_progress
+            absolute_folders(folders), self._parts, threshold=threshold, exact_only=exact_only, on_progress=on_progress
         )
 
     def clusters(
@@ -373,7 +303,7 @@ class Catalog:
         """
         from clipsearch.clusters import cluster_pictures
 
-        return cluster_pictures(_absolute(folders), self._parts, count=count, labels=labels)
+        return cluster_pictures(absolute_folders(folders), self._parts, count=count, labels=labels)
 
     def status(self) -> CatalogStatus:
         """Counts and sizes; loads no model."""
@@ -394,7 +324,3 @@ class Catalog:
         from clipsearch.maintenance.backups import back_up
 
         return back_up(self.directory, file, force=force)
-
-
-def _absolute(folders: Sequence[str | os.PathLike[str]]) -> list[str]:
-    return [os.path.realpath(settings.folder_path(folder)) for folder in folders]

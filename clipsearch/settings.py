@@ -10,6 +10,7 @@ CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,6 +55,11 @@ def folder_path(name: str | os.PathLike[str]) -> Path:
     if not os.fspath(name):
         raise InputError("the name of a folder is empty")
     return expand_user(name)
+
+
+def absolute_folders(folders: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """The real paths of folders given by a user, which need not be there; errors as in `folder_path`."""
+    return [os.path.realpath(folder_path(folder)) for folder in folders]
 
 
 def expand_user(path: str | os.PathLike[str]) -> Path:

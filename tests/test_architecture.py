@@ -20,7 +20,7 @@ LAYERS = (
     {"captions", "search", "maintenance", "catalog_parts", "labelling", "label_sets", "diversity", "contact_sheet"},
     {"indexing", "query_terms"},
     {"answers", "captioning", "naming", "duplicates", "catalog_runs"},
-    {"clusters"},
+    {"clusters", "catalog_labels"},
     {"catalog"},
     {"benchmark", "search_quality"},
     {"cli"},
