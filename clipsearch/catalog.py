@@ -61,6 +61,7 @@ class Catalog(LabellingCatalog):
         runtime: str | None = None,
         create: bool = False,
         show_progress: bool = False,
+        shared: bool = False,
     ) -> "Catalog":
         """Opens a catalog. The model is loaded when it is first needed.
 
@@ -72,6 +73,8 @@ class Catalog(LabellingCatalog):
             runtime: "torch" or "openvino"; None: CLIPSEARCH_RUNTIME, else OpenVINO where it can run the model.
             create: make an empty catalog when there is none.
             show_progress: draw a bar on stderr while a model is downloaded.
+            shared: several threads use it at once, as in a server; their texts and pictures go through the model
+                together.
 
         Raises:
             InputError: no such device or runtime.
@@ -94,6 +97,7 @@ class Catalog(LabellingCatalog):
             device=device,
             runtime=runtime,
             show_progress=show_progress,
+            is_shared=shared,
         )
         return cls(store, place, model=chosen)
 

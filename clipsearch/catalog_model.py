@@ -1,5 +1,6 @@
 """The model a catalog works with: the one asked for, held against the one its embeddings come from."""
 
+import threading
 import warnings
 from typing import TYPE_CHECKING
 
@@ -19,16 +20,29 @@ class CatalogModel:
     """Loads the encoder when it is first needed, and knows its row in the store."""
 
     def __init__(
-        self, store: Store, *, requested: str | None, device: str | None, runtime: str | None, show_progress: bool
+        self,
+        store: Store,
+        *,
+        requested: str | None,
+        device: str | None,
+        runtime: str | None,
+        show_progress: bool,
+        is_shared: bool = False,
     ) -> None:
-        """`requested`: the model asked for; None: the catalog's own. The rest as in `encoders.load.load_encoder`."""
+        """
+        Args:
+            requested: the model asked for; None: the catalog's own. The rest as in `encoders.load.load_encoder`.
+            is_shared: several threads may use the encoder at once.
+        """
         self._store = store
         self._requested = requested
         self._device = device
         self._runtime = runtime
         self._show_progress = show_progress
+        self._is_shared = is_shared
         self._encoder: Encoder | None = None
         self._row: StoredModel | None = None
+        self._loading = threading.RLock()
 
     @property
     def encoder(self) -> "Encoder":
@@ -37,28 +51,36 @@ class CatalogModel:
             ModelUnavailableError: its files are not here.
             IndexMismatchError: it is not the model that the catalog's embeddings come from.
         """
-        if self._encoder is None:
-            self._encoder = self._load_own()
-        return self._encoder
+        encoder = self._encoder
+        if encoder is None:
+            with self._loading:
+                encoder = self._encoder or self._share(self._load_own())
+                self._encoder = encoder
+        return encoder
 
     @property
     def row(self) -> StoredModel:
         """The first model of a new catalog is registered here. The catalog's own is known without loading it."""
-        if self._row is None:
-            current = self._store.reader.find_current_model()
-            if current is not None and self._requested in (None, current.name):
-                self._row = current
-                return current
-            encoder, models = self.encoder, self._store.models
-            row = models.find(encoder.fingerprint)
-            if row is None:
-                row = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
-            if current is None:
-                models.set_current(row.model_id)
-            self._row = row
-        else:
-            self._check_still_there(self._row)
-        return self._row
+        row = self._row
+        if row is not None:
+            self._check_still_there(row)
+            return row
+        with self._loading:
+            if self._row is None:
+                self._row = self._find_row()
+            return self._row
+
+    def _find_row(self) -> StoredModel:
+        current = self._store.reader.find_current_model()
+        if current is not None and self._requested in (None, current.name):
+            return current
+        encoder, models = self.encoder, self._store.models
+        row = models.find(encoder.fingerprint)
+        if row is None:
+            row = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+        if current is None:
+            models.set_current(row.model_id)
+        return row
 
     def encode_text(self, text: str) -> "NDArray[np.float32]":
         """A query's embedding (dim,), unit-norm; the model is not loaded for one that was asked for before.
@@ -96,7 +118,14 @@ class CatalogModel:
     def switch(self, encoder: "Encoder", row: StoredModel) -> None:
         """Makes a model, with its row, the catalog's own."""
         self._store.models.set_current(row.model_id)
-        self._encoder, self._row = encoder, row
+        self._encoder, self._row = self._share(encoder), row
+
+    def _share(self, encoder: "Encoder") -> "Encoder":
+        if not self._is_shared:
+            return encoder
+        from clipsearch.encoders.shared import SharedEncoder
+
+        return SharedEncoder(encoder)
 
     def _check_still_there(self, row: StoredModel) -> None:
         """

@@ -1,5 +1,6 @@
 """What a catalog consists of, opened: store, model, indexes, and what scores are held against."""
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CatalogParts:
-    """Each part is opened when it is first asked for."""
+    """Each part is opened when it is first asked for, by any thread."""
 
     def __init__(self, store: Store, directory: Path, *, model: CatalogModel) -> None:
         self.directory = directory
@@ -23,6 +24,7 @@ class CatalogParts:
         self.model = model
         self._indexes: dict[Kind, CatalogIndex] = {}
         self._background: Background | None = None
+        self._lock, self._learning = threading.Lock(), threading.Lock()
 
     def require_pictures(self) -> None:
         """
@@ -38,21 +40,24 @@ class CatalogParts:
 
     def index(self, kind: Kind) -> "SnapshotIndex":
         """The index as of now, what other processes have added included."""
-        if kind not in self._indexes:
-            from clipsearch.index_files import CatalogIndex
+        from clipsearch.index_files import CatalogIndex
 
-            self._indexes[kind] = CatalogIndex(
-                kind, store=self.store, model_id=self.model.row.model_id, folder=settings.index_folder(self.directory)
-            )
-        return self._indexes[kind].get()
+        model_id = self.model.row.model_id
+        with self._lock:
+            index = self._indexes.get(kind)
+            if index is None:
+                folder = settings.index_folder(self.directory)
+                index = self._indexes[kind] = CatalogIndex(kind, store=self.store, model_id=model_id, folder=folder)
+        return index.get()
 
     def background(self, index: "SnapshotIndex") -> "Background":
         """What scores over the pictures' index are held against; learnt anew when that has grown or shrunk."""
         from clipsearch.relevance import learn_background
 
-        if self._background is None or self._background.is_outdated(index.count):
-            self._background = learn_background(index, self.model.encode_background())
-        return self._background
+        with self._learning:
+            if self._background is None or self._background.is_outdated(index.count):
+                self._background = learn_background(index, self.model.encode_background())
+            return self._background
 
     def refresh(self, *kinds: Kind) -> None:
         """After embeddings were stored, while the model is loaded: what the first query would have to wait for. The

@@ -1,5 +1,6 @@
 """Where a catalog's index files lie, and when they are made anew from the store."""
 
+import threading
 import warnings
 from pathlib import Path
 
@@ -24,7 +25,7 @@ _MAX_TAIL_SHARE = 0.2
 class CatalogIndex:
     """The index over all stored embeddings of a kind: the snapshot, and the rows that came after it.
 
-    It stays right while others write: every `get` looks for what is new.
+    It stays right while others write: every `get` looks for what is new. For any number of threads.
     """
 
     def __init__(self, kind: Kind, *, store: Store, model_id: int, folder: Path) -> None:
@@ -35,9 +36,14 @@ class CatalogIndex:
         self._index: SnapshotIndex | None = None
         self._generation = -1
         self._last_embedding_id = 0
+        self._lock = threading.Lock()
 
     def get(self) -> SnapshotIndex:
         """The index as of now."""
+        with self._lock:
+            return self._get()
+
+    def _get(self) -> SnapshotIndex:
         model = _get_model(self._store, self._model_id)
         index = self._index
         if index is None or generation_of(model, self._kind) != self._generation:

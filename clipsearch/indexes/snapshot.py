@@ -7,6 +7,7 @@ memory. A JSON sidecar says what the file holds. Both are derived: whatever is w
 import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -53,7 +54,10 @@ class Sidecar:
 
 
 class SnapshotIndex:
-    """`VectorIndex` of a read-only base and a growing tail; see the protocol for the methods."""
+    """`VectorIndex` of a read-only base and a growing tail; see the protocol for the methods.
+
+    Several threads may search while another one adds.
+    """
 
     def __init__(self, dim: int, base: FaissIndex | None = None) -> None:
         if base is not None and base.dim != dim:
@@ -61,6 +65,7 @@ class SnapshotIndex:
         self._base = base if base is not None else FaissIndex(dim)
         self._tail = FaissIndex(dim)
         self._removed: set[int] = set()
+        self._tail_lock = threading.Lock()
 
     @property
     def dim(self) -> int:
@@ -78,7 +83,8 @@ class SnapshotIndex:
     def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
         if set(ids[self._base.contains(ids)].tolist()) - self._removed:
             raise VectorIndexError("an id is in the index already")
-        self._tail.add(ids, embeddings)
+        with self._tail_lock:
+            self._tail.add(ids, embeddings)
 
     def remove(self, ids: NDArray[np.int64]) -> int:
         from_base = set(ids[self._base.contains(ids)].tolist()) - self._removed
@@ -105,14 +111,16 @@ class SnapshotIndex:
         is_base = positions < self._base.count
         rows = np.empty((len(positions), self.dim), dtype=np.float32)
         rows[is_base] = self._base.rows(positions[is_base])
-        rows[~is_base] = self._tail.rows(positions[~is_base] - self._base.count)
+        with self._tail_lock:
+            rows[~is_base] = self._tail.rows(positions[~is_base] - self._base.count)
         return rows
 
     def search(
         self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         base_scores, base_ids = self._base.search(queries, top_k, among=among, without=sorted(self._removed))
-        tail_scores, tail_ids = self._tail.search(queries, top_k, among=among)
+        with self._tail_lock:
+            tail_scores, tail_ids = self._tail.search(queries, top_k, among=among)
         scores = np.concatenate((base_scores, tail_scores), axis=1)
         ids = np.concatenate((base_ids, tail_ids), axis=1)
         return sort_by_score(scores, ids, min(top_k, self.count))
