@@ -9,6 +9,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clipsearch.browsing import CatalogFacets, PictureDetails
     from clipsearch.caption_pairs import CaptionPair, CaptionPairs, read_caption_pairs
     from clipsearch.catalog import Catalog
     from clipsearch.clusters import PictureCluster
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from clipsearch.images.remote import fetch_picture
     from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.maintenance.doctor import check_catalog
+    from clipsearch.paging import SearchPage
     from clipsearch.search_quality import (
         LabelQuality,
         QualityComparison,
@@ -69,6 +71,7 @@ __all__ = [
     "CaptionPairs",
     "Catalog",
     "CatalogBusyError",
+    "CatalogFacets",
     "CatalogNotFoundError",
     "CatalogStatus",
     "CheckReport",
@@ -93,6 +96,7 @@ __all__ = [
     "ModelError",
     "ModelUnavailableError",
     "PictureCluster",
+    "PictureDetails",
     "QualityComparison",
     "Query",
     "QueryError",
@@ -100,6 +104,7 @@ __all__ = [
     "RestoreReport",
     "RetrievalQuality",
     "SearchHit",
+    "SearchPage",
     "SkippedFile",
     "StoreError",
     "TermScore",
@@ -120,15 +125,18 @@ _PLACES = {
     "CaptionPair": "caption_pairs",
     "CaptionPairs": "caption_pairs",
     "Catalog": "catalog",
+    "CatalogFacets": "browsing",
     "Difference": "evaluation",
     "DuplicateGroup": "duplicates",
     "DuplicatePicture": "duplicates",
     "Estimate": "evaluation",
     "LabelQuality": "search_quality",
     "PictureCluster": "clusters",
+    "PictureDetails": "browsing",
     "QualityComparison": "search_quality",
     "Query": "grammar",
     "RetrievalQuality": "search_quality",
+    "SearchPage": "paging",
     "check_catalog": "maintenance.doctor",
     "compare_models": "search_quality",
     "evaluate_labels": "search_quality",

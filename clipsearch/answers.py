@@ -1,7 +1,9 @@
 """Answers a query: its terms embedded, the index searched, the hits explained."""
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +15,8 @@ from clipsearch.texts import check_top_k
 from clipsearch.types import SearchHit
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from clipsearch.grammar import Query
     from clipsearch.query_pictures import PictureSource
 
@@ -22,7 +26,7 @@ def answer_query(
     parts: CatalogParts,
     *,
     top_k: int,
-    pictures: "Mapping[str, PictureSource]",
+    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
     min_relevance: float,
     diverse: bool,
     explain: bool,
@@ -62,3 +66,32 @@ def answer_query(
         embeddings = np.array([known[hit.content_id] for hit in hits], dtype=np.float32).reshape(-1, row.dim)
         hits = diversify(hits, embeddings, usual=background.pictures.location, top_k=top_k)
     return explain_hits(hits, groups, directions, model=parts.model, store=parts.store) if explain else hits
+
+
+def match_picture(
+    query: "PictureSource | Query",
+    content_id: int,
+    parts: CatalogParts,
+    *,
+    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
+) -> SearchHit:
+    """Arguments, result and errors as in `Catalog.match`."""
+    meant, given = as_query(query, pictures)
+    parts.require_pictures()
+    row = parts.model.row
+    embedding = parts.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
+    paths = parts.store.reader.paths([content_id], filters=meant.filters).get(content_id)
+    if embedding is None or not paths:
+        raise QueryError(f"the catalog has no picture with the number {content_id}")
+    hit = SearchHit(0, math.nan, 1.0, paths[0], content_id, copies=tuple(paths[1:]))
+    if not meant.groups:
+        return hit
+    groups = embed_terms(meant, model=parts.model, store=parts.store, pictures=given)
+    background = parts.background(parts.index("images"))
+    directions = [group.direction(background) for group in groups]
+    scores = np.array([direction.embedding @ embedding for direction in directions], dtype=np.float32)
+    deviations = np.array([float(each.deviations(score)) for each, score in zip(directions, scores, strict=True)])
+    least = int(deviations.argmin())
+    relevance = float(background.relevances(deviations[least : least + 1])[0])
+    hit = replace(hit, score=float(scores[least]), relevance=relevance)
+    return explain_hits([hit], groups, directions, model=parts.model, store=parts.store)[0]

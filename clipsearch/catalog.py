@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from clipsearch import settings
+from clipsearch.catalog_browsing import BrowsingCatalog
 from clipsearch.catalog_labels import LabellingCatalog
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.catalog_parts import CatalogParts
@@ -27,6 +28,9 @@ from clipsearch.types import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from clipsearch.clusters import PictureCluster
     from clipsearch.duplicates import DuplicateGroup
     from clipsearch.encoders.base import Encoder
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
     from clipsearch.query_pictures import PictureSource
 
 
-class Catalog(LabellingCatalog):
+class Catalog(BrowsingCatalog, LabellingCatalog):
     """Pictures and captions that can be searched.
 
     >>> with Catalog.open("photos.catalog", create=True) as catalog:
@@ -102,7 +106,7 @@ class Catalog(LabellingCatalog):
         return cls(store, place, model=chosen)
 
     def close(self) -> None:
-        self._parts.forget_indexes()
+        self._parts.close()
         self._store.close()
 
     def __enter__(self) -> "Catalog":
@@ -190,7 +194,7 @@ class Catalog(LabellingCatalog):
         query: "PictureSource | Query",
         *,
         top_k: int = 10,
-        pictures: "Mapping[str, PictureSource] | None" = None,
+        pictures: "Mapping[str, PictureSource | NDArray[np.float32]] | None" = None,
         min_relevance: float = 0.0,
         diverse: bool = False,
         explain: bool = False,
@@ -202,7 +206,8 @@ class Catalog(LabellingCatalog):
                 or a picture: a Path, a Pillow image or a FetchedPicture.
             top_k: when so many pictures pass the query's filters, so many come back.
             min_relevance: leave out what is less relevant, 0 to 1; see `relevance.DEFAULT_CUTOFF`.
-            pictures: those in the query that are here already, by what it calls them, such as URLs.
+            pictures: those in the query that are here already, such as fetched ones, or their embeddings (dim,); by
+                what the query calls them.
             diverse: hits that differ from those above them come before such as don't; see `diversity`.
             explain: fill in what each term has to do with each hit.
 

@@ -1,6 +1,7 @@
 """What a catalog consists of, opened: store, model, indexes, and what scores are held against."""
 
 import threading
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,14 @@ from clipsearch.errors import CatalogNotFoundError
 from clipsearch.store import Kind, Store
 
 if TYPE_CHECKING:
+    from clipsearch.images.thumbnail_cache import ThumbnailCache
+    from clipsearch.images.worker_pool import WorkerPool
     from clipsearch.index_files import CatalogIndex
     from clipsearch.indexes.snapshot import SnapshotIndex
     from clipsearch.relevance import Background
+
+# For a picture that somebody waits for.
+_MAX_SECONDS = 20
 
 
 class CatalogParts:
@@ -24,6 +30,7 @@ class CatalogParts:
         self.model = model
         self._indexes: dict[Kind, CatalogIndex] = {}
         self._background: Background | None = None
+        self._workers: WorkerPool | None = None
         self._lock, self._learning = threading.Lock(), threading.Lock()
 
     def require_pictures(self) -> None:
@@ -58,6 +65,33 @@ class CatalogParts:
             if self._background is None or self._background.is_outdated(index.count):
                 self._background = learn_background(index, self.model.encode_background())
             return self._background
+
+    @property
+    def workers(self) -> "WorkerPool":
+        """Processes that decode what may be anything."""
+        from dataclasses import replace
+
+        from clipsearch.images.decode import default_limits
+        from clipsearch.images.worker_pool import WorkerPool
+
+        spec = self.model.encoder.preprocess
+        with self._lock:
+            if self._workers is None:
+                self._workers = WorkerPool(spec, limits=replace(default_limits(), max_seconds=_MAX_SECONDS))
+            return self._workers
+
+    @cached_property
+    def thumbnails(self) -> "ThumbnailCache":
+        from clipsearch.encoders.fingerprint import cache_dir
+        from clipsearch.images.thumbnail_cache import ThumbnailCache
+
+        return ThumbnailCache(cache_dir() / "thumbnails")
+
+    def close(self) -> None:
+        self.forget_indexes()
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
 
     def refresh(self, *kinds: Kind) -> None:
         """After embeddings were stored, while the model is loaded: what the first query would have to wait for. The

@@ -39,8 +39,8 @@ class EmbeddedGroup:
 
 
 def as_query(
-    query: "PictureSource | Query", pictures: "Mapping[str, PictureSource]"
-) -> "tuple[Query, Mapping[str, PictureSource]]":
+    query: "PictureSource | Query", pictures: "Mapping[str, PictureSource | NDArray[np.float32]]"
+) -> "tuple[Query, Mapping[str, PictureSource | NDArray[np.float32]]]":
     """What `Catalog.search` takes, as a query and the pictures that are here already, by what it calls them.
 
     Raises:
@@ -58,12 +58,16 @@ def as_query(
 
 
 def embed_terms(
-    query: Query, *, model: CatalogModel, store: Store, pictures: "Mapping[str, PictureSource]"
+    query: Query,
+    *,
+    model: CatalogModel,
+    store: Store,
+    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
 ) -> list[EmbeddedGroup]:
     """The groups of a query that `as_query` has let pass.
 
     Args:
-        pictures: those that are here already, by what the query calls them.
+        pictures: those that are here already, or their embeddings (dim,), by what the query calls them.
 
     Raises:
         QueryError: a picture's number is unknown, or a URL was not fetched.
@@ -102,7 +106,11 @@ def _term_scores(
 
 
 def _embed_term(
-    term: Term, *, model: CatalogModel, store: Store, pictures: "Mapping[str, PictureSource]"
+    term: Term,
+    *,
+    model: CatalogModel,
+    store: Store,
+    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
 ) -> "NDArray[np.float32]":
     if term.kind == "words":
         return model.encode_text(term.value)
@@ -114,7 +122,12 @@ def _embed_term(
         return found
     if term.value not in pictures and is_url(term.value):
         raise QueryError(f"{term.value} was not fetched: see fetch_picture")
+    import numpy as np
+
+    picture = pictures.get(term.value, term.value)
+    if isinstance(picture, np.ndarray):
+        return picture
     from clipsearch.query_pictures import embed_pictures
 
-    embedding: NDArray[np.float32] = embed_pictures([pictures.get(term.value, term.value)], encoder=model.encoder)[0]
+    embedding: NDArray[np.float32] = embed_pictures([picture], encoder=model.encoder)[0]
     return embedding

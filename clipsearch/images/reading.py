@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias
 
 import numpy as np
 from blake3 import blake3
@@ -18,6 +18,9 @@ from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.preprocess import Preprocess, resize_and_crop
+
+if TYPE_CHECKING:
+    from clipsearch.images.thumbnails import Thumbnail
 
 # Files up to this size are read into memory once, for the hash and the decoder; larger ones are read twice.
 _MAX_HELD_BYTES = 64 << 20
@@ -80,6 +83,10 @@ class OpenPicture(Protocol):
         """
         ...
 
+    def shrink(self, side: int) -> "Thumbnail":
+        """A thumbnail, instead of `decode`; arguments and errors as in `thumbnails.make_thumbnail`."""
+        ...
+
 
 OpenPath: TypeAlias = Callable[[str], AbstractContextManager[OpenPicture]]
 """Opens and hashes a file; raises OSError."""
@@ -108,6 +115,11 @@ class LocalPicture:
             self.source, needed_side=self.spec.resized_side, max_megapixels=self.max_megapixels, turn=self.turn
         )
         return resize_and_crop(decoded.image, self.spec, box=decoded.box), decoded.metadata
+
+    def shrink(self, side: int) -> "Thumbnail":
+        from clipsearch.images.thumbnails import shrink
+
+        return shrink(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn)
 
 
 @contextmanager

@@ -3,10 +3,11 @@
 import io
 import os
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from PIL import Image
 
-from clipsearch.images.decode import decode_image
+from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image
 from clipsearch.images.reading import open_regular_file
 
 _QUALITY = 80
@@ -37,8 +38,19 @@ def make_thumbnail(path: str | os.PathLike[str], *, side: int) -> Thumbnail:
         ImageReadError: it can't be decoded.
     """
     with open_regular_file(os.fspath(path)) as file:
-        # A JPEG scaled down while it is decoded keeps twice of that: `side` at least, both ways.
-        decoded = decode_image(file, needed_side=side // 2)
+        return shrink(file, side=side)
+
+
+def shrink(
+    source: bytes | BinaryIO,
+    *,
+    side: int,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+    turn: Turn | None = None,
+) -> Thumbnail:
+    """As `make_thumbnail`, of a file that is open or in memory; see `decode_image` for the rest."""
+    # A JPEG scaled down while it is decoded keeps twice of that: `side` at least, both ways.
+    decoded = decode_image(source, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn)
     image = decoded.image
     profile = image.info.get("icc_profile")
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)

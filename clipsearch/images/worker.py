@@ -6,10 +6,11 @@ It is told paths on stdin and answers on stdout, in frames: a kind (1 byte), a l
                        ◄──    READY
     READ path          ──►    reads and hashes the file
                        ◄──    HASHED size, time, blake3           or FAILED
-    DECODE | SKIP      ──►    decodes it, or goes on to the next
+    DECODE | SHRINK | SKIP ─► decodes it, or goes on to the next
                        ◄──    LARGE                               only if so, then waits
     GO                 ──►
                        ◄──    DECODED metadata, crop              or FAILED
+                              SHRUNK width, height, JPEG          after SHRINK
 """
 
 import contextlib
@@ -29,12 +30,15 @@ from numpy.typing import NDArray
 from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import LocalPicture, open_picture
+from clipsearch.images.thumbnails import Thumbnail
 from clipsearch.preprocess import Preprocess
 
-READY, READ, DECODE, SKIP, GO, HASHED, LARGE, DECODED, FAILED = range(9)
+READY, READ, DECODE, SKIP, GO, HASHED, LARGE, DECODED, FAILED, SHRINK, SHRUNK = range(11)
 
 _HEADER = Struct("<BI")
 _METADATA_LENGTH = Struct("<I")
+SIDE = Struct("<I")
+_SIZE = Struct("<II")
 
 
 def write_frame(stream: BinaryIO, kind: int, content: bytes = b"") -> None:
@@ -75,6 +79,14 @@ def unpack_decoded(content: bytes, *, height: int, width: int) -> tuple[NDArray[
     return crop, ImageMetadata(**described)
 
 
+def pack_thumbnail(thumbnail: Thumbnail) -> bytes:
+    return _SIZE.pack(thumbnail.width, thumbnail.height) + thumbnail.jpeg
+
+
+def unpack_thumbnail(content: bytes) -> Thumbnail:
+    return Thumbnail(content[_SIZE.size :], *_SIZE.unpack_from(content))
+
+
 def serve(requests: BinaryIO, answers: BinaryIO, *, spec: Preprocess, max_megapixels: float, max_seconds: int) -> None:
     """Until the parent closes the pipe, or is gone."""
 
@@ -105,14 +117,19 @@ def serve(requests: BinaryIO, answers: BinaryIO, *, spec: Preprocess, max_megapi
 def _answer(picture: LocalPicture, requests: BinaryIO, answers: BinaryIO, max_seconds: int) -> None:
     described = {"size_bytes": picture.size_bytes, "mtime_ns": picture.mtime_ns, "blake3": picture.blake3.hex()}
     write_frame(answers, HASHED, json.dumps(described).encode("ascii"))
-    if read_frame(requests)[0] == DECODE:
-        # The signal ends the process, in the middle of a decoder too.
-        _set_alarm(max_seconds)
-        try:
-            crop, metadata = picture.decode()
-        finally:
-            _set_alarm(0)
-        write_frame(answers, DECODED, pack_decoded(crop, metadata))
+    wanted, content = read_frame(requests)
+    if wanted == SKIP:
+        return
+    # The signal ends the process, in the middle of a decoder too.
+    _set_alarm(max_seconds)
+    try:
+        if wanted == SHRINK:
+            answer = SHRUNK, pack_thumbnail(picture.shrink(*SIDE.unpack(content)))
+        else:
+            answer = DECODED, pack_decoded(*picture.decode())
+    finally:
+        _set_alarm(0)
+    write_frame(answers, *answer)
 
 
 def _write_failure(answers: BinaryIO, error: Exception, reason: str) -> None:

@@ -20,6 +20,7 @@ from clipsearch.images import worker
 from clipsearch.images.decode import BYTES_A_PIXEL, DecodingLimits
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import OpenPicture, open_picture
+from clipsearch.images.thumbnails import Thumbnail
 from clipsearch.preprocess import Preprocess
 from clipsearch.python_process import start_python
 
@@ -152,7 +153,7 @@ class _Worker:
         return self._process is not None
 
     def read(self, path: str) -> dict[str, Any]:
-        """Has it read and hash a file; it then waits for `decode` or `skip`.
+        """Has it read and hash a file; it then waits for `ask` or `skip`.
 
         Raises:
             OSError: the file can't be read.
@@ -167,13 +168,14 @@ class _Worker:
         with suppress(_WorkerDiedError):
             self._send(worker.SKIP)
 
-    def decode(self, large: threading.Lock) -> bytes:
-        """
+    def ask(self, kind: int, content: bytes, large: threading.Lock) -> bytes:
+        """Has it decode what it has read.
+
         Raises:
             ImageReadError: it can't be decoded.
             _WorkerDiedError: the process is gone.
         """
-        self._send(worker.DECODE)
+        self._send(kind, content)
         kind, content = self._receive()
         if kind == worker.LARGE:
             with large:
@@ -271,6 +273,12 @@ class _RemotePicture:
         self._is_waiting = True  # the worker, for what is to be done
 
     def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
+        return worker.unpack_decoded(self._ask(worker.DECODE), height=self._spec.height, width=self._spec.width)
+
+    def shrink(self, side: int) -> Thumbnail:
+        return worker.unpack_thumbnail(self._ask(worker.SHRINK, worker.SIDE.pack(side)))
+
+    def _ask(self, kind: int, content: bytes = b"") -> bytes:
         for attempt in range(_ATTEMPTS):
             if attempt:
                 try:
@@ -282,12 +290,11 @@ class _RemotePicture:
                     raise TransientReadError("changed while it was read")
             self._is_waiting = False
             try:
-                content = self._worker.decode(self._large)
+                return self._worker.ask(kind, content, self._large)
             except _WorkerDiedError as error:
                 if error.is_crash and attempt + 1 < _ATTEMPTS:
                     continue
                 raise (TransientReadError if error.is_transient else ImageReadError)(str(error)) from error
-            return worker.unpack_decoded(content, height=self._spec.height, width=self._spec.width)
         raise AssertionError
 
     def finish(self) -> None:

@@ -4,15 +4,16 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite, parts
-from clipsearch.store.records import EmbeddingRows, IndexedFile, Kind, StoredModel, StoredSnapshot
+from clipsearch.store.records import ContentDetails, EmbeddingRows, IndexedFile, Kind, StoredModel, StoredSnapshot
 from clipsearch.vectors import from_bytes
 
 if TYPE_CHECKING:
@@ -58,6 +59,16 @@ _NEWEST = (
 _EMBEDDINGS = "SELECT content_id, embedding FROM image_embeddings WHERE model_id = ? AND content_id IN ({})"
 
 _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE content_id IN ({})"
+
+_DETAILS = (
+    "SELECT content_id, blake3, size_bytes, width, height, format, taken_at, camera, latitude, longitude, added_at "
+    "FROM contents WHERE content_id IN ({})"
+)
+
+# Of contents that have a file.
+_WITH_FILE = "EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.content_id AND f.removed_at IS NULL)"
+_DISTINCT = f"SELECT {{}}, count(*) FROM contents c WHERE {_WITH_FILE} GROUP BY 1"  # noqa: S608
+_PERIOD = f"SELECT min(taken_at), max(taken_at) FROM contents c WHERE {_WITH_FILE}"  # noqa: S608
 
 _FILES = (
     "SELECT r.path, f.relative_path, f.content_id, f.size_bytes, f.mtime_ns "
@@ -143,6 +154,37 @@ class Reader:
             statement = _MEASURES.format(",".join("?" * len(part)))
             found.update((row[0], row[1:]) for row in self._rows(statement, *map(int, part)))
         return found
+
+    def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
+        """What is known of each content; unknown ones are left out."""
+        found: dict[int, ContentDetails] = {}
+        for part in parts(content_ids):
+            statement = _DETAILS.format(",".join("?" * len(part)))
+            for content_id, *others, taken_at, camera, latitude, longitude, added_at in self._rows(
+                statement, *map(int, part)
+            ):
+                dates = [None if text is None else datetime.fromisoformat(text) for text in (taken_at, added_at)]
+                values: list[Any] = [*others, dates[0], camera, latitude, longitude, dates[1]]
+                found[content_id] = ContentDetails(content_id, *values)
+        return found
+
+    def newest_content_id(self) -> int:
+        """0 where there is none; contents that are added later have greater ones."""
+        found: int | None = self._rows("SELECT max(content_id) FROM contents")[0][0]
+        return found or 0
+
+    def count_by(self, column: Literal["format", "camera"]) -> dict[str, int]:
+        """How many pictures with a file there are of each value that is known."""
+        return {value: count for value, count in self._rows(_DISTINCT.format(column)) if value is not None}
+
+    def taken_between(self) -> tuple[datetime, datetime] | None:
+        """The first and the last date of pictures that have one."""
+        first, last = self._rows(_PERIOD)[0]
+        return None if first is None else (datetime.fromisoformat(first), datetime.fromisoformat(last))
+
+    def folders(self) -> list[str]:
+        """The indexed folders, sorted."""
+        return sorted(os.fsdecode(row[0]) for row in self._rows("SELECT path FROM roots WHERE removed_at IS NULL"))
 
     def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
         """A picture's embedding (dim,), unit-norm; None when the model has none of it."""

@@ -84,6 +84,23 @@ class ContentRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentDetails:
+    """What is known of a content; sizes and dates as in `tables.contents`."""
+
+    content_id: int
+    blake3: bytes
+    size_bytes: int
+    width: int
+    height: int
+    format: str
+    taken_at: datetime | None
+    camera: str | None
+    latitude: float | None
+    longitude: float | None
+    added_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class FileRecord:
     """A file as it was when it was read: `blake3` of a content that is stored, or a `skip_reason`."""
 

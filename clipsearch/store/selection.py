@@ -36,7 +36,7 @@ def select_statement(filters: Sequence[Filter]) -> tuple[str, list[object]]:
             f"WHERE f.removed_at IS NULL AND {passes})"
         )
         values += its_values
-    return f"SELECT c.content_id FROM contents c WHERE {' AND '.join(conditions)}", values  # noqa: S608
+    return f"SELECT c.content_id FROM contents c WHERE {' AND '.join(conditions) or 'TRUE'}", values  # noqa: S608
 
 
 def path_condition(filters: Sequence[Filter]) -> tuple[str, list[object]]:

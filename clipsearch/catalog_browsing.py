@@ -1,0 +1,124 @@
+"""The part of a catalog that has to do with looking at its pictures."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from clipsearch.catalog_parts import CatalogParts
+from clipsearch.types import SearchHit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clipsearch.browsing import CatalogFacets, PictureDetails
+    from clipsearch.grammar import Query
+    from clipsearch.paging import SearchPage
+    from clipsearch.query_pictures import PictureSource
+
+
+class BrowsingCatalog:
+    """What `Catalog` does to show its pictures; made by it alone."""
+
+    _parts: CatalogParts
+
+    def search_page(
+        self,
+        query: "str | Query",
+        *,
+        page_size: int = 40,
+        after: str | None = None,
+        pictures: "Mapping[str, PictureSource | NDArray[np.float32]] | None" = None,
+        min_relevance: float = 0.0,
+    ) -> "SearchPage":
+        """The hits of a query a page at a time, as in `search`. What is indexed after the first page is not in the
+        others, so that no picture comes twice and none is left out; the first 10,000 can be had.
+
+        Args:
+            query: `Query()` means all pictures, the last taken first.
+            after: `SearchPage.next` of the page before.
+
+        Raises:
+            QueryError: `after` belongs to another query; else as in `search`.
+        """
+        from clipsearch.paging import search_page
+
+        return search_page(
+            query,
+            self._parts,
+            page_size=page_size,
+            after=after,
+            pictures=pictures or {},
+            min_relevance=min_relevance,
+        )
+
+    def match(
+        self,
+        query: "PictureSource | Query",
+        content_id: int,
+        *,
+        pictures: "Mapping[str, PictureSource | NDArray[np.float32]] | None" = None,
+    ) -> SearchHit:
+        """What one picture has to do with a query, term by term; its rank is 0, for it is not looked for.
+
+        Raises:
+            QueryError: the catalog has no picture with that number; else as in `search`.
+        """
+        from clipsearch.answers import match_picture
+
+        return match_picture(query, content_id, self._parts, pictures=pictures or {})
+
+    def details(self, content_id: int) -> "PictureDetails":
+        """What is known of one picture.
+
+        Raises:
+            QueryError: the catalog has no picture with that number.
+        """
+        from clipsearch.browsing import get_details
+
+        return get_details(content_id, self._parts)
+
+    def list_details(self, content_ids: Sequence[int]) -> "list[PictureDetails]":
+        """What is known of some pictures, in their order; those that are not there any more are left out."""
+        from clipsearch.browsing import find_details
+
+        return find_details(content_ids, self._parts)
+
+    def facets(self) -> "CatalogFacets":
+        """What there is to filter by: cameras, formats, folders, dates."""
+        from clipsearch.browsing import find_facets
+
+        return find_facets(self._parts)
+
+    def thumbnail(self, content_id: int, *, side: int = 512) -> bytes:
+        """A picture as people see it, as a JPEG at most `side` pixels wide and high, without any metadata. It is kept
+        in the cache; what has to be decoded is decoded in a process of its own, within limits of time and memory.
+
+        Raises:
+            QueryError: the catalog has no picture with that number.
+            ImageReadError: its file is not there, has changed, or can't be decoded.
+        """
+        from clipsearch.browsing import thumbnail_of
+
+        return thumbnail_of(content_id, side, self._parts, self._parts.thumbnails)
+
+    def near_duplicates(self, content_id: int, *, top_k: int = 12) -> list[SearchHit]:
+        """Pictures that show nearly the same as one of the catalog, by the threshold of `duplicates`, nearest first.
+
+        Raises:
+            QueryError: the catalog has no picture with that number.
+        """
+        from clipsearch.browsing import near_duplicates
+
+        return near_duplicates(content_id, self._parts, top_k=top_k)
+
+    def embed_file(self, path: str) -> "NDArray[np.float32]":
+        """The embedding (dim,), unit-norm, of a picture file that nobody vouches for: it is decoded in a process of its
+        own, within limits of time and memory.
+
+        Raises:
+            InputError: there is no such file.
+            ImageReadError: it can't be read or decoded.
+        """
+        from clipsearch.browsing import embed_file
+
+        return embed_file(path, self._parts)
