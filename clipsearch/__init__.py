@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         QueryError,
         QuerySyntaxError,
         StoreError,
+        UnknownPictureError,
     )
     from clipsearch.evaluation import Difference, Estimate
     from clipsearch.grammar import Query, parse_query, words_query
@@ -108,6 +109,7 @@ __all__ = [
     "SkippedFile",
     "StoreError",
     "TermScore",
+    "UnknownPictureError",
     "check_catalog",
     "compare_models",
     "evaluate_labels",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.errors import QueryError
+from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.query_terms import as_query, embed_terms, explain_hits
 from clipsearch.texts import check_top_k
 from clipsearch.types import SearchHit
@@ -82,7 +82,7 @@ def match_picture(
     embedding = parts.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
     paths = parts.store.reader.paths([content_id], filters=meant.filters).get(content_id)
     if embedding is None or not paths:
-        raise QueryError(f"the catalog has no picture with the number {content_id}")
+        raise UnknownPictureError(content_id)
     hit = SearchHit(0, math.nan, 1.0, paths[0], content_id, copies=tuple(paths[1:]))
     if not meant.groups:
         return hit

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.duplicates import default_threshold
-from clipsearch.errors import ImageReadError, InputError, QueryError
+from clipsearch.errors import ImageReadError, InputError, UnknownPictureError
 from clipsearch.grammar import Query, Term
 from clipsearch.images.thumbnail_cache import ThumbnailCache
 from clipsearch.types import SearchHit
@@ -94,12 +94,22 @@ def find_details(content_ids: Sequence[int], parts: CatalogParts) -> list[Pictur
 def get_details(content_id: int, parts: CatalogParts) -> PictureDetails:
     """
     Raises:
-        QueryError: the catalog has no picture with that number.
+        UnknownPictureError: the catalog has no picture with that number.
     """
     found = find_details([content_id], parts)
     if not found:
-        raise QueryError(f"the catalog has no picture with the number {content_id}")
+        raise UnknownPictureError(content_id)
     return found[0]
+
+
+def get_embedding(content_id: int, parts: CatalogParts) -> NDArray[np.float32]:
+    """Arguments, result and errors as in `Catalog.embedding`."""
+    parts.require_pictures()
+    row = parts.model.row
+    found = parts.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
+    if found is None:
+        raise UnknownPictureError(content_id)
+    return found
 
 
 def find_facets(parts: CatalogParts) -> CatalogFacets:

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clipsearch.captions import embed_captions, nearest_captions
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import StoreError
-from clipsearch.query_pictures import PictureSource, embed_pictures
+from clipsearch.query_pictures import PictureSource, embed_picture
 from clipsearch.texts import check_text, check_top_k
 from clipsearch.types import CaptionHit, CaptionsReport
 
@@ -22,13 +25,15 @@ def add_captions(texts: Sequence[str], parts: CatalogParts) -> CaptionsReport:
     return CaptionsReport(added=added, known=len(wanted) - added)
 
 
-def caption_picture(picture: PictureSource, parts: CatalogParts, *, top_k: int) -> list[CaptionHit]:
+def caption_picture(
+    picture: PictureSource | NDArray[np.float32], parts: CatalogParts, *, top_k: int
+) -> list[CaptionHit]:
     """Arguments, result and errors as in `Catalog.caption`."""
     check_top_k(top_k)
     store, model = parts.store, parts.model
     if store.captions.count() == 0:
         raise StoreError("no captions are stored: add some with 'clipsearch captions add FILE'")
-    embedding = embed_pictures([picture], encoder=model.encoder)[0]
+    embedding = embed_picture(picture, encoder=model.encoder)
     # An interrupted 'captions add', or one with another model, has left some to do.
     embed_captions(store, model.encoder, model_id=model.row.model_id)
     return nearest_captions(embedding, index=parts.index("captions"), store=store, head=model.encoder.head, top_k=top_k)

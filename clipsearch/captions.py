@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from clipsearch.encoders.base import Encoder, ProbabilityHead
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
-from clipsearch.query_pictures import PictureSource, embed_pictures, picture_name
+from clipsearch.query_pictures import PictureSource, embed_picture, embed_pictures, picture_name
 from clipsearch.store import Store
 from clipsearch.texts import check_text
 from clipsearch.types import CaptionHit, ImageMatch
@@ -38,7 +38,9 @@ def nearest_captions(
     ]
 
 
-def classify_picture(picture: PictureSource, texts: Sequence[str], *, encoder: Encoder) -> list[CaptionHit]:
+def classify_picture(
+    picture: PictureSource | NDArray[np.float32], texts: Sequence[str], *, encoder: Encoder
+) -> list[CaptionHit]:
     """Candidate texts for one picture, the most probable first; probabilities are over these texts.
 
     Raises:
@@ -46,7 +48,7 @@ def classify_picture(picture: PictureSource, texts: Sequence[str], *, encoder: E
         ImageReadError: the picture can't be read.
     """
     _check_texts(texts)
-    image = embed_pictures([picture], encoder=encoder)[0]
+    image = embed_picture(picture, encoder=encoder)
     cosines = encoder.encode_texts(texts) @ image
     return [
         CaptionHit(rank=rank, text=texts[row], score=score, probability=probability)

@@ -246,8 +246,8 @@ class Catalog(BrowsingCatalog, LabellingCatalog):
             check_text(text, "caption")
         return self._store.captions.remove(wanted)
 
-    def caption(self, picture: "PictureSource", *, top_k: int = 5) -> list[CaptionHit]:
-        """The stored captions nearest to a picture, with probabilities over all stored captions.
+    def caption(self, picture: "PictureSource | NDArray[np.float32]", *, top_k: int = 5) -> list[CaptionHit]:
+        """The stored captions nearest to a picture or its embedding, with probabilities over all stored captions.
 
         Raises:
             StoreError: no captions are stored.
@@ -257,8 +257,8 @@ class Catalog(BrowsingCatalog, LabellingCatalog):
 
         return caption_picture(picture, self._parts, top_k=top_k)
 
-    def classify(self, picture: "PictureSource", texts: str | Sequence[str]) -> list[CaptionHit]:
-        """Candidate texts for a picture, with probabilities over these texts, the best first."""
+    def classify(self, picture: "PictureSource | NDArray[np.float32]", texts: str | Sequence[str]) -> list[CaptionHit]:
+        """Candidate texts for a picture or its embedding, with probabilities over these texts, the best first."""
         from clipsearch.captions import classify_picture
 
         return classify_picture(picture, as_list(texts), encoder=self.encoder)

@@ -61,7 +61,7 @@ class BrowsingCatalog:
         """What one picture has to do with a query, term by term; its rank is 0, for it is not looked for.
 
         Raises:
-            QueryError: the catalog has no picture with that number; else as in `search`.
+            UnknownPictureError: the catalog has no picture with that number; else as in `search`.
         """
         from clipsearch.answers import match_picture
 
@@ -71,7 +71,7 @@ class BrowsingCatalog:
         """What is known of one picture.
 
         Raises:
-            QueryError: the catalog has no picture with that number.
+            UnknownPictureError: the catalog has no picture with that number.
         """
         from clipsearch.browsing import get_details
 
@@ -94,18 +94,30 @@ class BrowsingCatalog:
         in the cache; what has to be decoded is decoded in a process of its own, within limits of time and memory.
 
         Raises:
-            QueryError: the catalog has no picture with that number.
+            UnknownPictureError: the catalog has no picture with that number.
             ImageReadError: its file is not there, has changed, or can't be decoded.
         """
         from clipsearch.browsing import thumbnail_of
 
         return thumbnail_of(content_id, side, self._parts, self._parts.thumbnails)
 
+    def embedding(self, content_id: int) -> "NDArray[np.float32]":
+        """The embedding (dim,), unit-norm, of a picture of the catalog; `caption`, `label` and `classify` take it in
+        place of the picture.
+
+        Raises:
+            CatalogNotFoundError: nothing was ever indexed.
+            UnknownPictureError: the catalog has no picture with that number.
+        """
+        from clipsearch.browsing import get_embedding
+
+        return get_embedding(content_id, self._parts)
+
     def near_duplicates(self, content_id: int, *, top_k: int = 12) -> list[SearchHit]:
         """Pictures that show nearly the same as one of the catalog, by the threshold of `duplicates`, nearest first.
 
         Raises:
-            QueryError: the catalog has no picture with that number.
+            UnknownPictureError: the catalog has no picture with that number.
         """
         from clipsearch.browsing import near_duplicates
 

@@ -10,6 +10,9 @@ from clipsearch.settings import absolute_folders
 from clipsearch.types import LabelHit, LabelledPicture
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from clipsearch.query_pictures import PictureSource
 
 
@@ -19,9 +22,14 @@ class LabellingCatalog:
     _parts: CatalogParts
 
     def label(
-        self, picture: "PictureSource", labels: str | Sequence[str], *, top_k: int = 5, min_relevance: float = 0.0
+        self,
+        picture: "PictureSource | NDArray[np.float32]",
+        labels: str | Sequence[str],
+        *,
+        top_k: int = 5,
+        min_relevance: float = 0.0,
     ) -> list[LabelHit]:
-        """What fits a picture of a set of labels, the most relevant first.
+        """What fits a picture or its embedding of a set of labels, the most relevant first.
 
         Args:
             labels: the name of a set: one of `label_sets.BUILT_IN`, or one that was added; or the labels themselves.

@@ -3,7 +3,8 @@
 ClipSearchError
 ├── InputError              a folder, file or argument that can't be used
 │   └── QueryError          an empty query, a query that can't be answered
-│       └── QuerySyntaxError    one that can't be understood; says where
+│       ├── QuerySyntaxError    one that can't be understood; says where
+│       └── UnknownPictureError no picture has that number
 ├── MissingExtraError       a package that is not installed; says which
 ├── ImageReadError          one picture that can't be read or decoded
 │   └── TransientReadError      for now: memory ran out, the disk failed
@@ -48,6 +49,13 @@ class QuerySyntaxError(QueryError):
         where = f"at character {position + 1}: {place[0][:40]}" if place else "at the end"
         super().__init__(f"{reason} ({where})")
         self.position = position
+
+
+class UnknownPictureError(QueryError):
+    """The catalog has no picture with that number, or none with a file any more."""
+
+    def __init__(self, content_id: int) -> None:
+        super().__init__(f"the catalog has no picture with the number {content_id}")
 
 
 class MissingExtraError(ClipSearchError):

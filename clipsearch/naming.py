@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import QueryError
 from clipsearch.label_sets import find_labels
 from clipsearch.labelling import LabelSpace, learn_labels
-from clipsearch.query_pictures import PictureSource, embed_pictures
+from clipsearch.query_pictures import PictureSource, embed_picture, embed_pictures
 from clipsearch.texts import check_top_k
 from clipsearch.types import LabelHit, LabelledPicture
 
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
 
 
 def label_picture(
-    picture: PictureSource, labels: str | Sequence[str], parts: CatalogParts, *, top_k: int, min_relevance: float
+    picture: PictureSource | NDArray[np.float32],
+    labels: str | Sequence[str],
+    parts: CatalogParts,
+    *,
+    top_k: int,
+    min_relevance: float,
 ) -> list[LabelHit]:
     """Arguments, result and errors as in `Catalog.label`."""
     _check(top_k, min_relevance)
     space = label_space(labels, parts)
-    images = embed_pictures([picture], encoder=parts.model.encoder)
+    images = embed_picture(picture, encoder=parts.model.encoder)[np.newaxis]
     return space.name(images, top_k=top_k, min_relevance=min_relevance)[0]
 
 

@@ -39,6 +39,18 @@ def embed_pictures(sources: Sequence[PictureSource], *, encoder: Encoder) -> NDA
     return encoder.encode_images(crops)
 
 
+def embed_picture(source: PictureSource | NDArray[np.float32], *, encoder: Encoder) -> NDArray[np.float32]:
+    """A picture's embedding (dim,), unit-norm; that of an embedding is itself.
+
+    Raises:
+        ImageReadError: the picture can't be read; names it.
+    """
+    if isinstance(source, np.ndarray):
+        return source
+    embedding: NDArray[np.float32] = embed_pictures([source], encoder=encoder)[0]
+    return embedding
+
+
 def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
     """What the model gets of a picture, the same as when it was indexed: (height, width, 3) uint8.
 

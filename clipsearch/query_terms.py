@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clipsearch.catalog_model import CatalogModel
-from clipsearch.errors import QueryError
+from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.grammar import Query, Term, parse_query
 from clipsearch.store import Store
 from clipsearch.texts import check_text, is_url
@@ -118,16 +118,10 @@ def _embed_term(
         row = model.row
         found = store.reader.find_embedding(int(term.value), model_id=row.model_id, dim=row.dim)
         if found is None:
-            raise QueryError(f"the catalog has no picture with the number {term.value}")
+            raise UnknownPictureError(int(term.value))
         return found
     if term.value not in pictures and is_url(term.value):
         raise QueryError(f"{term.value} was not fetched: see fetch_picture")
-    import numpy as np
+    from clipsearch.query_pictures import embed_picture
 
-    picture = pictures.get(term.value, term.value)
-    if isinstance(picture, np.ndarray):
-        return picture
-    from clipsearch.query_pictures import embed_pictures
-
-    embedding: NDArray[np.float32] = embed_pictures([picture], encoder=model.encoder)[0]
-    return embedding
+    return embed_picture(pictures.get(term.value, term.value), encoder=model.encoder)
