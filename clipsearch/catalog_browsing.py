@@ -21,6 +21,16 @@ class BrowsingCatalog:
 
     _parts: CatalogParts
 
+    def warm_up(self) -> None:
+        """Loads what the first search would have to wait for.
+
+        Raises:
+            ModelUnavailableError: the model's files are not here.
+        """
+        if self._parts.store.reader.find_current_model() is not None:
+            self._parts.background(self._parts.index("images"))
+        self._parts.model.encoder.encode_texts(["a picture"])
+
     def search_page(
         self,
         query: "str | Query",

@@ -24,6 +24,7 @@ LAYERS = (
     {"catalog_browsing"},
     {"catalog"},
     {"benchmark", "search_quality"},
+    {"web"},
     {"cli"},
 )
 # Heavy libraries, and the only places that may import them.
@@ -41,10 +42,14 @@ ONLY_IN = {
     "typer": {"cli"},
     "rich": {"cli/thumbnails.py"},
     "textual_image": {"cli/thumbnails.py"},
-    "jinja2": {"contact_sheet.py"},
+    "jinja2": {"contact_sheet.py", "web/rendering.py"},
+    "fastapi": {"web"},
+    "starlette": {"web"},
+    "uvicorn": {"web/server.py"},
+    "prometheus_client": {"web/metrics.py"},
     # The network is asked in one place, behind its checks; the model hub is huggingface_hub's.
-    "http": {"images/remote.py"},
-    "socket": {"images/remote.py"},
+    "http": {"images/remote.py", "web"},
+    "socket": {"images/remote.py", "web/server.py"},
     "ssl": {"images/remote.py"},
 }
 

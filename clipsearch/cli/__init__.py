@@ -23,6 +23,7 @@ from clipsearch.cli import (
     labels,
     models,
     searching,
+    serving,
     status,
 )
 from clipsearch.cli.options import INTERRUPTED
@@ -65,6 +66,7 @@ app.command("cluster")(clusters.cluster)
 app.command("dupes")(duplicates.dupes)
 app.command("status")(status.status)
 app.add_typer(models.app, name="model")
+app.command("serve")(serving.serve)
 app.command("gc")(care.gc)
 app.command("backup")(care.backup)
 app.command("restore")(care.restore)

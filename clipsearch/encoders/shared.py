@@ -44,6 +44,11 @@ class SharedEncoder:
         """How often the model was run; fewer than what it was asked for where that came together."""
         return self._texts.calls + self._images.calls
 
+    @property
+    def inputs(self) -> int:
+        """Texts and pictures that it was run for."""
+        return self._texts.inputs + self._images.inputs
+
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = self._images.encode(crops)
         self.batch_size = self._encoder.batch_size  # another one when a GPU has taken over
@@ -78,7 +83,7 @@ class _Batcher(Generic[Inputs]):
         most_rows: Callable[[], int],
     ) -> None:
         """`most_rows`: of requests that are joined; a larger one goes alone."""
-        self.calls = 0
+        self.calls = self.inputs = 0
         self._encode = encode
         self._join = join
         self._most_rows = most_rows
@@ -111,6 +116,7 @@ class _Batcher(Generic[Inputs]):
     def _run(self, requests: list[_Request[Inputs]]) -> None:
         try:
             self.calls += 1
+            self.inputs += sum(request.n_rows for request in requests)
             rows = self._encode(self._join([request.inputs for request in requests]))
         except Exception as error:
             if len(requests) > 1:  # whose fault it is shows when each goes alone

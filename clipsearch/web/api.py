@@ -1,0 +1,232 @@
+"""The HTTP API: JSON in and out, pictures by their number."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, File, HTTPException, Query, Request, UploadFile
+from fastapi.responses import Response, StreamingResponse
+
+from clipsearch import __version__
+from clipsearch.browsing import LARGE_SIDE, SMALL_SIDE
+from clipsearch.errors import ImageReadError
+from clipsearch.grammar import parse_query
+from clipsearch.web import schemas
+from clipsearch.web.problems import MEDIA_TYPE
+from clipsearch.web.site import Site
+
+TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
+
+# How often a page hears of a run that goes on, and that the connection still stands.
+_NEWS_EVERY_S, _PING_EVERY_S = 0.25, 15.0
+
+# For an address that names the content: what it shows never changes.
+_FOR_EVER = "private, max-age=31536000, immutable"
+
+
+def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {
+        status: {"model": schemas.Problem, "content": {MEDIA_TYPE: {}}, "description": "An error."}
+        for status in (400, 409, 422, 500, *statuses)
+    }
+
+
+def make_api(site: Site) -> APIRouter:
+    api = APIRouter(prefix="/api", responses=_problems())
+    catalog = site.catalog
+
+    @api.get("/search", summary="Pictures by words, pictures and filters", tags=["search"])
+    def search(
+        q: Annotated[
+            str,
+            Query(
+                max_length=4000,
+                description="In the language of queries: words, `+` and `-`, `&`, `id:42`, filters like `taken:2024`.",
+                examples=["a glazed donut", "beach - people taken:2023..", "id:3 + 0.5:snow"],
+            ),
+        ],
+        k: TopK = 10,
+        after: Annotated[str | None, Query(max_length=300, description="`next` of the page before.")] = None,
+        min_relevance: Annotated[float, Query(ge=0, le=1, description="Leave out what is less relevant.")] = 0.0,
+    ) -> schemas.SearchResult:
+        meant = parse_query(q)
+        page = catalog.search_page(
+            meant, page_size=k, after=after, pictures=site.uploads.for_query(meant), min_relevance=min_relevance
+        )
+        return schemas.SearchResult(
+            query=q, model=catalog.model.name, hits=[schemas.Hit.of(hit) for hit in page.hits], next=page.next
+        )
+
+    @api.post(
+        "/pictures", summary="Send a picture to search by", tags=["search"], status_code=201, responses=_problems(413)
+    )
+    def send_picture(
+        file: Annotated[UploadFile, File(description="Any picture that can be indexed.")],
+    ) -> schemas.Upload:
+        return schemas.Upload(term=f"image:{site.uploads.keep(site.uploads.embed(file.file))}")
+
+    @api.get(
+        "/caption",
+        summary="The nearest stored captions of a picture of the catalog",
+        tags=["words"],
+        responses=_problems(404),
+    )
+    def caption(id: Annotated[int, Query(ge=1, le=1 << 62)], k: TopK = 5) -> schemas.Captions:
+        return captions_of(catalog.embedding(id), k)
+
+    @api.post(
+        "/caption", summary="The nearest stored captions of any picture", tags=["words"], responses=_problems(413)
+    )
+    def caption_sent(file: Annotated[UploadFile, File()], k: TopK = 5) -> schemas.Captions:
+        return captions_of(site.uploads.embed(file.file), k)
+
+    def captions_of(embedding: Any, k: int) -> schemas.Captions:
+        found = catalog.caption(embedding, top_k=k)
+        return schemas.Captions(model=catalog.model.name, captions=[schemas.Caption.of(hit) for hit in found])
+
+    @api.get(
+        "/classify",
+        summary="Which of some texts fits a picture of the catalog",
+        tags=["words"],
+        responses=_problems(404),
+    )
+    def classify(
+        id: Annotated[int, Query(ge=1, le=1 << 62)],
+        text: Annotated[
+            list[str], Query(min_length=1, max_length=1000, description="A candidate.", examples=[["a cat", "a dog"]])
+        ],
+    ) -> schemas.Captions:
+        return classes_of(catalog.embedding(id), text)
+
+    @api.post("/classify", summary="Which of some texts fits any picture", tags=["words"], responses=_problems(413))
+    def classify_sent(
+        file: Annotated[UploadFile, File()], text: Annotated[list[str], Query(min_length=1, max_length=1000)]
+    ) -> schemas.Captions:
+        return classes_of(site.uploads.embed(file.file), text)
+
+    def classes_of(embedding: Any, texts: list[str]) -> schemas.Captions:
+        found = catalog.classify(embedding, texts)
+        return schemas.Captions(model=catalog.model.name, captions=[schemas.Caption.of(hit) for hit in found])
+
+    @api.get("/items/{id}", summary="What is known of a picture", tags=["pictures"], responses=_problems(404))
+    def item(id: int) -> schemas.Item:
+        return schemas.Item.of(catalog.details(_checked(id)))
+
+    @api.get(
+        "/items/{id}/similar", summary="Pictures that are nearly the same", tags=["pictures"], responses=_problems(404)
+    )
+    def similar(id: int, k: TopK = 12) -> list[schemas.Hit]:
+        return [schemas.Hit.of(hit) for hit in catalog.near_duplicates(_checked(id), top_k=k)]
+
+    @api.get(
+        "/items/{id}/labels",
+        summary="What fits a picture of a set of labels",
+        tags=["pictures"],
+        responses=_problems(404),
+    )
+    def labels(
+        id: int,
+        labels: Annotated[str, Query(max_length=200, description="Name of the set.", examples=["coco"])] = "coco",
+        k: TopK = 5,
+    ) -> schemas.Labels:
+        found = catalog.label(catalog.embedding(_checked(id)), labels, top_k=k)
+        return schemas.Labels(model=catalog.model.name, labels=[schemas.Label.of(hit) for hit in found])
+
+    @api.get(
+        "/thumbnail/{id}",
+        summary="A picture made small, upright, without its metadata",
+        tags=["pictures"],
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}, "description": "A JPEG."}, **_problems(404)},
+    )
+    def thumbnail(
+        id: int,
+        request: Request,
+        size: Annotated[Literal["small", "large"], Query(description="512 or 2,048 pixels at most.")] = "small",
+        v: Annotated[str | None, Query(max_length=64, description="Start of its blake3: browsers may keep it.")] = None,
+    ) -> Response:
+        details = catalog.details(_checked(id))
+        etag = f'"{details.blake3[:32]}-{size}"'
+        caching = _FOR_EVER if v and details.blake3.startswith(v) else "private, no-cache"
+        headers = {"ETag": etag, "Cache-Control": caching}
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
+        try:
+            jpeg = catalog.thumbnail(id, side=SMALL_SIDE if size == "small" else LARGE_SIDE)
+        except ImageReadError as error:
+            raise HTTPException(404, str(error)) from error
+        return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+    @api.get("/status", summary="What there is", tags=["catalog"])
+    def status() -> schemas.Status:
+        known = site.status
+        return schemas.Status(
+            version=__version__,
+            model=known.model,
+            pictures=known.pictures,
+            files=known.files,
+            captions=known.captions,
+            skipped=known.skipped,
+            folders=[folder.encode("utf-8", "replace").decode() for folder in known.folders],
+            indexing=site.job.status.state,
+        )
+
+    @api.post(
+        "/index", summary="Index a folder of this machine", tags=["catalog"], status_code=202, responses=_problems(403)
+    )
+    def start_index(wanted: schemas.IndexRequest) -> schemas.IndexStatus:
+        require_indexing()
+        return schemas.IndexStatus.of(site.job.start(wanted.folder))
+
+    @api.delete(
+        "/index",
+        summary="Stop indexing; what was done is kept",
+        tags=["catalog"],
+        status_code=202,
+        responses=_problems(403),
+    )
+    def stop_index() -> schemas.IndexStatus:
+        require_indexing()
+        site.job.stop()
+        return schemas.IndexStatus.of(site.job.status)
+
+    @api.get("/index", summary="How far indexing has come", tags=["catalog"])
+    def index_status() -> schemas.IndexStatus:
+        return schemas.IndexStatus.of(site.job.status)
+
+    @api.get(
+        "/index/events",
+        summary="How far indexing has come, as it comes",
+        tags=["catalog"],
+        response_class=StreamingResponse,
+        responses={200: {"content": {"text/event-stream": {}}, "description": "An IndexStatus each."}},
+    )
+    async def index_events() -> StreamingResponse:
+        return StreamingResponse(_events(site), media_type="text/event-stream")
+
+    def require_indexing() -> None:
+        if not site.may_index:
+            raise HTTPException(403, "this server indexes nothing: it was started without --index")
+
+    return api
+
+
+def _checked(content_id: int) -> int:
+    """A number as SQLite has them; greater ones, and those below 1, are no picture's."""
+    return content_id if 0 < content_id < 1 << 62 else 0
+
+
+async def _events(site: Site) -> AsyncIterator[str]:
+    number, quiet_s = -1, 0.0
+    while True:
+        status = site.job.status
+        if status.number != number:
+            number, quiet_s = status.number, 0.0
+            yield f"data: {schemas.IndexStatus.of(status).model_dump_json()}\n\n"
+            if status.state != "running":
+                return
+        elif quiet_s >= _PING_EVERY_S:
+            quiet_s = 0.0
+            yield ": still there\n\n"
+        await asyncio.sleep(_NEWS_EVERY_S)
+        quiet_s += _NEWS_EVERY_S

@@ -1,0 +1,101 @@
+"""One index run at a time, begun from a page, with its progress for whoever looks."""
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from clipsearch.catalog import Catalog
+from clipsearch.errors import CatalogBusyError, ClipSearchError, InputError
+from clipsearch.settings import folder_path
+from clipsearch.types import IndexReport
+
+JobState: TypeAlias = Literal["idle", "running", "done", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """
+    Attributes:
+        number: counts the changes: another one means that there is something new to tell.
+        folder: "" for all that were indexed before.
+        done, to_do: pictures, as far as is known.
+        error: why it failed.
+    """
+
+    number: int = 0
+    state: JobState = "idle"
+    folder: str = ""
+    done: int = 0
+    to_do: int = 0
+    report: IndexReport | None = None
+    error: str = ""
+
+
+class IndexJob:
+    """For any number of threads."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._lock = threading.Lock()
+        self._status = JobStatus()
+        self._thread: threading.Thread | None = None
+        self._must_stop = threading.Event()
+
+    @property
+    def status(self) -> JobStatus:
+        return self._status
+
+    def start(self, folder: str) -> JobStatus:
+        """Begins to index a folder, or those indexed before when it is "".
+
+        Raises:
+            InputError: there is no such folder.
+            CatalogBusyError: another run has not ended yet.
+        """
+        if folder:
+            path = folder_path(folder)
+            if not path.is_absolute():
+                raise InputError(f"{folder}: the whole path of the folder is needed, from the top")
+            try:
+                is_folder = path.is_dir()
+            except (OSError, ValueError):
+                is_folder = False
+            if not is_folder:
+                raise InputError(f"no folder {folder}")
+        with self._lock:
+            if self._status.state == "running":
+                raise CatalogBusyError("a folder is being indexed already")
+            self._must_stop.clear()
+            self._status = JobStatus(self._status.number + 1, "running", folder)
+            self._thread = threading.Thread(target=self._run, args=(folder,), name="index")
+            self._thread.start()
+            return self._status
+
+    def stop(self) -> None:
+        """What was done is kept."""
+        self._must_stop.set()
+
+    def join(self) -> None:
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _run(self, folder: str) -> None:
+        try:
+            report = self._catalog.index(*([folder] if folder else []), on_progress=self._note)
+        except (ClipSearchError, OSError) as error:
+            self._change(state="failed", error=str(error))
+        except BaseException as error:
+            self._change(state="failed", error=f"unforeseen: {type(error).__name__}")
+            raise
+        else:
+            self._change(state="stopped" if report.interrupted else "done", report=report)
+
+    def _note(self, done: int, to_do: int) -> None:
+        self._change(done=done, to_do=to_do)
+        if self._must_stop.is_set():
+            raise KeyboardInterrupt  # as on the command line: the run ends in good order
+
+    def _change(self, **values: object) -> None:
+        with self._lock:
+            self._status = replace(self._status, number=self._status.number + 1, **values)  # type: ignore[arg-type]

@@ -1,0 +1,97 @@
+"""The pages that people see: HTML, whole or in parts for htmx to put in its place."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from clipsearch.errors import ClipSearchError, UnknownPictureError
+from clipsearch.web.asked import Asked, AskedFor
+from clipsearch.web.problems import status_of
+from clipsearch.web.rendering import render
+from clipsearch.web.results import find_results, make_tiles, weigh_links
+from clipsearch.web.schemas import name_of
+from clipsearch.web.site import Site
+
+_EXAMPLES = ("a glazed donut", "beach - people", "dog & snow", "sunset taken:2024..", "orientation:portrait")
+
+# Labels of the detail view: the most common things there are pictures of.
+_LABELS = "coco"
+
+
+def make_pages(site: Site) -> APIRouter:
+    pages = APIRouter(include_in_schema=False)
+    catalog = site.catalog
+
+    @pages.get("/")
+    def home(asked: AskedFor) -> Response:
+        results = find_results(asked, site)
+        return render(
+            "home.html",
+            status_code=results.status,
+            asked=asked,
+            results=results,
+            examples=_EXAMPLES,
+            status=site.status,
+            facets=site.facets,
+            may_index=site.may_index,
+        )
+
+    @pages.get("/results")
+    def more(asked: AskedFor, after: Annotated[str, Query(max_length=300)]) -> Response:
+        results = find_results(asked, site, after=after)
+        return render("results.html", status_code=results.status, asked=asked, results=results)
+
+    @pages.get("/pictures/{content_id}")
+    def picture(content_id: int, asked: AskedFor) -> Response:
+        content_id = content_id if 0 < content_id < 1 << 62 else 0
+        try:
+            details = catalog.details(content_id)
+        except UnknownPictureError as error:
+            return render("message.html", status_code=404, message=str(error))
+        hit, words = None, list[str]()
+        links: tuple[str | None, str | None] = (None, None)
+        try:
+            links = weigh_links(content_id, asked)
+            meant = replace(asked.meaning(), filters=())
+            words = [term.value for group in meant.groups for term in group if term.kind == "words"]
+            if meant.groups:
+                hit = catalog.match(meant, content_id, pictures=site.uploads.for_query(meant))
+        except ClipSearchError:
+            pass  # the page with the hits says what is wrong; the picture can be looked at all the same
+        path = Path(details.paths[0])
+        return render(
+            "picture.html",
+            asked=asked,
+            details=details,
+            name=name_of(details.paths[0]),
+            folder=str(path.parent),
+            is_there=path.exists(),
+            hit=hit,
+            words=words,
+            plus=links[0],
+            minus=links[1],
+            more_like=Asked(q=f"id:{content_id}").url(),
+        )
+
+    @pages.get("/pictures/{content_id}/words")
+    def words(content_id: int) -> Response:
+        try:
+            embedding = catalog.embedding(content_id)
+            labels = catalog.label(embedding, _LABELS, top_k=5)
+            captions = catalog.caption(embedding, top_k=3) if site.status.captions else []
+        except ClipSearchError as error:
+            return render("message.html", status_code=status_of(error), message=str(error))
+        return render("words.html", labels=labels, captions=captions)
+
+    @pages.get("/pictures/{content_id}/similar")
+    def similar(content_id: int) -> Response:
+        try:
+            found = catalog.near_duplicates(content_id)
+        except ClipSearchError as error:
+            return render("message.html", status_code=status_of(error), message=str(error))
+        return render("similar.html", tiles=make_tiles(found, Asked(), site))
+
+    return pages

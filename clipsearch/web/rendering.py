@@ -1,0 +1,44 @@
+"""Templates filled in."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from clipsearch.relevance import DEFAULT_CUTOFF
+
+_FOLDER = Path(__file__).parent
+
+
+def render(template: str, /, *, status_code: int = 200, **context: Any) -> Response:
+    """A page, or a part of one. What is shown of files can hold bytes that are no text: they come out as "?"."""
+    text = _templates().get_template(template).render(**context)
+    return HTMLResponse(text.encode("utf-8", "replace"), status_code=status_code)
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals |= {"static": _static_url, "cutoff": DEFAULT_CUTOFF}
+    templates.filters["size"] = _size
+    return templates
+
+
+@cache
+def _static_url(name: str) -> str:
+    """The address of a file of `static`; it changes with its content, so that browsers may keep it."""
+    digest = hashlib.sha256((_FOLDER / "static" / name).read_bytes()).hexdigest()
+    return f"/static/{name}?v={digest[:12]}"
+
+
+def _size(size_bytes: float) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} KB"

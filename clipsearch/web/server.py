@@ -1,0 +1,112 @@
+"""The server: a socket, the model made ready, requests until Ctrl-C."""
+
+import contextlib
+import re
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvicorn
+
+from clipsearch.catalog import Catalog
+from clipsearch.errors import ClipSearchError, InputError
+from clipsearch.web.app import make_app
+from clipsearch.web.guard import GuardRules
+
+DEFAULT_PORT = 8123
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+# Connections that are held open at once, pictures and all.
+_MOST_CONNECTIONS = 500
+
+# How long requests that are being answered may still take when the server is to end.
+_LAST_WORDS_S = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """
+    Attributes:
+        host: an address of this machine, or a name of one.
+        port: 0: any that is free.
+        token: what whoever asks has to show; None: none on the loopback, else a new one.
+        hosts: further names under which it is asked.
+        may_index: None: on the loopback only.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    token: str | None = None
+    hosts: tuple[str, ...] = ()
+    may_index: bool | None = None
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in _LOOPBACK
+
+
+def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str], None]) -> None:
+    """Answers until Ctrl-C.
+
+    Args:
+        catalog: opened with `shared=True`.
+        on_ready: called with the address to open once it is listened to.
+
+    Raises:
+        InputError: the address is not this machine's, or is in use.
+    """
+    token = options.token or (None if options.is_loopback else secrets.token_urlsafe(24))
+    if token is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,}", token):
+        raise InputError("a token has at least 16 letters, digits, '-' or '_'")
+    rules = GuardRules(
+        token=token, hosts={name.lower() for name in (*options.hosts, options.host)}, allow_addresses=token is not None
+    )
+    may_index = options.is_loopback if options.may_index is None else options.may_index
+    listening = _listen(options.host, options.port)
+    with contextlib.closing(listening):
+        server = uvicorn.Server(
+            uvicorn.Config(
+                make_app(catalog, rules=rules, may_index=may_index),
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_graceful_shutdown=_LAST_WORDS_S,
+                ws="none",
+            )
+        )
+        warming = threading.Thread(target=_warm_up, args=(catalog,), name="warm-up", daemon=True)
+        warming.start()
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        shown = {"0.0.0.0": socket.gethostname(), "[::]": socket.gethostname()}.get(host, host)  # noqa: S104
+        address = f"http://{shown}:{listening.getsockname()[1]}/"
+        on_ready(address if token is None else f"{address}?token={token}")
+        with contextlib.suppress(KeyboardInterrupt):  # it ends so
+            server.run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, number)
+    except (OSError, UnicodeError, OverflowError) as error:
+        raise InputError(f"{host} is no address of this machine: {error}") from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise InputError(f"can't listen on {host}, port {port}: {getattr(error, 'strerror', None) or error}") from error
+    return listening
+
+
+def _warm_up(catalog: Catalog) -> None:
+    """What the first search would have to wait for; what is wrong is said to whoever asks first."""
+    with contextlib.suppress(ClipSearchError):
+        catalog.warm_up()

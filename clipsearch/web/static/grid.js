@@ -1,0 +1,104 @@
+// The grid of pictures: its rows, the next ones, and moving about in it with the keyboard.
+
+const content = () => document.getElementById("content");
+
+function lay(root) {
+  for (const image of root.querySelectorAll(".tile img")) {
+    // Very long ones are cut, as a row of their own would be a hair high.
+    const ratio = Math.min(3, Math.max(0.5, image.width && image.getAttribute("width") / image.getAttribute("height")));
+    image.closest(".tile").style.setProperty("--ratio", ratio.toFixed(3));
+  }
+}
+
+// The next pictures are asked for before they are reached.
+const ahead = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) {
+      if (entry.isIntersecting) {
+        ahead.unobserve(entry.target);
+        htmx.trigger(entry.target, "near");
+      }
+    }
+  },
+  { rootMargin: "1500px" },
+);
+
+function prepare(root = document) {
+  lay(root);
+  for (const next of document.querySelectorAll(".next")) ahead.observe(next);
+}
+
+prepare();
+document.addEventListener("htmx:after:swap", () => {
+  prepare();
+  // A link can have changed the query; what is being typed is left alone.
+  const input = document.getElementById("q");
+  if (input && content() && document.activeElement !== input) input.value = content().dataset.q;
+});
+// Filters that are not set stay out of the address.
+document.addEventListener("htmx:config:request", (event) => {
+  const { method, body } = event.detail.ctx.request;
+  if (method !== "GET" || !(body instanceof FormData)) return;
+  for (const [name, value] of [...body]) if (value === "") body.delete(name);
+});
+window.addEventListener("pageshow", () => prepare());
+
+document.addEventListener(
+  "error",
+  (event) => {
+    if (event.target instanceof HTMLImageElement) event.target.closest(".tile")?.classList.add("missing");
+  },
+  true,
+);
+
+function pictures() {
+  return [...document.querySelectorAll(".grid .picture")];
+}
+
+/** The picture above or below: the nearest of those in the next row. */
+function inRow(all, from, down) {
+  const here = from.getBoundingClientRect();
+  const middle = here.left + here.width / 2;
+  const others = all
+    .map((each) => ({ each, box: each.getBoundingClientRect() }))
+    .filter(({ box }) => (down ? box.top >= here.bottom - 1 : box.bottom <= here.top + 1));
+  if (!others.length) return undefined;
+  const edge = down ? Math.min(...others.map(({ box }) => box.top)) : Math.max(...others.map(({ box }) => box.top));
+  return others
+    .filter(({ box }) => Math.abs(box.top - edge) < 2)
+    .sort((a, b) => Math.abs(a.box.left + a.box.width / 2 - middle) - Math.abs(b.box.left + b.box.width / 2 - middle))[0]?.each;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const isTyping = event.target.closest("input, select, textarea");
+  if (event.key === "/" && !isTyping) {
+    event.preventDefault();
+    document.getElementById("q")?.select();
+    return;
+  }
+  const tile = event.target.closest(".tile");
+  if (!tile) {
+    if (event.key === "ArrowDown" && event.target.id === "q") {
+      event.preventDefault();
+      pictures()[0]?.focus();
+    }
+    return;
+  }
+  const all = pictures();
+  const from = tile.querySelector(".picture");
+  const place = all.indexOf(from);
+  const to = {
+    ArrowRight: () => all[place + 1],
+    ArrowLeft: () => all[place - 1],
+    ArrowDown: () => inRow(all, from, true),
+    ArrowUp: () => inRow(all, from, false) ?? document.getElementById("q"),
+    Home: () => all[0],
+    End: () => all.at(-1),
+  }[event.key]?.();
+  if (to) {
+    event.preventDefault();
+    to.focus();
+    to.scrollIntoView?.({ block: "nearest" });
+  }
+});

@@ -1,0 +1,149 @@
+// One picture: its dialog, the map of where words were found, the whole screen.
+
+const viewer = document.querySelector("script[data-viewer]")?.dataset.viewer;
+const dialog = () => document.getElementById("picture");
+let opener = null; // the tile that the dialog is about
+
+function tiles() {
+  return [...document.querySelectorAll(".grid .picture")];
+}
+
+function currentTile() {
+  const id = dialog()?.querySelector("#detail")?.dataset.id;
+  return tiles().find((tile) => tile.dataset.id === id) ?? opener;
+}
+
+function step(by) {
+  const all = tiles();
+  const next = all[all.indexOf(currentTile()) + by];
+  if (!next) return;
+  opener = next;
+  next.scrollIntoView({ block: "nearest" });
+  htmx.trigger(next, "click");
+}
+
+function addBar(body) {
+  const bar = document.createElement("div");
+  bar.className = "dialog-bar";
+  for (const [label, text, action] of [
+    ["Picture before", "‹", () => step(-1)],
+    ["Next picture", "›", () => step(1)],
+    ["Close", "×", () => dialog().close()],
+  ]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "button quiet";
+    button.textContent = text;
+    button.ariaLabel = label;
+    button.addEventListener("click", action);
+    bar.append(button);
+  }
+  body.prepend(bar);
+}
+
+document.addEventListener("htmx:after:swap", () => {
+  const body = document.getElementById("picture-body");
+  if (!body?.querySelector("#detail")) return;
+  if (!body.querySelector(".dialog-bar")) addBar(body);
+  const box = dialog();
+  if (!box.open) {
+    box.showModal();
+    box.addEventListener(
+      "close",
+      () => {
+        body.replaceChildren();
+        currentTileFocus();
+      },
+      { once: true },
+    );
+  }
+  box.ariaLabel = body.querySelector("h2")?.textContent ?? "A picture";
+});
+
+function currentTileFocus() {
+  if (opener?.isConnected) opener.focus();
+}
+
+document.addEventListener("click", async (event) => {
+  const tile = event.target.closest?.(".tile .picture, .strip a");
+  if (tile?.matches(".picture")) opener = tile;
+  if (event.target === dialog()) dialog().close(); // beside it
+  // A link that leads to other pictures closes what is above them.
+  if (event.target.closest?.("#picture a[hx-target='#content']")) dialog().close();
+  const copied = event.target.closest?.("[data-copy]");
+  if (copied) {
+    try {
+      await navigator.clipboard.writeText(copied.dataset.copy);
+      copied.textContent = "Copied";
+    } catch {
+      copied.textContent = copied.dataset.copy;
+    }
+  }
+  const heat = event.target.closest?.(".heat-switch");
+  if (heat) showHeat(heat);
+  const zoom = event.target.closest?.(".zoom");
+  if (zoom && viewer && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    openViewer(zoom);
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (!dialog()?.open || document.querySelector(".pswp--open") || event.target.closest("input, select")) return;
+  if (event.key === "ArrowRight") step(1);
+  if (event.key === "ArrowLeft") step(-1);
+});
+
+async function showHeat(button) {
+  const detail = button.closest("#detail");
+  const image = detail.querySelector(".heat");
+  const note = detail.querySelector(".heat-note");
+  const isOn = button.ariaPressed === "true";
+  for (const other of detail.querySelectorAll(".heat-switch")) other.ariaPressed = "false";
+  image.hidden = true;
+  note.textContent = "";
+  if (isOn) return;
+  button.ariaPressed = "true";
+  note.textContent = "Looking …";
+  const answer = await fetch(button.dataset.heat);
+  if (button.ariaPressed !== "true") return;
+  if (!answer.ok) {
+    note.textContent = (await answer.json()).detail;
+    button.ariaPressed = "false";
+    return;
+  }
+  if (image.src) URL.revokeObjectURL(image.src);
+  image.src = URL.createObjectURL(await answer.blob());
+  image.hidden = false;
+  note.textContent = answer.headers.get("X-Heat-Note") ?? "";
+}
+
+async function openViewer(zoom) {
+  const { default: PhotoSwipe } = await import(viewer);
+  const all = tiles();
+  const here = all.indexOf(currentTile());
+  const shown = here < 0 ? [zoom] : all;
+  const swipe = new PhotoSwipe({
+    dataSource: shown.map((each) => {
+      const image = each.querySelector("img");
+      const width = Number(image.getAttribute("width"));
+      const height = Number(image.getAttribute("height"));
+      const scale = Math.min(1, 2048 / Math.max(width, height));
+      const small = image.currentSrc || image.src;
+      return {
+        src: small.includes("size=large") ? small : `${small}&size=large`,
+        msrc: small,
+        width: Math.round(width * scale),
+        height: Math.round(height * scale),
+        alt: each.ariaLabel ?? "",
+      };
+    }),
+    index: Math.max(0, here),
+    appendToEl: dialog()?.open ? dialog() : document.body,
+    bgOpacity: 1,
+    returnFocus: true,
+  });
+  // The dialog listens for the same key.
+  swipe.on("keydown", (event) => event.originalEvent.key === "Escape" && event.originalEvent.preventDefault());
+  swipe.init();
+}

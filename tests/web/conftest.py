@@ -1,0 +1,86 @@
+"""A catalog of the sample pictures, the application over it, and a browser."""
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from clipsearch import Catalog
+from clipsearch.settings import sample_data_folder
+from clipsearch.web.app import make_app
+from clipsearch.web.guard import GuardRules
+
+SAMPLES = sample_data_folder()
+
+
+@pytest.fixture(scope="session")
+def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample pictures, to be changed at will."""
+    folder = tmp_path_factory.mktemp("web") / "photos"
+    shutil.copytree(SAMPLES, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made_catalog(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Path:
+    directory = tmp_path_factory.mktemp("web") / "catalog"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIPSEARCH_CACHE", str(tmp_path_factory.mktemp("web") / "cache"))
+        with Catalog.open(directory, model="starter", create=True) as catalog:
+            catalog.index(sample_folder)
+            catalog.add_captions(["a glazed donut", "a cat looks at you", "a boat on the water"])
+    return directory
+
+
+@pytest.fixture
+def catalog(made_catalog: Path, tmp_path: Path) -> Iterator[Catalog]:
+    shutil.copytree(made_catalog, tmp_path / "catalog")
+    with Catalog.open(tmp_path / "catalog", shared=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(catalog: Catalog) -> Iterator[TestClient]:
+    with client_of(catalog) as made:
+        yield made
+
+
+def client_of(catalog: Catalog, **options: Any) -> TestClient:
+    rules = options.pop("rules", None) or GuardRules()
+    app = make_app(catalog, rules=rules, **options)
+    return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False, follow_redirects=False)
+
+
+class ServerProcess:
+    """`clipsearch serve`, its address, and what it says."""
+
+    def __init__(self, process: "subprocess.Popen[str]", address: str) -> None:
+        self.process = process
+        self.address = address
+        self.said: list[str] = []
+
+
+@contextmanager
+def serving(catalog: Path, *options: str) -> Iterator[ServerProcess]:
+    """The real command, until the block ends."""
+    command = [sys.executable, "-m", "clipsearch", "serve", "--catalog", str(catalog), "--port", "0", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        server = ServerProcess(process, process.stdout.readline().strip())
+        errors = process.stderr
+        reader = threading.Thread(target=lambda: server.said.extend(errors))
+        reader.start()
+        try:
+            yield server
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(20)
+            reader.join()

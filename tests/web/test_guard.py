@@ -1,0 +1,192 @@
+"""Who may ask, how much may be sent, and what a browser may do with the answer."""
+
+import asyncio
+
+import pytest
+
+from clipsearch.web.guard import Guard, GuardRules
+from tests.web.conftest import client_of
+
+TOKEN = "a-token-of-twenty-letters"
+
+
+def test_every_answer_tells_the_browser_to_trust_nobody_else(client):
+    for path in ("/", "/api/status", "/api/search", "/nothing", "/static/page.css", "/api/thumbnail/1", "/pictures/1"):
+        headers = client.get(path).headers
+        policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert "server" not in headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:8123", "localhost", "LOCALHOST:1", "[::1]:8123"])
+def test_it_is_asked_by_its_own_names(client, host):
+    assert client.get("/healthz", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "192.168.1.2", "localhost.", "", "[::1", "a b"]
+)
+def test_by_other_names_it_is_not_to_be_had(client, host):
+    answer = client.get("/api/status", headers={"host": host})
+    assert answer.status_code == 421
+    assert answer.json()["detail"].endswith("--allow-host NAME")
+
+
+def test_further_names_can_be_allowed(catalog):
+    with client_of(catalog, rules=GuardRules(hosts={"nas.local"})) as client:
+        assert client.get("/healthz", headers={"host": "nas.local:8123"}).status_code == 200
+        assert client.get("/healthz", headers={"host": "192.168.1.2"}).status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"origin": "http://127.0.0.1"}, 200),
+        ({"origin": "http://127.0.0.1:9000"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "none"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}, 403),
+    ],
+)
+def test_pages_of_other_sites_get_nothing_from_the_api(client, headers, status):
+    for method in ("GET", "POST", "DELETE"):
+        path = "/api/index"
+        answer = client.request(
+            method, path, headers=headers, json={"folder": "relative"} if method == "POST" else None
+        )
+        expected = {200: {"GET": 200, "POST": 400, "DELETE": 202}[method]}.get(status, status)
+        assert answer.status_code == expected, method
+
+
+def test_a_link_from_elsewhere_leads_to_the_page(client):
+    visit = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
+    assert client.get("/", headers=visit).status_code == 200
+    assert client.post("/", headers=visit).status_code == 403
+    assert client.get("/", headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}).status_code == 403
+
+
+# ------------------------------------------------------------------ tokens
+
+
+@pytest.fixture
+def locked(catalog):
+    with client_of(catalog, rules=GuardRules(token=TOKEN, allow_addresses=True)) as client:
+        yield client
+
+
+def test_without_the_token_nothing_is_to_be_had(locked):
+    for path in (
+        "/",
+        "/api/status",
+        "/api/search?q=cat",
+        "/api/thumbnail/1",
+        "/static/page.css",
+        "/metrics",
+        "/openapi.json",
+    ):
+        answer = locked.get(path)
+        assert answer.status_code == 401, path
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert locked.get("/healthz").json() == {"status": "ok"}
+
+
+def test_programs_show_it_in_a_header(locked):
+    assert locked.get("/api/status", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+    for wrong in (TOKEN[:-1], TOKEN + "x", "", "é"):
+        headers = {"authorization": f"Bearer {wrong}".encode()}
+        assert locked.get("/api/status", headers=headers).status_code == 401
+
+
+def test_people_open_the_address_once(locked):
+    answer = locked.get(f"/?q=a+cat&token={TOKEN}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?q=a+cat")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert locked.get("/?q=a+cat").status_code == 200  # the cookie is kept
+    assert locked.get("/api/status", headers={"host": "192.168.1.2"}).status_code in (200, 401)
+
+
+def test_a_wrong_token_in_the_address_lets_nobody_in(locked):
+    answer = locked.get("/?token=wrong")
+    assert answer.status_code == 401 and "set-cookie" not in answer.headers
+    assert locked.post(f"/api/index?token={TOKEN}", json={}).status_code == 401
+
+
+def test_the_way_back_leads_nowhere_else(locked):
+    answer = locked.get(f"//evil.example/?token={TOKEN}")
+    assert answer.headers.get("location", "/").startswith("/") and not answer.headers.get("location", "/").startswith(
+        "//"
+    )
+
+
+def test_with_a_token_any_address_is_its_own(locked):
+    headers = {"authorization": f"Bearer {TOKEN}", "host": "192.168.1.2:8123"}
+    assert locked.get("/api/status", headers=headers).status_code == 200
+    assert locked.get("/api/status", headers=headers | {"host": "evil.example"}).status_code == 421
+
+
+# ------------------------------------------------------------------ sizes and times
+
+
+async def echo(scope, receive, send):
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        size, more = size + len(message["body"]), message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(size).encode()})
+
+
+def ask(rules, chunks, *, headers=(), pause=0.0):
+    """The status and body of an answer to a request in chunks, with a pause before each."""
+    sent, left = [], list(chunks)
+
+    async def receive():
+        await asyncio.sleep(pause)
+        body = left.pop(0)
+        return {"type": "http.request", "body": body, "more_body": bool(left)}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http", "method": "POST", "path": "/", "query_string": b"",
+        "headers": [(b"host", b"localhost"), *headers],
+    }  # fmt: skip
+    asyncio.run(Guard(echo, rules=rules)(scope, receive, send))
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    return sent[0]["status"], sent[1]["body"]
+
+
+def test_what_is_too_large_is_refused_before_and_while_it_comes():
+    rules = GuardRules(max_body_bytes=1000)
+    assert ask(rules, [b"x" * 500, b"x" * 500]) == (200, b"1000")
+    status, body = ask(rules, [b"x" * 500, b"x" * 501, b"never read"])
+    assert status == 413 and b"at most 0 MB" in body
+    assert ask(rules, [b""], headers=[(b"content-length", b"1001")])[0] == 413
+    assert ask(rules, [b""], headers=[(b"content-length", b"many")])[0] == 400
+
+
+def test_what_takes_too_long_to_come_is_refused():
+    rules = GuardRules(max_body_seconds=0.2)
+    assert ask(rules, [b"x"] * 3) == (200, b"3")
+    status, body = ask(rules, [b"x"] * 1000, pause=0.01)
+    assert status == 408 and b"longer than 0 s" in body
+
+
+def test_websockets_are_not_spoken(client):
+    from starlette.websockets import WebSocketDisconnect
+
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/"):
+        pass
