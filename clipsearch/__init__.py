@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     )
     from clipsearch.evaluation import Difference, Estimate
     from clipsearch.grammar import Query, parse_query, words_query
+    from clipsearch.heat_maps import HeatMap
+    from clipsearch.heat_pictures import draw_heat_map
     from clipsearch.images.remote import fetch_picture
     from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.maintenance.doctor import check_catalog
@@ -85,6 +87,7 @@ __all__ = [
     "FetchedPicture",
     "Finding",
     "GarbageReport",
+    "HeatMap",
     "ImageMatch",
     "ImageReadError",
     "IndexMismatchError",
@@ -112,6 +115,7 @@ __all__ = [
     "UnknownPictureError",
     "check_catalog",
     "compare_models",
+    "draw_heat_map",
     "evaluate_labels",
     "evaluate_pairs",
     "fetch_picture",
@@ -132,6 +136,7 @@ _PLACES = {
     "DuplicateGroup": "duplicates",
     "DuplicatePicture": "duplicates",
     "Estimate": "evaluation",
+    "HeatMap": "heat_maps",
     "LabelQuality": "search_quality",
     "PictureCluster": "clusters",
     "PictureDetails": "browsing",
@@ -141,6 +146,7 @@ _PLACES = {
     "SearchPage": "paging",
     "check_catalog": "maintenance.doctor",
     "compare_models": "search_quality",
+    "draw_heat_map": "heat_pictures",
     "evaluate_labels": "search_quality",
     "evaluate_pairs": "search_quality",
     "fetch_picture": "images.remote",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from clipsearch.browsing import CatalogFacets, PictureDetails
     from clipsearch.grammar import Query
+    from clipsearch.heat_maps import HeatMap
     from clipsearch.paging import SearchPage
     from clipsearch.query_pictures import PictureSource
 
@@ -122,6 +123,20 @@ class BrowsingCatalog:
         from clipsearch.browsing import get_embedding
 
         return get_embedding(content_id, self._parts)
+
+    def explain(self, picture: "PictureSource", words: str) -> "HeatMap":
+        """Where in a picture words are found; `draw_heat_map` makes a picture of it.
+
+        Raises:
+            QueryError: no words.
+            ImageReadError: the picture can't be read.
+        """
+        from clipsearch.heat_maps import make_heat_map
+        from clipsearch.texts import check_text
+
+        check_text(words, "text")
+        model = self._parts.model
+        return make_heat_map(picture, words, model.encode_text(words), encoder=model.encoder)
 
     def near_duplicates(self, content_id: int, *, top_k: int = 12) -> list[SearchHit]:
         """Pictures that show nearly the same as one of the catalog, by the threshold of `duplicates`, nearest first.

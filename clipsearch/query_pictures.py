@@ -52,14 +52,23 @@ def embed_picture(source: PictureSource | NDArray[np.float32], *, encoder: Encod
 
 
 def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
-    """What the model gets of a picture, the same as when it was indexed: (height, width, 3) uint8.
+    """What the model gets of a picture, the same as when it was indexed: (height, width, 3) uint8; errors as in
+    `read_picture`."""
+    image, box = read_picture(source, spec)
+    return resize_and_crop(image, spec, box=box)
+
+
+def read_picture(
+    source: PictureSource, spec: Preprocess
+) -> tuple[Image.Image, tuple[float, float, float, float] | None]:
+    """A picture upright, large enough for the model, and the box of it that holds the picture; None: all of it.
 
     Raises:
         InputError: there is no such file.
         ImageReadError: it can't be read; names it.
     """
     if isinstance(source, Image.Image):
-        return resize_and_crop(upright_rgb(source), spec)
+        return upright_rgb(source), None
     path = source.url if isinstance(source, FetchedPicture) else expand_user(source)
     try:
         if isinstance(source, FetchedPicture):
@@ -73,4 +82,4 @@ def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
         raise InputError(f"no picture {path}") from error
     except OSError as error:
         raise ImageReadError(f"can't open the picture {path}: {error.strerror or error}") from error
-    return resize_and_crop(decoded.image, spec, box=decoded.box)
+    return decoded.image, decoded.box

@@ -17,14 +17,16 @@ LAYERS = (
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"},
-    {"captions", "search", "maintenance", "catalog_parts", "labelling", "label_sets", "diversity", "contact_sheet"},
+    {"captions", "search", "maintenance", "catalog_parts", "labelling", "label_sets", "diversity", "contact_sheet"}
+    | {"heat_maps"},
+    {"heat_pictures"},
     {"indexing", "query_terms"},
     {"answers", "captioning", "naming", "duplicates", "catalog_runs"},
     {"clusters", "catalog_labels", "paging", "browsing"},
     {"catalog_browsing"},
     {"catalog"},
     {"benchmark", "search_quality"},
-    {"web"},
+    {"web", "mcp_server"},
     {"cli"},
 )
 # Heavy libraries, and the only places that may import them.
@@ -43,6 +45,7 @@ ONLY_IN = {
     "rich": {"cli/thumbnails.py"},
     "textual_image": {"cli/thumbnails.py"},
     "jinja2": {"contact_sheet.py", "web/rendering.py"},
+    "mcp": {"mcp_server.py"},
     "fastapi": {"web"},
     "starlette": {"web"},
     "uvicorn": {"web/server.py"},

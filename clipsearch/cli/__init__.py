@@ -19,6 +19,7 @@ from clipsearch.cli import (
     demo,
     duplicates,
     evaluate,
+    explain,
     indexing,
     labels,
     models,
@@ -60,6 +61,7 @@ app.command("query")(searching.query)
 app.command("caption")(captions.caption)
 app.command("classify")(captions.classify)
 app.add_typer(captions.app, name="captions")
+app.command("explain")(explain.explain)
 app.command("label")(labels.label)
 app.add_typer(labels.app, name="labels")
 app.command("cluster")(clusters.cluster)
@@ -67,6 +69,7 @@ app.command("dupes")(duplicates.dupes)
 app.command("status")(status.status)
 app.add_typer(models.app, name="model")
 app.command("serve")(serving.serve)
+app.command("mcp")(serving.mcp)
 app.command("gc")(care.gc)
 app.command("backup")(care.backup)
 app.command("restore")(care.restore)

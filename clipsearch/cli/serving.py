@@ -1,4 +1,4 @@
-"""clipsearch serve"""
+"""clipsearch serve, clipsearch mcp"""
 
 from typing import Annotated
 
@@ -71,3 +71,22 @@ def serve(
 
 
 WEB_PACKAGES = "fastapi uvicorn python-multipart prometheus-client"
+
+
+def mcp(
+    catalog: CatalogOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
+) -> None:
+    """Answer an assistant that speaks MCP, on stdin and stdout. It is the assistant's program that starts this."""
+    from clipsearch.catalog import Catalog
+
+    try:
+        from clipsearch.mcp_server import make_server
+    except ImportError as error:
+        raise MissingExtraError(
+            f"MCP needs packages that are not installed ({error.name}): pip install 'mcp>=2,<3'"
+        ) from error
+    with Catalog.open(catalog, model=model, device=device, runtime=runtime, shared=True) as opened:
+        make_server(opened).run("stdio")

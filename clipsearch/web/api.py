@@ -12,6 +12,7 @@ from clipsearch.browsing import LARGE_SIDE, SMALL_SIDE
 from clipsearch.errors import ImageReadError
 from clipsearch.grammar import parse_query
 from clipsearch.web import schemas
+from clipsearch.web.heat import heat_map_png
 from clipsearch.web.problems import MEDIA_TYPE
 from clipsearch.web.site import Site
 
@@ -156,6 +157,20 @@ def make_api(site: Site) -> APIRouter:
         except ImageReadError as error:
             raise HTTPException(404, str(error)) from error
         return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+    @api.get(
+        "/items/{id}/heatmap",
+        summary="Where in a picture words are found, to be laid over it",
+        tags=["pictures"],
+        response_class=Response,
+        responses={200: {"content": {"image/png": {}}, "description": "A PNG, mostly transparent."}, **_problems(404)},
+    )
+    def heat_map(
+        id: int, words: Annotated[str, Query(min_length=1, max_length=1000, examples=["a glazed donut"])]
+    ) -> Response:
+        png, found = heat_map_png(catalog, _checked(id), words)
+        across, down = found.peak
+        return Response(png, media_type="image/png", headers={"X-Heat-Peak": f"{across:.3f},{down:.3f}"})
 
     @api.get("/status", summary="What there is", tags=["catalog"])
     def status() -> schemas.Status:

@@ -115,7 +115,8 @@ async function showHeat(button) {
   if (image.src) URL.revokeObjectURL(image.src);
   image.src = URL.createObjectURL(await answer.blob());
   image.hidden = false;
-  note.textContent = answer.headers.get("X-Heat-Note") ?? "";
+  const [across, down] = (answer.headers.get("X-Heat-Peak") ?? "").split(",").map((share) => Math.round(100 * share));
+  note.textContent = `Most of it ${across} % from the left, ${down} % from the top. Grey: not seen by the model.`;
 }
 
 async function openViewer(zoom) {

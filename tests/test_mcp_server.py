@@ -1,0 +1,136 @@
+"""The catalog for assistants, asked by a real client over stdio."""
+
+import base64
+import io
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import ClientSession, StdioServerParameters, stdio_client
+from PIL import Image
+
+from clipsearch import Catalog
+from clipsearch.settings import sample_data_folder
+
+SAMPLES = sample_data_folder()
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("mcp")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIPSEARCH_CACHE", str(place / "cache"))
+        shutil.copytree(SAMPLES, place / "photos")
+        with Catalog.open(place / "catalog", model="starter", create=True) as catalog:
+            catalog.index(place / "photos")
+            catalog.add_captions(["a glazed donut", "a cat looks at you"])
+    return place / "catalog"
+
+
+def talk(directory: Path, ask: Callable[[ClientSession], Awaitable[Any]]) -> Any:
+    async def session() -> Any:
+        server = StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "clipsearch", "mcp", "--catalog", str(directory)],
+            env={"CLIPSEARCH_CACHE": str(directory.parent / "cache"), "PATH": "/usr/bin"},
+        )
+        with anyio.fail_after(90):
+            async with stdio_client(server) as (read, write), ClientSession(read, write) as client:
+                await client.initialize()
+                return await ask(client)
+
+    return anyio.run(session)
+
+
+def call(directory: Path, name: str, **arguments: Any) -> Any:
+    return talk(directory, lambda client: client.call_tool(name, arguments))
+
+
+def texts(result: Any) -> list[str]:
+    return [part.text for part in result.content if part.type == "text"]
+
+
+def pictures(result: Any) -> list[bytes]:
+    return [base64.b64decode(part.data) for part in result.content if part.type == "image"]
+
+
+def test_it_tells_what_it_can_do(directory):
+    tools = talk(directory, lambda client: client.list_tools()).tools
+    assert {tool.name for tool in tools} == {"search", "caption", "classify", "similar", "status"}
+    assert all(tool.description and tool.annotations.read_only_hint for tool in tools)
+
+
+def test_a_search_answers_with_lines_and_small_pictures(directory):
+    found = call(directory, "search", query="a glazed donut", top_k=3)
+    assert not found.is_error
+    lines = texts(found)[0].splitlines()
+    assert len(lines) == 3 and lines[0].startswith("1. id ") and lines[0].endswith("donut.png")
+    shown = pictures(found)
+    assert len(shown) == 3
+    for jpeg in shown:
+        with Image.open(io.BytesIO(jpeg)) as image:
+            assert image.format == "JPEG" and max(image.size) <= 256
+
+
+def test_pictures_can_be_left_out_and_what_is_not_there_is_said(directory):
+    found = call(directory, "search", query="a nuclear submarine under the ice", thumbnails=False)
+    assert pictures(found) == [] and texts(found)[0].startswith("Nothing here seems to match")
+    found = call(directory, "search", query="a nuclear submarine", min_relevance=0.99)
+    assert texts(found) == ["No picture matches."]
+
+
+def test_words_for_a_picture_and_pictures_like_it(directory):
+    first = texts(call(directory, "search", query="a glazed donut", top_k=1, thumbnails=False))[0]
+    number = int(first.split("id ")[1].split(",")[0])
+    assert texts(call(directory, "caption", id=number))[0].splitlines()[0].endswith(" a glazed donut")
+    said = texts(call(directory, "classify", id=number, texts=["a dog", "a donut"]))[0].splitlines()
+    assert said[0].endswith(" a donut") and float(said[0].split()[0]) > 0.9
+    like = texts(call(directory, "similar", id=number, top_k=2, thumbnails=False))[0].splitlines()
+    assert len(like) == 2 and f"id {number}," not in "".join(like)
+
+
+def test_status_says_what_there_is(directory):
+    said = texts(call(directory, "status"))[0]
+    assert "40 pictures in 40 files, 2 captions" in said and "model: starter" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("search", {"query": 'a "dog'}, "a quote that is not closed"),
+        ("search", {"query": "/etc/passwd"}, "named by their numbers"),
+        ("search", {"query": "https://example.org/x.jpg"}, "named by their numbers"),
+        ("search", {"query": "x", "top_k": 0}, "top_k"),
+        ("caption", {"id": 999}, "no picture with the number 999"),
+        ("similar", {"id": 999}, "no picture with the number 999"),
+        ("classify", {"id": 1, "texts": []}, "texts"),
+    ],
+)
+def test_what_cannot_be_answered_is_told(directory, name, arguments, words):
+    found = call(directory, name, **arguments)
+    assert found.is_error and words in texts(found)[0]
+
+
+def test_the_pictures_of_an_answer_keep_to_a_budget(directory, monkeypatch):
+    from clipsearch import mcp_server
+
+    with Catalog.open(directory, shared=True) as catalog:
+        hits = catalog.search("a cat", top_k=10)
+        monkeypatch.setattr(mcp_server, "_MOST_BYTES", 20_000)
+        shown = mcp_server._thumbnails(catalog, hits)
+    sizes = [len(part.data) for part in shown if not isinstance(part, str)]
+    assert 1 <= len(sizes) < 10 and sum(sizes) <= 20_000
+    assert shown[-1] == "There is no room for more pictures."
+
+
+def test_without_a_catalog_it_ends_with_one_line(tmp_path):
+    import subprocess
+
+    command = [sys.executable, "-m", "clipsearch", "mcp", "--catalog", str(tmp_path / "none")]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+    assert (found.returncode, found.stdout) == (3, "")
+    assert found.stderr.count("\n") == 1
