@@ -1,0 +1,179 @@
+"""How the server stands up to visitors: python -m tests.benchmarks.serving CATALOG [--seconds 60] [--clients 50]
+
+Starts `clipsearch serve` on the loopback and asks it for what nobody has asked before: 20 requests a second as they
+come, then by so many clients of which each asks again as soon as it has its answer. With --browser also a real
+Chromium: how long the page takes until it can be used, and a search until its pictures are there.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from clipsearch.benchmark import new_text
+
+RATE = 20
+
+
+def next_path(kind: str) -> str:
+    text = quote(new_text())
+    return f"/api/search?q={text}&k=40" if kind == "api" else f"/?q={text}"
+
+
+class Client:
+    """One connection that is kept open."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def get(self, path: str) -> float:
+        """Milliseconds until the whole answer was there.
+
+        Raises:
+            RuntimeError: it was no 200.
+        """
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._streams
+        start = time.perf_counter()
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+        body = await reader.readexactly(int(length[1]) if length else 0)
+        if " 200 " not in head.split("\r\n", 1)[0]:
+            raise RuntimeError(f"{path}: {head.splitlines()[0]} {body[:200]!r}")
+        return 1000 * (time.perf_counter() - start)
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+
+
+async def at_a_rate(port: int, seconds: float, kind: str) -> list[float]:
+    """20 requests a second, whether the ones before are answered or not."""
+    idle: list[Client] = []
+
+    async def ask() -> float:
+        client = idle.pop() if idle else Client(port)
+        try:
+            return await client.get(next_path(kind))
+        finally:
+            idle.append(client)
+
+    start, tasks = time.perf_counter(), []
+    for number in range(int(RATE * seconds)):
+        await asyncio.sleep(max(0.0, start + number / RATE - time.perf_counter()))
+        tasks.append(asyncio.create_task(ask()))
+    found = await asyncio.gather(*tasks)
+    for client in idle:
+        client.close()
+    return list(found)
+
+
+async def by_many(port: int, seconds: float, clients: int, kind: str) -> list[float]:
+    end = time.perf_counter() + seconds
+
+    async def visit() -> list[float]:
+        client, took = Client(port), []
+        while time.perf_counter() < end:
+            took.append(await client.get(next_path(kind)))
+        client.close()
+        return took
+
+    return [each for took in await asyncio.gather(*(visit() for _ in range(clients))) for each in took]
+
+
+def memory_mb(process: int) -> float:
+    """Resident, of the server alone."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    found = re.search(r"VmRSS:\s+(\d+)", status)
+    return int(found[1]) / 1000 if found else float("nan")
+
+
+@contextmanager
+def serving(catalog: Path) -> Iterator[tuple[int, int]]:
+    """Port and process number."""
+    command = [sys.executable, "-m", "clipsearch", "serve", "--catalog", str(catalog), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().strip().rstrip("/").rsplit(":", 1)[1])
+        try:
+            yield port, process.pid
+        finally:
+            process.terminate()
+
+
+def show(name: str, took: list[float], seconds: float) -> None:
+    p50, p95, p99 = np.percentile(took, [50, 95, 99])
+    print(
+        f"{name:44} {len(took) / seconds:6.0f} /s   p50 {p50:5.0f}   p95 {p95:5.0f}   p99 {p99:5.0f}   "
+        f"slowest {max(took):5.0f} ms",
+        flush=True,
+    )
+
+
+def measure_browser(port: int, rounds: int = 11) -> None:
+    from playwright.sync_api import sync_playwright
+
+    ready, results = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for _ in range(rounds):
+            page = browser.new_page()
+            page.goto(f"http://127.0.0.1:{port}/", wait_until="load")
+            ready.append(page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"))
+            text = new_text()
+            page.fill("#q", text)
+            took = page.evaluate(
+                """(text) => new Promise((found) => {
+                    const start = performance.now();
+                    const look = () => document.getElementById("content").dataset.q === text
+                        && document.querySelector(".tile .relevance")
+                        ? requestAnimationFrame(() => found(performance.now() - start)) : setTimeout(look, 1);
+                    document.getElementById("search").requestSubmit();
+                    look();
+                })""",
+                text,
+            )
+            results.append(took)
+            page.close()
+        browser.close()
+    print(f"page can be used                             median {np.median(ready):.0f} ms of {rounds}")
+    print(f"a search until its results are on the page   median {np.median(results):.0f} ms of {rounds}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("catalog", type=Path)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--browser", action="store_true")
+    arguments = parser.parse_args()
+    with serving(arguments.catalog) as (port, process):
+        asyncio.run(by_many(port, 3, 4, "api"))
+        if arguments.browser:
+            measure_browser(port)
+        for kind in ("api", "page"):
+            took = asyncio.run(at_a_rate(port, arguments.seconds / 2, kind))
+            show(f"{RATE} requests a second, {kind}", took, arguments.seconds / 2)
+        before = memory_mb(process)
+        took = asyncio.run(by_many(port, arguments.seconds, arguments.clients, "api"))
+        show(f"{arguments.clients} clients, api", took, arguments.seconds)
+        half = memory_mb(process)
+        asyncio.run(by_many(port, arguments.seconds, arguments.clients, "api"))
+        print(f"memory: {before:.0f} MB before, {half:.0f} MB after, {memory_mb(process):.0f} MB after as much again")
+        print(json.dumps({"errors": 0}))
+
+
+if __name__ == "__main__":
+    main()
