@@ -15,26 +15,17 @@ _COLOURS = ((0.0, (24, 20, 78)), (0.4, (126, 36, 122)), (0.75, (236, 106, 58)), 
 # How much of the picture the hottest and the coldest places hide, of 255.
 _MOST, _LEAST = 190, 60
 
-# What the model did not see.
-_UNSEEN = (90, 90, 90, 150)
-
 
 def overlay(heat_map: HeatMap, width: int, height: int) -> Image.Image:
     """What is laid over the picture when it is shown `width` × `height`: mode "RGBA"."""
-    left, top, right, bottom = (
-        round(share * side) for share, side in zip(heat_map.box, (width, height, width, height), strict=True)
-    )
-    size = max(1, right - left), max(1, bottom - top)
-    smooth = Image.fromarray(_shares(heat_map.scores)).resize(size, Image.Resampling.BICUBIC)
+    smooth = Image.fromarray(_shares(heat_map.cells)).resize((width, height), Image.Resampling.BICUBIC)
     shares = np.clip(np.asarray(smooth, dtype=np.float32), 0, 1)
     stops, colours = [stop for stop, _ in _COLOURS], np.array([colour for _, colour in _COLOURS])
     pixels = np.empty((*shares.shape, 4), dtype=np.uint8)
     for channel in range(3):
         pixels[..., channel] = np.interp(shares, stops, colours[:, channel])
     pixels[..., 3] = _LEAST + (_MOST - _LEAST) * shares
-    drawn = Image.new("RGBA", (width, height), _UNSEEN)
-    drawn.paste(Image.fromarray(pixels), (left, top))
-    return drawn
+    return Image.fromarray(pixels)
 
 
 def overlay_png(heat_map: HeatMap, width: int, height: int) -> bytes:

@@ -65,13 +65,12 @@ def explain(
         print_json(
             {
                 "image": image, "model": encoder.name, "words": words, "score": heat_map.score,
-                "peak": [round(across, 4), round(down, 4)], "box": [round(edge, 4) for edge in heat_map.box],
-                "scores": rows,
+                "best": [round(edge, 4) for edge in heat_map.best], "scores": rows,
             }
         )  # fmt: skip
     else:
         out(f"{_place(across, down)}  {100 * across:.0f} % from the left, {100 * down:.0f} % from the top")
-        note(f"score of the whole picture: {heat_map.score:.3f}")
+        note(f"score there {float(heat_map.scores.max()):.3f}, of the whole picture {heat_map.score:.3f}")
         if path is not None:
             note(f"map: {shown_path(str(path))}")
 

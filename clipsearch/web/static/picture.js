@@ -116,7 +116,7 @@ async function showHeat(button) {
   image.src = URL.createObjectURL(await answer.blob());
   image.hidden = false;
   const [across, down] = (answer.headers.get("X-Heat-Peak") ?? "").split(",").map((share) => Math.round(100 * share));
-  note.textContent = `Most of it ${across} % from the left, ${down} % from the top. Grey: not seen by the model.`;
+  note.textContent = `Best ${across} % from the left, ${down} % from the top.`;
 }
 
 async function openViewer(zoom) {
