@@ -1,9 +1,9 @@
 """Where in a picture words were found.
 
 A square window moves over the whole picture, and what is in it is embedded as a picture of its own: where it fits the
-words best, the thing is. That needs nothing of a model but that it embeds pictures, and sees what the centre crop leaves
-out. `python -m tests.benchmarks.pointing` measures it. With the starter, hiding places to see where the score falls
-(occlusion), and the model's own map before it is averaged, both pointed worse.
+words best, the thing is. That needs nothing of a model but that it embeds pictures, and sees what the centre crop
+leaves out. `python -m tests.benchmarks.pointing` measures it. With the starter, hiding places to see where the score
+falls (occlusion), and the model's own map before it is averaged, both pointed worse.
 """
 
 from dataclasses import dataclass, replace

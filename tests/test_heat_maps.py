@@ -99,8 +99,8 @@ def test_a_map_of_nothing_is_cold_everywhere():
 def test_the_starter_points_at_the_right_picture_of_four():
     encoder = load_encoder("starter")
     pages = [
-        {"food/pizza.jpg": "a slice of pizza", "travel/bicycle.avif": "a bicycle", "animals/elephant.jpg": "an elephant",
-         "home/umbrella.png": "an umbrella"},
+        {"food/pizza.jpg": "a slice of pizza", "travel/bicycle.avif": "a bicycle",
+         "animals/elephant.jpg": "an elephant", "home/umbrella.png": "an umbrella"},
         {"travel/rocket.jpg": "a rocket", "animals/cat.jpg": "a cat", "travel/bus.jpg": "a bus",
          "food/coffee.jpg": "a cup of coffee"},
     ]  # fmt: skip

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -83,7 +83,7 @@ class Guard:
         if not self._is_own(host):
             return 421, "the server is not known by this name: start it with --allow-host NAME"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _host_of(origin) != host.lower():
             return 403, "pages of other sites may not ask here"
         site = headers.get("sec-fetch-site", "same-origin")
         is_visit = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
@@ -132,9 +132,9 @@ class Guard:
             await _answer(send, 401, "that is not the token that the server printed when it was started")
             return
         rest = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] != "token"]
-        path = "/" + scope["path"].lstrip("/")  # "//host" would lead elsewhere
+        path = "/" + quote(scope["path"].lstrip("/"))  # "//host" would lead elsewhere
         headers = [
-            (b"location", f"{path}?{urlencode(rest)}".rstrip("?").encode("ascii", "ignore")),
+            (b"location", f"{path}?{urlencode(rest)}".rstrip("?").encode("ascii")),
             (b"set-cookie", f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict".encode()),
             (b"cache-control", b"no-store"),
         ]
@@ -193,6 +193,13 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return send_with_headers
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _token_in_query(scope: Scope) -> str | None:

@@ -50,6 +50,7 @@ def test_further_names_can_be_allowed(catalog):
         ({"origin": "http://127.0.0.1:9000"}, 403),
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://[::1"}, 403),
         ({"sec-fetch-site": "same-origin"}, 200),
         ({"sec-fetch-site": "none"}, 200),
         ({"sec-fetch-site": "cross-site"}, 403),
@@ -126,6 +127,12 @@ def test_the_way_back_leads_nowhere_else(locked):
     assert answer.headers.get("location", "/").startswith("/") and not answer.headers.get("location", "/").startswith(
         "//"
     )
+
+
+def test_the_way_back_is_one_line_whatever_stands_in_it(locked):
+    answer = locked.get(f"/x%0d%0aset-cookie:%20evil?token={TOKEN}")
+    assert answer.status_code == 303 and "evil" not in answer.headers.get("set-cookie", "")
+    assert answer.headers["location"] == "/x%0D%0Aset-cookie%3A%20evil"
 
 
 def test_with_a_token_any_address_is_its_own(locked):
