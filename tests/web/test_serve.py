@@ -1,5 +1,6 @@
 """clipsearch serve, as a process."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import urllib.request
 
 import pytest
 
+from tests.benchmarks.serving import by_many
 from tests.web.conftest import serving
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
@@ -32,6 +34,15 @@ def test_it_prints_its_address_answers_and_ends_with_ctrl_c(made_catalog):
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(20) == 0
     assert server.said == ["the page is there; Ctrl-C ends it\n"]
+
+
+def test_fifty_visitors_at_once_are_all_answered(made_catalog):
+    """`python -m tests.benchmarks.serving` says how fast, and for longer."""
+    with serving(made_catalog) as server:
+        port = int(server.address.rstrip("/").rsplit(":", 1)[1])
+        for kind in ("api", "page"):
+            took = asyncio.run(by_many(port, 2, 50, kind))  # raises for any answer but 200
+            assert len(took) >= 50
 
 
 def test_it_begins_with_an_empty_catalog(tmp_path):
