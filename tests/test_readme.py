@@ -1,5 +1,6 @@
 """The README says what is: its sessions are run, its commands exist, every command stands in it."""
 
+import json
 import os
 import re
 import shutil
@@ -53,6 +54,32 @@ def index_samples(folder, monkeypatch) -> None:
     monkeypatch.setenv("CLIPSEARCH_CATALOG", str(folder / "catalog"))
     with Catalog.open(model="starter", create=True) as catalog:
         catalog.index(folder / "photos")
+
+
+def test_the_session_of_heat_maps_is_real(readme, tmp_path, monkeypatch):
+    index_samples(tmp_path, monkeypatch)
+    (session,) = [found for found in sessions(readme) if any("clipsearch explain" in command for command, _ in found)]
+    ((command, expected),) = session
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert without_times((done.stdout + done.stderr).strip()) == without_times(expected)
+    assert (tmp_path / "map.png").stat().st_size > 10_000
+
+
+def test_the_answer_of_the_http_api_is_real(readme, tmp_path, monkeypatch):
+    from tests.web.conftest import client_of
+
+    index_samples(tmp_path, monkeypatch)
+    (url,) = re.findall(r"^curl 'http://127.0.0.1:8123(/api/search\S*)'", readme, re.MULTILINE)
+    said = json.loads(re.search(r'```json\n(\{\n  "query".*?)```', readme, re.DOTALL)[1])
+    with Catalog.open(shared=True) as catalog, client_of(catalog) as client:
+        found = client.get(url).json()
+    for hit in found["hits"]:
+        hit |= {name: round(hit[name], 3) for name in ("score", "relevance")}
+    said["next"] = found["next"]
+    for one, other in zip(found["hits"], said["hits"], strict=True):
+        near = {name: pytest.approx(other[name], abs=0.01) for name in ("score", "relevance")}
+        assert one == {**other, **near}
+    assert {**found, "hits": []} == {**said, "hits": []}
 
 
 def test_the_session_of_care_is_real(readme, tmp_path, monkeypatch):

@@ -36,6 +36,8 @@ class IndexJob:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self.runs = 0
+        """Number of runs that have ended."""
         self._lock = threading.Lock()
         self._status = JobStatus()
         self._thread: threading.Thread | None = None
@@ -89,6 +91,7 @@ class IndexJob:
             self._change(state="failed", error=f"unforeseen: {type(error).__name__}")
             raise
         else:
+            self.runs += 1
             self._change(state="stopped" if report.interrupted else "done", report=report)
 
     def _note(self, done: int, to_do: int) -> None:

@@ -1,5 +1,7 @@
 """What all requests share."""
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,6 +9,7 @@ from typing import Generic, TypeVar
 
 from clipsearch.browsing import CatalogFacets
 from clipsearch.catalog import Catalog
+from clipsearch.errors import ClipSearchError
 from clipsearch.types import CatalogStatus
 from clipsearch.web.index_job import IndexJob
 from clipsearch.web.uploads import Uploads
@@ -18,18 +21,32 @@ _FRESH_S = 10.0
 
 
 class _Kept(Generic[Value]):
-    """A value that may be some seconds old."""
+    """A value that may be some seconds old: it is made anew beside, while the old one is still given out."""
 
     def __init__(self, make: Callable[[], Value]) -> None:
         self._make = make
         self._made: tuple[float, object, Value] | None = None
+        self._making = threading.Lock()
 
     def get(self, key: object) -> Value:
-        """`key`: of the state it was made of; another one makes it anew."""
+        """`key`: of the state it is made of; for another one it is waited for."""
         made = self._made
-        if made is None or made[1] != key or time.monotonic() - made[0] > _FRESH_S:
-            made = self._made = (time.monotonic(), key, self._make())
+        if made is None or made[1] != key:
+            with self._making:
+                made = self._made
+                if made is None or made[1] != key:
+                    made = self._made = (time.monotonic(), key, self._make())
+        elif time.monotonic() - made[0] > _FRESH_S and self._making.acquire(blocking=False):
+            threading.Thread(target=self._renew, args=(key,), name="renew", daemon=True).start()
         return made[2]
+
+    def _renew(self, key: object) -> None:
+        """With the lock held, by another thread."""
+        try:
+            with contextlib.suppress(ClipSearchError):  # it is said to whoever asks for more than counts
+                self._made = (time.monotonic(), key, self._make())
+        finally:
+            self._making.release()
 
 
 @dataclass(slots=True)
@@ -54,8 +71,8 @@ class Site:
 
     @property
     def status(self) -> CatalogStatus:
-        return self._status.get(self.job.status.number)
+        return self._status.get(self.job.runs)
 
     @property
     def facets(self) -> CatalogFacets:
-        return self._facets.get(self.job.status.number)
+        return self._facets.get(self.job.runs)

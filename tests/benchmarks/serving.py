@@ -42,10 +42,10 @@ class Client:
         Raises:
             RuntimeError: it was no 200.
         """
-        if self._streams is None:
+        start = time.perf_counter()
+        if self._streams is None or self._streams[0].at_eof():  # servers close what has been idle for long
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._streams
-        start = time.perf_counter()
         writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)

@@ -347,3 +347,29 @@ def test_many_at_once_get_their_own_answers(client):
         together = list(pool.map(lambda word: search(client, word, k=5)["hits"], words * 6))
     for word, hits in zip(words * 6, together, strict=True):
         assert [hit["id"] for hit in hits] == [hit["id"] for hit in alone[word]]
+
+
+def test_counts_that_are_old_are_given_out_while_new_ones_are_made(monkeypatch):
+    from clipsearch.web import site
+
+    gate, made = threading.Event(), []
+
+    def make():
+        made.append(None)
+        if len(made) > 1:
+            gate.wait(10)
+        return len(made)
+
+    kept = site._Kept(make)
+    assert [kept.get("a"), kept.get("a")] == [1, 1]
+    monkeypatch.setattr(site, "_FRESH_S", 0.0)
+    assert [kept.get("a") for _ in range(5)] == [1] * 5
+    gate.set()
+    for _ in range(200):
+        if kept.get("a") > 1:
+            break
+        time.sleep(0.01)
+    assert kept.get("a") > 1
+    monkeypatch.setattr(site, "_FRESH_S", 1e9)
+    before = len(made)
+    assert kept.get("b") == before + 1  # another state is waited for
