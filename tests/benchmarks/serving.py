@@ -130,18 +130,17 @@ def measure_browser(port: int, rounds: int = 11) -> None:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for _ in range(rounds):
             page = browser.new_page()
-            page.goto(f"http://127.0.0.1:{port}/", wait_until="load")
+            page.goto(f"http://127.0.0.1:{port}/", wait_until="networkidle")  # its thumbnails are there
             ready.append(page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"))
             text = new_text()
             page.fill("#q", text)
             took = page.evaluate(
                 """(text) => new Promise((found) => {
                     const start = performance.now();
-                    const look = () => document.getElementById("content").dataset.q === text
-                        && document.querySelector(".tile .relevance")
-                        ? requestAnimationFrame(() => found(performance.now() - start)) : setTimeout(look, 1);
+                    document.addEventListener("htmx:after:swap", () => requestAnimationFrame(() =>
+                        found(document.querySelector(".tile .relevance") ? performance.now() - start : NaN)),
+                        { once: true });
                     document.getElementById("search").requestSubmit();
-                    look();
                 })""",
                 text,
             )
