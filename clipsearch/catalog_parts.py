@@ -1,6 +1,7 @@
 """What a catalog consists of, opened: store, model, indexes, and what scores are held against."""
 
 import threading
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,9 +83,11 @@ class CatalogParts:
 
     @cached_property
     def thumbnails(self) -> "ThumbnailCache":
-        from clipsearch.encoders.fingerprint import cache_dir
+        from clipsearch.encoders.fingerprint import cache_dir, make_cache_dir
         from clipsearch.images.thumbnail_cache import ThumbnailCache
 
+        with suppress(OSError):
+            make_cache_dir()
         return ThumbnailCache(cache_dir() / "thumbnails")
 
     def close(self) -> None:

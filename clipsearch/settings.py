@@ -5,6 +5,7 @@ CLIPSEARCH_MODEL      model of a new catalog
 CLIPSEARCH_DEVICE     cpu, cuda, cuda:1, mps
 CLIPSEARCH_RUNTIME    torch, openvino
 CLIPSEARCH_CACHE      folder for what can be made again
+CLIPSEARCH_TOKEN      what visitors of the page must show
 CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL
 """
 

@@ -19,7 +19,7 @@ _SEEN_EVERY_S = 86_400
 
 class ThumbnailCache:
     """Files `SIDE/ab/abcd….jpg`; those that were looked at longest ago go first. For any number of threads and
-    processes. A folder that can't be written costs time, nothing else."""
+    processes. A folder that can't be made or written costs time, nothing else."""
 
     def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder
@@ -51,7 +51,8 @@ class ThumbnailCache:
     def _keep(self, path: Path, jpeg: bytes) -> None:
         fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for folder in (self._folder, path.parent.parent, path.parent):  # with `parents` only the last has the mode
+                folder.mkdir(exist_ok=True, mode=0o700)
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(jpeg)
