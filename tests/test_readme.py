@@ -165,10 +165,11 @@ def test_its_python_runs(readme, tmp_path):
     shutil.copy(tmp_path / "photos" / "food" / "donut.png", tmp_path / "photos" / "x.jpg")
     (code,) = re.findall(r"^```python\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    first, caption, best = done.stdout.splitlines()
+    first, caption, best, peak = done.stdout.splitlines()
     assert first.startswith("1 0.39")
     assert caption == "a glazed donut"
     assert best.startswith("a photo of a donut 0.99")
+    assert re.fullmatch(r"\(0\.\d+, 0\.\d+\)", peak)
 
 
 def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
