@@ -156,9 +156,8 @@ def _text_stages(encoder: TransformersEncoder, text: str) -> tuple[list[Stage], 
 
     hidden = tower.embeddings(input_ids=input_ids)
     stages.append(_stage("token + position embedding", hidden, "a row for each token, its place added"))
-    mask = create_causal_mask(
-        config=tower.config, inputs_embeds=hidden, attention_mask=inputs.get("attention_mask"), past_key_values=None
-    )
+    # By place: the last one, which is for what was calculated before, was renamed in transformers 5.24.
+    mask = create_causal_mask(tower.config, hidden, inputs.get("attention_mask"), None)
     for layer in tower.encoder.layers:
         hidden = layer(hidden, mask, is_causal=True)
     note = f"{tower.config.num_attention_heads} heads of attention, each token sees those before it, and an MLP"
