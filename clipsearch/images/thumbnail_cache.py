@@ -61,13 +61,10 @@ class ThumbnailCache:
             with contextlib.suppress(OSError):
                 fresh.unlink()
             return
-        if self._counting.acquire(blocking=False):  # whoever counts sees this one too
-            try:
-                self._size_bytes = self._measure() if self._size_bytes is None else self._size_bytes + len(jpeg)
-                if self._size_bytes > self._max_bytes:
-                    self._size_bytes = self._evict()
-            finally:
-                self._counting.release()
+        with self._counting:
+            self._size_bytes = self._measure() if self._size_bytes is None else self._size_bytes + len(jpeg)
+            if self._size_bytes > self._max_bytes:
+                self._size_bytes = self._evict()
 
     def _measure(self) -> int:
         return sum(size for _, size, _ in self._files())
