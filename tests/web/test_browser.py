@@ -13,6 +13,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.web.conftest import SAMPLES, ServerProcess, serving
 
+# On a busy machine an answer may take longer than the usual 5 seconds.
+expect.set_options(timeout=20_000)
+
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
