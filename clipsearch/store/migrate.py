@@ -9,7 +9,7 @@ from clipsearch.store.connection import DATABASE_NAME, open_sqlite
 
 # The newest revision in migrations/versions; a test keeps both equal. It stands here so that opening an
 # up-to-date catalog need not import Alembic.
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0004"
 
 
 def migrations_folder() -> Path:

@@ -56,7 +56,8 @@ class PathBytes(TypeDecorator[str]):
         return None if value is None else os.fsdecode(value)
 
 
-# One row. `uuid` names this catalog to files derived from it.
+# One row. `uuid` names this catalog to files derived from it; `ann` is how its index files are built ("off", or as FAISS
+# names indexes; nothing: by their size), `index_url` the server that has its index instead of files.
 catalog = Table(
     "catalog",
     metadata,
@@ -64,6 +65,8 @@ catalog = Table(
     Column("uuid", String(36), nullable=False),
     Column("created_at", DateTime, nullable=False),
     Column("model_id", ForeignKey("models.model_id"), nullable=True),
+    Column("ann", String, nullable=True),
+    Column("index_url", String, nullable=True),
 )
 
 # A generation grows when embeddings of that kind are deleted or replaced, which makes older snapshots stale;
@@ -169,7 +172,8 @@ label_sets = Table(
 )
 
 # The index file that holds the embeddings of a model up to `last_embedding_id`. A file is used only while it is the one
-# named here: a database that was restored from a backup does not know the files that were made after it.
+# named here: a database that was restored from a backup does not know the files that were made after it. `ann`: of an
+# index that does not compare with all rows, how it is searched and what that was measured to find (JSON).
 snapshots = Table(
     "snapshots",
     metadata,
@@ -179,6 +183,7 @@ snapshots = Table(
     Column("row_count", Integer, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("last_embedding_id", BigInteger, nullable=False),
+    Column("ann", String, nullable=True),
 )
 
 runs = Table(
