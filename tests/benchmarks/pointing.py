@@ -3,14 +3,16 @@
 Pictures with a caption each (.jsonl with "image" and "caption", as sample_data/captions.jsonl and what
 `tests.benchmarks.stamps` writes) are put together by fours, at random, and each caption is looked for. A hit is a map
 whose highest place lies in its own quarter: the pointing game of Zhang et al., "Top-down neural attention by excitation
-backprop", 2018. By chance 0.25 are.
+backprop", 2018. By chance 0.25 are. `--ways` measures two other ways as well.
 """
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from clipsearch.caption_pairs import read_caption_pairs
@@ -18,8 +20,50 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
 from clipsearch.heat_maps import make_heat_map
 from clipsearch.images.decode import decode_image
+from clipsearch.preprocess import resize_and_crop
 
 CELL = 256
+
+Text = NDArray[np.float32]
+Way = Callable[[Encoder, Image.Image, Text], tuple[float, float]]
+"""From a square picture and the embedding (dim,) of words to where they are, as shares of the sides."""
+
+
+def windows(encoder: Encoder, image: Image.Image, text: Text) -> tuple[float, float]:
+    return make_heat_map(image, "", text, encoder=encoder).peak
+
+
+def hiding(encoder: Encoder, image: Image.Image, text: Text) -> tuple[float, float]:
+    return middle_of_highest(hide_places(encoder, image, text))
+
+
+def both(encoder: Encoder, image: Image.Image, text: Text) -> tuple[float, float]:
+    maps = (make_heat_map(image, "", text, encoder=encoder).cells, hide_places(encoder, image, text))
+    return middle_of_highest(sum((each - each.mean()) / each.std() for each in maps))
+
+
+WAYS: dict[str, Way] = {"windows": windows, "hiding": hiding, "both": both}
+
+
+def hide_places(encoder: Encoder, image: Image.Image, text: Text) -> NDArray[np.float32]:
+    """How far the score falls where a window of 3/8 of the side is filled with the picture's mean, over each 1/8."""
+    picture, steps, window = np.array(resize_and_crop(image, encoder.preprocess)), 8, 3
+    places = [(row, column) for row in range(1 - window, steps) for column in range(1 - window, steps)]
+    hidden = np.repeat(picture[None], len(places) + 1, axis=0)
+    edges = np.linspace(0, len(picture), steps + 1).round().astype(int)
+    for crop, (row, column) in zip(hidden[1:], places, strict=True):
+        top, left = edges[max(0, row)], edges[max(0, column)]
+        crop[top : edges[min(steps, row + window)], left : edges[min(steps, column + window)]] = picture.mean((0, 1))
+    scores = encoder.encode_images(hidden) @ text
+    cells = np.zeros((steps, steps), dtype=np.float32)
+    for fall, (row, column) in zip(scores[0] - scores[1:], places, strict=True):
+        cells[max(0, row) : row + window, max(0, column) : column + window] += fall
+    return cells
+
+
+def middle_of_highest(cells: NDArray[np.float32]) -> tuple[float, float]:
+    row, column = divmod(int(cells.argmax()), cells.shape[1])
+    return (column + 0.5) / cells.shape[1], (row + 0.5) / cells.shape[0]
 
 
 def square(path: str) -> Image.Image:
@@ -29,10 +73,12 @@ def square(path: str) -> Image.Image:
     return image.crop((left, top, left + side, top + side)).resize((CELL, CELL), Image.Resampling.BICUBIC)
 
 
-def hits(encoder: Encoder, pairs: list[tuple[str, str]], pages: int) -> tuple[list[float], list[float]]:
-    """Of each map whether it points right, and the seconds it took."""
+def hits(
+    encoder: Encoder, pairs: list[tuple[str, str]], pages: int, ways: dict[str, Way]
+) -> dict[str, tuple[list[float], list[float]]]:
+    """Of each way, and of each map whether it points right, and the seconds it took."""
     rng = np.random.default_rng(0)
-    right, seconds = [], []
+    found: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ways}
     for _ in range(pages):
         chosen = [pairs[number] for number in rng.choice(len(pairs), 4, replace=False)]
         page = Image.new("RGB", (2 * CELL, 2 * CELL), "white")
@@ -40,11 +86,12 @@ def hits(encoder: Encoder, pairs: list[tuple[str, str]], pages: int) -> tuple[li
             page.paste(square(path), (place % 2 * CELL, place // 2 * CELL))
         for place, (_, caption) in enumerate(chosen):
             text = encoder.encode_texts([caption])[0]
-            start = time.perf_counter()
-            x, y = make_heat_map(page, caption, text, encoder=encoder).peak
-            seconds.append(time.perf_counter() - start)
-            right.append(float((x >= 0.5) == bool(place % 2) and (y >= 0.5) == bool(place // 2)))
-    return right, seconds
+            for name, way in ways.items():
+                start = time.perf_counter()
+                x, y = way(encoder, page, text)
+                found[name][1].append(time.perf_counter() - start)
+                found[name][0].append(float((x >= 0.5) == bool(place % 2) and (y >= 0.5) == bool(place // 2)))
+    return found
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:
@@ -60,18 +107,20 @@ def main() -> None:
     parser.add_argument("captions", type=Path, nargs="+")
     parser.add_argument("--model", default="starter")
     parser.add_argument("--pages", type=int, default=100)
+    parser.add_argument("--ways", action="store_true", help="also by hiding places, and by the sum of both")
     arguments = parser.parse_args()
     encoder = load_encoder(arguments.model)
-    print(f"{'captions':40} {'points right':>22} {'median ms':>10}")
+    ways = WAYS if arguments.ways else {"windows": windows}
+    print(f"{'captions':40} {'way':8} {'points right':>22} {'median ms':>10}")
     for file in arguments.captions:
         pairs = [(str(pair.image), pair.caption) for pair in read_caption_pairs(file).pairs]
-        right, seconds = hits(encoder, pairs, arguments.pages)
-        low, high = wilson(float(np.mean(right)), len(right))
-        print(
-            f"{str(file)[-40:]:40} {np.mean(right):.3f} ({low:.3f} to {high:.3f}) "
-            f"{1000 * float(np.median(seconds)):10.0f}",
-            flush=True,
-        )
+        for name, (right, seconds) in hits(encoder, pairs, arguments.pages, ways).items():
+            low, high = wilson(float(np.mean(right)), len(right))
+            print(
+                f"{str(file)[-40:]:40} {name:8} {np.mean(right):.3f} ({low:.3f} to {high:.3f}) "
+                f"{1000 * float(np.median(seconds)):10.0f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
