@@ -166,6 +166,7 @@ class Catalog(BrowsingCatalog, LabellingCatalog):
         prune: bool = False,
         retry: bool = False,
         limits: "DecodingLimits | None" = None,
+        ann: str | None = None,
         wait: bool = False,
         on_progress: "Progress | None" = None,
     ) -> IndexReport:
@@ -175,18 +176,20 @@ class Catalog(BrowsingCatalog, LabellingCatalog):
             prune: what is not there any more is gone, however much that is.
             retry: read files again that could not be read, though they have not changed.
             limits: what a picture may cost; None: what is usual, fewer megapixels where memory is short.
+            ann: from now on: "off" compares a query with all pictures, "IVF1024,SQfp16" with those in the nearest of
+                1,024 cells, "auto" with all unless they are too many; None: as before.
             wait: until no other process changes the catalog.
             on_progress: called with (done, to do).
 
         Raises:
-            InputError: a folder is missing or is a file.
+            InputError: `ann` is none of these, or a folder is missing or is a file.
             CatalogBusyError: another process changes the catalog and `wait` is false.
             IndexMismatchError: the catalog was asked for with a model that is not the one in use.
         """
         from clipsearch.catalog_runs import run_index
 
         return run_index(
-            folders, self._parts, prune=prune, retry=retry, limits=limits, wait=wait, on_progress=on_progress
+            folders, self._parts, prune=prune, retry=retry, limits=limits, ann=ann, wait=wait, on_progress=on_progress
         )
 
     def search(

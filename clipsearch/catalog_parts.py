@@ -12,11 +12,17 @@ from clipsearch.errors import CatalogNotFoundError
 from clipsearch.store import Kind, Store
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from clipsearch.images.thumbnail_cache import ThumbnailCache
     from clipsearch.images.worker_pool import WorkerPool
     from clipsearch.index_files import CatalogIndex
     from clipsearch.indexes.snapshot import SnapshotIndex
     from clipsearch.relevance import Background
+
+# Of the user's own captions, that an index is tuned on.
+_TUNING_CAPTIONS = 200
 
 # For a picture that somebody waits for.
 _MAX_SECONDS = 20
@@ -103,9 +109,24 @@ class CatalogParts:
 
         folder = settings.index_folder(self.directory)
         for kind in kinds:
-            refresh_snapshot(kind, store=self.store, model_id=self.model.row.model_id, folder=folder)
+            model_id = self.model.row.model_id
+            refresh_snapshot(kind, store=self.store, model_id=model_id, folder=folder, texts=self._texts_to_tune_on)
         if "images" in kinds:
             self.model.encode_background()
+
+    def _texts_to_tune_on(self) -> "NDArray[np.float32]":
+        """What people ask for: words, captions of nothing in particular, and the user's own captions."""
+        import numpy as np
+
+        from clipsearch.label_sets import built_in_labels
+
+        row = self.model.row
+        captions = [np.empty((0, row.dim), dtype=np.float32)]
+        for rows in self.store.reader.rows_after("captions", model_id=row.model_id, dim=row.dim):
+            captions.append(rows.embeddings)
+        own = np.concatenate(captions)
+        labels = self.model.encode_labels(built_in_labels("coco"))
+        return np.concatenate([labels, self.model.encode_background(), own[:: max(1, len(own) // _TUNING_CAPTIONS)]])
 
     def forget_indexes(self) -> None:
         """After the model was switched, or when the catalog is closed."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import ClipSearchNotice, IndexMismatchError
 from clipsearch.images.decode import DecodingLimits, default_limits
+from clipsearch.indexes.ann import check_ann
 from clipsearch.indexing import Progress, index_folders
 from clipsearch.indexing.scopes import plan_scopes
 from clipsearch.types import IndexReport
@@ -19,11 +20,13 @@ def run_index(
     prune: bool,
     retry: bool,
     limits: DecodingLimits | None,
+    ann: str | None,
     wait: bool,
     on_progress: Progress | None,
 ) -> IndexReport:
     """Arguments, result and errors as in `Catalog.index`."""
     store, model = parts.store, parts.model
+    kept_ann = None if ann is None else check_ann(ann)
     scopes_of = plan_scopes(folders, roots=store.roots, prune=prune)
     with store.writing(wait=wait):
         current = store.reader.find_current_model()
@@ -31,6 +34,8 @@ def run_index(
             raise IndexMismatchError(
                 f"this catalog uses the model {current.name}. To switch: clipsearch model use {model.encoder.name}"
             )
+        if ann is not None:
+            store.embeddings.set_ann(kept_ann)
         report = index_folders(
             scopes_of(),
             store=store,

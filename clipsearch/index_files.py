@@ -2,10 +2,19 @@
 
 import threading
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch.errors import ClipSearchNotice, StoreError, VectorIndexError
+from clipsearch.indexes.ann import AUTO_ROWS, Tuning, nlist_of, usual_nlist
 from clipsearch.indexes.faiss_index import FaissIndex
+from clipsearch.indexes.ivf_index import ROWS_TO_LEARN, IvfIndex
 from clipsearch.indexes.snapshot import (
     Sidecar,
     SnapshotIndex,
@@ -14,12 +23,27 @@ from clipsearch.indexes.snapshot import (
     remove_snapshots,
     save_snapshot,
 )
-from clipsearch.store import Kind, Store, StoredModel, StoredSnapshot
+from clipsearch.store import EmbeddingRows, Kind, Store, StoredModel, StoredSnapshot
+
+# Of an index that does not compare with all rows they are compared one by one, and it is extended sooner; its cells are
+# made anew when the rows in it have doubled since.
+_MAX_TAIL_SHARE_ANN = 0.02
+_OUTGROWN = 2
+
+# A search that takes longer than this is not made to compare with all rows, where the user has left that open.
+_SLOW_MS = 100.0
+_MAYBE_SLOW_ROWS = 200_000
+
+# Pictures that an index is tuned on; half of them, and of the texts, to choose how it is searched, half to measure it.
+_TUNING_PICTURES = 128
 
 # Rows beside the snapshot are loaded from SQL whenever a catalog is opened, about 10 ms a thousand: a snapshot is
 # written anew when they are more than this many and more than this share of it.
 _MAX_TAIL_ROWS = 1_000
 _MAX_TAIL_SHARE = 0.2
+
+
+Rows = NDArray[np.float32]
 
 
 class CatalogIndex:
@@ -56,7 +80,9 @@ class CatalogIndex:
         base, self._last_embedding_id = self._load_base(model)
         index = SnapshotIndex(model.dim, base)
         self._add_new_rows(index, model)
-        if _is_far_behind(index.tail_count, index.count - index.tail_count):
+        # One that does not compare with all rows takes minutes to make, and texts to tune it on: an index run does it.
+        base_rows = 0 if base is None else base.count
+        if not isinstance(base, IvfIndex) and index.tail_count > _allowed_tail(base_rows, _MAX_TAIL_SHARE):
             self._write()
         self._index, self._generation = index, generation_of(model, self._kind)
         return index
@@ -99,40 +125,139 @@ def refresh_current(store: Store, folder: Path, *kinds: Kind) -> None:
             refresh_snapshot(kind, store=store, model_id=current.model_id, folder=folder)
 
 
-def refresh_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> None:
-    """Writes the snapshot anew when there is none or it is far behind."""
+def refresh_snapshot(
+    kind: Kind, *, store: Store, model_id: int, folder: Path, texts: Callable[[], Rows] | None = None
+) -> None:
+    """Writes the snapshot anew when there is none, it is far behind, or it is to be of another kind.
+
+    Args:
+        texts: what an index that does not compare with all rows is tuned on, (n, dim) unit-norm; without them none is
+            made, and one that is there stays.
+    """
     model = _get_model(store, model_id)
     count = store.embeddings.count(kind, model_id=model_id)
-    snapshot = store.reader.find_snapshot(kind, model_id=model_id)
     if count == 0:
         return
-    if (
-        snapshot is None
-        or _is_far_behind(count - snapshot.row_count, snapshot.row_count)
-        or not index_path(folder, describe_snapshot(kind, store.uuid, model, snapshot), snapshot.blake3).exists()
-    ):
+    snapshot = store.reader.find_snapshot(kind, model_id=model_id)
+    if snapshot is not None:
+        path = index_path(folder, describe_snapshot(kind, store.uuid, model, snapshot), snapshot.blake3)
+        snapshot = snapshot if path.exists() else None
+    nlist = None if texts is None or kind != "images" else _wanted_nlist(snapshot, count, ann=store.reader.find_ann())
+    is_behind = snapshot is None or _is_behind(snapshot, count)
+    if texts is not None and nlist is not None:
+        if is_behind or snapshot is None or snapshot.ann is None or Tuning.from_json(snapshot.ann).nlist != nlist:
+            write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts(), before=snapshot)
+    elif snapshot is not None and snapshot.ann is not None:
+        if texts is not None:  # it is to compare with all rows from now on
+            write_snapshot(kind, store=store, model_id=model_id, folder=folder)
+    elif is_behind:
         write_snapshot(kind, store=store, model_id=model_id, folder=folder)
+        if texts is not None and _is_slow(kind, store=store, model=model, folder=folder):
+            nlist = usual_nlist(count)
+            write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts())
+
+
+def _wanted_nlist(snapshot: StoredSnapshot | None, count: int, *, ann: str | None) -> int | None:
+    """Cells of the pictures' index; None: all rows are to be compared. Captions always are: a picture's probabilities
+    are over all of them."""
+    if ann is not None:
+        wanted = nlist_of(ann)
+        return None if wanted is None else min(wanted, count)
+    if snapshot is not None and snapshot.ann is not None:
+        tuning = Tuning.from_json(snapshot.ann)
+        return tuning.nlist if count <= _OUTGROWN * tuning.trained_rows else usual_nlist(count)
+    return usual_nlist(count) if count >= AUTO_ROWS else None
+
+
+def write_ann_snapshot(
+    nlist: int, *, store: Store, model_id: int, folder: Path, texts: Rows, before: StoredSnapshot | None = None
+) -> bool:
+    """Makes an index of the pictures that does not compare with all of them, tuned and measured; says whether it could.
+
+    Args:
+        texts: (n, dim) unit-norm.
+        before: the one in use: when its cells still do, they are kept, and only rows that came later are added.
+    """
+    model, reader = _get_model(store, model_id), store.reader
+    count = store.embeddings.count("images", model_id=model_id)
+    grown = _index_to_grow(before, nlist, count, store=store, model=model, folder=folder)
+    if grown is None:
+        index, trained_rows, last_embedding_id = IvfIndex(model.dim, nlist), count, 0
+        index.learn(_spread_rows(ROWS_TO_LEARN * nlist, store=store, model=model).embeddings)
+    else:
+        index, trained_rows, last_embedding_id = grown
+    for rows in reader.rows_after("images", model_id=model_id, dim=model.dim, embedding_id=last_embedding_id):
+        index.add(rows.ids, rows.embeddings)
+        last_embedding_id = rows.last_embedding_id
+    pictures = _spread_rows(_TUNING_PICTURES, store=store, model=model)
+    tuning = index.tune(texts, pictures.embeddings, pictures.ids, trained_rows=trained_rows)
+    made = StoredSnapshot("", index.count, generation_of(model, "images"), last_embedding_id, tuning.to_json())
+    return _put_in_use("images", index, made, store=store, model=model, folder=folder)
+
+
+def _index_to_grow(
+    before: StoredSnapshot | None, nlist: int, count: int, *, store: Store, model: StoredModel, folder: Path
+) -> tuple[IvfIndex, int, int] | None:
+    """The index in use, the rows that its cells were made of and the last row in it; None when its cells don't do any
+    more."""
+    if before is None or before.ann is None or before.generation != generation_of(model, "images"):
+        return None
+    tuning = Tuning.from_json(before.ann)
+    if tuning.nlist != nlist or count > _OUTGROWN * tuning.trained_rows:
+        return None
+    sidecar = describe_snapshot("images", store.uuid, model, before)
+    try:
+        load_snapshot(folder, sidecar, before.blake3)
+        index = IvfIndex.load_whole(index_path(folder, sidecar, before.blake3))
+    except VectorIndexError:
+        return None
+    return index, tuning.trained_rows, before.last_embedding_id
+
+
+def _spread_rows(wanted: int, *, store: Store, model: StoredModel) -> EmbeddingRows:
+    """About so many embeddings of pictures, evenly spaced in the order they were stored."""
+    last = store.embeddings.last_id("images")
+    numbers = np.unique(np.linspace(1, last, min(wanted, last)).round().astype(np.int64))
+    return store.reader.some_rows("images", model_id=model.model_id, dim=model.dim, embedding_ids=numbers.tolist())
+
+
+def _is_slow(kind: Kind, *, store: Store, model: StoredModel, folder: Path) -> bool:
+    """Whether comparing with all pictures takes too long on this machine, and the user has left open what to do."""
+    snapshot = store.reader.find_snapshot(kind, model_id=model.model_id)
+    if kind != "images" or store.reader.find_ann() is not None or snapshot is None:
+        return False
+    if snapshot.ann is not None or snapshot.row_count < _MAYBE_SLOW_ROWS:
+        return False
+    index = load_snapshot(folder, describe_snapshot(kind, store.uuid, model, snapshot), snapshot.blake3)
+    seconds = []
+    for row in index.sample(5):
+        start = perf_counter()
+        index.search(row[np.newaxis], 10)
+        seconds.append(perf_counter() - start)
+    return 1000 * median(seconds) > _SLOW_MS
 
 
 def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> bool:
-    """Makes the index file from SQL; says whether it could. A catalog that can't be written is still answered from,
-    only more slowly."""
+    """Makes the index file that compares with all rows from SQL; says whether it could. A catalog that can't be written
+    is still answered from, only more slowly."""
     model = _get_model(store, model_id)
     index = FaissIndex(model.dim)
     last_embedding_id = 0
     for rows in store.reader.rows_after(kind, model_id=model_id, dim=model.dim):
         index.add(rows.ids, rows.embeddings)
         last_embedding_id = rows.last_embedding_id
-    snapshot = StoredSnapshot("", index.count, generation_of(model, kind), last_embedding_id)
-    sidecar = describe_snapshot(kind, store.uuid, model, snapshot)
+    made = StoredSnapshot("", index.count, generation_of(model, kind), last_embedding_id)
+    return _put_in_use(kind, index, made, store=store, model=model, folder=folder)
+
+
+def _put_in_use(
+    kind: Kind, index: FaissIndex, made: StoredSnapshot, *, store: Store, model: StoredModel, folder: Path
+) -> bool:
+    sidecar = describe_snapshot(kind, store.uuid, model, made)
     try:
         checksum = save_snapshot(index, folder, sidecar)
         # From here on it is the one in use; until here it was the one before.
-        store.embeddings.set_snapshot(
-            kind,
-            StoredSnapshot(checksum, snapshot.row_count, snapshot.generation, snapshot.last_embedding_id),
-            model_id=model_id,
-        )
+        store.embeddings.set_snapshot(kind, replace(made, blake3=checksum), model_id=model.model_id)
     except (VectorIndexError, StoreError) as error:
         warnings.warn(f"{error}: searches are answered from the database alone", ClipSearchNotice, stacklevel=3)
         return False
@@ -140,8 +265,13 @@ def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> 
     return True
 
 
-def _is_far_behind(tail_rows: int, snapshot_rows: int) -> bool:
-    return tail_rows > max(_MAX_TAIL_ROWS, _MAX_TAIL_SHARE * snapshot_rows)
+def _is_behind(snapshot: StoredSnapshot, count: int) -> bool:
+    share = _MAX_TAIL_SHARE if snapshot.ann is None else _MAX_TAIL_SHARE_ANN
+    return count - snapshot.row_count > _allowed_tail(snapshot.row_count, share)
+
+
+def _allowed_tail(rows: int, share: float) -> float:
+    return max(_MAX_TAIL_ROWS, share * rows)
 
 
 def _get_model(store: Store, model_id: int) -> StoredModel:
@@ -171,4 +301,5 @@ def describe_snapshot(kind: Kind, uuid: str, model: StoredModel, snapshot: Store
         count=snapshot.row_count,
         generation=snapshot.generation,
         last_embedding_id=snapshot.last_embedding_id,
+        ann=snapshot.ann,
     )

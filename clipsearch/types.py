@@ -1,5 +1,6 @@
 """What the library returns: frozen records, one shape each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -195,6 +196,7 @@ class CatalogStatus:
         captions: stored captions.
         database_bytes: SQLite file with its log.
         index_bytes: FAISS snapshots.
+        ann: of pictures that a search compares with in part only, see `indexes.ann.Tuning`; None: with all.
     """
 
     directory: str
@@ -208,6 +210,7 @@ class CatalogStatus:
     database_bytes: int
     index_bytes: int
     last_run: LastRun | None
+    ann: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

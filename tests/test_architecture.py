@@ -16,8 +16,8 @@ LAYERS = (
     {"errors"},
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
-    {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"},
-    {"captions", "search", "maintenance", "catalog_parts", "labelling", "label_sets", "diversity", "contact_sheet"}
+    {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"} | {"label_sets"},
+    {"captions", "search", "maintenance", "catalog_parts", "labelling", "diversity", "contact_sheet"}
     | {"heat_maps"},
     {"heat_pictures"},
     {"indexing", "query_terms"},
@@ -31,7 +31,7 @@ LAYERS = (
 )
 # Heavy libraries, and the only places that may import them.
 ONLY_IN = {
-    "faiss": {"indexes/faiss_index.py"},
+    "faiss": {"indexes/faiss_index.py", "indexes/ivf_index.py"},
     "torch": {
         "encoders/transformers_encoder.py",
         "encoders/walkthrough.py",

@@ -43,6 +43,15 @@ def index(
     ] = False,
     max_megapixels: MaxMegapixelsOption = None,
     max_seconds: MaxSecondsOption = DEFAULT_MAX_SECONDS,
+    ann: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|off|SPEC",
+            help="From now on: compare queries with all pictures (off), with those in the nearest of so many cells "
+            "(IVF1024,SQfp16), or by how many there are (auto).",
+            show_default=False,
+        ),
+    ] = None,
     wait: WaitOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when pictures were skipped.")] = False,
     json: JsonOption = False,
@@ -62,6 +71,7 @@ def index(
             prune=prune,
             retry=retry,
             limits=limits,
+            ann=ann,
             wait=wait,
             on_progress=bar.update,
         )

@@ -31,6 +31,12 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     )
     out(f"captions  {found.captions:,}")
     out(f"sizes     database {size(found.database_bytes)}, index {size(found.index_bytes)}")
+    if found.ann is not None:
+        ann = found.ann
+        out(
+            f"search    looks into {ann['nprobe']:,} of {ann['nlist']:,} cells: of the ten nearest it finds "
+            f"{ann['text_recall']:.3f} for words, {ann['picture_recall']:.3f} for pictures"
+        )
     if found.last_run is not None:
         run = found.last_run
         when = run.started_at.replace(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")

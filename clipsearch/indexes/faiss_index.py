@@ -1,8 +1,8 @@
-"""The FAISS index in memory or mapped from a file. The only file that imports faiss."""
+"""The FAISS index in memory or mapped from a file. Only this file and `ivf_index` import faiss."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import faiss
 import numpy as np
@@ -16,7 +16,7 @@ from clipsearch.indexes.pairs import compare_rows, places_of
 # at 512 dimensions, five times as fast as IndexFlatIP (7 ms at 200,000 rows, 32 ms at a million).
 FACTORY = "IDMap,SQfp16"
 
-_THREADS: int = faiss.omp_get_max_threads()
+THREADS: int = faiss.omp_get_max_threads()
 
 # Up to this id, sets of ids are bitmaps (at most 8 MB), beyond it hash tables. Measured on a million rows of 512
 # dimensions with 10 % and 1 % of the ids: bitmap 26 and 6 ms, hash table 55 and 8 ms, all rows 40 ms.
@@ -25,7 +25,7 @@ _MAX_BITMAP_ID = 1 << 26
 # k-means ends in different places; of a few groups one try often finds two as one.
 _TRIES = 3
 
-_NO_SCORE = np.finfo(np.float32).min
+NO_SCORE = np.finfo(np.float32).min
 
 
 class FaissIndex:
@@ -37,7 +37,7 @@ class FaissIndex:
         self._is_mapped = False
 
     @classmethod
-    def load(cls, path: Path) -> "FaissIndex":
+    def load(cls, path: Path) -> Self:
         """Maps a file that `save` wrote; pages are read when a search needs them. Such an index is read-only.
 
         Raises:
@@ -119,26 +119,33 @@ class FaissIndex:
         if queries.ndim != 2 or queries.shape[1] != self.dim:
             raise IndexMismatchError(f"the index takes queries of {self.dim} numbers, got {queries.shape}")
         left_out = np.asarray(without, dtype=np.int64)
-        top_k = min(top_k, self.count - len(left_out))
-        params = None
+        allowed_count, selector = self.count - len(left_out), None
         if among is not None:
             allowed = np.asarray(among, dtype=np.int64) if not without else np.setdiff1d(among, left_out)
-            top_k = min(top_k, len(allowed))
-            params = faiss.SearchParameters()
-            params.sel = _selector(allowed)
+            allowed_count, selector = min(allowed_count, len(allowed)), _selector(allowed)
         elif without:
-            params = faiss.SearchParameters()
-            params.sel = faiss.IDSelectorNot(_selector(left_out))
+            selector = faiss.IDSelectorNot(_selector(left_out))
+        top_k = min(top_k, allowed_count)
         if top_k <= 0:
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
-        # One query is searched by one thread in any case; the others would spin for a while afterwards, on cores that
-        # the model needs for the next query.
-        faiss.omp_set_num_threads(1 if len(queries) == 1 else _THREADS)
-        scores, ids = self._faiss.search(np.ascontiguousarray(queries, dtype=np.float32), top_k, params=params)
+        queries = np.ascontiguousarray(queries, dtype=np.float32)
+        scores, ids = self._search(queries, top_k, selector, allowed_count / self.count)
         scores, ids = sort_by_score(scores, ids, top_k)
         # FAISS fills up with the lowest of scores where fewer ids were allowed than asked for.
-        found = int(np.count_nonzero(scores[:1] > _NO_SCORE))
+        found = int(np.count_nonzero(scores[:1] > NO_SCORE))
         return scores[:, :found], ids[:, :found]
+
+    def _search(
+        self, queries: NDArray[np.float32], top_k: int, selector: Any, share: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """As FAISS gives it. `selector`: of the ids that are allowed, a `share` of all; None: all are."""
+        # One query is searched by one thread in any case; the others would spin for a while afterwards, on cores that
+        # the model needs for the next query.
+        faiss.omp_set_num_threads(1 if len(queries) == 1 else THREADS)
+        parameters: Any = faiss.SearchParameters  # FAISS's Python takes more than its stubs say
+        params = None if selector is None else parameters(sel=selector)
+        found: tuple[NDArray[np.float32], NDArray[np.int64]] = self._faiss.search(queries, top_k, params=params)
+        return found
 
     def pairs_above(
         self, threshold: float, ids: NDArray[np.int64], *, on_progress: Callable[[int, int], None] | None = None

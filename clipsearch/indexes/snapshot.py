@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.indexes.base import NearPairs
 from clipsearch.indexes.faiss_index import FaissIndex, sort_by_score, spaced
+from clipsearch.indexes.ivf_index import load_index
 from clipsearch.indexes.pairs import compare_rows, places_of
 
 # A file that is being written is seconds old, and then read once. By age and not by process number, which another
@@ -41,6 +42,7 @@ class Sidecar:
         count: rows.
         generation: of the catalog's embeddings when it was made.
         last_embedding_id: rows of SQL up to this one are in it.
+        ann: of an index that does not compare with all rows, how it is searched (`Tuning`, as JSON); else None.
     """
 
     catalog: str
@@ -51,6 +53,14 @@ class Sidecar:
     count: int
     generation: int
     last_embedding_id: int
+    ann: str | None = None
+
+    def described(self) -> dict[str, Any]:
+        """As it is written."""
+        values = asdict(self)
+        if self.ann is None:  # as in files that are older than this value
+            del values["ann"]
+        return values
 
 
 class SnapshotIndex:
@@ -64,6 +74,7 @@ class SnapshotIndex:
             raise IndexMismatchError(f"the snapshot has rows of {base.dim} numbers, the model {dim}")
         self._base = base if base is not None else FaissIndex(dim)
         self._tail = FaissIndex(dim)
+        self._newest_id: int | None = None
         self._removed: set[int] = set()
         self._tail_lock = threading.Lock()
 
@@ -81,7 +92,11 @@ class SnapshotIndex:
         return self._tail.count
 
     def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
-        if set(ids[self._base.contains(ids)].tolist()) - self._removed:
+        # Ids grow: what comes later is hardly ever in the base, whose ids take a while to go through.
+        if self._newest_id is None:
+            self._newest_id = int(self._base.ids.max(initial=-1))
+        old = ids[ids <= self._newest_id]
+        if len(old) and set(old[self._base.contains(old)].tolist()) - self._removed:
             raise VectorIndexError("an id is in the index already")
         with self._tail_lock:
             self._tail.add(ids, embeddings)
@@ -148,7 +163,7 @@ def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
         checksum = file_checksum(fresh)
         path = index_path(folder, sidecar, checksum)
         sidecar_path(path).touch(mode=0o600)
-        sidecar_path(path).write_text(json.dumps(asdict(sidecar), indent=1) + "\n", encoding="utf-8")
+        sidecar_path(path).write_text(json.dumps(sidecar.described(), indent=1) + "\n", encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
         raise VectorIndexError(f"can't write the index in {folder}: {error.strerror}") from error
@@ -193,12 +208,12 @@ def load_snapshot(folder: Path, expected: Sidecar, checksum: str) -> FaissIndex:
     """
     path = index_path(folder, expected, checksum)
     try:
-        is_right = read_sidecar(path) == asdict(expected) and file_checksum(path) == checksum
+        is_right = read_sidecar(path) == expected.described() and file_checksum(path) == checksum
     except (OSError, ValueError) as error:
         raise VectorIndexError(f"can't read the index {path}") from error
     if not is_right:
         raise VectorIndexError(f"the index {path} is damaged")
-    index = FaissIndex.load(path)
+    index = load_index(path, ann=expected.ann)
     if (index.count, index.dim) != (expected.count, expected.dim):
         raise VectorIndexError(f"the index {path} is damaged")
     return index

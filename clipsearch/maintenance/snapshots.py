@@ -1,6 +1,6 @@
 """The index files that SQL names, against what SQL says."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,8 @@ from clipsearch import settings
 from clipsearch.errors import VectorIndexError
 from clipsearch.index_files import describe_snapshot, generation_of
 from clipsearch.indexes.faiss_index import FaissIndex
+from clipsearch.indexes.ivf_index import load_index
+from clipsearch.indexes.pairs import places_of
 from clipsearch.indexes.snapshot import Sidecar, file_checksum, index_path, read_sidecar, sidecar_path
 from clipsearch.store import Kind, StoredModel, StoredSnapshot
 from clipsearch.store.integrity import Inspection, choose
@@ -59,7 +61,7 @@ def _load(path: Path, sidecar: Sidecar, snapshot: StoredSnapshot) -> tuple[Faiss
     try:
         if file_checksum(path) != snapshot.blake3:
             return None, "is damaged: its checksum differs"
-        index = FaissIndex.load(path)
+        index = load_index(path, ann=sidecar.ann)
     except (OSError, ValueError, VectorIndexError):
         return None, "can't be read"
     if (index.count, index.dim) != (sidecar.count, sidecar.dim):
@@ -68,7 +70,7 @@ def _load(path: Path, sidecar: Sidecar, snapshot: StoredSnapshot) -> tuple[Faiss
         described = read_sidecar(path)
     except VectorIndexError:
         return None, f"has no description beside it ({sidecar_path(path).name})"
-    is_right = described == asdict(sidecar)
+    is_right = described == sidecar.described()
     return (index, None) if is_right else (None, "has a description beside it that says something else")
 
 
@@ -82,13 +84,14 @@ def _compare(
     sample: int | None,
 ) -> str | None:
     numbers, owners = inspection.row_numbers(kind, model_id=model.model_id, up_to=snapshot.last_embedding_id)
-    ids = index.ids
-    if not np.array_equal(ids, owners):
+    # An index may have its rows in another order.
+    places = places_of(owners, index.ids)
+    if index.count != len(owners) or (places < 0).any():
         return f"holds other {'pictures' if kind == 'images' else 'captions'} than the database"
     found.rows += len(numbers)
     for part, embeddings in inspection.embeddings(kind, choose(numbers, sample), dim=model.dim):
         found.compared += len(part)
-        rows = index.rows(np.searchsorted(numbers, part))
+        rows = index.rows(places[np.searchsorted(numbers, part)])
         differs = ~((rows == embeddings) | (np.isnan(rows) & np.isnan(embeddings))).all(axis=1)
         found.changed[kind] += part[differs].tolist()
     return None

@@ -1,8 +1,10 @@
 """Counts and sizes of a catalog."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from clipsearch import settings
+from clipsearch.indexes.ann import Tuning
 from clipsearch.store import Store
 from clipsearch.types import CatalogStatus
 
@@ -11,6 +13,7 @@ def read_status(store: Store, directory: Path) -> CatalogStatus:
     """Loads no model."""
     files, pictures, skipped = store.pictures.counts()
     current = store.reader.find_current_model()
+    snapshot = None if current is None else store.reader.find_snapshot("images", model_id=current.model_id)
     return CatalogStatus(
         directory=str(directory),
         model=None if current is None else current.name,
@@ -23,4 +26,5 @@ def read_status(store: Store, directory: Path) -> CatalogStatus:
         database_bytes=store.size_bytes,
         index_bytes=sum(path.stat().st_size for path in settings.index_folder(directory).glob("*.faiss")),
         last_run=store.runs.find_last(),
+        ann=None if snapshot is None or snapshot.ann is None else asdict(Tuning.from_json(snapshot.ann)),
     )

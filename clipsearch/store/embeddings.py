@@ -1,6 +1,6 @@
 """Embeddings of pictures and captions: the truth from which every index is built."""
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from clipsearch.store import tables
@@ -21,13 +21,24 @@ class EmbeddingStore:
                 select(func.count()).select_from(table).where(table.c.model_id == model_id)
             ).scalar_one()
 
+    def last_id(self, kind: Kind) -> int:
+        """The number of the last row, of any model; 0 when there is none."""
+        with self._database.read() as connection:
+            return connection.execute(select(func.max(_TABLES[kind].c.embedding_id))).scalar() or 0
+
     def set_snapshot(self, kind: Kind, snapshot: StoredSnapshot, *, model_id: int) -> None:
         values = {
             "blake3": snapshot.blake3,
             "row_count": snapshot.row_count,
             "generation": snapshot.generation,
             "last_embedding_id": snapshot.last_embedding_id,
+            "ann": snapshot.ann,
         }
         statement = insert(tables.snapshots).values(model_id=model_id, kind=kind, **values)
         with self._database.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["model_id", "kind"], set_=values))
+
+    def set_ann(self, ann: str | None) -> None:
+        """How index files are built from now on: "off", or as FAISS names indexes; None: by their size."""
+        with self._database.write() as connection:
+            connection.execute(update(tables.catalog).values(ann=ann))

@@ -25,14 +25,15 @@ _BY_ID = _MODEL + "WHERE m.model_id = ?"
 
 # A snapshot of another generation holds embeddings that were deleted since.
 _SNAPSHOT = (
-    "SELECT s.blake3, s.row_count, s.generation, s.last_embedding_id FROM snapshots s "
+    "SELECT s.blake3, s.row_count, s.generation, s.last_embedding_id, s.ann FROM snapshots s "
     "JOIN models m ON m.model_id = s.model_id WHERE s.model_id = ? AND s.kind = ? AND s.generation = "
     "CASE s.kind WHEN 'images' THEN m.image_generation ELSE m.caption_generation END"
 )
 
 _ALL_SNAPSHOTS = (
-    "SELECT s.kind, s.blake3, s.row_count, s.generation, s.last_embedding_id, m.model_id, m.name, m.fingerprint, "
-    "m.dim, m.image_generation, m.caption_generation FROM snapshots s JOIN models m ON m.model_id = s.model_id"
+    "SELECT s.kind, s.blake3, s.row_count, s.generation, s.last_embedding_id, s.ann, m.model_id, m.name, "
+    "m.fingerprint, m.dim, m.image_generation, m.caption_generation "
+    "FROM snapshots s JOIN models m ON m.model_id = s.model_id"
 )
 
 # "+ 0" keeps SQLite from the index on model_id, which it would go through whole for each chunk, and for the question
@@ -41,6 +42,7 @@ _ROWS: dict[Kind, str] = {
     "images": "SELECT embedding_id, content_id, embedding FROM image_embeddings ",
     "captions": "SELECT embedding_id, caption_id, embedding FROM caption_embeddings ",
 }
+_SOME = "WHERE model_id + 0 = ? AND embedding_id IN ({})"
 _AFTER = "WHERE model_id + 0 = ? AND embedding_id > ? ORDER BY embedding_id LIMIT ?"
 
 _EMBEDDING = "SELECT embedding FROM image_embeddings WHERE model_id = ? AND content_id = ?"
@@ -105,7 +107,7 @@ class Reader:
 
     def list_snapshots(self) -> list[tuple[Kind, StoredModel, StoredSnapshot]]:
         """All index files that are named, also those whose embeddings were deleted in part since."""
-        return [(row[0], _stored(row[5:]), StoredSnapshot(*row[1:5])) for row in self._rows(_ALL_SNAPSHOTS)]
+        return [(row[0], _stored(row[6:]), StoredSnapshot(*row[1:6])) for row in self._rows(_ALL_SNAPSHOTS)]
 
     def rows_after(
         self, kind: Kind, *, model_id: int, dim: int, embedding_id: int = 0, chunk: int = 20_000
@@ -118,6 +120,26 @@ class Reader:
                 embeddings=from_bytes([row[2] for row in rows], dim),
                 last_embedding_id=embedding_id,
             )
+
+    def some_rows(self, kind: Kind, *, model_id: int, dim: int, embedding_ids: Sequence[int]) -> EmbeddingRows:
+        """The embeddings of these rows; those that are not there are left out."""
+        rows = [
+            row
+            for part in parts(embedding_ids)
+            for row in self._rows(
+                _ROWS[kind] + _SOME.format(",".join("?" * len(part))), model_id, *(int(number) for number in part)
+            )
+        ]
+        return EmbeddingRows(
+            ids=np.array([row[1] for row in rows], dtype=np.int64),
+            embeddings=from_bytes([row[2] for row in rows], dim),
+            last_embedding_id=max((row[0] for row in rows), default=0),
+        )
+
+    def find_ann(self) -> str | None:
+        """How index files are to be built; None: by their size."""
+        rows = self._rows("SELECT ann FROM catalog")
+        return rows[0][0] if rows else None
 
     def paths(self, content_ids: Sequence[int], *, filters: "Sequence[Filter]" = ()) -> dict[int, list[str]]:
         """Absolute paths of the files that have each content, sorted, those that pass the filters first; files that are

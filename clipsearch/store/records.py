@@ -136,9 +136,12 @@ class StoredSnapshot:
         row_count: embeddings in it.
         generation: of the embeddings when it was made.
         last_embedding_id: it holds the rows of SQL up to this one.
+        ann: of one that does not compare with all rows, how it is searched and what that was measured to find, as JSON
+            (`indexes.ivf_index.Tuning`); None: all are compared.
     """
 
     blake3: str
     row_count: int
     generation: int
     last_embedding_id: int
+    ann: str | None = None
