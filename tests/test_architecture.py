@@ -17,8 +17,7 @@ LAYERS = (
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation"},
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"} | {"label_sets"},
-    {"captions", "search", "maintenance", "catalog_parts", "labelling", "diversity", "contact_sheet"}
-    | {"heat_maps"},
+    {"captions", "search", "maintenance", "catalog_parts", "labelling", "diversity", "contact_sheet"} | {"heat_maps"},
     {"heat_pictures"},
     {"indexing", "query_terms"},
     {"answers", "captioning", "naming", "duplicates", "catalog_runs"},

@@ -69,9 +69,14 @@ def check_ann(ann: str) -> str | None:
     return ann
 
 
+# Cells, times the root of the number of rows. Measured on 400,000 rows like those of CLIP: 0.98 of ten texts' neighbours
+# take 4.2 % of 1,024 cells and 1.6 % of 4,096, which take four times as long to make.
+_CELLS = 2.5
+
+
 def usual_nlist(count: int) -> int:
-    """A power of two near the root of the number of rows: as long to find the cells as to look into some."""
-    return int(2 ** round(math.log2(math.sqrt(count)) + 0.5))
+    """For so many rows; a power of two."""
+    return int(2 ** round(math.log2(_CELLS * math.sqrt(count))))
 
 
 def nlist_of(ann: str) -> int | None:

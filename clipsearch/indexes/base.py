@@ -60,7 +60,7 @@ class VectorIndex(Protocol):
         ...
 
     def sample(self, max_rows: int) -> NDArray[np.float32]:
-        """At most so many embeddings (n, dim), evenly spaced in the order they were added; all of them when they are
+        """At most so many embeddings (n, dim), evenly spaced in the order they are kept; all of them when they are
         fewer. The same ones each time."""
         ...
 

@@ -43,16 +43,20 @@ class FaissIndex:
         Raises:
             VectorIndexError: it can't be read as an index.
         """
+        return cls._read(path, faiss.IO_FLAG_MMAP_IFC)
+
+    @classmethod
+    def _read(cls, path: Path, flags: int) -> Self:
         index = cls.__new__(cls)
+        index._is_mapped = bool(flags & faiss.IO_FLAG_MMAP_IFC)
         try:
-            index._faiss = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            index._faiss = faiss.read_index(str(path), flags)
         except RuntimeError:
             # FAISS can't open every path on Windows; Python can.
             try:
                 index._faiss = faiss.deserialize_index(np.fromfile(path, dtype=np.uint8))
             except (RuntimeError, OSError) as error:
                 raise VectorIndexError(f"can't read the index {path}") from error
-        index._is_mapped = True
         return index
 
     def save(self, path: Path) -> None:

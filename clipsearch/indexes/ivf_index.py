@@ -38,17 +38,15 @@ class IvfIndex(FaissIndex):
         self._is_mapped = False
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        index = super().load(path)
-        if not isinstance(index._faiss, faiss.IndexIVF):
-            raise VectorIndexError(f"the index {path} has no cells")
-        return index
+    def load_whole(cls, path: Path) -> Self:
+        """As `load`, but into memory, so that rows can be added."""
+        return cls._read(path, 0)
 
     @classmethod
-    def load_whole(cls, path: Path) -> Self:
-        """Into memory, so that rows can be added."""
-        index = cls.load(path)
-        index._faiss, index._is_mapped = faiss.clone_index(index._faiss), False
+    def _read(cls, path: Path, flags: int) -> Self:
+        index = super()._read(path, flags)
+        if not isinstance(index._faiss, faiss.IndexIVF):
+            raise VectorIndexError(f"the index {path} has no cells")
         return index
 
     def learn(self, rows: NDArray[np.float32]) -> None:
