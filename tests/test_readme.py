@@ -134,6 +134,18 @@ def test_the_session_of_duplicates_is_real(readme, tmp_path, monkeypatch):
         assert without_times((done.stderr + done.stdout).strip()) == without_times(expected), command
 
 
+def test_the_session_of_cells_is_real(readme, tmp_path, monkeypatch):
+    index_samples(tmp_path, monkeypatch)
+    (session,) = [found for found in sessions(readme) if any("--ann" in command for command, _ in found)]
+    for command, expected in session:
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+        # How k-means divides so few pictures is a matter of the last digits.
+        said, written = (
+            re.sub(r"into \d of|\b[01]\.\d{3}", "N", without_times(text)) for text in (done.stdout.strip(), expected)
+        )
+        assert (said, done.stderr) == (written, ""), command
+
+
 def test_the_session_of_eval_is_real(readme, tmp_path, monkeypatch):
     shutil.copytree(sample_data_folder(), tmp_path / "photos")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
