@@ -155,6 +155,27 @@ def decode_image(
         raise _read_error(error, max_megapixels) from error
 
 
+def read_header(
+    source: bytes | str | Path | BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+) -> ImageMetadata:
+    """The metadata that `decode_image` gives, without decoding the pixels; arguments and errors as there. A picture
+    whose pixels are damaged has a header too."""
+    try:
+        with _open_source(source) as file, decoding_settings(max_megapixels):
+            image = _open_image(file)
+            width, height = image.size
+            if width * height / 1e6 > max_megapixels:
+                raise ImageReadError(_too_large(width * height / 1e6, max_megapixels))
+            # Pillow has turned the size of a TIFF already.
+            if image.format != "TIFF" and read_orientation(image) in _SWAPS_SIDES:
+                width, height = height, width
+            return read_metadata(image, width=width, height=height)
+    except ImageReadError:
+        raise
+    except Exception as error:  # decoders raise anything, see above
+        raise _read_error(error, max_megapixels) from error
+
+
 def upright_rgb(image: Image.Image) -> Image.Image:
     """A Pillow image that somebody else opened, brought to what `decode_image` gives: upright, mode "RGB".
 

@@ -15,7 +15,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError, TransientReadError
-from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image
+from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.preprocess import Preprocess, resize_and_crop
 
@@ -83,6 +83,10 @@ class OpenPicture(Protocol):
         """
         ...
 
+    def describe(self) -> ImageMetadata:
+        """What the picture says about itself, instead of `decode`: its pixels are left alone; errors as there."""
+        ...
+
     def shrink(self, side: int) -> "Thumbnail":
         """A thumbnail, instead of `decode`; arguments and errors as in `thumbnails.make_thumbnail`."""
         ...
@@ -115,6 +119,9 @@ class LocalPicture:
             self.source, needed_side=self.spec.resized_side, max_megapixels=self.max_megapixels, turn=self.turn
         )
         return resize_and_crop(decoded.image, self.spec, box=decoded.box), decoded.metadata
+
+    def describe(self) -> ImageMetadata:
+        return read_header(self.source, max_megapixels=self.max_megapixels)
 
     def shrink(self, side: int) -> "Thumbnail":
         from clipsearch.images.thumbnails import shrink

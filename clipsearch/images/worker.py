@@ -6,11 +6,12 @@ It is told paths on stdin and answers on stdout, in frames: a kind (1 byte), a l
                        ◄──    READY
     READ path          ──►    reads and hashes the file
                        ◄──    HASHED size, time, blake3           or FAILED
-    DECODE | SHRINK | SKIP ─► decodes it, or goes on to the next
+    DECODE | SHRINK | DESCRIBE | SKIP ─► decodes it, or goes on to the next
                        ◄──    LARGE                               only if so, then waits
     GO                 ──►
                        ◄──    DECODED metadata, crop              or FAILED
                               SHRUNK width, height, JPEG          after SHRINK
+                              DESCRIBED metadata                  after DESCRIBE
 """
 
 import contextlib
@@ -33,7 +34,7 @@ from clipsearch.images.reading import LocalPicture, open_picture
 from clipsearch.images.thumbnails import Thumbnail
 from clipsearch.preprocess import Preprocess
 
-READY, READ, DECODE, SKIP, GO, HASHED, LARGE, DECODED, FAILED, SHRINK, SHRUNK = range(11)
+READY, READ, DECODE, SKIP, GO, HASHED, LARGE, DECODED, FAILED, SHRINK, SHRUNK, DESCRIBE, DESCRIBED = range(13)
 
 _HEADER = Struct("<BI")
 _METADATA_LENGTH = Struct("<I")
@@ -62,21 +63,29 @@ def read_frame(stream: BinaryIO) -> tuple[int, bytes]:
 
 
 def pack_decoded(crop: NDArray[np.uint8], metadata: ImageMetadata) -> bytes:
-    described = asdict(metadata)
-    if metadata.taken_at is not None:
-        described["taken_at"] = metadata.taken_at.isoformat()
-    text = json.dumps(described).encode("ascii")
+    text = pack_metadata(metadata)
     return _METADATA_LENGTH.pack(len(text)) + text + crop.tobytes()
 
 
 def unpack_decoded(content: bytes, *, height: int, width: int) -> tuple[NDArray[np.uint8], ImageMetadata]:
     """The crop (height, width, 3) and the metadata that `pack_decoded` was given."""
     start = _METADATA_LENGTH.size + _METADATA_LENGTH.unpack_from(content)[0]
-    described: dict[str, Any] = json.loads(content[_METADATA_LENGTH.size : start])
+    crop = np.frombuffer(content, dtype=np.uint8, offset=start).reshape(height, width, 3)
+    return crop, unpack_metadata(content[_METADATA_LENGTH.size : start])
+
+
+def pack_metadata(metadata: ImageMetadata) -> bytes:
+    described = asdict(metadata)
+    if metadata.taken_at is not None:
+        described["taken_at"] = metadata.taken_at.isoformat()
+    return json.dumps(described).encode("ascii")
+
+
+def unpack_metadata(content: bytes) -> ImageMetadata:
+    described: dict[str, Any] = json.loads(content)
     if described["taken_at"] is not None:
         described["taken_at"] = datetime.fromisoformat(described["taken_at"])
-    crop = np.frombuffer(content, dtype=np.uint8, offset=start).reshape(height, width, 3)
-    return crop, ImageMetadata(**described)
+    return ImageMetadata(**described)
 
 
 def pack_thumbnail(thumbnail: Thumbnail) -> bytes:
@@ -125,6 +134,8 @@ def _answer(picture: LocalPicture, requests: BinaryIO, answers: BinaryIO, max_se
     try:
         if wanted == SHRINK:
             answer = SHRUNK, pack_thumbnail(picture.shrink(*SIDE.unpack(content)))
+        elif wanted == DESCRIBE:
+            answer = DESCRIBED, pack_metadata(picture.describe())
         else:
             answer = DECODED, pack_decoded(*picture.decode())
     finally:

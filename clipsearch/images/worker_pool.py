@@ -275,6 +275,9 @@ class _RemotePicture:
     def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
         return worker.unpack_decoded(self._ask(worker.DECODE), height=self._spec.height, width=self._spec.width)
 
+    def describe(self) -> ImageMetadata:
+        return worker.unpack_metadata(self._ask(worker.DESCRIBE))
+
     def shrink(self, side: int) -> Thumbnail:
         return worker.unpack_thumbnail(self._ask(worker.SHRINK, worker.SIDE.pack(side)))
 

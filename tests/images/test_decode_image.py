@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ImageReadError
-from clipsearch.images.decode import _to_rgb, decode_image, upright_rgb
+from clipsearch.images.decode import _to_rgb, decode_image, read_header, upright_rgb
 from tests.images.orientations import TURNED_BACK
 from tests.make_hostile import png_of_zeros
 
@@ -42,6 +42,24 @@ def corners(image: Image.Image) -> list[tuple[int, ...]]:
     width, height = image.size
     places = [(5, 5), (width - 6, 5), (5, height - 6), (width - 6, height - 6)]
     return [tuple(255 * (level > 127) for level in image.getpixel(place)) for place in places]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_header_says_what_the_decoded_picture_says(file_format: str, orientation: int) -> None:
+    decode_image(encoded(four_corners(), "PNG"))  # registers HEIF, so that it can be written
+    exif = Image.Exif()
+    exif.update({0x0112: orientation, 0x010F: "Acme", 0x0132: "2024:05:06 07:08:09"})
+    content = encoded(four_corners(), file_format, exif=exif.tobytes())
+    assert read_header(content) == decode_image(content).metadata
+    assert read_header(content).camera == "Acme"
+
+
+def test_a_header_is_read_within_limits_and_of_pictures_alone() -> None:
+    with pytest.raises(ImageReadError, match="too large"):
+        read_header(png_of_zeros(20_000, 20_000))
+    with pytest.raises(ImageReadError, match="not a picture"):
+        read_header(b"no picture at all")
 
 
 UPRIGHT = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)]

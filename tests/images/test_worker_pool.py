@@ -74,6 +74,13 @@ def squares(folder, *names: str) -> list:
     return [folder / name for name in names]
 
 
+def test_describing_gives_the_metadata_alone(pool):
+    for path in (sample_data_folder() / "food").glob("*.*"):
+        with pool.open_path(str(path)) as picture:
+            described = picture.describe()
+        assert described == reader(None).read(Task(1, path.name, str(path))).metadata
+
+
 def test_the_same_as_in_this_process(pool):
     paths = sorted(path for path in sample_data_folder().rglob("*.*") if path.suffix not in (".md", ".jsonl"))
     assert len(paths) >= 40
