@@ -32,10 +32,12 @@ if TYPE_CHECKING:
         UnknownPictureError,
     )
     from clipsearch.evaluation import Difference, Estimate
+    from clipsearch.exporting import ExportReport
     from clipsearch.grammar import Query, parse_query, words_query
     from clipsearch.heat_maps import HeatMap
     from clipsearch.heat_pictures import draw_heat_map
     from clipsearch.images.remote import fetch_picture
+    from clipsearch.importing import ImportReport
     from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.maintenance.doctor import check_catalog
     from clipsearch.paging import SearchPage
@@ -84,12 +86,14 @@ __all__ = [
     "DuplicateGroup",
     "DuplicatePicture",
     "Estimate",
+    "ExportReport",
     "FetchedPicture",
     "Finding",
     "GarbageReport",
     "HeatMap",
     "ImageMatch",
     "ImageReadError",
+    "ImportReport",
     "IndexMismatchError",
     "IndexReport",
     "InputError",
@@ -136,7 +140,9 @@ _PLACES = {
     "DuplicateGroup": "duplicates",
     "DuplicatePicture": "duplicates",
     "Estimate": "evaluation",
+    "ExportReport": "exporting",
     "HeatMap": "heat_maps",
+    "ImportReport": "importing",
     "LabelQuality": "search_quality",
     "PictureCluster": "clusters",
     "PictureDetails": "browsing",

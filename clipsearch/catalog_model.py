@@ -4,6 +4,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
+from clipsearch import settings
 from clipsearch.errors import ClipSearchNotice, IndexMismatchError, StoreError
 from clipsearch.store import Store, StoredModel
 
@@ -81,6 +82,15 @@ class CatalogModel:
         if current is None:
             models.set_current(row.model_id)
         return row
+
+    def suggest(self, name: str) -> None:
+        """What a new catalog takes when no model was asked for, here or in the environment."""
+        if (
+            self._requested is None
+            and settings.model_name() is None
+            and self._store.reader.find_current_model() is None
+        ):
+            self._requested = name
 
     def encode_text(self, text: str) -> "NDArray[np.float32]":
         """A query's embedding (dim,), unit-norm; the model is not loaded for one that was asked for before.

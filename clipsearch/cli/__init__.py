@@ -18,6 +18,7 @@ from clipsearch.cli import (
     clusters,
     demo,
     duplicates,
+    embeddings,
     evaluate,
     explain,
     indexing,
@@ -70,6 +71,8 @@ app.command("status")(status.status)
 app.add_typer(models.app, name="model")
 app.command("serve")(serving.serve)
 app.command("mcp")(serving.mcp)
+app.command("export")(embeddings.export)
+app.command("import-embeddings")(embeddings.import_embeddings)
 app.command("gc")(care.gc)
 app.command("backup")(care.backup)
 app.command("restore")(care.restore)

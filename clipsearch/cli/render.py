@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.texts import is_url
-from clipsearch.types import CaptionHit, ImageMatch, IndexReport, SearchHit
+from clipsearch.types import CaptionHit, ImageMatch, IndexReport, SearchHit, SkippedFile
 
 # Reasons printed for people; JSON has them all.
 _MAX_REASONS = 20
@@ -101,15 +101,19 @@ def print_report(report: IndexReport) -> None:
     ]
     rate = f", {report.embedded / report.seconds:.0f} a second" if report.embedded > 1 else ""
     out(f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{rate}")
-    for skipped in report.skipped[:_MAX_REASONS]:
-        out(f"  skipped {shown_path(skipped.path)}: {printable(skipped.reason)}")
-    if len(report.skipped) > _MAX_REASONS:
-        out(f"  … and {len(report.skipped) - _MAX_REASONS:,} more: --json lists them all")
+    print_skipped(report.skipped)
     if report.unsupported:
         kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in report.unsupported.items())
         out(f"  not read, kinds of picture that are not supported: {kinds}")
     if report.interrupted:
         note("what was done is kept, the next run goes on from there")
+
+
+def print_skipped(files: Sequence[SkippedFile]) -> None:
+    for skipped in files[:_MAX_REASONS]:
+        out(f"  skipped {shown_path(skipped.path)}: {printable(skipped.reason)}")
+    if len(files) > _MAX_REASONS:
+        out(f"  … and {len(files) - _MAX_REASONS:,} more: --json lists them all")
 
 
 def hits_json(query: str, model: str, hits: Sequence[SearchHit]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clipsearch.store.captions import CaptionStore
     from clipsearch.store.database import Database
     from clipsearch.store.embeddings import EmbeddingStore
+    from clipsearch.store.exports import ExportReader
     from clipsearch.store.garbage import GarbageStore
     from clipsearch.store.labels import LabelStore
     from clipsearch.store.models import ModelStore
@@ -76,6 +77,12 @@ class Store:
         from clipsearch.store.lock import writer_lock
 
         return writer_lock(self._path.parent, wait=wait)
+
+    def exporting(self, *, model_id: int, dim: int) -> "AbstractContextManager[ExportReader]":
+        """All that is stored as of one moment; see `exports.open_export` for the errors."""
+        from clipsearch.store.exports import open_export
+
+        return open_export(self._path, model_id=model_id, dim=dim)
 
     @cached_property
     def _database(self) -> "Database":

@@ -69,6 +69,16 @@ class CaptionStore:
                 found.update({row[0]: row[1] for row in rows})
         return found
 
+    def find_ids(self, texts: Sequence[str]) -> dict[str, int]:
+        """Ids by text; texts that are not stored are left out."""
+        caption = tables.captions
+        found: dict[str, int] = {}
+        with self._database.read() as connection:
+            for part in parts(texts):
+                rows = connection.execute(select(caption.c.text, caption.c.caption_id).where(caption.c.text.in_(part)))
+                found.update({row[0]: row[1] for row in rows})
+        return found
+
     def list_all(self) -> list[str]:
         """All texts in the order they were added."""
         with self._database.read() as connection:

@@ -89,6 +89,22 @@ class PictureStore:
             )
             return found.first() is not None
 
+    def with_embedding(self, blake3s: Sequence[bytes], *, model_id: int) -> set[bytes]:
+        """Those of the contents that are stored with an embedding of the model."""
+        content, embedding = tables.contents, tables.image_embeddings
+        found: set[bytes] = set()
+        with self._database.read() as connection:
+            for part in parts(blake3s):
+                joined = content.join(embedding, embedding.c.content_id == content.c.content_id)
+                found.update(
+                    connection.execute(
+                        select(content.c.blake3)
+                        .select_from(joined)
+                        .where(content.c.blake3.in_(part), embedding.c.model_id == model_id)
+                    ).scalars()
+                )
+        return found
+
     def contents_without_embedding(self, *, model_id: int, with_removed: bool = False) -> set[int]:
         """Contents that have a file and that the model has not embedded yet. `with_removed`: the file may be gone."""
         file, embedding = tables.files, tables.image_embeddings

@@ -1,0 +1,57 @@
+"""Where the pictures of an import lie."""
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from clipsearch.store.roots import RootStore, is_shown_below
+
+
+def present_paths(paths: Sequence[str], folder: str | None) -> list[str]:
+    """Absolute paths of those that are there. Relative ones are below `folder` or nowhere."""
+    found = []
+    for path in paths:
+        place = path
+        if not os.path.isabs(path):  # noqa: PTH117
+            below = os.path.normpath(path)
+            if folder is None or below.startswith(os.pardir):
+                continue
+            place = os.path.join(folder, below)  # noqa: PTH118
+        if os.path.isfile(place):  # noqa: PTH113 (False for a name with a NUL)
+            found.append(place)
+    return found
+
+
+class IndexedFolders:
+    """Where in the indexed folders files lie."""
+
+    def __init__(self, roots: RootStore, folders: Sequence[str]) -> None:
+        """`folders`: absolute; each is indexed from the first file on that lies below it."""
+        self._roots = roots
+        self._known = roots.list_all()
+        self._wanted = [os.path.realpath(folder) for folder in folders if os.path.isabs(folder)]  # noqa: PTH117
+        self._real_folder = lru_cache(10_000)(os.path.realpath)
+
+    def add_for(self, paths: Iterable[str]) -> None:
+        """Has the folders indexed that these files lie below. Roots may change their numbers."""
+        for path in paths:
+            if self.find(path) is None:
+                real = self._real(path)
+                holder = next((folder for folder in self._wanted if is_shown_below(real, folder)), None)
+                if holder is not None:
+                    self._roots.add(holder)
+                    self._known = self._roots.list_all()
+
+    def find(self, path: str) -> tuple[int, str] | None:
+        """(root_id, relative path) of an absolute path; None where it lies in no indexed folder, or hidden in one."""
+        real = self._real(path)
+        holders = [scope for scope in self._known if is_shown_below(real, scope.root)]
+        if not holders:
+            return None
+        root = max(holders, key=lambda scope: len(scope.root))
+        return root.root_id, os.path.relpath(real, root.root).replace(os.sep, "/")
+
+    def _real(self, path: str) -> str:
+        """As `index` would call it: a link keeps its own name, what leads to it does not."""
+        folder, name = os.path.split(path)
+        return os.path.join(self._real_folder(folder), name)  # noqa: PTH118

@@ -1,0 +1,131 @@
+"""All pictures with their embeddings as of one moment, a page at a time, in plain SQL."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from clipsearch.errors import StoreError
+from clipsearch.store.connection import open_sqlite
+from clipsearch.store.records import ContentDetails
+
+_PAGE_ROWS = 10_000
+
+_WITH_FILE = (
+    "FROM image_embeddings e JOIN contents c ON c.content_id = e.content_id WHERE e.model_id = ? AND EXISTS "
+    "(SELECT 1 FROM files f WHERE f.content_id = e.content_id AND f.removed_at IS NULL) "
+)
+_COUNT = f"SELECT count(*) {_WITH_FILE}"
+_PAGE = (
+    "SELECT c.content_id, c.blake3, c.size_bytes, c.width, c.height, c.format, c.taken_at, c.camera, c.latitude, "
+    f"c.longitude, c.added_at, e.embedding {_WITH_FILE} AND e.content_id > ? ORDER BY e.content_id LIMIT ?"
+)
+_PATHS = (
+    "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
+    "WHERE f.removed_at IS NULL AND f.content_id BETWEEN ? AND ? ORDER BY f.content_id"
+)
+_COUNT_CAPTIONS = "SELECT count(*) FROM caption_embeddings WHERE model_id = ?"
+_CAPTIONS = (
+    "SELECT e.caption_id, c.text, e.embedding FROM caption_embeddings e JOIN captions c ON c.caption_id = e.caption_id "
+    "WHERE e.model_id = ? AND e.caption_id > ? ORDER BY e.caption_id LIMIT ?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedPicture:
+    """A picture that has a file: what is known of it, its absolute paths, sorted, and its embedding as SQL keeps it,
+    see `vectors.to_bytes`."""
+
+    details: ContentDetails
+    paths: tuple[str, ...]
+    embedding: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedCaption:
+    """A caption, with its embedding as `ExportedPicture` has it."""
+
+    caption_id: int
+    text: str
+    embedding: bytes
+
+
+class ExportReader:
+    """One read transaction: whatever others write meanwhile, counts and rows fit together."""
+
+    def __init__(self, connection: sqlite3.Connection, *, model_id: int, dim: int) -> None:
+        self._connection = connection
+        self._model_id = model_id
+        self._dim = dim
+
+    def count_pictures(self) -> int:
+        return self._count(_COUNT)
+
+    def count_captions(self) -> int:
+        return self._count(_COUNT_CAPTIONS)
+
+    def pictures(self) -> Iterator[list[ExportedPicture]]:
+        """Pages of those with an embedding of the model and a file, by their number."""
+        last = 0
+        while rows := self._rows(_PAGE, self._model_id, last, _PAGE_ROWS):
+            first, last = rows[0][0], rows[-1][0]
+            files = groupby(self._rows(_PATHS, first, last), key=lambda row: row[0])
+            paths = {content_id: tuple(sorted(map(_path, its))) for content_id, its in files}
+            yield [
+                ExportedPicture(_details(row[:-1]), paths[row[0]], self._checked(row[-1], f"picture {row[0]}"))
+                for row in rows
+            ]
+
+    def captions(self) -> Iterator[list[ExportedCaption]]:
+        """Pages of those with an embedding of the model, by their number."""
+        last = 0
+        while rows := self._rows(_CAPTIONS, self._model_id, last, _PAGE_ROWS):
+            last = rows[-1][0]
+            yield [ExportedCaption(row[0], row[1], self._checked(row[2], f"caption {row[0]}")) for row in rows]
+
+    def _checked(self, embedding: bytes, what: str) -> bytes:
+        if len(embedding) != 2 * self._dim:
+            raise StoreError(f"the embedding of {what} is damaged: 'clipsearch doctor --fix' mends it")
+        return embedding
+
+    def _count(self, statement: str) -> int:
+        count: int = self._rows(statement, self._model_id)[0][0]
+        return count
+
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"the catalog failed: {error}") from error
+
+
+@contextmanager
+def open_export(path: Path, *, model_id: int, dim: int) -> Iterator[ExportReader]:
+    """`path`: of the SQLite file.
+
+    Raises:
+        StoreError: it can't be read.
+    """
+    try:
+        connection = open_sqlite(path)
+        connection.execute("BEGIN")
+    except sqlite3.Error as error:
+        raise StoreError(f"the catalog {path} failed: {error}") from error
+    with closing(connection):
+        yield ExportReader(connection, model_id=model_id, dim=dim)
+
+
+def _path(row: tuple[int, bytes, bytes]) -> str:
+    return os.path.join(os.fsdecode(row[1]), os.fsdecode(row[2]))  # noqa: PTH118
+
+
+def _details(row: tuple[Any, ...]) -> ContentDetails:
+    content_id, *others, taken_at, camera, latitude, longitude, added_at = row
+    dates = [None if text is None else datetime.fromisoformat(text) for text in (taken_at, added_at)]
+    values: list[Any] = [*others, dates[0], camera, latitude, longitude, dates[1]]
+    return ContentDetails(content_id, *values)
