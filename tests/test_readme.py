@@ -146,6 +146,15 @@ def test_the_session_of_cells_is_real(readme, tmp_path, monkeypatch):
         assert (said, done.stderr) == (written, ""), command
 
 
+def test_the_session_of_embeddings_in_files_is_real(readme, tmp_path, monkeypatch):
+    index_samples(tmp_path, monkeypatch)
+    (session,) = [found for found in sessions(readme) if any("clipsearch export" in command for command, _ in found)]
+    assert len(session) == 4
+    for command, expected in session:
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert without_names((done.stderr + done.stdout).strip()) == without_names(expected), command
+
+
 def test_the_session_of_eval_is_real(readme, tmp_path, monkeypatch):
     shutil.copytree(sample_data_folder(), tmp_path / "photos")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
@@ -188,7 +197,7 @@ def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
     words = (
         "index|query|caption|classify|explain|label|dupes|cluster|serve|mcp|status|demo|bench|eval|gc|backup|restore"
     )
-    words += "|doctor"
+    words += "|doctor|export|import-embeddings"
     named = set(re.findall(rf"clipsearch ({words})\b", readme))
     named |= set(re.findall(r"clipsearch ((?:captions|labels|model) \w+)", readme))
     from clipsearch.cli import app

@@ -14,9 +14,9 @@ from clipsearch.images.reading import OpenPath
 CHECKED_PICTURES = 32
 
 MIN_MEDIAN_COSINE = 0.99
-"""Of a picture's embedding to the one made here. Another decoder, another way to resize and another arithmetic move it
-by less, see `tools`; embeddings of another model have nothing to do with it. The median: some pictures may have been
-changed since."""
+"""Of a picture's embedding to the one made here. With the starter on the sample pictures another filter for resizing
+gives 0.993 and more, a JPEG of quality 90 in between 0.998, float16 1.000; another crop 0.98, the most similar of other
+pictures 0.6. Another model has nothing to do with it. The median: some pictures may have been changed since."""
 
 
 @dataclass(frozen=True, slots=True)
