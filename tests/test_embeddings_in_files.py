@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import Catalog, IndexMismatchError, InputError, MissingExtraError, StoreError
+from clipsearch import Catalog, IndexMismatchError, InputError, MissingExtraError, StoreError, check_catalog
 from clipsearch.embedding_files import description
 from tests.fakes import COLOURS
 
@@ -226,6 +226,21 @@ class TestRoundTrip:
             later = other.index(tmp_path / "moved")
             assert (later.embedded, later.reused) == (0, 5)
             assert len(found(other, "red")) == 4
+
+    def test_pictures_without_a_file_hide_none_that_has_one(self, tmp_path, photos):
+        paint(tmp_path / "many", **{name: (255, 1, row) for row, name in enumerate(some_colours(200))})
+        with open_catalog(tmp_path / "c") as catalog:
+            catalog.index(tmp_path / "many")
+            catalog.export(tmp_path / "out")
+        (tmp_path / "many").rename(tmp_path / "moved")
+        with open_catalog(tmp_path / "other") as other:
+            other.index(photos)
+            assert other.import_embeddings(tmp_path / "out").without_file == 200
+            assert len(other.search("red", top_k=4)) == 4
+            assert check_catalog(tmp_path / "other", full=True).is_sound
+            # Nothing tells them from pictures whose files are gone.
+            assert other.collect_garbage().pictures == 200
+            assert other.index(tmp_path / "moved").embedded == 200
 
     def test_a_file_that_has_changed_is_not_taken_for_its_picture(self, catalog, tmp_path, photos):
         catalog.export(tmp_path / "out")

@@ -14,7 +14,7 @@ def present_paths(paths: Sequence[str], folder: str | None) -> list[str]:
         place = path
         if not os.path.isabs(path):  # noqa: PTH117
             below = os.path.normpath(path)
-            if folder is None or below.startswith(os.pardir):
+            if folder is None or below == os.pardir or below.startswith(os.pardir + os.sep):
                 continue
             place = os.path.join(folder, below)  # noqa: PTH118
         if os.path.isfile(place):  # noqa: PTH113 (False for a name with a NUL)
