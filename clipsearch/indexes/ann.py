@@ -69,7 +69,7 @@ def check_ann(ann: str) -> str | None:
     return ann
 
 
-# Cells, times the root of the number of rows. Measured on 400,000 rows like those of CLIP: 0.98 of ten texts' neighbours
+# Cells, times the root of the number of rows. Measured on 400,000 rows like those of CLIP: 0.98 of texts' neighbours
 # take 4.2 % of 1,024 cells and 1.6 % of 4,096, which take four times as long to make.
 _CELLS = 2.5
 
