@@ -21,6 +21,9 @@ from clipsearch.indexes.faiss_index import NO_SCORE, THREADS, FaissIndex
 # The ten first: what `recall` counts.
 _RECALL_AT = 10
 
+# What one thread compares in some 20 ms.
+_MANY_ROWS = 200_000
+
 # k-means learns from so many rows a cell; more change little. Source: FAISS's wiki, "Guidelines to choose an index"
 # (30 to 256).
 ROWS_TO_LEARN = 40
@@ -112,9 +115,11 @@ class IvfIndex(FaissIndex):
     def _search_cells(
         self, queries: NDArray[np.float32], top_k: int, selector: Any, nprobe: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        # A single query by all threads, cell by cell; several each by one.
+        # Several queries each by one thread; a single one cell by cell, by one thread unless it has much to compare:
+        # where others want the cores, threads that wait for each other take the longest (p95 of 1 ms: 32 ms).
         self._faiss.parallel_mode = 1 if len(queries) == 1 else 0
-        faiss.omp_set_num_threads(THREADS)
+        is_short = len(queries) == 1 and nprobe * self.count < _MANY_ROWS * self.nlist
+        faiss.omp_set_num_threads(1 if is_short else THREADS)
         parameters: Any = faiss.SearchParametersIVF  # FAISS's Python takes more than its stubs say
         params = parameters(nprobe=nprobe, sel=selector)
         found: tuple[NDArray[np.float32], NDArray[np.int64]] = self._faiss.search(queries, top_k, params=params)
@@ -131,8 +136,8 @@ class IvfIndex(FaissIndex):
         trained_rows: int,
         target: float = TARGET_RECALL,
     ) -> Tuning:
-        """Chooses `nprobe`: the fewest cells with which a half of the queries of each kind find the `target`, and then
-        as many more as the other half needs, which is what is reported.
+        """Chooses `nprobe`: the fewest cells with which a half of the queries of each kind find the `target` and a
+        standard error more, and then as many more as the other half needs, which is what is reported.
 
         Args:
             texts: (n, dim) unit-norm; texts lie apart from pictures, and need more cells.
@@ -148,11 +153,12 @@ class IvfIndex(FaissIndex):
                     _recall(self._neighbours(queries[half::2], own[half::2], nprobe), neighbours[half::2])
                     for (queries, own), neighbours in zip(kinds, right, strict=True)
                 ]
-                if min(recalls) >= target or nprobe >= self.nlist:
+                # Of some hundred queries: as many again might find a little less.
+                if min(recall - error for recall, error in recalls) >= target or nprobe >= self.nlist:
                     break
                 nprobe = min(self.nlist, math.ceil(nprobe * 1.25))
         self.nprobe = nprobe
-        return Tuning(self.nlist, nprobe, trained_rows, *recalls)
+        return Tuning(self.nlist, nprobe, trained_rows, *(recall for recall, _ in recalls))
 
     def _neighbours(self, queries: NDArray[np.float32], own: NDArray[np.int64], nprobe: int) -> list[set[int]]:
         """The ids of the ten nearest of each query but its own."""
@@ -165,10 +171,12 @@ class IvfIndex(FaissIndex):
         return [set(row[:_RECALL_AT]) for row in rows]
 
 
-def _recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> float:
-    """The part of the right ones that was found; 1.0 where there is none."""
-    wanted = sum(map(len, right))
-    return sum(len(some & those) for some, those in zip(found, right, strict=True)) / wanted if wanted else 1.0
+def _recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> tuple[float, float]:
+    """The part of the right ones that was found, and the standard error of that; 1.0 where there is none."""
+    shares = [len(some & those) / len(those) for some, those in zip(found, right, strict=True) if those]
+    if not shares:
+        return 1.0, 0.0
+    return float(np.mean(shares)), float(np.std(shares) / math.sqrt(len(shares)))
 
 
 def load_index(path: Path, *, ann: str | None) -> FaissIndex:
