@@ -23,6 +23,7 @@ from clipsearch.cli import (
     indexing,
     labels,
     models,
+    reindex,
     searching,
     serving,
     status,
@@ -57,6 +58,7 @@ def _options(
 
 
 app.command("index")(indexing.index)
+app.command("reindex")(reindex.reindex)
 app.command("query")(searching.query)
 app.command("caption")(captions.caption)
 app.command("classify")(captions.classify)

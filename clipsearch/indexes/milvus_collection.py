@@ -106,7 +106,7 @@ class MilvusCollection:
     # ------------------------------------------------------------------ the collection
 
     def find(self) -> bool:
-        """Whether the collection is there.
+        """Whether the collection is there, and ready.
 
         Raises:
             IndexMismatchError: there is one of something else.
@@ -117,6 +117,8 @@ class MilvusCollection:
         dims = [each["params"].get("dim") for each in described["fields"] if each["name"] == "embedding"]
         if [int(dim) for dim in dims if dim is not None] != [self.dim]:
             raise IndexMismatchError(f"the collection {self.name} at {self._address.server} was not made by clipsearch")
+        if "embedding" not in self._call("list_indexes"):  # whoever made it was interrupted
+            return False
         self._call("load_collection", timeout=_LOAD_S)
         owner = self._find_note(_OWNER)
         # Without one, whoever made it was interrupted before a row was in it.
@@ -136,7 +138,20 @@ class MilvusCollection:
         """Finds the collection, or makes it, with an index for about so many rows; errors as in `find`."""
         if self.find():
             return
+        if not self._call("has_collection"):
+            self._create()
         index_type = self._address.index_type or ("FLAT" if expected_rows <= _MAX_FLAT_ROWS else "HNSW")
+        build = _BUILD.get(index_type, {}) | self._address.build_params
+        indexes = self._client.prepare_index_params()
+        indexes.add_index("id", index_name="id", index_type="INVERTED")
+        # The metric is named: Milvus's default is another one.
+        indexes.add_index("embedding", index_name="embedding", index_type=index_type, metric_type="IP", params=build)
+        # Nothing is in it that would have to be waited for.
+        self._call("create_index", index_params=indexes, sync=False)
+        if not self.find():
+            raise VectorIndexError(f"the collection {self.name} at {self._address.server} went away while it was made")
+
+    def _create(self) -> None:
         kinds = self._milvus.DataType
         schema = self._client.create_schema(auto_id=False, enable_dynamic_field=True)
         # Ids are unique in a partition only, keys in all: in what partitions an upsert or a deletion of the same key
@@ -144,18 +159,8 @@ class MilvusCollection:
         schema.add_field("key", kinds.VARCHAR, is_primary=True, max_length=128)
         schema.add_field("id", kinds.INT64)
         schema.add_field("embedding", kinds.FLOAT_VECTOR, dim=self.dim)
-        indexes = self._client.prepare_index_params()
-        build = _BUILD.get(index_type, {}) | self._address.build_params
-        # The metric is named: Milvus's default is another one.
-        indexes.add_index("embedding", index_name="embedding", index_type=index_type, metric_type="IP", params=build)
-        indexes.add_index("id", index_name="id", index_type="INVERTED")
         # One shard: rows are seen in the order they were written.
-        self._call(
-            "create_collection", schema=schema, index_params=indexes, num_shards=1, consistency_level="Strong",
-            timeout=_LOAD_S,
-        )  # fmt: skip
-        if not self.find():
-            raise VectorIndexError(f"the collection {self.name} at {self._address.server} went away while it was made")
+        self._call("create_collection", schema=schema, num_shards=1, consistency_level="Strong")
 
     def drop(self) -> None:
         """Deletes the collection where it is there; errors as in `find`."""
@@ -239,9 +244,7 @@ class MilvusCollection:
         ]  # fmt: skip
         return np.sort(np.array(found, dtype=np.int64))
 
-    def rows(
-        self, partition: str, ids: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    def rows(self, partition: str, ids: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """(ids, embeddings (n, dim)) in parts, sorted by id; ids that are not there are left out."""
         for part in _parts(np.unique(ids), _PART):
             keys = ", ".join(f'"{partition}/{each}"' for each in part.tolist())

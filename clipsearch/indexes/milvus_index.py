@@ -1,6 +1,7 @@
 """The rows of a model and kind on a Milvus server."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,13 +128,13 @@ class MilvusIndex:
                 f"the index takes rows of {self.dim} numbers, got {len(ids)} ids and embeddings {embeddings.shape}"
             )
 
-    def _fetch(self, ids: NDArray[np.int64], dtype: type = np.float32) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        parts = list(
-            (there, rows.astype(dtype, copy=False)) for there, rows in self._collection.rows(self._partition, ids)
-        )
-        if not parts:
-            return np.empty(0, np.int64), np.empty((0, self.dim), dtype)
-        return np.concatenate([there for there, _ in parts]), np.concatenate([rows for _, rows in parts])
+    def _fetch(self, ids: NDArray[np.int64], dtype: type = np.float32) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        found: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        rows: list[NDArray[Any]] = [np.empty((0, self.dim), dtype)]
+        for part_ids, part_rows in self._collection.rows(self._partition, ids):
+            found.append(part_ids)
+            rows.append(part_rows.astype(dtype, copy=False))
+        return np.concatenate(found), np.concatenate(rows)
 
     def _nearest(
         self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | None = None

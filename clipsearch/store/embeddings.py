@@ -1,6 +1,6 @@
 """Embeddings of pictures and captions: the truth from which every index is built."""
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from clipsearch.store import tables
@@ -31,3 +31,8 @@ class EmbeddingStore:
         statement = insert(tables.snapshots).values(model_id=model_id, kind=kind, **values)
         with self._database.write() as connection:
             connection.execute(statement.on_conflict_do_update(index_elements=["model_id", "kind"], set_=values))
+
+    def set_index_url(self, url: str | None) -> None:
+        """The server that has the catalog's index from now on; None for files."""
+        with self._database.write() as connection:
+            connection.execute(update(tables.catalog).values(index_url=url))

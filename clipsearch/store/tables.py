@@ -56,8 +56,8 @@ class PathBytes(TypeDecorator[str]):
         return None if value is None else os.fsdecode(value)
 
 
-# One row. `uuid` names this catalog to files derived from it; `ann` is how its index files are built ("off", or as FAISS
-# names indexes; nothing: by their size), `index_url` the server that has its index instead of files.
+# One row. `uuid` names this catalog to files derived from it; `ann` is how its index files are built ("off", or as
+# FAISS names indexes; nothing: by their size), `index_url` the server that has its index instead of files.
 catalog = Table(
     "catalog",
     metadata,
