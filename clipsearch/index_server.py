@@ -11,6 +11,9 @@ from clipsearch.indexes.milvus_collection import MilvusCollection
 from clipsearch.indexes.milvus_index import MilvusIndex
 from clipsearch.store import KINDS, Kind, Store, StoredModel
 
+# Fewer are searched fast enough wherever they lie, and each sealing makes a segment.
+_MANY_ROWS = 5_000
+
 # One writer at a time: a cluster takes several, milvus-lite is not safe with them.
 _SENDING = threading.Lock()
 
@@ -130,7 +133,7 @@ class ServerIndex:
                 collection.make_partition(partition)
         count = int(progress["row_count"]) if progress is not None else 0
         last = int(progress["last_embedding_id"]) if progress is not None else 0
-        is_noted = progress is not None
+        is_noted, before = progress is not None, count
         for rows in self._store.reader.rows_after(
             self._kind, model_id=self._model_id, dim=model.dim, embedding_id=last
         ):
@@ -142,6 +145,9 @@ class ServerIndex:
         if not is_noted:
             with _SENDING:
                 collection.write_progress(partition, last_embedding_id=last, row_count=count)
+        if count - before >= _MANY_ROWS:
+            with _SENDING:
+                collection.seal()
         return count
 
 

@@ -176,7 +176,7 @@ def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
     words = (
         "index|query|caption|classify|explain|label|dupes|cluster|serve|mcp|status|demo|bench|eval|gc|backup|restore"
     )
-    words += "|doctor"
+    words += "|doctor|reindex"
     named = set(re.findall(rf"clipsearch ({words})\b", readme))
     named |= set(re.findall(r"clipsearch ((?:captions|labels|model) \w+)", readme))
     from clipsearch.cli import app

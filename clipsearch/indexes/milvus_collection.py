@@ -165,7 +165,7 @@ class MilvusCollection:
     def drop(self) -> None:
         """Deletes the collection where it is there; errors as in `find`."""
         if self.find():
-            self._call("drop_collection")
+            self._call("drop_collection", timeout=_LOAD_S)
 
     # ------------------------------------------------------------------ partitions
 
@@ -209,6 +209,12 @@ class MilvusCollection:
                 for each, row in zip(part, embeddings[start : start + step], strict=True)
             ]
             self._call("upsert", data=rows, partition_name=partition)
+
+    def seal(self) -> None:
+        """After many rows were sent: only what is sealed gets its index. The server does so by itself, but later:
+        50,000 rows that lie in milvus-lite's memory take seconds to search, sealed ones a tenth of one."""
+        self._call("flush", timeout=_LOAD_S)
+        self._call("load_collection", timeout=_LOAD_S)
 
     def delete(self, partition: str, ids: NDArray[np.int64]) -> None:
         for part in _parts(ids, _PART):
@@ -321,6 +327,8 @@ class MilvusCollection:
                 raise
             if self._is_unreachable(error):
                 failed = f"can't reach Milvus at {self._address.server}; {_HOW}"
+            elif "DEADLINE_EXCEEDED" in str(error):
+                failed = f"Milvus at {self._address.server} does not answer in time: {failed}; see what it is busy with"
             else:
                 said = getattr(error, "message", "") or first_line(error)
                 failed = f"Milvus at {self._address.server}: {failed}: {first_line(Exception(said))}"
@@ -335,10 +343,10 @@ class MilvusCollection:
     def _is_unreachable(self, error: Exception) -> bool:
         import grpc
 
-        codes = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
         code = error.code() if isinstance(error, grpc.RpcError) and hasattr(error, "code") else None
         said = str(error)
-        return code in codes or any(part in said for part in ("Fail connecting", "connection first", "UNAVAILABLE"))
+        lost = ("Fail connecting", "connection first", "UNAVAILABLE")
+        return code == grpc.StatusCode.UNAVAILABLE or any(part in said for part in lost)
 
 
 def _note_key(about: str) -> str:
