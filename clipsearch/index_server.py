@@ -5,7 +5,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsearch.errors import ClipSearchError, ClipSearchNotice, IndexMismatchError, VectorIndexError
+from clipsearch.errors import ClipSearchError, ClipSearchNotice, IndexMismatchError, MissingExtraError, VectorIndexError
 from clipsearch.indexes.milvus_address import parse_index_url
 from clipsearch.indexes.milvus_collection import MilvusCollection
 from clipsearch.indexes.milvus_index import MilvusIndex
@@ -195,7 +195,7 @@ def refresh_or_notice(store: Store, folder: Path, *kinds: Kind) -> None:
     """As `refresh_index`, for what is done with when the server is not there: the next query sees to the rest."""
     try:
         refresh_index(store, folder, *kinds)
-    except VectorIndexError as error:
+    except (VectorIndexError, MissingExtraError) as error:
         warnings.warn(str(error), ClipSearchNotice, stacklevel=3)
 
 
