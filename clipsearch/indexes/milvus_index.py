@@ -84,8 +84,8 @@ class MilvusIndex:
         Up to 16,384 ids to search among go to the server as a filter. Of more, the 4,096 nearest of all rows are looked
         through first; where that does not give `top_k` of them, the filter goes in parts, and the answers are merged.
         An approximate index can't be filtered exactly: there the rows of up to 16,384 ids are fetched and compared
-        here, four bytes a dimension each, and those of more when looking through, which is as good as the index, did not
-        give enough.
+        here, four bytes a dimension each, and those of more when looking through, which is as good as the index, has
+        not given enough.
 
         The server gives 16,384 hits at most: for more, the search goes through all ids in such parts.
         """

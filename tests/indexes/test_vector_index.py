@@ -77,10 +77,9 @@ def on_milvus(milvus_url) -> Iterator[Callable[[NDArray[np.int64], Rows], Milvus
     params=[in_memory, half_mapped, only_tail, "on_milvus"], ids=lambda make: getattr(make, "__name__", make)
 )
 def make(request, tmp_path) -> Callable[[NDArray[np.int64], Rows], VectorIndex]:
-    if request.param == "on_milvus":
-        return request.getfixturevalue("on_milvus")
-    made = {"in_memory": in_memory, "half_mapped": half_mapped, "only_tail": only_tail}[request.param]
-    return lambda ids, rows: made(tmp_path, ids, rows)
+    if isinstance(request.param, str):
+        return request.getfixturevalue(request.param)
+    return lambda ids, rows: request.param(tmp_path, ids, rows)
 
 
 def test_search_equals_brute_force_on_10000_rows(make):
