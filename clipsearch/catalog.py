@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from clipsearch import settings
 from clipsearch.catalog_browsing import BrowsingCatalog
 from clipsearch.catalog_embeddings import EmbeddingCatalog
+from clipsearch.catalog_index import IndexingCatalog
 from clipsearch.catalog_labels import LabellingCatalog
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.catalog_parts import CatalogParts
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from clipsearch.query_pictures import PictureSource
 
 
-class Catalog(BrowsingCatalog, EmbeddingCatalog, LabellingCatalog):
+class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatalog):
     """Pictures and captions that can be searched.
 
     >>> with Catalog.open("photos.catalog", create=True) as catalog:

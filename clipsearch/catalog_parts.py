@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from clipsearch.images.thumbnail_cache import ThumbnailCache
     from clipsearch.images.worker_pool import WorkerPool
     from clipsearch.index_files import CatalogIndex
-    from clipsearch.indexes.snapshot import SnapshotIndex
+    from clipsearch.index_server import ServerIndex
+    from clipsearch.indexes.base import VectorIndex
     from clipsearch.relevance import Background
 
 # What an index is tuned on: of the user's own captions so many, of the names of things every fourth.
@@ -36,7 +37,7 @@ class CatalogParts:
         self.directory = directory
         self.store = store
         self.model = model
-        self._indexes: dict[Kind, CatalogIndex] = {}
+        self._indexes: dict[Kind, CatalogIndex | ServerIndex] = {}
         self._background: Background | None = None
         self._workers: WorkerPool | None = None
         self._lock, self._learning = threading.Lock(), threading.Lock()
@@ -53,19 +54,30 @@ class CatalogParts:
         """Whether `index` of this kind returns at once."""
         return kind in self._indexes
 
-    def index(self, kind: Kind) -> "SnapshotIndex":
-        """The index as of now, what other processes have added included."""
-        from clipsearch.index_files import CatalogIndex
+    def index(self, kind: Kind) -> "VectorIndex":
+        """The index as of now, what other processes have added included.
 
+        Raises:
+            VectorIndexError: it is on a server that can't be reached.
+        """
         model_id = self.model.row.model_id
         with self._lock:
             index = self._indexes.get(kind)
             if index is None:
-                folder = settings.index_folder(self.directory)
-                index = self._indexes[kind] = CatalogIndex(kind, store=self.store, model_id=model_id, folder=folder)
+                index = self._indexes[kind] = self._open_index(kind, model_id)
         return index.get()
 
-    def background(self, index: "SnapshotIndex") -> "Background":
+    def _open_index(self, kind: Kind, model_id: int) -> "CatalogIndex | ServerIndex":
+        url = self.store.reader.find_index_url()
+        if url is not None:
+            from clipsearch.index_server import ServerIndex
+
+            return ServerIndex(kind, store=self.store, model_id=model_id, url=url)
+        from clipsearch.index_files import CatalogIndex
+
+        return CatalogIndex(kind, store=self.store, model_id=model_id, folder=settings.index_folder(self.directory))
+
+    def background(self, index: "VectorIndex") -> "Background":
         """What scores over the pictures' index are held against; learnt anew when that has grown or shrunk."""
         from clipsearch.relevance import learn_background
 
@@ -105,17 +117,25 @@ class CatalogParts:
 
     def refresh(self, *kinds: Kind) -> None:
         """After embeddings were stored, while the model is loaded: what the first query would have to wait for. The
-        index files are brought up to date where enough has changed."""
-        from clipsearch.index_files import refresh_snapshot
+        index is brought up to date where enough has changed.
 
-        folder = settings.index_folder(self.directory)
-        for kind in kinds:
-            model_id = self.model.row.model_id
-            refresh_snapshot(kind, store=self.store, model_id=model_id, folder=folder, texts=self._texts_to_tune_on)
+        Raises:
+            VectorIndexError: it is on a server that can't be reached.
+        """
+        if self.store.reader.find_index_url() is not None:
+            for kind in kinds:
+                self.index(kind)
+        else:
+            from clipsearch.index_files import refresh_snapshot
+
+            folder = settings.index_folder(self.directory)
+            for kind in kinds:
+                model_id = self.model.row.model_id
+                refresh_snapshot(kind, store=self.store, model_id=model_id, folder=folder, texts=self.texts_to_tune_on)
         if "images" in kinds:
             self.model.encode_background()
 
-    def _texts_to_tune_on(self) -> "NDArray[np.float32]":
+    def texts_to_tune_on(self) -> "NDArray[np.float32]":
         """What people ask for: words, captions of nothing in particular, and the user's own captions."""
         import numpy as np
 
@@ -130,6 +150,11 @@ class CatalogParts:
         return np.concatenate([labels, self.model.encode_background(), own[:: max(1, len(own) // _TUNING_CAPTIONS)]])
 
     def forget_indexes(self) -> None:
-        """After the model was switched, or when the catalog is closed."""
-        self._indexes.clear()
+        """After the model was switched or the index put elsewhere, or when the catalog is closed."""
+        with self._lock:
+            indexes, self._indexes = self._indexes, {}
+        for index in indexes.values():
+            close = getattr(index, "close", None)
+            if close is not None:
+                close()
         self._background = None

@@ -157,6 +157,19 @@ def refresh_snapshot(
             write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts())
 
 
+def rebuild_snapshot(
+    kind: Kind, *, store: Store, model_id: int, folder: Path, texts: Callable[[], Rows] | None = None
+) -> None:
+    """Makes the index file anew from SQL, with cells if it is to have some; arguments as in `refresh_snapshot`."""
+    snapshot = store.reader.find_snapshot(kind, model_id=model_id)
+    count = store.embeddings.count(kind, model_id=model_id)
+    nlist = None if texts is None or kind != "images" else _wanted_nlist(snapshot, count, ann=store.reader.find_ann())
+    if texts is not None and nlist is not None:
+        write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts())
+    elif count:
+        write_snapshot(kind, store=store, model_id=model_id, folder=folder)
+
+
 def _wanted_nlist(snapshot: StoredSnapshot | None, count: int, *, ann: str | None) -> int | None:
     """Cells of the pictures' index; None: all rows are to be compared. Captions always are: a picture's probabilities
     are over all of them."""
@@ -216,7 +229,7 @@ def _index_to_grow(
 
 def _spread_rows(wanted: int, *, store: Store, model: StoredModel) -> EmbeddingRows:
     """About so many embeddings of pictures, evenly spaced in the order they were stored."""
-    last = store.embeddings.last_id("images")
+    last = store.reader.newest_embedding_id("images")
     numbers = np.unique(np.linspace(1, last, min(wanted, last)).round().astype(np.int64))
     return store.reader.some_rows("images", model_id=model.model_id, dim=model.dim, embedding_ids=numbers.tolist())
 

@@ -6,6 +6,7 @@ CLIPSEARCH_DEVICE     cpu, cuda, cuda:1, mps
 CLIPSEARCH_RUNTIME    torch, openvino
 CLIPSEARCH_CACHE      folder for what can be made again
 CLIPSEARCH_TOKEN      what visitors of the page must show
+CLIPSEARCH_MILVUS_TOKEN  NAME:PASSWORD or token for a Milvus server
 CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL
 """
 

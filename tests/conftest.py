@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path_factory.mktemp("home")
-    for name in ("CATALOG", "MODEL", "DEVICE", "RUNTIME", "ALLOW_URL", "TOKEN"):
+    for name in ("CATALOG", "MODEL", "DEVICE", "RUNTIME", "ALLOW_URL", "TOKEN", "MILVUS_TOKEN"):
         monkeypatch.delenv(f"CLIPSEARCH_{name}", raising=False)
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(home / "cache"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))

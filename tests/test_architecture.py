@@ -17,12 +17,13 @@ LAYERS = (
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"} | {"label_sets"},
+    {"index_server"},
     {"captions", "search", "maintenance", "catalog_parts", "labelling", "diversity", "contact_sheet"} | {"heat_maps"},
     {"heat_pictures"},
     {"indexing", "query_terms"},
     {"answers", "captioning", "naming", "duplicates", "catalog_runs", "exporting", "importing"},
     {"clusters", "catalog_labels", "catalog_embeddings", "paging", "browsing"},
-    {"catalog_browsing"},
+    {"catalog_browsing", "catalog_index"},
     {"catalog"},
     {"benchmark", "search_quality"},
     {"web", "mcp_server"},
@@ -31,6 +32,8 @@ LAYERS = (
 # Heavy libraries, and the only places that may import them.
 ONLY_IN = {
     "faiss": {"indexes/faiss_index.py", "indexes/ivf_index.py"},
+    "pymilvus": {"indexes/milvus_collection.py"},
+    "grpc": {"indexes/milvus_collection.py"},
     "torch": {
         "encoders/transformers_encoder.py",
         "encoders/walkthrough.py",

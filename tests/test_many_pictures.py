@@ -65,6 +65,14 @@ def test_a_number_of_cells_is_built_told_and_remembered(opened, photos, tmp_path
         assert only_file(tmp_path / "c") == file
 
 
+def test_reindex_makes_cells_anew(opened, photos, tmp_path):
+    opened.index(photos, ann="IVF8,SQfp16")
+    only_file(tmp_path / "c").unlink()
+    opened.reindex()
+    assert opened.status().ann["nlist"] == 8
+    assert isinstance(base_of(opened), IvfIndex)
+
+
 def test_off_compares_with_all_again(opened, photos):
     opened.index(photos, ann="IVF8,SQfp16")
     opened.index(ann="off")

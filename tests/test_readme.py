@@ -12,6 +12,7 @@ import pytest
 
 from clipsearch.catalog import Catalog
 from clipsearch.settings import sample_data_folder
+from tests.milvus_server import MilvusServer
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,27 @@ def test_the_session_of_care_is_real(readme, tmp_path, monkeypatch):
         assert without_names(done.stdout.strip()) == without_names(expected), command
         codes.append(done.returncode)
     assert codes == [0, 0, 0, 0, 1, 0, 0]
+
+
+def test_the_session_of_milvus_is_real(readme, tmp_path, monkeypatch):
+    pytest.importorskip("pymilvus")
+    pytest.importorskip("milvus_lite")
+    shutil.copytree(sample_data_folder(), tmp_path / "photos")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(tmp_path / "catalog"))
+    monkeypatch.setenv("CLIPSEARCH_MODEL", "starter")
+    (session,) = [found for found in sessions(readme) if any("clipsearch reindex" in command for command, _ in found)]
+    assert len(session) == 5
+    server = MilvusServer(tmp_path / "milvus")
+    server.start()
+    try:
+        for command, expected in session:
+            here = command.replace(":19530", f":{server.port}")
+            done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+            said = (done.stdout + done.stderr).strip().replace(f":{server.port}", ":19530")
+            assert without_names(said) == without_names(expected), command
+    finally:
+        server.stop()
 
 
 def test_the_session_of_the_language_is_real(readme, tmp_path, monkeypatch):
@@ -197,7 +219,7 @@ def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
     words = (
         "index|query|caption|classify|explain|label|dupes|cluster|serve|mcp|status|demo|bench|eval|gc|backup|restore"
     )
-    words += "|doctor|export|import-embeddings"
+    words += "|doctor|export|import-embeddings|reindex"
     named = set(re.findall(rf"clipsearch ({words})\b", readme))
     named |= set(re.findall(r"clipsearch ((?:captions|labels|model) \w+)", readme))
     from clipsearch.cli import app

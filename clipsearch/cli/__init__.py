@@ -24,6 +24,7 @@ from clipsearch.cli import (
     indexing,
     labels,
     models,
+    reindex,
     searching,
     serving,
     status,
@@ -58,6 +59,7 @@ def _options(
 
 
 app.command("index")(indexing.index)
+app.command("reindex")(reindex.reindex)
 app.command("query")(searching.query)
 app.command("caption")(captions.caption)
 app.command("classify")(captions.classify)

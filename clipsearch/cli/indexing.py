@@ -41,6 +41,15 @@ def index(
     retry: Annotated[
         bool, typer.Option("--retry", help="Read files again that could not be read, though they have not changed.")
     ] = False,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--index",
+            metavar="URL",
+            help="Where the index is from now on: milvus://HOST:19530/NAME?type=HNSW, or 'files'. Default: as before.",
+            show_default=False,
+        ),
+    ] = None,
     max_megapixels: MaxMegapixelsOption = None,
     max_seconds: MaxSecondsOption = DEFAULT_MAX_SECONDS,
     ann: Annotated[
@@ -66,6 +75,8 @@ def index(
             catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
         ) as opened,
     ):
+        if where is not None:
+            opened.use_index(where)
         report = opened.index(
             *(folders or []),
             prune=prune,

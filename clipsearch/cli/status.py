@@ -5,6 +5,7 @@ from datetime import UTC
 from typing import Any
 
 from clipsearch.cli.options import CatalogOption, JsonOption
+from clipsearch.cli.reindex import describe_place
 from clipsearch.cli.render import count, out, print_json, printable, size
 from clipsearch.types import CatalogStatus
 
@@ -14,9 +15,9 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
-        found = opened.status()
+        found, place = opened.status(), opened.index_place()
     if json:
-        print_json(_status_json(found))
+        print_json(_status_json(found) | {"index": asdict(place)})
         return
     out(f"catalog   {printable(found.directory)}")
     out(f"model     {printable(found.model or 'none yet')}")
@@ -30,6 +31,8 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
         f"{found.skipped:,} skipped"
     )
     out(f"captions  {found.captions:,}")
+    if place.url is not None:
+        out(f"index     {describe_place(place)}")
     out(f"sizes     database {size(found.database_bytes)}, index {size(found.index_bytes)}")
     if found.ann is not None:
         ann = found.ann

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clipsearch import settings
 from clipsearch.errors import CatalogNotFoundError, InputError, SchemaOutdatedError, StoreError
-from clipsearch.index_files import refresh_current
+from clipsearch.index_server import refresh_or_notice
 from clipsearch.maintenance.leftovers import named_files, remove_leftovers
 from clipsearch.store import KINDS, Store
 from clipsearch.store.connection import DATABASE_NAME
@@ -137,7 +137,7 @@ def _restore(source: Path, database: Path) -> RestoreReport:
 
 def _renew_index_files(store: Store, directory: Path) -> None:
     folder = settings.index_folder(directory)
-    refresh_current(store, folder, *KINDS)
+    refresh_or_notice(store, folder, *KINDS)
     files = {file for ending in ("faiss", "json") for file in folder.glob(f"*.{ending}")}
     remove_leftovers(files - named_files(directory, store.reader))
 

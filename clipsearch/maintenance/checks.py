@@ -9,6 +9,7 @@ from typing import Literal
 from clipsearch.errors import ClipSearchError, StoreError
 from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers
 from clipsearch.maintenance.permissions import find_open_places
+from clipsearch.maintenance.servers import check_server
 from clipsearch.maintenance.snapshots import check_snapshots
 from clipsearch.settings import STARTER, expand_user
 from clipsearch.store import Kind
@@ -89,6 +90,7 @@ def _check_content(directory: Path, inspection: Inspection, found: Examination, 
     try:
         _check_rows(inspection, found, sample=sample)
         _check_index_files(directory, reader, inspection, found, sample=sample)
+        _check_index_server(reader, inspection, found, sample=sample)
         _check_surroundings(reader, inspection, found)
     except StoreError as error:
         found.add("error", "content", str(error), "'clipsearch restore FILE' where there is a backup")
@@ -211,6 +213,18 @@ def _check_index_files(
             f"{len(found.leftovers):,} index files are left over, such as {found.leftovers[0].name}",
             _FIX + "they are deleted, as 'clipsearch gc' does",
         )
+
+
+def _check_index_server(reader: Reader, inspection: Inspection, found: Examination, *, sample: int | None) -> None:
+    on_server = check_server(reader, inspection, sample=sample)
+    if on_server is None:
+        return
+    found.index_rows += on_server.rows
+    found.compared_rows += on_server.compared
+    if on_server.problem is not None:
+        found.add("error", "server", on_server.problem, "the index was not looked at")
+    for fault in on_server.faults:
+        found.add("error", "collection", fault, _FIX + "it is made anew, as 'clipsearch reindex' does")
 
 
 def _check_surroundings(reader: Reader, inspection: Inspection, found: Examination) -> None:

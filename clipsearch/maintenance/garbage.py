@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clipsearch import settings
 from clipsearch.errors import ClipSearchNotice, InputError, StoreError
-from clipsearch.index_files import refresh_current
+from clipsearch.index_server import refresh_or_notice
 from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers, named_files, remove_leftovers, size_of
 from clipsearch.store import Store, utc_now
 from clipsearch.types import GarbageReport
@@ -45,7 +45,7 @@ def _collect(store: Store, directory: Path, cutoff: datetime | None) -> GarbageR
     before = _size(store, directory)
     named, leftovers = named_files(directory, store.reader), find_leftovers(directory, store.reader)
     found = store.garbage.delete(removed_before=cutoff)
-    refresh_current(store, settings.index_folder(directory), "images")
+    refresh_or_notice(store, settings.index_folder(directory), "images")
     still_named = named_files(directory, store.reader)
     index_files = remove_leftovers({*named, *leftovers} - still_named)
     remove_leftovers(find_half_copies(directory))

@@ -1,10 +1,13 @@
 """Mends what a look through a catalog has found. Every change of the database leaves a copy of it as it was."""
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsearch import settings
-from clipsearch.index_files import generation_of, refresh_current, write_snapshot
+from clipsearch.errors import ClipSearchNotice, VectorIndexError
+from clipsearch.index_files import generation_of, write_snapshot
+from clipsearch.index_server import rebuild_index, refresh_or_notice
 from clipsearch.maintenance.checks import Examination
 from clipsearch.maintenance.leftovers import remove_leftovers
 from clipsearch.maintenance.permissions import close_places
@@ -18,7 +21,7 @@ from clipsearch.store.salvage import rebuild_indexes, salvage
 
 _ALL_CONTENT = {"pages", "database indexes"}
 _ROWS = {"rows", "embeddings"}
-MENDABLE = _ALL_CONTENT | _ROWS | {"schema", "snapshots", "leftovers", "permissions"}
+MENDABLE = _ALL_CONTENT | _ROWS | {"schema", "snapshots", "collection", "leftovers", "permissions"}
 """Checks whose findings can be mended."""
 
 
@@ -49,6 +52,8 @@ def repair(directory: Path, found: Examination, done: Repair) -> None:
         mend_rows(database, _all_broken(database, found))
     if checks & (_ALL_CONTENT | _ROWS | {"snapshots"}):
         _renew_snapshots(directory)
+    if "collection" in checks:
+        _rebuild_collection(directory)
     remove_leftovers(found.leftovers)
     close_places(found.open_places)
 
@@ -81,4 +86,12 @@ def _renew_snapshots(directory: Path) -> None:
         for kind, model, snapshot in store.reader.list_snapshots():
             if snapshot.generation == generation_of(model, kind):
                 write_snapshot(kind, store=store, model_id=model.model_id, folder=folder)
-        refresh_current(store, folder, *KINDS)
+        refresh_or_notice(store, folder, *KINDS)
+
+
+def _rebuild_collection(directory: Path) -> None:
+    with Store(directory) as store:
+        try:
+            rebuild_index(store, settings.index_folder(directory))
+        except VectorIndexError as error:
+            warnings.warn(str(error), ClipSearchNotice, stacklevel=5)

@@ -21,11 +21,6 @@ class EmbeddingStore:
                 select(func.count()).select_from(table).where(table.c.model_id == model_id)
             ).scalar_one()
 
-    def last_id(self, kind: Kind) -> int:
-        """The number of the last row, of any model; 0 when there is none."""
-        with self._database.read() as connection:
-            return connection.execute(select(func.max(_TABLES[kind].c.embedding_id))).scalar() or 0
-
     def set_snapshot(self, kind: Kind, snapshot: StoredSnapshot, *, model_id: int) -> None:
         values = {
             "blake3": snapshot.blake3,
@@ -42,3 +37,8 @@ class EmbeddingStore:
         """How index files are built from now on: "off", or as FAISS names indexes; None: by their size."""
         with self._database.write() as connection:
             connection.execute(update(tables.catalog).values(ann=ann))
+
+    def set_index_url(self, url: str | None) -> None:
+        """The server that has the catalog's index from now on; None for files."""
+        with self._database.write() as connection:
+            connection.execute(update(tables.catalog).values(index_url=url))

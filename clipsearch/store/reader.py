@@ -43,6 +43,14 @@ _ROWS: dict[Kind, str] = {
     "captions": "SELECT embedding_id, caption_id, embedding FROM caption_embeddings ",
 }
 _SOME = "WHERE model_id + 0 = ? AND embedding_id IN ({})"
+_IDS: dict[Kind, str] = {
+    "images": "SELECT content_id FROM image_embeddings WHERE model_id = ? ORDER BY embedding_id",
+    "captions": "SELECT caption_id FROM caption_embeddings WHERE model_id = ? ORDER BY embedding_id",
+}
+_LAST: dict[Kind, str] = {
+    "images": "SELECT max(embedding_id) FROM image_embeddings",
+    "captions": "SELECT max(embedding_id) FROM caption_embeddings",
+}
 _AFTER = "WHERE model_id + 0 = ? AND embedding_id > ? ORDER BY embedding_id LIMIT ?"
 
 _EMBEDDING = "SELECT embedding FROM image_embeddings WHERE model_id = ? AND content_id = ?"
@@ -108,6 +116,25 @@ class Reader:
     def list_snapshots(self) -> list[tuple[Kind, StoredModel, StoredSnapshot]]:
         """All index files that are named, also those whose embeddings were deleted in part since."""
         return [(row[0], _stored(row[6:]), StoredSnapshot(*row[1:6])) for row in self._rows(_ALL_SNAPSHOTS)]
+
+    def find_index_url(self) -> str | None:
+        """The server that has the catalog's index instead of files; None for files."""
+        rows = self._rows("SELECT index_url FROM catalog")
+        return rows[0][0] if rows else None
+
+    def list_models(self) -> list[StoredModel]:
+        """All models, the oldest first."""
+        return [_stored(row) for row in self._rows(_MODEL + "ORDER BY m.model_id")]
+
+    def newest_embedding_id(self, kind: Kind) -> int:
+        """Of all models; 0 where there is none."""
+        found: int | None = self._rows(_LAST[kind])[0][0]
+        return found or 0
+
+    def ids(self, kind: Kind, *, model_id: int) -> NDArray[np.int64]:
+        """Contents or captions (n,) that a model has embedded, in the order their embeddings were stored."""
+        rows = self._rows(_IDS[kind], model_id)
+        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
     def rows_after(
         self, kind: Kind, *, model_id: int, dim: int, embedding_id: int = 0, chunk: int = 20_000

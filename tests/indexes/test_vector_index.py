@@ -1,6 +1,6 @@
 """One contract for every vector index: it equals a scan with numpy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -10,6 +10,9 @@ from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.indexes.base import VectorIndex
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.indexes.ivf_index import IvfIndex
+from clipsearch.indexes.milvus_address import parse_index_url
+from clipsearch.indexes.milvus_collection import MilvusCollection
+from clipsearch.indexes.milvus_index import MilvusIndex
 from clipsearch.indexes.snapshot import SnapshotIndex
 from clipsearch.vectors import from_bytes, normalise, to_bytes
 
@@ -67,8 +70,33 @@ def half_in_cells(tmp_path, ids: NDArray[np.int64], rows: Rows) -> SnapshotIndex
     return index
 
 
-@pytest.fixture(params=[in_memory, half_mapped, only_tail, half_in_cells], ids=lambda make: make.__name__)
+@pytest.fixture
+def on_milvus(milvus_url) -> Iterator[Callable[[NDArray[np.int64], Rows], MilvusIndex]]:
+    collections: list[MilvusCollection] = []
+
+    def made(ids: NDArray[np.int64], rows: Rows) -> MilvusIndex:
+        address = parse_index_url(f"{milvus_url}_{len(collections)}", catalog="a catalog")
+        collection = MilvusCollection(address, dim=rows.shape[1], catalog="a catalog")
+        collections.append(collection)
+        collection.make(expected_rows=len(ids))
+        collection.make_partition("images")
+        index = MilvusIndex(collection, "images")
+        index.add(ids, rows)
+        return index
+
+    yield made
+    for collection in collections:
+        collection.drop()
+        collection.close()
+
+
+@pytest.fixture(
+    params=[in_memory, half_mapped, only_tail, half_in_cells, "on_milvus"],
+    ids=lambda make: getattr(make, "__name__", make),
+)
 def make(request, tmp_path) -> Callable[[NDArray[np.int64], Rows], VectorIndex]:
+    if isinstance(request.param, str):
+        return request.getfixturevalue(request.param)
     return lambda ids, rows: request.param(tmp_path, ids, rows)
 
 

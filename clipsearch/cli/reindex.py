@@ -1,0 +1,31 @@
+"""clipsearch reindex, and how the place of an index is told"""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from clipsearch.cli.options import CatalogOption, JsonOption, WaitOption
+from clipsearch.cli.render import count, out, print_json, printable
+
+if TYPE_CHECKING:
+    from clipsearch.index_server import IndexPlace
+
+
+def reindex(catalog: CatalogOption = None, wait: WaitOption = False, json: JsonOption = False) -> None:
+    """Make the index anew from the catalog's embeddings, in files or on the server. Reads no pictures and changes no
+    answers."""
+    from clipsearch.catalog import Catalog
+
+    with Catalog.open(catalog) as opened:
+        place = opened.reindex(wait=wait)
+    if json:
+        print_json(asdict(place))
+    else:
+        out(f"index made anew of {count(place.stored, 'embedding')}: {describe_place(place)}")
+
+
+def describe_place(place: "IndexPlace") -> str:
+    if place.url is None:
+        return "files"
+    if place.problem is not None:
+        return printable(place.problem)
+    return f"{printable(place.url)}, {place.index_type or 'not made yet'}, {place.rows or 0:,} of {place.stored:,} rows"
