@@ -195,6 +195,13 @@ def write_ann_snapshot(
     count = store.embeddings.count("images", model_id=model_id)
     grown = _index_to_grow(before, nlist, count, store=store, model=model, folder=folder)
     if grown is None:
+        if count >= _MAYBE_SLOW_ROWS:
+            warnings.warn(
+                f"sorting {count:,} pictures into {nlist:,} cells, so that searches need not look at all of them: this "
+                "takes some minutes, once",
+                ClipSearchNotice,
+                stacklevel=4,
+            )
         index, trained_rows, last_embedding_id = IvfIndex(model.dim, nlist), count, 0
         index.learn(_spread_rows(ROWS_TO_LEARN * nlist, store=store, model=model).embeddings)
     else:

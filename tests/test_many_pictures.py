@@ -127,7 +127,8 @@ def test_many_pictures_get_cells_by_themselves(opened, photos, monkeypatch):
 def test_a_search_that_takes_too_long_here_gets_cells(opened, photos, monkeypatch):
     monkeypatch.setattr(index_files, "_SLOW_MS", 0.0)
     monkeypatch.setattr(index_files, "_MAYBE_SLOW_ROWS", 100)
-    opened.index(photos)
+    with pytest.warns(ClipSearchNotice, match="sorting 240 pictures into 32 cells"):
+        opened.index(photos)
     assert opened.status().ann["nlist"] == 32
     opened.index()
     assert opened.status().ann["nlist"] == 32
