@@ -5,13 +5,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite
+from clipsearch.store.reader import content_details
 from clipsearch.store.records import ContentDetails
 
 _PAGE_ROWS = 10_000
@@ -77,7 +77,7 @@ class ExportReader:
             files = groupby(self._rows(_PATHS, first, last), key=lambda row: row[0])
             paths = {content_id: tuple(sorted(map(_path, its))) for content_id, its in files}
             yield [
-                ExportedPicture(_details(row[:-1]), paths[row[0]], self._checked(row[-1], f"picture {row[0]}"))
+                ExportedPicture(content_details(row[:-1]), paths[row[0]], self._checked(row[-1], f"picture {row[0]}"))
                 for row in rows
             ]
 
@@ -122,10 +122,3 @@ def open_export(path: Path, *, model_id: int, dim: int) -> Iterator[ExportReader
 
 def _path(row: tuple[int, bytes, bytes]) -> str:
     return os.path.join(os.fsdecode(row[1]), os.fsdecode(row[2]))  # noqa: PTH118
-
-
-def _details(row: tuple[Any, ...]) -> ContentDetails:
-    content_id, *others, taken_at, camera, latitude, longitude, added_at = row
-    dates = [None if text is None else datetime.fromisoformat(text) for text in (taken_at, added_at)]
-    values: list[Any] = [*others, dates[0], camera, latitude, longitude, dates[1]]
-    return ContentDetails(content_id, *values)

@@ -209,12 +209,7 @@ class Reader:
         found: dict[int, ContentDetails] = {}
         for part in parts(content_ids):
             statement = _DETAILS.format(",".join("?" * len(part)))
-            for content_id, *others, taken_at, camera, latitude, longitude, added_at in self._rows(
-                statement, *map(int, part)
-            ):
-                dates = [None if text is None else datetime.fromisoformat(text) for text in (taken_at, added_at)]
-                values: list[Any] = [*others, dates[0], camera, latitude, longitude, dates[1]]
-                found[content_id] = ContentDetails(content_id, *values)
+            found.update((row[0], content_details(row)) for row in self._rows(statement, *map(int, part)))
         return found
 
     def newest_content_id(self) -> int:
@@ -293,3 +288,11 @@ def _model(rows: list[Any]) -> StoredModel | None:
 def _stored(row: Sequence[Any]) -> StoredModel:
     model_id, name, *others = row
     return StoredModel(model_id, os.fsdecode(name), *others)
+
+
+def content_details(row: Sequence[Any]) -> ContentDetails:
+    """From the columns of `contents` in the order of its fields."""
+    content_id, *others, taken_at, camera, latitude, longitude, added_at = row
+    dates = [None if text is None else datetime.fromisoformat(text) for text in (taken_at, added_at)]
+    values: list[Any] = [*others, dates[0], camera, latitude, longitude, dates[1]]
+    return ContentDetails(content_id, *values)
