@@ -249,7 +249,7 @@ def _numbered(folder: Path, ending: str) -> dict[int, Path]:
 def _open_vectors(path: Path) -> NDArray[Any]:
     """(n, dim), read when it is looked at."""
     try:
-        vectors: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        vectors: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} can't be read: {first_line(error)}") from error
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind != "f" or not vectors.shape[1]:

@@ -61,7 +61,8 @@ document.addEventListener("htmx:after:swap", () => {
 });
 
 function currentTileFocus() {
-  if (opener?.isConnected) opener.focus();
+  // "close" comes a moment after the dialog has gone: who types by then is left alone.
+  if (opener?.isConnected && !document.activeElement?.closest("input, select, textarea")) opener.focus();
 }
 
 document.addEventListener("click", async (event) => {
