@@ -142,7 +142,7 @@ def refresh_snapshot(
     if snapshot is not None:
         path = index_path(folder, describe_snapshot(kind, store.uuid, model, snapshot), snapshot.blake3)
         snapshot = snapshot if path.exists() else None
-    nlist = None if texts is None or kind != "images" else _wanted_nlist(snapshot, count, ann=store.reader.find_ann())
+    nlist = None if texts is None else _wanted_nlist(kind, snapshot, count, ann=store.reader.find_ann())
     is_behind = snapshot is None or _is_behind(snapshot, count)
     if texts is not None and nlist is not None:
         if is_behind or snapshot is None or snapshot.ann is None or Tuning.from_json(snapshot.ann).nlist != nlist:
@@ -163,16 +163,18 @@ def rebuild_snapshot(
     """Makes the index file anew from SQL, with cells if it is to have some; arguments as in `refresh_snapshot`."""
     snapshot = store.reader.find_snapshot(kind, model_id=model_id)
     count = store.embeddings.count(kind, model_id=model_id)
-    nlist = None if texts is None or kind != "images" else _wanted_nlist(snapshot, count, ann=store.reader.find_ann())
+    nlist = None if texts is None else _wanted_nlist(kind, snapshot, count, ann=store.reader.find_ann())
     if texts is not None and nlist is not None:
         write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts())
     elif count:
         write_snapshot(kind, store=store, model_id=model_id, folder=folder)
 
 
-def _wanted_nlist(snapshot: StoredSnapshot | None, count: int, *, ann: str | None) -> int | None:
+def _wanted_nlist(kind: Kind, snapshot: StoredSnapshot | None, count: int, *, ann: str | None) -> int | None:
     """Cells of the pictures' index; None: all rows are to be compared. Captions always are: a picture's probabilities
     are over all of them."""
+    if kind != "images":
+        return None
     if ann is not None:
         wanted = nlist_of(ann)
         return None if wanted is None else min(wanted, count)
@@ -237,7 +239,9 @@ def _index_to_grow(
 def _spread_rows(wanted: int, *, store: Store, model: StoredModel) -> EmbeddingRows:
     """About so many embeddings of pictures, evenly spaced in the order they were stored."""
     last = store.reader.newest_embedding_id("images")
-    numbers = np.unique(np.linspace(1, last, min(wanted, last)).round().astype(np.int64))
+    # Other numbers are gone, or are those of other models: so many more have to be asked for.
+    count = max(1, store.embeddings.count("images", model_id=model.model_id))
+    numbers = np.unique(np.linspace(1, last, min(last, -(-wanted * last // count))).round().astype(np.int64))
     return store.reader.some_rows("images", model_id=model.model_id, dim=model.dim, embedding_ids=numbers.tolist())
 
 

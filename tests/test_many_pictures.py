@@ -181,6 +181,18 @@ def test_doctor_reads_cells(opened, photos, tmp_path):
         assert len(catalog.search("red", top_k=COUNT)) == COUNT
 
 
+def test_cells_are_learnt_from_one_models_rows_where_most_rows_are_of_others(opened, photos, monkeypatch):
+    monkeypatch.setattr(index_files, "ROWS_TO_LEARN", 1)
+    for number in range(200, COUNT):
+        (photos / f"{number}.png").rename(photos.parent / f"{number}.png")
+    opened.index(photos)
+    for other in range(1, 9):
+        opened.use_model(f"colours {other}")
+    opened.index(ann="IVF200,SQfp16")
+    assert opened.status().ann["nlist"] == 200
+    assert len(opened.search("red", top_k=COUNT)) == 200
+
+
 def test_what_can_not_be_built_is_refused_before_anything_is_read(opened, photos):
     with pytest.raises(InputError, match="IVF1024,SQfp16"):
         opened.index(photos, ann="HNSW32")
