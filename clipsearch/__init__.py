@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ModelUnavailableError,
         QueryError,
         QuerySyntaxError,
+        RunnerError,
         StoreError,
         UnknownPictureError,
     )
@@ -110,6 +111,7 @@ __all__ = [
     "QueryError",
     "QuerySyntaxError",
     "RestoreReport",
+    "RunnerError",
     "RetrievalQuality",
     "SearchHit",
     "SearchPage",
