@@ -49,6 +49,8 @@ ONLY_IN = {
     "jinja2": {"contact_sheet.py", "web/rendering.py"},
     "mcp": {"mcp_server.py"},
     "pyarrow": {"embedding_files"},
+    "ray": {"indexing/ray_"},
+    "fsspec": {"images/urls.py"},
     "fastapi": {"web"},
     "starlette": {"web"},
     "uvicorn": {"web/server.py"},

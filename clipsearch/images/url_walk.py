@@ -76,9 +76,9 @@ class UrlWalk:
             raise
         except Exception as error:  # whatever the package raises
             raise InputError(f"can't look into {url}: {reason_of(error)}") from error
-        if [str(entry["name"]).strip("/") for entry in self._first] == [self._name(subfolder).strip("/")]:
-            if self._first[0].get("type") != "directory":
-                raise InputError(f"{url} is a file: say the folder that holds it")
+        files = [str(entry["name"]).strip("/") for entry in self._first if entry.get("type") != "directory"]
+        if len(self._first) == 1 and files == [self._name(subfolder).strip("/")]:
+            raise InputError(f"{url} is a file: say the folder that holds it")
 
     def __iter__(self) -> Iterator[list[FoundImage]]:
         """Parts of at most `PART_IMAGES` pictures, at least one for every folder: it may be empty."""
@@ -161,9 +161,7 @@ class UrlWalk:
         except FileNotFoundError:
             return folder.rules
         except (OSError, InputError) as error:
-            self.unseen.append(
-                UnseenPath(folder.relative_path, f"its {IGNORE_FILE} can't be used: {reason_of(error)}")
-            )
+            self.unseen.append(UnseenPath(folder.relative_path, f"its {IGNORE_FILE} can't be used: {reason_of(error)}"))
             return None
         return folder.rules.with_folder(folder.relative_path, own)
 

@@ -66,9 +66,7 @@ def open_file_system(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise MissingExtraError(
-            f"{scheme}:// needs the package fsspec: pip install 'clipsearch[scale]'"
-        ) from error
+        raise MissingExtraError(f"{scheme}:// needs the package fsspec: pip install 'clipsearch[scale]'") from error
     try:
         # What another process, or this one, saw a while ago is not what is there.
         system = fsspec.filesystem(scheme, use_listings_cache=False)
@@ -125,5 +123,3 @@ def _limit(max_bytes: int | None) -> Any:
                 raise ImageReadError(f"too large: more than {max_bytes / 1e9:,.0f} GB")
 
     return Limit()
-
-

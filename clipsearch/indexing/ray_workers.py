@@ -20,10 +20,11 @@ A block of files, as NumPy arrays:
 
 import os
 import pickle
+import platform
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -108,23 +109,21 @@ def _read(task: Task, reader: PictureReader, max_bytes: int) -> ReadPicture:
     listed = task.listed
     if listed is None:
         return reader.read(task)
-    sizes = {"size_bytes": max(listed.size_bytes, 0), "mtime_ns": listed.mtime_ns}
+    # As it was listed: the next run compares with another listing.
+    failed = partial(ReadPicture, task, "failed", max(listed.size_bytes, 0), listed.mtime_ns)
     if listed.size_bytes > max_bytes:
-        reason = f"too large: {listed.size_bytes / 1e9:,.0f} GB"
-        return ReadPicture(task, "failed", **sizes, reason=reason, is_lasting=True)
+        return failed(reason=f"too large: {listed.size_bytes / 1e9:,.0f} GB", is_lasting=True)
     try:
         with fetched_file(task.path, max_bytes=max_bytes) as copy:
             picture = reader.read(replace(task, path=copy))
     except FileNotFoundError:
-        return ReadPicture(task, "failed", reason="gone before it could be read")
+        return failed(reason="gone before it could be read")
     except ImageReadError as error:
-        return ReadPicture(task, "failed", **sizes, reason=str(error), is_lasting=True)
+        return failed(reason=str(error), is_lasting=True)
     except (OSError, ClipSearchError) as error:
-        return ReadPicture(task, "failed", reason=str(error))
-    if listed.size_bytes == UNKNOWN_SIZE:
-        sizes["size_bytes"] = picture.size_bytes
-    # As it was listed: the next run compares with another listing.
-    return replace(picture, task=task, **sizes)
+        return failed(reason=str(error))
+    size_bytes = picture.size_bytes if listed.size_bytes == UNKNOWN_SIZE else listed.size_bytes
+    return replace(picture, task=task, size_bytes=size_bytes, mtime_ns=listed.mtime_ns)
 
 
 class EncodeCrops:
@@ -138,7 +137,7 @@ class EncodeCrops:
         try:
             self._encoder = recipe.load()
         except ClipSearchError as error:
-            self._failure = f"on {os.uname().nodename}: {error}"
+            self._failure = f"on {platform.node()}: {error}"
 
     def __call__(self, block: Block) -> Block:
         is_decoded, failure = block["is_decoded"], self._failure
