@@ -57,7 +57,7 @@ ONLY_IN = {
     "prometheus_client": {"web/metrics.py"},
     # The network is asked in one place, behind its checks; the model hub is huggingface_hub's.
     "http": {"images/remote.py", "web"},
-    "socket": {"images/remote.py", "web/server.py"},
+    "socket": {"images/remote.py", "web/server.py", "indexing/ray_cluster.py"},
     "ssl": {"images/remote.py"},
 }
 

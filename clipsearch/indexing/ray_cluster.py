@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import signal
+import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ _OBJECT_STORE_BYTES = 1 << 30
 
 # Sockets lie below it, whose paths may have 107 characters. Source: Linux, unix(7).
 _LONGEST_FOLDER = 40
+
+_CONNECT_S = 10.0
 
 _VARIABLES = {
     "RAY_USAGE_STATS_ENABLED": "0",  # it would report to its makers
@@ -80,6 +84,8 @@ class RayCluster:
         self._is_ours = not self.ray.is_initialized()
         if not self._is_ours:
             return
+        if address not in (None, "auto"):
+            _check_is_there(str(address))
         options: dict[str, Any] = {"address": address}
         if address is None:
             self._folder = tempfile.mkdtemp(prefix="clipsearch-ray-")
@@ -92,7 +98,7 @@ class RayCluster:
             if len(self._folder) <= _LONGEST_FOLDER:
                 options["_temp_dir"] = self._folder
         try:
-            with _variables(), _own_signals():
+            with _variables(), _own_signals(), _quiet_start():
                 self.ray.init(
                     **options,
                     job_config=_job_config(),
@@ -121,6 +127,19 @@ class RayCluster:
             self._folder = None
 
 
+def _check_is_there(address: str) -> None:
+    """Ray itself would try for minutes.
+
+    Raises:
+        RunnerError: nobody answers.
+    """
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise RunnerError(f"no Ray cluster can be reached at {address}: {first_line(error)}") from error
+
+
 def _job_config() -> Any:
     from ray.job_config import JobConfig
 
@@ -146,6 +165,30 @@ def _variables() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Leaves out that Ray was told to be quiet, which it says on stderr itself, past Python; the rest comes later."""
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    try:
+        own = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(own, 2)
+            os.close(own)
+            said.seek(0)
+            for line in said:
+                if b"Set ray log level" not in line:
+                    with suppress(OSError):
+                        os.write(2, line)
 
 
 @contextmanager

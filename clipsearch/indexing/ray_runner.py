@@ -44,6 +44,9 @@ _ENCODER_CPUS = 0.25
 _READING_CPUS = 0.75
 _READING_THREADS = 2
 
+# Files that are read and encoded together are as many as the encoder takes best, but fewer where there would not be so
+# many blocks for each core to share.
+_BLOCKS_A_CORE = 8
 _FEWEST_ROWS = 8
 
 _LONGEST_REASON = 300
@@ -258,7 +261,7 @@ class RayEmbedding:
         uses_gpu = gpus >= 1 and self._recipe.may_use_gpu
         workers = self._workers or (int(gpus) if uses_gpu else len(cores)) or 1
         # Several blocks for each process that reads, as far as there are files enough.
-        rows = max(_FEWEST_ROWS, min(self._batch_size, math.ceil(len(tasks) / (2 * sum(cores) or 1))))
+        rows = max(_FEWEST_ROWS, min(self._batch_size, math.ceil(len(tasks) / (_BLOCKS_A_CORE * sum(cores) or 1))))
         items = [{"number": number, "task": pickle.dumps(task)} for number, task in tasks.items()]
         n_blocks = math.ceil(len(items) / rows)
         reading = Reading(self._preprocess, self._limits, tuple(self._known), _READING_THREADS)
@@ -279,7 +282,6 @@ class RayEmbedding:
             compute=data.ActorPoolStrategy(size=max(1, min(workers, n_blocks))),
             num_cpus=_ENCODER_CPUS,
             num_gpus=1 if uses_gpu else None,
-            scheduling_strategy="SPREAD",
             udf_modifying_row_count=False,
         )
 
