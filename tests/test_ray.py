@@ -243,7 +243,7 @@ class TestWithoutCluster:
             index(photos, tmp_path, **options)
 
     def test_a_cluster_that_is_not_there(self, photos, tmp_path):
-        with pytest.raises(RunnerError, match="no Ray cluster can be reached at 127.0.0.1:9"):
+        with pytest.raises(RunnerError, match=r"no Ray cluster can be reached at 127\.0\.0\.1:9"):
             index(photos, tmp_path, runner="ray", address="127.0.0.1:9")
 
     def test_a_url_needs_ray(self, tmp_path):
