@@ -39,8 +39,9 @@ _MAX_WAIT_S = 20.0
 # A wave that brought nothing is tried again so often.
 _ATTEMPTS = 3
 
-# Shares of a processor core. Encoders use all cores of their machine, in the gaps that reading leaves; so does reading.
-_ENCODER_CPUS = 0.25
+# Shares of a processor core. An encoder uses all cores of its machine, in the gaps that reading leaves, and must not
+# take the place of reading on the last machine that is left.
+_ENCODER_CPUS = 0.05
 _READING_CPUS = 0.75
 _READING_THREADS = 2
 
