@@ -1,7 +1,5 @@
 """Reading and encoding on a Ray cluster gives what this machine alone gives, whatever dies meanwhile."""
 
-import functools
-import http.server
 import os
 import signal
 import subprocess
@@ -24,6 +22,7 @@ from clipsearch.store import Store
 from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.types import IndexReport
 from tests.library import counts
+from tests.listing_server import serving
 from tests.ray_cluster import BROKEN, COPIES, paint, running_cluster
 
 # What Ray says about its own settings.
@@ -191,28 +190,6 @@ class TestCluster:
 
 def skipped(report: IndexReport) -> list[tuple[str, str]]:
     return [(each.path, each.reason) for each in report.skipped]
-
-
-class serving:
-    """A web server on the loopback that lists a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        class Quiet(http.server.SimpleHTTPRequestHandler):
-            def log_message(self, *_: object) -> None:
-                pass
-
-        handler = functools.partial(Quiet, directory=str(folder))
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    def __enter__(self) -> str:
-        self._thread.start()
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 class TestWithoutCluster:

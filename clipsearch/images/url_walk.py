@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 from blake3 import blake3
 
@@ -106,16 +107,17 @@ class UrlWalk:
         subfolders: list[_Folder] = []
         pictures: list[tuple[str, _Entry]] = []
         for name, entry in named:
-            if name.startswith("."):
-                continue
             path = join_path(folder.relative_path, name)
-            suffix = name[name.rfind(".") :].lower()
+            plain = unquote(path) if self._is_web else path  # as somebody would write it
+            if plain[plain.rfind("/") + 1 :].startswith("."):
+                continue
+            suffix = plain[plain.rfind(".") :].lower()
             if entry.get("type") == "directory":
-                if not (is_junk(path) or rules.ignore(path, is_folder=True)):
+                if not (is_junk(plain) or rules.ignore(plain, is_folder=True)):
                     subfolders.append(_Folder(path, rules))
-            elif suffix in IMAGE_SUFFIXES and not rules.ignore(path, is_folder=False):
+            elif suffix in IMAGE_SUFFIXES and not rules.ignore(plain, is_folder=False):
                 pictures.append((path, entry))
-            elif suffix in UNSUPPORTED_SUFFIXES and not rules.ignore(path, is_folder=False):
+            elif suffix in UNSUPPORTED_SUFFIXES and not rules.ignore(plain, is_folder=False):
                 self.unsupported[suffix] += 1
         folders.extend(reversed(subfolders))
         for start in range(0, len(pictures) or 1, PART_IMAGES):
@@ -163,7 +165,8 @@ class UrlWalk:
         except (OSError, InputError) as error:
             self.unseen.append(UnseenPath(folder.relative_path, f"its {IGNORE_FILE} can't be used: {reason_of(error)}"))
             return None
-        return folder.rules.with_folder(folder.relative_path, own)
+        plain = unquote(folder.relative_path) if self._is_web else folder.relative_path
+        return folder.rules.with_folder(plain, own)
 
     def _name(self, path: str) -> str:
         return join_path(self._base, path) if path else self._base

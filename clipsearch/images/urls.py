@@ -48,7 +48,7 @@ def check_folder_url(url: str) -> str:
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise InputError(f"{shown.split('?')[0].split('#')[0]} must stand without what comes after ? or #")
     path = parts.path.strip("/")
-    if any(part in ("", ".", "..") for part in path.split("/")) and path:
+    if "//" in parts.path or any(part in (".", "..") for part in path.split("/")):
         raise InputError(f"{shown} is no plain address: it has an empty part, '.' or '..'")
     place = f"{user}{at}{host.lower() if is_web else host}"
     return f"{scheme}://{place}/{path}".rstrip("/")

@@ -1,9 +1,9 @@
 """Indexing on a Ray cluster against this machine alone: python -m tests.benchmarks.ray_runner [MODEL]
 
-Photos of 640 × 480 pixels are indexed in turn by the local runner and by a Ray of this machine, started for it, with one
-and with two encoders, each time into a fresh catalog, in several rounds. Each way is given a part of the photos and then
-all of them: what the others take more is the steady rate, whatever is read ahead while encoders are loaded, and what is
-left of the time is starting.
+Photos of 640 × 480 pixels are indexed in turn by the local runner and by a Ray of this machine, started for it, with
+one and with two encoders, each time into a fresh catalog, in several rounds. Each way is given a part of the photos and
+then all of them: what the others take more is the steady rate, whatever is read ahead while encoders are loaded, and
+what is left of the time is starting.
 """
 
 import argparse
