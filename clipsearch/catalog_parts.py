@@ -48,7 +48,7 @@ class CatalogParts:
             CatalogNotFoundError: nothing was ever indexed.
         """
         if self.store.reader.find_current_model() is None:
-            raise CatalogNotFoundError(f"nothing is indexed in {self.directory} yet: clipsearch index FOLDER")
+            raise CatalogNotFoundError(f"nothing is indexed in {self.store.place} yet: clipsearch index FOLDER")
 
     def is_open(self, kind: Kind) -> bool:
         """Whether `index` of this kind returns at once."""

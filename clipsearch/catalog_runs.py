@@ -28,7 +28,7 @@ def run_index(
     store, model = parts.store, parts.model
     kept_ann = None if ann is None else check_ann(ann)
     scopes_of = plan_scopes(folders, roots=store.roots, prune=prune)
-    with store.writing(wait=wait):
+    with store.writing(wait=wait, alone=False):
         current = store.reader.find_current_model()
         if current is not None and model.encoder.fingerprint != current.fingerprint:
             raise IndexMismatchError(

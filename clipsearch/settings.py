@@ -46,6 +46,17 @@ class CatalogPlace:
     directory: Path
     server: str | None = None
 
+    def require_folder(self) -> Path:
+        """
+        Raises:
+            InputError: the catalog is on a server.
+        """
+        if self.server is not None:
+            raise InputError(
+                f"{self} is on a server, and this is for a catalog in a folder; pg_dump makes copies of a database"
+            )
+        return self.directory
+
     def __str__(self) -> str:
         """For people: without a password."""
         return str(self.directory) if self.server is None else _without_password(self.server)
@@ -83,10 +94,7 @@ def catalog_directory(given: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         InputError: as there, or the catalog is on a server.
     """
-    place = catalog_place(given)
-    if place.server is not None:
-        raise InputError(f"this is done to a catalog in a folder, not to one on a server such as {place}")
-    return place.directory
+    return catalog_place(given).require_folder()
 
 
 def _without_password(url: str) -> str:
