@@ -111,6 +111,8 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
         StoreError: the server can't be reached.
     """
     connection = connect(place)
+    import psycopg
+
     try:
         shared = "" if alone else "_shared"
         found = connection.execute(f"SELECT pg_try_advisory_lock{shared}(%s)", (_LOCK,)).fetchone()
@@ -124,7 +126,12 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
                 f"another clipsearch is changing the catalog {place}: waiting for it", ClipSearchNotice, stacklevel=4
             )
             connection.execute(f"SELECT pg_advisory_lock{shared}(%s)", (_LOCK,))
-        yield
+        try:
+            yield
+        finally:
+            # The server notices some time later that a connection is closed.
+            with suppress(psycopg.Error):
+                connection.execute(f"SELECT pg_advisory_unlock{shared}(%s)", (_LOCK,))
     finally:
         connection.close()
 
