@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ModelUnavailableError,
         QueryError,
         QuerySyntaxError,
+        RunnerError,
         StoreError,
         UnknownPictureError,
     )
@@ -111,6 +112,7 @@ __all__ = [
     "QuerySyntaxError",
     "RestoreReport",
     "RetrievalQuality",
+    "RunnerError",
     "SearchHit",
     "SearchPage",
     "SkippedFile",

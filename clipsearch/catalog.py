@@ -170,6 +170,8 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         retry: bool = False,
         limits: "DecodingLimits | None" = None,
         ann: str | None = None,
+        runner: str = "local",
+        address: str | None = None,
         wait: bool = False,
         on_progress: "Progress | None" = None,
     ) -> IndexReport:
@@ -181,18 +183,32 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             limits: what a picture may cost; None: what is usual, fewer megapixels where memory is short.
             ann: from now on: "off" compares a query with all pictures, "IVF1024,SQfp16" with those in the nearest of
                 1,024 cells, "auto" with all unless they are too many; None: as before.
+            runner: "local": this machine reads and encodes; "ray": the machines of a Ray cluster, and folders may be
+                URLs, as in s3://bucket/photos.
+            address: of the cluster, HOST:PORT or "auto"; None: RAY_ADDRESS, else a Ray of its own on this machine.
             wait: until no other process changes the catalog.
             on_progress: called with (done, to do).
 
         Raises:
-            InputError: `ann` is none of these, or a folder is missing or is a file.
+            InputError: `ann`, `runner` or `address` is none of these, or a folder is missing or is a file.
+            MissingExtraError: Ray, or what reads a URL, is not installed.
+            RunnerError: the cluster can't be reached or has failed.
             CatalogBusyError: another process changes the catalog and `wait` is false.
             IndexMismatchError: the catalog was asked for with a model that is not the one in use.
         """
         from clipsearch.catalog_runs import run_index
 
         return run_index(
-            folders, self._parts, prune=prune, retry=retry, limits=limits, ann=ann, wait=wait, on_progress=on_progress
+            folders,
+            self._parts,
+            prune=prune,
+            retry=retry,
+            limits=limits,
+            ann=ann,
+            runner=runner,
+            address=address,
+            wait=wait,
+            on_progress=on_progress,
         )
 
     def search(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clipsearch.encoders.base import Encoder
+    from clipsearch.encoders.recipe import EncoderRecipe
 
 
 class CatalogModel:
@@ -118,6 +119,13 @@ class CatalogModel:
 
         row = self.row
         return label_embeddings(labels, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+
+    def recipe(self) -> "EncoderRecipe":
+        """How another process gets the encoder; errors as in `encoder`."""
+        from clipsearch.encoders.recipe import EncoderRecipe
+
+        encoder = self.encoder
+        return EncoderRecipe(encoder.name, encoder.fingerprint, device=self._device, runtime=self._runtime)
 
     def load(self, name: str) -> "Encoder":
         """Another model, to run as this one does."""

@@ -2,15 +2,19 @@
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from clipsearch.catalog_model import CatalogModel
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.errors import ClipSearchNotice, IndexMismatchError
+from clipsearch.errors import ClipSearchNotice, IndexMismatchError, InputError
 from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.indexes.ann import check_ann
 from clipsearch.indexing import Progress, index_folders
 from clipsearch.indexing.scopes import plan_scopes
+from clipsearch.indexing.stage import Runner
 from clipsearch.types import IndexReport
+
+RUNNERS = ("local", "ray")
 
 
 def run_index(
@@ -21,13 +25,16 @@ def run_index(
     retry: bool,
     limits: DecodingLimits | None,
     ann: str | None,
+    runner: str,
+    address: str | None,
     wait: bool,
     on_progress: Progress | None,
 ) -> IndexReport:
     """Arguments, result and errors as in `Catalog.index`."""
     store, model = parts.store, parts.model
+    make_runner = _choose_runner(runner, address)
     kept_ann = None if ann is None else check_ann(ann)
-    scopes_of = plan_scopes(folders, roots=store.roots, prune=prune)
+    scopes_of = plan_scopes(folders, roots=store.roots, prune=prune, with_urls=runner == "ray")
     with store.writing(wait=wait, alone=False):
         current = store.reader.find_current_model()
         if current is not None and model.encoder.fingerprint != current.fingerprint:
@@ -44,11 +51,34 @@ def run_index(
             prune=prune,
             retry=retry,
             limits=limits or default_limits(),
+            runner=make_runner(model),
             on_progress=on_progress,
         )
         if not report.interrupted:
             parts.refresh("images", "captions")
         return report
+
+
+def _choose_runner(runner: str, address: str | None) -> Callable[[CatalogModel], Runner | None]:
+    """Checks what can be checked without the model; None stands for this machine.
+
+    Raises:
+        InputError: there is no such runner, or no cluster can have such an address.
+        MissingExtraError: Ray is not installed.
+    """
+    if runner not in RUNNERS:
+        raise InputError(f"{runner!r} is no runner; use {' or '.join(RUNNERS)} (--runner)")
+    if runner == "local":
+        if address is not None:
+            raise InputError("--address is of a Ray cluster: it goes with --runner ray")
+        return lambda model: None
+    from clipsearch.indexing.ray_cluster import check_address, load_ray
+
+    place = check_address(address)
+    load_ray()
+    from clipsearch.indexing.ray_runner import RayRunner
+
+    return lambda model: RayRunner(model.recipe(), address=place)
 
 
 def switch_model(

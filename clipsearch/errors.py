@@ -10,6 +10,7 @@ ClipSearchError
 │   └── TransientReadError      for now: memory ran out, the disk failed
 ├── ModelError              a model that can't be loaded or does not fit
 │   └── ModelUnavailableError   its files are not here and the hub can't be reached
+├── RunnerError             the machines that were to share the work
 ├── VectorIndexError        the nearest-neighbour index
 │   └── IndexMismatchError  embeddings of another model or dimension
 └── StoreError              the SQL store
@@ -76,6 +77,10 @@ class ModelError(ClipSearchError):
 
 class ModelUnavailableError(ModelError):
     exit_code = 4
+
+
+class RunnerError(ClipSearchError):
+    pass
 
 
 class VectorIndexError(ClipSearchError):

@@ -133,8 +133,12 @@ def folder_path(name: str | os.PathLike[str]) -> Path:
 
 
 def absolute_folders(folders: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """The real paths of folders given by a user, which need not be there; errors as in `folder_path`."""
-    return [os.path.realpath(folder_path(folder)) for folder in folders]
+    """The real paths of folders given by a user, which need not be there, and URLs; errors as in `folder_path`."""
+    urls = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+    return [
+        folder.rstrip("/") if isinstance(folder, str) and urls.match(folder) else os.path.realpath(folder_path(folder))
+        for folder in folders
+    ]
 
 
 def expand_user(path: str | os.PathLike[str]) -> Path:

@@ -49,13 +49,15 @@ ONLY_IN = {
     "jinja2": {"contact_sheet.py", "web/rendering.py"},
     "mcp": {"mcp_server.py"},
     "pyarrow": {"embedding_files"},
+    "ray": {"indexing/ray_"},
+    "fsspec": {"images/urls.py"},
     "fastapi": {"web"},
     "starlette": {"web"},
     "uvicorn": {"web/server.py"},
     "prometheus_client": {"web/metrics.py"},
     # The network is asked in one place, behind its checks; the model hub is huggingface_hub's.
     "http": {"images/remote.py", "web"},
-    "socket": {"images/remote.py", "web/server.py"},
+    "socket": {"images/remote.py", "web/server.py", "indexing/ray_cluster.py"},
     "ssl": {"images/remote.py"},
 }
 

@@ -118,6 +118,34 @@ def test_the_session_of_milvus_is_real(readme, tmp_path, monkeypatch):
         server.stop()
 
 
+def test_the_session_of_ray_is_real(readme, tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    shutil.copytree(sample_data_folder(), tmp_path / "photos")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(tmp_path / "catalog"))
+    monkeypatch.setenv("CLIPSEARCH_MODEL", "starter")
+    (session,) = [found for found in sessions(readme) if any("--runner ray" in command for command, _ in found)]
+    codes = []
+    for command, expected in session:
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert without_times((done.stdout + done.stderr).strip()) == without_times(expected), command
+        codes.append(done.returncode)
+    assert codes == [0, 0, 2, 1]
+
+
+def test_the_session_of_postgresql_is_real(readme, tmp_path, monkeypatch, postgres):
+    shutil.copytree(sample_data_folder(), tmp_path / "photos")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    monkeypatch.setenv("CLIPSEARCH_MODEL", "starter")
+    written, url = "postgresql+psycopg://localhost/photos", postgres.make_database()
+    (session,) = [found for found in sessions(readme) if any(written in command for command, _ in found)]
+    assert len(session) == 3
+    for command, expected in session:
+        here = command.replace(written, f"'{url}'")
+        done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert without_times((done.stdout + done.stderr).strip()) == without_times(expected), command
+
+
 def test_the_session_of_the_language_is_real(readme, tmp_path, monkeypatch):
     index_samples(tmp_path, monkeypatch)
     (session,) = [found for found in sessions(readme) if any("type:webp" in command for command, _ in found)]

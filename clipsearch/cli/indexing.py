@@ -61,6 +61,22 @@ def index(
             show_default=False,
         ),
     ] = None,
+    runner: Annotated[
+        str,
+        typer.Option(
+            metavar="local|ray",
+            help="Where pictures are read and embedded: here, or on the machines of a Ray cluster; FOLDER may then be "
+            "a URL such as s3://bucket/photos.",
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="The head of the Ray cluster, or 'auto'. Default: RAY_ADDRESS, else a Ray of its own on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     wait: WaitOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when pictures were skipped.")] = False,
     json: JsonOption = False,
@@ -83,6 +99,8 @@ def index(
             retry=retry,
             limits=limits,
             ann=ann,
+            runner=runner,
+            address=address,
             wait=wait,
             on_progress=bar.update,
         )

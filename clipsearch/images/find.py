@@ -97,7 +97,9 @@ JUNK_FOLDER_ENDINGS = {
 }
 
 # Pictures in one part of a walk.
-_PART_IMAGES = 1_000
+PART_IMAGES = 1_000
+
+UNKNOWN_SIZE = -1
 
 # A link that leads nowhere or round in circles, or a file deleted since its folder was listed: simply not there.
 _NOT_THERE = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}
@@ -108,8 +110,8 @@ class FoundImage(NamedTuple):
 
     Attributes:
         relative_path: below the root, parts joined by "/"; bytes that are not UTF-8 as surrogates (`os.fsencode`).
-        size_bytes: of the file, of a link's target.
-        mtime_ns: since 1970 UTC; negative before.
+        size_bytes: of the file, of a link's target; `UNKNOWN_SIZE` where a listing does not say.
+        mtime_ns: since 1970 UTC; negative before. Behind a URL any number that changes with the file, or 0.
     """
 
     relative_path: str
@@ -200,7 +202,7 @@ class ImageWalk:
             self._folders.append(start)
 
     def __iter__(self) -> Iterator[list[FoundImage]]:
-        """Parts of at most `_PART_IMAGES` pictures, at least one for every folder: it may be empty."""
+        """Parts of at most `PART_IMAGES` pictures, at least one for every folder: it may be empty."""
         while self._folders or self._links:
             folder = self._folders.pop() if self._folders else self._links.popleft()
             try:
@@ -229,8 +231,8 @@ class ImageWalk:
             rules = self._rules_in(folder)
             if rules is None:
                 return None
-            relative_path = _join(folder.relative_path, part)
-            if part.startswith(".") or _is_junk(relative_path) or rules.ignore(relative_path, is_folder=True):
+            relative_path = join_path(folder.relative_path, part)
+            if part.startswith(".") or is_junk(relative_path) or rules.ignore(relative_path, is_folder=True):
                 raise InputError(f"{relative_path} in {self._root} is hidden, junk or ignored by a {IGNORE_FILE}")
             folder = _Folder(relative_path, rules)
         return folder
@@ -254,13 +256,13 @@ class ImageWalk:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            relative_path = _join(folder.relative_path, entry.name)
+            relative_path = join_path(folder.relative_path, entry.name)
             try:
                 if not entry.is_dir():
                     image = self._look_at_file(entry, relative_path, rules)
                     if image is not None:
                         images.append(image)
-                elif not (_is_junk(relative_path) or rules.ignore(relative_path, is_folder=True)):
+                elif not (is_junk(relative_path) or rules.ignore(relative_path, is_folder=True)):
                     if entry.is_symlink():
                         self._links.append(_Folder(relative_path, rules, is_linked=True))
                     else:
@@ -268,7 +270,7 @@ class ImageWalk:
             except OSError as error:
                 if error.errno not in _NOT_THERE:
                     self.unseen.append(UnseenPath(relative_path, _reason(error)))
-            if len(images) == _PART_IMAGES:
+            if len(images) == PART_IMAGES:
                 yield images
                 images = []
         self._folders.extend(reversed(subfolders))
@@ -311,11 +313,11 @@ def _name(entry: os.DirEntry[str]) -> str:
     return entry.name
 
 
-def _join(folder: str, name: str) -> str:
+def join_path(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _is_junk(relative_path: str) -> bool:
+def is_junk(relative_path: str) -> bool:
     path = relative_path.lower()
     return path.rpartition("/")[2] in JUNK_FOLDERS or path.endswith(tuple(JUNK_FOLDER_ENDINGS))
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
+from clipsearch.images.find import FoundImage
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.preprocess import Preprocess, resize_and_crop
 
@@ -31,11 +32,17 @@ Outcome = Literal["decoded", "stored", "twin", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A file to read."""
+    """A file to read.
+
+    Attributes:
+        path: whole, or a URL.
+        listed: what the listing says of a file behind a URL, which can't be asked for it when it is read.
+    """
 
     root_id: int
     relative_path: str
     path: str
+    listed: FoundImage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from time import perf_counter
 from clipsearch.captions import embed_captions
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.decode import DecodingLimits
-from clipsearch.indexing.pipeline import Pipeline, Progress, Run
+from clipsearch.indexing.pipeline import LocalRunner, Pipeline, Progress
+from clipsearch.indexing.stage import Run, Runner
 from clipsearch.store import Scope, Store, utc_now
 from clipsearch.types import IndexReport
 
@@ -22,6 +23,7 @@ def index_folders(
     prune: bool = False,
     retry: bool = False,
     limits: DecodingLimits | None = None,
+    runner: Runner | None = None,
     on_progress: Progress | None = None,
 ) -> IndexReport:
     """Brings the store up to date with the folders.
@@ -33,6 +35,7 @@ def index_folders(
         prune: forget the files of a folder even when all of them are gone, which else looks like an unmounted drive.
         retry: read files again that could not be read, though they have not changed.
         limits: pictures are decoded in processes of their own, within these; None: in this one.
+        runner: where files are read and encoded; None: on this machine.
         on_progress: called when a batch was stored; the number to do grows while folders are still listed.
     """
     started_at, start = utc_now(), perf_counter()
@@ -48,6 +51,7 @@ def index_folders(
             retry=retry,
             limits=limits,
             run=run,
+            runner=runner or LocalRunner(),
             on_progress=on_progress,
         ).run()
         embed_captions(store, encoder, model_id=model_id)

@@ -51,6 +51,19 @@ class Batch:
     def reused_count(self) -> int:
         return sum(file.blake3 is not None for file in self.files)
 
+    def take(self, picture: ReadPicture) -> None:
+        """Adds what was read, twins aside."""
+        match picture.outcome:
+            case "decoded":
+                self.fresh.append(picture)
+            case "stored":
+                self.files.append(_file_record(picture))
+            case "failed":
+                self.skipped.append(SkippedFile(picture.task.path, picture.reason))
+                # What the system refused today it may allow tomorrow: only what the file itself holds is remembered.
+                if picture.is_lasting:
+                    self.files.append(_file_record(picture))
+
 
 class Collector:
     """Gathers pictures into a batch; copies of a picture that is still on its way wait until it has arrived."""
@@ -63,22 +76,11 @@ class Collector:
         self._max_fresh: float = math.inf
 
     def take(self, picture: ReadPicture) -> None:
-        match picture.outcome:
-            case "decoded":
-                self._batch.fresh.append(picture)
-            case "stored":
-                self._batch.files.append(_file_record(picture))
-            case "twin":
-                known = self._reader.outcome(picture)
-                if known is None:
-                    self._twins.append(picture)
-                else:
-                    self.take(known)
-            case "failed":
-                self._batch.skipped.append(SkippedFile(picture.task.path, picture.reason))
-                # What the system refused today it may allow tomorrow: only what the file itself holds is remembered.
-                if picture.is_lasting:
-                    self._batch.files.append(_file_record(picture))
+        known = self._reader.outcome(picture) if picture.outcome == "twin" else picture
+        if known is None:
+            self._twins.append(picture)
+        else:
+            self._batch.take(known)
 
     @property
     def is_full(self) -> bool:
@@ -124,7 +126,7 @@ def encode_batch(batch: Batch, encoder: Encoder) -> Batch:
         embeddings = encoder.encode_images(crops)
         batch.seconds = perf_counter() - start
         batch.contents = [
-            _content_record(picture, embedding) for picture, embedding in zip(batch.fresh, embeddings, strict=True)
+            content_record(picture, embedding) for picture, embedding in zip(batch.fresh, embeddings, strict=True)
         ]
     return batch
 
@@ -145,7 +147,8 @@ def _file_record(picture: ReadPicture) -> FileRecord:
     )
 
 
-def _content_record(picture: ReadPicture, embedding: NDArray[np.float32]) -> ContentRecord:
+def content_record(picture: ReadPicture, embedding: NDArray[np.float32]) -> ContentRecord:
+    """Of a picture that was decoded, with its embedding (dim,)."""
     metadata = picture.metadata
     if metadata is None or picture.blake3 is None:
         raise ValueError(f"{picture.task.path} was not decoded")

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from clipsearch.errors import InputError
-from clipsearch.images.find import FoundImage, ImageWalk, UnseenPath
+from clipsearch.errors import InputError, MissingExtraError
+from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, ImageWalk, UnseenPath
+from clipsearch.images.url_walk import UrlWalk
 from clipsearch.store import GONE_BEFORE, SEEN, Scope, Store
+from clipsearch.texts import is_folder_url
 from clipsearch.types import SkippedFile
 
 # Files are compared with SQL when so many are listed or so much time has gone by, whichever is sooner.
@@ -21,7 +23,7 @@ class Changes:
 
     Attributes:
         found: picture files, and places that could not be looked at.
-        to_read: relative paths of files that are new, or changed, or have no embedding of the model yet.
+        to_read: files that are new, or changed, or have no embedding of the model yet.
         returned: ids of files that were gone and are there again, as they were.
         unchanged: number of files that are as they were.
         skipped: files known to be unreadable, and what could not be looked at.
@@ -36,7 +38,7 @@ class Changes:
 
     scope: Scope
     found: int = 0
-    to_read: list[str] = field(default_factory=list)
+    to_read: list[FoundImage] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
     unchanged: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
@@ -65,21 +67,21 @@ def find_changes(scopes: Sequence[Scope], *, store: Store, model_id: int, retry:
 
 
 def full_path(scope: Scope, relative_path: str) -> str:
-    return f"{scope.root.rstrip(os.sep)}{os.sep}{relative_path}" if relative_path else scope.root
+    separator = "/" if is_folder_url(scope.root) else os.sep
+    return f"{scope.root.rstrip(separator)}{separator}{relative_path}" if relative_path else scope.root
 
 
 def _changes_in(scope: Scope, *, store: Store, missing: set[int], retry: bool) -> Iterator[Changes]:
     # A mark for every known file that is seen; those that this run or another process adds have higher numbers.
     seen = bytearray(store.pictures.last_file_id() + 1)
     try:
-        walk = ImageWalk(scope.root, subfolder=scope.subfolder)
-    except InputError as error:
-        folder = full_path(scope, scope.subfolder)
-        if os.path.isdir(folder):  # noqa: PTH112
-            yield Changes(scope, found=1, skipped=[SkippedFile(folder, str(error))])
-        else:
-            gone = store.pictures.files_besides(scope, seen)
-            yield Changes(scope, gone=gone, is_last=True, is_empty=True, is_missing=True)
+        walk = _walk(scope)
+    except (InputError, MissingExtraError) as error:
+        yield Changes(scope, found=1, skipped=[SkippedFile(full_path(scope, scope.subfolder), str(error))])
+        return
+    if walk is None:
+        gone = store.pictures.files_besides(scope, seen)
+        yield Changes(scope, gone=gone, is_last=True, is_empty=True, is_missing=True)
         return
     found = 0
     listed: list[FoundImage] = []
@@ -104,6 +106,26 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], retry: bool) -
     yield last
 
 
+def _walk(scope: Scope) -> ImageWalk | UrlWalk | None:
+    """None when the folder is not there.
+
+    Raises:
+        InputError: it can't be listed.
+        MissingExtraError: the package that lists it is not installed.
+    """
+    if is_folder_url(scope.root):
+        try:
+            return UrlWalk(scope.root, subfolder=scope.subfolder)
+        except FileNotFoundError:
+            return None
+    try:
+        return ImageWalk(scope.root, subfolder=scope.subfolder)
+    except InputError:
+        if os.path.isdir(full_path(scope, scope.subfolder)):  # noqa: PTH112
+            raise
+        return None
+
+
 def _compare(
     images: Sequence[FoundImage], scope: Scope, *, store: Store, missing: set[int], seen: bytearray, retry: bool
 ) -> Changes:
@@ -112,17 +134,17 @@ def _compare(
     for image in images:
         old = known.get(image.relative_path)
         if old is None:
-            changes.to_read.append(image.relative_path)
+            changes.to_read.append(image)
             continue
         if old.file_id < len(seen):
             seen[old.file_id] = GONE_BEFORE if old.is_removed else SEEN
-        is_changed = (old.size_bytes, old.mtime_ns) != (image.size_bytes, image.mtime_ns)
+        is_changed = old.mtime_ns != image.mtime_ns or image.size_bytes not in (UNKNOWN_SIZE, old.size_bytes)
         if is_changed or old.content_id in missing:
-            changes.to_read.append(image.relative_path)
+            changes.to_read.append(image)
         elif old.is_removed and old.content_id is not None:
             changes.returned.append(old.file_id)
         elif old.is_removed or (retry and old.content_id is None):
-            changes.to_read.append(image.relative_path)
+            changes.to_read.append(image)
         elif old.content_id is None:
             reason = old.skip_reason or "unreadable"
             changes.skipped.append(SkippedFile(full_path(scope, image.relative_path), reason))

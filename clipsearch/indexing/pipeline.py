@@ -3,6 +3,8 @@
     listing ──► to read ──► reading ──► collector ──► encoding ──► store
     1 thread                n threads                 1 thread     the caller's thread
 
+Reading to encoding is a `Stage`, which another `Runner` may do elsewhere.
+
 The caller's thread moves things from one stage to the next and is the only one that writes to the store. Only the
 names of files may pile up; of pictures there are never more than a few batches.
 """
@@ -10,21 +12,22 @@ names of files may pile up; of pictures there are never more than a few batches.
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from time import monotonic
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.decode import DecodingLimits
+from clipsearch.images.find import FoundImage
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.images.worker_pool import WorkerPool
-from clipsearch.indexing.batches import Batch, Collector, encode_batch, file_records
+from clipsearch.indexing.batches import Batch, Collector, encode_batch
 from clipsearch.indexing.changes import Changes, find_changes, full_path
 from clipsearch.indexing.removal import remove_gone
+from clipsearch.indexing.stage import Run, Runner, Stage, store_batch
 from clipsearch.runners.interrupt import DeferredInterrupt
 from clipsearch.runners.local import RunAhead, Wake, WorkAhead, default_workers
 from clipsearch.store import Scope, Store
-from clipsearch.types import SkippedFile
+from clipsearch.texts import is_folder_url
 
 Progress = Callable[[int, int], None]
 """Called with (pictures done, pictures to do as far as is known) of those that are new or changed."""
@@ -34,23 +37,8 @@ Progress = Callable[[int, int], None]
 _MAX_WAIT_S = 5.0
 
 
-@dataclass(slots=True)
-class Run:
-    """What has been counted so far: `embedded`, `reused` and `done` when it was stored."""
-
-    found: int = 0
-    embedded: int = 0
-    reused: int = 0
-    unchanged: int = 0
-    removed: int = 0
-    skipped: list[SkippedFile] = field(default_factory=list)
-    unsupported: dict[str, int] = field(default_factory=dict)
-    done: int = 0
-    to_do: int = 0
-
-
 class Embedding:
-    """The way of a file from its name to the store. Nothing here waits: `advance` does what can be done now."""
+    """`Stage` in threads and processes of this machine."""
 
     def __init__(
         self, *, store: Store, encoder: Encoder, model_id: int, limits: DecodingLimits | None, run: Run, wake: Wake
@@ -88,10 +76,7 @@ class Embedding:
         self._reading.put(task)
 
     def advance(self, *, is_last: bool) -> bool:
-        """Stores one batch or collects what was read; says whether there was anything to do.
-
-        `is_last`: nothing will be begun any more.
-        """
+        """Stores one batch or collects what was read."""
         if self._encoding.is_ready:
             self._store_batch()
             return True
@@ -129,23 +114,21 @@ class Embedding:
             self._store_batch()
 
     def _store_batch(self) -> None:
-        batch, run = self._encoding.first(), self._run
-        if not batch.is_stored:
-            files = file_records(batch)
-            if files:
-                self._store.pictures.record(batch.contents, files, model_id=self._model_id)
-            n_embedded, n_reused = len(batch.contents), batch.reused_count
-            n_done = n_embedded + n_reused + len(batch.skipped)
-            # No call from here to `is_stored`: Ctrl-C can't come between, and nothing is counted twice or not at all.
-            run.skipped += batch.skipped
-            run.embedded += n_embedded
-            run.reused += n_reused
-            run.done += n_done
-            batch.is_stored = True
+        batch = self._encoding.first()
+        store_batch(batch, store=self._store, model_id=self._model_id, run=self._run)
         self._reader.mark_stored(content.blake3 for content in batch.contents)
         self._encoding.remove_first()
         self._collector.note_speed(batch)
         self._collector.settle_twins()
+
+
+class LocalRunner:
+    """`Runner` on this machine."""
+
+    def open(
+        self, *, store: Store, encoder: Encoder, model_id: int, limits: DecodingLimits | None, run: Run, wake: Wake
+    ) -> Stage:
+        return Embedding(store=store, encoder=encoder, model_id=model_id, limits=limits, run=run, wake=wake)
 
 
 class Pipeline:
@@ -162,8 +145,10 @@ class Pipeline:
         retry: bool,
         limits: DecodingLimits | None,
         run: Run,
+        runner: Runner,
         on_progress: Progress | None,
     ) -> None:
+        self._runner = runner
         self._store = store
         self._encoder = encoder
         self._model_id = model_id
@@ -172,9 +157,9 @@ class Pipeline:
         self._run = run
         self._on_progress = on_progress
         self._wake: Wake = SimpleQueue()
-        self._to_read: deque[tuple[Scope, str]] = deque()
+        self._to_read: deque[tuple[Scope, FoundImage]] = deque()
         self._listed: list[Changes] = []  # the last ones of every folder
-        self._embedding: Embedding | None = None  # made for the first file: most runs have none
+        self._embedding: Stage | None = None  # made for the first file: most runs have none
         self._listing = RunAhead(find_changes(scopes, store=store, model_id=model_id, retry=retry), wake=self._wake)
 
     def run(self) -> None:
@@ -217,9 +202,9 @@ class Pipeline:
                 self._wake.get(timeout=1.0)
         return True
 
-    def _begin_reading(self) -> Embedding | None:
+    def _begin_reading(self) -> Stage | None:
         if self._to_read and self._embedding is None:
-            self._embedding = Embedding(
+            self._embedding = self._runner.open(
                 store=self._store,
                 encoder=self._encoder,
                 model_id=self._model_id,
@@ -229,8 +214,9 @@ class Pipeline:
             )
         embedding = self._embedding
         while self._to_read and embedding is not None and not embedding.is_full:
-            scope, path = self._to_read.popleft()
-            embedding.begin(Task(scope.root_id, path, full_path(scope, path)))
+            scope, image = self._to_read.popleft()
+            path, listed = image.relative_path, image if is_folder_url(scope.root) else None
+            embedding.begin(Task(scope.root_id, path, full_path(scope, path), listed))
         return embedding
 
     def _take_changes(self, changes: Changes) -> None:
@@ -241,7 +227,7 @@ class Pipeline:
         run.to_do += len(changes.to_read)
         for suffix, count in changes.unsupported.items():
             run.unsupported[suffix] = run.unsupported.get(suffix, 0) + count
-        self._to_read.extend((changes.scope, path) for path in changes.to_read)
+        self._to_read.extend((changes.scope, image) for image in changes.to_read)
         if changes.returned:
             self._store.pictures.restore_files(changes.returned)
             run.reused += len(changes.returned)

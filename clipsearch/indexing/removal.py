@@ -11,6 +11,7 @@ from clipsearch.errors import ClipSearchNotice
 from clipsearch.images.volume import find_volume
 from clipsearch.indexing.changes import Changes, full_path
 from clipsearch.store import Store
+from clipsearch.texts import is_folder_url
 
 # When more of a folder's files than both of these vanish at once, somebody is asked.
 _MANY_FILES = 50
@@ -55,7 +56,8 @@ def _find_doubt(changes: Changes, *, store: Store, is_other_volume: bool) -> str
         return None
     count = f"{len(gone):,} {'file that was' if len(gone) == 1 else 'files that were'} indexed"
     if changes.is_empty:
-        return f"{changes.folder} is not there or holds no pictures any more, {count}, as if its drive were not mounted"
+        why = "" if is_folder_url(changes.scope.root) else ", as if its drive were not mounted"
+        return f"{changes.folder} is not there or holds no pictures any more, {count}{why}"
     if is_other_volume:
         return f"{changes.folder} lies on another drive than before, without {count}"
     if len(gone) > _MANY_FILES:

@@ -1,30 +1,47 @@
 """The folders somebody named, as what is to be looked through."""
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
+from urllib.request import url2pathname
 
 from clipsearch import settings
-from clipsearch.errors import InputError
+from clipsearch.errors import ClipSearchNotice, InputError
+from clipsearch.images.url_walk import UrlWalk
+from clipsearch.images.urls import check_folder_url
 from clipsearch.store import Scope
 from clipsearch.store.roots import RootStore, is_shown_below
+from clipsearch.texts import is_folder_url
 
 
 def plan_scopes(
-    folders: Sequence[str | os.PathLike[str]], *, roots: RootStore, prune: bool
+    folders: Sequence[str | os.PathLike[str]], *, roots: RootStore, prune: bool, with_urls: bool = False
 ) -> Callable[[], list[Scope]]:
     """Checks the folders; what comes back registers them, so that nothing is written when one is wrong. It is to be
     called while no other process writes: what is known of the folders may have changed by then.
 
+    `with_urls`: folders behind URLs can be read.
+
     Raises:
         InputError: a folder is missing or is a file, or none was ever indexed.
+        MissingExtraError: the package that reads a URL is not installed.
     """
     if not folders:
         if not roots.list_all():
             raise InputError("no folder was indexed before: say which, as in 'clipsearch index FOLDER'")
-        return roots.list_all
+        return lambda: _readable(roots.list_all(), with_urls=with_urls)
     gone: list[str] = []
     places: list[str] = []
-    for folder in folders:
+    for folder in map(_local_path, folders):
+        if isinstance(folder, str) and is_folder_url(folder):
+            place = check_folder_url(folder)
+            if not with_urls:
+                raise InputError(f"{place} is on no drive of this machine: clipsearch index {place} --runner ray")
+            is_there = _is_url_there(place)
+            if not is_there and not (prune and roots.find_scope(place) is not None):
+                raise InputError(f"no folder {place}")
+            (places if is_there else gone).append(place)
+            continue
         place = os.path.realpath(settings.folder_path(folder))
         if prune and not os.path.lexists(place) and roots.find_scope(place) is not None:
             gone.append(place)
@@ -34,6 +51,34 @@ def plan_scopes(
     # A folder inside another one that was named is looked through with that one, unless it is hidden there.
     outer = [place for place in dict.fromkeys(places) if not any(is_shown_below(place, other) for other in places)]
     return lambda: [*map(roots.add, outer), *filter(None, map(roots.find_scope, gone))]
+
+
+def _readable(scopes: list[Scope], *, with_urls: bool) -> list[Scope]:
+    left_out = [scope.root for scope in scopes if is_folder_url(scope.root) and not with_urls]
+    if left_out:
+        how_to = "nothing new is looked for there without --runner ray"
+        warnings.warn(f"{', '.join(left_out)}: {how_to}", ClipSearchNotice, stacklevel=3)
+    return [scope for scope in scopes if scope.root not in left_out]
+
+
+def _local_path(folder: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """The path of a URL that begins with file:///."""
+    if isinstance(folder, str) and folder.lower().startswith("file:///"):
+        return url2pathname(folder[len("file://") :])
+    return folder
+
+
+def _is_url_there(url: str) -> bool:
+    """
+    Raises:
+        InputError: it can't be listed.
+        MissingExtraError: the package that reads it is not installed.
+    """
+    try:
+        UrlWalk(url)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _check_folder(folder: str | os.PathLike[str]) -> None:

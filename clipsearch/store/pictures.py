@@ -108,6 +108,13 @@ class PictureStore:
                 )
         return found
 
+    def embedded_contents(self, *, model_id: int) -> bytes:
+        """The blake3 of all contents that are stored with an embedding of the model, 32 bytes each."""
+        content, embedding = tables.contents, tables.image_embeddings
+        wanted = select(content.c.blake3).join(embedding, embedding.c.content_id == content.c.content_id)
+        with self._database.read() as connection:
+            return b"".join(connection.execute(wanted.where(embedding.c.model_id == model_id)).scalars())
+
     def contents_without_embedding(self, *, model_id: int, with_removed: bool = False) -> set[int]:
         """Contents that have a file and that the model has not embedded yet. `with_removed`: the file may be gone."""
         file, embedding = tables.files, tables.image_embeddings

@@ -333,7 +333,7 @@ def test_a_tree_of_1500_levels_is_walked_as_far_as_paths_reach(tmp_path: Path, n
 
 
 def test_a_walk_comes_in_parts_that_are_never_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("clipsearch.images.find._PART_IMAGES", 3)
+    monkeypatch.setattr("clipsearch.images.find.PART_IMAGES", 3)
     write(tmp_path, *(f"{number}.jpg" for number in range(7)), "empty/a.txt", "sub/8.jpg")
     parts = [[image.relative_path for image in part] for part in ImageWalk(tmp_path)]
     assert [len(part) for part in parts] == [3, 3, 1, 0, 1]
