@@ -72,7 +72,8 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         """Opens a catalog. The model is loaded when it is first needed.
 
         Args:
-            directory: the catalog's folder; None: CLIPSEARCH_CATALOG, else the platform's data folder.
+            directory: the catalog's folder, or postgresql+psycopg://[NAME@]HOST[:PORT]/DATABASE; None:
+                CLIPSEARCH_CATALOG, else the platform's data folder.
             model: "starter", a hub id with optional "@revision", or a directory. None: the catalog's own; a new
                 catalog takes CLIPSEARCH_MODEL, else CLIP where it is cached or can be downloaded, else the starter.
             device: "cpu", "cuda", "mps"; None: CLIPSEARCH_DEVICE, else the best there is.
@@ -91,7 +92,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         device, runtime = device or settings.device_name(), runtime or settings.runtime_name()
         settings.check_device(device)
         settings.check_runtime(runtime)
-        place = settings.catalog_directory(directory)
+        place = settings.catalog_place(directory)
         store = Store(place, create=create)
         if store.backup is not None:
             warnings.warn(
@@ -105,7 +106,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             show_progress=show_progress,
             is_shared=shared,
         )
-        return cls(store, place, model=chosen)
+        return cls(store, place.directory, model=chosen)
 
     def close(self) -> None:
         self._parts.close()
@@ -339,7 +340,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         """Counts and sizes; loads no model."""
         from clipsearch.maintenance.status import read_status
 
-        return read_status(self._store, self.directory)
+        return read_status(self._store)
 
     def collect_garbage(
         self, *, older_than_days: float = 0, dry_run: bool = False, wait: bool = False
@@ -353,4 +354,4 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         """Copies the database to a file; see `maintenance.backups.back_up` for the errors."""
         from clipsearch.maintenance.backups import back_up
 
-        return back_up(self.directory, file, force=force)
+        return back_up(self._store.place.require_folder(), file, force=force)

@@ -48,7 +48,7 @@ class CatalogParts:
             CatalogNotFoundError: nothing was ever indexed.
         """
         if self.store.reader.find_current_model() is None:
-            raise CatalogNotFoundError(f"nothing is indexed in {self.directory} yet: clipsearch index FOLDER")
+            raise CatalogNotFoundError(f"nothing is indexed in {self.store.place} yet: clipsearch index FOLDER")
 
     def is_open(self, kind: Kind) -> bool:
         """Whether `index` of this kind returns at once."""
@@ -102,12 +102,12 @@ class CatalogParts:
 
     @cached_property
     def thumbnails(self) -> "ThumbnailCache":
-        from clipsearch.encoders.fingerprint import cache_dir, make_cache_dir
+        from clipsearch.encoders.fingerprint import make_cache_dir
         from clipsearch.images.thumbnail_cache import ThumbnailCache
 
         with suppress(OSError):
             make_cache_dir()
-        return ThumbnailCache(cache_dir() / "thumbnails")
+        return ThumbnailCache(settings.cache_dir() / "thumbnails")
 
     def close(self) -> None:
         self.forget_indexes()

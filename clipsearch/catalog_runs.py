@@ -35,7 +35,7 @@ def run_index(
     make_runner = _choose_runner(runner, address)
     kept_ann = None if ann is None else check_ann(ann)
     scopes_of = plan_scopes(folders, roots=store.roots, prune=prune, with_urls=runner == "ray")
-    with store.writing(wait=wait):
+    with store.writing(wait=wait, alone=False):
         current = store.reader.find_current_model()
         if current is not None and model.encoder.fingerprint != current.fingerprint:
             raise IndexMismatchError(

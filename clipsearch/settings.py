@@ -1,6 +1,6 @@
 """Where things lie and what the environment says.
 
-CLIPSEARCH_CATALOG    folder of the catalog
+CLIPSEARCH_CATALOG    folder of the catalog, or postgresql:// of a server's database
 CLIPSEARCH_MODEL      model of a new catalog
 CLIPSEARCH_DEVICE     cpu, cuda, cuda:1, mps
 CLIPSEARCH_RUNTIME    torch, openvino
@@ -14,7 +14,10 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from clipsearch.errors import InputError
 
@@ -28,20 +31,90 @@ DEFAULT_MAX_SECONDS = 60
 """For decoding one picture; the slowest of 1,150 odd ones took 2 s."""
 
 
-def catalog_directory(directory: str | os.PathLike[str] | None = None) -> Path:
-    """The catalog's folder, absolute: the one given, else CLIPSEARCH_CATALOG, else the platform's data folder.
+_SERVER = re.compile(r"postgres(?:ql)?(\+psycopg)?://", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogPlace:
+    """Where a catalog is.
+
+    Attributes:
+        directory: of what lies on this machine: the index files, and the database unless that is on a server.
+        server: URL of the PostgreSQL database, as libpq takes it; None: SQLite in the directory.
+    """
+
+    directory: Path
+    server: str | None = None
+
+    def require_folder(self) -> Path:
+        """
+        Raises:
+            InputError: the catalog is on a server.
+        """
+        if self.server is not None:
+            raise InputError(
+                f"{self} is on a server, and this is for a catalog in a folder; pg_dump makes copies of a database"
+            )
+        return self.directory
+
+    def __str__(self) -> str:
+        """For people: without a password."""
+        return str(self.directory) if self.server is None else _without_password(self.server)
+
+
+def catalog_place(given: str | os.PathLike[str] | None = None) -> CatalogPlace:
+    """The catalog's folder, absolute, or its database: the one given, else CLIPSEARCH_CATALOG, else the platform's data
+    folder.
 
     Raises:
-        InputError: the name is empty.
+        InputError: the name is empty, or a URL of something else.
     """
-    if directory is not None and not os.fspath(directory):
+    if given is not None and not os.fspath(given):
         raise InputError("the catalog's folder is an empty name: leave the option out for the default one")
-    chosen = directory or os.environ.get("CLIPSEARCH_CATALOG")
+    chosen = given or os.environ.get("CLIPSEARCH_CATALOG")
     if not chosen:
         import platformdirs
 
         chosen = platformdirs.user_data_dir("clipsearch", False)
-    return expand_user(chosen).absolute()
+    text = str(chosen)
+    if "://" not in text:
+        return CatalogPlace(expand_user(chosen).absolute())
+    if not _SERVER.match(text):
+        raise InputError(
+            f"{_without_password(text)} is no catalog: name a folder, or postgresql+psycopg://[NAME@]HOST[:PORT]/DATABASE"
+        )
+    server = _SERVER.sub("postgresql://", text, count=1)
+    known_as = sha256(_without_password(server).encode("utf-8", "surrogateescape")).hexdigest()
+    return CatalogPlace(cache_dir() / "catalogs" / known_as[:16], server)
+
+
+def catalog_directory(given: str | os.PathLike[str] | None = None) -> Path:
+    """As `catalog_place`, for what is done to a file.
+
+    Raises:
+        InputError: as there, or the catalog is on a server.
+    """
+    return catalog_place(given).require_folder()
+
+
+def _without_password(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] != "password"], safe="/")
+        name, at, host = parts.netloc.rpartition("@")
+        return urlunsplit((parts.scheme, name.partition(":")[0] + at + host, parts.path, query, ""))
+    except ValueError:
+        return "that URL"
+
+
+def cache_dir() -> Path:
+    """The folder for what can be made again: $CLIPSEARCH_CACHE, else the user's cache folder."""
+    chosen = os.environ.get("CLIPSEARCH_CACHE")
+    if not chosen:
+        import platformdirs
+
+        chosen = platformdirs.user_cache_dir("clipsearch")
+    return Path(chosen)
 
 
 def index_folder(directory: Path) -> Path:

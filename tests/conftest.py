@@ -1,8 +1,12 @@
 """What every test gets: an environment of its own, and no way to a model hub."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres_server import PostgresServer
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +33,15 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
     load_encoder = load.load_encoder
     monkeypatch.setattr(load, "load_encoder", load_colours)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    # Not below the tests' own folder: the name of a socket may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="clipsearch-pg-") as folder:
+        server = PostgresServer(Path(folder))
+        yield server
+        server.stop()
 
 
 @pytest.fixture(scope="session")

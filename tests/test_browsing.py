@@ -8,9 +8,8 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog, ImageReadError, InputError, Query, QueryError, parse_query
-from clipsearch.encoders.fingerprint import cache_dir
 from clipsearch.images.decode import decode_image
-from clipsearch.settings import sample_data_folder
+from clipsearch.settings import cache_dir, sample_data_folder
 
 pytestmark = pytest.mark.usefixtures("colours")
 SAMPLES = sample_data_folder()

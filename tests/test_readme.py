@@ -133,6 +133,19 @@ def test_the_session_of_ray_is_real(readme, tmp_path, monkeypatch):
     assert codes == [0, 0, 2]
 
 
+def test_the_session_of_postgresql_is_real(readme, tmp_path, monkeypatch, postgres):
+    shutil.copytree(sample_data_folder(), tmp_path / "photos")
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    monkeypatch.setenv("CLIPSEARCH_MODEL", "starter")
+    written, url = "postgresql+psycopg://localhost/photos", postgres.make_database()
+    (session,) = [found for found in sessions(readme) if any(written in command for command, _ in found)]
+    assert len(session) == 3
+    for command, expected in session:
+        here = command.replace(written, f"'{url}'")
+        done = subprocess.run(["bash", "-c", here], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert without_times((done.stdout + done.stderr).strip()) == without_times(expected), command
+
+
 def test_the_session_of_the_language_is_real(readme, tmp_path, monkeypatch):
     index_samples(tmp_path, monkeypatch)
     (session,) = [found for found in sessions(readme) if any("type:webp" in command for command, _ in found)]

@@ -13,10 +13,9 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
-from clipsearch.encoders.fingerprint import cache_dir
 from clipsearch.errors import ImageReadError
 from clipsearch.images.decode import decode_image
-from clipsearch.settings import sample_data_folder
+from clipsearch.settings import cache_dir, sample_data_folder
 from tests.encoders.tiny_models import make_clip
 from tools import audit
 

@@ -16,7 +16,8 @@ CatalogOption = Annotated[
     typer.Option(
         "--catalog",
         metavar="DIR",
-        help="The catalog's folder. Also CLIPSEARCH_CATALOG; default: the platform's data folder.",
+        help="The catalog's folder, or postgresql+psycopg://HOST/DATABASE. Also CLIPSEARCH_CATALOG; default: the "
+        "platform's data folder.",
         show_default=False,
     ),
 ]

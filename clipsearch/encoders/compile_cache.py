@@ -8,10 +8,11 @@ from pathlib import Path
 
 from clipsearch.encoders import model_files
 from clipsearch.encoders.compiled_spec import FORMAT, is_compiled_directory, read_spec
-from clipsearch.encoders.fingerprint import cache_dir, combine, hash_file
+from clipsearch.encoders.fingerprint import combine, hash_file
 from clipsearch.encoders.scratch import scratch_folder
 from clipsearch.errors import ClipSearchNotice, ModelError
 from clipsearch.python_process import run_python
+from clipsearch.settings import cache_dir
 
 # Beside the compiled models: why one could not be compiled, so that it is not tried again every time.
 _REFUSED = "refused.json"

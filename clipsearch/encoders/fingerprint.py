@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
+from clipsearch.settings import cache_dir
+
 if TYPE_CHECKING:
     from clipsearch.preprocess import Preprocess
 
@@ -87,16 +89,6 @@ def hash_file(path: Path, *, anew: bool = False) -> str:
     if [after.st_size, after.st_mtime_ns] == state and time.time_ns() - after.st_mtime_ns > _RACY_NS:
         _remember(str(real_path), [*state, digest])
     return digest
-
-
-def cache_dir() -> Path:
-    """The folder for what can be made again: $CLIPSEARCH_CACHE, else the user's cache folder."""
-    chosen = os.environ.get("CLIPSEARCH_CACHE")
-    if not chosen:
-        import platformdirs
-
-        chosen = platformdirs.user_cache_dir("clipsearch")
-    return Path(chosen)
 
 
 def make_cache_dir() -> Path:

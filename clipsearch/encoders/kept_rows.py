@@ -9,8 +9,9 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.encoders.fingerprint import cache_dir, make_cache_dir
+from clipsearch.encoders.fingerprint import make_cache_dir
 from clipsearch.errors import ClipSearchNotice
+from clipsearch.settings import cache_dir
 
 
 def kept_rows(

@@ -77,7 +77,7 @@ def import_embeddings(
     start = perf_counter()
     folder = None if images is None else _images_folder(images)
     opened = open_source(settings.folder_path(source))
-    with parts.store.writing(wait=wait):
+    with parts.store.writing(wait=wait, alone=False):
         encoder = _load_encoder(opened, parts)
         run = Run()
         with ExitStack() as stack, DeferredInterrupt(SimpleQueue()) as interrupt:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sized
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,10 +12,10 @@ from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers
 from clipsearch.maintenance.permissions import find_open_places
 from clipsearch.maintenance.servers import check_server
 from clipsearch.maintenance.snapshots import check_snapshots
-from clipsearch.settings import STARTER, expand_user
-from clipsearch.store import Kind
-from clipsearch.store.connection import DATABASE_NAME
-from clipsearch.store.integrity import Inspection
+from clipsearch.settings import STARTER, CatalogPlace, expand_user
+from clipsearch.store import Kind, Store
+from clipsearch.store.connection import DATABASE_NAME, AskingSqlite
+from clipsearch.store.integrity import FileInspection, Inspection
 from clipsearch.store.migrate import HEAD_REVISION, current_revision
 from clipsearch.store.reader import Reader
 from clipsearch.types import Finding
@@ -52,17 +53,24 @@ class Examination:
         self.findings.append(Finding(severity, check, message, remedy))
 
 
-def examine(directory: Path, *, full: bool) -> Examination:
+def examine(place: CatalogPlace, *, full: bool) -> Examination:
     """Changes nothing. When the database's pages are damaged, its content is not looked at.
 
     Raises:
-        StoreError: the file may not be read at all.
+        CatalogNotFoundError: the server has none.
+        StoreError: the file may not be read at all, or the server can't be reached.
     """
     found = Examination()
-    database = directory / DATABASE_NAME
-    with Inspection(database) as inspection:
-        if _check_file(database, inspection, found, full=full):
-            _check_content(directory, inspection, found, sample=None if full else SAMPLE)
+    directory, sample = place.directory, None if full else SAMPLE
+    if place.server is not None:
+        with Store(place) as store:
+            _check_content(directory, store.reader, Inspection(store.asking), found, sample=sample)
+    else:
+        database = directory / DATABASE_NAME
+        with FileInspection(database) as inspection:
+            if _check_file(database, inspection, found, full=full):
+                with closing(Reader(AskingSqlite(database))) as reader:
+                    _check_content(directory, reader, inspection, found, sample=sample)
     half_copies = find_half_copies(directory)
     found.leftovers += half_copies
     if half_copies:
@@ -85,8 +93,9 @@ def examine(directory: Path, *, full: bool) -> Examination:
     return found
 
 
-def _check_content(directory: Path, inspection: Inspection, found: Examination, *, sample: int | None) -> None:
-    reader = Reader(directory / DATABASE_NAME)
+def _check_content(
+    directory: Path, reader: Reader, inspection: Inspection, found: Examination, *, sample: int | None
+) -> None:
     try:
         _check_rows(inspection, found, sample=sample)
         _check_index_files(directory, reader, inspection, found, sample=sample)
@@ -94,11 +103,9 @@ def _check_content(directory: Path, inspection: Inspection, found: Examination, 
         _check_surroundings(reader, inspection, found)
     except StoreError as error:
         found.add("error", "content", str(error), "'clipsearch restore FILE' where there is a backup")
-    finally:
-        reader.close()
 
 
-def _check_file(database: Path, inspection: Inspection, found: Examination, *, full: bool) -> bool:
+def _check_file(database: Path, inspection: FileInspection, found: Examination, *, full: bool) -> bool:
     """Whether the content can be looked at."""
     damage = inspection.find_damage(full=full)
     if damage and all(_is_of_an_index(line) for line in damage):

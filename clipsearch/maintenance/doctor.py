@@ -1,13 +1,14 @@
 """Checks a catalog and mends it."""
 
 import os
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 
 from clipsearch import settings
 from clipsearch.errors import CatalogNotFoundError, StoreError
 from clipsearch.maintenance.checks import Examination, examine
 from clipsearch.maintenance.repair import MENDABLE, Repair, repair
+from clipsearch.settings import CatalogPlace
 from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.lock import writer_lock
 from clipsearch.types import CheckReport, Finding
@@ -32,13 +33,13 @@ def check_catalog(
         CatalogBusyError: another process changes the catalog and `wait` is false.
         StoreError: the file may not be read.
     """
-    place = settings.catalog_directory(directory)
-    if not (place / DATABASE_NAME).exists():
+    place = settings.catalog_place(directory)
+    if place.server is None and not (place.directory / DATABASE_NAME).exists():
         raise CatalogNotFoundError(f"no catalog in {place}")
     found = examine(place, full=full)
     done, first = Repair(), found.findings
     if fix and _is_mendable(found):
-        with writer_lock(place, wait=wait):
+        with _locked(place, wait=wait):
             found, first = _mend(place, examine(place, full=full), done, full=full)
     left = {_key(finding) for finding in found.findings}
     fixed = [replace(finding, is_fixed=True) for finding in first if _key(finding) not in left]
@@ -55,7 +56,16 @@ def check_catalog(
     )
 
 
-def _mend(place: Path, found: Examination, done: Repair, *, full: bool) -> tuple[Examination, list[Finding]]:
+def _locked(place: CatalogPlace, *, wait: bool) -> AbstractContextManager[None]:
+    # Not by way of a store: a damaged file can't be opened as one.
+    if place.server is None:
+        return writer_lock(place.directory, wait=wait)
+    from clipsearch.store.server import server_lock
+
+    return server_lock(place, alone=True, wait=wait)
+
+
+def _mend(place: CatalogPlace, found: Examination, done: Repair, *, full: bool) -> tuple[Examination, list[Finding]]:
     """How it is afterwards, and everything that was found on the way."""
     seen = list(found.findings)
     for _ in range(_MAX_ROUNDS):

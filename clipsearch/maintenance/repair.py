@@ -11,10 +11,11 @@ from clipsearch.index_server import rebuild_index, refresh_or_notice
 from clipsearch.maintenance.checks import Examination
 from clipsearch.maintenance.leftovers import remove_leftovers
 from clipsearch.maintenance.permissions import close_places
+from clipsearch.settings import CatalogPlace
 from clipsearch.store import KINDS, Kind, Store
 from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.copies import dated_name, keep_copy, prepare, replace_database, scratch_file
-from clipsearch.store.integrity import Inspection
+from clipsearch.store.integrity import FileInspection, Inspection
 from clipsearch.store.mending import mend_rows
 from clipsearch.store.migrate import upgrade
 from clipsearch.store.salvage import rebuild_indexes, salvage
@@ -33,14 +34,25 @@ class Repair:
     saved_rows: dict[str, int] = field(default_factory=dict)
 
 
-def repair(directory: Path, found: Examination, done: Repair) -> None:
+def repair(place: CatalogPlace, found: Examination, done: Repair) -> None:
     """One round; to be called under the writer lock. What is mended may show what else is wrong.
 
     Raises:
         StoreError: something can't be mended; the database is as it was.
     """
+    if place.server is None:
+        _repair_database(place, found, done)
+    else:
+        _repair_server(place, found)
+    if "collection" in {finding.check for finding in found.findings}:
+        _rebuild_collection(place)
+    remove_leftovers(found.leftovers)
+    close_places(found.open_places)
+
+
+def _repair_database(place: CatalogPlace, found: Examination, done: Repair) -> None:
     checks = {finding.check for finding in found.findings if finding.severity != "info"}
-    database = directory / DATABASE_NAME
+    database = place.directory / DATABASE_NAME
     if checks & _ALL_CONTENT:
         _repair_file(database, done)
     elif "schema" in checks:
@@ -51,11 +63,17 @@ def repair(directory: Path, found: Examination, done: Repair) -> None:
     if checks & (_ALL_CONTENT | _ROWS):
         mend_rows(database, _all_broken(database, found))
     if checks & (_ALL_CONTENT | _ROWS | {"snapshots"}):
-        _renew_snapshots(directory)
-    if "collection" in checks:
-        _rebuild_collection(directory)
-    remove_leftovers(found.leftovers)
-    close_places(found.open_places)
+        _renew_snapshots(place)
+
+
+def _repair_server(place: CatalogPlace, found: Examination) -> None:
+    with Store(place) as store:
+        for kind in KINDS:
+            checked = Inspection(store.asking).check_embeddings(kind, sample=None)
+            broken = {*found.broken.get(kind, ()), *checked.broken}
+            if broken:
+                store.embeddings.delete(kind, sorted(broken))
+    _renew_snapshots(place)
 
 
 def _repair_file(database: Path, done: Repair) -> None:
@@ -73,25 +91,25 @@ def _repair_file(database: Path, done: Repair) -> None:
 
 def _all_broken(database: Path, found: Examination) -> dict[Kind, list[int]]:
     """Those that were found, and what a sample may have missed."""
-    with Inspection(database) as inspection:
+    with FileInspection(database) as inspection:
         return {
             kind: sorted({*found.broken.get(kind, ()), *inspection.check_embeddings(kind, sample=None).broken})
             for kind in KINDS
         }
 
 
-def _renew_snapshots(directory: Path) -> None:
-    folder = settings.index_folder(directory)
-    with Store(directory) as store:
+def _renew_snapshots(place: CatalogPlace) -> None:
+    folder = settings.index_folder(place.directory)
+    with Store(place) as store:
         for kind, model, snapshot in store.reader.list_snapshots():
             if snapshot.generation == generation_of(model, kind):
                 write_snapshot(kind, store=store, model_id=model.model_id, folder=folder)
         refresh_or_notice(store, folder, *KINDS)
 
 
-def _rebuild_collection(directory: Path) -> None:
-    with Store(directory) as store:
+def _rebuild_collection(place: CatalogPlace) -> None:
+    with Store(place) as store:
         try:
-            rebuild_index(store, settings.index_folder(directory))
+            rebuild_index(store, settings.index_folder(place.directory))
         except VectorIndexError as error:
             warnings.warn(str(error), ClipSearchNotice, stacklevel=5)

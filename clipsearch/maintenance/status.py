@@ -1,7 +1,6 @@
 """Counts and sizes of a catalog."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 from clipsearch import settings
 from clipsearch.indexes.ann import Tuning
@@ -9,13 +8,13 @@ from clipsearch.store import Store
 from clipsearch.types import CatalogStatus
 
 
-def read_status(store: Store, directory: Path) -> CatalogStatus:
+def read_status(store: Store) -> CatalogStatus:
     """Loads no model."""
     files, pictures, skipped = store.pictures.counts()
     current = store.reader.find_current_model()
     snapshot = None if current is None else store.reader.find_snapshot("images", model_id=current.model_id)
     return CatalogStatus(
-        directory=str(directory),
+        directory=str(store.place),
         model=None if current is None else current.name,
         models=store.models.list_all(),
         folders=tuple(scope.root for scope in store.roots.list_all()),
@@ -24,7 +23,7 @@ def read_status(store: Store, directory: Path) -> CatalogStatus:
         skipped=skipped,
         captions=store.captions.count(),
         database_bytes=store.size_bytes,
-        index_bytes=sum(path.stat().st_size for path in settings.index_folder(directory).glob("*.faiss")),
+        index_bytes=sum(path.stat().st_size for path in settings.index_folder(store.place.directory).glob("*.faiss")),
         last_run=store.runs.find_last(),
         ann=None if snapshot is None or snapshot.ann is None else asdict(Tuning.from_json(snapshot.ann)),
     )

@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.settings import CatalogPlace
+from clipsearch.store.connection import DATABASE_NAME, Asking, AskingSqlite
 from clipsearch.store.migrate import open_file
 from clipsearch.store.reader import Reader
 from clipsearch.store.records import (
@@ -64,31 +65,64 @@ class Store:
         uuid: names this catalog; files derived from it carry it.
         backup: the copy made because an older schema was upgraded on opening, else None.
         reader: what a search needs, without SQLAlchemy.
+        place: where it is.
     """
 
-    def __init__(self, directory: Path, *, create: bool = False) -> None:
-        """Opens the store in `directory`; see `migrate.open_file` for the errors."""
-        self._path, self.backup = open_file(directory, create=create)
-        self.reader = Reader(self._path)
+    def __init__(self, place: Path | CatalogPlace, *, create: bool = False) -> None:
+        """Opens the store in a folder, or on a server; see `migrate.open_file` and `server_schema.open_server` for the
+        errors."""
+        self.place = place = place if isinstance(place, CatalogPlace) else CatalogPlace(place)
+        self.backup: Path | None = None
+        self._machine = ""
+        self._path = place.directory / DATABASE_NAME
+        if place.server is None:
+            _, self.backup = open_file(place.directory, create=create)
+            self._asking: Asking = AskingSqlite(self._path)
+        else:
+            from clipsearch.store.server import AskingServer, machine_name
+            from clipsearch.store.server_schema import open_server
+
+            open_server(place, create=create)
+            self._machine = machine_name(place.directory)
+            self._asking = AskingServer(place)
+        self.reader = Reader(self._asking, machine=self._machine)
         self.uuid = self.reader.find_uuid() or self._make_uuid()
 
-    def writing(self, *, wait: bool = False) -> AbstractContextManager[None]:
-        """For what takes long and changes the catalog; see `lock.writer_lock` for the errors."""
+    def writing(self, *, wait: bool = False, alone: bool = True) -> AbstractContextManager[None]:
+        """For what takes long and changes the catalog; see `lock.writer_lock` and `server.server_lock` for the errors.
+
+        Args:
+            alone: nothing else may change it. What need not be alone may have others like it beside it, where the
+                catalog is on a server.
+        """
+        if self.place.server is not None:
+            from clipsearch.store.server import server_lock
+
+            return server_lock(self.place, alone=alone, wait=wait)
         from clipsearch.store.lock import writer_lock
 
-        return writer_lock(self._path.parent, wait=wait)
+        return writer_lock(self.place.directory, wait=wait)
+
+    @property
+    def asking(self) -> Asking:
+        """For questions in plain SQL."""
+        return self._asking
 
     def exporting(self, *, model_id: int, dim: int) -> "AbstractContextManager[ExportReader]":
         """All that is stored as of one moment; see `exports.open_export` for the errors."""
         from clipsearch.store.exports import open_export
 
-        return open_export(self._path, model_id=model_id, dim=dim)
+        return open_export(self._asking, model_id=model_id, dim=dim)
 
     @cached_property
     def _database(self) -> "Database":
-        from clipsearch.store.database import Database
+        if self.place.server is not None:
+            from clipsearch.store.server_database import ServerDatabase
 
-        return Database(self._path)
+            return ServerDatabase(self.place)
+        from clipsearch.store.database import SqliteDatabase
+
+        return SqliteDatabase(self._path)
 
     @cached_property
     def roots(self) -> "RootStore":
@@ -118,7 +152,7 @@ class Store:
     def embeddings(self) -> "EmbeddingStore":
         from clipsearch.store.embeddings import EmbeddingStore
 
-        return EmbeddingStore(self._database)
+        return EmbeddingStore(self._database, machine=self._machine)
 
     @cached_property
     def models(self) -> "ModelStore":
@@ -139,21 +173,23 @@ class Store:
         return RunStore(self._database)
 
     def _make_uuid(self) -> str:
-        from sqlalchemy import insert, select
+        from sqlalchemy import select
 
         from clipsearch.store import tables
 
         made = str(uuid.uuid4())
         with self._database.write() as connection:
             # Two processes may open a new catalog at once: the first row wins.
-            found = connection.execute(select(tables.catalog.c.uuid)).scalar()
-            if found is None:
-                connection.execute(insert(tables.catalog).values(catalog_id=1, uuid=made, created_at=utc_now()))
-        return found or made
+            row = {"catalog_id": 1, "uuid": made, "created_at": utc_now()}
+            connection.execute(self._database.insert(tables.catalog).values(row).on_conflict_do_nothing())
+            found: str = connection.execute(select(tables.catalog.c.uuid)).scalar_one()
+        return found
 
     @property
     def size_bytes(self) -> int:
-        """The file with its write-ahead log."""
+        """The file with its write-ahead log; of a server's database, its tables."""
+        if self.place.server is not None:
+            return self.reader.measure_tables()
         parts = (self._path, self._path.with_name(DATABASE_NAME + "-wal"))
         return sum(part.stat().st_size for part in parts if part.exists())
 

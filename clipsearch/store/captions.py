@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import and_, delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert as insert_or_ignore
 
 from clipsearch.store import tables
 from clipsearch.store.connection import parts
@@ -27,7 +26,7 @@ class CaptionStore:
         table = tables.captions
         with self._database.write() as connection:
             before = connection.execute(select(func.count()).select_from(table)).scalar_one()
-            connection.execute(insert_or_ignore(table).on_conflict_do_nothing(), rows)
+            connection.execute(self._database.insert(table).on_conflict_do_nothing(), rows)
             return connection.execute(select(func.count()).select_from(table)).scalar_one() - before
 
     def without_embedding(self, *, model_id: int) -> list[tuple[int, str]]:
@@ -54,7 +53,7 @@ class CaptionStore:
         ]
         if rows:
             with self._database.write() as connection:
-                connection.execute(insert_or_ignore(tables.caption_embeddings).on_conflict_do_nothing(), rows)
+                connection.execute(self._database.insert(tables.caption_embeddings).on_conflict_do_nothing(), rows)
 
     def texts(self, caption_ids: Sequence[int]) -> dict[int, str]:
         """Texts by id; ids that are gone are left out."""

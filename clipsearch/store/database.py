@@ -1,28 +1,75 @@
-"""One SQLite file in WAL mode: opening, transactions."""
+"""Transactions over a database, through SQLAlchemy."""
 
 import sqlite3
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite
 
+Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+InsertInto: TypeAlias = Callable[[Table], Insert]
 
-class Database:
+
+class Database(ABC):
     """The only holder of connections. Every method of the store is one `read()` or one `write()` block."""
+
+    is_server = False
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction: one consistent state, whatever a writer does meanwhile."""
+        with self._wrapped(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A write transaction, one at a time: committed at the end of the block, rolled back on any exception."""
+        with self._wrapped(), self._engine.execution_options(write=True).begin() as connection:
+            yield connection
+
+    @abstractmethod
+    def insert(self, table: Table) -> Insert:
+        """A statement that can say what to do with rows that are there."""
+
+    @abstractmethod
+    def ask(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
+        """Plain SQL, with a question mark for each value, and no other."""
+
+    @abstractmethod
+    def _wrapped(self) -> Any:
+        """A context in which errors of the database become those of the store."""
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class SqliteDatabase(Database):
+    """One SQLite file in WAL mode."""
 
     def __init__(self, path: Path) -> None:
         """`path`: of the file, with the newest schema; see `migrate.open_file`."""
         self.path = path
         # The pool is named: for a URL without a file SQLAlchemy takes one that closes connections other threads use.
-        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1)
+        super().__init__(create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1))
         event.listen(self._engine, "begin", _begin)
+
+    def insert(self, table: Table) -> Insert:
+        return sqlite.insert(table)
+
+    def ask(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
+        return connection.exec_driver_sql(statement, values)
 
     def _connect(self) -> sqlite3.Connection:
         connection = open_sqlite(self.path)
@@ -41,18 +88,6 @@ class Database:
         return connection
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A read transaction: one consistent state, whatever a writer does meanwhile."""
-        with self._wrapped(), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A write transaction: committed at the end of the block, rolled back on any exception."""
-        with self._wrapped(), self._engine.execution_options(write=True).begin() as connection:
-            yield connection
-
-    @contextmanager
     def _wrapped(self) -> Iterator[None]:
         try:
             yield
@@ -64,9 +99,6 @@ class Database:
             raise StoreError(f"the catalog {self.path} failed: {error.orig}") from error
         except sqlite3.Error as error:
             raise StoreError(f"can't open the catalog {self.path}: {error}") from error
-
-    def close(self) -> None:
-        self._engine.dispose()
 
 
 def _begin(connection: Connection) -> None:

@@ -1,9 +1,11 @@
 """Embeddings of pictures and captions: the truth from which every index is built."""
 
-from sqlalchemy import Table, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from collections.abc import Sequence
+
+from sqlalchemy import Table, delete, func, select, update
 
 from clipsearch.store import tables
+from clipsearch.store.connection import parts
 from clipsearch.store.database import Database
 from clipsearch.store.records import Kind, StoredSnapshot
 
@@ -11,8 +13,10 @@ _TABLES: dict[Kind, Table] = {"images": tables.image_embeddings, "captions": tab
 
 
 class EmbeddingStore:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, machine: str = "") -> None:
+        """`machine`: whose index files are named, where several machines have the catalog."""
         self._database = database
+        self._machine = machine
 
     def count(self, kind: Kind, *, model_id: int) -> int:
         table = _TABLES[kind]
@@ -29,9 +33,21 @@ class EmbeddingStore:
             "last_embedding_id": snapshot.last_embedding_id,
             "ann": snapshot.ann,
         }
-        statement = insert(tables.snapshots).values(model_id=model_id, kind=kind, **values)
+        statement = self._database.insert(tables.snapshots)
+        statement = statement.values(model_id=model_id, kind=kind, machine=self._machine, **values)
         with self._database.write() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=["model_id", "kind"], set_=values))
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=["model_id", "kind", "machine"], set_=values)
+            )
+
+    def delete(self, kind: Kind, embedding_ids: Sequence[int]) -> None:
+        """Of rows that are broken; index files and servers that have them are stale from then on."""
+        table, model = _TABLES[kind], tables.models
+        grown = model.c.image_generation if kind == "images" else model.c.caption_generation
+        with self._database.write() as connection:
+            for part in parts(embedding_ids):
+                connection.execute(delete(table).where(table.c.embedding_id.in_(part)))
+            connection.execute(update(model).values({grown: grown + 1}))
 
     def set_ann(self, ann: str | None) -> None:
         """How index files are built from now on: "off", or as FAISS names indexes; None: by their size."""

@@ -1,16 +1,13 @@
 """All pictures with their embeddings as of one moment, a page at a time, in plain SQL."""
 
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
-from typing import Any
 
 from clipsearch.errors import StoreError
-from clipsearch.store.connection import open_sqlite
+from clipsearch.store.connection import Asking
 from clipsearch.store.reader import content_details
 from clipsearch.store.records import ContentDetails
 
@@ -58,8 +55,9 @@ class ExportedCaption:
 class ExportReader:
     """One read transaction: whatever others write meanwhile, counts and rows fit together."""
 
-    def __init__(self, connection: sqlite3.Connection, *, model_id: int, dim: int) -> None:
-        self._connection = connection
+    def __init__(self, asking: Asking, *, model_id: int, dim: int) -> None:
+        """`asking`: at one moment."""
+        self._rows = asking.rows
         self._model_id = model_id
         self._dim = dim
 
@@ -97,27 +95,15 @@ class ExportReader:
         count: int = self._rows(statement, self._model_id)[0][0]
         return count
 
-    def _rows(self, statement: str, *values: object) -> list[Any]:
-        try:
-            return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(f"the catalog failed: {error}") from error
-
 
 @contextmanager
-def open_export(path: Path, *, model_id: int, dim: int) -> Iterator[ExportReader]:
-    """`path`: of the SQLite file.
-
+def open_export(asking: Asking, *, model_id: int, dim: int) -> Iterator[ExportReader]:
+    """
     Raises:
         StoreError: it can't be read.
     """
-    try:
-        connection = open_sqlite(path)
-        connection.execute("BEGIN")
-    except sqlite3.Error as error:
-        raise StoreError(f"the catalog {path} failed: {error}") from error
-    with closing(connection):
-        yield ExportReader(connection, model_id=model_id, dim=dim)
+    with closing(asking.at_one_moment()) as moment:
+        yield ExportReader(moment, model_id=model_id, dim=dim)
 
 
 def _path(row: tuple[int, bytes, bytes]) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
 from clipsearch.store.connection import open_sqlite
-from clipsearch.store.database import Database
+from clipsearch.store.database import Database, SqliteDatabase
 from clipsearch.types import GarbageReport
 
 
@@ -32,6 +32,8 @@ class GarbageStore:
         with self._database.write() as connection:
 
             def free_bytes() -> int:
+                if self._database.is_server:  # it keeps house itself
+                    return 0
                 pages, size = (
                     connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
                     for name in ("freelist_count", "page_size")
@@ -66,11 +68,13 @@ class GarbageStore:
         )
 
     def shrink(self) -> None:
-        """Gives the space of what was deleted back to the disk.
+        """Gives the space of what was deleted back to the disk; a server does that when it sees fit.
 
         Raises:
             StoreError: it can't: SQLite writes everything anew beside the old, and needs the room.
         """
+        if not isinstance(self._database, SqliteDatabase):
+            return
         try:
             with closing(open_sqlite(self._database.path)) as connection:
                 if connection.execute("PRAGMA freelist_count").fetchone()[0]:

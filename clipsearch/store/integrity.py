@@ -4,13 +4,13 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
-from clipsearch.store.connection import open_sqlite, parts
+from clipsearch.store.connection import Asking, open_sqlite, parts
 from clipsearch.store.copies import SQLITE_ERRORS, has_sound_header, is_damage
 from clipsearch.store.records import Kind
 from clipsearch.vectors import from_bytes
@@ -54,55 +54,33 @@ class CheckedEmbeddings(NamedTuple):
 
 
 class Inspection:
-    """One connection; every method is one question."""
+    """Every method is one question; of a server, which keeps its own tables sound, some have an answer already."""
 
-    def __init__(self, path: Path) -> None:
-        """
-        Raises:
-            StoreError: the file can't be opened at all.
-        """
-        self._path = path
-        try:
-            self._connection = open_sqlite(path)
-            self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
-            self._connection.create_function("is_text", 1, is_text, deterministic=True)
-        except SQLITE_ERRORS as error:
-            raise StoreError(f"can't open the catalog {path}: {error}") from error
+    # An embedding of another length than its model's.
+    _other_length = "octet_length(embedding) != 2 * dim"
+    _right_length = "octet_length(embedding) = ?"
 
-    def __enter__(self) -> "Inspection":
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._connection.close()
-
-    def find_damage(self, *, full: bool) -> list[str]:
-        """What SQLite finds wrong, in its words; `full`: also whether its own indexes agree with the tables."""
-        if not has_sound_header(self._path):
-            return ["its first bytes are not those of a database"]
-        try:
-            rows = self._connection.execute(f"PRAGMA {'integrity_check' if full else 'quick_check'}(100)").fetchall()
-        except SQLITE_ERRORS as error:
-            if is_damage(error):
-                return [str(error)]
-            raise StoreError(f"can't read the catalog {self._path}: {error}") from error
-        lines = [line for (text,) in rows for line in str(text).splitlines()]
-        return [line for line in lines if line not in ("ok", "*** in database main ***")]
+        self._asking.close()
 
     def find_orphans(self) -> Counter[tuple[str, str]]:
         """Number of rows by (table, the table in which the row they point at is missing)."""
-        return Counter((row[0], row[2]) for row in self._rows("PRAGMA foreign_key_check"))
+        return Counter()
+
+    def count_broken_texts(self) -> int:
+        """Texts that are no UTF-8: they can't be read."""
+        return 0
 
     def count_unknown_files(self) -> int:
         """Files with neither a content nor a reason why they have none."""
         (row,) = self._rows("SELECT count(*) FROM files WHERE content_id IS NULL AND skip_reason IS NULL")
         return int(row[0])
-
-    def count_broken_texts(self) -> int:
-        """Texts that are no UTF-8: they can't be read."""
-        return sum(
-            self._rows(f"SELECT count(*) FROM {table} WHERE {NO_TEXT.format(name)}")[0][0]  # noqa: S608
-            for table, name in TEXTS
-        )
 
     def count_pictures_without_embedding(self) -> int:
         """Pictures that have a file and that the model in use has not embedded."""
@@ -127,7 +105,7 @@ class Inspection:
         table, _ = _TABLES[kind]
         wrong = self._rows(
             f"SELECT embedding_id FROM {table} JOIN models USING (model_id) "  # noqa: S608
-            "WHERE typeof(embedding) != 'blob' OR length(embedding) != 2 * dim"
+            f"WHERE {self._other_length}"
         )
         broken = [row[0] for row in wrong]
         stored = checked = 0
@@ -164,12 +142,60 @@ class Inspection:
         for part in parts(numbers.tolist()):
             rows = self._rows(
                 f"SELECT embedding_id, embedding FROM {table} WHERE embedding_id IN "  # noqa: S608
-                f"({','.join('?' * len(part))}) AND typeof(embedding) = 'blob' AND length(embedding) = ? "
+                f"({','.join('?' * len(part))}) AND {self._right_length} "
                 "ORDER BY embedding_id",
                 *part,
                 2 * dim,
             )
             yield np.array([row[0] for row in rows], dtype=np.int64), from_bytes([row[1] for row in rows], dim)
+
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        return self._asking.rows(statement, *values)
+
+
+class FileInspection(Inspection):
+    """Takes nothing for granted but that SQLite can open the file."""
+
+    _other_length = "typeof(embedding) != 'blob' OR length(embedding) != 2 * dim"
+    _right_length = "typeof(embedding) = 'blob' AND length(embedding) = ?"
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            StoreError: the file can't be opened at all.
+        """
+        self._path = path
+        try:
+            self._connection = open_sqlite(path)
+            self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
+            self._connection.create_function("is_text", 1, is_text, deterministic=True)
+        except SQLITE_ERRORS as error:
+            raise StoreError(f"can't open the catalog {path}: {error}") from error
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+    def find_damage(self, *, full: bool) -> list[str]:
+        """What SQLite finds wrong, in its words; `full`: also whether its own indexes agree with the tables."""
+        if not has_sound_header(self._path):
+            return ["its first bytes are not those of a database"]
+        try:
+            rows = self._connection.execute(f"PRAGMA {'integrity_check' if full else 'quick_check'}(100)").fetchall()
+        except SQLITE_ERRORS as error:
+            if is_damage(error):
+                return [str(error)]
+            raise StoreError(f"can't read the catalog {self._path}: {error}") from error
+        lines = [line for (text,) in rows for line in str(text).splitlines()]
+        return [line for line in lines if line not in ("ok", "*** in database main ***")]
+
+    def find_orphans(self) -> Counter[tuple[str, str]]:
+        return Counter((row[0], row[2]) for row in self._rows("PRAGMA foreign_key_check"))
+
+    def count_broken_texts(self) -> int:
+        return sum(
+            self._rows(f"SELECT count(*) FROM {table} WHERE {NO_TEXT.format(name)}")[0][0]  # noqa: S608
+            for table, name in TEXTS
+        )
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
         try:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert as insert_or_replace
 
 from clipsearch.store import tables
 from clipsearch.store.database import Database
@@ -20,7 +19,7 @@ class LabelStore:
         row = {"labels": "\n".join(labels), "added_at": utc_now()}
         with self._database.write() as connection:
             connection.execute(
-                insert_or_replace(table)
+                self._database.insert(table)
                 .values(name=name, **row)
                 .on_conflict_do_update(index_elements=[table.c.name], set_=row)
             )

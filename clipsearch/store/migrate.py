@@ -3,13 +3,17 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipsearch.errors import CatalogNotFoundError, SchemaOutdatedError, StoreError
 from clipsearch.store.connection import DATABASE_NAME, open_sqlite
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 # The newest revision in migrations/versions; a test keeps both equal. It stands here so that opening an
 # up-to-date catalog need not import Alembic.
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 
 
 def migrations_folder() -> Path:
@@ -80,18 +84,11 @@ def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
     if current_revision(database) == HEAD_REVISION:
         return None
     from alembic import command
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
     from sqlalchemy import create_engine, event
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import NullPool
 
-    config = Config()
-    # Alembic interpolates option values: a percent sign in a path must be doubled.
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-
+    config = alembic_config()
     engine = create_engine("sqlite://", creator=lambda: open_sqlite(database), poolclass=NullPool)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
@@ -100,7 +97,7 @@ def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
             revision = current_revision(database)
             if revision == HEAD_REVISION:
                 return None
-            if revision is not None and revision not in known:
+            if revision is not None and revision not in known_revisions(config):
                 raise SchemaOutdatedError(
                     f"the catalog {database.parent} was written by a newer clipsearch (schema {revision}, this one "
                     f"knows {HEAD_REVISION}): upgrade with 'pip install -U clipsearch'"
@@ -115,6 +112,22 @@ def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
             f"{getattr(error, 'orig', None) or error}"
         ) from error
     return backup
+
+
+def alembic_config() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    # Alembic interpolates option values: a percent sign in a path must be doubled.
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def known_revisions(config: "Config") -> set[str]:
+    from alembic.script import ScriptDirectory
+
+    return {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
 
 
 def _exists(path: Path) -> bool:

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
 from clipsearch.store.connection import parts
-from clipsearch.store.database import Database
+from clipsearch.store.database import Database, InsertInto
 from clipsearch.store.records import (
     GONE_BEFORE,
     SEEN,
@@ -35,11 +34,13 @@ class PictureStore:
             for part in parts(relative_paths):
                 paths = {os.fsencode(path): path for path in part}
                 # As text and as plain rows: asked for every file in every run. Only question marks are filled in.
-                rows = connection.exec_driver_sql(
+                rows = self._database.ask(
+                    connection,
                     "SELECT relative_path, file_id, size_bytes, mtime_ns, content_id, skip_reason, "  # noqa: S608
                     "removed_at IS NOT NULL FROM files "
                     f"WHERE root_id = ? AND relative_path IN ({','.join('?' * len(paths))})",
-                    (scope.root_id, *paths),
+                    scope.root_id,
+                    *paths,
                 )
                 known.update((paths[row[0]], KnownFile._make(row[1:])) for row in rows.all())
         return known
@@ -83,9 +84,11 @@ class PictureStore:
         """True when this content is stored with an embedding of the model. Safe to call from any thread."""
         with self._database.read() as connection:
             # As text: asked for every new file, and SQLAlchemy takes longer to put the question than SQLite to answer.
-            found = connection.exec_driver_sql(
+            found = self._database.ask(
+                connection,
                 "SELECT 1 FROM contents JOIN image_embeddings USING (content_id) WHERE blake3 = ? AND model_id = ?",
-                (blake3, model_id),
+                blake3,
+                model_id,
             )
             return found.first() is not None
 
@@ -129,10 +132,10 @@ class PictureStore:
         """
         with self._database.write() as connection:
             if contents:
-                _insert_contents(connection, contents, model_id)
+                _insert_contents(connection, contents, model_id, insert=self._database.insert)
             if files:
                 try:
-                    _upsert_files(connection, files)
+                    _upsert_files(connection, files, insert=self._database.insert)
                 except IntegrityError as error:
                     raise StoreError(
                         "another process has made the folder part of a larger one meanwhile: run index again"
@@ -183,7 +186,9 @@ def _content_ids(connection: Connection, digests: Iterable[bytes]) -> dict[bytes
     return {row[0]: row[1] for row in rows}
 
 
-def _insert_contents(connection: Connection, contents: Sequence[ContentRecord], model_id: int) -> None:
+def _insert_contents(
+    connection: Connection, contents: Sequence[ContentRecord], model_id: int, *, insert: InsertInto
+) -> None:
     now = utc_now()
     connection.execute(
         insert(tables.contents).on_conflict_do_nothing(),
@@ -217,7 +222,7 @@ def _insert_contents(connection: Connection, contents: Sequence[ContentRecord], 
     )
 
 
-def _upsert_files(connection: Connection, files: Sequence[FileRecord]) -> None:
+def _upsert_files(connection: Connection, files: Sequence[FileRecord], *, insert: InsertInto) -> None:
     ids = _content_ids(connection, (file.blake3 for file in files if file.blake3 is not None))
     statement = insert(tables.files)
     fresh = statement.excluded

@@ -1,18 +1,14 @@
 """What a search asks of the store, in plain SQL: to import SQLAlchemy takes longer than to answer."""
 
 import os
-import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import StoreError
-from clipsearch.store.connection import open_sqlite, parts
+from clipsearch.store.connection import Asking, parts
 from clipsearch.store.records import ContentDetails, EmbeddingRows, IndexedFile, Kind, StoredModel, StoredSnapshot
 from clipsearch.vectors import from_bytes
 
@@ -26,14 +22,15 @@ _BY_ID = _MODEL + "WHERE m.model_id = ?"
 # A snapshot of another generation holds embeddings that were deleted since.
 _SNAPSHOT = (
     "SELECT s.blake3, s.row_count, s.generation, s.last_embedding_id, s.ann FROM snapshots s "
-    "JOIN models m ON m.model_id = s.model_id WHERE s.model_id = ? AND s.kind = ? AND s.generation = "
+    "JOIN models m ON m.model_id = s.model_id WHERE s.model_id = ? AND s.kind = ? AND s.machine = ? "
+    "AND s.generation = "
     "CASE s.kind WHEN 'images' THEN m.image_generation ELSE m.caption_generation END"
 )
 
 _ALL_SNAPSHOTS = (
     "SELECT s.kind, s.blake3, s.row_count, s.generation, s.last_embedding_id, s.ann, m.model_id, m.name, "
     "m.fingerprint, m.dim, m.image_generation, m.caption_generation "
-    "FROM snapshots s JOIN models m ON m.model_id = s.model_id"
+    "FROM snapshots s JOIN models m ON m.model_id = s.model_id WHERE s.machine = ?"
 )
 
 # "+ 0" keeps SQLite from the index on model_id, which it would go through whole for each chunk, and for the question
@@ -52,6 +49,8 @@ _LAST: dict[Kind, str] = {
     "captions": "SELECT max(embedding_id) FROM caption_embeddings",
 }
 _AFTER = "WHERE model_id + 0 = ? AND embedding_id > ? ORDER BY embedding_id LIMIT ?"
+
+_LARGE_TABLES = ("files", "contents", "image_embeddings", "captions", "caption_embeddings")
 
 _EMBEDDING = "SELECT embedding FROM image_embeddings WHERE model_id = ? AND content_id = ?"
 
@@ -88,13 +87,13 @@ _FILES = (
 
 
 class Reader:
-    """One connection that only reads; may be used from any thread. Every method is one consistent state."""
+    """May be used from any thread. Every method is one consistent state."""
 
-    def __init__(self, path: Path) -> None:
-        """`path`: of the SQLite file, with the newest schema."""
-        self._path = path
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+    def __init__(self, asking: Asking, *, machine: str = "") -> None:
+        """`machine`: whose index files count, where several machines have a catalog."""
+        self._asking = asking
+        self._rows = asking.rows
+        self._machine = machine
 
     def find_uuid(self) -> str | None:
         """The catalog's; None before it is written for the first time."""
@@ -110,17 +109,24 @@ class Reader:
 
     def find_snapshot(self, kind: Kind, *, model_id: int) -> StoredSnapshot | None:
         """The index file in use; None when there is none, or embeddings in it were deleted since it was made."""
-        rows = self._rows(_SNAPSHOT, model_id, kind)
+        rows = self._rows(_SNAPSHOT, model_id, kind, self._machine)
         return StoredSnapshot(*rows[0]) if rows else None
 
     def list_snapshots(self) -> list[tuple[Kind, StoredModel, StoredSnapshot]]:
         """All index files that are named, also those whose embeddings were deleted in part since."""
-        return [(row[0], _stored(row[6:]), StoredSnapshot(*row[1:6])) for row in self._rows(_ALL_SNAPSHOTS)]
+        return [
+            (row[0], _stored(row[6:]), StoredSnapshot(*row[1:6])) for row in self._rows(_ALL_SNAPSHOTS, self._machine)
+        ]
 
     def find_index_url(self) -> str | None:
         """The server that has the catalog's index instead of files; None for files."""
         rows = self._rows("SELECT index_url FROM catalog")
         return rows[0][0] if rows else None
+
+    def measure_tables(self) -> int:
+        """Bytes that a server has on its disk for the catalog."""
+        sizes = " + ".join(f"pg_total_relation_size('{table}')" for table in _LARGE_TABLES)
+        return int(self._rows(f"SELECT {sizes}")[0][0])
 
     def list_models(self) -> list[StoredModel]:
         """All models, the oldest first."""
@@ -172,16 +178,16 @@ class Reader:
         """Absolute paths of the files that have each content, sorted, those that pass the filters first; files that are
         gone and contents without any are left out."""
         passes, values = "TRUE", list[object]()
-        prepare: Callable[[sqlite3.Connection], None] | None = None
         if filters:
-            from clipsearch.store.selection import add_functions, path_condition
+            from clipsearch.store.selection import path_condition
 
-            (passes, values), prepare = path_condition(filters), add_functions
+            passes, values = path_condition(filters, self._asking.dialect)
         found: dict[int, list[tuple[bool, str]]] = {}
         for part in parts(content_ids):
             numbers = [int(content_id) for content_id in part]
             statement = _PATHS.format(passes, ",".join("?" * len(numbers)))
-            for content_id, folder, relative, is_wanted in self._rows(statement, *values, *numbers, prepare=prepare):
+            found_rows = self._rows(statement, *values, *numbers, is_selection=bool(filters))
+            for content_id, folder, relative, is_wanted in found_rows:
                 path = os.path.join(os.fsdecode(folder), os.fsdecode(relative))  # noqa: PTH118
                 found.setdefault(content_id, []).append((not is_wanted, path))
         return {content_id: [path for _, path in sorted(paths)] for content_id, paths in found.items()}
@@ -224,7 +230,7 @@ class Reader:
     def taken_between(self) -> tuple[datetime, datetime] | None:
         """The first and the last date of pictures that have one."""
         first, last = self._rows(_PERIOD)[0]
-        return None if first is None else (datetime.fromisoformat(first), datetime.fromisoformat(last))
+        return None if first is None else (as_time(first), as_time(last))
 
     def folders(self) -> list[str]:
         """The indexed folders, sorted."""
@@ -247,38 +253,22 @@ class Reader:
     def select(self, filters: "Sequence[Filter]") -> NDArray[np.int64]:
         """Contents (n,) that pass all filters, of which there is at least one; also some that no file has any more."""
         # Not at the top: most searches have no filters.
-        from clipsearch.store.selection import add_functions, select_statement
+        from clipsearch.store.selection import select_statement
 
-        statement, values = select_statement(filters)
-        rows = self._rows(statement, *values, prepare=add_functions)
+        statement, values = select_statement(filters, self._asking.dialect)
+        rows = self._rows(statement, *values, is_selection=True)
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
     def select_newest(self, filters: "Sequence[Filter]", top_k: int) -> list[int]:
         """Contents that pass all filters and have a file, the last taken first, those without a date last, newly
         indexed ones before others."""
-        from clipsearch.store.selection import add_functions, select_statement
+        from clipsearch.store.selection import select_statement
 
-        statement, values = select_statement(filters)
-        return [row[0] for row in self._rows(statement + _NEWEST, *values, top_k, prepare=add_functions)]
+        statement, values = select_statement(filters, self._asking.dialect)
+        return [row[0] for row in self._rows(statement + _NEWEST, *values, top_k, is_selection=True)]
 
     def close(self) -> None:
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-
-    def _rows(
-        self, statement: str, *values: object, prepare: Callable[[sqlite3.Connection], None] | None = None
-    ) -> list[Any]:
-        try:
-            with self._lock:
-                if self._connection is None:
-                    self._connection = open_sqlite(self._path)
-                if prepare is not None:
-                    prepare(self._connection)
-                return self._connection.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreError(f"the catalog {self._path} failed: {error}") from error
+        self._asking.close()
 
 
 def _model(rows: list[Any]) -> StoredModel | None:
@@ -293,6 +283,11 @@ def _stored(row: Sequence[Any]) -> StoredModel:
 def content_details(row: Sequence[Any]) -> ContentDetails:
     """From the columns of `contents` in the order of its fields."""
     content_id, *others, taken_at, camera, latitude, longitude, added_at = row
-    dates = [None if text is None else datetime.fromisoformat(text) for text in (taken_at, added_at)]
+    dates = [None if value is None else as_time(value) for value in (taken_at, added_at)]
     values: list[Any] = [*others, dates[0], camera, latitude, longitude, dates[1]]
     return ContentDetails(content_id, *values)
+
+
+def as_time(value: str | datetime) -> datetime:
+    """SQLite keeps times as texts."""
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)

@@ -173,12 +173,14 @@ label_sets = Table(
 
 # The index file that holds the embeddings of a model up to `last_embedding_id`. A file is used only while it is the one
 # named here: a database that was restored from a backup does not know the files that were made after it. `ann`: of an
-# index that does not compare with all rows, how it is searched and what that was measured to find (JSON).
+# index that does not compare with all rows, how it is searched and what that was measured to find (JSON). `machine`:
+# which has the file, of a catalog on a server; else nothing.
 snapshots = Table(
     "snapshots",
     metadata,
     Column("model_id", ForeignKey("models.model_id"), primary_key=True),
     Column("kind", String(16), primary_key=True),
+    Column("machine", String(36), primary_key=True),
     Column("blake3", String(64), nullable=False),
     Column("row_count", Integer, nullable=False),
     Column("generation", Integer, nullable=False),

@@ -11,9 +11,9 @@ import pytest
 
 from clipsearch.encoders.compile import check_crops
 from clipsearch.encoders.compiled import CompiledEncoder
-from clipsearch.encoders.fingerprint import cache_dir
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ModelError
+from clipsearch.settings import cache_dir
 
 
 def rows(model: Path) -> np.ndarray:

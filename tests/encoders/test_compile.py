@@ -24,11 +24,10 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.compile import NotCompilableError, check_crops, compile_model
 from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.encoders.compiled_spec import read_spec, write_spec
-from clipsearch.encoders.fingerprint import cache_dir
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.transformers_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, InputError, ModelError
-from clipsearch.settings import sample_data_folder
+from clipsearch.settings import cache_dir, sample_data_folder
 from tests.encoders.tiny_models import make_altclip, make_chinese_clip, make_clip, make_siglip
 from tests.fakes import ColourEncoder
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from clipsearch.encoders import kept_texts
-from clipsearch.encoders.fingerprint import cache_dir
 from clipsearch.encoders.kept_texts import FILE_NAME, encode_text, find_text, keep_text
 from clipsearch.errors import ClipSearchNotice
+from clipsearch.settings import cache_dir
 from tests.fakes import ColourEncoder
 
 MODEL = ColourEncoder().fingerprint

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from clipsearch.encoders import compile_cache, fingerprint, kept_texts
 from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.encoders.compiled_spec import SPEC_NAME, read_spec
-from clipsearch.encoders.fingerprint import cache_dir, hash_file
+from clipsearch.encoders.fingerprint import hash_file
 from clipsearch.encoders.load import STARTER_DIRECTORY
 from clipsearch.encoders.model_files import read_json
 from clipsearch.errors import ModelError, VectorIndexError
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.indexes.snapshot import Sidecar, index_path, load_snapshot, save_snapshot, sidecar_path
+from clipsearch.settings import cache_dir
 from tests.fuzz.budget import examples
 
 DEEP = b"[" * 100_000

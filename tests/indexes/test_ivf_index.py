@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from clipsearch.errors import InputError, VectorIndexError
+from clipsearch.indexes import snapshot
 from clipsearch.indexes.ann import Tuning, check_ann, nlist_of, usual_nlist
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.indexes.ivf_index import IvfIndex, load_index
+from clipsearch.indexes.snapshot import Sidecar, index_path, load_snapshot, save_snapshot
 from clipsearch.vectors import from_bytes, normalise, to_bytes
 from tests.indexes.test_vector_index import brute_force, unit_rows
 
@@ -138,6 +140,23 @@ def test_files_of_the_other_kind_are_refused(built, tmp_path):
     for broken in ("", "[]", '{"nlist": 3}', "null"):
         with pytest.raises(VectorIndexError):
             load_index(tmp_path / "cells.faiss", ann=broken)
+
+
+def test_of_a_large_file_only_the_size_is_looked_at(built, tmp_path, monkeypatch):
+    index, tuning = built
+    sidecar = Sidecar("catalog", "ab" * 32, "images", DIM, "inner_product", COUNT, 2, COUNT, tuning.to_json())
+    checksum = save_snapshot(index, tmp_path, sidecar)
+    path = index_path(tmp_path, sidecar, checksum)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:])
+    with pytest.raises(VectorIndexError, match="damaged"):
+        load_snapshot(tmp_path, sidecar, checksum)
+    monkeypatch.setattr(snapshot, "_MAX_CHECKED_BYTES", len(whole) - 1)
+    assert load_snapshot(tmp_path, sidecar, checksum).count == COUNT
+    for length in (len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(VectorIndexError):
+            load_snapshot(tmp_path, sidecar, checksum)
 
 
 def test_random_rows_have_no_cells_that_help_and_all_are_looked_into():

@@ -157,7 +157,7 @@ def test_rows_that_point_at_nothing(filled):
         connection.execute("INSERT INTO files VALUES (900, 77, x'61', 1, 1, 5, NULL, NULL)")
         connection.execute("INSERT INTO image_embeddings VALUES (900, 8, 5, x'00')")
         connection.execute("DELETE FROM captions WHERE caption_id = 8")
-        connection.execute("INSERT INTO snapshots VALUES (8, 'images', 'x', 1, 1, 1, NULL)")
+        connection.execute("INSERT INTO snapshots VALUES (8, 'images', '', 'x', 1, 1, 1, NULL)")
         connection.execute("UPDATE files SET content_id = NULL WHERE file_id = 20")
         connection.execute("UPDATE catalog SET model_id = 8")
     report = mend(filled, "rows")

@@ -3,18 +3,10 @@
 import sqlite3
 
 import numpy as np
-import pytest
 
-from clipsearch.store import ContentRecord, Store, reader
+from clipsearch.store import ContentRecord, Store, connection
 from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.vectors import normalise
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path, create=True)
-    yield store
-    store.close()
 
 
 def content(number: int, dim: int) -> ContentRecord:
@@ -41,20 +33,20 @@ def test_asking_for_new_rows_reads_only_new_rows(tmp_path, monkeypatch):
     asked = []
 
     def open_traced(path):
-        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        connection.set_trace_callback(asked.append)
-        return connection
+        opened = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        opened.set_trace_callback(asked.append)
+        return opened
 
     Store(tmp_path, create=True).close()
-    monkeypatch.setattr(reader, "open_sqlite", open_traced)
+    monkeypatch.setattr(connection, "open_sqlite", open_traced)
     store = Store(tmp_path)
     assert list(store.reader.rows_after("images", model_id=1, dim=4, embedding_id=7)) == []
     assert list(store.reader.rows_after("captions", model_id=1, dim=4, embedding_id=7)) == []
     store.close()
     questions = [statement for statement in asked if "embedding_id >" in statement]
     assert len(questions) == 2
-    with sqlite3.connect(tmp_path / DATABASE_NAME) as connection:
+    with sqlite3.connect(tmp_path / DATABASE_NAME) as other:
         for question in questions:
-            (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {question}")
+            (plan,) = other.execute(f"EXPLAIN QUERY PLAN {question}")
             assert "INTEGER PRIMARY KEY (rowid>?)" in plan[3]
-    connection.close()
+    other.close()

@@ -9,8 +9,7 @@ from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.salvage import salvage
 
 
-def test_sets_are_replaced_counted_and_forgotten(tmp_path):
-    store = Store(tmp_path, create=True)
+def test_sets_are_replaced_counted_and_forgotten(store):
     store.labels.set("pets", ["cat", "dog", "été"])
     store.labels.set("birds", ["owl"])
     store.labels.set("pets", ["cat", "hamster (small)"])
@@ -18,7 +17,6 @@ def test_sets_are_replaced_counted_and_forgotten(tmp_path):
     assert store.labels.find("pets") == ["cat", "hamster (small)"]
     assert (store.labels.remove("birds"), store.labels.remove("birds")) == (True, False)
     assert store.labels.find("birds") is None
-    store.close()
 
 
 def test_they_survive_what_saves_the_rest(tmp_path):

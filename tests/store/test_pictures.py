@@ -10,13 +10,6 @@ from clipsearch.vectors import normalise
 
 
 @pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "catalog", create=True)
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def model_id(store):
     return store.models.add(name="m", fingerprint="ab" * 32, dim=4).model_id
 

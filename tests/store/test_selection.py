@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clipsearch.grammar import parse_query
-from clipsearch.store import ContentRecord, FileRecord, Store
+from clipsearch.store import ContentRecord, FileRecord
 
 DIM = 4
 COUNT = 400
@@ -57,18 +57,18 @@ def name_of(number: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory, pictures):
-    with Store(tmp_path_factory.mktemp("catalog"), create=True) as store:
-        model_id = store.models.add(name="m", fingerprint="0" * 64, dim=DIM).model_id
-        root_id = store.roots.add(FOLDER).root_id
-        files = [
-            FileRecord(root_id, name_of(number), picture.size_bytes, 0, picture.blake3, None)
-            for number, picture in enumerate(pictures)
-        ]
-        # The first picture is known by another name as well.
-        files.append(FileRecord(root_id, "copies/backup.jpg", 1, 0, pictures[0].blake3, None))
-        store.pictures.record(pictures, files, model_id=model_id)
-        yield store
+def store(make_store, pictures):
+    store = make_store()
+    model_id = store.models.add(name="m", fingerprint="0" * 64, dim=DIM).model_id
+    root_id = store.roots.add(FOLDER).root_id
+    files = [
+        FileRecord(root_id, name_of(number), picture.size_bytes, 0, picture.blake3, None)
+        for number, picture in enumerate(pictures)
+    ]
+    # The first picture is known by another name as well.
+    files.append(FileRecord(root_id, "copies/backup.jpg", 1, 0, pictures[0].blake3, None))
+    store.pictures.record(pictures, files, model_id=model_id)
+    return store
 
 
 def distance_km(one, other) -> float:
