@@ -18,6 +18,7 @@ from clipsearch.store.connection import DATABASE_NAME, AskingSqlite
 from clipsearch.store.integrity import FileInspection, Inspection
 from clipsearch.store.migrate import HEAD_REVISION, current_revision
 from clipsearch.store.reader import Reader
+from clipsearch.texts import is_folder_url
 from clipsearch.types import Finding
 
 # Embeddings and rows of an index that are looked at unless all are.
@@ -244,7 +245,7 @@ def _check_surroundings(reader: Reader, inspection: Inspection, found: Examinati
             "the next 'clipsearch index' embeds them",
         )
     for folder in inspection.list_folders():
-        if not os.path.isdir(folder):  # noqa: PTH112
+        if not is_folder_url(folder) and not os.path.isdir(folder):  # noqa: PTH112
             found.add(
                 "info",
                 "folders",
