@@ -134,11 +134,17 @@ def folder_path(name: str | os.PathLike[str]) -> Path:
 
 def absolute_folders(folders: Sequence[str | os.PathLike[str]]) -> list[str]:
     """The real paths of folders given by a user, which need not be there, and URLs; errors as in `folder_path`."""
-    urls = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
     return [
-        folder.rstrip("/") if isinstance(folder, str) and urls.match(folder) else os.path.realpath(folder_path(folder))
+        folder.rstrip("/")
+        if isinstance(folder, str) and is_folder_url(folder)
+        else os.path.realpath(folder_path(folder))
         for folder in folders
     ]
+
+
+def is_folder_url(folder: str) -> bool:
+    """Whether the name of a folder is a URL, of any scheme."""
+    return re.match(r"[a-z][a-z0-9+.-]*://", folder, re.IGNORECASE) is not None
 
 
 def expand_user(path: str | os.PathLike[str]) -> Path:

@@ -1,6 +1,5 @@
 """What a text must be before a tokenizer sees it, and what it may be instead of words."""
 
-import re
 from collections.abc import Sequence
 
 from clipsearch.errors import QueryError
@@ -45,8 +44,3 @@ def is_valid(text: str) -> bool:
 
 def is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
-
-
-def is_folder_url(folder: str) -> bool:
-    """Whether the name of a folder is a URL, of any scheme."""
-    return re.match(r"[a-z][a-z0-9+.-]*://", folder, re.IGNORECASE) is not None

@@ -8,8 +8,8 @@ from time import perf_counter
 from clipsearch.errors import InputError, MissingExtraError
 from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, ImageWalk, UnseenPath
 from clipsearch.images.url_walk import UrlWalk
+from clipsearch.settings import is_folder_url
 from clipsearch.store import GONE_BEFORE, SEEN, Scope, Store
-from clipsearch.texts import is_folder_url
 from clipsearch.types import SkippedFile
 
 # Files are compared with SQL when so many are listed or so much time has gone by, whichever is sooner.

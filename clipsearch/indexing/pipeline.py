@@ -26,8 +26,8 @@ from clipsearch.indexing.removal import remove_gone
 from clipsearch.indexing.stage import Run, Runner, Stage, store_batch
 from clipsearch.runners.interrupt import DeferredInterrupt
 from clipsearch.runners.local import RunAhead, Wake, WorkAhead, default_workers
+from clipsearch.settings import is_folder_url
 from clipsearch.store import Scope, Store
-from clipsearch.texts import is_folder_url
 
 Progress = Callable[[int, int], None]
 """Called with (pictures done, pictures to do as far as is known) of those that are new or changed."""

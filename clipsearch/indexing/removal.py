@@ -10,8 +10,8 @@ import warnings
 from clipsearch.errors import ClipSearchNotice
 from clipsearch.images.volume import find_volume
 from clipsearch.indexing.changes import Changes, full_path
+from clipsearch.settings import is_folder_url
 from clipsearch.store import Store
-from clipsearch.texts import is_folder_url
 
 # When more of a folder's files than both of these vanish at once, somebody is asked.
 _MANY_FILES = 50

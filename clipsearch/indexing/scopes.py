@@ -9,9 +9,9 @@ from clipsearch import settings
 from clipsearch.errors import ClipSearchNotice, InputError
 from clipsearch.images.url_walk import UrlWalk
 from clipsearch.images.urls import check_folder_url
+from clipsearch.settings import is_folder_url
 from clipsearch.store import Scope
 from clipsearch.store.roots import RootStore, is_shown_below
-from clipsearch.texts import is_folder_url
 
 
 def plan_scopes(

@@ -12,13 +12,12 @@ from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers
 from clipsearch.maintenance.permissions import find_open_places
 from clipsearch.maintenance.servers import check_server
 from clipsearch.maintenance.snapshots import check_snapshots
-from clipsearch.settings import STARTER, CatalogPlace, expand_user
+from clipsearch.settings import STARTER, CatalogPlace, expand_user, is_folder_url
 from clipsearch.store import Kind, Store
 from clipsearch.store.connection import DATABASE_NAME, AskingSqlite
 from clipsearch.store.integrity import FileInspection, Inspection
 from clipsearch.store.migrate import HEAD_REVISION, current_revision
 from clipsearch.store.reader import Reader
-from clipsearch.texts import is_folder_url
 from clipsearch.types import Finding
 
 # Embeddings and rows of an index that are looked at unless all are.

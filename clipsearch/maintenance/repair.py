@@ -40,19 +40,20 @@ def repair(place: CatalogPlace, found: Examination, done: Repair) -> None:
     Raises:
         StoreError: something can't be mended; the database is as it was.
     """
+    checks = {finding.check for finding in found.findings if finding.severity != "info"}
     if place.server is None:
-        _repair_database(place, found, done)
-    else:
-        _repair_server(place, found)
-    if "collection" in {finding.check for finding in found.findings}:
+        _repair_file_and_rows(place.directory / DATABASE_NAME, checks, found, done)
+    elif checks & _ROWS:
+        _delete_broken(place, found)
+    if checks & (_ALL_CONTENT | _ROWS | {"snapshots"}):
+        _renew_snapshots(place)
+    if "collection" in checks:
         _rebuild_collection(place)
     remove_leftovers(found.leftovers)
     close_places(found.open_places)
 
 
-def _repair_database(place: CatalogPlace, found: Examination, done: Repair) -> None:
-    checks = {finding.check for finding in found.findings if finding.severity != "info"}
-    database = place.directory / DATABASE_NAME
+def _repair_file_and_rows(database: Path, checks: set[str], found: Examination, done: Repair) -> None:
     if checks & _ALL_CONTENT:
         _repair_file(database, done)
     elif "schema" in checks:
@@ -61,19 +62,17 @@ def _repair_database(place: CatalogPlace, found: Examination, done: Repair) -> N
     elif checks & _ROWS and not done.copies:  # else the round before has left one
         done.copies.append(keep_copy(database, "before-repair"))
     if checks & (_ALL_CONTENT | _ROWS):
-        mend_rows(database, _all_broken(database, found))
-    if checks & (_ALL_CONTENT | _ROWS | {"snapshots"}):
-        _renew_snapshots(place)
+        with FileInspection(database) as inspection:
+            broken = _all_broken(inspection, found)
+        mend_rows(database, broken)
 
 
-def _repair_server(place: CatalogPlace, found: Examination) -> None:
+def _delete_broken(place: CatalogPlace, found: Examination) -> None:
+    """On a server, which keeps the rest of its rows sound by itself."""
     with Store(place) as store:
-        for kind in KINDS:
-            checked = Inspection(store.asking).check_embeddings(kind, sample=None)
-            broken = {*found.broken.get(kind, ()), *checked.broken}
+        for kind, broken in _all_broken(Inspection(store.asking), found).items():
             if broken:
-                store.embeddings.delete(kind, sorted(broken))
-    _renew_snapshots(place)
+                store.embeddings.delete(kind, broken)
 
 
 def _repair_file(database: Path, done: Repair) -> None:
@@ -89,13 +88,12 @@ def _repair_file(database: Path, done: Repair) -> None:
         done.copies.append(kept)
 
 
-def _all_broken(database: Path, found: Examination) -> dict[Kind, list[int]]:
+def _all_broken(inspection: Inspection, found: Examination) -> dict[Kind, list[int]]:
     """Those that were found, and what a sample may have missed."""
-    with FileInspection(database) as inspection:
-        return {
-            kind: sorted({*found.broken.get(kind, ()), *inspection.check_embeddings(kind, sample=None).broken})
-            for kind in KINDS
-        }
+    return {
+        kind: sorted({*found.broken.get(kind, ()), *inspection.check_embeddings(kind, sample=None).broken})
+        for kind in KINDS
+    }
 
 
 def _renew_snapshots(place: CatalogPlace) -> None:

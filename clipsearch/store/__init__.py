@@ -66,6 +66,7 @@ class Store:
         backup: the copy made because an older schema was upgraded on opening, else None.
         reader: what a search needs, without SQLAlchemy.
         place: where it is.
+        asking: for questions in plain SQL.
     """
 
     def __init__(self, place: Path | CatalogPlace, *, create: bool = False) -> None:
@@ -77,15 +78,19 @@ class Store:
         self._path = place.directory / DATABASE_NAME
         if place.server is None:
             _, self.backup = open_file(place.directory, create=create)
-            self._asking: Asking = AskingSqlite(self._path)
+            self.asking: Asking = AskingSqlite(self._path)
         else:
             from clipsearch.store.server import AskingServer, machine_name
             from clipsearch.store.server_schema import open_server
 
-            open_server(place, create=create)
+            self.asking = AskingServer(place)
+            try:
+                open_server(place, self.asking, create=create)
+            except BaseException:
+                self.asking.close()
+                raise
             self._machine = machine_name(place.directory)
-            self._asking = AskingServer(place)
-        self.reader = Reader(self._asking, machine=self._machine)
+        self.reader = Reader(self.asking, machine=self._machine)
         self.uuid = self.reader.find_uuid() or self._make_uuid()
 
     def writing(self, *, wait: bool = False, alone: bool = True) -> AbstractContextManager[None]:
@@ -103,16 +108,11 @@ class Store:
 
         return writer_lock(self.place.directory, wait=wait)
 
-    @property
-    def asking(self) -> Asking:
-        """For questions in plain SQL."""
-        return self._asking
-
     def exporting(self, *, model_id: int, dim: int) -> "AbstractContextManager[ExportReader]":
         """All that is stored as of one moment; see `exports.open_export` for the errors."""
         from clipsearch.store.exports import open_export
 
-        return open_export(self._asking, model_id=model_id, dim=dim)
+        return open_export(self.asking, model_id=model_id, dim=dim)
 
     @cached_property
     def _database(self) -> "Database":

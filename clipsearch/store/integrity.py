@@ -63,12 +63,6 @@ class Inspection:
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._asking.close()
-
     def find_orphans(self) -> Counter[tuple[str, str]]:
         """Number of rows by (table, the table in which the row they point at is missing)."""
         return Counter()
@@ -171,6 +165,9 @@ class FileInspection(Inspection):
             self._connection.create_function("is_text", 1, is_text, deterministic=True)
         except SQLITE_ERRORS as error:
             raise StoreError(f"can't open the catalog {path}: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *error: object) -> None:
         self._connection.close()

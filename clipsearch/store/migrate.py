@@ -97,11 +97,7 @@ def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
             revision = current_revision(database)
             if revision == HEAD_REVISION:
                 return None
-            if revision is not None and revision not in known_revisions(config):
-                raise SchemaOutdatedError(
-                    f"the catalog {database.parent} was written by a newer clipsearch (schema {revision}, this one "
-                    f"knows {HEAD_REVISION}): upgrade with 'pip install -U clipsearch'"
-                )
+            require_known(revision, config, database.parent)
             backup = _back_up(database, revision) if keep_old and revision is not None else None
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -124,10 +120,22 @@ def alembic_config() -> "Config":
     return config
 
 
-def known_revisions(config: "Config") -> set[str]:
+def require_known(revision: str | None, config: "Config", catalog: object) -> None:
+    """
+    Args:
+        catalog: its name in the message.
+
+    Raises:
+        SchemaOutdatedError: no migration makes this revision.
+    """
     from alembic.script import ScriptDirectory
 
-    return {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise SchemaOutdatedError(
+            f"the catalog {catalog} was written by a newer clipsearch (schema {revision}, this one knows "
+            f"{HEAD_REVISION}): upgrade with 'pip install -U clipsearch'"
+        )
 
 
 def _exists(path: Path) -> bool:

@@ -66,12 +66,12 @@ class AskingServer:
         self._connection: psycopg.Connection[Any] | None = None
 
     def rows(self, statement: str, *values: object, is_selection: bool = False) -> list[Any]:
-        import psycopg
-
         asked: Any = statement.replace("?", "%s")
         with self._lock:
             for attempt in range(2):
                 connection = self._open()
+                import psycopg  # there by now
+
                 try:
                     return connection.execute(asked, values).fetchall()
                 except psycopg.Error as error:
