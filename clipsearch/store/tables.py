@@ -84,7 +84,7 @@ models = Table(
 )
 
 # `volume` is what the folder lay on when all its files were last seen, see `images.volume`; `removed_at` is set when
-# the user has said that the folder is gone.
+# the user has said that the folder is gone. `exclude`: patterns of what is left out of it, a line each.
 roots = Table(
     "roots",
     metadata,
@@ -93,9 +93,12 @@ roots = Table(
     Column("added_at", DateTime, nullable=False),
     Column("removed_at", DateTime, nullable=True),
     Column("volume", String, nullable=True),
+    Column("exclude", String, nullable=True),
 )
 
-# Width and height are those of the upright picture. taken_at is the camera's local time, as EXIF has it.
+# Width and height are those of the upright picture. taken_at is the camera's local time, as EXIF has it;
+# `is_date_doubtful`: it is what a clock shows that was never set. `phash`: 64-bit perceptual hash as a signed number;
+# NULL: not computed yet.
 contents = Table(
     "contents",
     metadata,
@@ -110,11 +113,14 @@ contents = Table(
     Column("latitude", Float, nullable=True),
     Column("longitude", Float, nullable=True),
     Column("added_at", DateTime, nullable=False),
+    Column("phash", BigInteger, nullable=True),
+    Column("is_date_doubtful", Boolean, nullable=True),
     sqlite_autoincrement=True,
 )
 
-# A file has a content or a reason why it has none; size and mtime say when to look again. One that is gone has the time
-# when that was seen.
+# A file has a content or a reason why it has none; size and mtime say when to look again, ctime and inode (as a signed
+# number) too where the file system has honest ones. One that is gone has the time when that was seen. `limit_kind` and
+# `limit_value`: which limit of that run a skipped one hit, and what it was.
 files = Table(
     "files",
     metadata,
@@ -126,6 +132,10 @@ files = Table(
     Column("content_id", ForeignKey("contents.content_id"), nullable=True),
     Column("skip_reason", String, nullable=True),
     Column("removed_at", DateTime, nullable=True),
+    Column("ctime_ns", BigInteger, nullable=True),
+    Column("inode", BigInteger, nullable=True),
+    Column("limit_kind", String(16), nullable=True),
+    Column("limit_value", Float, nullable=True),
     UniqueConstraint("root_id", "relative_path"),
 )
 Index("ix_files_content_id", files.c.content_id)
@@ -188,6 +198,7 @@ snapshots = Table(
     Column("ann", String, nullable=True),
 )
 
+# `updated_at` and `to_do` say how far a run is that goes on: number of files that are left.
 runs = Table(
     "runs",
     metadata,
@@ -202,4 +213,6 @@ runs = Table(
     Column("removed", Integer, nullable=False),
     Column("skipped", Integer, nullable=False),
     Column("finished", Boolean, nullable=False),
+    Column("to_do", Integer, nullable=True),
+    Column("updated_at", DateTime, nullable=True),
 )
