@@ -35,6 +35,7 @@ class PictureDetails:
         taken_at: the camera's local time.
         latitude, longitude: in degrees.
         added_at: when it was indexed first, UTC.
+        is_date_doubtful: the date is what a clock shows that was never set, or in the future.
     """
 
     content_id: int
@@ -49,6 +50,7 @@ class PictureDetails:
     latitude: float | None
     longitude: float | None
     added_at: datetime
+    is_date_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class CatalogFacets:
 
     Attributes:
         folders: those that were indexed.
-        first_taken, last_taken: None where no picture has a date.
+        first_taken, last_taken: None where no picture has a date that is not doubtful.
     """
 
     cameras: dict[str, int]
@@ -85,6 +87,7 @@ def find_details(content_ids: Sequence[int], parts: CatalogParts) -> list[Pictur
             latitude=its.latitude,
             longitude=its.longitude,
             added_at=its.added_at,
+            is_date_doubtful=its.is_date_doubtful,
         )
         for content_id in content_ids
         if content_id in paths and (its := known.get(content_id)) is not None

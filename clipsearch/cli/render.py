@@ -102,9 +102,14 @@ def print_report(report: IndexReport) -> None:
     rate = f", {report.embedded / report.seconds:.0f} a second" if report.embedded > 1 else ""
     out(f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{rate}")
     print_skipped(report.skipped)
+    for partial in report.partial[:_MAX_REASONS]:
+        share = f"{math.floor(100 * partial.decoded_share)} % of its rows"
+        out(f"  indexed in part {shown_path(partial.path)}: its end is missing, {share} are there")
+    if len(report.partial) > _MAX_REASONS:
+        out(f"  … and {len(report.partial) - _MAX_REASONS:,} more in part: --json lists them all")
     if report.unsupported:
         kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in report.unsupported.items())
-        out(f"  not read, kinds of picture that are not supported: {kinds}")
+        out(f"  not read, kinds of file that are not supported: {kinds}")
     if report.interrupted:
         note("what was done is kept, the next run goes on from there")
 

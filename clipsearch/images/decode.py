@@ -8,25 +8,23 @@ were trained with.
 import contextlib
 import ctypes
 import io
-import math
-import re
 import stat
-import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from clipsearch import settings
-from clipsearch.errors import ImageReadError, InputError, TransientReadError
+from clipsearch.errors import ImageReadError, InputError
+from clipsearch.images.colours import to_rgb
 from clipsearch.images.metadata import ImageMetadata, read_metadata, read_orientation
+from clipsearch.images.partial import complete, load_partial
 from clipsearch.images.pillow import decoding_settings
+from clipsearch.images.reasons import DamagedHeaderError, read_error, too_large, unidentified_error, unusual_kind
 
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
 DEFAULT_MAX_MEGAPIXELS = 256.0
@@ -50,12 +48,8 @@ Turn: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 # A JPEG that is scaled down while it is decoded keeps this many times the pixels a side that are needed.
 _DETAIL = 2
 
-# Modes are converted in strips of at most so many pixels, so that no more than two whole pictures are in memory.
-_STRIP_PIXELS = 4_000_000
-
 # AVIF before HEIF: both take files of the brand "mif1", but only the AVIF reader leaves those that are not its own.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "HEIF", "JPEG2000", "PPM")
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM", b"\0\0\0\x0cjP")
 
 # Source: EXIF 2.32, 4.6.4, tag 0x0112: where row 0 and column 0 lie.
 _TRANSPOSE = {
@@ -132,7 +126,8 @@ def decode_image(
     needed_side: int | None = None,
     turn: Turn | None = None,
 ) -> DecodedImage:
-    """Decodes a picture. Safe to call from several threads at once.
+    """Decodes a picture, as far as it is there: one whose end is missing is taken with three quarters of its rows, see
+    `ImageMetadata.decoded_share`. Safe to call from several threads at once.
 
     Args:
         source: the content of a file, its path, or a file opened for reading bytes.
@@ -146,13 +141,20 @@ def decode_image(
         ImageReadError: whatever is wrong with the picture, in a few words and without its path; a
             TransientReadError when not the picture is to blame but the machine.
     """
+    turn = turn or _turn_of_a_big_picture
     try:
         with _open_source(source) as file, decoding_settings(max_megapixels):
-            return _decode(file, max_megapixels, needed_side, turn or _turn_of_a_big_picture)
+            try:
+                return _decode(file, max_megapixels, needed_side, turn)
+            except Exception as error:  # decoders raise anything, see below
+                decoded = _decode_partial(file, max_megapixels, turn) if _may_be_partial(error) else None
+                if decoded is None:
+                    raise
+                return decoded
     except ImageReadError:
         raise
     except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, TypeError, MemoryError, …
-        raise _read_error(error, max_megapixels) from error
+        raise read_error(error, max_megapixels) from error
 
 
 def read_header(
@@ -162,18 +164,22 @@ def read_header(
     whose pixels are damaged has a header too."""
     try:
         with _open_source(source) as file, decoding_settings(max_megapixels):
-            image = _open_image(file)
+            try:
+                image = _open_checked(file, max_megapixels)
+            except Exception as error:  # readers raise anything
+                completed = complete(file) if _may_be_partial(error) else None
+                if completed is None:
+                    raise
+                image = _open_checked(io.BytesIO(completed), max_megapixels)
             width, height = image.size
-            if width * height / 1e6 > max_megapixels:
-                raise ImageReadError(_too_large(width * height / 1e6, max_megapixels))
             # Pillow has turned the size of a TIFF already.
             if image.format != "TIFF" and read_orientation(image) in _SWAPS_SIDES:
                 width, height = height, width
-            return read_metadata(image, width=width, height=height)
+            return read_metadata(image, file, width=width, height=height)
     except ImageReadError:
         raise
     except Exception as error:  # decoders raise anything, see above
-        raise _read_error(error, max_megapixels) from error
+        raise read_error(error, max_megapixels) from error
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -186,10 +192,10 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         with decoding_settings(DEFAULT_MAX_MEGAPIXELS):
             image.load()
             transpose = _TRANSPOSE.get(read_orientation(image))
-            image = _to_rgb(image)
+            image = to_rgb(image)
             return image if transpose is None else image.transpose(transpose)
     except Exception as error:  # decoders raise anything, see above
-        raise _read_error(error, DEFAULT_MAX_MEGAPIXELS) from error
+        raise read_error(error, DEFAULT_MAX_MEGAPIXELS) from error
 
 
 @contextlib.contextmanager
@@ -207,29 +213,77 @@ def _open_source(source: bytes | str | Path | BinaryIO) -> Iterator[BinaryIO]:
         yield source if source.seekable() else io.BytesIO(source.read())
 
 
+@dataclass(slots=True)
+class _Loaded:
+    """Loaded pixels, 1/`scale` of the full size, as they lie in the file; `_upright` takes them out."""
+
+    image: Image.Image | None
+    metadata: ImageMetadata
+    orientation: int
+    scale: int = 1
+
+
 def _decode(file: BinaryIO, max_megapixels: float, needed_side: int | None, turn: Turn) -> DecodedImage:
-    image = _open_image(file)
+    image = _open_checked(file, max_megapixels)
     full_size = image.size
     megapixels = image.width * image.height / 1e6
-    if megapixels > max_megapixels:
-        raise ImageReadError(_too_large(megapixels, max_megapixels))
     scale = 1 if needed_side is None else _scale_down(image, needed_side)
     if not image.info.get("progressive"):  # else all coefficients are in memory at once, whatever is made of them
         megapixels /= scale**2
     with turn() if megapixels > _BIG_MEGAPIXELS else contextlib.nullcontext():
-        image.load()
+        try:
+            image.load()
+        except Exception as error:  # decoders raise anything
+            kind = None if isinstance(error, MemoryError) else unusual_kind(image, file)
+            if kind is None:
+                raise
+            raise ImageReadError(f"not supported: an unusual kind of {image.format} ({kind})") from error
         orientation = read_orientation(image)
         width, height = full_size if scale > 1 else image.size  # loading may change the size
-        if orientation in _SWAPS_SIDES:
-            width, height = height, width
-        metadata = read_metadata(image, width=width, height=height)
-        # Each step frees what it started from.
-        image = _to_rgb(image)
-        if orientation in _TRANSPOSE:
-            image = image.transpose(_TRANSPOSE[orientation])
-        left = image.width - width / scale if orientation in _STARTS_RIGHT else 0
-        top = image.height - height / scale if orientation in _STARTS_BELOW else 0
-        return DecodedImage(image, (left, top, left + width / scale, top + height / scale), metadata)
+        metadata = _upright_metadata(image, file, width, height, orientation)
+        loaded = _Loaded(image, metadata, orientation, scale)
+        del image
+        return _upright(loaded)
+
+
+def _may_be_partial(error: Exception) -> bool:
+    """Whether the end of the picture may be missing: neither did the machine fail, nor is it refused for what it is."""
+    if isinstance(error, ImageReadError):
+        return isinstance(error, DamagedHeaderError)
+    is_of_system = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+    return not is_of_system and not isinstance(error, Image.DecompressionBombError)
+
+
+def _decode_partial(file: BinaryIO, max_megapixels: float, turn: Turn) -> DecodedImage | None:
+    with turn():  # two of it may be in memory
+        found = load_partial(file, lambda content: _open_checked(content, max_megapixels))
+        if found is None:
+            return None
+        orientation = read_orientation(found.opened)
+        metadata = _upright_metadata(found.opened, file, *found.pixels.size, orientation)
+        loaded = _Loaded(found.pixels, replace(metadata, decoded_share=found.share), orientation)
+        del found
+        return _upright(loaded)
+
+
+def _upright_metadata(image: Image.Image, file: BinaryIO, width: int, height: int, orientation: int) -> ImageMetadata:
+    if orientation in _SWAPS_SIDES:
+        width, height = height, width
+    return read_metadata(image, file, width=width, height=height)
+
+
+def _upright(loaded: _Loaded) -> DecodedImage:
+    image, loaded.image = loaded.image, None
+    if image is None:
+        raise ValueError("these pixels were taken out already")
+    # Each step frees what it started from.
+    image = to_rgb(image)
+    if loaded.orientation in _TRANSPOSE:
+        image = image.transpose(_TRANSPOSE[loaded.orientation])
+    width, height = loaded.metadata.width / loaded.scale, loaded.metadata.height / loaded.scale
+    left = image.width - width if loaded.orientation in _STARTS_RIGHT else 0
+    top = image.height - height if loaded.orientation in _STARTS_BELOW else 0
+    return DecodedImage(image, (left, top, left + width, top + height), loaded.metadata)
 
 
 def _scale_down(image: Image.Image, needed_side: int) -> int:
@@ -258,121 +312,29 @@ def _turn_of_a_big_picture() -> Iterator[None]:
         yield
 
 
+def _open_checked(file: BinaryIO, max_megapixels: float) -> Image.Image:
+    """
+    Raises:
+        ImageReadError: it is empty, no picture, or too large.
+    """
+    image = _open_image(file)
+    megapixels = image.width * image.height / 1e6
+    if megapixels > max_megapixels:
+        raise ImageReadError(too_large(megapixels, max_megapixels))
+    return image
+
+
 def _open_image(file: BinaryIO) -> Image.Image:
     file.seek(0)
-    start = file.read(16)
-    if not start:
+    if not file.read(1):
         raise ImageReadError("empty file")
     try:
         return Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError as error:
-        is_known = start.startswith(_SIGNATURES) or start[4:8] == b"ftyp"
-        reason = "damaged: its header can't be read" if is_known else "not a picture of a kind that can be read"
-        raise ImageReadError(reason) from error
+        raise unidentified_error(file, _FORMATS) from error
     except ValueError as error:
         if "Exif" not in str(error):
             raise
         # libavif refuses pictures for their EXIF; without the name nothing finds it. The turn is kept elsewhere.
         file.seek(0)
         return Image.open(io.BytesIO(file.read().replace(b"Exif", b"skip")), formats=("AVIF",))
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Any mode → "RGB", transparent parts on white."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    convert = _converter(image)
-    rows = max(1, _STRIP_PIXELS // image.width)
-    if rows >= image.height:
-        return convert(image)
-    result = Image.new("RGB", image.size)
-    for top, strip in _strips(image, rows):
-        result.paste(convert(strip), (0, top))
-    return result
-
-
-def _strips(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]:
-    for top in range(0, image.height, rows):
-        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
-
-
-def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
-    if image.mode.startswith("I;16"):
-        key = image.info.get("transparency")
-        return partial(_from_numbers, low=0.0, high=65535.0, scale=1 / 257, key=key if isinstance(key, int) else None)
-    if image.mode in ("I", "F"):
-        low, high = _finite_range(image)
-        if image.mode == "F" and low >= 0 and high <= 1:
-            return partial(_from_numbers, low=0.0, high=1.0, scale=255.0)
-        if low >= 0 and high <= 255:
-            return partial(_from_numbers, low=0.0, high=255.0, scale=1.0)
-        if low >= 0 and high <= 65535:
-            return partial(_from_numbers, low=0.0, high=65535.0, scale=1 / 257)
-        return partial(_from_numbers, low=low, high=high, scale=255 / ((high - low) or 1.0))
-    return _from_colours
-
-
-def _from_colours(image: Image.Image) -> Image.Image:
-    if image.mode in ("La", "RGBa"):  # premultiplied: to straight alpha first
-        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
-    if image.mode in ("LA", "PA") or (image.mode in ("1", "L", "P", "RGB") and "transparency" in image.info):
-        image = image.convert("RGBA")
-    if image.mode != "RGBA":
-        return image.convert("RGB")
-    result = Image.new("RGB", image.size, "white")
-    result.paste(image, mask=image)
-    return result
-
-
-def _finite_range(image: Image.Image) -> tuple[float, float]:
-    """Lowest and highest value, NaN and infinities apart; (0, 0) if there is nothing else."""
-    low, high = math.inf, -math.inf
-    for _, strip in _strips(image, max(1, _STRIP_PIXELS // image.width)):
-        numbers = np.asarray(strip)
-        numbers = numbers[np.isfinite(numbers)]
-        if numbers.size:
-            low, high = min(low, float(numbers.min())), max(high, float(numbers.max()))
-    return (low, high) if low <= high else (0.0, 0.0)
-
-
-def _from_numbers(image: Image.Image, *, low: float, high: float, scale: float, key: int | None = None) -> Image.Image:
-    """Numbers from low to high → grey levels; those equal to the transparent `key` → white."""
-    numbers = np.asarray(image)
-    levels = np.nan_to_num(numbers.astype(np.float64), nan=low, posinf=high, neginf=low)
-    levels -= low
-    levels *= scale
-    np.rint(levels, out=levels)
-    grey = levels.clip(0, 255).astype(np.uint8)
-    if key is not None:
-        grey[numbers == key] = 255
-    return Image.fromarray(grey).convert("RGB")
-
-
-def _read_error(error: Exception, max_megapixels: float) -> ImageReadError:
-    # An error number comes from the system, which failed to read; decoders raise OSError without one.
-    is_transient = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
-    return (TransientReadError if is_transient else ImageReadError)(_reason(error, max_megapixels))
-
-
-def _reason(error: Exception, max_megapixels: float) -> str:
-    text = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror[0].lower() + error.strerror[1:]
-    if isinstance(error, MemoryError):
-        return "not enough memory to decode it"
-    if isinstance(error, Image.DecompressionBombError):  # "Image size (400000000 pixels) exceeds limit of …"
-        pixels = re.search(r"\d+", text)
-        return _too_large(int(pixels[0]) / 1e6 if pixels else math.inf, max_megapixels)
-    if isinstance(error, EOFError | struct.error) or re.search(
-        "truncat|not enough (image )?data|end of|only got", text, re.I
-    ):
-        return "truncated"
-    if re.search("decoder error|data stream", text):  # Pillow's words for what it can't explain
-        return "damaged"
-    # One line, without "<_io.BytesIO object at 0x7f…>" and the like.
-    text = " ".join(re.sub(r"<[^<>]*>|0x[0-9a-fA-F]+", "", text).split())
-    return f"damaged: {text[:100] or type(error).__name__}"
-
-
-def _too_large(megapixels: float, limit: float) -> str:
-    return f"too large: {megapixels:.0f} megapixels, the limit is {limit:g}"

@@ -31,7 +31,7 @@ IMAGE_SUFFIXES = frozenset(
     }
 )
 
-# Pictures, but of kinds `images.decode` can't read: counted, so that the user can be told.
+# Pictures and films, but of kinds `images.decode` can't read: counted, so that the user can be told.
 UNSUPPORTED_SUFFIXES = frozenset(
     {
         # camera raw
@@ -70,6 +70,11 @@ UNSUPPORTED_SUFFIXES = frozenset(
             ".bpg",
             ".flif",
         ),
+        *(".jps", ".pns", ".fits", ".fts", ".dcm", ".djvu", ".insp", ".ora", ".afphoto"),
+        # documents that may be scans, and films
+        *(".pdf", ".cbz", ".cbr"),
+        *(".mp4", ".m4v", ".mov", ".qt", ".avi", ".mkv", ".webm", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".vob"),
+        *(".mpg", ".mpeg", ".mpe", ".m2v", ".m2ts", ".mts", ".3gp", ".3g2", ".dv", ".mxf", ".insv", ".lrv"),
     }
 )
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,7 @@ from clipsearch.captions import embed_captions
 from clipsearch.embedding_files.reading import EmbeddingSource, SourceMetadata, SourceRow
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ImageReadError
+from clipsearch.images.dates import is_doubtful
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import OpenPath, open_picture
 from clipsearch.importing.check import ModelCheck
@@ -241,6 +243,7 @@ def _content_record(its: SourceMetadata, embedding: NDArray[np.float32]) -> Cont
         latitude=its.latitude,
         longitude=its.longitude,
         embedding=embedding,
+        is_date_doubtful=its.taken_at is not None and is_doubtful(its.taken_at, now=datetime.now()),
     )
 
 

@@ -68,6 +68,7 @@ def index_folders(
         seconds=perf_counter() - start,
         model=encoder.name,
         interrupted=interrupted,
+        partial=tuple(sorted(run.partial, key=lambda partial: partial.path)),
     )
     store.runs.add(report, model_id=model_id, started_at=started_at)
     return report

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.reading import PictureReader, ReadPicture
 from clipsearch.store import ContentRecord, FileRecord
-from clipsearch.types import SkippedFile
+from clipsearch.types import PartialFile, SkippedFile
 
 # Files that cost no embedding are stored at the latest when they are so many.
 _MAX_FILES = 500
@@ -28,6 +28,7 @@ class Batch:
         fresh: pictures that have a crop until they are encoded.
         files: files whose content needs no embedding, or that can't be read.
         skipped: files that can't be read.
+        partial: files of the fresh ones whose end is missing.
         contents: of the fresh ones, once they are encoded.
         is_stored: whether it was stored and counted.
         seconds: that encoding took.
@@ -36,6 +37,7 @@ class Batch:
     fresh: list[ReadPicture] = field(default_factory=list)
     files: list[FileRecord] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
+    partial: list[PartialFile] = field(default_factory=list)
     contents: list[ContentRecord] = field(default_factory=list)
     is_stored: bool = False
     seconds: float = 0.0
@@ -56,6 +58,9 @@ class Batch:
         match picture.outcome:
             case "decoded":
                 self.fresh.append(picture)
+                share = None if picture.metadata is None else picture.metadata.decoded_share
+                if share is not None:
+                    self.partial.append(PartialFile(picture.task.path, share))
             case "stored":
                 self.files.append(_file_record(picture))
             case "failed":
@@ -162,5 +167,6 @@ def content_record(picture: ReadPicture, embedding: NDArray[np.float32]) -> Cont
         camera=metadata.camera,
         latitude=metadata.latitude,
         longitude=metadata.longitude,
+        is_date_doubtful=metadata.is_date_doubtful,
         embedding=embedding,
     )

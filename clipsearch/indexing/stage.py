@@ -9,7 +9,7 @@ from clipsearch.images.reading import Task
 from clipsearch.indexing.batches import Batch, file_records
 from clipsearch.runners.local import Wake
 from clipsearch.store import Store
-from clipsearch.types import SkippedFile
+from clipsearch.types import PartialFile, SkippedFile
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class Run:
     unchanged: int = 0
     removed: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
+    partial: list[PartialFile] = field(default_factory=list)
     unsupported: dict[str, int] = field(default_factory=dict)
     done: int = 0
     to_do: int = 0
@@ -94,6 +95,7 @@ def store_batch(batch: Batch, *, store: Store, model_id: int, run: Run) -> None:
     n_done = n_embedded + n_reused + len(batch.skipped)
     # No call from here to `is_stored`: Ctrl-C can't come between, and nothing is counted twice or not at all.
     run.skipped += batch.skipped
+    run.partial += batch.partial
     run.embedded += n_embedded
     run.reused += n_reused
     run.done += n_done

@@ -20,7 +20,8 @@ _WITH_FILE = (
 _COUNT = f"SELECT count(*) {_WITH_FILE}"
 _PAGE = (
     "SELECT c.content_id, c.blake3, c.size_bytes, c.width, c.height, c.format, c.taken_at, c.camera, c.latitude, "
-    f"c.longitude, c.added_at, e.embedding {_WITH_FILE} AND e.content_id > ? ORDER BY e.content_id LIMIT ?"
+    f"c.longitude, c.added_at, c.is_date_doubtful, e.embedding {_WITH_FILE} AND e.content_id > ? "
+    "ORDER BY e.content_id LIMIT ?"
 )
 _PATHS = (
     "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "

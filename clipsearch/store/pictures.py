@@ -203,6 +203,7 @@ def _insert_contents(
                 "camera": content.camera,
                 "latitude": content.latitude,
                 "longitude": content.longitude,
+                "is_date_doubtful": content.is_date_doubtful,
                 "added_at": now,
             }
             for content in contents

@@ -62,7 +62,7 @@ _PATHS = (
 
 _NEWEST = (
     " AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.content_id AND f.removed_at IS NULL) "
-    "ORDER BY c.taken_at IS NULL, c.taken_at DESC, c.content_id DESC LIMIT ?"
+    "ORDER BY c.taken_at IS NULL OR coalesce(c.is_date_doubtful, false), c.taken_at DESC, c.content_id DESC LIMIT ?"
 )
 
 _EMBEDDINGS = "SELECT content_id, embedding FROM image_embeddings WHERE model_id = ? AND content_id IN ({})"
@@ -70,14 +70,16 @@ _EMBEDDINGS = "SELECT content_id, embedding FROM image_embeddings WHERE model_id
 _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE content_id IN ({})"
 
 _DETAILS = (
-    "SELECT content_id, blake3, size_bytes, width, height, format, taken_at, camera, latitude, longitude, added_at "
-    "FROM contents WHERE content_id IN ({})"
+    "SELECT content_id, blake3, size_bytes, width, height, format, taken_at, camera, latitude, longitude, added_at, "
+    "is_date_doubtful FROM contents WHERE content_id IN ({})"
 )
 
 # Of contents that have a file.
 _WITH_FILE = "EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.content_id AND f.removed_at IS NULL)"
 _DISTINCT = f"SELECT {{}}, count(*) FROM contents c WHERE {_WITH_FILE} GROUP BY 1"  # noqa: S608
-_PERIOD = f"SELECT min(taken_at), max(taken_at) FROM contents c WHERE {_WITH_FILE}"  # noqa: S608
+# A clock that was never set says nothing of when the pictures were taken.
+_SURE_DATE = "NOT coalesce(c.is_date_doubtful, false)"
+_PERIOD = f"SELECT min(taken_at), max(taken_at) FROM contents c WHERE {_WITH_FILE} AND {_SURE_DATE}"  # noqa: S608
 
 _FILES = (
     "SELECT r.path, f.relative_path, f.content_id, f.size_bytes, f.mtime_ns "
@@ -282,9 +284,9 @@ def _stored(row: Sequence[Any]) -> StoredModel:
 
 def content_details(row: Sequence[Any]) -> ContentDetails:
     """From the columns of `contents` in the order of its fields."""
-    content_id, *others, taken_at, camera, latitude, longitude, added_at = row
+    content_id, *others, taken_at, camera, latitude, longitude, added_at, is_date_doubtful = row
     dates = [None if value is None else as_time(value) for value in (taken_at, added_at)]
-    values: list[Any] = [*others, dates[0], camera, latitude, longitude, dates[1]]
+    values: list[Any] = [*others, dates[0], camera, latitude, longitude, dates[1], bool(is_date_doubtful)]
     return ContentDetails(content_id, *values)
 
 

@@ -81,6 +81,7 @@ class ContentRecord:
     latitude: float | None
     longitude: float | None
     embedding: NDArray[np.float32]
+    is_date_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class ContentDetails:
     latitude: float | None
     longitude: float | None
     added_at: datetime
+    is_date_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,7 @@ class Item(BaseModel):
     latitude: float | None
     longitude: float | None
     added_at: datetime = Field(description="When it was indexed first, UTC.")
+    is_date_doubtful: bool = Field(description="The date is what a clock shows that was never set, or in the future.")
 
     @classmethod
     def of(cls, details: PictureDetails) -> "Item":
@@ -131,6 +132,7 @@ class Item(BaseModel):
             latitude=details.latitude,
             longitude=details.longitude,
             added_at=details.added_at,
+            is_date_doubtful=details.is_date_doubtful,
         )
 
 
@@ -176,6 +178,7 @@ class IndexStatus(BaseModel):
                 f"{report.unchanged:,} unchanged" if report.unchanged else "",
                 f"{report.removed:,} gone" if report.removed else "",
                 f"{len(report.skipped):,} skipped" if report.skipped else "",
+                f"{len(report.partial):,} without their end" if report.partial else "",
             ]
             message = f"{', '.join(filter(None, parts))} in {report.seconds:.1f} s"
             skipped = [

@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ImageReadError
-from clipsearch.images.decode import _to_rgb, decode_image, read_header, upright_rgb
+from clipsearch.images.colours import to_rgb
+from clipsearch.images.decode import decode_image, read_header, upright_rgb
 from tests.images.orientations import TURNED_BACK
 from tests.make_hostile import png_of_zeros
 
@@ -143,7 +144,7 @@ class TestModes:
         else:
             converted = image.convert("LA").convert(mode) if mode in ("LA", "La") else image.convert(mode)
         assert converted.mode == mode
-        result = _to_rgb(converted)
+        result = to_rgb(converted)
         assert result.mode == "RGB"
         assert (result.getpixel((5, 5)), result.getpixel((15, 5))) == ((255, 255, 255), (0, 0, 0))
 
@@ -238,7 +239,7 @@ class TestModes:
             encoded(four_corners().quantize(4), "PNG", transparency=1),
         ]
         whole = [np.asarray(decode_image(picture).image) for picture in pictures]
-        monkeypatch.setattr("clipsearch.images.decode._STRIP_PIXELS", 200)
+        monkeypatch.setattr("clipsearch.images.colours._STRIP_PIXELS", 200)
         for picture, expected in zip(pictures, whole, strict=True):
             np.testing.assert_array_equal(np.asarray(decode_image(picture).image), expected)
 
@@ -278,6 +279,9 @@ class TestSource:
                 decode_image(path)
 
 
+TRUNCATED = "truncated: less than three quarters of it can be decoded"
+
+
 class TestErrors:
     """The reason is short, without the path and without memory addresses."""
 
@@ -289,8 +293,8 @@ class TestErrors:
             (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture of a kind that can be read"),
             (b"\x89PNG\r\n\x1a\n\0\0\0\0nope\0\0\0\0", "damaged: its header can't be read"),
             (b"RIFF\x04\0\0\0WEBP", "damaged: its header can't be read"),
-            (encoded(four_corners(), "JPEG")[:600], "truncated"),
-            (encoded(four_corners(), "PNG")[:-40], "truncated"),
+            (encoded(four_corners(), "JPEG")[:600], TRUNCATED),
+            (encoded(four_corners(), "PNG")[:-40], TRUNCATED),
         ],
     )
     def test_reasons(self, content: bytes, reason: str) -> None:
@@ -324,7 +328,7 @@ class TestErrors:
                 decode_image(b"GIF89a")
             reasons.append(str(caught.value))
         assert reasons[:3] == ["damaged: cannot read at all", "not enough memory to decode it", "damaged: at"]
-        assert reasons[5:7] == ["truncated", "truncated"]
+        assert reasons[5:7] == [TRUNCATED, TRUNCATED]
         assert not any("0x" in reason or "\n" in reason or len(reason) > 120 for reason in reasons)
 
     def test_a_bomb_is_refused_before_it_is_decoded(self) -> None:

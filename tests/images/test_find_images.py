@@ -48,7 +48,7 @@ def test_kinds_are_told_by_suffix_in_any_case(tmp_path: Path) -> None:
 def test_pictures_of_unsupported_kinds_are_counted(tmp_path: Path) -> None:
     write(tmp_path, "a.CR2", "b.cr2", "c/d.jxl", "e.txt", "f.mov", ".hidden.psd", "@eaDir/g.psd")
     (tmp_path / "folder.svg").mkdir()
-    assert find_images(tmp_path).unsupported == {".cr2": 2, ".jxl": 1}
+    assert find_images(tmp_path).unsupported == {".cr2": 2, ".jxl": 1, ".mov": 1}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
 from clipsearch.images.decode import decode_image
 from clipsearch.images.metadata import ImageMetadata
@@ -17,6 +18,7 @@ SHARED = Path(__file__).parents[2] / ".." / "shared"
 
 MAKE, MODEL, DATE_TIME = 0x010F, 0x0110, 0x0132
 EXIF_IFD, DATE_TIME_ORIGINAL, DATE_TIME_DIGITIZED, OFFSET_TIME_ORIGINAL = 0x8769, 0x9003, 0x9004, 0x9011
+SUBSEC_ORIGINAL = 0x9291
 GPS_IFD = 0x8825
 
 
@@ -70,6 +72,23 @@ class TestTakenAt:
         garbage = {DATE_TIME_ORIGINAL: "0000:00:00 00:00:00", DATE_TIME_DIGITIZED: "    :  :     :  :  "}
         assert metadata_of({DATE_TIME: "2003:01:01 00:00:00"}, garbage).taken_at == datetime(2003, 1, 1)
 
+    @pytest.mark.parametrize(
+        "odd", ["2019", "2019:07", "2019:02:30 10:00:00", "04/07/2019", "last summer", "1019:07:04"]
+    )
+    def test_the_date_of_an_edit_is_not_given_instead_of_an_odd_original(self, odd: str) -> None:
+        changed = {DATE_TIME: "2024:01:01 00:00:00"}
+        assert metadata_of(changed, {DATE_TIME_ORIGINAL: odd}).taken_at is None
+        assert metadata_of(changed, {DATE_TIME_DIGITIZED: odd}).taken_at is None
+        both = {DATE_TIME_ORIGINAL: odd, DATE_TIME_DIGITIZED: "2019:07:05 00:00:00"}
+        assert metadata_of(changed, both).taken_at == datetime(2019, 7, 5)
+
+    @pytest.mark.parametrize(
+        ("digits", "microsecond"), [("5", 500_000), ("042", 42_000), ("1234567", 123_456), ("x", 0)]
+    )
+    def test_sub_seconds_are_kept(self, digits: str, microsecond: int) -> None:
+        tags = {DATE_TIME_ORIGINAL: "2024:07:01 00:30:00", SUBSEC_ORIGINAL: digits}
+        assert metadata_of({}, tags).taken_at == datetime(2024, 7, 1, 0, 30, 0, microsecond)
+
     def test_it_is_what_the_clock_showed_whatever_the_offset(self) -> None:
         tags = {DATE_TIME_ORIGINAL: "2024:07:01 00:30:00", OFFSET_TIME_ORIGINAL: "+09:00"}
         assert metadata_of({}, tags).taken_at == datetime(2024, 7, 1, 0, 30)
@@ -78,18 +97,18 @@ class TestTakenAt:
         ("text", "expected"),
         [
             ("2024:05:06 07:08:09\0", datetime(2024, 5, 6, 7, 8, 9)),
-            ("2024-05-06T07:08:09.123Z", datetime(2024, 5, 6, 7, 8, 9)),
+            ("2024-05-06T07:08:09.123Z", datetime(2024, 5, 6, 7, 8, 9, 123_000)),
             ("2024/05/06 07:08:09+02:00", datetime(2024, 5, 6, 7, 8, 9)),
             ("2024:05:06 07:08", datetime(2024, 5, 6, 7, 8)),
             ("2024: 5: 6  7: 8: 9", datetime(2024, 5, 6, 7, 8, 9)),
             ("2024:05:06", datetime(2024, 5, 6)),
             ("2016:12:31 23:59:60", datetime(2016, 12, 31, 23, 59, 59)),
             ("2024:02:30 00:00:00", None),
-            ("2024:05:06 25:00:00", None),
+            ("2024:05:06 25:00:00", datetime(2024, 5, 6)),
             ("9999:12:31 23:59:59", None),
             ("1000:01:01 00:00:00", None),
             ("yesterday", None),
-            ("٢٠٢٤:05:06 07:08:09", None),
+            ("٢٠٢٤:05:06 07:08:09", datetime(2024, 5, 6, 7, 8, 9)),
             ("", None),
         ],
     )
@@ -128,6 +147,8 @@ def test_camera_is_make_and_model_in_one(make: object, model: object, expected: 
         ({1: "N", 2: (0.0, 0.0, 0.0), 3: "E", 4: (0.0, 0.0, 0.0)}, None),  # a receiver that knows nothing
         ({1: "N", 2: (90.0, 0.0, 1.0), 3: "E", 4: (2.0, 0.0, 0.0)}, None),
         ({1: "N", 2: (48.0, 61.0, 0.0), 3: "E", 4: (2.0, 0.0, 0.0)}, None),
+        ({1: "N", 2: (48.0, 30.0, 2517.0), 3: "E", 4: (2.0, 15.0, 60.5)}, (48.5, 2.25)),  # odd seconds alone
+        ({1: "N", 2: (48.0, 30.0, IFDRational(1, 0)), 3: "E", 4: (2.0, 15.0, IFDRational(0, 0))}, (48.5, 2.25)),
         ({1: "N", 2: (48.0, 0.0, 0.0), 3: "E", 4: (180.0, 0.0, 1.0)}, None),
         ({2: (48.0, 0.0, 0.0), 4: (2.0, 0.0, 0.0)}, None),  # which half of the world?
         ({1: "X", 2: (48.0, 0.0, 0.0), 3: "E", 4: (2.0, 0.0, 0.0)}, None),
@@ -181,8 +202,8 @@ def test_mutated_exif_never_loses_the_picture(changes: list[tuple[int, int]], ta
 @pytest.mark.parametrize(
     ("name", "taken_at", "latitude", "longitude"),
     [
-        ("gps-position/thompson-springs.jpg", "None", 39.115, -108.400968),
-        ("gps-position/empty_gps.jpg", "2025-06-01 16:59:26", None, None),
+        ("gps-position/thompson-springs.jpg", "2022-01-10 15:15:44.310000", 39.115, -108.400968),
+        ("gps-position/empty_gps.jpg", "2025-06-01 16:59:26.023460", None, None),
         ("dates/datetimeoriginal-gps.jpg", "2025-12-01 11:30:00", 39.0, -108.0),
     ],
 )

@@ -121,16 +121,15 @@ def test_other_formats_are_decoded_in_full(file_format: str) -> None:
     assert decode_image(content, needed_side=model().resized_side).image.size == (500, 420)
 
 
-@pytest.mark.parametrize("progressive", [False, True])
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.9, 0.999])
-def test_a_truncated_jpeg_is_called_so_as_before(progressive: bool, share: float) -> None:
+@pytest.mark.parametrize(("progressive", "share"), [(False, 0.02), (False, 0.3), (False, 0.6), (True, 0.02)])
+def test_a_truncated_jpeg_is_called_so(progressive: bool, share: float) -> None:
     content = jpeg(scene(1000, 800), progressive=progressive)
     reasons = []
     for side in (None, model().resized_side):
         with pytest.raises(ImageReadError) as caught:
             decode_image(content[: int(share * len(content))], needed_side=side)
         reasons.append(str(caught.value))
-    assert reasons == ["truncated"] * 2
+    assert reasons == ["truncated: less than three quarters of it can be decoded"] * 2
 
 
 def test_the_limit_is_for_the_full_size() -> None:

@@ -1,0 +1,65 @@
+"""Read what the container of a HEIF or AVIF picture says of when it was made."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import BinaryIO
+
+# Source: ISO/IEC 14496-12, 8.2.2 (mvhd) and ISO/IEC 23008-12, 6.5.18 (crtt): times count from here, in UTC.
+_EPOCH = datetime(1904, 1, 1)
+
+# Where boxes with dates may lie, and by how many bytes their content begins after the header.
+_PATHS = (((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"crtt", 4)), ((b"moov", 0), (b"mvhd", 0)))
+
+# A box of boxes has a handful; a file made to waste time may have millions.
+_MAX_BOXES = 1_000
+
+
+def read_creation_time(file: BinaryIO) -> datetime | None:
+    """The time at which the picture was made, in UTC; None where the container does not say.
+
+    Args:
+        file: open for reading, seekable; its position changes.
+    """
+    size = file.seek(0, 2)
+    for path in _PATHS:
+        place = _find(file, path, size)
+        if place is None:
+            continue
+        file.seek(place)
+        content = file.read(12)
+        if path[-1][0] == b"crtt":
+            microseconds = int.from_bytes(content[:8], "big")
+        else:  # a version, three bytes of flags, and the time in seconds
+            microseconds = int.from_bytes(content[4:12] if content[:1] == b"\1" else content[4:8], "big") * 1_000_000
+        try:
+            return _EPOCH + timedelta(microseconds=microseconds) if microseconds else None
+        except OverflowError:
+            return None
+    return None
+
+
+def _find(file: BinaryIO, path: tuple[tuple[bytes, int], ...], size: int) -> int | None:
+    """Where the content of the box at the end of a path begins."""
+    start, end = 0, size
+    for kind, skipped in path:
+        found = next(((s, e) for name, s, e in _boxes(file, start, end) if name == kind), None)
+        if found is None:
+            return None
+        start, end = found[0] + skipped, found[1]
+    return start
+
+
+def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """(kind, where its content begins, where it ends) of the boxes between two places."""
+    for _ in range(_MAX_BOXES):
+        file.seek(start)
+        header = file.read(16)
+        length, begin = int.from_bytes(header[:4], "big"), start + 8
+        if length == 1:
+            length, begin = int.from_bytes(header[8:16], "big"), start + 16
+        elif length == 0:  # to the end
+            length = end - start
+        if len(header) < 8 or length < begin - start or start + length > end:
+            return
+        yield header[4:8], begin, start + length
+        start += length

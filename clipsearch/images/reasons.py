@@ -1,0 +1,140 @@
+"""Say in a few words why a picture can't be read: damaged, not supported, too large, or unreadable for now."""
+
+import io
+import math
+import re
+import struct
+from functools import cache
+from typing import BinaryIO
+
+from PIL import Image
+
+from clipsearch.errors import ImageReadError, TransientReadError
+
+# What Pillow says of files that are sound, but of a kind that it can't decode.
+_UNUSUAL = re.compile("unsupported|not supported|cannot handle|unknown pixel mode|unable to determine .* mode", re.I)
+
+# Source: ITU-T T.81, table B.1, and T.87 for JPEG-LS.
+_UNUSUAL_FRAMES = {
+    **dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), "lossless"),
+    **dict.fromkeys((0xC9, 0xCA, 0xCD, 0xCE), "arithmetic coding"),
+    **dict.fromkeys((0xC5, 0xC6), "hierarchical"),
+    0xF7: "JPEG-LS",
+}
+_STANDALONE_MARKERS = {0x01, *range(0xD0, 0xD9)}
+
+# Codecs that Pillow's libtiff may have been built without.
+_RARE_TIFF_CODECS = ("webp", "zstd", "lzma")
+
+
+class DamagedHeaderError(ImageReadError):
+    """The file begins as a picture does, and can't even be opened."""
+
+
+def read_error(error: Exception, max_megapixels: float) -> ImageReadError:
+    """
+    Args:
+        error: whatever a decoder raised.
+
+    Returns:
+        What to raise instead; a TransientReadError where not the picture is to blame but the machine.
+    """
+    # An error number comes from the system, which failed to read; decoders raise OSError without one.
+    is_transient = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+    return (TransientReadError if is_transient else ImageReadError)(_reason(error, max_megapixels))
+
+
+def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadError:
+    """Say why no reader of these formats takes the file; its position changes."""
+    file.seek(0)
+    start = file.read(16)
+    reasons: list[str] = []
+    for name in formats:
+        factory, accepts = Image.OPEN[name]
+        if accepts is None or not accepts(start):
+            continue
+        file.seek(0)
+        try:
+            factory(file, "")
+        except Exception as error:  # readers raise anything
+            cause = error.__cause__
+            # A TIFF's compression is looked up by its number.
+            is_unknown_number = isinstance(cause, KeyError) and isinstance(cause.args[0], int)
+            text = f"compression {cause.args[0]}" if isinstance(cause, KeyError) and is_unknown_number else str(error)
+            if is_unknown_number or _UNUSUAL.search(text):
+                return ImageReadError(f"not supported: an unusual kind of {name} ({one_line(text)})")
+        reasons.append(name)
+    if reasons == ["JPEG"] and (kind := unusual_jpeg(file)):
+        return ImageReadError(f"not supported: an unusual kind of JPEG ({kind})")
+    if not reasons and not (start.startswith(b"RIFF") and start[8:12] == b"WEBP"):
+        return ImageReadError("not a picture of a kind that can be read")
+    return DamagedHeaderError("damaged: its header can't be read")
+
+
+def unusual_kind(image: Image.Image, file: BinaryIO) -> str | None:
+    """Say what is unusual about a picture that was opened and can't be decoded; None where nothing is known to be."""
+    if image.format == "JPEG":
+        return unusual_jpeg(file)
+    codec = image.info.get("compression")
+    if image.format == "TIFF" and codec in _RARE_TIFF_CODECS and not _has_tiff_codec(codec):
+        return f"compression {codec}"
+    return None
+
+
+def unusual_jpeg(file: BinaryIO) -> str | None:
+    """The coding of a JPEG that is neither baseline nor progressive; None for those, and where no frame is found."""
+    file.seek(2)
+    while len(header := file.read(4)) == 4 and header[0] == 0xFF:
+        marker = header[1]
+        if marker in _UNUSUAL_FRAMES:
+            return _UNUSUAL_FRAMES[marker]
+        if marker in (0xC0, 0xC1, 0xC2, 0xDA):
+            return None
+        if marker in _STANDALONE_MARKERS or marker == 0xFF:
+            file.seek(-3 if marker == 0xFF else -2, 1)
+        else:
+            file.seek(int.from_bytes(header[2:], "big") - 2, 1)
+    return None
+
+
+@cache
+def _has_tiff_codec(codec: str) -> bool:
+    try:
+        Image.new("RGB", (1, 1)).save(io.BytesIO(), "TIFF", compression=codec)
+    except Exception:  # Pillow raises what libtiff gives it
+        return False
+    return True
+
+
+def _reason(error: Exception, max_megapixels: float) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror[0].lower() + error.strerror[1:]
+    if isinstance(error, MemoryError):
+        return "not enough memory to decode it"
+    if isinstance(error, Image.DecompressionBombError):  # "Image size (400000000 pixels) exceeds limit of …"
+        pixels = re.search(r"\d+", str(error))
+        return too_large(int(pixels[0]) / 1e6 if pixels else math.inf, max_megapixels)
+    return _fault(error)
+
+
+def _fault(error: Exception) -> str:
+    """Of the picture itself."""
+    text = str(error)
+    if isinstance(error, EOFError | struct.error) or re.search(
+        "truncat|not enough (image )?data|end of|only got", text, re.I
+    ):
+        return "truncated: less than three quarters of it can be decoded"
+    if _UNUSUAL.search(text):
+        return f"not supported: {one_line(text)}"
+    if re.search("decoder error|data stream", text):  # Pillow's words for what it can't explain
+        return "damaged"
+    return f"damaged: {one_line(text) or type(error).__name__}"
+
+
+def one_line(text: str) -> str:
+    """At most 100 characters, without "<_io.BytesIO object at 0x7f…>" and the like."""
+    return " ".join(re.sub(r"<[^<>]*>|0x[0-9a-fA-F]+", "", text).split())[:100]
+
+
+def too_large(megapixels: float, limit: float) -> str:
+    return f"too large: {megapixels:.0f} megapixels, the limit is {limit:g}"
