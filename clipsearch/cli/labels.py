@@ -22,6 +22,7 @@ from clipsearch.cli.options import (
 )
 from clipsearch.cli.render import count, note, out, percent, print_json, printable, shown_path, write
 from clipsearch.errors import InputError, QueryError
+from clipsearch.settings import is_folder_url
 from clipsearch.types import LabelHit, LabelledPicture
 
 app = typer.Typer(help="Sets of labels that pictures are named by.", no_args_is_help=True, rich_markup_mode=None)
@@ -105,6 +106,8 @@ def _with_sidecars(pictures: Iterable[LabelledPicture], failed: list[str]) -> It
 
     for picture in pictures:
         try:
+            if picture.labels and is_folder_url(picture.path):
+                raise InputError(f"{picture.path} is behind a URL, where no sidecar can be written")
             if picture.labels:
                 add_keywords(Path(picture.path), [hit.label for hit in picture.labels])
         except InputError as error:
