@@ -1,5 +1,6 @@
 """Open, read and replace files that others have made: regular ones only, up to a limit, atomically."""
 
+import codecs
 import contextlib
 import errno
 import os
@@ -17,6 +18,14 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFLNK: "a link",
 }
+# Source: XML 1.0, appendix F, which goes for any text. UTF-32 before UTF-16, whose mark it begins with.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
@@ -68,6 +77,11 @@ def read_limited(file: BinaryIO, max_bytes: int) -> bytes:
     if len(content) > max_bytes:
         raise too_large
     return content
+
+
+def byte_order_mark(content: bytes) -> tuple[bytes, str]:
+    """The byte order mark that a text begins with, and the encoding that it says; both empty where there is none."""
+    return next((found for found in _MARKS if content.startswith(found[0])), (b"", ""))
 
 
 def replace_file(path: Path, content: bytes, *, previous: os.stat_result | None) -> None:

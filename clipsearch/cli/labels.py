@@ -20,7 +20,7 @@ from clipsearch.cli.options import (
     RuntimeOption,
     TopKOption,
 )
-from clipsearch.cli.render import count, note, out, percent, print_json, printable, shown_path, write
+from clipsearch.cli.render import count, note, note_left_out, out, percent, print_json, printable, shown_path, write
 from clipsearch.errors import InputError, QueryError
 from clipsearch.settings import is_folder_url
 from clipsearch.types import LabelHit, LabelledPicture
@@ -164,13 +164,13 @@ def add(
     from clipsearch.catalog import Catalog
 
     content = read_caption_file(file)
-    for number, reason in content.broken:
-        note(f"clipsearch: {file}, line {number}: {reason}, left out")
+    note_left_out([f"{file}, line {number}: {reason}" for number, reason in content.broken])
     called = file.stem if name is None else name
     with Catalog.open(catalog, create=True) as opened:
         added = opened.add_labels(called, [text for text in content.texts if not text.startswith("#")])
     if json:
-        print_json({"name": called, "labels": added})
+        broken = [{"line": number, "reason": reason} for number, reason in content.broken]
+        print_json({"name": called, "labels": added, "broken": broken})
     else:
         out(f"{count(added, 'label')} as {printable(called)}")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clipsearch.errors import InputError
+from clipsearch.files import byte_order_mark
 
 # Source: XMP Specification Part 1, Adobe 2012, 7.4 (packets), 7.9 (serialisation) and 8.3 (dc:subject).
 XMP = "adobe:ns:meta/"
@@ -17,14 +18,7 @@ RDF_ROOT, DESCRIPTION, SUBJECT = f"{{{RDF}}}RDF", f"{{{RDF}}}Description", f"{{{
 _MAX_DEPTH = 100
 _MAX_TAGS = 200_000
 
-# Source: XML 1.0, appendix F. UTF-32 before UTF-16, whose mark it begins with.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
+# Source: XML 1.0, appendix F.
 _FIRST_BYTES = (
     (b"<\0\0\0", "utf-32-le"),
     (b"\0\0\0<", "utf-32-be"),
@@ -74,7 +68,7 @@ def decode_document(content: bytes) -> tuple[bytes, str, bytes]:
 
     Done here and not by the parser, so that positions and checks are of the text that the parser sees.
     """
-    mark, encoding = next((found for found in _MARKS if content.startswith(found[0])), (b"", ""))
+    mark, encoding = byte_order_mark(content)
     body = content[len(mark) :]
     if not encoding:
         encoding = next((name for start, name in _FIRST_BYTES if body.startswith(start)), "")
