@@ -84,10 +84,19 @@ def byte_order_mark(content: bytes) -> tuple[bytes, str]:
     return next((found for found in _MARKS if content.startswith(found[0])), (b"", ""))
 
 
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file as in `replace_file`, whatever file is there now.
+
+    Raises:
+        OSError: it can't be written, or what is there is not a regular file.
+    """
+    replace_file(path, content, previous=_find_status(path))
+
+
 def replace_file(path: Path, content: bytes, *, previous: os.stat_result | None) -> None:
     """Write a file atomically: it has the old content or the new one, also after a full disk. Its permissions stay.
 
-    Never written through a link: one that lies there is replaced, and other names of the old file keep its content.
+    Never written through a link; other names of the old file keep its content.
 
     Args:
         previous: status of the file that is replaced; None: there is none.
@@ -95,6 +104,8 @@ def replace_file(path: Path, content: bytes, *, previous: os.stat_result | None)
     Raises:
         OSError: it can't be written, or is not the file any more that `previous` is of.
     """
+    if previous is not None:
+        _check_regular(previous)
     descriptor, scratch = _create_scratch(path, 0o666 if previous is None else 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:

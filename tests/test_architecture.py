@@ -52,7 +52,7 @@ ONLY_IN = {
     "pyarrow": {"embedding_files"},
     "ray": {"indexing/ray_"},
     "fsspec": {"images/urls.py"},
-    "defusedxml": {"images/xmp_document.py"},
+    "defusedxml": {"images/xmp"},
     "fastapi": {"web"},
     "starlette": {"web"},
     "uvicorn": {"web/server.py"},
