@@ -179,14 +179,15 @@ def _find_delimiter(path: Path, lines: Sequence[str], columns: Sequence[Collecti
         return "\n".join(["", *lines[1:]]), said[1]
     text = "\n".join(lines)
     usual = "\t" if path.suffix.lower() == ".tsv" else ","
-    headings = {delimiter: _first_rows(text, delimiter, 1) for delimiter in (usual, *(set(_DELIMITERS) - {usual}))}
+    others = [delimiter for delimiter in _DELIMITERS if delimiter != usual]
+    headings = {delimiter: _first_rows(text, delimiter, 1) for delimiter in (usual, *others)}
     for delimiter, rows in headings.items():
         if rows and all(find_column(rows[0], keys) is not None for keys in columns):
             return text, delimiter
     if headings[usual]:
         check_no_json(path, next(line for line in lines if line.strip()))
     if headings[usual] and len(headings[usual][0]) == 1:
-        for delimiter in set(_DELIMITERS) - {usual}:
+        for delimiter in others:
             widths = {len(row) for row in _first_rows(text, delimiter, _SAMPLE_ROWS)}
             if len(widths) == 1 and widths != {1}:
                 named = " and ".join(f"named {', '.join(keys)}" for keys in columns)

@@ -12,7 +12,7 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from clipsearch.errors import InputError
-from clipsearch.files import read_regular_file
+from clipsearch.files import byte_order_mark, read_regular_file
 
 IGNORE_FILE = ".clipsearchignore"
 
@@ -174,15 +174,23 @@ class IgnoreRules:
 
 
 def read_ignore_file(path: Path) -> list[str]:
-    """Read the lines of an ignore file, for `IgnoreRules.with_folder`; bytes that are not UTF-8 are kept, as in
-    `os.fsdecode`.
+    """Read the lines of an ignore file, for `IgnoreRules.with_folder`.
+
+    UTF-16 with a byte order mark is understood; else bytes that are not UTF-8 are kept, as in `os.fsdecode`.
 
     Raises:
         OSError: it can't be read, is no regular file or far too long.
-        InputError: a line is too long; the text has no path.
+        InputError: a line is too long, or it is not in the encoding that it says; the text has no path.
     """
     content = read_regular_file(path, max_bytes=MAX_IGNORE_BYTES)
-    lines = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff").split("\n")
+    mark, encoding = byte_order_mark(content)
+    try:
+        # Notepad and PowerShell write UTF-16.
+        errors = "surrogateescape" if encoding in ("", "utf-8") else "strict"
+        text = content.removeprefix(mark).decode(encoding or "utf-8", errors)
+    except UnicodeError as error:
+        raise InputError(f"it begins as {encoding.upper()} and is none") from error
+    lines = text.split("\n")
     for number, line in enumerate(lines, start=1):
         if len(line) > _MAX_LINE:
             raise InputError(f"line {number} is longer than {_MAX_LINE:,} characters")

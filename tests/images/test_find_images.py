@@ -307,6 +307,14 @@ class TestIgnoreFile:
         assert sorted(path.relative_path for path in result.unseen) == ["folder", "long", "pipe"]
         assert [image.relative_path for image in result.images] == ["ok/a.jpg"]
 
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+    def test_a_byte_order_mark_tells_the_encoding(self, tmp_path: Path, encoding: str) -> None:
+        write(tmp_path, "a.jpg", "b.png", "\u00e4.jpg", "x/c.png")
+        (tmp_path / ".clipsearchignore").write_bytes("*.png\r\n\u00e4.jpg\r\n".encode(encoding))
+        assert found(tmp_path) == ["a.jpg"]
+        (tmp_path / ".clipsearchignore").write_bytes(b"\xff\xfea")
+        assert [unseen.relative_path for unseen in find_images(tmp_path).unseen] == [""]
+
     def test_a_long_list_of_names_is_looked_up(self, tmp_path: Path) -> None:
         write(tmp_path, "a.jpg", "n7.jpg", "x/n7.jpg", "x/b.jpg", "y/c.jpg", "z.jpg/d.jpg", "e.jpg")
         names = [f"n{number}.jpg" for number in range(20_000)]
