@@ -1,7 +1,5 @@
 """Reads caption files: .txt (a line each), .csv, .jsonl, and JSON as COCO has it."""
 
-import csv
-import io
 import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import InputError
+from clipsearch.tables import check_list, find_column, read_lines, read_rows
 from clipsearch.texts import is_valid
 
 # Columns and keys that hold the caption, the first one present wins.
@@ -31,7 +30,7 @@ def read_caption_file(path: Path) -> CaptionFile:
         InputError: it can't be read, or is of no known kind.
     """
     readers = {".txt": _read_text, ".csv": _read_csv, ".tsv": _read_csv, ".jsonl": _read_jsonl, ".json": _read_json}
-    lines = read_lines(path, readers)
+    lines = read_known(path, readers)
     texts: list[str] = []
     broken: list[tuple[int, str]] = []
     for number, text, wrong in readers[path.suffix.lower()](path, lines):
@@ -43,21 +42,15 @@ def read_caption_file(path: Path) -> CaptionFile:
     return CaptionFile(tuple(texts), tuple(sorted(broken)))
 
 
-def read_lines(path: Path, suffixes: Collection[str]) -> list[str]:
-    """The lines of a file with one of these endings; bytes that are not UTF-8 become lone surrogates.
-
-    No valid file holds those: `what_is_wrong` finds them, wherever they stand.
+def read_known(path: Path, suffixes: Collection[str]) -> list[str]:
+    """The lines of a file with one of these endings; see `tables.read_lines`.
 
     Raises:
         InputError: it can't be read, or has another ending.
     """
     if path.suffix.lower() not in suffixes:
         raise InputError(f"{path}: captions come as {', '.join(sorted(suffixes))}")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"can't read {path}: {error.strerror}") from error
-    return [line.decode("utf-8", "surrogateescape") for line in data.removeprefix(b"\xef\xbb\xbf").splitlines()]
+    return read_lines(path)
 
 
 # One row of a file: line number, text, and what is wrong ("" when nothing is).
@@ -72,6 +65,7 @@ def what_is_wrong(text: str) -> str:
 
 
 def _read_text(path: Path, lines: list[str]) -> Iterator[_Row]:
+    check_list(path, lines, CAPTION_KEYS)
     for number, line in enumerate(lines, start=1):
         yield number, line, ""
 
@@ -99,7 +93,7 @@ def _read_csv(path: Path, lines: list[str]) -> Iterator[_Row]:
     """The column headed caption, text, …; in a file with a single column, that one, with or without a heading."""
     column: int | None = None
     width = 0
-    for number, row, wrong in csv_rows(path, lines):
+    for number, row, wrong in read_rows(path, lines, CAPTION_KEYS):
         if wrong:
             yield number, "", wrong
             continue
@@ -115,32 +109,6 @@ def _read_csv(path: Path, lines: list[str]) -> Iterator[_Row]:
             yield number, "", f"{len(row)} columns instead of {width}"
         else:
             yield number, row[column], ""
-
-
-def csv_rows(path: Path, lines: Sequence[str]) -> Iterator[tuple[int, list[str], str]]:
-    """(line number from 1, fields, what is wrong) of each row that is not empty; tabs divide those of a .tsv."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter, strict=True)
-    start = 1
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield start, [], str(error).replace("'\t'", "a tab")
-            start = reader.line_num + 1
-            continue
-        # A quoted field may span lines: the row is known by its first one.
-        number, start = start, reader.line_num + 1
-        if any(field.strip() for field in row):
-            yield number, row, ""
-
-
-def find_column(heading: Sequence[str], keys: Sequence[str]) -> int | None:
-    """Which field of a CSV's first row is headed by one of the keys; the first key that is there wins."""
-    names = [field.strip().lower() for field in heading]
-    return next((names.index(key) for key in keys if key in names), None)
 
 
 def _read_json(path: Path, lines: list[str]) -> Iterator[_Row]:
@@ -171,7 +139,11 @@ def find_text(entry: Any) -> str | None:
 
 
 def find_value(entry: Any, keys: Sequence[str]) -> str | None:
-    """The text that an object has under one of the keys; the first that is there wins."""
+    """The text that an object has under one of the keys, in any case; the first that is there wins."""
     if isinstance(entry, dict):
-        return next((entry[key] for key in keys if isinstance(entry.get(key), str)), None)
+        for key in keys:
+            if isinstance(entry.get(key), str):
+                return str(entry[key])
+        lowered = {key.strip().lower(): value for key, value in entry.items() if isinstance(value, str)}
+        return next((lowered[key] for key in keys if key in lowered), None)
     return None

@@ -8,16 +8,15 @@ from typing import Any
 from clipsearch.caption_files import (
     CAPTION_KEYS,
     NO_TEXT,
-    csv_rows,
-    find_column,
     find_text,
     find_value,
     jsonl_entries,
     parse_json,
-    read_lines,
+    read_known,
     what_is_wrong,
 )
 from clipsearch.errors import InputError
+from clipsearch.tables import find_column, read_rows
 
 # Columns and keys that hold the picture's path, the first one present wins.
 IMAGE_KEYS = ("image", "file_name")
@@ -58,7 +57,7 @@ def read_caption_pairs(path: Path, *, folder: Path | None = None) -> CaptionPair
         InputError: it can't be read, is of no known kind, or has no pair.
     """
     readers = {".jsonl": _read_jsonl, ".csv": _read_csv, ".tsv": _read_csv, ".json": _read_json}
-    lines = read_lines(path, readers)
+    lines = read_known(path, readers)
     base = path.parent if folder is None else folder
     pairs: list[CaptionPair] = []
     broken: list[tuple[int, str]] = []
@@ -96,7 +95,7 @@ def _entry(number: int, entry: Any, image: str | None) -> _Entry:
 def _read_csv(path: Path, lines: Sequence[str]) -> Iterator[_Entry]:
     heading: list[str] | None = None
     image = caption = None
-    for number, row, wrong in csv_rows(path, lines):
+    for number, row, wrong in read_rows(path, lines, IMAGE_KEYS, CAPTION_KEYS):
         if wrong:
             yield number, "", "", wrong
         elif heading is None:

@@ -1,7 +1,6 @@
 """Hits as one HTML file with all of its pictures inside: to look at, to keep, to send."""
 
 import base64
-import contextlib
 import hashlib
 import math
 import os
@@ -16,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from clipsearch.errors import ImageReadError, InputError
+from clipsearch.files import write_file
 from clipsearch.images.thumbnails import make_thumbnail
 from clipsearch.relevance import DEFAULT_CUTOFF
 from clipsearch.settings import expand_user
@@ -102,15 +102,10 @@ def write_contact_sheet(
         style=Markup(style),  # noqa: S704
         style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        fresh.write_bytes(html.encode("utf-8", "replace"))  # bytes of names that are no UTF-8 come out as "?"
-        fresh.replace(path)
+        write_file(path, html.encode("utf-8", "replace"))  # bytes of names that are no UTF-8 come out as "?"
     except OSError as error:
         raise InputError(f"can't write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
     return path
 
 

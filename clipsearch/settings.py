@@ -7,7 +7,7 @@ CLIPSEARCH_RUNTIME    torch, openvino
 CLIPSEARCH_CACHE      folder for what can be made again
 CLIPSEARCH_TOKEN      what visitors of the page must show
 CLIPSEARCH_MILVUS_TOKEN  NAME:PASSWORD or token for a Milvus server
-CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL
+CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL; HOST:PORT, parted by commas: from there too
 """
 
 import os
@@ -186,8 +186,22 @@ def check_runtime(name: str | None) -> None:
         raise InputError(f"{name!r} is no runtime; use {' or '.join(RUNTIMES)} (--runtime, CLIPSEARCH_RUNTIME)")
 
 
-def is_url_allowed() -> bool:
-    return os.environ.get("CLIPSEARCH_ALLOW_URL") == "1"
+def is_url_allowed(url: str) -> bool:
+    """Whether the environment lets the command line fetch a URL: any, or those of its host and port."""
+    try:
+        place = urlsplit(url).netloc.lower()
+    except ValueError:
+        place = ""
+    return "1" in _allowed_urls() or place in allowed_hosts()
+
+
+def allowed_hosts() -> frozenset[str]:
+    """HOST:PORT in lower case, from which pictures may be fetched beside the ports of http and https."""
+    return frozenset(each for each in _allowed_urls() if re.fullmatch(r"\S+:\d{1,5}", each))
+
+
+def _allowed_urls() -> list[str]:
+    return [each.strip().lower() for each in os.environ.get("CLIPSEARCH_ALLOW_URL", "").split(",")]
 
 
 def core_count() -> int:

@@ -14,7 +14,8 @@ from clipsearch.settings import sample_data_folder
 # parts of one package.
 LAYERS = (
     {"errors"},
-    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters"},
+    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files"},
+    {"tables"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"} | {"label_sets"},
     {"index_server"},
@@ -51,6 +52,7 @@ ONLY_IN = {
     "pyarrow": {"embedding_files"},
     "ray": {"indexing/ray_"},
     "fsspec": {"images/urls.py"},
+    "defusedxml": {"images/xmp"},
     "fastapi": {"web"},
     "starlette": {"web"},
     "uvicorn": {"web/server.py"},

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipsearch.caption_files import CaptionFile, read_caption_file
@@ -112,6 +112,7 @@ def test_a_tab_is_named(tmp_path):
     assert [reason for _, reason in found.broken] == ["a tab expected after '\"'"]
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["txt", "csv", "tsv", "jsonl", "json"]), st.binary(max_size=200))
 def test_any_bytes_give_captions_or_one_error(tmp_path_factory, suffix, content):
     path = tmp_path_factory.mktemp("any") / f"c.{suffix}"

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 
 import pytest
@@ -55,9 +56,13 @@ def test_a_folder_that_was_never_indexed_is_labelled(photos, tmp_path):
 def test_sidecars_are_written_once_and_one_that_is_broken_stops_no_other(photos, catalog):
     cat, fox = photos / "cat.jpg", photos / "fox.webp"
     sidecar_of(fox).write_text("broken")
+    pipe = sidecar_of(photos / "cow.jpg")
+    os.mkfifo(pipe)
     arguments = ["label", photos, "--labels", "lvis", "--write-xmp", "--catalog", catalog, "--min-relevance", "0.05"]
     done = run(*arguments, code=1)
     assert "fox.webp.xmp is no XMP" in done.stderr
+    assert "cow.jpg.xmp: a named pipe, not a regular file" in done.stderr
+    pipe.unlink()
     assert sidecar_of(fox).read_text() == "broken"
     assert read_keywords(cat)[:2] == ["cat", "kitten"]
     before = sidecar_of(cat).stat().st_mtime_ns

@@ -127,6 +127,19 @@ def test_only_a_sheet_is_replaced(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["page.html", "sheet.html"]
 
 
+def test_a_link_laid_out_beside_it_is_not_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in (f".sheet.html.{os.getpid()}.new", ".sheet.html.new"):
+        (tmp_path / name).symlink_to(victim)
+    sheet(tmp_path, [HIT])
+    assert victim.read_text() == "precious"
+
+
+def test_a_name_of_any_length(tmp_path):
+    assert write_contact_sheet(tmp_path / ("a" * 250 + ".html"), [HIT], query="a cat").is_file()
+
+
 def test_a_link_stays_one(tmp_path):
     (tmp_path / "kept").mkdir()
     (tmp_path / "sheet.html").symlink_to(tmp_path / "kept" / "a.html")

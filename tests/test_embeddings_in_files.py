@@ -483,6 +483,12 @@ class TestBrokenFolders:
         pq.write_table(pa.table({"embedding": pa.array([], pa.list_(pa.float32()))}), tmp_path / "text.parquet")
         assert "holds no embeddings" in self.refused(tmp_path / "text.parquet", tmp_path)
 
+    @pytest.mark.parametrize("name", ["clipsearch.json", "img_emb/img_emb_0.npy", "metadata/metadata_0.parquet"])
+    def test_a_pipe_in_the_place_of_a_file(self, folder, tmp_path, name):
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        self.refused(folder, tmp_path)
+
     def test_a_part_is_missing(self, folder, tmp_path):
         (folder / "img_emb" / "img_emb_1.npy").unlink()
         assert "metadata_1.parquet has no part 1" in self.refused(folder, tmp_path)

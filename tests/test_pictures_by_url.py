@@ -39,6 +39,7 @@ def server(monkeypatch) -> Iterator[Server]:
     )
     monkeypatch.setattr(remote, "fetch_picture", allowed)
     with Server.running() as server:
+        monkeypatch.setenv("CLIPSEARCH_ALLOW_URL", f"a.host:8000, 127.0.0.1:{server.server_port}")
         server.serve("/donut.png", DONUT.read_bytes(), Content_Type="image/png")
         yield server
 
@@ -54,7 +55,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("given", ["", "0", "yes"])
+@pytest.mark.parametrize("given", ["", "0", "yes", "example.org", "example.org:443", ":", "[::1"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_without_leave_nothing_is_fetched(catalog, monkeypatch, capfd, command, given):
     monkeypatch.setenv("CLIPSEARCH_ALLOW_URL", given)
@@ -79,11 +80,21 @@ def test_a_query_by_url_finds_what_the_file_finds(catalog, server, capfd):
 
 
 def test_the_environment_allows_it_too(catalog, server, capfd, monkeypatch):
-    monkeypatch.setenv("CLIPSEARCH_ALLOW_URL", "1")
+    monkeypatch.setenv("CLIPSEARCH_ALLOW_URL", f"1,127.0.0.1:{server.server_port}")
     url = server.url("/donut.png")
     assert run(["caption", url, "--json", "--catalog", catalog]) == 0
     found = json.loads(capfd.readouterr().out)
     assert (found["image"], found["captions"][0]["text"]) == (url, "a glazed donut")
+
+
+def test_the_environment_may_allow_one_host_and_port_only(catalog, server, capfd, monkeypatch):
+    assert run(["caption", server.url("/donut.png"), "--catalog", catalog]) == 0
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    assert run(["caption", URL, "--catalog", catalog]) == 2
+    assert "nothing was fetched" in capfd.readouterr().err
+    monkeypatch.setenv("CLIPSEARCH_ALLOW_URL", "1")
+    assert run(["caption", server.url("/donut.png"), "--catalog", catalog]) == 2
+    assert f"CLIPSEARCH_ALLOW_URL=127.0.0.1:{server.server_port} allows that one" in capfd.readouterr().err
 
 
 def test_classify_by_url(catalog, server, capfd):

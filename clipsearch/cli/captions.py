@@ -23,6 +23,7 @@ from clipsearch.cli.render import (
     count,
     matches_json,
     note,
+    note_left_out,
     out,
     print_captions,
     print_json,
@@ -187,8 +188,12 @@ def add(
     # All files are read before the first caption is stored: a wrong name in the list changes nothing.
     read = [(file, read_caption_file(file)) for file in files]
     broken = [(file, number, reason) for file, content in read for number, reason in content.broken]
-    for file, number, reason in broken:
-        note(f"clipsearch: {file}, {'entry' if file.suffix == '.json' else 'line'} {number}: {reason}, left out")
+    note_left_out(
+        [
+            f"{file}, {'entry' if file.suffix.lower() == '.json' else 'line'} {number}: {reason}"
+            for file, number, reason in broken
+        ]
+    )
     with Catalog.open(
         catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
     ) as opened:

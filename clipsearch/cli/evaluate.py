@@ -10,16 +10,13 @@ import typer
 from clipsearch import settings
 from clipsearch.cli.indexing import is_terminal
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
-from clipsearch.cli.render import count, note, out, print_json, printable
+from clipsearch.cli.render import count, note, note_left_out, out, print_json, printable
 from clipsearch.errors import InputError
 
 if TYPE_CHECKING:
     from clipsearch.evaluation import Difference, Estimate
     from clipsearch.search_quality import LabelQuality, QualityComparison, RetrievalQuality
     from clipsearch.types import SkippedFile
-
-# Reasons printed for people; JSON has them all.
-_MAX_REASONS = 20
 
 
 def evaluate(
@@ -58,7 +55,7 @@ def evaluate(
     content = read_caption_pairs(captions, folder=None if images is None else settings.folder_path(images))
     broken = [{"line": number, "reason": reason} for number, reason in content.broken]
     unit = "entry" if captions.suffix.lower() == ".json" else "line"
-    _note_left_out([f"{captions}, {unit} {number}: {reason}" for number, reason in content.broken])
+    note_left_out([f"{captions}, {unit} {number}: {reason}" for number, reason in content.broken])
     options: dict[str, Any] = {
         "device": device,
         "runtime": runtime,
@@ -89,14 +86,7 @@ def evaluate(
 
 
 def _note_skipped(skipped: "Sequence[SkippedFile]") -> None:
-    _note_left_out([f"{file.path}: {file.reason}" for file in skipped])
-
-
-def _note_left_out(reasons: Sequence[str]) -> None:
-    for reason in reasons[:_MAX_REASONS]:
-        note(f"clipsearch: {reason}, left out")
-    if len(reasons) > _MAX_REASONS:
-        note(f"clipsearch: … and {len(reasons) - _MAX_REASONS:,} more were left out: --json names them all")
+    note_left_out([f"{file.path}: {file.reason}" for file in skipped])
 
 
 def _quality_json(quality: "RetrievalQuality") -> dict[str, Any]:

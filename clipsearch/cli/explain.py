@@ -1,5 +1,6 @@
 """clipsearch explain"""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,7 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Where in a picture words are found: the place that fits them best, and a map of all places."""
+    from clipsearch.files import write_file
     from clipsearch.heat_maps import make_heat_map
     from clipsearch.texts import check_text
 
@@ -52,12 +54,11 @@ def explain(
         # As large as it is, up to what fits on a screen.
         shown, _ = read_picture(picture, replace(encoder.preprocess, shortest_edge=1024))
         shown.thumbnail((2048, 2048))
-        fresh = path.with_name(f".{path.name}.new{path.suffix}")
+        drawn = io.BytesIO()
+        draw_heat_map(heat_map, shown).save(drawn, _SUFFIXES[path.suffix.lower()])
         try:
-            draw_heat_map(heat_map, shown).save(fresh, _SUFFIXES[path.suffix.lower()])
-            fresh.replace(path)
+            write_file(path, drawn.getvalue())
         except OSError as error:
-            fresh.unlink(missing_ok=True)
             raise InputError(f"can't write {path}: {error.strerror or error}") from error
     across, down = heat_map.peak
     if json:

@@ -20,8 +20,9 @@ from clipsearch.cli.options import (
     RuntimeOption,
     TopKOption,
 )
-from clipsearch.cli.render import count, note, out, percent, print_json, printable, shown_path, write
+from clipsearch.cli.render import count, note, note_left_out, out, percent, print_json, printable, shown_path, write
 from clipsearch.errors import InputError, QueryError
+from clipsearch.settings import is_folder_url
 from clipsearch.types import LabelHit, LabelledPicture
 
 app = typer.Typer(help="Sets of labels that pictures are named by.", no_args_is_help=True, rich_markup_mode=None)
@@ -105,6 +106,8 @@ def _with_sidecars(pictures: Iterable[LabelledPicture], failed: list[str]) -> It
 
     for picture in pictures:
         try:
+            if picture.labels and is_folder_url(picture.path):
+                raise InputError(f"{picture.path} is behind a URL, where no sidecar can be written")
             if picture.labels:
                 add_keywords(Path(picture.path), [hit.label for hit in picture.labels])
         except InputError as error:
@@ -161,13 +164,13 @@ def add(
     from clipsearch.catalog import Catalog
 
     content = read_caption_file(file)
-    for number, reason in content.broken:
-        note(f"clipsearch: {file}, line {number}: {reason}, left out")
+    note_left_out([f"{file}, line {number}: {reason}" for number, reason in content.broken])
     called = file.stem if name is None else name
     with Catalog.open(catalog, create=True) as opened:
         added = opened.add_labels(called, [text for text in content.texts if not text.startswith("#")])
     if json:
-        print_json({"name": called, "labels": added})
+        broken = [{"line": number, "reason": reason} for number, reason in content.broken]
+        print_json({"name": called, "labels": added, "broken": broken})
     else:
         out(f"{count(added, 'label')} as {printable(called)}")
 

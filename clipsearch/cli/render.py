@@ -51,6 +51,14 @@ def note(line: str) -> None:
     print(printable(line), file=sys.stderr)
 
 
+def note_left_out(reasons: Sequence[str]) -> None:
+    """Why lines or files were left out, a line each; of many the first only."""
+    for reason in reasons[:_MAX_REASONS]:
+        note(f"clipsearch: {reason}, left out")
+    if len(reasons) > _MAX_REASONS:
+        note(f"clipsearch: … and {len(reasons) - _MAX_REASONS:,} more were left out: --json names them all")
+
+
 def print_json(value: Any) -> None:
     # ASCII only: a name that is not UTF-8 stays valid JSON, as lone surrogates.
     out(json.dumps(value, indent=2, ensure_ascii=True))

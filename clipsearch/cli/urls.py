@@ -10,7 +10,7 @@ def picture_of(name: str, *, allow_url: bool, or_else: str = "") -> str | Fetche
     """A path as it is; a URL fetched.
 
     Args:
-        allow_url: the user has opted in with --allow-url; CLIPSEARCH_ALLOW_URL does the same.
+        allow_url: the user has opted in with --allow-url; CLIPSEARCH_ALLOW_URL does the same, for all hosts or some.
         or_else: what else can be done, for the message.
 
     Raises:
@@ -20,10 +20,10 @@ def picture_of(name: str, *, allow_url: bool, or_else: str = "") -> str | Fetche
     """
     if not is_url(name):
         return name
-    if not (allow_url or settings.is_url_allowed()):
+    if not (allow_url or settings.is_url_allowed(name)):
         raise QueryError(
             f"{name} is a URL and nothing was fetched: --allow-url or CLIPSEARCH_ALLOW_URL=1 allows it{or_else}"
         )
     from clipsearch.images.remote import fetch_picture
 
-    return fetch_picture(name)
+    return fetch_picture(name, hosts=settings.allowed_hosts())

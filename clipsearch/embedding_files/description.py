@@ -8,6 +8,9 @@ from clipsearch.errors import InputError, MissingExtraError
 
 DESCRIPTION_NAME = "clipsearch.json"
 
+MAX_DESCRIPTION_BYTES = 10_000_000
+"""Of a whole file; the folders take most of it."""
+
 DESCRIPTION_KEY = b"clipsearch"
 """Of a single Parquet file's own metadata."""
 

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from clipsearch.embedding_files.description import (
     DESCRIPTION_KEY,
     DESCRIPTION_NAME,
+    MAX_DESCRIPTION_BYTES,
     Description,
     parse_description,
     require_pyarrow,
 )
 from clipsearch.errors import InputError, first_line
+from clipsearch.files import read_regular_file
 
 # Rows further from norm 1 than this are normalised; rounding to float16 moves a norm by less.
 _NORM_TOLERANCE = 1e-3
@@ -176,7 +178,7 @@ def _check_count(source: EmbeddingSource, wanted: int) -> None:
 
 def _find_description(path: Path) -> Description | None:
     try:
-        return parse_description(path.read_bytes(), where=str(path))
+        return parse_description(read_regular_file(path, max_bytes=MAX_DESCRIPTION_BYTES), where=str(path))
     except FileNotFoundError:
         return None
     except OSError as error:

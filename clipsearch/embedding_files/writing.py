@@ -12,8 +12,15 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from clipsearch.embedding_files.description import DESCRIPTION_KEY, DESCRIPTION_NAME, Description, parse_description
+from clipsearch.embedding_files.description import (
+    DESCRIPTION_KEY,
+    DESCRIPTION_NAME,
+    MAX_DESCRIPTION_BYTES,
+    Description,
+    parse_description,
+)
 from clipsearch.errors import InputError
+from clipsearch.files import read_regular_file
 
 SCRATCH_PREFIX = ".clipsearch-"
 """As the store has it: what a killed process has left can be told by it."""
@@ -289,7 +296,8 @@ def _check_folder(target: Path, *, force: bool) -> None:
     if force or all(each.name.startswith(SCRATCH_PREFIX) for each in target.iterdir()):
         return
     try:
-        parse_description((target / DESCRIPTION_NAME).read_bytes(), where=str(target))
+        content = read_regular_file(target / DESCRIPTION_NAME, max_bytes=MAX_DESCRIPTION_BYTES)
+        parse_description(content, where=str(target))
     except (OSError, InputError) as error:
         raise InputError(
             f"{target} holds other things than an export: name another folder, or put the export beside them with "

@@ -15,10 +15,12 @@ from typing import Any, Literal, get_args
 from clipsearch.encoders.base import ProbabilityHead
 from clipsearch.encoders.fingerprint import fingerprint_of, hash_file
 from clipsearch.errors import ModelError
+from clipsearch.files import read_regular_file
 from clipsearch.preprocess import Preprocess
 
 SPEC_NAME = "model.json"
 FORMAT = 2
+_MAX_BYTES = 10_000_000
 
 Precision = Literal["f32", "bf16", "f16"]
 
@@ -75,7 +77,7 @@ def read_spec(directory: Path, *, anew: bool = False) -> CompiledSpec:
     """
     path = directory / SPEC_NAME
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(read_regular_file(path, max_bytes=_MAX_BYTES))
         match content["format"]:
             case 1:
                 return _read_format_1(directory, content, anew)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
+from clipsearch.files import read_regular_file
 from clipsearch.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def hash_file(path: Path, *, anew: bool = False) -> str:
     real_path = path.resolve()
     before = real_path.stat()
     if before.st_size < MEMO_MIN_BYTES:
-        return blake3(real_path.read_bytes()).hexdigest()
+        return blake3(read_regular_file(real_path, max_bytes=MEMO_MIN_BYTES)).hexdigest()
     state = [before.st_size, before.st_mtime_ns]
     known = _read_memo().get(str(real_path))
     if known is not None and known[:2] == state and not anew:

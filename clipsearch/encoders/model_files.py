@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import ModelError
+from clipsearch.files import read_regular_file
+
+# Vocabularies are the largest, some megabytes.
+_MAX_JSON_BYTES = 200_000_000
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -45,11 +49,12 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelError: the file is missing, unreadable or holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular_file(path, max_bytes=_MAX_JSON_BYTES))
     except FileNotFoundError:
         raise ModelError(f"{path.parent} has no {path.name}; is it the directory of a model?") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} can't be read: {error}") from error
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise ModelError(f"{path} can't be read: {reason}") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} does not hold a JSON object")
     return content

@@ -8,7 +8,6 @@ were trained with.
 import contextlib
 import ctypes
 import io
-import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from clipsearch import settings
 from clipsearch.errors import ImageReadError, InputError
+from clipsearch.files import open_regular_file
 from clipsearch.images.colours import to_rgb
 from clipsearch.images.metadata import ImageMetadata, read_metadata, read_orientation
 from clipsearch.images.partial import complete, load_partial
@@ -203,11 +203,13 @@ def _open_source(source: bytes | str | Path | BinaryIO) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):
         yield io.BytesIO(source)
     elif isinstance(source, str | Path):
-        path = Path(source)
-        # Before opening: to open a named pipe is to wait for someone to write into it.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ImageReadError("not a regular file")
-        with path.open("rb") as file:
+        try:
+            file = open_regular_file(source)
+        except OSError as error:
+            if error.errno is None:  # it is there, and no regular file
+                raise ImageReadError(str(error)) from error
+            raise
+        with file:
             yield file
     else:
         yield source if source.seekable() else io.BytesIO(source.read())

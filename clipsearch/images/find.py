@@ -301,14 +301,14 @@ class ImageWalk:
         left out must not slip in, and those known so far must not be forgotten for a typing error.
         """
         try:
-            own_rules = read_ignore_file(self._full_path(folder.relative_path) / IGNORE_FILE)
+            lines = read_ignore_file(self._full_path(folder.relative_path) / IGNORE_FILE)
+            return folder.rules.with_folder(folder.relative_path, lines)
         except FileNotFoundError:
             return folder.rules
         except (OSError, InputError) as error:
             reason = f"its {IGNORE_FILE} can't be used: {_reason(error)}"
             self.unseen.append(UnseenPath(folder.relative_path, reason))
             return None
-        return folder.rules.with_folder(folder.relative_path, own_rules)
 
     def _full_path(self, relative_path: str) -> Path:
         return Path(self._root, relative_path)

@@ -5,18 +5,32 @@ and nothing below a folder that is left out can be taken back.
 """
 
 import re
-import stat
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
 from clipsearch.errors import InputError
+from clipsearch.files import byte_order_mark, read_regular_file
 
 IGNORE_FILE = ".clipsearchignore"
 
 _FOLDERS_BELOW = re.compile(r"/\*\*/\s*$")  # "a/**/" is every folder below a; pathspec takes it for a itself
-_MAX_SIZE_BYTES = 1_000_000  # more can only be a mistake
+
+# More can only be a mistake, or somebody who means harm: an ignore file may come with a folder from anywhere.
+MAX_IGNORE_BYTES = 1_000_000
+_MAX_LINE = 4_096  # as long as a path can be
+# In force in one folder. A name without wildcards is looked up; a wildcard costs 0.1 ms once and 0.2 µs a path.
+_MAX_NAMES = 100_000
+_MAX_WILDCARDS = 2_000
+# Of all files of a walk, some seconds' worth.
+_MAX_LINES_OF_WALK = 5_000_000
+_MAX_WILDCARDS_OF_WALK = 40_000
+
+_NO_LINE = (-1, False)
+# "!", "/", and a path of which each letter stands for itself; no comment, and no blank at either end.
+_PLAIN = re.compile(r"(!?)(/?)((?![#!\s])(?:[^*?\[\]\\/\s]|[ ](?=\S)|/(?=[^/ ]|$))+)")
 
 # Parts of pathspec's regular expressions: "*", a class such as [a-c], and what stands between two "*" or two "**".
 _STARS = re.compile(r"(?:\[\^/\]\*)+")
@@ -46,52 +60,153 @@ class _Pattern:
         )
 
 
+@dataclass(slots=True)
+class _Effort:
+    """What the ignore files of one walk have cost so far.
+
+    Attributes:
+        compiled: line → its pattern; the same lines often stand in many folders.
+    """
+
+    lines: int = 0
+    wildcards: int = 0
+    compiled: dict[str, _Pattern | None] = field(default_factory=dict)
+
+    def compile(self, line: str) -> _Pattern | None:
+        """A line's pattern; None for a comment or a blank line.
+
+        Raises:
+            InputError: too much was compiled, or it is not a pattern.
+        """
+        if line not in self.compiled:
+            self.wildcards += _count_wildcards(line)
+            if self.wildcards > _MAX_WILDCARDS_OF_WALK:
+                raise InputError(f"the ignore files hold more than {_MAX_WILDCARDS_OF_WALK:,} wildcards together")
+            self.compiled[line] = _compile(line)
+        return self.compiled[line]
+
+
+@dataclass(frozen=True, slots=True)
+class _FolderRules:
+    """The lines of one ignore file. Names without wildcards are looked up: there may be many.
+
+    Attributes:
+        start: length of the folder's path, with the slash after it.
+        names, paths: of files and folders, and of folders only with a slash at the end → (line, whether it ignores).
+        patterns: (line, pattern) in order.
+        wildcards: how many there are in the patterns.
+    """
+
+    start: int
+    names: Mapping[str, tuple[int, bool]]
+    paths: Mapping[str, tuple[int, bool]]
+    patterns: tuple[tuple[int, _Pattern], ...]
+    wildcards: int
+
+    def decide(self, path: str, *, is_folder: bool) -> bool | None:
+        """Whether the last line that names the path ignores it; None where no line does."""
+        name = path[path.rfind("/") + 1 :]
+        last = max(self.names.get(name, _NO_LINE), self.paths.get(path, _NO_LINE))
+        if is_folder:
+            last = max(last, self.names.get(f"{name}/", _NO_LINE), self.paths.get(f"{path}/", _NO_LINE))
+        for number, pattern in reversed(self.patterns):
+            if number < last[0]:
+                break
+            if pattern.matches(path, is_folder=is_folder):
+                return pattern.ignores
+        return last[1] if last[0] >= 0 else None
+
+
 @dataclass(frozen=True, slots=True)
 class IgnoreRules:
     """The patterns that hold in one folder: its own and those of all folders above it, deepest last."""
 
-    folders: tuple[tuple[int, tuple[_Pattern, ...]], ...] = ()  # (length of the folder's path, its patterns)
+    folders: tuple[_FolderRules, ...] = ()
+    effort: _Effort = field(default_factory=_Effort, compare=False, repr=False)
 
-    def with_folder(self, folder: str, patterns: tuple[_Pattern, ...]) -> "IgnoreRules":
-        """The rules inside a folder (relative path, "" for the root) with an ignore file of its own."""
-        return IgnoreRules((*self.folders, (len(folder) + 1 if folder else 0, patterns)))
+    def with_folder(self, folder: str, lines: Sequence[str]) -> "IgnoreRules":
+        """The rules inside a folder (relative path, "" for the root) with an ignore file of its own.
+
+        Raises:
+            InputError: a line can't be understood, or there are too many; the text has no path.
+        """
+        self.effort.lines += len(lines)
+        if self.effort.lines > _MAX_LINES_OF_WALK:
+            raise InputError(f"the ignore files hold more than {_MAX_LINES_OF_WALK:,} lines together")
+        above = sum(rules.wildcards for rules in self.folders)
+        names: dict[str, tuple[int, bool]] = {}
+        paths: dict[str, tuple[int, bool]] = {}
+        patterns: list[tuple[int, _Pattern]] = []
+        wildcards = 0
+        for number, line in enumerate(lines):
+            if line.startswith("#") or not line.strip(" "):
+                continue
+            if plain := _PLAIN.fullmatch(line):
+                sign, slash, name = plain.groups()
+                is_path = slash or "/" in name[:-1]
+                (paths if is_path else names)[name] = (number, not sign)
+                continue
+            wildcards += _count_wildcards(line)
+            if above + wildcards > _MAX_WILDCARDS:
+                and_above = ", with those in folders above" if above else ""
+                raise InputError(f"it holds more than {_MAX_WILDCARDS:,} wildcards{and_above}")
+            try:
+                pattern = self.effort.compile(line)
+            except (ValueError, re.error) as error:
+                raise InputError(f"line {number + 1} is not a pattern: {line.strip()[:80]}") from error
+            if pattern is not None:
+                patterns.append((number, pattern))
+        named = len(names) + len(paths) + sum(len(rules.names) + len(rules.paths) for rules in self.folders)
+        if named > _MAX_NAMES:
+            raise InputError(f"it holds more than {_MAX_NAMES:,} names, with those in folders above")
+        start = len(folder) + 1 if folder else 0
+        return IgnoreRules((*self.folders, _FolderRules(start, names, paths, tuple(patterns), wildcards)), self.effort)
 
     def ignore(self, relative_path: str, *, is_folder: bool) -> bool:
         """Whether a path is left out, provided that the folders above it are not."""
-        for start, patterns in reversed(self.folders):
+        for rules in reversed(self.folders):
             # A newline in a name would end the name for the patterns' regular expressions.
-            path = relative_path[start:].replace("\n", "\ufffd")
-            for pattern in reversed(patterns):
-                if pattern.matches(path, is_folder=is_folder):
-                    return pattern.ignores
+            path = relative_path[rules.start :].replace("\n", "\ufffd")
+            verdict = rules.decide(path, is_folder=is_folder)
+            if verdict is not None:
+                return verdict
         return False
 
 
-def read_ignore_file(path: Path) -> tuple[_Pattern, ...]:
-    """Reads an ignore file; bytes that are not UTF-8 are kept, as in `os.fsdecode`.
+def read_ignore_file(path: Path) -> list[str]:
+    """Read the lines of an ignore file, for `IgnoreRules.with_folder`.
+
+    UTF-16 with a byte order mark is understood; else bytes that are not UTF-8 are kept, as in `os.fsdecode`.
 
     Raises:
-        OSError: it can't be read.
-        InputError: it is no regular file, far too long, or a line can't be understood; the text has no path.
+        OSError: it can't be read, is no regular file or far too long.
+        InputError: a line is too long, or it is not in the encoding that it says; the text has no path.
     """
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError("it is not a file")
-    if status.st_size > _MAX_SIZE_BYTES:
-        raise InputError(f"it is longer than {_MAX_SIZE_BYTES} bytes")
-    text = path.read_bytes().decode("utf-8", "surrogateescape").removeprefix("\ufeff")
-    patterns = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        try:
-            spec = GitIgnoreSpec.from_lines([_FOLDERS_BELOW.sub("/**/*/", line.rstrip("\r"))])
-        except (ValueError, re.error) as error:
-            raise InputError(f"line {number} is not a pattern: {line.strip()}") from error
-        patterns += [
-            _Pattern(_as_git(pattern.regex), pattern.include)
-            for pattern in spec.patterns
-            if pattern.regex is not None and pattern.include is not None
-        ]
-    return tuple(patterns)
+    content = read_regular_file(path, max_bytes=MAX_IGNORE_BYTES)
+    mark, encoding = byte_order_mark(content)
+    try:
+        # Notepad and PowerShell write UTF-16.
+        errors = "surrogateescape" if encoding in ("", "utf-8") else "strict"
+        text = content.removeprefix(mark).decode(encoding or "utf-8", errors)
+    except UnicodeError as error:
+        raise InputError(f"it begins as {encoding.upper()} and is none") from error
+    lines = text.split("\n")
+    for number, line in enumerate(lines, start=1):
+        if len(line) > _MAX_LINE:
+            raise InputError(f"line {number} is longer than {_MAX_LINE:,} characters")
+    return [line.rstrip("\r") for line in lines]
+
+
+def _count_wildcards(line: str) -> int:
+    """What a pattern costs: its own, and that of each wildcard."""
+    return 1 + sum(line.count(each) for each in "*?[")
+
+
+def _compile(line: str) -> _Pattern | None:
+    for pattern in GitIgnoreSpec.from_lines([_FOLDERS_BELOW.sub("/**/*/", line)]).patterns:
+        if pattern.regex is not None and pattern.include is not None:
+            return _Pattern(_as_git(pattern.regex), pattern.include)
+    return None
 
 
 def _as_git(regex: re.Pattern[str]) -> re.Pattern[str]:
@@ -100,7 +215,7 @@ def _as_git(regex: re.Pattern[str]) -> re.Pattern[str]:
     No class matches a slash, not even [!a].
 
     And not all ways are tried to share a name out among several stars: with eight of them in one line that would take
-    days, and an ignore file may come with a folder from anywhere. What stands between two stars is taken where it
+    days. What stands between two stars is taken where it
     comes first, which leaves most to the second one.
     """
     text = _STARS.sub("[^/]*", regex.pattern)

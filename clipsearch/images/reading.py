@@ -2,7 +2,6 @@
 
 import io
 import os
-import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,6 +14,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.files import open_regular_file
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
 from clipsearch.images.find import FoundImage
 from clipsearch.images.metadata import ImageMetadata
@@ -231,22 +231,6 @@ class PictureReader:
         if met is None:
             return None
         return replace(twin, outcome="failed", reason=met.reason, is_lasting=met.is_lasting)
-
-
-def open_regular_file(path: str) -> BinaryIO:
-    """Opens a file for reading, never a named pipe or a device: to open one may wait for ever, or rewind a tape.
-
-    Raises:
-        OSError: it can't be opened, or is no regular file.
-    """
-    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
-        raise OSError("not a regular file")
-    # It may have become something else by now.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError("not a regular file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _hash(file: BinaryIO, size_bytes: int) -> tuple[bytes, bytes | BinaryIO]:

@@ -15,19 +15,19 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urljoin, urlsplit
 
 from clipsearch import __version__
 from clipsearch.errors import ImageReadError, InputError
+from clipsearch.images.addresses import Address, is_public
 from clipsearch.types import FetchedPicture
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 # As getaddrinfo gives it: family, type, protocol, canonical name, socket address.
 _Found: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
 
@@ -39,38 +39,19 @@ _CONNECT_TIMEOUT_S = 5.0
 _CHUNK_BYTES = 1 << 16
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+# Elsewhere other services listen, which a URL of somebody else's could make requests to.
+_PORTS = frozenset(_DEFAULT_PORTS.values())
 _REDIRECTS = (301, 302, 303, 307, 308)
 
-# Source: IANA IPv6 address space; all of IPv6 that is routed between networks.
-_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-# Source: RFC 6052, 2.1: the last 32 bits are an IPv4 address.
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# What `is_global` of some Python version lets through.
-_NOT_PUBLIC = (
-    ipaddress.ip_network("192.0.0.0/24"),  # RFC 6890: protocol assignments; Oracle's cloud has its metadata there
-    ipaddress.ip_network("168.63.129.16/32"),  # Azure's own services, reached from inside only
-    ipaddress.ip_network("3fff::/20"),  # RFC 9637: for documentation
-)
 
-
-def is_public(address: Address) -> bool:
-    """Whether an address belongs to the public internet; one that carries an IPv4 address is judged by that."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-        if address not in _GLOBAL_UNICAST:
-            return False
-    return address.is_global and not address.is_multicast and not any(address in network for network in _NOT_PUBLIC)
-
-
-def fetch_picture(url: str, *, is_allowed: Callable[[Address], bool] = is_public) -> FetchedPicture:
+def fetch_picture(
+    url: str, *, hosts: Collection[str] = (), is_allowed: Callable[[Address], bool] = is_public
+) -> FetchedPicture:
     """Fetches a picture of at most 50 MB within 20 seconds, following at most three redirects. It is not decoded yet.
 
     Args:
         url: http or https, without user name and password.
+        hosts: HOST:PORT in lower case, which may be asked at that port; all others at 80 and 443 only.
         is_allowed: which addresses may be connected to; all addresses of a host must be.
 
     Raises:
@@ -81,6 +62,11 @@ def fetch_picture(url: str, *, is_allowed: Callable[[Address], bool] = is_public
     try:
         place = _parse(url)
         for _ in range(1 + MAX_REDIRECTS):
+            if place.port not in _PORTS and place.authority not in hosts:
+                raise InputError(
+                    f"it names port {place.port}, and only 80 and 443 are used (CLIPSEARCH_ALLOW_URL={place.authority} "
+                    "allows that one)"
+                )
             found = _get(place, deadline, is_allowed)
             if isinstance(found, bytes):
                 return FetchedPicture(url, found)

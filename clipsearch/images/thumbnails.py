@@ -7,8 +7,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from clipsearch.files import open_regular_file
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image
-from clipsearch.images.reading import open_regular_file
 
 _QUALITY = 80
 

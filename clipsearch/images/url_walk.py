@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from blake3 import blake3
 
-from clipsearch.errors import InputError
+from clipsearch.errors import ImageReadError, InputError
 from clipsearch.images.find import (
     IMAGE_SUFFIXES,
     PART_IMAGES,
@@ -23,7 +23,7 @@ from clipsearch.images.find import (
     is_junk,
     join_path,
 )
-from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
+from clipsearch.images.ignore import IGNORE_FILE, MAX_IGNORE_BYTES, IgnoreRules, read_ignore_file
 from clipsearch.images.urls import fetched_file, open_file_system, reason_of
 
 # What file systems call the time when a file was written, and what changes with its content.
@@ -157,16 +157,15 @@ class UrlWalk:
     def _rules_in(self, folder: _Folder) -> IgnoreRules | None:
         """As in `find.ImageWalk`: None, and the folder becomes unseen, when its ignore file can't be used."""
         path = join_path(folder.relative_path, IGNORE_FILE)
+        plain = unquote(folder.relative_path) if self._is_web else folder.relative_path
         try:
-            with fetched_file(f"{self._root}/{path}") as copy:
-                own = read_ignore_file(Path(copy))
+            with fetched_file(f"{self._root}/{path}", max_bytes=MAX_IGNORE_BYTES) as copy:
+                return folder.rules.with_folder(plain, read_ignore_file(Path(copy)))
         except FileNotFoundError:
             return folder.rules
-        except (OSError, InputError) as error:
+        except (OSError, InputError, ImageReadError) as error:
             self.unseen.append(UnseenPath(folder.relative_path, f"its {IGNORE_FILE} can't be used: {reason_of(error)}"))
             return None
-        plain = unquote(folder.relative_path) if self._is_web else folder.relative_path
-        return folder.rules.with_folder(plain, own)
 
     def _name(self, path: str) -> str:
         return join_path(self._base, path) if path else self._base

@@ -3,6 +3,9 @@
 from collections.abc import Collection
 from xml.etree.ElementTree import Element
 
+from clipsearch.errors import InputError
+from clipsearch.images.xmp_document import decode_document
+
 NAMESPACES = {
     "exif": "http://ns.adobe.com/exif/1.0/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
@@ -27,7 +30,7 @@ def read_properties(packet: object, names: Collection[str]) -> dict[str, str]:
     content = packet.encode("utf-8", "replace") if isinstance(packet, str) else packet
     if not isinstance(content, bytes) or not 0 < len(content) <= _MAX_BYTES:
         return {}
-    root = _parse(content.strip(b" \t\r\n"))
+    root = _parse(content)
     if root is None:
         return {}
     wanted: dict[str, str] = {}
@@ -44,10 +47,13 @@ def read_properties(packet: object, names: Collection[str]) -> dict[str, str]:
 
 def _parse(content: bytes) -> Element | None:
     from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, fromstring
+    from defusedxml.ElementTree import ParseError, XMLParser
 
     try:
-        root: Element = fromstring(content, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError, LookupError):  # an unknown encoding is a LookupError
+        document, _, _ = decode_document(content)
+        parser = XMLParser(encoding="utf-8", forbid_dtd=True)
+        parser.feed(document.strip(b"\0 \t\r\n"))
+        root: Element = parser.close()
+    except (InputError, ParseError, DefusedXmlException, ValueError):
         return None
     return root

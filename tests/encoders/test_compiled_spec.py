@@ -1,6 +1,7 @@
 """What a compiled model says of itself, when it was damaged."""
 
 import json
+import os
 
 import pytest
 
@@ -31,6 +32,14 @@ def test_a_description_that_makes_no_sense_is_refused(compiled_copy, change):
     with pytest.raises(ModelError) as caught:
         CompiledEncoder(compiled_copy, name="odd")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["model.json", "tokenizer.json"])
+def test_a_pipe_in_the_place_of_a_file_is_refused(compiled_copy, name):
+    (compiled_copy / name).unlink()
+    os.mkfifo(compiled_copy / name)
+    with pytest.raises(ModelError):
+        CompiledEncoder(compiled_copy, name="odd")
 
 
 def test_a_description_that_is_no_json_is_refused(compiled_copy):

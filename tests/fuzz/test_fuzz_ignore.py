@@ -55,7 +55,7 @@ def test_any_bytes(content: bytes, name: str, tmp_path: Path) -> None:
     try:
         rules = rules_of(tmp_path / "ignore", content)
     except InputError as error:
-        assert "is not a pattern" in str(error)
+        assert "is not a pattern" in str(error) or content.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
         return
     for is_folder in (False, True):
         assert rules.ignore(name, is_folder=is_folder) in (False, True)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import InputError
+from clipsearch.images import ignore
 from clipsearch.images.find import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, FoundImage, ImageWalk, find_images
 
 
@@ -305,6 +306,67 @@ class TestIgnoreFile:
         result = find_images(tmp_path)
         assert sorted(path.relative_path for path in result.unseen) == ["folder", "long", "pipe"]
         assert [image.relative_path for image in result.images] == ["ok/a.jpg"]
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+    def test_a_byte_order_mark_tells_the_encoding(self, tmp_path: Path, encoding: str) -> None:
+        write(tmp_path, "a.jpg", "b.png", "\u00e4.jpg", "x/c.png")
+        (tmp_path / ".clipsearchignore").write_bytes("*.png\r\n\u00e4.jpg\r\n".encode(encoding))
+        assert found(tmp_path) == ["a.jpg"]
+        (tmp_path / ".clipsearchignore").write_bytes(b"\xff\xfea")
+        assert [unseen.relative_path for unseen in find_images(tmp_path).unseen] == [""]
+
+    def test_a_long_list_of_names_is_looked_up(self, tmp_path: Path) -> None:
+        write(tmp_path, "a.jpg", "n7.jpg", "x/n7.jpg", "x/b.jpg", "y/c.jpg", "z.jpg/d.jpg", "e.jpg")
+        names = [f"n{number}.jpg" for number in range(20_000)]
+        (tmp_path / ".clipsearchignore").write_text(
+            "\n".join(["x/b.jpg", "e.jpg/", "z.jpg/", *names, "!x/n7.jpg", "/c.jpg"])
+        )
+        assert found(tmp_path) == ["a.jpg", "e.jpg", "x/n7.jpg", "y/c.jpg"]
+
+    @pytest.mark.parametrize(
+        ("above", "text", "reason"),
+        [
+            ("", "".join(f"a{number}*.jpg\n" for number in range(20_000)), "more than 2,000 wildcards"),
+            ("", "*a" * 1_000 + "\n" + "?" * 1_000, "more than 2,000 wildcards"),
+            ("", "*a" * 180_000, "line 1 is longer than 4,096 characters"),
+            ("", "x" * 1_000_001, "larger than 1 MB"),
+            ("", "".join(f"{number}\n" for number in range(100_001)), "more than 100,000 names"),
+            ("*.no\n" * 600, "*.png\n" * 600, "more than 2,000 wildcards, with those in folders above"),
+            (
+                "".join(f"a{number}\n" for number in range(60_000)),
+                "".join(f"/b{number}\n" for number in range(60_000)),
+                "more than 100,000 names, with those in folders above",
+            ),
+        ],
+    )
+    def test_what_would_take_long_makes_the_folder_unseen(
+        self, tmp_path: Path, above: str, text: str, reason: str
+    ) -> None:
+        write(tmp_path, "a.jpg", "x/b.jpg")
+        (tmp_path / ".clipsearchignore").write_text(above)
+        (tmp_path / "x/.clipsearchignore").write_text(text)
+        result = find_images(tmp_path)
+        assert [image.relative_path for image in result.images] == ["a.jpg"]
+        (unseen,) = result.unseen
+        assert unseen.relative_path == "x"
+        assert unseen.reason.startswith("its .clipsearchignore can't be used: ")
+        assert reason in unseen.reason
+
+    def test_many_files_have_a_limit_together(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ignore, "_MAX_WILDCARDS_OF_WALK", 100)
+        monkeypatch.setattr(ignore, "_MAX_LINES_OF_WALK", 400)
+        for number in range(100):
+            write(tmp_path, f"{number:03}/a.jpg", f"{number:03}/b.png")
+            (tmp_path / f"{number:03}/.clipsearchignore").write_text("*.png\n")  # the same line is compiled once
+        assert len(find_images(tmp_path).images) == 100
+        for number in range(60):
+            (tmp_path / f"{number:03}/.clipsearchignore").write_text(f"*.{number}\n")
+        result = find_images(tmp_path)
+        assert (len(result.images), len(result.unseen)) == (100, 50)
+        assert "more than 100 wildcards together" in result.unseen[0].reason
+        for number in range(100):
+            (tmp_path / f"{number:03}/.clipsearchignore").write_text("a.jpg\n" * 10)
+        assert "more than 400 lines together" in find_images(tmp_path).unseen[-1].reason
 
 
 @pytest.mark.parametrize("name", ["d", "folder name"])

@@ -2,6 +2,7 @@
 
 import io
 import ipaddress
+import re
 import shutil
 import socket
 import ssl
@@ -20,7 +21,8 @@ import clipsearch
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ClipSearchError, ImageReadError, InputError
 from clipsearch.images import remote
-from clipsearch.images.remote import Address, fetch_picture, is_public
+from clipsearch.images.addresses import Address, is_public
+from clipsearch.images.remote import fetch_picture
 from clipsearch.preprocess import Preprocess
 from clipsearch.query_pictures import embed_pictures, picture_crop, picture_name
 from clipsearch.settings import sample_data_folder
@@ -42,12 +44,19 @@ def is_here(address: Address) -> bool:
 
 
 def fetch(url: str) -> FetchedPicture:
-    return fetch_picture(url, is_allowed=is_here)
+    return fetch_picture(url, is_allowed=is_here, hosts=hosts_of(url))
+
+
+def hosts_of(url: str) -> list[str]:
+    """The port of a server of the tests, whatever name it is asked by."""
+    found = re.match(r"\w+://[^/]*:(\d+)", url)
+    names = ("127.0.0.1", "localhost", "some.where", "other.host")
+    return [f"{name}:{found[1]}" for name in names] if found else []
 
 
 def refusal(url: str, kind: type[ClipSearchError] = ImageReadError, **options: Any) -> str:
     with pytest.raises(kind) as caught:
-        fetch_picture(url, **({"is_allowed": is_here} | options))
+        fetch_picture(url, **({"is_allowed": is_here, "hosts": hosts_of(url)} | options))
     assert type(caught.value) is kind
     text = str(caught.value)
     assert text.startswith("can't fetch ")
@@ -240,39 +249,132 @@ class TestAnswersThatAreNoPicture:
         assert "the connection to 127.0.0.1 failed: " in refusal(f"http://127.0.0.1:{port}/")
 
 
+# The first and the last address of each special-purpose network of IANA's, and some of other kinds.
 PRIVATE = [
-    "127.0.0.1",
     "0.0.0.0",
-    "10.0.0.1",
-    "172.16.0.1",
-    "192.168.1.1",
-    "169.254.169.254",
-    "100.64.0.1",
+    "0.255.255.255",
+    "10.0.0.0",
+    "10.255.255.255",
+    "100.64.0.0",
     "100.100.100.200",
-    "192.0.0.192",
+    "100.127.255.255",
+    "127.0.0.1",
+    "127.255.255.255",
     "168.63.129.16",
-    "198.18.0.1",
+    "169.254.0.1",
+    "169.254.169.254",
+    "169.254.255.255",
+    "172.16.0.0",
+    "172.31.255.255",
+    "192.0.0.0",
+    "192.0.0.9",
+    "192.0.0.10",
+    "192.0.0.192",
+    "192.0.0.255",
+    "192.0.2.0",
+    "192.0.2.255",
+    "192.31.196.1",
+    "192.52.193.1",
+    "192.88.99.0",
+    "192.88.99.1",
+    "192.88.99.255",
+    "192.168.0.0",
+    "192.168.255.255",
+    "192.175.48.1",
+    "198.18.0.0",
+    "198.19.255.255",
+    "198.51.100.1",
+    "203.0.113.255",
     "224.0.0.1",
+    "239.255.255.255",
+    "240.0.0.1",
     "255.255.255.255",
     "::",
     "::1",
     "::7f00:1",
+    "::808:808",
     "::ffff:10.0.0.1",
     "::ffff:127.0.0.1",
+    "::ffff:192.88.99.1",
+    "::ffff:0:808:808",
     "64:ff9b::7f00:1",
+    "64:ff9b::a00:1",
+    "64:ff9b::c058:6301",
     "64:ff9b:1::1",
-    "2002:7f00:1::",
+    "64:ff9b:1:ffff::808:808",
+    "64:ff9b:0:1::808:808",
+    "100::1",
+    "100:0:0:1::1",
     "2001::1",
+    "2001:0:808:808::1",
+    "2001:1::1",
+    "2001:2::1",
+    "2001:3::1",
+    "2001:4:112::1",
+    "2001:10::1",
+    "2001:20::1",
+    "2001:30::1",
+    "2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff",
     "2001:db8::1",
+    "2001:db8:ffff::1",
+    "2002:7f00:1::",
+    "2002:a00:1::1",
+    "2002:a9fe:a9fe::1",
+    "2002:c058:6301::",
+    "2620:4f:8000::1",
     "3fff::1",
+    "3fff:fff:ffff::1",
+    "4000::1",
+    "5f00::1",
     "fc00::1",
     "fd00:ec2::254",
     "fe80::1",
+    "febf::1",
     "fec0::1",
+    "feff::1",
     "ff02::1",
     "ff0e::1",
+    "1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
 ]
-PUBLIC = ["8.8.8.8", "93.184.215.14", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+# Those just beside them, too.
+PUBLIC = [
+    "1.0.0.0",
+    "8.8.8.8",
+    "9.255.255.255",
+    "11.0.0.0",
+    "93.184.215.14",
+    "100.63.255.255",
+    "100.128.0.0",
+    "126.255.255.255",
+    "128.0.0.0",
+    "168.63.129.15",
+    "168.63.129.17",
+    "169.253.255.255",
+    "169.255.0.0",
+    "172.15.255.255",
+    "172.32.0.0",
+    "191.255.255.255",
+    "192.0.1.0",
+    "192.0.3.0",
+    "192.88.98.255",
+    "192.88.100.0",
+    "192.167.255.255",
+    "192.169.0.0",
+    "198.17.255.255",
+    "198.20.0.0",
+    "223.255.255.255",
+    "2606:4700::1111",
+    "2001:200::1",
+    "2001:4860:4860::8888",
+    "2001:db7::1",
+    "2001:db9::1",
+    "2620:4f:7fff::1",
+    "2a00:1450::1",
+    "3ffe:ffff::1",
+    "::ffff:8.8.8.8",
+    "64:ff9b::808:808",
+    "2002:808:808::1",
+]
 
 
 class TestAddresses:
@@ -317,7 +419,7 @@ class TestAddresses:
             return True
 
         url = server.url("/cat.jpg", host="some.where")
-        assert fetch_picture(url, is_allowed=is_allowed).content == b"abc"
+        assert fetch_picture(url, is_allowed=is_allowed, hosts=hosts_of(url)).content == b"abc"
         assert (asked, seen) == (["some.where"], ["127.0.0.1"])
         assert server.requests[0][1]["Host"] == f"some.where:{server.server_port}"
 
@@ -332,7 +434,7 @@ class TestAddresses:
         names_of(monkeypatch, some_where=["127.0.0.2", "127.0.0.1"])
         server.serve("/cat.jpg", b"abc")
         url = server.url("/cat.jpg", host="some.where")
-        assert fetch_picture(url, is_allowed=lambda address: address.is_loopback).content == b"abc"
+        assert fetch_picture(url, is_allowed=lambda address: address.is_loopback, hosts=hosts_of(url)).content == b"abc"
 
 
 @pytest.mark.parametrize(
@@ -369,6 +471,32 @@ def test_a_name_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     text = refusal("http://no.where/cat.jpg")
     assert text == "can't fetch http://no.where/cat.jpg: no address of no.where: Name or service not known"
+
+
+class TestPorts:
+    @pytest.mark.parametrize(
+        "url", ["http://8.8.8.8:22/", "https://8.8.8.8:8443/", "http://8.8.8.8:65535/", "http://[2606:4700::1]:81/"]
+    )
+    def test_others_than_those_of_the_web_are_not_asked(self, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+        monkeypatch.setattr(socket, "getaddrinfo", None)
+        assert "only 80 and 443 are used" in refusal(url, InputError, hosts=["8.8.8.8:21", "8.8.8.9:22"])
+
+    @pytest.mark.parametrize("url", ["http://h.org/", "http://h.org:443/", "https://h.org:80/", "https://h.org:443/"])
+    def test_of_the_web_are_asked(self, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+        names_of(monkeypatch, h_org=["10.0.0.1"])
+        assert "h.org is at 10.0.0.1" in refusal(url, InputError, is_allowed=is_public)
+
+    def test_may_be_allowed_for_a_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        names_of(monkeypatch, h_org=["10.0.0.1"], **{"::1": ["::1"]})
+        hosts = ["h.org:8080", "[::1]:8080"]
+        for url in ("http://h.org:8080/", "https://H.ORG:8080/", "http://[::1]:8080/"):
+            assert "only public addresses" in refusal(url, InputError, is_allowed=is_public, hosts=hosts)
+        assert "only 80 and 443" in refusal("http://h.org:8081/", InputError, hosts=hosts)
+
+    def test_of_redirects_are_held_to_the_same(self, server: Server) -> None:
+        url = server.redirect("/go", "http://127.0.0.1:9/cat.jpg")
+        assert "it names port 9," in refusal(url, InputError)
+        assert len(server.requests) == 1
 
 
 class TestHTTPS:
