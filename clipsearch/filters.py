@@ -15,6 +15,10 @@ class Pattern:
 
     text: str
 
+    @property
+    def is_wild(self) -> bool:
+        return "*" in self.text or "?" in self.text
+
     def __str__(self) -> str:
         return self.text
 
