@@ -7,8 +7,8 @@ what is stored is folded by `fold_name` when it is recorded, and SQL compares it
 import re
 import unicodedata
 
-# Of all combining marks those that Latin, Greek and Cyrillic letters bear: the vowel signs of Indic scripts, dakuten and
-# points of Hebrew and Arabic are letters of another word. Source: Unicode 16, Combining Diacritical Marks (0300-036F).
+# Of all combining marks those of Latin, Greek and Cyrillic letters: vowel signs of Indic scripts, dakuten and points of
+# Hebrew and Arabic make other words. Source: Unicode 16, Combining Diacritical Marks (0300-036F).
 _ACCENTS = dict.fromkeys(range(0x0300, 0x0370))
 
 # Dotless i has no decomposition; Turkish names are looked for on keyboards that don't have it.
@@ -37,5 +37,5 @@ def fold_name(text: str) -> str:
 
 
 def stored_fold(text: str) -> str | None:
-    """`fold_name` where it is kept beside the name; None for ASCII without NUL, whose small letters SQL itself knows."""
+    """`fold_name` where it is kept beside the name; None for ASCII, whose small letters SQL itself knows."""
     return None if text.isascii() and "\0" not in text else fold_name(text)

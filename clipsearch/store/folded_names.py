@@ -27,7 +27,7 @@ _FIRST = -(1 << 63)
 
 _FOLDED_TEXT: dict[Dialect, str] = {
     "sqlite": "coalesce({0}, CAST({1} AS TEXT))",
-    "postgresql": "coalesce({0}, lower({1} COLLATE \"C\"))",
+    "postgresql": 'coalesce({0}, lower({1} COLLATE "C"))',
 }
 _FOLDED_BYTES: dict[Dialect, str] = {
     "sqlite": _FOLDED_TEXT["sqlite"],
