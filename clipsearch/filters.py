@@ -213,7 +213,7 @@ than it understands, such as units that there are not."""
 
 def _span(*, example: str, units: dict[str, int]) -> Callable[[str], Span]:
     def number(text: str) -> int:
-        found = re.fullmatch(r"(\d{1,30}(?:\.\d{1,9})?)\s*([a-z]*)", text.strip().lower(), re.ASCII)
+        found = re.fullmatch(r"(\d{1,100}(?:\.\d{1,9})?)\s*([a-z]*)", text.strip().lower(), re.ASCII)
         if found is None or found[2] not in units:
             raise ValueError(f"takes a number or a span of them, as in {example}, not {text.strip()[:40]}")
         return round(Fraction(found[1]) * units[found[2]])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.errors import QueryError, UnknownPictureError
-from clipsearch.grammar import Query, Term, check_size, parse_query
+from clipsearch.grammar import Query, Term, check_query, parse_query
 from clipsearch.settings import expand_user
 from clipsearch.store import Store
 from clipsearch.texts import check_text, is_url
@@ -68,7 +68,7 @@ def as_query(
         query = parse_local(query)
     elif not isinstance(query, Query):
         return Query(((Term("picture", ""),),)), {"": query}
-    check_size(query)
+    check_query(query)
     for group in query.groups:
         for term in group:
             if term.kind == "words":

@@ -61,7 +61,11 @@ def test_every_character_folds_to_what_its_other_forms_do():
         folded = fold_name(character)
         assert fold_name(folded) == folded
         if not 0xD800 <= number < 0xE000:
-            forms = {character.upper(), character.lower(), *(unicodedata.normalize(n, character) for n in ("NFC", "NFD"))}
+            forms = {
+                character.upper(),
+                character.lower(),
+                *(unicodedata.normalize(n, character) for n in ("NFC", "NFD")),
+            }
             assert {fold_name(form) for form in forms} == {folded}, hex(number)
 
 

@@ -22,7 +22,7 @@ may read the files of this machine anyway can have names that hold blanks or sig
 `parse_query`.
 """
 
-from clipsearch.grammar.parsing import MOST_CHARACTERS, MOST_TERMS, IsFile, check_size, parse_query
+from clipsearch.grammar.parsing import MOST_CHARACTERS, MOST_TERMS, IsFile, check_query, parse_query
 from clipsearch.grammar.query import Query, Term, TermKind, picture_query, words_query
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     "Query",
     "Term",
     "TermKind",
-    "check_size",
+    "check_query",
     "parse_query",
     "picture_query",
     "words_query",

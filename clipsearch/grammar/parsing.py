@@ -96,18 +96,23 @@ def _group(terms: list[Term], sign: "_Part | None", text: str, end: int) -> tupl
     return tuple(terms)
 
 
-def check_size(query: Query) -> None:
+def check_query(query: Query) -> None:
     """
     Raises:
-        QueryError: it has more terms or filters than can be answered.
+        QueryError: it was not made by `parse_query`, and has more terms or filters or another weight than can be
+            answered.
     """
-    terms = sum(map(len, query.groups))
-    if terms > MOST_TERMS:
-        raise QueryError(f"{_TOO_MANY_TERMS}, not {terms:,}")
+    terms = [term for group in query.groups for term in group]
+    if len(terms) > MOST_TERMS:
+        raise QueryError(f"{_TOO_MANY_TERMS}, not {len(terms):,}")
     if len(query.filters) > MOST_FILTERS:
         raise QueryError(f"{_TOO_MANY_FILTERS}, not {len(query.filters):,}")
+    for term in terms:
+        if not _MIN_WEIGHT <= abs(term.weight) <= _MAX_WEIGHT:
+            raise QueryError(f"{_NO_WEIGHT}, not {term.weight}")
 
 
+_NO_WEIGHT = f"a weight lies between {_MIN_WEIGHT:g} and {_MAX_WEIGHT:g}, as in 0.5:cat"
 _TOO_MANY_TERMS = f"a query has up to {MOST_TERMS} terms"
 _TOO_MANY_FILTERS = f"a query has up to {MOST_FILTERS} filters"
 
@@ -250,7 +255,7 @@ class _Reader:
     def _weight(self, number: str, position: int) -> float:
         weight = float(number) if _WEIGHT.fullmatch(number) else 0.0
         if not _MIN_WEIGHT <= weight <= _MAX_WEIGHT:
-            raise self._error(f"a weight lies between {_MIN_WEIGHT:g} and {_MAX_WEIGHT:g}, as in 0.5:cat", position)
+            raise self._error(_NO_WEIGHT, position)
         return weight
 
     def _read_what(self, token: str, position: int) -> tuple[tuple[TermKind, str], int]:

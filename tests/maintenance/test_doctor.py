@@ -154,7 +154,10 @@ def test_a_flipped_bit_of_an_embedding_is_found_by_the_index_that_was_made_of_it
 def test_rows_that_point_at_nothing(filled):
     with sql(filled) as connection:
         connection.execute("DELETE FROM contents WHERE content_id IN (3, 4)")
-        connection.execute("INSERT INTO files (file_id, root_id, relative_path, size_bytes, mtime_ns, content_id) VALUES (900, 77, x'61', 1, 1, 5)")
+        connection.execute(
+            "INSERT INTO files (file_id, root_id, relative_path, size_bytes, mtime_ns, content_id) "
+            "VALUES (900, 77, x'61', 1, 1, 5)"
+        )
         connection.execute("INSERT INTO image_embeddings VALUES (900, 8, 5, x'00')")
         connection.execute("DELETE FROM captions WHERE caption_id = 8")
         connection.execute("INSERT INTO snapshots VALUES (8, 'images', '', 'x', 1, 1, 1, NULL)")

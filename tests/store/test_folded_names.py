@@ -91,7 +91,8 @@ def fill(store: Store) -> None:
     root_id = store.roots.add(FOLDER).root_id
     row = np.eye(4, dtype=np.float32)[0]
     contents = [
-        ContentRecord(bytes([n + 1]) * 32, 1, 1, 1, "JPEG", None, CAMERAS[n % 5], None, None, row) for n in range(len(NAMES))
+        ContentRecord(bytes([n + 1]) * 32, 1, 1, 1, "JPEG", None, CAMERAS[n % 5], None, None, row)
+        for n in range(len(NAMES))
     ]
     files = [FileRecord(root_id, name, 1, 1, bytes([n + 1]) * 32) for n, name in enumerate(NAMES)]
     store.pictures.record(contents, files, model_id=model_id)
