@@ -18,6 +18,9 @@ from clipsearch.types import SearchHit
 SMALL_SIDE, LARGE_SIDE = 512, 2048
 """Of thumbnails, in pixels: for a grid of pictures on a dense screen, and to fill one."""
 
+# What a JPEG can have. Source: ITU-T T.81, B.2.2
+_MOST_SIDE = 65_535
+
 # Of the catalog, for how alike its pictures are at all.
 _SAMPLE_ROWS = 512
 
@@ -129,6 +132,8 @@ def find_facets(parts: CatalogParts) -> CatalogFacets:
 
 def thumbnail_of(content_id: int, side: int, parts: CatalogParts, cache: ThumbnailCache) -> bytes:
     """Arguments, result and errors as in `Catalog.thumbnail`."""
+    if not 1 <= side <= _MOST_SIDE:
+        raise InputError(f"a thumbnail has 1 to {_MOST_SIDE:,} pixels a side, not {side}")
     details = get_details(content_id, parts)
     content = bytes.fromhex(details.blake3)
     return cache.get(content, side, lambda: _make_thumbnail(details, side, content, parts))

@@ -107,6 +107,7 @@ class BrowsingCatalog:
         Raises:
             UnknownPictureError: the catalog has no picture with that number.
             ImageReadError: its file is not there, has changed, or can't be decoded.
+            InputError: `side` is not from 1 to 65,535.
         """
         from clipsearch.browsing import thumbnail_of
 

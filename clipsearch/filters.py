@@ -4,16 +4,29 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import TypeAlias
 
 from clipsearch.errors import QueryError
+from clipsearch.folding import fold_name
+
+MOST_FILTERS = 64
+"""In one query: SQL looks at each for every picture."""
+
+MOST_CHARACTERS = 4_096
+"""Of a pattern, folded: twice as many, in UTF-8, are less than SQLite's LIKE takes. Source: https://sqlite.org/limits.html"""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Text, without regard to case. With * or ? in it, it is a pattern of the whole; else a part."""
+    """Text, compared as `folding.fold_name` has it. With * or ? in it, it is a pattern of the whole, ? for one letter
+    of the folded name; else a part."""
 
     text: str
+
+    @property
+    def is_wild(self) -> bool:
+        return "*" in self.text or "?" in self.text
 
     def __str__(self) -> str:
         return self.text
@@ -85,7 +98,7 @@ class Filter:
 
     def __str__(self) -> str:
         value = str(self.value)
-        plain = value if re.fullmatch(r'[^\s"]+', value) else quoted(value)
+        plain = value if re.fullmatch(r'[^\s"“”„+\-&][^\s"“”„+]*', value) or self.key in SHAPES else quoted(value)
         return f"{'-' if self.is_negated else ''}{self.key}:{plain}"
 
 
@@ -108,13 +121,16 @@ def quoted(text: str) -> str:
 
 
 def unquoted(text: str) -> str:
-    """What stands in quotes; a backslash takes the character after it as it is."""
-    return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
+    """What stands in quotes; in straight ones a backslash takes the character after it as it is."""
+    return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL) if text.startswith('"') else text[1:-1]
 
 
 def _pattern(value: str) -> Pattern:
-    if not value.strip("*"):
+    folded = fold_name(value)
+    if not folded.strip("*"):
         raise ValueError("takes a part of the name, or a pattern with * and ?")
+    if len(folded) > MOST_CHARACTERS:
+        raise ValueError(f"takes up to {MOST_CHARACTERS:,} characters")
     return Pattern(value)
 
 
@@ -122,7 +138,8 @@ def _choice(*names: str, **others: str) -> Callable[[str], Choice]:
     """`others`: more words for some of the names."""
 
     def parse(value: str) -> Choice:
-        name = others.get(value.lower(), value.lower())
+        name = value.lower().removeprefix(".")
+        name = others.get(name, name)
         if name not in names:
             raise ValueError(f"takes {', '.join(names[:-1])} or {names[-1]}, not {value}")
         return Choice(name)
@@ -146,15 +163,60 @@ _OTHER_TYPES = {
     "pnm": "ppm",
 }
 
-_UNITS = {"": 1, "b": 1, "k": 10**3, "kb": 10**3, "m": 10**6, "mb": 10**6, "g": 10**9, "gb": 10**9}
+_BYTES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_UNITS = {
+    "": 1,
+    "byte": 1,
+    "bytes": 1,
+    **{prefix + "b": 1000**power for prefix, power in _BYTES.items()},
+    **{prefix: 1000**power for prefix, power in _BYTES.items() if prefix},
+    **{prefix + "ib": 1024**power for prefix, power in _BYTES.items() if prefix},
+    **{
+        name + ending: 1000**power
+        for power, name in enumerate(("kilobyte", "megabyte", "gigabyte", "terabyte"), start=1)
+        for ending in ("", "s")
+    },
+}
+_PIXELS = {"": 1, "px": 1, "pixel": 1, "pixels": 1}
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_DATE = r"\d{4}(?:-\d{1,2}){0,2}"
+_DEGREES = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
+_DISTANCE = r"(?:km|kilomet(?:er|re)s?|m|met(?:er|re)s?|mi|miles?|ft|feet|yd|yards?|nm)"
+
+
+def _words_of(units: dict[str, int]) -> str:
+    return "(?:" + "|".join(sorted(filter(None, units), key=len, reverse=True)) + ")"
+
+
+def _shape(one: str) -> re.Pattern[str]:
+    """One value, or two dots between or beside some, and where blanks may stand."""
+    span = rf"{one}(?:\s*\.\.(?:\s*{one})?)?|\.\.\s*{one}"
+    return re.compile(rf"(?:(?:[<>]=?|=)\s*{one}|{span})(?=\s|$)", re.ASCII | re.IGNORECASE)
+
+
+_SIZE, _EXTENT = (_shape(rf"{_NUMBER}(?:\s*{_words_of(units)})?") for units in (_UNITS, _PIXELS))
+SHAPES = {
+    "taken": _shape(_DATE),
+    "near": re.compile(
+        rf"{_DEGREES}(?:\s*[,;]\s*|\s+){_DEGREES}"
+        rf"(?:\s*[,;]\s*{_DEGREES}(?:\s*{_DISTANCE})?|\s+{_DEGREES}\s*{_DISTANCE})?(?=\s|$)",
+        re.ASCII | re.IGNORECASE,
+    ),
+    "size": _SIZE,
+    "w": _EXTENT,
+    "h": _EXTENT,
+}
+"""What values look like that may have blanks in them, up to the blank that ends them: `parse_filter` takes more of them
+than it understands, such as units that there are not."""
 
 
 def _span(*, example: str, units: dict[str, int]) -> Callable[[str], Span]:
     def number(text: str) -> int:
-        found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?) ?([a-z]*)", text.strip().lower(), re.ASCII)
+        found = re.fullmatch(r"(\d{1,100}(?:\.\d{1,9})?)\s*([a-z]*)", text.strip().lower(), re.ASCII)
         if found is None or found[2] not in units:
-            raise ValueError(f"takes a number or a span of them, as in {example}")
-        return round(float(found[1]) * units[found[2]])
+            raise ValueError(f"takes a number or a span of them, as in {example}, not {text.strip()[:40]}")
+        return round(Fraction(found[1]) * units[found[2]])
 
     def parse(value: str) -> Span:
         low, dots, high = value.partition("..")
@@ -165,8 +227,9 @@ def _span(*, example: str, units: dict[str, int]) -> Callable[[str], Span]:
             is_open = len(sign[0]) == 1
             span = Span(limit + is_open, None) if sign[0][0] == ">" else Span(None, limit - is_open)
         else:
-            span = Span(number(value), number(value))
-        if span == Span(None, None) or (span.low is not None and span.high is not None and span.low > span.high):
+            exact = number(value.removeprefix("="))
+            span = Span(exact, exact)
+        if span == Span(None, None) or (span.high is not None and span.high < (span.low or 0)):
             raise ValueError(f"{value} is an empty span; it goes from the smaller to the larger, as in {example}")
         return span
 
@@ -174,21 +237,33 @@ def _span(*, example: str, units: dict[str, int]) -> Callable[[str], Span]:
 
 
 def _period(value: str) -> Period:
+    if (sign := re.match("(<=?|>=?|=)(.*)", value, re.DOTALL)) is not None:
+        start, end = _days(sign[2])
+        if sign[1] == "<" and start == datetime.min:
+            raise ValueError(f"there is no day before {sign[2].strip()}")
+        return {
+            "<": Period(None, start),
+            "<=": Period(None, end),
+            ">": Period(end, None),
+            ">=": Period(start, None),
+            "=": Period(start, end),
+        }[sign[1]]
     first, dots, last = value.partition("..")
     if not dots:
         return Period(*_days(value))
-    start = _days(first)[0] if first else None
-    end = _days(last)[1] if last else None
-    if (start, end) == (None, None) or (start is not None and end is not None and start >= end):
+    begin = _days(first)[0] if first else None
+    finish = _days(last)[1] if last else None
+    if (begin, finish) == (None, None) or (begin is not None and finish is not None and begin >= finish):
         raise ValueError("an empty span; it goes from the earlier to the later, as in taken:2024-05..2025")
-    return Period(start, end)
+    return Period(begin, finish)
 
 
 def _days(text: str) -> tuple[datetime, datetime]:
     """A year, a month or a day: its beginning, and that of the next one."""
-    found = re.fullmatch(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", text.strip(), re.ASCII)
+    text = text.strip()
+    found = re.fullmatch(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", text, re.ASCII)
     if found is None:
-        raise ValueError(f"takes a year, a month, a day or a span of them, as in taken:2024-05..2025, not {text}")
+        raise ValueError(f"takes a year, a month, a day or a span of them, as in taken:2024-05..2025, not {text[:40]}")
     year, month, day = (int(part) if part else None for part in found.groups())
     try:
         start = datetime(year or 0, month or 1, day or 1)
@@ -202,9 +277,14 @@ def _days(text: str) -> tuple[datetime, datetime]:
 
 def _circle(value: str) -> Circle:
     number = r"[+-]?(?:\d{1,6}(?:\.\d*)?|\.\d+)"
-    found = re.fullmatch(rf"({number}) ?, ?({number})(?: ?, ?({number}) ?(km|m)?)?", value, re.ASCII | re.IGNORECASE)
+    between = r"(?:\s*[,;]\s*|\s+)"
+    found = re.fullmatch(
+        rf"({number}){between}({number})(?:{between}({number})\s*(km|m)?)?", value, re.ASCII | re.IGNORECASE
+    )
     if found is None:
-        raise ValueError("takes a latitude, a longitude and a distance, as in near:48.85,2.35,10km")
+        raise ValueError(
+            f"takes a latitude, a longitude and a distance in km or m, as in near:48.85,2.35,10km, not {value[:40]}"
+        )
     latitude, longitude = round(float(found[1]), _DECIMALS), round(float(found[2]), _DECIMALS)
     meters = (found[4] or "").lower() == "m"
     radius_km = round(float(found[3] or _DEFAULT_RADIUS_KM) / (1_000 if meters else 1), _DECIMALS)
@@ -226,11 +306,25 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "camera": _pattern,
     "type": _choice("jpeg", "png", "webp", "gif", "tiff", "bmp", "heif", "avif", "jpeg2000", "ppm", **_OTHER_TYPES),
     "size": _span(example="size:>2MB or size:500k..2MB", units=_UNITS),
-    "w": _span(example="w:1920 or w:>=1000 or w:1000..2000", units={"": 1}),
-    "h": _span(example="h:1080 or h:>=1000 or h:1000..2000", units={"": 1}),
+    "w": _span(example="w:1920 or w:>=1000 or w:1000..2000", units=_PIXELS),
+    "h": _span(example="h:1080 or h:>=1000 or h:1000..2000", units=_PIXELS),
     "orientation": _choice("portrait", "landscape", "square"),
     "has": _choice("gps", "date", "camera", taken="date"),
 }
 
 KEYS = tuple(_PARSERS)
 """What pictures can be filtered by."""
+
+EXAMPLES = {
+    "path": "path:2024/*.jpg",
+    "taken": "taken:2024-05..2025",
+    "near": "near:48.85,2.35,10km",
+    "camera": 'camera:"Nikon D80"',
+    "type": "type:jpeg",
+    "size": "size:>2MB",
+    "w": "w:>=1920",
+    "h": "h:..1080",
+    "orientation": "orientation:portrait",
+    "has": "has:gps",
+}
+"""The right form of each."""

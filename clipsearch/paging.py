@@ -12,7 +12,8 @@ from blake3 import blake3
 from clipsearch.answers import answer_query
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import QueryError
-from clipsearch.grammar import Query, parse_query
+from clipsearch.grammar import Query
+from clipsearch.query_terms import parse_local
 from clipsearch.texts import check_top_k
 from clipsearch.types import SearchHit
 
@@ -64,9 +65,9 @@ def search_page(
 ) -> SearchPage:
     """Arguments, result and errors as in `Catalog.search_page`."""
     check_top_k(page_size)
-    meant = parse_query(query) if isinstance(query, str) else query
+    meant = parse_local(query) if isinstance(query, str) else query
     parts.require_pictures()
-    key = blake3(f"{parts.store.uuid} {min_relevance} {meant}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    key = blake3(f"{parts.store.uuid} {min_relevance} {meant}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
     position = _Position(0, 0, parts.store.reader.newest_content_id()) if after is None else _read(after, key)
     # One more than is shown: whether there is a next page.
     wanted = min(position.rank + page_size + 1, MOST_HITS)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.errors import QueryError, UnknownPictureError
-from clipsearch.grammar import Query, Term, parse_query
+from clipsearch.grammar import Query, Term, check_query, parse_query
+from clipsearch.settings import expand_user
 from clipsearch.store import Store
 from clipsearch.texts import check_text, is_url
 from clipsearch.types import SearchHit, TermScore
@@ -38,6 +39,23 @@ class EmbeddedGroup:
         )
 
 
+def parse_local(text: str) -> Query:
+    """Parses a query of somebody who may read the files of this machine: the name of one that is there is a picture,
+    whatever blanks and signs are in it. Never to be given what a visitor of a server has written.
+
+    Raises:
+        QuerySyntaxError: it can't be understood.
+    """
+    return parse_query(text, is_file=_is_file)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return expand_user(name).is_file()
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        return False
+
+
 def as_query(
     query: "PictureSource | Query", pictures: "Mapping[str, PictureSource | NDArray[np.float32]]"
 ) -> "tuple[Query, Mapping[str, PictureSource | NDArray[np.float32]]]":
@@ -47,9 +65,10 @@ def as_query(
         QueryError: it can't be understood or answered; so much can be seen without a model.
     """
     if isinstance(query, str):
-        query = parse_query(query)
+        query = parse_local(query)
     elif not isinstance(query, Query):
         return Query(((Term("picture", ""),),)), {"": query}
+    check_query(query)
     for group in query.groups:
         for term in group:
             if term.kind == "words":
@@ -116,9 +135,10 @@ def _embed_term(
         return model.encode_text(term.value)
     if term.kind == "id":
         row = model.row
-        found = store.reader.find_embedding(int(term.value), model_id=row.model_id, dim=row.dim)
+        content_id = int(term.value[:20])  # longer than any
+        found = store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
         if found is None:
-            raise UnknownPictureError(int(term.value))
+            raise UnknownPictureError(content_id)
         return found
     if term.value not in pictures and is_url(term.value):
         raise QueryError(f"{term.value} was not fetched: see fetch_picture")

@@ -24,13 +24,17 @@ def as_list(texts: str | Sequence[str]) -> list[str]:
     return [texts] if isinstance(texts, str) else list(texts)
 
 
+MOST_TOP_K = 1_000_000_000
+"""Results of a query: more than any catalog has."""
+
+
 def check_top_k(top_k: int) -> None:
     """
     Raises:
-        QueryError: it is less than 1.
+        QueryError: it is less than 1, or more than a billion.
     """
-    if top_k < 1:
-        raise QueryError(f"top_k must be at least 1, not {top_k}")
+    if not 1 <= top_k <= MOST_TOP_K:
+        raise QueryError(f"top_k must be at least 1 and at most {MOST_TOP_K:,}, not {top_k}")
 
 
 def is_valid(text: str) -> bool:

@@ -13,7 +13,7 @@ from clipsearch.settings import sample_data_folder
 # From the ground up: a module imports only from lower layers. Modules of one layer ignore each other, but for the
 # parts of one package.
 LAYERS = (
-    {"errors"},
+    {"errors", "folding"},
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files"},
     {"tables"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},

@@ -197,6 +197,9 @@ def test_thumbnails_are_upright_small_and_kept(tmp_path):
         catalog.index(tmp_path)
         (hit,) = catalog.search("a cat")
         jpeg = catalog.thumbnail(hit.content_id, side=64)
+        for side in (0, -1, 10**30):
+            with pytest.raises(InputError, match="1 to 65,535 pixels"):
+                catalog.thumbnail(hit.content_id, side=side)
         seen = Image.open(io.BytesIO(jpeg))
         upright = decode_image(tmp_path / "cat.jpg", needed_side=64).image
         upright.thumbnail((64, 64))

@@ -467,3 +467,53 @@ def test_every_command_has_help():
         assert command in overview
         assert "Usage: clipsearch" in run(command, "--help").stdout
     assert run("--version").stdout.startswith("clipsearch 0.")
+
+
+def test_one_grammar_for_what_is_typed(catalog, tmp_path):
+    """Paths, filters and signs as they are typed, with and without quotes of the shell."""
+
+    def names(*query, **options) -> list[str]:
+        return [
+            Path(line).name
+            for line in run("query", *query, "--paths", "--catalog", catalog, **options).stdout.split("\n")
+        ][:-1]
+
+    shutil.copy(SAMPLES / "animals" / "cat.jpg", tmp_path / "my cat - 2.jpg")
+    shutil.copy(SAMPLES / "animals" / "cat.jpg", tmp_path / "size:2.jpg")
+    shutil.copy(SAMPLES / "animals" / "cat.jpg", tmp_path / "-x.jpg")
+    (tmp_path / "folder").mkdir()
+    assert names("path:food/*.png") == ["donut.png"]
+    assert "donut.png" not in names("-path:*.png", "-k", "50")
+    assert "donut.png" not in names("-k50", "food", "-path:*.png", "-people")
+    for query in ("image:animals/cat.jpg", "2:animals/cat.jpg", "./animals/cat.jpg", "a cat & ./animals/cat.jpg"):
+        assert names(query, "-k", "1", cwd=SAMPLES) == ["cat.jpg"], query
+    for query in (
+        "my cat - 2.jpg",
+        "./my cat - 2.jpg",
+        "size:2.jpg",
+        "-x.jpg",
+        "image:my cat - 2.jpg",
+        "2:my cat - 2.jpg",
+    ):
+        assert names(query, "-k", "1", cwd=tmp_path) == ["cat.jpg"], query
+        assert names(*query.split(" "), "-k", "1", cwd=tmp_path) == ["cat.jpg"], query
+    for query, said in {
+        "nothing.jpg": "no picture nothing.jpg: there is no such file (--text takes it as words)",
+        "./no thing.jpg": "no picture no thing.jpg: there is no such file (--text takes it as words)",
+        "./folder": "folder is no picture (--text takes it as words)",
+        "camera:Nikon D80": 'camera:"Nikon D80"',
+        "cat AND dog": "dog & snow",
+        "-people": "only what is not wanted",
+    }.items():
+        assert said in fail("query", query, "--catalog", catalog, code=2, cwd=tmp_path)
+    assert "--jsn" in fail("query", "cat", "--jsn", "--catalog", catalog, code=2)
+    assert names("--text", "size:2.jpg", "-k", "1", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("number", ["9223372036854775808", "1" + "0" * 40])
+def test_numbers_that_no_database_has(catalog, number):
+    assert run("query", f"cat size:>{number}GB", "--catalog", catalog).stdout == ""
+    assert run("query", f"size:<{number} -w:{number}", "-k", "1", "--paths", "--catalog", catalog).stdout != ""
+    assert "id:42" in fail("query", f"id:{number}", "--catalog", catalog, code=2)
+    assert "a weight" in fail("query", f"{number}:cat", "--catalog", catalog, code=2)
+    assert "top_k" in fail("query", "cat", "-k", number, "--catalog", catalog, code=2)

@@ -117,7 +117,7 @@ EXAMPLES = {
     "a dog taken:2024 in the snow": Query(
         ((words("a dog in the snow"),),), (Filter("taken", Period(DAY(2024, 1, 1), DAY(2025, 1, 1))),)
     ),
-    "dog - path:x cat": Query(((words("dog"), words("cat", -1)),), (Filter("path", Pattern("x")),)),
+    "dog path:x - cat": Query(((words("dog"), words("cat", -1)),), (Filter("path", Pattern("x")),)),
 }
 
 

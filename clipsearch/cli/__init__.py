@@ -30,6 +30,7 @@ from clipsearch.cli import (
     status,
 )
 from clipsearch.cli.options import INTERRUPTED
+from clipsearch.cli.query_arguments import QueryCommand
 from clipsearch.cli.render import OutputClosedError, note
 from clipsearch.errors import ClipSearchError, ClipSearchNotice
 
@@ -60,7 +61,7 @@ def _options(
 
 app.command("index")(indexing.index)
 app.command("reindex")(reindex.reindex)
-app.command("query")(searching.query)
+app.command("query", cls=QueryCommand)(searching.query)
 app.command("caption")(captions.caption)
 app.command("classify")(captions.classify)
 app.add_typer(captions.app, name="captions")

@@ -1,8 +1,5 @@
 """clipsearch query"""
 
-import errno
-import os
-import re
 import stat
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +43,7 @@ def query(
         typer.Argument(
             metavar="QUERY...",
             help="Words, the path of a picture (with a folder or an ending in it, as in ./cat.jpg), with --allow-url "
-            "its URL; more of them with + and -; filters such as taken:2024. See the README.",
+            "its URL; more of them with + and -; filters such as taken:2024 or -path:backup. See the README.",
         ),
     ],
     catalog: CatalogOption = None,
@@ -87,6 +84,7 @@ def query(
     """Find the pictures nearest to words or to a picture: rank, relevance, score (cosine), path."""
     from clipsearch.catalog import Catalog
     from clipsearch.grammar import words_query
+    from clipsearch.query_terms import parse_local
 
     if (paths or print0) + json + jsonl + csv > 1:
         raise InputError("results come in one form: --json, --jsonl, --csv, --paths or -0")
@@ -95,7 +93,8 @@ def query(
     if thumbnails:
         check_thumbnails()
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-        meant = words_query(words) if text else _meaning(words)
+        meant = words_query(words) if text else parse_local(words)
+        _check_files(meant)
         fetched = {
             url: picture_of(url, allow_url=allow_url, or_else="; --text takes it as words") for url in _urls(meant)
         }
@@ -140,60 +139,23 @@ def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float) 
         note("clipsearch: the catalog holds no pictures yet: add some with 'clipsearch index FOLDER'")
 
 
-def _meaning(query: str) -> "Query":
-    from clipsearch.grammar import parse_query, picture_query
-
-    # Blanks belong to a path or URL that stands alone.
-    is_alone = re.search(r"\s([+\-&]|[a-zA-Z]+:)", query) is None
-    if is_url(query):
-        return picture_query(query) if is_alone else parse_query(query)
-    try:
-        if is_picture_path(query):
-            return picture_query(query)
-    except QueryError:
-        if is_alone:
-            raise
-    return parse_query(query)
-
-
 def _urls(query: "Query") -> list[str]:
     terms = [term for group in query.groups for term in group]
     return [term.value for term in terms if term.kind == "picture" and is_url(term.value)]
 
 
-def is_picture_path(query: str) -> bool:
-    """True when a query means a file: it exists, or is written as a path.
-
-    Raises:
-        QueryError: it is written as a path and there is no such file.
+def _check_files(query: "Query") -> None:
     """
-    path = expand_user(query)
-    has_suffix = path.suffix != "" and _is_image_suffix(path.suffix)
-    is_written_as_path = query.startswith((".", "~/", os.sep)) or (has_suffix and " " not in query)
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        status = None
-    except ValueError:  # holds a NUL: no path
-        return False
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            return False
-        if is_written_as_path or os.sep in query:
-            raise QueryError(f"can't look at {path}: {error.strerror} (--text takes it as words)") from error
-        return False
-    if status is None:
-        if is_written_as_path:
-            raise QueryError(f"no picture {path} (--text takes it as words)")
-        return False
-    if stat.S_ISREG(status.st_mode) and (is_written_as_path or path.suffix or os.sep in query):
-        return True
-    if is_written_as_path:
-        raise QueryError(f"{path} is no picture (--text takes it as words)")
-    return False
-
-
-def _is_image_suffix(suffix: str) -> bool:
-    from clipsearch.images.find import IMAGE_SUFFIXES
-
-    return suffix.lower() in IMAGE_SUFFIXES
+    Raises:
+        QueryError: a picture is none, as far as can be seen before a model is loaded.
+    """
+    for name in (term.value for group in query.groups for term in group if term.kind == "picture"):
+        path = expand_user(name)
+        try:
+            is_file = is_url(name) or not stat.S_ISDIR(path.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
+            raise QueryError(f"no picture {path}: there is no such file (--text takes it as words)") from error
+        except OSError as error:
+            raise QueryError(f"can't look at {path}: {error.strerror or error} (--text takes it as words)") from error
+        if not is_file:
+            raise QueryError(f"{path} is no picture (--text takes it as words)")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite
+from clipsearch.store.folded_names import fill_sqlite
 from clipsearch.store.integrity import NO_TEXT, is_text
 from clipsearch.store.records import Kind
 
@@ -56,6 +57,7 @@ def mend_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) ->
             connection.execute("BEGIN IMMEDIATE")
             for statement in _TEXTS:
                 connection.execute(statement)
+            fill_sqlite(connection)
             connection.execute("DELETE FROM files WHERE root_id NOT IN (SELECT root_id FROM roots)")
             connection.execute(_READ_AGAIN)
             for kind, (table, is_orphan) in _EMBEDDINGS.items():

@@ -185,10 +185,9 @@ class Reader:
 
             passes, values = path_condition(filters, self._asking.dialect)
         found: dict[int, list[tuple[bool, str]]] = {}
-        for part in parts(content_ids):
-            numbers = [int(content_id) for content_id in part]
-            statement = _PATHS.format(passes, ",".join("?" * len(numbers)))
-            found_rows = self._rows(statement, *values, *numbers, is_selection=bool(filters))
+        for part in parts(_row_numbers(content_ids)):
+            statement = _PATHS.format(passes, ",".join("?" * len(part)))
+            found_rows = self._rows(statement, *values, *part, is_selection=bool(filters))
             for content_id, folder, relative, is_wanted in found_rows:
                 path = os.path.join(os.fsdecode(folder), os.fsdecode(relative))  # noqa: PTH118
                 found.setdefault(content_id, []).append((not is_wanted, path))
@@ -207,17 +206,17 @@ class Reader:
     def measures(self, content_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
         """Width and height of the upright picture, and bytes, of each content; unknown ones are left out."""
         found: dict[int, tuple[int, int, int]] = {}
-        for part in parts(content_ids):
+        for part in parts(_row_numbers(content_ids)):
             statement = _MEASURES.format(",".join("?" * len(part)))
-            found.update((row[0], row[1:]) for row in self._rows(statement, *map(int, part)))
+            found.update((row[0], row[1:]) for row in self._rows(statement, *part))
         return found
 
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
         """What is known of each content; unknown ones are left out."""
         found: dict[int, ContentDetails] = {}
-        for part in parts(content_ids):
+        for part in parts(_row_numbers(content_ids)):
             statement = _DETAILS.format(",".join("?" * len(part)))
-            found.update((row[0], content_details(row)) for row in self._rows(statement, *map(int, part)))
+            found.update((row[0], content_details(row)) for row in self._rows(statement, *part))
         return found
 
     def newest_content_id(self) -> int:
@@ -240,15 +239,17 @@ class Reader:
 
     def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
         """A picture's embedding (dim,), unit-norm; None when the model has none of it."""
+        if not _row_numbers([content_id]):
+            return None
         rows = self._rows(_EMBEDDING, model_id, content_id)
         return from_bytes([rows[0][0]], dim)[0] if rows else None
 
     def embeddings(self, content_ids: Sequence[int], *, model_id: int, dim: int) -> dict[int, NDArray[np.float32]]:
         """The embedding (dim,), unit-norm, of each of these pictures; those of which there is none are left out."""
         found: dict[int, NDArray[np.float32]] = {}
-        for part in parts(content_ids):
+        for part in parts(_row_numbers(content_ids)):
             statement = _EMBEDDINGS.format(",".join("?" * len(part)))
-            rows = self._rows(statement, model_id, *map(int, part))
+            rows = self._rows(statement, model_id, *part)
             found.update(zip((row[0] for row in rows), from_bytes([row[1] for row in rows], dim), strict=True))
         return found
 
@@ -271,6 +272,11 @@ class Reader:
 
     def close(self) -> None:
         self._asking.close()
+
+
+def _row_numbers(numbers: Sequence[int]) -> list[int]:
+    """Those that a database can have: 64 bits, from 1."""
+    return [number for each in numbers if 0 < (number := int(each)) < 1 << 63]
 
 
 def _model(rows: list[Any]) -> StoredModel | None:

@@ -4,6 +4,7 @@ import os
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from clipsearch.folding import stored_fold
 from clipsearch.store import tables
 from clipsearch.store.database import Database
 from clipsearch.store.records import Scope, utc_now
@@ -95,5 +96,9 @@ def _absorb(connection: Connection, root_id: int, prefix: str, *, into: int) -> 
     for file_id, relative in rows:
         place = f"{prefix}/{relative}"
         connection.execute(delete(file).where(file.c.root_id == into, file.c.relative_path == place))
-        connection.execute(update(file).where(file.c.file_id == file_id).values(root_id=into, relative_path=place))
+        connection.execute(
+            update(file)
+            .where(file.c.file_id == file_id)
+            .values(root_id=into, relative_path=place, folded_path=stored_fold(place))
+        )
     connection.execute(delete(tables.roots).where(tables.roots.c.root_id == root_id))

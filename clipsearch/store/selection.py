@@ -2,33 +2,24 @@
 
 import math
 import os
+import re
 import sqlite3
-import unicodedata
 from collections.abc import Sequence
 
 from clipsearch.filters import Choice, Circle, Filter, Pattern, Period, Span
+from clipsearch.folding import fold_name
 from clipsearch.store.connection import Dialect
+from clipsearch.store.folded_names import folded_path, folded_text
 
 # Pillow's names; what is not here has the filter's own name in capitals.
 _FORMATS = {"jpeg": ("JPEG", "MPO"), "bmp": ("BMP", "DIB")}
 
 _COLUMNS = {"size": "c.size_bytes", "w": "c.width", "h": "c.height"}
 _ORIENTATIONS = {"portrait": "c.width < c.height", "landscape": "c.width > c.height", "square": "c.width = c.height"}
+_WILD = {"*": "%", "?": "_"}
 _KNOWN = {"gps": "c.latitude IS NOT NULL", "date": "c.taken_at IS NOT NULL", "camera": "c.camera IS NOT NULL"}
 
-# Columns of bytes; a server has its own functions, which migrations make.
-_FULL_PATH: dict[Dialect, str] = {
-    "sqlite": f"r.path || '{os.sep}' || f.relative_path",
-    "postgresql": f"r.path || '{os.sep}'::bytea || f.relative_path",
-}
-_CAMERA: dict[Dialect, str] = {"sqlite": "c.camera", "postgresql": "convert_to(c.camera, 'UTF8')"}
 _DISTANCE_KM: dict[Dialect, str] = {"sqlite": "distance_km", "postgresql": "clipsearch_distance_km"}
-
-# Nearly all names are ASCII, for which this is seven times as fast as the function; "C" knows no other letters.
-_FOLDED = (
-    "CASE WHEN strpos(encode({0}, 'escape'), '\\') = 0 THEN lower(encode({0}, 'escape') COLLATE \"C\") "
-    "ELSE clipsearch_folded({0}) END"
-)
 
 # Mean radius. Source: International Union of Geodesy and Geophysics, R1.
 _EARTH_KM = 6371.0088
@@ -57,12 +48,15 @@ def select_statement(filters: Sequence[Filter], dialect: Dialect = "sqlite") -> 
 def path_condition(filters: Sequence[Filter], dialect: Dialect = "sqlite") -> tuple[str, list[object]]:
     """SQL, with its values, that says whether a file f below a root r passes those filters that are about paths."""
     conditions, values = ["TRUE"], []
+    relative = folded_path(dialect, "f.folded_path", "f.relative_path")
+    # The root of the file system ends in what stands between folders, others don't.
+    whole = f"rtrim({folded_path(dialect, 'r.folded_path', 'r.path')}, '{os.sep}') || '{os.sep}' || {relative}"
     for each in filters:
         if each.key == "path" and isinstance(each.value, Pattern):
-            condition, its_values = _like(_FULL_PATH[dialect], each.value, dialect)
-            if _is_wild(each.value):
+            condition, its_values = _like(whole, each.value)
+            if each.value.is_wild:
                 # As written from the top, or from the indexed folder.
-                below, more = _like("f.relative_path", each.value, dialect)
+                below, more = _like(relative, each.value)
                 condition, its_values = f"{condition} OR {below}", its_values + more
             conditions.append(f"{'NOT ' if each.is_negated else ''}({condition})")
             values += its_values
@@ -70,18 +64,17 @@ def path_condition(filters: Sequence[Filter], dialect: Dialect = "sqlite") -> tu
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    connection.create_function("folded", 1, _folded, deterministic=True)
     connection.create_function("distance_km", 4, _distance_km, deterministic=True)
 
 
 def _condition(wanted: Filter, dialect: Dialect) -> tuple[str, list[object]]:
     match wanted.value:
         case Pattern() as pattern:
-            return _like(_CAMERA[dialect], pattern, dialect)
+            return _like(folded_text(dialect, "c.folded_camera", "c.camera"), pattern)
         case Period(start, end):
             return _between("c.taken_at", start and start.isoformat(" "), end and end.isoformat(" "), "<")
         case Span(low, high):
-            return _between(_COLUMNS[wanted.key], low, high, "<=")
+            return _between(_COLUMNS[wanted.key], _as_int64(low), _as_int64(high), "<=")
         case Circle() as circle:
             return _circle_condition(circle, dialect)
         case Choice(name):
@@ -95,28 +88,16 @@ def _choice_condition(key: str, name: str) -> tuple[str, list[object]]:
     return (_ORIENTATIONS if key == "orientation" else _KNOWN)[name], []
 
 
-def _like(column: str, pattern: Pattern, dialect: Dialect) -> tuple[str, list[object]]:
-    if dialect == "postgresql":
-        folded = _FOLDED.format(column)
-        return f"{folded} LIKE clipsearch_folded(?) ESCAPE '\\'", [os.fsencode(_escaped(pattern))]
-    # SQLite's LIKE knows small and capital letters of ASCII only.
-    text = _escaped(pattern)
-    if not text.isascii():
-        text, column = _fold(text), f"folded(CAST({column} AS BLOB))"
-    # As bytes: names that are no text are no text here either.
-    return f"CAST({column} AS TEXT) LIKE CAST(? AS TEXT) ESCAPE '\\'", [os.fsencode(text)]
+def _like(column: str, pattern: Pattern) -> tuple[str, list[object]]:
+    """`column`: folded, as the pattern will be."""
+    parts = re.split(r"([*?])" if pattern.is_wild else r"(?!)", pattern.text)
+    text = "".join(_WILD.get(part) or re.sub(r"[\\%_]", r"\\\g<0>", fold_name(part)) for part in parts)
+    return f"{column} LIKE ? ESCAPE '\\'", [text if pattern.is_wild else f"%{text}%"]
 
 
-def _escaped(pattern: Pattern) -> str:
-    """As LIKE takes it."""
-    text = pattern.text
-    for special in ("\\", "%", "_"):
-        text = text.replace(special, f"\\{special}")
-    return text.replace("*", "%").replace("?", "_") if _is_wild(pattern) else f"%{text}%"
-
-
-def _is_wild(pattern: Pattern) -> bool:
-    return "*" in pattern.text or "?" in pattern.text
+def _as_int64(number: int | None) -> int | None:
+    """The nearest that columns have: nothing is larger."""
+    return None if number is None else max(-(1 << 63), min((1 << 63) - 1, number))
 
 
 def _between(column: str, low: object, high: object, below: str) -> tuple[str, list[object]]:
@@ -139,15 +120,6 @@ def _circle_condition(circle: Circle, dialect: Dialect) -> tuple[str, list[objec
             circle.radius_km,
         ],
     )
-
-
-def _folded(name: bytes | None) -> bytes | None:
-    return None if name is None else os.fsencode(_fold(os.fsdecode(name)))
-
-
-def _fold(text: str) -> str:
-    """Without regard to case and to how accents are put together, in which systems differ."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
 def _distance_km(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:

@@ -9,6 +9,7 @@ nothing either; `garbage` deletes both.
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.types import BigInteger
+
+from clipsearch.folding import stored_fold
 
 # Named constraints, so that Alembic can find and change them on SQLite.
 metadata = MetaData(
@@ -54,6 +57,17 @@ class PathBytes(TypeDecorator[str]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else os.fsdecode(value)
+
+
+def _folded(name: str) -> Callable[[Any], str | None]:
+    """The default of a column that has the name of another one folded, see `folded_names`: only when a row is inserted;
+    who changes the name changes both."""
+
+    def make(context: Any) -> str | None:
+        value = context.get_current_parameters()[name]
+        return None if value is None else stored_fold(value)
+
+    return make
 
 
 # One row. `uuid` names this catalog to files derived from it; `ann` is how its index files are built ("off", or by how
@@ -94,6 +108,7 @@ roots = Table(
     Column("removed_at", DateTime, nullable=True),
     Column("volume", String, nullable=True),
     Column("exclude", String, nullable=True),
+    Column("folded_path", String, nullable=True, default=_folded("path")),
 )
 
 # Width and height are those of the upright picture. taken_at is the camera's local time, as EXIF has it;
@@ -115,6 +130,7 @@ contents = Table(
     Column("added_at", DateTime, nullable=False),
     Column("phash", BigInteger, nullable=True),
     Column("is_date_doubtful", Boolean, nullable=True),
+    Column("folded_camera", String, nullable=True, default=_folded("camera")),
     sqlite_autoincrement=True,
 )
 
@@ -136,6 +152,7 @@ files = Table(
     Column("inode", BigInteger, nullable=True),
     Column("limit_kind", String(16), nullable=True),
     Column("limit_value", Float, nullable=True),
+    Column("folded_path", String, nullable=True, default=_folded("relative_path")),
     UniqueConstraint("root_id", "relative_path"),
 )
 Index("ix_files_content_id", files.c.content_id)

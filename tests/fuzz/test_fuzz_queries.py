@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from clipsearch import Catalog
 from clipsearch.cli.render import printable
-from clipsearch.cli.searching import is_picture_path
-from clipsearch.errors import ClipSearchNotice, ImageReadError, InputError, QueryError
+from clipsearch.errors import ClipSearchNotice, ImageReadError, InputError, QuerySyntaxError
 from clipsearch.grammar import parse_query
+from clipsearch.query_terms import parse_local
 from clipsearch.settings import sample_data_folder
 from tests.fuzz.budget import examples
 
@@ -75,9 +75,14 @@ def test_any_text_gets_hits_or_an_error(text: str, catalog: Catalog) -> None:
 @example(text="~\0")
 @example(text="~" + "x" * 5000 + "/a")
 @example(text="/" + "a/" * 5000 + "b.jpg")
-def test_any_text_is_a_path_or_none(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@example(text="a. " * 5000)
+def test_any_text_names_no_file_where_there_is_none(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     try:
-        assert not is_picture_path(text)
-    except QueryError as error:
+        meant = parse_local(text)
+    except QuerySyntaxError as error:
         assert printable(str(error)).isprintable()
+        with pytest.raises(QuerySyntaxError):
+            parse_query(text)
+    else:
+        assert meant == parse_query(text)

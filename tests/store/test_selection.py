@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pytest
 
+from clipsearch.filters import MOST_FILTERS
 from clipsearch.grammar import parse_query
 from clipsearch.store import ContentRecord, FileRecord
 
@@ -141,3 +142,36 @@ def test_paths_that_pass_come_first(store):
     assert store.reader.paths([1]) == {1: named}
     assert store.reader.paths([1], filters=parse_query("path:backup").filters) == {1: named[::-1]}
     assert store.reader.paths([1], filters=parse_query("-path:beach w:>1").filters) == {1: named[::-1]}
+
+
+def test_numbers_beyond_64_bits_are_beyond_all_that_is_stored(store):
+    for text, count in {
+        "size:>99999999999GB": 0,
+        "size:9223372036854775808": 0,
+        "size:<=99999999999GB": COUNT,
+        "-w:99999999999999999999999": COUNT,
+        "size:0..99999999999999999999999999999 h:>0": COUNT,
+    }.items():
+        assert len(store.reader.select(parse_query(text).filters)) == count, text
+    huge = [-(10**30), -1, 0, 1 << 63, 10**30]
+    assert store.reader.paths([1, *huge]).keys() == {1}
+    assert store.reader.details([1, *huge]).keys() == {1}
+    assert store.reader.measures([1, *huge]).keys() == {1}
+    assert store.reader.embeddings([1, *huge], model_id=1, dim=DIM).keys() == {1}
+    assert all(store.reader.find_embedding(number, model_id=1, dim=DIM) is None for number in huge)
+
+
+def test_as_many_filters_as_a_query_has_are_answered(store):
+    for text in (
+        "w:>=1",
+        "path:o*o*o*o*o*o*x",
+        "path:*g",
+        "-path:nowhere",
+        "camera:*anon*",
+        "near:0,0,30000km",
+        "taken:>0001",
+        "size:>1",
+    ):
+        filters = parse_query(f"{text} " * MOST_FILTERS).filters
+        assert len(filters) == MOST_FILTERS
+        assert set(store.reader.select(filters).tolist()) == set(store.reader.select(filters[:1]).tolist())

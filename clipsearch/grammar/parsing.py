@@ -1,0 +1,363 @@
+"""Reads a query."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from clipsearch.errors import QueryError, QuerySyntaxError
+from clipsearch.filters import MOST_FILTERS, SHAPES, Filter, parse_filter, unquoted
+from clipsearch.grammar.mistakes import find_going_on, find_near_filter, may_be_words, why_no_operator
+from clipsearch.grammar.query import OPERATORS, Query, Term, TermKind
+from clipsearch.grammar.tokens import (
+    FILTER,
+    LONE_SIGN,
+    NUMBERED,
+    PATH,
+    QUOTED,
+    TOKEN,
+    VALUE,
+    has_picture_suffix,
+    is_picture,
+)
+from clipsearch.texts import is_url
+
+IsFile: TypeAlias = Callable[[str], bool]
+"""Whether a path, as it was written, is that of a file."""
+
+MOST_TERMS = 32
+"""In one query: work grows with their square, as each is shown with what the query is without it."""
+
+MOST_CHARACTERS = 100_000
+"""Of a query; texts are read in parts of some 300."""
+
+# Beyond them one term would decide alone, or count for nothing.
+_MIN_WEIGHT, _MAX_WEIGHT = 0.001, 1_000.0
+_WEIGHT = re.compile(r"\d{1,9}(?:\.\d{0,20})?|\.\d{1,20}", re.ASCII)
+
+# Words and characters that a path can have, and how files' names end.
+_MOST_WORDS, _MOST_OF_A_PATH = 32, 4_096
+_SUFFIX = re.compile(r"\.\w{1,9}$")
+
+
+def parse_query(text: str, *, is_file: IsFile | None = None) -> Query:
+    """
+    Args:
+        is_file: only of whoever may read this machine's files anyway: what names one is a picture, whatever blanks and
+            signs are in the name. None: pictures are told by how they are written alone.
+
+    Raises:
+        QuerySyntaxError: it can't be understood, or is longer than can be answered; says where.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise QuerySyntaxError(f"a query has up to {MOST_CHARACTERS:,} characters", text, MOST_CHARACTERS)
+    reader = _Reader(text, is_file)
+    reader.read()
+    parts = reader.parts
+    if not parts:
+        raise QuerySyntaxError("the query is empty: say what to look for, as in 'a red car in the snow'", text, 0)
+    groups: list[tuple[Term, ...]] = []
+    terms: list[Term] = []
+    sign: _Part | None = None
+    has_filter = False
+    for part in parts:
+        if part.filter is not None:
+            if sign is not None and sign.sign != "&":
+                reason = "two signs one after the other" if part.filter.is_negated else _SIGN_BEFORE_FILTER[sign.sign]
+                raise QuerySyntaxError(reason, text, sign.position)
+            sign, has_filter = None, True
+        elif part.term is not None:
+            minus = -1 if sign is not None and sign.sign == "-" else 1
+            terms.append(
+                replace(part.term, value=" ".join(part.words) or part.term.value, weight=minus * part.term.weight)
+            )
+            sign = None
+        elif part.sign == "&":
+            # A filter holds for all groups, and may stand between them.
+            if terms or sign is not None or not has_filter:
+                groups.append(_group(terms, sign, text, part.position))
+            terms, sign, has_filter = [], part, False
+        elif sign is not None and sign.sign != "&":
+            raise QuerySyntaxError("two signs one after the other", text, part.position)
+        else:
+            sign = part
+    if terms or sign is not None:
+        groups.append(_group(terms, sign, text, len(text)))
+    return Query(tuple(groups), tuple(part.filter for part in parts if part.filter is not None))
+
+
+def _group(terms: list[Term], sign: "_Part | None", text: str, end: int) -> tuple[Term, ...]:
+    if sign is not None:
+        raise QuerySyntaxError(f"nothing follows the {sign.sign}: words with signs go in quotes", text, sign.position)
+    if not terms:
+        raise QuerySyntaxError("nothing stands before the &: words with signs go in quotes", text, end)
+    if all(term.weight < 0 for term in terms):
+        raise QuerySyntaxError("only what is not wanted: say what is, as in 'beach - people'", text, end)
+    return tuple(terms)
+
+
+def check_query(query: Query) -> None:
+    """
+    Raises:
+        QueryError: it was not made by `parse_query`, and has more terms or filters or another weight than can be
+            answered.
+    """
+    terms = [term for group in query.groups for term in group]
+    if len(terms) > MOST_TERMS:
+        raise QueryError(f"{_TOO_MANY_TERMS}, not {len(terms):,}")
+    if len(query.filters) > MOST_FILTERS:
+        raise QueryError(f"{_TOO_MANY_FILTERS}, not {len(query.filters):,}")
+    for term in terms:
+        if not _MIN_WEIGHT <= abs(term.weight) <= _MAX_WEIGHT:
+            raise QueryError(f"{_NO_WEIGHT}, not {term.weight}")
+
+
+_NO_WEIGHT = f"a weight lies between {_MIN_WEIGHT:g} and {_MAX_WEIGHT:g}, as in 0.5:cat"
+_TOO_MANY_TERMS = f"a query has up to {MOST_TERMS} terms"
+_TOO_MANY_FILTERS = f"a query has up to {MOST_FILTERS} filters"
+
+_SIGN_BEFORE_FILTER = {
+    "-": "no blank stands between the - and a filter, as in -path:backup",
+    "+": "a filter takes no +: it always holds",
+}
+
+
+@dataclass(slots=True)
+class _Part:
+    """A sign, a filter, or a term with its words, which are still being collected."""
+
+    position: int
+    sign: str = ""
+    filter: Filter | None = None
+    term: Term | None = None
+    words: list[str] = field(default_factory=list)
+
+
+class _Reader:
+    """Reads signs, terms and filters in their order."""
+
+    def __init__(self, text: str, is_file: IsFile | None) -> None:
+        self.parts: list[_Part] = []
+        self._text = text
+        self._is_file = is_file
+        self._counts = {"terms": 0, "filters": 0}
+
+    def read(self) -> None:
+        text, position = self._text, 0
+        operator: tuple[int, str] | None = None
+        while position < len(text):
+            if text[position].isspace():
+                position += 1
+                continue
+            if (end := self._file_end(position)) and not self._is_minus(position):
+                self._add_term(position, Term("picture", text[position:end]))
+            elif (found := FILTER.match(text, position)) is not None:
+                end = self._read_filter(found)
+            elif (found := TOKEN.match(text, position)) is None:
+                raise self._error("a quote that is not closed", position)
+            elif found["sign"]:
+                self.parts.append(_Part(position, sign=found[0]))
+                end = found.end()
+            else:
+                if operator is None and found[0] in OPERATORS and self.parts and text[found.end() :].strip():
+                    operator = position, found[0]
+                term, end = self._read_term(found[0], position, is_first=self._words_before() is None)
+                self._add_term(position, term)
+            position = end
+        others = " ".join(word for part in self.parts for word in part.words if word not in OPERATORS)
+        if operator is not None and others != others.upper():
+            raise self._error(why_no_operator(operator[1]), operator[0])
+
+    def _error(self, reason: str, position: int) -> QuerySyntaxError:
+        return QuerySyntaxError(reason, self._text, position)
+
+    def _words_before(self) -> _Part | None:
+        """The words that more words would belong to, whatever filters stand between; None behind a sign."""
+        last = next((part for part in reversed(self.parts) if part.filter is None), None)
+        return last if last is not None and last.term is not None and last.term.kind == "words" else None
+
+    def _add_term(self, position: int, term: Term) -> None:
+        before = self._words_before()
+        if term.kind == "words" and before is not None:
+            # Quotes only keep signs from being understood.
+            before.words.append(term.value)
+            return
+        self._counts["terms"] += 1
+        if self._counts["terms"] > MOST_TERMS:
+            raise self._error(_TOO_MANY_TERMS, position)
+        self.parts.append(_Part(position, term=term, words=[term.value] if term.kind == "words" else []))
+
+    # ------------------------------------------------------------------ filters
+
+    def _read_filter(self, found: re.Match[str]) -> int:
+        """Returns where it ends."""
+        text, start, key = self._text, found.start(), found["key"].lower()
+        begin = found.end() + len(text[found.end() :]) - len(text[found.end() :].lstrip())
+        shape = SHAPES.get(key)
+        value = shape.match(text, begin) if shape is not None else None
+        if value is None:
+            if (
+                begin == len(text)
+                or LONE_SIGN.match(text, begin)
+                or (begin > found.end() and FILTER.match(text, begin))
+            ):
+                raise self._error(f"nothing stands after {key}:", start)
+            value = VALUE.match(text, begin)
+        if value is None:
+            raise self._error("a quote that is not closed", begin)
+        if text[value.end() : value.end() + 1] == '"':
+            raise self._error("a quote that is not closed", value.end())
+        raw = value[0]
+        try:
+            parsed = parse_filter(key, _without_quotes(raw), is_negated=found["minus"] != "")
+        except QueryError as error:
+            hint = "; words with a colon go in quotes" if begin > found.end() else ""
+            raise self._error(f"{error}{hint}", start) from error
+        if not re.search(QUOTED, raw, re.DOTALL):
+            if key == "camera" and re.search(r"\w\+\w", raw):
+                raise self._error(f'camera: a blank goes in quotes, as in camera:"{raw.replace("+", " ")}"', start)
+            if begin > found.end() and self._words_before() and may_be_words(key, raw):
+                raise self._error(f"write {key}:{raw}, without a blank; words with a colon go in quotes", start)
+            mistake = find_going_on(key, raw, text[value.end() : value.end() + 300])
+            if mistake is not None:
+                raise self._error(mistake.reason, value.end() + mistake.offset)
+        self._counts["filters"] += 1
+        if self._counts["filters"] > MOST_FILTERS:
+            raise self._error(_TOO_MANY_FILTERS, start)
+        self.parts.append(_Part(start, filter=parsed))
+        return value.end()
+
+    # ------------------------------------------------------------------ terms
+
+    def _read_term(self, token: str, position: int, *, is_first: bool) -> tuple[Term, int]:
+        """A term and where it ends.
+
+        Args:
+            is_first: no words stand before it, so that what looks like a weight is one.
+        """
+        weight = 1.0
+        numbered = NUMBERED.match(token) if is_first else None
+        if numbered is not None:
+            rest = token[numbered.end() :]
+            if not rest and numbered["number"][-1].isdigit() and self._text[position + len(token) :].strip():
+                raise self._error(
+                    "no blank stands behind the colon of a weight, as in 2:cat; words with a colon go in quotes",
+                    position,
+                )
+            if _is_weighted(numbered["number"], rest):
+                weight = self._weight(numbered["number"], position)
+                token, position = rest, position + numbered.end()
+                if end := self._file_end(position):
+                    return Term("picture", self._text[position:end], weight), end
+        kind_and_value, end = self._read_what(token, position)
+        return Term(*kind_and_value, weight), end
+
+    def _weight(self, number: str, position: int) -> float:
+        weight = float(number) if _WEIGHT.fullmatch(number) else 0.0
+        if not _MIN_WEIGHT <= weight <= _MAX_WEIGHT:
+            raise self._error(_NO_WEIGHT, position)
+        return weight
+
+    def _read_what(self, token: str, position: int) -> tuple[tuple[TermKind, str], int]:
+        end = position + len(token)
+        if re.fullmatch(QUOTED, token, re.DOTALL):
+            words = unquoted(token)
+            if not words.strip():
+                raise self._error("nothing stands between the quotes", position)
+            return ("words", words), end
+        if FILTER.match(token):
+            raise self._error("a filter takes no weight", position)
+        named = re.match(r"(id|image)[:：]", token, re.IGNORECASE)
+        if named is not None:
+            found = self._read_named(named[1].lower(), token[named.end() :], position, end)
+            if found is not None:
+                return found
+        if not is_url(token):
+            problem = find_near_filter(token, self._text[end : end + 300])
+            if problem is not None:
+                raise self._error(problem, position)
+        if is_picture(token):
+            end = self._picture_end(position, end)
+            return ("picture", self._text[position:end]), end
+        return ("words", token), end
+
+    def _read_named(self, name: str, value: str, position: int, end: int) -> tuple[tuple[TermKind, str], int] | None:
+        """What is named by `id:` or `image:`, and where that ends; None: that is the end of a sentence's first word."""
+        text = self._text
+        if not value:
+            begin = end + len(text[end:]) - len(text[end:].lstrip())
+            following = VALUE.match(text, begin)
+            value = following[0] if following is not None and not LONE_SIGN.match(text, begin) else ""
+            is_one = (
+                value.isdecimal() if name == "id" else is_picture(_without_quotes(value)) or bool(self._file_end(begin))
+            )
+            if value and not is_one:
+                return None
+            end = begin + len(value)
+        if name == "id":
+            if not re.fullmatch("[0-9]{1,18}", value):
+                raise self._error("id: takes the number of a picture, as in id:42", position)
+            return ("id", str(int(value))), end
+        if not value:
+            raise self._error("image: takes the path of a picture", position)
+        begin = end - len(value)
+        if file_end := self._file_end(begin):
+            return ("picture", text[begin:file_end]), file_end
+        longer = self._picture_end(begin, end, is_named=True)
+        if longer > end:
+            raise self._error(f'a name with blanks goes in quotes, as in image:"{text[begin:longer]}"', position)
+        path = _without_quotes(value)
+        if not path.strip():
+            raise self._error("image: takes the path of a picture", position)
+        return ("picture", path), end
+
+    # ------------------------------------------------------------------ names of files
+
+    def _picture_end(self, begin: int, end: int, *, is_named: bool = False) -> int:
+        """Where a path that begins like one, or is named as one, ends: behind the first of its words that ends like a
+        picture."""
+        token = self._text[begin:end]
+        if has_picture_suffix(token) or '"' in token or not (is_named or PATH.match(token)):
+            return end
+        for found in self._next_words(end):
+            word = found[0]
+            if word[0] in "+-&" or re.search(r'[:："“”„]', word) or PATH.match(word):
+                break
+            if has_picture_suffix(word):
+                return found.end()
+        return end
+
+    def _is_minus(self, position: int) -> bool:
+        """Whether a name that begins with a sign is rather the sign, and a file without it."""
+        return self._text[position] in "+-&" and bool(self._file_end(position + 1))
+
+    def _file_end(self, begin: int) -> int:
+        """Where the longest name of a file ends that begins here; 0 where none does, or nobody may know."""
+        if self._is_file is None or begin >= len(self._text) or self._text[begin].isspace():
+            return 0
+        ends = [found.end() for found in self._next_words(begin)]
+        is_path = ends and re.search(r"[/\\]", self._text[begin : ends[0]])
+        for end in reversed(ends):
+            name = self._text[begin:end]
+            if len(name) < _MOST_OF_A_PATH and (is_path or _SUFFIX.search(name)) and self._is_file(name):
+                return end
+        return 0
+
+    def _next_words(self, position: int) -> list[re.Match[str]]:
+        found: list[re.Match[str]] = []
+        for word in re.compile(r"\S+").finditer(self._text, position):
+            found.append(word)
+            if len(found) == _MOST_WORDS:
+                break
+        return found
+
+
+def _is_weighted(number: str, rest: str) -> bool:
+    """Whether that is a weight, and no ratio, time, or face of signs."""
+    if not rest or not re.search(r"[^\W_]|[^\x00-\x7f]|[\"/\\~]", rest):
+        return False
+    return not rest[0].isdigit() or is_picture(rest)
+
+
+def _without_quotes(value: str) -> str:
+    return re.sub(QUOTED, lambda found: unquoted(found[0]), value, flags=re.DOTALL)
