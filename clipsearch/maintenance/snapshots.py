@@ -61,7 +61,7 @@ def _load(path: Path, sidecar: Sidecar, snapshot: StoredSnapshot) -> tuple[Faiss
     try:
         if file_checksum(path) != snapshot.blake3:
             return None, "is damaged: its checksum differs"
-        index = load_index(path, ann=sidecar.ann)
+        index = load_index(path, dim=sidecar.dim, count=sidecar.count, ann=sidecar.ann)
     except (OSError, ValueError, VectorIndexError):
         return None, "can't be read"
     if (index.count, index.dim) != (sidecar.count, sidecar.dim):

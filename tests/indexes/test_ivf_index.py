@@ -104,7 +104,7 @@ def test_what_is_passed_over_is_not_found(built):
 def test_rows_and_ids_stand_in_the_same_order(built, tmp_path):
     index, tuning = built
     index.save(tmp_path / "x.faiss")
-    mapped = load_index(tmp_path / "x.faiss", ann=tuning.to_json())
+    mapped = load_index(tmp_path / "x.faiss", dim=DIM, count=COUNT, ann=tuning.to_json())
     assert isinstance(mapped, IvfIndex) and (mapped.nprobe, mapped.count) == (tuning.nprobe, COUNT)
     by_id = dict(zip(IDS.tolist(), ROWS, strict=True))
     places = np.array([0, 1, COUNT - 1, 77, 5_000])
@@ -133,13 +133,15 @@ def test_files_of_the_other_kind_are_refused(built, tmp_path):
     flat = FaissIndex(DIM)
     flat.add(IDS[:50], ROWS[:50])
     flat.save(tmp_path / "flat.faiss")
+    with pytest.raises(VectorIndexError, match="is damaged"):
+        load_index(tmp_path / "flat.faiss", dim=DIM, count=50, ann=tuning.to_json())
     with pytest.raises(VectorIndexError, match="no cells"):
-        load_index(tmp_path / "flat.faiss", ann=tuning.to_json())
-    with pytest.raises(VectorIndexError, match="not 65"):
-        load_index(tmp_path / "cells.faiss", ann=Tuning(65, 3, 1, 1.0, 1.0).to_json())
+        IvfIndex.load_whole(tmp_path / "flat.faiss")
+    with pytest.raises(VectorIndexError, match="is damaged"):
+        load_index(tmp_path / "cells.faiss", dim=DIM, count=COUNT, ann=Tuning(65, 3, 1, 1.0, 1.0).to_json())
     for broken in ("", "[]", '{"nlist": 3}', "null"):
         with pytest.raises(VectorIndexError):
-            load_index(tmp_path / "cells.faiss", ann=broken)
+            load_index(tmp_path / "cells.faiss", dim=DIM, count=COUNT, ann=broken)
 
 
 def test_of_a_large_file_only_the_size_is_looked_at(built, tmp_path, monkeypatch):

@@ -20,6 +20,8 @@ from tests.maintenance.conftest import Place, run_with_little_room
 
 COLOURS = ["red", "green", "blue", "yellow", "white"]
 
+_HEX = "0123456789abcdef"
+
 
 @contextlib.contextmanager
 def sql(place: Place):
@@ -154,7 +156,10 @@ def test_a_flipped_bit_of_an_embedding_is_found_by_the_index_that_was_made_of_it
 def test_rows_that_point_at_nothing(filled):
     with sql(filled) as connection:
         connection.execute("DELETE FROM contents WHERE content_id IN (3, 4)")
-        connection.execute("INSERT INTO files VALUES (900, 77, x'61', 1, 1, 5, NULL, NULL)")
+        connection.execute(
+            "INSERT INTO files (file_id, root_id, relative_path, size_bytes, mtime_ns, content_id) "
+            "VALUES (900, 77, x'61', 1, 1, 5)"
+        )
         connection.execute("INSERT INTO image_embeddings VALUES (900, 8, 5, x'00')")
         connection.execute("DELETE FROM captions WHERE caption_id = 8")
         connection.execute("INSERT INTO snapshots VALUES (8, 'images', '', 'x', 1, 1, 1, NULL)")
@@ -206,7 +211,7 @@ def test_an_index_file_of_other_pictures(filled):
 
 
 def test_left_over_index_files(filled):
-    for name in ("0123456789abcdef-images-0123456789abcdef.faiss", "0123.json", "0123456789abcdef-images.1.new"):
+    for name in (f"{_HEX}-images-{_HEX}.faiss", f"{_HEX}-captions-{_HEX}.json", f"{_HEX}-images.1.new"):
         path = filled.catalog / "indexes" / name
         path.touch(mode=0o600)
         os.utime(path, (time.time() - 3600, time.time() - 3600))
