@@ -3,6 +3,7 @@ Parquet files with a column of embeddings; exports of clipsearch are both."""
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -41,6 +42,9 @@ _OWN_COLUMNS = (
     "copies",
     "raw_paths",
 )
+
+# Of some thousand folders.
+_MAX_DESCRIPTION_BYTES = 10_000_000
 
 # Of bytes, width and height: what the store's columns hold.
 _LIMITS = (1 << 63, 1 << 31, 1 << 31)
@@ -176,6 +180,9 @@ def _check_count(source: EmbeddingSource, wanted: int) -> None:
 
 def _find_description(path: Path) -> Description | None:
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_DESCRIPTION_BYTES:
+            raise InputError(f"{path} is no description of an export: no file, or too large")
         return parse_description(path.read_bytes(), where=str(path))
     except FileNotFoundError:
         return None

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from clipsearch.errors import ClipSearchError, ForeignSchemaError, StoreError
+from clipsearch.errors import ClipSearchError, ForeignSchemaError, StoreError, VectorIndexError
+from clipsearch.indexes.names import require_own_folder
 from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers
 from clipsearch.maintenance.permissions import find_open_places
 from clipsearch.maintenance.servers import check_server
 from clipsearch.maintenance.snapshots import check_snapshots
-from clipsearch.settings import STARTER, CatalogPlace, expand_user, is_folder_url
+from clipsearch.settings import STARTER, CatalogPlace, expand_user, index_folder, is_folder_url
 from clipsearch.store import Kind, Store
 from clipsearch.store.connection import DATABASE_NAME, AskingSqlite
 from clipsearch.store.integrity import FileInspection, Inspection
@@ -80,6 +81,10 @@ def examine(place: CatalogPlace, *, full: bool) -> Examination:
             f"half a copy of the database is left over: {half_copies[0].name}{_and_more(half_copies)}",
             _FIX + "they are deleted, as 'clipsearch gc' does",
         )
+    try:
+        require_own_folder(index_folder(directory))
+    except VectorIndexError as error:
+        found.add("error", "links", str(error), "until then queries are answered from the database")
     found.open_places = find_open_places(directory)
     if found.open_places:
         shown = ", ".join(str(place.relative_to(directory.parent)) for place in found.open_places[:3])

@@ -71,6 +71,9 @@ def _check_beside(path: Path) -> None:
     Source: https://sqlite.org/fileformat.html#the_rollback_journal, https://sqlite.org/tempfiles.html (super-journal)
     """
     beside = os.path.realpath(path)
+    with suppress(OSError, ValueError):
+        if not stat.S_ISREG(os.stat(beside).st_mode):  # noqa: PTH116 (a pipe would be waited for)
+            raise sqlite3.OperationalError("it is no file")
     for ending in ("-wal", "-shm", "-journal"):
         try:
             mode = os.lstat(beside + ending).st_mode

@@ -15,6 +15,7 @@ from clipsearch.errors import StoreError
 from clipsearch.own_files import is_link, is_regular
 from clipsearch.store.connection import DATABASE_NAME, SCRATCH_PREFIX, SQLITE_ERRORS, open_sqlite
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, upgrade
+from clipsearch.store.values import is_uuid
 
 # Row numbers of a database that takes the place of another go on so far beyond those of both: what others add between
 # the look at them and the change does not reach that.
@@ -180,14 +181,15 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
         with closing(open_sqlite(fresh)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM snapshots")
-            images, captions = connection.execute(_GENERATIONS).fetchone()
+            images, captions = map(_number, connection.execute(_GENERATIONS).fetchone())
             # The time is later than any generation of a database that can't be read any more.
             now = int(time.time())
             connection.execute(
                 "UPDATE models SET image_generation = ?, caption_generation = ?",
                 (max(images + 1, present.images + 1, now), max(captions + 1, present.captions + 1, now)),
             )
-            given_out = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+            rows = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+            given_out = {str(name): _number(seq) for name, seq in rows}
             connection.execute("DELETE FROM sqlite_sequence")
             connection.executemany(
                 "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
@@ -303,11 +305,18 @@ class _Present:
             return
         with suppress(*SQLITE_ERRORS), closing(open_sqlite(path)) as connection:
             with suppress(*SQLITE_ERRORS):
-                self.images, self.captions = connection.execute(_GENERATIONS).fetchone()
+                self.images, self.captions = map(_number, connection.execute(_GENERATIONS).fetchone())
             with suppress(*SQLITE_ERRORS):
-                self.given_out = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+                rows = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+                self.given_out = {str(name): _number(seq) for name, seq in rows}
             with suppress(*SQLITE_ERRORS):
-                (self.uuid,) = connection.execute("SELECT uuid FROM catalog").fetchone() or (None,)
+                (found,) = connection.execute("SELECT uuid FROM catalog").fetchone() or (None,)
+                self.uuid = found if is_uuid(found) else None
+
+
+def _number(value: object) -> int:
+    """0 for what can't be a number of rows or generations."""
+    return value if isinstance(value, int) and 0 <= value <= 1 << 53 else 0
 
 
 def _overwrite(path: Path, fresh: Path) -> None:

@@ -57,6 +57,7 @@ TABLES_WITH_VALUES = (
     "runs",
     "image_embeddings",
     "caption_embeddings",
+    "sqlite_sequence",
 )
 
 # What can't be, by table: values that become part of names, paths and sizes, whoever has written the file.
@@ -71,6 +72,21 @@ IMPOSSIBLE = {
     "contents": "typeof(blake3) != 'blob' OR length(blake3) != 32",
 }
 GENERATIONS = ("image_generation", "caption_generation")
+# Numbers of rows: beyond, SQLite has none left to give out at 2^63, and far before nobody has so many.
+_MAX_ROW = 1 << 53
+ROW_NUMBERS = {
+    "models": "model_id",
+    "roots": "root_id",
+    "contents": "content_id",
+    "files": "file_id",
+    "captions": "caption_id",
+    "image_embeddings": "embedding_id",
+    "caption_embeddings": "embedding_id",
+    "label_sets": "label_set_id",
+    "runs": "run_id",
+    "sqlite_sequence": "seq",
+}
+NO_ROW_NUMBER = f"typeof({{0}}) != 'integer' OR {{0}} NOT BETWEEN 0 AND {_MAX_ROW}"
 NO_GENERATION = "typeof({0}) != 'integer' OR {0} NOT BETWEEN 0 AND 1 << 61"
 NO_UUID = "NOT is_uuid(uuid)"
 NO_TEXT = "{0} IS NOT NULL AND NOT is_text(CAST({0} AS BLOB))"
@@ -257,6 +273,9 @@ class FileInspection(Inspection):
         wanted = {table: [self._of_wrong_types(table)] for table in self._tables()}
         for table, is_wrong in IMPOSSIBLE.items():
             wanted[table].append(is_wrong)
+        for table, name in ROW_NUMBERS.items():
+            if table in wanted:
+                wanted[table].append(NO_ROW_NUMBER.format(name))
         wanted["models"] += map(NO_GENERATION.format, GENERATIONS)
         wanted["catalog"].append(NO_UUID)
         found = {

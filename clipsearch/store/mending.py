@@ -13,8 +13,10 @@ from clipsearch.store.integrity import (
     GENERATIONS,
     IMPOSSIBLE,
     NO_GENERATION,
+    NO_ROW_NUMBER,
     NO_TEXT,
     NO_UUID,
+    ROW_NUMBERS,
     TABLES_WITH_VALUES,
     add_functions,
     claim_of,
@@ -68,6 +70,8 @@ def mend_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) ->
             connection.execute("BEGIN IMMEDIATE")
             for table, is_wrong in IMPOSSIBLE.items():
                 connection.execute(f"DELETE FROM {table} WHERE {is_wrong}")  # noqa: S608
+            for table, name in ROW_NUMBERS.items():
+                connection.execute(f"DELETE FROM {table} WHERE {NO_ROW_NUMBER.format(name)}")  # noqa: S608
             for name in GENERATIONS:  # later than any that an index file may have
                 connection.execute(
                     f"UPDATE models SET {name} = ? WHERE {NO_GENERATION.format(name)}",  # noqa: S608

@@ -137,6 +137,27 @@ def test_a_fingerprint_that_is_none_leads_nowhere(red, fingerprint, tmp_path, co
     assert victim.read_text() == "precious"
 
 
+@posix
+def test_a_database_that_is_a_pipe_is_not_waited_for(red, backup, command):
+    red.database.unlink()
+    os.mkfifo(red.database)
+    for arguments in (("query", "red"), ("doctor", "--fix"), ("restore", backup), ("backup", red.catalog / "b")):
+        code, _, err = command(*arguments, "--catalog", red.catalog)
+        assert code == 1 and len(err.splitlines()) == 1, arguments
+
+
+@pytest.mark.parametrize("seq", [(1 << 63) - 1, "x", -5])
+def test_row_numbers_that_leave_none_are_not_restored(red, backup, seq):
+    sql(backup, "UPDATE sqlite_sequence SET seq = ?", values=(seq,))
+    with pytest.raises(StoreError, match="not restored"):
+        restore_catalog(backup, red.catalog)
+    sql(red.database, "UPDATE sqlite_sequence SET seq = ?", values=(seq,))
+    sql(backup, "UPDATE sqlite_sequence SET seq = 10")
+    restore_catalog(backup, red.catalog)
+    with red.open() as catalog:
+        assert catalog.add_captions(["a white thing"]).added == 1
+
+
 @pytest.mark.parametrize(
     ("statement", "value"),
     [
@@ -155,6 +176,12 @@ def test_a_fingerprint_that_is_none_leads_nowhere(red, fingerprint, tmp_path, co
         ("UPDATE roots SET path = ?", b"/ph\0otos"),
         ("UPDATE roots SET path = ?", 3.5),
         ("UPDATE contents SET blake3 = ? WHERE content_id = 1", b"short"),
+        ("UPDATE contents SET size_bytes = ? WHERE content_id = 1", "large"),
+        ("UPDATE contents SET taken_at = ? WHERE content_id = 1", "now"),
+        ("UPDATE runs SET started_at = ?", -1.5),
+        ("UPDATE runs SET seconds = ?", b"x"),
+        ("UPDATE sqlite_sequence SET seq = ?", (1 << 63) - 1),
+        ("UPDATE sqlite_sequence SET seq = ?", "x"),
     ],
 )
 def test_values_that_can_not_be_are_found_and_mended(red, statement, value, command):
