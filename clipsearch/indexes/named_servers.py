@@ -7,21 +7,16 @@ given no token needs no naming.
 """
 
 import os
-import tempfile
-from contextlib import suppress
 from ipaddress import ip_address
-from pathlib import Path
 
 from clipsearch.errors import InputError, VectorIndexError
 from clipsearch.indexes.milvus_address import MilvusAddress, parse_index_url
-from clipsearch.settings import config_dir
+from clipsearch.named_places import add_to_list, read_list
 
-FILE_NAME = "index-servers"
+LIST_NAME = "index-servers"
 
 TOKEN_VARIABLE = "CLIPSEARCH_MILVUS_TOKEN"  # noqa: S105
 SERVERS_VARIABLE = "CLIPSEARCH_INDEX_SERVERS"
-
-_MAX_BYTES = 1 << 16
 
 
 def require_named(address: MilvusAddress) -> None:
@@ -39,7 +34,7 @@ def require_named(address: MilvusAddress) -> None:
 
 
 def is_named(address: MilvusAddress) -> bool:
-    return origin_of(address) in {*_from_environment(), *_remembered()}
+    return origin_of(address) in {*_from_environment(), *read_list(LIST_NAME)}
 
 
 def is_here(address: MilvusAddress) -> bool:
@@ -52,35 +47,12 @@ def is_here(address: MilvusAddress) -> bool:
 
 def remember(address: MilvusAddress) -> bool:
     """Notes that the user has named a server; says whether that could be written."""
-    origin, known = origin_of(address), _remembered()
-    if origin in known:
-        return True
-    with suppress(OSError):
-        folder = config_dir()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, fresh = tempfile.mkstemp(prefix=FILE_NAME, dir=folder)  # for the owner only
-        try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.writelines(f"{line}\n" for line in [*known, origin])
-            Path(fresh).replace(folder / FILE_NAME)
-        except OSError:
-            Path(fresh).unlink(missing_ok=True)
-            raise
-        return True
-    return False
+    return add_to_list(LIST_NAME, origin_of(address))
 
 
 def origin_of(address: MilvusAddress) -> str:
     """What a token is sent to: the server, and whether others on the way can read it."""
     return f"milvus://{address.server.lower()}{'?tls=1' if address.is_secure else ''}"
-
-
-def _remembered() -> list[str]:
-    with suppress(OSError, UnicodeDecodeError):
-        path = config_dir() / FILE_NAME
-        if path.stat().st_size <= _MAX_BYTES:
-            return path.read_text(encoding="ascii").split()
-    return []
 
 
 def _from_environment() -> list[str]:

@@ -17,7 +17,7 @@ from clipsearch.cli import run
 from clipsearch.errors import InputError, VectorIndexError
 from clipsearch.index_server import connect
 from clipsearch.indexes.milvus_address import parse_index_url
-from clipsearch.indexes.named_servers import FILE_NAME, is_here, is_named, remember, require_named
+from clipsearch.indexes.named_servers import LIST_NAME, is_here, is_named, remember, require_named
 from clipsearch.store.connection import DATABASE_NAME
 from tests.fakes import COLOURS
 
@@ -147,7 +147,7 @@ def test_what_was_named_is_kept_outside_of_any_catalog(tmp_path):
     assert remember(one) and remember(other) and remember(one)
     assert is_named(address("milvus://DB.example:1234/another_collection"))
     assert is_named(other)
-    file = Path(os.environ["CLIPSEARCH_CONFIG"]) / FILE_NAME
+    file = Path(os.environ["CLIPSEARCH_CONFIG"]) / LIST_NAME
     assert file.read_text().split() == ["milvus://db.example:1234", "milvus://other.example:19530"]
     assert file.stat().st_mode & 0o077 == 0 or os.name != "posix"
 
@@ -175,11 +175,11 @@ def test_names_in_the_environment_count(monkeypatch):
         require_named(address("milvus://a.example"))
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"x" * (1 << 17), b""])
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"x" * (1 << 19), b""])
 def test_a_damaged_list_names_nobody(content):
     folder = Path(os.environ["CLIPSEARCH_CONFIG"])
     folder.mkdir()
-    (folder / FILE_NAME).write_bytes(content)
+    (folder / LIST_NAME).write_bytes(content)
     with pytest.raises(VectorIndexError):
         require_named(address("milvus://a.example"))
 
