@@ -1,6 +1,7 @@
 """The part of a catalog that has to do with embeddings in files."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clipsearch.catalog_parts import CatalogParts
@@ -53,6 +54,7 @@ class EmbeddingCatalog:
         source: str | os.PathLike[str],
         *,
         images: str | os.PathLike[str] | None = None,
+        roots: Sequence[str | os.PathLike[str]] = (),
         trust: bool = False,
         captions: bool = False,
         limits: "DecodingLimits | None" = None,
@@ -68,6 +70,8 @@ class EmbeddingCatalog:
             source: what `export` wrote, a folder in the layout of clip-retrieval or LAION, or a Parquet file with a
                 column "embedding".
             images: the folder that relative paths start from; it is indexed from now on.
+            roots: folders below which those count that the export names: they are indexed from now on, as far as
+                pictures of the export lie there. An export that this user has made on this machine needs no such.
             trust: take embeddings of a foreign source though no picture is there to compare.
             captions: take in captions too.
             limits: as in `index`, like `wait`.
@@ -85,6 +89,7 @@ class EmbeddingCatalog:
             source,
             self._parts,
             images=images,
+            roots=roots,
             trust=trust,
             captions=captions,
             limits=limits,

@@ -10,6 +10,7 @@ from clipsearch.errors import ClipSearchNotice, IndexMismatchError, InputError
 from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.indexes.ann import check_ann
 from clipsearch.indexing import Progress, index_folders
+from clipsearch.indexing.named_folders import require_named_folders
 from clipsearch.indexing.scopes import plan_scopes
 from clipsearch.indexing.stage import Runner
 from clipsearch.types import IndexReport
@@ -34,6 +35,8 @@ def run_index(
     store, model = parts.store, parts.model
     make_runner = _choose_runner(runner, address)
     kept_ann = None if ann is None else check_ann(ann)
+    if runner == "ray":
+        require_named_folders(folders, store.roots)
     scopes_of = plan_scopes(folders, roots=store.roots, prune=prune, with_urls=runner == "ray")
     with store.writing(wait=wait, alone=False):
         current = store.reader.find_current_model()

@@ -16,7 +16,8 @@ ClipSearchError
 └── StoreError              the SQL store
     ├── CatalogNotFoundError
     ├── CatalogBusyError    another process is changing it
-    └── SchemaOutdatedError the catalog was written by a newer clipsearch
+    ├── SchemaOutdatedError the catalog was written by a newer clipsearch
+    └── ForeignSchemaError  the catalog's file holds what clipsearch does not make
 
 `exit_code` is what the command line returns for the error.
 
@@ -104,6 +105,10 @@ class CatalogBusyError(StoreError):
 
 
 class SchemaOutdatedError(StoreError):
+    pass
+
+
+class ForeignSchemaError(StoreError):
     pass
 
 

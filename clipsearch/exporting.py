@@ -8,6 +8,7 @@ from time import perf_counter
 from clipsearch import settings
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.embedding_files.description import Description, require_pyarrow
+from clipsearch.embedding_files.seal import seal
 from clipsearch.embedding_files.writing import CaptionRow, PictureRow, part_count, write_file, write_folder
 from clipsearch.errors import InputError, StoreError
 from clipsearch.indexing import Progress
@@ -74,6 +75,7 @@ def export_embeddings(
             folders=tuple(parts.store.reader.folders()),
             exported_at=utc_now().isoformat(timespec="seconds"),
         )
+        description = seal(description)
         if not description.pictures:
             raise StoreError("no picture of the catalog has a file that is there: there is nothing to export")
         try:

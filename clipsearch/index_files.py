@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ClipSearchNotice, StoreError, VectorIndexError
-from clipsearch.indexes.ann import AUTO_ROWS, Tuning, nlist_of, usual_nlist
+from clipsearch.indexes.ann import AUTO_ROWS, Tuning, is_tuning, nlist_of, usual_nlist
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.indexes.ivf_index import ROWS_TO_LEARN, IvfIndex
 from clipsearch.indexes.snapshot import (
@@ -141,7 +141,7 @@ def refresh_snapshot(
     snapshot = store.reader.find_snapshot(kind, model_id=model_id)
     if snapshot is not None:
         path = index_path(folder, describe_snapshot(kind, store.uuid, model, snapshot), snapshot.blake3)
-        snapshot = snapshot if path.exists() else None
+        snapshot = snapshot if path.exists() and is_tuning(snapshot.ann) else None
     nlist = None if texts is None else _wanted_nlist(kind, snapshot, count, ann=store.reader.find_ann())
     is_behind = snapshot is None or _is_behind(snapshot, count)
     if texts is not None and nlist is not None:
@@ -162,6 +162,7 @@ def rebuild_snapshot(
 ) -> None:
     """Makes the index file anew from SQL, with cells if it is to have some; arguments as in `refresh_snapshot`."""
     snapshot = store.reader.find_snapshot(kind, model_id=model_id)
+    snapshot = snapshot if snapshot is not None and is_tuning(snapshot.ann) else None
     count = store.embeddings.count(kind, model_id=model_id)
     nlist = None if texts is None else _wanted_nlist(kind, snapshot, count, ann=store.reader.find_ann())
     if texts is not None and nlist is not None:
@@ -180,7 +181,7 @@ def _wanted_nlist(kind: Kind, snapshot: StoredSnapshot | None, count: int, *, an
         return None if wanted is None else min(wanted, count)
     if snapshot is not None and snapshot.ann is not None:
         tuning = Tuning.from_json(snapshot.ann)
-        return tuning.nlist if count <= _OUTGROWN * tuning.trained_rows else usual_nlist(count)
+        return min(tuning.nlist, count) if count <= _OUTGROWN * tuning.trained_rows else usual_nlist(count)
     return usual_nlist(count) if count >= AUTO_ROWS else None
 
 

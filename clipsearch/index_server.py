@@ -1,5 +1,6 @@
 """A catalog's index on a server instead of in files, and what is the same for both."""
 
+import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -13,6 +14,15 @@ from clipsearch.errors import ClipSearchError, ClipSearchNotice, IndexMismatchEr
 from clipsearch.indexes.milvus_address import parse_index_url
 from clipsearch.indexes.milvus_collection import MilvusCollection
 from clipsearch.indexes.milvus_index import MilvusIndex
+from clipsearch.indexes.named_servers import (
+    SERVERS_VARIABLE,
+    TOKEN_VARIABLE,
+    is_here,
+    origin_of,
+    remember,
+    require_named,
+)
+from clipsearch.settings import config_dir
 from clipsearch.store import KINDS, Kind, Store, StoredModel
 
 # Fewer are searched fast enough wherever they lie, and each sealing makes a segment.
@@ -53,7 +63,7 @@ class ServerIndex:
         self._kind = kind
         self._store = store
         self._model_id = model_id
-        self._address = parse_index_url(url, catalog=store.uuid)
+        self._url = url
         self._collection: MilvusCollection | None = None
         self._partition = ""
         self._lock = threading.Lock()
@@ -112,7 +122,7 @@ class ServerIndex:
 
     def _open(self, model: StoredModel) -> MilvusCollection:
         if self._collection is None:
-            collection = MilvusCollection(self._address, dim=model.dim, catalog=self._store.uuid)
+            collection = connect(self._url, dim=model.dim, catalog=self._store.uuid)
             try:
                 with _SENDING:
                     collection.make(
@@ -153,6 +163,22 @@ class ServerIndex:
             with _SENDING:
                 collection.seal()
         return count
+
+
+def connect(url: str, *, dim: int, catalog: str) -> MilvusCollection:
+    """The collection that a catalog says its index is in.
+
+    Args:
+        catalog: uuid.
+
+    Raises:
+        InputError: it is no such URL.
+        MissingExtraError: pymilvus is not installed.
+        VectorIndexError: nobody has named the server on this machine, or it can't be reached.
+    """
+    address = parse_index_url(url, catalog=catalog)
+    require_named(address)
+    return MilvusCollection(address, dim=dim, catalog=catalog)
 
 
 def partition_of(kind: Kind, model: StoredModel) -> str:
@@ -222,7 +248,7 @@ def rebuild_index(store: Store, folder: Path, *, texts: Callable[[], NDArray[np.
         for kind in KINDS:
             rebuild_snapshot(kind, store=store, model_id=current.model_id, folder=folder, texts=texts)
         return
-    collection = MilvusCollection(parse_index_url(url, catalog=store.uuid), dim=current.dim, catalog=store.uuid)
+    collection = connect(url, dim=current.dim, catalog=store.uuid)
     try:
         with _SENDING:
             collection.drop()
@@ -240,7 +266,7 @@ def find_index_place(store: Store) -> IndexPlace:
     if url is None or current is None:
         return IndexPlace(url=url, stored=stored)
     try:
-        collection = MilvusCollection(parse_index_url(url, catalog=store.uuid), dim=current.dim, catalog=store.uuid)
+        collection = connect(url, dim=current.dim, catalog=store.uuid)
         try:
             if not collection.find():
                 return IndexPlace(url=url, rows=0, stored=stored)
@@ -254,7 +280,8 @@ def find_index_place(store: Store) -> IndexPlace:
 
 
 def choose_index(store: Store, where: str) -> None:
-    """Puts the catalog's index on a server, or back into files; the next `refresh_index` fills it.
+    """Puts the catalog's index on a server, or back into files; the next `refresh_index` fills it. The server counts as
+    named by the user from then on, see `named_servers`.
 
     Args:
         where: "files" or a URL, see `milvus_address`.
@@ -268,6 +295,13 @@ def choose_index(store: Store, where: str) -> None:
         store.embeddings.set_index_url(None)
         return
     address, current = parse_index_url(where, catalog=store.uuid), store.reader.find_current_model()
+    if os.environ.get(TOKEN_VARIABLE) and not address.is_secure and not is_here(address):
+        warnings.warn(
+            f"whoever is between here and {address.server} can read {TOKEN_VARIABLE} and the embeddings: add tls=1 to "
+            "the URL where the server has TLS",
+            ClipSearchNotice,
+            stacklevel=4,
+        )
     collection = MilvusCollection(address, dim=1 if current is None else current.dim, catalog=store.uuid)
     try:
         if collection.find() and address.index_type not in (None, collection.index_type):
@@ -279,4 +313,10 @@ def choose_index(store: Store, where: str) -> None:
             )
     finally:
         collection.close()
+    if not remember(address):
+        warnings.warn(
+            f"{origin_of(address)} can't be remembered in {config_dir()}: name it in {SERVERS_VARIABLE}",
+            ClipSearchNotice,
+            stacklevel=4,
+        )
     store.embeddings.set_index_url(where)

@@ -5,8 +5,10 @@ CLIPSEARCH_MODEL      model of a new catalog
 CLIPSEARCH_DEVICE     cpu, cuda, cuda:1, mps
 CLIPSEARCH_RUNTIME    torch, openvino
 CLIPSEARCH_CACHE      folder for what can be made again
+CLIPSEARCH_CONFIG     folder for what the user has decided on this machine
 CLIPSEARCH_TOKEN      what visitors of the page must show
 CLIPSEARCH_MILVUS_TOKEN  NAME:PASSWORD or token for a Milvus server
+CLIPSEARCH_INDEX_SERVERS  Milvus servers that may have a catalog's index, milvus://HOST[:PORT] each
 CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL; HOST:PORT, parted by commas: from there too
 """
 
@@ -30,6 +32,9 @@ RUNTIMES = ("torch", "openvino")
 DEFAULT_MAX_SECONDS = 60
 """For decoding one picture; the slowest of 1,150 odd ones took 2 s."""
 
+
+NO_SAFE_NAME = "that URL"
+"""What a catalog is called whose URL can't be shown: where a password in it ends is not clear."""
 
 _SERVER = re.compile(r"postgres(?:ql)?(\+psycopg)?://", re.IGNORECASE)
 
@@ -101,10 +106,12 @@ def _without_password(url: str) -> str:
     try:
         parts = urlsplit(url)
         query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] != "password"], safe="/")
+        if "@" in parts.path or "@" in parts.netloc.rpartition("@")[0]:
+            return NO_SAFE_NAME  # a password with special letters that are not written as %40 and the like
         name, at, host = parts.netloc.rpartition("@")
         return urlunsplit((parts.scheme, name.partition(":")[0] + at + host, parts.path, query, ""))
     except ValueError:
-        return "that URL"
+        return NO_SAFE_NAME
 
 
 def cache_dir() -> Path:
@@ -114,6 +121,16 @@ def cache_dir() -> Path:
         import platformdirs
 
         chosen = platformdirs.user_cache_dir("clipsearch")
+    return Path(chosen)
+
+
+def config_dir() -> Path:
+    """The folder for what the user has decided on this machine: $CLIPSEARCH_CONFIG, else the user's folder for such."""
+    chosen = os.environ.get("CLIPSEARCH_CONFIG")
+    if not chosen:
+        import platformdirs
+
+        chosen = platformdirs.user_config_dir("clipsearch", False)
     return Path(chosen)
 
 

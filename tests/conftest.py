@@ -12,9 +12,10 @@ from tests.postgres_server import PostgresServer
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path_factory.mktemp("home")
-    for name in ("CATALOG", "MODEL", "DEVICE", "RUNTIME", "ALLOW_URL", "TOKEN", "MILVUS_TOKEN"):
+    for name in ("CATALOG", "MODEL", "DEVICE", "RUNTIME", "ALLOW_URL", "TOKEN", "MILVUS_TOKEN", "INDEX_SERVERS"):
         monkeypatch.delenv(f"CLIPSEARCH_{name}", raising=False)
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(home / "cache"))
+    monkeypatch.setenv("CLIPSEARCH_CONFIG", str(home / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("HF_HOME", str(home / "hub"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -14,8 +14,8 @@ from clipsearch.settings import sample_data_folder
 # parts of one package.
 LAYERS = (
     {"errors", "folding"},
-    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files"},
-    {"tables"},
+    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files", "own_files"},
+    {"tables", "named_places"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"} | {"label_sets"},
     {"index_server"},

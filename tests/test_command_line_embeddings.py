@@ -21,7 +21,9 @@ def exported(tmp_path_factory):
     shutil.copytree(SAMPLES / "food", place / "photos")
     run("index", place / "photos", "--catalog", place / "catalog", "--model", "starter")
     run("captions", "add", SAMPLES / "captions.jsonl", "--catalog", place / "catalog")
-    run("export", place / "out", "--captions", "--catalog", place / "catalog")
+    with pytest.MonkeyPatch.context() as patched:  # as somebody else
+        patched.setenv("CLIPSEARCH_CONFIG", str(place / "config"))
+        run("export", place / "out", "--captions", "--catalog", place / "catalog")
     return place
 
 
@@ -30,7 +32,9 @@ def test_out_and_in_again(exported, tmp_path):
         return json.loads(run("query", "a glazed donut", "--json", "--catalog", catalog).stdout)["hits"]
 
     other = ("--catalog", tmp_path / "other")
-    report = json.loads(run("import-embeddings", exported / "out", "--captions", "--json", *other).stdout)
+    # Here, and not where the catalog was made: an export is known as one's own by what lies in the configuration.
+    run("export", tmp_path / "out", "--captions", "--catalog", exported / "catalog")
+    report = json.loads(run("import-embeddings", tmp_path / "out", "--captions", "--json", *other).stdout)
     assert report | {"seconds": 0} == {
         "rows": 4,
         "added": 4,
@@ -52,6 +56,16 @@ def test_out_and_in_again(exported, tmp_path):
     index = json.loads(run("index", exported / "photos", "--json", *other).stdout)
     assert (index["embedded"], index["reused"], index["unchanged"]) == (0, 0, 4)
     assert run("doctor", "--full", *other).stdout.startswith("nothing is wrong")
+
+
+def test_folders_of_anothers_export_are_to_be_named(exported, tmp_path):
+    other = ("--catalog", tmp_path / "other")
+    told = run("import-embeddings", exported / "out", *other).stdout
+    assert "4 pictures without a file, of which 4 lie in no indexed folder (see --root)" in told
+    assert str(exported / "photos") not in run("status", *other).stdout
+    report = run("import-embeddings", exported / "out", "--root", exported, "--json", *other).stdout
+    assert json.loads(report)["files"] == 4
+    assert "no folder" in fail("import-embeddings", exported / "out", "--root", tmp_path / "none", *other, code=2)
 
 
 def test_a_folder_of_others(exported, tmp_path):

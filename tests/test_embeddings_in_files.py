@@ -315,6 +315,86 @@ class TestRoundTrip:
             assert (rest.rows, rest.added, rest.known, rest.interrupted) == (250, 150, 100, False)
 
 
+def foreign_export(folder: Path, *folders: object) -> Path:
+    """An export as if somebody else had made it, who says that these folders were indexed."""
+    path = folder / description.DESCRIPTION_NAME
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps(said | {"folders": [str(each) for each in folders], "seal": "0" * 64}))
+    return folder
+
+
+class TestFoldersOfAnExport:
+    """What somebody else's file says is no reason to index a folder."""
+
+    @pytest.fixture
+    def exported(self, catalog, tmp_path) -> Path:
+        catalog.export(tmp_path / "out")
+        return tmp_path / "out"
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            *("/", "//", "{tmp}", "{photos}", "{photos}/..", "{photos}/../photos/more/..", "photos", ".", "", "~"),
+            *("file://{photos}", "s3://bucket/photos", "C:\\photos", "\\\\host\\photos", "/proc", "{photos}\udcff"),
+        ],
+    )
+    def test_nobody_has_named_it(self, exported, tmp_path, photos, said, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        foreign_export(exported, said.format(tmp=tmp_path, photos=photos))
+        with open_catalog(tmp_path / "other") as other:
+            report = other.import_embeddings(exported)
+            assert other.status().folders == ()
+            assert (report.added, report.files, report.outside) == (4, 0, 4)
+            assert other.index(photos).embedded == 0
+
+    @pytest.mark.parametrize("said", ["/", "{tmp}", "{photos}"])
+    def test_what_lies_below_a_named_one_counts(self, exported, tmp_path, photos, said):
+        foreign_export(exported, said.format(tmp=tmp_path, photos=photos))
+        with open_catalog(tmp_path / "other") as other:
+            report = other.import_embeddings(exported, roots=[photos])
+            assert other.status().folders == (str(photos),)
+            assert (report.files, report.outside) == (5, 0)
+
+    def test_a_named_one_around_it_is_not_indexed_whole(self, exported, tmp_path, photos):
+        foreign_export(exported, photos, "/", tmp_path.parent)
+        with open_catalog(tmp_path / "other") as other:
+            other.import_embeddings(foreign_export(exported, photos / "more"), roots=[tmp_path])
+            assert other.status().folders == (str(photos / "more"),)
+
+    def test_a_folder_that_is_indexed_is_not_swallowed(self, exported, tmp_path, photos):
+        for said in ("/", tmp_path, photos):
+            foreign_export(exported, said)
+            with open_catalog(tmp_path / "other") as other:
+                other.index(photos / "more")
+                assert other.import_embeddings(exported).files == 1
+                assert other.status().folders == (str(photos / "more"),)
+
+    def test_not_even_by_an_own_export(self, exported, tmp_path, photos):
+        with open_catalog(tmp_path / "other") as other:
+            other.index(photos / "more")
+            other.import_embeddings(exported)
+            assert other.status().folders == (str(photos / "more"),)
+
+    def test_a_seal_of_another_user_is_none(self, exported, tmp_path, monkeypatch):
+        monkeypatch.setenv("CLIPSEARCH_CONFIG", str(tmp_path / "config of another"))
+        with open_catalog(tmp_path / "other") as other:
+            assert other.import_embeddings(exported).files == 0
+
+    def test_where_no_key_can_be_kept_the_folders_are_to_be_named(self, catalog, tmp_path, photos, monkeypatch):
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("CLIPSEARCH_CONFIG", str(tmp_path / "file"))
+        catalog.export(tmp_path / "out")
+        assert json.loads((tmp_path / "out" / "clipsearch.json").read_text())["seal"] == ""
+        with open_catalog(tmp_path / "other") as other:
+            assert other.import_embeddings(tmp_path / "out").files == 0
+            assert other.import_embeddings(tmp_path / "out", roots=[photos]).files == 5
+
+    @posix
+    def test_the_key_is_the_owners_alone(self, exported, tmp_path):
+        (key,) = Path(os.environ["CLIPSEARCH_CONFIG"]).iterdir()
+        assert key.stat().st_mode & 0o077 == 0 and key.stat().st_size == 32
+
+
 class TestForeignFolders:
     def test_rows_that_are_not_normalised(self, catalog, tmp_path, photos):
         files = sorted(photos.rglob("*.png"))

@@ -70,6 +70,15 @@ def import_embeddings(
             show_default=False,
         ),
     ] = None,
+    roots: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--root",
+            metavar="DIR",
+            help="Of the folders that the export names, index those below DIR from now on; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="The embeddings come from the model, though no picture is here to check.")
     ] = False,
@@ -96,6 +105,7 @@ def import_embeddings(
         report = opened.import_embeddings(
             source,
             images=images,
+            roots=roots or (),
             trust=trust,
             captions=captions,
             limits=limits,
@@ -119,7 +129,7 @@ def import_embeddings(
         out(f"  {count(report.captions, 'caption')} added")
     print_skipped(report.skipped)
     if report.without_file:
-        where = f", of which {report.outside:,} lie in no indexed folder" if report.outside else ""
+        where = f", of which {report.outside:,} lie in no indexed folder (see --root)" if report.outside else ""
         out(f"  {count(report.without_file, 'picture')} without a file{where}: found once 'clipsearch index' meets it")
     if report.interrupted:
         note("what was done is kept, the next import goes on from there")

@@ -23,9 +23,10 @@ class Description:
     Attributes:
         model: its name; what it is called elsewhere may be another.
         fingerprint: of the model, see `encoders.base.Encoder`.
-        folders: absolute, those that were indexed.
+        folders: those that were indexed where it was made: absolute as that system has it, or URLs.
         pictures: rows, like `captions`.
         exported_at: UTC, ISO 8601.
+        seal: see `seal`; "" where there is none.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Description:
     parts: int
     folders: tuple[str, ...]
     exported_at: str
+    seal: str = ""
 
     def to_json(self) -> bytes:
         """ASCII: names of folders that are no text stay valid JSON, as lone surrogates."""
@@ -55,9 +57,12 @@ def parse_description(content: bytes, *, where: str) -> Description:
         if version != _VERSION:
             raise InputError(f"{where} was written by another clipsearch (version {version} of the format): upgrade")
         description = Description(**found | {"folders": tuple(found["folders"])})
-        texts = (description.model, description.fingerprint, description.exported_at, *description.folders)
+        texts = (*description.folders, description.model, description.fingerprint, description.exported_at)
+        texts += (description.seal,)
         numbers = (description.dim, description.pictures, description.captions, description.parts)
-        if not all(isinstance(text, str) for text in texts) or not all(isinstance(each, int) for each in numbers):
+        if not all(isinstance(text, str) and "\0" not in text for text in texts):
+            raise ValueError
+        if not all(isinstance(each, int) and 0 <= each < 1 << 62 for each in numbers):
             raise ValueError
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{where} is damaged: it describes no export of clipsearch") from error

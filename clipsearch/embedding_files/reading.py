@@ -44,6 +44,9 @@ _OWN_COLUMNS = (
     "raw_paths",
 )
 
+# Of some thousand folders.
+_MAX_DESCRIPTION_BYTES = 10_000_000
+
 # Of bytes, width and height: what the store's columns hold.
 _LIMITS = (1 << 63, 1 << 31, 1 << 31)
 

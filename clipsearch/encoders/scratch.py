@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,8 +30,9 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     parent.mkdir(exist_ok=True, mode=0o700)
     for path in parent.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
-                shutil.rmtree(path)
+            status = path.lstat()
+            if stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _ABANDONED_AFTER_S:
+                shutil.rmtree(path)  # which follows no link
     scratch = Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX))
     try:
         yield scratch

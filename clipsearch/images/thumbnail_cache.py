@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import re
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +14,11 @@ MAX_BYTES = 2 * 10**9
 
 # When there are too many, so much of the limit is kept, so that the next few fit in.
 _KEPT_SHARE = 0.9
+
+# A blake3.
+_CONTENT_BYTES = 32
+# What is counted and deleted: thumbnails, and those that a crash has left half written.
+_OWN_NAMES = re.compile(r"[0-9a-f]{64}\.(jpg|\d+-\d+\.new)", re.ASCII)
 
 # When one was last looked at is written down once a day at most.
 _SEEN_EVERY_S = 86_400
@@ -30,6 +37,8 @@ class ThumbnailCache:
     def get(self, content: bytes, side: int, make: Callable[[], bytes]) -> bytes:
         """The JPEG for a content (its blake3) at most `side` pixels wide and high; `make` makes it, and is called when
         it is not there."""
+        if len(content) != _CONTENT_BYTES:
+            return make()  # no content has such a hash
         name = content.hex()
         path = self._folder / str(side) / name[:2] / f"{name}.jpg"
         try:
@@ -88,6 +97,7 @@ class ThumbnailCache:
             for name in names:
                 path = os.path.join(folder, name)  # noqa: PTH118
                 with contextlib.suppress(OSError):
-                    status = os.stat(path)  # noqa: PTH116
-                    found.append((status.st_mtime, status.st_size, path))
+                    status = os.lstat(path)
+                    if _OWN_NAMES.fullmatch(name) and stat.S_ISREG(status.st_mode):
+                        found.append((status.st_mtime, status.st_size, path))
         return found

@@ -1,7 +1,7 @@
 """Embeddings that were made elsewhere, taken into a catalog, so that no picture is embedded twice."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -67,6 +67,7 @@ def import_embeddings(
     parts: CatalogParts,
     *,
     images: str | os.PathLike[str] | None,
+    roots: Sequence[str | os.PathLike[str]],
     trust: bool,
     captions: bool,
     limits: DecodingLimits | None,
@@ -76,6 +77,7 @@ def import_embeddings(
     """Arguments, result and errors as in `Catalog.import_embeddings`."""
     start = perf_counter()
     folder = None if images is None else _images_folder(images)
+    named = [_images_folder(root) for root in roots]
     opened = open_source(settings.folder_path(source))
     with parts.store.writing(wait=wait, alone=False):
         encoder = _load_encoder(opened, parts)
@@ -101,6 +103,7 @@ def import_embeddings(
                     encoder=encoder,
                     model_id=parts.model.row.model_id,
                     folder=folder,
+                    named=named,
                     open_path=pool.open_path,
                     max_bytes=(limits or default_limits()).max_bytes,
                     run=run,

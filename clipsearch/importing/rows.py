@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from clipsearch.captions import embed_captions
 from clipsearch.embedding_files.reading import EmbeddingSource, SourceMetadata, SourceRow
+from clipsearch.embedding_files.seal import is_own
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ImageReadError
 from clipsearch.images.dates import is_doubtful
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import OpenPath, open_picture
 from clipsearch.importing.check import ModelCheck
-from clipsearch.importing.places import IndexedFolders, present_paths
+from clipsearch.importing.places import IndexedFolders, present_paths, wanted_folders
 from clipsearch.indexing import Progress
 from clipsearch.runners.interrupt import DeferredInterrupt
 from clipsearch.runners.local import default_workers
@@ -84,6 +85,7 @@ class RowImport:
         encoder: Encoder,
         model_id: int,
         folder: str | None,
+        named: Sequence[str],
         open_path: OpenPath,
         max_bytes: int,
         run: Run,
@@ -91,6 +93,7 @@ class RowImport:
         """
         Args:
             folder: that relative paths start from.
+            named: by the user, folders below which those of an export count; real paths.
             open_path: how pictures are opened that are to be described.
             max_bytes: larger files are not read.
         """
@@ -104,8 +107,13 @@ class RowImport:
         self._hash_path: OpenPath = partial(open_picture, spec=encoder.preprocess)
         self._max_bytes = max_bytes
         self._run = run
-        folders = source.description.folders if source.description is not None else ()
-        self._places = IndexedFolders(store.roots, [folder] if folder is not None else list(folders))
+        wanted = [] if folder is None else [folder]
+        if source.description is not None:
+            known = [scope.root for scope in store.roots.list_all()]
+            # A folder of pictures that was named is what counts, and not where they were when they were exported.
+            is_own_export = folder is None and is_own(source.description)
+            wanted += wanted_folders(source.description.folders, named, known, is_own=is_own_export)
+        self._places = IndexedFolders(store.roots, wanted)
 
     def run(self, interrupt: DeferredInterrupt, *, with_captions: bool, on_progress: Progress | None) -> None:
         with ThreadPoolExecutor(default_workers(), thread_name_prefix="clipsearch") as threads:

@@ -14,6 +14,9 @@ AUTO_ROWS = 2_000_000
 # The part of the ten nearest that a search has to find at least, on average.
 TARGET_RECALL = 0.99
 
+# What `_SPEC` takes.
+_MAX_CELLS = 9_999_999
+
 _SPEC = re.compile(r"IVF([1-9]\d{0,6}),SQfp16")
 
 
@@ -49,9 +52,29 @@ class Tuning:
             VectorIndexError: it is none.
         """
         try:
-            return cls(**json.loads(text))
-        except (ValueError, TypeError) as error:
+            found = cls(**json.loads(text))
+            numbers, recalls = (
+                (found.nlist, found.nprobe, found.trained_rows),
+                (found.text_recall, found.picture_recall),
+            )
+            is_right = (
+                all(isinstance(each, int) for each in numbers)
+                and all(isinstance(each, int | float) and 0 <= each <= 1 for each in recalls)
+                and 1 <= found.nprobe <= found.nlist <= _MAX_CELLS
+            )
+        except (ValueError, TypeError, RecursionError) as error:
             raise VectorIndexError(f"can't read how an index is searched: {text[:80]}") from error
+        if not is_right:
+            raise VectorIndexError(f"can't read how an index is searched: {text[:80]}")
+        return found
+
+
+def is_tuning(text: str | None) -> bool:
+    """True for nothing as well: all rows are compared."""
+    try:
+        return text is None or bool(Tuning.from_json(text))
+    except VectorIndexError:
+        return False
 
 
 def check_ann(ann: str) -> str | None:

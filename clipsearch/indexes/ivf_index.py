@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from clipsearch.errors import VectorIndexError
 from clipsearch.indexes.ann import TARGET_RECALL, Tuning
 from clipsearch.indexes.faiss_index import NO_SCORE, THREADS, FaissIndex
+from clipsearch.indexes.layout import check_layout
 
 # The ten first: what `recall` counts.
 _RECALL_AT = 10
@@ -179,18 +180,22 @@ def _recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> tuple[float
     return float(np.mean(shares)), float(np.std(shares) / math.sqrt(len(shares)))
 
 
-def load_index(path: Path, *, ann: str | None) -> FaissIndex:
-    """An index file of either kind.
+def load_index(path: Path, *, dim: int, count: int, ann: str | None) -> FaissIndex:
+    """An index file of either kind, read only when its bytes are laid out as they are here.
 
     Args:
+        dim: numbers a row.
+        count: rows.
         ann: as its description has it, see `Tuning`.
 
     Raises:
-        VectorIndexError: it can't be read, or is of the other kind.
+        VectorIndexError: it can't be read, or is another one.
     """
     if ann is None:
+        check_layout(path, dim=dim, count=count)
         return FaissIndex.load(path)
     tuning = Tuning.from_json(ann)
+    check_layout(path, dim=dim, count=count, nlist=tuning.nlist)
     index = IvfIndex.load(path)
     if index.nlist != tuning.nlist:
         raise VectorIndexError(f"the index {path} has {index.nlist} cells, not {tuning.nlist}")

@@ -54,6 +54,11 @@ class MilvusAddress:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def shown_url(url: str) -> str:
+    """For a message: a short one, and never a name or password."""
+    return re.sub(r"//[^/]*@", "//…@", url)[:200]
+
+
 def parse_index_url(url: str, *, catalog: str) -> MilvusAddress:
     """
     Args:

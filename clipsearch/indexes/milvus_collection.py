@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import IndexMismatchError, MissingExtraError, VectorIndexError, first_line
 from clipsearch.indexes.milvus_address import MilvusAddress
+from clipsearch.indexes.named_servers import TOKEN_VARIABLE
 
 MAX_LIMIT = 16_384
 """Hits of one search, and rows of one answer. Source: Milvus's limits, milvus.io/docs/limitations.md."""
@@ -90,7 +91,7 @@ class MilvusCollection:
         self._client: Any = self._guarded(
             lambda: self._milvus.MilvusClient(
                 uri=f"{scheme}://{address.server}",
-                token=os.environ.get("CLIPSEARCH_MILVUS_TOKEN", ""),
+                token=os.environ.get(TOKEN_VARIABLE, ""),
                 db_name=address.database,
                 timeout=_CONNECT_S,
                 dedicated=True,

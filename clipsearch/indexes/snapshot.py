@@ -5,6 +5,7 @@ memory. A JSON sidecar says what the file holds. Both are derived: whatever is w
 """
 
 import contextlib
+import errno
 import json
 import os
 import threading
@@ -22,7 +23,9 @@ from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.indexes.base import NearPairs
 from clipsearch.indexes.faiss_index import FaissIndex, sort_by_score, spaced
 from clipsearch.indexes.ivf_index import load_index
+from clipsearch.indexes.names import list_own_files, require_own_folder
 from clipsearch.indexes.pairs import compare_rows, places_of
+from clipsearch.own_files import create_file, is_regular, remove_file
 
 # A file that is being written is seconds old, and then read once. By age and not by process number, which another
 # process may have by now, and which says nothing of other machines that share the folder.
@@ -31,6 +34,9 @@ _ABANDONED_AFTER_S = 3600
 # Index files with cells are read in part: of larger ones only the size is looked at when they are opened, which would
 # else read far more than the search does (10 GB, 5 s, of 10,000,000 pictures). doctor looks at every byte.
 _MAX_CHECKED_BYTES = 1 << 30
+
+# Ten lines; with how an index is searched some hundred bytes more.
+_MAX_SIDECAR_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,22 +164,25 @@ def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
     """Writes the index file and its sidecar and returns the file's checksum (blake3, hex).
 
     Raises:
-        VectorIndexError: they can't be written; nothing is left behind.
+        VectorIndexError: they can't be written, or the folder is a link; nothing is left behind.
     """
-    fresh = folder / f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}.new"
+    stem = f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}"
+    fresh, described = folder / f"{stem}.new", folder / f"{stem}.json.new"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        require_own_folder(folder)
         index.save(fresh)
         checksum = file_checksum(fresh)
         path = index_path(folder, sidecar, checksum)
-        sidecar_path(path).touch(mode=0o600)
-        sidecar_path(path).write_text(json.dumps(sidecar.described(), indent=1) + "\n", encoding="utf-8")
+        with create_file(described) as file:
+            file.write((json.dumps(sidecar.described(), indent=1) + "\n").encode("utf-8"))
+        described.replace(sidecar_path(path))
         fresh.replace(path)
     except OSError as error:
         raise VectorIndexError(f"can't write the index in {folder}: {error.strerror}") from error
-    finally:  # after Ctrl-C as well; when all went well it has its name by now
-        with contextlib.suppress(OSError):
-            fresh.unlink()
+    finally:  # after Ctrl-C as well; when all went well they have their names by now
+        for path in (fresh, described):
+            remove_file(path)
     return checksum
 
 
@@ -181,15 +190,14 @@ def remove_snapshots(folder: Path, sidecar: Sidecar, *, keep: str) -> None:
     """Deletes the files of this model and kind but the one with the checksum `keep`. Processes that have an older one
     open go on with it; where such a file can't be deleted (Windows), the next time will. What a process that was killed
     had written goes too."""
-    kept = index_path(folder, sidecar, keep).stem
-    for path in folder.glob(f"{sidecar.fingerprint[:16]}-{sidecar.kind}-*"):
-        if path.stem != kept:
+    kept, family = index_path(folder, sidecar, keep).stem, f"{sidecar.fingerprint[:16]}-{sidecar.kind}"
+    for path in list_own_files(folder):
+        if path.name.startswith(f"{family}-") and path.stem != kept:
+            remove_file(path)
+        elif path.name.startswith(f"{family}."):
             with contextlib.suppress(OSError):
-                path.unlink()
-    for path in folder.glob(f"{sidecar.fingerprint[:16]}-{sidecar.kind}.*.new"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_AFTER_S:
-                path.unlink()
+                if time.time() - path.lstat().st_mtime > _ABANDONED_AFTER_S:
+                    remove_file(path)
 
 
 def read_sidecar(path: Path) -> Any:
@@ -198,8 +206,11 @@ def read_sidecar(path: Path) -> Any:
     Raises:
         VectorIndexError: there is none, or it is no JSON.
     """
+    described = sidecar_path(path)
     try:
-        return json.loads(sidecar_path(path).read_text(encoding="utf-8"))
+        if not is_regular(described) or described.stat().st_size > _MAX_SIDECAR_BYTES:
+            raise OSError
+        return json.loads(described.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise VectorIndexError(f"can't read the index {path}") from error
 
@@ -210,6 +221,7 @@ def load_snapshot(folder: Path, expected: Sidecar, checksum: str) -> FaissIndex:
     Raises:
         VectorIndexError: missing, damaged, or not what is expected.
     """
+    require_own_folder(folder)
     path = index_path(folder, expected, checksum)
     try:
         is_right = read_sidecar(path) == expected.described() and _is_whole(path, expected, checksum)
@@ -217,14 +229,14 @@ def load_snapshot(folder: Path, expected: Sidecar, checksum: str) -> FaissIndex:
         raise VectorIndexError(f"can't read the index {path}") from error
     if not is_right:
         raise VectorIndexError(f"the index {path} is damaged")
-    index = load_index(path, ann=expected.ann)
+    index = load_index(path, dim=expected.dim, count=expected.count, ann=expected.ann)
     if (index.count, index.dim) != (expected.count, expected.dim):
         raise VectorIndexError(f"the index {path} is damaged")
     return index
 
 
 def _is_whole(path: Path, expected: Sidecar, checksum: str) -> bool:
-    size = path.stat().st_size
+    size = _require_regular(path).stat().st_size
     if expected.ann is not None and size > _MAX_CHECKED_BYTES:
         return size >= expected.count * (2 * expected.dim + 8)  # float16, and the id
     return file_checksum(path) == checksum
@@ -234,4 +246,10 @@ def file_checksum(path: Path) -> str:
     """blake3, hex."""
     # Read at 4 GB/s and more, which a search of the whole file would do anyway; a flipped bit is then found here
     # and not in somebody's results.
-    return blake3(max_threads=blake3.AUTO).update_mmap(path).hexdigest()
+    return blake3(max_threads=blake3.AUTO).update_mmap(_require_regular(path)).hexdigest()
+
+
+def _require_regular(path: Path) -> Path:
+    if not is_regular(path):  # a pipe would be waited for
+        raise OSError(errno.EINVAL, f"{path} is no file")
+    return path

@@ -1,29 +1,46 @@
 """A copy of a catalog's database, and the way back."""
 
 import os
+import shutil
 import stat
+import warnings
+from contextlib import suppress
 from pathlib import Path
 
 from clipsearch import settings
-from clipsearch.errors import CatalogNotFoundError, InputError, SchemaOutdatedError, StoreError
+from clipsearch.errors import (
+    CatalogNotFoundError,
+    ClipSearchNotice,
+    ForeignSchemaError,
+    InputError,
+    SchemaOutdatedError,
+    StoreError,
+)
 from clipsearch.index_server import refresh_or_notice
+from clipsearch.indexes.milvus_address import parse_index_url, shown_url
+from clipsearch.indexes.named_servers import is_named
+from clipsearch.indexes.names import list_own_files
 from clipsearch.maintenance.leftovers import named_files, remove_leftovers
+from clipsearch.own_files import remove_file
 from clipsearch.store import KINDS, Store
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.connection import DATABASE_NAME, SQLITE_ERRORS
 from clipsearch.store.copies import (
-    SQLITE_ERRORS,
     check_database,
     copy_database,
     count_rows,
     dated_name,
+    find_index_url,
     flush_folder,
+    forget_index_url,
     is_damage,
     prepare,
     reason_of,
     replace_database,
+    require_own_database,
     scratch_file,
 )
-from clipsearch.store.lock import writer_lock
+from clipsearch.store.integrity import check_values
+from clipsearch.store.lock import LOCK_NAME, writer_lock
 from clipsearch.store.migrate import current_revision
 from clipsearch.types import BackupReport, RestoreReport
 
@@ -49,10 +66,14 @@ def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = Fals
     with scratch_file(target.parent) as scratch:
         try:
             copy_database(database, scratch)
+            current_revision(scratch)
             check_database(scratch)
             pictures, captions = count_rows(scratch)
             size_bytes = scratch.stat().st_size
             scratch.replace(target)
+        except ForeignSchemaError:
+            current_revision(database)  # says it of the catalog
+            raise
         except (*SQLITE_ERRORS, OSError, StoreError) as error:
             if isinstance(error, StoreError) or is_damage(error):
                 raise StoreError(
@@ -80,11 +101,14 @@ def restore_catalog(
         InputError: there is no such file, or it is the catalog's own.
         CatalogBusyError: another process changes the catalog and `wait` is false.
         SchemaOutdatedError: the backup was written by a newer clipsearch.
+        ForeignSchemaError: it holds what is not a catalog's, such as triggers.
         StoreError: it is no catalog or damaged, or the disk is full; the catalog is as it was.
     """
     source, place = _absolute(file), settings.catalog_directory(directory)
     database = place / DATABASE_NAME
     _check_source(source, database)
+    require_own_database(database)
+    _check_room(source, place)
     made = not place.exists()
     try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -110,7 +134,12 @@ def _restore(source: Path, database: Path) -> RestoreReport:
         except (*SQLITE_ERRORS, OSError) as error:
             raise StoreError(f"can't copy {source} to {database.parent}: {reason_of(error)}") from error
         try:
+            # Before anything else is asked: a schema that is not a catalog's may act by itself.
+            current_revision(scratch)
             check_database(scratch)
+            check_values(scratch)
+        except ForeignSchemaError as error:
+            raise ForeignSchemaError(_foreign(source, error)) from error
         except StoreError as error:
             raise StoreError(f"{source} is damaged and was not restored; the catalog is as it was") from error
         try:
@@ -119,6 +148,7 @@ def _restore(source: Path, database: Path) -> RestoreReport:
             raise SchemaOutdatedError(
                 f"the backup {source} was written by a newer clipsearch: upgrade with 'pip install -U clipsearch'"
             ) from error
+        _check_index_url(scratch, database)
         pictures, captions = count_rows(scratch)
         if database.exists():
             kept = dated_name(database, "before-restore")
@@ -138,8 +168,15 @@ def _restore(source: Path, database: Path) -> RestoreReport:
 def _renew_index_files(store: Store, directory: Path) -> None:
     folder = settings.index_folder(directory)
     refresh_or_notice(store, folder, *KINDS)
-    files = {file for ending in ("faiss", "json") for file in folder.glob(f"*.{ending}")}
+    files = {file for file in list_own_files(folder) if file.suffix != ".new"}
     remove_leftovers(files - named_files(directory, store.reader))
+
+
+def _check_room(source: Path, place: Path) -> None:
+    """A file may claim to be much larger than what it takes on its disk."""
+    folder = next(each for each in (place, *place.parents) if each.exists())
+    if source.stat().st_size > shutil.disk_usage(folder).free:
+        raise StoreError(f"no room in {folder} for {source}; the catalog is as it was")
 
 
 def _check_target(target: Path, database: Path, *, force: bool) -> None:
@@ -169,10 +206,34 @@ def _check_source(source: Path, database: Path) -> None:
         raise InputError(f"{source} is the catalog itself")
     try:
         revision = current_revision(source)
+    except ForeignSchemaError as error:
+        raise ForeignSchemaError(_foreign(source, error)) from error
     except StoreError as error:
         raise StoreError(f"{source} is no backup of a catalog") from error
     if revision is None:
         raise StoreError(f"{source} is no backup of a catalog")
+
+
+def _check_index_url(restored: Path, database: Path) -> None:
+    """A backup is no reason to send anything anywhere: the server must have been named here, or be that of the catalog
+    that is there now."""
+    url = find_index_url(restored)
+    if url is None or url == find_index_url(database):
+        return
+    with suppress(InputError):
+        if is_named(parse_index_url(url, catalog="")):
+            return
+    forget_index_url(restored)
+    warnings.warn(
+        f"the backup's index was at {shown_url(url)}, a server that was never named on this machine: nothing was sent "
+        "there, and the index is in files now; 'clipsearch index --index URL' puts it on a server",
+        ClipSearchNotice,
+        stacklevel=5,
+    )
+
+
+def _foreign(source: Path, error: ForeignSchemaError) -> str:
+    return f"{source} holds {error.__cause__}, and was not restored; the catalog is as it was"
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -186,6 +247,7 @@ def _absolute(file: str | os.PathLike[str]) -> Path:
 
 
 def _remove_folder(place: Path) -> None:
-    for file in place.iterdir():
-        file.unlink()
-    place.rmdir()
+    """One that was made for nothing; what is not this program's stays, and the folder with it."""
+    remove_file(place / LOCK_NAME)
+    with suppress(OSError):
+        place.rmdir()

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from clipsearch.errors import ClipSearchError, StoreError
+from clipsearch.errors import ClipSearchError, ForeignSchemaError, StoreError, VectorIndexError
+from clipsearch.indexes.names import require_own_folder
 from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers
 from clipsearch.maintenance.permissions import find_open_places
 from clipsearch.maintenance.servers import check_server
 from clipsearch.maintenance.snapshots import check_snapshots
-from clipsearch.settings import STARTER, CatalogPlace, expand_user, is_folder_url
+from clipsearch.settings import STARTER, CatalogPlace, expand_user, index_folder, is_folder_url
 from clipsearch.store import Kind, Store
 from clipsearch.store.connection import DATABASE_NAME, AskingSqlite
 from clipsearch.store.integrity import FileInspection, Inspection
@@ -68,7 +69,7 @@ def examine(place: CatalogPlace, *, full: bool) -> Examination:
     else:
         database = directory / DATABASE_NAME
         with FileInspection(database) as inspection:
-            if _check_file(database, inspection, found, full=full):
+            if _check_schema(database, found) and _check_file(database, inspection, found, full=full):
                 with closing(Reader(AskingSqlite(database))) as reader:
                     _check_content(directory, reader, inspection, found, sample=sample)
     half_copies = find_half_copies(directory)
@@ -80,6 +81,10 @@ def examine(place: CatalogPlace, *, full: bool) -> Examination:
             f"half a copy of the database is left over: {half_copies[0].name}{_and_more(half_copies)}",
             _FIX + "they are deleted, as 'clipsearch gc' does",
         )
+    try:
+        require_own_folder(index_folder(directory))
+    except VectorIndexError as error:
+        found.add("error", "links", str(error), "until then queries are answered from the database")
     found.open_places = find_open_places(directory)
     if found.open_places:
         shown = ", ".join(str(place.relative_to(directory.parent)) for place in found.open_places[:3])
@@ -97,12 +102,31 @@ def _check_content(
     directory: Path, reader: Reader, inspection: Inspection, found: Examination, *, sample: int | None
 ) -> None:
     try:
+        if not _check_values(inspection, found):
+            return
         _check_rows(inspection, found, sample=sample)
         _check_index_files(directory, reader, inspection, found, sample=sample)
         _check_index_server(reader, inspection, found, sample=sample)
         _check_surroundings(reader, inspection, found)
     except StoreError as error:
         found.add("error", "content", str(error), "'clipsearch restore FILE' where there is a backup")
+
+
+def _check_schema(database: Path, found: Examination) -> bool:
+    """Whether anything else may be asked: what is not a catalog's could answer by itself."""
+    try:
+        current_revision(database)
+    except ForeignSchemaError as error:
+        found.add(
+            "error",
+            "foreign",
+            f"the database holds {error.__cause__}; its content was not checked",
+            _FIX + "its rows are saved into a new database without it",
+        )
+        return False
+    except StoreError:
+        pass  # it is damaged, or something else: told by the next checks
+    return True
 
 
 def _check_file(database: Path, inspection: FileInspection, found: Examination, *, full: bool) -> bool:
@@ -157,6 +181,20 @@ def _check_file(database: Path, inspection: FileInspection, found: Examination, 
         "'clipsearch restore FILE' where there is a backup; else 'clipsearch doctor --fix' saves what can be read",
     )
     return False
+
+
+def _check_values(inspection: Inspection, found: Examination) -> bool:
+    """Whether the other checks can believe the types and forms of what they read."""
+    impossible = inspection.find_impossible()
+    for table, count in sorted(impossible.items()):
+        found.add(
+            "error",
+            "rows",
+            f"{count:,} rows of {table} have values that can't be, such as names that lead out of a folder; nothing "
+            "else was checked",
+            _FIX + f"they are deleted or made anew{_AGAIN}",
+        )
+    return not impossible
 
 
 def _check_rows(inspection: Inspection, found: Examination, *, sample: int | None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from clipsearch import settings
 from clipsearch.errors import ClipSearchNotice, InputError, StoreError
 from clipsearch.index_server import refresh_or_notice
+from clipsearch.indexes.names import list_own_files
 from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers, named_files, remove_leftovers, size_of
 from clipsearch.store import Store, utc_now
 from clipsearch.types import GarbageReport
@@ -57,4 +58,4 @@ def _collect(store: Store, directory: Path, cutoff: datetime | None) -> GarbageR
 
 
 def _size(store: Store, directory: Path) -> int:
-    return store.size_bytes + size_of((*settings.index_folder(directory).glob("*"), *find_half_copies(directory)))
+    return store.size_bytes + size_of((*list_own_files(settings.index_folder(directory)), *find_half_copies(directory)))

@@ -1,14 +1,15 @@
 """Files that nothing uses: of snapshots that were replaced, of writers that were killed."""
 
-import contextlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from clipsearch import settings
 from clipsearch.index_files import describe_snapshot
+from clipsearch.indexes.names import list_own_files
 from clipsearch.indexes.snapshot import index_path, sidecar_path
-from clipsearch.store.copies import SCRATCH_PREFIX
+from clipsearch.own_files import is_regular, list_files, remove_file
+from clipsearch.store.copies import SCRATCH_NAMES
 from clipsearch.store.reader import Reader
 
 # A writer names its file in SQL when it is complete: what is younger than this may be about to be named.
@@ -18,15 +19,13 @@ _GRACE_S = 600.0
 def find_leftovers(directory: Path, reader: Reader) -> list[Path]:
     """Files among the index files of the catalog in `directory` that SQL does not name, sorted."""
     named = named_files(directory, reader)
-    files = (
-        file for pattern in ("*.faiss", "*.json", "*.new") for file in settings.index_folder(directory).glob(pattern)
-    )
-    return sorted(file for file in files if file not in named and _is_old(file))
+    files = list_own_files(settings.index_folder(directory))
+    return [file for file in files if file not in named and _is_old(file)]
 
 
 def find_half_copies(directory: Path) -> list[Path]:
     """What a backup, a restore or a repair that was killed has left of the database beside it, sorted."""
-    return sorted(file for file in directory.glob(f"{SCRATCH_PREFIX}*.new*") if _is_old(file))
+    return [file for file in list_files(directory, SCRATCH_NAMES, may_be_link=True) if _is_old(file)]
 
 
 def named_files(directory: Path, reader: Reader) -> set[Path]:
@@ -41,20 +40,16 @@ def named_files(directory: Path, reader: Reader) -> set[Path]:
 
 def remove_leftovers(files: Iterable[Path]) -> int:
     """Returns how many could be deleted; one that is open (Windows) is left for the next time."""
-    removed = 0
-    for file in files:
-        with contextlib.suppress(OSError):
-            file.unlink()
-            removed += 1
-    return removed
+    # The catalog's own folder may be a link to another drive, that of its index files may not.
+    return sum(remove_file(file, may_be_link=SCRATCH_NAMES.fullmatch(file.name) is not None) for file in files)
 
 
 def size_of(files: Iterable[Path]) -> int:
-    return sum(file.stat().st_size for file in files if file.exists())
+    return sum(file.lstat().st_size for file in files if is_regular(file))
 
 
 def _is_old(file: Path) -> bool:
     try:
-        return time.time() - file.stat().st_mtime > _GRACE_S
+        return time.time() - file.lstat().st_mtime > _GRACE_S
     except OSError:  # gone meanwhile
         return False

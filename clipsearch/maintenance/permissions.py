@@ -2,13 +2,23 @@
 
 import contextlib
 import os
+import re
 import stat
 from pathlib import Path
 
 from clipsearch import settings
+from clipsearch.indexes.names import list_own_files
+from clipsearch.own_files import close_to_others, is_link, is_regular
 from clipsearch.store.connection import DATABASE_NAME
-from clipsearch.store.copies import SCRATCH_PREFIX
+from clipsearch.store.copies import COPY_NAMES, SCRATCH_NAMES
 from clipsearch.store.lock import LOCK_NAME
+
+# The database with what SQLite puts beside it, copies of it, half ones too, and the lock.
+_FILE_NAMES = re.compile(
+    rf"{re.escape(DATABASE_NAME)}(-wal|-shm|-journal)?|{COPY_NAMES.pattern}|{SCRATCH_NAMES.pattern}|"
+    rf"{re.escape(LOCK_NAME)}",
+    re.ASCII,
+)
 
 
 def find_open_places(directory: Path) -> list[Path]:
@@ -21,7 +31,7 @@ def find_open_places(directory: Path) -> list[Path]:
     folder = settings.index_folder(directory)
     there = list(directory.iterdir())
     own = [path for path in there if _is_own(path)]
-    places = [*own, *(folder.iterdir() if folder.is_dir() else ())]
+    places = [*own, *list_own_files(folder)]
     if len(own) == len(there):
         places.append(directory)
     return sorted(place for place in places if _is_open(place))
@@ -30,17 +40,13 @@ def find_open_places(directory: Path) -> list[Path]:
 def close_places(places: list[Path]) -> None:
     for place in places:
         with contextlib.suppress(OSError):  # somebody else's: it stays a finding
-            place.chmod(stat.S_IMODE(place.stat().st_mode) & 0o700)
+            close_to_others(place)
 
 
 def _is_own(path: Path) -> bool:
-    name, database = path.name, Path(DATABASE_NAME)
-    return (
-        name == LOCK_NAME
-        or path == settings.index_folder(path.parent)
-        or name.startswith(SCRATCH_PREFIX)
-        or (name.startswith(f"{database.stem}.") and database.suffix in name)
-    )
+    if path == settings.index_folder(path.parent):
+        return path.is_dir() and not is_link(path)
+    return _FILE_NAMES.fullmatch(path.name) is not None and is_regular(path)
 
 
 def _is_open(place: Path) -> bool:

@@ -14,13 +14,13 @@ from clipsearch.maintenance.permissions import close_places
 from clipsearch.settings import CatalogPlace
 from clipsearch.store import KINDS, Kind, Store
 from clipsearch.store.connection import DATABASE_NAME
-from clipsearch.store.copies import dated_name, keep_copy, prepare, replace_database, scratch_file
+from clipsearch.store.copies import dated_name, keep_copy, prepare, replace_database, require_own_database, scratch_file
 from clipsearch.store.integrity import FileInspection, Inspection
 from clipsearch.store.mending import mend_rows
 from clipsearch.store.migrate import upgrade
 from clipsearch.store.salvage import rebuild_indexes, salvage
 
-_ALL_CONTENT = {"pages", "database indexes"}
+_ALL_CONTENT = {"pages", "database indexes", "foreign"}
 _ROWS = {"rows", "embeddings"}
 MENDABLE = _ALL_CONTENT | _ROWS | {"schema", "snapshots", "collection", "leftovers", "permissions"}
 """Checks whose findings can be mended."""
@@ -55,7 +55,7 @@ def repair(place: CatalogPlace, found: Examination, done: Repair) -> None:
 
 def _repair_file_and_rows(database: Path, checks: set[str], found: Examination, done: Repair) -> None:
     if checks & _ALL_CONTENT:
-        _repair_file(database, done)
+        _repair_file(database, done, is_foreign="foreign" in checks)
     elif "schema" in checks:
         copy = upgrade(database)
         done.copies += [copy] if copy is not None else []
@@ -75,7 +75,8 @@ def _delete_broken(place: CatalogPlace, found: Examination) -> None:
                 store.embeddings.delete(kind, broken)
 
 
-def _repair_file(database: Path, done: Repair) -> None:
+def _repair_file(database: Path, done: Repair, *, is_foreign: bool) -> None:
+    require_own_database(database)
     with scratch_file(database.parent) as fresh:
         is_whole = rebuild_indexes(database, fresh)
         if not is_whole:
@@ -83,7 +84,7 @@ def _repair_file(database: Path, done: Repair) -> None:
             fresh.touch(mode=0o600)
             done.saved_rows = salvage(database, fresh)
         prepare(fresh, instead_of=database)
-        kept = dated_name(database, "before-repair" if is_whole else "damaged")
+        kept = dated_name(database, "before-repair" if is_whole or is_foreign else "damaged")
         replace_database(database, fresh, keep_as=kept)
         done.copies.append(kept)
 

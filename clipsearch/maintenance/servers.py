@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from clipsearch.errors import IndexMismatchError, VectorIndexError
-from clipsearch.index_server import partition_of
-from clipsearch.indexes.milvus_address import parse_index_url
+from clipsearch.errors import IndexMismatchError, InputError, VectorIndexError
+from clipsearch.index_server import connect, partition_of
 from clipsearch.indexes.milvus_collection import MilvusCollection
 from clipsearch.store import KINDS, Kind, StoredModel
 from clipsearch.store.integrity import Inspection, choose
@@ -46,7 +45,7 @@ def check_server(reader: Reader, inspection: Inspection, *, sample: int | None) 
     current = reader.find_current_model()
     for model in reader.list_models():
         try:
-            collection = MilvusCollection(parse_index_url(url, catalog=uuid), dim=model.dim, catalog=uuid)
+            collection = connect(url, dim=model.dim, catalog=uuid)
             try:
                 if collection.find():
                     for kind in KINDS:
@@ -57,7 +56,7 @@ def check_server(reader: Reader, inspection: Inspection, *, sample: int | None) 
                 collection.close()
         except IndexMismatchError as error:
             found.problem = str(error)
-        except VectorIndexError as error:
+        except (VectorIndexError, InputError) as error:
             found.problem = str(error)
             break
     return found

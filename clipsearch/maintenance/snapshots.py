@@ -12,6 +12,7 @@ from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.indexes.ivf_index import load_index
 from clipsearch.indexes.pairs import places_of
 from clipsearch.indexes.snapshot import Sidecar, file_checksum, index_path, read_sidecar, sidecar_path
+from clipsearch.own_files import is_link
 from clipsearch.store import Kind, StoredModel, StoredSnapshot
 from clipsearch.store.integrity import Inspection, choose
 from clipsearch.store.reader import Reader
@@ -38,6 +39,8 @@ class SnapshotCheck:
 def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, sample: int | None) -> SnapshotCheck:
     """`sample`: at most so many rows of each are compared, chosen by chance; None: all."""
     found = SnapshotCheck()
+    if is_link(settings.index_folder(directory)):  # nothing there is used
+        return found
     uuid = reader.find_uuid() or ""
     for kind, model, snapshot in reader.list_snapshots():
         # One of another generation is never used again, and made anew when its model is.
@@ -61,7 +64,7 @@ def _load(path: Path, sidecar: Sidecar, snapshot: StoredSnapshot) -> tuple[Faiss
     try:
         if file_checksum(path) != snapshot.blake3:
             return None, "is damaged: its checksum differs"
-        index = load_index(path, ann=sidecar.ann)
+        index = load_index(path, dim=sidecar.dim, count=sidecar.count, ann=sidecar.ann)
     except (OSError, ValueError, VectorIndexError):
         return None, "can't be read"
     if (index.count, index.dim) != (sidecar.count, sidecar.dim):

@@ -3,7 +3,8 @@
 from dataclasses import asdict
 
 from clipsearch import settings
-from clipsearch.indexes.ann import Tuning
+from clipsearch.indexes.ann import Tuning, is_tuning
+from clipsearch.indexes.names import list_own_files
 from clipsearch.store import Store
 from clipsearch.types import CatalogStatus
 
@@ -23,7 +24,15 @@ def read_status(store: Store) -> CatalogStatus:
         skipped=skipped,
         captions=store.captions.count(),
         database_bytes=store.size_bytes,
-        index_bytes=sum(path.stat().st_size for path in settings.index_folder(store.place.directory).glob("*.faiss")),
+        index_bytes=sum(
+            path.stat().st_size
+            for path in list_own_files(settings.index_folder(store.place.directory))
+            if path.suffix == ".faiss"
+        ),
         last_run=store.runs.find_last(),
-        ann=None if snapshot is None or snapshot.ann is None else asdict(Tuning.from_json(snapshot.ann)),
+        ann=_described(None if snapshot is None else snapshot.ann),
     )
+
+
+def _described(ann: str | None) -> dict[str, float] | None:
+    return asdict(Tuning.from_json(ann)) if ann is not None and is_tuning(ann) else None

@@ -2,8 +2,10 @@
 
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
@@ -12,9 +14,18 @@ from clipsearch.errors import StoreError
 
 Dialect = Literal["sqlite", "postgresql"]
 
+# Ends a journal that names a super-journal. Source: sqlite/src/pager.c, aJournalMagic.
+_JOURNAL_MAGIC = bytes((0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7))
+
 _Value = TypeVar("_Value")
 
 DATABASE_NAME = "catalog.sqlite3"
+
+SCRATCH_PREFIX = ".clipsearch-"
+"""How names of scratch files beside it begin."""
+
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What Python raises when SQLite fails: its messages may name what is damaged."""
 
 # Parameters of one IN (...): SQLite allows 32,766. Source: https://sqlite.org/limits.html
 _IN_LIMIT = 10_000
@@ -33,8 +44,16 @@ def open_sqlite(path: Path) -> sqlite3.Connection:
     """A connection that begins no transaction of its own and may be handed from thread to thread.
 
     Raises:
-        sqlite3.Error: it can't be opened.
+        sqlite3.Error: it can't be opened, or what lies beside it would lead SQLite to other files.
     """
+    _check_beside(path)
+    connection = _connect(path)
+    # Functions that have effects, or are costly, can't be called from what a file's own schema says.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     if not path.exists() or (os.access(path.parent, os.W_OK) and os.access(path, os.W_OK)):
         return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
     log = path.with_name(path.name + "-wal")
@@ -43,6 +62,30 @@ def open_sqlite(path: Path) -> sqlite3.Connection:
     # In WAL mode SQLite wants to write even to read. On a read-only medium nobody writes: `immutable` says so.
     uri = f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"
     return sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
+
+
+def _check_beside(path: Path) -> None:
+    """SQLite writes to the files beside a database by their names, and deletes the file that a journal names as that of
+    a transaction over several databases, which there never is here.
+
+    Source: https://sqlite.org/fileformat.html#the_rollback_journal, https://sqlite.org/tempfiles.html (super-journal)
+    """
+    beside = os.path.realpath(path)
+    with suppress(OSError, ValueError):
+        if not stat.S_ISREG(os.stat(beside).st_mode):  # noqa: PTH116 (a pipe would be waited for)
+            raise sqlite3.OperationalError("it is no file")
+    for ending in ("-wal", "-shm", "-journal"):
+        try:
+            mode = os.lstat(beside + ending).st_mode
+        except (OSError, ValueError):
+            continue
+        if not stat.S_ISREG(mode):
+            raise sqlite3.OperationalError(f"{os.path.basename(beside)}{ending} beside it is no file")  # noqa: PTH119
+    with suppress(FileNotFoundError), open(f"{beside}-journal", "rb") as journal:  # noqa: PTH123
+        size = journal.seek(0, os.SEEK_END)
+        journal.seek(max(0, size - len(_JOURNAL_MAGIC)))
+        if journal.read() == _JOURNAL_MAGIC:
+            raise sqlite3.OperationalError("the journal beside it names another file, which SQLite would delete")
 
 
 class Asking(Protocol):

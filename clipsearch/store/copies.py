@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import sqlite3
 import tempfile
 import time
@@ -11,25 +12,31 @@ from datetime import datetime
 from pathlib import Path
 
 from clipsearch.errors import StoreError
-from clipsearch.store.connection import open_sqlite
+from clipsearch.own_files import is_link, is_regular
+from clipsearch.store.connection import DATABASE_NAME, SCRATCH_PREFIX, SQLITE_ERRORS, open_sqlite
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, upgrade
+from clipsearch.store.values import is_uuid
 
 # Row numbers of a database that takes the place of another go on so far beyond those of both: what others add between
 # the look at them and the change does not reach that.
 _LEAP = 1_000
 
-SCRATCH_PREFIX = ".clipsearch-"
-"""How names of scratch files begin: one that a killed process has left can be told by it."""
+SCRATCH_NAMES = re.compile(rf"{re.escape(SCRATCH_PREFIX)}[a-z0-9_]+\.new(-wal|-shm|-journal)?", re.ASCII)
+"""Scratch files, with what SQLite puts beside them: one that a killed process has left can be told by its name."""
+
+_STEM, _ENDING = map(re.escape, DATABASE_NAME.split("."))
+COPY_NAMES = re.compile(
+    rf"{_STEM}\.(before-restore|before-repair|damaged)-\d{{8}}-\d{{6}}(-\d+)?\.{_ENDING}(-wal|-shm)?|"
+    rf"{_STEM}\.schema-\d{{4}}\.backup\.{_ENDING}(-wal|-shm)?",
+    re.ASCII,
+)
+"""Copies of a database that are kept beside it, see `dated_name`."""
 
 _COUNTED = ("contents", "captions", "image_embeddings", "caption_embeddings")
 _GENERATIONS = "SELECT coalesce(max(image_generation), 0), coalesce(max(caption_generation), 0) FROM models"
 
 # The file itself can't be read as a database; any other error is one of the disk, the system, or a lock.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-
-
-SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
-"""What Python raises when SQLite fails: its messages may name what is damaged."""
 
 
 def reason_of(error: Exception) -> str:
@@ -103,12 +110,22 @@ def copy_database(source: Path, target: Path) -> None:
     flush(target)
 
 
+def require_own_database(path: Path) -> None:
+    """
+    Raises:
+        StoreError: the name is a link, or no file: what is behind it may be anybody's.
+    """
+    if is_link(path) or (os.path.lexists(path) and not is_regular(path)):
+        raise StoreError(f"{path} is a link or no file, and is not replaced: name the folder that the catalog lies in")
+
+
 def keep_copy(path: Path, what: str) -> Path:
     """A copy of a database beside it, see `dated_name`: whole, or none.
 
     Raises:
         StoreError: it can't be made.
     """
+    require_own_database(path)
     with scratch_file(path.parent) as scratch:
         try:
             copy_database(path, scratch)
@@ -164,14 +181,15 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
         with closing(open_sqlite(fresh)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM snapshots")
-            images, captions = connection.execute(_GENERATIONS).fetchone()
+            images, captions = map(_number, connection.execute(_GENERATIONS).fetchone())
             # The time is later than any generation of a database that can't be read any more.
             now = int(time.time())
             connection.execute(
                 "UPDATE models SET image_generation = ?, caption_generation = ?",
                 (max(images + 1, present.images + 1, now), max(captions + 1, present.captions + 1, now)),
             )
-            given_out = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+            rows = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+            given_out = {str(name): _number(seq) for name, seq in rows}
             connection.execute("DELETE FROM sqlite_sequence")
             connection.executemany(
                 "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
@@ -187,6 +205,30 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
     return was_older
 
 
+def find_index_url(path: Path) -> str | None:
+    """The server that has the index, as a database says; None for files, and where that can't be read."""
+    if not path.exists():
+        return None
+    with suppress(*SQLITE_ERRORS, TypeError), closing(open_sqlite(path)) as connection:
+        (url,) = connection.execute("SELECT index_url FROM catalog").fetchone()
+        return url if isinstance(url, str) else None
+    return None
+
+
+def forget_index_url(path: Path) -> None:
+    """Has the index of a database that is nobody's yet in files.
+
+    Raises:
+        StoreError: it can't be written.
+    """
+    try:
+        with closing(open_sqlite(path)) as connection:
+            connection.execute("UPDATE catalog SET index_url = NULL")
+    except SQLITE_ERRORS as error:
+        raise StoreError(f"can't prepare {path}: {error}") from error
+    flush(path)
+
+
 def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> None:
     """Puts the content of `fresh` in the place of that of `path`, all or nothing, and keeps the latter as `keep_as`.
 
@@ -196,6 +238,7 @@ def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> None:
     Raises:
         StoreError: it can't be done, for want of room say; all is as it was.
     """
+    require_own_database(path)
     try:
         keep_as.touch(mode=0o600, exist_ok=False)
         try:
@@ -248,7 +291,7 @@ def dated_name(path: Path, what: str) -> Path:
     when = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
     names = (path.with_name(f"{path.stem}.{what}-{when}{ending}{path.suffix}") for ending in endings)
-    return next(name for name in names if not name.exists())
+    return next(name for name in names if not os.path.lexists(name))
 
 
 class _Present:
@@ -262,11 +305,18 @@ class _Present:
             return
         with suppress(*SQLITE_ERRORS), closing(open_sqlite(path)) as connection:
             with suppress(*SQLITE_ERRORS):
-                self.images, self.captions = connection.execute(_GENERATIONS).fetchone()
+                self.images, self.captions = map(_number, connection.execute(_GENERATIONS).fetchone())
             with suppress(*SQLITE_ERRORS):
-                self.given_out = dict(connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+                rows = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
+                self.given_out = {str(name): _number(seq) for name, seq in rows}
             with suppress(*SQLITE_ERRORS):
-                (self.uuid,) = connection.execute("SELECT uuid FROM catalog").fetchone() or (None,)
+                (found,) = connection.execute("SELECT uuid FROM catalog").fetchone() or (None,)
+                self.uuid = found if is_uuid(found) else None
+
+
+def _number(value: object) -> int:
+    """0 for what can't be a number of rows or generations."""
+    return value if isinstance(value, int) and 0 <= value <= 1 << 53 else 0
 
 
 def _overwrite(path: Path, fresh: Path) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.pool import QueuePool
 
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite
+from clipsearch.store.records import MENDS
 
 Insert: TypeAlias = sqlite.Insert | postgresql.Insert
 InsertInto: TypeAlias = Callable[[Table], Insert]
@@ -97,6 +98,8 @@ class SqliteDatabase(Database):
                     f"the catalog {self.path.parent} can only be read: it can't be changed here"
                 ) from error
             raise StoreError(f"the catalog {self.path} failed: {error.orig}") from error
+        except (TypeError, ValueError) as error:  # of values that SQLAlchemy, or the store, can't make sense of
+            raise StoreError(f"the catalog {self.path.parent} holds a value that makes no sense; {MENDS}") from error
         except sqlite3.Error as error:
             raise StoreError(f"can't open the catalog {self.path}: {error}") from error
 

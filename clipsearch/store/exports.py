@@ -1,6 +1,5 @@
 """All pictures with their embeddings as of one moment, a page at a time, in plain SQL."""
 
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from clipsearch.errors import StoreError
 from clipsearch.store.connection import Asking
 from clipsearch.store.reader import content_details
 from clipsearch.store.records import ContentDetails
+from clipsearch.store.values import path_of
 
 _PAGE_ROWS = 10_000
 
@@ -74,9 +74,11 @@ class ExportReader:
         while rows := self._rows(_PAGE, self._model_id, last, _PAGE_ROWS):
             first, last = rows[0][0], rows[-1][0]
             files = groupby(self._rows(_PATHS, first, last), key=lambda row: row[0])
-            paths = {content_id: tuple(sorted(map(_path, its))) for content_id, its in files}
+            paths = {content_id: tuple(sorted(filter(None, map(_path, its)))) for content_id, its in files}
             yield [
-                ExportedPicture(content_details(row[:-1]), paths[row[0]], self._checked(row[-1], f"picture {row[0]}"))
+                ExportedPicture(
+                    content_details(row[:-1]), paths.get(row[0], ()), self._checked(row[-1], f"picture {row[0]}")
+                )
                 for row in rows
             ]
 
@@ -107,5 +109,5 @@ def open_export(asking: Asking, *, model_id: int, dim: int) -> Iterator[ExportRe
         yield ExportReader(moment, model_id=model_id, dim=dim)
 
 
-def _path(row: tuple[int, bytes, bytes]) -> str:
-    return os.path.join(os.fsdecode(row[1]), os.fsdecode(row[2]))  # noqa: PTH118
+def _path(row: tuple[int, bytes, bytes]) -> str | None:
+    return path_of(row[1], row[2])

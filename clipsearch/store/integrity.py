@@ -1,6 +1,7 @@
 """What is wrong inside a database. Only reads, and takes nothing for granted but that SQLite can open the file."""
 
 import os
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
-from clipsearch.store.connection import Asking, open_sqlite, parts
-from clipsearch.store.copies import SQLITE_ERRORS, has_sound_header, is_damage
+from clipsearch.store.connection import SQLITE_ERRORS, Asking, open_sqlite, parts
+from clipsearch.store.copies import has_sound_header, is_damage
 from clipsearch.store.records import Kind
+from clipsearch.store.values import MAX_DIM, is_below, is_folder, is_number, is_uuid
 from clipsearch.vectors import from_bytes
 
 # float16 keeps a norm of 1 to about 2e-4.
@@ -36,6 +38,60 @@ TEXTS = (
     ("label_sets", "name"),
     ("label_sets", "labels"),
 )
+# What a value may be, by the type its column was declared with.
+_CLAIMS = {
+    "INTEGER": "typeof({0}) IN ('integer', 'null')",
+    "BIGINT": "typeof({0}) IN ('integer', 'null')",
+    "BOOLEAN": "typeof({0}) IN ('integer', 'null')",
+    "FLOAT": "typeof({0}) IN ('real', 'integer', 'null')",
+    "BLOB": "typeof({0}) IN ('blob', 'null')",
+    "DATETIME": "({0} IS NULL OR typeof({0}) = 'text' AND {0} GLOB '[0-9][0-9][0-9][0-9]-*' "
+    "AND datetime({0}) IS NOT NULL)",
+    "VARCHAR": "typeof({0}) IN ('text', 'null')",
+}
+TABLES_WITH_VALUES = (
+    "models",
+    "catalog",
+    "roots",
+    "contents",
+    "files",
+    "captions",
+    "label_sets",
+    "runs",
+    "image_embeddings",
+    "caption_embeddings",
+    "sqlite_sequence",
+)
+
+# What can't be, by table: values that become part of names, paths and sizes, whoever has written the file.
+IMPOSSIBLE = {
+    "models": (
+        "typeof(fingerprint) != 'text' OR length(fingerprint) != 64 OR fingerprint GLOB '*[^0-9a-f]*' "
+        "OR typeof(name) != 'blob' OR instr(name, x'00') > 0 "
+        f"OR typeof(dim) != 'integer' OR dim NOT BETWEEN 1 AND {MAX_DIM} "
+    ),
+    "roots": "NOT is_folder(path)",
+    "files": "NOT is_below(relative_path)",
+    "contents": "typeof(blake3) != 'blob' OR length(blake3) != 32",
+}
+GENERATIONS = ("image_generation", "caption_generation")
+# Numbers of rows: beyond, SQLite has none left to give out at 2^63, and far before nobody has so many.
+_MAX_ROW = 1 << 53
+ROW_NUMBERS = {
+    "models": "model_id",
+    "roots": "root_id",
+    "contents": "content_id",
+    "files": "file_id",
+    "captions": "caption_id",
+    "image_embeddings": "embedding_id",
+    "caption_embeddings": "embedding_id",
+    "label_sets": "label_set_id",
+    "runs": "run_id",
+    "sqlite_sequence": "seq",
+}
+NO_ROW_NUMBER = f"typeof({{0}}) != 'integer' OR {{0}} NOT BETWEEN 0 AND {_MAX_ROW}"
+NO_GENERATION = "typeof({0}) != 'integer' OR {0} NOT BETWEEN 0 AND 1 << 61"
+NO_UUID = "NOT is_uuid(uuid)"
 NO_TEXT = "{0} IS NOT NULL AND NOT is_text(CAST({0} AS BLOB))"
 
 
@@ -46,6 +102,17 @@ def is_text(value: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def claim_of(column: str, declared: str) -> str:
+    """The condition that a column's values are of the type it was declared with."""
+    return next((claim for kind, claim in _CLAIMS.items() if declared.startswith(kind)), "TRUE").format(column)
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Those that the conditions above use."""
+    for function in (is_text, is_below, is_folder, is_uuid):
+        connection.create_function(function.__name__, 1, function, deterministic=True)
 
 
 class CheckedEmbeddings(NamedTuple):
@@ -74,6 +141,10 @@ class Inspection:
         """Texts that are no UTF-8: they can't be read."""
         return 0
 
+    def find_impossible(self) -> Counter[str]:
+        """Number of rows, by table, with a value that can't be one."""
+        return Counter()
+
     def count_unknown_files(self) -> int:
         """Files with neither a content nor a reason why they have none."""
         (row,) = self._rows("SELECT count(*) FROM files WHERE content_id IS NULL AND skip_reason IS NULL")
@@ -90,7 +161,8 @@ class Inspection:
 
     def list_folders(self) -> list[str]:
         """Indexed folders that were not given up."""
-        return [os.fsdecode(row[0]) for row in self._rows("SELECT path FROM roots WHERE removed_at IS NULL")]
+        rows = self._rows("SELECT path FROM roots WHERE removed_at IS NULL")
+        return [os.fsdecode(row[0]) for row in rows if is_folder(row[0])]
 
     def check_embeddings(self, kind: Kind, *, sample: int | None) -> CheckedEmbeddings:
         """Those of all models that are no unit-norm rows of as many numbers as their model has.
@@ -107,6 +179,8 @@ class Inspection:
         broken = [row[0] for row in wrong]
         stored = checked = 0
         for model_id, dim in self._rows("SELECT model_id, dim FROM models"):
+            if not is_number(dim, 1, MAX_DIM):
+                continue
             numbers, _ = self.row_numbers(kind, model_id=model_id)
             stored += len(numbers)
             chosen = choose(numbers, sample)
@@ -128,6 +202,7 @@ class Inspection:
             model_id,
             2**62 if up_to is None else up_to,
         )
+        rows = [row for row in rows if isinstance(row[1], int)]
         both = np.array(rows, dtype=np.int64).reshape(len(rows), 2)
         return both[:, 0], both[:, 1]
 
@@ -165,7 +240,7 @@ class FileInspection(Inspection):
         try:
             self._connection = open_sqlite(path)
             self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
-            self._connection.create_function("is_text", 1, is_text, deterministic=True)
+            add_functions(self._connection)
         except SQLITE_ERRORS as error:
             raise StoreError(f"can't open the catalog {path}: {error}") from error
 
@@ -197,11 +272,45 @@ class FileInspection(Inspection):
             for table, name in TEXTS
         )
 
+    def find_impossible(self) -> Counter[str]:
+        wanted = {table: [self._of_wrong_types(table)] for table in self._tables()}
+        for table, is_wrong in IMPOSSIBLE.items():
+            wanted[table].append(is_wrong)
+        for table, name in ROW_NUMBERS.items():
+            if table in wanted:
+                wanted[table].append(NO_ROW_NUMBER.format(name))
+        wanted["models"] += map(NO_GENERATION.format, GENERATIONS)
+        wanted["catalog"].append(NO_UUID)
+        found = {
+            table: self._rows(f"SELECT count(*) FROM {table} WHERE {' OR '.join(conditions)}")[0][0]  # noqa: S608
+            for table, conditions in wanted.items()
+        }
+        return Counter({table: count for table, count in found.items() if count})
+
+    def _tables(self) -> list[str]:
+        there = {row[0] for row in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return [table for table in TABLES_WITH_VALUES if table in there]
+
+    def _of_wrong_types(self, table: str) -> str:
+        columns = self._rows(f"PRAGMA table_info({table})")
+        return " OR ".join(f"NOT ({claim_of(name, declared)})" for _, name, declared, *_ in columns)
+
     def _rows(self, statement: str, *values: object) -> list[Any]:
         try:
             return self._connection.execute(statement, values).fetchall()
         except SQLITE_ERRORS as error:
             raise StoreError(f"the catalog {self._path} can't be read: {error}") from error
+
+
+def check_values(path: Path) -> None:
+    """
+    Raises:
+        StoreError: a database with a sound schema has values that can't be.
+    """
+    with FileInspection(path) as inspection:
+        found = inspection.find_impossible()
+    if found:
+        raise StoreError(f"{path} has values that can't be in {', '.join(sorted(found))}")
 
 
 def choose(values: NDArray[np.int64], sample: int | None) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clipsearch.errors import CatalogBusyError, ClipSearchNotice, StoreError
+from clipsearch.own_files import is_link
 
 # Stays where it is: the lock is the system's, on the open file, and ends with the process however that ends.
 LOCK_NAME = "writer.lock"
@@ -26,6 +27,8 @@ def writer_lock(directory: Path, *, wait: bool = False) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    if is_link(directory / LOCK_NAME):  # what is behind it would be emptied
+        raise StoreError(f"{directory / LOCK_NAME} is a link, and no lock of this catalog: remove it")
     lock = FileLock(directory / LOCK_NAME, mode=0o600, thread_local=False)
     try:
         try:

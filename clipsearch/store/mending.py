@@ -1,6 +1,8 @@
 """Rows that are broken: those are deleted that an index run makes anew, and what it has to read again is marked."""
 
 import sqlite3
+import time
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -8,8 +10,19 @@ from pathlib import Path
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import open_sqlite
 from clipsearch.store.folded_names import fill_sqlite
-from clipsearch.store.integrity import NO_TEXT, is_text
-from clipsearch.store.records import Kind
+from clipsearch.store.integrity import (
+    GENERATIONS,
+    IMPOSSIBLE,
+    NO_GENERATION,
+    NO_ROW_NUMBER,
+    NO_TEXT,
+    NO_UUID,
+    ROW_NUMBERS,
+    TABLES_WITH_VALUES,
+    add_functions,
+    claim_of,
+)
+from clipsearch.store.records import Kind, utc_now
 
 _TEXTS = (
     f"DELETE FROM captions WHERE {NO_TEXT.format('text')}",  # noqa: S608 (its embeddings go with what points at nothing)
@@ -43,7 +56,8 @@ _MOST_USED = (
 
 
 def mend_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) -> None:
-    """All or nothing: rows that point at nothing, files of which nothing is known, and the embeddings that are named.
+    """All or nothing: rows with values that can't be, rows that point at nothing, files of which nothing is known, and
+    the embeddings that are named.
 
     Args:
         broken: row numbers of embeddings.
@@ -53,8 +67,19 @@ def mend_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) ->
     """
     try:
         with closing(open_sqlite(path)) as connection:
-            connection.create_function("is_text", 1, is_text, deterministic=True)
+            add_functions(connection)
             connection.execute("BEGIN IMMEDIATE")
+            for table, is_wrong in IMPOSSIBLE.items():
+                connection.execute(f"DELETE FROM {table} WHERE {is_wrong}")  # noqa: S608
+            for table, name in ROW_NUMBERS.items():
+                connection.execute(f"DELETE FROM {table} WHERE {NO_ROW_NUMBER.format(name)}")  # noqa: S608
+            for name in GENERATIONS:  # later than any that an index file may have
+                connection.execute(
+                    f"UPDATE models SET {name} = ? WHERE {NO_GENERATION.format(name)}",  # noqa: S608
+                    (int(time.time()),),
+                )
+            connection.execute(f"UPDATE catalog SET uuid = ? WHERE {NO_UUID}", (str(uuid.uuid4()),))  # noqa: S608
+            _mend_types(connection)
             for statement in _TEXTS:
                 connection.execute(statement)
             fill_sqlite(connection)
@@ -74,3 +99,16 @@ def mend_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) ->
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise StoreError(f"the catalog {path} can't be mended: {error}") from error
+
+
+def _mend_types(connection: sqlite3.Connection) -> None:
+    """What is of another type than its column becomes nothing, or now, or goes with its row."""
+    for table in TABLES_WITH_VALUES:
+        for _, name, declared, is_needed, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall():
+            is_wrong = f"NOT ({claim_of(name, declared)})"
+            if not is_needed:
+                connection.execute(f"UPDATE {table} SET {name} = NULL WHERE {is_wrong}")  # noqa: S608
+            elif declared == "DATETIME":
+                connection.execute(f"UPDATE {table} SET {name} = ? WHERE {is_wrong}", (str(utc_now()),))  # noqa: S608
+            else:
+                connection.execute(f"DELETE FROM {table} WHERE {is_wrong}")  # noqa: S608

@@ -1,12 +1,15 @@
 """Opens a catalog's file, and brings its schema up to date with the Alembic migrations, after a backup copy."""
 
+import os
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch.errors import CatalogNotFoundError, SchemaOutdatedError, StoreError
-from clipsearch.store.connection import DATABASE_NAME, open_sqlite
+from clipsearch.errors import CatalogNotFoundError, ForeignSchemaError, SchemaOutdatedError, StoreError
+from clipsearch.store.connection import DATABASE_NAME, SCRATCH_PREFIX, SQLITE_ERRORS, open_sqlite
+from clipsearch.store.schema import KNOWN_REVISION, OBJECTS, check_objects, read_revision
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -48,24 +51,26 @@ def open_file(directory: Path, *, create: bool) -> tuple[Path, Path | None]:
 
 
 def current_revision(database: Path) -> str | None:
-    """The revision a database is at; None for an empty or new one.
+    """The revision a database is at; None for an empty or new one. All of its schema is looked at, see `schema`.
 
     Raises:
+        ForeignSchemaError: something in it could act by itself, or is not a catalog's.
         StoreError: the file is no SQLite database, or one with other tables.
     """
     if not database.exists():
         return None
     try:
         with closing(open_sqlite(database)) as connection:
-            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if not tables:
-                return None
-            if "alembic_version" not in tables:
-                raise StoreError(f"{database} is an SQLite file but no clipsearch catalog")
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.Error as error:
+            return read_revision(connection)
+    except ForeignSchemaError as error:
+        raise ForeignSchemaError(
+            f"the catalog {database} holds {error}, and is not opened: 'clipsearch doctor --fix' saves its rows "
+            "without it"
+        ) from error
+    except StoreError as error:
+        raise StoreError(f"{database} is an SQLite file but no clipsearch catalog") from error
+    except SQLITE_ERRORS as error:
         raise StoreError(f"can't open the catalog {database}: {error}") from error
-    return row[0] if row else None
 
 
 def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
@@ -101,6 +106,10 @@ def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
             backup = _back_up(database, revision) if keep_old and revision is not None else None
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            # A schema that was plain and yet not a catalog's is none afterwards either: nothing of it is kept.
+            check_objects(connection.exec_driver_sql(OBJECTS).all(), is_newest=HEAD_REVISION == KNOWN_REVISION)
+    except ForeignSchemaError as error:
+        raise ForeignSchemaError(f"the catalog {database} can't be upgraded: it holds {error}") from error
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         # SQLAlchemy's own text has several lines; SQLite's has one.
         raise StoreError(
@@ -149,8 +158,15 @@ def _exists(path: Path) -> bool:
 
 
 def _back_up(database: Path, revision: str) -> Path:
+    """A copy beside it. One of an upgrade that was interrupted is replaced, whatever has its name."""
     backup = database.with_name(f"{database.stem}.schema-{revision}.backup{database.suffix}")
-    backup.touch(mode=0o600)
-    with closing(open_sqlite(database)) as source, closing(open_sqlite(backup)) as target:
-        source.backup(target)
+    handle, scratch = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=database.parent)
+    os.close(handle)
+    try:
+        with closing(open_sqlite(database)) as source, closing(open_sqlite(Path(scratch))) as target:
+            source.backup(target)
+        Path(scratch).replace(backup)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise
     return backup

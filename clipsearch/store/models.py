@@ -77,7 +77,7 @@ def _stored(row: Row[tuple[object, ...]]) -> StoredModel:
     values = row._mapping
     return StoredModel(
         model_id=values["model_id"],
-        name=values["name"],
+        name=values["name"] or "?",
         fingerprint=values["fingerprint"],
         dim=values["dim"],
         image_generation=values["image_generation"],

@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.errors import StoreError
 from clipsearch.store.connection import Asking, parts
-from clipsearch.store.records import ContentDetails, EmbeddingRows, IndexedFile, Kind, StoredModel, StoredSnapshot
+from clipsearch.store.records import (
+    KINDS,
+    MENDS,
+    ContentDetails,
+    EmbeddingRows,
+    IndexedFile,
+    Kind,
+    StoredModel,
+    StoredSnapshot,
+)
+from clipsearch.store.values import is_folder, is_uuid, path_of
 from clipsearch.vectors import from_bytes
 
 if TYPE_CHECKING:
@@ -98,8 +109,14 @@ class Reader:
         self._machine = machine
 
     def find_uuid(self) -> str | None:
-        """The catalog's; None before it is written for the first time."""
+        """The catalog's; None before it is written for the first time.
+
+        Raises:
+            StoreError: what is there is none.
+        """
         rows = self._rows("SELECT uuid FROM catalog")
+        if rows and not is_uuid(rows[0][0]):
+            raise StoreError(f"the catalog's uuid is {str(rows[0][0])[:40]!r}, which is none; {MENDS}")
         return rows[0][0] if rows else None
 
     def find_current_model(self) -> StoredModel | None:
@@ -112,17 +129,22 @@ class Reader:
     def find_snapshot(self, kind: Kind, *, model_id: int) -> StoredSnapshot | None:
         """The index file in use; None when there is none, or embeddings in it were deleted since it was made."""
         rows = self._rows(_SNAPSHOT, model_id, kind, self._machine)
-        return StoredSnapshot(*rows[0]) if rows else None
+        return _snapshot(rows[0]) if rows else None
 
     def list_snapshots(self) -> list[tuple[Kind, StoredModel, StoredSnapshot]]:
         """All index files that are named, also those whose embeddings were deleted in part since."""
-        return [
-            (row[0], _stored(row[6:]), StoredSnapshot(*row[1:6])) for row in self._rows(_ALL_SNAPSHOTS, self._machine)
+        found = [
+            (row[0], _stored(row[6:]), _snapshot(row[1:6]))
+            for row in self._rows(_ALL_SNAPSHOTS, self._machine)
+            if row[0] in KINDS
         ]
+        return [(kind, model, snapshot) for kind, model, snapshot in found if snapshot is not None]
 
     def find_index_url(self) -> str | None:
         """The server that has the catalog's index instead of files; None for files."""
         rows = self._rows("SELECT index_url FROM catalog")
+        if rows and not isinstance(rows[0][0], str | None):
+            raise StoreError(f"the catalog has no text as the URL of its index; {MENDS}")
         return rows[0][0] if rows else None
 
     def measure_tables(self) -> int:
@@ -152,7 +174,7 @@ class Reader:
             embedding_id = rows[-1][0]
             yield EmbeddingRows(
                 ids=np.array([row[1] for row in rows], dtype=np.int64),
-                embeddings=from_bytes([row[2] for row in rows], dim),
+                embeddings=_embeddings([row[2] for row in rows], dim),
                 last_embedding_id=embedding_id,
             )
 
@@ -167,14 +189,14 @@ class Reader:
         ]
         return EmbeddingRows(
             ids=np.array([row[1] for row in rows], dtype=np.int64),
-            embeddings=from_bytes([row[2] for row in rows], dim),
+            embeddings=_embeddings([row[2] for row in rows], dim),
             last_embedding_id=max((row[0] for row in rows), default=0),
         )
 
     def find_ann(self) -> str | None:
         """How index files are to be built; None: by their size."""
         rows = self._rows("SELECT ann FROM catalog")
-        return rows[0][0] if rows else None
+        return rows[0][0] if rows and isinstance(rows[0][0], str) else None
 
     def paths(self, content_ids: Sequence[int], *, filters: "Sequence[Filter]" = ()) -> dict[int, list[str]]:
         """Absolute paths of the files that have each content, sorted, those that pass the filters first; files that are
@@ -189,8 +211,9 @@ class Reader:
             statement = _PATHS.format(passes, ",".join("?" * len(part)))
             found_rows = self._rows(statement, *values, *part, is_selection=bool(filters))
             for content_id, folder, relative, is_wanted in found_rows:
-                path = os.path.join(os.fsdecode(folder), os.fsdecode(relative))  # noqa: PTH118
-                found.setdefault(content_id, []).append((not is_wanted, path))
+                path = path_of(folder, relative)
+                if path is not None:
+                    found.setdefault(content_id, []).append((not is_wanted, path))
         return {content_id: [path for _, path in sorted(paths)] for content_id, paths in found.items()}
 
     def files_below(self, folders: Sequence[str] = ()) -> list[IndexedFile]:
@@ -198,8 +221,9 @@ class Reader:
         not be read are left out."""
         starts = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
         found = [
-            IndexedFile(os.path.join(os.fsdecode(root), os.fsdecode(relative)), *state)  # noqa: PTH118
+            IndexedFile(path, *_numbers(state))
             for root, relative, *state in self._rows(_FILES)
+            if (path := path_of(root, relative)) is not None
         ]
         return sorted(file for file in found if not starts or file.path.startswith(starts))
 
@@ -208,7 +232,7 @@ class Reader:
         found: dict[int, tuple[int, int, int]] = {}
         for part in parts(_row_numbers(content_ids)):
             statement = _MEASURES.format(",".join("?" * len(part)))
-            found.update((row[0], row[1:]) for row in self._rows(statement, *part))
+            found.update((row[0], _numbers(row[1:])) for row in self._rows(statement, *part))
         return found
 
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
@@ -235,14 +259,15 @@ class Reader:
 
     def folders(self) -> list[str]:
         """The indexed folders, sorted."""
-        return sorted(os.fsdecode(row[0]) for row in self._rows("SELECT path FROM roots WHERE removed_at IS NULL"))
+        rows = self._rows("SELECT path FROM roots WHERE removed_at IS NULL")
+        return sorted(os.fsdecode(row[0]) for row in rows if is_folder(row[0]))
 
     def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
         """A picture's embedding (dim,), unit-norm; None when the model has none of it."""
         if not _row_numbers([content_id]):
             return None
         rows = self._rows(_EMBEDDING, model_id, content_id)
-        return from_bytes([rows[0][0]], dim)[0] if rows else None
+        return _embeddings([rows[0][0]], dim)[0] if rows else None
 
     def embeddings(self, content_ids: Sequence[int], *, model_id: int, dim: int) -> dict[int, NDArray[np.float32]]:
         """The embedding (dim,), unit-norm, of each of these pictures; those of which there is none are left out."""
@@ -250,7 +275,7 @@ class Reader:
         for part in parts(_row_numbers(content_ids)):
             statement = _EMBEDDINGS.format(",".join("?" * len(part)))
             rows = self._rows(statement, model_id, *part)
-            found.update(zip((row[0] for row in rows), from_bytes([row[1] for row in rows], dim), strict=True))
+            found.update(zip((row[0] for row in rows), _embeddings([row[1] for row in rows], dim), strict=True))
         return found
 
     def select(self, filters: "Sequence[Filter]") -> NDArray[np.int64]:
@@ -285,13 +310,47 @@ def _model(rows: list[Any]) -> StoredModel | None:
 
 def _stored(row: Sequence[Any]) -> StoredModel:
     model_id, name, *others = row
+    if not isinstance(name, bytes | str):
+        raise StoreError(f"the name of model {model_id} is none; {MENDS}")
     return StoredModel(model_id, os.fsdecode(name), *others)
+
+
+def _snapshot(row: Sequence[Any]) -> StoredSnapshot | None:
+    """None for one that makes no sense: it is made anew."""
+    try:
+        return StoredSnapshot(*row)
+    except StoreError:
+        return None
+
+
+def _numbers(values: Sequence[Any]) -> tuple[Any, ...]:
+    """
+    Raises:
+        StoreError: one is none.
+    """
+    if not all(isinstance(value, int) for value in values):
+        raise StoreError(f"what is known of a picture is damaged; {MENDS}")
+    return tuple(values)
+
+
+def _embeddings(blobs: list[Any], dim: int) -> NDArray[np.float32]:
+    """
+    Raises:
+        StoreError: one is of another length, or is none.
+    """
+    try:
+        return from_bytes(blobs, dim)
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"an embedding is damaged; {MENDS}") from error
 
 
 def content_details(row: Sequence[Any]) -> ContentDetails:
     """From the columns of `contents` in the order of its fields."""
     content_id, *others, taken_at, camera, latitude, longitude, added_at, is_date_doubtful = row
-    dates = [None if value is None else as_time(value) for value in (taken_at, added_at)]
+    try:
+        dates = [None if value is None else as_time(value) for value in (taken_at, added_at)]
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"what is known of picture {content_id} is damaged; {MENDS}") from error
     values: list[Any] = [*others, dates[0], camera, latitude, longitude, dates[1], bool(is_date_doubtful)]
     return ContentDetails(content_id, *values)
 

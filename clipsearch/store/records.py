@@ -7,6 +7,9 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.errors import StoreError
+from clipsearch.store.values import MAX_DIM, is_digest, is_number
+
 Kind = Literal["images", "captions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -14,10 +17,17 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 SEEN = 1
 GONE_BEFORE = 2
 
+MENDS = "'clipsearch doctor --fix' mends it"
+"""What a message about damaged or impossible values ends with."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A row of `models`; a generation grows when embeddings of that kind are deleted or replaced."""
+    """A row of `models`; a generation grows when embeddings of that kind are deleted or replaced.
+
+    Raises:
+        StoreError: a value can't be one, whoever has written it: a fingerprint becomes part of names.
+    """
 
     model_id: int
     name: str
@@ -25,6 +35,15 @@ class StoredModel:
     dim: int
     image_generation: int
     caption_generation: int
+
+    def __post_init__(self) -> None:
+        if not is_digest(self.fingerprint):
+            raise StoreError(_no_value("models.fingerprint", self.fingerprint, "64 hex digits"))
+        if not is_number(self.dim, 1, MAX_DIM):
+            raise StoreError(_no_value("models.dim", self.dim, f"a number from 1 to {MAX_DIM:,}"))
+        for number in (self.model_id, self.image_generation, self.caption_generation):
+            if not is_number(number, -(1 << 62), 1 << 62):
+                raise StoreError(_no_value("models", number, "a number"))
 
 
 def utc_now() -> datetime:
@@ -140,6 +159,9 @@ class StoredSnapshot:
         last_embedding_id: it holds the rows of SQL up to this one.
         ann: of one that does not compare with all rows, how it is searched and what that was measured to find, as JSON
             (`indexes.ivf_index.Tuning`); None: all are compared.
+
+    Raises:
+        StoreError: a value can't be one, whoever has written it: the hash becomes part of names.
     """
 
     blake3: str
@@ -147,3 +169,16 @@ class StoredSnapshot:
     generation: int
     last_embedding_id: int
     ann: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.blake3 != "" and not is_digest(self.blake3):  # "": not written yet
+            raise StoreError(_no_value("snapshots.blake3", self.blake3, "64 hex digits"))
+        for number in (self.row_count, self.generation, self.last_embedding_id):
+            if not is_number(number, 0, 1 << 62):
+                raise StoreError(_no_value("snapshots", number, "a number of rows"))
+        if self.ann is not None and not isinstance(self.ann, str):
+            raise StoreError(_no_value("snapshots.ann", self.ann, "a text"))
+
+
+def _no_value(column: str, value: object, wanted: str) -> str:
+    return f"the catalog has {str(value)[:40]!r} as {column}, which is not {wanted}; {MENDS}"

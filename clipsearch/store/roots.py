@@ -8,6 +8,7 @@ from clipsearch.folding import stored_fold
 from clipsearch.store import tables
 from clipsearch.store.database import Database
 from clipsearch.store.records import Scope, utc_now
+from clipsearch.store.values import is_folder
 
 
 class RootStore:
@@ -24,7 +25,7 @@ class RootStore:
         with self._database.write() as connection:
             # One that is gone is no holder of others, but it may have come back.
             rows = connection.execute(select(roots.c.root_id, roots.c.path, roots.c.removed_at)).all()
-            known = {row.path: row.root_id for row in rows if row.removed_at is None}
+            known = {row.path: row.root_id for row in rows if row.removed_at is None and row.path}
             root_id = next((row.root_id for row in rows if row.path == folder), None)
             if folder in known:
                 return Scope(known[folder], folder, "")
@@ -68,7 +69,7 @@ class RootStore:
             rows = connection.execute(
                 select(tables.roots).where(tables.roots.c.removed_at.is_(None)).order_by(tables.roots.c.root_id)
             )
-            return [Scope(row.root_id, row.path, "") for row in rows]
+            return [Scope(row.root_id, row.path, "") for row in rows if row.path and is_folder(os.fsencode(row.path))]
 
     def _set(self, root_id: int, **values: object) -> None:
         with self._database.write() as connection:

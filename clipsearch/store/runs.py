@@ -33,6 +33,8 @@ class RunStore:
     def find_last(self) -> LastRun | None:
         with self._database.read() as connection:
             row = connection.execute(select(tables.runs).order_by(tables.runs.c.run_id.desc()).limit(1)).first()
+            if row is not None and any(isinstance(value, str | bytes) for value in row):
+                raise TypeError("no number")  # nothing in it is a text
         if row is None:
             return None
         return LastRun(

@@ -6,20 +6,22 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
-from clipsearch.errors import StoreError
-from clipsearch.store.connection import open_sqlite
+from clipsearch.errors import ForeignSchemaError, StoreError
+from clipsearch.store.connection import SQLITE_ERRORS, open_sqlite
 from clipsearch.store.copies import (
-    SQLITE_ERRORS,
     check_database,
     copy_database,
     has_sound_header,
     is_damage,
     scratch_file,
 )
+from clipsearch.store.integrity import claim_of
 from clipsearch.store.mending import mend_rows
 from clipsearch.store.migrate import current_revision, upgrade
 from clipsearch.store.records import utc_now
+from clipsearch.store.schema import OBJECTS, find_acting, find_altered
 
 # Tables with the column that numbers their rows. Snapshots are left out: they are made anew.
 _TABLES = {
@@ -43,16 +45,9 @@ _BEYOND = 1_000
 # A table is given up after so many failures: some seconds.
 _MOST_FAILURES = 500_000
 
-# What a value may be, by the type its column was declared with.
-_CLAIMS = {
-    "INTEGER": "typeof({0}) IN ('integer', 'null')",
-    "BIGINT": "typeof({0}) IN ('integer', 'null')",
-    "BOOLEAN": "typeof({0}) IN ('integer', 'null')",
-    "FLOAT": "typeof({0}) IN ('real', 'integer', 'null')",
-    "BLOB": "typeof({0}) IN ('blob', 'null')",
-    "DATETIME": "({0} IS NULL OR datetime({0}) IS NOT NULL)",
-    "VARCHAR": "typeof({0}) IN ('text', 'null')",
-}
+# For a database whose schema is not a catalog's: ten times what copying takes, and no value longer than 16 MB.
+_LEAST_S, _BYTES_PER_S, _STEPS = 20, 2_000_000, 100_000
+_LONGEST_VALUE = 1 << 24
 
 # Rows that one of the database's own indexes has otherwise: a bit of their number or of what they point at has flipped,
 # and SQLite would take them for those of something else. Embeddings are made again, files are read again.
@@ -94,7 +89,7 @@ _HEADER = b"SQLite format 3\0" + bytes((0x10, 0x00, 2, 2, 0, 64, 32, 32))
 def rebuild_indexes(damaged: Path, fresh: Path) -> bool:
     """Copies a database to `fresh` with SQLite's own indexes made anew; says whether nothing is wrong with it then."""
     try:
-        if not has_sound_header(damaged):
+        if not has_sound_header(damaged) or _is_foreign(damaged):
             return False
         copy_database(damaged, fresh)
         with closing(open_sqlite(fresh)) as connection:
@@ -124,6 +119,8 @@ def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA writable_schema = ON")  # a broken schema is read as far as it goes
             connection.execute("ATTACH ? AS old", (str(copy),))
+            if _is_foreign(copy):
+                _limit(connection, copy.stat().st_size)
             for table, key in _TABLES.items():
                 with suppress(*SQLITE_ERRORS):  # all of the table is lost
                     _copy_table(connection, table, key)
@@ -167,7 +164,39 @@ def _readable(damaged: Path) -> Iterator[Path]:
                     shutil.copyfile(part, target)
             copy.with_name(copy.name + "-shm").unlink(missing_ok=True)
             _mend_header(copy)
+        if _is_foreign(copy):
+            _disarm(copy)
         yield copy
+
+
+def _is_foreign(database: Path) -> bool:
+    """Whether something is in it that is not a catalog's; where that can't be read, it is damage."""
+    try:
+        current_revision(database)
+    except ForeignSchemaError:
+        return True
+    except StoreError:
+        return False
+    return False
+
+
+def _disarm(copy: Path) -> None:
+    """Takes triggers, views and virtual tables out of a foreign copy, and what else its tables would do when they are
+    read; the schema is read as texts alone."""
+    with suppress(*SQLITE_ERRORS), closing(open_sqlite(copy)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        objects = connection.execute(OBJECTS).fetchall()
+        for acting in find_acting(objects):
+            connection.execute("DELETE FROM sqlite_master WHERE type = ? AND name = ?", acting)
+        for name, sql in find_altered(objects):
+            connection.execute("UPDATE sqlite_master SET sql = ? WHERE type = 'table' AND name = ?", (sql, name))
+
+
+def _limit(connection: sqlite3.Connection, size_bytes: int) -> None:
+    """What is left of a foreign schema may still work when a row is read: not for ever, and not with huge values."""
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+    end = monotonic() + _LEAST_S + size_bytes / _BYTES_PER_S
+    connection.set_progress_handler(lambda: monotonic() > end, _STEPS)
 
 
 def _mend_header(copy: Path) -> None:
@@ -189,7 +218,7 @@ def _copy_table(connection: sqlite3.Connection, table: str, key: str) -> None:
     fresh = {row[1]: row[2] for row in connection.execute(f"PRAGMA main.table_info({table})")}
     there = {row[1] for row in connection.execute(f"PRAGMA old.table_info({table})")}
     columns = [name for name in fresh if name in there]
-    claims = [claim.format(name) for name in columns for kind, claim in _CLAIMS.items() if fresh[name].startswith(kind)]
+    claims = [claim_of(name, fresh[name]) for name in columns]
     names = ", ".join(columns)
     statement = (
         f"INSERT OR IGNORE INTO main.{table} ({names}) SELECT {names} FROM old.{table} NOT INDEXED "  # noqa: S608

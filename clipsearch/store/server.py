@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clipsearch.errors import CatalogBusyError, ClipSearchNotice, MissingExtraError, StoreError
-from clipsearch.settings import CatalogPlace
+from clipsearch.settings import NO_SAFE_NAME, CatalogPlace
 from clipsearch.store.connection import Dialect
 
 if TYPE_CHECKING:
@@ -36,6 +36,15 @@ def connect(place: CatalogPlace, *, autocommit: bool = True) -> "psycopg.Connect
         import psycopg
     except ImportError as error:
         raise MissingExtraError("a catalog on a server needs psycopg: pip install 'clipsearch[postgres]'") from error
+    try:
+        psycopg.conninfo.conninfo_to_dict(place.server or "")
+        is_clear = str(place) != NO_SAFE_NAME
+    except psycopg.Error:
+        is_clear = False
+    if not is_clear:  # what libpq says of it may hold a part of the password
+        raise StoreError(
+            "the catalog's URL can't be read: write special letters in names and passwords as %40 for @, %2F for /"
+        )
     try:
         return psycopg.connect(
             place.server or "",

@@ -56,7 +56,20 @@ class PathBytes(TypeDecorator[str]):
         return None if value is None else os.fsencode(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else os.fsdecode(value)
+        # A file that others have written may hold anything.
+        return os.fsdecode(value) if isinstance(value, bytes | str) else None
+
+
+class Text(TypeDecorator[str]):
+    """A text, and nothing that others may have written in the place of one."""
+
+    impl = String
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        if value is not None and not isinstance(value, str):
+            raise TypeError("no text")
+        return value
 
 
 def _folded(name: str) -> Callable[[Any], str | None]:
@@ -172,7 +185,7 @@ captions = Table(
     "captions",
     metadata,
     Column("caption_id", RowId, primary_key=True),
-    Column("text", String, nullable=False, unique=True),
+    Column("text", Text, nullable=False, unique=True),
     Column("added_at", DateTime, nullable=False),
     sqlite_autoincrement=True,
 )
@@ -193,8 +206,8 @@ label_sets = Table(
     "label_sets",
     metadata,
     Column("label_set_id", RowId, primary_key=True),
-    Column("name", String, nullable=False, unique=True),
-    Column("labels", String, nullable=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("labels", Text, nullable=False),
     Column("added_at", DateTime, nullable=False),
 )
 

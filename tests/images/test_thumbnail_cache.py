@@ -77,3 +77,23 @@ def test_many_threads_at_once(tmp_path):
     assert found == [jpeg(n % 60) for n in range(600)]
     assert 20 <= len(files(tmp_path)) <= 40
     assert not list(tmp_path.rglob("*.new"))
+
+
+def test_what_is_not_its_own_stays(tmp_path):
+    """As where the folder is a link to somebody's pictures."""
+    (tmp_path / "photos").mkdir()
+    mine = [tmp_path / "photos" / name for name in ("holiday.jpg", "0123.jpg", f"{key(5).hex()}.png")]
+    for path in mine:
+        path.write_bytes(b"x" * 9_000)
+        os.utime(path, (1, 1))
+    cache = ThumbnailCache(tmp_path, max_bytes=2_000)
+    for number in range(5):
+        cache.get(key(number), 64, lambda number=number: jpeg(number))
+    assert all(path.exists() for path in mine)
+    assert len(files(tmp_path)) < 3 + 5
+
+
+@pytest.mark.parametrize("content", [b"", b"ab", b"x" * 40])
+def test_a_hash_that_is_none_names_no_file(tmp_path, content):
+    assert ThumbnailCache(tmp_path).get(content, 64, lambda: jpeg(1)) == jpeg(1)
+    assert files(tmp_path) == []

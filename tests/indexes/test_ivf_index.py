@@ -104,7 +104,7 @@ def test_what_is_passed_over_is_not_found(built):
 def test_rows_and_ids_stand_in_the_same_order(built, tmp_path):
     index, tuning = built
     index.save(tmp_path / "x.faiss")
-    mapped = load_index(tmp_path / "x.faiss", ann=tuning.to_json())
+    mapped = load_index(tmp_path / "x.faiss", dim=DIM, count=COUNT, ann=tuning.to_json())
     assert isinstance(mapped, IvfIndex) and (mapped.nprobe, mapped.count) == (tuning.nprobe, COUNT)
     by_id = dict(zip(IDS.tolist(), ROWS, strict=True))
     places = np.array([0, 1, COUNT - 1, 77, 5_000])
@@ -133,13 +133,15 @@ def test_files_of_the_other_kind_are_refused(built, tmp_path):
     flat = FaissIndex(DIM)
     flat.add(IDS[:50], ROWS[:50])
     flat.save(tmp_path / "flat.faiss")
+    with pytest.raises(VectorIndexError, match="is damaged"):
+        load_index(tmp_path / "flat.faiss", dim=DIM, count=50, ann=tuning.to_json())
     with pytest.raises(VectorIndexError, match="no cells"):
-        load_index(tmp_path / "flat.faiss", ann=tuning.to_json())
-    with pytest.raises(VectorIndexError, match="not 65"):
-        load_index(tmp_path / "cells.faiss", ann=Tuning(65, 3, 1, 1.0, 1.0).to_json())
+        IvfIndex.load_whole(tmp_path / "flat.faiss")
+    with pytest.raises(VectorIndexError, match="is damaged"):
+        load_index(tmp_path / "cells.faiss", dim=DIM, count=COUNT, ann=Tuning(65, 3, 1, 1.0, 1.0).to_json())
     for broken in ("", "[]", '{"nlist": 3}', "null"):
         with pytest.raises(VectorIndexError):
-            load_index(tmp_path / "cells.faiss", ann=broken)
+            load_index(tmp_path / "cells.faiss", dim=DIM, count=COUNT, ann=broken)
 
 
 def test_of_a_large_file_only_the_size_is_looked_at(built, tmp_path, monkeypatch):
@@ -188,3 +190,36 @@ def test_what_can_not_be_built_is_refused(said):
 def test_numbers_of_cells():
     assert (nlist_of("IVF1024,SQfp16"), nlist_of("off")) == (1024, None)
     assert [usual_nlist(count) for count in (1_000, 1_000_000, 10_000_000)] == [64, 2048, 8192]
+
+
+def test_cells_whose_sizes_do_not_add_up_are_not_read(built, tmp_path):
+    index, tuning = built
+    path = tmp_path / "cells.faiss"
+    index.save(path)
+    content = path.read_bytes()
+    at = content.index(b"ilar") + 4 + 16 + 4
+    for name, place, value in (
+        ("more lists than cells", at, 1 << 40),
+        ("more rows than there are", at + 8, 1 << 40),
+        ("a row more", at + 8, int.from_bytes(content[at + 8 : at + 16], "little") + 1),
+    ):
+        path.write_bytes(content[:place] + value.to_bytes(8, "little") + content[place + 8 :])
+        with pytest.raises(VectorIndexError):
+            load_index(path, dim=DIM, count=COUNT, ann=tuning.to_json())
+            pytest.fail(name)
+    path.write_bytes(content.replace(b"ilar", b"ilxx"))
+    with pytest.raises(VectorIndexError, match="damaged"):
+        load_index(path, dim=DIM, count=COUNT, ann=tuning.to_json())
+    path.write_bytes(content)
+    assert load_index(path, dim=DIM, count=COUNT, ann=tuning.to_json()).count == COUNT
+
+
+def test_an_index_with_empty_cells_has_a_layout_too(tmp_path):
+    rows = ROWS[:300]
+    index = IvfIndex(DIM, 250)
+    index.learn(rows)
+    index.add(np.arange(40, dtype=np.int64), rows[:40])
+    index.save(tmp_path / "sparse.faiss")
+    assert b"ilar" + (250).to_bytes(8, "little") in (tmp_path / "sparse.faiss").read_bytes()
+    ann = Tuning(250, 3, 300, 1.0, 1.0).to_json()
+    assert load_index(tmp_path / "sparse.faiss", dim=DIM, count=40, ann=ann).count == 40

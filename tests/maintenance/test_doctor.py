@@ -20,6 +20,8 @@ from tests.maintenance.conftest import Place, run_with_little_room
 
 COLOURS = ["red", "green", "blue", "yellow", "white"]
 
+_HEX = "0123456789abcdef"
+
 
 @contextlib.contextmanager
 def sql(place: Place):
@@ -209,7 +211,7 @@ def test_an_index_file_of_other_pictures(filled):
 
 
 def test_left_over_index_files(filled):
-    for name in ("0123456789abcdef-images-0123456789abcdef.faiss", "0123.json", "0123456789abcdef-images.1.new"):
+    for name in (f"{_HEX}-images-{_HEX}.faiss", f"{_HEX}-captions-{_HEX}.json", f"{_HEX}-images.1.new"):
         path = filled.catalog / "indexes" / name
         path.touch(mode=0o600)
         os.utime(path, (time.time() - 3600, time.time() - 3600))

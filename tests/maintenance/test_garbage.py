@@ -12,6 +12,8 @@ from clipsearch import CatalogBusyError, InputError
 from clipsearch.store import Store
 from tests.maintenance.conftest import another_process, names, run_with_little_room
 
+_HEX = "0123456789abcdef"
+
 
 def rows(place, table: str) -> int:
     with contextlib.closing(sqlite3.connect(place.database)) as connection:
@@ -106,7 +108,7 @@ def test_a_folder_that_was_given_up_goes_with_its_files(place):
 
 
 def test_index_files_that_nothing_uses_are_deleted(garbage):
-    for name in ("0123456789abcdef-images-0123456789abcdef.faiss", "0123.json", "0123456789abcdef-images.1.new"):
+    for name in (f"{_HEX}-images-{_HEX}.faiss", f"{_HEX}-captions-{_HEX}.json", f"{_HEX}-images.1.new"):
         (garbage.catalog / "indexes" / name).write_bytes(b"x" * 1000)
     fresh = garbage.catalog / "indexes" / "0123456789abcdef-images.2.new"
     fresh.write_bytes(b"somebody writes it just now")
@@ -154,10 +156,9 @@ def test_a_disk_too_full_to_shrink_is_told_and_stops_nothing(filled):
         connection.execute("UPDATE files SET removed_at = '2026-01-01 00:00:00' WHERE file_id = 7")
         connection.commit()
     with contextlib.closing(sqlite3.connect(filled.database)) as connection:
-        connection.execute("CREATE TABLE hole (x)")
-        connection.execute("CREATE TABLE padding (x)")
-        connection.execute("INSERT INTO padding VALUES (zeroblob(4000000))")
-        connection.execute("DROP TABLE hole")
+        for name, size in (("hole", 9_000), ("padding", 4_000_000)):
+            connection.execute("INSERT INTO label_sets (name, labels, added_at) VALUES (?, ?, 0)", (name, "x" * size))
+        connection.execute("DELETE FROM label_sets WHERE name = 'hole'")
         connection.commit()
     limit = filled.database.stat().st_size + 4096  # less than the log of a VACUUM takes
     done = run_with_little_room(limit, "gc", "--catalog", filled.catalog)

@@ -311,6 +311,23 @@ def test_a_server_that_is_away_is_one_line_without_the_password(url, capsys):
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:se cret@127.0.0.1:1/d",
+        "postgresql://me:%zzcret@127.0.0.1:1/d",
+        "postgresql://me:cret@[::1/d",
+        "postgresql://me:s@cret@127.0.0.1:1/d",
+        "postgresql://me:p@ss/cret@127.0.0.1:1/d",
+    ],
+)
+def test_a_password_that_makes_the_url_unclear_is_not_shown(url, capsys):
+    assert run(["query", "a cat", "--catalog", url]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("clipsearch: the catalog's URL can't be read") and said.count("\n") == 1
+    assert "cret" not in said and "ss" not in said.replace("passwords", "")
+
+
+@pytest.mark.parametrize(
     "url", ["mysql://me:secret@host/photos", "sqlite:///catalog.sqlite3", "postgresql+asyncpg://h/d"]
 )
 def test_urls_of_other_databases_are_refused(url, capsys):

@@ -1,0 +1,57 @@
+"""What a value out of a database must be before it becomes part of a name, a path or a size."""
+
+import os
+import re
+import uuid
+
+from clipsearch.settings import is_folder_url
+
+MAX_DIM = 1 << 16
+"""Numbers of an embedding; the largest models have some thousand."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+_SEPARATORS = (b"/",) if os.sep == "/" else (b"/", b"\\")
+
+
+def is_digest(value: object) -> bool:
+    """A blake3 as 64 hex digits."""
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
+def is_uuid(value: object) -> bool:
+    """A UUID in its usual form."""
+    try:
+        return isinstance(value, str) and str(uuid.UUID(value)) == value
+    except ValueError:
+        return False
+
+
+def is_number(value: object, lowest: int, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
+
+
+def is_below(relative_path: object) -> bool:
+    """A path as SQL keeps it, bytes with parts joined by "/", that leads to something inside the folder above it."""
+    if not isinstance(relative_path, bytes) or relative_path[:1] in (b"", *_SEPARATORS) or b"\0" in relative_path:
+        return False
+    if os.sep != "/":
+        relative_path = relative_path.replace(b"\\", b"/")
+        if b":" in relative_path:
+            return False
+    # Most have no two dots at all.
+    return b".." not in relative_path or b".." not in relative_path.split(b"/")
+
+
+def is_folder(root: object) -> bool:
+    """A path as SQL keeps it that can be an indexed folder: absolute, or a URL."""
+    if not isinstance(root, bytes) or b"\0" in root:
+        return False
+    name = os.fsdecode(root)
+    return os.path.isabs(name) or is_folder_url(name)  # noqa: PTH117
+
+
+def path_of(root: object, relative_path: object) -> str | None:
+    """Where a file lies, of two values as SQL keeps them; None where they lead nowhere or out of the folder."""
+    if not isinstance(root, bytes) or not is_below(relative_path) or not is_folder(root):
+        return None
+    return os.path.join(os.fsdecode(root), os.fsdecode(relative_path))  # type: ignore[arg-type]  # noqa: PTH118
