@@ -109,8 +109,12 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         return cls(store, place.directory, model=chosen)
 
     def close(self) -> None:
-        self._parts.close()
-        self._store.close()
+        """Gives back all it holds: models, index files, workers, connections. What is asked of it then raises
+        StoreError; closing it again does nothing."""
+        try:
+            self._parts.close()
+        finally:
+            self._store.close()
 
     def __enter__(self) -> "Catalog":
         return self
@@ -354,4 +358,5 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         """Copies the database to a file; see `maintenance.backups.back_up` for the errors."""
         from clipsearch.maintenance.backups import back_up
 
+        self._store.require_open()
         return back_up(self._store.place.require_folder(), file, force=force)

@@ -67,6 +67,18 @@ class CatalogIndex:
         with self._lock:
             return self._get()
 
+    def release(self) -> None:
+        """Lets go of the index; whoever searches it still has it."""
+        with self._lock:
+            self._index = None
+
+    def close(self) -> None:
+        """Lets go of the index, and of its mapped file: searches that go on fail."""
+        with self._lock:
+            if self._index is not None:
+                self._index.close()
+            self._index = None
+
     def _get(self) -> SnapshotIndex:
         model = _get_model(self._store, self._model_id)
         index = self._index

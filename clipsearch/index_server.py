@@ -82,6 +82,8 @@ class ServerIndex:
         with self._lock:
             self._forget()
 
+    release = close  # the next `get` opens it again
+
     def __enter__(self) -> "ServerIndex":
         return self
 

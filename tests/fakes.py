@@ -36,6 +36,7 @@ class ColourEncoder:
         self.fingerprint = blake3(name.encode()).hexdigest()
         self.images_seen = 0
         self.batches: list[int] = []
+        self.is_closed = False
 
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.images_seen += len(crops)
@@ -54,6 +55,9 @@ class ColourEncoder:
 
     def count_tokens(self, text: str) -> int:
         return len(text.replace(",", " ").split())
+
+    def close(self) -> None:
+        self.is_closed = True
 
     @staticmethod
     def _rows(colours: NDArray[np.float64]) -> NDArray[np.float32]:

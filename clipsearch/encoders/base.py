@@ -61,3 +61,8 @@ class Encoder(Protocol):
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, start and end tokens included; more than `context_length` when it would be split."""
         ...
+
+    def close(self) -> None:
+        """Releases the models and what they hold of memory. Calls that other threads are in the middle of may end;
+        later ones raise ModelError."""
+        ...

@@ -60,6 +60,9 @@ class SharedEncoder:
     def count_tokens(self, text: str) -> int:
         return self._encoder.count_tokens(text)
 
+    def close(self) -> None:
+        self._encoder.close()
+
     def __getattr__(self, name: str) -> Any:
         # What only some encoders have.
         return getattr(self._encoder, name)

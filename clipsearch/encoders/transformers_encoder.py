@@ -140,8 +140,19 @@ class TransformersEncoder:
             begin += len(part)
         return rows
 
+    def close(self) -> None:
+        """See `Encoder.close`."""
+        self.model = self.tokenizer = None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()  # PyTorch keeps the memory of what is gone for what comes
+
+    def _require_open(self) -> None:
+        if self.model is None:
+            raise ModelError(f"the model {self.name} is closed: load it again")
+
     def _image_features(self, crops: NDArray[np.uint8]) -> torch.Tensor:
         """(n, dim) projected, not normalised. What travels to the device are bytes, a quarter of the float values."""
+        self._require_open()
         with torch.inference_mode():
             pixel_values = pixel_values_of(torch.from_numpy(crops).to(self.device), self.preprocess)
             output = self.model.get_image_features(pixel_values=pixel_values.contiguous().to(self.model.dtype))
@@ -164,6 +175,7 @@ class TransformersEncoder:
         """See `Encoder.encode_texts`."""
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
+        self._require_open()
         chunks = chunk_texts(
             [self._normalised(text) for text in texts],
             self._offsets,
@@ -185,6 +197,7 @@ class TransformersEncoder:
 
     def count_tokens(self, text: str) -> int:
         """See `Encoder.count_tokens`."""
+        self._require_open()
         return len(self._offsets([self._normalised(text)])[0]) + int(
             self.tokenizer.num_special_tokens_to_add(pair=False)
         )
@@ -225,6 +238,7 @@ class TransformersEncoder:
 
     def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
         """(n, dim) projected, not normalised."""
+        self._require_open()
         with torch.inference_mode():
             return projected_features(self.model.get_text_features(**self.inputs_of(texts)))
 

@@ -50,6 +50,7 @@ class WorkerPool:
         self._files_read = 0
         self._one_large_picture = threading.Lock()
         self._is_impossible = False
+        self._is_closed = False
 
     @contextmanager
     def open_path(self, path: str) -> Iterator[OpenPicture]:
@@ -87,8 +88,9 @@ class WorkerPool:
         raise OSError(str(death)) from death
 
     def close(self) -> None:
-        """Ends the workers; none may be at work."""
+        """Ends the workers; one that is at work ends when it is done."""
         with self._lock:
+            self._is_closed = True
             idle, self._idle = self._idle, []
             self._count -= len(idle)
         for each in idle:
@@ -104,6 +106,9 @@ class WorkerPool:
                 self._idle.append(opened)
                 self._files_read += 1
                 self._lock.notify()
+                is_closed = self._is_closed
+            if is_closed:  # meanwhile, or before: who still asks gets an answer, and leaves no process behind
+                self.close()
 
     def _take(self) -> "_Worker":
         with self._lock:

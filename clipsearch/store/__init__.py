@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipsearch.errors import StoreError
 from clipsearch.settings import CatalogPlace
 from clipsearch.store.connection import DATABASE_NAME, Asking, AskingSqlite
 from clipsearch.store.migrate import open_file
@@ -74,6 +75,7 @@ class Store:
         errors."""
         self.place = place = place if isinstance(place, CatalogPlace) else CatalogPlace(place)
         self.backup: Path | None = None
+        self._is_closed = False
         self._machine = ""
         self._path = place.directory / DATABASE_NAME
         if place.server is None:
@@ -91,7 +93,11 @@ class Store:
                 raise
             self._machine = machine_name(place.directory)
         self.reader = Reader(self.asking, machine=self._machine)
-        self.uuid = self.reader.find_uuid() or self._make_uuid()
+        try:
+            self.uuid = self.reader.find_uuid() or self._make_uuid()
+        except BaseException:
+            self.close()
+            raise
 
     def writing(self, *, wait: bool = False, alone: bool = True) -> AbstractContextManager[None]:
         """For what takes long and changes the catalog; see `lock.writer_lock` and `server.server_lock` for the errors.
@@ -100,6 +106,7 @@ class Store:
             alone: nothing else may change it. What need not be alone may have others like it beside it, where the
                 catalog is on a server.
         """
+        self.require_open()
         if self.place.server is not None:
             from clipsearch.store.server import server_lock
 
@@ -199,7 +206,16 @@ class Store:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def require_open(self) -> None:
+        """
+        Raises:
+            StoreError: it is closed.
+        """
+        if self._is_closed:
+            raise StoreError(f"the catalog {self.place} is closed")
+
     def close(self) -> None:
+        self._is_closed = True
         self.reader.close()
         if "_database" in self.__dict__:
             self._database.close()

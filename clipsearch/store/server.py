@@ -64,6 +64,7 @@ class AskingServer:
         self._is_one_moment = is_one_moment
         self._lock = threading.Lock()
         self._connection: psycopg.Connection[Any] | None = None
+        self._is_closed = False
 
     def rows(self, statement: str, *values: object, is_selection: bool = False) -> list[Any]:
         asked: Any = statement.replace("?", "%s")
@@ -81,6 +82,8 @@ class AskingServer:
         raise AssertionError("unreachable")
 
     def _open(self) -> "psycopg.Connection[Any]":
+        if self._is_closed:
+            raise StoreError(f"the catalog {self._place} is closed")
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._place)
             if self._is_one_moment:
@@ -92,6 +95,7 @@ class AskingServer:
 
     def close(self) -> None:
         with self._lock:
+            self._is_closed = True
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
