@@ -1,7 +1,6 @@
 """The one class that wires the parts: store, model, index."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +13,7 @@ from clipsearch.catalog_index import IndexingCatalog
 from clipsearch.catalog_labels import LabellingCatalog
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.errors import ClipSearchNotice
+from clipsearch.notices import notify
 from clipsearch.settings import absolute_folders
 from clipsearch.store import Store, StoredModel
 from clipsearch.texts import as_list, check_text
@@ -95,9 +94,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         place = settings.catalog_place(directory)
         store = Store(place, create=create)
         if store.backup is not None:
-            warnings.warn(
-                f"the catalog was upgraded; a copy of the old one is {store.backup}", ClipSearchNotice, stacklevel=2
-            )
+            notify(f"the catalog was upgraded; a copy of the old one is {store.backup}")
         chosen = CatalogModel(
             store,
             requested=model,

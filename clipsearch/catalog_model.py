@@ -1,12 +1,12 @@
 """The model a catalog works with: the one asked for, held against the one its embeddings come from."""
 
 import threading
-import warnings
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from clipsearch import settings
-from clipsearch.errors import ClipSearchNotice, IndexMismatchError, StoreError
+from clipsearch.errors import IndexMismatchError, StoreError
+from clipsearch.notices import notify
 from clipsearch.store import Store, StoredModel
 
 if TYPE_CHECKING:
@@ -213,10 +213,8 @@ class CatalogModel:
                 )
             left = len(self._store.pictures.contents_without_embedding(model_id=beside.model_id))
             if left:
-                warnings.warn(
+                notify(
                     f"{left} pictures are not embedded with {name}, which is not the catalog's model: they are not "
                     f"found. To embed them: clipsearch model use {name}",
-                    ClipSearchNotice,
-                    stacklevel=4,
                 )
         return encoder

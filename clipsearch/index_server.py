@@ -1,7 +1,6 @@
 """A catalog's index on a server instead of in files, and what is the same for both."""
 
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import ClipSearchError, ClipSearchNotice, IndexMismatchError, MissingExtraError, VectorIndexError
+from clipsearch.errors import ClipSearchError, IndexMismatchError, MissingExtraError, VectorIndexError
 from clipsearch.indexes.milvus_address import parse_index_url
 from clipsearch.indexes.milvus_collection import MilvusCollection
 from clipsearch.indexes.milvus_index import MilvusIndex
+from clipsearch.notices import notify
 from clipsearch.store import KINDS, Kind, Store, StoredModel
 
 # Fewer are searched fast enough wherever they lie, and each sealing makes a segment.
@@ -172,7 +172,7 @@ def _drop_older(collection: MilvusCollection, partition: str) -> None:
                 with _SENDING:
                     collection.drop_partition(name)
             except VectorIndexError as error:
-                warnings.warn(f"{error}; 'clipsearch reindex' makes room", ClipSearchNotice, stacklevel=5)
+                notify(f"{error}; 'clipsearch reindex' makes room")
 
 
 def refresh_index(store: Store, folder: Path, *kinds: Kind) -> None:
@@ -202,7 +202,7 @@ def refresh_or_notice(store: Store, folder: Path, *kinds: Kind) -> None:
     try:
         refresh_index(store, folder, *kinds)
     except (VectorIndexError, MissingExtraError) as error:
-        warnings.warn(str(error), ClipSearchNotice, stacklevel=3)
+        notify(str(error))
 
 
 def rebuild_index(store: Store, folder: Path, *, texts: Callable[[], NDArray[np.float32]] | None = None) -> None:
@@ -273,11 +273,9 @@ def choose_index(store: Store, where: str) -> None:
     collection = MilvusCollection(address, dim=1 if current is None else current.dim, catalog=store.uuid)
     try:
         if collection.find() and address.index_type not in (None, collection.index_type):
-            warnings.warn(
+            notify(
                 f"the collection's index is {collection.index_type} as yet: 'clipsearch reindex' makes it "
                 f"{address.index_type}",
-                ClipSearchNotice,
-                stacklevel=4,
             )
     finally:
         collection.close()

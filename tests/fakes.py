@@ -1,6 +1,5 @@
 """An encoder that really computes: a picture is its mean colour, a text the colours it names, else any colour."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import ProbabilityHead
-from clipsearch.errors import ClipSearchNotice
+from clipsearch.notices import notify
 from clipsearch.preprocess import Preprocess
 from clipsearch.vectors import normalise
 
@@ -48,7 +47,7 @@ class ColourEncoder:
         for text in texts:
             words = text.lower().replace(",", " ").split()
             if len(words) > self.context_length:
-                warnings.warn("1 text was longer", ClipSearchNotice, stacklevel=2)
+                notify("1 text was longer")
             named = [COLOURS[word] for word in words if word in COLOURS] or [tuple(blake3(text.encode()).digest()[:3])]
             rows.append(np.mean(named, axis=0))
         return self._rows(np.array(rows, dtype=np.float64).reshape(-1, 3))

@@ -1,13 +1,13 @@
 """A compiled model for the CPU, with a GPU beside it for pictures in bulk."""
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import ClipSearchNotice, first_line
+from clipsearch.errors import first_line
+from clipsearch.notices import notify
 
 # After so many pictures it is worth waiting the seconds that loading torch takes: the CPU is done with fewer sooner.
 BATCH = 256
@@ -41,7 +41,7 @@ class AcceleratedEncoder:
                 self._for_images = load() or self._compiled
             except Exception as error:  # drivers and torch raise what they like, such as for a GPU that is full
                 told = f"the GPU is not used ({first_line(error)}): pictures go on the CPU"
-                warnings.warn(told, ClipSearchNotice, stacklevel=2)
+                notify(told)
             if self._is_closed:  # by another thread, meanwhile
                 self.close()
             self.batch_size = self._for_images.batch_size

@@ -55,7 +55,7 @@ class Encoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """n texts → (n, dim). A text longer than the context becomes the normalised mean of its chunks, with one
-        `ClipSearchNotice` a call that says how many texts were split."""
+        notice a call that says how many texts were split."""
         ...
 
     def count_tokens(self, text: str) -> int:

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -15,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import ClipSearchNotice, ImageReadError, TransientReadError
+from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images import worker
 from clipsearch.images.decode import BYTES_A_PIXEL, DecodingLimits
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import OpenPicture, open_picture
 from clipsearch.images.thumbnails import Thumbnail
+from clipsearch.notices import notify
 from clipsearch.preprocess import Preprocess
 from clipsearch.python_process import start_python
 
@@ -78,11 +78,7 @@ class WorkerPool:
                 with self._lock:
                     is_first, self._is_impossible = not self._is_impossible, True
                 if is_first:
-                    warnings.warn(
-                        f"{error}: pictures are decoded in the program itself, without limits of time and memory",
-                        ClipSearchNotice,
-                        stacklevel=2,
-                    )
+                    notify(f"{error}: pictures are decoded in the program itself, without limits of time and memory")
             except _WorkerDiedError as error:
                 death = error
         raise OSError(str(death)) from death

@@ -1,11 +1,11 @@
 """One process at a time changes a catalog; any number read it meanwhile."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clipsearch.errors import CatalogBusyError, ClipSearchNotice, StoreError
+from clipsearch.errors import CatalogBusyError, StoreError
+from clipsearch.notices import notify
 
 # Stays where it is: the lock is the system's, on the open file, and ends with the process however that ends.
 LOCK_NAME = "writer.lock"
@@ -36,11 +36,7 @@ def writer_lock(directory: Path, *, wait: bool = False) -> Iterator[None]:
                     f"another clipsearch is changing the catalog {directory}: try again when it is done, or wait for "
                     "it with --wait"
                 ) from None
-            warnings.warn(
-                f"another clipsearch is changing the catalog {directory}: waiting for it",
-                ClipSearchNotice,
-                stacklevel=4,
-            )
+            notify(f"another clipsearch is changing the catalog {directory}: waiting for it")
             lock.acquire()
     except OSError as error:
         raise StoreError(f"the catalog {directory} can't be changed: {error.strerror or error}") from error

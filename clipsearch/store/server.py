@@ -2,13 +2,13 @@
 
 import threading
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsearch.errors import CatalogBusyError, ClipSearchNotice, MissingExtraError, StoreError
+from clipsearch.errors import CatalogBusyError, MissingExtraError, StoreError
+from clipsearch.notices import notify
 from clipsearch.settings import CatalogPlace
 from clipsearch.store.connection import Dialect
 
@@ -126,9 +126,7 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
                     f"another clipsearch is changing the catalog {place}: try again when it is done, or wait for it "
                     "with --wait"
                 )
-            warnings.warn(
-                f"another clipsearch is changing the catalog {place}: waiting for it", ClipSearchNotice, stacklevel=4
-            )
+            notify(f"another clipsearch is changing the catalog {place}: waiting for it")
             connection.execute(f"SELECT pg_advisory_lock{shared}(%s)", (_LOCK,))
         try:
             yield

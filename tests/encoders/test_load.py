@@ -12,13 +12,15 @@ from tests.encoders.fake_hub import FakeHub
 from tests.encoders.tiny_models import make_clip
 
 CODE = """
-import json, sys, warnings
+import json, logging, sys
 from clipsearch.encoders import hub, load
 hub.DEFAULT_MODEL = "org/tiny"
-with warnings.catch_warnings(record=True) as notices:
-    warnings.simplefilter("always")
-    encoder = load.load_chosen_encoder(sys.argv[1] or None)
-print(json.dumps({"name": encoder.name, "notices": [str(notice.message) for notice in notices]}))
+notices = []
+handler = logging.Handler()
+handler.emit = lambda record: notices.append(record.getMessage())
+logging.getLogger("clipsearch").addHandler(handler)
+encoder = load.load_chosen_encoder(sys.argv[1] or None)
+print(json.dumps({"name": encoder.name, "notices": notices}))
 """
 
 
