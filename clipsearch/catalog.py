@@ -14,6 +14,7 @@ from clipsearch.catalog_labels import LabellingCatalog
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.notices import notify
+from clipsearch.runs import CurrentRun
 from clipsearch.settings import absolute_folders
 from clipsearch.store import Store, StoredModel
 from clipsearch.texts import as_list, check_text
@@ -342,6 +343,12 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         from clipsearch.maintenance.status import read_status
 
         return read_status(self._store)
+
+    def current_run(self) -> CurrentRun | None:
+        """The index run that goes on, in this process or another; None: there is none."""
+        from clipsearch.maintenance.status import find_current_run
+
+        return find_current_run(self._store)
 
     def collect_garbage(
         self, *, older_than_days: float = 0, dry_run: bool = False, wait: bool = False

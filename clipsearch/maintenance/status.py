@@ -4,13 +4,25 @@ from dataclasses import asdict
 
 from clipsearch import settings
 from clipsearch.indexes.ann import Tuning
+from clipsearch.runs import CurrentRun
 from clipsearch.store import Store
 from clipsearch.types import CatalogStatus
+
+
+def find_current_run(store: Store) -> CurrentRun | None:
+    """The run that goes on, in this process or another."""
+    return store.runs.find_current(is_writing=_is_writing(store))
+
+
+def _is_writing(store: Store) -> bool:
+    # Whether the lock is held is asked only where a run seems to go on: that takes it for a moment.
+    return store.runs.has_open() and store.is_being_written()
 
 
 def read_status(store: Store) -> CatalogStatus:
     """Loads no model."""
     files, pictures, skipped = store.pictures.counts()
+    is_writing = _is_writing(store)
     current = store.reader.find_current_model()
     snapshot = None if current is None else store.reader.find_snapshot("images", model_id=current.model_id)
     return CatalogStatus(
@@ -24,6 +36,7 @@ def read_status(store: Store) -> CatalogStatus:
         captions=store.captions.count(),
         database_bytes=store.size_bytes,
         index_bytes=sum(path.stat().st_size for path in settings.index_folder(store.place.directory).glob("*.faiss")),
-        last_run=store.runs.find_last(),
+        last_run=store.runs.find_last(is_writing=is_writing),
+        current_run=store.runs.find_current(is_writing=is_writing),
         ann=None if snapshot is None or snapshot.ann is None else asdict(Tuning.from_json(snapshot.ann)),
     )

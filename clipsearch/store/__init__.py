@@ -115,6 +115,16 @@ class Store:
 
         return writer_lock(self.place.directory, wait=wait)
 
+    def is_being_written(self) -> bool:
+        """Whether some process is in the middle of `writing`."""
+        if self.place.server is not None:
+            from clipsearch.store.server import is_locked
+
+            return is_locked(self.asking)
+        from clipsearch.store.lock import is_locked as is_folder_locked
+
+        return is_folder_locked(self.place.directory)
+
     def exporting(self, *, model_id: int, dim: int) -> "AbstractContextManager[ExportReader]":
         """All that is stored as of one moment; see `exports.open_export` for the errors."""
         from clipsearch.store.exports import open_export

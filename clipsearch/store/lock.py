@@ -11,6 +11,24 @@ from clipsearch.notices import notify
 LOCK_NAME = "writer.lock"
 
 
+_MOMENT_S = 0.2
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether a process holds the lock. Asking takes it for a moment."""
+    from filelock import FileLock, Timeout
+
+    if not (directory / LOCK_NAME).exists():
+        return False
+    try:
+        with FileLock(directory / LOCK_NAME, mode=0o600, thread_local=False).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
+
+
 @contextmanager
 def writer_lock(directory: Path, *, wait: bool = False) -> Iterator[None]:
     """Held by what takes long: index runs, a change of the model, garbage collection, repair, restoring.
@@ -29,7 +47,8 @@ def writer_lock(directory: Path, *, wait: bool = False) -> Iterator[None]:
     lock = FileLock(directory / LOCK_NAME, mode=0o600, thread_local=False)
     try:
         try:
-            lock.acquire(timeout=0)
+            # Not at once: `is_locked` may have it for a moment.
+            lock.acquire(timeout=_MOMENT_S, poll_interval=_MOMENT_S / 10)
         except Timeout:
             if not wait:
                 raise CatalogBusyError(

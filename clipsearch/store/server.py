@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clipsearch.errors import CatalogBusyError, MissingExtraError, StoreError
 from clipsearch.notices import notify
 from clipsearch.settings import CatalogPlace
-from clipsearch.store.connection import Dialect
+from clipsearch.store.connection import Asking, Dialect
 
 if TYPE_CHECKING:
     import psycopg
@@ -136,6 +136,19 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
                 connection.execute(f"SELECT pg_advisory_unlock{shared}(%s)", (_LOCK,))
     finally:
         connection.close()
+
+
+def is_locked(asking: Asking) -> bool:
+    """Whether a process, on any machine, is within `server_lock`."""
+    # Source: https://www.postgresql.org/docs/16/view-pg-locks.html: the upper half of a 64-bit number is the classid.
+    return bool(
+        asking.rows(
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid::bigint = ? "
+            "AND objid::bigint = ? AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            _LOCK >> 32,
+            _LOCK & 0xFFFFFFFF,
+        )
+    )
 
 
 def machine_name(directory: Path) -> str:
