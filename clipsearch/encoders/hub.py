@@ -195,7 +195,7 @@ def _list_files(repo_id: str, revision: str, timeout_s: float) -> _Listing:
         ModelUnavailableError: offline, or no answer within the time.
         ModelError: no such model, or no safetensors.
     """
-    if _is_offline():
+    if is_offline():
         raise ModelUnavailableError(
             f"{repo_id} is not in the local cache and HF_HUB_OFFLINE is set; "
             f"unset it, then: clipsearch model pull {repo_id}"
@@ -350,7 +350,7 @@ def _quiet() -> Iterator[None]:
                     logging.set_verbosity(_loud_again.pop())
 
 
-def _is_offline() -> bool:
+def is_offline() -> bool:
     """By the variable as it is now, or as it was when huggingface_hub was imported."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         return True

@@ -156,12 +156,17 @@ def load_default_encoder(
     """CLIP when it is in the local cache or can be downloaded, else the starter model with a notice that says so."""
     name = hub.DEFAULT_MODEL
     if hub.find_cached(name) is None:
-        if show_progress:
+        if show_progress and not hub.is_offline():
             notify(f"asking the model hub for {name}, at most 5 seconds")
         try:
             size_bytes = hub.probe(name)
             if size_bytes is None:
-                return _starter_instead("the model hub can't be reached")
+                is_offline = hub.is_offline()
+                return _starter_instead(
+                    "the model hub is not asked while HF_HUB_OFFLINE is set"
+                    if is_offline
+                    else "the model hub can't be reached"
+                )
             _download(name, size_bytes, show_progress)
         except ModelError as error:
             return _starter_instead(str(error))
