@@ -227,6 +227,7 @@ class _Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,  # what decoders print
+                    is_apart=True,  # one that is still starting would die of Ctrl-C
                     # One thread each: several pictures are decoded side by side.
                     OPENBLAS_NUM_THREADS="1",
                     OMP_NUM_THREADS="1",
@@ -235,6 +236,9 @@ class _Worker:
             except (OSError, EOFError) as error:
                 self.close()
                 raise _WorkerStartError("no process could be started") from error
+            except BaseException:
+                self.close()
+                raise
         return self._process
 
     def _death(self, process: "subprocess.Popen[bytes]") -> _WorkerDiedError:
