@@ -78,7 +78,8 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
                 catalog takes CLIPSEARCH_MODEL, else CLIP where it is cached or can be downloaded, else the starter.
             device: "cpu", "cuda", "mps"; None: CLIPSEARCH_DEVICE, else the best there is.
             runtime: "torch" or "openvino"; None: CLIPSEARCH_RUNTIME, else OpenVINO where it can run the model.
-            create: make an empty catalog when there is none.
+            create: make an empty catalog when there is none. Where the `with` block fails and there is still nothing in
+                it, it is deleted again.
             show_progress: draw a bar on stderr while a model is downloaded.
             shared: several threads use it at once, as in a server; their texts and pictures go through the model
                 together.
@@ -121,6 +122,8 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if error is not None:
+            self._store.discard_if_empty()
 
     # ------------------------------------------------------------------ the model
 

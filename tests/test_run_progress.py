@@ -65,10 +65,12 @@ def test_status_says_how_far_a_run_in_another_process_is(held, capsys):
 
 
 def test_the_page_and_its_api_say_so_too(held):
-    with Catalog.open(held, shared=True) as catalog:
-        with TestClient(make_app(catalog, rules=GuardRules()), base_url="http://127.0.0.1") as client:
-            assert client.get("/api/status").json()["current_run"]["to_do"] == 3
-            assert "An index run has been going on for" in client.get("/").text
+    with (
+        Catalog.open(held, shared=True) as catalog,
+        TestClient(make_app(catalog, rules=GuardRules()), base_url="http://127.0.0.1") as client,
+    ):
+        assert client.get("/api/status").json()["current_run"]["to_do"] == 3
+        assert "An index run has been going on for" in client.get("/").text
 
 
 def test_an_assistant_is_told_too(held):

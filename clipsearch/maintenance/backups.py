@@ -23,7 +23,8 @@ from clipsearch.store.copies import (
     replace_database,
     scratch_file,
 )
-from clipsearch.store.lock import writer_lock
+from clipsearch.store.discard import missing_folders, remove_folders
+from clipsearch.store.lock import LOCK_NAME, writer_lock
 from clipsearch.store.migrate import current_revision
 from clipsearch.types import BackupReport, RestoreReport
 
@@ -85,7 +86,7 @@ def restore_catalog(
     source, place = _absolute(file), settings.catalog_directory(directory)
     database = place / DATABASE_NAME
     _check_source(source, database)
-    made = not place.exists()
+    made = missing_folders(place)
     try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -96,8 +97,9 @@ def restore_catalog(
             with Store(place) as store:
                 _renew_index_files(store, place)
     except BaseException:
-        if made and not database.exists():
-            _remove_folder(place)
+        if not database.exists():
+            (place / LOCK_NAME).unlink(missing_ok=True)
+            remove_folders(made)
         raise
     return report
 
@@ -183,9 +185,3 @@ def _absolute(file: str | os.PathLike[str]) -> Path:
     if not os.fspath(file):
         raise InputError("the name of the backup is empty")
     return settings.expand_user(file).absolute()
-
-
-def _remove_folder(place: Path) -> None:
-    for file in place.iterdir():
-        file.unlink()
-    place.rmdir()

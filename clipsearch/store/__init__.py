@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clipsearch.errors import StoreError
 from clipsearch.settings import CatalogPlace
 from clipsearch.store.connection import DATABASE_NAME, Asking, AskingSqlite
+from clipsearch.store.discard import discard_if_empty, missing_folders
 from clipsearch.store.migrate import open_file
 from clipsearch.store.reader import Reader
 from clipsearch.store.records import (
@@ -78,7 +79,10 @@ class Store:
         self._is_closed = False
         self._machine = ""
         self._path = place.directory / DATABASE_NAME
+        self._made_folders: list[Path] | None = None
         if place.server is None:
+            if create and not self._path.exists():
+                self._made_folders = missing_folders(place.directory)
             _, self.backup = open_file(place.directory, create=create)
             self.asking: Asking = AskingSqlite(self._path)
         else:
@@ -223,6 +227,11 @@ class Store:
         """
         if self._is_closed:
             raise StoreError(f"the catalog {self.place} is closed")
+
+    def discard_if_empty(self) -> None:
+        """After `close`: deletes a catalog that was made on opening, in a folder, and holds nothing."""
+        if self._made_folders is not None:
+            discard_if_empty(self.place.directory, self._made_folders)
 
     def close(self) -> None:
         self._is_closed = True
