@@ -6,26 +6,25 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from clipsearch import Catalog, CatalogBusyError
 from clipsearch.store import Store
+from tests.child_processes import await_worker, needs_proc
 from tests.faults.checks import squares, start_index
 
 COMMAND = [sys.executable, "-m", "clipsearch"]
 LIMIT_S = 120
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="children are looked up in /proc")
+@needs_proc
 def test_ctrl_c_while_workers_start_ends_the_run_quietly(tmp_path):
     squares(tmp_path / "photos", 20)
     command = [*COMMAND, "index", str(tmp_path / "photos"), "--catalog", str(tmp_path / "c"), "--model", "starter"]
     # A terminal sends Ctrl-C to all processes of the group in front: here one of its own.
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
-        while not any("clipsearch.images.worker" in each for each in children_of(process.pid)):
-            assert process.poll() is None
+        await_worker(process.pid)
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
@@ -33,16 +32,6 @@ def test_ctrl_c_while_workers_start_ends_the_run_quietly(tmp_path):
         "what was done is kept, the next run goes on from there",
         "clipsearch: interrupted",
     ]
-
-
-def children_of(pid: int) -> list[str]:
-    """The command lines of the processes that a process has started."""
-    found = []
-    with contextlib.suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                found.append(Path(f"/proc/{child}/cmdline").read_text().replace("\0", " "))
-    return found
 
 
 @pytest.fixture
