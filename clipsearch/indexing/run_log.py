@@ -1,7 +1,9 @@
 """What other processes see of a run while it goes on."""
 
+from contextlib import suppress
 from time import perf_counter
 
+from clipsearch.errors import StoreError
 from clipsearch.indexing.stage import Run
 from clipsearch.store import Store, utc_now
 from clipsearch.types import IndexReport
@@ -29,17 +31,18 @@ class RunLog:
         if now - self._noted_at < _EVERY_S:
             return
         self._noted_at = now
-        self._runs.note(
-            self._run_id,
-            seconds=self.seconds,
-            found=run.found,
-            embedded=run.embedded,
-            reused=run.reused,
-            unchanged=run.unchanged,
-            removed=run.removed,
-            skipped=len(run.skipped),
-            to_do=run.to_do - run.done,
-        )
+        with suppress(StoreError):  # nothing depends on it; what does will fail by itself
+            self._runs.note(
+                self._run_id,
+                seconds=self.seconds,
+                found=run.found,
+                embedded=run.embedded,
+                reused=run.reused,
+                unchanged=run.unchanged,
+                removed=run.removed,
+                skipped=len(run.skipped),
+                to_do=run.to_do - run.done,
+            )
 
     def end(self, report: IndexReport) -> None:
         self._runs.end(self._run_id, report)
