@@ -45,7 +45,7 @@ class CatalogModel:
         self._is_shared = is_shared
         self._encoder: Encoder | None = None
         self._row: StoredModel | None = None
-        self._loading = threading.RLock()
+        self._loading, self._noting = threading.RLock(), threading.Lock()
         self._loaded: WeakSet[Encoder] = WeakSet()
         self._is_closed = False
 
@@ -73,7 +73,9 @@ class CatalogModel:
         """
         self._is_closed = True
         self._encoder = None
-        for encoder in list(self._loaded):
+        with self._noting:
+            loaded = list(self._loaded)
+        for encoder in loaded:
             encoder.close()
 
     def _require_open(self) -> None:
@@ -166,7 +168,8 @@ class CatalogModel:
         self._encoder, self._row = self._share(encoder), row
 
     def _note(self, encoder: "Encoder") -> "Encoder":
-        self._loaded.add(encoder)
+        with self._noting:
+            self._loaded.add(encoder)
         self._require_open()
         return encoder
 
