@@ -15,6 +15,10 @@ from clipsearch.errors import ClipSearchNotice
 LOGGER = logging.getLogger("clipsearch")
 """Python shows its lines on stderr unless it, or the root logger, has a handler."""
 
+if LOGGER.level == logging.NOTSET:
+    # Else the root logger's would count, which other libraries set, as OpenVINO's converter leaves it when it fails.
+    LOGGER.setLevel(logging.WARNING)
+
 _is_muted: ContextVar[bool] = ContextVar("clipsearch_notices_are_muted", default=False)
 
 

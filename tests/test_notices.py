@@ -45,6 +45,13 @@ def test_the_command_line_says_each_once_whatever_handlers_other_libraries_set_u
     assert python(code).stderr.splitlines() == ["clipsearch: one"] * 2
 
 
+def test_the_level_of_the_root_logger_is_that_of_others():
+    code = "import logging; logging.getLogger().setLevel('ERROR'); from clipsearch.notices import notify; notify('a')"
+    assert python(code).stderr == "a\n"
+    chosen = code.replace("getLogger()", "getLogger('clipsearch')")
+    assert python(chosen).stderr == ""
+
+
 def test_filters_that_another_library_leaves_behind_swallow_no_notice():
     code = (
         "import warnings; from clipsearch.notices import notify\n"

@@ -125,7 +125,6 @@ def main() -> int:
     """The console script."""
     LOGGER.addHandler(NoticePrinter())
     LOGGER.propagate = False  # whatever handlers other libraries give the root logger
-    LOGGER.setLevel(logging.INFO)
     if not sys.warnoptions:  # what other libraries warn of is for developers, who see it with -W
         warnings.simplefilter("ignore")
     try:
