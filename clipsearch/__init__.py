@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.maintenance.doctor import check_catalog
     from clipsearch.paging import SearchPage
+    from clipsearch.runs import CurrentRun
     from clipsearch.search_quality import (
         LabelQuality,
         QualityComparison,
@@ -84,6 +85,7 @@ __all__ = [
     "CheckReport",
     "ClipSearchError",
     "ClipSearchNotice",
+    "CurrentRun",
     "Difference",
     "DuplicateGroup",
     "DuplicatePicture",
@@ -140,6 +142,7 @@ _PLACES = {
     "CaptionPairs": "caption_pairs",
     "Catalog": "catalog",
     "CatalogFacets": "browsing",
+    "CurrentRun": "runs",
     "Difference": "evaluation",
     "DuplicateGroup": "duplicates",
     "DuplicatePicture": "duplicates",

@@ -1,7 +1,6 @@
 """The one class that wires the parts: store, model, index."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +13,8 @@ from clipsearch.catalog_index import IndexingCatalog
 from clipsearch.catalog_labels import LabellingCatalog
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.errors import ClipSearchNotice
+from clipsearch.notices import notify
+from clipsearch.runs import CurrentRun
 from clipsearch.settings import absolute_folders
 from clipsearch.store import Store, StoredModel
 from clipsearch.texts import as_list, check_text
@@ -78,7 +78,8 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
                 catalog takes CLIPSEARCH_MODEL, else CLIP where it is cached or can be downloaded, else the starter.
             device: "cpu", "cuda", "mps"; None: CLIPSEARCH_DEVICE, else the best there is.
             runtime: "torch" or "openvino"; None: CLIPSEARCH_RUNTIME, else OpenVINO where it can run the model.
-            create: make an empty catalog when there is none.
+            create: make an empty catalog when there is none. Where the `with` block fails and there is still nothing in
+                it, it is deleted again.
             show_progress: draw a bar on stderr while a model is downloaded.
             shared: several threads use it at once, as in a server; their texts and pictures go through the model
                 together.
@@ -95,9 +96,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         place = settings.catalog_place(directory)
         store = Store(place, create=create)
         if store.backup is not None:
-            warnings.warn(
-                f"the catalog was upgraded; a copy of the old one is {store.backup}", ClipSearchNotice, stacklevel=2
-            )
+            notify(f"the catalog was upgraded; a copy of the old one is {store.backup}")
         chosen = CatalogModel(
             store,
             requested=model,
@@ -109,8 +108,12 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         return cls(store, place.directory, model=chosen)
 
     def close(self) -> None:
-        self._parts.close()
-        self._store.close()
+        """Gives back all it holds: models, index files, workers, connections. What is asked of it then raises
+        StoreError; closing it again does nothing."""
+        try:
+            self._parts.close()
+        finally:
+            self._store.close()
 
     def __enter__(self) -> "Catalog":
         return self
@@ -119,6 +122,8 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if error is not None:
+            self._store.discard_if_empty()
 
     # ------------------------------------------------------------------ the model
 
@@ -342,6 +347,12 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
 
         return read_status(self._store)
 
+    def current_run(self) -> CurrentRun | None:
+        """The index run that goes on, in this process or another; None: there is none."""
+        from clipsearch.maintenance.status import find_current_run
+
+        return find_current_run(self._store)
+
     def collect_garbage(
         self, *, older_than_days: float = 0, dry_run: bool = False, wait: bool = False
     ) -> GarbageReport:
@@ -354,4 +365,5 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         """Copies the database to a file; see `maintenance.backups.back_up` for the errors."""
         from clipsearch.maintenance.backups import back_up
 
+        self._store.require_open()
         return back_up(self._store.place.require_folder(), file, force=force)

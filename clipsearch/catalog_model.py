@@ -1,11 +1,12 @@
 """The model a catalog works with: the one asked for, held against the one its embeddings come from."""
 
 import threading
-import warnings
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from clipsearch import settings
-from clipsearch.errors import ClipSearchNotice, IndexMismatchError, StoreError
+from clipsearch.errors import IndexMismatchError, StoreError
+from clipsearch.notices import notify
 from clipsearch.store import Store, StoredModel
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ class CatalogModel:
         self._is_shared = is_shared
         self._encoder: Encoder | None = None
         self._row: StoredModel | None = None
-        self._loading = threading.RLock()
+        self._loading, self._noting = threading.RLock(), threading.Lock()
+        self._loaded: WeakSet[Encoder] = WeakSet()
+        self._is_closed = False
 
     @property
     def encoder(self) -> "Encoder":
@@ -52,13 +55,37 @@ class CatalogModel:
         Raises:
             ModelUnavailableError: its files are not here.
             IndexMismatchError: it is not the model that the catalog's embeddings come from.
+            StoreError: the catalog is closed.
         """
         encoder = self._encoder
         if encoder is None:
             with self._loading:
+                self._require_open()
                 encoder = self._encoder or self._share(self._load_own())
                 self._encoder = encoder
+                self._require_open()
         return encoder
+
+    def close(self) -> None:
+        """Closes every model that was loaded, those of calls that failed too: whoever keeps the error keeps its frames.
+
+        Does not wait for one that another thread is loading: that thread closes it.
+        """
+        self._is_closed = True
+        self._encoder = None
+        with self._noting:
+            loaded = list(self._loaded)
+        for encoder in loaded:
+            encoder.close()
+
+    def _require_open(self) -> None:
+        """
+        Raises:
+            StoreError: the catalog is closed, maybe while a model was loaded.
+        """
+        if self._is_closed:
+            self.close()
+            raise StoreError(f"the catalog {self._store.place} is closed")
 
     @property
     def row(self) -> StoredModel:
@@ -131,12 +158,20 @@ class CatalogModel:
         """Another model, to run as this one does."""
         from clipsearch.encoders.load import load_encoder
 
-        return load_encoder(name, device=self._device, runtime=self._runtime, show_progress=self._show_progress)
+        return self._note(
+            load_encoder(name, device=self._device, runtime=self._runtime, show_progress=self._show_progress)
+        )
 
     def switch(self, encoder: "Encoder", row: StoredModel) -> None:
         """Makes a model, with its row, the catalog's own."""
         self._store.models.set_current(row.model_id)
         self._encoder, self._row = self._share(encoder), row
+
+    def _note(self, encoder: "Encoder") -> "Encoder":
+        with self._noting:
+            self._loaded.add(encoder)
+        self._require_open()
+        return encoder
 
     def _share(self, encoder: "Encoder") -> "Encoder":
         if not self._is_shared:
@@ -160,8 +195,10 @@ class CatalogModel:
         # Once a row was given out, the encoder is held against that one, whatever another process does meanwhile.
         current = self._row or self._store.reader.find_current_model()
         if current is None:
-            return load_chosen_encoder(
-                self._requested, device=self._device, runtime=self._runtime, show_progress=self._show_progress
+            return self._note(
+                load_chosen_encoder(
+                    self._requested, device=self._device, runtime=self._runtime, show_progress=self._show_progress
+                )
             )
         name = self._requested or current.name
         encoder = self.load(name)
@@ -179,10 +216,8 @@ class CatalogModel:
                 )
             left = len(self._store.pictures.contents_without_embedding(model_id=beside.model_id))
             if left:
-                warnings.warn(
+                notify(
                     f"{left} pictures are not embedded with {name}, which is not the catalog's model: they are not "
                     f"found. To embed them: clipsearch model use {name}",
-                    ClipSearchNotice,
-                    stacklevel=4,
                 )
         return encoder

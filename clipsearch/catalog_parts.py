@@ -1,14 +1,14 @@
 """What a catalog consists of, opened: store, model, indexes, and what scores are held against."""
 
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch import settings
 from clipsearch.catalog_model import CatalogModel
-from clipsearch.errors import CatalogNotFoundError
+from clipsearch.errors import CatalogNotFoundError, StoreError
 from clipsearch.store import Kind, Store
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class CatalogParts:
         self._indexes: dict[Kind, CatalogIndex | ServerIndex] = {}
         self._background: Background | None = None
         self._workers: WorkerPool | None = None
+        self._is_closed = False
         self._lock, self._learning = threading.Lock(), threading.Lock()
 
     def require_pictures(self) -> None:
@@ -58,10 +59,12 @@ class CatalogParts:
         """The index as of now, what other processes have added included.
 
         Raises:
+            StoreError: the catalog is closed.
             VectorIndexError: it is on a server that can't be reached.
         """
         model_id = self.model.row.model_id
         with self._lock:
+            self._require_open()
             index = self._indexes.get(kind)
             if index is None:
                 index = self._indexes[kind] = self._open_index(kind, model_id)
@@ -96,6 +99,7 @@ class CatalogParts:
 
         spec = self.model.encoder.preprocess
         with self._lock:
+            self._require_open()
             if self._workers is None:
                 self._workers = WorkerPool(spec, limits=replace(default_limits(), max_seconds=_MAX_SECONDS))
             return self._workers
@@ -110,10 +114,22 @@ class CatalogParts:
         return ThumbnailCache(settings.cache_dir() / "thumbnails")
 
     def close(self) -> None:
-        self.forget_indexes()
-        if self._workers is not None:
-            self._workers.close()
-            self._workers = None
+        """Releases the model, the indexes and the workers, whatever became of one of them."""
+        with self._lock:
+            self._is_closed = True
+            indexes, self._indexes = self._indexes, {}
+            workers, self._workers = self._workers, None
+        self._background = None
+        with ExitStack() as closing:
+            closing.callback(self.model.close)
+            for index in indexes.values():
+                closing.callback(index.close)
+            if workers is not None:
+                closing.callback(workers.close)
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StoreError(f"the catalog {self.store.place} is closed")
 
     def refresh(self, *kinds: Kind) -> None:
         """After embeddings were stored, while the model is loaded: what the first query would have to wait for. The
@@ -150,11 +166,9 @@ class CatalogParts:
         return np.concatenate([labels, self.model.encode_background(), own[:: max(1, len(own) // _TUNING_CAPTIONS)]])
 
     def forget_indexes(self) -> None:
-        """After the model was switched or the index put elsewhere, or when the catalog is closed."""
+        """After the model was switched or the index put elsewhere. Searches of other threads go on with the old one."""
         with self._lock:
             indexes, self._indexes = self._indexes, {}
         for index in indexes.values():
-            close = getattr(index, "close", None)
-            if close is not None:
-                close()
+            index.release()
         self._background = None

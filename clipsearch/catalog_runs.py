@@ -1,18 +1,18 @@
 """Runs that fill a catalog: folders are indexed, or another model takes over."""
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 
 from clipsearch.catalog_model import CatalogModel
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.errors import ClipSearchNotice, IndexMismatchError, InputError
+from clipsearch.errors import IndexMismatchError, InputError
 from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.indexes.ann import check_ann
 from clipsearch.indexing import Progress, index_folders
 from clipsearch.indexing.named_folders import require_named_folders
 from clipsearch.indexing.scopes import plan_scopes
 from clipsearch.indexing.stage import Runner
+from clipsearch.notices import notify
 from clipsearch.types import IndexReport
 
 RUNNERS = ("local", "ray")
@@ -112,10 +112,8 @@ def switch_model(
         parts.refresh("images", "captions")
         left = len(store.pictures.contents_without_embedding(model_id=model.model_id))
         if left:
-            warnings.warn(
+            notify(
                 f"{left} pictures could not be read: they are not found with {encoder.name} until their files are "
                 "there and 'clipsearch index' is run",
-                ClipSearchNotice,
-                stacklevel=3,
             )
         return report

@@ -1,7 +1,6 @@
 """Pictures that are there more than once: the same content in several files, or nearly the same picture."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.errors import ClipSearchNotice, InputError, QueryError
+from clipsearch.errors import InputError, QueryError
+from clipsearch.notices import notify
 from clipsearch.store import IndexedFile
 
 # Two pictures are nearly the same when their distance (1 - cosine) is at most this share of what is usual between two
@@ -128,11 +128,7 @@ def _present(files: Iterable[IndexedFile]) -> list[IndexedFile]:
             found[key] = file
     if left_out:
         have = "file has" if left_out == 1 else "files have"
-        warnings.warn(
-            f"{left_out:,} {have} changed or gone since the last 'clipsearch index': left out",
-            ClipSearchNotice,
-            stacklevel=4,
-        )
+        notify(f"{left_out:,} {have} changed or gone since the last 'clipsearch index': left out")
     return sorted(found.values())
 
 

@@ -21,8 +21,7 @@ ClipSearchError
 
 `exit_code` is what the command line returns for the error.
 
-Notices are warnings: things the user should know that stop nothing.
-ClipSearchNotice(UserWarning)
+What the user should know and that stops nothing is a notice, see `notices`.
 """
 
 
@@ -118,4 +117,4 @@ def first_line(error: Exception) -> str:
 
 
 class ClipSearchNotice(UserWarning):
-    """Something the user should know that stops nothing; given through `warnings.warn`."""
+    """A notice as a warning: of programs that have asked for them so, see `notices.WarningsHandler`."""

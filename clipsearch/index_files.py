@@ -1,7 +1,6 @@
 """Where a catalog's index files lie, and when they are made anew from the store."""
 
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import ClipSearchNotice, StoreError, VectorIndexError
+from clipsearch.errors import StoreError, VectorIndexError
 from clipsearch.indexes.ann import AUTO_ROWS, Tuning, is_tuning, nlist_of, usual_nlist
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.indexes.ivf_index import ROWS_TO_LEARN, IvfIndex
@@ -23,6 +22,7 @@ from clipsearch.indexes.snapshot import (
     remove_snapshots,
     save_snapshot,
 )
+from clipsearch.notices import notify
 from clipsearch.store import EmbeddingRows, Kind, Store, StoredModel, StoredSnapshot
 
 # Of an index that does not compare with all rows they are compared one by one, and it is extended sooner; its cells are
@@ -67,6 +67,18 @@ class CatalogIndex:
         with self._lock:
             return self._get()
 
+    def release(self) -> None:
+        """Lets go of the index; whoever searches it still has it."""
+        with self._lock:
+            self._index = None
+
+    def close(self) -> None:
+        """Lets go of the index, and of its mapped file: searches that go on fail."""
+        with self._lock:
+            if self._index is not None:
+                self._index.close()
+            self._index = None
+
     def _get(self) -> SnapshotIndex:
         model = _get_model(self._store, self._model_id)
         index = self._index
@@ -101,7 +113,7 @@ class CatalogIndex:
                 if self._store.reader.find_snapshot(self._kind, model_id=self._model_id) != snapshot:
                     continue
                 if attempt == 0:
-                    warnings.warn(f"{error}: made anew from the catalog", ClipSearchNotice, stacklevel=5)
+                    notify(f"{error}: made anew from the catalog")
                 if not self._write():
                     break
         return None, 0
@@ -199,11 +211,9 @@ def write_ann_snapshot(
     grown = _index_to_grow(before, nlist, count, store=store, model=model, folder=folder)
     if grown is None:
         if count >= _MAYBE_SLOW_ROWS:
-            warnings.warn(
+            notify(
                 f"sorting {count:,} pictures into {nlist:,} cells, so that searches need not look at all of them: this "
                 "takes some minutes, once",
-                ClipSearchNotice,
-                stacklevel=4,
             )
         index, trained_rows, last_embedding_id = IvfIndex(model.dim, nlist), count, 0
         index.learn(_spread_rows(ROWS_TO_LEARN * nlist, store=store, model=model).embeddings)
@@ -284,7 +294,7 @@ def _put_in_use(
         # From here on it is the one in use; until here it was the one before.
         store.embeddings.set_snapshot(kind, replace(made, blake3=checksum), model_id=model.model_id)
     except (VectorIndexError, StoreError) as error:
-        warnings.warn(f"{error}: searches are answered from the database alone", ClipSearchNotice, stacklevel=3)
+        notify(f"{error}: searches are answered from the database alone")
         return False
     remove_snapshots(folder, sidecar, keep=checksum)
     return True

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import ClipSearchError, ClipSearchNotice, IndexMismatchError, MissingExtraError, VectorIndexError
+from clipsearch.errors import ClipSearchError, IndexMismatchError, MissingExtraError, VectorIndexError
 from clipsearch.indexes.milvus_address import parse_index_url
 from clipsearch.indexes.milvus_collection import MilvusCollection
 from clipsearch.indexes.milvus_index import MilvusIndex
@@ -22,6 +21,7 @@ from clipsearch.indexes.named_servers import (
     remember,
     require_named,
 )
+from clipsearch.notices import notify
 from clipsearch.settings import config_dir
 from clipsearch.store import KINDS, Kind, Store, StoredModel
 
@@ -91,6 +91,8 @@ class ServerIndex:
     def close(self) -> None:
         with self._lock:
             self._forget()
+
+    release = close  # the next `get` opens it again
 
     def __enter__(self) -> "ServerIndex":
         return self
@@ -196,7 +198,7 @@ def _drop_older(collection: MilvusCollection, partition: str) -> None:
                 with _SENDING:
                     collection.drop_partition(name)
             except VectorIndexError as error:
-                warnings.warn(f"{error}; 'clipsearch reindex' makes room", ClipSearchNotice, stacklevel=5)
+                notify(f"{error}; 'clipsearch reindex' makes room")
 
 
 def refresh_index(store: Store, folder: Path, *kinds: Kind) -> None:
@@ -226,7 +228,7 @@ def refresh_or_notice(store: Store, folder: Path, *kinds: Kind) -> None:
     try:
         refresh_index(store, folder, *kinds)
     except (VectorIndexError, MissingExtraError) as error:
-        warnings.warn(str(error), ClipSearchNotice, stacklevel=3)
+        notify(str(error))
 
 
 def rebuild_index(store: Store, folder: Path, *, texts: Callable[[], NDArray[np.float32]] | None = None) -> None:
@@ -296,27 +298,19 @@ def choose_index(store: Store, where: str) -> None:
         return
     address, current = parse_index_url(where, catalog=store.uuid), store.reader.find_current_model()
     if os.environ.get(TOKEN_VARIABLE) and not address.is_secure and not is_here(address):
-        warnings.warn(
+        notify(
             f"whoever is between here and {address.server} can read {TOKEN_VARIABLE} and the embeddings: add tls=1 to "
             "the URL where the server has TLS",
-            ClipSearchNotice,
-            stacklevel=4,
         )
     collection = MilvusCollection(address, dim=1 if current is None else current.dim, catalog=store.uuid)
     try:
         if collection.find() and address.index_type not in (None, collection.index_type):
-            warnings.warn(
+            notify(
                 f"the collection's index is {collection.index_type} as yet: 'clipsearch reindex' makes it "
                 f"{address.index_type}",
-                ClipSearchNotice,
-                stacklevel=4,
             )
     finally:
         collection.close()
     if not remember(address):
-        warnings.warn(
-            f"{origin_of(address)} can't be remembered in {config_dir()}: name it in {SERVERS_VARIABLE}",
-            ClipSearchNotice,
-            stacklevel=4,
-        )
+        notify(f"{origin_of(address)} can't be remembered in {config_dir()}: name it in {SERVERS_VARIABLE}")
     store.embeddings.set_index_url(where)

@@ -103,6 +103,7 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
                 f"{known.pictures:,} pictures in {known.files:,} files, {known.captions:,} captions",
                 f"model: {known.model or 'none yet: nothing is indexed'}",
                 *(f"folder: {_text(folder)}" for folder in known.folders),
+                *([str(known.current_run)] if known.current_run is not None else []),
             ]
         )
 

@@ -37,11 +37,26 @@ def run_python(arguments: Sequence[str], **variables: str) -> subprocess.Complet
 
 
 def start_python(
-    arguments: Sequence[str], *, stdout: "_File", stderr: "_File", stdin: "_File" = subprocess.DEVNULL, **variables: str
+    arguments: Sequence[str],
+    *,
+    stdout: "_File",
+    stderr: "_File",
+    stdin: "_File" = subprocess.DEVNULL,
+    is_apart: bool = False,
+    **variables: str,
 ) -> "subprocess.Popen[bytes]":
-    """Starts Python; variables and errors as in `run_python`."""
-    return subprocess.Popen(  # noqa: S603
-        command(arguments), env=environment(**variables), stdin=stdin, stdout=stdout, stderr=stderr
+    """Starts Python; variables and errors as in `run_python`.
+
+    Args:
+        is_apart: Ctrl-C in the terminal is for this process alone, which ends the other one.
+    """
+    options: dict[str, int] = {}
+    if is_apart and sys.platform == "win32":
+        options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
+    elif is_apart:
+        options["process_group"] = 0
+    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # noqa: S603
+        command(arguments), env=environment(**variables), stdin=stdin, stdout=stdout, stderr=stderr, **options
     )
 
 

@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from clipsearch.caption_pairs import CaptionPair
 from clipsearch.catalog import Catalog
-from clipsearch.errors import CatalogNotFoundError, ClipSearchError, ClipSearchNotice, InputError
+from clipsearch.errors import CatalogNotFoundError, ClipSearchError, InputError
 from clipsearch.evaluation import (
     METRICS,
     Difference,
@@ -26,6 +25,7 @@ from clipsearch.evaluation import (
 from clipsearch.grammar import words_query
 from clipsearch.images.find import IMAGE_SUFFIXES
 from clipsearch.images.links import link_image
+from clipsearch.notices import muted
 from clipsearch.types import SkippedFile
 
 COMPARED = ("recall@1", "mrr")
@@ -248,20 +248,19 @@ def _ask(
             create=True,
             show_progress=show_progress,
         ) as catalog,
-        warnings.catch_warnings(),
     ):
         indexed = _index(catalog, [pair.image for pair in pairs], Path(scratch) / "pictures", tell)
         known = [pair for pair in pairs if pair.image in indexed.contents]
         texts = list(dict.fromkeys(pair.caption for pair in known))
         tell(f"embedding {len(texts):,} captions")
         catalog.add_captions(texts)
-        warnings.simplefilter("ignore", ClipSearchNotice)  # a caption that is long was told of once
         image_ranks = []
         if not only_labels:
             tell(f"searching by {len(known):,} captions")
             found = partial(catalog.search, top_k=len(indexed.pictures))
             for pair in known:
-                answers = [hit.content_id for hit in found(words_query(pair.caption))]
+                with muted():  # a caption that is long was told of once
+                    answers = [hit.content_id for hit in found(words_query(pair.caption))]
                 image_ranks.append(right_ranks(answers, {indexed.contents[pair.image]}))
         tell(f"asking for the captions of {len(indexed.pictures):,} pictures")
         right: dict[int, set[str]] = {}

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Literal
+
+from clipsearch.runs import CurrentRun, LastRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,21 +183,6 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class LastRun:
-    """The last `index` run, times in UTC."""
-
-    started_at: datetime
-    seconds: float
-    found: int
-    embedded: int
-    reused: int
-    unchanged: int
-    removed: int
-    skipped: int
-    finished: bool
-
-
-@dataclass(frozen=True, slots=True)
 class CatalogStatus:
     """Counts and sizes of a catalog.
 
@@ -210,6 +196,8 @@ class CatalogStatus:
         captions: stored captions.
         database_bytes: SQLite file with its log.
         index_bytes: FAISS snapshots.
+        last_run: that has ended; one that was killed is not `finished`.
+        current_run: that goes on, the last begun of several; None: there is none.
         ann: of pictures that a search compares with in part only, see `indexes.ann.Tuning`; None: with all.
     """
 
@@ -224,6 +212,7 @@ class CatalogStatus:
     database_bytes: int
     index_bytes: int
     last_run: LastRun | None
+    current_run: CurrentRun | None = None
     ann: Mapping[str, float] | None = None
 
 

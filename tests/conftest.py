@@ -6,19 +6,41 @@ from pathlib import Path
 
 import pytest
 
+from clipsearch.notices import LOGGER, WarningsHandler
+from tests.isolation import isolate
 from tests.postgres_server import PostgresServer
+
+_patch = pytest.MonkeyPatch()
+_home = tempfile.TemporaryDirectory(prefix="clipsearch-tests-", ignore_cleanup_errors=True)
+
+
+def pytest_configure() -> None:
+    # Not a fixture: modules that are collected, and fixtures of modules and of the session, come before any of those.
+    isolate(_patch, Path(_home.name))
+
+
+def pytest_unconfigure() -> None:
+    _patch.undo()
+    _home.cleanup()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def notices_are_warnings() -> Iterator[None]:
+    """So that `pytest.warns` sees them, and one that no test has foreseen is an error."""
+    handler = WarningsHandler()
+    LOGGER.addHandler(handler)
+    yield
+    LOGGER.removeHandler(handler)
 
 
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache and a default catalog for each test; those of modules and of the session share one."""
     home = tmp_path_factory.mktemp("home")
-    for name in ("CATALOG", "MODEL", "DEVICE", "RUNTIME", "ALLOW_URL", "TOKEN", "MILVUS_TOKEN", "INDEX_SERVERS"):
-        monkeypatch.delenv(f"CLIPSEARCH_{name}", raising=False)
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(home / "cache"))
     monkeypatch.setenv("CLIPSEARCH_CONFIG", str(home / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("HF_HOME", str(home / "hub"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture

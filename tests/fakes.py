@@ -1,6 +1,5 @@
 """An encoder that really computes: a picture is its mean colour, a text the colours it names, else any colour."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +7,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import ProbabilityHead
-from clipsearch.errors import ClipSearchNotice
+from clipsearch.notices import notify
 from clipsearch.preprocess import Preprocess
 from clipsearch.vectors import normalise
 
@@ -36,6 +35,7 @@ class ColourEncoder:
         self.fingerprint = blake3(name.encode()).hexdigest()
         self.images_seen = 0
         self.batches: list[int] = []
+        self.is_closed = False
 
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.images_seen += len(crops)
@@ -47,13 +47,16 @@ class ColourEncoder:
         for text in texts:
             words = text.lower().replace(",", " ").split()
             if len(words) > self.context_length:
-                warnings.warn("1 text was longer", ClipSearchNotice, stacklevel=2)
+                notify("1 text was longer")
             named = [COLOURS[word] for word in words if word in COLOURS] or [tuple(blake3(text.encode()).digest()[:3])]
             rows.append(np.mean(named, axis=0))
         return self._rows(np.array(rows, dtype=np.float64).reshape(-1, 3))
 
     def count_tokens(self, text: str) -> int:
         return len(text.replace(",", " ").split())
+
+    def close(self) -> None:
+        self.is_closed = True
 
     @staticmethod
     def _rows(colours: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -11,10 +11,27 @@ import pytest
 
 from clipsearch import Catalog, CatalogBusyError
 from clipsearch.store import Store
+from tests.child_processes import await_worker, needs_proc
 from tests.faults.checks import squares, start_index
 
 COMMAND = [sys.executable, "-m", "clipsearch"]
 LIMIT_S = 120
+
+
+@needs_proc
+def test_ctrl_c_while_workers_start_ends_the_run_quietly(tmp_path):
+    squares(tmp_path / "photos", 20)
+    command = [*COMMAND, "index", str(tmp_path / "photos"), "--catalog", str(tmp_path / "c"), "--model", "starter"]
+    # A terminal sends Ctrl-C to all processes of the group in front: here one of its own.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        await_worker(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130
+    assert err.decode().splitlines() == [
+        "what was done is kept, the next run goes on from there",
+        "clipsearch: interrupted",
+    ]
 
 
 @pytest.fixture

@@ -243,22 +243,68 @@ def test_its_python_runs(readme, tmp_path):
     assert re.fullmatch(r"\(0\.\d+, 0\.\d+\)", peak)
 
 
-def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
-    words = (
-        "index|query|caption|classify|explain|label|dupes|cluster|serve|mcp|status|demo|bench|eval|gc|backup|restore"
-    )
-    words += "|doctor|export|import-embeddings|reindex"
-    named = set(re.findall(rf"clipsearch ({words})\b", readme))
-    named |= set(re.findall(r"clipsearch ((?:captions|labels|model) \w+)", readme))
+def commands() -> dict[str, set[str]]:
+    """Every command, with the commands below it."""
     from clipsearch.cli import app
 
-    there = {command.name for command in app.registered_commands}
+    found: dict[str, set[str]] = {str(command.name): set() for command in app.registered_commands}
     for group in app.registered_groups:
         assert group.typer_instance is not None
-        there |= {f"{group.name} {command.name}" for command in group.typer_instance.registered_commands}
-    mentioned = {name for name in there if name in named or f"`{name}" in readme}
-    assert mentioned == there
-    assert named <= there
+        found[str(group.name)] = {str(command.name) for command in group.typer_instance.registered_commands}
+    return found
+
+
+def code_of(text: str) -> tuple[list[str], list[str]]:
+    """What is written as code: (blocks of commands, the spans between backticks in the text around)."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = [block for language, block in fenced if language in {"console", "sh"}]
+    around = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    return blocks, [" ".join(span.split()) for span in around.split("`")[1::2]]
+
+
+def wrong_commands(text: str) -> list[str]:
+    """What the text calls a command and is none."""
+    known = commands()
+    blocks, spans = code_of(text)
+    quoted = re.findall(r"'(clipsearch [^']+)'", text)
+    wrong = []
+    for code in (*blocks, *spans, *quoted):
+        for command, below in re.findall(r"\bclipsearch ([a-z][\w-]*)(?: ([a-z][\w-]*))?", code):
+            if command not in known:
+                wrong.append(command)
+            elif known[command] and below and below not in known[command]:
+                wrong.append(f"{command} {below}")
+    for span in spans:
+        command, _, below = span.partition(" ")
+        if known.get(command) and below and re.match(r"[a-z]", below) and below.split()[0] not in known[command]:
+            wrong.append(span)
+    # A command of a group is not one by itself.
+    return wrong + [span for span in spans if span in set().union(*known.values()) - set(known)]
+
+
+def test_every_command_in_it_exists_and_every_command_is_in_it(readme):
+    assert wrong_commands(readme) == []
+    blocks, spans = code_of(readme)
+    there = {f"{command} {below}" for command, group in commands().items() for below in group}
+    there |= {command for command, group in commands().items() if not group}
+    written = "\n".join([*blocks, *spans])
+    assert {name for name in there if re.search(rf"(^|\bclipsearch ){name}\b", written, re.MULTILINE)} == there
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("`clipsearch show 3`", ["show"]),
+        ("Thumbnails, `show` and `dupes`", ["show"]),
+        ("as 'clipsearch find cat' does", ["find"]),
+        ("```console\n$ clipsearch lables add x\n```\n", ["lables"]),
+        ("```sh\nTOKEN=x clipsearch captions edit\n```\n", ["captions edit"]),
+        ("`model switch NAME`", ["model switch NAME"]),
+        ("`model` and `labels show NAME`, clipsearch flushes, `clipsearch --help`, `clipsearch model use\nNAME`", []),
+    ],
+)
+def test_a_command_that_does_not_exist_would_be_noticed(text, wrong):
+    assert wrong_commands(text) == wrong
 
 
 def test_its_links_lead_somewhere(readme, repository):

@@ -5,9 +5,9 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 no catalog, 4 model not available, 5 some 
 """
 
 import gc
+import logging
 import sys
 import warnings
-from typing import TextIO
 
 import typer
 
@@ -32,7 +32,8 @@ from clipsearch.cli import (
 from clipsearch.cli.options import INTERRUPTED
 from clipsearch.cli.query_arguments import QueryCommand
 from clipsearch.cli.render import OutputClosedError, note
-from clipsearch.errors import ClipSearchError, ClipSearchNotice
+from clipsearch.errors import ClipSearchError
+from clipsearch.notices import LOGGER
 
 app = typer.Typer(
     name="clipsearch",
@@ -85,17 +86,11 @@ app.command("bench")(bench.bench)
 app.command("eval")(evaluate.evaluate)
 
 
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Notices are for the user; what other libraries warn of is for developers (see it with -W error)."""
-    if issubclass(category, ClipSearchNotice):
-        note(f"clipsearch: {message}")
+class NoticePrinter(logging.Handler):
+    """Prints each notice as a line on stderr, in a process that is one command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(f"clipsearch: {record.getMessage()}")
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -129,8 +124,10 @@ def run(arguments: list[str] | None = None) -> int:
 
 def main() -> int:
     """The console script."""
-    warnings.simplefilter("always", ClipSearchNotice)
-    warnings.showwarning = _show_warning
+    LOGGER.addHandler(NoticePrinter())
+    LOGGER.propagate = False  # whatever handlers other libraries give the root logger
+    if not sys.warnoptions:  # what other libraries warn of is for developers, who see it with -W
+        warnings.simplefilter("ignore")
     try:
         return run()
     finally:

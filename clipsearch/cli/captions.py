@@ -1,5 +1,7 @@
 """clipsearch caption, classify, captions add | list | remove"""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -103,19 +105,19 @@ def classify(
         what = "pictures after the text" if images else "texts after the picture"
         raise QueryError(f"nothing to choose from: name the {what}")
     pictures = [picture_of(name, allow_url=allow_url) for name in (others if images else [first])]
-    encoder = find_encoder(catalog, model, device, runtime)
-    if images:
-        matches = classify_text(first, pictures, encoder=encoder)
-        if json:
-            print_json(matches_json(first, encoder.name, matches))
+    with open_encoder(catalog, model, device, runtime) as encoder:
+        if images:
+            matches = classify_text(first, pictures, encoder=encoder)
+            if json:
+                print_json(matches_json(first, encoder.name, matches))
+            else:
+                print_matches(matches)
         else:
-            print_matches(matches)
-    else:
-        hits = classify_picture(pictures[0], others, encoder=encoder)
-        if json:
-            print_json(captions_json(first, encoder.name, hits))
-        else:
-            print_captions(hits)
+            hits = classify_picture(pictures[0], others, encoder=encoder)
+            if json:
+                print_json(captions_json(first, encoder.name, hits))
+            else:
+                print_captions(hits)
 
 
 def _classify_by_labels(
@@ -138,8 +140,8 @@ def _classify_by_labels(
         with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
             hits, used = opened.label(picture, labels, top_k=top_k), opened.model.name
     except CatalogNotFoundError:
-        encoder = find_encoder(catalog, model, device, runtime)
-        hits, used = label_without_catalog(picture, labels, encoder, top_k=top_k), encoder.name
+        with open_encoder(catalog, model, device, runtime) as encoder:
+            hits, used = label_without_catalog(picture, labels, encoder, top_k=top_k), encoder.name
     is_none = hits[0].relevance < DEFAULT_CUTOFF
     if json:
         rows = [asdict(hit) for hit in hits]
@@ -150,19 +152,22 @@ def _classify_by_labels(
             note("clipsearch: likely none of these: nothing stands out")
 
 
-def find_encoder(catalog: str | None, model: str | None, device: str | None, runtime: str | None) -> "Encoder":
+@contextmanager
+def open_encoder(
+    catalog: str | None, model: str | None, device: str | None, runtime: str | None
+) -> "Iterator[Encoder]":
     """The model named, else the catalog's, else the one a new catalog would get: no catalog is needed."""
     from clipsearch.catalog import Catalog
     from clipsearch.encoders.load import load_chosen_encoder
 
     device, runtime = device or settings.device_name(), runtime or settings.runtime_name()
-    if model is None:
-        try:
-            with Catalog.open(catalog, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-                return opened.encoder
-        except CatalogNotFoundError:
-            pass
-    return load_chosen_encoder(model, device=device, runtime=runtime, show_progress=is_terminal())
+    with ExitStack() as stack:
+        encoder: Encoder | None = None
+        if model is None:
+            with suppress(CatalogNotFoundError):
+                opened = Catalog.open(catalog, device=device, runtime=runtime, show_progress=is_terminal())
+                encoder = stack.enter_context(opened).encoder
+        yield encoder or load_chosen_encoder(model, device=device, runtime=runtime, show_progress=is_terminal())
 
 
 @app.command("add")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clipsearch.cli.captions import find_encoder
+from clipsearch.cli.captions import open_encoder
 from clipsearch.cli.options import AllowUrlOption, CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
 from clipsearch.cli.render import note, out, print_json, printable, shown_path
 from clipsearch.cli.urls import picture_of
@@ -45,8 +45,8 @@ def explain(
     check_text(words, "text")
     path = None if out_file is None else _checked_file(out_file, force)
     picture = picture_of(image, allow_url=allow_url)
-    encoder = find_encoder(catalog, model, device, runtime)
-    heat_map = make_heat_map(picture, words, encoder.encode_texts([words])[0], encoder=encoder)
+    with open_encoder(catalog, model, device, runtime) as encoder:
+        heat_map = make_heat_map(picture, words, encoder.encode_texts([words])[0], encoder=encoder)
     if path is not None:
         from clipsearch.heat_pictures import draw_heat_map
         from clipsearch.query_pictures import read_picture

@@ -157,7 +157,7 @@ def inspect(
     """Show the model from inside: every stage a text and a picture go through, with the shape after it."""
     from dataclasses import asdict
 
-    from clipsearch.cli.captions import find_encoder
+    from clipsearch.cli.captions import open_encoder
     from clipsearch.encoders.load import runs_with_torch
     from clipsearch.encoders.walkthrough import Stage, walk
     from clipsearch.query_pictures import picture_crop
@@ -167,9 +167,9 @@ def inspect(
     used = next((model for model, info in _models_of(catalog).items() if info.is_current), settings.model_name())
     # Only the model that transformers runs can be looked into.
     runtime = "torch" if (name or used) is None or runs_with_torch(str(name or used)) else None
-    encoder = find_encoder(catalog, name, device, runtime)
     texts = text or ["a photo of a donut", "a photo of a cat", "a photo of a car", "a photo of a noodle"]
-    found = walk(encoder, texts, picture_crop(picture, encoder.preprocess))
+    with open_encoder(catalog, name, device, runtime) as encoder:
+        found = walk(encoder, texts, picture_crop(picture, encoder.preprocess))
     if json:
         print_json(
             {

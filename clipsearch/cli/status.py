@@ -40,6 +40,8 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
             f"search    looks into {ann['nprobe']:,} of {ann['nlist']:,} cells: of the ten nearest it finds "
             f"{ann['text_recall']:.3f} for words, {ann['picture_recall']:.3f} for pictures"
         )
+    if found.current_run is not None:
+        out(f"running   {found.current_run}")
     if found.last_run is not None:
         run = found.last_run
         when = run.started_at.replace(tzinfo=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
@@ -54,4 +56,7 @@ def _status_json(found: CatalogStatus) -> dict[str, Any]:
     described = asdict(found)
     if found.last_run is not None:
         described["last_run"]["started_at"] = found.last_run.started_at.replace(tzinfo=UTC).isoformat()
+    if found.current_run is not None:
+        for moment in ("started_at", "updated_at"):
+            described["current_run"][moment] = getattr(found.current_run, moment).replace(tzinfo=UTC).isoformat()
     return described

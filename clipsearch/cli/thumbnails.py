@@ -4,7 +4,6 @@ import io
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -80,9 +79,7 @@ def _terminal_image() -> Any:
     try:
         # Without a handler of its own, what it logs of terminals that do not answer would go to stderr.
         logging.getLogger("textual_image").addHandler(logging.NullHandler())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from textual_image.renderable import Image
+        from textual_image.renderable import Image
     except ImportError as error:
         raise MissingExtraError(
             "--thumbnails needs textual-image, which is not installed: pip install textual-image"

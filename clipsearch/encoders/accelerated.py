@@ -1,13 +1,13 @@
 """A compiled model for the CPU, with a GPU beside it for pictures in bulk."""
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.errors import ClipSearchNotice, first_line
+from clipsearch.errors import first_line
+from clipsearch.notices import notify
 
 # After so many pictures it is worth waiting the seconds that loading torch takes: the CPU is done with fewer sooner.
 BATCH = 256
@@ -31,16 +31,19 @@ class AcceleratedEncoder:
         self._load_accelerated: Callable[[], Encoder | None] | None = load_accelerated
         self._for_images = compiled
         self._pictures = 0
+        self._is_closed = False
 
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         self._pictures += len(crops)
-        if self._load_accelerated is not None and self._pictures >= BATCH:
+        if self._load_accelerated is not None and self._pictures >= BATCH and not self._is_closed:
             load, self._load_accelerated = self._load_accelerated, None
             try:
                 self._for_images = load() or self._compiled
             except Exception as error:  # drivers and torch raise what they like, such as for a GPU that is full
                 told = f"the GPU is not used ({first_line(error)}): pictures go on the CPU"
-                warnings.warn(told, ClipSearchNotice, stacklevel=2)
+                notify(told)
+            if self._is_closed:  # by another thread, meanwhile
+                self.close()
             self.batch_size = self._for_images.batch_size
         return self._for_images.encode_images(crops)
 
@@ -49,3 +52,8 @@ class AcceleratedEncoder:
 
     def count_tokens(self, text: str) -> int:
         return self._compiled.count_tokens(text)
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._for_images.close()
+        self._compiled.close()

@@ -25,5 +25,6 @@ def background_embeddings(*, fingerprint: str, dim: int, load_encoder: "Callable
         folder="background",
         fingerprint=fingerprint,
         dim=dim,
-        encode=lambda texts: load_encoder().encode_texts(texts),
+        load_encoder=load_encoder,
+        encode=lambda texts, encoder: encoder.encode_texts(texts),
     )

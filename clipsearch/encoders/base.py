@@ -55,9 +55,14 @@ class Encoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """n texts → (n, dim). A text longer than the context becomes the normalised mean of its chunks, with one
-        `ClipSearchNotice` a call that says how many texts were split."""
+        notice a call that says how many texts were split."""
         ...
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, start and end tokens included; more than `context_length` when it would be split."""
+        ...
+
+    def close(self) -> None:
+        """Releases the models and what they hold of memory. Calls that other threads are in the middle of may end;
+        later ones raise ModelError."""
         ...

@@ -3,14 +3,14 @@
 Nothing is cut in silence. No torch here: every encoder splits in the same way, whatever runs it.
 """
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import ClipSearchNotice, ModelError
+from clipsearch.errors import ModelError
+from clipsearch.notices import notify
 
 Offsets = Sequence[tuple[int, int]]
 """(start, end) character positions of a text's tokens, special tokens left out, in order."""
@@ -38,9 +38,7 @@ def chunk_texts(
     context_length: int,
     special_tokens: int,
 ) -> Chunks:
-    """Splits what is too long, and gives one `ClipSearchNotice` that says how many texts were.
-
-    To be called directly by `encode_texts`, so that the notice points at its caller.
+    """Splits what is too long, and gives one notice that says how many texts were.
 
     Args:
         texts: the texts.
@@ -65,11 +63,7 @@ def chunk_texts(
     n_long = sum(count > 1 for count in counts)
     if n_long:
         subject = "1 text was" if n_long == 1 else f"{n_long} texts were"
-        warnings.warn(
-            f"{subject} longer than the model's {context_length} tokens and split; the parts are averaged",
-            ClipSearchNotice,
-            stacklevel=3,
-        )
+        notify(f"{subject} longer than the model's {context_length} tokens and split; the parts are averaged")
     return Chunks(tuple(pieces), tuple(lengths), tuple(counts))
 
 

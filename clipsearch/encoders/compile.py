@@ -21,6 +21,7 @@ from clipsearch.encoders.compiled import CompiledEncoder, can_calculate_with, im
 from clipsearch.encoders.compiled_spec import CompiledSpec, Precision, write_spec
 from clipsearch.encoders.transformers_encoder import TransformersEncoder, pixel_values_of, projected_features
 from clipsearch.errors import ModelError
+from clipsearch.notices import muted
 from clipsearch.preprocess import Preprocess
 
 # Short and long, other scripts, more tokens than fit, next to nothing.
@@ -52,9 +53,7 @@ def compile_model(source: Path, target: Path) -> None:
     """
     encoder = TransformersEncoder.load(source, device="cpu")
     target.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        # The tracer warns of every size that is looked at, and the texts of the check are too long on purpose.
-        warnings.simplefilter("ignore")
+    with muted():  # the texts of the check are too long on purpose
         _convert(encoder, target)
         _choose_precision(encoder, target)
 
@@ -171,4 +170,5 @@ def check_crops(preprocess: Preprocess) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # the tracer warns of every size that is looked at
     compile_model(Path(sys.argv[1]), Path(sys.argv[2]))

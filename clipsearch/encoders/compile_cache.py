@@ -3,14 +3,14 @@
 import contextlib
 import json
 import shutil
-import warnings
 from pathlib import Path
 
 from clipsearch.encoders import model_files
 from clipsearch.encoders.compiled_spec import FORMAT, is_compiled_directory, read_spec
 from clipsearch.encoders.fingerprint import combine, hash_file
 from clipsearch.encoders.scratch import scratch_folder
-from clipsearch.errors import ClipSearchNotice, ModelError
+from clipsearch.errors import ModelError
+from clipsearch.notices import notify
 from clipsearch.python_process import run_python
 from clipsearch.settings import cache_dir
 
@@ -26,7 +26,7 @@ def find_compiled(source: Path) -> Path | None:
     try:
         read_spec(target)
     except ModelError as error:
-        warnings.warn(f"{error}: it is compiled again", ClipSearchNotice, stacklevel=2)
+        notify(f"{error}: it is compiled again")
         return None
     return target
 

@@ -7,11 +7,11 @@ models give unit-norm rows. The starter model that comes with the package is one
 import contextlib
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from clipsearch.encoders.compiled_spec import CompiledSpec, Precision, read_spec
 from clipsearch.errors import ModelError
 from clipsearch.preprocess import Preprocess
 from clipsearch.vectors import normalise
+
+_Result = TypeVar("_Result")
 
 # Rows of one inference. Small ones keep all streams busy to the end of a batch; larger ones were no faster.
 _IMAGE_ROWS = 8
@@ -67,45 +69,33 @@ class CompiledEncoder:
         self._image_queue: Any = None
         self._text_request: Any = None
         self._tokenizer: Any = None
+        self._is_closed = False
 
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = np.empty((len(crops), self.dim), dtype=np.float32)
         if len(crops) == 0:
             return rows
-        queue = self._open_image_queue()
         failures: list[str] = []
-
-        def keep(request: Any, start: int) -> None:
-            found = request.get_output_tensor(0).data
-            wanted = (min(_IMAGE_ROWS, len(rows) - start), self.dim)
-            if found.shape == wanted:
-                rows[start : start + len(found)] = found
-            else:
-                failures.append(f"{found.shape} instead of {wanted}")
-
-        queue.set_callback(keep)
-        try:
-            for start in range(0, len(crops), _IMAGE_ROWS):
-                # share_inputs stays off: a request that shares its input goes on using that memory later.
-                queue.start_async({0: crops[start : start + _IMAGE_ROWS]}, start)
-        finally:
-            # Also after Ctrl-C: a request that ends while Python is shutting down aborts the process.
-            queue.wait_all()
+        self._run("image", lambda: self._run_image_model(crops, rows, failures))
         if failures:
             raise ModelError(f"the image model of {self.name} gave rows of the wrong shape: {failures[0]}")
         return normalise(rows)
+
+    def _run_image_model(self, crops: NDArray[np.uint8], rows: NDArray[np.float32], failures: list[str]) -> None:
+        queue = self._open_image_queue()
+        try:
+            for start in range(0, len(crops), _IMAGE_ROWS):
+                # share_inputs stays off: a request that shares its input goes on using that memory later.
+                queue.start_async({0: crops[start : start + _IMAGE_ROWS]}, (rows, start, failures))
+        finally:
+            # Also after Ctrl-C: a request that ends while Python is shutting down aborts the process.
+            queue.wait_all()
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
         if self._text_request is None:
-            kept = self._find_blob("text")
-            # Tokenizer and model take a tenth of a second each: at the same time. But the tokenizer keeps Python to
-            # itself, so that the search for the blob, which comes back to Python, would wait for it.
-            with ThreadPoolExecutor(1) as pool:
-                loading = pool.submit(self._open_text_request, kept)
-                self._open_tokenizer()
-                self._text_request = loading.result()
+            self._open_text_model()
         tokenizer = self._open_tokenizer()
         chunks = chunk_texts(
             [text.lower() for text in texts] if self.spec.lower_case else texts,
@@ -129,6 +119,11 @@ class CompiledEncoder:
     def count_tokens(self, text: str) -> int:
         return len(self.tokenize(text))
 
+    def close(self) -> None:
+        # First the flag: a thread that is loading looks at it when it is done.
+        self._is_closed = True
+        self._image_queue = self._text_request = self._tokenizer = None
+
     def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         encodings = self._open_tokenizer().encode_batch(list(texts))
         longest = max(len(encoding.ids) for encoding in encodings)
@@ -141,40 +136,86 @@ class CompiledEncoder:
         inputs = {"input_ids": input_ids}
         if not self.spec.pads_to_context:
             inputs["attention_mask"] = attention_mask
-        self._text_request.infer(inputs)
-        found = np.array(self._text_request.get_output_tensor(0).data, dtype=np.float32)
+        found = self._run("text", lambda: self._run_text_model(inputs))
         if found.shape != (len(texts), self.dim):
             raise ModelError(f"the text model of {self.name} gave rows of shape {found.shape}, not (…, {self.dim})")
         return found
+
+    def _run_text_model(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        request = self._text_request
+        self._require_open()
+        request.infer(inputs)
+        return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+
+    def _run(self, part: str, function: Callable[[], _Result]) -> _Result:
+        """What the function gives. Whatever it raises loses its frames, which hold the model for as long as somebody
+        keeps the error."""
+        try:
+            return function()
+        except RuntimeError as error:
+            error.with_traceback(None)
+            raise ModelError(f"the {part} model of {self.name} failed: {_reason_of(error)}") from error
+        except BaseException as error:
+            raise error.with_traceback(None)  # noqa: B904 (the same one)
 
     def _offsets(self, texts: Sequence[str]) -> list[Offsets]:
         encodings = self._open_tokenizer().encode_batch(list(texts), add_special_tokens=False)
         return [encoding.offsets for encoding in encodings]
 
     def _open_tokenizer(self) -> Any:
-        if self._tokenizer is None:
+        tokenizer = self._tokenizer
+        self._require_open()
+        if tokenizer is None:
             from tokenizers import Tokenizer
 
             path = self._directory / self.spec.tokenizer_file
             try:
-                self._tokenizer = Tokenizer.from_file(str(path))
+                tokenizer = Tokenizer.from_file(str(path))
             except Exception as error:  # tokenizers raises plain Exception
                 raise ModelError(f"can't read the tokenizer {path}: {error}") from error
             # Too long texts are split by `chunk_texts`, never cut.
-            self._tokenizer.no_truncation()
-            self._tokenizer.no_padding()
-        return self._tokenizer
+            tokenizer.no_truncation()
+            tokenizer.no_padding()
+            self._tokenizer = tokenizer
+            self._require_open()
+        return tokenizer
 
     def _open_image_queue(self) -> Any:
-        if self._image_queue is None:
+        queue = self._image_queue
+        self._require_open()
+        if queue is None:
             path = self._directory / self.spec.image_file
             model = path if self.spec.takes_crops else _with_preprocessing(path, self.preprocess)
             compiled = self._load("image", model, "THROUGHPUT", self._find_blob("image"))
-            self._image_queue = import_openvino().AsyncInferQueue(compiled)
-        return self._image_queue
+            queue = import_openvino().AsyncInferQueue(compiled)
+            queue.set_callback(_keep_rows)
+            self._image_queue = queue
+            self._require_open()
+        return queue
+
+    def _open_text_model(self) -> None:
+        """Tokenizer and model take a tenth of a second each: at the same time. But the tokenizer keeps Python to
+        itself, so that the search for the blob, which comes back to Python, would wait for it."""
+        self._require_open()
+        kept = self._find_blob("text")
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(self._open_text_request, kept)
+            self._open_tokenizer()
+        self._text_request = loading.result()
+        del loading
+        self._require_open()
 
     def _open_text_request(self, kept: Path | None) -> Any:
         return self._load("text", self._directory / self.spec.text_file, "LATENCY", kept).create_infer_request()
+
+    def _require_open(self) -> None:
+        """
+        Raises:
+            ModelError: it was closed, maybe while another thread was loading; nothing is kept then.
+        """
+        if self._is_closed:
+            self.close()
+            raise ModelError(f"the model {self.name} is closed: load it again")
 
     @cached_property
     def _precision(self) -> Precision:
@@ -211,8 +252,9 @@ class CompiledEncoder:
         try:
             return core.compile_model(model, "CPU", options)
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1].split(" Please check")[0]
-            raise ModelError(f"can't load the {part} model of {self.name} from {self._directory}: {reason}") from error
+            raise ModelError(
+                f"can't load the {part} model of {self.name} from {self._directory}: {_reason_of(error)}"
+            ) from error
 
     def _check_files(self) -> None:
         """
@@ -222,6 +264,27 @@ class CompiledEncoder:
         """
         if read_spec(self._directory, anew=True) != self.spec:
             raise ModelError(f"the model {self.name} in {self._directory} is damaged")
+
+
+def _keep_rows(request: Any, task: tuple[NDArray[np.float32], int, list[str]]) -> None:
+    """Called when a request is done. A function of the module: the queue holds it where Python's garbage collector
+    can't see it, so that one that knew the encoder would keep both for good.
+
+    Args:
+        task: all rows (n, dim), which of them is this request's first, and a list for what is wrong.
+    """
+    rows, start, failures = task
+    found = request.get_output_tensor(0).data
+    wanted = (min(_IMAGE_ROWS, len(rows) - start), rows.shape[1])
+    if found.shape == wanted:
+        rows[start : start + len(found)] = found
+    else:
+        failures.append(f"{found.shape} instead of {wanted}")
+
+
+def _reason_of(error: RuntimeError) -> str:
+    """OpenVINO first says where in its code it was."""
+    return (str(error).strip().splitlines() or ["it does not say why"])[-1].split(" Please check")[0]
 
 
 def can_calculate_with(precision: Precision) -> bool:
@@ -238,7 +301,7 @@ def _with_preprocessing(path: Path, preprocess: Preprocess) -> Any:
     try:
         model = openvino.Core().read_model(str(path))
     except RuntimeError as error:
-        raise ModelError(f"can't read the model {path}: {str(error).strip().splitlines()[-1]}") from error
+        raise ModelError(f"can't read the model {path}: {_reason_of(error)}") from error
     steps = openvino.preprocess.PrePostProcessor(model)
     image = steps.input(0)
     image.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))

@@ -8,7 +8,6 @@ import contextlib
 import os
 import re
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any, TypeVar
 
 from clipsearch.encoders import model_files
 from clipsearch.encoders.hub_download import download_blob
-from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError, first_line
+from clipsearch.errors import ModelError, ModelUnavailableError, first_line
+from clipsearch.notices import notify
 
 # How long the hub may take to say what a model consists of, name resolution and all retries included.
 ANSWER_TIMEOUT_S = 5.0
@@ -170,7 +170,7 @@ def pull(name: str, *, show_progress: bool = False) -> Path:
     except ModelUnavailableError as error:
         if cached is None:
             raise
-        warnings.warn(f"{error}; using the copy in the cache", ClipSearchNotice, stacklevel=2)
+        notify(f"{error}; using the copy in the cache")
         return cached
     with _errors_of(repo_id, revision), _quiet():
         return _download(listing, revision, show_progress)
@@ -195,7 +195,7 @@ def _list_files(repo_id: str, revision: str, timeout_s: float) -> _Listing:
         ModelUnavailableError: offline, or no answer within the time.
         ModelError: no such model, or no safetensors.
     """
-    if _is_offline():
+    if is_offline():
         raise ModelUnavailableError(
             f"{repo_id} is not in the local cache and HF_HUB_OFFLINE is set; "
             f"unset it, then: clipsearch model pull {repo_id}"
@@ -321,24 +321,36 @@ def _errors_of(repo_id: str, revision: str) -> Iterator[None]:
         ) from error
 
 
+_quieting = threading.Lock()
+_loud_again: list[int] = []  # the verbosity to go back to: as it was, and once more for each thread that wants quiet
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No log lines of huggingface_hub on stderr."""
+    """No log lines of huggingface_hub on stderr. How much it logs is of the whole process: the first thread turns it
+    off, and the last one puts it back as it was."""
     from huggingface_hub.utils import logging
 
-    verbosity: int | None = logging.get_verbosity()
-    logging.set_verbosity(50)  # critical
+    with _quieting:
+        if not _loud_again:
+            _loud_again.append(logging.get_verbosity())
+            logging.set_verbosity(50)  # critical
+        _loud_again.append(_loud_again[0])
+    is_over = True
     try:
         yield
     except TimeoutError:
-        verbosity = None  # the thread that was given up may still log
+        is_over = False  # the thread that was given up may still log
         raise
     finally:
-        if verbosity is not None:
-            logging.set_verbosity(verbosity)
+        if is_over:
+            with _quieting:
+                _loud_again.pop()
+                if len(_loud_again) == 1:
+                    logging.set_verbosity(_loud_again.pop())
 
 
-def _is_offline() -> bool:
+def is_offline() -> bool:
     """By the variable as it is now, or as it was when huggingface_hub was imported."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         return True

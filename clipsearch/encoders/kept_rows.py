@@ -1,17 +1,20 @@
 """Embeddings of texts that are always asked for together: kept in the cache folder, a file for each model."""
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.encoders.fingerprint import make_cache_dir
-from clipsearch.errors import ClipSearchNotice
+from clipsearch.notices import muted
 from clipsearch.settings import cache_dir
+
+if TYPE_CHECKING:
+    from clipsearch.encoders.base import Encoder
 
 
 def kept_rows(
@@ -20,7 +23,8 @@ def kept_rows(
     folder: str,
     fingerprint: str,
     dim: int,
-    encode: Callable[[Sequence[str]], NDArray[np.float32]],
+    load_encoder: "Callable[[], Encoder]",
+    encode: "Callable[[Sequence[str], Encoder], NDArray[np.float32]]",
 ) -> NDArray[np.float32]:
     """(n, dim) unit-norm, a row for each text: those kept, else what `encode` makes of them now.
 
@@ -32,10 +36,9 @@ def kept_rows(
     path = cache_dir() / folder / f"{digest[:32]}.f32"
     rows = _read(path, (len(texts), dim))
     if rows is None:
-        with warnings.catch_warnings():
-            # A model of few tokens splits them: nothing the user has asked for, or could change.
-            warnings.simplefilter("ignore", ClipSearchNotice)
-            rows = encode(texts)
+        encoder = load_encoder()
+        with muted():  # a model of few tokens splits them: nothing the user has asked for, or could change
+            rows = encode(texts, encoder)
         _keep(path, rows)
     return rows
 

@@ -29,7 +29,8 @@ def label_embeddings(
         folder="labels",
         fingerprint=fingerprint + repr(TEMPLATES),
         dim=dim,
-        encode=lambda texts: encode_labels(texts, load_encoder()),
+        load_encoder=load_encoder,
+        encode=encode_labels,
     )
 
 

@@ -1,7 +1,6 @@
 """From a model's name to an encoder; which model a catalog gets when nobody named one."""
 
 import os
-import warnings
 from pathlib import Path
 
 from clipsearch import settings
@@ -11,7 +10,8 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.encoders.compiled_spec import is_compiled_directory
 from clipsearch.encoders.devices import choose_device, may_have_gpu
-from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError
+from clipsearch.errors import ModelError, ModelUnavailableError
+from clipsearch.notices import notify
 from clipsearch.settings import STARTER
 
 STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
@@ -85,7 +85,7 @@ def find_or_make_compiled(
     if runtime is None and compile_cache.find_refusal(directory) is not None:
         return None
     if show_progress:
-        warnings.warn(f"compiling {name} for this machine, once, about half a minute", ClipSearchNotice, stacklevel=3)
+        notify(f"compiling {name} for this machine, once, about half a minute")
     try:
         return compile_cache.make_compiled(directory)
     except ModelError as error:
@@ -93,11 +93,7 @@ def find_or_make_compiled(
             raise ModelError(f"{name} can't be compiled: {error}") from error
         # What is wrong with the model itself is said now, and better, by the one that loads it.
         _load_with_torch(directory, name, "cpu")
-        warnings.warn(
-            f"{name} can't be compiled ({error}): it runs through transformers, several times slower",
-            ClipSearchNotice,
-            stacklevel=3,
-        )
+        notify(f"{name} can't be compiled ({error}): it runs through transformers, several times slower")
         return None
 
 
@@ -160,12 +156,17 @@ def load_default_encoder(
     """CLIP when it is in the local cache or can be downloaded, else the starter model with a notice that says so."""
     name = hub.DEFAULT_MODEL
     if hub.find_cached(name) is None:
-        if show_progress:
-            warnings.warn(f"asking the model hub for {name}, at most 5 seconds", ClipSearchNotice, stacklevel=2)
+        if show_progress and not hub.is_offline():
+            notify(f"asking the model hub for {name}, at most 5 seconds")
         try:
             size_bytes = hub.probe(name)
             if size_bytes is None:
-                return _starter_instead("the model hub can't be reached")
+                is_offline = hub.is_offline()
+                return _starter_instead(
+                    "the model hub is not asked while HF_HUB_OFFLINE is set"
+                    if is_offline
+                    else "the model hub can't be reached"
+                )
             _download(name, size_bytes, show_progress)
         except ModelError as error:
             return _starter_instead(str(error))
@@ -173,11 +174,9 @@ def load_default_encoder(
 
 
 def _starter_instead(reason: str) -> Encoder:
-    warnings.warn(
+    notify(
         f"{reason}: using the small starter model, which knows less than CLIP. "
         f"To switch later: clipsearch model use {hub.DEFAULT_MODEL}",
-        ClipSearchNotice,
-        stacklevel=3,
     )
     return load_encoder(STARTER)
 
@@ -213,5 +212,5 @@ def _pull(name: str, show_progress: bool) -> Path:
 
 def _download(name: str, size_bytes: int | None, show_progress: bool) -> Path:
     if size_bytes is not None:
-        warnings.warn(f"downloading {name} ({size_bytes / 1e6:,.0f} MB), once", ClipSearchNotice, stacklevel=4)
+        notify(f"downloading {name} ({size_bytes / 1e6:,.0f} MB), once")
     return hub.pull(name, show_progress=show_progress)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
+from clipsearch.notices import are_muted, muted
 
 Inputs = TypeVar("Inputs")
 
@@ -60,6 +61,9 @@ class SharedEncoder:
     def count_tokens(self, text: str) -> int:
         return self._encoder.count_tokens(text)
 
+    def close(self) -> None:
+        self._encoder.close()
+
     def __getattr__(self, name: str) -> Any:
         # What only some encoders have.
         return getattr(self._encoder, name)
@@ -69,6 +73,7 @@ class SharedEncoder:
 class _Request(Generic[Inputs]):
     inputs: Inputs
     n_rows: int
+    is_muted: bool = field(default_factory=are_muted)
     rows: NDArray[np.float32] | None = None
     error: Exception | None = None
     is_done: bool = field(default=False)
@@ -108,7 +113,7 @@ class _Batcher(Generic[Inputs]):
         with self._waiting_lock:
             taken = [self._waiting.popleft()]
             room = self._most_rows() - taken[0].n_rows
-            while self._waiting and self._waiting[0].n_rows <= room:
+            while self._waiting and self._waiting[0].n_rows <= room and self._waiting[0].is_muted == taken[0].is_muted:
                 taken.append(self._waiting.popleft())
                 room -= taken[-1].n_rows
             return taken
@@ -117,7 +122,8 @@ class _Batcher(Generic[Inputs]):
         try:
             self.calls += 1
             self.inputs += sum(request.n_rows for request in requests)
-            rows = self._encode(self._join([request.inputs for request in requests]))
+            with muted(requests[0].is_muted):  # as whoever asks has it, whose thread this may not be
+                rows = self._encode(self._join([request.inputs for request in requests]))
         except Exception as error:
             if len(requests) > 1:  # whose fault it is shows when each goes alone
                 for request in requests:

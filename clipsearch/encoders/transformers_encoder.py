@@ -3,9 +3,8 @@
 Only from a local directory, only safetensors, no code of the model's own: the files are data.
 """
 
-import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +17,8 @@ from clipsearch.encoders.base import MIN_COSINE, ProbabilityHead
 from clipsearch.encoders.chunking import Offsets, chunk_texts, mean_of_chunks
 from clipsearch.encoders.devices import choose_device
 from clipsearch.encoders.fingerprint import fingerprint_of
-from clipsearch.errors import ModelError, first_line
+from clipsearch.encoders.transformers_files import load_model, load_tokenizer, quiet, safe_weights
+from clipsearch.errors import ModelError
 from clipsearch.preprocess import Preprocess, from_processor_config
 from clipsearch.vectors import normalise
 
@@ -93,16 +93,16 @@ class TransformersEncoder:
         name = name or str(directory)
         target = choose_device(device)
         config = model_files.read_json(directory / model_files.CONFIG)
-        weights = _safe_weights(directory)
+        weights = safe_weights(directory)
         tokenizer_files = model_files.find_tokenizer_files(directory)
         if not tokenizer_files:
             raise ModelError(
                 f"{directory} has no tokenizer files (tokenizer.json, vocab.json and merges.txt, vocab.txt)"
             )
         preprocess = from_processor_config(model_files.read_processor_config(directory))
-        with _quiet():
-            model = _load_model(directory, config, name)
-            tokenizer = _load_tokenizer(directory, name)
+        with quiet():
+            model = load_model(directory, config, name)
+            tokenizer = load_tokenizer(directory, name)
         _check_image_size(model, preprocess, name)
         fingerprint = fingerprint_of(
             weights=weights, tokenizer_files=tokenizer_files, preprocess=preprocess, settings=_settings(model.config)
@@ -140,8 +140,19 @@ class TransformersEncoder:
             begin += len(part)
         return rows
 
+    def close(self) -> None:
+        """See `Encoder.close`."""
+        self.model = self.tokenizer = None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()  # PyTorch keeps the memory of what is gone for what comes
+
+    def _require_open(self) -> None:
+        if self.model is None:
+            raise ModelError(f"the model {self.name} is closed: load it again")
+
     def _image_features(self, crops: NDArray[np.uint8]) -> torch.Tensor:
         """(n, dim) projected, not normalised. What travels to the device are bytes, a quarter of the float values."""
+        self._require_open()
         with torch.inference_mode():
             pixel_values = pixel_values_of(torch.from_numpy(crops).to(self.device), self.preprocess)
             output = self.model.get_image_features(pixel_values=pixel_values.contiguous().to(self.model.dtype))
@@ -164,6 +175,7 @@ class TransformersEncoder:
         """See `Encoder.encode_texts`."""
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
+        self._require_open()
         chunks = chunk_texts(
             [self._normalised(text) for text in texts],
             self._offsets,
@@ -185,6 +197,7 @@ class TransformersEncoder:
 
     def count_tokens(self, text: str) -> int:
         """See `Encoder.count_tokens`."""
+        self._require_open()
         return len(self._offsets([self._normalised(text)])[0]) + int(
             self.tokenizer.num_special_tokens_to_add(pair=False)
         )
@@ -225,6 +238,7 @@ class TransformersEncoder:
 
     def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
         """(n, dim) projected, not normalised."""
+        self._require_open()
         with torch.inference_mode():
             return projected_features(self.model.get_text_features(**self.inputs_of(texts)))
 
@@ -236,79 +250,6 @@ class TransformersEncoder:
             return normalise(rows)
         except ModelError as error:
             raise ModelError(f"{self.name}, a {what}: {error}; the model's files may be damaged") from error
-
-
-def _safe_weights(directory: Path) -> tuple[Path, ...]:
-    weights = model_files.find_weights(directory)
-    if weights:
-        return weights
-    pickled = sorted(path.name for path in directory.iterdir() if path.suffix in {".bin", ".pt", ".pth", ".ckpt"})
-    if pickled:
-        raise ModelError(
-            f"{directory} has only pickled weights ({pickled[0]}), which can run code; "
-            "clipsearch loads safetensors only"
-        )
-    raise ModelError(f"{directory} has no complete safetensors weights ({model_files.WEIGHTS})")
-
-
-def _load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
-    from transformers import CONFIG_MAPPING, MODEL_MAPPING, AutoModel  # takes seconds
-
-    model_type = str(config.get("model_type"))
-    if model_type not in CONFIG_MAPPING:
-        remedy = "needs code of its own, which is not run" if "auto_map" in config else "is not one transformers knows"
-        raise ModelError(f"{name}: the model type {model_type!r} {remedy}")
-    model_class = MODEL_MAPPING.get(CONFIG_MAPPING[model_type], None)
-    if not (hasattr(model_class, "get_image_features") and hasattr(model_class, "get_text_features")):
-        raise ModelError(f"{name} ({model_type}) does not embed pictures and texts in one space; take a CLIP or SigLIP")
-    if model_type == "siglip2":
-        raise ModelError(
-            f"{name} is a SigLIP 2 of variable resolution (NaFlex); take one of fixed resolution, "
-            "such as google/siglip2-base-patch16-224"
-        )
-    try:
-        model, info = AutoModel.from_pretrained(
-            directory,
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-            dtype=torch.float32,
-        )
-    except Exception as error:  # transformers raises nearly every type for a file that does not fit
-        is_misshapen = "mismatched_sizes" in str(error)
-        reason = "its weights have other shapes than its config says" if is_misshapen else first_line(error)
-        raise ModelError(f"{name} can't be loaded: {reason}") from error
-    # Absent parameters are filled with random numbers by transformers, with no more than a log line.
-    absent = sorted({*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])})
-    if absent or info.get("error_msgs"):
-        raise ModelError(
-            f"{name}: the weights lack {len(absent)} of the model's parameters, such as {absent[:1]}; "
-            "the files are damaged or belong to another model"
-        )
-    return model.eval()
-
-
-def _load_tokenizer(directory: Path, name: str) -> Any:
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast  # takes seconds
-
-    where: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(directory, **where)
-        if tokenizer.is_fast:
-            return tokenizer
-        failure: Exception | None = None
-    except Exception as error:  # as above
-        failure = error
-    # SigLIP's own tokenizer class needs sentencepiece and gives no offsets; its tokenizer.json is read the same
-    # whether sentencepiece is installed or not.
-    if (directory / "tokenizer.json").is_file():
-        try:
-            return PreTrainedTokenizerFast.from_pretrained(directory, **where)
-        except Exception as error:  # as above
-            failure = failure or error
-    reason = first_line(failure) if failure else "it gives no character positions, a tokenizer.json is needed"
-    raise ModelError(f"{name}: the tokenizer can't be loaded: {reason}") from failure
 
 
 def pixel_values_of(crops: torch.Tensor, spec: Preprocess) -> torch.Tensor:
@@ -378,19 +319,3 @@ def _settings(config: Any) -> dict[str, Any]:
         if isinstance(getattr(part, field, None), (str, int, float))
     }
     return {"model_type": config.model_type, **found}
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and no log lines of transformers while a model is loaded."""
-    from transformers.utils import logging  # takes seconds
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity(50)  # critical
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -7,7 +7,6 @@ Nothing is printed here; see `clipsearch model inspect`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder, ProbabilityHead
-from clipsearch.errors import ClipSearchNotice, QueryError
+from clipsearch.errors import QueryError
 from clipsearch.preprocess import to_pixel_values
 from clipsearch.vectors import normalise
 
@@ -134,13 +133,9 @@ def walk_any(encoder: Encoder, texts: Sequence[str], crop: NDArray[np.uint8]) ->
 def _require_fitting(encoder: Encoder, texts: Sequence[str]) -> None:
     if not texts:
         raise QueryError("a text is needed to follow it through the model")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", ClipSearchNotice)
-        try:
-            encoder.encode_texts(texts[:1])
-        except ClipSearchNotice:
-            limit = encoder.context_length
-            raise QueryError(f"the text is longer than the model's {limit} tokens; a shorter one is needed") from None
+    limit = encoder.context_length
+    if encoder.count_tokens(texts[0]) > limit:
+        raise QueryError(f"the text is longer than the model's {limit} tokens; a shorter one is needed")
 
 
 def _text_stages(encoder: TransformersEncoder, text: str) -> tuple[list[Stage], Any]:

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
 # The first photograph was taken in 1826; later years than this are those of a broken clock.
 _FIRST_YEAR, _LAST_YEAR = 1826, 2100
@@ -114,9 +114,7 @@ def is_doubtful(taken_at: datetime, *, now: datetime) -> bool:
         now: local time, without a zone.
     """
     day = (taken_at.year, taken_at.month, taken_at.day)
-    # Midnight of New Year's Day stands for a year alone, or for a clock that starts there.
-    is_placeholder = (taken_at.month, taken_at.day, taken_at.time()) == (1, 1, time())
-    return day in _RESET_DAYS or is_placeholder or taken_at - now > _MOST_AHEAD
+    return day in _RESET_DAYS or taken_at - now > _MOST_AHEAD
 
 
 def _split(text: str) -> tuple[tuple[int, int, int], str] | None:

@@ -48,6 +48,7 @@ def _start(max_megapixels: float) -> None:
     _register_formats()
     if not _active_limits:
         _max_pixels_before = Image.MAX_IMAGE_PIXELS
+        _unquiet()
         _filters().insert(0, _QUIET)
     _active_limits.append(max_megapixels)
     _set_max_pixels()
@@ -59,7 +60,13 @@ def _finish(max_megapixels: float) -> None:
         _set_max_pixels()
         return
     Image.MAX_IMAGE_PIXELS = _max_pixels_before
-    with contextlib.suppress(ValueError):  # whoever replaced the list meanwhile has dropped it
+    _unquiet()
+
+
+def _unquiet() -> None:
+    """Whoever put another list of filters in place meanwhile, as `warnings.catch_warnings` does, has dropped ours or
+    put it back."""
+    while _QUIET in _filters():
         _filters().remove(_QUIET)
 
 

@@ -169,7 +169,7 @@ def _limit_memory(limit_bytes: int) -> None:
 def main() -> None:
     """`python -m clipsearch.images.worker OPTIONS`, as JSON; see `worker_pool`."""
     options = json.loads(sys.argv[1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever sends it: the parent ends this one
     _limit_memory(options["memory_bytes"])
     # What decoders print must not come between the frames.
     answers = os.fdopen(os.dup(1), "wb")

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -15,12 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import ClipSearchNotice, ImageReadError, TransientReadError
+from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images import worker
 from clipsearch.images.decode import BYTES_A_PIXEL, DecodingLimits
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import OpenPicture, open_picture
 from clipsearch.images.thumbnails import Thumbnail
+from clipsearch.notices import notify
 from clipsearch.preprocess import Preprocess
 from clipsearch.python_process import start_python
 
@@ -50,6 +50,7 @@ class WorkerPool:
         self._files_read = 0
         self._one_large_picture = threading.Lock()
         self._is_impossible = False
+        self._is_closed = False
 
     @contextmanager
     def open_path(self, path: str) -> Iterator[OpenPicture]:
@@ -77,18 +78,15 @@ class WorkerPool:
                 with self._lock:
                     is_first, self._is_impossible = not self._is_impossible, True
                 if is_first:
-                    warnings.warn(
-                        f"{error}: pictures are decoded in the program itself, without limits of time and memory",
-                        ClipSearchNotice,
-                        stacklevel=2,
-                    )
+                    notify(f"{error}: pictures are decoded in the program itself, without limits of time and memory")
             except _WorkerDiedError as error:
                 death = error
         raise OSError(str(death)) from death
 
     def close(self) -> None:
-        """Ends the workers; none may be at work."""
+        """Ends the workers; one that is at work ends when it is done."""
         with self._lock:
+            self._is_closed = True
             idle, self._idle = self._idle, []
             self._count -= len(idle)
         for each in idle:
@@ -104,6 +102,9 @@ class WorkerPool:
                 self._idle.append(opened)
                 self._files_read += 1
                 self._lock.notify()
+                is_closed = self._is_closed
+            if is_closed:  # meanwhile, or before: who still asks gets an answer, and leaves no process behind
+                self.close()
 
     def _take(self) -> "_Worker":
         with self._lock:
@@ -226,6 +227,7 @@ class _Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,  # what decoders print
+                    is_apart=True,  # one that is still starting would die of Ctrl-C
                     # One thread each: several pictures are decoded side by side.
                     OPENBLAS_NUM_THREADS="1",
                     OMP_NUM_THREADS="1",
@@ -234,6 +236,9 @@ class _Worker:
             except (OSError, EOFError) as error:
                 self.close()
                 raise _WorkerStartError("no process could be started") from error
+            except BaseException:
+                self.close()
+                raise
         return self._process
 
     def _death(self, process: "subprocess.Popen[bytes]") -> _WorkerDiedError:

@@ -82,15 +82,32 @@ class SnapshotIndex:
     def __init__(self, dim: int, base: FaissIndex | None = None) -> None:
         if base is not None and base.dim != dim:
             raise IndexMismatchError(f"the snapshot has rows of {base.dim} numbers, the model {dim}")
-        self._base = base if base is not None else FaissIndex(dim)
-        self._tail = FaissIndex(dim)
+        self._files: tuple[FaissIndex, FaissIndex] | None = (
+            (base if base is not None else FaissIndex(dim)),
+            FaissIndex(dim),
+        )
+        self.dim = dim
         self._newest_id: int | None = None
         self._removed: set[int] = set()
         self._tail_lock = threading.Lock()
 
+    def close(self) -> None:
+        """Lets go of the mapped file, also where somebody still has the index; whatever is asked of it then raises
+        VectorIndexError."""
+        self._files = None
+
     @property
-    def dim(self) -> int:
-        return self._tail.dim
+    def _base(self) -> FaissIndex:
+        return self._require_open()[0]
+
+    @property
+    def _tail(self) -> FaissIndex:
+        return self._require_open()[1]
+
+    def _require_open(self) -> tuple[FaissIndex, FaissIndex]:
+        if self._files is None:
+            raise VectorIndexError("the index is closed")
+        return self._files
 
     @property
     def count(self) -> int:

@@ -1,14 +1,14 @@
 """One index run: find what changed, embed what is new, store it. The FAISS index follows from the store."""
 
 from collections.abc import Sequence
-from time import perf_counter
 
 from clipsearch.captions import embed_captions
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.indexing.pipeline import LocalRunner, Pipeline, Progress
+from clipsearch.indexing.run_log import RunLog
 from clipsearch.indexing.stage import Run, Runner
-from clipsearch.store import Scope, Store, utc_now
+from clipsearch.store import Scope, Store
 from clipsearch.types import IndexReport
 
 __all__ = ["Progress", "index_folders"]
@@ -38,7 +38,7 @@ def index_folders(
         runner: where files are read and encoded; None: on this machine.
         on_progress: called when a batch was stored; the number to do grows while folders are still listed.
     """
-    started_at, start = utc_now(), perf_counter()
+    log = RunLog(store, model_id=model_id)
     run = Run()
     interrupted = False
     try:
@@ -51,6 +51,7 @@ def index_folders(
             retry=retry,
             limits=limits,
             run=run,
+            on_advance=lambda: log.note(run),
             runner=runner or LocalRunner(),
             on_progress=on_progress,
         ).run()
@@ -65,10 +66,10 @@ def index_folders(
         removed=run.removed,
         skipped=tuple(sorted(run.skipped, key=lambda skipped: skipped.path)),
         unsupported=dict(sorted(run.unsupported.items())),
-        seconds=perf_counter() - start,
+        seconds=log.seconds,
         model=encoder.name,
         interrupted=interrupted,
         partial=tuple(sorted(run.partial, key=lambda partial: partial.path)),
     )
-    store.runs.add(report, model_id=model_id, started_at=started_at)
+    log.end(report)
     return report

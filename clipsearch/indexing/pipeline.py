@@ -146,8 +146,10 @@ class Pipeline:
         limits: DecodingLimits | None,
         run: Run,
         runner: Runner,
+        on_advance: Callable[[], None],
         on_progress: Progress | None,
     ) -> None:
+        """`on_advance`: called many times a second while there is something to do, else once a second."""
         self._runner = runner
         self._store = store
         self._encoder = encoder
@@ -155,6 +157,7 @@ class Pipeline:
         self._prune = prune
         self._limits = limits
         self._run = run
+        self._on_advance = on_advance
         self._on_progress = on_progress
         self._wake: Wake = SimpleQueue()
         self._to_read: deque[tuple[Scope, FoundImage]] = deque()
@@ -184,6 +187,7 @@ class Pipeline:
 
     def _advance(self) -> bool:
         """Moves on what can be moved, else waits; says whether the run goes on."""
+        self._on_advance()
         changes = self._listing.take()
         if changes is not None:
             self._take_changes(changes)

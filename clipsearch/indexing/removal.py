@@ -5,11 +5,10 @@ a file that comes back as it was is found again, without being read.
 """
 
 import os
-import warnings
 
-from clipsearch.errors import ClipSearchNotice
 from clipsearch.images.volume import find_volume
 from clipsearch.indexing.changes import Changes, full_path
+from clipsearch.notices import notify
 from clipsearch.settings import is_folder_url
 from clipsearch.store import Store
 
@@ -36,7 +35,7 @@ def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
         is_other = known_volume is not None and volume != known_volume
         doubt = _find_doubt(changes, store=store, is_other_volume=is_other)
         if doubt is not None:
-            warnings.warn(f"{doubt}: nothing is removed. {_HOW_TO}", ClipSearchNotice, stacklevel=2)
+            notify(f"{doubt}: nothing is removed. {_HOW_TO}")
             return 0
     if changes.gone:
         store.pictures.remove_files(changes.gone)

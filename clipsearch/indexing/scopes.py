@@ -1,14 +1,14 @@
 """The folders somebody named, as what is to be looked through."""
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from urllib.request import url2pathname
 
 from clipsearch import settings
-from clipsearch.errors import ClipSearchNotice, InputError
+from clipsearch.errors import InputError
 from clipsearch.images.url_walk import UrlWalk
 from clipsearch.images.urls import check_folder_url
+from clipsearch.notices import notify
 from clipsearch.settings import is_folder_url
 from clipsearch.store import Scope
 from clipsearch.store.roots import RootStore, is_shown_below
@@ -57,7 +57,7 @@ def _readable(scopes: list[Scope], *, with_urls: bool) -> list[Scope]:
     left_out = [scope.root for scope in scopes if is_folder_url(scope.root) and not with_urls]
     if left_out:
         how_to = "nothing new is looked for there without --runner ray"
-        warnings.warn(f"{', '.join(left_out)}: {how_to}", ClipSearchNotice, stacklevel=3)
+        notify(f"{', '.join(left_out)}: {how_to}")
     return [scope for scope in scopes if scope.root not in left_out]
 
 

@@ -3,14 +3,12 @@
 import os
 import shutil
 import stat
-import warnings
 from contextlib import suppress
 from pathlib import Path
 
 from clipsearch import settings
 from clipsearch.errors import (
     CatalogNotFoundError,
-    ClipSearchNotice,
     ForeignSchemaError,
     InputError,
     SchemaOutdatedError,
@@ -21,7 +19,7 @@ from clipsearch.indexes.milvus_address import parse_index_url, shown_url
 from clipsearch.indexes.named_servers import is_named
 from clipsearch.indexes.names import list_own_files
 from clipsearch.maintenance.leftovers import named_files, remove_leftovers
-from clipsearch.own_files import remove_file
+from clipsearch.notices import notify
 from clipsearch.store import KINDS, Store
 from clipsearch.store.connection import DATABASE_NAME, SQLITE_ERRORS
 from clipsearch.store.copies import (
@@ -39,6 +37,7 @@ from clipsearch.store.copies import (
     require_own_database,
     scratch_file,
 )
+from clipsearch.store.discard import missing_folders, remove_folders
 from clipsearch.store.integrity import check_values
 from clipsearch.store.lock import LOCK_NAME, writer_lock
 from clipsearch.store.migrate import current_revision
@@ -109,7 +108,7 @@ def restore_catalog(
     _check_source(source, database)
     require_own_database(database)
     _check_room(source, place)
-    made = not place.exists()
+    made = missing_folders(place)
     try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -120,8 +119,9 @@ def restore_catalog(
             with Store(place) as store:
                 _renew_index_files(store, place)
     except BaseException:
-        if made and not database.exists():
-            _remove_folder(place)
+        if not database.exists():
+            (place / LOCK_NAME).unlink(missing_ok=True)
+            remove_folders(made)
         raise
     return report
 
@@ -224,11 +224,9 @@ def _check_index_url(restored: Path, database: Path) -> None:
         if is_named(parse_index_url(url, catalog="")):
             return
     forget_index_url(restored)
-    warnings.warn(
+    notify(
         f"the backup's index was at {shown_url(url)}, a server that was never named on this machine: nothing was sent "
         "there, and the index is in files now; 'clipsearch index --index URL' puts it on a server",
-        ClipSearchNotice,
-        stacklevel=5,
     )
 
 
@@ -244,10 +242,3 @@ def _absolute(file: str | os.PathLike[str]) -> Path:
     if not os.fspath(file):
         raise InputError("the name of the backup is empty")
     return settings.expand_user(file).absolute()
-
-
-def _remove_folder(place: Path) -> None:
-    """One that was made for nothing; what is not this program's stays, and the folder with it."""
-    remove_file(place / LOCK_NAME)
-    with suppress(OSError):
-        place.rmdir()

@@ -1,15 +1,15 @@
 """Deletes for good what is gone."""
 
-import warnings
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from clipsearch import settings
-from clipsearch.errors import ClipSearchNotice, InputError, StoreError
+from clipsearch.errors import InputError, StoreError
 from clipsearch.index_server import refresh_or_notice
 from clipsearch.indexes.names import list_own_files
 from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers, named_files, remove_leftovers, size_of
+from clipsearch.notices import notify
 from clipsearch.store import Store, utc_now
 from clipsearch.types import GarbageReport
 
@@ -53,7 +53,7 @@ def _collect(store: Store, directory: Path, cutoff: datetime | None) -> GarbageR
     try:
         store.garbage.shrink()
     except StoreError as error:
-        warnings.warn(f"{error}; what comes next uses the room inside it", ClipSearchNotice, stacklevel=5)
+        notify(f"{error}; what comes next uses the room inside it")
     return replace(found, index_files=index_files, freed_bytes=max(0, before - _size(store, directory)))
 
 

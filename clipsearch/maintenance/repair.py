@@ -1,16 +1,16 @@
 """Mends what a look through a catalog has found. Every change of the database leaves a copy of it as it was."""
 
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from clipsearch import settings
-from clipsearch.errors import ClipSearchNotice, VectorIndexError
+from clipsearch.errors import VectorIndexError
 from clipsearch.index_files import generation_of, write_snapshot
 from clipsearch.index_server import rebuild_index, refresh_or_notice
 from clipsearch.maintenance.checks import Examination
 from clipsearch.maintenance.leftovers import remove_leftovers
 from clipsearch.maintenance.permissions import close_places
+from clipsearch.notices import notify
 from clipsearch.settings import CatalogPlace
 from clipsearch.store import KINDS, Kind, Store
 from clipsearch.store.connection import DATABASE_NAME
@@ -111,4 +111,4 @@ def _rebuild_collection(place: CatalogPlace) -> None:
         try:
             rebuild_index(store, settings.index_folder(place.directory))
         except VectorIndexError as error:
-            warnings.warn(str(error), ClipSearchNotice, stacklevel=5)
+            notify(str(error))

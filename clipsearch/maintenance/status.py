@@ -5,13 +5,25 @@ from dataclasses import asdict
 from clipsearch import settings
 from clipsearch.indexes.ann import Tuning, is_tuning
 from clipsearch.indexes.names import list_own_files
+from clipsearch.runs import CurrentRun
 from clipsearch.store import Store
 from clipsearch.types import CatalogStatus
+
+
+def find_current_run(store: Store) -> CurrentRun | None:
+    """The run that goes on, in this process or another."""
+    return store.runs.find_current(is_writing=_is_writing(store))
+
+
+def _is_writing(store: Store) -> bool:
+    # Whether the lock is held is asked only where a run seems to go on: that takes it for a moment.
+    return store.runs.has_open() and store.is_being_written()
 
 
 def read_status(store: Store) -> CatalogStatus:
     """Loads no model."""
     files, pictures, skipped = store.pictures.counts()
+    is_writing = _is_writing(store)
     current = store.reader.find_current_model()
     snapshot = None if current is None else store.reader.find_snapshot("images", model_id=current.model_id)
     return CatalogStatus(
@@ -29,7 +41,8 @@ def read_status(store: Store) -> CatalogStatus:
             for path in list_own_files(settings.index_folder(store.place.directory))
             if path.suffix == ".faiss"
         ),
-        last_run=store.runs.find_last(),
+        last_run=store.runs.find_last(is_writing=is_writing),
+        current_run=store.runs.find_current(is_writing=is_writing),
         ann=_described(None if snapshot is None else snapshot.ann),
     )
 

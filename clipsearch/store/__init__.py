@@ -6,8 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clipsearch.errors import StoreError
 from clipsearch.settings import CatalogPlace
 from clipsearch.store.connection import DATABASE_NAME, Asking, AskingSqlite
+from clipsearch.store.discard import discard_if_empty, missing_folders
 from clipsearch.store.migrate import open_file
 from clipsearch.store.reader import Reader
 from clipsearch.store.records import (
@@ -74,9 +76,13 @@ class Store:
         errors."""
         self.place = place = place if isinstance(place, CatalogPlace) else CatalogPlace(place)
         self.backup: Path | None = None
+        self._is_closed = False
         self._machine = ""
         self._path = place.directory / DATABASE_NAME
+        self._made_folders: list[Path] | None = None
         if place.server is None:
+            if create and not self._path.exists():
+                self._made_folders = missing_folders(place.directory)
             _, self.backup = open_file(place.directory, create=create)
             self.asking: Asking = AskingSqlite(self._path)
         else:
@@ -91,7 +97,11 @@ class Store:
                 raise
             self._machine = machine_name(place.directory)
         self.reader = Reader(self.asking, machine=self._machine)
-        self.uuid = self.reader.find_uuid() or self._make_uuid()
+        try:
+            self.uuid = self.reader.find_uuid() or self._make_uuid()
+        except BaseException:
+            self.close()
+            raise
 
     def writing(self, *, wait: bool = False, alone: bool = True) -> AbstractContextManager[None]:
         """For what takes long and changes the catalog; see `lock.writer_lock` and `server.server_lock` for the errors.
@@ -100,6 +110,7 @@ class Store:
             alone: nothing else may change it. What need not be alone may have others like it beside it, where the
                 catalog is on a server.
         """
+        self.require_open()
         if self.place.server is not None:
             from clipsearch.store.server import server_lock
 
@@ -107,6 +118,16 @@ class Store:
         from clipsearch.store.lock import writer_lock
 
         return writer_lock(self.place.directory, wait=wait)
+
+    def is_being_written(self) -> bool:
+        """Whether some process is in the middle of `writing`."""
+        if self.place.server is not None:
+            from clipsearch.store.server import is_locked
+
+            return is_locked(self.asking)
+        from clipsearch.store.lock import is_locked as is_folder_locked
+
+        return is_folder_locked(self.place.directory)
 
     def exporting(self, *, model_id: int, dim: int) -> "AbstractContextManager[ExportReader]":
         """All that is stored as of one moment; see `exports.open_export` for the errors."""
@@ -199,7 +220,21 @@ class Store:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def require_open(self) -> None:
+        """
+        Raises:
+            StoreError: it is closed.
+        """
+        if self._is_closed:
+            raise StoreError(f"the catalog {self.place} is closed")
+
+    def discard_if_empty(self) -> None:
+        """After `close`: deletes a catalog that was made on opening, in a folder, and holds nothing."""
+        if self._made_folders is not None:
+            discard_if_empty(self.place.directory, self._made_folders)
+
     def close(self) -> None:
+        self._is_closed = True
         self.reader.close()
         if "_database" in self.__dict__:
             self._database.close()

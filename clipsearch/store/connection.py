@@ -102,7 +102,7 @@ class Asking(Protocol):
             is_selection: it may use the functions of `selection`.
 
         Raises:
-            StoreError: it failed.
+            StoreError: it failed, or is closed.
         """
         ...
 
@@ -123,10 +123,13 @@ class AskingSqlite:
         self._is_one_moment = is_one_moment
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
 
     def rows(self, statement: str, *values: object, is_selection: bool = False) -> list[Any]:
         try:
             with self._lock:
+                if self._is_closed:
+                    raise StoreError(f"the catalog {self._path.parent} is closed")
                 if self._connection is None:
                     self._connection = open_sqlite(self._path)
                     if self._is_one_moment:
@@ -145,6 +148,7 @@ class AskingSqlite:
 
     def close(self) -> None:
         with self._lock:
+            self._is_closed = True
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from clipsearch.errors import StoreError
+from clipsearch.settings import CatalogPlace
 from clipsearch.store.connection import open_sqlite
 from clipsearch.store.records import MENDS
 
@@ -25,18 +26,23 @@ class Database(ABC):
 
     is_server = False
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, place: Path | CatalogPlace) -> None:
+        """`place`: of the catalog, for errors."""
         self._engine = engine
+        self._place = place
+        self._is_closed = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read transaction: one consistent state, whatever a writer does meanwhile."""
+        self._require_open()
         with self._wrapped(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction, one at a time: committed at the end of the block, rolled back on any exception."""
+        self._require_open()
         with self._wrapped(), self._engine.execution_options(write=True).begin() as connection:
             yield connection
 
@@ -53,7 +59,12 @@ class Database(ABC):
         """A context in which errors of the database become those of the store."""
 
     def close(self) -> None:
+        self._is_closed = True
         self._engine.dispose()
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StoreError(f"the catalog {self._place} is closed")
 
 
 class SqliteDatabase(Database):
@@ -63,7 +74,9 @@ class SqliteDatabase(Database):
         """`path`: of the file, with the newest schema; see `migrate.open_file`."""
         self.path = path
         # The pool is named: for a URL without a file SQLAlchemy takes one that closes connections other threads use.
-        super().__init__(create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1))
+        super().__init__(
+            create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1), path.parent
+        )
         event.listen(self._engine, "begin", _begin)
 
     def insert(self, table: Table) -> Insert:

@@ -1,15 +1,33 @@
 """One process at a time changes a catalog; any number read it meanwhile."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from clipsearch.errors import CatalogBusyError, ClipSearchNotice, StoreError
+from clipsearch.errors import CatalogBusyError, StoreError
+from clipsearch.notices import notify
 from clipsearch.own_files import is_link
 
 # Stays where it is: the lock is the system's, on the open file, and ends with the process however that ends.
 LOCK_NAME = "writer.lock"
+
+
+_MOMENT_S = 0.2
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether a process holds the lock. Asking takes it for a moment."""
+    from filelock import FileLock, Timeout
+
+    if not (directory / LOCK_NAME).exists():
+        return False
+    try:
+        with FileLock(directory / LOCK_NAME, mode=0o600, thread_local=False).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -32,18 +50,15 @@ def writer_lock(directory: Path, *, wait: bool = False) -> Iterator[None]:
     lock = FileLock(directory / LOCK_NAME, mode=0o600, thread_local=False)
     try:
         try:
-            lock.acquire(timeout=0)
+            # Not at once: `is_locked` may have it for a moment.
+            lock.acquire(timeout=_MOMENT_S, poll_interval=_MOMENT_S / 10)
         except Timeout:
             if not wait:
                 raise CatalogBusyError(
                     f"another clipsearch is changing the catalog {directory}: try again when it is done, or wait for "
                     "it with --wait"
                 ) from None
-            warnings.warn(
-                f"another clipsearch is changing the catalog {directory}: waiting for it",
-                ClipSearchNotice,
-                stacklevel=4,
-            )
+            notify(f"another clipsearch is changing the catalog {directory}: waiting for it")
             lock.acquire()
     except OSError as error:
         raise StoreError(f"the catalog {directory} can't be changed: {error.strerror or error}") from error

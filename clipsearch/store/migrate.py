@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,13 @@ def open_file(directory: Path, *, create: bool) -> tuple[Path, Path | None]:
             path.touch(mode=0o600)
         except OSError as error:
             raise StoreError(f"can't make a catalog in {directory}: {error.strerror}") from error
-    return path, upgrade(path)
+    try:
+        return path, upgrade(path)
+    except BaseException:
+        with suppress(OSError):
+            if path.stat().st_size == 0:  # the migrations are one transaction
+                path.unlink()
+        raise
 
 
 def current_revision(database: Path) -> str | None:

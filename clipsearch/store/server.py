@@ -2,15 +2,15 @@
 
 import threading
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsearch.errors import CatalogBusyError, ClipSearchNotice, MissingExtraError, StoreError
+from clipsearch.errors import CatalogBusyError, MissingExtraError, StoreError
+from clipsearch.notices import notify
 from clipsearch.settings import NO_SAFE_NAME, CatalogPlace
-from clipsearch.store.connection import Dialect
+from clipsearch.store.connection import Asking, Dialect
 
 if TYPE_CHECKING:
     import psycopg
@@ -73,6 +73,7 @@ class AskingServer:
         self._is_one_moment = is_one_moment
         self._lock = threading.Lock()
         self._connection: psycopg.Connection[Any] | None = None
+        self._is_closed = False
 
     def rows(self, statement: str, *values: object, is_selection: bool = False) -> list[Any]:
         asked: Any = statement.replace("?", "%s")
@@ -90,6 +91,8 @@ class AskingServer:
         raise AssertionError("unreachable")
 
     def _open(self) -> "psycopg.Connection[Any]":
+        if self._is_closed:
+            raise StoreError(f"the catalog {self._place} is closed")
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._place)
             if self._is_one_moment:
@@ -101,6 +104,7 @@ class AskingServer:
 
     def close(self) -> None:
         with self._lock:
+            self._is_closed = True
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
@@ -131,9 +135,7 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
                     f"another clipsearch is changing the catalog {place}: try again when it is done, or wait for it "
                     "with --wait"
                 )
-            warnings.warn(
-                f"another clipsearch is changing the catalog {place}: waiting for it", ClipSearchNotice, stacklevel=4
-            )
+            notify(f"another clipsearch is changing the catalog {place}: waiting for it")
             connection.execute(f"SELECT pg_advisory_lock{shared}(%s)", (_LOCK,))
         try:
             yield
@@ -143,6 +145,19 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
                 connection.execute(f"SELECT pg_advisory_unlock{shared}(%s)", (_LOCK,))
     finally:
         connection.close()
+
+
+def is_locked(asking: Asking) -> bool:
+    """Whether a process, on any machine, is within `server_lock`."""
+    # Source: https://www.postgresql.org/docs/16/view-pg-locks.html: the upper half of a 64-bit number is the classid.
+    return bool(
+        asking.rows(
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid::bigint = ? "
+            "AND objid::bigint = ? AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            _LOCK >> 32,
+            _LOCK & 0xFFFFFFFF,
+        )
+    )
 
 
 def machine_name(directory: Path) -> str:

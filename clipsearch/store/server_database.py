@@ -21,7 +21,6 @@ class ServerDatabase(Database):
 
     def __init__(self, place: CatalogPlace) -> None:
         """`place`: with the newest schema; see `server_schema.open_server`."""
-        self._place = place
         super().__init__(
             create_engine(
                 "postgresql+psycopg://",
@@ -29,7 +28,8 @@ class ServerDatabase(Database):
                 max_overflow=-1,
                 pool_pre_ping=True,
                 isolation_level="READ COMMITTED",
-            )
+            ),
+            place,
         )
         event.listen(self._engine, "begin", _begin)
 

@@ -184,6 +184,7 @@ def make_api(site: Site) -> APIRouter:
             skipped=known.skipped,
             folders=[folder.encode("utf-8", "replace").decode() for folder in known.folders],
             indexing=site.job.status.state,
+            current_run=schemas.CurrentRun.of(catalog.current_run()),
         )
 
     @api.post(

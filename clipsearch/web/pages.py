@@ -37,6 +37,8 @@ def make_pages(site: Site) -> APIRouter:
             status=site.status,
             facets=site.facets,
             may_index=site.may_index,
+            is_indexing=site.job.status.state == "running",
+            current_run=catalog.current_run(),
         )
 
     @pages.get("/results")

@@ -1,12 +1,13 @@
 """What the HTTP API answers. Field for field documented in /openapi.json."""
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from clipsearch import runs
 from clipsearch.browsing import PictureDetails
 from clipsearch.types import CaptionHit, LabelHit, SearchHit
 from clipsearch.web.index_job import JobState, JobStatus
@@ -194,6 +195,20 @@ class IndexStatus(BaseModel):
         )
 
 
+class CurrentRun(BaseModel):
+    started_at: datetime = Field(description="In UTC.")
+    updated_at: datetime = Field(description="When it last said how far it has come; in UTC.")
+    done: int = Field(description="Files that are new or have changed and were dealt with.")
+    to_do: int = Field(description="Those that are left, as far as is known.")
+
+    @classmethod
+    def of(cls, run: runs.CurrentRun | None) -> "CurrentRun | None":
+        if run is None:
+            return None
+        started_at, updated_at = (moment.replace(tzinfo=UTC) for moment in (run.started_at, run.updated_at))
+        return cls(started_at=started_at, updated_at=updated_at, done=run.done, to_do=run.to_do)
+
+
 class Status(BaseModel):
     version: str
     model: str | None = Field(description="null before anything was indexed.")
@@ -202,4 +217,5 @@ class Status(BaseModel):
     captions: int
     skipped: int
     folders: list[str]
-    indexing: JobState
+    indexing: JobState = Field(description="What this server indexes by itself.")
+    current_run: CurrentRun | None = Field(description="The index run that goes on, here or in another process.")

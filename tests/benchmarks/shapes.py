@@ -136,6 +136,9 @@ class ShapesEncoder:
     def count_tokens(self, text: str) -> int:
         return 2 + len(text.split())
 
+    def close(self) -> None:
+        pass
+
     def pixel_values(self, crops: NDArray[np.uint8]) -> torch.Tensor:
         return torch.from_numpy(to_pixel_values(crops, self.preprocess))
 

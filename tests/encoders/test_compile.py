@@ -21,14 +21,14 @@ from clipsearch import Catalog
 from clipsearch.encoders import compile_cache, load
 from clipsearch.encoders.accelerated import BATCH, AcceleratedEncoder
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.compile import NotCompilableError, check_crops, compile_model
+from clipsearch.encoders.compile import NotCompilableError, check_crops
 from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.encoders.compiled_spec import read_spec, write_spec
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.transformers_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, InputError, ModelError
 from clipsearch.settings import cache_dir, sample_data_folder
-from tests.encoders.tiny_models import make_altclip, make_chinese_clip, make_clip, make_siglip
+from tests.encoders.tiny_models import compile_quietly, make_altclip, make_chinese_clip, make_clip, make_siglip
 from tests.fakes import ColourEncoder
 
 TEXTS = ["a cat", "A photo of the dog in the snow", "red", "donut " * 40, "猫"]
@@ -39,7 +39,7 @@ FAMILIES = {"clip": make_clip, "siglip": make_siglip, "chinese_clip": make_chine
 def both(request, tmp_path_factory) -> tuple[TransformersEncoder, CompiledEncoder]:
     folder = tmp_path_factory.mktemp(request.param)
     source = FAMILIES[request.param](folder)
-    compile_model(source, folder / "compiled")
+    compile_quietly(source, folder / "compiled")
     return TransformersEncoder.load(source, device="cpu"), CompiledEncoder(folder / "compiled", name="compiled")
 
 
@@ -74,7 +74,7 @@ def test_a_model_whose_rows_differ_is_refused(tmp_path, monkeypatch):
     right = CompiledEncoder.encode_texts
     monkeypatch.setattr(CompiledEncoder, "encode_texts", lambda self, texts: np.roll(right(self, texts), 1, axis=1))
     with pytest.raises(ModelError, match="agree with transformers only to a cosine of"):
-        compile_model(source, tmp_path / "compiled")
+        compile_quietly(source, tmp_path / "compiled")
 
 
 def test_the_first_use_compiles_and_later_ones_need_no_torch(tmp_path):
@@ -95,7 +95,7 @@ def test_other_weights_in_the_same_place_are_not_taken_for_those_before(tmp_path
     rows = []
     for seed in (0, 1):
         made = tmp_path / f"made-{seed}"
-        compile_model(make_clip(tmp_path / f"source-{seed}", seed=seed), made)
+        compile_quietly(make_clip(tmp_path / f"source-{seed}", seed=seed), made)
         if place.exists():
             for weights in made.glob("*.bin"):
                 shutil.copy(weights, place)
@@ -193,7 +193,7 @@ def test_only_what_lies_in_the_model_is_blamed_on_it(tmp_path, monkeypatch, erro
     monkeypatch.setattr(encoder.model, "get_image_features", fail)
     monkeypatch.setattr(TransformersEncoder, "load", lambda source, device: encoder)
     with pytest.raises(Exception, match=re.escape(str(error))) as caught:
-        compile_model(tmp_path, tmp_path / "compiled")
+        compile_quietly(tmp_path, tmp_path / "compiled")
     assert isinstance(caught.value, NotCompilableError) == lies_in_the_model
 
 

@@ -12,18 +12,20 @@ from tests.encoders.fake_hub import FakeHub
 from tests.encoders.tiny_models import make_clip
 
 CODE = """
-import json, sys, warnings
+import json, logging, sys
 from clipsearch.encoders import hub, load
 hub.DEFAULT_MODEL = "org/tiny"
-with warnings.catch_warnings(record=True) as notices:
-    warnings.simplefilter("always")
-    encoder = load.load_chosen_encoder(sys.argv[1] or None)
-print(json.dumps({"name": encoder.name, "notices": [str(notice.message) for notice in notices]}))
+notices = []
+handler = logging.Handler()
+handler.emit = lambda record: notices.append(record.getMessage())
+logging.getLogger("clipsearch").addHandler(handler)
+encoder = load.load_chosen_encoder(sys.argv[1] or None, show_progress=True)
+print(json.dumps({"name": encoder.name, "notices": notices}))
 """
 
 
-def load(endpoint: str, home: Path, name: str = "") -> dict[str, object]:
-    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0"}
+def load(endpoint: str, home: Path, name: str = "", **variables: str) -> dict[str, object]:
+    environment = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_OFFLINE": "0", **variables}
     command = [sys.executable, "-c", CODE, name]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
     return json.loads(done.stdout)
@@ -39,7 +41,11 @@ def test_the_default_is_downloaded_with_its_size_told_and_then_used_offline(tiny
     with FakeHub(tiny_files) as hub:
         first = load(hub.endpoint, tmp_path)
         assert first["name"] == "org/tiny"
-        assert [notice.split(" (")[0] for notice in first["notices"]] == ["downloading org/tiny"]
+        assert [notice.split(" (")[0].split(", ")[0] for notice in first["notices"]] == [
+            "asking the model hub for org/tiny",
+            "downloading org/tiny",
+            "compiling org/tiny for this machine",
+        ]
         hub.asked.clear()
         assert load(hub.endpoint, tmp_path) == {"name": "org/tiny", "notices": []}
         assert hub.asked == []
@@ -50,7 +56,8 @@ def test_a_hub_that_refuses_gives_the_starter_with_one_notice(tmp_path, refusal)
     with FakeHub({}, refusal=refusal) as hub:
         found = load(hub.endpoint, tmp_path)
     assert found["name"] == "starter"
-    (notice,) = found["notices"]
+    asking, notice = found["notices"]
+    assert asking.startswith("asking the model hub")
     assert "clipsearch model use" in notice
 
 
@@ -60,3 +67,12 @@ def test_a_hub_that_is_not_there_gives_the_starter_but_never_for_a_model_that_wa
         load("http://127.0.0.1:9", tmp_path, "org/tiny")
     assert "ModelUnavailableError" in caught.value.stderr
     assert "'--model starter' works without a download" in caught.value.stderr
+
+
+def test_offline_nobody_says_that_the_hub_is_asked(tmp_path):
+    with FakeHub({}) as hub:
+        found = load(hub.endpoint, tmp_path, HF_HUB_OFFLINE="1")
+        assert hub.asked == []
+    assert found["name"] == "starter"
+    (notice,) = found["notices"]
+    assert notice.startswith("the model hub is not asked while HF_HUB_OFFLINE is set: using the small starter model")

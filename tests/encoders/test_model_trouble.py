@@ -17,7 +17,7 @@ from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.transformers_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError
-from tests.encoders.tiny_models import make_clip, make_siglip
+from tests.encoders.tiny_models import compile_quietly, make_clip, make_siglip
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,8 @@ def model(made, tmp_path) -> Path:
 @pytest.fixture(scope="module")
 def compiled_twice(compiled_clip, tmp_path_factory) -> tuple[Path, Path]:
     """Two models that differ in their weights only."""
-    from clipsearch.encoders.compile import compile_model
-
     folder = tmp_path_factory.mktemp("compiled")
-    compile_model(make_clip(folder / "source", seed=1), folder / "two")
+    compile_quietly(make_clip(folder / "source", seed=1), folder / "two")
     return compiled_clip, folder / "two"
 
 

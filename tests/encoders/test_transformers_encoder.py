@@ -123,7 +123,6 @@ def test_long_text_is_the_mean_of_its_parts(encoders: dict[str, TransformersEnco
     with pytest.warns(ClipSearchNotice, match="1 text was longer than the model's 16 tokens") as caught:
         long, short = encoder.encode_texts(["red donut on the car in snow", "a dog"])
     assert len(caught) == 1
-    assert caught[0].filename == __file__
     parts = encoder.encode_texts(["red donut on the", "car in snow"])  # 14 letters beside start and end
     mean = parts.mean(axis=0)
     np.testing.assert_allclose(long, mean / np.linalg.norm(mean), atol=1e-5)

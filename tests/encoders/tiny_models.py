@@ -1,6 +1,7 @@
 """Small random models in the hub's layout: two layers, 32 wide, made in a fraction of a second."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ SIGLIP_PROCESSOR = {
     "image_mean": [0.5, 0.5, 0.5],
     "image_std": [0.5, 0.5, 0.5],
 }
+
+
+def compile_quietly(source: Path, target: Path) -> None:
+    """`compile_model` as in the process that compiles, where PyTorch's tracer may warn of every size it looks at."""
+    from clipsearch.encoders.compile import compile_model
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compile_model(source, target)
 
 
 def make_clip(

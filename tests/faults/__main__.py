@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from clipsearch.notices import LOGGER, WarningsHandler
 from tests.benchmarks.measuring import print_table
 from tests.faults import disks, kills, snapshots, writers
 
@@ -17,6 +18,7 @@ def main() -> int:
     parser.add_argument("--flips", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=8, help="of several runs at once")
     chosen = parser.parse_args()
+    LOGGER.addHandler(WarningsHandler())
     works = [
         lambda place: kills.kill_index(place, kills=chosen.kills),
         lambda place: disks.fill_disk(place, steps=chosen.disk_steps),

@@ -15,7 +15,7 @@ from PIL import Image
 
 from clipsearch import python_process
 from clipsearch.errors import ClipSearchNotice, ImageReadError, TransientReadError
-from clipsearch.images import reading
+from clipsearch.images import reading, worker_pool
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.images.worker_pool import WorkerPool
@@ -72,6 +72,23 @@ def squares(folder, *names: str) -> list:
     for number, name in enumerate(names):
         Image.new("RGB", (60, 40), (number, 2, 3)).save(folder / name, format="PNG")
     return [folder / name for name in names]
+
+
+def test_a_worker_that_is_at_work_when_the_pool_is_closed_ends_when_it_is_done(tmp_path, monkeypatch):
+    [path] = squares(tmp_path / "pictures", "one.png")
+    started = []
+
+    def start(*arguments, **options):
+        started.append(python_process.start_python(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(worker_pool, "start_python", start)
+    pool = WorkerPool(SPEC, limits=DecodingLimits())
+    with pool.open_path(str(path)) as picture:
+        pool.close()
+        assert picture.decode()[0].shape == (SPEC.height, SPEC.width, 3)
+        assert [process.poll() for process in started] == [None]
+    assert [process.returncode for process in started] == [0]
 
 
 def test_describing_gives_the_metadata_alone(pool):

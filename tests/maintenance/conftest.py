@@ -4,7 +4,6 @@ import contextlib
 import shutil
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +11,11 @@ from typing import NamedTuple
 import pytest
 from PIL import Image
 
-from clipsearch import Catalog, ClipSearchNotice
-from clipsearch.cli import _show_warning, run
+from clipsearch import Catalog
+from clipsearch.cli import NoticePrinter, run
 from clipsearch.encoders import load
 from clipsearch.maintenance import checks
+from clipsearch.notices import LOGGER
 from tests.fakes import COLOURS, ColourEncoder
 
 
@@ -130,9 +130,8 @@ def command(capfd, monkeypatch) -> Callable[..., tuple[int, str, str]]:
     """Runs the command line here: (exit code, stdout, stderr)."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", ClipSearchNotice)
-            monkeypatch.setattr(warnings, "showwarning", _show_warning)
+        with monkeypatch.context() as patch:
+            patch.setattr(LOGGER, "handlers", [NoticePrinter()])
             code = run([str(argument) for argument in arguments])
         return code, *capfd.readouterr()
 

@@ -1,8 +1,10 @@
 """The page in a real browser."""
 
 import io
+import os
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.child_processes import await_worker, needs_proc
 from tests.web.conftest import SAMPLES, ServerProcess, serving
 
 # On a busy machine an answer may take longer than the usual 5 seconds.
@@ -377,6 +380,36 @@ def test_a_folder_is_indexed_from_the_page(browser, tmp_path):
         expect(page.locator(".tile").first).to_be_visible()
         search(page, "a cat")
         assert names(page)[0] == "cat.jpg"
+        assert page.wrong == []  # type: ignore[attr-defined]
+
+
+@needs_proc
+def test_progress_is_seen_when_the_dialog_is_closed_and_when_the_page_is_loaded_again(browser, tmp_path):
+    shutil.copytree(SAMPLES / "animals", tmp_path / "animals")
+    with serving(tmp_path / "c", "--model", "starter") as server, browser.new_context() as context:
+        page = watched(context.new_page())
+        page.goto(server.address)
+        page.click("#open-indexing")
+        page.fill("#indexing-folder", str(tmp_path / "animals"))
+        page.click("#indexing-start")
+        worker = await_worker(server.process.pid)
+        os.kill(worker, signal.SIGSTOP)
+        page.click("#indexing-close")
+        expect(page.locator("#open-indexing")).to_contain_text("Indexing")
+        check_accessible(page)
+        page.reload()
+        expect(page.locator("#open-indexing")).to_contain_text("Indexing")
+        page.click("#open-indexing")
+        expect(page.locator("#indexing-progress")).to_be_visible()
+        expect(page.locator("#indexing-stop")).to_be_visible()
+        page.click("#indexing-close")
+        os.kill(worker, signal.SIGCONT)
+        expect(page.locator("#open-indexing")).to_have_text("Indexing has ended", timeout=60_000)
+        page.click("#open-indexing")
+        expect(page.locator("#indexing-message")).to_contain_text("Done: ")
+        page.click("#indexing-close")
+        expect(page.locator(".tile").first).to_be_visible()
+        expect(page.locator("#open-indexing")).to_have_text("Add pictures")
         assert page.wrong == []  # type: ignore[attr-defined]
 
 

@@ -2,10 +2,10 @@
 
 const part = (name) => document.getElementById(`indexing${name ? `-${name}` : ""}`);
 let news = null;
+let isRunning = false;
 let hasRun = false;
 
 function show(status) {
-  const isRunning = status.state === "running";
   const bar = part("progress");
   bar.hidden = !isRunning;
   if (status.to_do) {
@@ -18,6 +18,9 @@ function show(status) {
   part("start").disabled = isRunning;
   if (part("again")) part("again").disabled = isRunning;
   const count = status.to_do ? `${status.done.toLocaleString("en")} of ${status.to_do.toLocaleString("en")}` : "Looking for pictures …";
+  const heading = { running: status.to_do ? `Indexing: ${count}` : "Indexing …", failed: "Indexing failed" }[status.state];
+  // The dialog may be closed: the button that opens it says how far it is.
+  document.getElementById("open-indexing").textContent = heading ?? (hasRun ? "Indexing has ended" : "Add pictures");
   const ends = { running: count, done: "Done: ", stopped: "Stopped: ", failed: "Failed: ", idle: "" };
   part("message").textContent = isRunning ? ends.running : ends[status.state] + status.message;
   part("message").classList.toggle("problem", status.state === "failed");
@@ -36,12 +39,10 @@ function listen() {
   news = new EventSource("/api/index/events");
   news.onmessage = (event) => {
     const status = JSON.parse(event.data);
+    isRunning = status.state === "running";
+    hasRun ||= isRunning;
     if (status.state !== "idle") show(status);
-    if (status.state === "running") {
-      hasRun = true;
-    } else {
-      news.close();
-    }
+    if (!isRunning) news.close();
   };
 }
 
@@ -53,6 +54,8 @@ async function ask(method, body) {
   });
   const said = await answer.json();
   if (answer.ok) {
+    isRunning = said.state === "running";
+    hasRun ||= isRunning;
     show(said);
     listen();
   } else {
@@ -76,6 +79,8 @@ document.addEventListener("submit", (event) => {
   ask("POST", { folder: part("folder").value.trim() });
 });
 part()?.addEventListener("close", () => {
+  if (isRunning) return; // it is listened to further on
   news?.close();
   if (hasRun) window.location.reload(); // there may be other pictures, cameras and folders now
 });
+if (document.getElementById("open-indexing")?.dataset.running !== undefined) listen();

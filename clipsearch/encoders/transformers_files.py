@@ -1,0 +1,105 @@
+"""Load a transformers model and its tokenizer from a local directory: safetensors only, no code of the model's own."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from clipsearch.encoders import model_files
+from clipsearch.errors import ModelError, first_line
+
+_loading = threading.Lock()
+
+
+def safe_weights(directory: Path) -> tuple[Path, ...]:
+    weights = model_files.find_weights(directory)
+    if weights:
+        return weights
+    pickled = sorted(path.name for path in directory.iterdir() if path.suffix in {".bin", ".pt", ".pth", ".ckpt"})
+    if pickled:
+        raise ModelError(
+            f"{directory} has only pickled weights ({pickled[0]}), which can run code; "
+            "clipsearch loads safetensors only"
+        )
+    raise ModelError(f"{directory} has no complete safetensors weights ({model_files.WEIGHTS})")
+
+
+def load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
+    from transformers import CONFIG_MAPPING, MODEL_MAPPING, AutoModel  # takes seconds
+
+    model_type = str(config.get("model_type"))
+    if model_type not in CONFIG_MAPPING:
+        remedy = "needs code of its own, which is not run" if "auto_map" in config else "is not one transformers knows"
+        raise ModelError(f"{name}: the model type {model_type!r} {remedy}")
+    model_class = MODEL_MAPPING.get(CONFIG_MAPPING[model_type], None)
+    if not (hasattr(model_class, "get_image_features") and hasattr(model_class, "get_text_features")):
+        raise ModelError(f"{name} ({model_type}) does not embed pictures and texts in one space; take a CLIP or SigLIP")
+    if model_type == "siglip2":
+        raise ModelError(
+            f"{name} is a SigLIP 2 of variable resolution (NaFlex); take one of fixed resolution, "
+            "such as google/siglip2-base-patch16-224"
+        )
+    try:
+        model, info = AutoModel.from_pretrained(
+            directory,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+            dtype=torch.float32,
+        )
+    except Exception as error:  # transformers raises nearly every type for a file that does not fit
+        is_misshapen = "mismatched_sizes" in str(error)
+        reason = "its weights have other shapes than its config says" if is_misshapen else first_line(error)
+        raise ModelError(f"{name} can't be loaded: {reason}") from error
+    # Absent parameters are filled with random numbers by transformers, with no more than a log line.
+    absent = sorted({*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])})
+    if absent or info.get("error_msgs"):
+        raise ModelError(
+            f"{name}: the weights lack {len(absent)} of the model's parameters, such as {absent[:1]}; "
+            "the files are damaged or belong to another model"
+        )
+    return model.eval()
+
+
+def load_tokenizer(directory: Path, name: str) -> Any:
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast  # takes seconds
+
+    where: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(directory, **where)
+        if tokenizer.is_fast:
+            return tokenizer
+        failure: Exception | None = None
+    except Exception as error:  # as above
+        failure = error
+    # SigLIP's own tokenizer class needs sentencepiece and gives no offsets; its tokenizer.json is read the same
+    # whether sentencepiece is installed or not.
+    if (directory / "tokenizer.json").is_file():
+        try:
+            return PreTrainedTokenizerFast.from_pretrained(directory, **where)
+        except Exception as error:  # as above
+            failure = failure or error
+    reason = first_line(failure) if failure else "it gives no character positions, a tokenizer.json is needed"
+    raise ModelError(f"{name}: the tokenizer can't be loaded: {reason}") from failure
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars and no log lines of transformers while a model is loaded, by one thread at a time: both are of
+    the whole process, and are put back as they were."""
+    from transformers.utils import logging  # takes seconds
+
+    with _loading:
+        verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity(50)  # critical
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            logging.set_verbosity(verbosity)
+            if bars:
+                logging.enable_progress_bar()  # type: ignore[no-untyped-call]

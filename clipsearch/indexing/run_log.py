@@ -1,0 +1,48 @@
+"""What other processes see of a run while it goes on."""
+
+from contextlib import suppress
+from time import perf_counter
+
+from clipsearch.errors import StoreError
+from clipsearch.indexing.stage import Run
+from clipsearch.store import Store, utc_now
+from clipsearch.types import IndexReport
+
+# A line that is written costs a transaction, a millisecond or less.
+_EVERY_S = 1.0
+
+
+class RunLog:
+    """The line of one run in the store."""
+
+    def __init__(self, store: Store, *, model_id: int) -> None:
+        """The run begins now."""
+        self._runs = store.runs
+        self._start = self._noted_at = perf_counter()
+        self._run_id = self._runs.begin(model_id=model_id, started_at=utc_now())
+
+    @property
+    def seconds(self) -> float:
+        return perf_counter() - self._start
+
+    def note(self, run: Run) -> None:
+        """Writes how far the run has come, unless that was done within the last second."""
+        now = perf_counter()
+        if now - self._noted_at < _EVERY_S:
+            return
+        self._noted_at = now
+        with suppress(StoreError):  # nothing depends on it; what does will fail by itself
+            self._runs.note(
+                self._run_id,
+                seconds=self.seconds,
+                found=run.found,
+                embedded=run.embedded,
+                reused=run.reused,
+                unchanged=run.unchanged,
+                removed=run.removed,
+                skipped=len(run.skipped),
+                to_do=run.to_do - run.done,
+            )
+
+    def end(self, report: IndexReport) -> None:
+        self._runs.end(self._run_id, report)

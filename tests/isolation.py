@@ -1,0 +1,38 @@
+"""An environment of the tests' own: nothing is read from or written to the developer's home."""
+
+import os
+import site
+from pathlib import Path
+
+import pytest
+
+# Of the tests themselves: how much of some is asked for.
+_KEPT = {"CLIPSEARCH_FUZZ_EXAMPLES", "CLIPSEARCH_BENCHMARK_ROWS"}
+
+# Of the developer's own catalogs, hub, cluster and database servers.
+_PREFIXES = ("CLIPSEARCH_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "XDG_", "RAY_", "PG")
+
+_FOLDERS = {
+    "HOME": "",
+    "USERPROFILE": "",
+    "APPDATA": "roaming",
+    "LOCALAPPDATA": "local",
+    "XDG_CACHE_HOME": ".cache",
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_DATA_HOME": ".local/share",
+    "XDG_STATE_HOME": ".local/state",
+    "CLIPSEARCH_CACHE": "cache",
+    "CLIPSEARCH_CONFIG": "config",
+    "HF_HOME": "hub",
+}
+
+
+def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
+    """Points what the environment says of the developer to the folder `home`, and the model hub to nowhere."""
+    patch.setenv("PYTHONUSERBASE", site.getuserbase())  # where packages may be installed, found by way of the home
+    for name in os.environ:
+        if name.startswith(_PREFIXES) and name not in _KEPT:
+            patch.delenv(name)
+    for name, folder in _FOLDERS.items():
+        patch.setenv(name, str(home / folder))
+    patch.setenv("HF_HUB_OFFLINE", "1")

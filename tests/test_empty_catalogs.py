@@ -1,0 +1,92 @@
+"""A command that could do nothing leaves no catalog behind; what holds anything, or is in use, stays."""
+
+from pathlib import Path
+
+import pytest
+
+from clipsearch import Catalog
+from clipsearch.cli import run
+from clipsearch.settings import sample_data_folder
+from clipsearch.store import Store
+
+FOOD = str(sample_data_folder() / "food")
+
+FAILING = {
+    "no such folder": ["index", "/no/such/folder"],
+    "a file, not a folder": ["index", FOOD + "/donut.png"],
+    "nothing indexed before": ["index"],
+    "no such model": ["index", FOOD, "--model", "./none"],
+    "a model that is not here": ["index", FOOD, "--model", "org/none"],
+    "no such index": ["index", FOOD, "--index", "nonsense"],
+    "no such cells": ["index", FOOD, "--ann", "nonsense"],
+    "no such runner": ["index", FOOD, "--runner", "nobody"],
+    "model use": ["model", "use", "org/none"],
+    "captions": ["captions", "add", "/no/captions.txt"],
+    "captions, model": ["captions", "add", str(sample_data_folder() / "captions.jsonl"), "--model", "org/none"],
+    "labels": ["labels", "add", "/no/labels.txt"],
+    "import": ["import-embeddings", "/no/such/export"],
+    "restore": ["restore", "/no/such/backup"],
+    "serve": ["serve", "--token", "short"],
+    "demo": ["demo", "--model", "org/none"],
+}
+
+
+@pytest.mark.parametrize("command", FAILING)
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_command_that_fails_leaves_no_catalog(command, is_there, tmp_path, capfd):
+    place = tmp_path / "new" / "catalog"
+    if is_there:
+        place.mkdir(parents=True)
+        (place / "letter.txt").write_text("mine")
+    assert run([*FAILING[command], "--catalog", str(place)]) != 0
+    left = [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))]
+    assert left == (["new", "new/catalog", "new/catalog/letter.txt"] if is_there else [])
+
+
+def test_ctrl_c_before_anything_was_done_leaves_none(tmp_path):
+    with pytest.raises(KeyboardInterrupt), Catalog.open(tmp_path / "new" / "catalog", create=True):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_restore_that_fails_in_the_middle_leaves_none(tmp_path):
+    (tmp_path / "backup").write_bytes(b"no database")
+    assert run(["restore", str(tmp_path / "backup"), "--catalog", str(tmp_path / "new" / "catalog")]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["backup"]
+
+
+def test_what_holds_something_stays(tmp_path, colours):
+    with pytest.raises(ValueError), Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
+        catalog.add_captions("red")
+        raise ValueError
+    with Catalog.open(tmp_path / "catalog") as catalog:
+        assert catalog.list_captions() == ["red"]
+
+
+def test_one_that_was_there_stays_though_it_is_empty(tmp_path):
+    with Catalog.open(tmp_path / "catalog", create=True):
+        pass
+    with pytest.raises(ValueError), Catalog.open(tmp_path / "catalog", create=True):
+        raise ValueError
+    with Catalog.open(tmp_path / "catalog") as catalog:
+        assert catalog.status().files == 0
+
+
+def test_one_that_somebody_else_has_opened_meanwhile_stays(tmp_path, colours):
+    with pytest.raises(ValueError), Catalog.open(tmp_path / "catalog", create=True):
+        other = Catalog.open(tmp_path / "catalog", model="colours", create=True)
+        raise ValueError
+    with other:
+        other.add_captions("red")
+    with Catalog.open(tmp_path / "catalog") as catalog:
+        assert catalog.list_captions() == ["red"]
+
+
+def test_one_that_somebody_else_is_changing_stays(tmp_path):
+    with Store(tmp_path / "catalog", create=True) as made:
+        pass
+    with Store(tmp_path / "catalog") as other, other.writing():
+        made.discard_if_empty()
+    assert Path(tmp_path / "catalog" / "catalog.sqlite3").exists()
+    made.discard_if_empty()
+    assert list(tmp_path.iterdir()) == []

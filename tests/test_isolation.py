@@ -1,0 +1,65 @@
+"""What tests are kept from: the developer's home, and what the environment says of his catalogs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = """
+import os
+from pathlib import Path
+
+import pytest
+
+from clipsearch import Catalog
+from clipsearch.settings import cache_dir, catalog_place, sample_data_folder
+
+AT_COLLECTION = {**os.environ}
+
+
+@pytest.fixture(scope="session")
+def made_first(tmp_path_factory):
+    return use_clipsearch(tmp_path_factory)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def made_for_a_module(tmp_path_factory):
+    return use_clipsearch(tmp_path_factory)
+
+
+def use_clipsearch(tmp_path_factory):
+    with Catalog.open(create=True) as catalog:
+        catalog.index(sample_data_folder() / "animals")
+        catalog.search("a cat")
+    return {**os.environ}
+
+
+def test_one(made_first, made_for_a_module):
+    for environment in (AT_COLLECTION, made_first, made_for_a_module, {**os.environ}):
+        assert not [name for name, value in environment.items() if "poisoned" in value]
+        assert environment["CLIPSEARCH_FUZZ_EXAMPLES"] == "3"
+    places = (Path.home(), cache_dir(), catalog_place(None).directory)
+    assert not [place for place in places if "poisoned" in str(place)]
+"""
+
+POISONED = (
+    *(f"CLIPSEARCH_{name}" for name in ("CATALOG", "MODEL", "DEVICE", "RUNTIME", "CACHE", "INDEX", "ANYTHING_NEW")),
+    *("HOME", "HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"),
+    *("RAY_ADDRESS", "PGHOST"),
+)
+
+
+def test_fixtures_of_any_scope_leave_the_home_alone(tmp_path, repository):
+    home = tmp_path / "poisoned"
+    home.mkdir()
+    (tmp_path / "tests").mkdir()
+    conftest = (repository / "tests" / "conftest.py").read_text(encoding="utf-8")
+    (tmp_path / "tests" / "conftest.py").write_text(conftest, encoding="utf-8")
+    (tmp_path / "tests" / "test_inside.py").write_text(TESTS, encoding="utf-8")
+    run = [sys.executable, "-m", "pytest", "-q", f"--basetemp={tmp_path / 'base'}", str(tmp_path / "tests")]
+    environment = {**os.environ, **{name: str(home) for name in POISONED}, "CLIPSEARCH_FUZZ_EXAMPLES": "3"}
+    environment |= {"PYTHONPATH": str(repository), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert list(home.rglob("*")) == []
+    assert Path(tmp_path / "base").exists()
