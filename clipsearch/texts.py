@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from clipsearch.errors import QueryError
 
+# What is made of it, such as twice as many candidates, stays within 64 bits everywhere.
+_MOST_HITS = 10**9
+
 
 def check_text(text: str, what: str) -> None:
     """
@@ -27,10 +30,12 @@ def as_list(texts: str | Sequence[str]) -> list[str]:
 def check_top_k(top_k: int) -> None:
     """
     Raises:
-        QueryError: it is less than 1.
+        QueryError: it is less than 1, or more than any catalog holds.
     """
     if top_k < 1:
         raise QueryError(f"top_k must be at least 1, not {top_k}")
+    if top_k > _MOST_HITS:
+        raise QueryError(f"top_k must be at most {_MOST_HITS:,}, not {top_k}")
 
 
 def is_valid(text: str) -> bool:

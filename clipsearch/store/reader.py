@@ -52,7 +52,6 @@ _AFTER = "WHERE model_id + 0 = ? AND embedding_id > ? ORDER BY embedding_id LIMI
 
 _LARGE_TABLES = ("files", "contents", "image_embeddings", "captions", "caption_embeddings")
 
-_EMBEDDING = "SELECT embedding FROM image_embeddings WHERE model_id = ? AND content_id = ?"
 
 _PATHS = (
     "SELECT f.content_id, r.path, f.relative_path, {} FROM files f JOIN roots r ON r.root_id = f.root_id "
@@ -183,10 +182,9 @@ class Reader:
 
             passes, values = path_condition(filters, self._asking.dialect)
         found: dict[int, list[tuple[bool, str]]] = {}
-        for part in parts(content_ids):
-            numbers = [int(content_id) for content_id in part]
-            statement = _PATHS.format(passes, ",".join("?" * len(numbers)))
-            found_rows = self._rows(statement, *values, *numbers, is_selection=bool(filters))
+        for part in parts(_possible(content_ids)):
+            statement = _PATHS.format(passes, ",".join("?" * len(part)))
+            found_rows = self._rows(statement, *values, *part, is_selection=bool(filters))
             for content_id, folder, relative, is_wanted in found_rows:
                 path = os.path.join(os.fsdecode(folder), os.fsdecode(relative))  # noqa: PTH118
                 found.setdefault(content_id, []).append((not is_wanted, path))
@@ -213,9 +211,9 @@ class Reader:
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
         """What is known of each content; unknown ones are left out."""
         found: dict[int, ContentDetails] = {}
-        for part in parts(content_ids):
+        for part in parts(_possible(content_ids)):
             statement = _DETAILS.format(",".join("?" * len(part)))
-            found.update((row[0], content_details(row)) for row in self._rows(statement, *map(int, part)))
+            found.update((row[0], content_details(row)) for row in self._rows(statement, *part))
         return found
 
     def newest_content_id(self) -> int:
@@ -238,15 +236,14 @@ class Reader:
 
     def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
         """A picture's embedding (dim,), unit-norm; None when the model has none of it."""
-        rows = self._rows(_EMBEDDING, model_id, content_id)
-        return from_bytes([rows[0][0]], dim)[0] if rows else None
+        return self.embeddings([content_id], model_id=model_id, dim=dim).get(content_id)
 
     def embeddings(self, content_ids: Sequence[int], *, model_id: int, dim: int) -> dict[int, NDArray[np.float32]]:
         """The embedding (dim,), unit-norm, of each of these pictures; those of which there is none are left out."""
         found: dict[int, NDArray[np.float32]] = {}
-        for part in parts(content_ids):
+        for part in parts(_possible(content_ids)):
             statement = _EMBEDDINGS.format(",".join("?" * len(part)))
-            rows = self._rows(statement, model_id, *map(int, part))
+            rows = self._rows(statement, model_id, *part)
             found.update(zip((row[0] for row in rows), from_bytes([row[1] for row in rows], dim), strict=True))
         return found
 
@@ -278,6 +275,11 @@ def _model(rows: list[Any]) -> StoredModel | None:
 def _stored(row: Sequence[Any]) -> StoredModel:
     model_id, name, *others = row
     return StoredModel(model_id, os.fsdecode(name), *others)
+
+
+def _possible(content_ids: Sequence[int]) -> list[int]:
+    """Without numbers that no picture can have, which databases refuse: those beyond 64 bits."""
+    return [int(content_id) for content_id in content_ids if 0 < content_id < 1 << 63]
 
 
 def content_details(row: Sequence[Any]) -> ContentDetails:

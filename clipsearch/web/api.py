@@ -37,6 +37,7 @@ def make_api(site: Site) -> APIRouter:
     catalog = site.catalog
 
     @api.get("/search", summary="Pictures by words, pictures and filters", tags=["search"])
+    @site.lanes.questions
     def search(
         q: Annotated[
             str,
@@ -61,6 +62,7 @@ def make_api(site: Site) -> APIRouter:
     @api.post(
         "/pictures", summary="Send a picture to search by", tags=["search"], status_code=201, responses=_problems(413)
     )
+    @site.lanes.uploads
     def send_picture(
         file: Annotated[UploadFile, File(description="Any picture that can be indexed.")],
     ) -> schemas.Upload:
@@ -72,12 +74,14 @@ def make_api(site: Site) -> APIRouter:
         tags=["words"],
         responses=_problems(404),
     )
+    @site.lanes.questions
     def caption(id: Annotated[int, Query(ge=1, le=1 << 62)], k: TopK = 5) -> schemas.Captions:
         return captions_of(catalog.embedding(id), k)
 
     @api.post(
         "/caption", summary="The nearest stored captions of any picture", tags=["words"], responses=_problems(413)
     )
+    @site.lanes.uploads
     def caption_sent(file: Annotated[UploadFile, File()], k: TopK = 5) -> schemas.Captions:
         return captions_of(site.uploads.embed(file.file), k)
 
@@ -91,6 +95,7 @@ def make_api(site: Site) -> APIRouter:
         tags=["words"],
         responses=_problems(404),
     )
+    @site.lanes.questions
     def classify(
         id: Annotated[int, Query(ge=1, le=1 << 62)],
         text: Annotated[
@@ -100,6 +105,7 @@ def make_api(site: Site) -> APIRouter:
         return classes_of(catalog.embedding(id), text)
 
     @api.post("/classify", summary="Which of some texts fits any picture", tags=["words"], responses=_problems(413))
+    @site.lanes.uploads
     def classify_sent(
         file: Annotated[UploadFile, File()], text: Annotated[list[str], Query(min_length=1, max_length=1000)]
     ) -> schemas.Captions:
@@ -110,14 +116,16 @@ def make_api(site: Site) -> APIRouter:
         return schemas.Captions(model=catalog.model.name, captions=[schemas.Caption.of(hit) for hit in found])
 
     @api.get("/items/{id}", summary="What is known of a picture", tags=["pictures"], responses=_problems(404))
+    @site.lanes.questions
     def item(id: int) -> schemas.Item:
-        return schemas.Item.of(catalog.details(_checked(id)))
+        return schemas.Item.of(catalog.details(id))
 
     @api.get(
         "/items/{id}/similar", summary="Pictures that are nearly the same", tags=["pictures"], responses=_problems(404)
     )
+    @site.lanes.questions
     def similar(id: int, k: TopK = 12) -> list[schemas.Hit]:
-        return [schemas.Hit.of(hit) for hit in catalog.near_duplicates(_checked(id), top_k=k)]
+        return [schemas.Hit.of(hit) for hit in catalog.near_duplicates(id, top_k=k)]
 
     @api.get(
         "/items/{id}/labels",
@@ -125,12 +133,13 @@ def make_api(site: Site) -> APIRouter:
         tags=["pictures"],
         responses=_problems(404),
     )
+    @site.lanes.questions
     def labels(
         id: int,
         labels: Annotated[str, Query(max_length=200, description="Name of the set.", examples=["coco"])] = "coco",
         k: TopK = 5,
     ) -> schemas.Labels:
-        found = catalog.label(catalog.embedding(_checked(id)), labels, top_k=k)
+        found = catalog.label(catalog.embedding(id), labels, top_k=k)
         return schemas.Labels(model=catalog.model.name, labels=[schemas.Label.of(hit) for hit in found])
 
     @api.get(
@@ -140,13 +149,14 @@ def make_api(site: Site) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}, "description": "A JPEG."}, **_problems(404)},
     )
+    @site.lanes.thumbnails
     def thumbnail(
         id: int,
         request: Request,
         size: Annotated[Literal["small", "large"], Query(description="512 or 2,048 pixels at most.")] = "small",
         v: Annotated[str | None, Query(max_length=64, description="Start of its blake3: browsers may keep it.")] = None,
     ) -> Response:
-        details = catalog.details(_checked(id))
+        details = catalog.details(id)
         etag = f'"{details.blake3[:32]}-{size}"'
         caching = _FOR_EVER if v and details.blake3.startswith(v) else "private, no-cache"
         headers = {"ETag": etag, "Cache-Control": caching}
@@ -165,14 +175,16 @@ def make_api(site: Site) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"image/png": {}}, "description": "A PNG, mostly transparent."}, **_problems(404)},
     )
+    @site.lanes.thumbnails
     def heat_map(
         id: int, words: Annotated[str, Query(min_length=1, max_length=1000, examples=["a glazed donut"])]
     ) -> Response:
-        png, found = heat_map_png(catalog, _checked(id), words)
+        png, found = heat_map_png(catalog, id, words)
         across, down = found.peak
         return Response(png, media_type="image/png", headers={"X-Heat-Peak": f"{across:.3f},{down:.3f}"})
 
     @api.get("/status", summary="What there is", tags=["catalog"])
+    @site.lanes.questions
     def status() -> schemas.Status:
         known = site.status
         return schemas.Status(
@@ -189,6 +201,7 @@ def make_api(site: Site) -> APIRouter:
     @api.post(
         "/index", summary="Index a folder of this machine", tags=["catalog"], status_code=202, responses=_problems(403)
     )
+    @site.lanes.questions
     def start_index(wanted: schemas.IndexRequest) -> schemas.IndexStatus:
         require_indexing()
         return schemas.IndexStatus.of(site.job.start(wanted.folder))
@@ -200,13 +213,13 @@ def make_api(site: Site) -> APIRouter:
         status_code=202,
         responses=_problems(403),
     )
-    def stop_index() -> schemas.IndexStatus:
+    async def stop_index() -> schemas.IndexStatus:
         require_indexing()
         site.job.stop()
         return schemas.IndexStatus.of(site.job.status)
 
     @api.get("/index", summary="How far indexing has come", tags=["catalog"])
-    def index_status() -> schemas.IndexStatus:
+    async def index_status() -> schemas.IndexStatus:
         return schemas.IndexStatus.of(site.job.status)
 
     @api.get(
@@ -224,11 +237,6 @@ def make_api(site: Site) -> APIRouter:
             raise HTTPException(403, "this server indexes nothing: it was started without --index")
 
     return api
-
-
-def _checked(content_id: int) -> int:
-    """A number as SQLite has them; greater ones, and those below 1, are no picture's."""
-    return content_id if 0 < content_id < 1 << 62 else 0
 
 
 async def _events(site: Site) -> AsyncIterator[str]:

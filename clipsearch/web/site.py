@@ -12,6 +12,7 @@ from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError
 from clipsearch.types import CatalogStatus
 from clipsearch.web.index_job import IndexJob
+from clipsearch.web.lanes import Lane
 from clipsearch.web.uploads import Uploads
 
 Value = TypeVar("Value")
@@ -49,6 +50,23 @@ class _Kept(Generic[Value]):
             self._making.release()
 
 
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Threads by kinds of work, so that none has to wait for another; more would only take turns on the same cores.
+
+    Attributes:
+        questions: whatever is answered from the catalog.
+        thumbnails: what may have to decode a picture of the catalog.
+        uploads: pictures that were sent: each may need a process and a gigabyte.
+        monitoring: counters, also when there is too much to do.
+    """
+
+    questions: Lane = field(default_factory=lambda: Lane(16, most_waiting=100))
+    thumbnails: Lane = field(default_factory=lambda: Lane(8, most_waiting=100))
+    uploads: Lane = field(default_factory=lambda: Lane(2, most_waiting=16))
+    monitoring: Lane = field(default_factory=lambda: Lane(1, most_waiting=10))
+
+
 @dataclass(slots=True)
 class Site:
     """
@@ -60,6 +78,7 @@ class Site:
     may_index: bool = True
     uploads: Uploads = field(init=False)
     job: IndexJob = field(init=False)
+    lanes: Lanes = field(default_factory=Lanes)
     _status: _Kept[CatalogStatus] = field(init=False)
     _facets: _Kept[CatalogFacets] = field(init=False)
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from clipsearch.web.bodies import BodyLimits
 from clipsearch.web.guard import Guard, GuardRules
 from tests.web.conftest import client_of
 
@@ -177,7 +178,7 @@ def ask(rules, chunks, *, headers=(), pause=0.0):
 
 
 def test_what_is_too_large_is_refused_before_and_while_it_comes():
-    rules = GuardRules(max_body_bytes=1000)
+    rules = GuardRules(bodies=BodyLimits(max_bytes=1000))
     assert ask(rules, [b"x" * 500, b"x" * 500]) == (200, b"1000")
     status, body = ask(rules, [b"x" * 500, b"x" * 501, b"never read"])
     assert status == 413 and b"at most 0 MB" in body
@@ -186,7 +187,7 @@ def test_what_is_too_large_is_refused_before_and_while_it_comes():
 
 
 def test_what_takes_too_long_to_come_is_refused():
-    rules = GuardRules(max_body_seconds=0.2)
+    rules = GuardRules(bodies=BodyLimits(max_seconds=0.2))
     assert ask(rules, [b"x"] * 3) == (200, b"3")
     status, body = ask(rules, [b"x"] * 1000, pause=0.01)
     assert status == 408 and b"longer than 0 s" in body
