@@ -18,7 +18,7 @@ from pydantic import Field
 from clipsearch import __version__
 from clipsearch.browsing import SMALL_SIDE
 from clipsearch.catalog import Catalog
-from clipsearch.errors import ClipSearchError, ImageReadError, QueryError
+from clipsearch.errors import ClipSearchError, ImageReadError, QueryError, public_text
 from clipsearch.grammar import parse_query
 from clipsearch.relevance import DEFAULT_CUTOFF
 from clipsearch.types import CaptionHit, SearchHit
@@ -116,8 +116,8 @@ def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
     def told(*arguments: Any, **options: Any) -> Any:
         try:
             return function(*arguments, **options)
-        except ClipSearchError as error:
-            raise ToolError(str(error)) from error
+        except (ClipSearchError, OSError) as error:
+            raise ToolError(public_text(error)) from error
 
     return told
 

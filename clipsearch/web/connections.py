@@ -97,7 +97,8 @@ class Connections:
             loop.call_later(_LOOK_EVERY_S, self._look, loop)
 
     def _close_one(self, key: str | None, new: "LimitedConnection") -> bool:
-        """The one that was waited for longest, of one client or (None) of all."""
+        """The one that was waited for longest, of one client or (None) of all; one with a request only where there is
+        no other."""
         waiting = [
             each
             for each, other in self._open.items()
@@ -105,7 +106,7 @@ class Connections:
         ]
         if not waiting:
             return False
-        min(waiting, key=lambda each: each.since).end()
+        min(waiting, key=lambda each: (each.turn in ("body", "answer"), each.since)).end()
         return True
 
 
@@ -187,11 +188,16 @@ class LimitedConnection(H11Protocol):
         before, self._has_sent = self.cycle, True
         super().data_received(data)
         if self.cycle is not before:
-            self.since = self.loop.time()
+            self._begin_turn()
 
     def on_response_complete(self) -> None:
-        self.since, self._has_sent = self.loop.time(), False
+        self._has_sent = False
+        self._begin_turn()
         super().on_response_complete()
+
+    def _begin_turn(self) -> None:
+        if not self._unread_before:  # else it has an answer to read first, whatever it asks for meanwhile
+            self.since = self.loop.time()
 
 
 async def _too_many(scope: Any, receive: Any, send: Any) -> None:
