@@ -142,6 +142,7 @@ class BrowsingCatalog:
         """Pictures that show nearly the same as one of the catalog, by the threshold of `duplicates`, nearest first.
 
         Raises:
+            CatalogNotFoundError: nothing was ever indexed.
             UnknownPictureError: the catalog has no picture with that number.
         """
         from clipsearch.browsing import near_duplicates

@@ -88,7 +88,7 @@ async def send_problem(send: Send, status: int, detail: str) -> None:
 def message_of(error: Exception) -> str:
     """What may be told of an error; what goes wrong in the server itself goes to its log, for it may hold paths."""
     text = public_text(error)
-    if text != str(error):
+    if text != str(error) and not isinstance(error, CatalogNotFoundError | CatalogBusyError):
         _LOG.error("%s: %s", type(error).__name__, error)
     return text
 
