@@ -16,6 +16,7 @@ ClipSearchError
 └── StoreError              the SQL store
     ├── CatalogNotFoundError
     ├── CatalogBusyError    another process is changing it
+    ├── CatalogReplacedError    it was deleted or replaced while it was open
     └── SchemaOutdatedError the catalog was written by a newer clipsearch
 
 `exit_code` is what the command line returns for the error.
@@ -103,6 +104,10 @@ class CatalogBusyError(StoreError):
     pass
 
 
+class CatalogReplacedError(StoreError):
+    """The file that is open is not the catalog's any more: what is written to it would be lost."""
+
+
 class SchemaOutdatedError(StoreError):
     pass
 
@@ -114,6 +119,8 @@ def public_text(error: Exception) -> str:
         return "nothing is indexed yet: clipsearch index FOLDER"
     if isinstance(error, CatalogBusyError):
         return "the catalog is being changed already: try again when that is done"
+    if isinstance(error, CatalogReplacedError):
+        return "the catalog was deleted or replaced while it was open: start clipsearch again"
     if isinstance(error, InputError | ImageReadError | MissingExtraError):
         return str(error)
     kind = next((name for known, name in _PUBLIC_NAMES if isinstance(error, known)), type(error).__name__)

@@ -45,9 +45,8 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
 
     def tool(description: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def add(function: Callable[..., Any]) -> Callable[..., Any]:
-            return server.tool(description=description, annotations=_READS_ONLY, structured_output=False)(
-                _telling(function)
-            )
+            told = _telling(function, catalog)
+            return server.tool(description=description, annotations=_READS_ONLY, structured_output=False)(told)
 
         return add
 
@@ -109,12 +108,13 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
     return server
 
 
-def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
+def _telling(function: Callable[..., Any], catalog: Catalog) -> Callable[..., Any]:
     """What the function raises on purpose is told to the assistant, which may ask again in another way."""
 
     @functools.wraps(function)
     def told(*arguments: Any, **options: Any) -> Any:
         try:
+            catalog.check_place()
             return function(*arguments, **options)
         except (ClipSearchError, OSError) as error:
             raise ToolError(public_text(error)) from error

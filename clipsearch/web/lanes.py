@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -37,12 +37,19 @@ is_client_gone: ContextVar[Callable[[], Awaitable[bool]]] = ContextVar("is_clien
 class Lane:
     """At most `threads` functions run at once, each in a thread; `most_waiting` more wait in their order."""
 
-    def __init__(self, threads: int, *, most_waiting: int) -> None:
+    def __init__(self, threads: int, *, most_waiting: int, before: Callable[[], None] | None = None) -> None:
+        """`before`: called in the thread before each function."""
+        self._before = before
         self._places, self._threads = anyio.CapacityLimiter(threads), anyio.CapacityLimiter(threads)
         self._most_waiting = most_waiting
 
     def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Awaitable[Result]]:
         """The function as a coroutine; raises TooBusyError, and ClientGoneError instead of working for nobody."""
+
+        def work(arguments: Any, options: Any) -> Result:
+            if self._before is not None:
+                self._before()
+            return function(*arguments, **options)
 
         @functools.wraps(function)
         async def in_thread(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
@@ -55,8 +62,7 @@ class Lane:
             try:
                 if await is_client_gone.get()():
                     raise ClientGoneError
-                work = functools.partial(function, *arguments, **options)
-                return await anyio.to_thread.run_sync(work, limiter=self._threads)
+                return await anyio.to_thread.run_sync(work, arguments, options, limiter=self._threads)
             finally:
                 self._places.release()
 

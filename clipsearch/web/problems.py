@@ -19,6 +19,7 @@ from starlette.types import Send
 from clipsearch.errors import (
     CatalogBusyError,
     CatalogNotFoundError,
+    CatalogReplacedError,
     ClipSearchError,
     ImageReadError,
     InputError,
@@ -46,6 +47,7 @@ _STATUS: tuple[tuple[type[ClipSearchError], int], ...] = (
     (ImageReadError, 422),
     (CatalogNotFoundError, 409),
     (CatalogBusyError, 409),
+    (CatalogReplacedError, 503),
     (ModelUnavailableError, 503),
     (MissingExtraError, 501),
     (ClipSearchError, 500),

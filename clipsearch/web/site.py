@@ -50,7 +50,6 @@ class _Kept(Generic[Value]):
             self._making.release()
 
 
-@dataclass(frozen=True, slots=True)
 class Lanes:
     """Threads by kinds of work, so that none has to wait for another; more would only take turns on the same cores.
 
@@ -61,10 +60,11 @@ class Lanes:
         monitoring: counters, also when there is too much to do.
     """
 
-    questions: Lane = field(default_factory=lambda: Lane(16, most_waiting=100))
-    thumbnails: Lane = field(default_factory=lambda: Lane(8, most_waiting=100))
-    uploads: Lane = field(default_factory=lambda: Lane(2, most_waiting=16))
-    monitoring: Lane = field(default_factory=lambda: Lane(1, most_waiting=10))
+    def __init__(self, catalog: Catalog) -> None:
+        self.questions = Lane(16, most_waiting=100, before=catalog.check_place)
+        self.thumbnails = Lane(8, most_waiting=100, before=catalog.check_place)
+        self.uploads = Lane(2, most_waiting=16, before=catalog.check_place)
+        self.monitoring = Lane(1, most_waiting=10)
 
 
 @dataclass(slots=True)
@@ -78,13 +78,14 @@ class Site:
     may_index: bool = True
     uploads: Uploads = field(init=False)
     job: IndexJob = field(init=False)
-    lanes: Lanes = field(default_factory=Lanes)
+    lanes: Lanes = field(init=False)
     _status: _Kept[CatalogStatus] = field(init=False)
     _facets: _Kept[CatalogFacets] = field(init=False)
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.catalog)
         self.job = IndexJob(self.catalog)
+        self.lanes = Lanes(self.catalog)
         self._status = _Kept(self.catalog.status)
         self._facets = _Kept(self.catalog.facets)
 

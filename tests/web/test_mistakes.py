@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from clipsearch import Catalog
+from clipsearch import Catalog, restore_catalog
 from clipsearch.errors import IndexMismatchError, ModelError, StoreError
 from tests.web.conftest import SAMPLES, client_of
 
@@ -211,6 +211,30 @@ def test_faults_of_the_server_are_logged_and_only_named_to_others(asked, monkeyp
             continue
         assert answer.status_code == 500 and "the-catalog" not in answer.text, path
     assert "/the-catalog/catalog.sqlite3 failed" in caplog.text
+
+
+def test_a_catalog_that_is_deleted_or_replaced_is_not_served_on(made_catalog, tmp_path):
+    """What would be written to its file would be lost."""
+    place, other = tmp_path / "the-catalog", tmp_path / "other"
+    shutil.copytree(made_catalog, place)
+    with Catalog.open(place, shared=True) as catalog, client_of(catalog) as client:
+        file = tmp_path / "backup"
+        catalog.backup(file)
+        catalog.remove_captions(None)
+        restore_catalog(file, place)
+        assert client.get("/api/caption?id=1").status_code == 200  # it goes on with what was restored
+        place.rename(other)
+        for path in ("/api/search?q=cat", "/", "/api/thumbnail/1", "/api/status"):
+            answer = client.get(path)
+            assert answer.status_code == 503 and "start clipsearch again" in answer.text
+            check(answer, path, allowed=(503,))
+        assert client.post("/api/index", json={}).status_code == 503
+        assert client.get("/healthz").status_code == 200
+        shutil.copytree(other, place)
+        assert client.get("/api/search?q=cat").status_code == 503
+        shutil.rmtree(place)
+        other.rename(place)
+        assert client.get("/api/search?q=cat").status_code == 200
 
 
 def test_a_full_disk_is_told_as_such(asked, monkeypatch):
