@@ -28,7 +28,7 @@ _FOR_EVER = "private, max-age=31536000, immutable"
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {"model": schemas.Problem, "content": {MEDIA_TYPE: {}}, "description": "An error."}
-        for status in (400, 409, 422, 500, *statuses)
+        for status in (400, 409, 422, 500, 503, *statuses)
     }
 
 
@@ -60,7 +60,11 @@ def make_api(site: Site) -> APIRouter:
         )
 
     @api.post(
-        "/pictures", summary="Send a picture to search by", tags=["search"], status_code=201, responses=_problems(413)
+        "/pictures",
+        summary="Send a picture to search by",
+        tags=["search"],
+        status_code=201,
+        responses=_problems(408, 413, 507),
     )
     @site.lanes.uploads
     def send_picture(
@@ -79,7 +83,10 @@ def make_api(site: Site) -> APIRouter:
         return captions_of(catalog.embedding(id), k)
 
     @api.post(
-        "/caption", summary="The nearest stored captions of any picture", tags=["words"], responses=_problems(413)
+        "/caption",
+        summary="The nearest stored captions of any picture",
+        tags=["words"],
+        responses=_problems(408, 413, 507),
     )
     @site.lanes.uploads
     def caption_sent(file: Annotated[UploadFile, File()], k: TopK = 5) -> schemas.Captions:
@@ -104,7 +111,9 @@ def make_api(site: Site) -> APIRouter:
     ) -> schemas.Captions:
         return classes_of(catalog.embedding(id), text)
 
-    @api.post("/classify", summary="Which of some texts fits any picture", tags=["words"], responses=_problems(413))
+    @api.post(
+        "/classify", summary="Which of some texts fits any picture", tags=["words"], responses=_problems(408, 413, 507)
+    )
     @site.lanes.uploads
     def classify_sent(
         file: Annotated[UploadFile, File()], text: Annotated[list[str], Query(min_length=1, max_length=1000)]
