@@ -6,12 +6,14 @@ come, then by so many clients of which each asks again as soon as it has its ans
 Chromium: how long the page takes until it can be used, and a search until its pictures are there.
 
 With --slow instead: 20 clients that search once a second each, alone and beside so many slow ones (`slow_clients`), by
-turns; prints the 95th percentiles of each round and the median of their ratios.
+turns; prints the 95th percentiles of each round and the median of their ratios, which mean little on a busy machine,
+and what the slow ones alone cost the server.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from urllib.parse import quote
 import numpy as np
 
 from clipsearch.benchmark import new_text
+from tests.benchmarks.slow_clients import hold_up
 
 RATE = 20
 
@@ -115,7 +118,12 @@ async def by_people(port: int, seconds: float, clients: int = RATE) -> list[floa
     return [each for took in await asyncio.gather(*map(visit, range(clients))) for each in took]
 
 
-def measure_beside_slow_clients(port: int, *, slow: int, seconds: float, rounds: int) -> None:
+def measure_beside_slow_clients(port: int, server: int, *, slow: int, seconds: float, rounds: int) -> None:
+    """`server`: number of its process."""
+    before = cpu_seconds(server)
+    asyncio.run(hold_up(port, slow, seconds))
+    share = (cpu_seconds(server) - before) / seconds
+    print(f"{slow} slow clients alone keep the server busy for {100 * share:.1f} % of the time of one core", flush=True)
     ratios = []
     for number in range(1, rounds + 1):
         alone = asyncio.run(by_people(port, seconds))
@@ -131,6 +139,12 @@ def measure_beside_slow_clients(port: int, *, slow: int, seconds: float, rounds:
             f"round {number}: p95 {first:.0f} ms alone, {second:.0f} ms beside {slow}, ratio {ratios[-1]:.2f} ({said})"
         )
     print(f"median ratio of p95: {np.median(ratios):.2f}")
+
+
+def cpu_seconds(process: int) -> float:
+    """Of the server alone, all its threads."""
+    times = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(process: int) -> float:
@@ -204,7 +218,7 @@ def main() -> None:
         asyncio.run(by_many(port, 3, 4, "api"))
         if arguments.slow:
             seconds, rounds = arguments.seconds, arguments.rounds
-            measure_beside_slow_clients(port, slow=arguments.slow, seconds=seconds, rounds=rounds)
+            measure_beside_slow_clients(port, process, slow=arguments.slow, seconds=seconds, rounds=rounds)
             return
         if arguments.browser:
             measure_browser(port)

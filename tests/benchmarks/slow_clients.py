@@ -34,8 +34,7 @@ async def _send_a_slow_body(streams: Streams) -> None:
 
 async def _read_slowly(streams: Streams) -> None:
     reader, writer = streams
-    for _ in range(100):  # pipelined: one answer alone fits into what the system keeps
-        writer.write(b"GET /static/vendor/htmx-4.0.1.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    writer.write(b"GET /api/thumbnail/1?size=large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
     while await reader.read(100):
         await asyncio.sleep(1)
 
