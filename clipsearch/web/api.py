@@ -13,6 +13,7 @@ from clipsearch.errors import ImageReadError
 from clipsearch.grammar import parse_query
 from clipsearch.web import schemas
 from clipsearch.web.heat import heat_map_png
+from clipsearch.web.lanes import TooBusyError
 from clipsearch.web.problems import MEDIA_TYPE
 from clipsearch.web.site import Site
 
@@ -20,6 +21,9 @@ TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
 
 # How often a page hears of a run that goes on, and that the connection still stands.
 _NEWS_EVERY_S, _PING_EVERY_S = 0.25, 15.0
+
+# Pages that hear of a run at once: each takes a connection for as long as it lasts.
+_MOST_LISTENERS = 100
 
 # For an address that names the content: what it shows never changes.
 _FOR_EVER = "private, max-age=31536000, immutable"
@@ -239,6 +243,8 @@ def make_api(site: Site) -> APIRouter:
         responses={200: {"content": {"text/event-stream": {}}, "description": "An IndexStatus each."}},
     )
     async def index_events() -> StreamingResponse:
+        if site.listeners >= _MOST_LISTENERS:
+            raise TooBusyError
         return StreamingResponse(_events(site), media_type="text/event-stream")
 
     def require_indexing() -> None:
@@ -249,6 +255,15 @@ def make_api(site: Site) -> APIRouter:
 
 
 async def _events(site: Site) -> AsyncIterator[str]:
+    site.listeners += 1
+    try:
+        async for news in _news(site):
+            yield news
+    finally:
+        site.listeners -= 1
+
+
+async def _news(site: Site) -> AsyncIterator[str]:
     number, quiet_s = -1, 0.0
     while True:
         status = site.job.status

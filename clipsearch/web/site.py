@@ -72,10 +72,12 @@ class Site:
     """
     Attributes:
         may_index: whoever may ask may also have folders of this machine indexed.
+        listeners: pages that hear of a run as it goes on.
     """
 
     catalog: Catalog
     may_index: bool = True
+    listeners: int = 0
     uploads: Uploads = field(init=False)
     job: IndexJob = field(init=False)
     lanes: Lanes = field(init=False)
