@@ -173,6 +173,7 @@ def near_duplicates(content_id: int, parts: CatalogParts, *, top_k: int) -> list
     """Arguments, result and errors as in `Catalog.near_duplicates`."""
     from clipsearch.answers import answer_query
 
+    parts.require_pictures()
     least = default_threshold(parts.index("images").sample(_SAMPLE_ROWS))
     hits = answer_query(
         Query(((Term("id", str(content_id)),),)),

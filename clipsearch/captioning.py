@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from clipsearch.captions import embed_captions, nearest_captions
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.errors import StoreError
+from clipsearch.errors import QueryError
 from clipsearch.query_pictures import PictureSource, embed_picture
 from clipsearch.texts import check_text, check_top_k
 from clipsearch.types import CaptionHit, CaptionsReport
@@ -32,7 +32,7 @@ def caption_picture(
     check_top_k(top_k)
     store, model = parts.store, parts.model
     if store.captions.count() == 0:
-        raise StoreError("no captions are stored: add some with 'clipsearch captions add FILE'")
+        raise QueryError("no captions are stored: add some with 'clipsearch captions add FILE'")
     embedding = embed_picture(picture, encoder=model.encoder)
     # An interrupted 'captions add', or one with another model, has left some to do.
     embed_captions(store, model.encoder, model_id=model.row.model_id)

@@ -277,7 +277,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         """The stored captions nearest to a picture or its embedding, with probabilities over all stored captions.
 
         Raises:
-            StoreError: no captions are stored.
+            QueryError: no captions are stored.
             ImageReadError: the picture can't be read.
         """
         from clipsearch.captioning import caption_picture

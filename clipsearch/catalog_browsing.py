@@ -32,6 +32,14 @@ class BrowsingCatalog:
             self._parts.background(self._parts.index("images"))
         self._parts.model.encoder.encode_texts(["a picture"])
 
+    def check_place(self) -> None:
+        """For programs that keep a catalog open for long; what they write would be lost with its file.
+
+        Raises:
+            CatalogReplacedError: it was deleted or replaced since it was opened.
+        """
+        self._parts.store.check_place()
+
     def search_page(
         self,
         query: "str | Query",
@@ -143,6 +151,7 @@ class BrowsingCatalog:
         """Pictures that show nearly the same as one of the catalog, by the threshold of `duplicates`, nearest first.
 
         Raises:
+            CatalogNotFoundError: nothing was ever indexed.
             UnknownPictureError: the catalog has no picture with that number.
         """
         from clipsearch.browsing import near_duplicates

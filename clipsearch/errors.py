@@ -16,6 +16,7 @@ ClipSearchError
 └── StoreError              the SQL store
     ├── CatalogNotFoundError
     ├── CatalogBusyError    another process is changing it
+    ├── CatalogReplacedError    it was deleted or replaced while it was open
     ├── SchemaOutdatedError the catalog was written by a newer clipsearch
     └── ForeignSchemaError  the catalog's file holds what clipsearch does not make
 
@@ -103,6 +104,10 @@ class CatalogBusyError(StoreError):
     pass
 
 
+class CatalogReplacedError(StoreError):
+    """The file that is open is not the catalog's any more: what is written to it would be lost."""
+
+
 class SchemaOutdatedError(StoreError):
     pass
 
@@ -111,9 +116,32 @@ class ForeignSchemaError(StoreError):
     pass
 
 
+def public_text(error: Exception) -> str:
+    """What may be told to somebody who asks over the network or through an assistant: errors that are not about what
+    was asked can hold paths of the catalog, of models and of caches, and are named only."""
+    if isinstance(error, CatalogNotFoundError):
+        return "nothing is indexed yet: clipsearch index FOLDER"
+    if isinstance(error, CatalogBusyError):
+        return "the catalog is being changed already: try again when that is done"
+    if isinstance(error, CatalogReplacedError):
+        return "the catalog was deleted or replaced while it was open: start clipsearch again"
+    if isinstance(error, InputError | ImageReadError | MissingExtraError):
+        return str(error)
+    kind = next((name for known, name in _PUBLIC_NAMES if isinstance(error, known)), type(error).__name__)
+    return f"{kind}; the log of clipsearch has more"
+
+
 def first_line(error: Exception) -> str:
     """What another library's error says, for a text of one line; its type where it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+_PUBLIC_NAMES: tuple[tuple[type[Exception], str], ...] = (
+    (ModelError, "the model can't be used"),
+    (VectorIndexError, "the index can't be used"),
+    (StoreError, "the catalog can't be used"),
+    (OSError, "the system failed"),
+)
 
 
 class ClipSearchNotice(UserWarning):

@@ -18,7 +18,7 @@ from pydantic import Field
 from clipsearch import __version__
 from clipsearch.browsing import SMALL_SIDE
 from clipsearch.catalog import Catalog
-from clipsearch.errors import ClipSearchError, ImageReadError, QueryError
+from clipsearch.errors import ClipSearchError, ImageReadError, QueryError, public_text
 from clipsearch.grammar import parse_query
 from clipsearch.relevance import DEFAULT_CUTOFF
 from clipsearch.types import CaptionHit, SearchHit
@@ -45,9 +45,8 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
 
     def tool(description: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def add(function: Callable[..., Any]) -> Callable[..., Any]:
-            return server.tool(description=description, annotations=_READS_ONLY, structured_output=False)(
-                _telling(function)
-            )
+            told = _telling(function, catalog)
+            return server.tool(description=description, annotations=_READS_ONLY, structured_output=False)(told)
 
         return add
 
@@ -110,15 +109,16 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
     return server
 
 
-def _telling(function: Callable[..., Any]) -> Callable[..., Any]:
+def _telling(function: Callable[..., Any], catalog: Catalog) -> Callable[..., Any]:
     """What the function raises on purpose is told to the assistant, which may ask again in another way."""
 
     @functools.wraps(function)
     def told(*arguments: Any, **options: Any) -> Any:
         try:
+            catalog.check_place()
             return function(*arguments, **options)
-        except ClipSearchError as error:
-            raise ToolError(str(error)) from error
+        except (ClipSearchError, OSError) as error:
+            raise ToolError(public_text(error)) from error
 
     return told
 

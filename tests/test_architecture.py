@@ -57,7 +57,7 @@ ONLY_IN = {
     "defusedxml": {"images/xmp"},
     "fastapi": {"web"},
     "starlette": {"web"},
-    "uvicorn": {"web/server.py"},
+    "uvicorn": {"web/server.py", "web/connections.py"},
     "prometheus_client": {"web/metrics.py"},
     # The network is asked in one place, behind its checks; the model hub is huggingface_hub's.
     "http": {"images/remote.py", "web"},

@@ -21,6 +21,7 @@ from clipsearch import (
     ModelUnavailableError,
     QueryError,
     StoreError,
+    UnknownPictureError,
 )
 from clipsearch.encoders import load
 from clipsearch.evaluation import ranks, recall_at_k
@@ -349,8 +350,21 @@ def test_one_text_is_one_text_and_not_its_letters(tmp_path, colours):
         assert catalog.remove_captions("red") == 1
 
 
-@pytest.mark.parametrize("top_k", [0, -1])
-def test_fewer_than_one_result_is_refused(sample_catalog, top_k):
+@pytest.mark.parametrize("number", [0, -1, 1 << 62, (1 << 63) - 1, 1 << 63, 1 << 64, -(1 << 63) - 1, 10**30])
+def test_numbers_that_no_picture_can_have_are_unknown(sample_catalog, number):
+    catalog, cat = sample_catalog, words_query("a cat")
+    for use in (catalog.details, catalog.embedding, catalog.thumbnail, catalog.near_duplicates):
+        with pytest.raises(UnknownPictureError, match=str(number)):
+            use(number)
+    with pytest.raises(UnknownPictureError):
+        catalog.match(cat, number)
+    assert catalog.list_details([number]) == []
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 10**9 + 1, 1 << 63, 10**30])
+def test_numbers_of_results_out_of_range_are_refused(sample_catalog, top_k):
+    with pytest.raises(QueryError, match="top_k"):
+        sample_catalog.search("type:png", top_k=top_k)
     for use in (sample_catalog.search, sample_catalog.caption):
         with pytest.raises(QueryError, match="top_k"):
             use(SAMPLES / "food" / "donut.png", top_k=top_k)
@@ -373,7 +387,7 @@ def test_a_copy_that_is_gone_is_not_shown_beside_one_that_is_there(tmp_path, col
 def test_captions_are_needed_for_a_reverse_lookup(tmp_path, colours):
     photos = squares(tmp_path / "photos", "red")
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
-        with pytest.raises(StoreError, match="captions add"):
+        with pytest.raises(QueryError, match="captions add"):
             catalog.caption(photos / "0 red.png")
         catalog.add_captions(["red", "blue", "red", " "])
         assert catalog.list_captions() == ["red", "blue"]

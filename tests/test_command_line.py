@@ -342,6 +342,18 @@ def test_bad_queries(catalog, tmp_path):
     assert "--all" in fail("captions", "remove", "--catalog", catalog, code=2)
 
 
+def test_numbers_beyond_64_bits_are_one_line(catalog):
+    for query in ("type:png", "a cat"):
+        assert "top_k must be at most" in fail("query", query, "-k", str(10**30), "--catalog", catalog, code=2)
+    assert "id: takes the number" in fail("query", f"id:{10**30}", "--catalog", catalog, code=2)
+
+
+def test_without_captions_a_picture_has_none(tmp_path):
+    assert run("index", SAMPLES / "food", "--model", "starter", "--catalog", tmp_path / "c").returncode == 0
+    said = fail("caption", SAMPLES / "food" / "donut.png", "--catalog", tmp_path / "c", code=2)
+    assert said == "clipsearch: no captions are stored: add some with 'clipsearch captions add FILE'"
+
+
 def test_an_empty_folder_is_no_error(tmp_path):
     (tmp_path / "photos").mkdir()
     found = run("index", tmp_path / "photos", "--catalog", tmp_path / "c", "--model", "starter")

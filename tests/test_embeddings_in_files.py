@@ -14,6 +14,7 @@ from PIL import Image
 
 from clipsearch import Catalog, IndexMismatchError, InputError, MissingExtraError, StoreError, check_catalog
 from clipsearch.embedding_files import description
+from clipsearch.embedding_files.reading import open_source
 from tests.fakes import COLOURS
 
 pa = pytest.importorskip("pyarrow")
@@ -587,6 +588,60 @@ class TestBrokenFolders:
     def test_numbers_of_other_kinds(self, folder, tmp_path, vectors):
         np.save(folder / "img_emb" / "img_emb_1.npy", vectors, allow_pickle=True)
         assert "img_emb_1.npy" in self.refused(folder, tmp_path)
+
+    @pytest.mark.parametrize(
+        ("header", "words"),
+        [
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (-3, 4)}", "no rows"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (3, -4)}", "no rows"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (-3, -4)}", "no rows"),
+            (
+                "{'descr': '<f2', 'fortran_order': False, 'shape': (4611686018427387904, 4611686018427387904)}",
+                "cut off",
+            ),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (18446744073709551619, 4)}", "cut off"),
+            ("{'descr': '<f2', 'fortran_order': True, 'shape': (1" + "0" * 400 + ", 4)}", "cut off"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (0, 1" + "0" * 40 + ")}", "can't be read"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (True, 4)}", "no rows"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (3.0, 4)}", "can't be read"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (12,)}", "no rows"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (3, 0)}", "no rows"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': None}", "can't be read"),
+            ("{'descr': '|O', 'fortran_order': False, 'shape': (3, 4)}", "no rows"),
+            ("{'descr': '<i8', 'fortran_order': False, 'shape': (3, 4)}", "no rows"),
+            ("{'descr': '<c8', 'fortran_order': False, 'shape': (3, 4)}", "no rows"),
+            ("{'descr': '<U8', 'fortran_order': False, 'shape': (3, 4)}", "no rows"),
+            ("{'descr': [('a', '<f2')], 'fortran_order': False, 'shape': (3, 4)}", "no rows"),
+            ("{'descr': {'a': 1}, 'fortran_order': False, 'shape': (3, 4)}", "can't be read"),
+            ("{'descr': '<f99999999999', 'fortran_order': False, 'shape': (3, 4)}", "can't be read"),
+            ("{'descr': '\\ud800', 'fortran_order': False, 'shape': (3, 4)}", "can't be read"),
+            ("{'descr': '<f2', 'fortran_order': 1, 'shape': (3, 4)}", "can't be read"),
+            ("{'descr': '<f2'}", "can't be read"),
+            ("[1, 2]", "can't be read"),
+            ("__import__('os').getpid()", "can't be read"),
+            ("(" * 4000 + ")" * 4000, "can't be read"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (3, 4), 'x': '" + "a" * 60_000 + "'}", "can't be read"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (4, 4)}", "cut off"),
+        ],
+    )
+    @pytest.mark.parametrize("version", [1, 2, 3])
+    def test_headers_of_arrays_that_make_no_sense(self, tmp_path, header, words, version):
+        folder, text = tmp_path / "others", header.encode()
+        length = len(text).to_bytes(2 if version == 1 else 4, "little")
+        write_part(folder, np.zeros((3, 4), "<f2"), {"image_path": ["a", "b", "c"]})
+        (file,) = (folder / "img_emb").iterdir()
+        file.write_bytes(b"\x93NUMPY" + bytes([version, 0]) + length + text + bytes(3 * 4 * 2))
+        with pytest.raises(InputError, match=words) as raised:
+            open_source(folder)
+        assert "\n" not in str(raised.value)
+
+    @pytest.mark.parametrize("order", ["C", "F"])
+    @pytest.mark.parametrize("kind", ["<f2", ">f4", "<f8"])
+    def test_arrays_of_all_floating_point_numbers_are_read(self, tmp_path, order, kind):
+        vectors = np.asarray([[3, 4, 0], [0, 3, 4]], dtype=kind, order=order)
+        write_part(tmp_path / "others", vectors, {"image_path": ["a", "b"]})
+        (rows,) = open_source(tmp_path / "others").batches()
+        assert np.allclose([row.embedding for row in rows], [[0.6, 0.8, 0], [0, 0.6, 0.8]])
 
     def test_damaged_files(self, folder, tmp_path):
         for path in sorted(folder.rglob("*.*")):

@@ -11,9 +11,11 @@ from typing import Any
 import anyio
 import pytest
 from mcp import ClientSession, StdioServerParameters, stdio_client
+from mcp.server.mcpserver.exceptions import ToolError
 from PIL import Image
 
 from clipsearch import Catalog
+from clipsearch.errors import StoreError
 from clipsearch.settings import sample_data_folder
 
 SAMPLES = sample_data_folder()
@@ -125,6 +127,64 @@ def test_the_pictures_of_an_answer_keep_to_a_budget(directory, monkeypatch):
     sizes = [len(part.data) for part in shown if not isinstance(part, str)]
     assert 1 <= len(sizes) < 10 and sum(sizes) <= 20_000
     assert shown[-1] == "There is no room for more pictures."
+
+
+@pytest.fixture(scope="module")
+def tools(directory):
+    """Calls a tool in this process: its text, and whether it failed."""
+    from clipsearch.mcp_server import make_server
+
+    with Catalog.open(directory, shared=True) as catalog:
+        server = make_server(catalog)
+
+        def call(name, **arguments):
+            try:
+                result = anyio.run(server.call_tool, name, arguments)
+            except ToolError as error:
+                return str(error), True
+            return str(result), bool(getattr(result, "is_error", False))
+
+        yield call
+
+
+@pytest.mark.parametrize(
+    "number", [0, -1, 999, 1 << 62, 1 << 63, 1 << 64, 10**30, 1.5, "x", None, True, float("nan"), []]
+)
+@pytest.mark.parametrize("name", ["caption", "similar", "classify"])
+def test_numbers_of_no_picture_are_told_by_every_tool(tools, directory, name, number):
+    more = {"texts": ["a dog"]} if name == "classify" else {}
+    text, is_error = tools(name, id=number, **more)
+    assert is_error or number is True  # which counts as 1
+    assert str(directory) not in text and "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"query": ""}, {"query": " "}, {"query": "x" * 4001}, {"query": None}, {"query": ["x"]}, {},
+        {"query": "\ud800"},
+        {"query": "x", "top_k": 51}, {"query": "x", "top_k": 10**30}, {"query": "x", "top_k": float("inf")},
+        {"query": "x", "min_relevance": float("nan")}, {"query": "x", "min_relevance": -0.1}, {"query": "id:999"},
+        {"query": "x", "thumbnails": "perhaps"}, {"query": "image:upload-0123456789abcdef"}, {"query": "taken:2024-13"},
+    ],
+)  # fmt: skip
+def test_searches_that_make_no_sense_are_told(tools, arguments):
+    text, is_error = tools("search", **arguments)
+    assert is_error and "Traceback" not in text
+
+
+@pytest.mark.parametrize("texts_", [[""], ["\ud800"], ["x"] * 201, None, [1], [None], [["x"]]])
+def test_candidates_that_are_none_are_told(tools, texts_):
+    assert tools("classify", id=1, texts=texts_)[1]
+
+
+def test_a_fault_of_the_catalog_is_named_without_a_path(tools, monkeypatch, directory):
+    def fail(*_, **__):
+        raise StoreError(f"the catalog {directory} failed")
+
+    monkeypatch.setattr(Catalog, "search", fail)
+    text, is_error = tools("search", query="x")
+    assert is_error and str(directory) not in text and "the catalog can't be used" in text
 
 
 def test_without_a_catalog_it_ends_with_one_line(tmp_path):

@@ -34,7 +34,11 @@ def serve(
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option("--allow-host", metavar="NAME", help="A name the machine is asked by; may be repeated."),
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="A name the machine is asked by, or the address of a proxy's page, https://NAME; may be repeated.",
+        ),
     ] = None,
     index: Annotated[
         bool | None,

@@ -1,13 +1,14 @@
 """Reads embeddings that were made elsewhere: folders in the layout of clip-retrieval, as LAION's are, and single
 Parquet files with a column of embeddings; exports of clipsearch are both."""
 
+import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,13 @@ from clipsearch.files import read_regular_file
 _NORM_TOLERANCE = 1e-3
 
 _BATCH_ROWS = 1_000
+
+# Version 3 differs from 2 in names of fields only, which rows of numbers have none of.
+_HEADER_READERS: dict[tuple[int, int], Callable[[BinaryIO], Any]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,
+}
 
 _VECTORS = "embedding"
 _PICTURE_COLUMNS = ("image_path", "caption")
@@ -252,14 +260,43 @@ def _numbered(folder: Path, ending: str) -> dict[int, Path]:
 
 
 def _open_vectors(path: Path) -> NDArray[Any]:
-    """(n, dim), read when it is looked at."""
+    """(n, dim), read when it is looked at.
+
+    Raises:
+        InputError: it is no .npy file of so many rows of floating-point numbers.
+    """
     try:
-        vectors: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            shape, is_fortran, dtype = _read_header(file)
+            offset, size_bytes = file.tell(), os.fstat(file.fileno()).st_size
+        is_right = len(shape) == 2 and all(type(side) is int and side >= 0 for side in shape) and dtype.kind == "f"
+        if not is_right or not shape[1]:
+            raise InputError(f"{path} holds no rows of floating-point numbers")
+        if math.prod(shape) * dtype.itemsize > size_bytes - offset:
+            raise InputError(f"{path} is cut off: it does not hold as many numbers as it says")
+        if not shape[0]:
+            return np.empty(shape, dtype)
+        return np.memmap(path, dtype, mode="r", offset=offset, shape=shape, order="F" if is_fortran else "C")
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} can't be read: {first_line(error)}") from error
-    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype.kind != "f" or not vectors.shape[1]:
-        raise InputError(f"{path} holds no rows of floating-point numbers")
-    return vectors
+
+
+def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether it is in Fortran's order, and the type of a .npy file's numbers.
+
+    Raises:
+        ValueError: it has no such header.
+    """
+    version = np.lib.format.read_magic(file)
+    if version not in _HEADER_READERS:
+        raise ValueError(f"version {version[0]}.{version[1]} of .npy is not known here")
+    try:
+        header: tuple[tuple[int, ...], bool, np.dtype[Any]] = _HEADER_READERS[version](file)
+    except OSError:
+        raise
+    except Exception as error:  # it is a literal of Python, in which anything can be wrong
+        raise ValueError(f"its header can't be understood: {first_line(error)}") from error
+    return header
 
 
 def _count_rows(path: Path) -> int:
@@ -275,12 +312,13 @@ def _count_rows(path: Path) -> int:
 
 def _unit_rows(vectors: NDArray[Any]) -> list[NDArray[np.float32] | None]:
     """None for rows that have no direction: zero, not finite."""
-    wide = vectors.astype(np.float64)
-    norms = np.linalg.norm(wide, axis=1)
-    is_good = np.isfinite(norms) & (norms > 0)
-    is_long = is_good & (np.abs(norms - 1) > _NORM_TOLERANCE)
-    wide[is_long] /= norms[is_long, np.newaxis]
-    rows = wide.astype(np.float32)
+    with np.errstate(all="ignore"):  # any bytes can stand there
+        wide = vectors.astype(np.float64)
+        norms = np.linalg.norm(wide, axis=1)
+        is_good = np.isfinite(norms) & (norms > 0)
+        is_long = is_good & (np.abs(norms - 1) > _NORM_TOLERANCE)
+        wide[is_long] /= norms[is_long, np.newaxis]
+        rows = wide.astype(np.float32)
     return [row if good else None for row, good in zip(rows, is_good, strict=True)]
 
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch.errors import StoreError
+from clipsearch.errors import CatalogReplacedError, StoreError
 from clipsearch.settings import CatalogPlace
 from clipsearch.store.connection import DATABASE_NAME, Asking, AskingSqlite
 from clipsearch.store.discard import discard_if_empty, missing_folders
@@ -102,6 +102,23 @@ class Store:
         except BaseException:
             self.close()
             raise
+        self._file = self._find_file()
+
+    def check_place(self) -> None:
+        """
+        Raises:
+            CatalogReplacedError: its file was deleted or replaced since it was opened. A restored one is the same file.
+        """
+        if self._find_file() != self._file:
+            raise CatalogReplacedError(f"the catalog {self._path} was deleted or replaced while it was open")
+
+    def _find_file(self) -> tuple[int, int] | None:
+        """What names the database's file; None where there is none, as on a server."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def writing(self, *, wait: bool = False, alone: bool = True) -> AbstractContextManager[None]:
         """For what takes long and changes the catalog; see `lock.writer_lock` and `server.server_lock` for the errors.

@@ -63,7 +63,6 @@ _AFTER = "WHERE model_id + 0 = ? AND embedding_id > ? ORDER BY embedding_id LIMI
 
 _LARGE_TABLES = ("files", "contents", "image_embeddings", "captions", "caption_embeddings")
 
-_EMBEDDING = "SELECT embedding FROM image_embeddings WHERE model_id = ? AND content_id = ?"
 
 _PATHS = (
     "SELECT f.content_id, r.path, f.relative_path, {} FROM files f JOIN roots r ON r.root_id = f.root_id "
@@ -264,10 +263,7 @@ class Reader:
 
     def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
         """A picture's embedding (dim,), unit-norm; None when the model has none of it."""
-        if not _row_numbers([content_id]):
-            return None
-        rows = self._rows(_EMBEDDING, model_id, content_id)
-        return _embeddings([rows[0][0]], dim)[0] if rows else None
+        return self.embeddings([content_id], model_id=model_id, dim=dim).get(content_id)
 
     def embeddings(self, content_ids: Sequence[int], *, model_id: int, dim: int) -> dict[int, NDArray[np.float32]]:
         """The embedding (dim,), unit-norm, of each of these pictures; those of which there is none are left out."""

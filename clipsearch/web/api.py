@@ -13,6 +13,7 @@ from clipsearch.errors import ImageReadError
 from clipsearch.grammar import parse_query
 from clipsearch.web import schemas
 from clipsearch.web.heat import heat_map_png
+from clipsearch.web.lanes import TooBusyError
 from clipsearch.web.problems import MEDIA_TYPE
 from clipsearch.web.site import Site
 
@@ -21,6 +22,9 @@ TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
 # How often a page hears of a run that goes on, and that the connection still stands.
 _NEWS_EVERY_S, _PING_EVERY_S = 0.25, 15.0
 
+# Pages that hear of a run at once: each takes a connection for as long as it lasts.
+_MOST_LISTENERS = 100
+
 # For an address that names the content: what it shows never changes.
 _FOR_EVER = "private, max-age=31536000, immutable"
 
@@ -28,7 +32,7 @@ _FOR_EVER = "private, max-age=31536000, immutable"
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {"model": schemas.Problem, "content": {MEDIA_TYPE: {}}, "description": "An error."}
-        for status in (400, 409, 422, 500, *statuses)
+        for status in (400, 409, 422, 500, 503, *statuses)
     }
 
 
@@ -37,6 +41,7 @@ def make_api(site: Site) -> APIRouter:
     catalog = site.catalog
 
     @api.get("/search", summary="Pictures by words, pictures and filters", tags=["search"])
+    @site.lanes.questions
     def search(
         q: Annotated[
             str,
@@ -59,8 +64,13 @@ def make_api(site: Site) -> APIRouter:
         )
 
     @api.post(
-        "/pictures", summary="Send a picture to search by", tags=["search"], status_code=201, responses=_problems(413)
+        "/pictures",
+        summary="Send a picture to search by",
+        tags=["search"],
+        status_code=201,
+        responses=_problems(408, 413, 507),
     )
+    @site.lanes.uploads
     def send_picture(
         file: Annotated[UploadFile, File(description="Any picture that can be indexed.")],
     ) -> schemas.Upload:
@@ -72,12 +82,17 @@ def make_api(site: Site) -> APIRouter:
         tags=["words"],
         responses=_problems(404),
     )
+    @site.lanes.questions
     def caption(id: Annotated[int, Query(ge=1, le=1 << 62)], k: TopK = 5) -> schemas.Captions:
         return captions_of(catalog.embedding(id), k)
 
     @api.post(
-        "/caption", summary="The nearest stored captions of any picture", tags=["words"], responses=_problems(413)
+        "/caption",
+        summary="The nearest stored captions of any picture",
+        tags=["words"],
+        responses=_problems(408, 413, 507),
     )
+    @site.lanes.uploads
     def caption_sent(file: Annotated[UploadFile, File()], k: TopK = 5) -> schemas.Captions:
         return captions_of(site.uploads.embed(file.file), k)
 
@@ -91,6 +106,7 @@ def make_api(site: Site) -> APIRouter:
         tags=["words"],
         responses=_problems(404),
     )
+    @site.lanes.questions
     def classify(
         id: Annotated[int, Query(ge=1, le=1 << 62)],
         text: Annotated[
@@ -99,7 +115,10 @@ def make_api(site: Site) -> APIRouter:
     ) -> schemas.Captions:
         return classes_of(catalog.embedding(id), text)
 
-    @api.post("/classify", summary="Which of some texts fits any picture", tags=["words"], responses=_problems(413))
+    @api.post(
+        "/classify", summary="Which of some texts fits any picture", tags=["words"], responses=_problems(408, 413, 507)
+    )
+    @site.lanes.uploads
     def classify_sent(
         file: Annotated[UploadFile, File()], text: Annotated[list[str], Query(min_length=1, max_length=1000)]
     ) -> schemas.Captions:
@@ -110,14 +129,16 @@ def make_api(site: Site) -> APIRouter:
         return schemas.Captions(model=catalog.model.name, captions=[schemas.Caption.of(hit) for hit in found])
 
     @api.get("/items/{id}", summary="What is known of a picture", tags=["pictures"], responses=_problems(404))
+    @site.lanes.questions
     def item(id: int) -> schemas.Item:
-        return schemas.Item.of(catalog.details(_checked(id)))
+        return schemas.Item.of(catalog.details(id))
 
     @api.get(
         "/items/{id}/similar", summary="Pictures that are nearly the same", tags=["pictures"], responses=_problems(404)
     )
+    @site.lanes.questions
     def similar(id: int, k: TopK = 12) -> list[schemas.Hit]:
-        return [schemas.Hit.of(hit) for hit in catalog.near_duplicates(_checked(id), top_k=k)]
+        return [schemas.Hit.of(hit) for hit in catalog.near_duplicates(id, top_k=k)]
 
     @api.get(
         "/items/{id}/labels",
@@ -125,12 +146,13 @@ def make_api(site: Site) -> APIRouter:
         tags=["pictures"],
         responses=_problems(404),
     )
+    @site.lanes.questions
     def labels(
         id: int,
         labels: Annotated[str, Query(max_length=200, description="Name of the set.", examples=["coco"])] = "coco",
         k: TopK = 5,
     ) -> schemas.Labels:
-        found = catalog.label(catalog.embedding(_checked(id)), labels, top_k=k)
+        found = catalog.label(catalog.embedding(id), labels, top_k=k)
         return schemas.Labels(model=catalog.model.name, labels=[schemas.Label.of(hit) for hit in found])
 
     @api.get(
@@ -140,13 +162,14 @@ def make_api(site: Site) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}, "description": "A JPEG."}, **_problems(404)},
     )
+    @site.lanes.thumbnails
     def thumbnail(
         id: int,
         request: Request,
         size: Annotated[Literal["small", "large"], Query(description="512 or 2,048 pixels at most.")] = "small",
         v: Annotated[str | None, Query(max_length=64, description="Start of its blake3: browsers may keep it.")] = None,
     ) -> Response:
-        details = catalog.details(_checked(id))
+        details = catalog.details(id)
         etag = f'"{details.blake3[:32]}-{size}"'
         caching = _FOR_EVER if v and details.blake3.startswith(v) else "private, no-cache"
         headers = {"ETag": etag, "Cache-Control": caching}
@@ -165,14 +188,16 @@ def make_api(site: Site) -> APIRouter:
         response_class=Response,
         responses={200: {"content": {"image/png": {}}, "description": "A PNG, mostly transparent."}, **_problems(404)},
     )
+    @site.lanes.thumbnails
     def heat_map(
         id: int, words: Annotated[str, Query(min_length=1, max_length=1000, examples=["a glazed donut"])]
     ) -> Response:
-        png, found = heat_map_png(catalog, _checked(id), words)
+        png, found = heat_map_png(catalog, id, words)
         across, down = found.peak
         return Response(png, media_type="image/png", headers={"X-Heat-Peak": f"{across:.3f},{down:.3f}"})
 
     @api.get("/status", summary="What there is", tags=["catalog"])
+    @site.lanes.questions
     def status() -> schemas.Status:
         known = site.status
         return schemas.Status(
@@ -190,6 +215,7 @@ def make_api(site: Site) -> APIRouter:
     @api.post(
         "/index", summary="Index a folder of this machine", tags=["catalog"], status_code=202, responses=_problems(403)
     )
+    @site.lanes.questions
     def start_index(wanted: schemas.IndexRequest) -> schemas.IndexStatus:
         require_indexing()
         return schemas.IndexStatus.of(site.job.start(wanted.folder))
@@ -201,13 +227,13 @@ def make_api(site: Site) -> APIRouter:
         status_code=202,
         responses=_problems(403),
     )
-    def stop_index() -> schemas.IndexStatus:
+    async def stop_index() -> schemas.IndexStatus:
         require_indexing()
         site.job.stop()
         return schemas.IndexStatus.of(site.job.status)
 
     @api.get("/index", summary="How far indexing has come", tags=["catalog"])
-    def index_status() -> schemas.IndexStatus:
+    async def index_status() -> schemas.IndexStatus:
         return schemas.IndexStatus.of(site.job.status)
 
     @api.get(
@@ -218,6 +244,8 @@ def make_api(site: Site) -> APIRouter:
         responses={200: {"content": {"text/event-stream": {}}, "description": "An IndexStatus each."}},
     )
     async def index_events() -> StreamingResponse:
+        if site.listeners >= _MOST_LISTENERS:
+            raise TooBusyError
         return StreamingResponse(_events(site), media_type="text/event-stream")
 
     def require_indexing() -> None:
@@ -227,12 +255,16 @@ def make_api(site: Site) -> APIRouter:
     return api
 
 
-def _checked(content_id: int) -> int:
-    """A number as SQLite has them; greater ones, and those below 1, are no picture's."""
-    return content_id if 0 < content_id < 1 << 62 else 0
-
-
 async def _events(site: Site) -> AsyncIterator[str]:
+    site.listeners += 1
+    try:
+        async for news in _news(site):
+            yield news
+    finally:
+        site.listeners -= 1
+
+
+async def _news(site: Site) -> AsyncIterator[str]:
     number, quiet_s = -1, 0.0
     while True:
         status = site.job.status

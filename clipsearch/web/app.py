@@ -2,14 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
 from starlette.middleware import Middleware
-from starlette.types import Scope
 
 from clipsearch import __version__
 from clipsearch.catalog import Catalog
@@ -18,11 +15,8 @@ from clipsearch.web.api import make_api
 from clipsearch.web.guard import Guard, GuardRules
 from clipsearch.web.problems import add_handlers
 from clipsearch.web.site import Site
-
-_STATIC = Path(__file__).parent / "static"
-
-# Requests that are worked on at once; more would only take turns on the same cores, and memory.
-_THREADS = 16
+from clipsearch.web.static_files import static_file
+from clipsearch.web.uploads import remove_leftovers
 
 
 def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bool = True) -> FastAPI:
@@ -37,10 +31,11 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        await anyio.to_thread.run_sync(remove_leftovers)
         yield
         site.job.stop()
         await anyio.to_thread.run_sync(site.job.join)
+        site.uploads.close()
 
     app = FastAPI(
         title="clipsearch",
@@ -59,10 +54,10 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
     add_handlers(app)
     app.include_router(make_api(site))
     app.include_router(pages.make_pages(site))
-    app.mount("/static", _KeptFiles(directory=_STATIC), name="static")
+    app.add_api_route("/static/{name:path}", static_file, methods=["GET", "HEAD"], include_in_schema=False)
 
     @app.get("/healthz", summary="Whether the server answers", tags=["server"])
-    def healthz() -> JSONResponse:
+    async def healthz() -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
     @app.get(
@@ -72,17 +67,8 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
         response_class=Response,
         responses={200: {"content": {"text/plain": {}}, "description": "Counters."}},
     )
+    @site.lanes.monitoring
     def metrics_text() -> Response:
         return Response(measured.text(), media_type=metrics.MEDIA_TYPE)
 
     return app
-
-
-class _KeptFiles(StaticFiles):
-    """Their addresses change with their content (`rendering`): browsers may keep them."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        if response.status_code == 200 and scope["query_string"]:
-            response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
-        return response

@@ -57,7 +57,7 @@ class Asked:
         return grammar.parse_query(self.q) if self.q else grammar.Query()
 
 
-def _asked(
+async def _asked(
     q: Annotated[str, Query(max_length=4000)] = "",
     since: Annotated[str, Query(max_length=20)] = "",
     until: Annotated[str, Query(max_length=20)] = "",

@@ -1,17 +1,16 @@
 """What no request gets past, whatever it asks for: who may ask, how much may be sent, what a browser may do with it."""
 
-import asyncio
 import hmac
-import ipaddress
-import json
 from collections.abc import Collection
-from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clipsearch.web.problems import MEDIA_TYPE, problem
+from clipsearch.web.bodies import BodyBudget, BodyLimits, LimitedBody
+from clipsearch.web.lanes import is_client_gone
+from clipsearch.web.origins import Origin, is_address, parse_host, parse_origin
+from clipsearch.web.problems import send_problem
 
 COOKIE = "clipsearch"
 
@@ -31,6 +30,9 @@ _HEADERS = {
 
 _SAFE_METHODS = ("GET", "HEAD")
 
+# What needs no token.
+_OPEN = ("/healthz",)
+
 
 @dataclass(frozen=True, slots=True)
 class GuardRules:
@@ -40,16 +42,17 @@ class GuardRules:
         token: to be shown with every request; None: whoever can connect may ask.
         hosts: names under which the server is asked, besides those of the loopback; a name that is not its own is how
             pages elsewhere get at servers of this machine (DNS rebinding).
+        origins: of its own pages, besides the one that a request is sent to: those of a proxy that says neither Host
+            nor X-Forwarded-Proto.
         allow_addresses: any IP address is its own as well; only with a token.
-        max_body_bytes: of a request.
-        max_body_seconds: from its first byte to its last.
+        bodies: how much may be sent.
     """
 
     token: str | None = None
     hosts: Collection[str] = ()
+    origins: Collection[Origin] = ()
     allow_addresses: bool = False
-    max_body_bytes: int = 64 << 20
-    max_body_seconds: float = 60.0
+    bodies: BodyLimits = field(default_factory=BodyLimits)
 
 
 class Guard:
@@ -58,6 +61,7 @@ class Guard:
     def __init__(self, app: ASGIApp, *, rules: GuardRules) -> None:
         self._app = app
         self._rules = rules
+        self._budget = BodyBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,119 +70,109 @@ class Guard:
             else:
                 await send({"type": "websocket.close"})
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _Headers(scope)
         send = _with_headers(send)
         if refusal := self._refusal(scope, headers):
-            await _answer(send, *refusal)
-        elif self._rules.token is not None and (token := _token_in_query(scope)) is not None:
-            await self._log_in(scope, send, token)
-        elif not self._is_known(scope, headers):
-            await _answer(send, 401, "a token is needed: open the address that the server printed when it was started")
+            await send_problem(send, *refusal)
+        elif self._rules.token is not None and scope["path"] not in _OPEN:
+            await self._ask_for_token(self._rules.token, scope, headers, receive, send)
         else:
-            body = _Body(receive, send, self._rules)
-            await self._app(scope, body.receive, body.send)
+            await self._let_in(scope, receive, send)
 
-    def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
-        host = headers.get("host", "")
-        if not self._is_own(host):
+    async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = LimitedBody(receive, send, self._rules.bodies, self._budget)
+        is_client_gone.set(body.is_gone)
+        try:
+            await self._app(scope, body.receive, body.send)
+        finally:
+            body.close()
+
+    async def _ask_for_token(self, token: str, scope: Scope, headers: "_Headers", receive: Receive, send: Send) -> None:
+        """A good one anywhere suffices, whatever else is shown."""
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        rest = urlencode([pair for pair in query if pair[0] != "token"])
+        in_query = [value for name, value in query if name == "token"]
+        is_read = scope["method"] in _SAFE_METHODS
+        is_known = _is_among(token, headers.tokens())
+        if is_read and _is_among(token, in_query):
+            await _log_in(scope, send, rest, token)
+        elif not is_known:
+            detail = "that is not the token" if in_query and is_read else "a token is needed: open the address"
+            await send_problem(send, 401, f"{detail} that the server printed when it was started")
+        elif in_query and is_read and not scope["path"].startswith("/api/"):
+            await _log_in(scope, send, rest, token)
+        else:
+            await self._let_in({**scope, "query_string": rest.encode("ascii")} if in_query else scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: "_Headers") -> tuple[int, str] | None:
+        own = parse_host(headers.get("host"), scheme=scope.get("scheme", "http"))
+        if own is None or not self._is_own(own.host):
             return 421, "the server is not known by this name: start it with --allow-host NAME"
-        origin = headers.get("origin")
-        if origin is not None and _host_of(origin) != host.lower():
-            return 403, "pages of other sites may not ask here"
+        for each in headers.all("origin"):
+            origin = parse_origin(each)
+            if origin is None or (origin != own and origin not in self._rules.origins):
+                return 403, "pages of other sites may not ask here"
         site = headers.get("sec-fetch-site", "same-origin")
         is_visit = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"
         if site not in ("same-origin", "none") and not (is_visit and not scope["path"].startswith("/api/")):
             return 403, "pages of other sites may not ask here"
-        try:
-            length = int(headers.get("content-length", "0"))
-        except ValueError:
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()):
             return 400, "no length of a request"
-        if length > self._rules.max_body_bytes:
-            return 413, f"at most {self._rules.max_body_bytes / 1e6:.0f} MB are taken"
+        if len(length) > 18 or int(length) > self._rules.bodies.max_bytes:
+            return 413, f"at most {self._rules.bodies.max_bytes / 1e6:.0f} MB are taken"
         return None
 
     def _is_own(self, host: str) -> bool:
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
-        if name in _LOOPBACK or name in self._rules.hosts:
+        if host in _LOOPBACK or host in self._rules.hosts:
             return True
-        if not self._rules.allow_addresses:
-            return False
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
-
-    def _is_known(self, scope: Scope, headers: dict[str, str]) -> bool:
-        token = self._rules.token
-        if token is None or scope["path"] == "/healthz":
-            return True
-        shown = [headers.get("authorization", "").removeprefix("Bearer ")]
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            cookie = None
-        if cookie is not None:
-            shown.append(cookie.value)
-        return any(hmac.compare_digest(each.encode(), token.encode()) for each in shown)
-
-    async def _log_in(self, scope: Scope, send: Send, shown: str) -> None:
-        """The token goes from the address, where it would stay in histories, into a cookie."""
-        token = self._rules.token or ""
-        if scope["method"] not in _SAFE_METHODS or not hmac.compare_digest(shown.encode(), token.encode()):
-            await _answer(send, 401, "that is not the token that the server printed when it was started")
-            return
-        rest = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] != "token"]
-        path = "/" + quote(scope["path"].lstrip("/"))  # "//host" would lead elsewhere
-        headers = [
-            (b"location", f"{path}?{urlencode(rest)}".rstrip("?").encode("ascii")),
-            (b"set-cookie", f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict".encode()),
-            (b"cache-control", b"no-store"),
-        ]
-        await send({"type": "http.response.start", "status": 303, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        return self._rules.allow_addresses and is_address(host)
 
 
-class _Body:
-    """What a request sends, up to a limit. Beyond it the answer says so, whatever the application made of it."""
+class _Headers:
+    """The headers of a request, by their names in small letters."""
 
-    def __init__(self, receive: Receive, send: Send, rules: GuardRules) -> None:
-        self._receive = receive
-        self._send = send
-        self._rules = rules
-        self._size_bytes = 0
-        self._is_complete = False
-        self._deadline: float | None = None
-        self._failure: tuple[int, str] | None = None
-        self._is_answered = False
+    def __init__(self, scope: Scope) -> None:
+        self._pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
 
-    async def receive(self) -> Message:
-        if self._is_complete:
-            return await self._receive()  # only says when the client goes
-        now = asyncio.get_running_loop().time()
-        self._deadline = self._deadline or now + self._rules.max_body_seconds
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
-        except TimeoutError:
-            self._failure = (408, f"it took longer than {self._rules.max_body_seconds:.0f} s to send")
-            return {"type": "http.disconnect"}
-        self._size_bytes += len(message.get("body", b""))
-        if self._size_bytes > self._rules.max_body_bytes:
-            self._failure = (413, f"at most {self._rules.max_body_bytes / 1e6:.0f} MB are taken")
-            return {"type": "http.disconnect"}
-        self._is_complete = not message.get("more_body", False)
-        return message
+    def all(self, name: str) -> list[str]:
+        return [value for known, value in self._pairs if known == name]
 
-    async def send(self, message: Message) -> None:
-        if self._failure is None:
-            await self._send(message)
-        elif not self._is_answered:
-            self._is_answered = True
-            await _answer(self._send, *self._failure)
+    def get(self, name: str, default: str = "") -> str:
+        """The last one."""
+        return next(iter(self.all(name)[::-1]), default)
+
+    def tokens(self) -> list[str]:
+        """All that are shown, good ones or not. Cookies of all programs on 127.0.0.1 come together, in any form: our
+        name is looked for in every part, and there may be several of it."""
+        shown = []
+        for value in self.all("authorization"):
+            kind, _, token = value.strip().partition(" ")
+            if kind.lower() == "bearer":
+                shown.append(token.strip())
+        for part in ";".join(self.all("cookie")).split(";"):
+            name, _, value = part.partition("=")
+            if name.strip() == COOKIE:
+                shown.append(value.strip().strip('"'))
+        return shown
+
+
+def _is_among(token: str, shown: list[str]) -> bool:
+    """All are compared, in a time that tells nothing; as bytes, for texts must be ASCII."""
+    return bool(sum(hmac.compare_digest(each.encode("utf-8", "surrogatepass"), token.encode()) for each in shown))
+
+
+async def _log_in(scope: Scope, send: Send, rest: str, token: str) -> None:
+    """The token goes from the address, where it would stay in histories, into a cookie."""
+    path = "/" + quote(scope["path"].lstrip("/"))  # "//host" would lead elsewhere
+    headers = [
+        (b"location", f"{path}?{rest}".rstrip("?").encode("ascii")),
+        (b"set-cookie", f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict".encode()),
+        (b"cache-control", b"no-store"),
+        (b"content-length", b"0"),
+    ]
+    await send({"type": "http.response.start", "status": 303, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _with_headers(send: Send) -> Send:
@@ -193,25 +187,3 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return send_with_headers
-
-
-def _host_of(origin: str) -> str:
-    try:
-        return urlsplit(origin).netloc.lower()
-    except ValueError:
-        return ""
-
-
-def _token_in_query(scope: Scope) -> str | None:
-    return dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("token")
-
-
-async def _answer(send: Send, status: int, detail: str) -> None:
-    content = json.dumps(problem(status, detail)).encode()
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(content)).encode())]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    if status in (408, 413):
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})

@@ -8,6 +8,7 @@ from clipsearch.catalog import Catalog
 from clipsearch.errors import CatalogBusyError, ClipSearchError, InputError
 from clipsearch.settings import folder_path
 from clipsearch.types import IndexReport
+from clipsearch.web.problems import message_of
 
 JobState: TypeAlias = Literal["idle", "running", "done", "stopped", "failed"]
 
@@ -86,7 +87,7 @@ class IndexJob:
         try:
             report = self._catalog.index(*([folder] if folder else []), on_progress=self._note)
         except (ClipSearchError, OSError) as error:
-            self._change(state="failed", error=str(error))
+            self._change(state="failed", error=message_of(error))
         except BaseException as error:
             self._change(state="failed", error=f"unforeseen: {type(error).__name__}")
             raise

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from clipsearch.errors import ClipSearchError, UnknownPictureError
 from clipsearch.web.asked import Asked, AskedFor
-from clipsearch.web.problems import status_of
+from clipsearch.web.problems import message_of, status_of
 from clipsearch.web.rendering import render
 from clipsearch.web.results import find_results, make_tiles, weigh_links
 from clipsearch.web.schemas import name_of
@@ -26,6 +26,7 @@ def make_pages(site: Site) -> APIRouter:
     catalog = site.catalog
 
     @pages.get("/")
+    @site.lanes.questions
     def home(asked: AskedFor) -> Response:
         results = find_results(asked, site)
         return render(
@@ -42,13 +43,14 @@ def make_pages(site: Site) -> APIRouter:
         )
 
     @pages.get("/results")
+    @site.lanes.questions
     def more(asked: AskedFor, after: Annotated[str, Query(max_length=300)]) -> Response:
         results = find_results(asked, site, after=after)
         return render("results.html", status_code=results.status, asked=asked, results=results)
 
     @pages.get("/pictures/{content_id}")
+    @site.lanes.questions
     def picture(content_id: int, asked: AskedFor) -> Response:
-        content_id = content_id if 0 < content_id < 1 << 62 else 0
         try:
             details = catalog.details(content_id)
         except UnknownPictureError as error:
@@ -79,21 +81,23 @@ def make_pages(site: Site) -> APIRouter:
         )
 
     @pages.get("/pictures/{content_id}/words")
+    @site.lanes.questions
     def words(content_id: int) -> Response:
         try:
             embedding = catalog.embedding(content_id)
             labels = catalog.label(embedding, _LABELS, top_k=5)
             captions = catalog.caption(embedding, top_k=3) if site.status.captions else []
         except ClipSearchError as error:
-            return render("message.html", status_code=status_of(error), message=str(error))
+            return render("message.html", status_code=status_of(error), message=message_of(error))
         return render("words.html", labels=labels, captions=captions)
 
     @pages.get("/pictures/{content_id}/similar")
+    @site.lanes.questions
     def similar(content_id: int) -> Response:
         try:
             found = catalog.near_duplicates(content_id)
         except ClipSearchError as error:
-            return render("message.html", status_code=status_of(error), message=str(error))
+            return render("message.html", status_code=status_of(error), message=message_of(error))
         return render("similar.html", tiles=make_tiles(found, Asked(), site))
 
     return pages

@@ -3,6 +3,9 @@
 Source: RFC 9457, "Problem Details for HTTP APIs".
 """
 
+import errno
+import json
+import logging
 import re
 from http import HTTPStatus
 from typing import Any
@@ -11,10 +14,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import Send
 
 from clipsearch.errors import (
     CatalogBusyError,
     CatalogNotFoundError,
+    CatalogReplacedError,
     ClipSearchError,
     ImageReadError,
     InputError,
@@ -22,9 +27,18 @@ from clipsearch.errors import (
     ModelUnavailableError,
     QuerySyntaxError,
     UnknownPictureError,
+    public_text,
 )
+from clipsearch.web.lanes import RETRY_AFTER_S, ClientGoneError, TooBusyError
 
 MEDIA_TYPE = "application/problem+json"
+
+_LOG = logging.getLogger("clipsearch.web")
+
+# Of a client that has closed its connection; nginx's number, it goes into the metrics only.
+_CLIENT_GONE = 499
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # The first that fits.
 _STATUS: tuple[tuple[type[ClipSearchError], int], ...] = (
@@ -33,6 +47,7 @@ _STATUS: tuple[tuple[type[ClipSearchError], int], ...] = (
     (ImageReadError, 422),
     (CatalogNotFoundError, 409),
     (CatalogBusyError, 409),
+    (CatalogReplacedError, 503),
     (ModelUnavailableError, 503),
     (MissingExtraError, 501),
     (ClipSearchError, 500),
@@ -44,6 +59,7 @@ def problem(status: int, detail: str, *, kind: str = "", **more: Any) -> dict[st
     Args:
         kind: of the error, such as "query-syntax"; "" where the status says it all.
     """
+    detail = " ".join(detail.encode("utf-8", "replace").decode().split())
     return {
         "type": f"urn:clipsearch:{kind}" if kind else "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -58,33 +74,76 @@ def status_of(error: ClipSearchError) -> int:
 
 
 def answer(status: int, detail: str, *, kind: str = "", **more: Any) -> Response:
-    return JSONResponse(problem(status, detail, kind=kind, **more), status_code=status, media_type=MEDIA_TYPE)
+    content = problem(status, detail, kind=kind, **more)
+    return JSONResponse(content, status_code=status, media_type=MEDIA_TYPE, headers=_headers(status))
+
+
+async def send_problem(send: Send, status: int, detail: str) -> None:
+    """The same where there is no application to answer."""
+    content = json.dumps(problem(status, detail)).encode()
+    headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), **_headers(status)}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": content})
+
+
+def message_of(error: Exception) -> str:
+    """What may be told of an error; what goes wrong in the server itself goes to its log, for it may hold paths."""
+    text = public_text(error)
+    if text != str(error) and not isinstance(error, CatalogNotFoundError | CatalogBusyError):
+        _LOG.error("%s: %s", type(error).__name__, error)
+    return text
+
+
+def _headers(status: int) -> dict[str, str]:
+    return {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": str(RETRY_AFTER_S)}}.get(status, {})
 
 
 def add_handlers(app: FastAPI) -> None:
     """Every error of `app` becomes a problem."""
 
     @app.exception_handler(ClipSearchError)
-    def _ours(_: Request, error: ClipSearchError) -> Response:
+    async def _ours(_: Request, error: ClipSearchError) -> Response:
         more = {"position": error.position} if isinstance(error, QuerySyntaxError) else {}
-        return answer(status_of(error), str(error), kind=_kind(error), **more)
+        return answer(status_of(error), message_of(error), kind=_kind(error), **more)
 
     @app.exception_handler(RequestValidationError)
-    def _invalid(_: Request, error: RequestValidationError) -> Response:
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
         return answer(422, f"{where}: {first['msg']}", kind="invalid-request")
 
+    @app.exception_handler(TooBusyError)
+    async def _busy(_: Request, error: TooBusyError) -> Response:
+        return answer(503, "too much is being asked: try again in a moment", kind="busy")
+
+    @app.exception_handler(ClientGoneError)
+    async def _gone(_: Request, error: ClientGoneError) -> Response:
+        return Response(status_code=_CLIENT_GONE)
+
     @app.exception_handler(HTTPException)
-    def _http(_: Request, error: HTTPException) -> Response:
+    async def _http(_: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, OSError):  # while what was sent was written down
+            return _failed(error.__cause__)
         response = answer(error.status_code, str(error.detail))
         response.headers.update(error.headers or {})
         return response
 
+    @app.exception_handler(OSError)
+    async def _system(_: Request, error: OSError) -> Response:
+        return _failed(error)
+
     @app.exception_handler(Exception)
-    def _unforeseen(_: Request, error: Exception) -> Response:
+    async def _unforeseen(_: Request, error: Exception) -> Response:
         # What went wrong goes to the log; it may hold paths.
         return answer(500, f"unforeseen: {type(error).__name__}; the server's log has more")
+
+
+def _failed(error: OSError) -> Response:
+    _LOG.error("%s: %s", type(error).__name__, error)
+    if error.errno in _FULL:
+        return answer(507, "there is no room on the server's disk", kind="no-room")
+    return answer(500, f"the server's system failed: {error.strerror or type(error).__name__}")
 
 
 def _kind(error: ClipSearchError) -> str:

@@ -9,6 +9,9 @@ STEP = 0.5
 
 _MOST = 5.0
 
+# Each chip's buttons repeat the whole query: a page grows with the square of the chips.
+MOST_CHIPS = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Chip:
@@ -42,7 +45,7 @@ def weigh_picture(query: Query, content_id: int, change: float) -> Query | None:
 
 
 def chips_of(query: Query) -> list[Chip]:
-    """A chip for each term, where there is anything to weigh: more than one, or a picture."""
+    """A chip for each of the first 32 terms, where there is anything to weigh: more than one, or a picture."""
     terms = [(place, term) for place, group in enumerate(query.groups) for term in group]
     if len(terms) == 1 and terms[0][1].kind == "words":
         return []
@@ -56,7 +59,7 @@ def chips_of(query: Query) -> list[Chip]:
             more=_reweighed(query, place, term, term.weight + STEP),
             without=_reweighed(query, place, term, 0.0),
         )
-        for place, term in terms
+        for place, term in terms[:MOST_CHIPS]
     ]
 
 

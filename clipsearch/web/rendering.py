@@ -1,6 +1,5 @@
 """Templates filled in."""
 
-import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clipsearch.relevance import DEFAULT_CUTOFF
+from clipsearch.web.static_files import static_url
 
 _FOLDER = Path(__file__).parent
 
@@ -28,16 +28,9 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.globals |= {"static": _static_url, "cutoff": DEFAULT_CUTOFF}
+    templates.globals |= {"static": static_url, "cutoff": DEFAULT_CUTOFF}
     templates.filters["size"] = _size
     return templates
-
-
-@cache
-def _static_url(name: str) -> str:
-    """The address of a file of `static`; it changes with its content, so that browsers may keep it."""
-    digest = hashlib.sha256((_FOLDER / "static" / name).read_bytes()).hexdigest()
-    return f"/static/{name}?v={digest[:12]}"
 
 
 def _size(size_bytes: float) -> str:

@@ -9,12 +9,15 @@ from clipsearch.grammar import Query
 from clipsearch.relevance import DEFAULT_CUTOFF
 from clipsearch.types import SearchHit
 from clipsearch.web.asked import Asked
-from clipsearch.web.problems import status_of
+from clipsearch.web.problems import message_of, status_of
 from clipsearch.web.refinement import STEP, Chip, chips_of, weigh_picture
 from clipsearch.web.schemas import name_of
 from clipsearch.web.site import Site
 
 _PAGE_SIZE = 40
+
+# Each picture and each term has several links that repeat the query: longer ones are left out.
+_LONGEST_LINK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Tile:
     """
     Attributes:
         is_faint: likely something else.
+        url: of the picture's page.
         plus, minus: addresses that ask for more, or less, like it; None where that makes no sense.
     """
 
@@ -29,6 +33,7 @@ class Tile:
     details: PictureDetails
     name: str
     is_faint: bool
+    url: str
     more_like: str
     plus: str | None
     minus: str | None
@@ -86,7 +91,7 @@ def find_results(asked: Asked, site: Site, *, after: str | None = None) -> Resul
         parts = q[:place], q[place : place + length], q[place + length :]
         return Results(status=400, problem=str(error), before=parts[0], at=parts[1], behind=parts[2])
     except ClipSearchError as error:
-        return Results(status=status_of(error), problem=str(error))
+        return Results(status=status_of(error), problem=message_of(error))
     return Results(
         tiles=make_tiles(page.hits, asked, site),
         chips=[_links_of(chip, asked) for chip in chips_of(asked.own)],
@@ -105,6 +110,7 @@ def make_tiles(hits: Sequence[SearchHit], asked: Asked, site: Site) -> list[Tile
             details=known[hit.content_id],
             name=name_of(hit.path),
             is_faint=hit.relevance < DEFAULT_CUTOFF,
+            url=_picture_url(hit.content_id, asked),
             more_like=Asked(q=f"id:{hit.content_id}").url(),
             plus=plus,
             minus=minus,
@@ -131,4 +137,12 @@ def _links_of(chip: Chip, asked: Asked) -> ChipLinks:
 
 
 def _link(asked: Asked, query: Query | None) -> str | None:
-    return None if query is None else replace(asked, q=str(query)).url()
+    url = None if query is None else replace(asked, q=str(query)).url()
+    return None if url is None or len(url) > _LONGEST_LINK else url
+
+
+def _picture_url(content_id: int, asked: Asked) -> str:
+    """With the query, for its page says why it is shown; a very long one is left out."""
+    path = f"/pictures/{content_id}"
+    url = asked.url(path)
+    return url if len(url) <= _LONGEST_LINK else path

@@ -6,21 +6,23 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import uvicorn
 
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError, InputError
 from clipsearch.web.app import make_app
+from clipsearch.web.connections import ConnectionLimits, make_protocol
 from clipsearch.web.guard import GuardRules
+from clipsearch.web.origins import parse_host, parse_origin
 
 DEFAULT_PORT = 8123
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-# Connections that are held open at once, pictures and all.
-_MOST_CONNECTIONS = 500
+# Of the files that the system lets a process open: the others are the catalog's.
+_SHARE_OF_FILES = 0.5
 
 # How long requests that are being answered may still take when the server is to end.
 _LAST_WORDS_S = 3
@@ -33,7 +35,7 @@ class ServerOptions:
         host: an address of this machine, or a name of one.
         port: 0: any that is free.
         token: what whoever asks has to show; None: none on the loopback, else a new one.
-        hosts: further names under which it is asked.
+        hosts: further names under which it is asked, or origins of its pages, as in https://photos.example.org.
         may_index: None: on the loopback only.
     """
 
@@ -61,19 +63,19 @@ def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str],
     token = options.token or (None if options.is_loopback else secrets.token_urlsafe(24))
     if token is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,}", token):
         raise InputError("a token has at least 16 letters, digits, '-' or '_'")
-    rules = GuardRules(
-        token=token, hosts={name.lower() for name in (*options.hosts, options.host)}, allow_addresses=token is not None
-    )
+    rules = _rules(options, token)
     may_index = options.is_loopback if options.may_index is None else options.may_index
     listening = _listen(options.host, options.port)
+    limits = _connection_limits()
     with contextlib.closing(listening):
         server = uvicorn.Server(
             uvicorn.Config(
                 make_app(catalog, rules=rules, may_index=may_index),
-                log_level="warning",
+                http=make_protocol(limits),
+                h11_max_incomplete_event_size=limits.max_head_bytes,
+                log_level="error",  # what is wrong with a request is told to whoever sent it
                 access_log=False,
                 server_header=False,
-                limit_concurrency=_MOST_CONNECTIONS,
                 timeout_graceful_shutdown=_LAST_WORDS_S,
                 ws="none",
             )
@@ -86,6 +88,36 @@ def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str],
         on_ready(address if token is None else f"{address}?token={token}")
         with contextlib.suppress(KeyboardInterrupt):  # it ends so
             server.run(sockets=[listening])
+
+
+def _rules(options: ServerOptions, token: str | None) -> GuardRules:
+    """
+    Raises:
+        InputError: a name is none, or names no origin.
+    """
+    hosts, origins = {options.host.strip("[]").lower()}, set()
+    for name in options.hosts:
+        origin = parse_origin(name.rstrip("/")) if "://" in name else parse_host(name, scheme="http")
+        if origin is None:
+            raise InputError(
+                f"--allow-host {name}: is no name of a machine, and no origin as in https://photos.example"
+            )
+        hosts.add(origin.host)
+        if "://" in name:
+            origins.add(origin)
+    return GuardRules(token=token, hosts=hosts, origins=origins, allow_addresses=token is not None)
+
+
+def _connection_limits() -> ConnectionLimits:
+    limits = ConnectionLimits()
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return limits
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        return limits
+    return replace(limits, most=max(1, min(limits.most, int(_SHARE_OF_FILES * files))))
 
 
 def _listen(host: str, port: int) -> socket.socket:

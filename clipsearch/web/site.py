@@ -12,6 +12,7 @@ from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError
 from clipsearch.types import CatalogStatus
 from clipsearch.web.index_job import IndexJob
+from clipsearch.web.lanes import Lane
 from clipsearch.web.uploads import Uploads
 
 Value = TypeVar("Value")
@@ -49,23 +50,44 @@ class _Kept(Generic[Value]):
             self._making.release()
 
 
+class Lanes:
+    """Threads by kinds of work, so that none has to wait for another; more would only take turns on the same cores.
+
+    Attributes:
+        questions: whatever is answered from the catalog.
+        thumbnails: what may have to decode a picture of the catalog.
+        uploads: pictures that were sent: each may need a process and a gigabyte.
+        monitoring: counters, also when there is too much to do.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.questions = Lane(16, most_waiting=100, before=catalog.check_place)
+        self.thumbnails = Lane(8, most_waiting=100, before=catalog.check_place)
+        self.uploads = Lane(2, most_waiting=16, before=catalog.check_place)
+        self.monitoring = Lane(1, most_waiting=10)
+
+
 @dataclass(slots=True)
 class Site:
     """
     Attributes:
         may_index: whoever may ask may also have folders of this machine indexed.
+        listeners: pages that hear of a run as it goes on.
     """
 
     catalog: Catalog
     may_index: bool = True
+    listeners: int = 0
     uploads: Uploads = field(init=False)
     job: IndexJob = field(init=False)
+    lanes: Lanes = field(init=False)
     _status: _Kept[CatalogStatus] = field(init=False)
     _facets: _Kept[CatalogFacets] = field(init=False)
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.catalog)
         self.job = IndexJob(self.catalog)
+        self.lanes = Lanes(self.catalog)
         self._status = _Kept(self.catalog.status)
         self._facets = _Kept(self.catalog.facets)
 

@@ -1,14 +1,18 @@
 """Pictures that a browser has sent to search by: of each its embedding is kept for a while, and no more."""
 
+import contextlib
 import os
 import re
 import secrets
+import shutil
 import tempfile
 import threading
 from collections import OrderedDict
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from clipsearch.catalog import Catalog
@@ -20,8 +24,17 @@ _MOST = 1_000
 
 _NAME = re.compile("upload-[0-9a-f]{16}")
 
-# At most so many are decoded at once: each may need a process and a gigabyte.
-_AT_ONCE = 2
+_FOLDER_PREFIX, _LOCK_NAME = "clipsearch-uploads-", "lock"
+
+
+def remove_leftovers() -> None:
+    """Removes files of servers that were killed while they looked at what was sent."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
+        lock = FileLock(folder / _LOCK_NAME)
+        with contextlib.suppress(OSError, Timeout):
+            if not folder.is_symlink() and _is_own(folder) and (folder / _LOCK_NAME).is_file():
+                with lock.acquire(timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 class Uploads:
@@ -31,7 +44,8 @@ class Uploads:
         self._catalog = catalog
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
-        self._decoding = threading.BoundedSemaphore(_AT_ONCE)
+        self._folder: str | None = None
+        self._folder_lock: FileLock | None = None
 
     def embed(self, file: BinaryIO) -> NDArray[np.float32]:
         """The embedding (dim,) of a picture that was sent. The file is gone when it is known.
@@ -39,15 +53,36 @@ class Uploads:
         Raises:
             ImageReadError: it can't be decoded.
         """
-        with self._decoding, tempfile.TemporaryDirectory(prefix="clipsearch-") as folder:
-            path = os.path.join(folder, "picture")  # noqa: PTH118 (its name is nobody's business)
-            with open(path, "xb") as copy:  # noqa: PTH123
+        path: str | None = None
+        try:
+            descriptor, path = tempfile.mkstemp(prefix="picture-", dir=self._own_folder())
+            with os.fdopen(descriptor, "wb") as copy:
                 while chunk := file.read(1 << 20):
                     copy.write(chunk)
-            try:
-                return self._catalog.embed_file(path)
-            except ImageReadError as error:
-                raise ImageReadError(str(error).replace(path, "that was sent")) from error
+            return self._catalog.embed_file(path)
+        except ImageReadError as error:
+            raise ImageReadError(str(error).replace(str(path), "that was sent")) from error
+        finally:
+            if path is not None:
+                os.unlink(path)  # noqa: PTH108
+
+    def _own_folder(self) -> str:
+        """For files that are being decoded. Its lock says that it is in use: `remove_leftovers` takes the others."""
+        with self._lock:
+            if self._folder is None or not os.path.isdir(self._folder):  # noqa: PTH112 (old ones may be tidied away)
+                folder = tempfile.mkdtemp(prefix=_FOLDER_PREFIX)
+                self._folder_lock = FileLock(Path(folder, _LOCK_NAME), thread_local=False)
+                self._folder_lock.acquire(timeout=0)
+                self._folder = folder
+            return self._folder
+
+    def close(self) -> None:
+        """When no request is being answered any more."""
+        with self._lock:
+            if self._folder is not None and self._folder_lock is not None:
+                self._folder_lock.release()
+                shutil.rmtree(self._folder, ignore_errors=True)
+                self._folder = self._folder_lock = None
 
     def keep(self, embedding: NDArray[np.float32]) -> str:
         """What queries call it: `image:NAME`."""
@@ -78,3 +113,8 @@ class Uploads:
                 self._kept.move_to_end(term.value)
                 found[term.value] = self._kept[term.value]
         return found
+
+
+def _is_own(folder: Path) -> bool:
+    """Made by the same user; the folder for temporary files may be everybody's."""
+    return not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()

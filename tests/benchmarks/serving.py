@@ -1,13 +1,19 @@
 """How the server stands up to visitors: python -m tests.benchmarks.serving CATALOG [--seconds 60] [--clients 50]
+[--browser] [--slow 300 --rounds 5]
 
 Starts `clipsearch serve` on the loopback and asks it for what nobody has asked before: 20 requests a second as they
 come, then by so many clients of which each asks again as soon as it has its answer. With --browser also a real
 Chromium: how long the page takes until it can be used, and a search until its pictures are there.
+
+With --slow instead: 20 clients that search once a second each, alone and beside so many slow ones (`slow_clients`), by
+turns; prints the 95th percentiles of each round and the median of their ratios, which mean little on a busy machine,
+and what the slow ones alone cost the server.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,8 +26,12 @@ from urllib.parse import quote
 import numpy as np
 
 from clipsearch.benchmark import new_text
+from tests.benchmarks.slow_clients import hold_up
 
 RATE = 20
+
+# Until slow clients are all connected.
+_SETTLE_S = 5
 
 
 def next_path(kind: str) -> str:
@@ -93,6 +103,50 @@ async def by_many(port: int, seconds: float, clients: int, kind: str) -> list[fl
     return [each for took in await asyncio.gather(*(visit() for _ in range(clients))) for each in took]
 
 
+async def by_people(port: int, seconds: float, clients: int = RATE) -> list[float]:
+    """Each asks once a second, a page or the API by turns, on a connection of its own."""
+    start = time.perf_counter()
+
+    async def visit(number: int) -> list[float]:
+        client, took = Client(port), []
+        for turn in range(int(seconds)):
+            await asyncio.sleep(max(0.0, start + turn + number / clients - time.perf_counter()))
+            took.append(await client.get(next_path("api" if (turn + number) % 2 else "page")))
+        client.close()
+        return took
+
+    return [each for took in await asyncio.gather(*map(visit, range(clients))) for each in took]
+
+
+def measure_beside_slow_clients(port: int, server: int, *, slow: int, seconds: float, rounds: int) -> None:
+    """`server`: number of its process."""
+    before = cpu_seconds(server)
+    asyncio.run(hold_up(port, slow, seconds))
+    share = (cpu_seconds(server) - before) / seconds
+    print(f"{slow} slow clients alone keep the server busy for {100 * share:.1f} % of the time of one core", flush=True)
+    ratios = []
+    for number in range(1, rounds + 1):
+        alone = asyncio.run(by_people(port, seconds))
+        command = [sys.executable, "-m", "tests.benchmarks.slow_clients", str(port)]
+        others = [f"--clients={slow}", f"--seconds={_SETTLE_S + seconds}"]
+        with subprocess.Popen([*command, *others], stdout=subprocess.PIPE, text=True) as process:
+            asyncio.run(by_people(port, _SETTLE_S))  # not counted: all of them connect at once
+            beside = asyncio.run(by_people(port, seconds))
+            said = process.communicate()[0].strip()
+        first, second = np.percentile(alone, 95), np.percentile(beside, 95)
+        ratios.append(second / first)
+        print(
+            f"round {number}: p95 {first:.0f} ms alone, {second:.0f} ms beside {slow}, ratio {ratios[-1]:.2f} ({said})"
+        )
+    print(f"median ratio of p95: {np.median(ratios):.2f}")
+
+
+def cpu_seconds(process: int) -> float:
+    """Of the server alone, all its threads."""
+    times = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory_mb(process: int) -> float:
     """Resident, of the server alone."""
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
@@ -157,9 +211,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--browser", action="store_true")
+    parser.add_argument("--slow", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     with serving(arguments.catalog) as (port, process):
         asyncio.run(by_many(port, 3, 4, "api"))
+        if arguments.slow:
+            seconds, rounds = arguments.seconds, arguments.rounds
+            measure_beside_slow_clients(port, process, slow=arguments.slow, seconds=seconds, rounds=rounds)
+            return
         if arguments.browser:
             measure_browser(port)
         for kind in ("api", "page"):

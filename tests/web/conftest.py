@@ -1,5 +1,6 @@
 """A catalog of the sample pictures, the application over it, and a browser."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -67,11 +68,26 @@ class ServerProcess:
         self.said: list[str] = []
 
 
+def _limit_files(size_bytes: int) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, size_bytes))
+
+
 @contextmanager
-def serving(catalog: Path, *options: str) -> Iterator[ServerProcess]:
-    """The real command, until the block ends."""
+def serving(
+    catalog: Path, *options: str, env: dict[str, str] | None = None, largest_file: int | None = None
+) -> Iterator[ServerProcess]:
+    """The real command, until the block ends; `env`: more of its environment, `largest_file`: as on a full disk."""
     command = [sys.executable, "-m", "clipsearch", "serve", "--catalog", str(catalog), "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+        preexec_fn=None if largest_file is None else lambda: _limit_files(largest_file),  # noqa: PLW1509
+    ) as process:
         assert process.stdout is not None and process.stderr is not None
         server = ServerProcess(process, process.stdout.readline().strip())
         errors = process.stderr

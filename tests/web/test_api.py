@@ -319,6 +319,15 @@ def test_status_and_health(client):
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
+def test_only_so_many_hear_of_a_run_at_once(client, monkeypatch):
+    from clipsearch.web import api
+
+    assert client.get("/api/index/events").status_code == 200
+    assert client.get("/api/index/events").status_code == 200  # the first one has ended
+    monkeypatch.setattr(api, "_MOST_LISTENERS", 0)
+    assert problem_of(client.get("/api/index/events"), 503)["type"] == "urn:clipsearch:busy"
+
+
 def test_metrics_count_requests_by_route_and_say_nothing_of_what_was_asked(client):
     search(client, "a secret wish")
     client.get("/api/search", params={"q": "- nothing"})

@@ -2,8 +2,8 @@
 
 import pytest
 
-from clipsearch.grammar import parse_query
-from clipsearch.web.refinement import STEP, chips_of, weigh_picture
+from clipsearch.grammar import Query, Term, parse_query
+from clipsearch.web.refinement import MOST_CHIPS, STEP, chips_of, weigh_picture
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,24 @@ def test_every_button_leads_to_a_query_that_can_be_read():
         for chip in chips_of(parse_query(text)):
             for query in (chip.less, chip.more, chip.without):
                 assert query is None or parse_query(str(query)) == query
+
+
+def test_chips_stay_few_however_many_terms_there_are():
+    query = Query((tuple(Term("words", f"word {number}") for number in range(800)),))
+    assert len(chips_of(query)) == MOST_CHIPS
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        "+".join([" ox "] * 31),
+        " + ".join(["ö" * 120] * 31),
+        " & ".join(["\U0001f600" * 100] * 31),
+        "id:1 + " + "ö" * 3_900,
+        " + ".join(f"{number}:id:{number}" for number in range(1, 32)),
+    ],
+)
+def test_a_page_stays_small_whatever_is_asked_for(client, q):
+    answer = client.get("/", params={"q": q})
+    assert answer.status_code == 200 and len(answer.content) < 700_000
+    assert 'href="/pictures/1' in answer.text

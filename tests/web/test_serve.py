@@ -1,8 +1,11 @@
 """clipsearch serve, as a process."""
 
 import asyncio
+import contextlib
 import json
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -11,7 +14,7 @@ import urllib.request
 import pytest
 
 from tests.benchmarks.serving import by_many
-from tests.web.conftest import serving
+from tests.web.conftest import SAMPLES, serving
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as POSIX has them")
 
@@ -66,6 +69,71 @@ def test_beyond_this_machine_it_asks_for_a_token(made_catalog):
             urllib.request.urlopen(body, timeout=20)
 
 
+def form(content):
+    return b'--x\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + content + b"\r\n--x--\r\n"
+
+
+def send(address, content):
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{address}api/pictures", form(content), headers), timeout=60
+        ) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def test_killed_in_an_upload_it_leaves_nothing_for_good(made_catalog, tmp_path):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    content = (SAMPLES / "food" / "donut.png").read_bytes()
+    with serving(made_catalog, env={"TMPDIR": str(temporary)}) as server:
+        assert send(server.address, content) == 201
+        port = int(server.address.rstrip("/").rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            head = b"POST /api/pictures HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5000000\r\n"
+            client.sendall(
+                head + b"Content-Type: multipart/form-data; boundary=x\r\n\r\n" + form(b"x" * 3_000_000)[:-7]
+            )
+            (folder,) = temporary.iterdir()
+            (folder / "picture-left").write_bytes(content)  # as if it was being looked at
+            server.process.kill()
+            server.process.wait()
+    assert {path.name for path in temporary.rglob("*") if path.is_file()} == {"lock", "picture-left"}
+    with serving(made_catalog, env={"TMPDIR": str(temporary)}) as server:
+        get(f"{server.address}healthz")
+        assert list(temporary.iterdir()) == []
+        assert send(server.address, content) == 201
+        with serving(made_catalog, env={"TMPDIR": str(temporary)}) as other:  # leaves that of the first alone
+            get(f"{other.address}healthz")
+            assert len(list(temporary.iterdir())) == 1
+    assert list(temporary.iterdir()) == []
+
+
+def test_with_a_full_disk_it_answers_on(made_catalog, tmp_path):
+    shutil.copytree(made_catalog, tmp_path / "catalog")
+    content = (SAMPLES / "food" / "donut.png").read_bytes()
+    with serving(tmp_path / "catalog", largest_file=70_000) as server:
+        for path in ("api/search?q=new+words&k=1", "?q=other+words", "api/thumbnail/1?size=large", "pictures/1/words"):
+            assert get(server.address + path)
+        assert send(server.address, content + bytes(3_000_000)) == 507
+        assert send(server.address, content) in (201, 507)
+        assert json.loads(get(f"{server.address}api/search?q=a+glazed+donut&k=1"))["hits"][0]["name"] == "donut.png"
+
+
+def test_silent_connections_shut_nobody_out(made_catalog):
+    with serving(made_catalog) as server, contextlib.ExitStack() as held:
+        port = int(server.address.rstrip("/").rsplit(":", 1)[1])
+        for number in range(520):
+            plug = held.enter_context(socket.create_connection(("127.0.0.1", port)))
+            if number % 2:
+                plug.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        assert get(f"{server.address}healthz") == b'{"status":"ok"}'
+        assert json.loads(get(f"{server.address}api/search?q=a+cat&k=1"))["hits"]
+
+
 def test_an_address_in_use_is_one_clear_line(made_catalog):
     with serving(made_catalog) as server:
         port = server.address.rstrip("/").rsplit(":", 1)[1]
@@ -82,6 +150,8 @@ def test_an_address_in_use_is_one_clear_line(made_catalog):
         (["--token", "short"], "at least 16 letters"),
         (["--token", "with spaces and; more"], "at least 16 letters"),
         (["--port", "70000"], "65535"),
+        (["--allow-host", "a b"], "is no name of a machine"),
+        (["--allow-host", "ftp://photos.example"], "no origin as in https://"),
     ],
 )
 def test_bad_options_are_one_clear_line(made_catalog, options, words):

@@ -1,0 +1,119 @@
+"""Requests wait in the event loop, and not for long."""
+
+import asyncio
+import functools
+import threading
+
+import pytest
+
+from clipsearch import Catalog
+from clipsearch.web import lanes
+from clipsearch.web.lanes import ClientGoneError, Lane, TooBusyError, is_client_gone
+from tests.web.conftest import SAMPLES, client_of
+
+
+def run(*works):
+    async def together():
+        return await asyncio.gather(*(work() for work in works), return_exceptions=True)
+
+    return asyncio.run(together())
+
+
+def test_so_many_run_at_once_the_others_wait_and_what_is_more_is_refused():
+    running, most, lock, gate = [0], [0], threading.Lock(), threading.Event()
+
+    def work(number):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+            if running[0] == 2:
+                gate.set()
+        assert gate.wait(10)
+        with lock:
+            running[0] -= 1
+        return number
+
+    lane = Lane(2, most_waiting=3)
+    found = run(*(lambda number=number: lane(work)(number) for number in range(7)))
+    assert found[:5] == [0, 1, 2, 3, 4] and most == [2]
+    assert [type(each) for each in found[5:]] == [TooBusyError] * 2
+
+
+def test_who_waits_for_too_long_is_refused(monkeypatch):
+    monkeypatch.setattr(lanes, "_LONGEST_WAIT_S", 0.05)
+    gate, lane = threading.Event(), Lane(1, most_waiting=9)
+
+    async def second():
+        try:
+            return await lane(lambda: "done")()
+        finally:
+            gate.set()
+
+    found = run(lane(lambda: gate.wait(10)), second)
+    assert found[0] is True and isinstance(found[1], TooBusyError)
+
+
+def test_for_a_client_that_has_gone_nothing_is_done():
+    async def gone():
+        is_client_gone.set(lambda: asyncio.sleep(0, result=True))
+        return await Lane(1, most_waiting=1)(lambda: pytest.fail("it was worked for"))()
+
+    assert isinstance(run(gone)[0], ClientGoneError)
+
+
+def test_errors_give_the_place_free():
+    lane = Lane(1, most_waiting=1)
+    for _ in range(3):
+        assert isinstance(run(lane(lambda: 1 / 0))[0], ZeroDivisionError)
+
+
+def test_slow_pictures_keep_nobody_else_waiting(catalog, monkeypatch):
+    """As many as come: two are looked at, some wait, the others are told to come later; searches go on."""
+    gate, started = threading.Event(), threading.Semaphore(0)
+    embed_file = Catalog.embed_file
+
+    def slowly(self, path):
+        started.release()
+        assert gate.wait(30)
+        return embed_file(self, path)
+
+    monkeypatch.setattr(Catalog, "embed_file", slowly)
+    content = (SAMPLES / "food" / "donut.png").read_bytes()
+    with client_of(catalog) as client:
+        statuses = []
+
+        def send():
+            statuses.append(client.post("/api/pictures", files={"file": ("x", content)}).status_code)
+
+        threads = [threading.Thread(target=send) for _ in range(30)]
+        for each in threads:
+            each.start()
+        assert started.acquire(timeout=30) and started.acquire(timeout=30)
+        for _ in range(200):
+            if len(statuses) == 30 - 2 - 16:
+                break
+            threading.Event().wait(0.05)
+        assert statuses == [503] * 12
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/api/search", params={"q": "a cat"}).status_code == 200
+        gate.set()
+        for each in threads:
+            each.join()
+    assert sorted(statuses) == [201] * 18 + [503] * 12
+
+
+def test_health_static_files_and_a_run_need_no_thread(catalog, monkeypatch):
+    def busy(self, function):
+        @functools.wraps(function)
+        async def refuse(*_, **__):
+            raise TooBusyError
+
+        return refuse
+
+    monkeypatch.setattr(Lane, "__call__", busy)
+    with client_of(catalog) as client:
+        for path in ("/healthz", "/static/page.css", "/api/index", "/openapi.json"):
+            assert client.get(path).status_code == 200, path
+        for path in ("/", "/api/status", "/metrics", "/api/thumbnail/1", "/pictures/1"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "2"), path
