@@ -31,6 +31,7 @@ class ImageMetadata:
         camera: make and model, "Canon EOS 5D".
         latitude: degrees, north positive, -90 to 90; None exactly when `longitude` is None.
         longitude: degrees, east positive, -180 to 180.
+        phash: see `perceptual_hash`; None where the pixels were not decoded.
     """
 
     width: int
@@ -40,6 +41,7 @@ class ImageMetadata:
     camera: str | None = None
     latitude: float | None = None
     longitude: float | None = None
+    phash: int | None = None
 
 
 def read_orientation(image: Image.Image) -> int:

@@ -163,4 +163,5 @@ def content_record(picture: ReadPicture, embedding: NDArray[np.float32]) -> Cont
         latitude=metadata.latitude,
         longitude=metadata.longitude,
         embedding=embedding,
+        phash=metadata.phash,
     )

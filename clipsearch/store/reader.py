@@ -69,6 +69,8 @@ _EMBEDDINGS = "SELECT content_id, embedding FROM image_embeddings WHERE model_id
 
 _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE content_id IN ({})"
 
+_PHASHES = "SELECT content_id, phash FROM contents WHERE phash IS NOT NULL AND content_id IN ({})"
+
 _DETAILS = (
     "SELECT content_id, blake3, size_bytes, width, height, format, taken_at, camera, latitude, longitude, added_at "
     "FROM contents WHERE content_id IN ({})"
@@ -208,6 +210,13 @@ class Reader:
         for part in parts(content_ids):
             statement = _MEASURES.format(",".join("?" * len(part)))
             found.update((row[0], row[1:]) for row in self._rows(statement, *map(int, part)))
+        return found
+
+    def phashes(self, content_ids: Sequence[int]) -> dict[int, int]:
+        """The perceptual hash of each content; those of which it is not known are left out."""
+        found: dict[int, int] = {}
+        for part in parts(content_ids):
+            found.update(self._rows(_PHASHES.format(",".join("?" * len(part))), *map(int, part)))
         return found
 
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:

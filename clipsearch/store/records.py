@@ -69,7 +69,8 @@ class IndexedFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ContentRecord:
-    """A new content: blake3 of the whole file, what EXIF says, and its unit-norm embedding (dim,)."""
+    """A new content: blake3 of the whole file, what EXIF says, its unit-norm embedding (dim,), and its perceptual hash
+    where that is known."""
 
     blake3: bytes
     size_bytes: int
@@ -81,6 +82,7 @@ class ContentRecord:
     latitude: float | None
     longitude: float | None
     embedding: NDArray[np.float32]
+    phash: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
