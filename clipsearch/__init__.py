@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from clipsearch.catalog import Catalog
     from clipsearch.clusters import PictureCluster
     from clipsearch.contact_sheet import write_contact_sheet
-    from clipsearch.duplicates import DuplicateGroup, DuplicatePicture
+    from clipsearch.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
     from clipsearch.errors import (
         CatalogBusyError,
         CatalogNotFoundError,
@@ -104,6 +104,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "ModelUnavailableError",
+    "NearDuplicate",
     "PictureCluster",
     "PictureDetails",
     "QualityComparison",
@@ -146,6 +147,7 @@ _PLACES = {
     "HeatMap": "heat_maps",
     "ImportReport": "importing",
     "LabelQuality": "search_quality",
+    "NearDuplicate": "duplicates",
     "PictureCluster": "clusters",
     "PictureDetails": "browsing",
     "QualityComparison": "search_quality",

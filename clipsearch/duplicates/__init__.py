@@ -13,22 +13,19 @@ from numpy.typing import NDArray
 
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.duplicates.candidates import default_threshold, near_by_embedding, near_by_hash
-from clipsearch.duplicates.decision import Coarse, Decision, decide, load_coarse
+from clipsearch.duplicates.decision import Coarse, Decision, decide, load_coarse, rank
 from clipsearch.duplicates.files import present, unchanged
 from clipsearch.duplicates.grouping import make_groups
-from clipsearch.duplicates.groups import DuplicateGroup, DuplicatePicture, GroupKind
+from clipsearch.duplicates.groups import DuplicateGroup, DuplicatePicture, GroupKind, NearDuplicate
 from clipsearch.duplicates.views import Views, open_views
 from clipsearch.errors import InputError, QueryError, StoreError
 from clipsearch.images.comparison import COARSE_SIDE
 from clipsearch.runners.local import default_workers
 from clipsearch.store import ContentDetails, IndexedFile
 
-__all__ = ["DuplicateGroup", "DuplicatePicture", "GroupKind", "default_threshold", "find_duplicates"]
+__all__ = ["DuplicateGroup", "DuplicatePicture", "GroupKind", "NearDuplicate", "default_threshold", "find_duplicates"]
 
 Progress = Callable[[int, int], None]
-
-# Rows whose cosines to each other are looked at: their median is known to 0.001.
-_SAMPLE_ROWS = 512
 
 # Hashes that are stored at once.
 _STORED_AT_ONCE = 1_000
@@ -86,16 +83,12 @@ def _compare(
     threshold: float | None,
     on_progress: Progress | None,
 ) -> Decision:
-    order = sorted(paths, key=lambda each: _rank(details[each], paths[each]))
+    order = sorted(paths, key=lambda each: rank(details[each], paths[each]))
     ids = np.array(order, dtype=np.int64)
     index = parts.index("images")
-    least = default_threshold(index.sample(_SAMPLE_ROWS)) if threshold is None else threshold
-    pairs = np.concatenate(
-        [
-            near_by_hash(_hashes(order, views, parts, on_progress)),
-            near_by_embedding(ids, index, least, on_progress=on_progress),
-        ]
-    )
+    hashes = _hashes(order, views, parts, on_progress)
+    by_embedding = near_by_embedding(ids, hashes, index, threshold=threshold, on_progress=on_progress)
+    pairs = np.concatenate([near_by_hash(hashes), by_embedding])
     coarse: dict[int, Coarse] = {}
     rows = np.unique(pairs)
     for done, (content_id, loaded) in enumerate(load_coarse(views, ids[rows].tolist()), 1):
@@ -104,7 +97,7 @@ def _compare(
         if on_progress is not None:
             on_progress(done, len(rows))
     # Now that it is known which have colours: those are better.
-    order = sorted(coarse, key=lambda each: _rank(details[each], paths[each], is_grey=coarse[each].is_grey))
+    order = sorted(coarse, key=lambda each: rank(details[each], paths[each], is_grey=coarse[each].is_grey))
     place = {content_id: row for row, content_id in enumerate(order)}
     candidates: dict[int, list[int]] = {content_id: [] for content_id in order}
     for pair in ids[pairs].tolist():
@@ -121,18 +114,12 @@ def _compare(
     )
 
 
-def _rank(its: ContentDetails, paths: Sequence[str], *, is_grey: bool = False) -> tuple[object, ...]:
-    """Lower is better."""
-    known = sum(each is not None for each in (its.taken_at, its.camera, its.latitude))
-    return -its.width * its.height, is_grey, -known, -its.size_bytes, paths[0]
-
-
 def _hashes(
     content_ids: Sequence[int], views: Views, parts: CatalogParts, on_progress: Progress | None
 ) -> NDArray[np.uint64]:
     """Perceptual hashes (n,). Those that are missing are computed and stored, where the catalog can be written; 0 for
     a picture that can't be had."""
-    known = parts.store.reader.phashes(content_ids)
+    known = parts.store.reader.phashes()
     missing = [content_id for content_id in content_ids if content_id not in known]
     fresh: dict[int, int] = {}
     for done, (content_id, view) in enumerate(views.each(missing, side=COARSE_SIDE), 1):

@@ -17,6 +17,7 @@ from clipsearch.images.comparison import (
     find_pose,
     is_grey,
 )
+from clipsearch.store import ContentDetails
 
 # Pictures whose views are made ahead.
 _AHEAD = 4
@@ -42,6 +43,12 @@ class Decision:
 
     copies: dict[int, int] = field(default_factory=dict)
     similar: dict[int, int] = field(default_factory=dict)
+
+
+def rank(its: ContentDetails, paths: Sequence[str], *, is_grey: bool = False) -> tuple[object, ...]:
+    """Lower is better: what is lost with the other can't be had from this one."""
+    known = sum(each is not None for each in (its.taken_at, its.camera, its.latitude))
+    return -its.width * its.height, is_grey, -known, -its.size_bytes, paths[0]
 
 
 def load_coarse(views: Views, content_ids: Sequence[int]) -> Iterator[tuple[int, Coarse | None]]:

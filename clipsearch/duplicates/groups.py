@@ -3,9 +3,22 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from clipsearch.types import SearchHit
+
 GroupKind = Literal["exact", "copy", "similar"]
 """exact: the very same content. copy: made of the first, smaller, compressed, cut a little, turned, grey or the like;
 the first shows all that they show. similar: frames of a burst, other versions; each shows something of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class NearDuplicate(SearchHit):
+    """A picture that shows the same as another one.
+
+    Attributes:
+        kind: "copy" or "similar": what the worse of the two is to the better one.
+    """
+
+    kind: GroupKind = "similar"
 
 
 @dataclass(frozen=True, slots=True)

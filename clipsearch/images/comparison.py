@@ -62,8 +62,9 @@ _LEAST_TELLING = 0.06
 _RANGE_LEVELS = 9
 _PAPER, _PAPER_OF_BLOCK, _BLOCKS_WITH_PAPER = 0.4, 0.3, 0.6
 
-# Of the first picture must be in a copy, and of a copy in the first, unless the rest is a frame of one colour.
-_LEAST_OF_FIRST, _LEAST_OF_SECOND = 0.6, 0.96
+# Of the first picture must be in a copy, and of a copy in the first, unless the rest is a frame of one colour; and by
+# what share of the longer side it may seem to lie outside.
+_LEAST_OF_FIRST, _LEAST_OF_SECOND, _SLACK = 0.6, 0.995, 0.002
 _FRAME_LEVELS, _FRAME_SHARE = 8.0, 0.9
 
 # Colours: levels by which a block may differ once they were made as strong; less than this has none.
@@ -212,9 +213,9 @@ def _is_page(grey: Grey) -> bool:
 
 def _is_covered(first: Grey, second: Grey, place: Map) -> bool:
     """Whether all that the second shows is in the first, and most of the first in the second."""
-    _, in_second = laid_over(first, second, place, margin=-0.01 * max(second.shape))
+    _, in_second = laid_over(first, second, place, margin=-_SLACK * max(second.shape))
     back = np.linalg.inv(np.vstack([place, [0, 0, 1]]))[:2]
-    _, in_first = laid_over(second, first, back, margin=-0.01 * max(first.shape))
+    _, in_first = laid_over(second, first, back, margin=-_SLACK * max(first.shape))
     if in_second.mean() < _LEAST_OF_FIRST:
         return False
     if in_first.mean() >= _LEAST_OF_SECOND:

@@ -22,7 +22,8 @@ def near_hashes(
     for start in range(0, len(queries), _BLOCK):
         # FAISS's radius is the first distance that is too large.
         ends, bits, rows = index.range_search(_as_bytes(queries[start : start + _BLOCK]), most_bits + 1)
-        first = np.arange(len(ends) - 1).repeat(ends[1:] - ends[:-1]) + start
+        counts = np.asarray(ends[1:] - ends[:-1], dtype=np.int64)
+        first = np.arange(len(counts)).repeat(counts) + start
         yield first, rows.astype(np.int64), bits.astype(np.int64)
 
 

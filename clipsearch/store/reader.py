@@ -69,7 +69,7 @@ _EMBEDDINGS = "SELECT content_id, embedding FROM image_embeddings WHERE model_id
 
 _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE content_id IN ({})"
 
-_PHASHES = "SELECT content_id, phash FROM contents WHERE phash IS NOT NULL AND content_id IN ({})"
+_PHASHES = "SELECT content_id, phash FROM contents WHERE phash IS NOT NULL"
 
 _DETAILS = (
     "SELECT content_id, blake3, size_bytes, width, height, format, taken_at, camera, latitude, longitude, added_at "
@@ -212,12 +212,9 @@ class Reader:
             found.update((row[0], row[1:]) for row in self._rows(statement, *map(int, part)))
         return found
 
-    def phashes(self, content_ids: Sequence[int]) -> dict[int, int]:
-        """The perceptual hash of each content; those of which it is not known are left out."""
-        found: dict[int, int] = {}
-        for part in parts(content_ids):
-            found.update(self._rows(_PHASHES.format(",".join("?" * len(part))), *map(int, part)))
-        return found
+    def phashes(self) -> dict[int, int]:
+        """The perceptual hash of each content of which it is known."""
+        return dict(self._rows(_PHASHES))
 
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
         """What is known of each content; unknown ones are left out."""

@@ -103,7 +103,7 @@ def page(seed: int, *, is_dark: bool = False, size: tuple[int, int] = (827, 1169
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(15)
     for row in range((size[1] - 110) // 24):
         if rng.random() > 0.06:
-            draw.text((60, 50 + row * 24), _line(rng, 11), fill=ink, font=font)
+            draw.text((60, 50 + row * 24), words(rng, 11), fill=ink, font=font)
     return picture
 
 
@@ -116,7 +116,7 @@ def receipt(seed: int) -> Picture:
         draw.text((210, 30 + 28 * row), text, fill="#222222", font=font, anchor="mm")
     count = rng.randint(12, 18)
     for row in range(count):
-        draw.text((30, 150 + 30 * row), _line(rng, 2).upper(), fill="#222222", font=font)
+        draw.text((30, 150 + 30 * row), words(rng, 2).upper(), fill="#222222", font=font)
         draw.text((390, 150 + 30 * row), f"{rng.uniform(0.5, 30):.2f}", fill="#222222", font=font, anchor="ra")
     draw.text((210, 200 + 30 * count), "Thank you for your visit", fill="#222222", font=font, anchor="mm")
     return picture
@@ -129,10 +129,10 @@ def form(seed: int) -> Picture:
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(16)
     printed = random.Random(1)
     for row in range(22):
-        draw.text((60, 60 + 48 * row), _line(printed, 3), fill="black", font=font)
+        draw.text((60, 60 + 48 * row), words(printed, 3), fill="black", font=font)
         draw.rectangle((330, 56 + 48 * row, 770, 86 + 48 * row), outline="#888888")
         if row % 3 == 0:
-            draw.text((340, 60 + 48 * row), f"{_line(rng, 2)} {rng.randrange(10_000)}", fill="#1a2a8a", font=font)
+            draw.text((340, 60 + 48 * row), f"{words(rng, 2)} {rng.randrange(10_000)}", fill="#1a2a8a", font=font)
     return picture
 
 
@@ -148,7 +148,7 @@ def chat(seed: int, *, is_dark: bool = False) -> Picture:
     draw.text((100, 45), "Family", fill=ink, font=font)
     top = 130
     while top < 1000:
-        lines = [_line(rng, rng.randint(2, 5)) for _ in range(rng.randint(1, 4))]
+        lines = [words(rng, rng.randint(2, 5)) for _ in range(rng.randint(1, 4))]
         width = 30 + max(round(draw.textlength(line, font)) for line in lines)
         is_mine = rng.random() < 0.5
         left = 520 - width if is_mine else 20
@@ -167,9 +167,9 @@ def slide(seed: int) -> Picture:
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, 1280, 110), fill="#1f4e79")
     draw.ellipse((1180, 20, 1250, 90), fill="#f1c40f")
-    draw.text((40, 30), _line(rng, 4).title(), fill="white", font=ImageFont.load_default(42))
+    draw.text((40, 30), words(rng, 4).title(), fill="white", font=ImageFont.load_default(42))
     for row in range(rng.randint(3, 6)):
-        draw.text((80, 170 + 80 * row), f"• {_line(rng, 6)}", fill="#222222", font=ImageFont.load_default(30))
+        draw.text((80, 170 + 80 * row), f"• {words(rng, 6)}", fill="#222222", font=ImageFont.load_default(30))
     return picture
 
 
@@ -216,6 +216,6 @@ DOCUMENTS: dict[str, Callable[[int], Picture]] = {
 }
 
 
-def _line(rng: random.Random, words: int) -> str:
-    made = ("".join(rng.choice("abcdefghijklmnoprstuvw") for _ in range(rng.randint(2, 9))) for _ in range(words))
+def words(rng: random.Random, count: int) -> str:
+    made = ("".join(rng.choice("abcdefghijklmnoprstuvw") for _ in range(rng.randint(2, 9))) for _ in range(count))
     return " ".join(rng.choice(_WORDS) if rng.random() < 0.4 else word for word in made)
