@@ -13,8 +13,8 @@ from PIL import Image
 Grey = NDArray[np.float32]
 Map = NDArray[np.float64]
 
-# Longest side at which the map is found, and steps at that and at larger ones.
-_COARSE_SIDE, _COARSE_STEPS, _FINE_STEPS = 40, 12, 4
+# Longest side at which the map is found, and most steps at that and at larger ones.
+_COARSE_SIDE, _STEPS = 40, 16
 
 # The second picture may show less or more than the first, so that it is searched from several scales.
 _SCALES = (1.0, 0.93, 1.07, 0.85, 1.17)
@@ -22,6 +22,9 @@ _SURE = 0.95
 
 # More is another picture: least and greatest scale, share of the width or height that a side is turned away by.
 _LEAST_SCALE, _GREATEST_SCALE, _MOST_TURN = 0.65, 1.55, 0.1
+
+# Which numbers of the map are found, row by row: at the coarse size pictures are taken for upright.
+_UPRIGHT, _TURNED = np.array([0, 2, 4, 5]), np.arange(6)
 
 # Of the first picture must lie in the second.
 _LEAST_SHARED = 0.4
@@ -41,7 +44,7 @@ def find_map(first: Grey, second: Grey, *, sides: Sequence[int] = ()) -> Map | N
     best, best_score = None, 0.0
     for scale in _SCALES:
         middle = (1 - scale) / 2
-        found = _refine(small, other, np.array([[scale, 0, middle], [0, scale, middle]]), _COARSE_STEPS)
+        found = _refine(small, other, np.array([[scale, 0, middle], [0, scale, middle]]), _UPRIGHT)
         if found is None:
             continue
         moved, is_shared = laid_over(small, other, found)
@@ -52,7 +55,7 @@ def find_map(first: Grey, second: Grey, *, sides: Sequence[int] = ()) -> Map | N
             break
     for side in sides:
         if best is not None:
-            best = _refine(shrunk(first, side), shrunk(second, side), best, _FINE_STEPS)
+            best = _refine(shrunk(first, side), shrunk(second, side), best, _TURNED)
     return best
 
 
@@ -104,14 +107,14 @@ def _scaled(place: Map, first: Grey, second: Grey) -> Map:
     return pixels
 
 
-def _refine(first: Grey, second: Grey, place: Map, steps: int) -> Map | None:
+def _refine(first: Grey, second: Grey, place: Map, numbers: NDArray[np.int64]) -> Map | None:
     height, width = first.shape
     if min(height, width, *second.shape) < 8:
         return None
     x = ((np.arange(width) + 0.5) / width).astype(np.float32)
     y = ((np.arange(height) + 0.5) / height).astype(np.float32)
     across, down = np.broadcast_arrays(x, y[:, None])
-    for _ in range(steps):
+    for _ in range(_STEPS):
         moved, is_shared = laid_over(first, second, place)
         is_shared[[0, -1]] = is_shared[:, [0, -1]] = False
         if is_shared.mean() < _LEAST_SHARED:
@@ -119,20 +122,21 @@ def _refine(first: Grey, second: Grey, place: Map, steps: int) -> Map | None:
         slopes = np.gradient(moved)
         by_y, by_x = slopes[0][is_shared] * height, slopes[1][is_shared] * width
         x, y, level = across[is_shared], down[is_shared], moved[is_shared]
-        by = np.stack([by_x * x, by_x * y, by_x, by_y * x, by_y * y, by_y, level, np.ones_like(level)], axis=1)
+        parts = [by_x * x, by_x * y, by_x, by_y * x, by_y * y, by_y]
+        by = np.stack([*(parts[number] for number in numbers), level, np.ones_like(level)], axis=1)
         products = (by.T @ by).astype(np.float64)
         # A little damped, for pictures that say nothing about some of the numbers.
-        products[np.diag_indices(8)] *= 1.001
-        products[np.diag_indices(8)] += 1e-6
+        products[np.diag_indices(len(products))] *= 1.001
+        products[np.diag_indices(len(products))] += 1e-6
         try:
-            found = np.linalg.solve(products, by.T @ first[is_shared])
+            *found, contrast, _ = np.linalg.solve(products, by.T @ first[is_shared])
         except np.linalg.LinAlgError:
             return None
-        contrast = found[6]
         if contrast < 0.1:
             return None
-        step = np.vstack([found[:6].reshape(2, 3) / contrast, [0, 0, 0]])
-        place = (np.vstack([place, [0, 0, 1]]) @ (np.eye(3) + step))[:2]
+        step = np.zeros(9)
+        step[numbers] = np.array(found) / contrast
+        place = (np.vstack([place, [0, 0, 1]]) @ (np.eye(3) + step.reshape(3, 3)))[:2]
         scales, turns = place[[0, 1], [0, 1]], place[[0, 1], [1, 0]]
         if (
             not (scales > _LEAST_SCALE).all()
