@@ -14,8 +14,8 @@ def near_hashes(
     queries: NDArray[np.uint64], hashes: NDArray[np.uint64], *, most_bits: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
     """All pairs of a query and a hash that differ in at most so many bits, in parts: rows of the queries, rows of the
-    hashes, and bits (n,). Exact: each is compared with each, 100,000 with 100,000 in 2 s on two cores
-    (`python -m tests.benchmarks.duplicates --hashes 100000`).
+    hashes, and bits (n,). Exact: each is compared with each, 100,000 with 100,000 in about 2 s on two idle
+    cores (`python -m tests.benchmarks.duplicates --hashes 100000` does so three times).
     """
     index = faiss.IndexBinaryFlat(64)
     index.add(_as_bytes(hashes))
