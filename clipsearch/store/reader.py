@@ -214,7 +214,8 @@ class Reader:
 
     def phashes(self) -> dict[int, int]:
         """The perceptual hash of each content of which it is known."""
-        return dict(self._rows(_PHASHES))
+        # SQLite keeps whatever was put into a column.
+        return {content_id: phash for content_id, phash in self._rows(_PHASHES) if isinstance(phash, int)}
 
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
         """What is known of each content; unknown ones are left out."""
