@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from clipsearch.catalog import Catalog
     from clipsearch.clusters import PictureCluster
     from clipsearch.contact_sheet import write_contact_sheet
-    from clipsearch.duplicates import DuplicateGroup, DuplicatePicture
+    from clipsearch.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
     from clipsearch.errors import (
         CatalogBusyError,
         CatalogNotFoundError,
@@ -107,6 +107,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "ModelUnavailableError",
+    "NearDuplicate",
     "PartialFile",
     "PictureCluster",
     "PictureDetails",
@@ -151,6 +152,7 @@ _PLACES = {
     "HeatMap": "heat_maps",
     "ImportReport": "importing",
     "LabelQuality": "search_quality",
+    "NearDuplicate": "duplicates",
     "PictureCluster": "clusters",
     "PictureDetails": "browsing",
     "QualityComparison": "search_quality",

@@ -9,20 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.catalog_parts import CatalogParts
-from clipsearch.duplicates import default_threshold
 from clipsearch.errors import ImageReadError, InputError, UnknownPictureError
-from clipsearch.grammar import Query, Term
 from clipsearch.images.thumbnail_cache import ThumbnailCache
-from clipsearch.types import SearchHit
 
 SMALL_SIDE, LARGE_SIDE = 512, 2048
 """Of thumbnails, in pixels: for a grid of pictures on a dense screen, and to fill one."""
 
 # What a JPEG can have. Source: ITU-T T.81, B.2.2
 _MOST_SIDE = 65_535
-
-# Of the catalog, for how alike its pictures are at all.
-_SAMPLE_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +161,3 @@ def embed_file(path: str, parts: CatalogParts) -> NDArray[np.float32]:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
     embedding: NDArray[np.float32] = parts.model.encoder.encode_images(crop[np.newaxis])[0]
     return embedding
-
-
-def near_duplicates(content_id: int, parts: CatalogParts, *, top_k: int) -> list[SearchHit]:
-    """Arguments, result and errors as in `Catalog.near_duplicates`."""
-    from clipsearch.answers import answer_query
-
-    parts.require_pictures()
-    least = default_threshold(parts.index("images").sample(_SAMPLE_ROWS))
-    hits = answer_query(
-        Query(((Term("id", str(content_id)),),)),
-        parts,
-        top_k=top_k + 1,
-        pictures={},
-        min_relevance=0.0,
-        diverse=False,
-        explain=False,
-    )
-    return [hit for hit in hits if hit.content_id != content_id and hit.score >= least][:top_k]

@@ -305,13 +305,17 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         exact_only: bool = False,
         on_progress: "Progress | None" = None,
     ) -> "list[DuplicateGroup]":
-        """Pictures that are there more than once, below the folders or anywhere; groups that waste most first.
+        """Pictures that are there more than once, below the folders or anywhere: groups of exact ones and of copies,
+        those that waste most first, then groups of similar ones.
+
+        Embeddings and perceptual hashes say which pictures may be copies, their pixels which are. Files that are gone,
+        or hold something else than when they were indexed, are left out: all that is offered as a copy is read again.
 
         Args:
-            threshold: the cosine to the first of a group, its best picture, from which one is nearly the same; None:
-                by how alike the catalog's pictures are at all.
+            threshold: the cosine from which the pixels of two pictures are compared; None: by how alike the catalog's
+                pictures are at all.
             exact_only: files with the very same content alone.
-            on_progress: called with (pictures compared, pictures to compare).
+            on_progress: called with (done, to do), in each of several steps.
 
         Raises:
             CatalogNotFoundError: nothing was ever indexed.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clipsearch.browsing import CatalogFacets, PictureDetails
+    from clipsearch.duplicates import NearDuplicate
     from clipsearch.grammar import Query
     from clipsearch.heat_maps import HeatMap
     from clipsearch.paging import SearchPage
@@ -147,14 +148,14 @@ class BrowsingCatalog:
         model = self._parts.model
         return make_heat_map(picture, words, model.encode_text(words), encoder=model.encoder)
 
-    def near_duplicates(self, content_id: int, *, top_k: int = 12) -> list[SearchHit]:
-        """Pictures that show nearly the same as one of the catalog, by the threshold of `duplicates`, nearest first.
+    def near_duplicates(self, content_id: int, *, top_k: int = 12) -> "list[NearDuplicate]":
+        """Copies of a picture of the catalog and pictures similar to it, as `duplicates` decides, likely ones first.
 
         Raises:
             CatalogNotFoundError: nothing was ever indexed.
             UnknownPictureError: the catalog has no picture with that number.
         """
-        from clipsearch.browsing import near_duplicates
+        from clipsearch.duplicates.nearest import near_duplicates
 
         return near_duplicates(content_id, self._parts, top_k=top_k)
 

@@ -23,8 +23,8 @@ LAYERS = (
     {"captions", "search", "maintenance", "catalog_parts", "labelling", "diversity", "contact_sheet"} | {"heat_maps"},
     {"heat_pictures"},
     {"indexing", "query_terms"},
-    {"answers", "captioning", "naming", "duplicates", "catalog_runs", "exporting", "importing"},
-    {"clusters", "catalog_labels", "catalog_embeddings", "paging", "browsing"},
+    {"answers", "captioning", "naming", "catalog_runs", "exporting", "importing"},
+    {"clusters", "catalog_labels", "catalog_embeddings", "paging", "browsing", "duplicates"},
     {"catalog_browsing", "catalog_index"},
     {"catalog"},
     {"benchmark", "search_quality"},
@@ -33,7 +33,7 @@ LAYERS = (
 )
 # Heavy libraries, and the only places that may import them.
 ONLY_IN = {
-    "faiss": {"indexes/faiss_index.py", "indexes/ivf_index.py"},
+    "faiss": {"indexes/faiss_index.py", "indexes/ivf_index.py", "indexes/hamming.py"},
     "pymilvus": {"indexes/milvus_collection.py"},
     "grpc": {"indexes/milvus_collection.py"},
     "torch": {

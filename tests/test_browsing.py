@@ -5,9 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from clipsearch import Catalog, ImageReadError, InputError, Query, QueryError, parse_query
+from clipsearch import Catalog, ImageReadError, InputError, Query, QueryError, UnknownPictureError, parse_query
 from clipsearch.images.decode import decode_image
 from clipsearch.settings import cache_dir, sample_data_folder
 
@@ -176,16 +176,26 @@ def test_facets_of_nothing(tmp_path):
     assert (facets.cameras, facets.formats, facets.folders, facets.first_taken) == ({}, {}, (), None)
 
 
-def test_near_duplicates_leave_out_the_picture_itself(tmp_path):
-    rng = np.random.default_rng(0)
-    for number in range(12):
-        paint(tmp_path / "p", f"{number}.jpg", tuple(rng.integers(0, 256, 3).tolist()))
-    paint(tmp_path / "p", "same.jpg", (250, 10, 10))
-    paint(tmp_path / "p", "nearly.jpg", (252, 12, 10))
+def test_near_duplicates_are_copies_and_similar_ones_without_the_picture_itself(tmp_path):
+    photos = tmp_path / "p"
+    photos.mkdir()
+    for name in ("fox.webp", "elephant.jpg", "cow.jpg"):
+        shutil.copy(SAMPLES / "animals" / name, photos)
+    with Image.open(photos / "fox.webp") as fox:
+        fox.convert("RGB").resize((100, 80)).save(photos / "small.jpg")
+        ImageOps.mirror(fox.convert("RGB")).save(photos / "mirrored.png")
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
-        catalog.index(tmp_path / "p")
-        same = next(h for h in catalog.search("red", top_k=20) if h.path.endswith("same.jpg"))
-        assert [hit.path.rsplit("/", 1)[1] for hit in catalog.near_duplicates(same.content_id)][:1] == ["nearly.jpg"]
+        catalog.index(photos)
+        fox = next(hit for hit in catalog.search("red", top_k=20) if hit.path.endswith("fox.webp"))
+        found = catalog.near_duplicates(fox.content_id)
+        assert {(hit.path.rsplit("/", 1)[1], hit.kind) for hit in found} == {
+            ("small.jpg", "copy"),
+            ("mirrored.png", "similar"),
+        }
+        assert [hit.rank for hit in found] == [1, 2]
+        assert len(catalog.near_duplicates(fox.content_id, top_k=1)) == 1
+        with pytest.raises(UnknownPictureError):
+            catalog.near_duplicates(9999)
 
 
 # ------------------------------------------------------------------ thumbnails

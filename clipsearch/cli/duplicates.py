@@ -23,18 +23,19 @@ def dupes(
             min=0.01,
             max=1,
             metavar="C",
-            help="Cosine from which two are nearly the same. Default: by how alike pictures are at all.",
+            help="Cosine from which pixels are compared. Default: by how alike pictures are at all.",
             show_default=False,
         ),
     ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Only files with the very same content.")] = False,
     paths: Annotated[
-        bool, typer.Option("--paths", help="Print the paths of all but the best of each group, a line each.")
+        bool,
+        typer.Option("--paths", help="Print the paths of exact ones and copies, all but the best of each group."),
     ] = False,
     print0: Annotated[bool, typer.Option("-0", "--print0", help="The same, ended by NUL.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Pictures that are there more than once, exactly or nearly; the best of each group first. Deletes nothing."""
+    """Pictures that are there more than once: exact, copies, similar; the best of each first. Deletes nothing."""
     from clipsearch.catalog import Catalog
 
     if (paths or print0) + json > 1:
@@ -51,16 +52,16 @@ def dupes(
         print_json({"groups": rows})
         return
     if paths or print0:
-        print_paths((each.path for group in groups for each in group.pictures[1:]), end=b"\0" if print0 else b"\n")
+        print_paths((each.path for group in groups for each in group.spare), end=b"\0" if print0 else b"\n")
         return
     for group in groups:
-        for row, each in enumerate(group.pictures):
-            what, pixels = f"{each.score:.3f}" if row else "best ", f"{each.width} × {each.height}"
-            out(f"{what}  {pixels:>13}  {size(each.size_bytes):>9}  {shown_path(each.path)}")
+        for each in group.pictures:
+            pixels = f"{each.width} × {each.height}"
+            out(f"{each.kind:7}  {pixels:>13}  {size(each.size_bytes):>9}  {shown_path(each.path)}")
         out()
     if groups:
-        spare = sum(len(group.pictures) - 1 for group in groups)
+        spare = sum(len(group.spare) for group in groups)
         total = sum(group.spare_bytes for group in groups)
-        out(f"{count(len(groups), 'group')}, {count(spare, 'picture')} beside the best of each, {size(total)}")
+        out(f"{count(len(groups), 'group')}, {count(spare, 'copy', 'copies')} beside the best of each, {size(total)}")
     else:
         note("clipsearch: no picture is there twice")

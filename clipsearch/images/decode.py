@@ -182,6 +182,18 @@ def read_header(
         raise read_error(error, max_megapixels) from error
 
 
+def is_sequence(source: bytes | BinaryIO) -> bool:
+    """Whether a file that `decode_image` has read holds more than the one picture that is shown: frames or pages.
+
+    A JPEG of a telephone (MPO) often does: beside the picture a preview, a depth map, or how bright it is.
+    """
+    try:
+        with _open_source(source) as file, decoding_settings(DEFAULT_MAX_MEGAPIXELS):
+            return bool(getattr(_open_image(file), "is_animated", False))
+    except Exception:  # decoders raise anything, see above; what can't be counted may be more than one
+        return True
+
+
 def upright_rgb(image: Image.Image) -> Image.Image:
     """A Pillow image that somebody else opened, brought to what `decode_image` gives: upright, mode "RGB".
 

@@ -37,6 +37,7 @@ class ImageMetadata:
         longitude: degrees, east positive, -180 to 180.
         is_date_doubtful: `taken_at` is what a clock shows that was never set, or lies in the future.
         decoded_share: of the rows, 0.75 to 1, of a picture whose file's end is missing; None of one that is whole.
+        phash: see `perceptual_hash`; None where the pixels were not decoded.
     """
 
     width: int
@@ -48,6 +49,7 @@ class ImageMetadata:
     longitude: float | None = None
     is_date_doubtful: bool = False
     decoded_share: float | None = None
+    phash: int | None = None
 
 
 def read_orientation(image: Image.Image) -> int:

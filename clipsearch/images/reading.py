@@ -18,6 +18,8 @@ from clipsearch.files import open_regular_file
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
 from clipsearch.images.find import FoundImage
 from clipsearch.images.metadata import ImageMetadata
+from clipsearch.images.perceptual_hash import perceptual_hash
+from clipsearch.images.views import PictureView, make_view
 from clipsearch.preprocess import Preprocess, resize_and_crop
 
 if TYPE_CHECKING:
@@ -98,6 +100,10 @@ class OpenPicture(Protocol):
         """A thumbnail, instead of `decode`; arguments and errors as in `thumbnails.make_thumbnail`."""
         ...
 
+    def view(self, side: int) -> PictureView:
+        """What two pictures are compared by, instead of `decode`; arguments and errors as in `views.make_view`."""
+        ...
+
 
 OpenPath: TypeAlias = Callable[[str], AbstractContextManager[OpenPicture]]
 """Opens and hashes a file; raises OSError."""
@@ -125,7 +131,8 @@ class LocalPicture:
         decoded = decode_image(
             self.source, needed_side=self.spec.resized_side, max_megapixels=self.max_megapixels, turn=self.turn
         )
-        return resize_and_crop(decoded.image, self.spec, box=decoded.box), decoded.metadata
+        metadata = replace(decoded.metadata, phash=perceptual_hash(decoded.image, decoded.box))
+        return resize_and_crop(decoded.image, self.spec, box=decoded.box), metadata
 
     def describe(self) -> ImageMetadata:
         return read_header(self.source, max_megapixels=self.max_megapixels)
@@ -134,6 +141,9 @@ class LocalPicture:
         from clipsearch.images.thumbnails import shrink
 
         return shrink(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn)
+
+    def view(self, side: int) -> PictureView:
+        return make_view(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn)
 
 
 @contextmanager
@@ -231,6 +241,19 @@ class PictureReader:
         if met is None:
             return None
         return replace(twin, outcome="failed", reason=met.reason, is_lasting=met.is_lasting)
+
+
+def hash_file(path: str) -> bytes:
+    """blake3 of the whole content.
+
+    Raises:
+        OSError: it can't be opened or read, or is no regular file.
+    """
+    with open_regular_file(path) as file:
+        hasher = blake3()
+        while chunk := file.read(_CHUNK_BYTES):
+            hasher.update(chunk)
+        return hasher.digest()
 
 
 def _hash(file: BinaryIO, size_bytes: int) -> tuple[bytes, bytes | BinaryIO]:

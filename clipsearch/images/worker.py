@@ -6,12 +6,13 @@ It is told paths on stdin and answers on stdout, in frames: a kind (1 byte), a l
                        ◄──    READY
     READ path          ──►    reads and hashes the file
                        ◄──    HASHED size, time, blake3           or FAILED
-    DECODE | SHRINK | DESCRIBE | SKIP ─► decodes it, or goes on to the next
+    DECODE | SHRINK | DESCRIBE | VIEW | SKIP ─► decodes it, or goes on to the next
                        ◄──    LARGE                               only if so, then waits
     GO                 ──►
                        ◄──    DECODED metadata, crop              or FAILED
                               SHRUNK width, height, JPEG          after SHRINK
                               DESCRIBED metadata                  after DESCRIBE
+                              VIEWED view                         after VIEW
 """
 
 import contextlib
@@ -32,9 +33,12 @@ from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import LocalPicture, open_picture
 from clipsearch.images.thumbnails import Thumbnail
+from clipsearch.images.views import pack_view
 from clipsearch.preprocess import Preprocess
 
-READY, READ, DECODE, SKIP, GO, HASHED, LARGE, DECODED, FAILED, SHRINK, SHRUNK, DESCRIBE, DESCRIBED = range(13)
+READY, READ, DECODE, SKIP, GO, HASHED, LARGE, DECODED, FAILED, SHRINK, SHRUNK, DESCRIBE, DESCRIBED, VIEW, VIEWED = (
+    range(15)
+)
 
 _HEADER = Struct("<BI")
 _METADATA_LENGTH = Struct("<I")
@@ -136,6 +140,8 @@ def _answer(picture: LocalPicture, requests: BinaryIO, answers: BinaryIO, max_se
             answer = SHRUNK, pack_thumbnail(picture.shrink(*SIDE.unpack(content)))
         elif wanted == DESCRIBE:
             answer = DESCRIBED, pack_metadata(picture.describe())
+        elif wanted == VIEW:
+            answer = VIEWED, pack_view(picture.view(*SIDE.unpack(content)))
         else:
             answer = DECODED, pack_decoded(*picture.decode())
     finally:

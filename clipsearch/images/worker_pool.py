@@ -20,6 +20,7 @@ from clipsearch.images.decode import BYTES_A_PIXEL, DecodingLimits
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import OpenPicture, open_picture
 from clipsearch.images.thumbnails import Thumbnail
+from clipsearch.images.views import PictureView, unpack_view
 from clipsearch.notices import notify
 from clipsearch.preprocess import Preprocess
 from clipsearch.python_process import start_python
@@ -285,6 +286,9 @@ class _RemotePicture:
 
     def shrink(self, side: int) -> Thumbnail:
         return worker.unpack_thumbnail(self._ask(worker.SHRINK, worker.SIDE.pack(side)))
+
+    def view(self, side: int) -> PictureView:
+        return unpack_view(self._ask(worker.VIEW, worker.SIDE.pack(side)))
 
     def _ask(self, kind: int, content: bytes = b"") -> bytes:
         for attempt in range(_ATTEMPTS):

@@ -169,4 +169,5 @@ def content_record(picture: ReadPicture, embedding: NDArray[np.float32]) -> Cont
         longitude=metadata.longitude,
         is_date_doubtful=metadata.is_date_doubtful,
         embedding=embedding,
+        phash=metadata.phash,
     )

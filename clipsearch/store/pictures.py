@@ -1,10 +1,10 @@
 """Files, and the contents those files have."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
@@ -141,6 +141,16 @@ class PictureStore:
                         "another process has made the folder part of a larger one meanwhile: run index again"
                     ) from error
 
+    def set_phashes(self, phashes: Mapping[int, int]) -> None:
+        """Stores perceptual hashes, by content id."""
+        statement = update(tables.contents).where(tables.contents.c.content_id == bindparam("number"))
+        with self._database.write() as connection:
+            for part in parts(list(phashes.items())):
+                connection.execute(
+                    statement.values(phash=bindparam("hash")),
+                    [{"number": number, "hash": phash} for number, phash in part],
+                )
+
     def remove_files(self, file_ids: Iterable[int]) -> None:
         """Marks files as gone: they are not found any more. What is known of them stays until garbage is collected."""
         self._set_removed(file_ids, utc_now())
@@ -205,6 +215,7 @@ def _insert_contents(
                 "longitude": content.longitude,
                 "is_date_doubtful": content.is_date_doubtful,
                 "added_at": now,
+                "phash": content.phash,
             }
             for content in contents
         ],

@@ -79,6 +79,8 @@ _EMBEDDINGS = "SELECT content_id, embedding FROM image_embeddings WHERE model_id
 
 _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE content_id IN ({})"
 
+_PHASHES = "SELECT content_id, phash FROM contents WHERE phash IS NOT NULL"
+
 _DETAILS = (
     "SELECT content_id, blake3, size_bytes, width, height, format, taken_at, camera, latitude, longitude, added_at, "
     "is_date_doubtful FROM contents WHERE content_id IN ({})"
@@ -233,6 +235,11 @@ class Reader:
             statement = _MEASURES.format(",".join("?" * len(part)))
             found.update((row[0], _numbers(row[1:])) for row in self._rows(statement, *part))
         return found
+
+    def phashes(self) -> dict[int, int]:
+        """The perceptual hash of each content of which it is known."""
+        # SQLite keeps whatever was put into a column.
+        return {content_id: phash for content_id, phash in self._rows(_PHASHES) if isinstance(phash, int)}
 
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
         """What is known of each content; unknown ones are left out."""

@@ -88,7 +88,8 @@ class IndexedFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ContentRecord:
-    """A new content: blake3 of the whole file, what EXIF says, and its unit-norm embedding (dim,)."""
+    """A new content: blake3 of the whole file, what EXIF says, its unit-norm embedding (dim,), and its perceptual hash
+    where that is known."""
 
     blake3: bytes
     size_bytes: int
@@ -101,6 +102,7 @@ class ContentRecord:
     longitude: float | None
     embedding: NDArray[np.float32]
     is_date_doubtful: bool = False
+    phash: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

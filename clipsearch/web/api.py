@@ -134,11 +134,11 @@ def make_api(site: Site) -> APIRouter:
         return schemas.Item.of(catalog.details(id))
 
     @api.get(
-        "/items/{id}/similar", summary="Pictures that are nearly the same", tags=["pictures"], responses=_problems(404)
+        "/items/{id}/similar", summary="Its copies, and similar pictures", tags=["pictures"], responses=_problems(404)
     )
     @site.lanes.questions
-    def similar(id: int, k: TopK = 12) -> list[schemas.Hit]:
-        return [schemas.Hit.of(hit) for hit in catalog.near_duplicates(id, top_k=k)]
+    def similar(id: int, k: TopK = 12) -> list[schemas.NearDuplicate]:
+        return [schemas.NearDuplicate.of_duplicate(hit) for hit in catalog.near_duplicates(id, top_k=k)]
 
     @api.get(
         "/items/{id}/labels",

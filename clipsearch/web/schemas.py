@@ -3,11 +3,11 @@
 import math
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from clipsearch import runs
+from clipsearch import duplicates, runs
 from clipsearch.browsing import PictureDetails
 from clipsearch.types import CaptionHit, LabelHit, SearchHit
 from clipsearch.web.index_job import JobState, JobStatus
@@ -49,6 +49,17 @@ class Hit(BaseModel):
     def of(cls, hit: SearchHit) -> "Hit":
         score = None if math.isnan(hit.score) else hit.score
         return cls(id=hit.content_id, rank=hit.rank, score=score, relevance=hit.relevance, name=name_of(hit.path))
+
+
+class NearDuplicate(Hit):
+    kind: Literal["exact", "copy", "similar"] = Field(
+        description="copy: the better of the two shows all that the other does; similar: another frame of a burst, or "
+        "another version."
+    )
+
+    @classmethod
+    def of_duplicate(cls, hit: duplicates.NearDuplicate) -> "NearDuplicate":
+        return cls(**Hit.of(hit).model_dump(), kind=hit.kind)
 
 
 class SearchResult(BaseModel):

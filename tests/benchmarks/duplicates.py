@@ -1,51 +1,129 @@
-"""What a threshold for near duplicates finds: python -m tests.benchmarks.duplicates FOLDER [--model NAME]
+"""What `dupes` finds, and what it takes for a copy wrongly: python -m tests.benchmarks.duplicates FOLDER [--part N]
 
-Each picture of the folder (the first 500) is compared with copies of itself that are a half as large, saved again with
-quality 60, brighter by 15 %, cropped by 5 % at each side, and grey; and all pictures with each other. With `--rows N`:
-how long it takes to compare N random rows of 512 dimensions.
+Some of the folder's photographs (--originals) are saved again in 12 ways, or with --more in 10 others (see `copies`),
+beside others that are left as they are, pages, chats, blanks and frames of bursts; all are indexed in a temporary
+folder. Printed are the share of each kind of copy that is in one group with its original, as a copy and as similar, and
+the pairs that are in one group and show something else; --keep FOLDER leaves all there to be looked at.
+
+With `--rows N`: how long it takes to compare N random rows of 512 dimensions; with `--hashes N`: N hashes; with
+`--cost`: what a hash costs beside decoding.
 """
 
 import argparse
-import io
+import random
+import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageEnhance
+from PIL import Image
 
-from clipsearch.duplicates import default_threshold
-from clipsearch.encoders.load import load_encoder
-from clipsearch.errors import ImageReadError
+from clipsearch import Catalog
+from clipsearch.duplicates import DuplicateGroup
+from clipsearch.duplicates.candidates import near_by_hash
+from clipsearch.images.decode import decode_image
 from clipsearch.images.find import IMAGE_SUFFIXES
+from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.query_pictures import embed_pictures
 from clipsearch.vectors import normalise
+from tests.benchmarks.copies import DOCUMENTS, MORE_VARIANTS, VARIANTS, Change, burst
 
-MOST = 500
-
-
-def saved_again(picture: Image.Image) -> Image.Image:
-    content = io.BytesIO()
-    picture.save(content, "JPEG", quality=60)
-    return Image.open(content)
+DOCUMENTS_OF_EACH = 12
 
 
-def cropped(picture: Image.Image) -> Image.Image:
-    width, height = picture.size
-    return picture.crop((width // 20, height // 20, width - width // 20, height - height // 20))
+def name_of(kind: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in kind)
 
 
-CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "a half as large": lambda picture: picture.resize([max(1, side // 2) for side in picture.size]),
-    "saved again": saved_again,
-    "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.15),
-    "cropped": cropped,
-    "grey": lambda picture: picture.convert("L").convert("RGB"),
-}
+def make(folder: Path, out: Path, kinds: dict[str, Change], *, originals: int, others: int, part: int) -> None:
+    """Files `NUMBER/KIND.SUFFIX`; what has the same number is made of one photograph."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    random.Random(0).shuffle(found)
+    chosen = found[part * originals : (part + 1) * originals]
+    left = [path for path in found if path not in chosen][:others]
+    for number, path in enumerate(chosen + left):
+        place = out / f"{number:04}"
+        place.mkdir(parents=True)
+        (place / f"original{path.suffix}").write_bytes(path.read_bytes())
+        if number >= originals:
+            continue
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB")
+        rng = random.Random(number)
+        for kind, change in kinds.items():
+            quality = int(kind[-2:]) if kind.startswith("JPEG") else 92
+            made = picture if kind.startswith("JPEG") else change(picture, rng)
+            made.save(place / f"{name_of(kind)}.jpg", quality=quality)
+    for kind, draw in DOCUMENTS.items():
+        for seed in range(DOCUMENTS_OF_EACH):
+            place = out / f"{kind} {seed + part * DOCUMENTS_OF_EACH}"
+            place.mkdir()
+            draw(seed + part * DOCUMENTS_OF_EACH).save(place / "original.png")
 
 
-def compare(count: int) -> None:
+def report(groups: list[DuplicateGroup], kinds: dict[str, Change], originals: int) -> None:
+    copies, similar = defaultdict(set), defaultdict(set)
+    wrong: dict[str, Counter[str]] = {"copy": Counter(), "similar": Counter()}
+    for number, group in enumerate(groups):
+        if group.kind == "similar":
+            continue
+        of = [names_of(each.path) for each in group.pictures]
+        for each in of:
+            copies[each].add(number)
+            similar[each].add(of[0])
+        if group.kind == "copy":
+            for one, other in combinations(of, 2):
+                if one[0] != other[0]:
+                    wrong["copy"][" - ".join(sorted(map("/".join, (one, other))))] += 1
+                elif "burst" in (one[1], other[1]):
+                    wrong["copy"]["bursts"] += 1
+    together = defaultdict(set)
+    for number, group in enumerate(groups):
+        if group.kind == "similar":
+            of = [names_of(each.path) for each in group.pictures]
+            for each in of:
+                together[each].add(number)
+            for one, other in combinations(of, 2):
+                if one[0] != other[0]:
+                    wrong["similar"][" - ".join(sorted(map("/".join, (one, other))))] += 1
+
+    def groups_of(place: str, kind: str) -> set[int]:
+        each = place, kind
+        return set().union(*(together[best] for best in {each, *similar[each]}))
+
+    shares = []
+    for kind in kinds:
+        places = [f"{number:04}" for number in range(originals)]
+        as_copy = np.mean([bool(copies[each, "original"] & copies[each, name_of(kind)]) for each in places])
+        as_similar = np.mean([bool(groups_of(each, "original") & groups_of(each, name_of(kind))) for each in places])
+        if kind != "burst":
+            shares.append(as_copy)
+        print(f"{kind:24} {as_copy:8.3f} as copies {as_similar:8.3f} as similar")
+    print(f"{'copies, on average':24} {np.mean(shares):8.3f}")
+    for kind, counted in wrong.items():
+        print(f"{sum(counted.values())} wrong pairs in groups of kind {kind}: {dict(counted.most_common(20))}")
+
+
+def names_of(path: str) -> tuple[str, str]:
+    return Path(path).parent.name, Path(path).stem
+
+
+def measure(options: argparse.Namespace, out: Path) -> None:
+    kinds: dict[str, Change] = {**(MORE_VARIANTS if options.more else VARIANTS), "burst": burst}
+    make(options.folder, out / "pictures", kinds, originals=options.originals, others=options.others, part=options.part)
+    with Catalog.open(out / "catalog", model=options.model, create=True) as catalog:
+        start = time.perf_counter()
+        done = catalog.index(out / "pictures")
+        print(f"{done.embedded:,} pictures indexed in {time.perf_counter() - start:.0f} s")
+        start, cpu = time.perf_counter(), time.process_time()
+        groups = catalog.duplicates(threshold=options.threshold)
+        print(f"compared in {time.perf_counter() - start:.0f} s, {time.process_time() - cpu:.0f} s of CPU time")
+    report(groups, kinds, options.originals)
+
+
+def compare_rows(count: int) -> None:
     index = FaissIndex(512)
     index.add(np.arange(count), normalise(np.random.default_rng(0).standard_normal((count, 512)).astype(np.float32)))
     start = time.perf_counter()
@@ -53,33 +131,50 @@ def compare(count: int) -> None:
     print(f"{count:,} rows: {pairs} pairs, {time.perf_counter() - start:.1f} s")
 
 
+def compare_hashes(count: int) -> None:
+    hashes = np.random.default_rng(0).integers(0, 1 << 64, count, dtype=np.uint64) & ~np.uint64(1)
+    start = time.perf_counter()
+    pairs = near_by_hash(hashes)
+    print(f"{count:,} hashes, turned ones too: {len(pairs)} pairs, {time.perf_counter() - start:.1f} s")
+
+
+def measure_cost(folder: Path) -> None:
+    seconds = [0.0, 0.0]
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            start = time.process_time()
+            decoded = decode_image(path, needed_side=224)
+            middle = time.process_time()
+            perceptual_hash(decoded.image, decoded.box)
+            seconds = [seconds[0] + middle - start, seconds[1] + time.process_time() - middle]
+    print(f"decoding {seconds[0]:.2f} s, hashing {seconds[1]:.3f} s")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
-    parser.add_argument("--rows", type=int)
+    parser.add_argument("--originals", type=int, default=80)
+    parser.add_argument("--others", type=int, default=482)
+    parser.add_argument("--part", type=int, default=0, help="which originals: 0 the first ones, 1 the next, …")
+    parser.add_argument("--more", action="store_true")
+    parser.add_argument("--threshold", type=float)
     parser.add_argument("--model", default="starter")
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--hashes", type=int)
+    parser.add_argument("--cost", action="store_true")
     options = parser.parse_args()
     if options.rows:
-        compare(options.rows)
-        return
-    encoder = load_encoder(options.model)
-    pictures = []
-    for path in sorted(options.folder.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and len(pictures) < MOST:
-            try:
-                with Image.open(path) as picture:
-                    pictures.append(picture.convert("RGBA").convert("RGB"))
-            except (OSError, ImageReadError):
-                continue
-    rows = embed_pictures(pictures, encoder=encoder)
-    between = (rows @ rows.T)[np.triu_indices(len(rows), 1)]
-    thresholds = (0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
-    print(f"{len(pictures)} pictures" + " " * 16 + "".join(f"{each:>8}" for each in thresholds))
-    for name, change in CHANGES.items():
-        scores = np.einsum("ij,ij->i", rows, embed_pictures([change(each) for each in pictures], encoder=encoder))
-        print(f"{name + ', found':28}" + "".join(f"{(scores >= each).mean():8.3f}" for each in thresholds))
-    print(f"by default from {default_threshold(rows):.3f}")
-    print(f"{'different ones, pairs':28}" + "".join(f"{(between >= each).sum():8}" for each in thresholds))
+        compare_rows(options.rows)
+    elif options.hashes:
+        compare_hashes(options.hashes)
+    elif options.cost:
+        measure_cost(options.folder)
+    elif options.keep:
+        measure(options, options.keep)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            measure(options, Path(folder))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Folders, files and contents in SQL."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -191,3 +192,16 @@ def test_known_files_that_were_not_seen(store, model_id):
     seen = nothing_seen(store)
     seen[known["a/2.jpg"].file_id] = 1
     assert list(store.pictures.files_besides(Scope(root, "/photos", "a"), seen).values()) == ["a/1.jpg"]
+
+
+def test_perceptual_hashes_are_kept_and_filled_in(store, model_id):
+    root = store.roots.add("/photos").root_id
+    records = [replace(content(number), phash=phash) for number, phash in ((1, -(1 << 63)), (2, None))]
+    files = [file(root, f"{number}.jpg", number) for number in (1, 2)]
+    before = store.reader.phashes()
+    store.pictures.record(records, files, model_id=model_id)
+    first = {number: phash for number, phash in store.reader.phashes().items() if number not in before}
+    assert list(first.values()) == [-(1 << 63)]
+    second = max(first) + 1
+    store.pictures.set_phashes({second: (1 << 63) - 1})
+    assert store.reader.phashes() == before | first | {second: (1 << 63) - 1}

@@ -1,0 +1,149 @@
+"""How one grey picture lies in another that shows the same: cut, framed, stretched, or turned by a few degrees.
+
+Pictures are float32 (height, width), and places in them go from 0 at the left or upper edge to the width or height.
+A map is an array (2, 3): x, y, 1 in the first picture → x, y in the second.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Grey = NDArray[np.float32]
+Map = NDArray[np.float64]
+
+# Longest side at which the map is found, and most steps at that and at larger ones.
+_COARSE_SIDE, _STEPS = 40, 16
+
+# The second picture may show less or more than the first, so that it is searched from several scales.
+_SCALES = (1.0, 0.93, 1.07, 0.85, 1.17)
+_SURE = 0.95
+
+# More is another picture: least and greatest scale, share of the width or height that a side is turned away by.
+_LEAST_SCALE, _GREATEST_SCALE, _MOST_TURN = 0.65, 1.55, 0.1
+
+# Which numbers of the map are found, row by row: at the coarse size pictures are taken for upright.
+_UPRIGHT, _TURNED = np.array([0, 2, 4, 5]), np.arange(6)
+
+# Of the first picture must lie in the second.
+_LEAST_SHARED = 0.4
+
+
+def find_map(first: Grey, second: Grey, *, sides: Sequence[int] = ()) -> Map | None:
+    """Where each place of the first lies in the second, both with sides of length 1; None where they have too little in
+    common for that.
+
+    Gauss-Newton steps for the six numbers of an affine map and for brightness and contrast, from coarse to fine.
+    Source: B. Lucas, T. Kanade, "An Iterative Image Registration Technique with an Application to Stereo Vision", 1981.
+
+    Args:
+        sides: longest sides at which it is made finer; without any it is good to a pixel of a picture 40 pixels wide.
+    """
+    small, other = shrunk(first, _COARSE_SIDE), shrunk(second, _COARSE_SIDE)
+    best, best_score = None, 0.0
+    for scale in _SCALES:
+        middle = (1 - scale) / 2
+        found = _refine(small, other, np.array([[scale, 0, middle], [0, scale, middle]]), _UPRIGHT)
+        if found is None:
+            continue
+        moved, is_shared = laid_over(small, other, found)
+        score = correlation(small[is_shared], moved[is_shared])
+        if score > best_score:
+            best, best_score = found, score
+        if score > _SURE:
+            break
+    for side in sides:
+        if best is not None:
+            best = _refine(shrunk(first, side), shrunk(second, side), best, _TURNED)
+    return best
+
+
+def laid_over(first: Grey, second: Grey, place: Map, *, margin: float = 1.0) -> tuple[Grey, NDArray[np.bool_]]:
+    """The second as it lies on the first, and where it does, pixels within `margin` of its edge left out; both (height,
+    width) of the first. `place`: between sides of length 1."""
+    width, height = first.shape[1], first.shape[0]
+    pixels = _scaled(place, first, second)
+    image = Image.fromarray(second).transform(
+        (width, height), Image.Transform.AFFINE, tuple(pixels.ravel()), Image.Resampling.BILINEAR
+    )
+    x, y = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]
+    across = pixels[0, 0] * x + pixels[0, 1] * y + pixels[0, 2]
+    down = pixels[1, 0] * x + pixels[1, 1] * y + pixels[1, 2]
+    is_in_width = (across >= margin) & (across <= second.shape[1] - margin)
+    return np.asarray(image), is_in_width & (down >= margin) & (down <= second.shape[0] - margin)
+
+
+def shrunk(grey: Grey, side: int) -> Grey:
+    """At most so many pixels wide and high, and smoothed a little."""
+    height, width = grey.shape
+    scale = min(1.0, side / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = (
+        grey if size == (width, height) else np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
+    )
+    return smoothed(small)
+
+
+def smoothed(grey: Grey) -> Grey:
+    """Each pixel with its neighbours, by 1, 2, 1 both ways."""
+    padded = np.pad(grey, 1, mode="edge")
+    rows = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+    return np.asarray((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 4, dtype=np.float32)
+
+
+def correlation(one: Grey, other: Grey) -> float:
+    """-1 to 1; 0 where one has no contrast."""
+    if not one.size:
+        return 0.0
+    one, other = one - np.float32(one.mean()), other - np.float32(other.mean())
+    norm = float(np.sqrt((one * one).sum() * (other * other).sum()))
+    return float((one * other).sum()) / norm if norm else 0.0
+
+
+def _scaled(place: Map, first: Grey, second: Grey) -> Map:
+    """From sides of length 1 to pixels."""
+    pixels: Map = place / [first.shape[1], first.shape[0], 1.0] * [[second.shape[1]], [second.shape[0]]]
+    return pixels
+
+
+def _refine(first: Grey, second: Grey, place: Map, numbers: NDArray[np.int64]) -> Map | None:
+    height, width = first.shape
+    if min(height, width, *second.shape) < 8:
+        return None
+    x = ((np.arange(width) + 0.5) / width).astype(np.float32)
+    y = ((np.arange(height) + 0.5) / height).astype(np.float32)
+    across, down = np.broadcast_arrays(x, y[:, None])
+    for _ in range(_STEPS):
+        moved, is_shared = laid_over(first, second, place)
+        is_shared[[0, -1]] = is_shared[:, [0, -1]] = False
+        if is_shared.mean() < _LEAST_SHARED:
+            return None
+        slopes = np.gradient(moved)
+        by_y, by_x = slopes[0][is_shared] * height, slopes[1][is_shared] * width
+        x, y, level = across[is_shared], down[is_shared], moved[is_shared]
+        parts = [by_x * x, by_x * y, by_x, by_y * x, by_y * y, by_y]
+        by = np.stack([*(parts[number] for number in numbers), level, np.ones_like(level)], axis=1)
+        products = (by.T @ by).astype(np.float64)
+        # A little damped, for pictures that say nothing about some of the numbers.
+        products[np.diag_indices(len(products))] *= 1.001
+        products[np.diag_indices(len(products))] += 1e-6
+        try:
+            *found, contrast, _ = np.linalg.solve(products, by.T @ first[is_shared])
+        except np.linalg.LinAlgError:
+            return None
+        if contrast < 0.1:
+            return None
+        step = np.zeros(9)
+        step[numbers] = np.array(found) / contrast
+        place = (np.vstack([place, [0, 0, 1]]) @ (np.eye(3) + step.reshape(3, 3)))[:2]
+        scales, turns = place[[0, 1], [0, 1]], place[[0, 1], [1, 0]]
+        if (
+            not (scales > _LEAST_SCALE).all()
+            or not (scales < _GREATEST_SCALE).all()
+            or np.abs(turns).max() > _MOST_TURN
+        ):
+            return None
+        if np.abs(step).max() * max(width, height) < 0.02:
+            break
+    return place
