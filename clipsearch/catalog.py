@@ -168,6 +168,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         *folders: str | os.PathLike[str],
         prune: bool = False,
         retry: bool = False,
+        again: bool = False,
         limits: "DecodingLimits | None" = None,
         ann: str | None = None,
         runner: str = "local",
@@ -180,6 +181,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         Args:
             prune: what is not there any more is gone, however much that is.
             retry: read files again that could not be read, though they have not changed.
+            again: read all files anew, though nothing says that they have changed, and embed those that have.
             limits: what a picture may cost; None: what is usual, fewer megapixels where memory is short.
             ann: from now on: "off" compares a query with all pictures, "IVF1024,SQfp16" with those in the nearest of
                 1,024 cells, "auto" with all unless they are too many; None: as before.
@@ -203,6 +205,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             self._parts,
             prune=prune,
             retry=retry,
+            again=again,
             limits=limits,
             ann=ann,
             runner=runner,

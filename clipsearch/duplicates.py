@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import ClipSearchNotice, InputError, QueryError
+from clipsearch.stamps import stamp_of
 from clipsearch.store import IndexedFile
 
 # Two pictures are nearly the same when their distance (1 - cosine) is at most this share of what is usual between two
@@ -118,7 +119,7 @@ def _present(files: Iterable[IndexedFile]) -> list[IndexedFile]:
         except OSError:
             left_out += 1
             continue
-        if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
+        if stamp_of(status)[:2] != (file.size_bytes, file.mtime_ns):
             left_out += 1
             continue
         # Some file systems number no files.

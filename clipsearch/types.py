@@ -8,10 +8,15 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A file that was found and could not be indexed."""
+    """A file that was found and could not be indexed.
+
+    Attributes:
+        limit: which limit it went beyond: "megapixels", "seconds", "bytes"; it is tried again when that is higher.
+    """
 
     path: str
     reason: str
+    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch.errors import ClipSearchNotice
+from clipsearch.errors import ClipSearchNotice, ImageReadError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.indexing import changes, index_folders
 from clipsearch.indexing.scopes import plan_scopes
@@ -193,9 +193,13 @@ def test_a_file_of_terabytes_is_not_read(library):
     assert counts(library.index(limits=DecodingLimits(max_megapixels=1))) == {"found": 4, "reused": 1, "unchanged": 3}
 
 
-def test_skipped_files_are_read_again_when_told_to(library):
-    small = DecodingLimits(max_megapixels=0.0001)
-    assert counts(library.index(limits=small)) == {"found": 3, "skipped": 3}
+def test_skipped_files_are_read_again_when_told_to(library, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise ImageReadError("damaged")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("clipsearch.images.reading.decode_image", refuse)
+        assert counts(library.index()) == {"found": 3, "skipped": 3}
     assert counts(library.index()) == {"found": 3, "skipped": 3}
     assert counts(library.index(retry=True)) == {"found": 3, "embedded": 3}
     assert counts(library.index(retry=True)) == {"found": 3, "unchanged": 3}

@@ -41,6 +41,9 @@ def index(
     retry: Annotated[
         bool, typer.Option("--retry", help="Read files again that could not be read, though they have not changed.")
     ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Read all files anew; those with another content are embedded.")
+    ] = False,
     where: Annotated[
         str | None,
         typer.Option(
@@ -97,6 +100,7 @@ def index(
             *(folders or []),
             prune=prune,
             retry=retry,
+            again=again,
             limits=limits,
             ann=ann,
             runner=runner,

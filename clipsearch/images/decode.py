@@ -38,6 +38,9 @@ BYTES_A_PIXEL = 16
 _MOST_MEGAPIXELS = 1e6
 _MOST_SECONDS = 86_400
 
+# A decoder may take so many times its seconds by the clock: ten processes may share a core.
+_WALL_SECONDS = 10
+
 # What a file may hold besides one picture: previews, EXIF, more frames.
 _MAX_EXTRA_BYTES = 1 << 30
 
@@ -78,7 +81,7 @@ class DecodingLimits:
 
     Attributes:
         max_megapixels: larger ones are refused before they are decoded.
-        max_seconds: of decoding, not counting the reading from a slow drive.
+        max_seconds: that decoding keeps the processor busy, of all threads of the decoder together.
     """
 
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
@@ -98,6 +101,17 @@ class DecodingLimits:
     def max_bytes(self) -> int:
         """Of a file, which is read whole for its hash: no picture of so many megapixels takes more, however stored."""
         return int(self.max_megapixels * 1e6 * BYTES_A_PIXEL) + _MAX_EXTRA_BYTES
+
+    @property
+    def max_wall_seconds(self) -> int:
+        """Of decoding by the clock, which a busy machine and a slow drive have their share of."""
+        return _WALL_SECONDS * self.max_seconds
+
+    def are_beyond(self, limit: tuple[str, float]) -> bool:
+        """Whether a picture that went beyond a limit, as `ImageReadError` has it, may pass now."""
+        kind, value = limit
+        own = {"megapixels": self.max_megapixels, "seconds": self.max_seconds, "bytes": self.max_bytes}
+        return own.get(kind, math.inf) > value
 
 
 def default_limits() -> DecodingLimits:
@@ -165,7 +179,7 @@ def read_header(
             image = _open_image(file)
             width, height = image.size
             if width * height / 1e6 > max_megapixels:
-                raise ImageReadError(_too_large(width * height / 1e6, max_megapixels))
+                raise _too_large(width * height / 1e6, max_megapixels)
             # Pillow has turned the size of a TIFF already.
             if image.format != "TIFF" and read_orientation(image) in _SWAPS_SIDES:
                 width, height = height, width
@@ -212,7 +226,7 @@ def _decode(file: BinaryIO, max_megapixels: float, needed_side: int | None, turn
     full_size = image.size
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
-        raise ImageReadError(_too_large(megapixels, max_megapixels))
+        raise _too_large(megapixels, max_megapixels)
     scale = 1 if needed_side is None else _scale_down(image, needed_side)
     if not image.info.get("progressive"):  # else all coefficients are in memory at once, whatever is made of them
         megapixels /= scale**2
@@ -349,20 +363,20 @@ def _from_numbers(image: Image.Image, *, low: float, high: float, scale: float, 
 
 
 def _read_error(error: Exception, max_megapixels: float) -> ImageReadError:
+    if isinstance(error, Image.DecompressionBombError):  # "Image size (400000000 pixels) exceeds limit of …"
+        pixels = re.search(r"\d+", str(error))
+        return _too_large(int(pixels[0]) / 1e6 if pixels else math.inf, max_megapixels)
     # An error number comes from the system, which failed to read; decoders raise OSError without one.
     is_transient = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
-    return (TransientReadError if is_transient else ImageReadError)(_reason(error, max_megapixels))
+    return (TransientReadError if is_transient else ImageReadError)(_reason(error))
 
 
-def _reason(error: Exception, max_megapixels: float) -> str:
+def _reason(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[0].lower() + error.strerror[1:]
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
-    if isinstance(error, Image.DecompressionBombError):  # "Image size (400000000 pixels) exceeds limit of …"
-        pixels = re.search(r"\d+", text)
-        return _too_large(int(pixels[0]) / 1e6 if pixels else math.inf, max_megapixels)
     if isinstance(error, EOFError | struct.error) or re.search(
         "truncat|not enough (image )?data|end of|only got", text, re.I
     ):
@@ -374,5 +388,6 @@ def _reason(error: Exception, max_megapixels: float) -> str:
     return f"damaged: {text[:100] or type(error).__name__}"
 
 
-def _too_large(megapixels: float, limit: float) -> str:
-    return f"too large: {megapixels:.0f} megapixels, the limit is {limit:g}"
+def _too_large(megapixels: float, limit: float) -> ImageReadError:
+    reason = f"too large: {megapixels:.0f} megapixels, the limit is {limit:g}"
+    return ImageReadError(reason, limit=("megapixels", limit))

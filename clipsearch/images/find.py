@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 from clipsearch.errors import InputError
 from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
+from clipsearch.images.volume import keeps_change_times
+from clipsearch.stamps import stamp_of
 
 # What `images.decode` reads.
 IMAGE_SUFFIXES = frozenset(
@@ -111,12 +113,16 @@ class FoundImage(NamedTuple):
     Attributes:
         relative_path: below the root, parts joined by "/"; bytes that are not UTF-8 as surrogates (`os.fsencode`).
         size_bytes: of the file, of a link's target; `UNKNOWN_SIZE` where a listing does not say.
-        mtime_ns: since 1970 UTC; negative before. Behind a URL any number that changes with the file, or 0.
+        mtime_ns: as in `FileStamp`. Behind a URL any number that changes with the file, or 0.
+        ctime_ns: as in `FileStamp`; None where the file system does not keep it, see `volume.keeps_change_times`.
+        inode: as in `FileStamp`; None where ctime_ns is.
     """
 
     relative_path: str
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int | None = None
+    inode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +200,7 @@ class ImageWalk:
         self.unseen: list[UnseenPath] = []
         self.unsupported: Counter[str] = Counter()
         self._visited: set[tuple[int, int]] = set()
+        self._change_times: dict[int, bool] = {}  # by device
         self._folders: list[_Folder] = []  # a stack
         self._links: deque[_Folder] = deque()  # left until all real folders are done, so that real paths win
         self._check_folder(subfolder)
@@ -284,7 +291,10 @@ class ImageWalk:
             status = entry.stat()
             # Never a named pipe or a device, whatever its name: reading one may not end.
             if stat.S_ISREG(status.st_mode):
-                return FoundImage(relative_path, status.st_size, status.st_mtime_ns)
+                stamp = stamp_of(status)
+                if not self._keeps_change_times(status.st_dev, relative_path):
+                    return FoundImage(relative_path, stamp.size_bytes, stamp.mtime_ns)
+                return FoundImage(relative_path, *stamp)
         elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not rules.ignore(relative_path, is_folder=False):
             self.unsupported[suffix] += 1
         return None
@@ -304,6 +314,13 @@ class ImageWalk:
             self.unseen.append(UnseenPath(folder.relative_path, reason))
             return None
         return folder.rules.with_folder(folder.relative_path, own_rules)
+
+    def _keeps_change_times(self, device: int, relative_path: str) -> bool:
+        """Asked once for each device."""
+        found = self._change_times.get(device)
+        if found is None:
+            found = self._change_times[device] = keeps_change_times(str(self._full_path(relative_path)))
+        return found
 
     def _full_path(self, relative_path: str) -> Path:
         return Path(self._root, relative_path)

@@ -1,5 +1,6 @@
 """Which pictures lie below a URL; see `find` for what is left out."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from clipsearch.images.find import (
 )
 from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
 from clipsearch.images.urls import fetched_file, open_file_system, reason_of
+from clipsearch.stamps import kept_size, signed_64
 
 # What file systems call the time when a file was written, and what changes with its content.
 _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified")
@@ -134,8 +136,7 @@ class UrlWalk:
             except Exception as error:  # whatever the package raises
                 self.unseen.append(UnseenPath(path, reason_of(error)))
                 return None
-        size = entry.get("size")
-        return FoundImage(path, UNKNOWN_SIZE if size is None else int(size), change_number(entry))
+        return FoundImage(path, _size_of(entry), change_number(entry))
 
     def _list(self, path: str) -> list[_Entry]:
         name = self._name(path)
@@ -173,16 +174,17 @@ class UrlWalk:
 
 
 def change_number(entry: Mapping[str, Any]) -> int:
-    """When a file was written, in ns since 1970 UTC; else a number of 63 bits made of its ETag or checksum, else 0."""
+    """When a file was written, in ns since 1970 UTC as `signed_64`; else a number of 63 bits made of its ETag or
+    checksum, else 0."""
     for key in _TIMES:
         found = entry.get(key)
         if isinstance(found, str):
             found = _parse_time(found)
         if isinstance(found, datetime):
             since = (found if found.tzinfo else found.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-            return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
-        if isinstance(found, int | float):
-            return int(found * 1_000_000_000)
+            return signed_64(((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000)
+        if isinstance(found, int) or (isinstance(found, float) and math.isfinite(found)):
+            return signed_64(int(found * 1_000_000_000))
     for key in _TAGS:
         if entry.get(key):
             return int.from_bytes(blake3(str(entry[key]).encode()).digest()[:8], "big") >> 1
@@ -193,6 +195,15 @@ def _parse_time(text: str) -> datetime | None:
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             return parse(text)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, IndexError):
             continue
     return None
+
+
+def _size_of(entry: Mapping[str, Any]) -> int:
+    """`UNKNOWN_SIZE` also where a server says what can't be."""
+    try:
+        size = int(entry["size"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return UNKNOWN_SIZE
+    return kept_size(size) if size >= 0 else UNKNOWN_SIZE

@@ -28,6 +28,7 @@ class Batch:
         fresh: pictures that have a crop until they are encoded.
         files: files whose content needs no embedding, or that can't be read.
         skipped: files that can't be read.
+        unchanged: number of files that were read and have the content that they had.
         contents: of the fresh ones, once they are encoded.
         is_stored: whether it was stored and counted.
         seconds: that encoding took.
@@ -36,6 +37,7 @@ class Batch:
     fresh: list[ReadPicture] = field(default_factory=list)
     files: list[FileRecord] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
+    unchanged: int = 0
     contents: list[ContentRecord] = field(default_factory=list)
     is_stored: bool = False
     seconds: float = 0.0
@@ -49,7 +51,7 @@ class Batch:
 
     @property
     def reused_count(self) -> int:
-        return sum(file.blake3 is not None for file in self.files)
+        return sum(file.blake3 is not None for file in self.files) - self.unchanged
 
     def take(self, picture: ReadPicture) -> None:
         """Adds what was read, twins aside."""
@@ -58,9 +60,12 @@ class Batch:
                 self.fresh.append(picture)
             case "stored":
                 self.files.append(_file_record(picture))
+                self.unchanged += picture.is_as_before
             case "failed":
-                self.skipped.append(SkippedFile(picture.task.path, picture.reason))
-                # What the system refused today it may allow tomorrow: only what the file itself holds is remembered.
+                kind = None if picture.limit is None else picture.limit[0]
+                self.skipped.append(SkippedFile(picture.task.path, picture.reason, kind))
+                # What the system refused today it may allow tomorrow: only what the file itself holds is remembered,
+                # and what was beyond a limit, with that limit.
                 if picture.is_lasting:
                     self.files.append(_file_record(picture))
 
@@ -137,13 +142,13 @@ def file_records(batch: Batch) -> list[FileRecord]:
 
 def _file_record(picture: ReadPicture) -> FileRecord:
     failed = picture.outcome == "failed"
-    return FileRecord(
-        root_id=picture.task.root_id,
-        relative_path=picture.task.relative_path,
-        size_bytes=picture.size_bytes,
-        mtime_ns=picture.mtime_ns,
+    return FileRecord.of(
+        picture.task.root_id,
+        picture.task.relative_path,
+        picture.stamp,
         blake3=None if failed else picture.blake3,
         skip_reason=picture.reason if failed else None,
+        limit=picture.limit,
     )
 
 

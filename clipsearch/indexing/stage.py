@@ -91,10 +91,11 @@ def store_batch(batch: Batch, *, store: Store, model_id: int, run: Run) -> None:
     if files:
         store.pictures.record(batch.contents, files, model_id=model_id)
     n_embedded, n_reused = len(batch.contents), batch.reused_count
-    n_done = n_embedded + n_reused + len(batch.skipped)
+    n_done = n_embedded + n_reused + batch.unchanged + len(batch.skipped)
     # No call from here to `is_stored`: Ctrl-C can't come between, and nothing is counted twice or not at all.
     run.skipped += batch.skipped
     run.embedded += n_embedded
     run.reused += n_reused
+    run.unchanged += batch.unchanged
     run.done += n_done
     batch.is_stored = True

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.stamps import FileStamp
+
 Kind = Literal["images", "captions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -48,6 +50,8 @@ class KnownFile(NamedTuple):
 
     Attributes:
         is_removed: it was gone when it was last looked for.
+        ctime_ns, inode: None where they were not known.
+        limit_kind, limit_value: the limit that it went beyond, as in `ImageReadError`; None for none.
     """
 
     file_id: int
@@ -56,6 +60,10 @@ class KnownFile(NamedTuple):
     content_id: int | None
     skip_reason: str | None
     is_removed: bool
+    ctime_ns: int | None = None
+    inode: int | None = None
+    limit_kind: str | None = None
+    limit_value: float | None = None
 
 
 class IndexedFile(NamedTuple):
@@ -102,7 +110,8 @@ class ContentDetails:
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A file as it was when it was read: `blake3` of a content that is stored, or a `skip_reason`."""
+    """A file as it was when it was read: `blake3` of a content that is stored, or a `skip_reason`, with the limit that
+    it went beyond, as in `ImageReadError`. Times and inode as in `FileStamp`."""
 
     root_id: int
     relative_path: str
@@ -110,6 +119,22 @@ class FileRecord:
     mtime_ns: int
     blake3: bytes | None
     skip_reason: str | None = None
+    ctime_ns: int | None = None
+    inode: int | None = None
+    limit: tuple[str, float] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        root_id: int,
+        relative_path: str,
+        stamp: FileStamp,
+        blake3: bytes | None,
+        skip_reason: str | None = None,
+        limit: tuple[str, float] | None = None,
+    ) -> "FileRecord":
+        size_bytes, mtime_ns, ctime_ns, inode = stamp
+        return cls(root_id, relative_path, size_bytes, mtime_ns, blake3, skip_reason, ctime_ns, inode, limit)
 
 
 @dataclass(frozen=True, slots=True)
