@@ -28,13 +28,14 @@ class IndexReport:
         found: picture files seen under the folders.
         embedded: files whose content went through the model in this run.
         reused: new or changed paths whose content was already known (copies, renames, moves).
-        unchanged: same path, size and modification time as before.
-        removed: files that were known and are gone.
+        unchanged: the same as before at the same path: nothing says that it was changed, or it was read and was not.
+        removed: files that were known and are gone, and were not moved.
         skipped: files that could not be indexed, with the reason; also those known to be bad since an earlier run.
         unsupported: picture files of kinds that are not read, number by extension, e.g. {".cr2": 8}.
         seconds: wall time of the run.
         model: name of the model.
         interrupted: stopped by the user before the end; what was done is kept.
+        moved: of the reused, those that were moved or renamed: a file with that content is gone from another place.
     """
 
     found: int
@@ -47,6 +48,7 @@ class IndexReport:
     seconds: float
     model: str
     interrupted: bool = False
+    moved: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def index_folders(
         seconds=perf_counter() - start,
         model=encoder.name,
         interrupted=interrupted,
+        moved=run.moved,
     )
     store.runs.add(report, model_id=model_id, started_at=started_at)
     return report

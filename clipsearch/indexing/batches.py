@@ -28,6 +28,7 @@ class Batch:
         fresh: pictures that have a crop until they are encoded.
         files: files whose content needs no embedding, or that can't be read.
         skipped: files that can't be read.
+        reused: blake3 of the files, each, that have a content that was known, but not as theirs.
         unchanged: number of files that were read and have the content that they had.
         contents: of the fresh ones, once they are encoded.
         is_stored: whether it was stored and counted.
@@ -37,6 +38,7 @@ class Batch:
     fresh: list[ReadPicture] = field(default_factory=list)
     files: list[FileRecord] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
+    reused: list[bytes] = field(default_factory=list)
     unchanged: int = 0
     contents: list[ContentRecord] = field(default_factory=list)
     is_stored: bool = False
@@ -49,10 +51,6 @@ class Batch:
     def is_full(self, batch_size: int) -> bool:
         return len(self.fresh) >= batch_size or len(self.files) + len(self.skipped) >= _MAX_FILES
 
-    @property
-    def reused_count(self) -> int:
-        return sum(file.blake3 is not None for file in self.files) - self.unchanged
-
     def take(self, picture: ReadPicture) -> None:
         """Adds what was read, twins aside."""
         match picture.outcome:
@@ -60,7 +58,10 @@ class Batch:
                 self.fresh.append(picture)
             case "stored":
                 self.files.append(_file_record(picture))
-                self.unchanged += picture.is_as_before
+                if picture.is_as_before:
+                    self.unchanged += 1
+                elif picture.blake3 is not None:
+                    self.reused.append(picture.blake3)
             case "failed":
                 kind = None if picture.limit is None else picture.limit[0]
                 self.skipped.append(SkippedFile(picture.task.path, picture.reason, kind))

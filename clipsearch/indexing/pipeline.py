@@ -22,7 +22,7 @@ from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
 from clipsearch.indexing.changes import Changes, Doubt, find_changes, full_path
-from clipsearch.indexing.removal import remove_gone
+from clipsearch.indexing.removal import count_moved, remove_gone
 from clipsearch.indexing.stage import Run, Runner, Stage, store_batch
 from clipsearch.runners.interrupt import DeferredInterrupt
 from clipsearch.runners.local import RunAhead, Wake, WorkAhead, default_workers
@@ -173,9 +173,13 @@ class Pipeline:
                 while self._advance():
                     interrupt.check()
                 # Last of all: a file that was moved is known in its new place by now.
+                gone: list[int] = []
                 for changes in self._listed:
                     interrupt.check()
-                    self._run.removed += remove_gone(changes, store=self._store, prune=self._prune)
+                    gone += remove_gone(changes, store=self._store, prune=self._prune)
+                    self._run.removed = len(gone)
+                self._run.moved = count_moved(gone, self._run, store=self._store)
+                self._run.removed -= self._run.moved
             except KeyboardInterrupt:
                 self._close()
                 if self._embedding is not None:
@@ -236,6 +240,7 @@ class Pipeline:
         if changes.returned:
             self._store.pictures.restore_files(changes.returned)
             run.reused += len(changes.returned)
+            run.returned += changes.returned
         if changes.is_last:
             self._listed.append(changes)
 

@@ -6,10 +6,13 @@ a file that comes back as it was is found again, without being read.
 
 import os
 import warnings
+from collections import Counter
+from collections.abc import Sequence
 
 from clipsearch.errors import ClipSearchNotice
 from clipsearch.images.volume import find_volume
 from clipsearch.indexing.changes import Changes, full_path
+from clipsearch.indexing.stage import Run
 from clipsearch.settings import is_folder_url
 from clipsearch.store import Store
 
@@ -17,10 +20,12 @@ from clipsearch.store import Store
 _MANY_FILES = 50
 _LARGE_SHARE = 0.2
 
+_DIGEST_BYTES = 32
+
 _HOW_TO = "If they are really gone: clipsearch index --prune"
 
 
-def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
+def remove_gone(changes: Changes, *, store: Store, prune: bool) -> list[int]:
     """To be called when a folder was listed and all files that were found are stored.
 
     Args:
@@ -28,7 +33,7 @@ def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
         prune: the user says that what is gone is gone.
 
     Returns:
-        How many files were marked as gone.
+        The numbers of the files that were marked as gone.
     """
     scope = changes.scope
     volume, known_volume = find_volume(scope.root), store.roots.find_volume(scope.root_id)
@@ -37,7 +42,7 @@ def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
         doubt = _find_doubt(changes, store=store, is_other_volume=is_other)
         if doubt is not None:
             warnings.warn(f"{doubt}: nothing is removed. {_HOW_TO}", ClipSearchNotice, stacklevel=2)
-            return 0
+            return []
     if changes.gone:
         store.pictures.remove_files(changes.gone)
     if changes.is_missing:
@@ -45,7 +50,18 @@ def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
             store.roots.remove(scope.root_id)
     elif volume != known_volume and not (scope.subfolder and known_volume):
         store.roots.set_volume(scope.root_id, volume)
-    return len(changes.gone)
+    return list(changes.gone)
+
+
+def count_moved(gone: Sequence[int], run: Run, *, store: Store) -> int:
+    """How many files that are gone were moved: the run has come upon their content in other places, once for each."""
+    if not gone or not run.reused:
+        return 0
+    arrived = Counter(
+        bytes(run.arrived[start : start + _DIGEST_BYTES]) for start in range(0, len(run.arrived), _DIGEST_BYTES)
+    )
+    arrived += store.pictures.count_contents(run.returned)
+    return sum((store.pictures.count_contents(gone) & arrived).values())
 
 
 def _find_doubt(changes: Changes, *, store: Store, is_other_volume: bool) -> str | None:

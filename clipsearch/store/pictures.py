@@ -1,6 +1,7 @@
 """Files, and the contents those files have."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -65,6 +66,17 @@ class PictureStore:
                     select(content.c.content_id, content.c.blake3).where(content.c.content_id.in_(part))
                 )
                 found.update((row[0], row[1]) for row in rows)
+        return found
+
+    def count_contents(self, file_ids: Sequence[int]) -> Counter[bytes]:
+        """How many of the files have each content, by its blake3."""
+        file, content = tables.files, tables.contents
+        found: Counter[bytes] = Counter()
+        with self._database.read() as connection:
+            for part in parts(file_ids):
+                joined = content.join(file, file.c.content_id == content.c.content_id)
+                wanted = select(content.c.blake3).select_from(joined).where(file.c.file_id.in_(part))
+                found.update(connection.execute(wanted).scalars())
         return found
 
     def last_file_id(self) -> int:
