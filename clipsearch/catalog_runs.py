@@ -10,7 +10,7 @@ from clipsearch.errors import ClipSearchNotice, IndexMismatchError, InputError
 from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.indexes.ann import check_ann
 from clipsearch.indexing import Progress, index_folders
-from clipsearch.indexing.scopes import plan_scopes
+from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.indexing.stage import Runner
 from clipsearch.types import IndexReport
 
@@ -24,6 +24,7 @@ def run_index(
     prune: bool,
     retry: bool,
     again: bool,
+    exclude: Sequence[str],
     limits: DecodingLimits | None,
     ann: str | None,
     runner: str,
@@ -44,8 +45,11 @@ def run_index(
             )
         if ann is not None:
             store.embeddings.set_ann(kept_ann)
+        scopes = scopes_of()
+        if exclude:
+            scopes = exclude_from(scopes, exclude, roots=store.roots)
         report = index_folders(
-            scopes_of(),
+            scopes,
             store=store,
             encoder=model.encoder,
             model_id=model.row.model_id,

@@ -204,6 +204,7 @@ class CatalogStatus:
         database_bytes: SQLite file with its log.
         index_bytes: FAISS snapshots.
         ann: of pictures that a search compares with in part only, see `indexes.ann.Tuning`; None: with all.
+        exclude: indexed folder → patterns of what is left out of it, where there are any.
     """
 
     directory: str
@@ -218,6 +219,7 @@ class CatalogStatus:
     index_bytes: int
     last_run: LastRun | None
     ann: Mapping[str, float] | None = None
+    exclude: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +307,26 @@ class GarbageReport:
     folders: int
     index_files: int
     freed_bytes: int
+    is_dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetReport:
+    """A folder that was taken out of a catalog, or would be; its files are untouched.
+
+    Attributes:
+        folder: absolute.
+        folders: indexed folders, at that place or below it, that are not looked through any more; empty when it is a
+            subfolder of one, which is left out of it from now on.
+        files: that are not found any more, those that could not be indexed included.
+        pictures: different ones that have no file any more.
+        is_dry_run: nothing was changed.
+    """
+
+    folder: str
+    folders: tuple[str, ...]
+    files: int
+    pictures: int
     is_dry_run: bool = False
 
 

@@ -14,7 +14,7 @@ from clipsearch.settings import sample_data_folder
 # parts of one package.
 LAYERS = (
     {"errors"},
-    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "stamps"},
+    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "stamps", "patterns"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"} | {"label_sets"},
     {"index_server"},

@@ -37,6 +37,30 @@ def gc(
     )
 
 
+def forget(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="An indexed folder, or a part of one.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing, only say what would be forgotten.")
+    ] = False,
+    catalog: CatalogOption = None,
+    wait: WaitOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Take a folder out of the catalog. Its files stay as they are, and it need not be there any more."""
+    from clipsearch.catalog import Catalog
+
+    with Catalog.open(catalog) as opened:
+        report = opened.forget(folder, dry_run=dry_run, wait=wait)
+    if json:
+        print_json(asdict(report))
+        return
+    shown = shown_path(report.folder)
+    verb = "would be forgotten" if report.is_dry_run else "forgotten"
+    out(f"{count(report.files, 'file')} of {shown} {verb}, {count(report.pictures, 'picture')} not found any more")
+    if not report.is_dry_run:
+        out(f"'clipsearch index {shown}' takes them back, without embedding them until 'clipsearch gc' was run")
+
+
 def backup(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The copy to write, such as photos.backup.sqlite3.")],
     force: Annotated[bool, typer.Option("--force", help="Replace FILE when it is there.")] = False,

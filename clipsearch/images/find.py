@@ -8,12 +8,13 @@ import errno
 import os
 import stat
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from clipsearch.errors import InputError
+from clipsearch.images.exclude import exclusion_of
 from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
 from clipsearch.images.volume import keeps_change_times
 from clipsearch.stamps import stamp_of
@@ -186,17 +187,19 @@ class ImageWalk:
         unsupported: lower-case suffix → number of pictures of kinds that can't be read, so far.
     """
 
-    def __init__(self, root: str | Path, *, subfolder: str = "") -> None:
+    def __init__(self, root: str | Path, *, subfolder: str = "", exclude: Sequence[str] = ()) -> None:
         """
         Args:
             root: all paths are relative to it.
             subfolder: only this part of the root, as a relative path; rules and paths are those of the whole root.
+            exclude: patterns of what is left out, see `exclude.Exclusion`.
 
         Raises:
             InputError: the root or the subfolder is missing, is no folder, can't be listed, or the subfolder is one
                 that a search of the whole root leaves out.
         """
         self._root = root
+        self._exclusion = exclusion_of(exclude)
         self.unseen: list[UnseenPath] = []
         self.unsupported: Counter[str] = Counter()
         self._visited: set[tuple[int, int]] = set()
@@ -239,6 +242,8 @@ class ImageWalk:
             if rules is None:
                 return None
             relative_path = join_path(folder.relative_path, part)
+            if self._exclusion is not None and self._exclusion.leaves_out(relative_path, is_folder=True):
+                raise InputError(f"{relative_path} in {self._root} was forgotten or is left out by --exclude")
             if part.startswith(".") or is_junk(relative_path) or rules.ignore(relative_path, is_folder=True):
                 raise InputError(f"{relative_path} in {self._root} is hidden, junk or ignored by a {IGNORE_FILE}")
             folder = _Folder(relative_path, rules)
@@ -269,7 +274,7 @@ class ImageWalk:
                     image = self._look_at_file(entry, relative_path, rules)
                     if image is not None:
                         images.append(image)
-                elif not (is_junk(relative_path) or rules.ignore(relative_path, is_folder=True)):
+                elif not (is_junk(relative_path) or self._is_left_out(relative_path, rules, is_folder=True)):
                     if entry.is_symlink():
                         self._links.append(_Folder(relative_path, rules, is_linked=True))
                     else:
@@ -286,7 +291,7 @@ class ImageWalk:
     def _look_at_file(self, entry: os.DirEntry[str], relative_path: str, rules: IgnoreRules) -> FoundImage | None:
         suffix = entry.name[entry.name.rfind(".") :].lower()
         if suffix in IMAGE_SUFFIXES:
-            if rules.ignore(relative_path, is_folder=False):
+            if self._is_left_out(relative_path, rules):
                 return None
             status = entry.stat()
             # Never a named pipe or a device, whatever its name: reading one may not end.
@@ -295,9 +300,14 @@ class ImageWalk:
                 if not self._keeps_change_times(status.st_dev, relative_path):
                     return FoundImage(relative_path, stamp.size_bytes, stamp.mtime_ns)
                 return FoundImage(relative_path, *stamp)
-        elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not rules.ignore(relative_path, is_folder=False):
+        elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not self._is_left_out(relative_path, rules):
             self.unsupported[suffix] += 1
         return None
+
+    def _is_left_out(self, relative_path: str, rules: IgnoreRules, *, is_folder: bool = False) -> bool:
+        if self._exclusion is not None and self._exclusion.leaves_out(relative_path, is_folder=is_folder):
+            return True
+        return rules.ignore(relative_path, is_folder=is_folder)
 
     def _rules_in(self, folder: _Folder) -> IgnoreRules | None:
         """The rules for what the folder holds.

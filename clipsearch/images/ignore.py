@@ -79,7 +79,15 @@ def read_ignore_file(path: Path) -> tuple[_Pattern, ...]:
         raise InputError("it is not a file")
     if status.st_size > _MAX_SIZE_BYTES:
         raise InputError(f"it is longer than {_MAX_SIZE_BYTES} bytes")
-    text = path.read_bytes().decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    return parse_patterns(path.read_bytes().decode("utf-8", "surrogateescape").removeprefix("\ufeff"))
+
+
+def parse_patterns(text: str) -> tuple[_Pattern, ...]:
+    """One a line.
+
+    Raises:
+        InputError: a line can't be understood.
+    """
     patterns = []
     for number, line in enumerate(text.split("\n"), start=1):
         try:

@@ -2,18 +2,18 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import unquote
 
 from blake3 import blake3
 
 from clipsearch.errors import InputError
+from clipsearch.images.exclude import exclusion_of
 from clipsearch.images.find import (
     IMAGE_SUFFIXES,
     PART_IMAGES,
@@ -26,6 +26,7 @@ from clipsearch.images.find import (
 )
 from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
 from clipsearch.images.urls import fetched_file, open_file_system, reason_of
+from clipsearch.patterns import plain_path
 from clipsearch.stamps import kept_size, signed_64
 
 # What file systems call the time when a file was written, and what changes with its content.
@@ -55,11 +56,12 @@ class UrlWalk:
         unsupported: lower-case suffix → number of pictures of kinds that can't be read, so far.
     """
 
-    def __init__(self, root: str, *, subfolder: str = "") -> None:
+    def __init__(self, root: str, *, subfolder: str = "", exclude: Sequence[str] = ()) -> None:
         """
         Args:
             root: as `urls.check_folder_url` gives it.
             subfolder: only this part of it. Ignore files above are not asked.
+            exclude: patterns of what is left out, see `exclude.Exclusion`; of a web server in plain characters.
 
         Raises:
             FileNotFoundError: there is nothing at that place.
@@ -72,7 +74,10 @@ class UrlWalk:
         self._system, self._base = open_file_system(root)
         self._is_web = root.startswith("http")
         self._start = subfolder
+        self._exclusion = exclusion_of(exclude)
         url = f"{root}/{subfolder}" if subfolder else root
+        if subfolder and self._exclusion is not None and self._exclusion.leaves_out_folder(plain_path(root, subfolder)):
+            raise InputError(f"{url} was forgotten or is left out by --exclude")
         try:
             self._first = self._list(subfolder)
         except FileNotFoundError:
@@ -110,21 +115,26 @@ class UrlWalk:
         pictures: list[tuple[str, _Entry]] = []
         for name, entry in named:
             path = join_path(folder.relative_path, name)
-            plain = unquote(path) if self._is_web else path  # as somebody would write it
+            plain = plain_path(self._root, path)
             if plain[plain.rfind("/") + 1 :].startswith("."):
                 continue
             suffix = plain[plain.rfind(".") :].lower()
             if entry.get("type") == "directory":
-                if not (is_junk(plain) or rules.ignore(plain, is_folder=True)):
+                if not (is_junk(plain) or self._is_left_out(plain, rules, is_folder=True)):
                     subfolders.append(_Folder(path, rules))
-            elif suffix in IMAGE_SUFFIXES and not rules.ignore(plain, is_folder=False):
+            elif suffix in IMAGE_SUFFIXES and not self._is_left_out(plain, rules):
                 pictures.append((path, entry))
-            elif suffix in UNSUPPORTED_SUFFIXES and not rules.ignore(plain, is_folder=False):
+            elif suffix in UNSUPPORTED_SUFFIXES and not self._is_left_out(plain, rules):
                 self.unsupported[suffix] += 1
         folders.extend(reversed(subfolders))
         for start in range(0, len(pictures) or 1, PART_IMAGES):
             found = pool.map(lambda picture: self._look_at(*picture), pictures[start : start + PART_IMAGES])
             yield [image for image in found if image is not None]
+
+    def _is_left_out(self, plain: str, rules: IgnoreRules, *, is_folder: bool = False) -> bool:
+        if self._exclusion is not None and self._exclusion.leaves_out(plain, is_folder=is_folder):
+            return True
+        return rules.ignore(plain, is_folder=is_folder)
 
     def _look_at(self, path: str, entry: _Entry) -> FoundImage | None:
         if not any(entry.get(key) is not None for key in (*_TIMES, *_TAGS)):
@@ -166,8 +176,7 @@ class UrlWalk:
         except (OSError, InputError) as error:
             self.unseen.append(UnseenPath(folder.relative_path, f"its {IGNORE_FILE} can't be used: {reason_of(error)}"))
             return None
-        plain = unquote(folder.relative_path) if self._is_web else folder.relative_path
-        return folder.rules.with_folder(plain, own)
+        return folder.rules.with_folder(plain_path(self._root, folder.relative_path), own)
 
     def _name(self, path: str) -> str:
         return join_path(self._base, path) if path else self._base

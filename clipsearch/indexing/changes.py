@@ -149,11 +149,11 @@ def _walk(scope: Scope) -> ImageWalk | UrlWalk | None:
     """
     if is_folder_url(scope.root):
         try:
-            return UrlWalk(scope.root, subfolder=scope.subfolder)
+            return UrlWalk(scope.root, subfolder=scope.subfolder, exclude=scope.exclude)
         except FileNotFoundError:
             return None
     try:
-        return ImageWalk(scope.root, subfolder=scope.subfolder)
+        return ImageWalk(scope.root, subfolder=scope.subfolder, exclude=scope.exclude)
     except InputError:
         if os.path.isdir(full_path(scope, scope.subfolder)):  # noqa: PTH112
             raise

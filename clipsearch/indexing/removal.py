@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from clipsearch.errors import ClipSearchNotice
+from clipsearch.images.exclude import exclusion_of
 from clipsearch.images.volume import find_volume
 from clipsearch.indexing.changes import Changes, full_path
 from clipsearch.indexing.stage import Run
+from clipsearch.patterns import plain_path
 from clipsearch.settings import is_folder_url
 from clipsearch.store import Store
 
@@ -66,8 +68,14 @@ def count_moved(gone: Sequence[int], run: Run, *, store: Store) -> int:
 
 def _find_doubt(changes: Changes, *, store: Store, is_other_volume: bool) -> str | None:
     """Why the files may not really be gone."""
-    # Those that are there are left out by an ignore file, on purpose.
-    gone = [file_id for file_id, path in changes.gone.items() if not os.path.lexists(full_path(changes.scope, path))]
+    # What is left out on purpose: by --exclude, and what is there by an ignore file.
+    root, exclusion = changes.scope.root, exclusion_of(changes.scope.exclude)
+    gone = [
+        file_id
+        for file_id, path in changes.gone.items()
+        if not (exclusion is not None and exclusion.leaves_out_file(plain_path(root, path)))
+        and not os.path.lexists(full_path(changes.scope, path))
+    ]
     if not gone:
         return None
     count = f"{len(gone):,} {'file that was' if len(gone) == 1 else 'files that were'} indexed"

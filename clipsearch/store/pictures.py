@@ -179,6 +179,26 @@ class PictureStore:
         """Marks files as gone: they are not found any more. What is known of them stays until garbage is collected."""
         self._set_removed(file_ids, utc_now())
 
+    def forget(self, scopes: Sequence[Scope], *, dry_run: bool = False) -> tuple[int, int]:
+        """Marks all files of some folders as gone, all or nothing.
+
+        Returns:
+            How many files these are, skipped ones included, and how many pictures have no file then. `dry_run`: would
+            have.
+        """
+        file = tables.files
+        pictures = select(func.count(file.c.content_id.distinct())).where(file.c.removed_at.is_(None))
+        with self._database.write() as connection:
+            before = connection.execute(pictures).scalar_one()
+            marked = [
+                connection.execute(update(file).where(_is_in(scope)).values(removed_at=utc_now())).rowcount
+                for scope in scopes
+            ]
+            left = connection.execute(pictures).scalar_one()
+            if dry_run:
+                connection.rollback()
+        return sum(marked), before - left
+
     def restore_files(self, file_ids: Iterable[int]) -> None:
         """Files that were gone are there again."""
         self._set_removed(file_ids, None)

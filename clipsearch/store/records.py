@@ -36,11 +36,16 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A folder to look through: the whole of an indexed root, or a subfolder of it ("" is the root itself)."""
+    """A folder to look through: the whole of an indexed root, or a subfolder of it ("" is the root itself).
+
+    Attributes:
+        exclude: patterns of what is left out of the root, see `images.exclude`.
+    """
 
     root_id: int
     root: str
     subfolder: str
+    exclude: tuple[str, ...] = ()
 
 
 class KnownFile(NamedTuple):
