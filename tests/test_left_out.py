@@ -1,5 +1,6 @@
 """What is left out of an indexed folder: by patterns that the catalog remembers, and by forgetting."""
 
+import os
 import shutil
 from contextlib import closing
 
@@ -33,16 +34,9 @@ class Home(Library):
         return {file.path.removeprefix(start) for file in self.store.reader.files_below([])}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def home(tmp_path, request):
+@pytest.fixture
+def home(tmp_path):
     with Home(tmp_path) as home:
-        if request.param == "postgresql":
-            home.store.close()
-            home.store = Store(catalog_place(request.getfixturevalue("postgres").make_database()), create=True)
-            encoder = home.encoder
-            home.model_id = home.store.models.add(
-                name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim
-            ).model_id
         for name in NAMES:
             home.paint(name, name.rpartition("/")[2].removesuffix(".png"))
         yield home
@@ -197,3 +191,21 @@ class TestForget:
         home.run(home.photos)
         with closing(Store(home.store.place)) as other, other.writing(), pytest.raises(CatalogBusyError):
             forget_folder(home.photos, store=home.store)
+
+
+def test_a_catalog_on_a_server_does_the_same(home, postgres):
+    home.store.close()
+    home.store, encoder = Store(catalog_place(postgres.make_database()), create=True), home.encoder
+    home.model_id = home.store.models.add(name="m", fingerprint=encoder.fingerprint, dim=encoder.dim).model_id
+    assert counts(home.run(home.photos, exclude=["red.png"])) == {"found": 4, "embedded": 4}
+    assert counts(home.run()) == {"found": 4, "unchanged": 4}
+    assert forget_folder(home.photos / "private", store=home.store).pictures == 2
+    (home.photos / "sub" / "yellow.png").chmod(0o640)
+    (home.photos / "sub" / "private" / "black.png").rename(home.photos / "night.png")
+    os.utime(home.photos / "night.png", (13_569_465_600, 13_569_465_600))
+    expected = {"found": 3, "embedded": 1, "reused": 1, "moved": 1, "unchanged": 1, "removed": 0}
+    report = home.run(exclude=["", "private"])
+    assert {name: getattr(report, name) for name in expected} == expected
+    assert forget_folder(home.photos, store=home.store, dry_run=True).files == 3
+    assert forget_folder(home.photos, store=home.store).files == 3
+    assert home.names() == set()
