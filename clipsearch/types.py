@@ -400,6 +400,9 @@ class CheckReport:
         compared_rows: of these, compared with the database.
         copies: files that were kept because something was changed.
         saved_rows: rows by table that could still be read of a damaged database; empty when it was not.
+        picture_files: indexed files, when files were to be compared with their hashes.
+        compared_files: of these, read and compared.
+        is_interrupted: stopped by the user while files were compared.
     """
 
     directory: str
@@ -411,6 +414,9 @@ class CheckReport:
     compared_rows: int = 0
     copies: tuple[str, ...] = ()
     saved_rows: dict[str, int] = field(default_factory=dict)
+    picture_files: int = 0
+    compared_files: int = 0
+    is_interrupted: bool = False
 
     @property
     def is_sound(self) -> bool:

@@ -5,7 +5,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias
@@ -264,6 +264,28 @@ def open_regular_file(path: str) -> BinaryIO:
         os.close(descriptor)
         raise OSError("not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def hash_file(path: str) -> tuple[FileStamp, bytes]:
+    """The stamp of a file when it was read, and the blake3 of its content as the disk has it now.
+
+    Raises:
+        OSError: it can't be opened or read, or is no regular file.
+    """
+    hasher = blake3()
+    with open_regular_file(path) as file:
+        _forget_pages(file)
+        while chunk := file.read(_CHUNK_BYTES):
+            hasher.update(chunk)
+        _forget_pages(file)
+        return stamp_of(os.fstat(file.fileno())), hasher.digest()
+
+
+def _forget_pages(file: BinaryIO) -> None:
+    """What memory has of the file may be sound when the disk is not any more, and is in the way of other files."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _hash(file: BinaryIO, size_bytes: int) -> tuple[bytes, bytes | BinaryIO]:
