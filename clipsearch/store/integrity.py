@@ -121,11 +121,11 @@ class Inspection:
                 *part,
             )
             found = []
-            for root, relative, *stamp, blake3 in rows:
+            for root, relative, size_bytes, mtime_ns, ctime_ns, inode, blake3 in rows:
                 if isinstance(root, bytes) and isinstance(relative, bytes):
                     folder = os.fsdecode(root)
                     path = os.path.join(folder, os.fsdecode(relative))  # noqa: PTH118
-                    found.append(RecordedFile(folder, path, *stamp, blake3))
+                    found.append(RecordedFile(folder, path, size_bytes, mtime_ns, ctime_ns, inode, blake3))
             yield found
 
     def check_embeddings(self, kind: Kind, *, sample: int | None) -> CheckedEmbeddings:

@@ -77,10 +77,10 @@ def test_what_was_changed_since_is_no_error(shelf):
     (shelf.photos / "blue.png").chmod(0o640)
     (shelf.photos / "green.png").unlink()
     report = check_catalog(shelf.catalog, pictures="all")
-    assert found(report) == [
-        ("info", f"2 picture files are changed since they were indexed, such as {shelf.photos}/red.png"),
-        ("info", f"1 picture file is not there any more, such as {shelf.photos}/green.png"),
-    ] or {severity for severity, _ in found(report)} == {"info"}
+    assert [(severity, message.partition(",")[0]) for severity, message in found(report)] == [
+        ("info", "2 picture files are changed since they were indexed"),
+        ("info", "1 picture file is not there any more"),
+    ]
     assert (report.compared_files, report.is_sound) == (1, True)
 
 
@@ -151,9 +151,7 @@ def test_it_can_be_stopped_and_says_what_was_found(shelf, monkeypatch):
 
 
 def test_a_database_that_can_not_be_read_comes_first(shelf):
-    with shelf.database.open("r+b") as file:
-        file.seek(5000)
-        file.write(b"\xff" * 3000)
+    shelf.database.write_bytes(b"no database")
     report = check_catalog(shelf.catalog, pictures="all")
     assert ("info", "no picture was compared: the database comes first") in found(report)
 
