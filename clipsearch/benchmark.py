@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -28,7 +29,6 @@ from clipsearch.indexing import index_folders
 from clipsearch.python_process import run_python, start_python, watch_memory
 from clipsearch.runners.local import default_workers
 from clipsearch.store import Store
-from clipsearch.types import BenchReport, IndexRate
 from clipsearch.vectors import normalise
 
 # Each rate is the median of so many passes, in turns, so that a busy moment of the machine does not fall on one alone.
@@ -50,6 +50,58 @@ _PLACES = ("at night", "in the rain", "in the snow", "on the beach", "at sunset"
 
 Stage = Callable[[str], None]
 """Called with a few words on what is measured next."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRate:
+    """How fast pictures of one kind are indexed, in pictures a second.
+
+    Attributes:
+        what: the kind, in words.
+        pictures: how many were measured.
+        decode_rate: reading, hashing, decoding and resizing alone, all cores.
+        encode_rate: the vision tower alone, all cores.
+        bound_rate: what is possible when both share the cores: 1 / (1 / decode_rate + 1 / encode_rate).
+        index_rate: all of it, stored.
+    """
+
+    what: str
+    pictures: int
+    decode_rate: float
+    encode_rate: float
+    bound_rate: float
+    index_rate: float
+
+    @property
+    def share_of_bound(self) -> float:
+        return self.index_rate / self.bound_rate
+
+
+@dataclass(frozen=True, slots=True)
+class BenchReport:
+    """What `clipsearch bench` measured.
+
+    Attributes:
+        model: its name.
+        cores: that this process may use.
+        rates: one for each kind of picture.
+        peak_memory_bytes: of a process that indexes; None where the system does not tell.
+        searched_pictures: in the catalog that was searched.
+        search_ms: median of a search in the index alone, exact.
+        query_p50_ms: median of `Catalog.search` with words in a running process, words to hits.
+        query_p95_ms: 19 of 20 are faster.
+        cold_query_s: median of a `clipsearch query` process, from start to end.
+    """
+
+    model: str
+    cores: int
+    rates: tuple[IndexRate, ...]
+    peak_memory_bytes: int | None
+    searched_pictures: int
+    search_ms: float
+    query_p50_ms: float
+    query_p95_ms: float
+    cold_query_s: float
 
 
 def measure(

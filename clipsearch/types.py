@@ -223,58 +223,6 @@ class CatalogStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexRate:
-    """How fast pictures of one kind are indexed, in pictures a second.
-
-    Attributes:
-        what: the kind, in words.
-        pictures: how many were measured.
-        decode_rate: reading, hashing, decoding and resizing alone, all cores.
-        encode_rate: the vision tower alone, all cores.
-        bound_rate: what is possible when both share the cores: 1 / (1 / decode_rate + 1 / encode_rate).
-        index_rate: all of it, stored.
-    """
-
-    what: str
-    pictures: int
-    decode_rate: float
-    encode_rate: float
-    bound_rate: float
-    index_rate: float
-
-    @property
-    def share_of_bound(self) -> float:
-        return self.index_rate / self.bound_rate
-
-
-@dataclass(frozen=True, slots=True)
-class BenchReport:
-    """What `clipsearch bench` measured.
-
-    Attributes:
-        model: its name.
-        cores: that this process may use.
-        rates: one for each kind of picture.
-        peak_memory_bytes: of a process that indexes; None where the system does not tell.
-        searched_pictures: in the catalog that was searched.
-        search_ms: median of a search in the index alone, exact.
-        query_p50_ms: median of `Catalog.search` with words in a running process, words to hits.
-        query_p95_ms: 19 of 20 are faster.
-        cold_query_s: median of a `clipsearch query` process, from start to end.
-    """
-
-    model: str
-    cores: int
-    rates: tuple[IndexRate, ...]
-    peak_memory_bytes: int | None
-    searched_pictures: int
-    search_ms: float
-    query_p50_ms: float
-    query_p95_ms: float
-    cold_query_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class FetchedPicture:
     """What lies at a URL: taken wherever a picture is, and embedded just like a file with that content.
 

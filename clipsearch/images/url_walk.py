@@ -77,7 +77,9 @@ class UrlWalk:
         self._exclusion = exclusion_of(exclude)
         url = f"{root}/{subfolder}" if subfolder else root
         if subfolder and self._exclusion is not None and self._exclusion.leaves_out_folder(plain_path(root, subfolder)):
-            raise InputError(f"{url} was forgotten or is left out by --exclude")
+            raise InputError(
+                f"{url} was forgotten or is left out by --exclude: take all back with --exclude '' on {root}"
+            )
         try:
             self._first = self._list(subfolder)
         except FileNotFoundError:
@@ -146,7 +148,7 @@ class UrlWalk:
             except Exception as error:  # whatever the package raises
                 self.unseen.append(UnseenPath(path, reason_of(error)))
                 return None
-        return FoundImage(path, _size_of(entry), change_number(entry))
+        return FoundImage(path, size_of(entry), change_number(entry))
 
     def _list(self, path: str) -> list[_Entry]:
         name = self._name(path)
@@ -192,7 +194,7 @@ def change_number(entry: Mapping[str, Any]) -> int:
         if isinstance(found, datetime):
             since = (found if found.tzinfo else found.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
             return signed_64(((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000)
-        if isinstance(found, int) or (isinstance(found, float) and math.isfinite(found)):
+        if isinstance(found, int) or (isinstance(found, float) and math.isfinite(found * 1e9)):
             return signed_64(int(found * 1_000_000_000))
     for key in _TAGS:
         if entry.get(key):
@@ -209,7 +211,7 @@ def _parse_time(text: str) -> datetime | None:
     return None
 
 
-def _size_of(entry: Mapping[str, Any]) -> int:
+def size_of(entry: Mapping[str, Any]) -> int:
     """`UNKNOWN_SIZE` also where a server says what can't be."""
     try:
         size = int(entry["size"])
