@@ -244,8 +244,8 @@ class ImageWalk:
             relative_path = join_path(folder.relative_path, part)
             if self._exclusion is not None and self._exclusion.leaves_out(relative_path, is_folder=True):
                 raise InputError(
-                    f"{relative_path} in {self._root} was forgotten or is left out by --exclude: index it by that name, "
-                    "or take all back with --exclude ''"
+                    f"{relative_path} in {self._root} was forgotten or is left out by --exclude: index it by that "
+                    "name, or take all back with --exclude ''"
                 )
             if part.startswith(".") or is_junk(relative_path) or rules.ignore(relative_path, is_folder=True):
                 raise InputError(f"{relative_path} in {self._root} is hidden, junk or ignored by a {IGNORE_FILE}")
