@@ -34,23 +34,28 @@ NO_STAMP = FileStamp()
 
 
 def stamp_of(status: os.stat_result) -> FileStamp:
-    size_bytes = status.st_size
+    return FileStamp(*numbers_of(status))
+
+
+def numbers_of(status: os.stat_result) -> tuple[int, int, int | None, int | None]:
+    """Those of a `FileStamp`, in its order. A plain tuple: it is asked for every file in every run."""
+    size_bytes, mtime_ns = status.st_size, status.st_mtime_ns
     # On Windows it is the time when the file was made.
-    if sys.platform == "win32" or is_elsewhere(status):
-        return FileStamp(kept_size(size_bytes), signed_64(status.st_mtime_ns))
-    return FileStamp(
-        kept_size(size_bytes),
-        signed_64(status.st_mtime_ns),
-        signed_64(status.st_ctime_ns),
-        signed_64(status.st_ino),
-    )
+    if sys.platform == "win32" or ((sys.platform != "linux" or not status.st_blocks) and is_elsewhere(status)):
+        return kept_size(size_bytes), signed_64(mtime_ns), None, None
+    ctime_ns, inode = status.st_ctime_ns, status.st_ino
+    if -_LARGEST <= mtime_ns <= _LARGEST and -_LARGEST <= ctime_ns <= _LARGEST >= inode and size_bytes <= _LARGEST:
+        return size_bytes, mtime_ns, ctime_ns, inode
+    return kept_size(size_bytes), signed_64(mtime_ns), signed_64(ctime_ns), signed_64(inode)
 
 
 def is_elsewhere(status: os.stat_result) -> bool:
     """Whether a file's content is not on this machine but with a cloud service, as far as the system tells."""
-    if status.st_size > _MOST_INLINE_BYTES and getattr(status, "st_blocks", 1) == 0:
+    if sys.platform == "win32":
+        return False
+    if status.st_blocks == 0 and status.st_size > _MOST_INLINE_BYTES:
         return True
-    return bool(getattr(status, "st_flags", 0) & _DATALESS)
+    return sys.platform == "darwin" and bool(status.st_flags & _DATALESS)
 
 
 def signed_64(number: int) -> int:

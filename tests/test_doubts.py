@@ -165,7 +165,7 @@ class TestWhatLooksUnchanged:
 
     def test_a_file_whose_content_is_in_a_cloud_is_not_fetched(self, bitmaps, monkeypatch):
         (bitmaps.photos / "yellow.bmp").chmod(0o640)
-        monkeypatch.setattr(stamps, "is_elsewhere", lambda status: True)
+        monkeypatch.setattr(find, "numbers_of", lambda status: (status.st_size, status.st_mtime_ns, None, None))
         monkeypatch.setattr(reading, "open_regular_file", None)
         assert counts(bitmaps.index()) == {"found": 5, "unchanged": 5}
 
@@ -216,11 +216,21 @@ class TestTimesBeyond64Bits:
         ],
     )
     def test_whatever_numbers_a_file_system_has(self, library, monkeypatch, odd):
-        real = stamps.stamp_of
-        for place in (find, reading):
-            monkeypatch.setattr(place, "stamp_of", lambda status: real(SimpleNamespace(**fields(status) | odd)))
+        real = stamps.numbers_of
+        for place in (find, stamps):
+            monkeypatch.setattr(place, "numbers_of", lambda status: real(SimpleNamespace(**fields(status) | odd)))
         assert counts(library.index()) == {"found": 3, "embedded": 3}
         assert counts(library.index()) == {"found": 3, "unchanged": 3}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no blocks")
+@pytest.mark.parametrize(("size_bytes", "blocks", "is_here"), [(5_000, 16, True), (5_000, 0, False), (50, 0, True)])
+def test_a_file_without_blocks_is_in_a_cloud_unless_it_is_tiny(tmp_path, size_bytes, blocks, is_here):
+    (tmp_path / "file").write_bytes(b"content")
+    status = fields(os.stat(tmp_path / "file")) | {"st_size": size_bytes, "st_blocks": blocks}
+    found = stamps.stamp_of(SimpleNamespace(**status))
+    assert (found.ctime_ns is not None) is is_here
+    assert (found.inode is not None) is is_here
 
 
 def fields(status: os.stat_result) -> dict[str, int]:

@@ -17,7 +17,7 @@ from clipsearch.errors import InputError
 from clipsearch.images.exclude import exclusion_of
 from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
 from clipsearch.images.volume import keeps_change_times
-from clipsearch.stamps import stamp_of
+from clipsearch.stamps import numbers_of
 
 # What `images.decode` reads.
 IMAGE_SUFFIXES = frozenset(
@@ -204,6 +204,8 @@ class ImageWalk:
         self.unsupported: Counter[str] = Counter()
         self._visited: set[tuple[int, int]] = set()
         self._change_times: dict[int, bool] = {}  # by device
+        self._device = -1  # that the last file lay on
+        self._keeps_change_times = False
         self._folders: list[_Folder] = []  # a stack
         self._links: deque[_Folder] = deque()  # left until all real folders are done, so that real paths win
         self._check_folder(subfolder)
@@ -294,15 +296,19 @@ class ImageWalk:
     def _look_at_file(self, entry: os.DirEntry[str], relative_path: str, rules: IgnoreRules) -> FoundImage | None:
         suffix = entry.name[entry.name.rfind(".") :].lower()
         if suffix in IMAGE_SUFFIXES:
-            if self._is_left_out(relative_path, rules):
+            if rules.ignore(relative_path, is_folder=False):
+                return None
+            if self._exclusion is not None and self._exclusion.leaves_out(relative_path, is_folder=False):
                 return None
             status = entry.stat()
             # Never a named pipe or a device, whatever its name: reading one may not end.
             if stat.S_ISREG(status.st_mode):
-                stamp = stamp_of(status)
-                if not self._keeps_change_times(status.st_dev, relative_path):
-                    return FoundImage(relative_path, stamp.size_bytes, stamp.mtime_ns)
-                return FoundImage(relative_path, *stamp)
+                if status.st_dev != self._device:
+                    self._enter_device(status.st_dev, relative_path)
+                size_bytes, mtime_ns, ctime_ns, inode = numbers_of(status)
+                if self._keeps_change_times:
+                    return FoundImage(relative_path, size_bytes, mtime_ns, ctime_ns, inode)
+                return FoundImage(relative_path, size_bytes, mtime_ns)
         elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not self._is_left_out(relative_path, rules):
             self.unsupported[suffix] += 1
         return None
@@ -328,12 +334,10 @@ class ImageWalk:
             return None
         return folder.rules.with_folder(folder.relative_path, own_rules)
 
-    def _keeps_change_times(self, device: int, relative_path: str) -> bool:
-        """Asked once for each device."""
-        found = self._change_times.get(device)
-        if found is None:
-            found = self._change_times[device] = keeps_change_times(str(self._full_path(relative_path)))
-        return found
+    def _enter_device(self, device: int, relative_path: str) -> None:
+        if device not in self._change_times:
+            self._change_times[device] = keeps_change_times(str(self._full_path(relative_path)))
+        self._device, self._keeps_change_times = device, self._change_times[device]
 
     def _full_path(self, relative_path: str) -> Path:
         return Path(self._root, relative_path)
