@@ -173,6 +173,8 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         *folders: str | os.PathLike[str],
         prune: bool = False,
         retry: bool = False,
+        again: bool = False,
+        exclude: str | Sequence[str] = (),
         limits: "DecodingLimits | None" = None,
         ann: str | None = None,
         runner: str = "local",
@@ -185,6 +187,9 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         Args:
             prune: what is not there any more is gone, however much that is.
             retry: read files again that could not be read, though they have not changed.
+            again: read all files anew, though nothing says that they have changed, and embed those that have.
+            exclude: left out from now on, as the catalog remembers: patterns of gitignore, relative to each folder; ""
+                takes back those given before.
             limits: what a picture may cost; None: what is usual, fewer megapixels where memory is short.
             ann: from now on: "off" compares a query with all pictures, "IVF1024,SQfp16" with those in the nearest of
                 1,024 cells, "auto" with all unless they are too many; None: as before.
@@ -195,7 +200,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             on_progress: called with (done, to do).
 
         Raises:
-            InputError: `ann`, `runner` or `address` is none of these, or a folder is missing or is a file.
+            InputError: `ann`, `runner`, `address` or a pattern is none, or a folder is missing or is a file.
             MissingExtraError: Ray, or what reads a URL, is not installed.
             RunnerError: the cluster can't be reached or has failed.
             CatalogBusyError: another process changes the catalog and `wait` is false.
@@ -208,6 +213,8 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             self._parts,
             prune=prune,
             retry=retry,
+            again=again,
+            exclude=as_list(exclude),
             limits=limits,
             ann=ann,
             runner=runner,

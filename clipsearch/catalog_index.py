@@ -1,5 +1,6 @@
 """Where the index of a catalog is, and how it is made anew."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ from clipsearch.catalog_parts import CatalogParts
 
 if TYPE_CHECKING:
     from clipsearch.index_server import IndexPlace
+    from clipsearch.types import ForgetReport
 
 
 class IndexingCatalog:
@@ -15,6 +17,23 @@ class IndexingCatalog:
 
     directory: Path
     _parts: CatalogParts
+
+    def forget(self, folder: str | os.PathLike[str], *, dry_run: bool = False, wait: bool = False) -> "ForgetReport":
+        """Takes a folder out of the catalog, or a subfolder of an indexed one, whose files are untouched. `index` with
+        its name takes it back without embedding anything, until garbage is collected.
+
+        Args:
+            folder: need not be there any more.
+            dry_run: change nothing, only say what would be forgotten.
+            wait: until no other process changes the catalog.
+
+        Raises:
+            InputError: nothing below it is in the catalog.
+            CatalogBusyError: another process changes the catalog and `wait` is false.
+        """
+        from clipsearch.indexing.forget import forget_folder
+
+        return forget_folder(folder, store=self._parts.store, dry_run=dry_run, wait=wait)
 
     def use_index(self, where: str) -> None:
         """Puts the index on a server, or back into files; the catalog remembers it. What is indexed already is sent

@@ -10,7 +10,7 @@ from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.indexes.ann import check_ann
 from clipsearch.indexing import Progress, index_folders
 from clipsearch.indexing.named_folders import require_named_folders
-from clipsearch.indexing.scopes import plan_scopes
+from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.indexing.stage import Runner
 from clipsearch.notices import notify
 from clipsearch.types import IndexReport
@@ -24,6 +24,8 @@ def run_index(
     *,
     prune: bool,
     retry: bool,
+    again: bool,
+    exclude: Sequence[str],
     limits: DecodingLimits | None,
     ann: str | None,
     runner: str,
@@ -46,13 +48,17 @@ def run_index(
             )
         if ann is not None:
             store.embeddings.set_ann(kept_ann)
+        scopes = scopes_of()
+        if exclude:
+            scopes = exclude_from(scopes, exclude, roots=store.roots)
         report = index_folders(
-            scopes_of(),
+            scopes,
             store=store,
             encoder=model.encoder,
             model_id=model.row.model_id,
             prune=prune,
             retry=retry,
+            again=again,
             limits=limits or default_limits(),
             runner=make_runner(model),
             on_progress=on_progress,

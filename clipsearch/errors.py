@@ -65,7 +65,15 @@ class MissingExtraError(ClipSearchError):
 
 
 class ImageReadError(ClipSearchError):
-    pass
+    """
+    Attributes:
+        limit: of this run, which it went beyond: "megapixels", "seconds" or "bytes", and how many; None: it is the
+            picture's own fault, or the machine's.
+    """
+
+    def __init__(self, reason: str, *, limit: tuple[str, float] | None = None) -> None:
+        super().__init__(reason)
+        self.limit = limit
 
 
 class TransientReadError(ImageReadError):

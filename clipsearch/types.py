@@ -9,10 +9,15 @@ from clipsearch.runs import CurrentRun, LastRun
 
 @dataclass(frozen=True, slots=True)
 class SkippedFile:
-    """A file that was found and could not be indexed."""
+    """A file that was found and could not be indexed.
+
+    Attributes:
+        limit: which limit it went beyond: "megapixels", "seconds", "bytes"; it is tried again when that is higher.
+    """
 
     path: str
     reason: str
+    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +41,15 @@ class IndexReport:
         found: picture files seen under the folders.
         embedded: files whose content went through the model in this run.
         reused: new or changed paths whose content was already known (copies, renames, moves).
-        unchanged: same path, size and modification time as before.
-        removed: files that were known and are gone.
+        unchanged: the same as before at the same path: nothing says that it was changed, or it was read and was not.
+        removed: files that were known and are gone, and were not moved.
         skipped: files that could not be indexed, with the reason; also those known to be bad since an earlier run.
         unsupported: picture files of kinds that are not read, number by extension, e.g. {".cr2": 8}.
         seconds: wall time of the run.
         model: name of the model.
         interrupted: stopped by the user before the end; what was done is kept.
         partial: embedded in this run though the end of the file is missing.
+        moved: of the reused, those that were moved or renamed: a file with that content is gone from another place.
     """
 
     found: int
@@ -57,6 +63,7 @@ class IndexReport:
     model: str
     interrupted: bool = False
     partial: tuple[PartialFile, ...] = ()
+    moved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +206,7 @@ class CatalogStatus:
         last_run: that has ended; one that was killed is not `finished`.
         current_run: that goes on, the last begun of several; None: there is none.
         ann: of pictures that a search compares with in part only, see `indexes.ann.Tuning`; None: with all.
+        exclude: indexed folder → patterns of what is left out of it, where there are any.
     """
 
     directory: str
@@ -214,6 +222,7 @@ class CatalogStatus:
     last_run: LastRun | None
     current_run: CurrentRun | None = None
     ann: Mapping[str, float] | None = None
+    exclude: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +258,26 @@ class GarbageReport:
     folders: int
     index_files: int
     freed_bytes: int
+    is_dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetReport:
+    """A folder that was taken out of a catalog, or would be; its files are untouched.
+
+    Attributes:
+        folder: absolute.
+        folders: indexed folders, at that place or below it, that are not looked through any more; empty when it is a
+            subfolder of one, which is left out of it from now on.
+        files: that are not found any more, those that could not be indexed included.
+        pictures: different ones that have no file any more.
+        is_dry_run: nothing was changed.
+    """
+
+    folder: str
+    folders: tuple[str, ...]
+    files: int
+    pictures: int
     is_dry_run: bool = False
 
 
@@ -322,6 +351,9 @@ class CheckReport:
         compared_rows: of these, compared with the database.
         copies: files that were kept because something was changed.
         saved_rows: rows by table that could still be read of a damaged database; empty when it was not.
+        picture_files: indexed files, when files were to be compared with their hashes.
+        compared_files: of these, read and compared.
+        is_interrupted: stopped by the user while files were compared.
     """
 
     directory: str
@@ -333,6 +365,9 @@ class CheckReport:
     compared_rows: int = 0
     copies: tuple[str, ...] = ()
     saved_rows: dict[str, int] = field(default_factory=dict)
+    picture_files: int = 0
+    compared_files: int = 0
+    is_interrupted: bool = False
 
     @property
     def is_sound(self) -> bool:

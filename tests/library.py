@@ -55,7 +55,8 @@ class Library:
 
 def counts(report: IndexReport) -> dict[str, int]:
     assert report.found == report.embedded + report.reused + report.unchanged + len(report.skipped)
-    names = ("found", "embedded", "reused", "unchanged", "removed")
+    assert report.moved <= report.reused
+    names = ("found", "embedded", "reused", "moved", "unchanged", "removed")
     return {name: getattr(report, name) for name in names if getattr(report, name)} | (
         {"skipped": len(report.skipped)} if report.skipped else {}
     )

@@ -15,7 +15,8 @@ from clipsearch.settings import sample_data_folder
 LAYERS = (
     {"errors", "folding"},
     {"notices", "runs"},
-    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files", "own_files"},
+    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files", "own_files"}
+    | {"stamps", "patterns"},
     {"tables", "named_places"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"} | {"label_sets"},

@@ -222,7 +222,7 @@ def test_indexing_again_rename_copy_delete_embed_nothing(tmp_path):
         shutil.copy(photos / "animals" / "cat.jpg", photos / "katze.jpg")
         (photos / "food" / "pizza.jpg").unlink()
         report = catalog.index(photos)
-        assert (report.embedded, report.reused, report.removed, report.unchanged) == (0, 2, 2, 38)
+        assert (report.embedded, report.reused, report.moved, report.removed, report.unchanged) == (0, 2, 1, 1, 38)
         assert catalog.search("a glazed donut")[0].path == str(photos / "krapfen.png")
         cat = catalog.search("a tabby cat")[0]
         assert (cat.path, cat.copies) == (str(photos / "animals" / "cat.jpg"), (str(photos / "katze.jpg"),))

@@ -102,11 +102,14 @@ def test_index_reports_in_json(tmp_path):
         "reused": 0,
         "unchanged": 0,
         "removed": 0,
-        "skipped": [{"path": str(photos / "broken.jpg"), "reason": "not a picture of a kind that can be read"}],
+        "skipped": [
+            {"path": str(photos / "broken.jpg"), "reason": "not a picture of a kind that can be read", "limit": None}
+        ],
         "unsupported": {".cr2": 1},
         "seconds": 0,
         "model": "starter",
         "interrupted": False,
+        "moved": 0,
     }
     again = json.loads(run(*arguments, "--strict", code=5).stdout)
     assert (again["embedded"], again["unchanged"], len(again["skipped"])) == (0, 4, 1)

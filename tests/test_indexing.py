@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch.errors import ClipSearchNotice
+from clipsearch.errors import ClipSearchNotice, ImageReadError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.indexing import changes, index_folders
 from clipsearch.indexing.scopes import plan_scopes
@@ -41,9 +42,53 @@ def test_a_second_run_embeds_nothing(library):
 def test_renamed_image_keeps_its_embedding(library):
     library.index()
     (library.photos / "red.png").rename(library.photos / "rose.png")
-    assert counts(library.index()) == {"found": 3, "reused": 1, "unchanged": 2, "removed": 1}
+    assert counts(library.index()) == {"found": 3, "reused": 1, "moved": 1, "unchanged": 2}
     assert library.encoder.images_seen == 0
     assert library.find("red", 3)[0] == "rose.png"
+
+
+class TestMoved:
+    def test_as_many_as_are_gone_were_moved_the_rest_are_copies(self, library):
+        library.index()
+        for name in ("one.png", "two.png"):
+            shutil.copy(library.photos / "red.png", library.photos / name)
+        (library.photos / "red.png").unlink()
+        assert counts(library.index()) == {"found": 4, "reused": 2, "moved": 1, "unchanged": 2}
+
+    def test_copies_that_are_gone_without_a_new_place_are_removed(self, library):
+        for name in ("one.png", "two.png"):
+            shutil.copy(library.photos / "red.png", library.photos / name)
+        library.index()
+        (library.photos / "one.png").rename(library.photos / "three.png")
+        (library.photos / "two.png").unlink()
+        assert counts(library.index()) == {"found": 4, "reused": 1, "moved": 1, "unchanged": 3, "removed": 1}
+
+    def test_a_file_moved_onto_another_one(self, library):
+        library.index()
+        (library.photos / "red.png").replace(library.photos / "blue.png")
+        assert counts(library.index()) == {"found": 2, "reused": 1, "moved": 1, "unchanged": 1}
+
+    def test_a_file_moved_back_to_where_it_was(self, library):
+        library.index()
+        (library.photos / "red.png").rename(library.photos / "rose.png")
+        library.index()
+        (library.photos / "rose.png").rename(library.photos / "red.png")
+        assert counts(library.index()) == {"found": 3, "reused": 1, "moved": 1, "unchanged": 2}
+
+    def test_a_file_moved_to_another_folder_that_is_indexed_too(self, library):
+        other = library.photos.parent / "other"
+        other.mkdir()
+        scopes = [library.store.roots.add(str(folder)) for folder in (library.photos, other)]
+        run = partial(index_folders, scopes, store=library.store, encoder=library.encoder, model_id=library.model_id)
+        run()
+        (library.photos / "red.png").rename(other / "red.png")
+        assert counts(run()) == {"found": 3, "reused": 1, "moved": 1, "unchanged": 2}
+
+    def test_a_file_that_was_moved_and_changed_is_new(self, library):
+        library.index()
+        (library.photos / "red.png").unlink()
+        library.paint("white.png", "white")
+        assert counts(library.index()) == {"found": 3, "embedded": 1, "unchanged": 2, "removed": 1}
 
 
 def test_a_copy_is_reused_and_a_deleted_file_is_not_found(library):
@@ -193,9 +238,13 @@ def test_a_file_of_terabytes_is_not_read(library):
     assert counts(library.index(limits=DecodingLimits(max_megapixels=1))) == {"found": 4, "reused": 1, "unchanged": 3}
 
 
-def test_skipped_files_are_read_again_when_told_to(library):
-    small = DecodingLimits(max_megapixels=0.0001)
-    assert counts(library.index(limits=small)) == {"found": 3, "skipped": 3}
+def test_skipped_files_are_read_again_when_told_to(library, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise ImageReadError("damaged")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("clipsearch.images.reading.decode_image", refuse)
+        assert counts(library.index()) == {"found": 3, "skipped": 3}
     assert counts(library.index()) == {"found": 3, "skipped": 3}
     assert counts(library.index(retry=True)) == {"found": 3, "embedded": 3}
     assert counts(library.index(retry=True)) == {"found": 3, "unchanged": 3}
@@ -228,7 +277,7 @@ class TestManyVanish:
     def test_those_that_were_moved_have_not_vanished(self, many):
         (many.photos / "part 1").rename(many.photos / "best of all")
         (many.photos / "part 2").rename(many.photos / "second")
-        assert counts(many.index()) == {"found": 250, "unchanged": 151, "reused": 99, "removed": 99}
+        assert counts(many.index()) == {"found": 250, "unchanged": 151, "reused": 99, "moved": 99}
 
     def test_those_that_are_ignored_now_have_not_vanished(self, many):
         (many.photos / ".clipsearchignore").write_text("part*\n")
@@ -277,7 +326,7 @@ def test_a_subfolder_alone_leaves_the_rest(library):
     library.index()
     (library.photos / "sub" / "white.png").rename(library.photos / "sub" / "snow.png")
     (library.photos / "red.png").unlink()
-    assert counts(library.index(folder=library.photos / "sub")) == {"found": 1, "reused": 1, "removed": 1}
+    assert counts(library.index(folder=library.photos / "sub")) == {"found": 1, "reused": 1, "moved": 1}
     assert set(library.find("white")) == {"sub/snow.png", "red.png", "green.png", "blue.png"}
 
 

@@ -62,8 +62,8 @@ class TestOverlap:
         was_read = threading.Event()
         walk, open_file = changes.ImageWalk, reading.open_regular_file
 
-        def waiting_walk(root, *, subfolder=""):
-            found = walk(root, subfolder=subfolder)
+        def waiting_walk(root, **options):
+            found = walk(root, **options)
 
             def parts():
                 for images in iter(found):

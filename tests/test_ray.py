@@ -99,7 +99,7 @@ class TestCluster:
             (folder / "0001.jpg").rename(folder / "moved.jpg")
             (folder / "0003.jpg").write_bytes((folder / "0005.jpg").read_bytes() + b"more")
             report = catalog.index(folder, runner="ray", address=cluster.address)
-        assert (report.embedded, report.reused, report.removed) == (1, 1, 1)
+        assert (report.embedded, report.reused, report.moved, report.removed) == (1, 1, 1, 0)
 
     def test_another_model_of_that_name_is_refused(self, cluster, photos, tmp_path):
         from clipsearch.indexing.ray_runner import RayRunner

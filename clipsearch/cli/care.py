@@ -1,14 +1,20 @@
 """clipsearch gc, backup, restore, doctor"""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from clipsearch.cli.options import CatalogOption, JsonOption, WaitOption
+from clipsearch.cli.indexing import ProgressBar
+from clipsearch.cli.options import INTERRUPTED, CatalogOption, JsonOption, WaitOption
 from clipsearch.cli.render import count, out, print_json, printable, shown_path, size
 from clipsearch.errors import ClipSearchError
 from clipsearch.types import CheckReport
+
+# Picture files that are compared with their hashes unless somebody says how many.
+_COMPARED_PICTURES = 1_000
+# Of those that are not as they should be, so many are printed for people.
+_MOST_PICTURES = 20
 
 
 def gc(
@@ -35,6 +41,30 @@ def gc(
         f"{count(report.files, 'file')} that {'is' if report.files == 1 else 'are'} gone{index_files} {verb} "
         f"{size(report.freed_bytes)} {freed}"
     )
+
+
+def forget(
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="An indexed folder, or a part of one.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Change nothing, only say what would be forgotten.")
+    ] = False,
+    catalog: CatalogOption = None,
+    wait: WaitOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Take a folder out of the catalog. Its files stay as they are, and it need not be there any more."""
+    from clipsearch.catalog import Catalog
+
+    with Catalog.open(catalog) as opened:
+        report = opened.forget(folder, dry_run=dry_run, wait=wait)
+    if json:
+        print_json(asdict(report))
+        return
+    shown = shown_path(report.folder)
+    verb = "would be forgotten" if report.is_dry_run else "forgotten"
+    out(f"{count(report.files, 'file')} of {shown} {verb}, {count(report.pictures, 'picture')} not found any more")
+    if not report.is_dry_run:
+        out(f"'clipsearch index {shown}' takes them back, without embedding them until 'clipsearch gc' was run")
 
 
 def backup(
@@ -77,6 +107,13 @@ def restore(
 
 
 def doctor(
+    sample: Annotated[
+        int | None,
+        typer.Argument(metavar="[N]", min=1, help="With --pictures: so many files. Default: 1000, with --full all."),
+    ] = None,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Compare N picture files, chosen by chance, with their hashes.")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="Look at everything, not at some of it.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended, after a copy of the database.")] = False,
     catalog: CatalogOption = None,
@@ -86,20 +123,35 @@ def doctor(
     """Check the catalog, also one that can't be opened, and say what is wrong. Exit 0: nothing, or all was mended."""
     from clipsearch.maintenance.doctor import check_catalog
 
-    report = check_catalog(catalog, full=full, fix=fix, wait=wait)
+    if sample is not None and not pictures:
+        raise typer.BadParameter(f"{sample} is a number of pictures to compare: it goes with --pictures")
+    wanted: int | Literal["all"] = sample or ("all" if full else _COMPARED_PICTURES)
+    with ProgressBar("file") as bar:
+        report = check_catalog(
+            catalog, full=full, fix=fix, pictures=wanted if pictures else None, wait=wait, on_progress=bar.update
+        )
     if json:
         print_json(asdict(report) | {"is_sound": report.is_sound})
     else:
         _print_check(report)
+    if report.is_interrupted:
+        return INTERRUPTED
     return 0 if report.is_sound else ClipSearchError.exit_code
 
 
 def _print_check(report: CheckReport) -> None:
+    shown = 0
     for finding in report.findings:
+        if finding.check == "pictures" and finding.severity != "info":
+            shown += 1
+            if shown > _MOST_PICTURES:
+                continue
         if finding.is_fixed:
             out(f"{'fixed':<9}{printable(finding.message)}")
         else:
             out(f"{finding.severity:<9}{printable(finding.message)}: {printable(finding.remedy)}")
+    if shown > _MOST_PICTURES:
+        out(f"{'':<9}… and {shown - _MOST_PICTURES:,} more pictures: --json lists them all")
     if report.saved_rows:
         saved = ", ".join(f"{number:,} {table}" for table, number in report.saved_rows.items())
         out(f"{'saved':<9}rows that could be read: {saved}; 'clipsearch index' reads again what is missing")
@@ -109,6 +161,10 @@ def _print_check(report: CheckReport) -> None:
         f"{report.checked_embeddings:,} of {count(report.stored_embeddings, 'embedding')} and "
         f"{report.compared_rows:,} of {count(report.index_rows, 'row')} of the index looked at"
     )
+    if report.picture_files:
+        looked += (
+            f", {report.compared_files:,} of {count(report.picture_files, 'picture file')} compared with their hashes"
+        )
     wrong = sum(not finding.is_fixed and finding.severity != "info" for finding in report.findings)
     verdict = f"{count(wrong, 'thing')} wrong" if wrong else "nothing is wrong"
     out(f"{verdict}; {looked}{'' if report.is_full else ' (--full: all)'}")

@@ -41,6 +41,19 @@ def index(
     retry: Annotated[
         bool, typer.Option("--retry", help="Read files again that could not be read, though they have not changed.")
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            metavar="PATTERN",
+            help="Leave this out from now on: a pattern as in .gitignore, relative to each FOLDER, also several times. "
+            "'' takes all back.",
+            show_default=False,
+        ),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Read all files anew; those with another content are embedded.")
+    ] = False,
     where: Annotated[
         str | None,
         typer.Option(
@@ -97,6 +110,8 @@ def index(
             *(folders or []),
             prune=prune,
             retry=retry,
+            again=again,
+            exclude=exclude or (),
             limits=limits,
             ann=ann,
             runner=runner,

@@ -55,7 +55,9 @@ MaxMegapixelsOption = Annotated[
         show_default=False,
     ),
 ]
-MaxSecondsOption = Annotated[int, typer.Option(metavar="N", help="Skip pictures that take longer to decode.")]
+MaxSecondsOption = Annotated[
+    int, typer.Option(metavar="N", help="Skip pictures that take longer to decode, of processor time.")
+]
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait until no other clipsearch changes the catalog, instead of stopping.")
 ]

@@ -102,7 +102,8 @@ def report_json(report: IndexReport) -> dict[str, Any]:
 def print_report(report: IndexReport) -> None:
     parts = [
         f"{report.embedded:,} indexed",
-        f"{report.reused:,} reused" if report.reused else "",
+        f"{report.moved:,} moved" if report.moved else "",
+        f"{report.reused - report.moved:,} reused" if report.reused > report.moved else "",
         f"{report.unchanged:,} unchanged",
         f"{report.removed:,} removed" if report.removed else "",
         f"{len(report.skipped):,} skipped" if report.skipped else "",

@@ -26,6 +26,8 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
             out(f"          {printable(model.name)} beside it, {count(model.images, 'picture')}")
     for number, folder in enumerate(found.folders):
         out(f"{'folders' if number == 0 else '':<10}{printable(folder)}")
+        for pattern in found.exclude.get(folder, ()):
+            out(f"{'':<10}  without {printable(pattern)}")
     out(
         f"pictures  {count(found.files, 'file')}, {count(found.pictures, 'different picture')}, "
         f"{found.skipped:,} skipped"

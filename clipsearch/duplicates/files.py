@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from clipsearch.images.reading import hash_file
 from clipsearch.notices import notify
+from clipsearch.stamps import stamp_of
 from clipsearch.store import IndexedFile
 
 
@@ -24,7 +25,7 @@ def present(files: Iterable[IndexedFile]) -> list[IndexedFile]:
         except (OSError, ValueError):
             left_out += 1
             continue
-        if (status.st_size, status.st_mtime_ns) != (file.size_bytes, file.mtime_ns):
+        if stamp_of(status)[:2] != (file.size_bytes, file.mtime_ns):
             left_out += 1
             continue
         # Some file systems number no files.
@@ -73,6 +74,6 @@ def notice_left_out(count: int, *, stacklevel: int) -> None:
 
 def _digest(path: str) -> bytes | None:
     try:
-        return hash_file(path)
+        return hash_file(path)[1]
     except OSError:
         return None

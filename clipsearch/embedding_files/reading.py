@@ -365,7 +365,7 @@ def _metadata(its: dict[str, Any]) -> SourceMetadata | None:
             return None
         if latitude is None or longitude is None or not (abs(latitude) <= 90 and abs(longitude) <= 180):
             latitude = longitude = None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return SourceMetadata(
         blake3=digest,

@@ -8,6 +8,7 @@ were trained with.
 import contextlib
 import ctypes
 import io
+import math
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -35,6 +36,9 @@ BYTES_A_PIXEL = 16
 # Far beyond them the system's own limits can't be set any more.
 _MOST_MEGAPIXELS = 1e6
 _MOST_SECONDS = 86_400
+
+# A decoder may take so many times its seconds by the clock: ten processes may share a core.
+_WALL_SECONDS = 10
 
 # What a file may hold besides one picture: previews, EXIF, more frames.
 _MAX_EXTRA_BYTES = 1 << 30
@@ -72,7 +76,7 @@ class DecodingLimits:
 
     Attributes:
         max_megapixels: larger ones are refused before they are decoded.
-        max_seconds: of decoding, not counting the reading from a slow drive.
+        max_seconds: that decoding keeps the processor busy, of all threads of the decoder together.
     """
 
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
@@ -92,6 +96,17 @@ class DecodingLimits:
     def max_bytes(self) -> int:
         """Of a file, which is read whole for its hash: no picture of so many megapixels takes more, however stored."""
         return int(self.max_megapixels * 1e6 * BYTES_A_PIXEL) + _MAX_EXTRA_BYTES
+
+    @property
+    def max_wall_seconds(self) -> int:
+        """Of decoding by the clock, which a busy machine and a slow drive have their share of."""
+        return _WALL_SECONDS * self.max_seconds
+
+    def are_beyond(self, limit: tuple[str, float]) -> bool:
+        """Whether a picture that went beyond a limit, as `ImageReadError` has it, may pass now."""
+        kind, value = limit
+        own = {"megapixels": self.max_megapixels, "seconds": self.max_seconds, "bytes": self.max_bytes}
+        return own.get(kind, math.inf) > value
 
 
 def default_limits() -> DecodingLimits:
@@ -334,7 +349,7 @@ def _open_checked(file: BinaryIO, max_megapixels: float) -> Image.Image:
     image = _open_image(file)
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
-        raise ImageReadError(too_large(megapixels, max_megapixels))
+        raise too_large(megapixels, max_megapixels)
     return image
 
 

@@ -8,13 +8,16 @@ import errno
 import os
 import stat
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from clipsearch.errors import InputError
+from clipsearch.images.exclude import exclusion_of
 from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
+from clipsearch.images.volume import keeps_change_times
+from clipsearch.stamps import numbers_of
 
 # What `images.decode` reads.
 IMAGE_SUFFIXES = frozenset(
@@ -116,12 +119,16 @@ class FoundImage(NamedTuple):
     Attributes:
         relative_path: below the root, parts joined by "/"; bytes that are not UTF-8 as surrogates (`os.fsencode`).
         size_bytes: of the file, of a link's target; `UNKNOWN_SIZE` where a listing does not say.
-        mtime_ns: since 1970 UTC; negative before. Behind a URL any number that changes with the file, or 0.
+        mtime_ns: as in `FileStamp`. Behind a URL any number that changes with the file, or 0.
+        ctime_ns: as in `FileStamp`; None where the file system does not keep it, see `volume.keeps_change_times`.
+        inode: as in `FileStamp`; None where ctime_ns is.
     """
 
     relative_path: str
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int | None = None
+    inode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,20 +192,25 @@ class ImageWalk:
         unsupported: lower-case suffix → number of pictures of kinds that can't be read, so far.
     """
 
-    def __init__(self, root: str | Path, *, subfolder: str = "") -> None:
+    def __init__(self, root: str | Path, *, subfolder: str = "", exclude: Sequence[str] = ()) -> None:
         """
         Args:
             root: all paths are relative to it.
             subfolder: only this part of the root, as a relative path; rules and paths are those of the whole root.
+            exclude: patterns of what is left out, see `exclude.Exclusion`.
 
         Raises:
             InputError: the root or the subfolder is missing, is no folder, can't be listed, or the subfolder is one
                 that a search of the whole root leaves out.
         """
         self._root = root
+        self._exclusion = exclusion_of(exclude)
         self.unseen: list[UnseenPath] = []
         self.unsupported: Counter[str] = Counter()
         self._visited: set[tuple[int, int]] = set()
+        self._change_times: dict[int, bool] = {}  # by device
+        self._device = -1  # that the last file lay on
+        self._keeps_change_times = False
         self._folders: list[_Folder] = []  # a stack
         self._links: deque[_Folder] = deque()  # left until all real folders are done, so that real paths win
         self._check_folder(subfolder)
@@ -237,6 +249,11 @@ class ImageWalk:
             if rules is None:
                 return None
             relative_path = join_path(folder.relative_path, part)
+            if self._exclusion is not None and self._exclusion.leaves_out(relative_path, is_folder=True):
+                raise InputError(
+                    f"{relative_path} in {self._root} was forgotten or is left out by --exclude: index it by that "
+                    "name, or take all back with --exclude ''"
+                )
             if part.startswith(".") or is_junk(relative_path) or rules.ignore(relative_path, is_folder=True):
                 raise InputError(f"{relative_path} in {self._root} is hidden, junk or ignored by a {IGNORE_FILE}")
             folder = _Folder(relative_path, rules)
@@ -267,7 +284,7 @@ class ImageWalk:
                     image = self._look_at_file(entry, relative_path, rules)
                     if image is not None:
                         images.append(image)
-                elif not (is_junk(relative_path) or rules.ignore(relative_path, is_folder=True)):
+                elif not (is_junk(relative_path) or self._is_left_out(relative_path, rules, is_folder=True)):
                     if entry.is_symlink():
                         self._links.append(_Folder(relative_path, rules, is_linked=True))
                     else:
@@ -286,13 +303,25 @@ class ImageWalk:
         if suffix in IMAGE_SUFFIXES:
             if rules.ignore(relative_path, is_folder=False):
                 return None
+            if self._exclusion is not None and self._exclusion.leaves_out(relative_path, is_folder=False):
+                return None
             status = entry.stat()
             # Never a named pipe or a device, whatever its name: reading one may not end.
             if stat.S_ISREG(status.st_mode):
-                return FoundImage(relative_path, status.st_size, status.st_mtime_ns)
-        elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not rules.ignore(relative_path, is_folder=False):
+                if status.st_dev != self._device:
+                    self._enter_device(status.st_dev, relative_path)
+                size_bytes, mtime_ns, ctime_ns, inode = numbers_of(status)
+                if self._keeps_change_times:
+                    return FoundImage(relative_path, size_bytes, mtime_ns, ctime_ns, inode)
+                return FoundImage(relative_path, size_bytes, mtime_ns)
+        elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not self._is_left_out(relative_path, rules):
             self.unsupported[suffix] += 1
         return None
+
+    def _is_left_out(self, relative_path: str, rules: IgnoreRules, *, is_folder: bool = False) -> bool:
+        if self._exclusion is not None and self._exclusion.leaves_out(relative_path, is_folder=is_folder):
+            return True
+        return rules.ignore(relative_path, is_folder=is_folder)
 
     def _rules_in(self, folder: _Folder) -> IgnoreRules | None:
         """The rules for what the folder holds.
@@ -309,6 +338,11 @@ class ImageWalk:
             reason = f"its {IGNORE_FILE} can't be used: {_reason(error)}"
             self.unseen.append(UnseenPath(folder.relative_path, reason))
             return None
+
+    def _enter_device(self, device: int, relative_path: str) -> None:
+        if device not in self._change_times:
+            self._change_times[device] = keeps_change_times(str(self._full_path(relative_path)))
+        self._device, self._keeps_change_times = device, self._change_times[device]
 
     def _full_path(self, relative_path: str) -> Path:
         return Path(self._root, relative_path)

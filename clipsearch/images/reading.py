@@ -4,7 +4,7 @@ import io
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias
@@ -21,6 +21,7 @@ from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.views import PictureView, make_view
 from clipsearch.preprocess import Preprocess, resize_and_crop
+from clipsearch.stamps import NO_STAMP, FileStamp, stamp_of
 
 if TYPE_CHECKING:
     from clipsearch.images.thumbnails import Thumbnail
@@ -38,6 +39,8 @@ class Task:
 
     Attributes:
         path: whole, or a URL.
+        blake3: of the content that the file had the last time, where it is read though nothing but its ctime says that
+            it was changed, or for no reason but that all are to be read.
         listed: what the listing says of a file behind a URL, which can't be asked for it when it is read.
     """
 
@@ -45,6 +48,7 @@ class Task:
     relative_path: str
     path: str
     listed: FoundImage | None = None
+    blake3: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +58,40 @@ class ReadPicture:
     Attributes:
         outcome: decoded: `crop` and `metadata` are there. stored: this content has an embedding already.
             twin: another file of this run has the same content and is dealt with first. failed: see `reason`.
-        size_bytes: of the file when it was opened, like mtime_ns; 0 when it could not be opened.
+        stamp: of the file when it was opened; all 0 when it could not be opened.
         blake3: of the whole content, None when it could not be read.
         crop: uint8 (height, width, 3).
         reason: of a failure, in a few words.
-        is_lasting: the failure lies in the file itself: it need not be tried again until the file changes.
+        is_lasting: the failure lies in the file itself, or in a limit: it need not be tried again until the file
+            changes, or the limit is higher.
+        limit: as in `ImageReadError`.
     """
 
     task: Task
     outcome: Outcome
-    size_bytes: int = 0
-    mtime_ns: int = 0
+    stamp: FileStamp = NO_STAMP
     blake3: bytes | None = None
     crop: NDArray[np.uint8] | None = None
     metadata: ImageMetadata | None = None
     reason: str = ""
     is_lasting: bool = False
+    limit: tuple[str, float] | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        return self.stamp.size_bytes
+
+    @property
+    def is_as_before(self) -> bool:
+        """Whether the content is the one that the file had the last time."""
+        return self.blake3 is not None and self.blake3 == self.task.blake3
 
 
 class OpenPicture(Protocol):
     """A file that was read and hashed, and is decoded if its content turns out to be new."""
 
     @property
-    def size_bytes(self) -> int: ...
-
-    @property
-    def mtime_ns(self) -> int: ...
+    def stamp(self) -> FileStamp: ...
 
     @property
     def blake3(self) -> bytes: ...
@@ -119,8 +131,7 @@ class LocalPicture:
         max_megapixels: see `decode_image`, like `turn`.
     """
 
-    size_bytes: int
-    mtime_ns: int
+    stamp: FileStamp
     blake3: bytes
     source: bytes | BinaryIO
     spec: Preprocess
@@ -157,7 +168,7 @@ def open_picture(
     with open_regular_file(path) as file:
         status = os.fstat(file.fileno())
         digest, source = _hash(file, status.st_size)
-        yield LocalPicture(status.st_size, status.st_mtime_ns, digest, source, spec, max_megapixels, turn)
+        yield LocalPicture(stamp_of(status), digest, source, spec, max_megapixels, turn)
 
 
 class PictureReader:
@@ -191,10 +202,7 @@ class PictureReader:
             if self._max_bytes is not None:
                 status = os.stat(task.path)  # noqa: PTH116
                 if status.st_size > self._max_bytes:
-                    reason = f"too large: {status.st_size / 1e9:,.0f} GB"
-                    return ReadPicture(
-                        task, "failed", status.st_size, status.st_mtime_ns, reason=reason, is_lasting=True
-                    )
+                    return too_many_bytes(task, stamp_of(status), max_bytes=self._max_bytes)
             with self._open(task.path) as picture:
                 return self._decode(task, picture)
         except FileNotFoundError:
@@ -206,7 +214,7 @@ class PictureReader:
 
     def _decode(self, task: Task, picture: OpenPicture) -> ReadPicture:
         digest = picture.blake3
-        read = partial(ReadPicture, task, size_bytes=picture.size_bytes, mtime_ns=picture.mtime_ns, blake3=digest)
+        read = partial(ReadPicture, task, stamp=picture.stamp, blake3=digest)
         with self._lock:
             is_first = digest not in self._met
             if is_first:
@@ -221,7 +229,10 @@ class PictureReader:
         except (ImageReadError, MemoryError) as error:
             is_lasting = not isinstance(error, TransientReadError | MemoryError)
             failed = read(
-                outcome="failed", reason=str(error) or "not enough memory to decode it", is_lasting=is_lasting
+                outcome="failed",
+                reason=str(error) or "not enough memory to decode it",
+                is_lasting=is_lasting,
+                limit=getattr(error, "limit", None),
             )
             with self._lock:
                 self._met[digest] = failed
@@ -240,20 +251,35 @@ class PictureReader:
             return replace(twin, outcome="stored")
         if met is None:
             return None
-        return replace(twin, outcome="failed", reason=met.reason, is_lasting=met.is_lasting)
+        return replace(twin, outcome="failed", reason=met.reason, is_lasting=met.is_lasting, limit=met.limit)
 
 
-def hash_file(path: str) -> bytes:
-    """blake3 of the whole content.
+def too_many_bytes(task: Task, stamp: FileStamp, *, max_bytes: int) -> ReadPicture:
+    """Of a file that is too large to be read."""
+    reason, limit = f"too large: {stamp.size_bytes / 1e9:,.0f} GB", ("bytes", float(max_bytes))
+    return ReadPicture(task, "failed", stamp, reason=reason, is_lasting=True, limit=limit)
+
+
+def hash_file(path: str) -> tuple[FileStamp, bytes]:
+    """The stamp of a file when it was read, and the blake3 of its content as the disk has it now.
 
     Raises:
         OSError: it can't be opened or read, or is no regular file.
     """
+    hasher = blake3()
     with open_regular_file(path) as file:
-        hasher = blake3()
+        _forget_pages(file)
         while chunk := file.read(_CHUNK_BYTES):
             hasher.update(chunk)
-        return hasher.digest()
+        _forget_pages(file)
+        return stamp_of(os.fstat(file.fileno())), hasher.digest()
+
+
+def _forget_pages(file: BinaryIO) -> None:
+    """What memory has of the file may be sound when the disk is not any more, and is in the way of other files."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _hash(file: BinaryIO, size_bytes: int) -> tuple[bytes, bytes | BinaryIO]:

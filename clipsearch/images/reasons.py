@@ -39,9 +39,12 @@ def read_error(error: Exception, max_megapixels: float) -> ImageReadError:
     Returns:
         What to raise instead; a TransientReadError where not the picture is to blame but the machine.
     """
+    if isinstance(error, Image.DecompressionBombError):  # "Image size (400000000 pixels) exceeds limit of …"
+        pixels = re.search(r"\d+", str(error))
+        return too_large(int(pixels[0]) / 1e6 if pixels else math.inf, max_megapixels)
     # An error number comes from the system, which failed to read; decoders raise OSError without one.
     is_transient = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
-    return (TransientReadError if is_transient else ImageReadError)(_reason(error, max_megapixels))
+    return (TransientReadError if is_transient else ImageReadError)(_reason(error))
 
 
 def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadError:
@@ -106,14 +109,11 @@ def _has_tiff_codec(codec: str) -> bool:
     return True
 
 
-def _reason(error: Exception, max_megapixels: float) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror[0].lower() + error.strerror[1:]
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
-    if isinstance(error, Image.DecompressionBombError):  # "Image size (400000000 pixels) exceeds limit of …"
-        pixels = re.search(r"\d+", str(error))
-        return too_large(int(pixels[0]) / 1e6 if pixels else math.inf, max_megapixels)
     return _fault(error)
 
 
@@ -136,5 +136,6 @@ def one_line(text: str) -> str:
     return " ".join(re.sub(r"<[^<>]*>|0x[0-9a-fA-F]+", "", text).split())[:100]
 
 
-def too_large(megapixels: float, limit: float) -> str:
-    return f"too large: {megapixels:.0f} megapixels, the limit is {limit:g}"
+def too_large(megapixels: float, limit: float) -> ImageReadError:
+    reason = f"too large: {megapixels:.0f} megapixels, the limit is {limit:g}"
+    return ImageReadError(reason, limit=("megapixels", limit))

@@ -1,18 +1,19 @@
 """Which pictures lie below a URL; see `find` for what is left out."""
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import unquote
 
 from blake3 import blake3
 
 from clipsearch.errors import ImageReadError, InputError
+from clipsearch.images.exclude import exclusion_of
 from clipsearch.images.find import (
     IMAGE_SUFFIXES,
     PART_IMAGES,
@@ -25,6 +26,8 @@ from clipsearch.images.find import (
 )
 from clipsearch.images.ignore import IGNORE_FILE, MAX_IGNORE_BYTES, IgnoreRules, read_ignore_file
 from clipsearch.images.urls import fetched_file, open_file_system, reason_of
+from clipsearch.patterns import plain_path
+from clipsearch.stamps import kept_size, signed_64
 
 # What file systems call the time when a file was written, and what changes with its content.
 _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified")
@@ -53,11 +56,12 @@ class UrlWalk:
         unsupported: lower-case suffix → number of pictures of kinds that can't be read, so far.
     """
 
-    def __init__(self, root: str, *, subfolder: str = "") -> None:
+    def __init__(self, root: str, *, subfolder: str = "", exclude: Sequence[str] = ()) -> None:
         """
         Args:
             root: as `urls.check_folder_url` gives it.
             subfolder: only this part of it. Ignore files above are not asked.
+            exclude: patterns of what is left out, see `exclude.Exclusion`; of a web server in plain characters.
 
         Raises:
             FileNotFoundError: there is nothing at that place.
@@ -70,7 +74,12 @@ class UrlWalk:
         self._system, self._base = open_file_system(root)
         self._is_web = root.startswith("http")
         self._start = subfolder
+        self._exclusion = exclusion_of(exclude)
         url = f"{root}/{subfolder}" if subfolder else root
+        if subfolder and self._exclusion is not None and self._exclusion.leaves_out_folder(plain_path(root, subfolder)):
+            raise InputError(
+                f"{url} was forgotten or is left out by --exclude: take all back with --exclude '' on {root}"
+            )
         try:
             self._first = self._list(subfolder)
         except FileNotFoundError:
@@ -108,21 +117,26 @@ class UrlWalk:
         pictures: list[tuple[str, _Entry]] = []
         for name, entry in named:
             path = join_path(folder.relative_path, name)
-            plain = unquote(path) if self._is_web else path  # as somebody would write it
+            plain = plain_path(self._root, path)
             if plain[plain.rfind("/") + 1 :].startswith("."):
                 continue
             suffix = plain[plain.rfind(".") :].lower()
             if entry.get("type") == "directory":
-                if not (is_junk(plain) or rules.ignore(plain, is_folder=True)):
+                if not (is_junk(plain) or self._is_left_out(plain, rules, is_folder=True)):
                     subfolders.append(_Folder(path, rules))
-            elif suffix in IMAGE_SUFFIXES and not rules.ignore(plain, is_folder=False):
+            elif suffix in IMAGE_SUFFIXES and not self._is_left_out(plain, rules):
                 pictures.append((path, entry))
-            elif suffix in UNSUPPORTED_SUFFIXES and not rules.ignore(plain, is_folder=False):
+            elif suffix in UNSUPPORTED_SUFFIXES and not self._is_left_out(plain, rules):
                 self.unsupported[suffix] += 1
         folders.extend(reversed(subfolders))
         for start in range(0, len(pictures) or 1, PART_IMAGES):
             found = pool.map(lambda picture: self._look_at(*picture), pictures[start : start + PART_IMAGES])
             yield [image for image in found if image is not None]
+
+    def _is_left_out(self, plain: str, rules: IgnoreRules, *, is_folder: bool = False) -> bool:
+        if self._exclusion is not None and self._exclusion.leaves_out(plain, is_folder=is_folder):
+            return True
+        return rules.ignore(plain, is_folder=is_folder)
 
     def _look_at(self, path: str, entry: _Entry) -> FoundImage | None:
         if not any(entry.get(key) is not None for key in (*_TIMES, *_TAGS)):
@@ -134,8 +148,7 @@ class UrlWalk:
             except Exception as error:  # whatever the package raises
                 self.unseen.append(UnseenPath(path, reason_of(error)))
                 return None
-        size = entry.get("size")
-        return FoundImage(path, UNKNOWN_SIZE if size is None else int(size), change_number(entry))
+        return FoundImage(path, size_of(entry), change_number(entry))
 
     def _list(self, path: str) -> list[_Entry]:
         name = self._name(path)
@@ -157,7 +170,7 @@ class UrlWalk:
     def _rules_in(self, folder: _Folder) -> IgnoreRules | None:
         """As in `find.ImageWalk`: None, and the folder becomes unseen, when its ignore file can't be used."""
         path = join_path(folder.relative_path, IGNORE_FILE)
-        plain = unquote(folder.relative_path) if self._is_web else folder.relative_path
+        plain = plain_path(self._root, folder.relative_path)
         try:
             with fetched_file(f"{self._root}/{path}", max_bytes=MAX_IGNORE_BYTES) as copy:
                 return folder.rules.with_folder(plain, read_ignore_file(Path(copy)))
@@ -172,16 +185,17 @@ class UrlWalk:
 
 
 def change_number(entry: Mapping[str, Any]) -> int:
-    """When a file was written, in ns since 1970 UTC; else a number of 63 bits made of its ETag or checksum, else 0."""
+    """When a file was written, in ns since 1970 UTC as `signed_64`; else a number of 63 bits made of its ETag or
+    checksum, else 0."""
     for key in _TIMES:
         found = entry.get(key)
         if isinstance(found, str):
             found = _parse_time(found)
         if isinstance(found, datetime):
             since = (found if found.tzinfo else found.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-            return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
-        if isinstance(found, int | float):
-            return int(found * 1_000_000_000)
+            return signed_64(((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000)
+        if isinstance(found, int) or (isinstance(found, float) and math.isfinite(found * 1e9)):
+            return signed_64(int(found * 1_000_000_000))
     for key in _TAGS:
         if entry.get(key):
             return int.from_bytes(blake3(str(entry[key]).encode()).digest()[:8], "big") >> 1
@@ -192,6 +206,15 @@ def _parse_time(text: str) -> datetime | None:
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             return parse(text)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError, IndexError):
             continue
     return None
+
+
+def size_of(entry: Mapping[str, Any]) -> int:
+    """`UNKNOWN_SIZE` also where a server says what can't be."""
+    try:
+        size = int(entry["size"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return UNKNOWN_SIZE
+    return kept_size(size) if size >= 0 else UNKNOWN_SIZE

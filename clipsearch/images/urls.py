@@ -120,6 +120,6 @@ def _limit(max_bytes: int | None) -> Any:
         def relative_update(self, inc: int = 1) -> None:
             super().relative_update(inc)
             if max_bytes is not None and self.value > max_bytes:
-                raise ImageReadError(f"too large: more than {max_bytes / 1e9:,g} GB")
+                raise ImageReadError(f"too large: more than {max_bytes / 1e9:,g} GB", limit=("bytes", max_bytes))
 
     return Limit()

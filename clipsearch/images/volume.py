@@ -6,6 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 
 _BY_UUID = Path("/dev/disk/by-uuid")
+_MOUNTS = Path("/proc/self/mountinfo")
+
+# File systems of Linux that keep a file's ctime on the disk, or hand on that of a server which does.
+_CHANGE_TIMES = frozenset(
+    {
+        *("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "nilfs2", "ntfs3", "reiserfs", "xfs", "zfs"),
+        *("nfs", "nfs4", "overlay", "ramfs", "tmpfs", "virtiofs"),
+    }
+)
 
 
 def find_volume(folder: str) -> str | None:
@@ -22,20 +31,41 @@ def find_volume(folder: str) -> str | None:
     return None
 
 
+def keeps_change_times(path: str) -> bool:
+    """Whether the file system of a path keeps with each file when it was last changed (its ctime), the same after it
+    was mounted anew. FAT, what is mounted through FUSE and Windows' shares make it up.
+
+    Where the system does not say what is mounted, only that of the user's own files does.
+    """
+    with suppress(OSError, RuntimeError, ValueError):
+        if sys.platform == "linux":
+            found = _find_mount(os.path.realpath(path))
+            return found is not None and found[0] in _CHANGE_TIMES
+        if sys.platform != "win32":
+            return os.stat(path).st_dev in {os.stat(place).st_dev for place in ("/", Path.home())}  # noqa: PTH116
+    return False
+
+
 def _mounted(folder: str) -> str | None:
-    # Source: Linux, Documentation/filesystems/proc.rst, section 3.5: the fifth field is the mount point, and after the
-    # single hyphen come the type and what is mounted.
-    best = ""
-    found: tuple[str, str] | None = None
-    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
-        before, _, after = line.partition(b" - ")
-        place = os.fsdecode(_unescaped(before.split()[4]))
-        if len(place) >= len(best) and (folder == place or folder.startswith(place.rstrip("/") + "/")):
-            best, found = place, (os.fsdecode(after.split()[0]), os.fsdecode(_unescaped(after.split()[1])))
+    found = _find_mount(folder)
     if found is None:
         return None
     kind, source = found
     return (_uuid(source) if source.startswith("/dev/") else None) or f"{kind} {source}"
+
+
+def _find_mount(folder: str) -> tuple[str, str] | None:
+    """Type and source of the mount that holds a path."""
+    # Source: Linux, Documentation/filesystems/proc.rst, section 3.5: the fifth field is the mount point, and after the
+    # single hyphen come the type and what is mounted.
+    best = ""
+    found: tuple[str, str] | None = None
+    for line in _MOUNTS.read_bytes().splitlines():
+        before, _, after = line.partition(b" - ")
+        place = os.fsdecode(_unescaped(before.split()[4]))
+        if len(place) >= len(best) and (folder == place or folder.startswith(place.rstrip("/") + "/")):
+            best, found = place, (os.fsdecode(after.split()[0]), os.fsdecode(_unescaped(after.split()[1])))
+    return found
 
 
 def _uuid(device: str) -> str | None:

@@ -5,7 +5,7 @@ It is told paths on stdin and answers on stdout, in frames: a kind (1 byte), a l
     parent                    worker
                        ◄──    READY
     READ path          ──►    reads and hashes the file
-                       ◄──    HASHED size, time, blake3           or FAILED
+                       ◄──    HASHED stamp, blake3                or FAILED
     DECODE | SHRINK | DESCRIBE | VIEW | SKIP ─► decodes it, or goes on to the next
                        ◄──    LARGE                               only if so, then waits
     GO                 ──►
@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from struct import Struct
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,15 +100,39 @@ def unpack_thumbnail(content: bytes) -> Thumbnail:
     return Thumbnail(content[_SIZE.size :], *_SIZE.unpack_from(content))
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, *, spec: Preprocess, max_megapixels: float, max_seconds: int) -> None:
+class Alarm(NamedTuple):
+    """Ends the process by a signal, in the middle of a decoder too: not on Windows.
+
+    Attributes:
+        cpu_seconds: that all its threads together may be busy; then SIGPROF.
+        wall_seconds: then SIGALRM.
+    """
+
+    cpu_seconds: float
+    wall_seconds: float
+
+    def start(self) -> None:
+        self._set(self.cpu_seconds, self.wall_seconds)
+
+    def stop(self) -> None:
+        self._set(0, 0)
+
+    @staticmethod
+    def _set(cpu_seconds: float, wall_seconds: float) -> None:
+        if sys.platform != "win32":
+            signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+            signal.setitimer(signal.ITIMER_REAL, wall_seconds)
+
+
+def serve(requests: BinaryIO, answers: BinaryIO, *, spec: Preprocess, max_megapixels: float, alarm: Alarm) -> None:
     """Until the parent closes the pipe, or is gone."""
 
     @contextlib.contextmanager
     def turn() -> Iterator[None]:
-        _set_alarm(0)  # waiting is not decoding
+        alarm.stop()  # waiting is not decoding
         write_frame(answers, LARGE)
         read_frame(requests)
-        _set_alarm(max_seconds)
+        alarm.start()
         yield
 
     while True:
@@ -118,7 +142,7 @@ def serve(requests: BinaryIO, answers: BinaryIO, *, spec: Preprocess, max_megapi
             return
         try:
             with open_picture(os.fsdecode(path), spec=spec, max_megapixels=max_megapixels, turn=turn) as picture:
-                _answer(picture, requests, answers, max_seconds)
+                _answer(picture, requests, answers, alarm)
         except ImageReadError as error:
             _write_failure(answers, error, str(error))
         except MemoryError as error:
@@ -127,14 +151,13 @@ def serve(requests: BinaryIO, answers: BinaryIO, *, spec: Preprocess, max_megapi
             _write_failure(answers, error, error.strerror or str(error))
 
 
-def _answer(picture: LocalPicture, requests: BinaryIO, answers: BinaryIO, max_seconds: int) -> None:
-    described = {"size_bytes": picture.size_bytes, "mtime_ns": picture.mtime_ns, "blake3": picture.blake3.hex()}
+def _answer(picture: LocalPicture, requests: BinaryIO, answers: BinaryIO, alarm: Alarm) -> None:
+    described = {"stamp": picture.stamp, "blake3": picture.blake3.hex()}
     write_frame(answers, HASHED, json.dumps(described).encode("ascii"))
     wanted, content = read_frame(requests)
     if wanted == SKIP:
         return
-    # The signal ends the process, in the middle of a decoder too.
-    _set_alarm(max_seconds)
+    alarm.start()
     try:
         if wanted == SHRINK:
             answer = SHRUNK, pack_thumbnail(picture.shrink(*SIDE.unpack(content)))
@@ -145,7 +168,7 @@ def _answer(picture: LocalPicture, requests: BinaryIO, answers: BinaryIO, max_se
         else:
             answer = DECODED, pack_decoded(*picture.decode())
     finally:
-        _set_alarm(0)
+        alarm.stop()
     write_frame(answers, *answer)
 
 
@@ -155,13 +178,9 @@ def _write_failure(answers: BinaryIO, error: Exception, reason: str) -> None:
         "errno": error.errno if isinstance(error, OSError) else None,
         "is_system": isinstance(error, OSError),
         "is_transient": isinstance(error, TransientReadError | MemoryError),
+        "limit": getattr(error, "limit", None),
     }
     write_frame(answers, FAILED, json.dumps(described).encode("ascii"))
-
-
-def _set_alarm(seconds: int) -> None:
-    if sys.platform != "win32":  # there is none: no time limit
-        signal.alarm(seconds)
 
 
 def _limit_memory(limit_bytes: int) -> None:
@@ -189,7 +208,7 @@ def main() -> None:
             answers,
             spec=spec,
             max_megapixels=options["max_megapixels"],
-            max_seconds=options["max_seconds"],
+            alarm=Alarm(options["max_seconds"], options["max_wall_seconds"]),
         )
     os._exit(0)  # nothing to tidy up; a parent that waits need not wait for it
 

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,12 +23,16 @@ from clipsearch.images.views import PictureView, unpack_view
 from clipsearch.notices import notify
 from clipsearch.preprocess import Preprocess
 from clipsearch.python_process import start_python
+from clipsearch.stamps import FileStamp
 
 # A new worker is started when so many files were read by each of those before: a handful needs only one.
 _FILES_BEFORE_NEXT = 8
 
 # A file is tried again in a fresh process when its decoder crashes: the fault may be that of the file before.
 _ATTEMPTS = 2
+
+# What ends a process that does something wrong; other signals come from outside.
+_CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGTRAP"})
 
 # How long a worker may take to end.
 _EXIT_S = 10
@@ -126,13 +129,15 @@ class _WorkerDiedError(Exception):
 
     Attributes:
         is_crash: in a decoder, or for a fault of the file before.
-        is_transient: another time it may not.
+        limit: as in `ImageReadError`.
+        is_transient: another time it may not: neither the file nor a limit is to blame.
     """
 
-    def __init__(self, reason: str, *, is_crash: bool = False, is_transient: bool = False) -> None:
+    def __init__(self, reason: str, *, is_crash: bool = False, limit: tuple[str, float] | None = None) -> None:
         super().__init__(reason)
         self.is_crash = is_crash
-        self.is_transient = is_transient
+        self.limit = limit
+        self.is_transient = not is_crash and limit is None
 
 
 class _Worker:
@@ -145,6 +150,7 @@ class _Worker:
                 "preprocess": asdict(spec),
                 "max_megapixels": limits.max_megapixels,
                 "max_seconds": limits.max_seconds,
+                "max_wall_seconds": limits.max_wall_seconds,
                 "memory_bytes": _BASE_BYTES + int(limits.max_megapixels * 1e6 * BYTES_A_PIXEL),
             }
         )
@@ -164,7 +170,7 @@ class _Worker:
         """
         self._send(worker.READ, os.fsencode(path))
         described: dict[str, Any] = json.loads(self._checked(*self._receive()))
-        return described | {"blake3": bytes.fromhex(described["blake3"])}
+        return {"stamp": FileStamp(*described["stamp"]), "blake3": bytes.fromhex(described["blake3"])}
 
     def skip(self) -> None:
         with suppress(_WorkerDiedError):
@@ -245,13 +251,19 @@ class _Worker:
     def _death(self, process: "subprocess.Popen[bytes]") -> _WorkerDiedError:
         self.close()
         code = process.returncode
-        if sys.platform != "win32" and code == -signal.SIGALRM:
-            return _WorkerDiedError(f"it took longer than {self._limits.max_seconds} s to decode")
-        if sys.platform != "win32" and code == -signal.SIGKILL:  # by the system, most likely
-            return _WorkerDiedError("not enough memory to decode it", is_transient=True)
-        if code > 0:
-            return _WorkerDiedError(f"its decoder ended with {code}", is_transient=True)
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(code)
+        if code >= 0:
+            return _WorkerDiedError(f"its decoder ended with {code}")
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+        if name == "SIGPROF":
+            seconds = self._limits.max_seconds
+            return _WorkerDiedError(f"it took longer than {seconds} s to decode", limit=("seconds", seconds))
+        if name == "SIGALRM":
+            wall = self._limits.max_wall_seconds
+            return _WorkerDiedError(f"it took longer than {wall} s to decode, most of them waiting for its turn")
+        if name == "SIGKILL":  # by the system, most likely
+            return _WorkerDiedError("not enough memory to decode it")
+        if name not in _CRASHES:
+            return _WorkerDiedError(f"its decoder was ended from outside ({name})")
         return _WorkerDiedError(f"its decoder crashed ({name})", is_crash=True)
 
 
@@ -265,12 +277,10 @@ class _RemotePicture:
         *,
         spec: Preprocess,
         large: threading.Lock,
-        size_bytes: int,
-        mtime_ns: int,
+        stamp: FileStamp,
         blake3: bytes,
     ) -> None:
-        self.size_bytes = size_bytes
-        self.mtime_ns = mtime_ns
+        self.stamp = stamp
         self.blake3 = blake3
         self._path = path
         self._worker = opened
@@ -306,7 +316,9 @@ class _RemotePicture:
             except _WorkerDiedError as error:
                 if error.is_crash and attempt + 1 < _ATTEMPTS:
                     continue
-                raise (TransientReadError if error.is_transient else ImageReadError)(str(error)) from error
+                if error.is_transient:
+                    raise TransientReadError(str(error)) from error
+                raise ImageReadError(str(error), limit=error.limit) from error
         raise AssertionError
 
     def finish(self) -> None:
@@ -327,4 +339,6 @@ def _checked(kind: int, content: bytes) -> bytes:
     if described["is_system"]:
         code = described["errno"]
         raise OSError(reason) if code is None else OSError(code, reason)
-    raise (TransientReadError if described["is_transient"] else ImageReadError)(reason)
+    limit = described["limit"]
+    failure = TransientReadError if described["is_transient"] else ImageReadError
+    raise failure(reason, limit=None if limit is None else tuple(limit))

@@ -23,6 +23,7 @@ from clipsearch.importing.places import IndexedFolders, present_paths, wanted_fo
 from clipsearch.indexing import Progress
 from clipsearch.runners.interrupt import DeferredInterrupt
 from clipsearch.runners.local import default_workers
+from clipsearch.stamps import FileStamp
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.texts import is_valid
 from clipsearch.types import SkippedFile
@@ -52,8 +53,7 @@ class Run:
 @dataclass(frozen=True, slots=True)
 class _File:
     path: str
-    size_bytes: int
-    mtime_ns: int
+    stamp: FileStamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class RowImport:
                 self._check_size(path)
                 with self._hash_path(path) as picture:
                     if picture.blake3 == wanted:
-                        files.append(_File(path, picture.size_bytes, picture.mtime_ns))
+                        files.append(_File(path, picture.stamp))
             except (OSError, ImageReadError, MemoryError):
                 continue  # it may be read another time: the embedding is taken in any case
         return _Found(row, wanted, row.metadata, tuple(files))
@@ -157,10 +157,10 @@ class RowImport:
             try:
                 self._check_size(path)
                 with self._open_path(path) as picture:
-                    its = _File(path, picture.size_bytes, picture.mtime_ns)
+                    its = _File(path, picture.stamp)
                     if self._store.pictures.has_embedding(picture.blake3, model_id=self._model_id):
                         return _Found(row, picture.blake3, None, (its,))
-                    metadata = _source_metadata(picture.blake3, picture.size_bytes, picture.describe())
+                    metadata = _source_metadata(picture.blake3, picture.stamp.size_bytes, picture.describe())
                     return _Found(row, picture.blake3, metadata, (its,))
             except OSError as error:
                 return _Found(row, failure=SkippedFile(path, error.strerror or str(error)))
@@ -190,7 +190,7 @@ class RowImport:
             places = [(file, self._places.find(file.path)) for file in each.files]
             for file, place in places:
                 if place is not None:
-                    files[place] = FileRecord(*place, file.size_bytes, file.mtime_ns, digest)
+                    files[place] = FileRecord.of(*place, file.stamp, digest)
             if not any(place for _, place in places):
                 without_file += 1
                 outside += bool(places)

@@ -22,6 +22,7 @@ def index_folders(
     model_id: int,
     prune: bool = False,
     retry: bool = False,
+    again: bool = False,
     limits: DecodingLimits | None = None,
     runner: Runner | None = None,
     on_progress: Progress | None = None,
@@ -34,6 +35,7 @@ def index_folders(
     Args:
         prune: forget the files of a folder even when all of them are gone, which else looks like an unmounted drive.
         retry: read files again that could not be read, though they have not changed.
+        again: read all files, though they look unchanged; those that have the content that they had count as unchanged.
         limits: pictures are decoded in processes of their own, within these; None: in this one.
         runner: where files are read and encoded; None: on this machine.
         on_progress: called when a batch was stored; the number to do grows while folders are still listed.
@@ -49,6 +51,7 @@ def index_folders(
             model_id=model_id,
             prune=prune,
             retry=retry,
+            again=again,
             limits=limits,
             run=run,
             on_advance=lambda: log.note(run),
@@ -70,6 +73,7 @@ def index_folders(
         model=encoder.name,
         interrupted=interrupted,
         partial=tuple(sorted(run.partial, key=lambda partial: partial.path)),
+        moved=run.moved,
     )
     log.end(report)
     return report

@@ -29,6 +29,8 @@ class Batch:
         files: files whose content needs no embedding, or that can't be read.
         skipped: files that can't be read.
         partial: files of the fresh ones whose end is missing.
+        reused: blake3 of the files, each, that have a content that was known, but not as theirs.
+        unchanged: number of files that were read and have the content that they had.
         contents: of the fresh ones, once they are encoded.
         is_stored: whether it was stored and counted.
         seconds: that encoding took.
@@ -38,6 +40,8 @@ class Batch:
     files: list[FileRecord] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
     partial: list[PartialFile] = field(default_factory=list)
+    reused: list[bytes] = field(default_factory=list)
+    unchanged: int = 0
     contents: list[ContentRecord] = field(default_factory=list)
     is_stored: bool = False
     seconds: float = 0.0
@@ -49,10 +53,6 @@ class Batch:
     def is_full(self, batch_size: int) -> bool:
         return len(self.fresh) >= batch_size or len(self.files) + len(self.skipped) >= _MAX_FILES
 
-    @property
-    def reused_count(self) -> int:
-        return sum(file.blake3 is not None for file in self.files)
-
     def take(self, picture: ReadPicture) -> None:
         """Adds what was read, twins aside."""
         match picture.outcome:
@@ -63,9 +63,15 @@ class Batch:
                     self.partial.append(PartialFile(picture.task.path, share))
             case "stored":
                 self.files.append(_file_record(picture))
+                if picture.is_as_before:
+                    self.unchanged += 1
+                elif picture.blake3 is not None:
+                    self.reused.append(picture.blake3)
             case "failed":
-                self.skipped.append(SkippedFile(picture.task.path, picture.reason))
-                # What the system refused today it may allow tomorrow: only what the file itself holds is remembered.
+                kind = None if picture.limit is None else picture.limit[0]
+                self.skipped.append(SkippedFile(picture.task.path, picture.reason, kind))
+                # What the system refused today it may allow tomorrow: only what the file itself holds is remembered,
+                # and what was beyond a limit, with that limit.
                 if picture.is_lasting:
                     self.files.append(_file_record(picture))
 
@@ -142,13 +148,13 @@ def file_records(batch: Batch) -> list[FileRecord]:
 
 def _file_record(picture: ReadPicture) -> FileRecord:
     failed = picture.outcome == "failed"
-    return FileRecord(
-        root_id=picture.task.root_id,
-        relative_path=picture.task.relative_path,
-        size_bytes=picture.size_bytes,
-        mtime_ns=picture.mtime_ns,
+    return FileRecord.of(
+        picture.task.root_id,
+        picture.task.relative_path,
+        picture.stamp,
         blake3=None if failed else picture.blake3,
         skip_reason=picture.reason if failed else None,
+        limit=picture.limit,
     )
 
 

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from clipsearch.errors import InputError, MissingExtraError
+from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, ImageWalk, UnseenPath
 from clipsearch.images.url_walk import UrlWalk
 from clipsearch.settings import is_folder_url
-from clipsearch.store import GONE_BEFORE, SEEN, Scope, Store
+from clipsearch.store import GONE_BEFORE, SEEN, KnownFile, Scope, Store
 from clipsearch.types import SkippedFile
+
+# How a reason begins that is a limit of the run.
+_LIMITS_IN_WORDS = ("too large:", "it took longer than")
 
 # Files are compared with SQL when so many are listed or so much time has gone by, whichever is sooner.
 _COMPARED_AT_ONCE = 1_000
@@ -23,7 +27,9 @@ class Changes:
 
     Attributes:
         found: picture files, and places that could not be looked at.
-        to_read: files that are new, or changed, or have no embedding of the model yet.
+        to_read: files that are new, or may have changed, or have no embedding of the model yet.
+        contents: blake3, by the relative path, of those of them that look unchanged but for their ctime.
+        change_times: (file_id, ctime, inode) of files that are as they were but for what was not known yet.
         returned: ids of files that were gone and are there again, as they were.
         unchanged: number of files that are as they were.
         skipped: files known to be unreadable, and what could not be looked at.
@@ -39,6 +45,8 @@ class Changes:
     scope: Scope
     found: int = 0
     to_read: list[FoundImage] = field(default_factory=list)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    change_times: list[tuple[int, int | None, int | None]] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
     unchanged: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
@@ -54,16 +62,42 @@ class Changes:
         return full_path(self.scope, self.scope.subfolder)
 
 
-def find_changes(scopes: Sequence[Scope], *, store: Store, model_id: int, retry: bool = False) -> Iterator[Changes]:
-    """Lists the folders and compares them with what is known. Some of the changes are empty: there is one at least
-    for every folder below, so that whoever draws them can stop soon.
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is read although it looks as it did the last time.
 
-    `retry`: files that could not be read are to be read again.
+    Attributes:
+        retry: files that could not be read.
+        again: all files.
+        limits: files that went beyond another limit are read when this run's is higher.
     """
+
+    retry: bool = False
+    again: bool = False
+    limits: DecodingLimits | None = None
+
+    def is_worth_another_try(self, old: KnownFile) -> bool:
+        """Of a file that could not be read the last time."""
+        if self.retry or self.again:
+            return True
+        if old.limit_kind is None:
+            # An earlier version kept no limits but in its words.
+            return (old.skip_reason or "").startswith(_LIMITS_IN_WORDS)
+        limits = self.limits or DecodingLimits()
+        if self.limits is None and old.limit_kind != "megapixels":  # there are no others
+            return True
+        return limits.are_beyond((old.limit_kind, old.limit_value or 0))
+
+
+def find_changes(
+    scopes: Sequence[Scope], *, store: Store, model_id: int, doubt: Doubt | None = None
+) -> Iterator[Changes]:
+    """Lists the folders and compares them with what is known. Some of the changes are empty: there is one at least
+    for every folder below, so that whoever draws them can stop soon."""
     # Contents without an embedding of the model. All their files are read again: the first may not be readable now.
     missing = store.pictures.contents_without_embedding(model_id=model_id, with_removed=True)
     for scope in scopes:
-        yield from _changes_in(scope, store=store, missing=missing, retry=retry)
+        yield from _changes_in(scope, store=store, missing=missing, doubt=doubt or Doubt())
 
 
 def full_path(scope: Scope, relative_path: str) -> str:
@@ -71,7 +105,7 @@ def full_path(scope: Scope, relative_path: str) -> str:
     return f"{scope.root.rstrip(separator)}{separator}{relative_path}" if relative_path else scope.root
 
 
-def _changes_in(scope: Scope, *, store: Store, missing: set[int], retry: bool) -> Iterator[Changes]:
+def _changes_in(scope: Scope, *, store: Store, missing: set[int], doubt: Doubt) -> Iterator[Changes]:
     # A mark for every known file that is seen; those that this run or another process adds have higher numbers.
     seen = bytearray(store.pictures.last_file_id() + 1)
     try:
@@ -91,10 +125,10 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], retry: bool) -
         if len(listed) < _COMPARED_AT_ONCE and perf_counter() - last_time < _COMPARED_AFTER_S:
             yield Changes(scope)
             continue
-        yield _compare(listed, scope, store=store, missing=missing, seen=seen, retry=retry)
+        yield _compare(listed, scope, store=store, missing=missing, seen=seen, doubt=doubt)
         found += len(listed)
         listed, last_time = [], perf_counter()
-    last = _compare(listed, scope, store=store, missing=missing, seen=seen, retry=retry)
+    last = _compare(listed, scope, store=store, missing=missing, seen=seen, doubt=doubt)
     last.is_empty = found + len(listed) == 0
     last.unsupported = walk.unsupported
     last.found += len(walk.unseen)
@@ -115,11 +149,11 @@ def _walk(scope: Scope) -> ImageWalk | UrlWalk | None:
     """
     if is_folder_url(scope.root):
         try:
-            return UrlWalk(scope.root, subfolder=scope.subfolder)
+            return UrlWalk(scope.root, subfolder=scope.subfolder, exclude=scope.exclude)
         except FileNotFoundError:
             return None
     try:
-        return ImageWalk(scope.root, subfolder=scope.subfolder)
+        return ImageWalk(scope.root, subfolder=scope.subfolder, exclude=scope.exclude)
     except InputError:
         if os.path.isdir(full_path(scope, scope.subfolder)):  # noqa: PTH112
             raise
@@ -127,9 +161,10 @@ def _walk(scope: Scope) -> ImageWalk | UrlWalk | None:
 
 
 def _compare(
-    images: Sequence[FoundImage], scope: Scope, *, store: Store, missing: set[int], seen: bytearray, retry: bool
+    images: Sequence[FoundImage], scope: Scope, *, store: Store, missing: set[int], seen: bytearray, doubt: Doubt
 ) -> Changes:
     changes = Changes(scope, found=len(images))
+    doubtful: dict[str, int] = {}
     known = store.pictures.known_files(scope, [image.relative_path for image in images])
     for image in images:
         old = known.get(image.relative_path)
@@ -141,15 +176,29 @@ def _compare(
         is_changed = old.mtime_ns != image.mtime_ns or image.size_bytes not in (UNKNOWN_SIZE, old.size_bytes)
         if is_changed or old.content_id in missing:
             changes.to_read.append(image)
-        elif old.is_removed and old.content_id is not None:
-            changes.returned.append(old.file_id)
-        elif old.is_removed or (retry and old.content_id is None):
+            continue
+        # Size and time of a file can be set by programs, its ctime can't. The inode alone says nothing: some file
+        # systems give other ones whenever they are mounted.
+        is_doubtful = image.ctime_ns != old.ctime_ns and image.ctime_ns is not None and old.ctime_ns is not None
+        if is_doubtful or doubt.again:
             changes.to_read.append(image)
-        elif old.content_id is None:
-            reason = old.skip_reason or "unreadable"
-            changes.skipped.append(SkippedFile(full_path(scope, image.relative_path), reason))
-        else:
+            if old.content_id is not None and not old.is_removed:
+                doubtful[image.relative_path] = old.content_id
+            continue
+        if image.ctime_ns is not None and (image.ctime_ns != old.ctime_ns or image.inode != old.inode):
+            changes.change_times.append((old.file_id, image.ctime_ns, image.inode))
+        if old.is_removed and old.content_id is not None:
+            changes.returned.append(old.file_id)
+        elif old.content_id is not None:
             changes.unchanged += 1
+        elif old.is_removed or doubt.is_worth_another_try(old):
+            changes.to_read.append(image)
+        else:
+            path, reason = full_path(scope, image.relative_path), old.skip_reason or "unreadable"
+            changes.skipped.append(SkippedFile(path, reason, old.limit_kind))
+    if doubtful:
+        digests = store.pictures.find_digests(set(doubtful.values()))
+        changes.contents = {path: digests[number] for path, number in doubtful.items() if number in digests}
     return changes
 
 

@@ -21,8 +21,8 @@ from clipsearch.images.find import FoundImage
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
-from clipsearch.indexing.changes import Changes, find_changes, full_path
-from clipsearch.indexing.removal import remove_gone
+from clipsearch.indexing.changes import Changes, Doubt, find_changes, full_path
+from clipsearch.indexing.removal import count_moved, remove_gone
 from clipsearch.indexing.stage import Run, Runner, Stage, store_batch
 from clipsearch.runners.interrupt import DeferredInterrupt
 from clipsearch.runners.local import RunAhead, Wake, WorkAhead, default_workers
@@ -143,6 +143,7 @@ class Pipeline:
         model_id: int,
         prune: bool,
         retry: bool,
+        again: bool,
         limits: DecodingLimits | None,
         run: Run,
         runner: Runner,
@@ -160,10 +161,11 @@ class Pipeline:
         self._on_advance = on_advance
         self._on_progress = on_progress
         self._wake: Wake = SimpleQueue()
-        self._to_read: deque[tuple[Scope, FoundImage]] = deque()
+        self._to_read: deque[tuple[Scope, FoundImage, bytes | None]] = deque()
         self._listed: list[Changes] = []  # the last ones of every folder
         self._embedding: Stage | None = None  # made for the first file: most runs have none
-        self._listing = RunAhead(find_changes(scopes, store=store, model_id=model_id, retry=retry), wake=self._wake)
+        doubt = Doubt(retry=retry, again=again, limits=limits)
+        self._listing = RunAhead(find_changes(scopes, store=store, model_id=model_id, doubt=doubt), wake=self._wake)
 
     def run(self) -> None:
         """To the end, or until Ctrl-C: then what is being encoded is still stored, and the rest is left for the next
@@ -174,9 +176,13 @@ class Pipeline:
                 while self._advance():
                     interrupt.check()
                 # Last of all: a file that was moved is known in its new place by now.
+                gone: list[int] = []
                 for changes in self._listed:
                     interrupt.check()
-                    self._run.removed += remove_gone(changes, store=self._store, prune=self._prune)
+                    gone += remove_gone(changes, store=self._store, prune=self._prune)
+                    self._run.removed = len(gone)
+                self._run.moved = count_moved(gone, self._run, store=self._store)
+                self._run.removed -= self._run.moved
             except KeyboardInterrupt:
                 self._close()
                 if self._embedding is not None:
@@ -218,9 +224,9 @@ class Pipeline:
             )
         embedding = self._embedding
         while self._to_read and embedding is not None and not embedding.is_full:
-            scope, image = self._to_read.popleft()
+            scope, image, content = self._to_read.popleft()
             path, listed = image.relative_path, image if is_folder_url(scope.root) else None
-            embedding.begin(Task(scope.root_id, path, full_path(scope, path), listed))
+            embedding.begin(Task(scope.root_id, path, full_path(scope, path), listed, content))
         return embedding
 
     def _take_changes(self, changes: Changes) -> None:
@@ -231,10 +237,14 @@ class Pipeline:
         run.to_do += len(changes.to_read)
         for suffix, count in changes.unsupported.items():
             run.unsupported[suffix] = run.unsupported.get(suffix, 0) + count
-        self._to_read.extend((changes.scope, image) for image in changes.to_read)
+        contents = changes.contents
+        self._to_read.extend((changes.scope, image, contents.get(image.relative_path)) for image in changes.to_read)
+        if changes.change_times:
+            self._store.pictures.set_change_times(changes.change_times)
         if changes.returned:
             self._store.pictures.restore_files(changes.returned)
             run.reused += len(changes.returned)
+            run.returned += changes.returned
         if changes.is_last:
             self._listed.append(changes)
 

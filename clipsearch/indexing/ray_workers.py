@@ -36,11 +36,12 @@ from clipsearch.encoders.recipe import EncoderRecipe
 from clipsearch.errors import ClipSearchError, ImageReadError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.find import UNKNOWN_SIZE
-from clipsearch.images.reading import PictureReader, ReadPicture, Task
+from clipsearch.images.reading import PictureReader, ReadPicture, Task, too_many_bytes
 from clipsearch.images.urls import fetched_file
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.known_contents import KnownContents
 from clipsearch.preprocess import Preprocess
+from clipsearch.stamps import FileStamp
 
 Block: TypeAlias = dict[str, NDArray[Any]]
 
@@ -110,20 +111,21 @@ def _read(task: Task, reader: PictureReader, max_bytes: int) -> ReadPicture:
     if listed is None:
         return reader.read(task)
     # As it was listed: the next run compares with another listing.
-    failed = partial(ReadPicture, task, "failed", max(listed.size_bytes, 0), listed.mtime_ns)
+    stamp = FileStamp(max(listed.size_bytes, 0), listed.mtime_ns)
     if listed.size_bytes > max_bytes:
-        return failed(reason=f"too large: {listed.size_bytes / 1e9:,.0f} GB", is_lasting=True)
+        return too_many_bytes(task, stamp, max_bytes=max_bytes)
+    failed = partial(ReadPicture, task, "failed", stamp)
     try:
         with fetched_file(task.path, max_bytes=max_bytes) as copy:
             picture = reader.read(replace(task, path=copy))
     except FileNotFoundError:
         return failed(reason="gone before it could be read")
     except ImageReadError as error:
-        return failed(reason=str(error), is_lasting=True)
+        return failed(reason=str(error), is_lasting=True, limit=error.limit)
     except (OSError, ClipSearchError) as error:
         return failed(reason=str(error))
     size_bytes = picture.size_bytes if listed.size_bytes == UNKNOWN_SIZE else listed.size_bytes
-    return replace(picture, task=task, size_bytes=size_bytes, mtime_ns=listed.mtime_ns)
+    return replace(picture, task=task, stamp=FileStamp(size_bytes, listed.mtime_ns))
 
 
 class EncodeCrops:

@@ -5,10 +5,15 @@ a file that comes back as it was is found again, without being read.
 """
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 
+from clipsearch.images.exclude import exclusion_of
 from clipsearch.images.volume import find_volume
 from clipsearch.indexing.changes import Changes, full_path
+from clipsearch.indexing.stage import Run
 from clipsearch.notices import notify
+from clipsearch.patterns import plain_path
 from clipsearch.settings import is_folder_url
 from clipsearch.store import Store
 
@@ -16,10 +21,12 @@ from clipsearch.store import Store
 _MANY_FILES = 50
 _LARGE_SHARE = 0.2
 
+_DIGEST_BYTES = 32
+
 _HOW_TO = "If they are really gone: clipsearch index --prune"
 
 
-def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
+def remove_gone(changes: Changes, *, store: Store, prune: bool) -> list[int]:
     """To be called when a folder was listed and all files that were found are stored.
 
     Args:
@@ -27,7 +34,7 @@ def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
         prune: the user says that what is gone is gone.
 
     Returns:
-        How many files were marked as gone.
+        The numbers of the files that were marked as gone.
     """
     scope = changes.scope
     volume, known_volume = find_volume(scope.root), store.roots.find_volume(scope.root_id)
@@ -36,7 +43,7 @@ def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
         doubt = _find_doubt(changes, store=store, is_other_volume=is_other)
         if doubt is not None:
             notify(f"{doubt}: nothing is removed. {_HOW_TO}")
-            return 0
+            return []
     if changes.gone:
         store.pictures.remove_files(changes.gone)
     if changes.is_missing:
@@ -44,13 +51,30 @@ def remove_gone(changes: Changes, *, store: Store, prune: bool) -> int:
             store.roots.remove(scope.root_id)
     elif volume != known_volume and not (scope.subfolder and known_volume):
         store.roots.set_volume(scope.root_id, volume)
-    return len(changes.gone)
+    return list(changes.gone)
+
+
+def count_moved(gone: Sequence[int], run: Run, *, store: Store) -> int:
+    """How many files that are gone were moved: the run has come upon their content in other places, once for each."""
+    if not gone or not run.reused:
+        return 0
+    arrived = Counter(
+        bytes(run.arrived[start : start + _DIGEST_BYTES]) for start in range(0, len(run.arrived), _DIGEST_BYTES)
+    )
+    arrived += store.pictures.count_contents(run.returned)
+    return sum((store.pictures.count_contents(gone) & arrived).values())
 
 
 def _find_doubt(changes: Changes, *, store: Store, is_other_volume: bool) -> str | None:
     """Why the files may not really be gone."""
-    # Those that are there are left out by an ignore file, on purpose.
-    gone = [file_id for file_id, path in changes.gone.items() if not os.path.lexists(full_path(changes.scope, path))]
+    # What is left out on purpose: by --exclude, and what is there by an ignore file.
+    root, exclusion = changes.scope.root, exclusion_of(changes.scope.exclude)
+    gone = [
+        file_id
+        for file_id, path in changes.gone.items()
+        if not (exclusion is not None and exclusion.leaves_out_file(plain_path(root, path)))
+        and not os.path.lexists(full_path(changes.scope, path))
+    ]
     if not gone:
         return None
     count = f"{len(gone):,} {'file that was' if len(gone) == 1 else 'files that were'} indexed"

@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.request import url2pathname
 
 from clipsearch import settings
 from clipsearch.errors import InputError
+from clipsearch.images.exclude import Exclusion
 from clipsearch.images.url_walk import UrlWalk
 from clipsearch.images.urls import check_folder_url
+from clipsearch.indexing.changes import full_path
 from clipsearch.notices import notify
+from clipsearch.patterns import check_pattern, is_pattern_below, pattern_below, plain_path
 from clipsearch.settings import is_folder_url
 from clipsearch.store import Scope
 from clipsearch.store.roots import RootStore, is_shown_below
@@ -32,7 +36,7 @@ def plan_scopes(
         return lambda: _readable(roots.list_all(), with_urls=with_urls)
     gone: list[str] = []
     places: list[str] = []
-    for folder in map(_local_path, folders):
+    for folder in map(local_path, folders):
         if isinstance(folder, str) and is_folder_url(folder):
             place = check_folder_url(folder)
             if not with_urls:
@@ -50,7 +54,37 @@ def plan_scopes(
             places.append(place)
     # A folder inside another one that was named is looked through with that one, unless it is hidden there.
     outer = [place for place in dict.fromkeys(places) if not any(is_shown_below(place, other) for other in places)]
-    return lambda: [*map(roots.add, outer), *filter(None, map(roots.find_scope, gone))]
+
+    def register() -> list[Scope]:
+        for place in places:
+            roots.include(place)
+        return [*map(roots.add, outer), *filter(None, map(roots.find_scope, gone))]
+
+    return register
+
+
+def exclude_from(scopes: Sequence[Scope], patterns: Sequence[str], *, roots: RootStore) -> list[Scope]:
+    """Leaves more out of folders from now on; an empty pattern takes back what was left out before.
+
+    Raises:
+        InputError: a pattern can't be used; nothing is changed.
+    """
+    kept = {scope.root_id: list(scope.exclude) for scope in scopes}
+    for scope in scopes:
+        below = plain_path(scope.root, scope.subfolder)
+        for pattern in patterns:
+            known = kept[scope.root_id]
+            if not pattern:
+                kept[scope.root_id] = [each for each in known if not is_pattern_below(each, below)]
+                continue
+            fresh = pattern_below(check_pattern(pattern, full_path(scope, scope.subfolder)), below)
+            # The last one that fits decides.
+            kept[scope.root_id] = [*(each for each in known if each != fresh), fresh]
+    for each in kept.values():
+        Exclusion(each)
+    for root_id, each in kept.items():
+        roots.set_exclude(root_id, each)
+    return [replace(scope, exclude=tuple(kept[scope.root_id])) for scope in scopes]
 
 
 def _readable(scopes: list[Scope], *, with_urls: bool) -> list[Scope]:
@@ -61,7 +95,7 @@ def _readable(scopes: list[Scope], *, with_urls: bool) -> list[Scope]:
     return [scope for scope in scopes if scope.root not in left_out]
 
 
-def _local_path(folder: str | os.PathLike[str]) -> str | os.PathLike[str]:
+def local_path(folder: str | os.PathLike[str]) -> str | os.PathLike[str]:
     """The path of a URL that begins with file:///."""
     if isinstance(folder, str) and folder.lower().startswith("file:///"):
         return url2pathname(folder[len("file://") :])

@@ -14,13 +14,21 @@ from clipsearch.types import PartialFile, SkippedFile
 
 @dataclass(slots=True)
 class Run:
-    """What has been counted so far: `embedded`, `reused` and `done` when it was stored."""
+    """What has been counted so far: `embedded`, `reused` and `done` when it was stored.
+
+    Attributes:
+        arrived: blake3, 32 bytes each, of the reused files that were read.
+        returned: numbers of the other reused files.
+    """
 
     found: int = 0
     embedded: int = 0
     reused: int = 0
     unchanged: int = 0
     removed: int = 0
+    moved: int = 0
+    arrived: bytearray = field(default_factory=bytearray)
+    returned: list[int] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
     partial: list[PartialFile] = field(default_factory=list)
     unsupported: dict[str, int] = field(default_factory=dict)
@@ -91,12 +99,14 @@ def store_batch(batch: Batch, *, store: Store, model_id: int, run: Run) -> None:
     files = file_records(batch)
     if files:
         store.pictures.record(batch.contents, files, model_id=model_id)
-    n_embedded, n_reused = len(batch.contents), batch.reused_count
-    n_done = n_embedded + n_reused + len(batch.skipped)
+    n_embedded, n_reused, found = len(batch.contents), len(batch.reused), b"".join(batch.reused)
+    n_done = n_embedded + n_reused + batch.unchanged + len(batch.skipped)
     # No call from here to `is_stored`: Ctrl-C can't come between, and nothing is counted twice or not at all.
     run.skipped += batch.skipped
     run.partial += batch.partial
     run.embedded += n_embedded
     run.reused += n_reused
+    run.arrived += found
+    run.unchanged += batch.unchanged
     run.done += n_done
     batch.is_stored = True

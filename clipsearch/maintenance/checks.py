@@ -39,6 +39,7 @@ class Examination:
         broken: row numbers of embeddings that are to be deleted, by kind.
         leftovers: index files that nothing uses, and half copies of the database.
         open_places: files and folders that others may use.
+        is_readable: the content of the database could be looked at.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Examination:
     broken: dict[Kind, list[int]] = field(default_factory=dict)
     leftovers: list[Path] = field(default_factory=list)
     open_places: list[Path] = field(default_factory=list)
+    is_readable: bool = False
 
     def add(self, severity: Literal["error", "warning", "info"], check: str, message: str, remedy: str) -> None:
         self.findings.append(Finding(severity, check, message, remedy))
@@ -108,6 +110,7 @@ def _check_content(
         _check_index_files(directory, reader, inspection, found, sample=sample)
         _check_index_server(reader, inspection, found, sample=sample)
         _check_surroundings(reader, inspection, found)
+        found.is_readable = True
     except StoreError as error:
         found.add("error", "content", str(error), "'clipsearch restore FILE' where there is a backup")
 

@@ -1,15 +1,20 @@
 """Checks a catalog and mends it."""
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from typing import Literal
 
 from clipsearch import settings
-from clipsearch.errors import CatalogNotFoundError, StoreError
+from clipsearch.errors import CatalogNotFoundError, InputError, StoreError
 from clipsearch.maintenance.checks import Examination, examine
+from clipsearch.maintenance.pictures import ComparedPictures, Progress, compare_pictures
 from clipsearch.maintenance.repair import MENDABLE, Repair, repair
 from clipsearch.settings import CatalogPlace
+from clipsearch.store import Store
 from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.integrity import FileInspection, Inspection
 from clipsearch.store.lock import writer_lock
 from clipsearch.types import CheckReport, Finding
 
@@ -18,7 +23,13 @@ _MAX_ROUNDS = 4
 
 
 def check_catalog(
-    directory: str | os.PathLike[str] | None = None, *, full: bool = False, fix: bool = False, wait: bool = False
+    directory: str | os.PathLike[str] | None = None,
+    *,
+    full: bool = False,
+    fix: bool = False,
+    pictures: int | Literal["all"] | None = None,
+    wait: bool = False,
+    on_progress: Progress | None = None,
 ) -> CheckReport:
     """Looks for everything that may be wrong with a catalog, also one that can't be opened.
 
@@ -26,13 +37,19 @@ def check_catalog(
         directory: the catalog's folder; None: CLIPSEARCH_CATALOG, else the platform's data folder.
         full: look at every embedding and every row of the index, not at some of them.
         fix: mend what can be mended. A copy of the database as it was is kept when it is changed.
+        pictures: compare so many picture files, chosen by chance, with the hashes of what was indexed. Ctrl-C ends that
+            early.
         wait: until no other process changes the catalog; only `fix` needs that.
+        on_progress: called with (files compared, files to compare).
 
     Raises:
+        InputError: `pictures` is less than 1.
         CatalogNotFoundError: there is none.
         CatalogBusyError: another process changes the catalog and `wait` is false.
         StoreError: the file may not be read.
     """
+    if isinstance(pictures, int) and pictures < 1:
+        raise InputError(f"{pictures} is no number of pictures to compare: use 1 or more")
     place = settings.catalog_place(directory)
     if place.server is None and not (place.directory / DATABASE_NAME).exists():
         raise CatalogNotFoundError(f"no catalog in {place}")
@@ -43,9 +60,20 @@ def check_catalog(
             found, first = _mend(place, examine(place, full=full), done, full=full)
     left = {_key(finding) for finding in found.findings}
     fixed = [replace(finding, is_fixed=True) for finding in first if _key(finding) not in left]
+    compared = ComparedPictures()
+    if pictures is not None and found.is_readable:
+        with _inspected(place) as inspection:
+            sample = None if pictures == "all" else pictures
+            compared = compare_pictures(inspection, sample=sample, on_progress=on_progress)
+    elif pictures is not None:
+        found.add("info", "pictures", "no picture was compared: the database comes first", "mend or restore it")
     return CheckReport(
         directory=str(place),
-        findings=(*(finding for finding in fixed if finding.severity != "info"), *found.findings),
+        findings=(
+            *(finding for finding in fixed if finding.severity != "info"),
+            *found.findings,
+            *compared.findings,
+        ),
         is_full=full,
         stored_embeddings=found.stored_embeddings,
         checked_embeddings=found.checked_embeddings,
@@ -53,7 +81,20 @@ def check_catalog(
         compared_rows=found.compared_rows,
         copies=tuple(map(str, done.copies)),
         saved_rows=done.saved_rows,
+        picture_files=compared.files,
+        compared_files=compared.compared,
+        is_interrupted=compared.is_interrupted,
     )
+
+
+@contextmanager
+def _inspected(place: CatalogPlace) -> Iterator[Inspection]:
+    if place.server is None:
+        with FileInspection(place.directory / DATABASE_NAME) as inspection:
+            yield inspection
+    else:
+        with Store(place) as store:
+            yield Inspection(store.asking)
 
 
 def _locked(place: CatalogPlace, *, wait: bool) -> AbstractContextManager[None]:

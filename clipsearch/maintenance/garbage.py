@@ -13,6 +13,9 @@ from clipsearch.notices import notify
 from clipsearch.store import Store, utc_now
 from clipsearch.types import GarbageReport
 
+# Before it there was no catalog, and not much further back there are no dates.
+_MOST_DAYS = 500_000
+
 
 def collect_garbage(
     store: Store, directory: Path, *, older_than_days: float = 0, dry_run: bool = False, wait: bool = False
@@ -32,7 +35,7 @@ def collect_garbage(
     """
     if not 0 <= older_than_days <= 1_000_000:
         raise InputError(f"{older_than_days} is no number of days: use 0 or more")
-    cutoff = utc_now() - timedelta(days=older_than_days) if older_than_days else None
+    cutoff = utc_now() - timedelta(days=min(older_than_days, _MOST_DAYS)) if older_than_days else None
     if not dry_run:
         with store.writing(wait=wait):
             return _collect(store, directory, cutoff)

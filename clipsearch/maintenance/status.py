@@ -25,12 +25,13 @@ def read_status(store: Store) -> CatalogStatus:
     files, pictures, skipped = store.pictures.counts()
     is_writing = _is_writing(store)
     current = store.reader.find_current_model()
+    roots = store.roots.list_all()
     snapshot = None if current is None else store.reader.find_snapshot("images", model_id=current.model_id)
     return CatalogStatus(
         directory=str(store.place),
         model=None if current is None else current.name,
         models=store.models.list_all(),
-        folders=tuple(scope.root for scope in store.roots.list_all()),
+        folders=tuple(scope.root for scope in roots),
         files=files,
         pictures=pictures,
         skipped=skipped,
@@ -44,6 +45,7 @@ def read_status(store: Store) -> CatalogStatus:
         last_run=store.runs.find_last(is_writing=is_writing),
         current_run=store.runs.find_current(is_writing=is_writing),
         ann=_described(None if snapshot is None else snapshot.ann),
+        exclude={scope.root: scope.exclude for scope in roots if scope.exclude},
     )
 
 

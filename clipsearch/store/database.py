@@ -115,6 +115,8 @@ class SqliteDatabase(Database):
             raise StoreError(f"the catalog {self.path.parent} holds a value that makes no sense; {MENDS}") from error
         except sqlite3.Error as error:
             raise StoreError(f"can't open the catalog {self.path}: {error}") from error
+        except OverflowError as error:  # of Python's numbers, which know no end
+            raise StoreError(f"a number is too large for the catalog {self.path}") from error
 
 
 def _begin(connection: Connection) -> None:

@@ -123,6 +123,19 @@ class CheckedEmbeddings(NamedTuple):
     broken: list[int]
 
 
+class RecordedFile(NamedTuple):
+    """A file with the content that it had when it was indexed; times and inode as in `FileStamp`. `path`: absolute, as
+    `root`, the indexed folder that it lies in."""
+
+    root: str
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int | None
+    inode: int | None
+    blake3: bytes
+
+
 class Inspection:
     """Every method is one question; of a server, which keeps its own tables sound, some have an answer already."""
 
@@ -163,6 +176,32 @@ class Inspection:
         """Indexed folders that were not given up."""
         rows = self._rows("SELECT path FROM roots WHERE removed_at IS NULL")
         return [os.fsdecode(row[0]) for row in rows if is_folder(row[0])]
+
+    def picture_files(self) -> NDArray[np.int64]:
+        """The numbers of all files that have a content, in indexed folders, ascending."""
+        rows = self._rows(
+            "SELECT file_id FROM files f JOIN roots r ON r.root_id = f.root_id JOIN contents c ON "
+            "c.content_id = f.content_id WHERE f.removed_at IS NULL AND r.removed_at IS NULL ORDER BY file_id"
+        )
+        return np.array(rows, dtype=np.int64).reshape(len(rows))
+
+    def recorded_files(self, numbers: NDArray[np.int64]) -> Iterator[list[RecordedFile]]:
+        """In parts; a row that makes no sense is left out."""
+        for part in parts(numbers.tolist()):
+            rows = self._rows(
+                "SELECT r.path, f.relative_path, f.size_bytes, f.mtime_ns, f.ctime_ns, f.inode, c.blake3 "  # noqa: S608
+                "FROM files f "
+                "JOIN roots r ON r.root_id = f.root_id JOIN contents c ON c.content_id = f.content_id "
+                f"WHERE file_id IN ({','.join('?' * len(part))}) ORDER BY file_id",
+                *part,
+            )
+            found = []
+            for root, relative, size_bytes, mtime_ns, ctime_ns, inode, blake3 in rows:
+                if isinstance(root, bytes) and isinstance(relative, bytes):
+                    folder = os.fsdecode(root)
+                    path = os.path.join(folder, os.fsdecode(relative))  # noqa: PTH118
+                    found.append(RecordedFile(folder, path, size_bytes, mtime_ns, ctime_ns, inode, blake3))
+            yield found
 
     def check_embeddings(self, kind: Kind, *, sample: int | None) -> CheckedEmbeddings:
         """Those of all models that are no unit-norm rows of as many numbers as their model has.

@@ -1,6 +1,7 @@
 """Files, and the contents those files have."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -37,13 +38,46 @@ class PictureStore:
                 rows = self._database.ask(
                     connection,
                     "SELECT relative_path, file_id, size_bytes, mtime_ns, content_id, skip_reason, "  # noqa: S608
-                    "removed_at IS NOT NULL FROM files "
+                    "removed_at IS NOT NULL, ctime_ns, inode, limit_kind, limit_value FROM files "
                     f"WHERE root_id = ? AND relative_path IN ({','.join('?' * len(paths))})",
                     scope.root_id,
                     *paths,
                 )
                 known.update((paths[row[0]], KnownFile._make(row[1:])) for row in rows.all())
         return known
+
+    def set_change_times(self, files: Sequence[tuple[int, int | None, int | None]]) -> None:
+        """Of files that are as they were: (file_id, ctime_ns, inode), as in `FileStamp`."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(tables.files)
+                .where(tables.files.c.file_id == bindparam("number"))
+                .values(ctime_ns=bindparam("time"), inode=bindparam("node")),
+                [{"number": number, "time": ctime_ns, "node": inode} for number, ctime_ns, inode in files],
+            )
+
+    def find_digests(self, content_ids: Iterable[int]) -> dict[int, bytes]:
+        """The blake3 of contents, by their number."""
+        content = tables.contents
+        found: dict[int, bytes] = {}
+        with self._database.read() as connection:
+            for part in parts(list(content_ids)):
+                rows = connection.execute(
+                    select(content.c.content_id, content.c.blake3).where(content.c.content_id.in_(part))
+                )
+                found.update((row[0], row[1]) for row in rows)
+        return found
+
+    def count_contents(self, file_ids: Sequence[int]) -> Counter[bytes]:
+        """How many of the files have each content, by its blake3."""
+        file, content = tables.files, tables.contents
+        found: Counter[bytes] = Counter()
+        with self._database.read() as connection:
+            for part in parts(file_ids):
+                joined = content.join(file, file.c.content_id == content.c.content_id)
+                wanted = select(content.c.blake3).select_from(joined).where(file.c.file_id.in_(part))
+                found.update(connection.execute(wanted).scalars())
+        return found
 
     def last_file_id(self) -> int:
         """Files that are recorded from now on have higher numbers; 0 when there are none."""
@@ -155,6 +189,26 @@ class PictureStore:
         """Marks files as gone: they are not found any more. What is known of them stays until garbage is collected."""
         self._set_removed(file_ids, utc_now())
 
+    def forget(self, scopes: Sequence[Scope], *, dry_run: bool = False) -> tuple[int, int]:
+        """Marks all files of some folders as gone, all or nothing.
+
+        Returns:
+            How many files these are, skipped ones included, and how many pictures have no file then. `dry_run`: would
+            have.
+        """
+        file = tables.files
+        pictures = select(func.count(file.c.content_id.distinct())).where(file.c.removed_at.is_(None))
+        with self._database.write() as connection:
+            before = connection.execute(pictures).scalar_one()
+            marked = [
+                connection.execute(update(file).where(_is_in(scope)).values(removed_at=utc_now())).rowcount
+                for scope in scopes
+            ]
+            left = connection.execute(pictures).scalar_one()
+            if dry_run:
+                connection.rollback()
+        return sum(marked), before - left
+
     def restore_files(self, file_ids: Iterable[int]) -> None:
         """Files that were gone are there again."""
         self._set_removed(file_ids, None)
@@ -246,6 +300,10 @@ def _upsert_files(connection: Connection, files: Sequence[FileRecord], *, insert
                 "mtime_ns": fresh.mtime_ns,
                 "content_id": fresh.content_id,
                 "skip_reason": fresh.skip_reason,
+                "ctime_ns": fresh.ctime_ns,
+                "inode": fresh.inode,
+                "limit_kind": fresh.limit_kind,
+                "limit_value": fresh.limit_value,
                 "removed_at": None,
             },
         ),
@@ -257,6 +315,10 @@ def _upsert_files(connection: Connection, files: Sequence[FileRecord], *, insert
                 "mtime_ns": file.mtime_ns,
                 "content_id": None if file.blake3 is None else ids[file.blake3],
                 "skip_reason": file.skip_reason,
+                "ctime_ns": file.ctime_ns,
+                "inode": file.inode,
+                "limit_kind": None if file.limit is None else file.limit[0],
+                "limit_value": None if file.limit is None else file.limit[1],
             }
             for file in files
         ],

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
+from clipsearch.stamps import FileStamp
 from clipsearch.store.values import MAX_DIM, is_digest, is_number
 
 Kind = Literal["images", "captions"]
@@ -53,11 +54,16 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A folder to look through: the whole of an indexed root, or a subfolder of it ("" is the root itself)."""
+    """A folder to look through: the whole of an indexed root, or a subfolder of it ("" is the root itself).
+
+    Attributes:
+        exclude: patterns of what is left out of the root, see `images.exclude`.
+    """
 
     root_id: int
     root: str
     subfolder: str
+    exclude: tuple[str, ...] = ()
 
 
 class KnownFile(NamedTuple):
@@ -67,6 +73,8 @@ class KnownFile(NamedTuple):
 
     Attributes:
         is_removed: it was gone when it was last looked for.
+        ctime_ns, inode: None where they were not known.
+        limit_kind, limit_value: the limit that it went beyond, as in `ImageReadError`; None for none.
     """
 
     file_id: int
@@ -75,6 +83,10 @@ class KnownFile(NamedTuple):
     content_id: int | None
     skip_reason: str | None
     is_removed: bool
+    ctime_ns: int | None = None
+    inode: int | None = None
+    limit_kind: str | None = None
+    limit_value: float | None = None
 
 
 class IndexedFile(NamedTuple):
@@ -125,7 +137,8 @@ class ContentDetails:
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A file as it was when it was read: `blake3` of a content that is stored, or a `skip_reason`."""
+    """A file as it was when it was read: `blake3` of a content that is stored, or a `skip_reason`, with the limit that
+    it went beyond, as in `ImageReadError`. Times and inode as in `FileStamp`."""
 
     root_id: int
     relative_path: str
@@ -133,6 +146,22 @@ class FileRecord:
     mtime_ns: int
     blake3: bytes | None
     skip_reason: str | None = None
+    ctime_ns: int | None = None
+    inode: int | None = None
+    limit: tuple[str, float] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        root_id: int,
+        relative_path: str,
+        stamp: FileStamp,
+        blake3: bytes | None,
+        skip_reason: str | None = None,
+        limit: tuple[str, float] | None = None,
+    ) -> "FileRecord":
+        size_bytes, mtime_ns, ctime_ns, inode = stamp
+        return cls(root_id, relative_path, size_bytes, mtime_ns, blake3, skip_reason, ctime_ns, inode, limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """The folders that were indexed."""
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from clipsearch.folding import stored_fold
+from clipsearch.patterns import folder_pattern, pattern_below, plain_path
 from clipsearch.store import tables
 from clipsearch.store.database import Database
 from clipsearch.store.records import Scope, utc_now
@@ -24,33 +27,39 @@ class RootStore:
         roots = tables.roots
         with self._database.write() as connection:
             # One that is gone is no holder of others, but it may have come back.
-            rows = connection.execute(select(roots.c.root_id, roots.c.path, roots.c.removed_at)).all()
+            rows = connection.execute(select(roots.c.root_id, roots.c.path, roots.c.removed_at, roots.c.exclude)).all()
             known = {row.path: row.root_id for row in rows if row.removed_at is None and row.path}
+            exclude = {row.root_id: _lines(row.exclude) for row in rows}
             root_id = next((row.root_id for row in rows if row.path == folder), None)
             if folder in known:
-                return Scope(known[folder], folder, "")
+                return Scope(known[folder], folder, "", exclude[known[folder]])
             for path, holder_id in known.items():
                 if is_shown_below(folder, path):
-                    return Scope(holder_id, path, _relative(folder, path))
+                    return Scope(holder_id, path, _relative(folder, path), exclude[holder_id])
             if root_id is None:
                 root_id = connection.execute(
                     insert(roots).values(path=folder, added_at=utc_now()).returning(roots.c.root_id)
                 ).scalar_one()
             else:
                 connection.execute(update(roots).where(roots.c.root_id == root_id).values(removed_at=None))
+            patterns = list(exclude.get(root_id, ()))
             for path, child_id in known.items():
                 # A hidden folder was asked for by name: a search of the folder around it leaves it out.
                 if is_shown_below(path, folder):
-                    _absorb(connection, child_id, _relative(path, folder), into=root_id)
-        return Scope(root_id, folder, "")
+                    prefix = _relative(path, folder)
+                    patterns += [pattern_below(pattern, plain_path(folder, prefix)) for pattern in exclude[child_id]]
+                    _absorb(connection, child_id, prefix, into=root_id)
+            if patterns:
+                connection.execute(update(roots).where(roots.c.root_id == root_id).values(exclude="\n".join(patterns)))
+        return Scope(root_id, folder, "", tuple(patterns))
 
     def find_scope(self, folder: str) -> Scope | None:
         """The known root that is or holds an absolute folder; changes nothing."""
-        inside = [scope for scope in self.list_all() if folder == scope.root or _is_inside(folder, scope.root)]
+        inside = [scope for scope in self.list_all() if folder == scope.root or is_inside(folder, scope.root)]
         if not inside:
             return None
         root = max(inside, key=lambda scope: len(scope.root))
-        return root if folder == root.root else Scope(root.root_id, root.root, _relative(folder, root.root))
+        return root if folder == root.root else replace(root, subfolder=_relative(folder, root.root))
 
     def remove(self, root_id: int) -> None:
         """Marks a root as gone for good, as the user has said; its files are to be marked by themselves."""
@@ -64,12 +73,29 @@ class RootStore:
     def set_volume(self, root_id: int, volume: str | None) -> None:
         self._set(root_id, volume=volume)
 
+    def set_exclude(self, root_id: int, patterns: Sequence[str]) -> None:
+        """From now on this is left out of a root: patterns without line breaks, see `patterns`."""
+        self._set(root_id, exclude="\n".join(patterns) or None)
+
+    def include(self, folder: str) -> None:
+        """An absolute folder is left out no more, where it was by name; patterns that happen to fit it stay."""
+        scope = self.find_scope(folder)
+        if scope is not None and scope.subfolder:
+            own = folder_pattern(plain_path(scope.root, scope.subfolder))
+            patterns = [pattern for pattern in scope.exclude if pattern != own]
+            if len(patterns) < len(scope.exclude):
+                self.set_exclude(scope.root_id, patterns)
+
     def list_all(self) -> list[Scope]:
         with self._database.read() as connection:
             rows = connection.execute(
                 select(tables.roots).where(tables.roots.c.removed_at.is_(None)).order_by(tables.roots.c.root_id)
             )
-            return [Scope(row.root_id, row.path, "") for row in rows if row.path and is_folder(os.fsencode(row.path))]
+            return [
+                Scope(row.root_id, row.path, "", _lines(row.exclude))
+                for row in rows
+                if row.path and is_folder(os.fsencode(row.path))
+            ]
 
     def _set(self, root_id: int, **values: object) -> None:
         with self._database.write() as connection:
@@ -78,16 +104,20 @@ class RootStore:
 
 def is_shown_below(path: str, folder: str) -> bool:
     """Whether whoever looks through `folder` comes to `path`: it lies inside, and in nothing hidden."""
-    return _is_inside(path, folder) and not any(part.startswith(".") for part in _relative(path, folder).split("/"))
+    return is_inside(path, folder) and not any(part.startswith(".") for part in _relative(path, folder).split("/"))
 
 
-def _is_inside(path: str, folder: str) -> bool:
+def is_inside(path: str, folder: str) -> bool:
     return path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _relative(path: str, folder: str) -> str:
     """As relative paths are kept: parts joined by "/" on every system."""
     return os.path.relpath(path, folder).replace(os.sep, "/")
+
+
+def _lines(text: str | None) -> tuple[str, ...]:
+    return tuple(text.split("\n")) if text else ()
 
 
 def _absorb(connection: Connection, root_id: int, prefix: str, *, into: int) -> None:

@@ -186,7 +186,8 @@ class IndexStatus(BaseModel):
         if report is not None:
             parts = [
                 f"{report.embedded:,} indexed",
-                f"{report.reused:,} known already" if report.reused else "",
+                f"{report.moved:,} moved" if report.moved else "",
+                f"{report.reused - report.moved:,} known already" if report.reused > report.moved else "",
                 f"{report.unchanged:,} unchanged" if report.unchanged else "",
                 f"{report.removed:,} gone" if report.removed else "",
                 f"{len(report.skipped):,} skipped" if report.skipped else "",

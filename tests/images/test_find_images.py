@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import InputError
-from clipsearch.images import ignore
+from clipsearch.images import find, ignore
 from clipsearch.images.find import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, FoundImage, ImageWalk, find_images
 
 
@@ -33,10 +33,15 @@ def found(root: Path, subfolder: str = "") -> list[str]:
     return [image.relative_path for image in find_images(root, subfolder=subfolder).images]
 
 
-def test_images_come_in_a_fixed_order_with_size_and_time(tmp_path: Path) -> None:
+def test_images_come_in_a_fixed_order_with_size_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "b.jpg", "a.png", "z/1.gif", "c/d/2.webp", "c/3.tif")
     os.utime(tmp_path / "b.jpg", ns=(0, -5_000_000_000))
     assert found(tmp_path) == ["a.png", "b.jpg", "c/3.tif", "c/d/2.webp", "z/1.gif"]
+    status = os.stat(tmp_path / "b.jpg")
+    wanted = FoundImage("b.jpg", 1, -5_000_000_000, status.st_ctime_ns, status.st_ino)
+    monkeypatch.setattr(find, "keeps_change_times", lambda path: True)
+    assert find_images(str(tmp_path)).images[1] == wanted
+    monkeypatch.setattr(find, "keeps_change_times", lambda path: False)
     assert find_images(str(tmp_path)).images[1] == FoundImage("b.jpg", 1, -5_000_000_000)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import ImageReadError, InputError, MissingExtraError
-from clipsearch.images.url_walk import UrlWalk, change_number
+from clipsearch.images.url_walk import UrlWalk, change_number, size_of
 from clipsearch.images.urls import check_folder_url, fetched_file, open_file_system, reason_of
+from clipsearch.stamps import signed_64
 from tests.listing_server import serving
 
 pytest.importorskip("fsspec")
@@ -139,3 +140,41 @@ class TestFetching:
     def test_says_what_is_not_there(self, tmp_path):
         with serving(tmp_path) as url, pytest.raises(FileNotFoundError), fetched_file(f"{url}/a.jpg"):
             pass
+
+
+@pytest.mark.parametrize(
+    ("entry", "number"),
+    [
+        ({"mtime": float("inf")}, 0),
+        ({"mtime": float("nan"), "ETag": ""}, 0),
+        ({"mtime": 1e300}, None),
+        ({"mtime": 10**400}, None),
+        ({"LastModified": datetime(9999, 12, 31, tzinfo=UTC)}, None),
+        ({"LastModified": "0001-01-01T00:00:00+23:59"}, None),
+        ({"Last-Modified": "Fri, 99 Foo 99999999999999999999 99:99:99 GMT"}, 0),
+        ({"Last-Modified": "Thu, 01 Jan 2400 00:00:00 GMT"}, signed_64(13_569_465_600 * 10**9)),
+        ({"Last-Modified": ""}, 0),
+    ],
+)
+def test_whatever_a_server_says_of_times_is_a_number_of_64_bits(entry, number):
+    found = change_number(entry)
+    assert -(1 << 63) <= found < 1 << 63
+    assert number is None or found == number
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"),
+    [
+        (None, -1),
+        (5, 5),
+        ("17", 17),
+        (-3, -1),
+        (float("nan"), -1),
+        (float("inf"), -1),
+        ("a lot", -1),
+        (1 << 70, (1 << 63) - 1),
+    ],
+)
+def test_whatever_a_server_says_of_sizes(size, kept):
+    assert size_of({"size": size}) == kept
+    assert size_of({}) == -1

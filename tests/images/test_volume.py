@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from clipsearch.images.volume import find_volume
+from clipsearch.images import volume
+from clipsearch.images.volume import find_volume, keeps_change_times
 
 
 def test_folders_of_one_volume_agree(tmp_path):
@@ -33,3 +34,21 @@ def test_a_drive_mounted_on_a_folder_is_another_volume(tmp_path, name):
     finally:
         subprocess.run(["umount", str(place)], check=True)
     assert find_volume(str(place)) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what is mounted")
+@pytest.mark.parametrize(
+    ("kind", "keeps"),
+    [("ext4", True), ("nfs4", True), ("vfat", False), ("exfat", False), ("fuse.rclone", False), ("cifs", False)],
+)
+def test_not_every_file_system_keeps_when_a_file_was_changed(tmp_path, monkeypatch, kind, keeps):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"1 0 8:1 / / rw - squashfs /dev/sda1 rw\n2 1 8:2 / {tmp_path.resolve()} rw - {kind} source rw\n")
+    monkeypatch.setattr(volume, "_MOUNTS", mounts)
+    assert keeps_change_times(str(tmp_path / "photo.jpg")) is keeps
+    assert keeps_change_times("/") is False
+
+
+def test_a_path_that_is_nowhere_keeps_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(volume, "_MOUNTS", tmp_path / "nothing")
+    assert keeps_change_times(str(tmp_path / "a\0b")) is False

@@ -15,6 +15,7 @@ from PIL import Image
 
 from clipsearch import python_process
 from clipsearch.errors import ClipSearchNotice, ImageReadError, TransientReadError
+from clipsearch.images import decode as images_decode
 from clipsearch.images import reading, worker_pool
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.reading import PictureReader, Task
@@ -144,7 +145,7 @@ def test_a_decoder_that_crashes_costs_one_file(pool, tmp_path, breaking, name):
     breaking(
         "import os, signal\n"
         "def decode_or_crash(self):\n"
-        "    if self.size_bytes > 1000: os.kill(os.getpid(), signal." + name + ")\n"
+        "    if self.stamp.size_bytes > 1000: os.kill(os.getpid(), signal." + name + ")\n"
         "    return decode(self)\n"
         "reading.LocalPicture.decode = decode_or_crash"
     )
@@ -181,13 +182,12 @@ def test_a_crash_while_a_file_is_read(pool, tmp_path, breaking):
 
 
 @posix
-def test_a_decoder_that_hangs_is_ended(tmp_path, breaking):
+def test_a_decoder_that_does_not_end_is_ended(tmp_path, breaking):
     breaking(
-        "import time\n"
-        "def decode_or_hang(self):\n"
-        "    if self.size_bytes > 1000: time.sleep(1000)\n"
+        "def decode_or_work(self):\n"
+        "    while self.stamp.size_bytes > 1000: pass\n"
         "    return decode(self)\n"
-        "reading.LocalPicture.decode = decode_or_hang"
+        "reading.LocalPicture.decode = decode_or_work"
     )
     paths = squares(tmp_path / "p", "a.png", "slow.png", "b.png")
     paths[1].write_bytes(os.urandom(2000))
@@ -198,14 +198,65 @@ def test_a_decoder_that_hangs_is_ended(tmp_path, breaking):
     assert [picture.outcome for picture in found] == ["decoded", "failed", "decoded"]
     assert found[1].reason == "it took longer than 1 s to decode"
     assert found[1].is_lasting
+    assert found[1].limit == ("seconds", 1)
 
 
 @posix
 def test_a_loop_in_a_library_is_ended_too(tmp_path, breaking):
     """A signal handler of Python would not run as long as the library does not come back."""
-    breaking("import ctypes\nreading.LocalPicture.decode = lambda self: ctypes.PyDLL(None).pause()")
+    breaking(
+        "import collections, itertools\n"
+        "reading.LocalPicture.decode = lambda self: collections.deque(itertools.repeat(0), maxlen=0)"
+    )
     with closing(WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1))) as pool:
         assert read(pool, squares(tmp_path / "p", "a.png")[0]).reason == "it took longer than 1 s to decode"
+
+
+@posix
+def test_the_threads_of_a_decoder_count_together(tmp_path, breaking):
+    breaking(
+        "import threading\n"
+        "from blake3 import blake3\n"
+        "def work():\n"
+        "    while True: blake3(bytes(1 << 20))\n"
+        "def decode(self):\n"
+        "    for _ in range(2): threading.Thread(target=work, daemon=True).start()\n"
+        "    threading.Event().wait()\n"
+        "reading.LocalPicture.decode = decode"
+    )
+    with closing(WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1))) as pool:
+        assert read(pool, squares(tmp_path / "p", "a.png")[0]).limit == ("seconds", 1)
+
+
+@posix
+def test_waiting_for_a_busy_machine_is_not_decoding(tmp_path, breaking):
+    breaking(
+        "import time\n"
+        "def decode_late(self):\n"
+        "    time.sleep(1.2)\n"
+        "    return decode(self)\n"
+        "reading.LocalPicture.decode = decode_late"
+    )
+    with closing(WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1))) as pool:
+        assert read(pool, squares(tmp_path / "p", "a.png")[0]).outcome == "decoded"
+
+
+@posix
+def test_a_decoder_that_waits_for_ever_is_ended_and_tried_another_time(tmp_path, breaking, monkeypatch):
+    monkeypatch.setattr(images_decode, "_WALL_SECONDS", 1)
+    breaking("import threading\nreading.LocalPicture.decode = lambda self: threading.Event().wait()")
+    with closing(WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1))) as pool:
+        found = read(pool, squares(tmp_path / "p", "a.png")[0])
+    assert found.reason == "it took longer than 1 s to decode, most of them waiting for its turn"
+    assert (found.is_lasting, found.limit) == (False, None)
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL", "SIGXCPU", "SIGUSR1"])
+def test_a_worker_that_is_ended_from_outside_says_nothing_of_the_file(pool, tmp_path, breaking, name):
+    breaking(f"import os, signal\nreading.LocalPicture.decode = lambda self: os.kill(os.getpid(), signal.{name})")
+    found = read(pool, squares(tmp_path / "p", "a.png")[0])
+    assert (found.outcome, found.is_lasting, found.limit) == ("failed", False, None)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a limit of Linux")
@@ -254,6 +305,7 @@ def test_a_picture_beyond_the_limit(tmp_path):
         found = read(pool, squares(tmp_path / "p", "a.png")[0])
     assert found.reason.startswith("too large")
     assert found.is_lasting
+    assert found.limit == ("megapixels", 0.002)
 
 
 @posix

@@ -124,7 +124,7 @@ def test_the_first_schema_is_upgraded_and_then_used(tmp_path):
             Image.new("RGB", (16, 12), COLOURS[colour]).save(photos / f"{colour}.png")
         report = index_folders(store.roots.list_all(), store=store, encoder=encoder, model_id=model.model_id)
         # The broken one is gone; the others have the contents that are known, the deleted one too.
-        assert (report.embedded, report.reused, report.removed) == (0, 3, 1)
+        assert (report.embedded, report.reused, report.moved, report.removed) == (0, 3, 0, 1)
         assert sorted(store.reader.paths([1, 2, 3]).values()) == [
             [str(photos / f"{colour}.png")] for colour in ("blue", "green", "red")
         ]

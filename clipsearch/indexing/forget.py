@@ -1,0 +1,72 @@
+"""Takes folders out of a catalog. Nothing but marks: `index` takes them back, until garbage is collected."""
+
+import os
+
+from clipsearch.errors import InputError
+from clipsearch.images.urls import check_folder_url
+from clipsearch.indexing.scopes import local_path
+from clipsearch.patterns import folder_pattern, plain_path
+from clipsearch.settings import folder_path, is_folder_url
+from clipsearch.store import Scope, Store
+from clipsearch.store.roots import is_inside
+from clipsearch.types import ForgetReport
+
+
+def forget_folder(
+    folder: str | os.PathLike[str], *, store: Store, dry_run: bool = False, wait: bool = False
+) -> ForgetReport:
+    """Marks the files below a folder as gone. An indexed folder is not looked through any more, a subfolder of one is
+    left out of it, each until somebody names it to `index`.
+
+    Args:
+        folder: need not be there any more, and may hold several indexed ones.
+        dry_run: change nothing, only say what would be forgotten.
+        wait: until no other process changes the catalog.
+
+    Raises:
+        InputError: nothing below it is in the catalog.
+        CatalogBusyError: another process changes the catalog and `wait` is false.
+    """
+    if dry_run:
+        return _forget(folder, store=store, dry_run=True)
+    with store.writing(wait=wait):
+        return _forget(folder, store=store, dry_run=False)
+
+
+def _forget(folder: str | os.PathLike[str], *, store: Store, dry_run: bool) -> ForgetReport:
+    for place in _places(folder):
+        roots, part = _scopes_below(place, store=store)
+        scopes = roots if part is None else [*roots, part]
+        files, pictures = store.pictures.forget(scopes, dry_run=True)
+        if roots or files:
+            break
+    else:
+        known = ", ".join(scope.root for scope in store.roots.list_all()) or "none"
+        raise InputError(f"nothing below {place} is in the catalog; indexed folders: {known}")
+    if not dry_run:
+        files, pictures = store.pictures.forget(scopes)
+        for root in roots:
+            store.roots.remove(root.root_id)
+        if part is not None and part.subfolder:
+            pattern = folder_pattern(plain_path(part.root, part.subfolder))
+            store.roots.set_exclude(part.root_id, [*(each for each in part.exclude if each != pattern), pattern])
+    return ForgetReport(place, tuple(root.root for root in roots), files, pictures, is_dry_run=dry_run)
+
+
+def _scopes_below(place: str, *, store: Store) -> tuple[list[Scope], Scope | None]:
+    """The indexed folders at or below a place, and the part of one that holds it."""
+    roots = [scope for scope in store.roots.list_all() if scope.root == place or is_inside(scope.root, place)]
+    part = store.roots.find_scope(place)
+    return roots, part if part is not None and part.subfolder else None
+
+
+def _places(folder: str | os.PathLike[str]) -> list[str]:
+    """What may be meant: links may lead elsewhere by now."""
+    folder = local_path(folder)
+    if isinstance(folder, str) and is_folder_url(folder):
+        return [check_folder_url(folder)]
+    path = folder_path(folder)
+    try:
+        return list(dict.fromkeys((os.path.realpath(path), os.path.abspath(path))))  # noqa: PTH100
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"no folder {path}") from error

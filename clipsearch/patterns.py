@@ -1,0 +1,62 @@
+"""Patterns of gitignore as texts: that of a folder, and what becomes of one when its folder is part of a larger one."""
+
+from urllib.parse import unquote
+
+from clipsearch.errors import InputError
+
+_SPECIAL = "\\*?["
+
+
+def plain_path(root: str, relative_path: str) -> str:
+    """A path below a folder or URL as somebody would write it: names on a web server are escaped."""
+    return unquote(relative_path) if root.startswith(("http://", "https://")) else relative_path
+
+
+def folder_pattern(relative_path: str) -> str:
+    """The pattern of one folder, a path relative to the root; with nothing of its name taken for a wildcard."""
+    return f"/{_escaped(relative_path)}/"
+
+
+def pattern_below(pattern: str, folder: str) -> str:
+    """What a pattern in a folder is in the root around it; `folder`: relative to the root, "" for the root itself."""
+    if not folder:
+        return pattern
+    sign, body = ("!", pattern[1:]) if pattern.startswith("!") else ("", pattern)
+    # Source: git, gitignore(5): a slash at the beginning or in the middle ties a pattern to its folder.
+    between = "/" if "/" in body.rstrip("/") else "/**/"
+    return f"{sign}/{_escaped(folder)}{between}{body.removeprefix('/')}"
+
+
+def is_pattern_below(pattern: str, folder: str) -> bool:
+    """Whether a pattern of a root, as `pattern_below` makes it, is about what lies below a folder."""
+    return not folder or pattern.removeprefix("!").startswith(folder_pattern(folder))
+
+
+def check_pattern(pattern: str, folder: str) -> str:
+    """A pattern that somebody wrote, as it is kept: on a line of its own, as text.
+
+    Raises:
+        InputError: it is none, or one that no path can match; `folder` is what paths are relative to.
+    """
+    body = pattern.removeprefix("!")
+    if not body.strip("/ \t") or pattern.startswith("#") or "\n" in pattern or "\0" in pattern:
+        raise InputError(f"{pattern!r} is no pattern of what to leave out; write one as in .gitignore")
+    inside = body.removeprefix(folder.rstrip("/") + "/")
+    if inside != body or body == folder:
+        raise InputError(f"{pattern}: patterns are relative to {folder}; write '/{inside if inside != body else '*'}'")
+    if body.startswith(("./", "../")) or "/../" in body or "/./" in body or body in (".", ".."):
+        shown = body.removeprefix("./")
+        hint = f"; write '/{shown}'" if shown != body and ".." not in shown else ""
+        raise InputError(f"{pattern}: patterns are relative to {folder}, without '.' and '..'{hint}")
+    return _as_text(pattern)
+
+
+def _escaped(path: str) -> str:
+    escaped = "".join(f"\\{character}" if character in _SPECIAL else character for character in path)
+    # As `images.ignore` compares it: a pattern is a line.
+    return _as_text(escaped.replace("\n", "\ufffd"))
+
+
+def _as_text(pattern: str) -> str:
+    """Bytes that are no UTF-8, which can't be kept as text, become what fits any character."""
+    return "".join("?" if "\ud800" <= character <= "\udfff" else character for character in pattern)
