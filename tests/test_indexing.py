@@ -427,10 +427,10 @@ def test_one_folder_that_can_not_be_listed_does_not_stop_the_others(library, tmp
     Image.new("RGB", (9, 9), "white").save(other / "white.png")
     walk = changes.ImageWalk
 
-    def refusing(root, *, subfolder=""):
+    def refusing(root, **options):
         if root == str(library.photos):
             raise InputError("can't list the folder")
-        return walk(root, subfolder=subfolder)
+        return walk(root, **options)
 
     library.index()
     monkeypatch.setattr(changes, "ImageWalk", refusing)

@@ -4,6 +4,7 @@ import io
 import math
 import re
 import struct
+from collections.abc import Callable
 from functools import cache
 from typing import BinaryIO
 
@@ -54,7 +55,7 @@ def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadErr
     reasons: list[str] = []
     for name in formats:
         factory, accepts = Image.OPEN[name]
-        if accepts is None or not accepts(start):
+        if not _accepts(accepts, start):
             continue
         file.seek(0)
         try:
@@ -72,6 +73,13 @@ def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadErr
     if not reasons and not (start.startswith(b"RIFF") and start[8:12] == b"WEBP"):
         return ImageReadError("not a picture of a kind that can be read")
     return DamagedHeaderError("damaged: its header can't be read")
+
+
+def _accepts(accepts: Callable[[bytes], bool | str] | None, start: bytes) -> bool:
+    try:
+        return accepts is not None and bool(accepts(start))
+    except (IndexError, TypeError, struct.error):  # as Pillow takes it: a file of a few bytes
+        return False
 
 
 def unusual_kind(image: Image.Image, file: BinaryIO) -> str | None:
