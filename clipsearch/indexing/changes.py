@@ -13,8 +13,9 @@ from clipsearch.settings import is_folder_url
 from clipsearch.store import GONE_BEFORE, SEEN, KnownFile, Scope, Store
 from clipsearch.types import SkippedFile
 
-# How a reason begins that is a limit of the run.
+# How a reason begins that is a limit of the run, and what an earlier version said of a file whose end is missing.
 _LIMITS_IN_WORDS = ("too large:", "it took longer than")
+_REFUSED_BEFORE = "truncated"
 
 # Files are compared with SQL when so many are listed or so much time has gone by, whichever is sooner.
 _COMPARED_AT_ONCE = 1_000
@@ -81,8 +82,9 @@ class Doubt:
         if self.retry or self.again:
             return True
         if old.limit_kind is None:
-            # An earlier version kept no limits but in its words.
-            return (old.skip_reason or "").startswith(_LIMITS_IN_WORDS)
+            # An earlier version kept no limits but in its words, and took no picture in part.
+            reason = old.skip_reason or ""
+            return reason.startswith(_LIMITS_IN_WORDS) or reason == _REFUSED_BEFORE
         limits = self.limits or DecodingLimits()
         if self.limits is None and old.limit_kind != "megapixels":  # there are no others
             return True
