@@ -29,14 +29,13 @@ _SPREAD_ROWS = 256
 # A standard deviation is so many median absolute deviations of a normal distribution.
 _MAD = 1.4826
 
-# Logistic, of margins in spreads: from them to the log of how much likelier they are where the picture fits. Were the
-# training perfect, the slope would be the spread in logits, about 2. From the middle of what does well on the sample
-# pictures and the stamps: `python -m tests.benchmarks.relevance --fit` prints it.
-_SLOPE, _INTERCEPT = 1.8, -2.4
+# Logistic, of how far a margin lies above what the best of the bank reach: the log of how much likelier it is where the
+# picture fits. Were the training perfect, the slope would be the spread in logits, 2; so it is. The intercept is the
+# middle of what does best on photographs and on drawings: `python -m tests.benchmarks.relevance --fit`.
+_SLOPE, _INTERCEPT = 2.0, 5.4
 
-# Of the level of the pictures that don't fit a query so much is taken off: words that score high on a whole catalog are
-# partly right. Of a catalog with few such pictures the usual level counts as these many.
-_LEVEL_SHARE, _LEVEL_PICTURES = 0.5, 20
+# Of a catalog with few pictures that don't fit a query, the usual level counts as that of so many.
+_LEVEL_PICTURES = 20
 
 # The share of pictures that fit, as a Beta prior: its mean, and how many pictures it counts as, beside as many again as
 # were looked at. So what a picture is worth hardly changes when a catalog grows.
@@ -44,7 +43,7 @@ _SHARE, _SHARE_PICTURES = 0.03, 20
 
 # What texts score above a picture's own level, in logits: median and spread. A level makes the mean of exp(margin)
 # 1, so that normal margins of spread 2 lie around -2. Very few pictures say little of a model: these count as so many.
-_USUAL_MARGIN, _USUAL_SPREAD, _USUAL_PICTURES = -2.2, 2.0, 10
+_USUAL_MARGIN, _USUAL_SPREAD, _USUAL_REACH, _USUAL_PICTURES = -2.2, 2.0, 4.1, 10
 
 _MOST_ROUNDS, _SETTLED = 50, 1e-4
 
@@ -62,10 +61,17 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Where cosines lie that mean nothing, above the picture's own level for words: their median and their spread."""
+    """Where cosines lie that mean nothing; for words what counts is how far they lie above the picture's own level.
+
+    Attributes:
+        location, spread: their median, and a standard deviation.
+        reach: in spreads above the location, what the best of the bank score on a picture: more where a model is sure
+            of what it sees, as on photographs, than where it is not, as on drawings.
+    """
 
     location: float
     spread: float
+    reach: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,8 @@ class Background:
         unit = scale / length
         own = sum(factor for factor, words in zip(factors, are_words, strict=True) if words) / scale
         margins = (self.sample @ row - center) / unit - own * self.own_levels
-        level, share = _fit_share(margins.astype(np.float64))
+        reach = self.words.reach if any(are_words) else self.pictures.reach
+        level, share = _fit_share(margins.astype(np.float64), reach)
         known = min(
             (
                 self.bank.familiarity_of(embedding)
@@ -147,7 +154,7 @@ class Background:
             row,
             tuple(factor / length for factor in factors),
             steepness=_SLOPE / unit,
-            offset=prior + _INTERCEPT - _SLOPE * (center / unit + _LEVEL_SHARE * level),
+            offset=prior + _INTERCEPT - _SLOPE * (center / unit + level / 2 + reach),
             own_share=_SLOPE * own,
         )
 
@@ -206,28 +213,32 @@ def learn_background(index: VectorIndex, bank: Bank) -> Background:
     own_levels = find_own_levels(sample, bank)
     step = max(1, len(sample) // _SPREAD_ROWS)
     some, own = sample[::step], own_levels[::step]
-    words = pictures = Level(_USUAL_MARGIN / bank.logit_scale, _USUAL_SPREAD / bank.logit_scale)
+    words = pictures = Level(_USUAL_MARGIN / bank.logit_scale, _USUAL_SPREAD / bank.logit_scale, _USUAL_REACH)
     if len(some):
-        found = _level_of(some @ bank.embeddings.T - own[:, np.newaxis])
+        margins = some @ bank.embeddings.T - own[:, np.newaxis]
+        location, spread = _middle_and_spread(margins)
+        reach = float((margins.max(axis=1).mean() - location) / spread)
         share = len(some) / (len(some) + _USUAL_PICTURES)
         words = Level(
-            share * found.location + (1 - share) * words.location, share * found.spread + (1 - share) * words.spread
+            share * location + (1 - share) * words.location,
+            share * spread + (1 - share) * words.spread,
+            share * reach + (1 - share) * words.reach,
         )
-        pictures = Level(words.location + float(np.median(own)), words.spread)
+        pictures = Level(words.location + float(np.median(own)), words.spread, _USUAL_REACH)
     if len(some) > 1:
         is_other = ~np.eye(len(some), dtype=np.bool_)
-        among = _level_of((some @ some.T)[is_other])
+        location, spread = _middle_and_spread((some @ some.T)[is_other])
         # A few pictures that are all alike must not make a match of nothing.
-        pictures = Level(among.location, max(among.spread, words.spread))
+        pictures = Level(location, max(spread, words.spread), _USUAL_REACH)
     return Background(sample, own_levels, index.count, words, pictures, bank)
 
 
-def _level_of(cosines: Rows) -> Level:
-    location = float(np.median(cosines))
-    return Level(location, max(_MAD * float(np.median(np.abs(cosines - location))), _MIN_NORM))
+def _middle_and_spread(cosines: Rows) -> tuple[float, float]:
+    middle = float(np.median(cosines))
+    return middle, max(_MAD * float(np.median(np.abs(cosines - middle))), _MIN_NORM)
 
 
-def _fit_share(margins: NDArray[np.float64]) -> tuple[float, float]:
+def _fit_share(margins: NDArray[np.float64], reach: float) -> tuple[float, float]:
     """margins (n,) of a catalog's pictures → the level of those that don't fit, and the share of those that do.
 
     Expectation and maximisation in turn: which pictures fit, given level and share, and the other way round. Source:
@@ -236,7 +247,7 @@ def _fit_share(margins: NDArray[np.float64]) -> tuple[float, float]:
     prior = _SHARE_PICTURES + len(margins)
     level, share = 0.0, _SHARE
     for _ in range(_MOST_ROUNDS):
-        odds = _SLOPE * (margins - _LEVEL_SHARE * level) + _INTERCEPT + math.log(share / (1 - share))
+        odds = _SLOPE * (margins - level / 2 - reach) + _INTERCEPT + math.log(share / (1 - share))
         fits = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
         before, share = share, float((fits.sum() + prior * _SHARE) / (len(margins) + prior))
         level = float(((1 - fits) * margins).sum() / ((1 - fits).sum() + _LEVEL_PICTURES))

@@ -1,5 +1,6 @@
 """Texts that a model's scores are held against: what pictures show at all; and words that mean nothing."""
 
+import contextlib
 import json
 import math
 import os
@@ -49,10 +50,10 @@ class Bank:
 
 
 def bank_texts() -> list[str]:
-    """1,780 texts: captions of everyday scenes and names of places, written for this project, and the names of the
+    """1,768 texts: captions of everyday scenes and names of places, written for this project, and the names of the
     categories of LVIS (CC BY 4.0)."""
     names = [_FORMS[row % len(_FORMS)].format(name) for row, name in enumerate(_lines("labels/lvis"))]
-    return [*background_texts(), *_lines("encoders/scenes"), *_lines("labels/scenes"), *names]
+    return list(dict.fromkeys([*background_texts(), *_lines("encoders/scenes"), *_lines("labels/scenes"), *names]))
 
 
 def strange_texts() -> list[str]:
@@ -112,4 +113,5 @@ def _keep(path: Path, text: str) -> None:
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)
     except OSError:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()
