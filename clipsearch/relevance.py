@@ -8,7 +8,7 @@ show it.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -187,6 +187,11 @@ class Background:
 def relevance_of(log_odds: NDArray[np.floating]) -> NDArray[np.float64]:
     """Any shape; from 0 to 1."""
     return np.asarray(1 / (1 + np.exp(-np.clip(log_odds.astype(np.float64), -50, 50))))
+
+
+def has_match(relevances: Iterable[float]) -> bool:
+    """Whether any picture is a match: the nearest is not always the likeliest."""
+    return any(relevance >= DEFAULT_CUTOFF for relevance in relevances)
 
 
 def log_odds_of(relevance: float) -> float:
