@@ -221,7 +221,7 @@ def learn_background(index: VectorIndex, bank: Bank) -> Background:
     words = pictures = Level(_USUAL_MARGIN / bank.logit_scale, _USUAL_SPREAD / bank.logit_scale, _USUAL_REACH)
     if len(some):
         margins = some @ bank.embeddings.T - own[:, np.newaxis]
-        location, spread = _middle_and_spread(margins)
+        location, spread = _middle_and_spread(margins.reshape(1, -1))
         reach = float((margins.max(axis=1).mean() - location) / spread)
         share = len(some) / (len(some) + _USUAL_PICTURES)
         words = Level(
@@ -232,15 +232,16 @@ def learn_background(index: VectorIndex, bank: Bank) -> Background:
         pictures = Level(words.location + float(np.median(own)), words.spread, _USUAL_REACH)
     if len(some) > 1:
         is_other = ~np.eye(len(some), dtype=np.bool_)
-        location, spread = _middle_and_spread((some @ some.T)[is_other])
+        location, spread = _middle_and_spread((some @ some.T)[is_other].reshape(len(some), -1))
         # A few pictures that are all alike must not make a match of nothing.
         pictures = Level(location, max(spread, words.spread), _USUAL_REACH)
     return Background(sample, own_levels, index.count, words, pictures, bank)
 
 
 def _middle_and_spread(cosines: Rows) -> tuple[float, float]:
-    middle = float(np.median(cosines))
-    return middle, max(_MAD * float(np.median(np.abs(cosines - middle))), _MIN_NORM)
+    """cosines (p, n): the median of all, and how far each row spreads around its own."""
+    away = np.abs(cosines - np.median(cosines, axis=1, keepdims=True))
+    return float(np.median(cosines)), max(_MAD * float(np.median(away)), _MIN_NORM)
 
 
 def _fit_share(margins: NDArray[np.float64], reach: float) -> tuple[float, float]:

@@ -30,30 +30,28 @@ from clipsearch.relevance import DEFAULT_CUTOFF, Background, find_own_levels, le
 from clipsearch.settings import sample_data_folder
 
 FORMS = ("{}", "a {}", "a photo of a {}")
-NONSENSE = tuple(
-    [
-        "asdfgh",
-        "xyzzy",
-        "qwertz",
-        "blorptang",
-        "fnord",
-        "gribbleflip",
-        "snarfblat",
-        "thnuckle",
-        "vorpalix",
-        "quuxly",
-        "plugh",
-        "zxcvbn",
-        "hjklm",
-        "frobnitz",
-        "mxyptlk",
-        "dweomerk",
-        "slithytove",
-        "brillig",
-        "wibblefrotz",
-        "zorkmid",
-    ]
-)
+NONSENSE = [
+    "asdfgh",
+    "xyzzy",
+    "qwertz",
+    "blorptang",
+    "fnord",
+    "gribbleflip",
+    "snarfblat",
+    "thnuckle",
+    "vorpalix",
+    "quuxly",
+    "plugh",
+    "zxcvbn",
+    "hjklm",
+    "frobnitz",
+    "mxyptlk",
+    "dweomerk",
+    "slithytove",
+    "brillig",
+    "wibblefrotz",
+    "zorkmid",
+]
 SIZES = (1, 2, 5, 20, 200, 1_000)
 LEAST = 0.05
 BINS = 10

@@ -20,6 +20,8 @@ def cache(tmp_path, monkeypatch):
 class CountedEncoder(ColourEncoder):
     """Tells in `loads` how often it was asked for."""
 
+    context_length = 100
+
     def __init__(self) -> None:
         super().__init__()
         self.loads = 0
