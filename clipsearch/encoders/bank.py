@@ -4,10 +4,12 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +20,7 @@ from clipsearch.encoders.background import background_texts
 from clipsearch.encoders.familiarity import fit_familiarity, nearness_of
 from clipsearch.encoders.fingerprint import make_cache_dir
 from clipsearch.encoders.kept_rows import kept_rows
+from clipsearch.errors import ClipSearchNotice
 from clipsearch.settings import cache_dir
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
 # Names take turns: whoever searches writes one form or another, and a bank three times as large does no better.
 # `python -m tests.benchmarks.relevance --bank` measures both.
 _FORMS = ("{}", "a {}", "a photo of a {}")
+
+
+# Texts that say how long all of them will take, and from when on that is told.
+_TIMED, _LONG_S = 64, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
         folder="bank",
         fingerprint=fingerprint,
         dim=dim,
-        encode=lambda texts: load_encoder().encode_texts(texts),
+        encode=lambda texts: _encode(texts, load_encoder()),
     )
     digest = blake3("\n".join([fingerprint, *texts, *strange_texts()]).encode()).hexdigest()
     path = cache_dir() / "bank" / f"{digest[:32]}.json"
@@ -83,6 +90,21 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
         numbers = (float(encoder.head.logit_scale), *fit_familiarity(rows, encoder.encode_texts(strange_texts())))
         _keep(path, json.dumps(numbers))
     return Bank(rows, *numbers)
+
+
+def _encode(texts: Sequence[str], encoder: "Encoder") -> NDArray[np.float32]:
+    """(n, dim) unit-norm; says so beforehand when it takes long."""
+    encoder.encode_texts(texts[:1])  # loads what is loaded at the first text
+    start = perf_counter()
+    first = encoder.encode_texts(texts[:_TIMED])
+    seconds = (perf_counter() - start) * (len(texts) / _TIMED - 1)
+    if seconds > _LONG_S:
+        warnings.warn(
+            f"the first time with this model it learns what its scores are worth: about {seconds:.0f} s",
+            ClipSearchNotice,
+            stacklevel=2,
+        )
+    return np.concatenate([first, encoder.encode_texts(texts[_TIMED:])])
 
 
 def _lines(name: str) -> list[str]:

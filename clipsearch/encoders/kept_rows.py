@@ -35,7 +35,7 @@ def kept_rows(
     if rows is None:
         with warnings.catch_warnings():
             # A model of few tokens splits them: nothing the user has asked for, or could change.
-            warnings.simplefilter("ignore", ClipSearchNotice)
+            warnings.filterwarnings("ignore", message=".* longer", category=ClipSearchNotice)
             rows = encode(texts)
         _keep(path, rows)
     return rows

@@ -7,6 +7,7 @@ from clipsearch.encoders.background import background_embeddings, background_tex
 from clipsearch.encoders.bank import Bank, bank_texts, load_bank, strange_texts
 from clipsearch.encoders.familiarity import fit_familiarity
 from clipsearch.encoders.load import load_encoder
+from clipsearch.errors import ClipSearchNotice
 from clipsearch.vectors import normalise
 from tests.fakes import ColourEncoder
 
@@ -91,6 +92,15 @@ def test_a_cache_that_can_not_be_written_costs_time_alone(tmp_path, monkeypatch)
     encoder = CountedEncoder()
     bank = load_bank(fingerprint="f" * 64, dim=4, load_encoder=encoder.load)
     assert bank.embeddings.shape == (1_768, 4)
+
+
+def test_what_takes_long_is_said_beforehand(cache, monkeypatch):
+    """By a clock that goes a second a look, 64 texts take a second, and all of them 27."""
+    seconds = iter(range(100))
+    monkeypatch.setattr("clipsearch.encoders.bank.perf_counter", lambda: next(seconds))
+    with pytest.warns(ClipSearchNotice, match="the first time with this model .* about 27 s"):
+        load_bank(fingerprint="f" * 64, dim=4, load_encoder=CountedEncoder)
+    load_bank(fingerprint="f" * 64, dim=4, load_encoder=CountedEncoder)  # kept: nothing to say
 
 
 def rows_around(center: int, count: int, seed: int) -> np.ndarray:
