@@ -29,13 +29,15 @@ _SPREAD_ROWS = 256
 # A standard deviation is so many median absolute deviations of a normal distribution.
 _MAD = 1.4826
 
-# Logistic, of how far a margin lies above what the best of the bank reach: the log of how much likelier it is where the
-# picture fits. Were the training perfect, the slope would be the spread in logits, 2; so it is. The intercept is the
-# middle of what does best on photographs and on drawings: `python -m tests.benchmarks.relevance --fit`.
-_SLOPE, _INTERCEPT = 2.0, 5.4
+# Logistic, of how far a margin lies above what pictures that don't fit score, and the best of the bank reach: the log
+# of how much likelier it is where the picture fits. Were the training perfect, the slope would be the spread in logits,
+# which is about 2; so it is. Intercept and how much of level and reach is taken off are in the middle of what does well
+# on photographs and drawings alike: `python -m tests.benchmarks.relevance --fit` prints what each set would have.
+_SLOPE, _INTERCEPT, _TAKEN = 2.0, 3.4, 0.75
 
-# Of a catalog with few pictures that don't fit a query, the usual level counts as that of so many.
-_LEVEL_PICTURES = 20
+# Of a catalog with few pictures that don't fit a query, the usual level, 0, counts as that of so many. It is no higher
+# than this, in spreads, so that a catalog that shows one thing alone is not taken for one that shows nothing of it.
+_LEVEL_PICTURES, _MOST_LEVEL = 20, 1.0
 
 # The share of pictures that fit, as a Beta prior: its mean, and how many pictures it counts as, beside as many again as
 # were looked at. So what a picture is worth hardly changes when a catalog grows.
@@ -43,7 +45,7 @@ _SHARE, _SHARE_PICTURES = 0.03, 20
 
 # What texts score above a picture's own level, in logits: median and spread. A level makes the mean of exp(margin)
 # 1, so that normal margins of spread 2 lie around -2. Very few pictures say little of a model: these count as so many.
-_USUAL_MARGIN, _USUAL_SPREAD, _USUAL_REACH, _USUAL_PICTURES = -2.2, 2.0, 4.1, 10
+_USUAL_MARGIN, _USUAL_SPREAD, _USUAL_REACH, _USUAL_PICTURES = -2.2, 2.0, 4.1, 4
 
 _MOST_ROUNDS, _SETTLED = 50, 1e-4
 
@@ -154,7 +156,7 @@ class Background:
             row,
             tuple(factor / length for factor in factors),
             steepness=_SLOPE / unit,
-            offset=prior + _INTERCEPT - _SLOPE * (center / unit + level / 2 + reach),
+            offset=prior + _INTERCEPT - _SLOPE * (center / unit + _TAKEN * (level + reach)),
             own_share=_SLOPE * own,
         )
 
@@ -253,10 +255,11 @@ def _fit_share(margins: NDArray[np.float64], reach: float) -> tuple[float, float
     prior = _SHARE_PICTURES + len(margins)
     level, share = 0.0, _SHARE
     for _ in range(_MOST_ROUNDS):
-        odds = _SLOPE * (margins - level / 2 - reach) + _INTERCEPT + math.log(share / (1 - share))
+        odds = _SLOPE * (margins - _TAKEN * (level + reach)) + _INTERCEPT + math.log(share / (1 - share))
         fits = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
         before, share = share, float((fits.sum() + prior * _SHARE) / (len(margins) + prior))
         level = float(((1 - fits) * margins).sum() / ((1 - fits).sum() + _LEVEL_PICTURES))
+        level = max(-_MOST_LEVEL, min(level, _MOST_LEVEL))
         if abs(share - before) < _SETTLED * share:
             break
     return level, share

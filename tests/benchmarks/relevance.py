@@ -3,7 +3,8 @@
 On labelled pictures, of which each shows what its caption says and, so far as is known, nothing that another one's
 says: F1 at the default cut-off against that of the best cosine with hindsight, how far what is claimed is off, how
 often words that mean nothing match, how much of a thing is found that half of the pictures show, and how far the
-relevance of a picture moves when the catalog grows tenfold. Names of up to three words are asked for in three forms.
+relevance of a picture moves when the catalog grows tenfold. Names of up to three words are asked for in three forms,
+what ends in a full stop as it stands.
 Without arguments: the sample pictures. `--odd` and `--even` take every other name, sorted.
 
 `--diagram FILE` draws how often pictures of each relevance are right. `--fit` prints the logistic that these pictures
@@ -77,7 +78,11 @@ def load(captions: Path, encoder: Encoder, *, every_other: int | None) -> Labell
     if every_other is not None:
         names = names[every_other::2]
     pairs = tuple(pair for pair in pairs if pair.caption in set(names))
-    texts = [(name, form.format(name)) for name in names for form in (FORMS if len(name.split()) <= 3 else ("{}",))]
+    texts = [
+        (name, form.format(name))
+        for name in names
+        for form in (FORMS if len(name.split()) <= 3 and not name.endswith(".") else ("{}",))
+    ]
     is_right = np.array([[pair.caption == name for pair in pairs] for name, _ in texts])
     pictures = np.concatenate([embed_pictures([pair.image], encoder=encoder) for pair in pairs])
     asked = [text for _, text in texts]
@@ -170,11 +175,11 @@ def half_of_one_thing(data: Labelled, bank: Bank) -> tuple[float, float] | None:
 
 
 def fit(data: Labelled, bank: Bank) -> None:
-    """The logistic of margins above what the best of the bank reach, with half of the level taken off."""
+    """The logistic of margins less three quarters of the query's level and of what the best of the bank reach."""
     words, own_levels = background_of(data.pictures, bank).words, find_own_levels(data.pictures, bank)
     margins = (data.queries @ data.pictures.T - own_levels - words.location) / words.spread
     level = np.where(data.is_right, 0, margins).sum(axis=1) / (~data.is_right).sum(axis=1)
-    columns = np.stack([(margins - level[:, np.newaxis] / 2 - words.reach).ravel(), np.ones(margins.size)], axis=1)
+    columns = np.stack([(margins - 0.75 * (level[:, np.newaxis] + words.reach)).ravel(), np.ones(margins.size)], axis=1)
     is_right, found = data.is_right.ravel(), np.zeros(2)
     for _ in range(50):
         chances = 1 / (1 + np.exp(-np.clip(columns @ found, -50, 50)))
@@ -182,7 +187,7 @@ def fit(data: Labelled, bank: Bank) -> None:
         found += np.linalg.solve(curvature + 1e-6 * np.eye(2), columns.T @ (is_right - chances))
     odds = np.log(is_right.mean() / (1 - is_right.mean()))
     print(f"{data.name}: slope {found[0]:.2f}, intercept {found[1] - odds:.2f}, reach {words.reach:.2f}", end="; ")
-    print(f"at the reach less one spread {found[1] - odds - found[0]:.2f}")
+    print(f"for a margin of 3 spreads {found[0] * (3 - 0.75 * words.reach) + found[1] - odds:.2f}")
 
 
 def compare_banks(data: Labelled, bank: Bank) -> None:
