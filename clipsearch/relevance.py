@@ -127,6 +127,8 @@ class Background:
         Raises:
             QueryError: they cancel each other out.
         """
+        if len(embeddings) == 1:
+            weights = (1.0,)
         levels = [self.words if words else self.pictures for words in are_words]
         factors = [weight / level.spread for weight, level in zip(weights, levels, strict=True)]
         # A term that is missing must not make up for one that is there twice.

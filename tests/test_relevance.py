@@ -175,6 +175,17 @@ def test_what_is_not_wanted_is_worth_less():
     assert worth[0] > worth[2] > worth[1]
 
 
+def test_one_term_is_worth_the_same_whatever_its_weight():
+    background = learn_background(index_of(pictures_of([0, 1, 2], 18)), bank())
+    usual, *others = (
+        background.direction([CONCEPTS[0]], [weight], are_words=[True]) for weight in (1.0, 0.2, 5.0, -1.0)
+    )
+    for other in others:
+        assert (other.steepness, other.offset, other.own_share) == pytest.approx(
+            (usual.steepness, usual.offset, usual.own_share)
+        )
+
+
 def test_what_cancels_out_points_nowhere():
     background = learn_background(index_of(pictures_of([0], 16)), bank())
     with pytest.raises(QueryError, match="cancel"):
