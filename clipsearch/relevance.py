@@ -35,9 +35,8 @@ _MAD = 1.4826
 # on photographs and drawings alike: `python -m tests.benchmarks.relevance --fit` prints what each set would have.
 _SLOPE, _INTERCEPT, _TAKEN = 2.0, 3.4, 0.75
 
-# Of a catalog with few pictures that don't fit a query, the usual level, 0, counts as that of so many. It is no higher
-# than this, in spreads, so that a catalog that shows one thing alone is not taken for one that shows nothing of it.
-_LEVEL_PICTURES, _MOST_LEVEL = 20, 1.0
+# Of a catalog with few pictures that don't fit a query, the usual level, 0, counts as that of so many.
+_LEVEL_PICTURES = 20
 
 # The share of pictures that fit, as a Beta prior: its mean, and how many pictures it counts as, beside as many again as
 # were looked at. So what a picture is worth hardly changes when a catalog grows.
@@ -47,6 +46,9 @@ _SHARE, _SHARE_PICTURES = 0.03, 20
 # 1, so that normal margins of spread 2 lie around -2. Very few pictures say little of a model: these count as so many.
 _USUAL_MARGIN, _USUAL_SPREAD, _USUAL_REACH, _USUAL_PICTURES = -2.2, 2.0, 4.1, 4
 
+# Where the estimate of the share starts: high, so that a catalog that shows little else than what is looked for is not
+# taken for one in which all pictures score high without showing it.
+_FIRST_SHARE = 0.5
 _MOST_ROUNDS, _SETTLED = 50, 1e-4
 
 # Of a sum of embeddings; what is shorter points nowhere.
@@ -255,13 +257,12 @@ def _fit_share(margins: NDArray[np.float64], reach: float) -> tuple[float, float
     Dempster, Laird and Rubin, "Maximum likelihood from incomplete data via the EM algorithm", JRSS B 39, 1977.
     """
     prior = _SHARE_PICTURES + len(margins)
-    level, share = 0.0, _SHARE
+    level, share = 0.0, _FIRST_SHARE
     for _ in range(_MOST_ROUNDS):
         odds = _SLOPE * (margins - _TAKEN * (level + reach)) + _INTERCEPT + math.log(share / (1 - share))
         fits = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
         before, share = share, float((fits.sum() + prior * _SHARE) / (len(margins) + prior))
         level = float(((1 - fits) * margins).sum() / ((1 - fits).sum() + _LEVEL_PICTURES))
-        level = max(-_MOST_LEVEL, min(level, _MOST_LEVEL))
         if abs(share - before) < _SETTLED * share:
             break
     return level, share

@@ -24,7 +24,7 @@ from clipsearch.search import find_nearest
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
 
-DIM = 32
+DIM = 64
 THINGS = 40
 
 # Concepts that lean to one side as texts and pictures of CLIP do; a picture shows one of them.
