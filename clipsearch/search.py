@@ -60,7 +60,8 @@ def search_pictures(
     while True:
         found = find_nearest(directions, wanted, index=index, among=among)
         paths = store.reader.paths(found.ids.tolist(), filters=filters)
-        levels = background.own_levels_of(found.ids.tolist(), fetch)
+        # Pictures as queries are not held against texts.
+        levels = background.own_levels_of(found.ids.tolist(), fetch) if found.own_shares.any() else np.float32(0)
         hits = [
             (-worth, _reachable(paths[content_id]), score, relevance, content_id)
             for worth, score, relevance, content_id in zip(

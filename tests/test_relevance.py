@@ -214,6 +214,28 @@ def test_log_odds_and_relevance_are_each_other_the_other_way_round():
     assert (log_odds_of(0.0), log_odds_of(1.0)) == (-np.inf, np.inf)
 
 
+def test_real_clip_knows_a_kitten_from_most_things(shared):
+    """Seven photographs and the names of LVIS by CLIP ViT-B/32, whose scale is 100."""
+    golden = shared / "golden" / "clip-vitb32-vectors"
+    if not golden.is_dir():
+        pytest.skip("no golden values here")
+    images, texts = np.load(golden / "image_embeddings.npz"), np.load(golden / "text_embeddings_lvis.npz")
+    pictures, names = (normalise(file["emb"].astype(np.float32)) for file in (images, texts))
+    index = FaissIndex(512)
+    index.add(np.arange(len(pictures), dtype=np.int64), pictures)
+    clip_bank = Bank(names, 100.0, slope=0.0, intercept=10.0)
+    background, levels = learn_background(index, clip_bank), find_own_levels(pictures, clip_bank)
+    found = {}
+    for name, text in zip(texts["names"].tolist(), names, strict=True):
+        direction = background.direction([text], [1.0], are_words=[True])
+        worth = direction.worth(pictures @ text) - direction.own_share * levels
+        found[name] = dict(zip(images["names"].tolist(), relevance_of(worth), strict=True))
+    assert {picture for picture, each in found["kitten"].items() if each >= DEFAULT_CUTOFF} == {"123_456", "456_123"}
+    assert {picture for picture, each in found["cat"].items() if each >= DEFAULT_CUTOFF} == {"123_456", "456_123"}
+    matches = np.array([[each >= DEFAULT_CUTOFF for each in of_name.values()] for of_name in found.values()])
+    assert matches.mean() < 0.02
+
+
 @pytest.mark.parametrize("top_k", [1, 10, 300])
 @pytest.mark.parametrize("groups", [2, 3])
 def test_what_must_all_hold_equals_a_scan(top_k, groups):
