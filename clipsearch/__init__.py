@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.maintenance.doctor import check_catalog
     from clipsearch.paging import SearchPage
+    from clipsearch.relevance import DEFAULT_CUTOFF
     from clipsearch.runs import CurrentRun
     from clipsearch.search_quality import (
         LabelQuality,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DEFAULT_CUTOFF",
     "BackupReport",
     "CaptionHit",
     "CaptionPair",
@@ -141,6 +143,7 @@ __all__ = [
 
 # Where what is neither an error nor a result lies.
 _PLACES = {
+    "DEFAULT_CUTOFF": "relevance",
     "CaptionPair": "caption_pairs",
     "CaptionPairs": "caption_pairs",
     "Catalog": "catalog",

@@ -11,6 +11,7 @@ import numpy as np
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.query_terms import as_query, embed_terms, explain_hits
+from clipsearch.relevance import relevance_of
 from clipsearch.texts import check_top_k
 from clipsearch.types import SearchHit
 
@@ -55,6 +56,7 @@ def answer_query(
         background=background,
         index=index,
         store=parts.store,
+        model_id=parts.model.row.model_id,
         top_k=candidates_for(top_k) if diverse else top_k,
         filters=meant.filters,
         min_relevance=min_relevance,
@@ -90,8 +92,9 @@ def match_picture(
     background = parts.background(parts.index("images"))
     directions = [group.direction(background) for group in groups]
     scores = np.array([direction.embedding @ embedding for direction in directions], dtype=np.float32)
-    deviations = np.array([float(each.deviations(score)) for each, score in zip(directions, scores, strict=True)])
-    least = int(deviations.argmin())
-    relevance = float(background.relevances(deviations[least : least + 1])[0])
+    worth = np.array([float(each.worth(score)) for each, score in zip(directions, scores, strict=True)])
+    least = int(worth.argmin())
+    (own_level,) = background.own_levels_of([content_id], lambda _: {content_id: embedding})
+    relevance = float(relevance_of(worth[least] - directions[least].own_share * own_level))
     hit = replace(hit, score=float(scores[least]), relevance=relevance)
     return explain_hits([hit], groups, directions, model=parts.model, store=parts.store)[0]

@@ -239,7 +239,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             query: a str in the language of queries, see `grammar`, or what `parse_query` or `words_query` made of one;
                 or a picture: a Path, a Pillow image or a FetchedPicture.
             top_k: when so many pictures pass the query's filters, so many come back.
-            min_relevance: leave out what is less relevant, 0 to 1; see `relevance.DEFAULT_CUTOFF`.
+            min_relevance: leave out what is less relevant, 0 to 1; see `clipsearch.DEFAULT_CUTOFF`.
             pictures: those in the query that are here already, such as fetched ones, or their embeddings (dim,); by
                 what the query calls them.
             diverse: hits that differ from those above them come before such as don't; see `diversity`.

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clipsearch.encoders.bank import Bank
     from clipsearch.encoders.base import Encoder
     from clipsearch.encoders.recipe import EncoderRecipe
 
@@ -139,6 +140,13 @@ class CatalogModel:
 
         row = self.row
         return background_embeddings(fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+
+    def load_bank(self) -> "Bank":
+        """What the model's scores are held against; kept once it was encoded, which takes some seconds."""
+        from clipsearch.encoders.bank import load_bank
+
+        row = self.row
+        return load_bank(fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
     def encode_labels(self, labels: "Sequence[str]") -> "NDArray[np.float32]":
         """(n, dim) unit-norm, each put into the templates of `encoders.labels`; kept once they were encoded."""

@@ -86,7 +86,7 @@ class CatalogParts:
 
         with self._learning:
             if self._background is None or self._background.is_outdated(index.count):
-                self._background = learn_background(index, self.model.encode_background())
+                self._background = learn_background(index, self.model.load_bank())
             return self._background
 
     @property
@@ -149,7 +149,7 @@ class CatalogParts:
                 model_id = self.model.row.model_id
                 refresh_snapshot(kind, store=self.store, model_id=model_id, folder=folder, texts=self.texts_to_tune_on)
         if "images" in kinds:
-            self.model.encode_background()
+            self.model.load_bank()
 
     def texts_to_tune_on(self) -> "NDArray[np.float32]":
         """What people ask for: words, captions of nothing in particular, and the user's own captions."""

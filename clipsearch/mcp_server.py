@@ -20,7 +20,7 @@ from clipsearch.browsing import SMALL_SIDE
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError, ImageReadError, QueryError, public_text
 from clipsearch.grammar import parse_query
-from clipsearch.relevance import DEFAULT_CUTOFF
+from clipsearch.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.types import CaptionHit, SearchHit
 
 # Of a thumbnail, in pixels, and of all thumbnails of an answer, in bytes: a picture of this size costs an assistant
@@ -72,7 +72,7 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
         if not hits:
             return ["No picture matches."]
         lines = [_line(hit) for hit in hits]
-        if hits[0].relevance < DEFAULT_CUTOFF:
+        if not has_match(hit.relevance for hit in hits):
             lines.insert(0, "Nothing here seems to match; these are the nearest there are:")
         return ["\n".join(lines), *(_thumbnails(catalog, hits) if thumbnails else [])]
 

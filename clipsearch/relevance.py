@@ -1,54 +1,81 @@
-"""What a score is worth: how far it stands out from what the same words score on pictures they have nothing to do with.
+"""How surely a picture shows what is looked for: the picture is asked, not the catalog.
 
-Cosines of one model lie between 0.10 and 0.35, those of another between 0 and 0.6, and some words score higher than
-others on everything. So a score is told by its deviation: its distance from the median of the same term over the
-catalog, in spreads of the model's background. The best of n pictures that show something else deviates by about
-√(2 ln n); relevance is what is left beyond that, as a probability.
+Contrastive training makes logit_scale · cosine an estimate of log p(words, picture) / p(words) p(picture), up to a
+constant of each side. A bank of texts takes the picture's out: its own level is what texts in general score on it, and
+what counts of a score is how far it lies above that. How often such a margin is right depends on how many pictures of
+the catalog show what is looked for; that share is estimated for each query, and so is where the pictures lie that don't
+show it.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.encoders.bank import Bank
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
 from clipsearch.vectors import normalise
 
-# Rows of the catalog that stand for all of it: the median of so many is off by 0.03 spreads.
-_SAMPLE_ROWS = 2_048
+DEFAULT_CUTOFF = 0.3
+"""From this relevance on a picture is shown as a match."""
 
-# Of them, for how far scores spread; with all texts of the background that is half a million scores at most.
-_SPREAD_ROWS = 512
+# Rows of the catalog that stand for all of it, and those of them that say how far scores spread.
+_SAMPLE_ROWS = 1_024
+_SPREAD_ROWS = 256
 
 # A standard deviation is so many median absolute deviations of a normal distribution.
 _MAD = 1.4826
 
-# Pictures whose scores the background stands for in a median, so that that of very few pictures says little.
-_PRIOR_PICTURES = 10
+# Logistic, of how far a margin lies above what pictures that don't fit score, and the best of the bank reach: the log
+# of how much likelier it is where the picture fits. Were the training perfect, the slope would be the spread in logits,
+# which is about 2; so it is. Intercept and how much of level and reach is taken off are in the middle of what does well
+# on photographs and drawings alike: `python -m tests.benchmarks.relevance --fit` prints what each set would have.
+_SLOPE, _INTERCEPT, _TAKEN = 2.0, 3.4, 0.75
 
-# Beyond so many, the pictures a query is right for are taken to become more just as those that it hits by chance.
-_MOST_BY_CHANCE = 1_000
+# Of a catalog with few pictures that don't fit a query, the usual level, 0, counts as that of so many.
+_LEVEL_PICTURES = 20
 
-# Logistic, fitted to 3 sets with the starter model: the first hits that were right, against the first hits of
-# queries whose answers had been taken out. `python -m tests.benchmarks.relevance` measures what came of it.
-_SLOPE, _INTERCEPT = 1.8, -0.65
+# The share of pictures that fit, as a Beta prior: its mean, and how many pictures it counts as, beside as many again as
+# were looked at. So what a picture is worth hardly changes when a catalog grows.
+_SHARE, _SHARE_PICTURES = 0.03, 20
+
+# What texts score above a picture's own level, in logits: median and spread. A level makes the mean of exp(margin)
+# 1, so that normal margins of spread 2 lie around -2. Very few pictures say little of a model: these count as so many.
+_USUAL_MARGIN, _USUAL_SPREAD, _USUAL_REACH, _USUAL_PICTURES = -2.2, 2.0, 4.1, 4
+
+# Where the estimate of the share starts: high, so that a catalog that shows little else than what is looked for is not
+# taken for one in which all pictures score high without showing it.
+_FIRST_SHARE = 0.5
+_MOST_ROUNDS, _SETTLED = 50, 1e-4
 
 # Of a sum of embeddings; what is shorter points nowhere.
 _MIN_NORM = 1e-3
 
-DEFAULT_CUTOFF = 0.3
-"""A first hit below this relevance is wrong more often than right, on all sets it was measured on."""
+# Levels of pictures that are remembered: those of the hits of some thousand queries.
+_MOST_REMEMBERED = 200_000
+
+# Pictures whose levels are calculated at once: with the bank some megabytes.
+_BATCH = 512
+
+Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Where scores lie that mean nothing: their median, and how far they spread around it."""
+    """Where cosines lie that mean nothing; for words what counts is how far they lie above the picture's own level.
+
+    Attributes:
+        location, spread: their median, and a standard deviation.
+        reach: in spreads above the location, what the best of the bank score on a picture: more where a model is sure
+            of what it sees, as on photographs, than where it is not, as on drawings.
+    """
 
     location: float
     spread: float
+    reach: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,36 +85,43 @@ class Direction:
     Attributes:
         embedding: (dim,) unit-norm; its cosine is the score.
         shares: of each term's cosine in that score, which is their weighted sum.
-        center, unit: a score deviates by (score - center) / unit.
+        steepness: log-odds for a cosine of 1.
+        offset: log-odds for a cosine of 0 on a picture whose own level is 0.
+        own_share: log-odds that a picture's own level takes off, for a level of 1; 0 for pictures as queries.
     """
 
-    embedding: NDArray[np.float32]
+    embedding: Rows
     shares: tuple[float, ...]
-    center: float
-    unit: float
+    steepness: float
+    offset: float
+    own_share: float
 
-    def deviations(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Any shape, in units of the background's spread."""
-        return np.asarray((scores - np.float32(self.center)) / np.float32(self.unit))
+    def worth(self, scores: Rows) -> Rows:
+        """Any shape: the log-odds that a picture fits, up to what its own level takes off. In the order of scores."""
+        return np.asarray(np.float32(self.steepness) * scores + np.float32(self.offset))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Background:
-    """What a catalog's pictures score with what has nothing to do with them.
+    """What a catalog's pictures score at all.
 
     Attributes:
         sample: (n, dim) embeddings of pictures of the catalog.
+        own_levels: (n,) of these, see `find_own_levels`.
         count: pictures in the catalog.
-        words, pictures: the level of captions and of other pictures.
+        words, pictures: the level of texts and of other pictures.
     """
 
-    sample: NDArray[np.float32]
+    sample: Rows
+    own_levels: Rows
     count: int
     words: Level
     pictures: Level
+    bank: Bank
+    _remembered: dict[int, float] = field(default_factory=dict, repr=False, compare=False)
 
     def direction(
-        self, embeddings: Sequence[NDArray[np.float32]], weights: Sequence[float], *, are_words: Sequence[bool]
+        self, embeddings: Sequence[Rows], weights: Sequence[float], *, are_words: Sequence[bool]
     ) -> Direction:
         """The sum of terms, each (dim,) unit-norm, in which words and pictures weigh the same: their cosines spread
         differently.
@@ -95,58 +129,140 @@ class Background:
         Raises:
             QueryError: they cancel each other out.
         """
-        levels = [self._level(row, words) for row, words in zip(embeddings, are_words, strict=True)]
         if len(embeddings) == 1:
-            return Direction(embeddings[0], (1.0,), levels[0].location, levels[0].spread)
+            weights = (1.0,)
+        levels = [self.words if words else self.pictures for words in are_words]
         factors = [weight / level.spread for weight, level in zip(weights, levels, strict=True)]
         # A term that is missing must not make up for one that is there twice.
-        scale = math.sqrt(sum(weight**2 for weight in weights if weight > 0))
-        center = sum(factor * level.location for factor, level in zip(factors, levels, strict=True))
-        total: NDArray[np.float32] = np.asarray(factors, dtype=np.float32) @ np.stack(embeddings)
+        scale = math.sqrt(sum(weight**2 for weight in weights if weight > 0)) or 1.0
+        total: Rows = np.asarray(factors, dtype=np.float32) @ np.stack(embeddings)
         length = float(np.linalg.norm(total))
         if not length > _MIN_NORM * max(map(abs, factors)):
             raise QueryError("what is wanted and what is not cancel each other out")
-        (row,) = normalise(total[np.newaxis])
-        return Direction(row, tuple(factor / length for factor in factors), center / length, scale / length)
+        (row,) = normalise(total[np.newaxis]) if len(embeddings) > 1 else (embeddings[0],)
+        # (score - center) / unit - own · own_level: how many spreads above what means nothing.
+        center = sum(factor * level.location for factor, level in zip(factors, levels, strict=True)) / length
+        unit = scale / length
+        own = sum(factor for factor, words in zip(factors, are_words, strict=True) if words) / scale
+        margins = (self.sample @ row - center) / unit - own * self.own_levels
+        reach = self.words.reach if any(are_words) else self.pictures.reach
+        level, share = _fit_share(margins.astype(np.float64), reach)
+        known = min(
+            (
+                self.bank.familiarity_of(embedding)
+                for embedding, weight, words in zip(embeddings, weights, are_words, strict=True)
+                if words and weight > 0
+            ),
+            default=1.0,
+        )
+        prior = math.log(share / (1 - share)) + math.log(known)
+        return Direction(
+            row,
+            tuple(factor / length for factor in factors),
+            steepness=_SLOPE / unit,
+            offset=prior + _INTERCEPT - _SLOPE * (center / unit + _TAKEN * (level + reach)),
+            own_share=_SLOPE * own,
+        )
 
-    def relevances(self, deviations: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Any shape; from 0 to 1."""
-        by_chance = math.sqrt(2 * math.log(max(2, min(self.count, _MOST_BY_CHANCE))))
-        odds = _SLOPE * (deviations.astype(np.float64) - by_chance) + _INTERCEPT
-        return np.asarray(1 / (1 + np.exp(-np.clip(odds, -50, 50))))
+    def own_levels_of(self, ids: Sequence[int], fetch: Callable[[Sequence[int]], Mapping[int, Rows]]) -> Rows:
+        """(n,) of these pictures.
+
+        Args:
+            fetch: embeddings (dim,) by id; one without has the catalog's usual level.
+        """
+        missing = [number for number in ids if number not in self._remembered]
+        if missing:
+            found = fetch(missing)
+            if len(self._remembered) + len(found) > _MOST_REMEMBERED:
+                self._remembered.clear()
+                found = {**found, **fetch([number for number in ids if number not in found])}
+            levels = find_own_levels(np.array(list(found.values()), dtype=np.float32), self.bank)
+            self._remembered.update(zip(found, levels.tolist(), strict=True))
+        usual = float(np.median(self.own_levels)) if len(self.own_levels) else 0.0
+        return np.array([self._remembered.get(number, usual) for number in ids], dtype=np.float32)
+
+    def least_own_level(self) -> float:
+        """Below that of nearly all pictures."""
+        return float(self.own_levels.min()) if len(self.own_levels) else -1.0
 
     def is_outdated(self, count: int) -> bool:
         """Whether the catalog, with `count` pictures now, has become another one."""
         return abs(count - self.count) > 0.1 * self.count
 
-    def _level(self, embedding: NDArray[np.float32], is_words: bool) -> Level:
-        """Of one term over the catalog."""
-        level = self.words if is_words else self.pictures
-        count = len(self.sample)
-        median = float(np.median(self.sample @ embedding)) if count else 0.0
-        location = (count * median + _PRIOR_PICTURES * level.location) / (count + _PRIOR_PICTURES)
-        # Where most pictures show what is asked for, their median is no background.
-        return Level(min(location, level.location + level.spread), level.spread)
+
+def relevance_of(log_odds: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Any shape; from 0 to 1."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds.astype(np.float64), -50, 50))))
 
 
-def learn_background(index: VectorIndex, texts: NDArray[np.float32]) -> Background:
-    """
-    Args:
-        texts: (n, dim) unit-norm, of captions that have nothing to do with each other.
-    """
+def has_match(relevances: Iterable[float]) -> bool:
+    """Whether any picture is a match: the nearest is not always the likeliest."""
+    return any(relevance >= DEFAULT_CUTOFF for relevance in relevances)
+
+
+def log_odds_of(relevance: float) -> float:
+    """The other way round; -infinity and infinity for 0 and 1."""
+    if not 0 < relevance < 1:
+        return -math.inf if relevance <= 0 else math.inf
+    return math.log(relevance / (1 - relevance))
+
+
+def find_own_levels(pictures: Rows, bank: Bank) -> Rows:
+    """pictures (n, dim) unit-norm → (n,): log mean over the bank of exp(logit_scale · cosine), as a cosine."""
+    levels = np.empty(len(pictures), dtype=np.float32)
+    for start in range(0, len(pictures), _BATCH):
+        logits = bank.logit_scale * (pictures[start : start + _BATCH] @ bank.embeddings.T)
+        most = logits.max(axis=1, keepdims=True)
+        part = most[:, 0] + np.log(np.exp(logits - most).mean(axis=1))
+        levels[start : start + _BATCH] = part / bank.logit_scale
+    return levels
+
+
+def learn_background(index: VectorIndex, bank: Bank) -> Background:
+    """What scores over an index are held against."""
     sample = index.sample(_SAMPLE_ROWS)
-    some = sample[:: max(1, len(sample) // _SPREAD_ROWS)]
-    words = _level_of(texts @ some.T) if len(some) else Level(0.0, 1.0)
-    pictures = words
+    own_levels = find_own_levels(sample, bank)
+    step = max(1, len(sample) // _SPREAD_ROWS)
+    some, own = sample[::step], own_levels[::step]
+    words = pictures = Level(_USUAL_MARGIN / bank.logit_scale, _USUAL_SPREAD / bank.logit_scale, _USUAL_REACH)
+    if len(some):
+        margins = some @ bank.embeddings.T - own[:, np.newaxis]
+        location, spread = _middle_and_spread(margins.reshape(1, -1))
+        reach = float((margins.max(axis=1).mean() - location) / spread)
+        share = len(some) / (len(some) + _USUAL_PICTURES)
+        words = Level(
+            share * location + (1 - share) * words.location,
+            share * spread + (1 - share) * words.spread,
+            share * reach + (1 - share) * words.reach,
+        )
+        pictures = Level(words.location + float(np.median(own)), words.spread, _USUAL_REACH)
     if len(some) > 1:
         is_other = ~np.eye(len(some), dtype=np.bool_)
-        among = _level_of((some @ some.T)[is_other].reshape(len(some), -1))
+        location, spread = _middle_and_spread((some @ some.T)[is_other].reshape(len(some), -1))
         # A few pictures that are all alike must not make a match of nothing.
-        pictures = Level(among.location, max(among.spread, words.spread))
-    return Background(sample, index.count, words, pictures)
+        pictures = Level(location, max(spread, words.spread), _USUAL_REACH)
+    return Background(sample, own_levels, index.count, words, pictures, bank)
 
 
-def _level_of(scores: NDArray[np.float32]) -> Level:
-    """scores (q, n), a row for each query: the median of all, and how far each row spreads around its own."""
-    spread = _MAD * float(np.median(np.abs(scores - np.median(scores, axis=1, keepdims=True))))
-    return Level(float(np.median(scores)), max(spread, _MIN_NORM))
+def _middle_and_spread(cosines: Rows) -> tuple[float, float]:
+    """cosines (p, n): the median of all, and how far each row spreads around its own."""
+    away = np.abs(cosines - np.median(cosines, axis=1, keepdims=True))
+    return float(np.median(cosines)), max(_MAD * float(np.median(away)), _MIN_NORM)
+
+
+def _fit_share(margins: NDArray[np.float64], reach: float) -> tuple[float, float]:
+    """margins (n,) of a catalog's pictures → the level of those that don't fit, and the share of those that do.
+
+    Expectation and maximisation in turn: which pictures fit, given level and share, and the other way round. Source:
+    Dempster, Laird and Rubin, "Maximum likelihood from incomplete data via the EM algorithm", JRSS B 39, 1977.
+    """
+    prior = _SHARE_PICTURES + len(margins)
+    level, share = 0.0, _FIRST_SHARE
+    for _ in range(_MOST_ROUNDS):
+        odds = _SLOPE * (margins - _TAKEN * (level + reach)) + _INTERCEPT + math.log(share / (1 - share))
+        fits = 1 / (1 + np.exp(-np.clip(odds, -50, 50)))
+        before, share = share, float((fits.sum() + prior * _SHARE) / (len(margins) + prior))
+        level = float(((1 - fits) * margins).sum() / ((1 - fits).sum() + _LEVEL_PICTURES))
+        if abs(share - before) < _SETTLED * share:
+            break
+    return level, share

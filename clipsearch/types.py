@@ -91,7 +91,7 @@ class SearchHit:
         rank: from 1.
         score: cosine, -1 to 1, higher is better; comes from the model and is no probability. Where several things must
             hold, of that which holds least. Not a number for a query of filters alone, in which nothing is compared.
-        relevance: 0 to 1, how surely it is more than the best of pictures that show something else; see `relevance`.
+        relevance: 0 to 1, how surely the picture shows what is looked for; see `relevance`. It may grow with the rank.
             1 for a query of filters alone.
         path: absolute path of the picture (non-UTF-8 bytes as surrogate escapes).
         content_id: the catalog's number for the picture's content.

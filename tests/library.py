@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from clipsearch.encoders.bank import Bank
 from clipsearch.index_files import CatalogIndex
 from clipsearch.indexing import index_folders
 from clipsearch.relevance import learn_background
@@ -47,9 +48,12 @@ class Library:
         folder = self.photos.parent / "indexes"
         index = CatalogIndex("images", store=self.store, model_id=self.model_id, folder=folder).get()
         query = self.encoder.encode_texts([words])[0]
-        background = learn_background(index, self.encoder.encode_texts(["a cat", "a street", "snow"]))
+        bank = Bank(self.encoder.encode_texts(["a cat", "a street", "snow"]), self.encoder.head.logit_scale, 0.0, 5.0)
+        background = learn_background(index, bank)
         direction = background.direction([query], [1.0], are_words=[True])
-        hits = search_pictures([direction], background=background, index=index, store=self.store, top_k=top_k)
+        hits = search_pictures(
+            [direction], background=background, index=index, store=self.store, model_id=self.model_id, top_k=top_k
+        )
         return [os.path.relpath(hit.path, self.photos) for hit in hits]
 
 

@@ -582,8 +582,10 @@ def test_real_clip_vectors_through_store_index_and_reverse_lookup(tmp_path, shar
 
 def test_public_names_are_there():
     for public in clipsearch.__all__:
-        assert getattr(clipsearch, public).__name__ == public
-    assert clipsearch.__all__ == sorted(clipsearch.__all__)
+        value = getattr(clipsearch, public)
+        assert public.isupper() or value.__name__ == public
+    assert clipsearch.DEFAULT_CUTOFF == 0.3
+    assert clipsearch.__all__ == sorted(clipsearch.__all__, key=lambda name: (not name.isupper(), name))
     with pytest.raises(AttributeError):
         _ = clipsearch.nothing
 

@@ -380,7 +380,7 @@ def test_without_a_hub_the_starter_stands_in_with_one_notice(tmp_path):
     (line,) = found.stderr.splitlines()
     assert "starter" in line
     assert "clipsearch model use openai/clip-vit-base-patch32" in line
-    assert run("query", "pizza", "--catalog", tmp_path / "c").stderr == ""
+    assert run("query", "a cup of coffee", "--catalog", tmp_path / "c").stderr == ""
 
 
 def test_ctrl_c_keeps_what_was_done(tmp_path):

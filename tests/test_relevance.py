@@ -1,28 +1,52 @@
-"""What a score is worth, and what must hold at once."""
+"""How surely a picture shows what is looked for, and what must hold at once."""
 
 import json
+import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 
 from clipsearch import Catalog
-from clipsearch.encoders.background import background_embeddings, background_texts
+from clipsearch.encoders.bank import Bank
 from clipsearch.errors import QueryError
 from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.relevance import DEFAULT_CUTOFF, Background, Level, learn_background
-from clipsearch.search import _nearest
+from clipsearch.relevance import (
+    DEFAULT_CUTOFF,
+    Background,
+    Level,
+    find_own_levels,
+    learn_background,
+    log_odds_of,
+    relevance_of,
+)
+from clipsearch.search import find_nearest
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
-from tests.fakes import ColourEncoder
 
-DIM = 32
+DIM = 64
+THINGS = 40
+
+# Concepts that lean to one side as texts and pictures of CLIP do; a picture shows one of them.
+CONCEPTS = normalise(np.random.default_rng(0).standard_normal((THINGS, DIM)) + np.eye(1, DIM) * 2)
 
 
 def rows(count: int, seed: int, lean: float = 0.0) -> np.ndarray:
-    """Unit rows that all lean to one side, as those of CLIP do."""
+    """Unit rows that all lean to one side."""
     made = np.random.default_rng(seed).standard_normal((count, DIM))
     made[:, 0] += lean
     return normalise(made)
+
+
+def pictures_of(things: list[int], seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).standard_normal((len(things), DIM))
+    return normalise(CONCEPTS[things] + 0.1 * noise)
+
+
+def bank(scale: float = 20.0) -> Bank:
+    """All concepts under another name, and half as many texts of nothing in particular; all words are known to it."""
+    names = normalise(CONCEPTS + 0.05 * np.random.default_rng(1).standard_normal(CONCEPTS.shape))
+    return Bank(np.concatenate([names, rows(THINGS // 2, 2, lean=2.0)]), scale, slope=0.0, intercept=10.0)
 
 
 def index_of(embeddings: np.ndarray) -> FaissIndex:
@@ -31,149 +55,227 @@ def index_of(embeddings: np.ndarray) -> FaissIndex:
     return index
 
 
-@pytest.fixture
-def background() -> Background:
-    return learn_background(index_of(rows(500, 1, lean=4.0)), rows(100, 2, lean=4.0))
-
-
-def test_levels_are_those_of_scores_that_mean_nothing(background):
-    pictures, texts = rows(500, 1, lean=4.0), rows(100, 2, lean=4.0)
-    scores = texts @ pictures.T
-    assert background.words.location == pytest.approx(np.median(scores), abs=0.01)
-    assert background.words.spread == pytest.approx((scores - np.median(scores, axis=1)[:, None]).std(), rel=0.1)
-    assert background.pictures.location == pytest.approx(np.median(pictures @ pictures.T), abs=0.01)
-    assert background.count == 500
-
-
-def test_words_that_score_high_on_everything_say_no_more_than_others(background):
-    """One text lies where all pictures lie, another one aside: the first has the higher cosines on all of them."""
-    middle, aside = normalise(rows(500, 1, lean=4.0).mean(axis=0)[None])[0], rows(1, 5, lean=2.0)[0]
-    pictures = rows(300, 7, lean=4.0)
-    near, far = (background.direction([row], [1.0], are_words=[True]) for row in (middle, aside))
-    assert np.median(pictures @ middle) > np.median(pictures @ aside) + 0.1
-    for direction in (near, far):
-        deviations = direction.deviations(pictures @ direction.embedding)
-        assert abs(np.median(deviations)) < 1
-        assert background.relevances(deviations).max() < 0.5
-
-
-def test_relevance_grows_with_the_score_and_shrinks_with_the_catalog(background):
-    (text,) = rows(1, 3, lean=4.0)
+def relevances(pictures: np.ndarray, text: np.ndarray, held_against: Bank | None = None) -> np.ndarray:
+    """(n,) of the pictures of a catalog for one text."""
+    held_against = held_against or bank()
+    background = learn_background(index_of(pictures), held_against)
     direction = background.direction([text], [1.0], are_words=[True])
-    relevances = background.relevances(direction.deviations(np.linspace(-1, 1, 50, dtype=np.float32)))
-    assert np.all(np.diff(relevances) >= 0)
-    assert relevances[0] < 1e-6
-    assert relevances[-1] > 0.5
-    larger = Background(background.sample, 50_000, background.words, background.pictures)
-    deviation = np.float32([4.0])
-    assert larger.relevances(deviation) < background.relevances(deviation)
+    own_levels = find_own_levels(pictures, held_against)
+    return relevance_of(direction.worth(pictures @ direction.embedding) - direction.own_share * own_levels)
 
 
-def test_a_query_for_what_most_pictures_show_is_not_held_against_them():
-    """Nine pictures of ten show it: they are the catalog's median, and right all the same."""
-    beach = rows(1, 11)[0]
-    pictures = np.concatenate([normalise(0.2 * rows(450, 12) + beach), rows(50, 13)])
-    background = learn_background(index_of(pictures), rows(100, 14))
-    direction = background.direction([beach], [1.0], are_words=[True])
-    assert np.median(background.relevances(direction.deviations(pictures[:450] @ beach))) > DEFAULT_CUTOFF
+def test_a_pictures_own_level_is_what_texts_score_on_it():
+    pictures, held_against = pictures_of([1, 2, 3], 3), bank(scale=15.0)
+    margins = 15.0 * (pictures @ held_against.embeddings.T - find_own_levels(pictures, held_against)[:, None])
+    np.testing.assert_allclose(np.exp(margins).mean(axis=1), 1.0, rtol=1e-4)
+    assert find_own_levels(np.empty((0, DIM), np.float32), held_against).shape == (0,)
 
 
-def test_one_picture_is_a_catalog_too():
-    picture = rows(1, 21)
-    background = learn_background(index_of(picture), rows(100, 22))
-    relevance = {}
-    for name, text in (("right", picture[0]), ("wrong", rows(1, 23)[0])):
-        direction = background.direction([text], [1.0], are_words=[True])
-        relevance[name] = background.relevances(direction.deviations(picture @ text))[0]
-    assert relevance["right"] > 0.9
-    assert relevance["wrong"] < 0.3
+@pytest.mark.parametrize("size", [1, 2, 5, 20, 200, 1_000])
+def test_what_a_picture_shows_is_relevant_in_catalogs_of_any_size(size):
+    things = [number % THINGS for number in range(size)]
+    found = relevances(pictures_of(things, 4), CONCEPTS[0])
+    is_right = np.array(things) == 0
+    assert found[is_right].min() > DEFAULT_CUTOFF
+    assert found[~is_right].max(initial=0.0) < DEFAULT_CUTOFF
 
 
-def test_an_empty_catalog_has_a_background():
-    background = learn_background(FaissIndex(DIM), rows(10, 1))
-    assert background.count == 0
-    assert background.direction([rows(1, 2)[0]], [1.0], are_words=[True]).unit > 0
+@pytest.mark.parametrize("size", [1, 2, 5, 20, 200, 1_000])
+def test_what_no_picture_shows_is_relevant_in_none(size):
+    things = [1 + number % (THINGS - 1) for number in range(size)]
+    assert relevances(pictures_of(things, 5), CONCEPTS[0]).max() < DEFAULT_CUTOFF
+
+
+def test_a_catalog_of_one_thing_has_nothing_else():
+    """The nearest is no match because it is the nearest, and the usual is no background because it is usual."""
+    pictures = pictures_of([0] * 100, 6)
+    assert relevances(pictures, CONCEPTS[0]).min() > 0.9
+    assert relevances(pictures, CONCEPTS[1]).max() < DEFAULT_CUTOFF
+
+
+def test_what_half_of_the_catalog_shows_is_relevant_in_all_of_it():
+    pictures = pictures_of([0] * 100 + list(range(1, THINGS)) * 3, 7)
+    found = relevances(pictures, CONCEPTS[0]) >= DEFAULT_CUTOFF
+    assert found[:100].mean() > 0.9
+    assert found[:100].sum() / found.sum() > 0.9
+
+
+def test_relevance_stays_when_the_catalog_grows():
+    small = list(range(THINGS)) * 5
+    before = relevances(pictures_of(small, 8), CONCEPTS[3])
+    grown = np.concatenate([pictures_of(small, 8), pictures_of(small * 9, 9)])
+    assert np.abs(relevances(grown, CONCEPTS[3])[: len(small)] - before).max() < 0.05
+
+
+def test_models_of_any_scale_agree():
+    """Cosines of one model lie far apart, those of another close together and are multiplied by more."""
+    things, texts = pictures_of(list(range(THINGS)) * 5, 10), bank()
+    wide = relevances(things, CONCEPTS[0], texts)
+    # What all rows share makes cosines differ by a tenth.
+    close = partial(np.pad, pad_width=((0, 0), (0, 1)), constant_values=3.0)
+    pictures, names, text = (normalise(close(each)) for each in (things, texts.embeddings, CONCEPTS[:1]))
+    index = FaissIndex(DIM + 1)
+    index.add(np.arange(len(pictures), dtype=np.int64), pictures)
+    narrow_bank = Bank(names, 10 * texts.logit_scale, texts.slope, texts.intercept)
+    direction = learn_background(index, narrow_bank).direction([text[0]], [1.0], are_words=[True])
+    levels = find_own_levels(pictures, narrow_bank)
+    narrow = relevance_of(direction.worth(pictures @ text[0]) - direction.own_share * levels)
+    np.testing.assert_allclose(narrow, wide, atol=0.01)
+
+
+def test_words_that_the_model_does_not_know_fit_less():
+    pictures = pictures_of(list(range(THINGS)) * 5, 11)
+    known, unknown = (
+        relevances(pictures, CONCEPTS[0], Bank(bank().embeddings, 20.0, 0.0, intercept)) for intercept in (10.0, -3.0)
+    )
+    assert np.all(unknown < known)
+    assert unknown.max() < 0.9 * known.max()
+
+
+def test_one_picture_and_none_have_a_background():
+    for pictures in (pictures_of([0], 12), np.empty((0, DIM), np.float32)):
+        index = FaissIndex(DIM)
+        if len(pictures):
+            index.add(np.arange(1, dtype=np.int64), pictures)
+        background = learn_background(index, bank())
+        assert background.count == len(pictures)
+        for is_words in (True, False):
+            direction = background.direction([CONCEPTS[0]], [1.0], are_words=[is_words])
+            assert np.isfinite([direction.steepness, direction.offset, direction.own_share]).all()
+            assert direction.steepness > 0
+
+
+def test_a_picture_is_relevant_to_itself_and_no_level_of_words_counts():
+    pictures = pictures_of(list(range(THINGS)) * 3, 13)
+    background = learn_background(index_of(pictures), bank())
+    direction = background.direction([pictures[0]], [1.0], are_words=[False])
+    assert direction.own_share == 0
+    found = relevance_of(direction.worth(pictures @ pictures[0]))
+    assert found[0] > 0.9
+    assert np.median(found) < 0.05
 
 
 def test_words_and_pictures_weigh_the_same_in_a_sum():
     """Cosines between pictures spread four times as far as those of words; neither decides alone."""
-    background = Background(np.empty((0, DIM), np.float32), 100, Level(0.2, 0.02), Level(0.5, 0.08))
-    word, picture = rows(2, 4)
-    direction = background.direction([word, picture], [1.0, 1.0], are_words=[True, False])
+    background = learn_background(index_of(pictures_of([0], 14)), bank())
+    background = Background(
+        background.sample, background.own_levels, 1, Level(0.2, 0.02, 4.0), Level(0.5, 0.08, 4.0), background.bank
+    )
+    direction = background.direction(list(rows(2, 4)), [1.0, 1.0], are_words=[True, False])
     assert direction.shares[0] / direction.shares[1] == pytest.approx(4.0)
-    # A picture that deviates by 3 spreads in each of them deviates by 3 · 2 / √2.
-    score = direction.shares[0] * (0.2 + 3 * 0.02) + direction.shares[1] * (0.5 + 3 * 0.08)
-    assert direction.deviations(np.float32([score]))[0] == pytest.approx(6 / np.sqrt(2), rel=1e-3)
 
 
-def test_what_cancels_out_points_nowhere(background):
-    (text,) = rows(1, 3)
+def test_what_is_not_wanted_is_worth_less():
+    pictures = pictures_of([0, 1], 15)
+    both = normalise((CONCEPTS[0] + CONCEPTS[1])[None])
+    background = learn_background(index_of(np.concatenate([pictures, both])), bank())
+    direction = background.direction([CONCEPTS[0], CONCEPTS[1]], [1.0, -1.0], are_words=[True, True])
+    assert direction.own_share == pytest.approx(0.0, abs=1e-6)
+    worth = direction.worth(np.concatenate([pictures, both]) @ direction.embedding)
+    assert worth[0] > worth[2] > worth[1]
+
+
+def test_one_term_is_worth_the_same_whatever_its_weight():
+    background = learn_background(index_of(pictures_of([0, 1, 2], 18)), bank())
+    usual, *others = (
+        background.direction([CONCEPTS[0]], [weight], are_words=[True]) for weight in (1.0, 0.2, 5.0, -1.0)
+    )
+    for other in others:
+        assert (other.steepness, other.offset, other.own_share) == pytest.approx(
+            (usual.steepness, usual.offset, usual.own_share)
+        )
+
+
+def test_what_cancels_out_points_nowhere():
+    background = learn_background(index_of(pictures_of([0], 16)), bank())
     with pytest.raises(QueryError, match="cancel"):
-        background.direction([text, text], [1.0, -1.0], are_words=[True, True])
+        background.direction([CONCEPTS[0], CONCEPTS[0]], [1.0, -1.0], are_words=[True, True])
+
+
+def test_own_levels_are_fetched_once():
+    pictures = pictures_of([0, 1, 2], 17)
+    background = learn_background(index_of(pictures), bank())
+    asked: list[list[int]] = []
+
+    def fetch(ids):
+        asked.append(list(ids))
+        return {number: pictures[number] for number in ids if number < 3}
+
+    levels = background.own_levels_of([2, 0], fetch)
+    np.testing.assert_allclose(levels, find_own_levels(pictures[[2, 0]], bank()), rtol=1e-5)
+    again = background.own_levels_of([0, 1, 2, 7], fetch)
+    assert asked == [[2, 0], [1, 7]]
+    assert again[3] == pytest.approx(np.median(background.own_levels))
+
+
+def test_log_odds_and_relevance_are_each_other_the_other_way_round():
+    for relevance in (0.01, 0.3, 0.99):
+        assert relevance_of(np.array(log_odds_of(relevance))) == pytest.approx(relevance)
+    assert (log_odds_of(0.0), log_odds_of(1.0)) == (-np.inf, np.inf)
+
+
+def test_real_clip_knows_a_kitten_from_most_things(shared):
+    """Seven photographs and the names of LVIS by CLIP ViT-B/32, whose scale is 100."""
+    golden = shared / "golden" / "clip-vitb32-vectors"
+    if not golden.is_dir():
+        pytest.skip("no golden values here")
+    images, texts = np.load(golden / "image_embeddings.npz"), np.load(golden / "text_embeddings_lvis.npz")
+    pictures, names = (normalise(file["emb"].astype(np.float32)) for file in (images, texts))
+    index = FaissIndex(512)
+    index.add(np.arange(len(pictures), dtype=np.int64), pictures)
+    clip_bank = Bank(names, 100.0, slope=0.0, intercept=10.0)
+    background, levels = learn_background(index, clip_bank), find_own_levels(pictures, clip_bank)
+    found = {}
+    for name, text in zip(texts["names"].tolist(), names, strict=True):
+        direction = background.direction([text], [1.0], are_words=[True])
+        worth = direction.worth(pictures @ text) - direction.own_share * levels
+        found[name] = dict(zip(images["names"].tolist(), relevance_of(worth), strict=True))
+    assert {picture for picture, each in found["kitten"].items() if each >= DEFAULT_CUTOFF} == {"123_456", "456_123"}
+    assert {picture for picture, each in found["cat"].items() if each >= DEFAULT_CUTOFF} == {"123_456", "456_123"}
+    matches = np.array([[each >= DEFAULT_CUTOFF for each in of_name.values()] for of_name in found.values()])
+    assert matches.mean() < 0.02
 
 
 @pytest.mark.parametrize("top_k", [1, 10, 300])
 @pytest.mark.parametrize("groups", [2, 3])
-def test_what_must_all_hold_equals_a_scan(background, top_k, groups):
+def test_what_must_all_hold_equals_a_scan(top_k, groups):
     pictures = rows(3_000, 31, lean=4.0)
     index = index_of(pictures)
+    background = learn_background(index, bank())
     texts = rows(groups, 32, lean=4.0)
     directions = [background.direction([text], [1.0], are_words=[True]) for text in texts]
     some = np.random.default_rng(5).permutation(3_000)[:400].astype(np.int64)
     for among in (None, some):
-        scores, deviations, ids = _nearest(directions, top_k, index=index, among=among)
+        found = find_nearest(directions, top_k, index=index, among=among)
         stored = index.rows(np.arange(3_000))
-        worth = np.min([each.deviations(stored @ each.embedding) for each in directions], axis=0)
+        worth = np.min([each.worth(stored @ each.embedding) for each in directions], axis=0)
         allowed = np.arange(3_000) if among is None else np.sort(among)
         order = allowed[np.argsort(-worth[allowed], kind="stable")][:top_k]
-        np.testing.assert_allclose(deviations, worth[order], atol=1e-4)
-        assert len(set(ids.tolist()) ^ set(order.tolist())) <= 2  # ties in the last digit
+        np.testing.assert_allclose(found.worth, worth[order], atol=1e-3)
+        assert len(set(found.ids.tolist()) ^ set(order.tolist())) <= 2  # ties in the last digit
         least = [
-            min(directions, key=lambda each, row=row: each.deviations(stored[row] @ each.embedding)) for row in ids
+            min(directions, key=lambda each, row=row: each.worth(stored[row] @ each.embedding)) for row in found.ids
         ]
         np.testing.assert_allclose(
-            scores, [stored[row] @ each.embedding for row, each in zip(ids, least, strict=True)], atol=1e-4
+            found.scores, [stored[row] @ each.embedding for row, each in zip(found.ids, least, strict=True)], atol=1e-4
         )
-
-
-def test_the_background_is_encoded_once(tmp_path, monkeypatch):
-    monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path))
-    texts = background_texts()
-    assert len(set(texts)) == len(texts) > 100
-    loaded = []
-
-    def load() -> ColourEncoder:
-        loaded.append(1)
-        return ColourEncoder()
-
-    def embeddings() -> np.ndarray:
-        return background_embeddings(fingerprint="f" * 64, dim=4, load_encoder=load)
-
-    first = embeddings()
-    np.testing.assert_array_equal(first, ColourEncoder().encode_texts(texts))
-    np.testing.assert_array_equal(embeddings(), first)
-    assert len(loaded) == 1
-    (file,) = (tmp_path / "background").iterdir()
-    assert file.stat().st_mode & 0o77 == 0
-    whole = file.read_bytes()
-    for damage in (b"", whole[:-9], b"\xff" * len(whole), whole[:200] + bytes(len(whole) - 200)):
-        file.write_bytes(damage)
-        np.testing.assert_array_equal(embeddings(), first)
-    assert len(loaded) == 5
 
 
 def test_what_a_picture_is_worth_does_not_change_with_the_number_of_hits(tmp_path):
     with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
         catalog.index(sample_data_folder())
-        ten = catalog.search("a cat", top_k=10)
-        assert catalog.search("a cat", top_k=3) == ten[:3]
-        assert [hit.relevance for hit in ten] == sorted((hit.relevance for hit in ten), reverse=True)
-        likely = catalog.search("a cat", top_k=10, min_relevance=0.3)
-        assert likely == [hit for hit in ten if hit.relevance >= 0.3]
-        assert 1 <= len(likely) < 10
+        every = catalog.search("an animal", top_k=40)
+        assert catalog.search("an animal", top_k=3) == every[:3]
+        assert [hit.score for hit in every] == sorted((hit.score for hit in every), reverse=True)
+        likely = [hit.content_id for hit in every if hit.relevance >= 0.3]
+        for top_k in (2, 40):
+            kept = catalog.search("an animal", top_k=top_k, min_relevance=0.3)
+            assert [hit.content_id for hit in kept] == likely[:top_k]
+            assert [hit.rank for hit in kept] == list(range(1, len(kept) + 1))
+        assert 1 < len(likely) < 20
         captions = (sample_data_folder() / "captions.jsonl").read_text(encoding="utf-8").splitlines()
         first = [catalog.search(json.loads(line)["caption"].replace("-", " "), top_k=1)[0] for line in captions]
-        assert np.mean([hit.relevance >= DEFAULT_CUTOFF for hit in first]) > 0.6
+        assert np.mean([hit.relevance >= DEFAULT_CUTOFF for hit in first]) > 0.4
         both = catalog.search("an animal & white", top_k=40)
         each = [
             {hit.content_id: hit.relevance for hit in catalog.search(words, top_k=40)}
@@ -184,3 +286,17 @@ def test_what_a_picture_is_worth_does_not_change_with_the_number_of_hits(tmp_pat
         for wrong in (-0.1, 1.1, float("nan")):
             with pytest.raises(QueryError, match="between 0 and 1"):
                 catalog.search("a cat", min_relevance=wrong)
+
+
+def test_nonsense_matches_nothing_in_a_tiny_catalog(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    shutil.copy(sample_data_folder() / "animals" / "cat.jpg", photos)
+    with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
+        catalog.index(photos)
+        for words in ("asdfgh", "xyzzy", "tax return", "a photo of a wug", "blorptang", "a dog", "a giraffe", "red"):
+            (hit,) = catalog.search(words)
+            assert hit.relevance < DEFAULT_CUTOFF, words
+        for words in ("a cat", "cat", "a photo of a cat", "a tabby cat with green eyes"):
+            (hit,) = catalog.search(words)
+            assert hit.relevance >= DEFAULT_CUTOFF, words

@@ -125,11 +125,11 @@ def query(
 
 def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float) -> None:
     """The hits, and what is to be said of them, or of there being none."""
-    from clipsearch.relevance import DEFAULT_CUTOFF
+    from clipsearch.relevance import has_match
 
     if hits:
         print_hits(hits)
-        if hits[0].relevance < DEFAULT_CUTOFF:
+        if not has_match(hit.relevance for hit in hits):
             note("clipsearch: nothing here seems to match; these are the nearest there are")
     elif min_relevance:
         note(f"clipsearch: nothing here matches: no picture has a relevance of {min_relevance:g}")

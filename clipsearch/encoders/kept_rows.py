@@ -1,5 +1,6 @@
 """Embeddings of texts that are always asked for together: kept in the cache folder, a file for each model."""
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,4 +68,5 @@ def _keep(path: Path, rows: NDArray[np.float32]) -> None:
         fresh.write_bytes(rows.astype("<f4").tobytes())
         fresh.replace(path)
     except OSError:
-        fresh.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fresh.unlink()

@@ -74,7 +74,7 @@ class Results:
 
     @property
     def has_match(self) -> bool:
-        return bool(self.tiles) and not self.tiles[0].is_faint
+        return any(not tile.is_faint for tile in self.tiles)
 
 
 def find_results(asked: Asked, site: Site, *, after: str | None = None) -> Results:

@@ -12,9 +12,7 @@ from clipsearch.browsing import PictureDetails
 from clipsearch.types import CaptionHit, LabelHit, SearchHit
 from clipsearch.web.index_job import JobState, JobStatus
 
-Relevance = Annotated[
-    float, Field(ge=0, le=1, description="How surely it is more than the best of what shows something else.")
-]
+Relevance = Annotated[float, Field(ge=0, le=1, description="How surely it is what was looked for, or fits.")]
 Score = Annotated[
     float | None,
     Field(description="Cosine, -1 to 1, higher is better; null where nothing was compared.", ge=-1.01, le=1.01),

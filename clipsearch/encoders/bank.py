@@ -1,0 +1,140 @@
+"""Texts that a model's scores are held against: what pictures show at all; and words that mean nothing."""
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from clipsearch.encoders.background import background_texts
+from clipsearch.encoders.familiarity import fit_familiarity, nearness_of
+from clipsearch.encoders.fingerprint import make_cache_dir
+from clipsearch.encoders.kept_rows import kept_rows
+from clipsearch.notices import muted, notify
+from clipsearch.settings import cache_dir
+
+if TYPE_CHECKING:
+    from clipsearch.encoders.base import Encoder
+
+# Names take turns: whoever searches writes one form or another, and a bank three times as large does no better.
+# `python -m tests.benchmarks.relevance --bank` measures both.
+_FORMS = ("{}", "a {}", "a photo of a {}")
+
+
+# Another one whenever `familiarity` calibrates otherwise: what is kept from before is not used then.
+_CALIBRATION = "logistic 1, nearest 5, strange 0.3"
+
+# Texts that say how long all of them will take, and from when on that is told.
+_TIMED, _LONG_S = 64, 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A model's embeddings of texts, and what is known of it from them.
+
+    Attributes:
+        embeddings: (n, dim) unit-norm, of what pictures show.
+        logit_scale: by which the model multiplies a cosine, see `ProbabilityHead`.
+        slope, intercept: of the log-odds that it knows a text, by the text's nearness to these; see `familiarity`.
+    """
+
+    embeddings: NDArray[np.float32]
+    logit_scale: float
+    slope: float
+    intercept: float
+
+    def familiarity_of(self, embedding: NDArray[np.float32]) -> float:
+        """embedding (dim,) of a text → above 0 to 1, how surely it means anything to the model."""
+        (nearness,) = nearness_of(embedding[np.newaxis] @ self.embeddings.T)
+        return float(1 / (1 + np.exp(-np.clip(self.slope * nearness + self.intercept, -50, 50))))
+
+
+def bank_texts() -> list[str]:
+    """1,768 texts: captions of everyday scenes and names of places, written for this project, and the names of the
+    categories of LVIS (CC BY 4.0)."""
+    names = [_FORMS[row % len(_FORMS)].format(name) for row, name in enumerate(_lines("labels/lvis"))]
+    return list(dict.fromkeys([*background_texts(), *_lines("encoders/scenes"), *_lines("labels/scenes"), *names]))
+
+
+def strange_texts() -> list[str]:
+    """Words that no language has, drawn at random, in the forms of the bank."""
+    return [_FORMS[row % len(_FORMS)].format(word) for row, word in enumerate(_lines("encoders/strange"))]
+
+
+def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder]") -> Bank:
+    """The bank of a model; it is kept in the cache folder, so that the model is loaded the first time only.
+
+    Args:
+        fingerprint: of the model.
+    """
+    texts = bank_texts()
+    rows = kept_rows(
+        texts,
+        folder="bank",
+        fingerprint=fingerprint,
+        dim=dim,
+        load_encoder=lambda: _announced(load_encoder(), len(texts)),
+        encode=lambda texts, encoder: encoder.encode_texts(texts),
+    )
+    digest = blake3("\n".join([fingerprint, _CALIBRATION, *texts, *strange_texts()]).encode()).hexdigest()
+    path = cache_dir() / "bank" / f"{digest[:32]}.json"
+    numbers = _read(path)
+    if numbers is None:
+        encoder = load_encoder()
+        numbers = (float(encoder.head.logit_scale), *fit_familiarity(rows, encoder.encode_texts(strange_texts())))
+        _keep(path, json.dumps(numbers))
+    return Bank(rows, *numbers)
+
+
+def _announced(encoder: "Encoder", count: int) -> "Encoder":
+    """Says so beforehand when it takes long to encode so many texts."""
+    texts = background_texts()[:_TIMED]
+    with muted():
+        encoder.encode_texts(texts[:1])  # loads what is loaded at the first text
+        start = perf_counter()
+        encoder.encode_texts(texts)
+    seconds = (perf_counter() - start) * count / len(texts)
+    if seconds > _LONG_S:
+        notify(f"the first time with this model it learns what its scores are worth: about {seconds:.0f} s")
+    return encoder
+
+
+def _lines(name: str) -> list[str]:
+    text = files("clipsearch").joinpath(f"{name}.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def _read(path: Path) -> tuple[float, float, float] | None:
+    """None where there are none or they are damaged: they can be calculated again."""
+    try:
+        match json.loads(path.read_text(encoding="utf-8")):
+            case [float(scale), float(slope), float(intercept)] if scale > 0 and math.isfinite(
+                scale + slope + intercept
+            ):
+                return scale, slope, intercept
+    except (OSError, ValueError, RecursionError):
+        pass
+    return None
+
+
+def _keep(path: Path, text: str) -> None:
+    """A cache folder that can't be written costs time, nothing else."""
+    fresh = path.with_suffix(f".{os.getpid()}.new")
+    try:
+        make_cache_dir()
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        fresh.touch(mode=0o600)
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
