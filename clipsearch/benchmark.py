@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -125,15 +126,16 @@ def measure(
     """
     tell = on_stage or (lambda what: None)
     is_there = _has_pictures(directory)
-    if is_there:
-        with Catalog.open(directory, model=model, device=device, runtime=runtime) as catalog:
+    with ExitStack() as opened:
+        if is_there:
+            catalog = opened.enter_context(Catalog.open(directory, model=model, device=device, runtime=runtime))
             encoder = catalog.encoder
-    else:
-        encoder = load_chosen_encoder(model, device=device, runtime=runtime)
-    given = {"--model": model or encoder.name, "--device": device, "--runtime": runtime}
-    options = [part for option, value in given.items() if value is not None for part in (option, value)]
-    with tempfile.TemporaryDirectory(prefix="clipsearch-bench-") as name:
-        scratch = Path(name)
+        else:
+            encoder = load_chosen_encoder(model, device=device, runtime=runtime)
+            opened.callback(encoder.close)
+        given = {"--model": model or encoder.name, "--device": device, "--runtime": runtime}
+        options = [part for option, value in given.items() if value is not None for part in (option, value)]
+        scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="clipsearch-bench-")))
         rates: list[IndexRate] = []
         indexed = scratch / "catalog"
         peak_bytes = 0
@@ -148,17 +150,17 @@ def measure(
             catalog.search("a photo")
             warm_ms = [1000 * _seconds(partial(catalog.search, new_text())) for _ in range(_QUERIES)]
         search_ms, count = _measure_search(searched)
-    return BenchReport(
-        model=encoder.name,
-        cores=settings.core_count(),
-        rates=tuple(rates),
-        peak_memory_bytes=peak_bytes or None,
-        searched_pictures=count,
-        search_ms=search_ms,
-        query_p50_ms=statistics.median(warm_ms),
-        query_p95_ms=statistics.quantiles(warm_ms, n=20)[-1],
-        cold_query_s=cold_s,
-    )
+        return BenchReport(
+            model=encoder.name,
+            cores=settings.core_count(),
+            rates=tuple(rates),
+            peak_memory_bytes=peak_bytes or None,
+            searched_pictures=count,
+            search_ms=search_ms,
+            query_p50_ms=statistics.median(warm_ms),
+            query_p95_ms=statistics.quantiles(warm_ms, n=20)[-1],
+            cold_query_s=cold_s,
+        )
 
 
 def _has_pictures(directory: Path) -> bool:

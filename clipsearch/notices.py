@@ -47,4 +47,6 @@ class WarningsHandler(logging.Handler):
     """Gives each notice as a `ClipSearchNotice` through `warnings`, for programs that take those."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.name != LOGGER.name:  # what a server logs of its own is no notice
+            return
         warnings.warn(record.getMessage(), ClipSearchNotice, stacklevel=2)

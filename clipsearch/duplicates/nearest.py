@@ -15,6 +15,7 @@ from clipsearch.errors import UnknownPictureError
 from clipsearch.grammar import Query, Term
 from clipsearch.images.comparison import find_pose
 from clipsearch.runners.local import default_workers
+from clipsearch.texts import MOST_TOP_K, check_top_k
 from clipsearch.types import SearchHit
 
 # That are looked at, besides those that its hash is near to: so many times what is asked for.
@@ -24,11 +25,12 @@ _LOOKED_AT = 3
 def near_duplicates(content_id: int, parts: CatalogParts, *, top_k: int) -> list[NearDuplicate]:
     """Arguments, result and errors as in `Catalog.near_duplicates`."""
     parts.require_pictures()
-    candidates = _candidates(content_id, parts, _LOOKED_AT * top_k)
+    check_top_k(top_k)
+    if content_id not in parts.store.reader.paths([content_id]):
+        raise UnknownPictureError(content_id)
+    candidates = _candidates(content_id, parts, min(_LOOKED_AT * top_k, MOST_TOP_K - 1))
     ids = [content_id, *candidates]
     details, paths = parts.store.reader.details(ids), parts.store.reader.paths(ids)
-    if content_id not in details or content_id not in paths:
-        raise UnknownPictureError(content_id)
     ids = [each for each in ids if each in details and each in paths]
     taken_at = {each: details[each].taken_at for each in ids}
     digests = {each: details[each].blake3 for each in ids}

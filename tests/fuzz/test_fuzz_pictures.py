@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,9 @@ def test_damaged_pictures_are_decoded_or_have_a_reason(
     assert found.outcome == "decoded"
     assert decoded.image.mode == "RGB"
     assert (crop.shape, crop.dtype) == ((32, 48, 3), np.uint8)
-    assert found.metadata == decoded.metadata
+    # The hash is of the pixels, which the reader has at hand.
+    assert found.metadata is not None
+    assert replace(found.metadata, phash=None) == decoded.metadata
 
 
 @examples(150)
