@@ -106,7 +106,7 @@ def _compare(
             if first not in candidates[second]:
                 candidates[second].append(first)
     return decide(
-        {second: firsts for second, firsts in candidates.items() if firsts},
+        candidates,
         coarse,
         views,
         taken_at={content_id: details[content_id].taken_at for content_id in order},

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from clipsearch.duplicates.gathering import gather
 from clipsearch.duplicates.views import Views
 from clipsearch.images.comparison import (
     COARSE_SIDE,
@@ -65,28 +66,29 @@ def decide(
     taken_at: Mapping[int, datetime | None],
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Decision:
-    """Compares each content with better ones.
+    """Compare each content with better ones, and gather copies round the one that has most of them.
 
     Args:
-        candidates: of each content those that it may be a copy of, the nearest first; the contents in an order from the
-            best to the worst.
+        candidates: of each content those that it may be a copy of, the nearest first, which may be none; the contents
+            in an order from the best to the worst.
         taken_at: two pictures taken at different times are no copies, however alike.
         on_progress: called with (contents decided, contents to decide).
     """
-    found = Decision()
+    comparer = _Comparer(coarse, views, taken_at)
+    copies: dict[int, int] = {}
     order = list(candidates)
-    poses = _Poses(coarse)
     for row, content_id in enumerate(order):
         for later in order[row : row + _AHEAD]:
-            first = next(iter(candidates[later]))
-            first = found.copies.get(first, first)
-            if poses.find(first, later) is not None:
-                views.prepare(first, side=VIEW_SIDE)
-                views.prepare(later, side=VIEW_SIDE)
-        _decide_one(content_id, candidates[content_id], poses, views, taken_at, found)
+            for first in candidates[later][:1]:
+                comparer.prepare(copies.get(first, first), later)
+        for first in dict.fromkeys(copies.get(first, first) for first in candidates[content_id]):
+            if comparer.find(first, content_id) == "copy":
+                copies[content_id] = first
+                break
         if on_progress is not None:
             on_progress(row + 1, len(order))
-    return found
+    gather(copies, comparer.found, {content_id: row for row, content_id in enumerate(order)}, comparer.find)
+    return Decision(copies, _similar(copies, comparer.found, order))
 
 
 def likeness_of(
@@ -101,39 +103,53 @@ def likeness_of(
     return "similar" if found == "copy" and len(times) > 1 else found
 
 
-class _Poses:
-    """How pictures may lie on each other; the last few are remembered."""
+class _Comparer:
+    """Compare contents, and remember what is alike.
 
-    def __init__(self, coarse: Mapping[int, Coarse]) -> None:
+    Attributes:
+        found: (better, worse) → what the worse one is to the better one, where it is anything.
+    """
+
+    def __init__(self, coarse: Mapping[int, Coarse], views: Views, taken_at: Mapping[int, datetime | None]) -> None:
+        self.found: dict[tuple[int, int], Likeness] = {}
         self._coarse = coarse
-        self._known: OrderedDict[tuple[int, int], Pose | None] = OrderedDict()
+        self._views = views
+        self._taken_at = taken_at
+        self._poses: OrderedDict[tuple[int, int], Pose | None] = OrderedDict()
 
-    def find(self, first: int, second: int) -> Pose | None:
+    def prepare(self, first: int, second: int) -> None:
+        """Begin to make the views that `find` will need."""
+        if self._pose(first, second) is not None:
+            self._views.prepare(first, side=VIEW_SIDE)
+            self._views.prepare(second, side=VIEW_SIDE)
+
+    def find(self, first: int, second: int) -> Likeness | None:
+        if (first, second) in self.found:
+            return self.found[first, second]
+        pose = self._pose(first, second)
+        likeness = None if pose is None else likeness_of(first, second, pose, self._views, self._taken_at)
+        if likeness is not None:
+            self.found[first, second] = likeness
+        return likeness
+
+    def _pose(self, first: int, second: int) -> Pose | None:
         key = first, second
-        if key not in self._known:
-            self._known[key] = find_pose(self._coarse[first].pixels, self._coarse[second].pixels)
-            if len(self._known) > 4 * _AHEAD:
-                self._known.popitem(last=False)
-            return next(reversed(self._known.values()))
-        return self._known[key]
+        if key not in self._poses:
+            self._poses[key] = find_pose(self._coarse[first].pixels, self._coarse[second].pixels)
+            if len(self._poses) > 4 * _AHEAD:
+                self._poses.popitem(last=False)
+            return next(reversed(self._poses.values()))
+        return self._poses[key]
 
 
-def _decide_one(
-    second: int,
-    candidates: Sequence[int],
-    poses: _Poses,
-    views: Views,
-    taken_at: Mapping[int, datetime | None],
-    found: Decision,
-) -> None:
-    for first in dict.fromkeys(found.copies.get(first, first) for first in candidates):
-        pose = poses.find(first, second)
-        if pose is None:
-            continue
-        likeness = likeness_of(first, second, pose, views, taken_at)
-        if likeness == "copy":
-            found.copies[second] = first
-            found.similar.pop(second, None)
-            return
-        if likeness == "similar" and first not in found.similar:
-            found.similar.setdefault(second, first)
+def _similar(
+    copies: Mapping[int, int], found: Mapping[tuple[int, int], Likeness], order: Sequence[int]
+) -> dict[int, int]:
+    """Of each content that is no copy the first one found that it is similar to; what lost its copies to another that
+    has more of them is similar to that one."""
+    place = {content_id: row for row, content_id in enumerate(order)}
+    similar: dict[int, int] = {}
+    for first, second in sorted(found, key=lambda pair: place[pair[1]]):
+        if not {first, second} & copies.keys() and first not in similar:
+            similar.setdefault(second, first)
+    return similar

@@ -53,6 +53,12 @@ def find_map(first: Grey, second: Grey, *, sides: Sequence[int] = ()) -> Map | N
             best, best_score = found, score
         if score > _SURE:
             break
+    return None if best is None else finer_map(first, second, best, sides=sides)
+
+
+def finer_map(first: Grey, second: Grey, place: Map, *, sides: Sequence[int]) -> Map | None:
+    """As `find_map`, from a map that is nearly right."""
+    best: Map | None = place
     for side in sides:
         if best is not None:
             best = _refine(shrunk(first, side), shrunk(second, side), best, _TURNED)
@@ -113,23 +119,29 @@ def _refine(first: Grey, second: Grey, place: Map, numbers: NDArray[np.int64]) -
         return None
     x = ((np.arange(width) + 0.5) / width).astype(np.float32)
     y = ((np.arange(height) + 0.5) / height).astype(np.float32)
-    across, down = np.broadcast_arrays(x, y[:, None])
+    across, down = np.tile(x, (height, 1)), np.repeat(y[:, None], width, axis=1)
+    by_x, by_y = np.zeros_like(first), np.zeros_like(first)
     for _ in range(_STEPS):
         moved, is_shared = laid_over(first, second, place)
         is_shared[[0, -1]] = is_shared[:, [0, -1]] = False
         if is_shared.mean() < _LEAST_SHARED:
             return None
-        slopes = np.gradient(moved)
-        by_y, by_x = slopes[0][is_shared] * height, slopes[1][is_shared] * width
-        x, y, level = across[is_shared], down[is_shared], moved[is_shared]
-        parts = [by_x * x, by_x * y, by_x, by_y * x, by_y * y, by_y]
-        by = np.stack([*(parts[number] for number in numbers), level, np.ones_like(level)], axis=1)
-        products = (by.T @ by).astype(np.float64)
+        # Nothing is shared at the edges, so that differences of the neighbours on both sides are enough.
+        by_x[:, 1:-1] = (moved[:, 2:] - moved[:, :-2]) * np.float32(width / 2)
+        by_y[1:-1] = (moved[2:] - moved[:-2]) * np.float32(height / 2)
+        places = np.flatnonzero(is_shared)
+        slope_x, slope_y, x, y = (each.ravel()[places] for each in (by_x, by_y, across, down))
+        parts = (slope_x * x, slope_x * y, slope_x, slope_y * x, slope_y * y, slope_y)
+        by = np.empty((len(numbers) + 2, len(places)), dtype=np.float32)
+        for row, number in enumerate(numbers):
+            by[row] = parts[number]
+        by[-2], by[-1] = moved.ravel()[places], 1
+        products = (by @ by.T).astype(np.float64)
         # A little damped, for pictures that say nothing about some of the numbers.
         products[np.diag_indices(len(products))] *= 1.001
         products[np.diag_indices(len(products))] += 1e-6
         try:
-            *found, contrast, _ = np.linalg.solve(products, by.T @ first[is_shared])
+            *found, contrast, _ = np.linalg.solve(products, by @ first.ravel()[places])
         except np.linalg.LinAlgError:
             return None
         if contrast < 0.1:

@@ -4,15 +4,15 @@ A copy was resized, compressed, cut or framed a little, turned, made brighter or
 by block, once one is laid over the other. Two pages of text, two chats or two frames of a burst differ somewhere.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.images.alignment import Grey, Map, correlation, find_map, laid_over, shrunk
+from clipsearch.images.alignment import Grey, Map, correlation, find_map, finer_map, laid_over, shrunk
 from clipsearch.images.views import PictureView
 
 Likeness = Literal["copy", "similar"]
@@ -33,8 +33,13 @@ COARSE_SIDE = 96
 _COARSE_BLOCK = 6
 _LEAST_COARSE = 0.75
 
-# Where one lies on the other is made finer at these.
-_PHOTO_SIDES, _PAGE_SIDES = (96, 192), (96, 192, 768)
+# Where one lies on the other is made finer at these, and at a larger one where that was not enough.
+_SIDES = (96, 192)
+_PHOTO_LAST_SIDE, _PAGE_LAST_SIDE = 384, 768
+
+# Pages are first held against each other at this longest side. Half of the blocks of a copy leave at most 0.33 of their
+# contrast unexplained there, one with a frame, and those of another slide at least 0.53.
+_PAGE_FIRST_SIDE = 384
 
 # Pixels of a block of a page; a photograph has so many blocks a side.
 _PAGE_BLOCK = 8
@@ -76,10 +81,12 @@ _NO_COLOUR = 4.0
 @dataclass(frozen=True, slots=True)
 class Pose:
     """How the second of two pictures is turned to lie as the first: mirrored from left to right or not, then by
-    quarters counter-clockwise; and how alike the two are then, coarsely, at most 1."""
+    quarters counter-clockwise; where it lies on the first then, to a pixel of 96 or so; and how alike the two are,
+    at most 1."""
 
     quarters: int
     is_mirrored: bool
+    place: Map
     score: float
 
 
@@ -91,16 +98,17 @@ def coarse_view(view: PictureView) -> Pixels:
 def find_pose(first: Pixels, second: Pixels) -> Pose | None:
     """From `coarse_view` of both; None when the two can't be copies, nor similar."""
     one, other = first.astype(np.float32), second.astype(np.float32)
-    best = _pose(one, other, Pose(0, False, 0.0))
+    best = _pose(one, other, 0, False)
     if best is not None:
         return best
-    likely = max(
-        (Pose(quarters, is_mirrored, 0.0) for is_mirrored in (False, True) for quarters in range(4)),
-        key=lambda pose: correlation(_thumbnail(one), _thumbnail(_posed(other, pose))),
+    mine = _thumbnail(one)
+    alike, quarters, is_mirrored = max(
+        (correlation(mine, _thumbnail(_posed(other, quarters, is_mirrored))), quarters, is_mirrored)
+        for is_mirrored in (False, True)
+        for quarters in range(4)
     )
-    if correlation(_thumbnail(one), _thumbnail(_posed(other, likely))) < _LEAST_COARSE:
-        return None
-    return _pose(one, other, likely)
+    is_turned = quarters > 0 or is_mirrored
+    return _pose(one, other, quarters, is_mirrored) if is_turned and alike >= _LEAST_COARSE else None
 
 
 def compare(first: PictureView, second: PictureView, pose: Pose) -> Likeness | None:
@@ -109,7 +117,7 @@ def compare(first: PictureView, second: PictureView, pose: Pose) -> Likeness | N
     A copy that is mirrored, one that holds more frames or pages, and a colour picture of a grey one are similar.
     """
     is_less = pose.is_mirrored or _may_hold_more(first, second)
-    colours = first.pixels, _posed(second.pixels, pose)
+    colours = first.pixels, _posed(second.pixels, pose.quarters, pose.is_mirrored)
     greys = _grey(colours[0]), _grey(colours[1])
     found: Likeness | None = None
     if min(max(grey.shape) for grey in greys) < _SMALLEST_SIDE:
@@ -117,19 +125,34 @@ def compare(first: PictureView, second: PictureView, pose: Pose) -> Likeness | N
         found = "copy" if is_same and greys[0].std() > _LEAST_CONTRAST else None
     else:
         is_page = any(map(_is_page, greys))
-        for place in _places(*greys, _PAGE_SIDES if is_page else _PHOTO_SIDES):
+        for place in _places(*greys, pose.place, is_page=is_page):
             found = _compare_placed(colours, greys, place, is_page=is_page) or found
             if found == "copy":
                 break
     return "similar" if found == "copy" and is_less else found
 
 
-def _places(first: Grey, second: Grey, sides: Sequence[int]) -> Iterator[Map]:
+def _places(first: Grey, second: Grey, coarse: Map, *, is_page: bool) -> Iterator[Map]:
     """Where the second may lie on the first: as it is, as most copies do, and where it is found."""
-    yield np.eye(2, 3)
-    found = find_map(first, second, sides=sides)
+    as_it_is = np.eye(2, 3)
+    if not is_page or _may_be_page(first, second, as_it_is):
+        yield as_it_is
+    found = finer_map(first, second, coarse, sides=_SIDES)
+    if found is None or (is_page and not _may_be_page(first, second, found)):
+        return
+    if not is_page:
+        yield found
+    found = finer_map(first, second, found, sides=(_PAGE_LAST_SIDE if is_page else _PHOTO_LAST_SIDE,))
     if found is not None:
         yield found
+
+
+def _may_be_page(first: Grey, second: Grey, place: Map) -> bool:
+    """Whether it is worth while to compare two pages closely."""
+    small = shrunk(first, _PAGE_FIRST_SIDE), shrunk(second, round(_PAGE_FIRST_SIDE * _zoom(place)))
+    moved, is_shared = laid_over(*small, place, margin=_EDGE)
+    different, is_telling = _differences(small[0], moved, is_shared, _PAGE_BLOCK)
+    return bool(is_telling.any() and np.median(different[is_telling]) <= _MOST_ON_PAGE)
 
 
 def _compare_placed(
@@ -252,9 +275,9 @@ def _may_hold_more(first: PictureView, second: PictureView) -> bool:
     return second.is_sequence or (first.is_sequence and first.format != "MPO")
 
 
-def _pose(first: Grey, second: Grey, pose: Pose) -> Pose | None:
-    """With its score; None when that is too low."""
-    posed = _posed(second, pose)
+def _pose(first: Grey, second: Grey, quarters: int, is_mirrored: bool) -> Pose | None:
+    """None when the two are not alike so."""
+    posed = _posed(second, quarters, is_mirrored)
     place = find_map(first, posed, sides=(COARSE_SIDE,))
     if place is None:
         return None
@@ -264,11 +287,11 @@ def _pose(first: Grey, second: Grey, pose: Pose) -> Pose | None:
     if score < _LEAST_COARSE or not is_telling.any():
         return None
     is_other = (different[is_telling] > _MOST_UNEXPLAINED).mean() > _MOST_DIFFERENT
-    return None if is_other else replace(pose, score=score)
+    return None if is_other else Pose(quarters, is_mirrored, place, score)
 
 
-def _posed(pixels: NDArray[Level], pose: Pose) -> NDArray[Level]:
-    return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if pose.is_mirrored else pixels, pose.quarters))
+def _posed(pixels: NDArray[Level], quarters: int, is_mirrored: bool) -> NDArray[Level]:
+    return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if is_mirrored else pixels, quarters))
 
 
 def _thumbnail(grey: Grey) -> Grey:
