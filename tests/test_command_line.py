@@ -348,7 +348,7 @@ def test_bad_queries(catalog, tmp_path):
 
 def test_numbers_beyond_64_bits_are_one_line(catalog):
     for query in ("type:png", "a cat"):
-        assert "top_k must be at least 1 and at most 1,000,000,000" in fail("query", query, "-k", str(10**30), "--catalog", catalog, code=2)
+        assert "and at most 1,000,000,000" in fail("query", query, "-k", str(10**30), "--catalog", catalog, code=2)
     assert "id: takes the number" in fail("query", f"id:{10**30}", "--catalog", catalog, code=2)
 
 
