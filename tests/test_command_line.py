@@ -440,7 +440,7 @@ def test_a_catalog_that_can_only_be_read_answers(catalog, tmp_path):
     shutil.copytree(catalog, tmp_path / "c")
     code = (
         "import os, sys, types; from clipsearch.store import connection; "
-        "connection.os = types.SimpleNamespace(access=lambda *_: False, W_OK=2, fsencode=os.fsencode); "
+        "connection.os = types.SimpleNamespace(**vars(os) | {'access': lambda *_: False}); "
         "from clipsearch.cli import main; sys.exit(main())"
     )
     arguments = [sys.executable, "-c", code, "query", "a glazed donut", "-k1", "--catalog", tmp_path / "c"]

@@ -90,7 +90,9 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
     numbers = _read(path)
     if numbers is None:
         encoder = load_encoder()
-        numbers = (float(encoder.head.logit_scale), *fit_familiarity(rows, encoder.encode_texts(strange_texts())))
+        with muted():
+            strange = encoder.encode_texts(strange_texts())
+        numbers = (float(encoder.head.logit_scale), *fit_familiarity(rows, strange))
         _keep(path, json.dumps(numbers))
     return Bank(rows, *numbers)
 

@@ -38,20 +38,24 @@ def open_file(directory: Path, *, create: bool) -> tuple[Path, Path | None]:
         StoreError: can't be made or opened.
     """
     path = directory / DATABASE_NAME
+    is_made = False
     if not _exists(path):
         if not create:
             raise CatalogNotFoundError(f"no catalog in {directory}: make one with 'clipsearch index FOLDER'")
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             # For the owner only: paths, dates and places of somebody's pictures.
-            path.touch(mode=0o600)
+            path.touch(mode=0o600, exist_ok=False)
+            is_made = True
+        except FileExistsError:  # another process makes it too
+            pass
         except OSError as error:
             raise StoreError(f"can't make a catalog in {directory}: {error.strerror}") from error
     try:
         return path, upgrade(path)
     except BaseException:
         with suppress(OSError):
-            if path.stat().st_size == 0:  # the migrations are one transaction
+            if is_made and path.lstat().st_size == 0:  # the migrations are one transaction
                 path.unlink()
         raise
 

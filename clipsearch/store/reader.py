@@ -350,6 +350,7 @@ def _embeddings(blobs: list[Any], dim: int) -> NDArray[np.float32]:
 def content_details(row: Sequence[Any]) -> ContentDetails:
     """From the columns of `contents` in the order of its fields."""
     content_id, *others, taken_at, camera, latitude, longitude, added_at, is_date_doubtful = row
+    _numbers(others[1:4])  # bytes, width and height
     try:
         dates = [None if value is None else as_time(value) for value in (taken_at, added_at)]
     except (ValueError, TypeError) as error:
