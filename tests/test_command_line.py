@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.settings import sample_data_folder
+from tests.faults.checks import stored_contents
 
 SAMPLES = sample_data_folder()
 SCRIPT = Path(sys.executable).parent / "clipsearch"
@@ -391,8 +392,7 @@ def test_ctrl_c_keeps_what_was_done(tmp_path):
         Image.new("RGB", (300, 300), (number % 256, number // 256 * 90, 77)).save(photos / f"{number}.png")
     arguments = [SCRIPT, "index", photos, "--catalog", tmp_path / "c", "--model", "starter", "--json"]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    database = tmp_path / "c" / "catalog.sqlite3-wal"
-    while process.poll() is None and not (database.exists() and database.stat().st_size > 150_000):
+    while process.poll() is None and not stored_contents(tmp_path / "c"):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)

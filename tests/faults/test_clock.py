@@ -54,6 +54,6 @@ def test_a_file_swapped_for_a_pipe_after_it_was_looked_at(tmp_path: Path, monkey
     (tmp_path / "file.jpg").write_bytes(b"content")
     as_listed = os.stat(tmp_path / "file.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
-    monkeypatch.setattr(os, "stat", lambda _: as_listed)
+    monkeypatch.setattr(os, "stat", lambda _, **__: as_listed)
     with pytest.raises(OSError, match="not a regular file"):  # at once: nobody writes into the pipe
         open_regular_file(str(tmp_path / "pipe.jpg"))
