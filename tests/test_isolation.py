@@ -58,6 +58,7 @@ def test_fixtures_of_any_scope_leave_the_home_alone(tmp_path, repository):
     (tmp_path / "tests" / "test_inside.py").write_text(TESTS, encoding="utf-8")
     run = [sys.executable, "-m", "pytest", "-q", f"--basetemp={tmp_path / 'base'}", str(tmp_path / "tests")]
     environment = {**os.environ, **{name: str(home) for name in POISONED}, "CLIPSEARCH_FUZZ_EXAMPLES": "3"}
+    environment.pop("PYTEST_ADDOPTS", None)  # of the run around this one
     environment |= {"PYTHONPATH": str(repository), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
