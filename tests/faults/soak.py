@@ -92,7 +92,7 @@ def write(name: str, command: list[str], soak: Soak) -> bool:
 
 def visit(port: int, soak: Soak, is_over: threading.Event, seed: int) -> None:
     rng = random.Random(seed)
-    paths = ("/api/search?q={w}&k=20", "/?q={w}", "/results?q={w}", "/api/status", "/healthz", "/pictures/{n}/words")
+    paths = ("/api/search?q={w}&k=20", "/?q={w}", "/pictures/{n}", "/api/status", "/healthz", "/pictures/{n}/words")
     words = ("a red square", "blue", "-green something", "taken:2024 dog", "cat + dog", "has:date", "")
     while not is_over.is_set():
         path = rng.choice(paths).format(
