@@ -5,6 +5,7 @@ Source: https://modelcontextprotocol.io/specification; the server is that of the
 
 import functools
 import io
+import logging
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -18,10 +19,13 @@ from pydantic import Field
 from clipsearch import __version__
 from clipsearch.browsing import SMALL_SIDE
 from clipsearch.catalog import Catalog
-from clipsearch.errors import ClipSearchError, ImageReadError, QueryError, public_text
+from clipsearch.errors import ClipSearchError, ImageReadError, QueryError
 from clipsearch.grammar import parse_query
+from clipsearch.notices import message_for_others
 from clipsearch.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.types import CaptionHit, SearchHit
+
+_LOG = logging.getLogger("clipsearch.mcp")
 
 # Of a thumbnail, in pixels, and of all thumbnails of an answer, in bytes: a picture of this size costs an assistant
 # about as much as a paragraph.
@@ -118,7 +122,7 @@ def _telling(function: Callable[..., Any], catalog: Catalog) -> Callable[..., An
             catalog.check_place()
             return function(*arguments, **options)
         except (ClipSearchError, OSError) as error:
-            raise ToolError(public_text(error)) from error
+            raise ToolError(message_for_others(error, _LOG)) from error
 
     return told
 

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-from clipsearch.errors import ClipSearchNotice
+from clipsearch.errors import CatalogBusyError, CatalogNotFoundError, ClipSearchNotice, public_text
 
 LOGGER = logging.getLogger("clipsearch")
 """Python shows its lines on stderr unless it, or the root logger, has a handler."""
@@ -41,6 +41,15 @@ def muted(is_muted: bool = True) -> Iterator[None]:
         yield
     finally:
         _is_muted.reset(before)
+
+
+def message_for_others(error: Exception, log: logging.Logger) -> str:
+    """What may be told of an error to somebody who asks over the network or through an assistant, as `public_text`
+    says; what it leaves out goes to a log."""
+    text = public_text(error)
+    if text != str(error) and not isinstance(error, CatalogNotFoundError | CatalogBusyError):
+        log.error("%s: %s", type(error).__name__, error)
+    return text
 
 
 class WarningsHandler(logging.Handler):

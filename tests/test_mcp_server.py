@@ -178,13 +178,14 @@ def test_candidates_that_are_none_are_told(tools, texts_):
     assert tools("classify", id=1, texts=texts_)[1]
 
 
-def test_a_fault_of_the_catalog_is_named_without_a_path(tools, monkeypatch, directory):
+def test_a_fault_of_the_catalog_is_named_without_a_path(tools, monkeypatch, caplog, directory):
     def fail(*_, **__):
         raise StoreError(f"the catalog {directory} failed")
 
     monkeypatch.setattr(Catalog, "search", fail)
     text, is_error = tools("search", query="x")
     assert is_error and str(directory) not in text and "the catalog can't be used" in text
+    assert str(directory) in caplog.text
 
 
 def test_without_a_catalog_it_ends_with_one_line(tmp_path):

@@ -27,8 +27,8 @@ from clipsearch.errors import (
     ModelUnavailableError,
     QuerySyntaxError,
     UnknownPictureError,
-    public_text,
 )
+from clipsearch.notices import message_for_others
 from clipsearch.web.lanes import RETRY_AFTER_S, ClientGoneError, TooBusyError
 
 MEDIA_TYPE = "application/problem+json"
@@ -89,10 +89,7 @@ async def send_problem(send: Send, status: int, detail: str) -> None:
 
 def message_of(error: Exception) -> str:
     """What may be told of an error; what goes wrong in the server itself goes to its log, for it may hold paths."""
-    text = public_text(error)
-    if text != str(error) and not isinstance(error, CatalogNotFoundError | CatalogBusyError):
-        _LOG.error("%s: %s", type(error).__name__, error)
-    return text
+    return message_for_others(error, _LOG)
 
 
 def _headers(status: int) -> dict[str, str]:
