@@ -5,6 +5,8 @@ from urllib.parse import unquote
 from clipsearch.errors import InputError
 
 _SPECIAL = "\\*?["
+# Bytes that are no UTF-8 are surrogates from U+DC80 on, see `os.fsdecode`.
+_PRIVATE = {0xDC80 + byte: 0xF780 + byte for byte in range(0x80)} | {ord("\n"): 0xF70A}
 
 
 def plain_path(root: str, relative_path: str) -> str:
@@ -48,15 +50,15 @@ def check_pattern(pattern: str, folder: str) -> str:
         shown = body.removeprefix("./")
         hint = f"; write '/{shown}'" if shown != body and ".." not in shown else ""
         raise InputError(f"{pattern}: patterns are relative to {folder}, without '.' and '..'{hint}")
-    return _as_text(pattern)
+    return as_text(pattern)
+
+
+def as_text(path: str) -> str:
+    """A path or pattern that can be kept as text on a line: each byte that is no UTF-8, and a line feed, becomes a
+    character of its own, of those that Unicode leaves to private use."""
+    return path if path.isascii() and "\n" not in path else path.translate(_PRIVATE)
 
 
 def _escaped(path: str) -> str:
     escaped = "".join(f"\\{character}" if character in _SPECIAL else character for character in path)
-    # As `images.ignore` compares it: a pattern is a line.
-    return _as_text(escaped.replace("\n", "\ufffd"))
-
-
-def _as_text(pattern: str) -> str:
-    """Bytes that are no UTF-8, which can't be kept as text, become what fits any character."""
-    return "".join("?" if "\ud800" <= character <= "\udfff" else character for character in pattern)
+    return as_text(f"\\{escaped}" if escaped.startswith(("!", "#")) else escaped)

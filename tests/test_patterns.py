@@ -25,6 +25,14 @@ NAMES = [
 ]
 
 
+@pytest.mark.parametrize("name", [*NAMES, "\udce9"])
+def test_a_folder_of_a_single_name_is_left_out_and_no_other(name):
+    exclusion = Exclusion([folder_pattern(name)])
+    assert exclusion.leaves_out_file(f"{name}/cat.jpg")
+    for other in ("x/cat.jpg", "\udce8/cat.jpg", f"above/{name}/cat.jpg"):
+        assert not exclusion.leaves_out_file(other), other
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_folder_of_any_name_is_left_out_and_no_other(name):
     exclusion = Exclusion([folder_pattern(f"above/{name}")])
@@ -36,6 +44,8 @@ def test_a_folder_of_any_name_is_left_out_and_no_other(name):
         f"above/{name}x/cat.jpg",
         f"x/above/{name}/cat.jpg",
         "above/axb/cat.jpg",
+        "above/x/cat.jpg",
+        "above/caf\udce8/cat.jpg",
     ):
         assert not exclusion.leaves_out_file(other), other
 
@@ -118,5 +128,5 @@ def test_what_can_match_nothing_is_refused_with_the_right_form(pattern, said):
         check_pattern(pattern, "/photos")
 
 
-def test_bytes_that_are_no_text_fit_any_character():
-    assert check_pattern("caf\udce9", "/photos") == "caf?"
+def test_bytes_that_are_no_text_are_kept_apart():
+    assert check_pattern("caf\udce9", "/photos") == "caf\uf7e9"

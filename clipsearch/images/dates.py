@@ -24,7 +24,7 @@ _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? +)?"
 _YEAR = r"([12]\d{3})"
 
 # Year first: "2024:05:06" with any separator or none. No digit may follow but those of a time that is glued on.
-_YEAR_FIRST = re.compile(rf"{_YEAR}([:/. -]) ?(\d{{1,2}})\2 ?(\d{{1,2}})(?!\d(?!\d:))", re.ASCII)
+_YEAR_FIRST = re.compile(rf"{_YEAR}([:/. ;_-]) ?(\d{{1,2}})\2 ?(\d{{1,2}})(?!\d(?!\d:))", re.ASCII)
 _COMPACT = re.compile(rf"{_YEAR}(\d\d)(\d\d)(?=\D|$|\d{{4,6}}(?!\d))", re.ASCII)
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([:/.-]) ?(\d{{1,2}})\2 ?{_YEAR}(?!\d)", re.ASCII)
 _YEAR_SIGNS = re.compile(rf"{_YEAR} ?[年년] ?(\d{{1,2}}) ?[月월] ?(\d{{1,2}}) ?[日일]", re.ASCII)
@@ -38,7 +38,7 @@ _ASCTIME = re.compile(
 _WITH_NAMES = ((_DAY_MONTH, (3, 2, 1)), (_MONTH_DAY, (3, 1, 2)), (_ASCTIME, (4, 1, 2)))
 
 _TIME = re.compile(
-    r"(\d{1,2}) ?[:.h-] ?(\d{1,2})(?: ?[:.m-] ?(\d{1,2})(?:[.,:](\d{1,9}))?)?(?!\d)"
+    r"(\d{1,2}) ?[:.h;_-] ?(\d{1,2})(?: ?[:.m;_-] ?(\d{1,2})(?:[.,:](\d{1,9}))?)?(?!\d)"
     r"|(\d\d)(\d\d)(\d\d)?(?:\.(\d{1,9}))?(?!\d)",
     re.ASCII,
 )
@@ -93,7 +93,7 @@ def parse_date(text: str, *, fraction: str = "") -> datetime | None:
         What the clock showed, without a zone; midnight where the time of day is missing or makes no sense. None where
         the day is not sure: 4/7 or 7/4, a month without a day, the 30th of February.
     """
-    text = _with_ascii_digits(text).strip()
+    text = _with_ascii_digits(text).strip(" \"'")
     found = _split(text)
     if found is None:
         return None

@@ -5,6 +5,7 @@ from itertools import accumulate
 
 from clipsearch.errors import InputError
 from clipsearch.images.ignore import IgnoreRules
+from clipsearch.patterns import as_text
 
 
 class Exclusion:
@@ -25,7 +26,7 @@ class Exclusion:
 
     def leaves_out(self, relative_path: str, *, is_folder: bool) -> bool:
         """Whether a path is left out, provided that the folders above it are not."""
-        return self._rules.ignore(relative_path, is_folder=is_folder)
+        return self._rules.ignore(as_text(relative_path), is_folder=is_folder)
 
     def leaves_out_folder(self, relative_path: str) -> bool:
         """Whether a folder is left out, or one above it."""

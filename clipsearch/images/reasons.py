@@ -6,7 +6,7 @@ import re
 import struct
 from collections.abc import Callable
 from functools import cache
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from PIL import Image
 
@@ -23,6 +23,9 @@ _UNUSUAL_FRAMES = {
     0xF7: "JPEG-LS",
 }
 _STANDALONE_MARKERS = {0x01, *range(0xD0, 0xD9)}
+
+# Source: TIFF 6.0, section 2: bytes of a value by its type, where they are not one.
+_TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 
 # Codecs that Pillow's libtiff may have been built without.
 _RARE_TIFF_CODECS = ("webp", "zstd", "lzma")
@@ -65,7 +68,7 @@ def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadErr
             # A TIFF's compression is looked up by its number.
             is_unknown_number = isinstance(cause, KeyError) and isinstance(cause.args[0], int)
             text = f"compression {cause.args[0]}" if isinstance(cause, KeyError) and is_unknown_number else str(error)
-            if is_unknown_number or _UNUSUAL.search(text):
+            if (is_unknown_number or _UNUSUAL.search(text)) and not (name == "TIFF" and _lacks_directory(file)):
                 return ImageReadError(f"not supported: an unusual kind of {name} ({one_line(text)})")
         reasons.append(name)
     if reasons == ["JPEG"] and (kind := unusual_jpeg(file)):
@@ -73,6 +76,27 @@ def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadErr
     if not reasons and not (start.startswith(b"RIFF") and start[8:12] == b"WEBP"):
         return ImageReadError("not a picture of a kind that can be read")
     return DamagedHeaderError("damaged: its header can't be read")
+
+
+def _lacks_directory(file: BinaryIO) -> bool:
+    """Whether a TIFF ends before its directory does, which most programs write last: what is missing of that is not
+    what makes it unusual."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    header = file.read(8)
+    order: Literal["little", "big"] = "little" if header.startswith(b"II") else "big"
+    place = int.from_bytes(header[4:8], order)
+    file.seek(min(place, size))
+    count = int.from_bytes(file.read(2), order)
+    entries = file.read(12 * count + 4)
+    if len(entries) < 12 * count + 4:
+        return True
+    for start in range(0, 12 * count, 12):
+        kind, number = (int.from_bytes(entries[start + a : start + b], order) for a, b in ((2, 4), (4, 8)))
+        length = number * _TIFF_BYTES.get(kind, 1)
+        if length > 4 and int.from_bytes(entries[start + 8 : start + 12], order) + length > size:
+            return True
+    return False
 
 
 def _accepts(accepts: Callable[[bytes], bool | str] | None, start: bytes) -> bool:

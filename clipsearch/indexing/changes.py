@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from clipsearch.errors import InputError, MissingExtraError
+from clipsearch.errors import InputError, MissingExtraError, StoreError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, ImageWalk, UnseenPath
 from clipsearch.images.url_walk import UrlWalk
@@ -16,6 +16,9 @@ from clipsearch.types import SkippedFile
 # How a reason begins that is a limit of the run, and what an earlier version said of a file whose end is missing.
 _LIMITS_IN_WORDS = ("too large:", "it took longer than")
 _REFUSED_BEFORE = "truncated"
+
+# A byte for each is in memory; a number beyond comes from somebody else's database.
+_MOST_FILES = 1 << 31
 
 # Files are compared with SQL when so many are listed or so much time has gone by, whichever is sooner.
 _COMPARED_AT_ONCE = 1_000
@@ -109,7 +112,12 @@ def full_path(scope: Scope, relative_path: str) -> str:
 
 def _changes_in(scope: Scope, *, store: Store, missing: set[int], doubt: Doubt) -> Iterator[Changes]:
     # A mark for every known file that is seen; those that this run or another process adds have higher numbers.
-    seen = bytearray(store.pictures.last_file_id() + 1)
+    last = store.pictures.last_file_id()
+    if last > _MOST_FILES:
+        raise StoreError(
+            f"a file of the catalog has the number {last:,}: back it up, and forget and index its folder again"
+        )
+    seen = bytearray(last + 1)
     try:
         walk = _walk(scope)
     except (InputError, MissingExtraError) as error:

@@ -174,6 +174,14 @@ def test_sound_files_of_an_unusual_kind_are_not_called_damaged(content: bytes, k
         decode_image(content)
 
 
+@pytest.mark.parametrize("missing", [1, 2, 20])
+def test_a_tiff_without_the_end_of_its_directory_is_damaged_not_unusual(missing: int) -> None:
+    content = io.BytesIO()
+    PICTURE.save(content, "TIFF", compression="tiff_lzw")
+    with pytest.raises(ImageReadError, match=r"^(damaged|truncated)"):
+        decode_image(content.getvalue()[:-missing])
+
+
 @pytest.mark.parametrize(
     "content",
     [
