@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch.errors import ClipSearchNotice, ImageReadError
+from clipsearch.errors import ClipSearchNotice, ImageReadError, StoreError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.indexing import changes, index_folders
 from clipsearch.indexing.scopes import plan_scopes
@@ -472,3 +472,11 @@ def test_what_another_run_has_made_of_the_folders_counts_when_the_own_one_begins
     around = roots.add(str(library.photos.parent))
     assert all_of_them() == [around]
     assert gone() == [Scope(around.root_id, around.root, "photos/gone")]
+
+
+def test_a_file_number_that_would_fill_the_memory_is_refused(library):
+    library.index()
+    with library.store._database.write() as connection:
+        connection.exec_driver_sql("UPDATE files SET file_id = 9007199254740992 WHERE file_id = 1")
+    with pytest.raises(StoreError, match="more than can be"):
+        library.index()

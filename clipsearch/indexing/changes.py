@@ -112,12 +112,12 @@ def full_path(scope: Scope, relative_path: str) -> str:
 
 def _changes_in(scope: Scope, *, store: Store, missing: set[int], doubt: Doubt) -> Iterator[Changes]:
     # A mark for every known file that is seen; those that this run or another process adds have higher numbers.
-    last = store.pictures.last_file_id()
-    if last > _MOST_FILES:
+    last_id = store.pictures.last_file_id()
+    if last_id > _MOST_FILES:
         raise StoreError(
-            f"a file of the catalog has the number {last:,}: back it up, and forget and index its folder again"
+            f"a file of the catalog has the number {last_id:,}: more than can be: index into a new catalog"
         )
-    seen = bytearray(last + 1)
+    seen = bytearray(last_id + 1)
     try:
         walk = _walk(scope)
     except (InputError, MissingExtraError) as error:
