@@ -351,6 +351,8 @@ def content_details(row: Sequence[Any]) -> ContentDetails:
     """From the columns of `contents` in the order of its fields."""
     content_id, *others, taken_at, camera, latitude, longitude, added_at, is_date_doubtful = row
     _numbers(others[1:4])  # bytes, width and height
+    if not all(value is None or isinstance(value, int | float) for value in (latitude, longitude)):
+        raise StoreError(f"what is known of picture {content_id} is damaged; {MENDS}")
     try:
         dates = [None if value is None else as_time(value) for value in (taken_at, added_at)]
     except (ValueError, TypeError) as error:
