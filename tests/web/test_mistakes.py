@@ -239,7 +239,7 @@ def test_a_catalog_that_is_deleted_or_replaced_is_not_served_on(made_catalog, tm
 
 def test_a_full_disk_is_told_as_such(asked, monkeypatch):
     def fail(*_, **__):
-        raise OSError(28, "No space left on device", "/tmp/the-catalog")
+        raise OSError(28, "No space left on device", "/the-catalog")
 
     monkeypatch.setattr("tempfile.mkstemp", fail)
     answer = asked.post("/api/pictures", files={"file": ("x", b"x")})
