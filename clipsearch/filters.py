@@ -84,6 +84,10 @@ class Circle:
 FilterValue: TypeAlias = Pattern | Choice | Span | Period | Circle
 
 
+# Without signs that are something else outside of quotes.
+_PLAIN = re.compile(r"[\w./\\*?~][\w./\\*?~-]*")
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """
@@ -98,7 +102,7 @@ class Filter:
 
     def __str__(self) -> str:
         value = str(self.value)
-        plain = value if re.fullmatch(r'[^\s"“”„+\-&][^\s"“”„+]*', value) or self.key in SHAPES else quoted(value)
+        plain = value if self.key in SHAPES or _PLAIN.fullmatch(value) else quoted(value)
         return f"{'-' if self.is_negated else ''}{self.key}:{plain}"
 
 
@@ -121,8 +125,8 @@ def quoted(text: str) -> str:
 
 
 def unquoted(text: str) -> str:
-    """What stands in quotes; in straight ones a backslash takes the character after it as it is."""
-    return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL) if text.startswith('"') else text[1:-1]
+    """What stands in quotes; in straight ones a backslash stands before a quote or another one, else for itself."""
+    return re.sub(r'\\(["\\])', r"\1", text[1:-1]) if text.startswith('"') else text[1:-1]
 
 
 def _pattern(value: str) -> Pattern:
@@ -162,6 +166,8 @@ _OTHER_TYPES = {
     "pgm": "ppm",
     "pnm": "ppm",
 }
+
+_OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal": "landscape", "wide": "landscape"}
 
 _BYTES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 _UNITS = {
@@ -308,8 +314,16 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "size": _span(example="size:>2MB or size:500k..2MB", units=_UNITS),
     "w": _span(example="w:1920 or w:>=1000 or w:1000..2000", units=_PIXELS),
     "h": _span(example="h:1080 or h:>=1000 or h:1000..2000", units=_PIXELS),
-    "orientation": _choice("portrait", "landscape", "square"),
-    "has": _choice("gps", "date", "camera", taken="date"),
+    "orientation": _choice(
+        "portrait",
+        "landscape",
+        "square",
+        vertical="portrait",
+        tall="portrait",
+        horizontal="landscape",
+        wide="landscape",
+    ),
+    "has": _choice("gps", "date", "camera", taken="date", geo="gps", location="gps", coordinates="gps"),
 }
 
 KEYS = tuple(_PARSERS)

@@ -2,9 +2,19 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
+
+from clipsearch.cli.indexing import is_terminal
+from clipsearch.cli.render import note, printable
+from clipsearch.errors import QueryError
+
+if TYPE_CHECKING:
+    from clipsearch.grammar import Query
+
+# What is left of path:"summer trip".
+_SPLIT_VALUE = re.compile(r'(?P<name>-?(?:path|camera):)(?P<value>[^\s"“”„:]+(?:\s+[^\s"“”„:]+)+)', re.IGNORECASE)
 
 
 class QueryCommand(TyperCommand):
@@ -45,6 +55,31 @@ def options_first(arguments: Sequence[str], takes_value: Mapping[str, bool]) -> 
                 return list(arguments)
             options.append(left.pop())
     return [*options, "--", *words]
+
+
+def read_query(arguments: Sequence[str]) -> "Query":
+    """Parses the words of a query, of which a shell may have taken quotes and signs for itself.
+
+    Raises:
+        QueryError: it can't be understood; says how to quote it where that may be why.
+    """
+    from clipsearch.query_terms import parse_local
+
+    split = next((found for found in map(_SPLIT_VALUE.fullmatch, arguments) if found is not None), None)
+    quotes = "" if split is None else f"a shell takes quotes for itself: write '{split['name']}\"{split['value']}\"'"
+    if split is not None and len(arguments) > 1:
+        raise QueryError(f"{split[0]} was one argument without quotes in it: {quotes}")
+    try:
+        query = parse_local(" ".join(arguments))
+    except QueryError as error:
+        if any(argument.endswith(":") for argument in arguments):
+            raise QueryError(f"{error}; a shell takes > and < for itself: put the query in quotes") from error
+        if quotes:
+            raise QueryError(f"{error}; {quotes}") from error
+        raise
+    if quotes and query.groups and is_terminal():
+        note(f"clipsearch: understood as: {printable(str(query))}; {printable(quotes)}")
+    return query
 
 
 def _is_option(argument: str, takes_value: Mapping[str, bool]) -> bool:

@@ -15,6 +15,7 @@ from clipsearch.cli.options import (
     RuntimeOption,
     TopKOption,
 )
+from clipsearch.cli.query_arguments import read_query
 from clipsearch.cli.render import (
     hits_json,
     note,
@@ -84,7 +85,6 @@ def query(
     """Find the pictures nearest to words or to a picture: rank, relevance, score (cosine), path."""
     from clipsearch.catalog import Catalog
     from clipsearch.grammar import words_query
-    from clipsearch.query_terms import parse_local
 
     if (paths or print0) + json + jsonl + csv > 1:
         raise InputError("results come in one form: --json, --jsonl, --csv, --paths or -0")
@@ -93,7 +93,7 @@ def query(
     if thumbnails:
         check_thumbnails()
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-        meant = words_query(words) if text else parse_local(words)
+        meant = words_query(words) if text else read_query(query_words)
         _check_files(meant)
         fetched = {
             url: picture_of(url, allow_url=allow_url, or_else="; --text takes it as words") for url in _urls(meant)

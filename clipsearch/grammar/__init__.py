@@ -22,7 +22,8 @@ may read the files of this machine anyway can have names that hold blanks or sig
 `parse_query`.
 """
 
-from clipsearch.grammar.parsing import MOST_CHARACTERS, MOST_TERMS, IsFile, check_query, parse_query
+from clipsearch.grammar.file_names import IsFile
+from clipsearch.grammar.parsing import MOST_CHARACTERS, MOST_TERMS, check_query, parse_query
 from clipsearch.grammar.query import Query, Term, TermKind, picture_query, words_query
 
 __all__ = [

@@ -1,29 +1,26 @@
 """Reads a query."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
 from clipsearch.errors import QueryError, QuerySyntaxError
 from clipsearch.filters import MOST_FILTERS, SHAPES, Filter, parse_filter, unquoted
-from clipsearch.grammar.mistakes import find_going_on, find_near_filter, may_be_words, why_no_operator
-from clipsearch.grammar.query import OPERATORS, Query, Term, TermKind
-from clipsearch.grammar.tokens import (
-    FILTER,
-    LONE_SIGN,
-    NUMBERED,
-    PATH,
-    QUOTED,
-    TOKEN,
-    VALUE,
-    has_picture_suffix,
-    is_picture,
+from clipsearch.grammar.continuations import find_going_on
+from clipsearch.grammar.file_names import FileNames, IsFile
+from clipsearch.grammar.mistakes import find_near_filter, has_filter_inside, may_be_words
+from clipsearch.grammar.operators import (
+    NO_BRACKETS,
+    OPERATORS,
+    closes_bracket,
+    find_first_word,
+    find_mistaken_operator,
+    is_and_of_filters,
+    why_no_list,
+    why_no_operator,
 )
+from clipsearch.grammar.query import Query, Term, TermKind
+from clipsearch.grammar.tokens import BLANKS, FILTER, LONE_SIGN, NUMBERED, PATH, QUOTED, TOKEN, VALUE, is_picture
 from clipsearch.texts import is_url
-
-IsFile: TypeAlias = Callable[[str], bool]
-"""Whether a path, as it was written, is that of a file."""
 
 MOST_TERMS = 32
 """In one query: work grows with their square, as each is shown with what the query is without it."""
@@ -34,10 +31,6 @@ MOST_CHARACTERS = 100_000
 # Beyond them one term would decide alone, or count for nothing.
 _MIN_WEIGHT, _MAX_WEIGHT = 0.001, 1_000.0
 _WEIGHT = re.compile(r"\d{1,9}(?:\.\d{0,20})?|\.\d{1,20}", re.ASCII)
-
-# Words and characters that a path can have, and how files' names end.
-_MOST_WORDS, _MOST_OF_A_PATH = 32, 4_096
-_SUFFIX = re.compile(r"\.\w{1,9}$")
 
 
 def parse_query(text: str, *, is_file: IsFile | None = None) -> Query:
@@ -113,6 +106,8 @@ def check_query(query: Query) -> None:
 
 
 _NO_WEIGHT = f"a weight lies between {_MIN_WEIGHT:g} and {_MAX_WEIGHT:g}, as in 0.5:cat"
+_NO_BLANK_BEFORE = "a blank stands before a filter, as in dog path:x type:png; words with a colon go in quotes"
+_NO_ID = "id: takes the number of a picture, as in id:42"
 _TOO_MANY_TERMS = f"a query has up to {MOST_TERMS} terms"
 _TOO_MANY_FILTERS = f"a query has up to {MOST_FILTERS} filters"
 
@@ -139,7 +134,7 @@ class _Reader:
     def __init__(self, text: str, is_file: IsFile | None) -> None:
         self.parts: list[_Part] = []
         self._text = text
-        self._is_file = is_file
+        self._files = FileNames(text, is_file)
         self._counts = {"terms": 0, "filters": 0}
 
     def read(self) -> None:
@@ -149,17 +144,21 @@ class _Reader:
             if text[position].isspace():
                 position += 1
                 continue
-            if (end := self._file_end(position)) and not self._is_minus(position):
+            if (end := self._files.file_end(position)) and not self._files.is_minus(position):
                 self._add_term(position, Term("picture", text[position:end]))
             elif (found := FILTER.match(text, position)) is not None:
                 end = self._read_filter(found)
             elif (found := TOKEN.match(text, position)) is None:
                 raise self._error("a quote that is not closed", position)
             elif found["sign"]:
-                self.parts.append(_Part(position, sign=found[0]))
+                self.parts.append(_Part(position, sign=found[0][0]))
+                end = found.end()
+            elif found["word"] and (sign := self._read_operator(found)):
+                self.parts.append(_Part(position, sign=sign))
                 end = found.end()
             else:
-                if operator is None and found[0] in OPERATORS and self.parts and text[found.end() :].strip():
+                is_between = bool(self.parts or found[0] == "NOT") and self._after_blanks(found.end()) < len(text)
+                if operator is None and found[0] in OPERATORS and is_between:
                     operator = position, found[0]
                 term, end = self._read_term(found[0], position, is_first=self._words_before() is None)
                 self._add_term(position, term)
@@ -167,6 +166,17 @@ class _Reader:
         others = " ".join(word for part in self.parts for word in part.words if word not in OPERATORS)
         if operator is not None and others != others.upper():
             raise self._error(why_no_operator(operator[1]), operator[0])
+
+    def _read_operator(self, found: re.Match[str]) -> str:
+        """The sign that an operator beside a filter is; empty for words."""
+        word, following = found[0], self._text[found.end() : found.end() + 100]
+        follows_filter = bool(self.parts) and self.parts[-1].filter is not None
+        if is_and_of_filters(word, following, follows_filter=follows_filter):
+            return "&"
+        reason = find_mistaken_operator(word, following, follows_filter=follows_filter)
+        if reason is not None:
+            raise self._error(reason, found.start())
+        return ""
 
     def _error(self, reason: str, position: int) -> QuerySyntaxError:
         return QuerySyntaxError(reason, self._text, position)
@@ -187,12 +197,18 @@ class _Reader:
             raise self._error(_TOO_MANY_TERMS, position)
         self.parts.append(_Part(position, term=term, words=[term.value] if term.kind == "words" else []))
 
+    def _after_blanks(self, position: int) -> int:
+        found = BLANKS.match(self._text, position)
+        return position if found is None else found.end()
+
     # ------------------------------------------------------------------ filters
 
     def _read_filter(self, found: re.Match[str]) -> int:
         """Returns where it ends."""
         text, start, key = self._text, found.start(), found["key"].lower()
-        begin = found.end() + len(text[found.end() :]) - len(text[found.end() :].lstrip())
+        begin = self._after_blanks(found.end())
+        if (reason := find_first_word(key, text[max(0, start - 20) : start])) is not None:
+            raise self._error(reason, start)
         shape = SHAPES.get(key)
         value = shape.match(text, begin) if shape is not None else None
         if value is None:
@@ -209,23 +225,47 @@ class _Reader:
             raise self._error("a quote that is not closed", value.end())
         raw = value[0]
         try:
-            parsed = parse_filter(key, _without_quotes(raw), is_negated=found["minus"] != "")
+            parsed = parse_filter(key, _without_quotes(raw), is_negated=found["minus"] is not None)
         except QueryError as error:
             hint = "; words with a colon go in quotes" if begin > found.end() else ""
-            raise self._error(f"{error}{hint}", start) from error
+            raise self._error(f"{why_no_list(key, raw) or error}{hint}", start) from error
         if not re.search(QUOTED, raw, re.DOTALL):
-            if key == "camera" and re.search(r"\w\+\w", raw):
-                raise self._error(f'camera: a blank goes in quotes, as in camera:"{raw.replace("+", " ")}"', start)
-            if begin > found.end() and self._words_before() and may_be_words(key, raw):
-                raise self._error(f"write {key}:{raw}, without a blank; words with a colon go in quotes", start)
-            mistake = find_going_on(key, raw, text[value.end() : value.end() + 300])
-            if mistake is not None:
-                raise self._error(mistake.reason, value.end() + mistake.offset)
+            self._check_plain(key, raw, found, value.end(), is_apart=begin > found.end())
         self._counts["filters"] += 1
         if self._counts["filters"] > MOST_FILTERS:
             raise self._error(_TOO_MANY_FILTERS, start)
         self.parts.append(_Part(start, filter=parsed))
         return value.end()
+
+    def _check_plain(self, key: str, raw: str, found: re.Match[str], end: int, *, is_apart: bool) -> None:
+        """Raises where a value without quotes may be more, or something else, than what was read.
+
+        Args:
+            found: the name of the filter.
+            end: of the value.
+        """
+        start = found.start()
+        if key == "camera" and re.search(r"\w\+\w", raw):
+            raise self._error(f'camera: a blank goes in quotes, as in camera:"{raw.replace("+", " ")}"', start)
+        if key in ("path", "camera"):
+            if (reason := why_no_list(key, raw)) is not None:
+                raise self._error(reason, start)
+            if (sign := re.match("[<>=:'‘’`«]+", raw)) is not None:
+                raise self._error(f'{key}: takes a name, in quotes such as " where {sign[0]} is part of it', start)
+            if has_filter_inside(raw):
+                raise self._error(_NO_BLANK_BEFORE, start)
+        if closes_bracket(self._text[:start], raw):
+            raise self._error(NO_BRACKETS, end - 1)
+        mistake = find_going_on(
+            key,
+            raw,
+            self._text[end : end + 300],
+            is_file=lambda offset: self._files.file_end(end + offset) > 0,
+        )
+        if mistake is not None:
+            raise self._error(mistake.reason, end + mistake.offset)
+        if is_apart and may_be_words(key, raw):
+            raise self._error(f"write {key}:{raw}, without a blank; words with a colon go in quotes", start)
 
     # ------------------------------------------------------------------ terms
 
@@ -239,7 +279,9 @@ class _Reader:
         numbered = NUMBERED.match(token) if is_first else None
         if numbered is not None:
             rest = token[numbered.end() :]
-            if not rest and numbered["number"][-1].isdigit() and self._text[position + len(token) :].strip():
+            is_year = re.fullmatch(r"[12]\d{3}", numbered["number"]) is not None
+            is_followed = self._after_blanks(position + len(token)) < len(self._text)
+            if not rest and numbered["number"][-1].isdigit() and is_followed and not is_year:
                 raise self._error(
                     "no blank stands behind the colon of a weight, as in 2:cat; words with a colon go in quotes",
                     position,
@@ -247,7 +289,7 @@ class _Reader:
             if _is_weighted(numbered["number"], rest):
                 weight = self._weight(numbered["number"], position)
                 token, position = rest, position + numbered.end()
-                if end := self._file_end(position):
+                if end := self._files.file_end(position):
                     return Term("picture", self._text[position:end], weight), end
         kind_and_value, end = self._read_what(token, position)
         return Term(*kind_and_value, weight), end
@@ -276,8 +318,10 @@ class _Reader:
             problem = find_near_filter(token, self._text[end : end + 300])
             if problem is not None:
                 raise self._error(problem, position)
+            if not PATH.match(token) and has_filter_inside(token):
+                raise self._error(_NO_BLANK_BEFORE, position)
         if is_picture(token):
-            end = self._picture_end(position, end)
+            end = self._files.picture_end(position, end)
             return ("picture", self._text[position:end]), end
         return ("words", token), end
 
@@ -285,71 +329,32 @@ class _Reader:
         """What is named by `id:` or `image:`, and where that ends; None: that is the end of a sentence's first word."""
         text = self._text
         if not value:
-            begin = end + len(text[end:]) - len(text[end:].lstrip())
+            begin = self._after_blanks(end)
             following = VALUE.match(text, begin)
             value = following[0] if following is not None and not LONE_SIGN.match(text, begin) else ""
-            is_one = (
-                value.isdecimal() if name == "id" else is_picture(_without_quotes(value)) or bool(self._file_end(begin))
-            )
+            is_one = value.isdecimal() if name == "id" else is_picture(_without_quotes(value))
+            is_one = is_one or (name == "image" and self._files.file_end(begin) > 0)
             if value and not is_one:
                 return None
             end = begin + len(value)
         if name == "id":
             if not re.fullmatch("[0-9]{1,18}", value):
-                raise self._error("id: takes the number of a picture, as in id:42", position)
+                raise self._error(_NO_ID, position)
+            if re.match(r"\s*[,;]?\s*\d+\s*(?:$|[&+])", text[end : end + 100], re.ASCII):
+                raise self._error(f"{_NO_ID}; more are added up, as in id:42 + id:43", position)
             return ("id", str(int(value))), end
         if not value:
             raise self._error("image: takes the path of a picture", position)
         begin = end - len(value)
-        if file_end := self._file_end(begin):
+        if file_end := self._files.file_end(begin):
             return ("picture", text[begin:file_end]), file_end
-        longer = self._picture_end(begin, end, is_named=True)
+        longer = self._files.picture_end(begin, end, is_named=True)
         if longer > end:
             raise self._error(f'a name with blanks goes in quotes, as in image:"{text[begin:longer]}"', position)
         path = _without_quotes(value)
         if not path.strip():
             raise self._error("image: takes the path of a picture", position)
         return ("picture", path), end
-
-    # ------------------------------------------------------------------ names of files
-
-    def _picture_end(self, begin: int, end: int, *, is_named: bool = False) -> int:
-        """Where a path that begins like one, or is named as one, ends: behind the first of its words that ends like a
-        picture."""
-        token = self._text[begin:end]
-        if has_picture_suffix(token) or '"' in token or not (is_named or PATH.match(token)):
-            return end
-        for found in self._next_words(end):
-            word = found[0]
-            if word[0] in "+-&" or re.search(r'[:："“”„]', word) or PATH.match(word):
-                break
-            if has_picture_suffix(word):
-                return found.end()
-        return end
-
-    def _is_minus(self, position: int) -> bool:
-        """Whether a name that begins with a sign is rather the sign, and a file without it."""
-        return self._text[position] in "+-&" and bool(self._file_end(position + 1))
-
-    def _file_end(self, begin: int) -> int:
-        """Where the longest name of a file ends that begins here; 0 where none does, or nobody may know."""
-        if self._is_file is None or begin >= len(self._text) or self._text[begin].isspace():
-            return 0
-        ends = [found.end() for found in self._next_words(begin)]
-        is_path = ends and re.search(r"[/\\]", self._text[begin : ends[0]])
-        for end in reversed(ends):
-            name = self._text[begin:end]
-            if len(name) < _MOST_OF_A_PATH and (is_path or _SUFFIX.search(name)) and self._is_file(name):
-                return end
-        return 0
-
-    def _next_words(self, position: int) -> list[re.Match[str]]:
-        found: list[re.Match[str]] = []
-        for word in re.compile(r"\S+").finditer(self._text, position):
-            found.append(word)
-            if len(found) == _MOST_WORDS:
-                break
-        return found
 
 
 def _is_weighted(number: str, rest: str) -> bool:

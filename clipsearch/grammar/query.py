@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from clipsearch.filters import Filter, quoted
+from clipsearch.grammar.operators import BESIDE_FILTERS, FIRST_WORDS, OPERATORS
 from clipsearch.grammar.tokens import is_picture
 
 TermKind: TypeAlias = Literal["words", "picture", "id"]
-
-OPERATORS = frozenset({"AND", "OR", "NOT", "|", "||"})
-"""What other programs have between words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,9 @@ class Query:
     def __str__(self) -> str:
         """In the language: `parse_query` makes the same of it."""
         groups = " & ".join(_group_text(group) for group in self.groups)
-        return " ".join([*([groups] if groups else []), *map(str, self.filters)])
+        # Beside a filter they would be something else.
+        is_near = bool(self.filters) and groups.rpartition(" ")[2].lower() in {*BESIDE_FILTERS, *FIRST_WORDS}
+        return " ".join([*([groups] if groups else []), *(["&"] if is_near else []), *map(str, self.filters)])
 
 
 def words_query(text: str) -> Query:
@@ -70,7 +70,7 @@ def picture_query(path: str) -> Query:
 
 
 # Of a word that could mean something else, and of a path that goes without quotes.
-_SPECIAL = r'[\s:：<>="“”„]'
+_SPECIAL = r'[\s:：<>=≤≥|"“”„]'
 _PLAIN_PATH = r'(?:https?://)?[^\s:："“”„+\-&][^\s:："“”„]*'
 
 
@@ -78,7 +78,7 @@ def _is_plain(words: str) -> bool:
     """Whether they mean themselves without quotes."""
     return all(
         word
-        and word[0] not in "+-&"
+        and word[0] not in "+-&!"
         and word not in OPERATORS
         and not re.search(_SPECIAL, word)
         and not is_picture(word)

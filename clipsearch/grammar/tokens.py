@@ -5,13 +5,15 @@ import re
 from clipsearch.filters import KEYS
 
 QUOTED = r'"(?:[^"\\]|\\.)*"|“[^“”]*”|„[^“”„]*[“”]'
-TOKEN = re.compile(rf"(?P<sign>[+\-&])|(?P<quoted>{QUOTED})|(?P<word>[^\s\"](?:{QUOTED}|[^\s\"])*)", re.DOTALL)
-FILTER = re.compile(rf"(?P<minus>-?)(?P<key>{'|'.join(KEYS)})[:：]", re.IGNORECASE)
+TOKEN = re.compile(rf"(?P<sign>[+\-]|&&?)|(?P<quoted>{QUOTED})|(?P<word>[^\s\"](?:{QUOTED}|[^\s\"])*)", re.DOTALL)
+# NOT and ! before a filter are what a - is.
+FILTER = re.compile(rf"(?P<minus>-|!\s*|(?-i:NOT)\s+)?(?P<key>{'|'.join(KEYS)})[:：]", re.IGNORECASE)
 
 # A value in which parts may be in quotes.
 VALUE = re.compile(rf"(?:{QUOTED}|[^\s\"])+", re.DOTALL)
 
 LONE_SIGN = re.compile(r"[+\-&](?=\s|$)")
+BLANKS = re.compile(r"\s*")
 NUMBERED = re.compile(
     r"(?P<number>[+-]?(?:\d[\d.,]*|\.\d[\d.,]*)(?:e[+-]?\d+)?|nan|inf(?:inity)?)[:：]", re.ASCII | re.IGNORECASE
 )
