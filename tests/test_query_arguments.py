@@ -2,7 +2,9 @@
 
 import pytest
 
-from clipsearch.cli.query_arguments import options_first
+from clipsearch.cli.query_arguments import options_first, read_query
+from clipsearch.errors import QueryError
+from clipsearch.grammar import parse_query
 
 TAKES_VALUE = {"-k": True, "--top-k": True, "--html": True, "-0": False, "--json": False, "-h": False}
 
@@ -31,3 +33,26 @@ def test_options_and_words(arguments, options, words):
 
 def test_an_option_that_lacks_its_value_is_left_to_the_parser():
     assert options_first(["cat", "-k"], TAKES_VALUE) == ["cat", "-k"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["dog", "path:summer trip"], "write 'path:\"summer trip\"'"),
+        (["camera:Nikon D80"], "write 'camera:\"Nikon D80\"'"),
+        (["dog", "-path:summer trip"], "write '-path:\"summer trip\"'"),
+        (["size:"], "a shell takes > and < for itself"),
+        (["w:", "dog"], "a shell takes > and < for itself"),
+    ],
+)
+def test_what_a_shell_took_is_told(arguments, said):
+    with pytest.raises(QueryError) as caught:
+        read_query(arguments)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-path:x"], ["dog", "-path:x", "type:png"], ['dog path:"summer trip"'], ["dog path:summer trip"]]
+)
+def test_arguments_are_parsed_by_the_grammar(arguments):
+    assert read_query(arguments) == parse_query(" ".join(arguments))

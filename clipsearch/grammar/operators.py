@@ -7,15 +7,15 @@ from clipsearch.filters import EXAMPLES, KEYS
 OPERATORS = frozenset({"AND", "OR", "NOT", "|", "||"})
 """Between words, where they are refused."""
 
-_KEY = rf"(?i:{'|'.join(KEYS)})[:：]"
+_KEY = rf"(?ai:{'|'.join(KEYS)})[:：]"
 
-_BEFORE_FILTER = re.compile(rf"\s+(?:NOT\s+|not\s+|!\s*|-)?{_KEY}")
+_BEFORE_FILTER = re.compile(rf"\s+(?:NOT\s+|not\s+|!\s*|[-−–—])?{_KEY}")
 _BRACKET = re.compile(rf"[(\[{{]+[-!]?(?:NOT\s+)?{_KEY}")
 _JOINED = re.compile(r"\w\|\|?\w")
 _LISTS = {
     **dict.fromkeys(("type", "has", "orientation"), re.compile(r"[,;|/+]")),
     "camera": re.compile(r"[,|]"),
-    "path": re.compile(r"[|]"),
+    "path": re.compile(r"[|]|,$"),
 }
 _OPEN, _CLOSED = frozenset("([{"), frozenset(")]}")
 NO_BRACKETS = "no brackets stand around filters, all of which hold: path:2024 -type:png"
@@ -113,4 +113,4 @@ def closes_bracket(before: str, value: str) -> bool:
         value: without quotes, as it was written.
     """
     opened = {")": "(", "]": "[", "}": "{"}.get(value[-1])
-    return opened is not None and opened not in value and opened in before
+    return opened is not None and value.count(opened) < value.count(value[-1]) and opened in before

@@ -309,7 +309,7 @@ class _Reader:
             return ("words", words), end
         if FILTER.match(token):
             raise self._error("a filter takes no weight", position)
-        named = re.match(r"(id|image)[:：]", token, re.IGNORECASE)
+        named = re.match(r"((?ai:id|image))[:：]", token)
         if named is not None:
             found = self._read_named(named[1].lower(), token[named.end() :], position, end)
             if found is not None:

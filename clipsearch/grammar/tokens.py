@@ -6,8 +6,8 @@ from clipsearch.filters import KEYS
 
 QUOTED = r'"(?:[^"\\]|\\.)*"|“[^“”]*”|„[^“”„]*[“”]'
 TOKEN = re.compile(rf"(?P<sign>[+\-]|&&?)|(?P<quoted>{QUOTED})|(?P<word>[^\s\"](?:{QUOTED}|[^\s\"])*)", re.DOTALL)
-# NOT and ! before a filter are what a - is.
-FILTER = re.compile(rf"(?P<minus>-|!\s*|(?-i:NOT)\s+)?(?P<key>{'|'.join(KEYS)})[:：]", re.IGNORECASE)
+# NOT, ! and a dash before a filter are what a - is. ASCII: the lower case of İ has two letters.
+FILTER = re.compile(rf"(?P<minus>[-−–—]|!\s*|NOT\s+)?(?P<key>(?ai:{'|'.join(KEYS)}))[:：]")
 
 # A value in which parts may be in quotes.
 VALUE = re.compile(rf"(?:{QUOTED}|[^\s\"])+", re.DOTALL)
