@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import CatalogNotFoundError, ForeignSchemaError, SchemaOutdatedError, StoreError
-from clipsearch.store.connection import DATABASE_NAME, SCRATCH_PREFIX, SQLITE_ERRORS, open_sqlite
+from clipsearch.store.connection import DATABASE_NAME, SCRATCH_PREFIX, SQLITE_ERRORS, open_sqlite, require_own_database
 from clipsearch.store.schema import KNOWN_REVISION, OBJECTS, check_objects, read_revision
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ def open_file(directory: Path, *, create: bool) -> tuple[Path, Path | None]:
     Raises:
         CatalogNotFoundError: nothing there and `create` is false.
         SchemaOutdatedError: written by a newer version.
-        StoreError: can't be made or opened.
+        StoreError: can't be made or opened, or its name is a link.
     """
     path = directory / DATABASE_NAME
+    require_own_database(path)
     is_made = False
     if not _exists(path):
         if not create:
