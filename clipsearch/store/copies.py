@@ -19,7 +19,7 @@ from clipsearch.store.connection import (
     open_sqlite,
     require_own_database,
 )
-from clipsearch.store.migrate import HEAD_REVISION, current_revision, upgrade
+from clipsearch.store.migrate import HEAD_REVISION, current_revision, is_inert, upgrade
 from clipsearch.store.values import highest_row, is_uuid
 
 # Row numbers of a database that takes the place of another go on so far beyond those of both: what others add between
@@ -203,7 +203,7 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
 
 def find_index_url(path: Path) -> str | None:
     """The server that has the index, as a database says; None for files, and where that can't be read."""
-    if not path.exists():
+    if not path.exists() or not is_inert(path):
         return None
     with suppress(*SQLITE_ERRORS, TypeError), closing(open_sqlite(path)) as connection:
         (url,) = connection.execute("SELECT index_url FROM catalog").fetchone()
@@ -297,7 +297,7 @@ class _Present:
         self.images = self.captions = 0
         self.given_out: dict[str, int] = {}
         self.uuid: str | None = None
-        if not path.exists():
+        if not path.exists() or not is_inert(path):
             return
         with suppress(*SQLITE_ERRORS), closing(open_sqlite(path)) as connection:
             with suppress(*SQLITE_ERRORS):

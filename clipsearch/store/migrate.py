@@ -84,6 +84,17 @@ def current_revision(database: Path) -> str | None:
         raise StoreError(f"can't open the catalog {database}: {error}") from error
 
 
+def is_inert(database: Path) -> bool:
+    """Whether a database can be asked without acting by itself: its schema is one of a catalog's, or is damaged."""
+    try:
+        revision = current_revision(database)
+    except ForeignSchemaError:
+        return False
+    except StoreError:
+        return True
+    return revision is None or revision <= HEAD_REVISION  # newer ones are not looked at closer
+
+
 def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
     """Upgrades the database to HEAD_REVISION, making it when it is new: whole, or not at all when it is interrupted.
 

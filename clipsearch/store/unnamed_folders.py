@@ -8,7 +8,7 @@ from pathlib import Path
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import SQLITE_ERRORS, open_sqlite
 from clipsearch.store.copies import flush
-from clipsearch.store.migrate import current_revision
+from clipsearch.store.migrate import is_inert
 from clipsearch.store.records import utc_now
 from clipsearch.store.values import is_folder
 
@@ -17,13 +17,10 @@ _FOLDERS = "SELECT path FROM roots WHERE removed_at IS NULL ORDER BY root_id"
 
 def list_folders(path: Path) -> list[str]:
     """Indexed folders of the catalog in a database, as it names them; none where it can't be read."""
-    if not path.exists():
+    if not path.exists() or not is_inert(path):
         return []
-    with suppress(StoreError, *SQLITE_ERRORS):
-        if current_revision(path) is None:  # what is not a catalog's may act when it is read
-            return []
-        with closing(open_sqlite(path)) as connection:
-            return [os.fsdecode(row[0]) for row in connection.execute(_FOLDERS) if is_folder(row[0])]
+    with suppress(*SQLITE_ERRORS), closing(open_sqlite(path)) as connection:
+        return [os.fsdecode(row[0]) for row in connection.execute(_FOLDERS) if is_folder(row[0])]
     return []
 
 

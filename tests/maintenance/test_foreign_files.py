@@ -17,6 +17,7 @@ from clipsearch.indexes import layout
 from clipsearch.indexes.snapshot import file_checksum
 from clipsearch.maintenance import backups
 from clipsearch.store import Store
+from clipsearch.store.migrate import HEAD_REVISION
 from tests.fakes import ColourEncoder
 from tests.maintenance.conftest import Place, names
 
@@ -110,6 +111,20 @@ def test_a_table_that_is_a_view_is_lost_and_the_others_are_saved(red):
     report = check_catalog(red.catalog, fix=True)
     assert report.is_sound and report.saved_rows["captions"] == 0
     assert names(red.open(), "red", 1) == ["red"]
+
+
+@pytest.mark.parametrize("table", ["models", "catalog", "roots"])
+@pytest.mark.parametrize("revision", [HEAD_REVISION, "9999"])
+def test_what_is_there_is_replaced_without_being_asked_where_it_acts_by_itself(red, backup, table, revision):
+    columns = ["image_generation", "caption_generation", "uuid", "index_url", "path", "removed_at", "root_id"]
+    endless = (
+        "AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT "
+        f"{', '.join(f'max(i) AS {name}' for name in columns)} FROM n"
+    )
+    sql(red.database, f"DROP TABLE {table}", f"CREATE VIEW {table} {endless}")
+    sql(red.database, "UPDATE alembic_version SET version_num = ?", values=(revision,))
+    assert restore_catalog(backup, red.catalog, roots=[red.photos]).pictures == 3
+    assert sorted(red.find("red")) == ["blue", "green", "red"]
 
 
 FINGERPRINTS = ["../../*", "../" * 22, "*" * 64, "A" * 64, "ab" * 31 + "\n\n", "", "[a-z]" * 13, 7, b"ab" * 32]
