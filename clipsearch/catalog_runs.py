@@ -9,9 +9,10 @@ from clipsearch.errors import IndexMismatchError, InputError
 from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.indexes.ann import check_ann
 from clipsearch.indexing import Progress, index_folders
-from clipsearch.indexing.named_folders import require_named_folders
+from clipsearch.indexing.changes import full_path
 from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.indexing.stage import Runner
+from clipsearch.named_folders import remember_folders, require_named_folders
 from clipsearch.notices import notify
 from clipsearch.types import IndexReport
 
@@ -49,6 +50,8 @@ def run_index(
         if ann is not None:
             store.embeddings.set_ann(kept_ann)
         scopes = scopes_of()
+        if folders:
+            remember_folders(full_path(scope, scope.subfolder) for scope in scopes)
         if exclude:
             scopes = exclude_from(scopes, exclude, roots=store.roots)
         report = index_folders(

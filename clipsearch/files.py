@@ -10,6 +10,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from clipsearch.errors import InputError
+
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a named pipe",
@@ -82,6 +84,27 @@ def read_limited(file: BinaryIO, max_bytes: int) -> bytes:
 def byte_order_mark(content: bytes) -> tuple[bytes, str]:
     """The byte order mark that a text begins with, and the encoding that it says; both empty where there is none."""
     return next((found for found in _MARKS if content.startswith(found[0])), (b"", ""))
+
+
+def is_replaced(path: Path) -> bool:
+    """Whether output to `path` would take the place of a regular file; links are followed.
+
+    Raises:
+        InputError: there is something else, such as a named pipe or a device, or it can't be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if not os.path.lexists(path):
+            return False
+        kind = "a link that leads nowhere"
+    except (OSError, ValueError) as error:
+        raise InputError(f"can't write {path}: {getattr(error, 'strerror', None) or error}") from error
+    else:
+        if stat.S_ISREG(mode):
+            return True
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+    raise InputError(f"{path} is {kind} and no file: output replaces regular files alone, choose another name")
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -308,6 +308,8 @@ class RestoreReport:
         captions: in it now.
         kept: the copy of what was there before; None when there was nothing.
         was_upgraded: the backup had an older schema.
+        unnamed: its indexed folders that were never named on this machine: they don't count, and their pictures are not
+            found, until `index` names them.
     """
 
     directory: str
@@ -315,6 +317,7 @@ class RestoreReport:
     captions: int
     kept: str | None
     was_upgraded: bool
+    unnamed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

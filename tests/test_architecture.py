@@ -19,7 +19,8 @@ LAYERS = (
     | {"stamps", "patterns"},
     {"tables", "named_places"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
-    {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"} | {"label_sets"},
+    {"named_folders", "query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"}
+    | {"label_sets"},
     {"index_server"},
     {"captions", "search", "maintenance", "catalog_parts", "labelling", "diversity", "contact_sheet"} | {"heat_maps"},
     {"heat_pictures"},

@@ -9,12 +9,15 @@ from clipsearch.cli.indexing import ProgressBar
 from clipsearch.cli.options import INTERRUPTED, CatalogOption, JsonOption, WaitOption
 from clipsearch.cli.render import count, out, print_json, printable, shown_path, size
 from clipsearch.errors import ClipSearchError
+from clipsearch.settings import is_folder_url
 from clipsearch.types import CheckReport
 
 # Picture files that are compared with their hashes unless somebody says how many.
 _COMPARED_PICTURES = 1_000
 # Of those that are not as they should be, so many are printed for people.
 _MOST_PICTURES = 20
+# Of folders that don't count after a restore.
+_MOST_FOLDERS = 10
 
 
 def gc(
@@ -88,15 +91,24 @@ def backup(
 
 def restore(
     file: Annotated[str, typer.Argument(metavar="FILE", help="What 'clipsearch backup' wrote.")],
+    roots: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--root",
+            metavar="DIR",
+            help="Of the folders that the backup names, take those below DIR too; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     catalog: CatalogOption = None,
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> None:
     """Put a backup in the place of the catalog's content, keeping a copy of what was there. Makes the catalog where
-    there is none."""
+    there is none. Folders that you never named on this machine are told and don't count until you do."""
     from clipsearch.maintenance.backups import restore_catalog
 
-    report = restore_catalog(file, catalog, wait=wait)
+    report = restore_catalog(file, catalog, roots=roots or (), wait=wait)
     if json:
         print_json(asdict(report))
         return
@@ -104,6 +116,15 @@ def restore(
     out(f"{count(report.pictures, 'picture')} and {count(report.captions, 'caption')} restored{upgraded}")
     if report.kept is not None:
         out(f"what was there before is {shown_path(report.kept)}")
+    for folder in report.unnamed[:_MOST_FOLDERS]:
+        out(f"set aside: {shown_path(folder)} was never named on this machine; {_takes_back(folder)}")
+    if len(report.unnamed) > _MOST_FOLDERS:
+        out(f"… and {len(report.unnamed) - _MOST_FOLDERS:,} more folders: --json lists them all")
+
+
+def _takes_back(folder: str) -> str:
+    runner = " --runner ray" if is_folder_url(folder) else ""
+    return f"if it is yours, 'clipsearch index {printable(folder)}{runner}' takes its pictures back"
 
 
 def doctor(

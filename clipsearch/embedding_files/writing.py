@@ -20,7 +20,7 @@ from clipsearch.embedding_files.description import (
     parse_description,
 )
 from clipsearch.errors import InputError
-from clipsearch.files import read_regular_file
+from clipsearch.files import is_replaced, read_regular_file
 
 SCRATCH_PREFIX = ".clipsearch-"
 """As the store has it: what a killed process has left can be told by it."""
@@ -310,11 +310,7 @@ def _check_file(target: Path, *, force: bool) -> None:
     import pyarrow.parquet as pq
 
     _check_parent(target)
-    if not os.path.lexists(target):
-        return
-    if not target.is_file():
-        raise InputError(f"{target} is there and no file: name another one for the export")
-    if force:
+    if not is_replaced(target) or force:
         return
     try:
         metadata = pq.read_schema(target).metadata or {}

@@ -1,5 +1,6 @@
 """Names of index files, and the folder they lie in. Loads no FAISS."""
 
+import os
 import re
 from pathlib import Path
 
@@ -18,10 +19,12 @@ def list_own_files(folder: Path) -> list[Path]:
 def require_own_folder(folder: Path) -> None:
     """
     Raises:
-        VectorIndexError: the name is a link: what lies behind it may be somebody's files.
+        VectorIndexError: the name is a link, and what lies behind it may be somebody's files, or it is no folder.
     """
     if is_link(folder):
         raise VectorIndexError(
             f"{folder} is a link, and index files are neither read nor changed behind one: remove the link; the "
             "catalog's whole folder may be one"
         )
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise VectorIndexError(f"{folder} is in the place of the folder of index files: move it away")

@@ -186,8 +186,8 @@ def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
     stem = f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}"
     fresh, described = folder / f"{stem}.new", folder / f"{stem}.json.new"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         require_own_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         index.save(fresh)
         checksum = file_checksum(fresh)
         path = index_path(folder, sidecar, checksum)
