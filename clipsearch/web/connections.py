@@ -224,6 +224,7 @@ class LimitedConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _Flow(transport, self.conn)
+        self.app = self._quietly(self.app)
         if not self.connections_open.add(self, self.client[0] if self.client else None):
             self.app = _too_many
 
@@ -279,6 +280,12 @@ class LimitedConnection(H11Protocol):
         super().on_response_complete()
         self._is_between = False
 
+    def shutdown(self) -> None:
+        if self.turn == "body":
+            self.end()
+        else:
+            super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """Where it has no place, in the middle of an answer or after the last one, the connection is closed."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
@@ -288,6 +295,18 @@ class LimitedConnection(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+
+    def _quietly(self, app: Any) -> Any:
+        """The application; what it still does when the server has waited for it long enough is broken off."""
+
+        async def run(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await app(scope, receive, send)
+            except asyncio.CancelledError:  # else uvicorn logs a traceback for each request
+                self.cycle.disconnected = True
+                self.end()
+
+        return run
 
     def _begin_turn(self) -> None:
         if not self._unread_before:  # else it has an answer to read first, whatever it asks for meanwhile

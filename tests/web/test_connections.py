@@ -218,3 +218,24 @@ def test_it_looks_on_while_there_is_a_connection_and_no_longer(server):
     again = server.connect()
     server.loop.move_on(12)
     assert not again.is_open
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /half HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"POST /body HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nx",
+        b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET /wait HTTP/1.1\r\nhost: x\r\n\r\nGET /",
+        b"GET / HT",
+    ],
+)
+def test_when_the_server_ends_held_requests_are_broken_off_without_a_word_in_the_log(server, caplog, head):
+    client = server.connect()
+    client.send(head)
+    client.protocol.shutdown()
+    server.loop.settle()
+    for task in asyncio.all_tasks(server.loop):
+        task.cancel()
+    server.loop.settle()
+    assert not client.is_open and not caplog.records
