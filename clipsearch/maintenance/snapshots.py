@@ -7,12 +7,12 @@ import numpy as np
 
 from clipsearch import settings
 from clipsearch.errors import VectorIndexError
+from clipsearch.files import is_link
 from clipsearch.index_files import describe_snapshot, generation_of
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.indexes.ivf_index import load_index
 from clipsearch.indexes.pairs import places_of
 from clipsearch.indexes.snapshot import Sidecar, file_checksum, index_path, read_sidecar, sidecar_path
-from clipsearch.own_files import is_link
 from clipsearch.store import Kind, StoredModel, StoredSnapshot
 from clipsearch.store.integrity import Inspection, choose
 from clipsearch.store.reader import Reader

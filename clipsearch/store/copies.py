@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from clipsearch.errors import StoreError
-from clipsearch.own_files import is_link, is_regular
+from clipsearch.files import is_link, is_regular
 from clipsearch.store.connection import DATABASE_NAME, SCRATCH_PREFIX, SQLITE_ERRORS, open_sqlite
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, upgrade
 from clipsearch.store.values import is_uuid
