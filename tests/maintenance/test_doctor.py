@@ -130,7 +130,7 @@ def test_a_disk_too_full_for_a_copy_is_told_and_nothing_is_changed(filled):
     done = run_with_little_room(40_000, "doctor", "--fix", "--catalog", filled.catalog)
     assert (done.returncode, done.stderr) == (1, "")
     assert f"can't keep a copy of the catalog {filled.database}: " in done.stdout
-    assert "no unit-norm rows" in done.stdout
+    assert "no unit-norm row" in done.stdout
     assert files(filled) == before
 
 
