@@ -110,7 +110,7 @@ def read_limited(file: BinaryIO, max_bytes: int) -> bytes:
     Raises:
         OSError: it can't be read, or that is more than `max_bytes`.
     """
-    too_large = OSError(errno.EFBIG, f"larger than {size(max_bytes)}")
+    too_large = OSError(errno.EFBIG, f"larger than {size(max_bytes).replace('.0 ', ' ')}")
     if os.fstat(file.fileno()).st_size > max_bytes:
         raise too_large
     # Files of the system say that they are empty, and others may grow.
