@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import InputError
+from clipsearch.quantities import count
 from clipsearch.tables import check_list, find_column, read_lines, read_rows
 from clipsearch.texts import is_valid
 
@@ -106,7 +107,7 @@ def _read_csv(path: Path, lines: list[str]) -> Iterator[_Row]:
                 raise InputError(f"{path}: no column named {', '.join(CAPTION_KEYS)} in the first line")
             column = 0
         if len(row) != width:
-            yield number, "", f"{len(row)} columns instead of {width}"
+            yield number, "", f"{count(len(row), 'column')} instead of {width}"
         else:
             yield number, row[column], ""
 

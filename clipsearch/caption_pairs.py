@@ -16,6 +16,7 @@ from clipsearch.caption_files import (
     what_is_wrong,
 )
 from clipsearch.errors import InputError
+from clipsearch.quantities import count
 from clipsearch.tables import find_column, read_rows
 
 # Columns and keys that hold the picture's path, the first one present wins.
@@ -102,7 +103,7 @@ def _read_csv(path: Path, lines: Sequence[str]) -> Iterator[_Entry]:
             heading = row
             image, caption = find_column(row, IMAGE_KEYS), find_column(row, CAPTION_KEYS)
         elif len(row) != len(heading):
-            yield number, "", "", f"{len(row)} columns instead of {len(heading)}"
+            yield number, "", "", f"{count(len(row), 'column')} instead of {len(heading)}"
         elif image is not None and caption is not None:
             yield number, row[image], row[caption], ""
         if heading is not None and (image is None or caption is None):

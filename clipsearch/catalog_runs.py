@@ -14,6 +14,7 @@ from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.indexing.stage import Runner
 from clipsearch.named_folders import remember_folders, require_named_folders
 from clipsearch.notices import notify
+from clipsearch.quantities import count
 from clipsearch.types import IndexReport
 
 RUNNERS = ("local", "ray")
@@ -122,7 +123,7 @@ def switch_model(
         left = len(store.pictures.contents_without_embedding(model_id=model.model_id))
         if left:
             notify(
-                f"{left} pictures could not be read: they are not found with {encoder.name} until their files are "
-                "there and 'clipsearch index' is run",
+                f"{count(left, 'picture')} could not be read, and can't be found with {encoder.name} until the files "
+                "are there and 'clipsearch index' is run",
             )
         return report

@@ -13,9 +13,9 @@ from clipsearch.settings import sample_data_folder
 # From the ground up: a module imports only from lower layers. Modules of one layer ignore each other, but for the
 # parts of one package.
 LAYERS = (
-    {"errors", "folding"},
+    {"errors", "folding", "quantities"},
     {"notices", "runs"},
-    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files", "own_files"}
+    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files"}
     | {"stamps", "patterns"},
     {"tables", "named_places"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},

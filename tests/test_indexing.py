@@ -233,7 +233,7 @@ def test_a_file_of_terabytes_is_not_read(library):
         file.truncate(1 << 42)  # takes no room on the disk
     for _ in range(2):
         report = library.index(limits=DecodingLimits(max_megapixels=1))
-        assert [skipped.reason for skipped in report.skipped] == ["too large: 4,398 GB"]
+        assert [skipped.reason for skipped in report.skipped] == ["too large: 4,398 GB, the limit is 1.1"]
     (library.photos / "hole.png").write_bytes((library.photos / "red.png").read_bytes())
     assert counts(library.index(limits=DecodingLimits(max_megapixels=1))) == {"found": 4, "reused": 1, "unchanged": 3}
 

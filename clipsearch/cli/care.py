@@ -7,8 +7,9 @@ import typer
 
 from clipsearch.cli.indexing import ProgressBar
 from clipsearch.cli.options import INTERRUPTED, CatalogOption, JsonOption, WaitOption
-from clipsearch.cli.render import count, out, print_json, printable, shown_path, size
+from clipsearch.cli.render import out, print_json, printable, shown_path
 from clipsearch.errors import ClipSearchError
+from clipsearch.quantities import count, size
 from clipsearch.settings import is_folder_url
 from clipsearch.types import CheckReport
 
@@ -41,7 +42,7 @@ def gc(
     index_files = f" and {count(report.index_files, 'index file')}" if report.index_files else ""
     out(
         f"{count(report.pictures, 'picture')} and {count(report.embeddings, 'embedding')} of "
-        f"{count(report.files, 'file')} that {'is' if report.files == 1 else 'are'} gone{index_files} {verb} "
+        f"{count(report.files, 'file that is gone', 'files that are gone')}{index_files} {verb} "
         f"{size(report.freed_bytes)} {freed}"
     )
 
@@ -172,7 +173,7 @@ def _print_check(report: CheckReport) -> None:
         else:
             out(f"{finding.severity:<9}{printable(finding.message)}: {printable(finding.remedy)}")
     if shown > _MOST_PICTURES:
-        out(f"{'':<9}… and {shown - _MOST_PICTURES:,} more pictures: --json lists them all")
+        out(f"{'':<9}… and {count(shown - _MOST_PICTURES, 'more picture')}: --json lists all")
     if report.saved_rows:
         saved = ", ".join(f"{number:,} {table}" for table, number in report.saved_rows.items())
         out(f"{'saved':<9}rows that could be read: {saved}; 'clipsearch index' reads again what is missing")

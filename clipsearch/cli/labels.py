@@ -20,8 +20,9 @@ from clipsearch.cli.options import (
     RuntimeOption,
     TopKOption,
 )
-from clipsearch.cli.render import count, note, note_left_out, out, percent, print_json, printable, shown_path, write
+from clipsearch.cli.render import note, note_left_out, out, percent, print_json, printable, shown_path, write
 from clipsearch.errors import InputError, QueryError
+from clipsearch.quantities import count
 from clipsearch.settings import is_folder_url
 from clipsearch.types import LabelHit, LabelledPicture
 

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from clipsearch.errors import VectorIndexError
-from clipsearch.own_files import is_link, list_files
+from clipsearch.files import is_link, list_files
 
 _HEX = "[0-9a-f]{16}"
 _OWN = re.compile(rf"{_HEX}-(images|captions)(-{_HEX}\.(faiss|json)|\.\d{{1,10}}(\.json)?\.new)", re.ASCII)

@@ -15,7 +15,7 @@ from clipsearch.errors import (
     SchemaOutdatedError,
     StoreError,
 )
-from clipsearch.files import is_replaced
+from clipsearch.files import is_link, is_replaced
 from clipsearch.index_server import refresh_or_notice
 from clipsearch.indexes.milvus_address import parse_index_url, shown_url
 from clipsearch.indexes.named_servers import is_named
@@ -23,7 +23,6 @@ from clipsearch.indexes.names import list_own_files
 from clipsearch.maintenance.leftovers import named_files, remove_leftovers
 from clipsearch.named_folders import find_unnamed, remember_folders
 from clipsearch.notices import notify
-from clipsearch.own_files import is_link
 from clipsearch.settings import absolute_folders
 from clipsearch.store import KINDS, Store
 from clipsearch.store.connection import DATABASE_NAME, SQLITE_ERRORS, require_own_database

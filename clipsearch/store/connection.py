@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 from clipsearch.errors import StoreError
-from clipsearch.own_files import is_link, is_regular
+from clipsearch.files import is_link, is_regular
 
 Dialect = Literal["sqlite", "postgresql"]
 
