@@ -14,8 +14,9 @@ Source: RDF 1.1 XML Syntax, W3C 2014, 7.2; XMP Specification Part 1, Adobe 2012,
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from clipsearch.errors import InputError
 from clipsearch.images.xmp_document import ABOUT, DESCRIPTION, RDF, SUBJECT, Element
@@ -28,6 +29,7 @@ _SYNTAX = {ABOUT, _ID, _NODE_ID, _RESOURCE, _PARSE_TYPE, _DATATYPE}
 _MORE = {_ID, _NODE_ID, _RESOURCE, _PARSE_TYPE, _VALUE}
 _NUMBERED = re.compile(rf"\{{{re.escape(RDF)}\}}_([1-9]\d{{0,8}})", re.ASCII)
 _XML = "http://www.w3.org/XML/1998/namespace"
+_Node = TypeVar("_Node")
 _NO_TEXTS = "its dc:subject is neither a text nor an array of texts"
 
 
@@ -47,27 +49,30 @@ class SubjectForm:
     is_plain: bool
 
 
-def picture_nodes(rdfs: Sequence[Element]) -> list[Element]:
+def choose_nodes(nodes: Iterable[tuple[_Node, str, Mapping[str, str]]]) -> list[_Node]:
     """The nodes that describe the picture: those about "", or else about the only thing that the document is about.
+
+    Args:
+        nodes: each with its name and attributes, "{namespace}local".
 
     Raises:
         InputError: it is about several things, and none is the picture.
     """
-    nodes = [(node, _name_of(node)) for rdf in rdfs for node in rdf.children]
-    names = {name for _, name in nodes if name is not None}
+    named = [(node, _subject_of(name, attributes)) for node, name, attributes in nodes]
+    names = {name for _, name in named if name is not None}
     if "" not in names and len(names) > 1:
         raise InputError("it describes several things, and rdf:about says of none that it is the picture")
     wanted = "" if "" in names else next(iter(names), "")
-    return [node for node, name in nodes if name == wanted]
+    return [node for node, name in named if name == wanted]
 
 
-def _name_of(node: Element) -> str | None:
+def _subject_of(name: str, attributes: Mapping[str, str]) -> str | None:
     """What a node is about; None for something within the document. XMP leaves out rdf:about, or its prefix."""
-    about = node.attributes.get(ABOUT, node.attributes.get("about"))
+    about = attributes.get(ABOUT, attributes.get("about"))
     if about is not None:
         return about.strip()
-    is_elsewhere = node.name != DESCRIPTION and node.name.startswith(f"{{{RDF}}}")
-    return None if is_elsewhere or {_ID, _NODE_ID} & node.attributes.keys() else ""
+    is_elsewhere = name != DESCRIPTION and name.startswith(f"{{{RDF}}}")
+    return None if is_elsewhere or {_ID, _NODE_ID} & attributes.keys() else ""
 
 
 def read_subject(subject: Element) -> SubjectForm:

@@ -24,12 +24,12 @@ from clipsearch.images.xmp_document import (
 from clipsearch.images.xmp_forms import (
     ALT,
     attribute_members,
+    choose_nodes,
     is_member,
     is_plain,
     is_word_attribute,
     movable_words,
     next_member,
-    picture_nodes,
     read_subject,
     word_of,
 )
@@ -116,7 +116,7 @@ class _Keywords:
         self._root = root
         rdfs = [root] if root.name == RDF_ROOT else root.children
         self._rdf = rdfs[0] if rdfs else None
-        self._nodes = picture_nodes(rdfs)
+        self._nodes = choose_nodes((node, node.name, node.attributes) for rdf in rdfs for node in rdf.children)
         self._forms = [[read_subject(subject) for subject in node.children] for node in self._nodes]
         arrays = [(array, form.element) for forms in self._forms for form in forms for array in form.arrays]
         self._home: Element | None
