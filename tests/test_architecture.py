@@ -16,7 +16,7 @@ LAYERS = (
     {"errors", "folding"},
     {"notices", "runs"},
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files", "own_files"}
-    | {"stamps", "patterns"},
+    | {"stamps", "patterns", "table_signs"},
     {"tables", "named_places"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
     {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"} | {"label_sets"},
