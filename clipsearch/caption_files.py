@@ -76,6 +76,9 @@ def read_known(path: Path, suffixes: Collection[str], kind: TextKind = CAPTIONS)
     return read_lines(path)
 
 
+# The longest stories are a tenth of that; models read some hundred characters.
+_MAX_CHARS = 100_000
+
 # One row of a file: line number, text, and what is wrong ("" when nothing is).
 _Row = tuple[int, str, str]
 
@@ -84,6 +87,8 @@ def what_is_wrong(text: str) -> str:
     """ "" when nothing is."""
     if not is_valid(text):
         return "not UTF-8"
+    if len(text) > _MAX_CHARS:
+        return f"more than {_MAX_CHARS:,} characters"
     return "holds a NUL character" if "\0" in text else ""
 
 

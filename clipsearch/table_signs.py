@@ -18,6 +18,8 @@ DELIMITERS = {
     "\x1f": "unit separators",
     "；": "wide semicolons",
     "，": "wide commas",
+    "：": "wide colons",
+    "、": "wide enumeration commas",
     ":": "colons",
     " ": "blanks",
 }
@@ -36,15 +38,25 @@ _STRAYS, _MAX_TITLE_LINES = 0.1, 3
 _MANY_LINES = 5
 
 _RULE = re.compile(r"(?=.*[-=])[\s|+:=-]*[|+][\s|+:=-]*|\s*(?:={3,}|-{3,})(?:\s+(?:={3,}|-{3,}))+\s*")
-_PICTURE = r"\S(?:.*\S)?\.(?:jpe?g|jpe|png|webp|gif|avif|hei[cf]|tiff?|bmp|jxl|jp2|svg|dng|cr2|nef|arw)(?:#\d+)?"
+_SUFFIX = r"\.(?:jpe?g|jpe|png|webp|gif|avif|hei[cf]|tiff?|bmp|jxl|jp2|svg|dng|cr2|nef|arw)(?:#\d+)?"
+_PICTURE_FIRST = re.compile(rf"\W{{0,3}}[^\s,;|]{{1,200}}?{_SUFFIX}(?=\W|$)", re.IGNORECASE)
+_PICTURE_LAST = re.compile(rf".*\w{_SUFFIX}\W{{0,3}}$", re.IGNORECASE)
+_PICTURE_AND_MORE = re.compile(rf"""["']?\S{{1,200}}?{_SUFFIX}["']?[,;:|\t^~].*""", re.IGNORECASE)
 _IDENTIFIER = re.compile(
-    rf"(?:{_PICTURE}|https?://\S+|[a-z]{{0,3}}\d{{6,}}|[0-9a-f]{{16,}}|[0-9a-f]{{8}}(?:-[0-9a-f]{{4,}}){{3,}})",
-    re.IGNORECASE,
+    r"(?:https?://\S+|[a-z]{0,3}\d{6,}|[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4,}){3,})", re.IGNORECASE
 )
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 # Neither 1,000 nor 12:30, http://, :-) or "a, b".
 _TIGHT = {delimiter: re.compile(rf"(?<![\d\s]){delimiter}(?=\w)|(?<=\d){delimiter}(?=[^\W\d])") for delimiter in ",;:"}
-_LATEX_ROW = re.compile(r".*&.*\\\\")
+# What each line of a file of another kind looks like.
+_KINDS = {
+    "as LaTeX has them": re.compile(r"[^&]*&.*\\\\$"),
+    "with brackets around each line": re.compile(r"(?:\([^,]*,.*\)|\[[^,]*,.*\]|\{[^,]*,.*\})[,;]?$"),
+    "with a mark or number before each line, as lists have": re.compile(r"(?:[-*•+]|\d+[.)])\s.*"),
+    "with a name of a picture at the start of each line": _PICTURE_FIRST,
+    "with a name of a picture at the end of each line": _PICTURE_LAST,
+}
+_TIMES = re.compile(r"[\d:.,]{5,} --> [\d:.,]{5,}.*")
 _WIDE_GAP = re.compile(r"(?<=[^\s.!?:])\s{2,}(?=\S)")
 
 
@@ -58,7 +70,8 @@ def find_table_sign(lines: Iterable[str], keys: Collection[str]) -> str:
     sample = _sample(lines)
     if not sample:
         return ""
-    return next(chain(_signs_of_headings(sample, keys), _signs_in_each_line(sample, keys)), "")
+    signs = chain(_signs_of_headings(sample, keys), _signs_of_delimiters(sample), _signs_of_records(sample, keys))
+    return next(signs, "")
 
 
 def find_rule(lines: Iterable[str]) -> bool:
@@ -102,14 +115,15 @@ def _signs_of_headings(sample: list[str], keys: Collection[str]) -> Iterator[str
         for delimiter in DELIMITERS:
             following = [other for other in sample[number + 1 :] if delimiter in other]
             is_likely = 2 * len(following) >= len(sample) - number - 1
-            # Two words may stand anywhere.
-            if is_likely and not (delimiter == " " and number) and is_heading(line, delimiter, keys, least=2):
+            # Words alone may stand anywhere.
+            least = len(line.split()) if delimiter == " " else 2
+            if is_likely and not (delimiter == " " and number) and is_heading(line, delimiter, keys, least=least):
                 yield f"as line {number + 1} of its text names columns"
     if find_rule(sample):
         yield "with rules between its rows, as Markdown has them"
 
 
-def _signs_in_each_line(sample: list[str], keys: Collection[str]) -> Iterator[str]:
+def _signs_of_delimiters(sample: list[str]) -> Iterator[str]:
     if "\x1f" in "".join(sample):
         yield "with unit separators in its lines"
     for delimiter, name in DELIMITERS.items():
@@ -119,14 +133,24 @@ def _signs_in_each_line(sample: list[str], keys: Collection[str]) -> Iterator[st
             yield f"with {name} in each line, between quotes"
         if _is_even(sample, delimiter):
             yield f"with {name} in each line"
+
+
+def _signs_of_records(sample: list[str], keys: Collection[str]) -> Iterator[str]:
     known = "|".join(map(re.escape, {*keys, "image", "file_name"}))
     record = re.compile(rf"""[-\s]*["']?(?:{known})["']?\s*[:=](?:\s.*)?""", re.IGNORECASE)
     if sum(1 for line in sample if record.fullmatch(line)) >= max(2, 0.3 * len(sample)):
         yield "with the names of its fields in its lines"
-    if _is_most(sample, [_LATEX_ROW.fullmatch(line) is not None for line in sample]):
-        yield "as LaTeX has them"
-    ends = {line[-1] for line in sample[:-1]}
-    if len(sample) > 2 and len(ends) == 1 and ends < set(DELIMITERS):
+    for sign, kind in _KINDS.items():
+        if _is_most(sample, [kind.match(line) is not None for line in sample]):
+            yield sign
+    if len(sample) == 1 and _PICTURE_AND_MORE.fullmatch(sample[0]):
+        yield "with a name of a picture at its start"
+    if sum(1 for line in sample if _PICTURE_FIRST.fullmatch(line)) >= max(2, 0.3 * len(sample)):
+        yield "with names of pictures between its lines"
+    if any(map(_TIMES.fullmatch, sample)):
+        yield "with times, as subtitles have them"
+    ends = {line[-1] for line in (sample[:-1] if len(sample) > 2 else sample)}
+    if len(sample) > 1 and len(ends) == 1 and ends < set(DELIMITERS):
         yield f"with {DELIMITERS[ends.pop()]} at the end of each line"
     if _is_numbered(sample):
         yield "with a number counted from 0 in each line"

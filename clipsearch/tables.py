@@ -76,7 +76,8 @@ def read_lines(path: Path) -> list[str]:
             raise InputError(f"{path} is not {encoding.upper()}: save it as UTF-8") from error
     if _MARKUP.match(data[:1_000]) or (_FIRST_TAG.match(data[:1_000]) and _LAST_TAG.search(data[-1_000:])):
         raise InputError(f"{path} holds no plain text, it is HTML or XML: save it as text, CSV or JSON")
-    return [line.decode("utf-8", "surrogateescape") for line in data.splitlines()]
+    # Files that were joined have a mark at the start of each.
+    return [line.decode("utf-8", "surrogateescape").lstrip("\ufeff") for line in data.splitlines()]
 
 
 def _guess_encoding(data: bytes) -> str:
@@ -120,7 +121,9 @@ def check_list(path: Path, lines: Sequence[str], keys: Collection[str]) -> None:
     written = [line for line in lines if line.strip() and not line.startswith("#")]
     check_no_json(path, written)
     if sign := find_table_sign(written, keys):
-        raise InputError(f"{path} is a table, {sign}: call it .csv or .tsv, with names of columns in its first line")
+        raise InputError(
+            f"{path} is a table, or records, {sign}: as a table call it .csv, with names of columns in its first line"
+        )
 
 
 def check_no_json(path: Path, lines: Sequence[str]) -> None:
@@ -186,7 +189,9 @@ def _parse_rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str], str
         except StopIteration:
             return
         except csv.Error as error:
-            row, wrong = [], str(error) if delimiter.isprintable() else str(error).replace(f"'{delimiter}'", named)
+            row, wrong = [], str(error).replace(f"'{delimiter}'", named if delimiter in "\t\x1f" else f"'{delimiter}'")
+            if "field limit" in wrong:
+                wrong = f"a field of more than {csv.field_size_limit():,} characters"
         # A quoted field may span lines: the row is known by its first one.
         number, start = start, reader.line_num + 1
         yield number, row, wrong
@@ -200,36 +205,50 @@ def find_column(heading: Sequence[str], keys: Collection[str]) -> int | None:
 
 def _find_heading(path: Path, lines: Sequence[str], columns: Sequence[Collection[str]]) -> tuple[str, str, int]:
     """The table without Excel's line above it, its delimiter, and in which line its heading stands."""
+    usual, delimiters = "\t" if path.suffix.lower() == ".tsv" else ",", tuple(DELIMITERS)
     if lines and (said := _SEPARATOR.fullmatch(lines[0].strip(" "))):
-        return "\n".join(["", *lines[1:]]), said[1], 1
+        usual, delimiters, lines = said[1], (), ["", *lines[1:]]
     text = "\n".join(lines)
-    usual = "\t" if path.suffix.lower() == ".tsv" else ","
-    samples = {delimiter: _first_rows(text[:_SAMPLE_CHARS], delimiter) for delimiter in (usual, *DELIMITERS)}
+    samples = {delimiter: _first_rows(text[:_SAMPLE_CHARS], delimiter) for delimiter in (usual, *delimiters)}
     for delimiter, rows in samples.items():
-        if rows and _is_heading(rows[0][1], delimiter, columns):
+        if rows and _is_heading(rows[0][1], delimiter, columns, is_said=not delimiters):
+            _check_names(path, rows[0][1], columns)
             return text, delimiter, 1
-    for delimiter in USUAL:
-        for place in range(1, len(samples[delimiter]) - 1):
-            if _is_below_title(samples[delimiter], place, delimiter, columns):
-                return text, delimiter, samples[delimiter][place][0]
+    for delimiter, rows in samples.items():
+        for place in range(1, len(rows) - 1):
+            if _is_below_title(rows, place, delimiter, columns, is_said=not delimiters):
+                _check_names(path, rows[place][1], columns)
+                return text, delimiter, rows[place][0]
     check_no_json(path, lines)
     _check_single_column(path, samples, usual, columns)
     return text, usual, 1
 
 
+def _check_names(path: Path, heading: Sequence[str], columns: Sequence[Collection[str]]) -> None:
+    """
+    Raises:
+        InputError: several columns have the name that is looked for.
+    """
+    names = [field.strip().lower() for field in heading]
+    for keys in columns:
+        place = find_column(heading, keys)
+        if place is not None and names.count(names[place]) > 1:
+            raise InputError(f"{path} has {names.count(names[place])} columns named {names[place]}")
+
+
 def _is_below_title(
-    rows: list[tuple[int, list[str]]], place: int, delimiter: str, columns: Sequence[Collection[str]]
+    rows: list[tuple[int, list[str]]], place: int, delimiter: str, columns: Sequence[Collection[str]], *, is_said: bool
 ) -> bool:
     """Whether a row is the heading of those that follow, and those above are no such rows."""
     row = rows[place][1]
-    if not is_named(row, columns[-1], least=1) or not _is_heading(row, delimiter, columns):
+    if not is_named(row, columns[-1], least=1) or not _is_heading(row, delimiter, columns, is_said=is_said):
         return False
     is_title = all(len(above) != len(row) or sum(map(bool, above)) < 2 for _, above in rows[:place])
     return is_title and len(rows[place + 1][1]) == len(row)
 
 
-def _is_heading(row: Sequence[str], delimiter: str, columns: Sequence[Collection[str]]) -> bool:
-    is_told = delimiter in USUAL or is_named(row, columns[-1], least=2)
+def _is_heading(row: Sequence[str], delimiter: str, columns: Sequence[Collection[str]], *, is_said: bool) -> bool:
+    is_told = is_said or delimiter in USUAL or is_named(row, columns[-1], least=2)
     return is_told and all(find_column(row, keys) is not None for keys in columns)
 
 

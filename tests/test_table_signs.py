@@ -57,6 +57,17 @@ TABLES = {
     "Python": "{'caption': 'a cat'}\n{'caption': 'a dog'}\n",
     "half of JSON": '[{"caption": "a cat"},\n{"caption": "a dog"\n',
     "a page": "<ul>\n<li>a cat\n</ul>\n",
+    "names of pictures and what not": "a.jpg => a cat\nb.jpg@@a dog\n",
+    "pictures in brackets": "a cat (a.jpg)\na dog [b.jpg]\n",
+    "pictures between lines": "a.jpg\na cat\nb.jpg\na dog\n",
+    "one picture": "a.jpg,a cat\n",
+    "one picture in quotes": '"a.jpg#0","a cat"\n',
+    "wide colons": "1：一只猫\n2：一只狗\n",
+    "tuples": '(1, "a cat")\n(2, "a dog")\n',
+    "SQL": "INSERT INTO c VALUES ('a cat');\nINSERT INTO c VALUES ('a dog');\n",
+    "subtitles": "1\n00:00:01,000 --> 00:00:04,000\na cat\n",
+    "marks": "- a cat\n- a dog\n",
+    "counted": "1. a cat\n2. a dog\n3. a bird\n",
     "of a tool": "<annotation>\n<name>cat</name>\n</annotation>\n",
 }
 PROSE = {
@@ -97,6 +108,9 @@ PROSE = {
     "labels with brackets": "bat (animal)\nbat (sports)\n",
     "long lines": "a dog, a cat; a ball: a bird, " * 200 + "\na cat\n",
     "lists of tags": "1girl,solo\ncity,night,neon\n",
+    "brackets without commas": "(a cat) asleep\n(a dog) awake\n",
+    "an arrow": "a sign --> left\na sign --> right\n",
+    "counts with a dot": "1.5 cups\n2.5 cups\n",
     "a mark of a comment": "#1 of 5, a cat\na dog\n",
 }
 
@@ -152,15 +166,18 @@ def test_a_heading_tells_any_delimiter(tmp_path: Path, delimiter: str, heading: 
 @pytest.mark.parametrize("delimiter", [",", ";", "|", "\t"])
 @pytest.mark.parametrize(
     "title",
-    ["My pictures", "My pictures\n\nof 2024", "Mine{0}{0}", "a{0}b{0}c{0}d", "# made by a tool", '"of two\nlines"'],
+    ["My pictures", "My pictures\n\nof 2024", "Mine{0}{0}{0}", "a{0}b{0}c", "# made by a tool", '"of two\nlines"'],
 )
 def test_titles_above_a_heading_are_left_out(tmp_path: Path, delimiter: str, title: str) -> None:
-    rows = ["image{0}caption{0}n", "a.jpg{0}a cat{0}1", "b.jpg{0}a dog"]
+    rows = ["image{0}caption{0}n{0}n", "a.jpg{0}a cat{0}1{0}", "b.jpg{0}a dog"]
     path = tmp_path / "c.csv"
     path.write_text("\n".join([title, *rows]).format(delimiter), encoding="utf-8")
     found = read_caption_file(path)
     assert found.texts == ("a cat",)
-    assert found.broken == ((title.count("\n") + 4, "2 columns instead of 3"),)
+    path.write_text(f"sep={delimiter}\n" + "\n".join([title, *rows]).format(delimiter), encoding="utf-8")
+    assert read_caption_file(path).texts == ("a cat",)
+    path.write_text("\n".join([title, *rows]).format(delimiter), encoding="utf-8")
+    assert found.broken == ((title.count("\n") + 4, "2 columns instead of 4"),)
     assert [pair.caption for pair in read_caption_pairs(path).pairs] == ["a cat"]
 
 
@@ -168,12 +185,15 @@ def test_titles_above_a_heading_are_left_out(tmp_path: Path, delimiter: str, tit
     ("content", "reason"),
     [
         ("a.jpg^a cat\nb.jpg^a dog\n", "a table parted by carets"),
-        ("a.jpg: a cat\nb.jpg: a dog\n", "with colons in each line"),
+        ("a.jpg: a cat\nb.jpg: a dog\n", "with a name of a picture at the start"),
         ("My pictures\nBild,Text_\na.jpg,a cat\n", "a table of 2 columns"),
         ("a dog\na cat, asleep\na bird, singing\n", "a table of 2 columns"),
         ("| image | caption |\n|---|---|\n| a.jpg | a cat |\n", "as Markdown has them"),
         ("My pictures\ncaption\na cat\n", "lines above the name of its column"),
         ("a.jpg,a cat\nb.jpg,text\nc.jpg,a dog\n", "no column named"),
+        ("caption,n,Caption\na,1,b\n", "has 2 columns named caption"),
+        ("text,n,text\na,1,b\n", "has 2 columns named text"),
+        ("sep=^\nn,caption\n1,a cat\n", "its first line names columns"),
     ],
 )
 def test_a_csv_without_a_heading_is_refused(tmp_path: Path, content: str, reason: str) -> None:
@@ -181,6 +201,22 @@ def test_a_csv_without_a_heading_is_refused(tmp_path: Path, content: str, reason
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=reason):
         read_caption_file(path)
+
+
+@pytest.mark.parametrize(("name", "line"), [("c.txt", "{}"), ("c.csv", "{}"), ("c.jsonl", '"{}"')])
+def test_texts_that_nobody_reads_are_told_by_line(tmp_path: Path, name: str, line: str) -> None:
+    path = tmp_path / name
+    path.write_text("\n".join(line.format(text) for text in ("a cat", "x" * 100_001, "y" * 2_000_000, "a dog")))
+    found = read_caption_file(path)
+    assert found.texts == ("a cat", "a dog")
+    assert [number for number, _ in found.broken] == [2, 3]
+    assert all("more than 1" in reason for _, reason in found.broken)
+
+
+def test_joined_files_have_marks_between_lines(tmp_path: Path) -> None:
+    path = tmp_path / "c.txt"
+    path.write_bytes("\ufeff\ufeffa cat\r\n\ufeffa dog\n".encode())
+    assert read_caption_file(path).texts == ("a cat", "a dog")
 
 
 @pytest.mark.parametrize("kind", [CAPTIONS, LABELS], ids=["captions", "labels"])
