@@ -33,6 +33,10 @@ _DECLARABLE = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "wi
 START_TAG = re.compile(rb"""<(?P<name>[^\s/>]+)(?:[^>"']++|"[^"]*"|'[^']*')*+>""")
 
 
+class UnsupportedFormError(InputError):
+    """XMP whose keywords are written so that they can't be read or edited for certain."""
+
+
 @dataclass(eq=False, slots=True)
 class Element:
     """An element on the way to the keywords, or among them.
@@ -140,7 +144,7 @@ class DocumentReader:
         """RDF may say something of the picture wherever a node can stand; readers of XMP know the top ones only."""
         is_own_attribute = SUBJECT in attributes and attributes.get(ABOUT) == ""
         if is_own_attribute or (name == SUBJECT and self._is_about_picture[-1]):
-            raise InputError("its keywords stand inside of another property")
+            raise UnsupportedFormError("its keywords stand inside of another property")
 
     def _is_kept(self, name: str, parent: Element) -> bool:
         depth = len(self._stack)

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from clipsearch.errors import InputError
-from clipsearch.images.xmp_document import ABOUT, DESCRIPTION, RDF, SUBJECT, Element
+from clipsearch.images.xmp_document import ABOUT, DESCRIPTION, RDF, Element, UnsupportedFormError
 
 ARRAYS = (BAG, SEQ, ALT) = tuple(f"{{{RDF}}}{name}" for name in ("Bag", "Seq", "Alt"))
 _VALUE, _LI, _ID, _NODE_ID, _RESOURCE, _PARSE_TYPE, _DATATYPE = (
     f"{{{RDF}}}{name}" for name in ("value", "li", "ID", "nodeID", "resource", "parseType", "datatype")
 )
 _SYNTAX = {ABOUT, _ID, _NODE_ID, _RESOURCE, _PARSE_TYPE, _DATATYPE}
+_OTHERS = {_ID, _NODE_ID, f"{ABOUT}Each", f"{ABOUT}EachPrefix"}
 _MORE = {_ID, _NODE_ID, _RESOURCE, _PARSE_TYPE, _VALUE}
 _NUMBERED = re.compile(rf"\{{{re.escape(RDF)}\}}_([1-9]\d{{0,8}})", re.ASCII)
 _XML = "http://www.w3.org/XML/1998/namespace"
@@ -56,12 +56,12 @@ def choose_nodes(nodes: Iterable[tuple[_Node, str, Mapping[str, str]]]) -> list[
         nodes: each with its name and attributes, "{namespace}local".
 
     Raises:
-        InputError: it is about several things, and none is the picture.
+        UnsupportedFormError: it is about several things, and none is the picture.
     """
     named = [(node, _subject_of(name, attributes)) for node, name, attributes in nodes]
     names = {name for _, name in named if name is not None}
     if "" not in names and len(names) > 1:
-        raise InputError("it describes several things, and rdf:about says of none that it is the picture")
+        raise UnsupportedFormError("it describes several things, and rdf:about says of none that it is the picture")
     wanted = "" if "" in names else next(iter(names), "")
     return [node for node, name in named if name == wanted]
 
@@ -72,17 +72,17 @@ def _subject_of(name: str, attributes: Mapping[str, str]) -> str | None:
     if about is not None:
         return about.strip()
     is_elsewhere = name != DESCRIPTION and name.startswith(f"{{{RDF}}}")
-    return None if is_elsewhere or {_ID, _NODE_ID} & attributes.keys() else ""
+    return None if is_elsewhere or _OTHERS & attributes.keys() else ""
 
 
 def read_subject(subject: Element) -> SubjectForm:
     """
     Raises:
-        InputError: it holds something else than texts and arrays of them.
+        UnsupportedFormError: it holds something else than texts and arrays of them.
     """
     attributes = subject.attributes
     if {_RESOURCE, _NODE_ID} & attributes.keys() or attributes.get(_PARSE_TYPE) not in (None, "Literal", "Resource"):
-        raise InputError(_NO_TEXTS)
+        raise UnsupportedFormError(_NO_TEXTS)
     is_inline = any(name == _VALUE or _NUMBERED.fullmatch(name) for name in attributes)
     if attributes.get(_PARSE_TYPE) == "Resource" or (is_inline and not subject.children):
         return _read_node(subject, subject)
@@ -92,11 +92,11 @@ def read_subject(subject: Element) -> SubjectForm:
     arrays = subject.children_named(*ARRAYS)
     node = subject.children[0]
     if is_inline or subject.text() or {_PARSE_TYPE, _DATATYPE} & attributes.keys():
-        raise InputError(_NO_TEXTS)
+        raise UnsupportedFormError(_NO_TEXTS)
     if len(arrays) == len(subject.children):
         return SubjectForm(subject, tuple(map(_checked, arrays)), (), is_bare)
     if len(subject.children) > 1 or node.name != DESCRIPTION or {ABOUT, _NODE_ID, _ID} & node.attributes.keys():
-        raise InputError(_NO_TEXTS)
+        raise UnsupportedFormError(_NO_TEXTS)
     return _read_node(subject, node)
 
 
@@ -109,7 +109,7 @@ def _read_node(subject: Element, node: Element) -> SubjectForm:
         return SubjectForm(subject, form.arrays, form.words, False)
     is_all = len(node.children) == len(values) + len(members) and all(map(is_plain, (*values, *members)))
     if node.text() or not is_all or _has_properties({*node.attributes} - {_VALUE}):
-        raise InputError(_NO_TEXTS)
+        raise UnsupportedFormError(_NO_TEXTS)
     return SubjectForm(
         subject, (), _words([*map(word_of, (*values, *members)), *inline]), _ID not in subject.attributes
     )
@@ -128,10 +128,10 @@ def _words(texts: Sequence[str]) -> tuple[str, ...]:
 def _checked(array: Element) -> Element:
     """
     Raises:
-        InputError: its members stand elsewhere, or it has text between them.
+        UnsupportedFormError: its members stand elsewhere, or it has text between them.
     """
     if array.text() or {ABOUT, _NODE_ID} & array.attributes.keys():
-        raise InputError(_NO_TEXTS)
+        raise UnsupportedFormError(_NO_TEXTS)
     return array
 
 
@@ -145,9 +145,14 @@ def attribute_members(element: Element) -> list[str]:
     return [text for _, text in sorted(found)]
 
 
-def is_word_attribute(name: str) -> bool:
-    """Whether an attribute holds a keyword, or says how the text of its dc:subject is to be read."""
-    return _NUMBERED.fullmatch(name) is not None or name in (SUBJECT, _VALUE, _PARSE_TYPE, _DATATYPE)
+def member_attributes(element: Element) -> set[str]:
+    """The names of rdf:_1, rdf:_2, … among the attributes."""
+    return set(filter(_NUMBERED.fullmatch, element.attributes))
+
+
+def text_attributes(subject: Element) -> set[str]:
+    """The names of attributes that hold the keywords of a dc:subject, or say how its text is to be read."""
+    return member_attributes(subject) | {_VALUE, _PARSE_TYPE, _DATATYPE} & subject.attributes.keys()
 
 
 def next_member(array: Element) -> str:
@@ -176,9 +181,9 @@ def movable_words(array: Element) -> list[str]:
     """The texts of an array that holds nothing else.
 
     Raises:
-        InputError: it holds more, which would be lost.
+        UnsupportedFormError: it holds more, which would be lost.
     """
     is_bare = _ID not in array.attributes and not _has_properties(array.attributes)
     if not is_bare or not all(is_member(child) and is_plain(child) for child in array.children):
-        raise InputError("its keywords stand in several arrays, with more than words in them")
+        raise UnsupportedFormError("its keywords stand in several arrays, with more than words in them")
     return list(_words([*map(word_of, array.children), *attribute_members(array)]))

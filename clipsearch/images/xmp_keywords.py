@@ -19,6 +19,7 @@ from clipsearch.images.xmp_document import (
     XMP,
     DocumentReader,
     Element,
+    UnsupportedFormError,
     decode_document,
 )
 from clipsearch.images.xmp_forms import (
@@ -27,10 +28,11 @@ from clipsearch.images.xmp_forms import (
     choose_nodes,
     is_member,
     is_plain,
-    is_word_attribute,
+    member_attributes,
     movable_words,
     next_member,
     read_subject,
+    text_attributes,
     word_of,
 )
 
@@ -95,7 +97,7 @@ def add_to_xmp(content: bytes | None, keywords: Iterable[str]) -> bytes:
     # What is written is read first: whatever a document may hold that was not thought of, it is not made worse.
     again = _Keywords(edited)
     if again.words != found.words + fresh or again.edits([]):
-        raise InputError(_NOT_EDITED)
+        raise UnsupportedFormError(_NOT_EDITED)
     if encoding == "utf-8":
         return mark + edited
     return mark + edited.decode("utf-8").encode(encoding, "xmlcharrefreplace")
@@ -149,7 +151,7 @@ class _Keywords:
             if item is not None:
                 if _folded(word) in here:
                     if not is_plain(item):
-                        raise InputError(_NOT_EDITED)
+                        raise UnsupportedFormError(_NOT_EDITED)
                     edits.append(self._removal(item))
                 here.add(_folded(word))
         added = [word for word in self.words if _folded(word) not in here] + fresh
@@ -160,13 +162,13 @@ class _Keywords:
         for form in forms:
             is_written_anew = form.element is not subject or (self._home is None and bool(added))
             if is_written_anew and not form.is_plain:
-                raise InputError(_NOT_EDITED)
+                raise UnsupportedFormError(_NOT_EDITED)
             if form.element is not subject:
                 edits.append(self._removal(form.element))
             elif self._home is not None:
                 edits += [self._removal(array) for array in form.arrays if array is not self._home]
         if self._home is not None:
-            edits += self._attribute_removals(self._home, set(filter(is_word_attribute, self._home.attributes)))
+            edits += self._attribute_removals(self._home, member_attributes(self._home))
             edits += self._rename(self._home) if self._home.name == ALT else []
             edits += self._append_items(self._home, added) if added else []
         elif added:
@@ -185,7 +187,7 @@ class _Keywords:
     def _make_array(self, subject: Element | None, words: list[str]) -> list[_Edit]:
         """An array where there is none, with all that is missing on the way to it."""
         if subject is not None:
-            edits = self._attribute_removals(subject, set(filter(is_word_attribute, subject.attributes)))
+            edits = self._attribute_removals(subject, text_attributes(subject))
             inner = self._array_text(subject, words, self._indent(subject))
             if subject.inner_start == subject.end:
                 return edits + self._append(subject, inner)
@@ -254,7 +256,7 @@ class _Keywords:
                 edits.append(_Edit(found.start(), found.end()))
             place = found.end()
         if len(edits) != len(element.attributes.keys() & names):
-            raise InputError(_NOT_EDITED)
+            raise UnsupportedFormError(_NOT_EDITED)
         return edits
 
     def _indent(self, element: Element) -> bytes:
@@ -292,7 +294,7 @@ def _apply(content: bytes, edits: list[_Edit]) -> bytes:
     parts, place = [], 0
     for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
         if edit.start < place:
-            raise InputError(_NOT_EDITED)
+            raise UnsupportedFormError(_NOT_EDITED)
         parts += [content[place : edit.start], edit.text]
         place = edit.end
     return b"".join((*parts, content[place:]))

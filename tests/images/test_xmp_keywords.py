@@ -121,6 +121,10 @@ FORMS = {
         document(subject(f"<rdf:Bag rdf:_2='dog'>{OLD}</rdf:Bag>")),
         document(subject(f"<rdf:Bag>{OLD}<rdf:li>dog</rdf:li>{CAT}</rdf:Bag>")),
     ),
+    "other attributes of a bag": (
+        document(subject("<rdf:Bag rdf:value='v' lr:q='1' rdf:_1='old'/>")),
+        document(subject(f"<rdf:Bag rdf:value='v' lr:q='1'>{OLD}{CAT}</rdf:Bag>")),
+    ),
     "numbered attributes of the property": (document("   <dc:subject rdf:_1='old'/>\n"), document(MADE)),
     "a value as an attribute": (document("   <dc:subject rdf:value='old'></dc:subject>\n"), document(MADE)),
     "a value": (
@@ -236,6 +240,7 @@ OTHERS = [
     '<rdf:Description rdf:about="b.jpg" dc:subject="dog"/>\n <rdf:Description rdf:about="c.jpg" dc:subject="hen"/>',
     '<rdf:Description rdf:nodeID="b" dc:subject="dog"/>',
     '<rdf:Description rdf:ID="b" dc:subject="dog"/>',
+    '<rdf:Description rdf:aboutEach="#b" dc:subject="dog"/>',
     '<rdf:Bag rdf:nodeID="b" dc:subject="dog"><rdf:li>dog</rdf:li></rdf:Bag>',
     '<rdf:Seq dc:subject="dog"/>',
     '<x:Photo about="b.jpg" dc:subject="dog"/>',
@@ -294,7 +299,7 @@ def test_keywords_of_other_things_are_not_the_pictures(own, words, other, is_fir
     assert add_to_xmp(added, ["cat"]) == added
 
 
-@pytest.mark.parametrize("other", OTHERS[4:8])
+@pytest.mark.parametrize("other", OTHERS[4:9])
 def test_a_picture_that_nothing_is_said_of_gets_a_description(other):
     added = add_to_xmp(rdf(other).encode(), ["cat"])
     assert find_keywords(added) == ["cat"]
