@@ -45,6 +45,7 @@ _PICTURE_AND_MORE = re.compile(rf"""["']?\S{{1,200}}?{_SUFFIX}["']?[,;:|\t^~].*"
 _IDENTIFIER = re.compile(
     r"(?:https?://\S+|[a-z]{0,3}\d{6,}|[0-9a-f]{16,}|[0-9a-f]{8}(?:-[0-9a-f]{4,}){3,})", re.IGNORECASE
 )
+_SHARE = re.compile(r"[01]?\.\d+")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 # Neither 1,000 nor 12:30, http://, :-) or "a, b".
 _TIGHT = {delimiter: re.compile(rf"(?<![\d\s]){delimiter}(?=\w)|(?<=\d){delimiter}(?=[^\W\d])") for delimiter in ",;:"}
@@ -109,7 +110,7 @@ def _sample(lines: Iterable[str]) -> list[str]:
 def _signs_of_headings(sample: list[str], keys: Collection[str]) -> Iterator[str]:
     if is_heading(sample[0], USUAL, keys, least=1):
         yield "as its first line names columns"
-    if sample[0].lower() in ("caption", "captions") and len(sample) > 1:
+    if sample[0].lower().rstrip("s") in {"caption", "label"} & {*keys} and len(sample) > 1:
         yield "as its first line names a column"
     for number, line in enumerate(sample[:_HEADING_LINES]):
         for delimiter in DELIMITERS:
@@ -176,7 +177,7 @@ def _has_identifier(line: str, delimiter: str) -> bool:
         if _IDENTIFIER.fullmatch(end.strip(" \"'")) and rest.strip(" \"'"):
             return True
     if delimiter == " ":
-        return False
+        return _SHARE.fullmatch(tail) is not None
     # 1,000 and 12:30 are numbers, and "Rome, 1960" ends as a sentence may.
     is_counted = _NUMBER.fullmatch(head.strip(" \"'")) is not None and not after[:1].isdigit()
     tail = tail.strip("\"'" if delimiter == "," else " \"'")

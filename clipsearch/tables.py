@@ -174,8 +174,13 @@ def read_rows(path: Path, lines: Sequence[str], *columns: Collection[str]) -> It
     if find_rule(lines[: 2 * _SAMPLE_ROWS]):
         raise InputError(f"{path} is a table with rules between its rows, as Markdown has them: save it as CSV")
     text, delimiter, heading = _find_heading(path, lines, columns)
+    names: list[str] = []
     for number, row, wrong in _parse_rows(text, delimiter):
-        if number >= heading and (wrong or any(field.strip() for field in row)):
+        if number == heading:
+            names = row
+        elif number < heading or (len(row) > 1 and row == names):  # joined files have it again
+            continue
+        if wrong or any(field.strip() for field in row):
             yield number, row, wrong
 
 
@@ -211,14 +216,10 @@ def _find_heading(path: Path, lines: Sequence[str], columns: Sequence[Collection
     text = "\n".join(lines)
     samples = {delimiter: _first_rows(text[:_SAMPLE_CHARS], delimiter) for delimiter in (usual, *delimiters)}
     for delimiter, rows in samples.items():
-        if rows and _is_heading(rows[0][1], delimiter, columns, is_said=not delimiters):
-            _check_names(path, rows[0][1], columns)
-            return text, delimiter, 1
-    for delimiter, rows in samples.items():
-        for place in range(1, len(rows) - 1):
-            if _is_below_title(rows, place, delimiter, columns, is_said=not delimiters):
-                _check_names(path, rows[place][1], columns)
-                return text, delimiter, rows[place][0]
+        place = _find_heading_row([row for _, row in rows], delimiter, columns, is_said=not delimiters)
+        if place is not None:
+            _check_names(path, rows[place][1], columns)
+            return text, delimiter, rows[place][0]
     check_no_json(path, lines)
     _check_single_column(path, samples, usual, columns)
     return text, usual, 1
@@ -236,15 +237,26 @@ def _check_names(path: Path, heading: Sequence[str], columns: Sequence[Collectio
             raise InputError(f"{path} has {names.count(names[place])} columns named {names[place]}")
 
 
-def _is_below_title(
-    rows: list[tuple[int, list[str]]], place: int, delimiter: str, columns: Sequence[Collection[str]], *, is_said: bool
-) -> bool:
+def _find_heading_row(
+    rows: list[list[str]], delimiter: str, columns: Sequence[Collection[str]], *, is_said: bool
+) -> int | None:
+    """Which row is the heading: the first one, or one below a title, which is known by those that follow."""
+    places = [place for place, row in enumerate(rows) if _is_heading(row, delimiter, columns, is_said=is_said)]
+    # "Title, with a comma" is none; "image, caption" is.
+    likely = [place for place in places if is_named(rows[place], columns[-1], least=max(2, len(rows[place])))]
+    if likely:
+        return likely[0]
+    if 0 in places:
+        return 0
+    return next((place for place in places if _is_below_title(rows, place, columns)), None)
+
+
+def _is_below_title(rows: list[list[str]], place: int, columns: Sequence[Collection[str]]) -> bool:
     """Whether a row is the heading of those that follow, and those above are no such rows."""
-    row = rows[place][1]
-    if not is_named(row, columns[-1], least=1) or not _is_heading(row, delimiter, columns, is_said=is_said):
+    row, following = rows[place], rows[place + 1 : place + 2]
+    if not is_named(row, columns[-1], least=1) or [len(row)] != [len(other) for other in following]:
         return False
-    is_title = all(len(above) != len(row) or sum(map(bool, above)) < 2 for _, above in rows[:place])
-    return is_title and len(rows[place + 1][1]) == len(row)
+    return all(len(above) != len(row) or sum(map(bool, above)) < 2 for above in rows[:place])
 
 
 def _is_heading(row: Sequence[str], delimiter: str, columns: Sequence[Collection[str]], *, is_said: bool) -> bool:
@@ -277,7 +289,7 @@ def _check_single_column(
     others = [len(row) for row in rows if len(row) > 1]
     if len(set(others)) == 1 and 2 * len(others) > len(rows):
         raise InputError(f"{path} is a table of {others[0]} columns, with no column {named} in its first lines")
-    if sign := find_table_sign((row[0] for row in rows), columns[-1]):
+    if len(columns) == 1 and (sign := find_table_sign((row[0] for row in rows), columns[-1])):
         raise InputError(f"{path} is a table, {sign}: part its columns by commas, and name them in its first line")
 
 

@@ -63,6 +63,7 @@ TABLES = {
     "one picture": "a.jpg,a cat\n",
     "one picture in quotes": '"a.jpg#0","a cat"\n',
     "wide colons": "1：一只猫\n2：一只狗\n",
+    "texts, a blank and shares": "a cat 0.91\na dog .8\n",
     "tuples": '(1, "a cat")\n(2, "a dog")\n',
     "SQL": "INSERT INTO c VALUES ('a cat');\nINSERT INTO c VALUES ('a dog');\n",
     "subtitles": "1\n00:00:01,000 --> 00:00:04,000\na cat\n",
@@ -111,6 +112,7 @@ PROSE = {
     "brackets without commas": "(a cat) asleep\n(a dog) awake\n",
     "an arrow": "a sign --> left\na sign --> right\n",
     "counts with a dot": "1.5 cups\n2.5 cups\n",
+    "versions": "python 3.11\npython 3.12\n",
     "a mark of a comment": "#1 of 5, a cat\na dog\n",
 }
 
@@ -213,6 +215,27 @@ def test_texts_that_nobody_reads_are_told_by_line(tmp_path: Path, name: str, lin
     assert all("more than 1" in reason for _, reason in found.broken)
 
 
+@pytest.mark.parametrize("title", ["Title, with a comma", "My title,,,", "Title,mine"])
+def test_a_title_that_has_a_known_name_is_no_heading(tmp_path: Path, title: str) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text(f"{title}\nimage,caption\na.jpg,a cat\n")
+    assert read_caption_file(path).texts == ("a cat",)
+    assert len(read_caption_pairs(path).pairs) == 1
+
+
+def test_joined_tables_have_the_heading_again(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_bytes("\ufeffimage,caption\na.jpg,a cat\n\ufeffimage,caption\nb.jpg,a dog\n".encode())
+    assert read_caption_file(path).texts == ("a cat", "a dog")
+
+
+def test_pairs_without_a_heading_say_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("caption\na cat\n")
+    with pytest.raises(InputError, match="the first line must name the columns"):
+        read_caption_pairs(path)
+
+
 def test_joined_files_have_marks_between_lines(tmp_path: Path) -> None:
     path = tmp_path / "c.txt"
     path.write_bytes("\ufeff\ufeffa cat\r\n\ufeffa dog\n".encode())
@@ -272,7 +295,10 @@ def test_labels_are_found_under_their_own_names(tmp_path: Path, name: str, conte
     assert read_caption_file(path, LABELS).texts == ("cat", "dog")
 
 
-@pytest.mark.parametrize(("name", "content"), [("l.xml", "a"), ("l.json", "{}"), ("l.jsonl", "7"), ("l.txt", "")])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("l.xml", "a"), ("l.json", "{}"), ("l.jsonl", "7"), ("l.txt", ""), ("labels.txt", "label\ncat\n")],
+)
 def test_messages_about_labels_speak_of_labels(tmp_path: Path, name: str, content: str) -> None:
     path = tmp_path / name
     path.write_text(content, encoding="utf-8")

@@ -71,9 +71,9 @@ def test_what_is_no_xmp_is_left_as_it_is(picture, content):
 def test_keywords_in_another_form_are_left_as_they_are(picture, old):
     content = OF_AN_EDITOR.replace("<dc:title>", f"<dc:subject {old}<dc:title>")
     sidecar_of(picture).write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match="can't add keywords to .*: its dc:subject is neither"):
+    with pytest.raises(InputError, match=r"can't add keywords to .*: its dc:subject is neither"):
         add_keywords(picture, ["cat"])
-    with pytest.raises(InputError, match="can't read the keywords of .*: its dc:subject is neither"):
+    with pytest.raises(InputError, match=r"can't read the keywords of .*: its dc:subject is neither"):
         read_keywords(picture)
     assert sidecar_of(picture).read_text(encoding="utf-8") == content
 
