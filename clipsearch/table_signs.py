@@ -116,9 +116,9 @@ def _signs_of_headings(sample: list[str], keys: Collection[str]) -> Iterator[str
         for delimiter in DELIMITERS:
             following = [other for other in sample[number + 1 :] if delimiter in other]
             is_likely = 2 * len(following) >= len(sample) - number - 1
-            # Words alone may stand anywhere.
-            least = len(line.split()) if delimiter == " " else 2
-            if is_likely and not (delimiter == " " and number) and is_heading(line, delimiter, keys, least=least):
+            # Words alone may stand anywhere, two of them in any line.
+            least = max(2 if not number else 3, len(line.split())) if delimiter == " " else 2
+            if is_likely and is_heading(line, delimiter, keys, least=least):
                 yield f"as line {number + 1} of its text names columns"
     if find_rule(sample):
         yield "with rules between its rows, as Markdown has them"

@@ -42,7 +42,7 @@ _SEPARATOR = re.compile(rf'"?sep=([{re.escape("".join(DELIMITERS))}])"?', re.IGN
 # Shares of bytes: ASCII is rare in other alphabets, but for line ends; else zeros that are more than strays.
 _RARE, _OFTEN = 0.02, 0.3
 # Rows among which the heading of a table is looked for, and by which one without is told from a list of texts.
-_SAMPLE_ROWS, _SAMPLE_CHARS = 20, 1_000_000
+_SAMPLE_ROWS, _SAMPLE_CHARS, _MAX_TITLE_ROWS = 20, 1_000_000, 3
 # Python's least limit for int(); ids have some 20 digits.
 _MAX_DIGITS = 640
 
@@ -279,8 +279,10 @@ def _check_single_column(
         return
     named = " and ".join(f"named {', '.join(keys)}" for keys in columns)
     for delimiter, found in samples.items():
-        widths = {len(row) for _, row in found}
-        if delimiter in ";\t|,^" and len(widths) == 1 and widths != {1}:
+        widths = [len(row) for _, row in found]
+        if len(found) > len(rows):  # those end at a quote; above others may stand titles
+            widths = [width for place, width in enumerate(widths) if width > 1 or place >= _MAX_TITLE_ROWS]
+        if (delimiter in ";\t|,^" or len(found) > len(rows)) and len({*widths}) == 1 and widths[0] > 1:
             raise InputError(
                 f"{path} is a table parted by {DELIMITERS[delimiter]}, with no column {named} in the first line"
             )
