@@ -10,6 +10,7 @@ from clipsearch.caption_files import (
     NO_TEXT,
     find_text,
     find_value,
+    first_broken,
     jsonl_entries,
     parse_json,
     read_known,
@@ -69,9 +70,7 @@ def read_caption_pairs(path: Path, *, folder: Path | None = None) -> CaptionPair
         else:
             pairs.append(CaptionPair(base / image, " ".join(caption.split())))
     if not pairs:
-        unit = "entry" if path.suffix.lower() == ".json" else "line"
-        first = f" ({unit} {broken[0][0]}: {broken[0][1]})" if broken else ""
-        raise InputError(f"{path} has no picture with a caption{first}")
+        raise InputError(f"{path} has no picture with a caption{first_broken(path, broken)}")
     return CaptionPairs(tuple(pairs), tuple(broken))
 
 

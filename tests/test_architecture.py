@@ -16,7 +16,7 @@ LAYERS = (
     {"errors", "folding", "quantities"},
     {"notices", "runs"},
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files"}
-    | {"stamps", "patterns"},
+    | {"stamps", "patterns", "table_signs"},
     {"tables", "named_places"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
     {"named_folders", "query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"}

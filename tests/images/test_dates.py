@@ -140,6 +140,10 @@ XMP = """<?xpacket begin="\ufeff"?><x:xmpmeta xmlns:x="adobe:ns:meta/">
  xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" {attributes}>{elements}
 </rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
 
+OTHER = (
+    """<rdf:Description rdf:about="b.jpg" xmlns:e="http://ns.adobe.com/exif/1.0/" e:DateTimeOriginal="2019-07-04"/>"""
+)
+
 
 def _xmp(attributes: str = "", elements: str = "") -> bytes:
     return XMP.format(attributes=attributes, elements=elements).encode()
@@ -261,6 +265,19 @@ def test_a_container_counts_where_nothing_else_does() -> None:
     ],
 )
 def test_packets_that_say_nothing(packet: object) -> None:
+    assert read_properties(packet, ["exif:DateTimeOriginal"]) == {}
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        _xmp(elements='<xmp:Of><rdf:Description e:DateTimeOriginal="2019-07-04"/></xmp:Of>'),
+        _xmp(elements='<xmp:Of rdf:parseType="Resource"><e:DateTimeOriginal>2019-07-04</e:DateTimeOriginal></xmp:Of>'),
+        _xmp().replace(b"</rdf:RDF>", OTHER.encode() + b"</rdf:RDF>"),
+    ],
+)
+def test_dates_of_other_pictures_are_not_this_ones(packet: bytes) -> None:
+    assert b"2019-07-04" in packet
     assert read_properties(packet, ["exif:DateTimeOriginal"]) == {}
 
 
