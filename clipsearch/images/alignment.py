@@ -82,13 +82,17 @@ def laid_over(first: Grey, second: Grey, place: Map, *, margin: float = 1.0) -> 
 
 def shrunk(grey: Grey, side: int) -> Grey:
     """At most so many pixels wide and high, and smoothed a little."""
+    return smoothed(resized(grey, side))
+
+
+def resized(grey: Grey, side: int) -> Grey:
+    """At most so many pixels wide and high."""
     height, width = grey.shape
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = (
+    return (
         grey if size == (width, height) else np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
     )
-    return smoothed(small)
 
 
 def smoothed(grey: Grey) -> Grey:
@@ -105,6 +109,22 @@ def correlation(one: Grey, other: Grey) -> float:
     one, other = one - np.float32(one.mean()), other - np.float32(other.mean())
     norm = float(np.sqrt((one * one).sum() * (other * other).sum()))
     return float((one * other).sum()) / norm if norm else 0.0
+
+
+def zoom(place: Map) -> float:
+    """How many times larger the second must be, at its longer side, to show the first's content in the same size."""
+    return float(1 / np.sqrt(abs(np.linalg.det(place[:, :2]))))
+
+
+def explained(one: Grey, other: Grey, is_shared: NDArray[np.bool_]) -> Grey:
+    """What the levels of the other picture say about this one: the mean level here for each level there."""
+    bins = 32
+    levels = np.clip(other, 0, 255)
+    which = np.minimum((levels * (bins / 256)).astype(np.int64), bins - 1)[is_shared]
+    counts = np.bincount(which, minlength=bins)
+    is_used = counts > 0
+    means = [np.bincount(which, each[is_shared], minlength=bins)[is_used] / counts[is_used] for each in (levels, one)]
+    return np.asarray(np.interp(levels, means[0], means[1]), dtype=np.float32)
 
 
 def _scaled(place: Map, first: Grey, second: Grey) -> Map:
