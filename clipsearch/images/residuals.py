@@ -16,14 +16,15 @@ from clipsearch.images.alignment import Grey, Map, explained, finer_map, laid_ov
 _LEAST_SIDE, _SMALL_SIDE = 64, 160
 
 # Strength in grey levels that the second octave from the finest must have in the second picture, and the share of it
-# that may be left: heavily compressed copies leave 0.34 of it, reduced pages of other texts 0.4. Of the third: 0.25.
+# that may be left beside noise: heavily compressed copies leave 0.34, reduced pages of other texts 0.4.
 _LEAST_DETAIL = 0.8
+_NOISE = 0.1
 _MOST_LEFT, _MOST_LEFT_OF_SMALL, _MOST_LEFT_OF_COARSER = 0.36, 0.25, 0.25
 
 # Windows of so many pixels; one is a change when so many grey levels, twice those of 99 % of the windows, and a share
 # of its contrast are left there.
 _WINDOW = 6
-_LEAST_CHANGE, _CHANGE_SHARE, _CHANGE_TIMES = 4.0, 0.3, 2.0
+_LEAST_CHANGE, _CHANGE_SHARE, _CHANGE_TIMES = 5.2, 0.3, 2.0
 
 # Or when the square of what is left exceeds what is usual at its contrast by so many times; more of lossy copies, that
 # leave so much of the finest octave.
@@ -61,7 +62,11 @@ def is_same_detail(first: Grey, second: Grey, place: Map, *, is_page: bool) -> b
     residual = np.where(is_shared, moved - _matched(one, moved, is_shared), np.float32(0))
     details, left = _octaves(moved, is_shared), _octaves(residual, is_shared)
     most = _MOST_LEFT if side >= _SMALL_SIDE else _MOST_LEFT_OF_SMALL
-    if details[1] < _LEAST_DETAIL or left[1] > most * details[1] or left[2] > _MOST_LEFT_OF_COARSER * details[2]:
+    if (
+        details[1] < _LEAST_DETAIL
+        or left[1] > most * details[1] + _NOISE
+        or left[2] > _MOST_LEFT_OF_COARSER * details[2]
+    ):
         return False
     if is_page:
         return True
