@@ -29,6 +29,9 @@ _UPRIGHT, _TURNED = np.array([0, 2, 4, 5]), np.arange(6)
 # Of the first picture must lie in the second.
 _LEAST_SHARED = 0.4
 
+# Of the side, what is left out at the second's edges while the map is refined: the colour of a frame runs in there.
+_MARGIN_SHARE = 1 / 64
+
 
 def find_map(first: Grey, second: Grey, *, sides: Sequence[int] = ()) -> Map | None:
     """Where each place of the first lies in the second, both with sides of length 1; None where they have too little in
@@ -82,17 +85,13 @@ def laid_over(first: Grey, second: Grey, place: Map, *, margin: float = 1.0) -> 
 
 def shrunk(grey: Grey, side: int) -> Grey:
     """At most so many pixels wide and high, and smoothed a little."""
-    return smoothed(resized(grey, side))
-
-
-def resized(grey: Grey, side: int) -> Grey:
-    """At most so many pixels wide and high."""
     height, width = grey.shape
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return (
+    small = (
         grey if size == (width, height) else np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
     )
+    return smoothed(small)
 
 
 def smoothed(grey: Grey) -> Grey:
@@ -142,7 +141,7 @@ def _refine(first: Grey, second: Grey, place: Map, numbers: NDArray[np.int64]) -
     across, down = np.tile(x, (height, 1)), np.repeat(y[:, None], width, axis=1)
     by_x, by_y = np.zeros_like(first), np.zeros_like(first)
     for _ in range(_STEPS):
-        moved, is_shared = laid_over(first, second, place)
+        moved, is_shared = laid_over(first, second, place, margin=max(1.0, _MARGIN_SHARE * max(height, width)))
         is_shared[[0, -1]] = is_shared[:, [0, -1]] = False
         if is_shared.mean() < _LEAST_SHARED:
             return None

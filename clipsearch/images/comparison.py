@@ -175,7 +175,7 @@ def _compare_placed(
     found = _compare_blocks(*small, place, is_page=is_page)
     if found == "copy" and not (_is_covered(*small, place) and _has_same_colours(*colours, place)):
         return None if is_page else "similar"
-    if found == "copy" and not is_same_detail(*greys, place, is_page=is_page):
+    if found == "copy" and not is_same_detail(*colours, place, is_page=is_page):
         return "similar"
     return found
 
