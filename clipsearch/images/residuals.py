@@ -24,7 +24,7 @@ _LEAST_SIDE = 16
 # Share of the second and third octave from the finest that may be left. JPEG with quality 25 leaves at most 0.47 and
 # 0.20, other texts that can't be read at least 0.31 and 0.4; tiny pages 0.31 and 0.11, tiny photographs 0.10 and 0.04.
 _MOST_LEFT, _MOST_LEFT_OF_COARSER = 0.5, 0.25
-_SMALL_SIDE, _MOST_LEFT_OF_SMALL = 160, 0.2
+_SMALL_SIDE, _MOST_LEFT_OF_SMALL = 150, 0.2
 
 # A window of so many pixels is a change when so many times the variance that compression leaves there, and such a share
 # of its contrast, is left: copies reach 11 times, half-sized texts of 14 pixels begin at 14, full-sized ones at 50.
