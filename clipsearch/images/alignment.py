@@ -29,6 +29,9 @@ _UPRIGHT, _TURNED = np.array([0, 2, 4, 5]), np.arange(6)
 # Of the first picture must lie in the second.
 _LEAST_SHARED = 0.4
 
+# Of the side, what is left out at the second's edges while the map is refined: the colour of a frame runs in there.
+_MARGIN_SHARE = 1 / 64
+
 
 def find_map(first: Grey, second: Grey, *, sides: Sequence[int] = ()) -> Map | None:
     """Where each place of the first lies in the second, both with sides of length 1; None where they have too little in
@@ -107,6 +110,22 @@ def correlation(one: Grey, other: Grey) -> float:
     return float((one * other).sum()) / norm if norm else 0.0
 
 
+def zoom(place: Map) -> float:
+    """How many times larger the second must be, at its longer side, to show the first's content in the same size."""
+    return float(1 / np.sqrt(abs(np.linalg.det(place[:, :2]))))
+
+
+def explained(one: Grey, other: Grey, is_shared: NDArray[np.bool_]) -> Grey:
+    """What the levels of the other picture say about this one: the mean level here for each level there."""
+    bins = 32
+    levels = np.clip(other, 0, 255)
+    which = np.minimum((levels * (bins / 256)).astype(np.int64), bins - 1)[is_shared]
+    counts = np.bincount(which, minlength=bins)
+    is_used = counts > 0
+    means = [np.bincount(which, each[is_shared], minlength=bins)[is_used] / counts[is_used] for each in (levels, one)]
+    return np.asarray(np.interp(levels, means[0], means[1]), dtype=np.float32)
+
+
 def _scaled(place: Map, first: Grey, second: Grey) -> Map:
     """From sides of length 1 to pixels."""
     pixels: Map = place / [first.shape[1], first.shape[0], 1.0] * [[second.shape[1]], [second.shape[0]]]
@@ -122,7 +141,7 @@ def _refine(first: Grey, second: Grey, place: Map, numbers: NDArray[np.int64]) -
     across, down = np.tile(x, (height, 1)), np.repeat(y[:, None], width, axis=1)
     by_x, by_y = np.zeros_like(first), np.zeros_like(first)
     for _ in range(_STEPS):
-        moved, is_shared = laid_over(first, second, place)
+        moved, is_shared = laid_over(first, second, place, margin=max(1.0, _MARGIN_SHARE * max(height, width)))
         is_shared[[0, -1]] = is_shared[:, [0, -1]] = False
         if is_shared.mean() < _LEAST_SHARED:
             return None

@@ -12,7 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.images.alignment import Grey, Map, correlation, find_map, finer_map, laid_over, shrunk
+from clipsearch.images.alignment import (
+    Grey,
+    Map,
+    correlation,
+    explained,
+    find_map,
+    finer_map,
+    laid_over,
+    shrunk,
+    zoom,
+)
+from clipsearch.images.residuals import is_same_detail
 from clipsearch.images.views import PictureView
 
 Likeness = Literal["copy", "similar"]
@@ -149,7 +160,7 @@ def _places(first: Grey, second: Grey, coarse: Map, *, is_page: bool) -> Iterato
 
 def _may_be_page(first: Grey, second: Grey, place: Map) -> bool:
     """Whether it is worth while to compare two pages closely."""
-    small = shrunk(first, _PAGE_FIRST_SIDE), shrunk(second, round(_PAGE_FIRST_SIDE * _zoom(place)))
+    small = shrunk(first, _PAGE_FIRST_SIDE), shrunk(second, round(_PAGE_FIRST_SIDE * zoom(place)))
     moved, is_shared = laid_over(*small, place, margin=_EDGE)
     different, is_telling = _differences(small[0], moved, is_shared, _PAGE_BLOCK)
     return bool(is_telling.any() and np.median(different[is_telling]) <= _MOST_ON_PAGE)
@@ -158,12 +169,14 @@ def _may_be_page(first: Grey, second: Grey, place: Map) -> bool:
 def _compare_placed(
     colours: tuple[Pixels, Pixels], greys: tuple[Grey, Grey], place: Map, *, is_page: bool
 ) -> Likeness | None:
-    zoom = _zoom(place)
-    side = min(VIEW_SIDE if is_page else _PHOTO_SIDE, max(greys[0].shape), max(greys[1].shape) / zoom)
-    small = shrunk(greys[0], round(side)), shrunk(greys[1], round(side * zoom))
+    scale = zoom(place)
+    side = min(VIEW_SIDE if is_page else _PHOTO_SIDE, max(greys[0].shape), max(greys[1].shape) / scale)
+    small = shrunk(greys[0], round(side)), shrunk(greys[1], round(side * scale))
     found = _compare_blocks(*small, place, is_page=is_page)
     if found == "copy" and not (_is_covered(*small, place) and _has_same_colours(*colours, place)):
         return None if is_page else "similar"
+    if found == "copy" and not is_same_detail(*colours, place, is_page=is_page):
+        return "similar"
     return found
 
 
@@ -194,21 +207,10 @@ def _differences(
     unexplained, contrasts = [], []
     for one, other in ((first, second), (second, first)):
         noise = float(np.clip(_NOISE_SHARE * one[is_shared].std(), _LEAST_NOISE, _MOST_NOISE)) if is_whole.any() else 0
-        rest = _blocks(one - _explained(one, other, is_shared), side)[is_whole].std(axis=1)
+        rest = _blocks(one - explained(one, other, is_shared), side)[is_whole].std(axis=1)
         contrasts.append(_blocks(one, side)[is_whole].std(axis=1))
         unexplained.append(rest / np.maximum(contrasts[-1], noise))
     return np.minimum(*unexplained), np.maximum(*contrasts) > _LEAST_CONTRAST
-
-
-def _explained(one: Grey, other: Grey, is_shared: NDArray[np.bool_]) -> Grey:
-    """What the levels of the other picture say about this one: the mean level here for each level there."""
-    bins = 32
-    levels = np.clip(other, 0, 255)
-    which = np.minimum((levels * (bins / 256)).astype(np.int64), bins - 1)[is_shared]
-    counts = np.bincount(which, minlength=bins)
-    is_used = counts > 0
-    means = [np.bincount(which, each[is_shared], minlength=bins)[is_used] / counts[is_used] for each in (levels, one)]
-    return np.asarray(np.interp(levels, means[0], means[1]), dtype=np.float32)
 
 
 def _blocks(values: NDArray[Any], side: int) -> NDArray[Any]:
@@ -296,11 +298,6 @@ def _posed(pixels: NDArray[Level], quarters: int, is_mirrored: bool) -> NDArray[
 
 def _thumbnail(grey: Grey) -> Grey:
     return np.asarray(Image.fromarray(grey).resize((16, 16), Image.Resampling.BILINEAR))
-
-
-def _zoom(place: Map) -> float:
-    """How many times larger the second must be, at its longer side, to show the first's content in the same size."""
-    return float(1 / np.sqrt(abs(np.linalg.det(place[:, :2]))))
 
 
 def _grey(pixels: NDArray[np.uint8]) -> Grey:

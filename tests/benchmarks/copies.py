@@ -95,6 +95,39 @@ def burst(picture: Picture, rng: random.Random) -> Picture:
     return Image.fromarray(pixels).crop((edge, edge, width - edge, height - edge))
 
 
+def moved_subject(picture: Picture, rng: random.Random) -> Picture:
+    """The next frame at once: the camera has panned by 3 pixels, a subject has moved by 8, and there is no noise."""
+    width, height = picture.size
+    side = round(rng.choice((0.12, 0.2, 0.3)) * min(width, height))
+    levels = np.asarray(picture.convert("L"), dtype=np.float64)
+    places = [(rng.randrange(side, width - 2 * side), rng.randrange(side, height - 2 * side)) for _ in range(12)]
+    left, top = max(places, key=lambda place: levels[place[1] :, place[0] :][:side, :side].std())
+    mask = Image.new("L", (side, side))
+    ImageDraw.Draw(mask).ellipse((0, 0, side - 1, side - 1), fill=255)
+    moved = picture.copy()
+    moved.paste(picture.crop((left, top, left + side, top + side)), (left + 8, top), mask)
+    return moved.transform(picture.size, Image.Transform.AFFINE, (1, 0, 3, 0, 1, 0))
+
+
+def captioned_small(picture: Picture, rng: random.Random, *, share: float = 1.0) -> Picture:
+    """With a line of text 14 pixels high somewhere, another each time; then made smaller."""
+    width, height = picture.size
+    text = f"{rng.randrange(1990, 2030)}-{rng.randrange(10, 13)}-{rng.randrange(10, 29)} {words(rng, 1)}"
+    picture = picture.copy()
+    place = rng.randrange(width // 10, width // 2), rng.randrange(height // 10, height * 8 // 10)
+    ink = rng.choice(("white", "black", "#ffcc33"))
+    ImageDraw.Draw(picture).text(place, text, fill=ink, font=ImageFont.load_default(14))
+    return resized(picture, share)
+
+
+NO_COPIES: dict[str, Change] = {
+    "burst": burst,
+    "moved subject": moved_subject,
+    "small text": captioned_small,
+    "small text, half size": partial(captioned_small, share=0.5),
+}
+
+
 def page(seed: int, *, is_dark: bool = False, size: tuple[int, int] = (827, 1169)) -> Picture:
     """A page of text; the same margins, font and spacing whatever the text."""
     rng = random.Random(seed)
@@ -201,6 +234,23 @@ def almost_blank(seed: int) -> Picture:
     ImageDraw.Draw(picture).text((400, 1110), str(seed + 10), fill=ink, font=ImageFont.load_default(18))
     return picture
 
+
+def dense_page(seed: int) -> Picture:
+    """A page without gaps, all lines of one length."""
+    rng = random.Random(seed)
+    picture = Image.new("RGB", (1000, 1414), "white")
+    draw, font = ImageDraw.Draw(picture), ImageFont.load_default(11)
+    for row in range(86):
+        draw.text((100, 100 + row * 14), words(rng, 40), fill="black", font=font)
+    draw.rectangle((900, 0, 1000, 1414), fill="white")
+    return picture
+
+
+REDUCED: dict[str, Callable[[int], Picture]] = {
+    "reduced page": lambda seed: resized(dense_page(seed), 0.09),
+    "blurred page": lambda seed: dense_page(seed).filter(ImageFilter.GaussianBlur(14)),
+}
+"""Pages of which nothing can be read, each another one."""
 
 DOCUMENTS: dict[str, Callable[[int], Picture]] = {
     "page": page,

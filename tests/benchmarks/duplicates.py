@@ -1,9 +1,10 @@
 """What `dupes` finds, and what it takes for a copy wrongly: python -m tests.benchmarks.duplicates FOLDER [--part N]
 
 Some of the folder's photographs (--originals) are saved again in 12 ways, or with --more in 10 others (see `copies`),
-beside others that are left as they are, pages, chats, blanks and frames of bursts; all are indexed in a temporary
-folder. Printed are the share of each kind of copy that is in one group with its original, as a copy and as similar, and
-the pairs that are in one group and show something else; --keep FOLDER leaves all there to be looked at.
+beside others that are left as they are, pages, chats, blanks, and versions that show something of their own
+(`copies.NO_COPIES`); all are indexed in a temporary folder. Printed are the share of each kind of copy that is in one
+group with its original, as a copy and as similar, and the pairs that are in one group and show something else;
+--keep FOLDER leaves all there to be looked at.
 
 With `--rows N`: how long it takes to compare N random rows of 512 dimensions; with `--hashes N`: N hashes; with
 `--cost`: what a hash costs beside decoding.
@@ -28,7 +29,7 @@ from clipsearch.images.find import IMAGE_SUFFIXES
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.vectors import normalise
-from tests.benchmarks.copies import DOCUMENTS, MORE_VARIANTS, VARIANTS, Change, burst
+from tests.benchmarks.copies import DOCUMENTS, MORE_VARIANTS, NO_COPIES, REDUCED, VARIANTS, Change
 
 DOCUMENTS_OF_EACH = 12
 
@@ -56,7 +57,7 @@ def make(folder: Path, out: Path, kinds: dict[str, Change], *, originals: int, o
             quality = int(kind[-2:]) if kind.startswith("JPEG") else 92
             made = picture if kind.startswith("JPEG") else change(picture, rng)
             made.save(place / f"{name_of(kind)}.jpg", quality=quality)
-    for kind, draw in DOCUMENTS.items():
+    for kind, draw in {**DOCUMENTS, **REDUCED}.items():
         for seed in range(DOCUMENTS_OF_EACH):
             place = out / f"{kind} {seed + part * DOCUMENTS_OF_EACH}"
             place.mkdir()
@@ -77,8 +78,9 @@ def report(groups: list[DuplicateGroup], kinds: dict[str, Change], originals: in
             for one, other in combinations(of, 2):
                 if one[0] != other[0]:
                     wrong["copy"][" - ".join(sorted(map("/".join, (one, other))))] += 1
-                elif "burst" in (one[1], other[1]):
-                    wrong["copy"]["bursts"] += 1
+                for kind in NO_COPIES:
+                    if name_of(kind) in (one[1], other[1]):
+                        wrong["copy"][kind] += 1
     together = defaultdict(set)
     for number, group in enumerate(groups):
         if group.kind == "similar":
@@ -98,8 +100,11 @@ def report(groups: list[DuplicateGroup], kinds: dict[str, Change], originals: in
         places = [f"{number:04}" for number in range(originals)]
         as_copy = np.mean([bool(copies[each, "original"] & copies[each, name_of(kind)]) for each in places])
         as_similar = np.mean([bool(groups_of(each, "original") & groups_of(each, name_of(kind))) for each in places])
-        if kind != "burst":
+        if kind not in NO_COPIES:
             shares.append(as_copy)
+        missed = [each for each in places if not copies[each, "original"] & copies[each, name_of(kind)]]
+        if kind not in NO_COPIES and missed:
+            print(f"{'':24} missed: {', '.join(missed)}")
         print(f"{kind:24} {as_copy:8.3f} as copies {as_similar:8.3f} as similar")
     print(f"{'copies, on average':24} {np.mean(shares):8.3f}")
     for kind, counted in wrong.items():
@@ -111,7 +116,7 @@ def names_of(path: str) -> tuple[str, str]:
 
 
 def measure(options: argparse.Namespace, out: Path) -> None:
-    kinds: dict[str, Change] = {**(MORE_VARIANTS if options.more else VARIANTS), "burst": burst}
+    kinds: dict[str, Change] = {**(MORE_VARIANTS if options.more else VARIANTS), **NO_COPIES}
     make(options.folder, out / "pictures", kinds, originals=options.originals, others=options.others, part=options.part)
     with Catalog.open(out / "catalog", model=options.model, create=True) as catalog:
         start = time.perf_counter()

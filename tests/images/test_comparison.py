@@ -51,6 +51,31 @@ def test_what_shows_something_of_its_own_is_no_copy(name, change):
     assert likeness(photograph, change(photograph, random.Random(1))) in ("similar", None)
 
 
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize("size", [1.0, 2.5])
+def test_a_subject_that_moved_a_little_is_no_copy(name, size):
+    photograph = copies.resized(sample(name), size)
+    for seed in range(2):
+        moved = copies.moved_subject(photograph, random.Random(seed))
+        assert likeness(photograph, copies.saved(moved, "JPEG", quality=90)) != "copy"
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_another_small_text_is_no_copy(name, share):
+    photograph = sample(name)
+    one, other = (copies.captioned_small(photograph, random.Random(seed)) for seed in (1, 2))
+    assert likeness(one, copies.saved(copies.resized(other, share), "JPEG", quality=90)) != "copy"
+    assert likeness(one, copies.saved(copies.resized(one, share), "JPEG", quality=90)) == "copy"
+
+
+@pytest.mark.parametrize("kind", copies.REDUCED)
+def test_pages_of_which_nothing_can_be_read_are_no_copies(kind):
+    one, other = (copies.REDUCED[kind](seed) for seed in (1, 2))
+    assert likeness(one, other) != "copy"
+    assert likeness(copies.dense_page(1), other) != "copy"
+
+
 def test_a_copy_shows_nothing_that_the_better_one_does_not():
     photograph = sample("animals/fox.webp")
     part = copies.cropped(photograph, random.Random(1), share=0.1)
