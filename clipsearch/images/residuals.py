@@ -145,12 +145,29 @@ def _has_change(model: Grey, target: Grey, residual: Grey, is_shared: Mask) -> b
     contrast = np.maximum(_variances(model), _variances(target))[is_whole]
     is_strong = contrast >= np.quantile(contrast, _STRONG_QUANTILE)
     usual = float(np.median(left[is_strong]))
-    lossy = [_compression(model, quality) for quality in _QUALITIES]
-    levels = [float(np.median(each[is_whole][is_strong])) for each in lossy]
-    nearest = min(range(len(lossy)), key=lambda row: abs(float(np.log((levels[row] + 1) / (usual + 1)))))
-    noise = _means(np.pad(lossy[nearest], _BLOCK_REACH, mode="edge"), 2 * _BLOCK_REACH + 1)[is_whole]
+    lossy = _like_compression(model, usual, is_whole, is_strong)
+    noise = _means(np.pad(lossy, _BLOCK_REACH, mode="edge"), 2 * _BLOCK_REACH + 1)[is_whole]
     is_change = (left > _CHANGE_SHARE * contrast) & (left > _MOST_TIMES * (_ROUNDING + noise))
     return bool(is_change.any())
+
+
+def _like_compression(grey: Grey, usual: float, is_whole: Mask, is_strong: Mask) -> Grey:
+    """Variance, of each window, of what the JPEG quality changes that leaves about as much as is usual here. Less
+    quality leaves more, so that a few of them need to be tried."""
+    tried: dict[int, tuple[float, Grey]] = {}
+
+    def away(row: int) -> float:
+        if row not in tried:
+            lossy = _compression(grey, _QUALITIES[row])
+            level = float(np.median(lossy[is_whole][is_strong]))
+            tried[row] = float(np.log((level + 1) / (usual + 1))), lossy
+        return tried[row][0]
+
+    low, high = 0, len(_QUALITIES) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if away(middle) > 0 else (low, middle)
+    return tried[min((low, high), key=lambda row: abs(away(row)))][1]
 
 
 def _compression(grey: Grey, quality: int) -> Grey:
