@@ -395,8 +395,9 @@ class TestFoldersOfAnExport:
 
     @posix
     def test_the_key_is_the_owners_alone(self, exported, tmp_path):
-        (key,) = Path(os.environ["CLIPSEARCH_CONFIG"]).iterdir()
-        assert key.stat().st_mode & 0o077 == 0 and key.stat().st_size == 32
+        folder = Path(os.environ["CLIPSEARCH_CONFIG"])
+        assert (folder / "export-key").stat().st_size == 32
+        assert all(file.stat().st_mode & 0o077 == 0 for file in folder.iterdir())
 
 
 class TestForeignFolders:

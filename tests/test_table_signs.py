@@ -259,7 +259,7 @@ def test_joined_files_have_marks_between_lines(tmp_path: Path) -> None:
         ("c.csv", b"n,text\n\n", ""),
         ("c.csv", "text\ncafé\n".encode("cp1252"), " (line 2: not UTF-8)"),
         ("c.csv", b'text\n"a cat\n', " (line 2: unexpected end of data)"),
-        ("c.tsv", b"n\ttext\n1\n", " (line 2: 1 columns instead of 2)"),
+        ("c.tsv", b"n\ttext\n1\n", " (line 2: 1 column instead of 2)"),
         ("c.jsonl", b"", ""),
         ("c.jsonl", b"7\n", " (line 1: no text under "),
         ("c.jsonl", b'{"text": ' + b"7" * 5000 + b"}", " (line 1: holds a number of 5,000 digits)"),
