@@ -152,8 +152,8 @@ def test_colour_and_what_the_camera_wrote_are_kept_before_bytes(tmp_path, colour
     exif[ExifTags.Base.Model] = "Camera"
     draw(photos / "known.jpg", 1, exif=exif, quality=60)
     draw(photos / "larger.png", 1)
-    draw(photos / "colour.jpg", 2, quality=60)
-    picture_of(2).convert("L").save(photos / "grey.png")
+    draw(photos / "colour.jpg", 2, side=200, quality=60)
+    picture_of(2, side=200).convert("L").save(photos / "grey.png")
     with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
         catalog.index(photos)
         groups = kinds(catalog.duplicates(), photos)

@@ -173,10 +173,13 @@ def _compare_placed(
     side = min(VIEW_SIDE if is_page else _PHOTO_SIDE, max(greys[0].shape), max(greys[1].shape) / scale)
     small = shrunk(greys[0], round(side)), shrunk(greys[1], round(side * scale))
     found = _compare_blocks(*small, place, is_page=is_page)
-    if found == "copy" and not (_is_covered(*small, place) and _has_same_colours(*colours, place)):
+    if found == "copy" and not (
+        _is_covered(*small, place)
+        and _has_same_colours(*colours, place)
+        and is_same_detail(*colours, place, is_page=is_page)
+    ):
+        # Nothing is known of pages that can't be read: other texts look like that too.
         return None if is_page else "similar"
-    if found == "copy" and not is_same_detail(*colours, place, is_page=is_page):
-        return "similar"
     return found
 
 
