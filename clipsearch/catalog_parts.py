@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from clipsearch.indexes.base import VectorIndex
     from clipsearch.relevance import Background
 
-# What an index is tuned on: of the user's own captions so many, of the names of things every fourth.
+# What an index is tuned on: every fourth text of the bank, and up to 200 of the user's own captions.
 _TUNING_CAPTIONS = 200
-_EVERY_LABEL = 4
+_EVERY_TEXT = 4
 
 # For a picture that somebody waits for.
 _MAX_SECONDS = 20
@@ -152,18 +152,16 @@ class CatalogParts:
             self.model.load_bank()
 
     def texts_to_tune_on(self) -> "NDArray[np.float32]":
-        """What people ask for: words, captions of nothing in particular, and the user's own captions."""
+        """Return queries like a user's, (n, dim): texts of the bank, and the catalog's own captions."""
         import numpy as np
-
-        from clipsearch.label_sets import built_in_labels
 
         row = self.model.row
         captions = [np.empty((0, row.dim), dtype=np.float32)]
         for rows in self.store.reader.rows_after("captions", model_id=row.model_id, dim=row.dim):
             captions.append(rows.embeddings)
         own = np.concatenate(captions)
-        labels = self.model.encode_labels(built_in_labels("lvis")[::_EVERY_LABEL])
-        return np.concatenate([labels, self.model.encode_background(), own[:: max(1, len(own) // _TUNING_CAPTIONS)]])
+        bank = self.model.load_bank().embeddings[::_EVERY_TEXT]
+        return np.concatenate([bank, own[:: max(1, len(own) // _TUNING_CAPTIONS)]])
 
     def forget_indexes(self) -> None:
         """After the model was switched or the index put elsewhere. Searches of other threads go on with the old one."""

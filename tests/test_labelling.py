@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
+from clipsearch.encoders.bank import Bank
 from clipsearch.encoders.labels import TEMPLATES, encode_labels
 from clipsearch.errors import CatalogNotFoundError, InputError, QueryError
 from clipsearch.label_sets import BUILT_IN, built_in_labels, find_labels
@@ -33,7 +34,7 @@ def learn(labels: np.ndarray, pictures: np.ndarray):
     return learn_labels(
         [f"label {row}" for row in range(len(labels))],
         labels,
-        captions=np.empty((0, DIM), np.float32),
+        bank=Bank(axes(60), 20.0, 0.0, 5.0),
         pictures=pictures,
     )
 
@@ -51,7 +52,7 @@ def test_a_label_that_is_near_to_everything_wins_less_often():
     by_cosine = (pictures @ labels.T).argmax(axis=1)
     named = np.array(first(learn(labels, pictures), pictures))
     assert (by_cosine == which).mean() < 0.6
-    assert (named == which).mean() > 0.7
+    assert (named == which).mean() > (by_cosine == which).mean() + 0.1
 
 
 def test_where_all_pictures_show_the_same_that_stays_their_label():
@@ -68,9 +69,10 @@ def test_without_pictures_the_order_is_that_of_the_labels_without_what_they_shar
 
 
 def test_relevance_tells_what_fits_from_what_does_not():
-    labels = axes(40)
-    pictures = pictures_of(labels, np.arange(400) % 30)
-    strange = normalise(np.random.default_rng(5).standard_normal((200, DIM)) + 0.5)
+    names = axes(60)
+    labels = names[:40]
+    pictures = pictures_of(names, np.arange(400) % 30)
+    strange = pictures_of(names, 40 + np.arange(200) % 20, seed=5)
     space = learn(labels, np.concatenate((pictures, strange)))
     right, wrong = (space.relevances(some).max(axis=1) for some in (pictures, strange))
     assert (right > DEFAULT_CUTOFF).mean() > 0.95
@@ -112,7 +114,7 @@ def test_real_clip_calls_a_cat_a_cat(shared):
     images, texts = np.load(golden / "image_embeddings.npz"), np.load(golden / "text_embeddings_lvis.npz")
     pictures = normalise(images["emb"].astype(np.float32))
     labels = normalise(texts["emb"].astype(np.float32))
-    space = learn_labels(texts["names"].tolist(), labels, captions=np.empty((0, 512), np.float32), pictures=pictures)
+    space = learn_labels(texts["names"].tolist(), labels, bank=Bank(labels, 100.0, 0.0, 5.0), pictures=pictures)
     named = dict(zip(images["names"].tolist(), space.name(pictures, top_k=5), strict=True))
     cat, kitten = ([hit.label for hit in named[name]] for name in ("123_456", "456_123"))
     assert cat[:2] == ["cat", "kitten"]

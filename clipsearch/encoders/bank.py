@@ -15,7 +15,6 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.encoders.background import background_texts
 from clipsearch.encoders.familiarity import fit_familiarity, nearness_of
 from clipsearch.encoders.fingerprint import make_cache_dir
 from clipsearch.encoders.kept_rows import kept_rows
@@ -62,7 +61,9 @@ def bank_texts() -> list[str]:
     """1,768 texts: captions of everyday scenes and names of places, written for this project, and the names of the
     categories of LVIS (CC BY 4.0)."""
     names = [_FORMS[row % len(_FORMS)].format(name) for row, name in enumerate(_lines("labels/lvis"))]
-    return list(dict.fromkeys([*background_texts(), *_lines("encoders/scenes"), *_lines("labels/scenes"), *names]))
+    return list(
+        dict.fromkeys([*_lines("encoders/background"), *_lines("encoders/scenes"), *_lines("labels/scenes"), *names])
+    )
 
 
 def strange_texts() -> list[str]:
@@ -99,7 +100,7 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
 
 def _announced(encoder: "Encoder", count: int) -> "Encoder":
     """Says so beforehand when it takes long to encode so many texts."""
-    texts = background_texts()[:_TIMED]
+    texts = bank_texts()[:_TIMED]
     with muted():
         encoder.encode_texts(texts[:1])  # loads what is loaded at the first text
         start = perf_counter()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import CaptionPair, read_caption_pairs
-from clipsearch.encoders.background import background_texts
+from clipsearch.encoders.bank import Bank, load_bank
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.labels import TEMPLATES
 from clipsearch.encoders.load import load_encoder
@@ -64,10 +64,9 @@ def by_csls(queries: Rows, candidates: Rows, background: Rows) -> Rows:
     return 2 * queries @ candidates.T - near
 
 
-def by_labelling(captions: Rows) -> Scoring:
+def by_labelling(bank: Bank) -> Scoring:
     def score(queries: Rows, candidates: Rows, background: Rows) -> Rows:
-        space = learn_labels([""] * len(candidates), candidates, captions=captions, pictures=background)
-        return (queries @ space.compared.T - space.offsets)[:, : len(candidates)]
+        return learn_labels([""] * len(candidates), candidates, bank=bank, pictures=background).scores(queries)
 
     return score
 
@@ -91,7 +90,7 @@ def report(name: str, pairs: list[CaptionPair], others: list[str], encoder: Enco
     is_right = np.zeros((len(captions), len(paths)), dtype=np.bool_)
     for pair in pairs:
         is_right[captions.index(pair.caption), paths.index(pair.image)] = True
-    bank = encoder.encode_texts(background_texts())
+    bank = load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
     candidates = captions + [label for label in others if label not in captions]
     counts = is_right.sum(axis=1)
     is_right = np.pad(is_right, ((0, len(candidates) - len(captions)), (0, 0)))
