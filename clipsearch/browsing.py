@@ -151,7 +151,7 @@ def _make_thumbnail(details: PictureDetails, side: int, content: bytes, parts: C
 def embed_file(path: str, parts: CatalogParts) -> NDArray[np.float32]:
     """Arguments, result and errors as in `Catalog.embed_file`."""
     try:
-        with parts.workers.open_path(path) as picture:
+        with parts.upload_workers.open_path(path) as picture:
             crop, _ = picture.decode()
     except FileNotFoundError as error:
         raise InputError(f"no picture {path}") from error

@@ -1,18 +1,31 @@
-"""Reads caption files: .txt (a line each), .csv, .jsonl, and JSON as COCO has it."""
+"""Reads files of captions or labels: .txt (a line each), .csv, .jsonl, and JSON as COCO has it."""
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clipsearch.errors import InputError
-from clipsearch.tables import check_list, find_column, read_lines, read_rows
+from clipsearch.quantities import count
+from clipsearch.tables import NumberTooLongError, check_list, find_column, load_json, read_lines, read_rows
 from clipsearch.texts import is_valid
 
 # Columns and keys that hold the caption, the first one present wins.
 CAPTION_KEYS = ("caption", "text", "title", "sentence", "description")
 NO_TEXT = f"no text under {', '.join(CAPTION_KEYS)}"
+
+
+@dataclass(frozen=True, slots=True)
+class TextKind:
+    """What the texts of a file are, as messages call them, and the columns and keys that hold them."""
+
+    name: str
+    plural: str
+    keys: tuple[str, ...]
+
+
+CAPTIONS = TextKind("caption", "captions", CAPTION_KEYS)
+LABELS = TextKind("label", "labels", ("label", *CAPTION_KEYS, "name"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,35 +36,49 @@ class CaptionFile:
     broken: tuple[tuple[int, str], ...]
 
 
-def read_caption_file(path: Path) -> CaptionFile:
+def read_caption_file(path: Path, kind: TextKind = CAPTIONS) -> CaptionFile:
     """Reads one file; its ending says how. Broken lines are reported and the others kept. Empty lines don't count.
 
+    Of labels, neither do those that begin with "#".
+
     Raises:
-        InputError: it can't be read, or is of no known kind.
+        InputError: it can't be read, is of no known kind, or has no text.
     """
     readers = {".txt": _read_text, ".csv": _read_csv, ".tsv": _read_csv, ".jsonl": _read_jsonl, ".json": _read_json}
-    lines = read_known(path, readers)
+    lines = read_known(path, readers, kind)
     texts: list[str] = []
     broken: list[tuple[int, str]] = []
-    for number, text, wrong in readers[path.suffix.lower()](path, lines):
+    for number, text, wrong in readers[path.suffix.lower()](path, lines, kind):
         reason = wrong or what_is_wrong(text)
         if reason:
             broken.append((number, reason))
-        elif text.strip():
+        elif text.strip() and not (kind is LABELS and text.startswith("#")):
             texts.append(" ".join(text.split()))
-    return CaptionFile(tuple(texts), tuple(sorted(broken)))
+    broken.sort()
+    if not texts:
+        raise InputError(f"{path} has no {kind.name}{first_broken(path, broken)}")
+    return CaptionFile(tuple(texts), tuple(broken))
 
 
-def read_known(path: Path, suffixes: Collection[str]) -> list[str]:
+def first_broken(path: Path, broken: Sequence[tuple[int, str]]) -> str:
+    """The first broken line in brackets, for a message about the file; "" when there is none."""
+    unit = "entry" if path.suffix.lower() == ".json" else "line"
+    return f" ({unit} {broken[0][0]}: {broken[0][1]})" if broken else ""
+
+
+def read_known(path: Path, suffixes: Collection[str], kind: TextKind = CAPTIONS) -> list[str]:
     """The lines of a file with one of these endings; see `tables.read_lines`.
 
     Raises:
         InputError: it can't be read, or has another ending.
     """
     if path.suffix.lower() not in suffixes:
-        raise InputError(f"{path}: captions come as {', '.join(sorted(suffixes))}")
+        raise InputError(f"{path}: {kind.plural} come as {', '.join(sorted(suffixes))}")
     return read_lines(path)
 
+
+# The longest stories are a tenth of that; models read some hundred characters.
+_MAX_CHARS = 100_000
 
 # One row of a file: line number, text, and what is wrong ("" when nothing is).
 _Row = tuple[int, str, str]
@@ -61,19 +88,25 @@ def what_is_wrong(text: str) -> str:
     """ "" when nothing is."""
     if not is_valid(text):
         return "not UTF-8"
+    if len(text) > _MAX_CHARS:
+        return f"more than {_MAX_CHARS:,} characters"
     return "holds a NUL character" if "\0" in text else ""
 
 
-def _read_text(path: Path, lines: list[str]) -> Iterator[_Row]:
-    check_list(path, lines, CAPTION_KEYS)
+def _read_text(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
+    check_list(path, lines, kind.keys)
     for number, line in enumerate(lines, start=1):
         yield number, line, ""
 
 
-def _read_jsonl(path: Path, lines: list[str]) -> Iterator[_Row]:
+def _read_jsonl(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
     for number, entry, wrong in jsonl_entries(lines):
-        text = None if wrong else find_text(entry)
-        yield number, text or "", wrong or ("" if text is not None else NO_TEXT)
+        text = None if wrong else find_text(entry, kind.keys)
+        yield number, text or "", wrong or ("" if text is not None else _no_text(kind))
+
+
+def _no_text(kind: TextKind) -> str:
+    return f"no text under {', '.join(kind.keys)}"
 
 
 def jsonl_entries(lines: Sequence[str]) -> Iterator[tuple[int, Any, str]]:
@@ -82,44 +115,47 @@ def jsonl_entries(lines: Sequence[str]) -> Iterator[tuple[int, Any, str]]:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
+            entry = load_json(line)
+        except NumberTooLongError as error:
+            yield number, None, str(error)
         except (ValueError, RecursionError):
             yield number, None, "not JSON"
         else:
             yield number, entry, ""
 
 
-def _read_csv(path: Path, lines: list[str]) -> Iterator[_Row]:
-    """The column headed caption, text, …; in a file with a single column, that one, with or without a heading."""
+def _read_csv(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
+    """The column headed by one of the keys; in a file with a single column, that one, with or without a heading."""
     column: int | None = None
     width = 0
-    for number, row, wrong in read_rows(path, lines, CAPTION_KEYS):
+    for number, row, wrong in read_rows(path, lines, kind.keys):
         if wrong:
             yield number, "", wrong
             continue
         if column is None:
-            column = find_column(row, CAPTION_KEYS)
+            column = find_column(row, kind.keys)
             width = len(row)
             if column is not None:
                 continue
             if width > 1:
-                raise InputError(f"{path}: no column named {', '.join(CAPTION_KEYS)} in the first line")
+                raise InputError(f"{path}: no column named {', '.join(kind.keys)} in the first line")
             column = 0
         if len(row) != width:
-            yield number, "", f"{len(row)} columns instead of {width}"
+            yield number, "", f"{count(len(row), 'column')} instead of {width}"
         else:
             yield number, row[column], ""
 
 
-def _read_json(path: Path, lines: list[str]) -> Iterator[_Row]:
+def _read_json(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
     """COCO's {"annotations": [{"caption": …}]}, or a plain list of texts or objects."""
     content = parse_json(path, lines)
     entries = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(entries, list):
-        raise InputError(f"{path}: expected COCO's 'annotations' or a list of captions")
+        known = "COCO's 'annotations' or a list of captions" if kind is CAPTIONS else f"a list of {kind.plural}"
+        raise InputError(f"{path}: expected {known}")
     for number, entry in enumerate(entries, start=1):
-        text = find_text(entry)
-        yield number, text or "", "" if text is not None else NO_TEXT
+        text = find_text(entry, kind.keys)
+        yield number, text or "", "" if text is not None else _no_text(kind)
 
 
 def parse_json(path: Path, lines: Sequence[str]) -> Any:
@@ -128,14 +164,16 @@ def parse_json(path: Path, lines: Sequence[str]) -> Any:
         InputError: it is no JSON.
     """
     try:
-        return json.loads("\n".join(lines))
+        return load_json("\n".join(lines))
+    except NumberTooLongError as error:
+        raise InputError(f"{path} {error}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON: {error}") from error
 
 
-def find_text(entry: Any) -> str | None:
-    """The caption in what a line holds: a text, or an object with one under one of `CAPTION_KEYS`."""
-    return entry if isinstance(entry, str) else find_value(entry, CAPTION_KEYS)
+def find_text(entry: Any, keys: Sequence[str] = CAPTION_KEYS) -> str | None:
+    """The text in what a line holds: a text, or an object with one under one of the keys."""
+    return entry if isinstance(entry, str) else find_value(entry, keys)
 
 
 def find_value(entry: Any, keys: Sequence[str]) -> str | None:

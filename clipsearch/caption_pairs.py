@@ -10,12 +10,14 @@ from clipsearch.caption_files import (
     NO_TEXT,
     find_text,
     find_value,
+    first_broken,
     jsonl_entries,
     parse_json,
     read_known,
     what_is_wrong,
 )
 from clipsearch.errors import InputError
+from clipsearch.quantities import count
 from clipsearch.tables import find_column, read_rows
 
 # Columns and keys that hold the picture's path, the first one present wins.
@@ -68,9 +70,7 @@ def read_caption_pairs(path: Path, *, folder: Path | None = None) -> CaptionPair
         else:
             pairs.append(CaptionPair(base / image, " ".join(caption.split())))
     if not pairs:
-        unit = "entry" if path.suffix.lower() == ".json" else "line"
-        first = f" ({unit} {broken[0][0]}: {broken[0][1]})" if broken else ""
-        raise InputError(f"{path} has no picture with a caption{first}")
+        raise InputError(f"{path} has no picture with a caption{first_broken(path, broken)}")
     return CaptionPairs(tuple(pairs), tuple(broken))
 
 
@@ -102,7 +102,7 @@ def _read_csv(path: Path, lines: Sequence[str]) -> Iterator[_Entry]:
             heading = row
             image, caption = find_column(row, IMAGE_KEYS), find_column(row, CAPTION_KEYS)
         elif len(row) != len(heading):
-            yield number, "", "", f"{len(row)} columns instead of {len(heading)}"
+            yield number, "", "", f"{count(len(row), 'column')} instead of {len(heading)}"
         elif image is not None and caption is not None:
             yield number, row[image], row[caption], ""
         if heading is not None and (image is None or caption is None):

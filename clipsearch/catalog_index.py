@@ -64,7 +64,8 @@ class IndexingCatalog:
         Raises:
             CatalogNotFoundError: nothing was ever indexed.
             CatalogBusyError: another process changes the catalog and `wait` is false.
-            VectorIndexError: the server can't be reached.
+            VectorIndexError: the server can't be reached, or the files can't be written.
+            StoreError: the catalog can't be written.
         """
         from clipsearch.index_server import rebuild_index
 

@@ -7,6 +7,7 @@ from weakref import WeakSet
 from clipsearch import settings
 from clipsearch.errors import IndexMismatchError, StoreError
 from clipsearch.notices import notify
+from clipsearch.quantities import count
 from clipsearch.store import Store, StoredModel
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ class CatalogModel:
             left = len(self._store.pictures.contents_without_embedding(model_id=beside.model_id))
             if left:
                 notify(
-                    f"{left} pictures are not embedded with {name}, which is not the catalog's model: they are not "
-                    f"found. To embed them: clipsearch model use {name}",
+                    f"{count(left, 'picture is', 'pictures are')} not embedded with {name}, which is not the catalog's "
+                    f"model, and not found. To embed all: clipsearch model use {name}",
                 )
         return encoder

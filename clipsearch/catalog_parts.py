@@ -39,7 +39,7 @@ class CatalogParts:
         self.model = model
         self._indexes: dict[Kind, CatalogIndex | ServerIndex] = {}
         self._background: Background | None = None
-        self._workers: WorkerPool | None = None
+        self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
         self._lock, self._learning = threading.Lock(), threading.Lock()
 
@@ -91,7 +91,15 @@ class CatalogParts:
 
     @property
     def workers(self) -> "WorkerPool":
-        """Processes that decode what may be anything."""
+        """Processes that decode the catalog's own pictures, which may be anything."""
+        return self._worker_pool("own")
+
+    @property
+    def upload_workers(self) -> "WorkerPool":
+        """Others for pictures from outside, so that those that take long keep no picture of the catalog waiting."""
+        return self._worker_pool("uploads")
+
+    def _worker_pool(self, purpose: str) -> "WorkerPool":
         from dataclasses import replace
 
         from clipsearch.images.decode import default_limits
@@ -100,9 +108,9 @@ class CatalogParts:
         spec = self.model.encoder.preprocess
         with self._lock:
             self._require_open()
-            if self._workers is None:
-                self._workers = WorkerPool(spec, limits=replace(default_limits(), max_seconds=_MAX_SECONDS))
-            return self._workers
+            if purpose not in self._workers:
+                self._workers[purpose] = WorkerPool(spec, limits=replace(default_limits(), max_seconds=_MAX_SECONDS))
+            return self._workers[purpose]
 
     @cached_property
     def thumbnails(self) -> "ThumbnailCache":
@@ -118,14 +126,14 @@ class CatalogParts:
         with self._lock:
             self._is_closed = True
             indexes, self._indexes = self._indexes, {}
-            workers, self._workers = self._workers, None
+            workers, self._workers = self._workers, {}
         self._background = None
         with ExitStack() as closing:
             closing.callback(self.model.close)
             for index in indexes.values():
                 closing.callback(index.close)
-            if workers is not None:
-                closing.callback(workers.close)
+            for pool in workers.values():
+                closing.callback(pool.close)
 
     def _require_open(self) -> None:
         if self._is_closed:

@@ -9,10 +9,12 @@ from clipsearch.errors import IndexMismatchError, InputError
 from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.indexes.ann import check_ann
 from clipsearch.indexing import Progress, index_folders
-from clipsearch.indexing.named_folders import require_named_folders
+from clipsearch.indexing.changes import full_path
 from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.indexing.stage import Runner
+from clipsearch.named_folders import remember_folders, require_named_folders
 from clipsearch.notices import notify
+from clipsearch.quantities import count
 from clipsearch.types import IndexReport
 
 RUNNERS = ("local", "ray")
@@ -49,6 +51,8 @@ def run_index(
         if ann is not None:
             store.embeddings.set_ann(kept_ann)
         scopes = scopes_of()
+        if folders:
+            remember_folders(full_path(scope, scope.subfolder) for scope in scopes)
         if exclude:
             scopes = exclude_from(scopes, exclude, roots=store.roots)
         report = index_folders(
@@ -119,7 +123,7 @@ def switch_model(
         left = len(store.pictures.contents_without_embedding(model_id=model.model_id))
         if left:
             notify(
-                f"{left} pictures could not be read: they are not found with {encoder.name} until their files are "
-                "there and 'clipsearch index' is run",
+                f"{count(left, 'picture')} could not be read, and can't be found with {encoder.name} until the files "
+                "are there and 'clipsearch index' is run",
             )
         return report

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from clipsearch.errors import ImageReadError, InputError
-from clipsearch.files import write_file
+from clipsearch.files import is_replaced, write_file
 from clipsearch.images.thumbnails import make_thumbnail
 from clipsearch.relevance import DEFAULT_CUTOFF
 from clipsearch.settings import expand_user
@@ -62,7 +62,7 @@ def sheet_path(file: str | os.PathLike[str]) -> Path:
     try:
         if not path.parent.is_dir():
             raise InputError(f"no folder {path.parent} to write {path.name} in")
-        if path.exists() and not _is_sheet(path):
+        if is_replaced(path) and not _is_sheet(path):
             raise InputError(f"{path} is there already and is no contact sheet: choose another name")
     except OSError as error:
         raise InputError(f"can't write {path}: {error.strerror or error}") from error
@@ -110,8 +110,6 @@ def write_contact_sheet(
 
 
 def _is_sheet(path: Path) -> bool:
-    if not path.is_file():
-        return False
     with path.open("rb") as file:
         return _MARK in file.read(_MARK_WITHIN_BYTES)
 

@@ -1,14 +1,20 @@
-"""Open, read and replace files that others have made: regular ones only, up to a limit, atomically."""
+"""Open, read, create, replace and delete files: regular ones only, atomically, and never through a link unless that is
+said."""
 
 import codecs
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from clipsearch.errors import InputError
+from clipsearch.quantities import size
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -28,9 +34,45 @@ _MARKS = (
 )
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
+
+# Calls that take a name and the open folder it lies in: nobody can put a link in the folder's place meanwhile.
+_TAKES_FOLDER = os.unlink in os.supports_dir_fd and os.stat in os.supports_dir_fd
 
 # Names drawn for a scratch file: one that is taken is met by chance, or because somebody fills them all.
 _ATTEMPTS = 20
+
+
+def is_link(path: Path) -> bool:
+    """Whether a name leads elsewhere: a symbolic link, or a junction of Windows; False where nothing is."""
+    try:
+        status = path.lstat()
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISLNK(status.st_mode) or (
+        _JUNCTION is not None and getattr(status, "st_reparse_tag", None) == _JUNCTION
+    )
+
+
+def is_regular(path: Path) -> bool:
+    """A file that is there under its own name: no link, pipe, device or folder."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def list_files(folder: Path, names: re.Pattern[str], *, may_be_link: bool = False) -> list[Path]:
+    """The regular files in a folder whose whole name has a form, sorted; none where the folder is not there.
+
+    Args:
+        may_be_link: look into the folder though its own name is a link.
+    """
+    if is_link(folder) and not may_be_link:
+        return []
+    with contextlib.suppress(OSError):
+        return sorted(path for path in folder.iterdir() if names.fullmatch(path.name) and is_regular(path))
+    return []
 
 
 def open_regular_file(path: str | os.PathLike[str], *, follow_link: bool = True) -> BinaryIO:
@@ -69,7 +111,7 @@ def read_limited(file: BinaryIO, max_bytes: int) -> bytes:
     Raises:
         OSError: it can't be read, or that is more than `max_bytes`.
     """
-    too_large = OSError(errno.EFBIG, f"larger than {max_bytes / 1e6:,g} MB")
+    too_large = OSError(errno.EFBIG, f"larger than {size(max_bytes).replace('.0 ', ' ')}")
     if os.fstat(file.fileno()).st_size > max_bytes:
         raise too_large
     # Files of the system say that they are empty, and others may grow.
@@ -82,6 +124,48 @@ def read_limited(file: BinaryIO, max_bytes: int) -> bytes:
 def byte_order_mark(content: bytes) -> tuple[bytes, str]:
     """The byte order mark that a text begins with, and the encoding that it says; both empty where there is none."""
     return next((found for found in _MARKS if content.startswith(found[0])), (b"", ""))
+
+
+def is_replaced(path: Path) -> bool:
+    """Whether output to `path` would take the place of a regular file; links are followed.
+
+    Raises:
+        InputError: there is something else, such as a named pipe or a device, or it can't be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if not os.path.lexists(path):
+            return False
+        kind = "a link that leads nowhere"
+    except (OSError, ValueError) as error:
+        raise InputError(f"can't write {path}: {getattr(error, 'strerror', None) or error}") from error
+    else:
+        if stat.S_ISREG(mode):
+            return True
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+    raise InputError(f"{path} is {kind} and no file: output replaces regular files alone, choose another name")
+
+
+def create_file(path: Path, mode: int = 0o600) -> BinaryIO:
+    """Create a file that is not there yet and open it for writing; what has the name already, a link too, is not
+    written to.
+
+    Raises:
+        OSError: it can't be made; FileExistsError where something has the name.
+    """
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _FLAGS, mode), "wb")
+
+
+def recreate_file(path: Path) -> BinaryIO:
+    """Create a file as in `create_file`, after deleting what a killed process has left under the name.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    return create_file(path)
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -106,9 +190,9 @@ def replace_file(path: Path, content: bytes, *, previous: os.stat_result | None)
     """
     if previous is not None:
         _check_regular(previous)
-    descriptor, scratch = _create_scratch(path, 0o666 if previous is None else 0o600)
+    file, scratch = _create_scratch(path, 0o666 if previous is None else 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with file:
             if previous is not None:
                 with contextlib.suppress(OSError):  # the owner, for those who may set it
                     os.chown(scratch, previous.st_uid, previous.st_gid, follow_symlinks=False)
@@ -125,12 +209,44 @@ def replace_file(path: Path, content: bytes, *, previous: os.stat_result | None)
         raise
 
 
-def _create_scratch(path: Path, mode: int) -> tuple[int, Path]:
+def remove_file(path: Path, *, may_be_link: bool = False) -> bool:
+    """Delete a regular file; say whether it did.
+
+    Args:
+        may_be_link: the name of the folder it lies in may be a link.
+    """
+    with contextlib.suppress(OSError), _open_folder(path.parent, may_be_link=may_be_link) as folder:
+        if folder is None:
+            if not is_regular(path):
+                return False
+            path.unlink()
+        else:
+            if not stat.S_ISREG(os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode):
+                return False
+            os.unlink(path.name, dir_fd=folder)
+        return True
+    return False
+
+
+def close_to_others(path: Path) -> None:
+    """Take the rights of everybody but the owner from a file or folder.
+
+    Raises:
+        OSError: it is somebody else's, or a link.
+    """
+    handle = os.open(path, os.O_RDONLY | _NO_FOLLOW | _FLAGS)
+    try:
+        os.fchmod(handle, stat.S_IMODE(os.fstat(handle).st_mode) & 0o700)
+    finally:
+        os.close(handle)
+
+
+def _create_scratch(path: Path, mode: int) -> tuple[BinaryIO, Path]:
     """A new hidden file beside `path`, opened for writing; its name is no longer than the final one."""
     for attempt in range(_ATTEMPTS):
         scratch = path.with_name(f".{secrets.token_hex(4)}.new"[: max(len(path.name), 5)])
         try:
-            return os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _FLAGS, mode), scratch
+            return create_file(scratch, mode), scratch
         except FileExistsError:
             if attempt + 1 == _ATTEMPTS:
                 raise
@@ -155,3 +271,22 @@ def _check_regular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
         raise OSError(errno.EINVAL, f"{kind}, not a regular file")
+
+
+@contextlib.contextmanager
+def _open_folder(folder: Path, *, may_be_link: bool) -> Iterator[int | None]:
+    """A folder as a file descriptor; None where the system has none.
+
+    Raises:
+        OSError: it can't be opened, or is a link.
+    """
+    if not _TAKES_FOLDER:
+        if is_link(folder) and not may_be_link:
+            raise NotADirectoryError(folder)
+        yield None
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | (0 if may_be_link else _NO_FOLLOW))
+    try:
+        yield handle
+    finally:
+        os.close(handle)

@@ -172,15 +172,19 @@ def refresh_snapshot(
 def rebuild_snapshot(
     kind: Kind, *, store: Store, model_id: int, folder: Path, texts: Callable[[], Rows] | None = None
 ) -> None:
-    """Makes the index file anew from SQL, with cells if it is to have some; arguments as in `refresh_snapshot`."""
+    """Makes the index file anew from SQL, with cells if it is to have some; arguments as in `refresh_snapshot`.
+
+    Raises:
+        VectorIndexError, StoreError: it can't be written, or be named in the catalog.
+    """
     snapshot = store.reader.find_snapshot(kind, model_id=model_id)
     snapshot = snapshot if snapshot is not None and is_tuning(snapshot.ann) else None
     count = store.embeddings.count(kind, model_id=model_id)
     nlist = None if texts is None else _wanted_nlist(kind, snapshot, count, ann=store.reader.find_ann())
     if texts is not None and nlist is not None:
-        write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts())
+        write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts(), is_required=True)
     elif count:
-        write_snapshot(kind, store=store, model_id=model_id, folder=folder)
+        write_snapshot(kind, store=store, model_id=model_id, folder=folder, is_required=True)
 
 
 def _wanted_nlist(kind: Kind, snapshot: StoredSnapshot | None, count: int, *, ann: str | None) -> int | None:
@@ -198,13 +202,21 @@ def _wanted_nlist(kind: Kind, snapshot: StoredSnapshot | None, count: int, *, an
 
 
 def write_ann_snapshot(
-    nlist: int, *, store: Store, model_id: int, folder: Path, texts: Rows, before: StoredSnapshot | None = None
+    nlist: int,
+    *,
+    store: Store,
+    model_id: int,
+    folder: Path,
+    texts: Rows,
+    before: StoredSnapshot | None = None,
+    is_required: bool = False,
 ) -> bool:
     """Makes an index of the pictures that does not compare with all of them, tuned and measured; says whether it could.
 
     Args:
         texts: (n, dim) unit-norm.
         before: the one in use: when its cells still do, they are kept, and only rows that came later are added.
+        is_required: as in `write_snapshot`.
     """
     model, reader = _get_model(store, model_id), store.reader
     count = store.embeddings.count("images", model_id=model_id)
@@ -225,7 +237,7 @@ def write_ann_snapshot(
     pictures = _spread_rows(_TUNING_PICTURES, store=store, model=model)
     tuning = index.tune(texts, pictures.embeddings, pictures.ids, trained_rows=trained_rows)
     made = StoredSnapshot("", index.count, generation_of(model, "images"), last_embedding_id, tuning.to_json())
-    return _put_in_use("images", index, made, store=store, model=model, folder=folder)
+    return _put_in_use("images", index, made, store=store, model=model, folder=folder, is_required=is_required)
 
 
 def _index_to_grow(
@@ -272,9 +284,16 @@ def _is_slow(kind: Kind, *, store: Store, model: StoredModel, folder: Path) -> b
     return 1000 * median(seconds) > _SLOW_MS
 
 
-def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> bool:
+def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path, is_required: bool = False) -> bool:
     """Makes the index file that compares with all rows from SQL; says whether it could. A catalog that can't be written
-    is still answered from, only more slowly."""
+    is still answered from, only more slowly.
+
+    Args:
+        is_required: it was asked for by itself: that it can't be written is an error then.
+
+    Raises:
+        VectorIndexError, StoreError: `is_required` and it can't be written, or be named in the catalog.
+    """
     model = _get_model(store, model_id)
     index = FaissIndex(model.dim)
     last_embedding_id = 0
@@ -282,11 +301,18 @@ def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path) -> 
         index.add(rows.ids, rows.embeddings)
         last_embedding_id = rows.last_embedding_id
     made = StoredSnapshot("", index.count, generation_of(model, kind), last_embedding_id)
-    return _put_in_use(kind, index, made, store=store, model=model, folder=folder)
+    return _put_in_use(kind, index, made, store=store, model=model, folder=folder, is_required=is_required)
 
 
 def _put_in_use(
-    kind: Kind, index: FaissIndex, made: StoredSnapshot, *, store: Store, model: StoredModel, folder: Path
+    kind: Kind,
+    index: FaissIndex,
+    made: StoredSnapshot,
+    *,
+    store: Store,
+    model: StoredModel,
+    folder: Path,
+    is_required: bool,
 ) -> bool:
     sidecar = describe_snapshot(kind, store.uuid, model, made)
     try:
@@ -294,6 +320,8 @@ def _put_in_use(
         # From here on it is the one in use; until here it was the one before.
         store.embeddings.set_snapshot(kind, replace(made, blake3=checksum), model_id=model.model_id)
     except (VectorIndexError, StoreError) as error:
+        if is_required:
+            raise
         notify(f"{error}: searches are answered from the database alone")
         return False
     remove_snapshots(folder, sidecar, keep=checksum)

@@ -239,7 +239,8 @@ def rebuild_index(store: Store, folder: Path, *, texts: Callable[[], NDArray[np.
         texts: as in `index_files.refresh_snapshot`.
 
     Raises:
-        VectorIndexError: the server can't be reached, or says no.
+        VectorIndexError: the server can't be reached, or says no, or the files can't be written.
+        StoreError: the catalog can't be written.
     """
     url, current = store.reader.find_index_url(), store.reader.find_current_model()
     if current is None:

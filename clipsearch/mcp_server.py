@@ -22,6 +22,7 @@ from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError, ImageReadError, QueryError
 from clipsearch.grammar import parse_query
 from clipsearch.notices import message_for_others
+from clipsearch.quantities import count
 from clipsearch.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.types import CaptionHit, SearchHit
 
@@ -103,7 +104,8 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
         known = catalog.status()
         return "\n".join(
             [
-                f"{known.pictures:,} pictures in {known.files:,} files, {known.captions:,} captions",
+                f"{count(known.pictures, 'picture')} in {count(known.files, 'file')}, "
+                f"{count(known.captions, 'caption')}",
                 f"model: {known.model or 'none yet: nothing is indexed'}",
                 *(f"folder: {_text(folder)}" for folder in known.folders),
                 *([str(known.current_run)] if known.current_run is not None else []),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from clipsearch.settings import config_dir
 
-# Of some thousand entries.
+# Of some thousand entries; the oldest make room for new ones.
 _MAX_BYTES = 1 << 18
 
 
@@ -26,13 +26,19 @@ def add_to_list(name: str, entry: str) -> bool:
     known = read_list(name)
     if entry in known:
         return True
+    lines, size = [entry], len(entry) + 1
+    for each in reversed(known):
+        size += len(each.encode("utf-8")) + 1
+        if size > _MAX_BYTES:
+            break
+        lines.insert(0, each)
     with suppress(OSError, UnicodeEncodeError):
         folder = config_dir()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, fresh = tempfile.mkstemp(prefix=name, dir=folder)  # for the owner only
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in [*known, entry])
+                file.writelines(f"{line}\n" for line in lines)
             Path(fresh).replace(folder / name)
         except BaseException:
             Path(fresh).unlink(missing_ok=True)

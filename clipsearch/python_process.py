@@ -12,6 +12,11 @@ from typing import IO, TypeAlias
 
 _File: TypeAlias = int | IO[bytes]
 
+# What Python, its libraries and the system's loader read; nothing else of an environment, which may hold keys.
+_PLAIN_VARIABLES = re.compile(
+    r"PATH|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|SYSTEMROOT|WINDIR|PYTHON[A-Z0-9]*|(LD|DYLD|COVERAGE|OMP|OPENBLAS|MALLOC)_\w+"
+)
+
 # How often memory is looked at; its highest point is kept by the system.
 _WATCH_S = 0.05
 
@@ -43,20 +48,25 @@ def start_python(
     stderr: "_File",
     stdin: "_File" = subprocess.DEVNULL,
     is_apart: bool = False,
+    is_exposed: bool = False,
     **variables: str,
 ) -> "subprocess.Popen[bytes]":
     """Starts Python; variables and errors as in `run_python`.
 
     Args:
         is_apart: Ctrl-C in the terminal is for this process alone, which ends the other one.
+        is_exposed: it reads what may be hostile: no keys and tokens of the environment are passed on.
     """
     options: dict[str, int] = {}
     if is_apart and sys.platform == "win32":
         options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
     elif is_apart:
         options["process_group"] = 0
+    passed_on = environment(**variables)
+    if is_exposed:
+        passed_on = {name: value for name, value in passed_on.items() if name in variables or _is_plain(name)}
     return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # noqa: S603
-        command(arguments), env=environment(**variables), stdin=stdin, stdout=stdout, stderr=stderr, **options
+        command(arguments), env=passed_on, stdin=stdin, stdout=stdout, stderr=stderr, **options
     )
 
 
@@ -112,6 +122,10 @@ def command(arguments: Sequence[str]) -> list[str]:
 def environment(**variables: str) -> dict[str, str]:
     """That of this process, in which Python finds the same modules, and `variables`."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(_module_folders()), **variables}
+
+
+def _is_plain(name: str) -> bool:
+    return _PLAIN_VARIABLES.fullmatch(name.upper()) is not None
 
 
 def _module_folders() -> list[str]:

@@ -26,6 +26,7 @@ from clipsearch.grammar import words_query
 from clipsearch.images.find import IMAGE_SUFFIXES
 from clipsearch.images.links import link_image
 from clipsearch.notices import muted
+from clipsearch.quantities import count
 from clipsearch.types import SkippedFile
 
 COMPARED = ("recall@1", "mrr")
@@ -252,17 +253,17 @@ def _ask(
         indexed = _index(catalog, [pair.image for pair in pairs], Path(scratch) / "pictures", tell)
         known = [pair for pair in pairs if pair.image in indexed.contents]
         texts = list(dict.fromkeys(pair.caption for pair in known))
-        tell(f"embedding {len(texts):,} captions")
+        tell(f"embedding {count(len(texts), 'caption')}")
         catalog.add_captions(texts)
         image_ranks = []
         if not only_labels:
-            tell(f"searching by {len(known):,} captions")
+            tell(f"searching by {count(len(known), 'caption')}")
             found = partial(catalog.search, top_k=len(indexed.pictures))
             for pair in known:
                 with muted():  # a caption that is long was told of once
                     answers = [hit.content_id for hit in found(words_query(pair.caption))]
                 image_ranks.append(right_ranks(answers, {indexed.contents[pair.image]}))
-        tell(f"asking for the captions of {len(indexed.pictures):,} pictures")
+        tell(f"asking for the captions of {count(len(indexed.pictures), 'picture')}")
         right: dict[int, set[str]] = {}
         for pair in known:
             right.setdefault(indexed.contents[pair.image], set()).add(pair.caption)
@@ -301,7 +302,7 @@ def _index(catalog: Catalog, images: Iterable[Path], folder: Path, tell: Stage) 
             name = f"{row:09}{image.suffix}"
             link_image(image, folder / name)
             files[name] = image
-    tell(f"indexing {len(files):,} pictures")
+    tell(f"indexing {count(len(files), 'picture')}")
     report = catalog.index(folder)
     if report.interrupted:
         raise KeyboardInterrupt

@@ -22,14 +22,16 @@ class SkippedFile:
 
 @dataclass(frozen=True, slots=True)
 class PartialFile:
-    """A file whose end is missing, and which was indexed as far as it goes.
+    """A file whose end is missing or zeros, and which was indexed as far as it goes.
 
     Attributes:
         decoded_share: of its rows, 0.75 to 1.
+        is_coarse: a progressive JPEG without its last scans: a part of the detail or of the colours is missing.
     """
 
     path: str
     decoded_share: float
+    is_coarse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class IndexReport:
         seconds: wall time of the run.
         model: name of the model.
         interrupted: stopped by the user before the end; what was done is kept.
-        partial: embedded in this run though the end of the file is missing.
+        partial: embedded in this run though the end of the file is missing or zeros.
         moved: of the reused, those that were moved or renamed: a file with that content is gone from another place.
     """
 
@@ -308,6 +310,8 @@ class RestoreReport:
         captions: in it now.
         kept: the copy of what was there before; None when there was nothing.
         was_upgraded: the backup had an older schema.
+        unnamed: its indexed folders that were never named on this machine: they don't count, and their pictures are not
+            found, until `index` names them.
     """
 
     directory: str
@@ -315,6 +319,7 @@ class RestoreReport:
     captions: int
     kept: str | None
     was_upgraded: bool
+    unnamed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,14 @@ from clipsearch.settings import sample_data_folder
 # From the ground up: a module imports only from lower layers. Modules of one layer ignore each other, but for the
 # parts of one package.
 LAYERS = (
-    {"errors", "folding"},
+    {"errors", "folding", "quantities"},
     {"notices", "runs"},
-    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files", "own_files"}
-    | {"stamps", "patterns"},
+    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files"}
+    | {"stamps", "patterns", "table_signs"},
     {"tables", "named_places"},
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
-    {"query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"} | {"label_sets"},
+    {"named_folders", "query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"}
+    | {"label_sets"},
     {"index_server"},
     {"captions", "search", "maintenance", "catalog_parts", "labelling", "diversity", "contact_sheet"} | {"heat_maps"},
     {"heat_pictures"},

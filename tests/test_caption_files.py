@@ -108,7 +108,7 @@ def test_unknown_endings_and_missing_files(tmp_path):
 
 
 def test_a_tab_is_named(tmp_path):
-    found = read(tmp_path, "c.tsv", '""caption\n')
+    found = read(tmp_path, "c.tsv", 'caption\na cat\n""b\n')
     assert [reason for _, reason in found.broken] == ["a tab expected after '\"'"]
 
 

@@ -519,7 +519,7 @@ def test_pictures_that_another_model_lacks_are_told(tmp_path, colours):
         catalog.index(squares(photos, "red", "green"))
     with (
         Catalog.open(tmp_path / "c", model="colours") as catalog,
-        pytest.warns(ClipSearchNotice, match="1 pictures are not embedded with colours"),
+        pytest.warns(ClipSearchNotice, match="1 picture is not embedded with colours"),
     ):
         assert len(catalog.search("green")) == 1
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from clipsearch.cli.render import print_report
 from clipsearch.settings import sample_data_folder
+from clipsearch.types import IndexReport, PartialFile
 from tests.faults.checks import stored_contents
 
 SAMPLES = sample_data_folder()
@@ -533,3 +535,21 @@ def test_numbers_that_no_database_has(catalog, number):
     assert "id:42" in fail("query", f"id:{number}", "--catalog", catalog, code=2)
     assert "a weight" in fail("query", f"{number}:cat", "--catalog", catalog, code=2)
     assert "top_k" in fail("query", "cat", "-k", number, "--catalog", catalog, code=2)
+
+
+@pytest.mark.parametrize(
+    ("share", "is_coarse", "said"),
+    [
+        (1.0, False, "all rows are there"),
+        (0.999, False, "99 % of the rows are there"),
+        (0.75, False, "75 % of the rows are there"),
+        (1.0, True, "all rows are there, without a part of the detail or colours"),
+        (0.8, True, "80 % of the rows are there, without a part of the detail or colours"),
+    ],
+)
+def test_what_is_there_of_a_picture_is_told(share, is_coarse, said, capsys):
+    partial = PartialFile("/photos/a.jpg", share, is_coarse)
+    print_report(IndexReport(2, 2, 0, 0, 0, (), {}, 10.0, "starter", partial=(partial,)))
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "2 indexed, 0 unchanged of 2 pictures in 10.0 s, 0.2 a second"
+    assert second == f"  indexed in part /photos/a.jpg: the file's end is missing or zeros, {said}"

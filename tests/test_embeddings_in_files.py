@@ -1,8 +1,10 @@
 """Embeddings written for other programs, and embeddings that others have made taken in."""
 
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import stat
 import sys
 import threading
@@ -13,6 +15,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog, IndexMismatchError, InputError, MissingExtraError, StoreError, check_catalog
+from clipsearch.cli import run
 from clipsearch.embedding_files import description
 from clipsearch.embedding_files.reading import open_source
 from tests.fakes import COLOURS
@@ -672,3 +675,42 @@ class TestBrokenFolders:
         with open_catalog(tmp_path / "other") as other:
             report = other.import_embeddings(folder)
             assert (report.added, report.missing) == (2, 2)
+
+
+def change(place: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(place / "catalog.sqlite3")) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+@pytest.mark.parametrize("target", ["export", "export.parquet"])
+def test_a_picture_whose_folder_is_unknown_is_left_out(catalog, tmp_path, target):
+    change(tmp_path / "catalog", "UPDATE files SET root_id = 99 WHERE file_id = 1")
+    report = catalog.export(tmp_path / target)
+    assert report.pictures == 3
+    source = open_source(tmp_path / target)
+    assert sum(len(rows) for rows in source.batches()) == 3
+    change(tmp_path / "catalog", "DELETE FROM roots")
+    with pytest.raises(StoreError, match="nothing to export"):
+        catalog.export(tmp_path / target)
+
+
+def test_a_picture_whose_path_leads_nowhere_is_told(catalog, tmp_path):
+    change(tmp_path / "catalog", "UPDATE files SET relative_path = CAST('../../x' AS BLOB) WHERE file_id = 1")
+    with pytest.raises(StoreError, match=r"lead to no file.*doctor --fix"):
+        catalog.export(tmp_path / "export")
+    assert not (tmp_path / "export").exists()
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE files SET root_id = 99", "UPDATE files SET content_id = 99", "DELETE FROM contents"]
+)
+def test_what_points_at_nothing_stops_no_command(catalog, tmp_path, statement, capfd):
+    change(tmp_path / "catalog", f"{statement} WHERE content_id = 1")
+    for command in (
+        ["query", "red"], ["query", "id:1"], ["query", "taken:2000.. or type:png"], ["dupes"], ["cluster", "-n", "2"],
+        ["label"], ["status"], ["reindex"], ["export", str(tmp_path / "out")], ["doctor"],
+    ):  # fmt: skip
+        code = run([*command, "--catalog", str(tmp_path / "catalog")])
+        assert code in (0, 1, 2) and len(capfd.readouterr().err.splitlines()) <= 1, command

@@ -6,7 +6,7 @@ import pytest
 
 from clipsearch import Catalog
 from clipsearch.cli import run
-from clipsearch.settings import sample_data_folder
+from clipsearch.settings import catalog_place, sample_data_folder
 from clipsearch.store import Store
 
 FOOD = str(sample_data_folder() / "food")
@@ -41,6 +41,51 @@ def test_a_command_that_fails_leaves_no_catalog(command, is_there, tmp_path, cap
     assert run([*FAILING[command], "--catalog", str(place)]) != 0
     left = [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))]
     assert left == (["new", "new/catalog", "new/catalog/letter.txt"] if is_there else [])
+
+
+@pytest.mark.parametrize("command", [name for name in FAILING if name not in ("restore", "serve", "demo")])
+def test_a_command_that_fails_leaves_no_tables_on_a_server(command, postgres):
+    url = postgres.make_database()
+    assert run([*FAILING[command], "--catalog", url]) != 0
+    assert objects_of(url) == []
+
+
+def test_tables_that_hold_something_or_are_in_use_stay_on_a_server(postgres, colours):
+    filled, used, empty = (postgres.make_database() for _ in range(3))
+    with pytest.raises(ValueError), Catalog.open(filled, model="colours", create=True) as catalog:
+        catalog.add_captions("red")
+        raise ValueError
+    with pytest.raises(ValueError), Catalog.open(used, create=True):
+        other = Catalog.open(used, model="colours", create=True)
+        raise ValueError
+    with other:
+        other.add_captions("red")
+    Catalog.open(empty, create=True).close()
+    with pytest.raises(ValueError), Catalog.open(empty, create=True):
+        raise ValueError
+    assert all("files" in objects_of(url) for url in (filled, used, empty))
+
+
+def test_tables_can_be_made_again_where_they_were_discarded(postgres, colours):
+    url = postgres.make_database()
+    for _ in range(2):
+        with pytest.raises(ValueError), Catalog.open(url, create=True):
+            raise ValueError
+    with Catalog.open(url, model="colours", create=True) as catalog:
+        catalog.add_captions("red")
+        assert catalog.list_captions() == ["red"]
+
+
+def objects_of(url: str) -> list[str]:
+    """Tables, indexes and functions of a database, other than the server's own."""
+    import psycopg
+
+    with psycopg.connect(catalog_place(url).server or "") as connection:
+        rows = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace UNION ALL "
+            "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        ).fetchall()
+    return [row[0] for row in rows]
 
 
 def test_ctrl_c_before_anything_was_done_leaves_none(tmp_path):

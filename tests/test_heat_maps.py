@@ -1,14 +1,19 @@
 """Where in a picture words are found."""
 
+import contextlib
 import json
+import os
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from clipsearch import Catalog, QueryError, draw_heat_map
+from clipsearch.cli import run as command_line
 from clipsearch.encoders.load import load_encoder
 from clipsearch.heat_maps import make_heat_map
 from clipsearch.heat_pictures import overlay
@@ -151,6 +156,52 @@ def test_the_command_says_where_and_draws_a_map(tmp_path):
     assert (again.returncode, again.stdout) == (2, "") and "--force" in again.stderr
     assert run(SAMPLES / "food" / "donut.png", "a hole", "--out", tmp_path / "map.png", "--force").returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["map.png"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links of POSIX")
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "dead link", "link to a pipe"])
+def test_output_replaces_regular_files_alone(kind, tmp_path, catalog_of_one, capfd):
+    pytest.importorskip("pyarrow")
+    words = {"pipe": "a named pipe", "socket": "a socket", "folder": "a directory"}
+    for name in ("map.png", "sheet.html", "export.parquet", "backup.sqlite3"):
+        out = tmp_path / name
+        match kind:
+            case "pipe":
+                os.mkfifo(out)
+            case "socket":
+                with socket.socket(socket.AF_UNIX) as made, contextlib.chdir(tmp_path):
+                    made.bind(name)
+            case "folder":
+                if name == "export.parquet":  # an export may be a folder of any name
+                    continue
+                out.mkdir()
+            case "dead link":
+                out.symlink_to(tmp_path / "none.png")
+            case "link to a pipe":
+                os.mkfifo(tmp_path / f"pipe.{name}")
+                out.symlink_to(tmp_path / f"pipe.{name}")
+        before = out.lstat().st_ino
+        picture = str(catalog_of_one.parent / "red.png")
+        arguments = {
+            "map.png": ["explain", picture, "red", "--out", str(out), "--force"],
+            "sheet.html": ["query", "red", "--html", str(out)],
+            "export.parquet": ["export", str(out), "--force"],
+            "backup.sqlite3": ["backup", str(out), "--force"],
+        }[name]
+        code = command_line([*arguments, "--catalog", str(catalog_of_one)])
+        said = capfd.readouterr()
+        assert (code, said.out, said.err.count("\n")) == (2, "", 1), (name, said)
+        if not out.is_symlink():
+            assert f"is {words[kind]} and no file" in said.err
+        assert out.lstat().st_ino == before and "--force" not in said.err
+
+
+@pytest.fixture
+def catalog_of_one(tmp_path, colours) -> Path:
+    Image.new("RGB", (16, 12), "red").save(tmp_path / "red.png")
+    with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
+        catalog.index(tmp_path)
+    return tmp_path / "catalog"
 
 
 def test_the_command_prints_json():

@@ -187,7 +187,7 @@ def test_long_lists_of_what_is_left_out_are_cut(painted, capsys):
     assert cli.run(["eval", str(path), "--model", "colours"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "clipsearch: … and 10 more were left out: --json names them all"
+    assert lines[-1] == "clipsearch: … and 10 more left out: --json names them all"
 
 
 @pytest.mark.parametrize("name", ["none.png", "broken.png", "notes.txt"])

@@ -140,8 +140,6 @@ def test_a_table_or_json_is_never_taken_for_a_list(tmp_path, name, content, reas
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("c.csv", "", ()),
-        ("c.csv", "\n\r\n", ()),
         ("c.csv", "caption\na cat; asleep\nb | c\n", ("a cat; asleep", "b | c")),
         ("c.csv", "a cat; asleep\na dog\n", ("a cat; asleep", "a dog")),
         ("c.csv", "[a cat]\n{a dog}\n", ("[a cat]", "{a dog}")),

@@ -7,7 +7,8 @@ import typer
 
 from clipsearch import settings
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
-from clipsearch.cli.render import note, out, print_json, printable, size
+from clipsearch.cli.render import note, out, print_json, printable
+from clipsearch.quantities import count, size
 
 
 def bench(
@@ -36,7 +37,7 @@ def bench(
         rates = [{**asdict(rate), "share_of_bound": rate.share_of_bound} for rate in found.rates]
         print_json({**asdict(found), "rates": rates})
         return
-    out(f"model {printable(found.model)}, {found.cores} cores")
+    out(f"model {printable(found.model)}, {count(found.cores, 'core')}")
     out(f"{'pictures a second':<32} {'decode':>8} {'encode':>8} {'bound':>8} {'index':>8}")
     for rate in found.rates:
         out(
@@ -47,4 +48,4 @@ def bench(
         out(f"memory while indexing    {size(found.peak_memory_bytes)} at most")
     out(f"a query                  {found.cold_query_s:.2f} s as a process of its own")
     out(f"  in a running one       {found.query_p50_ms:.1f} ms, 95 % within {found.query_p95_ms:.1f} ms")
-    out(f"  of that the search     {found.search_ms:.2f} ms among {found.searched_pictures:,} pictures, exact")
+    out(f"  of that the search     {found.search_ms:.2f} ms among {count(found.searched_pictures, 'picture')}, exact")

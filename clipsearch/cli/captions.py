@@ -22,7 +22,6 @@ from clipsearch.cli.options import (
 )
 from clipsearch.cli.render import (
     captions_json,
-    count,
     matches_json,
     note,
     note_left_out,
@@ -34,6 +33,7 @@ from clipsearch.cli.render import (
 )
 from clipsearch.cli.urls import picture_of
 from clipsearch.errors import CatalogNotFoundError, QueryError
+from clipsearch.quantities import count
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder

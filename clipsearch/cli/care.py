@@ -7,14 +7,18 @@ import typer
 
 from clipsearch.cli.indexing import ProgressBar
 from clipsearch.cli.options import INTERRUPTED, CatalogOption, JsonOption, WaitOption
-from clipsearch.cli.render import count, out, print_json, printable, shown_path, size
+from clipsearch.cli.render import out, print_json, printable, shown_path
 from clipsearch.errors import ClipSearchError
+from clipsearch.quantities import count, size
+from clipsearch.settings import is_folder_url
 from clipsearch.types import CheckReport
 
 # Picture files that are compared with their hashes unless somebody says how many.
 _COMPARED_PICTURES = 1_000
 # Of those that are not as they should be, so many are printed for people.
 _MOST_PICTURES = 20
+# Of folders that don't count after a restore.
+_MOST_FOLDERS = 10
 
 
 def gc(
@@ -38,7 +42,7 @@ def gc(
     index_files = f" and {count(report.index_files, 'index file')}" if report.index_files else ""
     out(
         f"{count(report.pictures, 'picture')} and {count(report.embeddings, 'embedding')} of "
-        f"{count(report.files, 'file')} that {'is' if report.files == 1 else 'are'} gone{index_files} {verb} "
+        f"{count(report.files, 'file that is gone', 'files that are gone')}{index_files} {verb} "
         f"{size(report.freed_bytes)} {freed}"
     )
 
@@ -88,15 +92,24 @@ def backup(
 
 def restore(
     file: Annotated[str, typer.Argument(metavar="FILE", help="What 'clipsearch backup' wrote.")],
+    roots: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--root",
+            metavar="DIR",
+            help="Of the folders that the backup names, take those below DIR too; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     catalog: CatalogOption = None,
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> None:
     """Put a backup in the place of the catalog's content, keeping a copy of what was there. Makes the catalog where
-    there is none."""
+    there is none. Folders that you never named on this machine are told and don't count until you do."""
     from clipsearch.maintenance.backups import restore_catalog
 
-    report = restore_catalog(file, catalog, wait=wait)
+    report = restore_catalog(file, catalog, roots=roots or (), wait=wait)
     if json:
         print_json(asdict(report))
         return
@@ -104,6 +117,15 @@ def restore(
     out(f"{count(report.pictures, 'picture')} and {count(report.captions, 'caption')} restored{upgraded}")
     if report.kept is not None:
         out(f"what was there before is {shown_path(report.kept)}")
+    for folder in report.unnamed[:_MOST_FOLDERS]:
+        out(f"set aside: {shown_path(folder)} was never named on this machine; {_takes_back(folder)}")
+    if len(report.unnamed) > _MOST_FOLDERS:
+        out(f"… and {len(report.unnamed) - _MOST_FOLDERS:,} more folders: --json lists them all")
+
+
+def _takes_back(folder: str) -> str:
+    runner = " --runner ray" if is_folder_url(folder) else ""
+    return f"if it is yours, 'clipsearch index {printable(folder)}{runner}' takes its pictures back"
 
 
 def doctor(
@@ -151,7 +173,7 @@ def _print_check(report: CheckReport) -> None:
         else:
             out(f"{finding.severity:<9}{printable(finding.message)}: {printable(finding.remedy)}")
     if shown > _MOST_PICTURES:
-        out(f"{'':<9}… and {shown - _MOST_PICTURES:,} more pictures: --json lists them all")
+        out(f"{'':<9}… and {count(shown - _MOST_PICTURES, 'more picture')}: --json lists all")
     if report.saved_rows:
         saved = ", ".join(f"{number:,} {table}" for table, number in report.saved_rows.items())
         out(f"{'saved':<9}rows that could be read: {saved}; 'clipsearch index' reads again what is missing")

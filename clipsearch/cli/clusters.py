@@ -8,7 +8,8 @@ import typer
 from clipsearch.cli.indexing import is_terminal
 from clipsearch.cli.labels import LABELS_HELP
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
-from clipsearch.cli.render import count, note, out, print_json, printable, shown_path
+from clipsearch.cli.render import note, out, print_json, printable, shown_path
+from clipsearch.quantities import count
 
 _SHOWN = 3
 

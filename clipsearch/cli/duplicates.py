@@ -7,8 +7,9 @@ import typer
 
 from clipsearch.cli.indexing import ProgressBar
 from clipsearch.cli.options import CatalogOption, JsonOption
-from clipsearch.cli.render import count, note, out, print_json, print_paths, shown_path, size
+from clipsearch.cli.render import note, out, print_json, print_paths, shown_path
 from clipsearch.errors import InputError
+from clipsearch.quantities import count, size
 
 
 def dupes(

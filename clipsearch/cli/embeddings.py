@@ -19,7 +19,8 @@ from clipsearch.cli.options import (
     WaitOption,
     decoding_limits,
 )
-from clipsearch.cli.render import count, note, out, print_json, print_skipped, shown_path, size
+from clipsearch.cli.render import note, out, print_json, print_skipped, shown_path
+from clipsearch.quantities import count, size
 from clipsearch.settings import DEFAULT_MAX_SECONDS
 
 
@@ -129,7 +130,7 @@ def import_embeddings(
         out(f"  {count(report.captions, 'caption')} added")
     print_skipped(report.skipped)
     if report.without_file:
-        where = f", of which {report.outside:,} lie in no indexed folder (see --root)" if report.outside else ""
+        where = f", {report.outside:,} of that in no indexed folder (see --root)" if report.outside else ""
         out(f"  {count(report.without_file, 'picture')} without a file{where}: found once 'clipsearch index' meets it")
     if report.interrupted:
         note("what was done is kept, the next import goes on from there")

@@ -10,8 +10,9 @@ import typer
 from clipsearch import settings
 from clipsearch.cli.indexing import is_terminal
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
-from clipsearch.cli.render import count, note, note_left_out, out, print_json, printable
+from clipsearch.cli.render import note, note_left_out, out, print_json, printable
 from clipsearch.errors import InputError
+from clipsearch.quantities import count
 
 if TYPE_CHECKING:
     from clipsearch.evaluation import Difference, Estimate

@@ -12,6 +12,7 @@ from clipsearch.cli.options import AllowUrlOption, CatalogOption, DeviceOption, 
 from clipsearch.cli.render import note, out, print_json, printable, shown_path
 from clipsearch.cli.urls import picture_of
 from clipsearch.errors import InputError
+from clipsearch.files import is_replaced
 from clipsearch.settings import expand_user
 
 _SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
@@ -83,7 +84,7 @@ def _checked_file(name: str, force: bool) -> Path:
     try:
         if not path.parent.is_dir():
             raise InputError(f"no folder {printable(str(path.parent))} to write {printable(path.name)} in")
-        if path.exists() and not (force and path.is_file()):
+        if is_replaced(path) and not force:
             raise InputError(f"{printable(name)} is there already: --force replaces it")
     except (OSError, ValueError) as error:
         raise InputError(f"can't write {printable(name)}: {getattr(error, 'strerror', None) or error}") from error

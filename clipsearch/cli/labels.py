@@ -20,8 +20,9 @@ from clipsearch.cli.options import (
     RuntimeOption,
     TopKOption,
 )
-from clipsearch.cli.render import count, note, note_left_out, out, percent, print_json, printable, shown_path, write
+from clipsearch.cli.render import note, note_left_out, out, percent, print_json, printable, shown_path, write
 from clipsearch.errors import InputError, QueryError
+from clipsearch.quantities import count
 from clipsearch.settings import is_folder_url
 from clipsearch.types import LabelHit, LabelledPicture
 
@@ -150,7 +151,8 @@ def add(
         Path,
         typer.Argument(
             metavar="FILE",
-            help=".txt (a line each), .csv or .tsv (column 'text'), .jsonl (key 'text'), .json (a list).",
+            help=".txt (a line each), .csv or .tsv (column 'label' or 'text'), .jsonl (key 'label' or 'text'), "
+            ".json (a list).",
         ),
     ],
     name: Annotated[
@@ -160,14 +162,15 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Store a set of labels, in the place of one of the same name."""
-    from clipsearch.caption_files import read_caption_file
+    from clipsearch.caption_files import LABELS, read_caption_file
     from clipsearch.catalog import Catalog
 
-    content = read_caption_file(file)
-    note_left_out([f"{file}, line {number}: {reason}" for number, reason in content.broken])
+    content = read_caption_file(file, LABELS)
+    unit = "entry" if file.suffix.lower() == ".json" else "line"
+    note_left_out([f"{file}, {unit} {number}: {reason}" for number, reason in content.broken])
     called = file.stem if name is None else name
     with Catalog.open(catalog, create=True) as opened:
-        added = opened.add_labels(called, [text for text in content.texts if not text.startswith("#")])
+        added = opened.add_labels(called, content.texts)
     if json:
         broken = [{"line": number, "reason": reason} for number, reason in content.broken]
         print_json({"name": called, "labels": added, "broken": broken})

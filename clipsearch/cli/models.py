@@ -18,9 +18,10 @@ from clipsearch.cli.options import (
     WaitOption,
     decoding_limits,
 )
-from clipsearch.cli.render import count, out, percent, print_json, print_report, printable, report_json, size
+from clipsearch.cli.render import out, percent, print_json, print_report, printable, report_json
 from clipsearch.cli.urls import picture_of
 from clipsearch.errors import CatalogNotFoundError, InputError
+from clipsearch.quantities import count, size
 from clipsearch.settings import STARTER
 from clipsearch.types import ModelInfo
 

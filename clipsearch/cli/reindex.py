@@ -4,7 +4,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from clipsearch.cli.options import CatalogOption, JsonOption, WaitOption
-from clipsearch.cli.render import count, out, print_json, printable
+from clipsearch.cli.render import out, print_json, printable
+from clipsearch.quantities import count
 
 if TYPE_CHECKING:
     from clipsearch.index_server import IndexPlace

@@ -12,8 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from clipsearch.quantities import count, rate
 from clipsearch.texts import is_url
-from clipsearch.types import CaptionHit, ImageMatch, IndexReport, SearchHit, SkippedFile
+from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SearchHit, SkippedFile
 
 # Reasons printed for people; JSON has them all.
 _MAX_REASONS = 20
@@ -56,7 +57,7 @@ def note_left_out(reasons: Sequence[str]) -> None:
     for reason in reasons[:_MAX_REASONS]:
         note(f"clipsearch: {reason}, left out")
     if len(reasons) > _MAX_REASONS:
-        note(f"clipsearch: … and {len(reasons) - _MAX_REASONS:,} more were left out: --json names them all")
+        note(f"clipsearch: … and {len(reasons) - _MAX_REASONS:,} more left out: --json names them all")
 
 
 def print_json(value: Any) -> None:
@@ -83,18 +84,6 @@ def shown_path(path: str) -> str:
     return printable(path.removeprefix(here))
 
 
-def size(size_bytes: float) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:.1f} TB"
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
 def report_json(report: IndexReport) -> dict[str, Any]:
     return asdict(report)
 
@@ -108,12 +97,11 @@ def print_report(report: IndexReport) -> None:
         f"{report.removed:,} removed" if report.removed else "",
         f"{len(report.skipped):,} skipped" if report.skipped else "",
     ]
-    rate = f", {report.embedded / report.seconds:.0f} a second" if report.embedded > 1 else ""
-    out(f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{rate}")
+    speed = f", {rate(report.embedded / report.seconds)} a second" if report.embedded > 1 else ""
+    out(f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{speed}")
     print_skipped(report.skipped)
     for partial in report.partial[:_MAX_REASONS]:
-        share = f"{math.floor(100 * partial.decoded_share)} % of its rows"
-        out(f"  indexed in part {shown_path(partial.path)}: its end is missing, {share} are there")
+        out(f"  indexed in part {shown_path(partial.path)}: {_what_is_there(partial)}")
     if len(report.partial) > _MAX_REASONS:
         out(f"  … and {len(report.partial) - _MAX_REASONS:,} more in part: --json lists them all")
     if report.unsupported:
@@ -121,6 +109,13 @@ def print_report(report: IndexReport) -> None:
         out(f"  not read, kinds of file that are not supported: {kinds}")
     if report.interrupted:
         note("what was done is kept, the next run goes on from there")
+
+
+def _what_is_there(partial: PartialFile) -> str:
+    share = math.floor(100 * partial.decoded_share)
+    rows = "all rows are there" if share == 100 else f"{share} % of the rows are there"
+    detail = ", without a part of the detail or colours" if partial.is_coarse else ""
+    return f"the file's end is missing or zeros, {rows}{detail}"
 
 
 def print_skipped(files: Sequence[SkippedFile]) -> None:

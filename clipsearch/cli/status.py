@@ -6,7 +6,8 @@ from typing import Any
 
 from clipsearch.cli.options import CatalogOption, JsonOption
 from clipsearch.cli.reindex import describe_place
-from clipsearch.cli.render import count, out, print_json, printable, size
+from clipsearch.cli.render import out, print_json, printable
+from clipsearch.quantities import count, size
 from clipsearch.types import CatalogStatus
 
 

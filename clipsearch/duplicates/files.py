@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from clipsearch.images.reading import hash_file
 from clipsearch.notices import notify
+from clipsearch.quantities import count
 from clipsearch.stamps import stamp_of
 from clipsearch.store import IndexedFile
 
@@ -66,10 +67,9 @@ def unchanged(
     return kept
 
 
-def notice_left_out(count: int, *, stacklevel: int) -> None:
-    if count:
-        have = "file has" if count == 1 else "files have"
-        notify(f"{count:,} {have} changed or gone since the last 'clipsearch index': left out")
+def notice_left_out(number: int, *, stacklevel: int) -> None:
+    if number:
+        notify(f"{count(number, 'file has', 'files have')} changed or gone since the last 'clipsearch index': left out")
 
 
 def _digest(path: str) -> bytes | None:

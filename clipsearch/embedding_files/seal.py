@@ -16,6 +16,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from clipsearch.embedding_files.description import Description
+from clipsearch.files import create_file
 from clipsearch.settings import config_dir
 
 KEY_NAME = "export-key"
@@ -53,9 +54,9 @@ def _make_key() -> bytes | None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Written beside and linked: whoever comes second finds a whole one.
         fresh = folder / f"{KEY_NAME}.{os.getpid()}.new"
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        file = create_file(fresh)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with file:
                 file.write(os.urandom(_KEY_BYTES))
             with suppress(FileExistsError):
                 os.link(fresh, folder / KEY_NAME)

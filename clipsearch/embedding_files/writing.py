@@ -20,7 +20,7 @@ from clipsearch.embedding_files.description import (
     parse_description,
 )
 from clipsearch.errors import InputError
-from clipsearch.files import read_regular_file
+from clipsearch.files import create_file, is_replaced, read_regular_file
 
 SCRATCH_PREFIX = ".clipsearch-"
 """As the store has it: what a killed process has left can be told by it."""
@@ -91,7 +91,7 @@ def write_folder(target: Path, description: Description, *, part_rows: int, forc
             yield _FolderWriter(pictures, captions)
             pictures.finish()
             captions.finish()
-        with open_private(scratch / DESCRIPTION_NAME) as file:
+        with create_file(scratch / DESCRIPTION_NAME) as file:
             file.write(description.to_json())
         _take_place(scratch, target)
     finally:
@@ -214,10 +214,10 @@ class _Parts:
         self._number += 1
         for folder in (self._folder, self._folder / self._kind, self._folder / "metadata"):
             folder.mkdir(exist_ok=True, mode=0o700)
-        self._vectors = open_private(self._folder / self._kind / f"{self._kind}_{number}.npy")
+        self._vectors = create_file(self._folder / self._kind / f"{self._kind}_{number}.npy")
         header = {"descr": "<f2", "fortran_order": False, "shape": (self._room, self._dim)}
         np.lib.format.write_array_header_1_0(self._vectors, header)
-        self._metadata = open_private(self._folder / "metadata" / f"metadata_{number}.parquet")
+        self._metadata = create_file(self._folder / "metadata" / f"metadata_{number}.parquet")
         self._writer = pq.ParquetWriter(self._metadata, schema)
 
     def _write(self, rows: list[Any], schema: Any, columns: Any) -> None:
@@ -238,11 +238,6 @@ class _Parts:
 
 def part_count(rows: int, part_rows: int) -> int:
     return max(1, -(-rows // part_rows))
-
-
-def open_private(path: Path) -> BinaryIO:
-    """A new file for its owner only."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb")
 
 
 def _picture_schema() -> Any:
@@ -310,11 +305,7 @@ def _check_file(target: Path, *, force: bool) -> None:
     import pyarrow.parquet as pq
 
     _check_parent(target)
-    if not os.path.lexists(target):
-        return
-    if not target.is_file():
-        raise InputError(f"{target} is there and no file: name another one for the export")
-    if force:
+    if not is_replaced(target) or force:
         return
     try:
         metadata = pq.read_schema(target).metadata or {}

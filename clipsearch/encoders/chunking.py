@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch import quantities
 from clipsearch.errors import ModelError
 from clipsearch.notices import notify
 
@@ -62,8 +63,10 @@ def chunk_texts(
         counts.append(len(split))
     n_long = sum(count > 1 for count in counts)
     if n_long:
-        subject = "1 text was" if n_long == 1 else f"{n_long} texts were"
-        notify(f"{subject} longer than the model's {context_length} tokens and split; the parts are averaged")
+        notify(
+            f"{quantities.count(n_long, 'text was', 'texts were')} longer than the model's {context_length} tokens and "
+            "split; the parts are averaged"
+        )
     return Chunks(tuple(pieces), tuple(lengths), tuple(counts))
 
 

@@ -23,8 +23,11 @@ _MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? +)?"
 _YEAR = r"([12]\d{3})"
 
+# A sign that stands twice between numbers parts them, also one that nobody uses or that a wrong encoding has made.
+_ODD_SEPARATOR = re.compile(r"\d{1,4} ?([^\w\s:/.;,+-]) ?\d{1,2} ?\1 ?\d")
+
 # Year first: "2024:05:06" with any separator or none. No digit may follow but those of a time that is glued on.
-_YEAR_FIRST = re.compile(rf"{_YEAR}([:/. ;_-]) ?(\d{{1,2}})\2 ?(\d{{1,2}})(?!\d(?!\d:))", re.ASCII)
+_YEAR_FIRST = re.compile(rf"{_YEAR} ?([:/. ;_-]) ?(\d{{1,2}}) ?\2 ?(\d{{1,2}})(?!\d(?!\d:))", re.ASCII)
 _COMPACT = re.compile(rf"{_YEAR}(\d\d)(\d\d)(?=\D|$|\d{{4,6}}(?!\d))", re.ASCII)
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([:/.-]) ?(\d{{1,2}})\2 ?{_YEAR}(?!\d)", re.ASCII)
 _YEAR_SIGNS = re.compile(rf"{_YEAR} ?[年년] ?(\d{{1,2}}) ?[月월] ?(\d{{1,2}}) ?[日일]", re.ASCII)
@@ -94,6 +97,8 @@ def parse_date(text: str, *, fraction: str = "") -> datetime | None:
         the day is not sure: 4/7 or 7/4, a month without a day, the 30th of February.
     """
     text = _with_ascii_digits(text).strip(" \"'")
+    if odd := _ODD_SEPARATOR.match(text):
+        text = text.replace(odd[1], ":")
     found = _split(text)
     if found is None:
         return None

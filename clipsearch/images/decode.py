@@ -23,9 +23,16 @@ from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.colours import to_rgb
 from clipsearch.images.metadata import ImageMetadata, read_metadata, read_orientation
-from clipsearch.images.partial import complete, load_partial
+from clipsearch.images.partial import complete, lacks_end, load_partial, without_zero_tail
 from clipsearch.images.pillow import decoding_settings
-from clipsearch.images.reasons import DamagedHeaderError, read_error, too_large, unidentified_error, unusual_kind
+from clipsearch.images.reasons import (
+    DamagedHeaderError,
+    read_error,
+    too_large,
+    truncated,
+    unidentified_error,
+    unusual_kind,
+)
 
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
 DEFAULT_MAX_MEGAPIXELS = 256.0
@@ -54,6 +61,8 @@ _DETAIL = 2
 
 # AVIF before HEIF: both take files of the brand "mif1", but only the AVIF reader leaves those that are not its own.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "HEIF", "JPEG2000", "PPM")
+
+_CONTAINERS = ("WEBP", "AVIF", "HEIF")
 
 # Source: EXIF 2.32, 4.6.4, tag 0x0112: where row 0 and column 0 lie.
 _TRANSPOSE = {
@@ -141,8 +150,8 @@ def decode_image(
     needed_side: int | None = None,
     turn: Turn | None = None,
 ) -> DecodedImage:
-    """Decodes a picture, as far as it is there: one whose end is missing is taken with three quarters of its rows, see
-    `ImageMetadata.decoded_share`. Safe to call from several threads at once.
+    """Decodes a picture, as far as it is there: one whose end is missing or zeros is taken with three quarters of its
+    rows, see `ImageMetadata.decoded_share`. Safe to call from several threads at once.
 
     Args:
         source: the content of a file, its path, or a file opened for reading bytes.
@@ -159,13 +168,16 @@ def decode_image(
     turn = turn or _turn_of_a_big_picture
     try:
         with _open_source(source) as file, decoding_settings(max_megapixels):
+            there = without_zero_tail(file)
             try:
-                return _decode(file, max_megapixels, needed_side, turn)
+                return _decode(there, file, max_megapixels, needed_side, turn)
             except Exception as error:  # decoders raise anything, see below
-                decoded = _decode_partial(file, max_megapixels, turn) if _may_be_partial(error) else None
-                if decoded is None:
-                    raise
-                return decoded
+                decoded = _decode_partial(there, file, max_megapixels, turn) if _may_be_partial(error) else None
+                if decoded is not None:
+                    return decoded
+                if _may_be_partial(error) and lacks_end(_content(there)):
+                    raise truncated() from error
+                raise
     except ImageReadError:
         raise
     except Exception as error:  # decoders raise anything: OSError, SyntaxError, struct.error, TypeError, MemoryError, …
@@ -182,10 +194,9 @@ def read_header(
             try:
                 image = _open_checked(file, max_megapixels)
             except Exception as error:  # readers raise anything
-                completed = complete(file) if _may_be_partial(error) else None
-                if completed is None:
+                if not _may_be_partial(error):
                     raise
-                image = _open_checked(io.BytesIO(completed), max_megapixels)
+                image = _open_checked(io.BytesIO(complete(_content(file))), max_megapixels)
             width, height = image.size
             # Pillow has turned the size of a TIFF already.
             if image.format != "TIFF" and read_orientation(image) in _SWAPS_SIDES:
@@ -252,8 +263,15 @@ class _Loaded:
     scale: int = 1
 
 
-def _decode(file: BinaryIO, max_megapixels: float, needed_side: int | None, turn: Turn) -> DecodedImage:
-    image = _open_checked(file, max_megapixels)
+def _decode(
+    there: BinaryIO, file: BinaryIO, max_megapixels: float, needed_side: int | None, turn: Turn
+) -> DecodedImage:
+    """
+    Args:
+        there: as much of the file as is decoded, see `without_zero_tail`.
+        file: whole, for what it says besides its pixels.
+    """
+    image = _open_checked(there, max_megapixels)
     full_size = image.size
     megapixels = image.width * image.height / 1e6
     scale = 1 if needed_side is None else _scale_down(image, needed_side)
@@ -263,7 +281,7 @@ def _decode(file: BinaryIO, max_megapixels: float, needed_side: int | None, turn
         try:
             image.load()
         except Exception as error:  # decoders raise anything
-            kind = None if isinstance(error, MemoryError) else unusual_kind(image, file)
+            kind = None if isinstance(error, MemoryError) else unusual_kind(image, there)
             if kind is None:
                 raise
             raise ImageReadError(f"not supported: an unusual kind of {image.format} ({kind})") from error
@@ -275,6 +293,11 @@ def _decode(file: BinaryIO, max_megapixels: float, needed_side: int | None, turn
         return _upright(loaded)
 
 
+def _content(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
 def _may_be_partial(error: Exception) -> bool:
     """Whether the end of the picture may be missing: neither did the machine fail, nor is it refused for what it is."""
     if isinstance(error, ImageReadError):
@@ -283,14 +306,19 @@ def _may_be_partial(error: Exception) -> bool:
     return not is_of_system and not isinstance(error, Image.DecompressionBombError)
 
 
-def _decode_partial(file: BinaryIO, max_megapixels: float, turn: Turn) -> DecodedImage | None:
-    with turn():  # two of it may be in memory
-        found = load_partial(file, lambda content: _open_checked(content, max_megapixels))
+def _decode_partial(there: BinaryIO, file: BinaryIO, max_megapixels: float, turn: Turn) -> DecodedImage | None:
+    """Arguments as in `_decode`."""
+    with turn():  # several of it may be in memory
+        zeros = file.seek(0, io.SEEK_END) - there.seek(0, io.SEEK_END)
+        found = load_partial(_content(there), lambda content: _open_checked(content, max_megapixels), zeros=zeros)
         if found is None:
             return None
         orientation = read_orientation(found.opened)
         metadata = _upright_metadata(found.opened, file, *found.pixels.size, orientation)
-        loaded = _Loaded(found.pixels, replace(metadata, decoded_share=found.share), orientation)
+        # A container that shows the same without the zeros at its end is whole.
+        if there is file or found.share < 1 or found.opened.format not in _CONTAINERS:
+            metadata = replace(metadata, decoded_share=found.share, is_coarse=found.is_coarse)
+        loaded = _Loaded(found.pixels, metadata, orientation)
         del found
         return _upright(loaded)
 

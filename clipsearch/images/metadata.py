@@ -37,6 +37,7 @@ class ImageMetadata:
         longitude: degrees, east positive, -180 to 180.
         is_date_doubtful: `taken_at` is what a clock shows that was never set, or lies in the future.
         decoded_share: of the rows, 0.75 to 1, of a picture whose file's end is missing; None of one that is whole.
+        is_coarse: with that, a part of the detail or of the colours is missing in all rows.
         phash: see `perceptual_hash`; None where the pixels were not decoded.
     """
 
@@ -49,6 +50,7 @@ class ImageMetadata:
     longitude: float | None = None
     is_date_doubtful: bool = False
     decoded_share: float | None = None
+    is_coarse: bool = False
     phash: int | None = None
 
 
@@ -95,6 +97,8 @@ _DATE_TAGS = (
 )
 _MAIN_TAGS = (Base.Make, Base.Model, *_DATE_TAGS)
 
+_MIN_DATE_CHARACTERS = len("2019:7:4")
+
 # Source: IPTC-IIM 4.2, 2:55, 2:60, 2:62 and 2:63.
 _IPTC_CREATED, _IPTC_DIGITIZED = ((2, 55), (2, 60)), ((2, 62), (2, 63))
 
@@ -107,7 +111,7 @@ def _date_claims(
 
     def exif(tag: int, subsecond_tag: int, *, is_of_edit: bool = False) -> DateClaim:
         fraction = _text(tags.get(subsecond_tag))
-        return DateClaim(_text(tags.get(tag)), fraction if fraction.isdigit() else "", is_of_edit)
+        return DateClaim(_date_text(tags.get(tag)), fraction if fraction.isdigit() else "", is_of_edit)
 
     xmp: dict[str, str] | None = None
 
@@ -178,6 +182,14 @@ def _text(value: object) -> str:
         return ""
     printable = "".join(c if c.isprintable() else " " for c in value.lstrip("\0").partition("\0")[0])
     return " ".join(printable.split())[:100].strip()
+
+
+def _date_text(value: object) -> str:
+    """As `_text`; where a NUL comes before the shortest of dates has ended, it parts numbers and does not end them."""
+    text = _text(value)
+    if len(text) >= _MIN_DATE_CHARACTERS:
+        return text
+    return _text(value.replace(b"\0", b":") if isinstance(value, bytes) else str(value or "").replace("\0", ":"))
 
 
 def _camera(make: str, model: str) -> str | None:

@@ -19,6 +19,7 @@ from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image,
 from clipsearch.images.find import FoundImage
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.perceptual_hash import perceptual_hash
+from clipsearch.images.reasons import too_many_bytes
 from clipsearch.images.views import PictureView, make_view
 from clipsearch.preprocess import Preprocess, resize_and_crop
 from clipsearch.stamps import NO_STAMP, FileStamp, stamp_of
@@ -202,7 +203,7 @@ class PictureReader:
             if self._max_bytes is not None:
                 status = os.stat(task.path)  # noqa: PTH116
                 if status.st_size > self._max_bytes:
-                    return too_many_bytes(task, stamp_of(status), max_bytes=self._max_bytes)
+                    return too_large_to_read(task, stamp_of(status), max_bytes=self._max_bytes)
             with self._open(task.path) as picture:
                 return self._decode(task, picture)
         except FileNotFoundError:
@@ -254,10 +255,10 @@ class PictureReader:
         return replace(twin, outcome="failed", reason=met.reason, is_lasting=met.is_lasting, limit=met.limit)
 
 
-def too_many_bytes(task: Task, stamp: FileStamp, *, max_bytes: int) -> ReadPicture:
-    """Of a file that is too large to be read."""
-    reason, limit = f"too large: {stamp.size_bytes / 1e9:,.0f} GB", ("bytes", float(max_bytes))
-    return ReadPicture(task, "failed", stamp, reason=reason, is_lasting=True, limit=limit)
+def too_large_to_read(task: Task, stamp: FileStamp, *, max_bytes: int) -> ReadPicture:
+    """Of a file of too many bytes."""
+    error = too_many_bytes(stamp.size_bytes, max_bytes)
+    return ReadPicture(task, "failed", stamp, reason=str(error), is_lasting=True, limit=error.limit)
 
 
 def hash_file(path: str) -> tuple[FileStamp, bytes]:

@@ -11,21 +11,24 @@ from typing import BinaryIO, Literal
 from PIL import Image
 
 from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.images.jpeg import unusual_jpeg
+from clipsearch.quantities import value_and_limit
 
 # What Pillow says of files that are sound, but of a kind that it can't decode.
-_UNUSUAL = re.compile("unsupported|not supported|cannot handle|unknown pixel mode|unable to determine .* mode", re.I)
+_UNUSUAL = re.compile(
+    "unsupported(?! operand)|not supported|cannot handle|unknown pixel mode|unable to determine .* mode", re.I
+)
 
-# Source: ITU-T T.81, table B.1, and T.87 for JPEG-LS.
-_UNUSUAL_FRAMES = {
-    **dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), "lossless"),
-    **dict.fromkeys((0xC9, 0xCA, 0xCD, 0xCE), "arithmetic coding"),
-    **dict.fromkeys((0xC5, 0xC6), "hierarchical"),
-    0xF7: "JPEG-LS",
-}
-_STANDALONE_MARKERS = {0x01, *range(0xD0, 0xD9)}
+# What a reader trips over rather than says, and names of its code: neither tells people anything.
+_MISTAKES = (LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, UnicodeError, NotImplementedError)
+_IDENTIFIER = re.compile(r"\b\w+\.[A-Za-z_]\w*\b|\b[A-Z]+_[A-Z_]+\b|\b[A-Z][a-z]+[A-Z]\w*\b|__|\w\(\)|Error\b")
+
+_TRUNCATED = "truncated: too little of it can be decoded"
 
 # Source: TIFF 6.0, section 2: bytes of a value by its type, where they are not one.
 _TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+
+_MOST_ZEROS = 16
 
 # Codecs that Pillow's libtiff may have been built without.
 _RARE_TIFF_CODECS = ("webp", "zstd", "lzma")
@@ -71,7 +74,7 @@ def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadErr
             if (is_unknown_number or _UNUSUAL.search(text)) and not (name == "TIFF" and _lacks_directory(file)):
                 return ImageReadError(f"not supported: an unusual kind of {name} ({one_line(text)})")
         reasons.append(name)
-    if reasons == ["JPEG"] and (kind := unusual_jpeg(file)):
+    if reasons == ["JPEG"] and (kind := _unusual_jpeg(file)):
         return ImageReadError(f"not supported: an unusual kind of JPEG ({kind})")
     if not reasons and not (start.startswith(b"RIFF") and start[8:12] == b"WEBP"):
         return ImageReadError("not a picture of a kind that can be read")
@@ -81,18 +84,20 @@ def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadErr
 def _lacks_directory(file: BinaryIO) -> bool:
     """Whether a TIFF ends before its directory does, which most programs write last: what is missing of that is not
     what makes it unusual."""
-    size = file.seek(0, 2)
     file.seek(0)
-    header = file.read(8)
-    order: Literal["little", "big"] = "little" if header.startswith(b"II") else "big"
-    place = int.from_bytes(header[4:8], order)
-    file.seek(min(place, size))
-    count = int.from_bytes(file.read(2), order)
-    entries = file.read(12 * count + 4)
+    content = file.read()
+    # More zeros at the end than a value may have stand for what is missing.
+    size = min(len(content), len(content.rstrip(b"\0")) + _MOST_ZEROS)
+    order: Literal["little", "big"] = "little" if content.startswith(b"II") else "big"
+    place = int.from_bytes(content[4:8], order)
+    count = int.from_bytes(content[place : place + 2], order)
+    entries = content[place + 2 : place + 2 + 12 * count + 4]
     if len(entries) < 12 * count + 4:
         return True
     for start in range(0, 12 * count, 12):
         kind, number = (int.from_bytes(entries[start + a : start + b], order) for a, b in ((2, 4), (4, 8)))
+        if kind == 0 or number == 0:  # zeros in its place
+            return True
         length = number * _TIFF_BYTES.get(kind, 1)
         if length > 4 and int.from_bytes(entries[start + 8 : start + 12], order) + length > size:
             return True
@@ -109,27 +114,16 @@ def _accepts(accepts: Callable[[bytes], bool | str] | None, start: bytes) -> boo
 def unusual_kind(image: Image.Image, file: BinaryIO) -> str | None:
     """Say what is unusual about a picture that was opened and can't be decoded; None where nothing is known to be."""
     if image.format == "JPEG":
-        return unusual_jpeg(file)
+        return _unusual_jpeg(file)
     codec = image.info.get("compression")
     if image.format == "TIFF" and codec in _RARE_TIFF_CODECS and not _has_tiff_codec(codec):
         return f"compression {codec}"
     return None
 
 
-def unusual_jpeg(file: BinaryIO) -> str | None:
-    """The coding of a JPEG that is neither baseline nor progressive; None for those, and where no frame is found."""
-    file.seek(2)
-    while len(header := file.read(4)) == 4 and header[0] == 0xFF:
-        marker = header[1]
-        if marker in _UNUSUAL_FRAMES:
-            return _UNUSUAL_FRAMES[marker]
-        if marker in (0xC0, 0xC1, 0xC2, 0xDA):
-            return None
-        if marker in _STANDALONE_MARKERS or marker == 0xFF:
-            file.seek(-3 if marker == 0xFF else -2, 1)
-        else:
-            file.seek(int.from_bytes(header[2:], "big") - 2, 1)
-    return None
+def _unusual_jpeg(file: BinaryIO) -> str | None:
+    file.seek(0)
+    return unusual_jpeg(file.read())
 
 
 @cache
@@ -155,19 +149,36 @@ def _fault(error: Exception) -> str:
     if isinstance(error, EOFError | struct.error) or re.search(
         "truncat|not enough (image )?data|end of|only got", text, re.I
     ):
-        return "truncated: less than three quarters of it can be decoded"
+        return _TRUNCATED
     if _UNUSUAL.search(text):
         return f"not supported: {one_line(text)}"
     if re.search("decoder error|data stream", text):  # Pillow's words for what it can't explain
         return "damaged"
-    return f"damaged: {one_line(text) or type(error).__name__}"
+    said = "" if isinstance(error, _MISTAKES) else one_line(text)
+    return f"damaged: {said}" if said and not _IDENTIFIER.search(said) else "damaged"
 
 
 def one_line(text: str) -> str:
-    """At most 100 characters, without "<_io.BytesIO object at 0x7f…>" and the like."""
-    return " ".join(re.sub(r"<[^<>]*>|0x[0-9a-fA-F]+", "", text).split())[:100]
+    """At most 100 characters, without "<_io.BytesIO object at 0x7f…>", the b of b'IDAT' and the like."""
+    plain = re.sub(r"\bb'([^']*)'", r"\1", re.sub(r"<[^<>]*>|0x[0-9a-fA-F]+", "", text))
+    return " ".join(plain.split())[:100]
+
+
+def truncated() -> ImageReadError:
+    return ImageReadError(_TRUNCATED)
 
 
 def too_large(megapixels: float, limit: float) -> ImageReadError:
-    reason = f"too large: {megapixels:.0f} megapixels, the limit is {limit:g}"
-    return ImageReadError(reason, limit=("megapixels", limit))
+    """
+    Args:
+        megapixels: more than the limit; infinite where the number is not known.
+    """
+    if math.isinf(megapixels):
+        return ImageReadError(f"too large: more than {limit:,g} megapixels", limit=("megapixels", limit))
+    shown, shown_limit = value_and_limit(megapixels, limit)
+    return ImageReadError(f"too large: {shown} megapixels, the limit is {shown_limit}", limit=("megapixels", limit))
+
+
+def too_many_bytes(size_bytes: int, limit: int) -> ImageReadError:
+    shown, shown_limit = value_and_limit(size_bytes / 1e9, limit / 1e9)
+    return ImageReadError(f"too large: {shown} GB, the limit is {shown_limit}", limit=("bytes", float(limit)))

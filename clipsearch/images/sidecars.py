@@ -7,6 +7,7 @@ from pathlib import Path
 from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file, read_limited, replace_file
 from clipsearch.images.find import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+from clipsearch.images.xmp_document import UnsupportedFormError
 from clipsearch.images.xmp_keywords import add_to_xmp, find_keywords
 
 # Sidecars are some kilobytes; those of editors with a long history some megabytes.
@@ -67,6 +68,8 @@ def read_keywords(picture: Path) -> list[str]:
     try:
         content, _ = _read(path)
         return [] if content is None else find_keywords(content)
+    except UnsupportedFormError as error:
+        raise InputError(f"can't read the keywords of {path}: {error}") from error
     except InputError as error:
         raise InputError(f"{path} is no XMP: {error}") from error
     except OSError as error:
@@ -76,6 +79,8 @@ def read_keywords(picture: Path) -> list[str]:
 def _edited(path: Path, content: bytes | None, keywords: Iterable[str]) -> bytes:
     try:
         return add_to_xmp(content, keywords)
+    except UnsupportedFormError as error:
+        raise InputError(f"can't add keywords to {path}: {error}") from error
     except InputError as error:
         raise InputError(f"{path} is no XMP: {error}") from error
 

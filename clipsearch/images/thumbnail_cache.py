@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from clipsearch.files import create_file
+
 MAX_BYTES = 2 * 10**9
 """About 60,000 pictures with a small one each."""
 
@@ -62,8 +64,7 @@ class ThumbnailCache:
         try:
             for folder in (self._folder, path.parent.parent, path.parent):  # with `parents` only the last has the mode
                 folder.mkdir(exist_ok=True, mode=0o700)
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-            with os.fdopen(descriptor, "wb") as file:
+            with create_file(fresh) as file:
                 file.write(jpeg)
             fresh.replace(path)
         except OSError:

@@ -235,6 +235,7 @@ class _Worker:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,  # what decoders print
                     is_apart=True,  # one that is still starting would die of Ctrl-C
+                    is_exposed=True,
                     # One thread each: several pictures are decoded side by side.
                     OPENBLAS_NUM_THREADS="1",
                     OMP_NUM_THREADS="1",

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from xml.etree.ElementTree import Element
 
 from clipsearch.errors import InputError
-from clipsearch.images.xmp_document import decode_document
+from clipsearch.images.xmp_document import RDF_ROOT, decode_document
+from clipsearch.images.xmp_forms import choose_nodes
 
 NAMESPACES = {
     "exif": "http://ns.adobe.com/exif/1.0/",
@@ -18,7 +19,9 @@ _MAX_BYTES = 4 << 20
 
 
 def read_properties(packet: object, names: Collection[str]) -> dict[str, str]:
-    """Find simple properties, whether they are written as attributes or as elements.
+    """Find simple properties of the picture, whether they are written as attributes or as elements.
+
+    Those of the pictures that it was made from stand deeper, or are about something else.
 
     Args:
         packet: bytes in any encoding that XML knows, or text.
@@ -38,8 +41,13 @@ def read_properties(packet: object, names: Collection[str]) -> dict[str, str]:
         prefix, _, local = name.partition(":")
         wanted[f"{{{NAMESPACES[prefix]}}}{local}"] = name
     found: dict[str, str] = {}
-    for element in root.iter():
-        for key, value in ((element.tag, element.text), *element.attrib.items()):
+    nodes = ((node, node.tag, node.attrib) for rdf in root.iter(RDF_ROOT) for node in rdf)
+    try:
+        own = choose_nodes(nodes)
+    except InputError:
+        return {}
+    for node in own:
+        for key, value in (*node.attrib.items(), *((child.tag, child.text) for child in node)):
             if key in wanted and value and value.strip():
                 found.setdefault(wanted[key], value.strip())
     return found

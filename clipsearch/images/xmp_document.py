@@ -13,6 +13,7 @@ XMP = "adobe:ns:meta/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 DC = "http://purl.org/dc/elements/1.1/"
 RDF_ROOT, DESCRIPTION, SUBJECT = f"{{{RDF}}}RDF", f"{{{RDF}}}Description", f"{{{DC}}}subject"
+ABOUT = f"{{{RDF}}}about"
 
 # XMP is a dozen elements deep; brush strokes of editors make some 10,000.
 _MAX_DEPTH = 100
@@ -30,6 +31,10 @@ _DECLARED = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]*)["']""")
 _DECLARABLE = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252"}
 
 START_TAG = re.compile(rb"""<(?P<name>[^\s/>]+)(?:[^>"']++|"[^"]*"|'[^']*')*+>""")
+
+
+class UnsupportedFormError(InputError):
+    """XMP whose keywords are written so that they can't be read or edited for certain."""
 
 
 @dataclass(eq=False, slots=True)
@@ -100,6 +105,7 @@ class DocumentReader:
         self.root: Element | None = None
         self._content = content
         self._stack: list[Element | None] = []
+        self._is_about_picture: list[bool] = []
         self._prefixes: dict[str, str] = {}
         self._parser: Any = XMLParser(target=self, encoding="utf-8", forbid_dtd=True)
         try:
@@ -128,8 +134,17 @@ class DocumentReader:
                 self.root = element
             else:
                 parent.children.append(element)
+        else:
+            self._check_not_inside(name, attributes)
         self._prefixes = {}
         self._stack.append(element)
+        self._is_about_picture.append(element is None and attributes.get(ABOUT) == "")
+
+    def _check_not_inside(self, name: str, attributes: dict[str, str]) -> None:
+        """RDF may say something of the picture wherever a node can stand; readers of XMP know the top ones only."""
+        is_own_attribute = SUBJECT in attributes and attributes.get(ABOUT) == ""
+        if is_own_attribute or (name == SUBJECT and self._is_about_picture[-1]):
+            raise UnsupportedFormError("its keywords stand inside of another property")
 
     def _is_kept(self, name: str, parent: Element) -> bool:
         depth = len(self._stack)
@@ -137,7 +152,7 @@ class DocumentReader:
             return name == RDF_ROOT
         top = next(number for number, element in enumerate(self._stack) if element and element.name == RDF_ROOT)
         below = depth - top
-        return below > 2 or name == {1: DESCRIPTION, 2: SUBJECT}[below]
+        return below != 2 or name == SUBJECT
 
     def data(self, text: str) -> None:
         if self._stack and (element := self._stack[-1]) is not None:
@@ -145,6 +160,7 @@ class DocumentReader:
 
     def end(self, name: str) -> None:
         element = self._stack.pop()
+        self._is_about_picture.pop()
         if element is None:
             return
         if self._content[element.inner_start - 2 : element.inner_start] == b"/>":

@@ -1,18 +1,17 @@
-"""Keywords in XMP, as text: found in every form that RDF allows, and added where they stand; all else keeps its bytes.
+"""Keywords in XMP, as text: found in the forms that RDF allows, and added where they stand; all else keeps its bytes.
 
 XMP is edited and not written anew: another program's namespaces, comments, order and line ends are its own.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from clipsearch.errors import InputError
 from clipsearch.images.xmp_document import (
     DC,
-    DESCRIPTION,
     RDF,
     RDF_ROOT,
     START_TAG,
@@ -20,11 +19,24 @@ from clipsearch.images.xmp_document import (
     XMP,
     DocumentReader,
     Element,
+    UnsupportedFormError,
     decode_document,
 )
+from clipsearch.images.xmp_forms import (
+    ALT,
+    attribute_members,
+    choose_nodes,
+    is_member,
+    is_plain,
+    member_attributes,
+    movable_words,
+    next_member,
+    read_subject,
+    text_attributes,
+    word_of,
+)
 
-_BAG, _SEQ, _ALT, _VALUE = (f"{{{RDF}}}{name}" for name in ("Bag", "Seq", "Alt", "value"))
-_ITEM = re.compile(rf"\{{{re.escape(RDF)}\}}(?:li|_\d+)")
+_NOT_EDITED = "its keywords have a form that can't be edited"
 
 _NEW = f"""<?xml version="1.0" encoding="UTF-8"?>
 <x:xmpmeta xmlns:x="{XMP}">
@@ -62,8 +74,8 @@ def find_keywords(content: bytes) -> list[str]:
 def add_to_xmp(content: bytes | None, keywords: Iterable[str]) -> bytes:
     """Add keywords to an XMP document; the same bytes when they are all there, none when there are none.
 
-    Afterwards the document has one array of keywords, with each once: a Bag or Seq that was there, else a Bag; an Alt
-    becomes a Bag.
+    Afterwards the document has one array of the picture's keywords, with each once: a Bag or Seq that was there, else
+    a Bag; an Alt becomes a Bag. What it says of other things stays.
 
     Args:
         content: None: a new document.
@@ -85,7 +97,7 @@ def add_to_xmp(content: bytes | None, keywords: Iterable[str]) -> bytes:
     # What is written is read first: whatever a document may hold that was not thought of, it is not made worse.
     again = _Keywords(edited)
     if again.words != found.words + fresh or again.edits([]):
-        raise InputError("its keywords have a form that can't be edited")
+        raise UnsupportedFormError(_NOT_EDITED)
     if encoding == "utf-8":
         return mark + edited
     return mark + edited.decode("utf-8").encode(encoding, "xmlcharrefreplace")
@@ -106,10 +118,12 @@ class _Keywords:
         self._root = root
         rdfs = [root] if root.name == RDF_ROOT else root.children
         self._rdf = rdfs[0] if rdfs else None
-        self._descriptions = [each for rdf in rdfs for each in rdf.children]
-        self._subjects = [subject for each in self._descriptions for subject in each.children]
-        self._arrays = [array for subject in self._subjects for array in _arrays_in(subject)]
-        self._home = self._arrays[0] if self._arrays else None
+        self._nodes = choose_nodes((node, node.name, node.attributes) for rdf in rdfs for node in rdf.children)
+        self._forms = [[read_subject(subject) for subject in node.children] for node in self._nodes]
+        arrays = [(array, form.element) for forms in self._forms for form in forms for array in form.arrays]
+        self._home: Element | None
+        self._home_subject: Element | None
+        self._home, self._home_subject = arrays[0] if arrays else (None, None)
         known: dict[str, str] = {}
         for _, word in self._items():
             known.setdefault(_folded(word), word)
@@ -118,17 +132,16 @@ class _Keywords:
     def _items(self) -> Iterator[tuple[Element | None, str]]:
         """The words with their elements: of the array that stays, then those elsewhere, without an element."""
         if self._home is not None:
-            yield from ((item, word) for item in self._home.children if (word := _word_of(item)))
-        for description in self._descriptions:
-            if word := " ".join(description.attributes.get(SUBJECT, "").split()):
+            yield from ((item, word) for item in self._home.children if is_member(item) and (word := word_of(item)))
+            yield from ((None, word) for text in attribute_members(self._home) if (word := " ".join(text.split())))
+        for node, forms in zip(self._nodes, self._forms, strict=True):
+            if word := " ".join(node.attributes.get(SUBJECT, "").split()):
                 yield None, word
-            for subject in description.children:
-                arrays = _arrays_in(subject)
-                if not arrays and (word := subject.text()):
-                    yield None, word
-                for array in arrays:
+            for form in forms:
+                yield from ((None, word) for word in form.words)
+                for array in form.arrays:
                     if array is not self._home:
-                        yield from ((None, word) for item in array.children if (word := _movable_word(item)))
+                        yield from ((None, word) for word in movable_words(array))
 
     def edits(self, fresh: list[str]) -> list[_Edit]:
         """What makes one array of the keywords, with fresh ones at its end."""
@@ -137,44 +150,52 @@ class _Keywords:
         for item, word in self._items():
             if item is not None:
                 if _folded(word) in here:
+                    if not is_plain(item):
+                        raise UnsupportedFormError(_NOT_EDITED)
                     edits.append(self._removal(item))
                 here.add(_folded(word))
         added = [word for word in self.words if _folded(word) not in here] + fresh
-        home = self._home.parent if self._home is not None else next(iter(self._subjects), None)
-        for description in self._descriptions:
-            if SUBJECT in description.attributes:
-                edits.append(self._attribute_removal(description))
-        for subject in self._subjects:
-            if subject is not home:
-                edits.append(self._removal(subject))
+        forms = [form for forms in self._forms for form in forms]
+        subject = self._home_subject or next((form.element for form in forms), None)
+        for node in self._nodes:
+            edits += self._attribute_removals(node, {SUBJECT})
+        for form in forms:
+            is_written_anew = form.element is not subject or (self._home is None and bool(added))
+            if is_written_anew and not form.is_plain:
+                raise UnsupportedFormError(_NOT_EDITED)
+            if form.element is not subject:
+                edits.append(self._removal(form.element))
+            elif self._home is not None:
+                edits += [self._removal(array) for array in form.arrays if array is not self._home]
         if self._home is not None:
-            edits += [self._removal(array) for array in _arrays_in(self._home.parent) if array is not self._home]
-            edits += self._rename(self._home) if self._home.name == _ALT else []
+            edits += self._attribute_removals(self._home, member_attributes(self._home))
+            edits += self._rename(self._home) if self._home.name == ALT else []
             edits += self._append_items(self._home, added) if added else []
         elif added:
-            edits += self._make_array(home, added)
+            edits += self._make_array(subject, added)
         return edits
 
     def _append_items(self, array: Element, words: list[str]) -> list[_Edit]:
         last = array.children[-1] if array.children else None
         space = self._space_before(last.start) if last is not None else self._indent(array)
-        name, declared = _qualified(array, RDF, "rdf", "li")
+        name, declared = _qualified(array, RDF, "rdf", next_member(array))
         items = b"".join(space + _tag(name, declared, escape(word).encode()) for word in words)
         if last is not None:
             return [_Edit(last.end, last.end, items)]
-        return self._append(array, items, b"Bag" if array.name == _ALT else None)
+        return self._append(array, items, b"Bag" if array.name == ALT else None)
 
     def _make_array(self, subject: Element | None, words: list[str]) -> list[_Edit]:
         """An array where there is none, with all that is missing on the way to it."""
         if subject is not None:
+            edits = self._attribute_removals(subject, text_attributes(subject))
             inner = self._array_text(subject, words, self._indent(subject))
             if subject.inner_start == subject.end:
-                return self._append(subject, inner)
-            return [_Edit(subject.inner_start, subject.inner_end, inner + self._space_before(subject.start))]
+                return edits + self._append(subject, inner)
+            return [*edits, _Edit(subject.inner_start, subject.inner_end, inner + self._space_before(subject.start))]
         description = next(
-            (each for each in self._descriptions if SUBJECT in each.attributes),
-            next((each for each in self._descriptions if DC in each.scope().values()), None),
-        ) or next(iter(self._descriptions), None)
+            (each for each in self._nodes if SUBJECT in each.attributes),
+            next((each for each in self._nodes if DC in each.scope().values()), None),
+        ) or next(iter(self._nodes), None)
         if description is None:
             parent = self._rdf or self._root
             return self._append(parent, self._description_text(words, self._indent(parent)))
@@ -224,15 +245,19 @@ class _Keywords:
     def _removal(self, element: Element) -> _Edit:
         return _Edit(element.start - len(self._space_before(element.start)), element.end)
 
-    def _attribute_removal(self, element: Element) -> _Edit:
+    def _attribute_removals(self, element: Element, names: Collection[str]) -> list[_Edit]:
+        """Of the attributes of an element, those called so ("{namespace}local")."""
+        edits: list[_Edit] = []
         scope = element.scope()
         place = element.start + 1 + len(self._raw_name(element))
         while found := _ATTRIBUTE.match(self._content, place):
             prefix, _, local = found[1].decode("utf-8").rpartition(":")
-            if local == "subject" and scope.get(prefix) == DC and prefix:
-                return _Edit(found.start(), found.end())
+            if prefix in scope and prefix and f"{{{scope[prefix]}}}{local}" in names:
+                edits.append(_Edit(found.start(), found.end()))
             place = found.end()
-        raise InputError("its keywords have a form that can't be edited")
+        if len(edits) != len(element.attributes.keys() & names):
+            raise UnsupportedFormError(_NOT_EDITED)
+        return edits
 
     def _indent(self, element: Element) -> bytes:
         """What stands before a child of the element: a line break and blanks, or nothing where it stands in a line."""
@@ -246,44 +271,6 @@ class _Keywords:
         while start > least and self._content[start - 1] in b" \t\r\n":
             start -= 1
         return self._content[start:place]
-
-
-def _arrays_in(subject: Element | None) -> list[Element]:
-    """The arrays of a dc:subject; none of a plain text.
-
-    Raises:
-        InputError: it holds something else.
-    """
-    if subject is None:
-        return []
-    arrays = subject.children_named(_BAG, _SEQ, _ALT)
-    is_odd = len(arrays) < len(subject.children) or (arrays and subject.text())
-    if is_odd or any(name.startswith(f"{{{RDF}}}") and not name.endswith("}ID") for name in subject.attributes):
-        raise InputError("its dc:subject is neither a text nor an array of texts")
-    return arrays
-
-
-def _word_of(item: Element) -> str:
-    """The text of an item, which may stand with qualifiers; "" where it has none."""
-    if not _ITEM.fullmatch(item.name):
-        return ""
-    holder = item
-    for child in item.children_named(DESCRIPTION):
-        holder = child
-    for value in holder.children_named(_VALUE):
-        return value.text()
-    return " ".join(holder.attributes.get(_VALUE, "" if holder.children else holder.text()).split())
-
-
-def _movable_word(item: Element) -> str:
-    """The text of an item that is nothing else.
-
-    Raises:
-        InputError: it has more to it, which would be lost.
-    """
-    if item.children or any(name.startswith(f"{{{RDF}}}") for name in item.attributes):
-        raise InputError("its keywords stand in several arrays, with more than words in them")
-    return _word_of(item)
 
 
 def _qualified(element: Element, address: str, usual: str, local: str) -> tuple[bytes, bytes]:
@@ -307,7 +294,7 @@ def _apply(content: bytes, edits: list[_Edit]) -> bytes:
     parts, place = [], 0
     for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
         if edit.start < place:
-            raise InputError("its keywords have a form that can't be edited")
+            raise UnsupportedFormError(_NOT_EDITED)
         parts += [content[place : edit.start], edit.text]
         place = edit.end
     return b"".join((*parts, content[place:]))

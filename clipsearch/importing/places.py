@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from clipsearch.named_folders import remember_folders
 from clipsearch.settings import is_folder_url
 from clipsearch.store.roots import RootStore, is_shown_below
 
@@ -74,6 +75,7 @@ class IndexedFolders:
                 holder = next((folder for folder in self._wanted if is_shown_below(real, folder)), None)
                 if holder is not None:
                     self._roots.add(holder)
+                    remember_folders([holder])
                     self._known = self._roots.list_all()
 
     def find(self, path: str) -> tuple[int, str] | None:

@@ -18,6 +18,7 @@ from clipsearch.errors import ImageReadError
 from clipsearch.images.dates import is_doubtful
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import OpenPath, open_picture
+from clipsearch.images.reasons import too_many_bytes
 from clipsearch.importing.check import ModelCheck
 from clipsearch.importing.places import IndexedFolders, present_paths, wanted_folders
 from clipsearch.indexing import Progress
@@ -171,7 +172,7 @@ class RowImport:
     def _check_size(self, path: str) -> None:
         size_bytes = os.stat(path).st_size  # noqa: PTH116
         if size_bytes > self._max_bytes:
-            raise ImageReadError(f"too large: {size_bytes / 1e9:,.0f} GB")
+            raise too_many_bytes(size_bytes, self._max_bytes)
 
     def _store_rows(self, found: Sequence[_Found], *, with_captions: bool) -> None:
         run, pictures = self._run, self._store.pictures

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import IndexMismatchError, VectorIndexError
+from clipsearch.files import recreate_file
 from clipsearch.indexes.base import NearPairs
 from clipsearch.indexes.pairs import compare_rows, places_of
-from clipsearch.own_files import create_file
 
 # Flat float16: exact for rows that SQL keeps as float16 anyway, half the memory of float32 and, measured on 2 cores
 # at 512 dimensions, five times as fast as IndexFlatIP (7 ms at 200,000 rows, 32 ms at a million).
@@ -62,7 +62,7 @@ class FaissIndex:
 
     def save(self, path: Path) -> None:
         """Writes through Python's own files: FAISS can't open every path on Windows."""
-        with create_file(path) as file:
+        with recreate_file(path) as file:
             # Piece by piece: serialize_index would hold the whole index twice more.
             faiss.write_index(self._faiss, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
 

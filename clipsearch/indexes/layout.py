@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from clipsearch.errors import VectorIndexError
-from clipsearch.own_files import is_regular
+from clipsearch.files import is_regular
 
 _FP16 = 4  # ScalarQuantizer::QT_fp16
 _INNER_PRODUCT = 0

@@ -20,12 +20,12 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.errors import IndexMismatchError, VectorIndexError
+from clipsearch.files import is_regular, recreate_file, remove_file
 from clipsearch.indexes.base import NearPairs
 from clipsearch.indexes.faiss_index import FaissIndex, sort_by_score, spaced
 from clipsearch.indexes.ivf_index import load_index
 from clipsearch.indexes.names import list_own_files, require_own_folder
 from clipsearch.indexes.pairs import compare_rows, places_of
-from clipsearch.own_files import create_file, is_regular, remove_file
 
 # A file that is being written is seconds old, and then read once. By age and not by process number, which another
 # process may have by now, and which says nothing of other machines that share the folder.
@@ -186,12 +186,12 @@ def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
     stem = f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}"
     fresh, described = folder / f"{stem}.new", folder / f"{stem}.json.new"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         require_own_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         index.save(fresh)
         checksum = file_checksum(fresh)
         path = index_path(folder, sidecar, checksum)
-        with create_file(described) as file:
+        with recreate_file(described) as file:
             file.write((json.dumps(sidecar.described(), indent=1) + "\n").encode("utf-8"))
         described.replace(sidecar_path(path))
         fresh.replace(path)

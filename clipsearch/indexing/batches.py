@@ -58,9 +58,9 @@ class Batch:
         match picture.outcome:
             case "decoded":
                 self.fresh.append(picture)
-                share = None if picture.metadata is None else picture.metadata.decoded_share
-                if share is not None:
-                    self.partial.append(PartialFile(picture.task.path, share))
+                metadata = picture.metadata
+                if metadata is not None and metadata.decoded_share is not None:
+                    self.partial.append(PartialFile(picture.task.path, metadata.decoded_share, metadata.is_coarse))
             case "stored":
                 self.files.append(_file_record(picture))
                 if picture.is_as_before:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from clipsearch.errors import InputError, MissingExtraError, StoreError
+from clipsearch.errors import InputError, MissingExtraError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, ImageWalk, UnseenPath
 from clipsearch.images.url_walk import UrlWalk
@@ -16,9 +16,6 @@ from clipsearch.types import SkippedFile
 # How a reason begins that is a limit of the run, and what an earlier version said of a file whose end is missing.
 _LIMITS_IN_WORDS = ("too large:", "it took longer than")
 _REFUSED_BEFORE = "truncated"
-
-# A byte for each is in memory; a number beyond comes from somebody else's database.
-_MOST_FILES = 1 << 31
 
 # Files are compared with SQL when so many are listed or so much time has gone by, whichever is sooner.
 _COMPARED_AT_ONCE = 1_000
@@ -112,12 +109,7 @@ def full_path(scope: Scope, relative_path: str) -> str:
 
 def _changes_in(scope: Scope, *, store: Store, missing: set[int], doubt: Doubt) -> Iterator[Changes]:
     # A mark for every known file that is seen; those that this run or another process adds have higher numbers.
-    last_id = store.pictures.last_file_id()
-    if last_id > _MOST_FILES:
-        raise StoreError(
-            f"a file of the catalog has the number {last_id:,}: more than can be: index into a new catalog"
-        )
-    seen = bytearray(last_id + 1)
+    seen = bytearray(store.pictures.last_file_id() + 1)
     try:
         walk = _walk(scope)
     except (InputError, MissingExtraError) as error:

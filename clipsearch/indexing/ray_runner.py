@@ -29,6 +29,7 @@ from clipsearch.indexing.known_contents import KnownContents
 from clipsearch.indexing.ray_cluster import RayCluster
 from clipsearch.indexing.stage import Run, Stage, store_batch
 from clipsearch.preprocess import Preprocess
+from clipsearch.quantities import count
 from clipsearch.runners.local import RunAhead, Wake
 from clipsearch.store import Store
 
@@ -223,7 +224,7 @@ class RayEmbedding:
             self._wave = None
         self._attempts = 0 if self._has_come or not self._sent else self._attempts + 1
         if self._attempts >= _ATTEMPTS:
-            raise RunnerError(f"of {len(self._sent):,} files nothing came back from Ray: run index again")
+            raise RunnerError(f"of {count(len(self._sent), 'file')} nothing came back from Ray: run index again")
         self._waiting.extendleft(reversed(self._sent.values()))
         self._sent = {}
         self._know(np.frombuffer(b"".join(self._fresh), dtype=np.uint8))

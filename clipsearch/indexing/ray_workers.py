@@ -36,7 +36,7 @@ from clipsearch.encoders.recipe import EncoderRecipe
 from clipsearch.errors import ClipSearchError, ImageReadError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.find import UNKNOWN_SIZE
-from clipsearch.images.reading import PictureReader, ReadPicture, Task, too_many_bytes
+from clipsearch.images.reading import PictureReader, ReadPicture, Task, too_large_to_read
 from clipsearch.images.urls import fetched_file
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.known_contents import KnownContents
@@ -113,7 +113,7 @@ def _read(task: Task, reader: PictureReader, max_bytes: int) -> ReadPicture:
     # As it was listed: the next run compares with another listing.
     stamp = FileStamp(max(listed.size_bytes, 0), listed.mtime_ns)
     if listed.size_bytes > max_bytes:
-        return too_many_bytes(task, stamp, max_bytes=max_bytes)
+        return too_large_to_read(task, stamp, max_bytes=max_bytes)
     failed = partial(ReadPicture, task, "failed", stamp)
     try:
         with fetched_file(task.path, max_bytes=max_bytes) as copy:

@@ -14,6 +14,7 @@ from clipsearch.indexing.changes import Changes, full_path
 from clipsearch.indexing.stage import Run
 from clipsearch.notices import notify
 from clipsearch.patterns import plain_path
+from clipsearch.quantities import count
 from clipsearch.settings import is_folder_url
 from clipsearch.store import Store
 
@@ -77,12 +78,12 @@ def _find_doubt(changes: Changes, *, store: Store, is_other_volume: bool) -> str
     ]
     if not gone:
         return None
-    count = f"{len(gone):,} {'file that was' if len(gone) == 1 else 'files that were'} indexed"
+    indexed = count(len(gone), "file that was indexed", "files that were indexed")
     if changes.is_empty:
         why = "" if is_folder_url(changes.scope.root) else ", as if its drive were not mounted"
-        return f"{changes.folder} is not there or holds no pictures any more, {count}{why}"
+        return f"{changes.folder} is not there or holds no pictures any more, {indexed}{why}"
     if is_other_volume:
-        return f"{changes.folder} lies on another drive than before, without {count}"
+        return f"{changes.folder} lies on another drive than before, without {indexed}"
     if len(gone) > _MANY_FILES:
         # A file that was moved has its content in another place.
         lost = len(store.pictures.last_of_their_content(gone))

@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,14 +15,17 @@ from clipsearch.errors import (
     SchemaOutdatedError,
     StoreError,
 )
+from clipsearch.files import is_link, is_replaced
 from clipsearch.index_server import refresh_or_notice
 from clipsearch.indexes.milvus_address import parse_index_url, shown_url
 from clipsearch.indexes.named_servers import is_named
 from clipsearch.indexes.names import list_own_files
 from clipsearch.maintenance.leftovers import named_files, remove_leftovers
+from clipsearch.named_folders import find_unnamed, remember_folders
 from clipsearch.notices import notify
+from clipsearch.settings import absolute_folders
 from clipsearch.store import KINDS, Store
-from clipsearch.store.connection import DATABASE_NAME, SQLITE_ERRORS
+from clipsearch.store.connection import DATABASE_NAME, SQLITE_ERRORS, require_own_database
 from clipsearch.store.copies import (
     check_database,
     copy_database,
@@ -34,13 +38,13 @@ from clipsearch.store.copies import (
     prepare,
     reason_of,
     replace_database,
-    require_own_database,
     scratch_file,
 )
 from clipsearch.store.discard import missing_folders, remove_folders
 from clipsearch.store.integrity import check_values
 from clipsearch.store.lock import LOCK_NAME, writer_lock
 from clipsearch.store.migrate import current_revision
+from clipsearch.store.unnamed_folders import list_folders, set_aside
 from clipsearch.types import BackupReport, RestoreReport
 
 
@@ -59,6 +63,7 @@ def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = Fals
         StoreError: the catalog is damaged, or the copy can't be written; nothing is left behind.
     """
     database, target = directory / DATABASE_NAME, _absolute(file)
+    require_own_database(database)
     if not database.exists():
         raise CatalogNotFoundError(f"no catalog in {directory}")
     _check_target(target, database, force=force)
@@ -84,16 +89,23 @@ def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = Fals
 
 
 def restore_catalog(
-    file: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None, *, wait: bool = False
+    file: str | os.PathLike[str],
+    directory: str | os.PathLike[str] | None = None,
+    *,
+    roots: Sequence[str | os.PathLike[str]] = (),
+    wait: bool = False,
 ) -> RestoreReport:
     """Puts a backup in the place of a catalog's content, or makes a catalog of it where there is none.
 
     The backup is checked first and stays as it is; what was there is kept beside the catalog. Who has the catalog open
-    goes on with the restored content.
+    goes on with the restored content. Of the backup's indexed folders those count that the user has named on this
+    machine, that are folders of the catalog it replaces, or that lie inside one of these; the others are set aside with
+    their pictures, as by `forget`, and named in the report.
 
     Args:
         file: what `back_up` wrote, or a copy of a catalog's database.
         directory: the catalog's folder; None: CLIPSEARCH_CATALOG, else the platform's data folder.
+        roots: folders that are named now, and need not be there.
         wait: until no other process changes the catalog.
 
     Raises:
@@ -105,6 +117,7 @@ def restore_catalog(
     """
     source, place = _absolute(file), settings.catalog_directory(directory)
     database = place / DATABASE_NAME
+    named = absolute_folders(roots)
     _check_source(source, database)
     require_own_database(database)
     _check_room(source, place)
@@ -115,7 +128,8 @@ def restore_catalog(
         raise StoreError(f"can't make a catalog in {place}: {error.strerror}") from error
     try:
         with writer_lock(place, wait=wait):
-            report = _restore(source, database)
+            report = _restore(source, database, named)
+            remember_folders(named)
             with Store(place) as store:
                 _renew_index_files(store, place)
     except BaseException:
@@ -126,7 +140,7 @@ def restore_catalog(
     return report
 
 
-def _restore(source: Path, database: Path) -> RestoreReport:
+def _restore(source: Path, database: Path, named: Sequence[str]) -> RestoreReport:
     kept: Path | None = None
     with scratch_file(database.parent) as scratch:
         try:
@@ -149,6 +163,8 @@ def _restore(source: Path, database: Path) -> RestoreReport:
                 f"the backup {source} was written by a newer clipsearch: upgrade with 'pip install -U clipsearch'"
             ) from error
         _check_index_url(scratch, database)
+        unnamed = find_unnamed(list_folders(scratch), [*named, *list_folders(database)])
+        set_aside(scratch, unnamed)
         pictures, captions = count_rows(scratch)
         if database.exists():
             kept = dated_name(database, "before-restore")
@@ -162,6 +178,7 @@ def _restore(source: Path, database: Path) -> RestoreReport:
         captions=captions,
         kept=None if kept is None else str(kept),
         was_upgraded=was_upgraded,
+        unnamed=tuple(unnamed),
     )
 
 
@@ -185,13 +202,9 @@ def _check_target(target: Path, database: Path, *, force: bool) -> None:
     own = [database.with_name(database.name + ending) for ending in ("", "-wal", "-shm")]
     if any(_is_same(target, part) for part in own):
         raise InputError(f"{target} is the catalog itself: name another file for the backup")
-    try:
-        mode = target.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISREG(mode):
-        raise InputError(f"{target} is there and no file: name another one for the backup")
-    if not force:
+    if is_link(target):
+        raise InputError(f"{target} is a link and no file: name another one for the backup")
+    if is_replaced(target) and not force:
         raise InputError(f"{target} is there already: name another file, or replace it with --force")
 
 

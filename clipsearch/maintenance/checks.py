@@ -13,6 +13,7 @@ from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers
 from clipsearch.maintenance.permissions import find_open_places
 from clipsearch.maintenance.servers import check_server
 from clipsearch.maintenance.snapshots import check_snapshots
+from clipsearch.quantities import count
 from clipsearch.settings import STARTER, CatalogPlace, expand_user, index_folder, is_folder_url
 from clipsearch.store import Kind, Store
 from clipsearch.store.connection import DATABASE_NAME, AskingSqlite
@@ -26,7 +27,7 @@ SAMPLE = 1_000
 
 _INDEX_ONLY = ("wrong # of entries in index", "non-unique entry in index")
 _FIX = "'clipsearch doctor --fix' mends it: "
-_AGAIN = "; the next 'clipsearch index' reads them again"
+_AGAIN = "; the next 'clipsearch index' reads again what is missing"
 
 _NOUNS: dict[Kind, str] = {"images": "pictures", "captions": "captions"}
 
@@ -81,7 +82,7 @@ def examine(place: CatalogPlace, *, full: bool) -> Examination:
             "warning",
             "leftovers",
             f"half a copy of the database is left over: {half_copies[0].name}{_and_more(half_copies)}",
-            _FIX + "they are deleted, as 'clipsearch gc' does",
+            _FIX + "what is left over is deleted, as 'clipsearch gc' does",
         )
     try:
         require_own_folder(index_folder(directory))
@@ -189,34 +190,41 @@ def _check_file(database: Path, inspection: FileInspection, found: Examination, 
 def _check_values(inspection: Inspection, found: Examination) -> bool:
     """Whether the other checks can believe the types and forms of what they read."""
     impossible = inspection.find_impossible()
-    for table, count in sorted(impossible.items()):
+    for table, number in sorted(impossible.items()):
         found.add(
             "error",
             "rows",
-            f"{count:,} rows of {table} have values that can't be, such as names that lead out of a folder; nothing "
-            "else was checked",
-            _FIX + f"they are deleted or made anew{_AGAIN}",
+            f"{count(number, f'row of {table} has', f'rows of {table} have')} values that can't be, such as names that "
+            "lead out of a folder; nothing else was checked",
+            _FIX + f"what can't be is deleted or made anew{_AGAIN}",
         )
     return not impossible
 
 
 def _check_rows(inspection: Inspection, found: Examination, *, sample: int | None) -> None:
-    for (table, parent), count in sorted(inspection.find_orphans().items()):
+    for (table, parent), number in sorted(inspection.find_orphans().items()):
         found.add(
             "error",
             "rows",
-            f"{count:,} rows of {table} point at {parent} that are not there",
-            _FIX + f"they are deleted or marked{_AGAIN if table in ('files', 'image_embeddings') else ''}",
+            f"{count(number, f'row of {table} points', f'rows of {table} point')} at {parent} that are not there",
+            _FIX
+            + f"what points at nothing is deleted or marked{_AGAIN if table in ('files', 'image_embeddings') else ''}",
         )
     unknown = inspection.count_unknown_files()
     if unknown:
         found.add(
-            "error", "rows", f"nothing is known of {unknown:,} files, not even why", _FIX + f"they are marked{_AGAIN}"
+            "error",
+            "rows",
+            f"nothing is known of {count(unknown, 'file')}, not even why",
+            _FIX + f"what is unknown is marked{_AGAIN}",
         )
     texts = inspection.count_broken_texts()
     if texts:
         found.add(
-            "error", "rows", f"{texts:,} texts can't be read", _FIX + "broken captions are deleted, others emptied"
+            "error",
+            "rows",
+            f"{count(texts, 'text')} can't be read",
+            _FIX + "broken captions are deleted, others emptied",
         )
     for kind, noun in _NOUNS.items():
         checked = inspection.check_embeddings(kind, sample=sample)
@@ -224,13 +232,16 @@ def _check_rows(inspection: Inspection, found: Examination, *, sample: int | Non
         found.checked_embeddings += checked.checked
         found.broken[kind] = checked.broken
         if checked.broken:
-            how_many = (
-                f"{len(checked.broken):,}" if checked.checked == checked.stored else f"at least {len(checked.broken):,}"
+            at_least = "" if checked.checked == checked.stored else "at least "
+            broken = count(
+                len(checked.broken),
+                f"embedding of {noun} is no unit-norm row",
+                f"embeddings of {noun} are no unit-norm rows",
             )
             found.add(
                 "error",
                 "embeddings",
-                f"{how_many} embeddings of {noun} are no unit-norm rows of the model's length",
+                f"{at_least}{broken} of the model's length",
                 _FIX + _how_made_anew(kind),
             )
 
@@ -250,7 +261,8 @@ def _check_index_files(
             found.add(
                 "error",
                 "embeddings",
-                f"{len(changed):,} embeddings of {noun} differ from the index made of them, whose checksum is right",
+                f"{count(len(changed), f'embedding of {noun} differs', f'embeddings of {noun} differ')} from the "
+                "index, whose checksum is right",
                 _FIX + _how_made_anew(kind),
             )
     found.leftovers = find_leftovers(directory, reader)
@@ -258,8 +270,9 @@ def _check_index_files(
         found.add(
             "warning",
             "leftovers",
-            f"{len(found.leftovers):,} index files are left over, such as {found.leftovers[0].name}",
-            _FIX + "they are deleted, as 'clipsearch gc' does",
+            f"{count(len(found.leftovers), 'index file is', 'index files are')} left over, such as "
+            f"{found.leftovers[0].name}",
+            _FIX + "what is left over is deleted, as 'clipsearch gc' does",
         )
 
 
@@ -281,8 +294,8 @@ def _check_surroundings(reader: Reader, inspection: Inspection, found: Examinati
         found.add(
             "info",
             "embeddings",
-            f"{missing:,} pictures have no embedding of the model in use and are not found",
-            "the next 'clipsearch index' embeds them",
+            f"{count(missing, 'picture has', 'pictures have')} no embedding of the model in use and can't be found",
+            "the next 'clipsearch index' embeds what is missing",
         )
     for folder in inspection.list_folders():
         if not is_folder_url(folder) and not os.path.isdir(folder):  # noqa: PTH112
@@ -323,4 +336,4 @@ def _and_more(found: Sized) -> str:
 
 def _how_made_anew(kind: Kind) -> str:
     when = "the next 'clipsearch index'" if kind == "images" else "the next 'clipsearch caption'"
-    return f"they are deleted; {when} embeds them again"
+    return f"what is wrong is deleted; {when} embeds it again"

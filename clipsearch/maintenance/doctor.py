@@ -13,7 +13,7 @@ from clipsearch.maintenance.pictures import ComparedPictures, Progress, compare_
 from clipsearch.maintenance.repair import MENDABLE, Repair, repair
 from clipsearch.settings import CatalogPlace
 from clipsearch.store import Store
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.connection import DATABASE_NAME, require_own_database
 from clipsearch.store.integrity import FileInspection, Inspection
 from clipsearch.store.lock import writer_lock
 from clipsearch.types import CheckReport, Finding
@@ -46,11 +46,13 @@ def check_catalog(
         InputError: `pictures` is less than 1.
         CatalogNotFoundError: there is none.
         CatalogBusyError: another process changes the catalog and `wait` is false.
-        StoreError: the file may not be read.
+        StoreError: the file may not be read, or is a link.
     """
     if isinstance(pictures, int) and pictures < 1:
         raise InputError(f"{pictures} is no number of pictures to compare: use 1 or more")
     place = settings.catalog_place(directory)
+    if place.server is None:
+        require_own_database(place.directory / DATABASE_NAME)
     if place.server is None and not (place.directory / DATABASE_NAME).exists():
         raise CatalogNotFoundError(f"no catalog in {place}")
     found = examine(place, full=full)

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clipsearch import settings
+from clipsearch.files import is_regular, list_files, remove_file
 from clipsearch.index_files import describe_snapshot
 from clipsearch.indexes.names import list_own_files
 from clipsearch.indexes.snapshot import index_path, sidecar_path
-from clipsearch.own_files import is_regular, list_files, remove_file
 from clipsearch.store.copies import SCRATCH_NAMES
 from clipsearch.store.reader import Reader
 

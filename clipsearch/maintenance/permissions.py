@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 
 from clipsearch import settings
+from clipsearch.files import close_to_others, is_link, is_regular
 from clipsearch.indexes.names import list_own_files
-from clipsearch.own_files import close_to_others, is_link, is_regular
 from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.copies import COPY_NAMES, SCRATCH_NAMES
 from clipsearch.store.lock import LOCK_NAME

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 from clipsearch.images.reading import hash_file
 from clipsearch.images.volume import keeps_change_times
+from clipsearch.quantities import count
 from clipsearch.runners.local import default_workers
 from clipsearch.settings import is_folder_url
 from clipsearch.stamps import is_elsewhere, stamp_of
@@ -50,11 +51,11 @@ _WRONG: dict[Outcome, tuple[Literal["error", "warning"], str, str]] = {
 }
 # One finding for all files.
 _NOTED: dict[Outcome, tuple[str, str]] = {
-    "changed": ("changed since they were indexed", "the next 'clipsearch index' reads what was"),
+    "changed": ("changed since the last 'clipsearch index'", "the next one reads what was"),
     "gone": ("not there any more", "the next 'clipsearch index' sees that"),
-    "away": ("in folders that are not there now", "they are compared when their drive is there"),
-    "elsewhere": ("not compared: a cloud service has their content", "they are compared when it is on this machine"),
-    "url": ("not compared: they are behind URLs", "'clipsearch index --again --runner ray' reads them"),
+    "away": ("where no folder is now, as on a drive that is away", "compared when the drive is there"),
+    "elsewhere": ("not compared: a cloud service has the content", "compared when that is on this machine"),
+    "url": ("not compared, being behind a URL", "'clipsearch index --again --runner ray' reads what is there"),
 }
 
 
@@ -107,8 +108,8 @@ def compare_pictures(
         is_interrupted = True
     for outcome, (what, remedy) in _NOTED.items():
         if looked[outcome]:
-            noun = "1 picture file is" if looked[outcome] == 1 else f"{looked[outcome]:,} picture files are"
-            message = f"{noun} {what}, such as {examples[outcome]}"
+            subject = count(looked[outcome], "picture file is", "picture files are")
+            message = f"{subject} {what}, such as {examples[outcome]}"
             findings.append(Finding("info", "pictures", message, remedy))
     compared = looked["same"] + looked["rotten"] + looked["differs"]
     return ComparedPictures(len(numbers), compared, findings, is_interrupted)

@@ -14,7 +14,7 @@ from clipsearch.notices import notify
 from clipsearch.settings import CatalogPlace
 from clipsearch.store import KINDS, Kind, Store
 from clipsearch.store.connection import DATABASE_NAME
-from clipsearch.store.copies import dated_name, keep_copy, prepare, replace_database, require_own_database, scratch_file
+from clipsearch.store.copies import dated_name, keep_copy, prepare, replace_database, scratch_file
 from clipsearch.store.integrity import FileInspection, Inspection
 from clipsearch.store.mending import mend_rows
 from clipsearch.store.migrate import upgrade
@@ -70,13 +70,13 @@ def _repair_file_and_rows(database: Path, checks: set[str], found: Examination, 
 def _delete_broken(place: CatalogPlace, found: Examination) -> None:
     """On a server, which keeps the rest of its rows sound by itself."""
     with Store(place) as store:
+        store.pictures.delete_impossible()
         for kind, broken in _all_broken(Inspection(store.asking), found).items():
             if broken:
                 store.embeddings.delete(kind, broken)
 
 
 def _repair_file(database: Path, done: Repair, *, is_foreign: bool) -> None:
-    require_own_database(database)
     with scratch_file(database.parent) as fresh:
         is_whole = rebuild_indexes(database, fresh)
         if not is_whole:

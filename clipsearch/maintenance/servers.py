@@ -7,11 +7,12 @@ import numpy as np
 from clipsearch.errors import IndexMismatchError, InputError, VectorIndexError
 from clipsearch.index_server import connect, partition_of
 from clipsearch.indexes.milvus_collection import MilvusCollection
+from clipsearch.quantities import count
 from clipsearch.store import KINDS, Kind, StoredModel
 from clipsearch.store.integrity import Inspection, choose
 from clipsearch.store.reader import Reader
 
-_NOUNS: dict[Kind, str] = {"images": "pictures", "captions": "captions"}
+_NOUNS: dict[Kind, str] = {"images": "picture", "captions": "caption"}
 
 
 @dataclass(slots=True)
@@ -78,21 +79,21 @@ def _check_partition(
         return
     last = int(progress["last_embedding_id"])
     numbers, owners = inspection.row_numbers(kind, model_id=model.model_id, up_to=last)
-    of, noun = f"{_NOUNS[kind]} of {model.name}", f"the collection {collection.name}"
+    of, noun = f" of {model.name}", f"the collection {collection.name}"
     if last > reader.newest_embedding_id(kind):
-        found.faults.append(f"{noun} has {of} that the database does not know")
+        found.faults.append(f"{noun} has {_NOUNS[kind]}s{of} that the database does not know")
         return
-    count = collection.count(partition)
-    found.rows += count
+    stored = collection.count(partition)
+    found.rows += stored
     if sample is None:
         there = collection.ids(partition)
         lacking, extra = len(np.setdiff1d(owners, there)), len(np.setdiff1d(there, owners))
         if lacking:
-            found.faults.append(f"{noun} lacks {lacking:,} of {len(owners):,} {of}")
-        if extra or count != len(there):
-            found.faults.append(f"{noun} has {max(extra, count - len(there)):,} {of} too many")
-    elif count != len(owners):
-        found.faults.append(f"{noun} has {count:,} {of}, not {len(owners):,}")
+            found.faults.append(f"{noun} lacks {lacking:,} of {count(len(owners), _NOUNS[kind])}{of}")
+        if extra or stored != len(there):
+            found.faults.append(f"{noun} has {count(max(extra, stored - len(there)), _NOUNS[kind])}{of} too many")
+    elif stored != len(owners):
+        found.faults.append(f"{noun} has {count(stored, _NOUNS[kind])}{of}, not {len(owners):,}")
     differing = 0
     chosen = choose(numbers, sample)
     for part, embeddings in inspection.embeddings(kind, chosen, dim=model.dim):
@@ -103,4 +104,6 @@ def _check_partition(
             expected = embeddings[order[np.searchsorted(ids, there, sorter=order)]]
             differing += int(np.count_nonzero((rows != expected).any(axis=1)))
     if differing:
-        found.faults.append(f"{noun} has {differing:,} embeddings of {of} that differ from the database's")
+        found.faults.append(
+            f"{noun} differs from the database in {count(differing, 'embedding')} of {_NOUNS[kind]}s{of}"
+        )

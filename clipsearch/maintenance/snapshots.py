@@ -10,9 +10,9 @@ from clipsearch.errors import VectorIndexError
 from clipsearch.index_files import describe_snapshot, generation_of
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.indexes.ivf_index import load_index
+from clipsearch.indexes.names import require_own_folder
 from clipsearch.indexes.pairs import places_of
 from clipsearch.indexes.snapshot import Sidecar, file_checksum, index_path, read_sidecar, sidecar_path
-from clipsearch.own_files import is_link
 from clipsearch.store import Kind, StoredModel, StoredSnapshot
 from clipsearch.store.integrity import Inspection, choose
 from clipsearch.store.reader import Reader
@@ -39,7 +39,9 @@ class SnapshotCheck:
 def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, sample: int | None) -> SnapshotCheck:
     """`sample`: at most so many rows of each are compared, chosen by chance; None: all."""
     found = SnapshotCheck()
-    if is_link(settings.index_folder(directory)):  # nothing there is used
+    try:
+        require_own_folder(settings.index_folder(directory))
+    except VectorIndexError:  # nothing there is used
         return found
     uuid = reader.find_uuid() or ""
     for kind, model, snapshot in reader.list_snapshots():

@@ -80,6 +80,7 @@ class Store:
         self._machine = ""
         self._path = place.directory / DATABASE_NAME
         self._made_folders: list[Path] | None = None
+        self._has_made_tables = False
         if place.server is None:
             if create and not self._path.exists():
                 self._made_folders = missing_folders(place.directory)
@@ -91,7 +92,7 @@ class Store:
 
             self.asking = AskingServer(place)
             try:
-                open_server(place, self.asking, create=create)
+                self._has_made_tables = open_server(place, self.asking, create=create)
             except BaseException:
                 self.asking.close()
                 raise
@@ -246,9 +247,13 @@ class Store:
             raise StoreError(f"the catalog {self.place} is closed")
 
     def discard_if_empty(self) -> None:
-        """After `close`: deletes a catalog that was made on opening, in a folder, and holds nothing."""
+        """After `close`: deletes a catalog that was made on opening and holds nothing."""
         if self._made_folders is not None:
             discard_if_empty(self.place.directory, self._made_folders)
+        elif self._has_made_tables:
+            from clipsearch.store.server_schema import discard_if_empty as discard_tables
+
+            discard_tables(self.place)
 
     def close(self) -> None:
         self._is_closed = True

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 from clipsearch.errors import StoreError
+from clipsearch.files import is_link, is_regular
 
 Dialect = Literal["sqlite", "postgresql"]
 
@@ -38,6 +39,18 @@ def parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
     """No more at once than one IN (...) takes."""
     for start in range(0, len(values), _IN_LIMIT):
         yield values[start : start + _IN_LIMIT]
+
+
+def require_own_database(path: Path) -> None:
+    """
+    Raises:
+        StoreError: a catalog's database is a link, or no file: what is behind the name may be anybody's.
+    """
+    if is_link(path) or (os.path.lexists(path) and not is_regular(path)):
+        raise StoreError(
+            f"{path} is a link or no file, and is neither read nor changed: a link to another drive may be the "
+            "catalog's whole folder, and nothing in it"
+        )
 
 
 def open_sqlite(path: Path) -> sqlite3.Connection:

@@ -6,16 +6,21 @@ import re
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from clipsearch.errors import StoreError
-from clipsearch.own_files import is_link, is_regular
-from clipsearch.store.connection import DATABASE_NAME, SCRATCH_PREFIX, SQLITE_ERRORS, open_sqlite
-from clipsearch.store.migrate import HEAD_REVISION, current_revision, upgrade
-from clipsearch.store.values import is_uuid
+from clipsearch.store.connection import (
+    DATABASE_NAME,
+    SCRATCH_PREFIX,
+    SQLITE_ERRORS,
+    open_sqlite,
+    require_own_database,
+)
+from clipsearch.store.migrate import HEAD_REVISION, current_revision, is_inert, upgrade
+from clipsearch.store.values import highest_row, is_uuid
 
 # Row numbers of a database that takes the place of another go on so far beyond those of both: what others add between
 # the look at them and the change does not reach that.
@@ -110,15 +115,6 @@ def copy_database(source: Path, target: Path) -> None:
     flush(target)
 
 
-def require_own_database(path: Path) -> None:
-    """
-    Raises:
-        StoreError: the name is a link, or no file: what is behind it may be anybody's.
-    """
-    if is_link(path) or (os.path.lexists(path) and not is_regular(path)):
-        raise StoreError(f"{path} is a link or no file, and is not replaced: name the folder that the catalog lies in")
-
-
 def keep_copy(path: Path, what: str) -> Path:
     """A copy of a database beside it, see `dated_name`: whole, or none.
 
@@ -189,7 +185,7 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
                 (max(images + 1, present.images + 1, now), max(captions + 1, present.captions + 1, now)),
             )
             rows = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
-            given_out = {str(name): _number(seq) for name, seq in rows}
+            given_out = _given_out(rows)
             connection.execute("DELETE FROM sqlite_sequence")
             connection.executemany(
                 "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
@@ -207,7 +203,7 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
 
 def find_index_url(path: Path) -> str | None:
     """The server that has the index, as a database says; None for files, and where that can't be read."""
-    if not path.exists():
+    if not path.exists() or not is_inert(path):
         return None
     with suppress(*SQLITE_ERRORS, TypeError), closing(open_sqlite(path)) as connection:
         (url,) = connection.execute("SELECT index_url FROM catalog").fetchone()
@@ -301,22 +297,27 @@ class _Present:
         self.images = self.captions = 0
         self.given_out: dict[str, int] = {}
         self.uuid: str | None = None
-        if not path.exists():
+        if not path.exists() or not is_inert(path):
             return
         with suppress(*SQLITE_ERRORS), closing(open_sqlite(path)) as connection:
             with suppress(*SQLITE_ERRORS):
                 self.images, self.captions = map(_number, connection.execute(_GENERATIONS).fetchone())
             with suppress(*SQLITE_ERRORS):
                 rows = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
-                self.given_out = {str(name): _number(seq) for name, seq in rows}
+                self.given_out = _given_out(rows)
             with suppress(*SQLITE_ERRORS):
                 (found,) = connection.execute("SELECT uuid FROM catalog").fetchone() or (None,)
                 self.uuid = found if is_uuid(found) else None
 
 
-def _number(value: object) -> int:
+def _number(value: object, highest: int = 1 << 53) -> int:
     """0 for what can't be a number of rows or generations."""
-    return value if isinstance(value, int) and 0 <= value <= 1 << 53 else 0
+    return value if isinstance(value, int) and 0 <= value <= highest else 0
+
+
+def _given_out(rows: Iterable[tuple[object, object]]) -> dict[str, int]:
+    """The highest row number that each table has given out, of rows of `sqlite_sequence`."""
+    return {str(name): _number(seq, highest_row(str(name)) >> 1) for name, seq in rows}
 
 
 def _overwrite(path: Path, fresh: Path) -> None:

@@ -11,7 +11,7 @@ from clipsearch.store.connection import DATABASE_NAME
 from clipsearch.store.lock import LOCK_NAME, writer_lock
 
 # Rows of the others (models, roots, runs) say what was tried.
-_CONTENT = ("files", "contents", "captions", "label_sets")
+CONTENT_TABLES = ("files", "contents", "captions", "label_sets")
 
 
 def missing_folders(directory: Path) -> list[Path]:
@@ -49,7 +49,7 @@ def _is_empty(database: Path) -> bool:
         tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         return not any(
             connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone()  # noqa: S608
-            for table in _CONTENT
+            for table in CONTENT_TABLES
             if table in tables
         )
 

@@ -8,14 +8,15 @@ from itertools import groupby
 from clipsearch.errors import StoreError
 from clipsearch.store.connection import Asking
 from clipsearch.store.reader import content_details
-from clipsearch.store.records import ContentDetails
+from clipsearch.store.records import MENDS, ContentDetails
 from clipsearch.store.values import path_of
 
 _PAGE_ROWS = 10_000
 
 _WITH_FILE = (
     "FROM image_embeddings e JOIN contents c ON c.content_id = e.content_id WHERE e.model_id = ? AND EXISTS "
-    "(SELECT 1 FROM files f WHERE f.content_id = e.content_id AND f.removed_at IS NULL) "
+    "(SELECT 1 FROM files f JOIN roots r ON r.root_id = f.root_id "
+    "WHERE f.content_id = e.content_id AND f.removed_at IS NULL) "
 )
 _COUNT = f"SELECT count(*) {_WITH_FILE}"
 _PAGE = (
@@ -36,8 +37,8 @@ _CAPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class ExportedPicture:
-    """A picture that has a file: what is known of it, its absolute paths, sorted, and its embedding as SQL keeps it,
-    see `vectors.to_bytes`."""
+    """A picture that has a file: what is known of it, its absolute paths, at least one, sorted, and its embedding as
+    SQL keeps it, see `vectors.to_bytes`."""
 
     details: ContentDetails
     paths: tuple[str, ...]
@@ -77,7 +78,9 @@ class ExportReader:
             paths = {content_id: tuple(sorted(filter(None, map(_path, its)))) for content_id, its in files}
             yield [
                 ExportedPicture(
-                    content_details(row[:-1]), paths.get(row[0], ()), self._checked(row[-1], f"picture {row[0]}")
+                    content_details(row[:-1]),
+                    _require_paths(paths.get(row[0], ()), row[0]),
+                    self._checked(row[-1], f"picture {row[0]}"),
                 )
                 for row in rows
             ]
@@ -91,7 +94,7 @@ class ExportReader:
 
     def _checked(self, embedding: bytes, what: str) -> bytes:
         if len(embedding) != 2 * self._dim:
-            raise StoreError(f"the embedding of {what} is damaged: 'clipsearch doctor --fix' mends it")
+            raise StoreError(f"the embedding of {what} is damaged; {MENDS}")
         return embedding
 
     def _count(self, statement: str) -> int:
@@ -107,6 +110,12 @@ def open_export(asking: Asking, *, model_id: int, dim: int) -> Iterator[ExportRe
     """
     with closing(asking.at_one_moment()) as moment:
         yield ExportReader(moment, model_id=model_id, dim=dim)
+
+
+def _require_paths(paths: tuple[str, ...], content_id: int) -> tuple[str, ...]:
+    if not paths:
+        raise StoreError(f"the paths of picture {content_id} lead to no file; {MENDS}")
+    return paths
 
 
 def _path(row: tuple[int, bytes, bytes]) -> str | None:

@@ -14,7 +14,16 @@ from clipsearch.errors import StoreError
 from clipsearch.store.connection import SQLITE_ERRORS, Asking, open_sqlite, parts
 from clipsearch.store.copies import has_sound_header, is_damage
 from clipsearch.store.records import Kind
-from clipsearch.store.values import MAX_DIM, is_below, is_folder, is_number, is_uuid
+from clipsearch.store.values import (
+    MAX_DIM,
+    MAX_EMBEDDING_ROW,
+    MAX_ROW,
+    highest_row,
+    is_below,
+    is_folder,
+    is_number,
+    is_uuid,
+)
 from clipsearch.vectors import from_bytes
 
 # float16 keeps a norm of 1 to about 2e-4.
@@ -75,8 +84,6 @@ IMPOSSIBLE = {
     "contents": "typeof(blake3) != 'blob' OR length(blake3) != 32",
 }
 GENERATIONS = ("image_generation", "caption_generation")
-# Numbers of rows: beyond, SQLite has none left to give out at 2^63, and far before nobody has so many.
-_MAX_ROW = 1 << 53
 ROW_NUMBERS = {
     "models": "model_id",
     "roots": "root_id",
@@ -89,10 +96,19 @@ ROW_NUMBERS = {
     "runs": "run_id",
     "sqlite_sequence": "seq",
 }
-NO_ROW_NUMBER = f"typeof({{0}}) != 'integer' OR {{0}} NOT BETWEEN 0 AND {_MAX_ROW}"
 NO_GENERATION = "typeof({0}) != 'integer' OR {0} NOT BETWEEN 0 AND 1 << 61"
 NO_UUID = "NOT is_uuid(uuid)"
 NO_TEXT = "{0} IS NOT NULL AND NOT is_text(CAST({0} AS BLOB))"
+
+
+# Of the numbers that were given out: half is left for those to come.
+_HIGHEST_SEQUENCE = f"CASE WHEN name GLOB '*_embeddings' THEN {MAX_EMBEDDING_ROW >> 1} ELSE {MAX_ROW >> 1} END"
+
+
+def no_row_number(table: str) -> str:
+    """The condition that a row has a number that can't be one: other rows than those of `ROW_NUMBERS` have none."""
+    highest = _HIGHEST_SEQUENCE if table == "sqlite_sequence" else highest_row(table)
+    return "typeof({0}) != 'integer' OR {0} NOT BETWEEN 0 AND {1}".format(ROW_NUMBERS[table], highest)
 
 
 def is_text(value: bytes) -> bool:
@@ -156,7 +172,8 @@ class Inspection:
 
     def find_impossible(self) -> Counter[str]:
         """Number of rows, by table, with a value that can't be one."""
-        return Counter()
+        (row,) = self._rows("SELECT count(*) FROM files WHERE file_id NOT BETWEEN 0 AND ?", MAX_ROW)
+        return Counter({"files": int(row[0])} if row[0] else {})
 
     def count_unknown_files(self) -> int:
         """Files with neither a content nor a reason why they have none."""
@@ -315,9 +332,9 @@ class FileInspection(Inspection):
         wanted = {table: [self._of_wrong_types(table)] for table in self._tables()}
         for table, is_wrong in IMPOSSIBLE.items():
             wanted[table].append(is_wrong)
-        for table, name in ROW_NUMBERS.items():
+        for table in ROW_NUMBERS:
             if table in wanted:
-                wanted[table].append(NO_ROW_NUMBER.format(name))
+                wanted[table].append(no_row_number(table))
         wanted["models"] += map(NO_GENERATION.format, GENERATIONS)
         wanted["catalog"].append(NO_UUID)
         found = {

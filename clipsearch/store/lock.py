@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clipsearch.errors import CatalogBusyError, StoreError
+from clipsearch.files import is_link
 from clipsearch.notices import notify
-from clipsearch.own_files import is_link
 
 # Stays where it is: the lock is the system's, on the open file, and ends with the process however that ends.
 LOCK_NAME = "writer.lock"

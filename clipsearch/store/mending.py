@@ -14,13 +14,13 @@ from clipsearch.store.integrity import (
     GENERATIONS,
     IMPOSSIBLE,
     NO_GENERATION,
-    NO_ROW_NUMBER,
     NO_TEXT,
     NO_UUID,
     ROW_NUMBERS,
     TABLES_WITH_VALUES,
     add_functions,
     claim_of,
+    no_row_number,
 )
 from clipsearch.store.records import Kind, utc_now
 
@@ -71,8 +71,8 @@ def mend_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) ->
             connection.execute("BEGIN IMMEDIATE")
             for table, is_wrong in IMPOSSIBLE.items():
                 connection.execute(f"DELETE FROM {table} WHERE {is_wrong}")  # noqa: S608
-            for table, name in ROW_NUMBERS.items():
-                connection.execute(f"DELETE FROM {table} WHERE {NO_ROW_NUMBER.format(name)}")  # noqa: S608
+            for table in ROW_NUMBERS:
+                connection.execute(f"DELETE FROM {table} WHERE {no_row_number(table)}")  # noqa: S608
             for name in GENERATIONS:  # later than any that an index file may have
                 connection.execute(
                     f"UPDATE models SET {name} = ? WHERE {NO_GENERATION.format(name)}",  # noqa: S608

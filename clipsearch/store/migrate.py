@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import CatalogNotFoundError, ForeignSchemaError, SchemaOutdatedError, StoreError
-from clipsearch.store.connection import DATABASE_NAME, SCRATCH_PREFIX, SQLITE_ERRORS, open_sqlite
+from clipsearch.store.connection import DATABASE_NAME, SCRATCH_PREFIX, SQLITE_ERRORS, open_sqlite, require_own_database
 from clipsearch.store.schema import KNOWN_REVISION, OBJECTS, check_objects, read_revision
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ def open_file(directory: Path, *, create: bool) -> tuple[Path, Path | None]:
     Raises:
         CatalogNotFoundError: nothing there and `create` is false.
         SchemaOutdatedError: written by a newer version.
-        StoreError: can't be made or opened.
+        StoreError: can't be made or opened, or its name is a link.
     """
     path = directory / DATABASE_NAME
+    require_own_database(path)
     is_made = False
     if not _exists(path):
         if not create:
@@ -81,6 +82,17 @@ def current_revision(database: Path) -> str | None:
         raise StoreError(f"{database} is an SQLite file but no clipsearch catalog") from error
     except SQLITE_ERRORS as error:
         raise StoreError(f"can't open the catalog {database}: {error}") from error
+
+
+def is_inert(database: Path) -> bool:
+    """Whether a database can be asked without acting by itself: its schema is one of a catalog's, or is damaged."""
+    try:
+        revision = current_revision(database)
+    except ForeignSchemaError:
+        return False
+    except StoreError:
+        return True
+    return revision is None or revision <= HEAD_REVISION  # newer ones are not looked at closer
 
 
 def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:

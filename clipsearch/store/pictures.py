@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
@@ -14,6 +14,7 @@ from clipsearch.store.connection import parts
 from clipsearch.store.database import Database, InsertInto
 from clipsearch.store.records import (
     GONE_BEFORE,
+    MENDS,
     SEEN,
     ContentRecord,
     FileRecord,
@@ -21,6 +22,7 @@ from clipsearch.store.records import (
     Scope,
     utc_now,
 )
+from clipsearch.store.values import MAX_ROW, is_number
 from clipsearch.vectors import to_bytes
 
 
@@ -80,9 +82,24 @@ class PictureStore:
         return found
 
     def last_file_id(self) -> int:
-        """Files that are recorded from now on have higher numbers; 0 when there are none."""
+        """Files that are recorded from now on have higher numbers; 0 when there are none.
+
+        Raises:
+            StoreError: a file has a number that can't be one.
+        """
+        number = tables.files.c.file_id
         with self._database.read() as connection:
-            return connection.execute(select(func.max(tables.files.c.file_id))).scalar() or 0
+            first, last = connection.execute(select(func.min(number), func.max(number))).one()
+        for each in (first or 0, last or 0):
+            if not is_number(each, 0, MAX_ROW):
+                raise StoreError(f"a file of the catalog has the number {str(each)[:40]}, which can't be one; {MENDS}")
+        return last or 0
+
+    def delete_impossible(self) -> None:
+        """Of files whose number can't be one: the next run reads them again."""
+        number = tables.files.c.file_id
+        with self._database.write() as connection:
+            connection.execute(delete(tables.files).where(or_(number < 0, number > MAX_ROW)))
 
     def files_besides(self, scope: Scope, seen: bytearray) -> dict[int, str]:
         """Relative paths, by file id, of the files of a scope that were there, up to number `len(seen) - 1`, but for

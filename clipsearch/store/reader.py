@@ -95,8 +95,8 @@ _PERIOD = f"SELECT min(taken_at), max(taken_at) FROM contents c WHERE {_WITH_FIL
 
 _FILES = (
     "SELECT r.path, f.relative_path, f.content_id, f.size_bytes, f.mtime_ns "
-    "FROM files f JOIN roots r ON r.root_id = f.root_id "
-    "WHERE f.removed_at IS NULL AND f.content_id IS NOT NULL"
+    "FROM files f JOIN roots r ON r.root_id = f.root_id JOIN contents c ON c.content_id = f.content_id "
+    "WHERE f.removed_at IS NULL"
 )
 
 

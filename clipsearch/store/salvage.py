@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from clipsearch.errors import ForeignSchemaError, StoreError
+from clipsearch.errors import StoreError
 from clipsearch.store.connection import SQLITE_ERRORS, open_sqlite
 from clipsearch.store.copies import (
     check_database,
@@ -19,7 +19,7 @@ from clipsearch.store.copies import (
 )
 from clipsearch.store.integrity import claim_of
 from clipsearch.store.mending import mend_rows
-from clipsearch.store.migrate import current_revision, upgrade
+from clipsearch.store.migrate import current_revision, is_inert, upgrade
 from clipsearch.store.records import utc_now
 from clipsearch.store.schema import OBJECTS, find_acting, find_altered
 
@@ -89,7 +89,7 @@ _HEADER = b"SQLite format 3\0" + bytes((0x10, 0x00, 2, 2, 0, 64, 32, 32))
 def rebuild_indexes(damaged: Path, fresh: Path) -> bool:
     """Copies a database to `fresh` with SQLite's own indexes made anew; says whether nothing is wrong with it then."""
     try:
-        if not has_sound_header(damaged) or _is_foreign(damaged):
+        if not has_sound_header(damaged) or not is_inert(damaged):
             return False
         copy_database(damaged, fresh)
         with closing(open_sqlite(fresh)) as connection:
@@ -119,7 +119,7 @@ def salvage(damaged: Path, fresh: Path) -> dict[str, int]:
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("PRAGMA writable_schema = ON")  # a broken schema is read as far as it goes
             connection.execute("ATTACH ? AS old", (str(copy),))
-            if _is_foreign(copy):
+            if not is_inert(copy):
                 _limit(connection, copy.stat().st_size)
             for table, key in _TABLES.items():
                 with suppress(*SQLITE_ERRORS):  # all of the table is lost
@@ -164,20 +164,9 @@ def _readable(damaged: Path) -> Iterator[Path]:
                     shutil.copyfile(part, target)
             copy.with_name(copy.name + "-shm").unlink(missing_ok=True)
             _mend_header(copy)
-        if _is_foreign(copy):
+        if not is_inert(copy):
             _disarm(copy)
         yield copy
-
-
-def _is_foreign(database: Path) -> bool:
-    """Whether something is in it that is not a catalog's; where that can't be read, it is damage."""
-    try:
-        current_revision(database)
-    except ForeignSchemaError:
-        return True
-    except StoreError:
-        return False
-    return False
 
 
 def _disarm(copy: Path) -> None:

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 _CONNECT_TIMEOUT_S = 10
 
 # The server's locks have numbers, one space for each database: "clips" in ASCII.
-_LOCK = 0x636C697073
-MIGRATING = _LOCK + 1
+WRITING = 0x636C697073
+"""The number of the lock of whoever changes the catalog."""
+MIGRATING = WRITING + 1
 """The number of the lock under which the schema is made or changed."""
+
+APPLICATION = "clipsearch"
+"""What the server calls connections of this program."""
 
 # A machine is known by it to the database, where its index files are named.
 _MACHINE = "machine"
@@ -50,7 +54,7 @@ def connect(place: CatalogPlace, *, autocommit: bool = True) -> "psycopg.Connect
             place.server or "",
             autocommit=autocommit,
             connect_timeout=_CONNECT_TIMEOUT_S,
-            application_name="clipsearch",
+            application_name=APPLICATION,
         )
     except psycopg.Error as error:
         raise StoreError(f"can't open the catalog {place}: {reason_of(error)}") from error
@@ -128,7 +132,7 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
 
     try:
         shared = "" if alone else "_shared"
-        found = connection.execute(f"SELECT pg_try_advisory_lock{shared}(%s)", (_LOCK,)).fetchone()
+        found = connection.execute(f"SELECT pg_try_advisory_lock{shared}(%s)", (WRITING,)).fetchone()
         if found is None or not found[0]:
             if not wait:
                 raise CatalogBusyError(
@@ -136,13 +140,13 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
                     "with --wait"
                 )
             notify(f"another clipsearch is changing the catalog {place}: waiting for it")
-            connection.execute(f"SELECT pg_advisory_lock{shared}(%s)", (_LOCK,))
+            connection.execute(f"SELECT pg_advisory_lock{shared}(%s)", (WRITING,))
         try:
             yield
         finally:
             # The server notices some time later that a connection is closed.
             with suppress(psycopg.Error):
-                connection.execute(f"SELECT pg_advisory_unlock{shared}(%s)", (_LOCK,))
+                connection.execute(f"SELECT pg_advisory_unlock{shared}(%s)", (WRITING,))
     finally:
         connection.close()
 
@@ -154,8 +158,8 @@ def is_locked(asking: Asking) -> bool:
         asking.rows(
             "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid::bigint = ? "
             "AND objid::bigint = ? AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            _LOCK >> 32,
-            _LOCK & 0xFFFFFFFF,
+            WRITING >> 32,
+            WRITING & 0xFFFFFFFF,
         )
     )
 

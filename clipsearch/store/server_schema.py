@@ -1,17 +1,33 @@
 """Opens a catalog's database on a server, and brings its schema up to date with the Alembic migrations."""
 
+import time
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from clipsearch.errors import CatalogNotFoundError, StoreError
 from clipsearch.settings import CatalogPlace
 from clipsearch.store.connection import Asking
+from clipsearch.store.discard import CONTENT_TABLES
 from clipsearch.store.migrate import HEAD_REVISION, alembic_config, require_known
-from clipsearch.store.server import MIGRATING, connect, reason_of
+from clipsearch.store.server import APPLICATION, MIGRATING, WRITING, connect, reason_of
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+# How long this process's own connections, which are closed, may be seen by the server.
+_LINGERING_S = 2.0
+_MOMENT_S = 0.05
+
+_OTHERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND application_name = %s"
+)
 
 
-def open_server(place: CatalogPlace, asking: Asking, *, create: bool) -> None:
-    """
+def open_server(place: CatalogPlace, asking: Asking, *, create: bool) -> bool:
+    """Says whether the tables were made now.
+
     Args:
         asking: of the database, whatever its schema.
 
@@ -24,30 +40,62 @@ def open_server(place: CatalogPlace, asking: Asking, *, create: bool) -> None:
     revision = _current_revision(lambda statement: asking.rows(statement)[0][0], place)
     if revision is None and not create:
         raise CatalogNotFoundError(f"no catalog in {place}: make one with 'clipsearch index FOLDER'")
-    if revision != HEAD_REVISION:
-        _upgrade(place)
+    return revision != HEAD_REVISION and _upgrade(place)
 
 
-def _upgrade(place: CatalogPlace) -> None:
-    """All or nothing, by one process at a time."""
+def discard_if_empty(place: CatalogPlace) -> None:
+    """Takes the tables out of a database where they hold nothing and nobody else has the catalog open; what can't be
+    done is left."""
     from alembic import command
-    from sqlalchemy import create_engine
     from sqlalchemy.exc import SQLAlchemyError
-    from sqlalchemy.pool import NullPool
 
     config = alembic_config()
-    engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: connect(place, autocommit=False), poolclass=NullPool
-    )
+    with suppress(StoreError, SQLAlchemyError), _engine(place).begin() as connection:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
+        is_alone = connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({WRITING})").scalar()
+        if is_alone and not _holds_anything(connection) and not _is_open_elsewhere(connection):
+            config.attributes["connection"] = connection
+            command.downgrade(config, "base")
+            connection.exec_driver_sql("DROP TABLE alembic_version")
+
+
+def _holds_anything(connection: "Connection") -> bool:
+    return any(connection.exec_driver_sql(f"SELECT 1 FROM {table} LIMIT 1").first() for table in CONTENT_TABLES)  # noqa: S608
+
+
+def _is_open_elsewhere(connection: "Connection") -> bool:
+    end = time.monotonic() + _LINGERING_S
+    while connection.exec_driver_sql(_OTHERS, (APPLICATION,)).scalar():
+        if time.monotonic() > end:
+            return True
+        time.sleep(_MOMENT_S)
+        connection.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
+    return False
+
+
+def _engine(place: CatalogPlace) -> "Engine":
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    return create_engine("postgresql+psycopg://", creator=lambda: connect(place, autocommit=False), poolclass=NullPool)
+
+
+def _upgrade(place: CatalogPlace) -> bool:
+    """All or nothing, by one process at a time; says whether there was nothing before."""
+    from alembic import command
+    from sqlalchemy.exc import SQLAlchemyError
+
+    config = alembic_config()
     try:
-        with engine.begin() as connection:
+        with _engine(place).begin() as connection:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
             revision = _current_revision(lambda statement: connection.exec_driver_sql(statement).scalar(), place)
             if revision == HEAD_REVISION:
-                return
+                return False
             require_known(revision, config, place)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            return revision is None
     except SQLAlchemyError as error:
         reason = reason_of(getattr(error, "orig", None) or error)
         raise StoreError(f"can't make or upgrade the catalog {place}: {reason}") from error

@@ -9,6 +9,12 @@ from clipsearch.settings import is_folder_url
 MAX_DIM = 1 << 16
 """Numbers of an embedding; the largest models have some thousand."""
 
+MAX_ROW = 1 << 31
+"""The highest number of a row: an index run has a byte in memory for each number of a file."""
+
+MAX_EMBEDDING_ROW = 1 << 53
+"""Of embeddings, which are never in memory by their number, and of which a picture has one for each model."""
+
 _DIGEST = re.compile("[0-9a-f]{64}")
 _SEPARATORS = (b"/",) if os.sep == "/" else (b"/", b"\\")
 
@@ -28,6 +34,11 @@ def is_uuid(value: object) -> bool:
 
 def is_number(value: object, lowest: int, highest: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
+
+
+def highest_row(table: str) -> int:
+    """The highest number that a row of a table can have."""
+    return MAX_EMBEDDING_ROW if table.endswith("_embeddings") else MAX_ROW
 
 
 def is_below(relative_path: object) -> bool:

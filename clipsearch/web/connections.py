@@ -4,16 +4,21 @@ It is the client's turn while the head or the body of a request is still to come
 there are too many connections the one that the server has waited for longest is closed: a client that sends nothing
 shuts nobody out.
 
+Requests that are sent ahead of the answers before them (pipelined, as no browser does) are answered one at a time, for
+all connections together and in turns, and no more of them is read meanwhile (back-pressure).
+
 Source: the protocol class is that of uvicorn, which has no time limit for heads, bodies and answers (0.38 to 0.54).
 """
 
 import asyncio
 import ipaddress
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import h11
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
@@ -24,6 +29,9 @@ Turn: TypeAlias = Literal["head", "body", "rest", "answer"]
 
 # How often connections are looked at.
 _LOOK_EVERY_S = 1.0
+
+# States of a client that has not sent a whole request yet.
+_SENDING = (h11.IDLE, h11.SEND_BODY)
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -68,6 +76,8 @@ class Connections:
         self.limits = limits
         self._open: dict[LimitedConnection, str | None] = {}
         self._is_looking = False
+        self._pipelined: deque[LimitedConnection] = deque()
+        self._holder: LimitedConnection | None = None
 
     def add(self, new: "LimitedConnection", address: str | None) -> bool:
         """Whether there is room, after one that was waited for was closed."""
@@ -83,6 +93,28 @@ class Connections:
 
     def remove(self, connection: "LimitedConnection") -> None:
         self._open.pop(connection, None)
+        if connection in self._pipelined:
+            self._pipelined.remove(connection)
+        self.release_slot(connection)
+
+    def wait_for_slot(self, connection: "LimitedConnection") -> None:
+        """Have `go_on` called when the slot is free: one pipelined request is answered at a time."""
+        self._pipelined.append(connection)
+        self._grant_slot()
+
+    def has_slot(self, connection: "LimitedConnection") -> bool:
+        return self._holder is connection
+
+    def release_slot(self, connection: "LimitedConnection") -> None:
+        """For one that may have none."""
+        if self._holder is connection:
+            self._holder = None
+            self._grant_slot()
+
+    def _grant_slot(self) -> None:
+        if self._holder is None and self._pipelined:
+            self._holder = self._pipelined.popleft()
+            self._holder.loop.call_soon(self._holder.go_on)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         for each in list(self._open):
@@ -110,6 +142,18 @@ class Connections:
         return True
 
 
+class _Flow(FlowControl):
+    """Back-pressure: what is sent ahead stays with the client until the request before it is answered."""
+
+    def __init__(self, transport: asyncio.Transport, conn: h11.Connection) -> None:
+        super().__init__(transport)
+        self._conn = conn
+
+    def resume_reading(self) -> None:
+        if self._conn.their_state in _SENDING or not self._conn.trailing_data[0]:
+            super().resume_reading()
+
+
 class LimitedConnection(H11Protocol):
     """A connection that keeps to `ConnectionLimits`.
 
@@ -130,6 +174,8 @@ class LimitedConnection(H11Protocol):
         self.since = self.loop.time()
         self._unread_before = 0
         self._has_sent = False
+        self._is_between = False  # requests
+        self._is_blocked = False  # by an answer that is not read
 
     @property
     def unread_bytes(self) -> int:
@@ -177,6 +223,8 @@ class LimitedConnection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.conn)
+        self.app = self._quietly(self.app)
         if not self.connections_open.add(self, self.client[0] if self.client else None):
             self.app = _too_many
 
@@ -185,15 +233,80 @@ class LimitedConnection(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        before, self._has_sent = self.cycle, True
+        if self.conn.their_state in (h11.MUST_CLOSE, h11.CLOSED):
+            self.flow.pause_reading()  # the client has said that it sends no more
+            return
+        self._has_sent = True
+        before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
+            self._begin_turn()
+
+    def handle_events(self) -> None:
+        if not self._is_between or not self.conn.trailing_data[0]:
+            super().handle_events()
+            return
+        self._has_sent = True
+        self.flow.pause_reading()
+        if self.flow.write_paused:
+            self._is_blocked = True
+        else:
+            self.connections_open.wait_for_slot(self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._is_blocked:
+            self._is_blocked = False
+            self.connections_open.wait_for_slot(self)
+
+    def go_on(self) -> None:
+        """With the request that was sent ahead."""
+        if not self.connections_open.has_slot(self):
+            return
+        before = self.cycle
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            self.handle_events()
+        if self.cycle is before:  # only half a head is there
+            self.connections_open.release_slot(self)
+        else:
             self._begin_turn()
 
     def on_response_complete(self) -> None:
         self._has_sent = False
         self._begin_turn()
+        self.connections_open.release_slot(self)
+        self._is_between = True
         super().on_response_complete()
+        self._is_between = False
+
+    def shutdown(self) -> None:
+        if self.turn == "body":
+            self.end()
+        else:
+            super().shutdown()
+
+    def send_400_response(self, msg: str) -> None:
+        """Where it has no place, in the middle of an answer or after the last one, the connection is closed."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def _quietly(self, app: Any) -> Any:
+        """The application; what it still does when the server has waited for it long enough is broken off."""
+
+        async def run(scope: Any, receive: Any, send: Any) -> None:
+            try:
+                await app(scope, receive, send)
+            except asyncio.CancelledError:  # else uvicorn logs a traceback for each request
+                self.cycle.disconnected = True
+                self.end()
+
+        return run
 
     def _begin_turn(self) -> None:
         if not self._unread_before:  # else it has an answer to read first, whatever it asks for meanwhile

@@ -12,8 +12,6 @@ from clipsearch.web.lanes import is_client_gone
 from clipsearch.web.origins import Origin, is_address, parse_host, parse_origin
 from clipsearch.web.problems import send_problem
 
-COOKIE = "clipsearch"
-
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 # The page runs its own scripts and no others; "blob:" is the picture that was just dropped onto it.
@@ -93,14 +91,15 @@ class Guard:
         rest = urlencode([pair for pair in query if pair[0] != "token"])
         in_query = [value for name, value in query if name == "token"]
         is_read = scope["method"] in _SAFE_METHODS
-        is_known = _is_among(token, headers.tokens())
+        cookie = _cookie_name(headers, scope)
+        is_known = _is_among(token, headers.tokens(cookie))
         if is_read and _is_among(token, in_query):
-            await _log_in(scope, send, rest, token)
+            await _log_in(scope, send, rest, cookie, token)
         elif not is_known:
             detail = "that is not the token" if in_query and is_read else "a token is needed: open the address"
             await send_problem(send, 401, f"{detail} that the server printed when it was started")
         elif in_query and is_read and not scope["path"].startswith("/api/"):
-            await _log_in(scope, send, rest, token)
+            await _log_in(scope, send, rest, cookie, token)
         else:
             await self._let_in({**scope, "query_string": rest.encode("ascii")} if in_query else scope, receive, send)
 
@@ -142,9 +141,9 @@ class _Headers:
         """The last one."""
         return next(iter(self.all(name)[::-1]), default)
 
-    def tokens(self) -> list[str]:
+    def tokens(self, cookie: str) -> list[str]:
         """All that are shown, good ones or not. Cookies of all programs on 127.0.0.1 come together, in any form: our
-        name is looked for in every part, and there may be several of it."""
+        name, `cookie`, is looked for in every part, and there may be several of it."""
         shown = []
         for value in self.all("authorization"):
             kind, _, token = value.strip().partition(" ")
@@ -152,9 +151,18 @@ class _Headers:
                 shown.append(token.strip())
         for part in ";".join(self.all("cookie")).split(";"):
             name, _, value = part.partition("=")
-            if name.strip() == COOKIE:
+            if name.strip() == cookie:
                 shown.append(value.strip().strip('"'))
         return shown
+
+
+def _cookie_name(headers: _Headers, scope: Scope) -> str:
+    """With the port that the browser sees: cookies are shared by all ports of a host, and so by all servers on it.
+
+    Source: RFC 6265, section 8.5.
+    """
+    own = parse_host(headers.get("host"), scheme=scope.get("scheme", "http"))
+    return f"clipsearch-{0 if own is None else own.port}"
 
 
 def _is_among(token: str, shown: list[str]) -> bool:
@@ -162,12 +170,12 @@ def _is_among(token: str, shown: list[str]) -> bool:
     return bool(sum(hmac.compare_digest(each.encode("utf-8", "surrogatepass"), token.encode()) for each in shown))
 
 
-async def _log_in(scope: Scope, send: Send, rest: str, token: str) -> None:
+async def _log_in(scope: Scope, send: Send, rest: str, cookie: str, token: str) -> None:
     """The token goes from the address, where it would stay in histories, into a cookie."""
     path = "/" + quote(scope["path"].lstrip("/"))  # "//host" would lead elsewhere
     headers = [
         (b"location", f"{path}?{rest}".rstrip("?").encode("ascii")),
-        (b"set-cookie", f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict".encode()),
+        (b"set-cookie", f"{cookie}={token}; Path=/; HttpOnly; SameSite=Strict".encode()),
         (b"cache-control", b"no-store"),
         (b"content-length", b"0"),
     ]

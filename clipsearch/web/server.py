@@ -1,6 +1,7 @@
 """The server: a socket, the model made ready, requests until Ctrl-C."""
 
 import contextlib
+import logging
 import re
 import secrets
 import socket
@@ -67,6 +68,7 @@ def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str],
     may_index = options.is_loopback if options.may_index is None else options.may_index
     listening = _listen(options.host, options.port)
     limits = _connection_limits()
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every form that is none
     with contextlib.closing(listening):
         server = uvicorn.Server(
             uvicorn.Config(

@@ -5,13 +5,15 @@ Starts `clipsearch serve` on the loopback and asks it for what nobody has asked 
 come, then by so many clients of which each asks again as soon as it has its answer. With --browser also a real
 Chromium: how long the page takes until it can be used, and a search until its pictures are there.
 
-With --slow instead: 20 clients that search once a second each, alone and beside so many slow ones (`slow_clients`), by
-turns; prints the 95th percentiles of each round and the median of their ratios, which mean little on a busy machine,
-and what the slow ones alone cost the server.
+With --slow instead: 20 clients that search once a second each, by turns alone and beside so many slow ones
+(`slow_clients`). Prints for each turn the percentiles, the processor time of the server and that of all other programs;
+for each round the ratio of its 95th percentile to the mean of the turns alone before and after it, which leaves out
+what changes slowly on a busy machine; the median of the ratios, and how much turns alone differ from each other.
 """
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -20,6 +22,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -118,33 +121,75 @@ async def by_people(port: int, seconds: float, clients: int = RATE) -> list[floa
     return [each for took in await asyncio.gather(*map(visit, range(clients))) for each in took]
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What 20 clients were answered in some seconds.
+
+    Attributes:
+        server_share: processor time of the server, in cores.
+        other_share: of all other programs, these clients and slow ones included.
+    """
+
+    p50_ms: float
+    p95_ms: float
+    server_share: float
+    other_share: float
+
+    def __str__(self) -> str:
+        return (
+            f"p50 {self.p50_ms:4.0f} ms, p95 {self.p95_ms:4.0f} ms, server {self.server_share:.2f} cores, "
+            f"others {self.other_share:.2f}"
+        )
+
+
+def measure_turn(port: int, server: int, seconds: float) -> Turn:
+    start, before = time.perf_counter(), (cpu_seconds(server), busy_seconds())
+    took = asyncio.run(by_people(port, seconds))
+    passed = time.perf_counter() - start
+    own, busy = cpu_seconds(server) - before[0], busy_seconds() - before[1]
+    p50, p95 = np.percentile(took, [50, 95])
+    return Turn(float(p50), float(p95), own / passed, (busy - own) / passed)
+
+
 def measure_beside_slow_clients(port: int, server: int, *, slow: int, seconds: float, rounds: int) -> None:
     """`server`: number of its process."""
     before = cpu_seconds(server)
     asyncio.run(hold_up(port, slow, seconds))
     share = (cpu_seconds(server) - before) / seconds
     print(f"{slow} slow clients alone keep the server busy for {100 * share:.1f} % of the time of one core", flush=True)
-    ratios = []
-    for number in range(1, rounds + 1):
-        alone = asyncio.run(by_people(port, seconds))
+    alone, beside = [measure_turn(port, server, seconds)], list[Turn]()
+    print(f"alone    {alone[0]}", flush=True)
+    for _ in range(rounds):
         command = [sys.executable, "-m", "tests.benchmarks.slow_clients", str(port)]
         others = [f"--clients={slow}", f"--seconds={_SETTLE_S + seconds}"]
         with subprocess.Popen([*command, *others], stdout=subprocess.PIPE, text=True) as process:
             asyncio.run(by_people(port, _SETTLE_S))  # not counted: all of them connect at once
-            beside = asyncio.run(by_people(port, seconds))
+            beside.append(measure_turn(port, server, seconds))
             said = process.communicate()[0].strip()
-        first, second = np.percentile(alone, 95), np.percentile(beside, 95)
-        ratios.append(second / first)
-        print(
-            f"round {number}: p95 {first:.0f} ms alone, {second:.0f} ms beside {slow}, ratio {ratios[-1]:.2f} ({said})"
-        )
-    print(f"median ratio of p95: {np.median(ratios):.2f}")
+        alone.append(measure_turn(port, server, seconds))
+        print(f"beside   {beside[-1]} ({said})\nalone    {alone[-1]}", flush=True)
+    usual = [(first.p95_ms + second.p95_ms) / 2 for first, second in itertools.pairwise(alone)]
+    ratios = [turn.p95_ms / each for turn, each in zip(beside, usual, strict=True)]
+    noise = [
+        max(first.p95_ms, second.p95_ms) / min(first.p95_ms, second.p95_ms)
+        for first, second in itertools.pairwise(alone)
+    ]
+    print("ratios of p95, beside to alone:", ", ".join(f"{ratio:.2f}" for ratio in ratios))
+    print(f"median {np.median(ratios):.2f}; of one turn alone to the next {np.median(noise):.2f}")
+    shares = [np.mean([turn.server_share for turn in turns]) for turns in (alone, beside)]
+    print(f"server: {shares[0]:.2f} cores alone, {shares[1]:.2f} beside; load of the machine {os.getloadavg()[0]:.1f}")
 
 
 def cpu_seconds(process: int) -> float:
     """Of the server alone, all its threads."""
     times = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def busy_seconds() -> float:
+    """Of the whole machine: all of the processors' time but idle and waiting."""
+    times = [int(each) for each in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:8]]
+    return (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(process: int) -> float:

@@ -20,6 +20,7 @@ class FakeHub:
         files: content by path; *.safetensors and *.bin are stored as LFS files, named by their SHA-256.
         delay_s: waited before each 64 KiB of a large file, so that a download can be interrupted.
         asked: (method, path, Range header) of every request.
+        shown: (host, Authorization header) of every request.
         sent_bytes: of file contents, by path.
     """
 
@@ -30,6 +31,7 @@ class FakeHub:
     ignores_ranges: bool = False
     refusal: tuple[int, str] | None = None  # status and X-Error-Code for every request
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
+    shown: set[tuple[str, str | None]] = field(default_factory=set)
     sent_bytes: dict[str, int] = field(default_factory=dict)
 
     def __enter__(self) -> "FakeHub":
@@ -76,6 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub = self.hub
         path = unquote(urlsplit(self.path).path)
         hub.asked.append((self.command, path, self.headers.get("Range")))
+        hub.shown.add((self.headers["Host"].partition(":")[0], self.headers.get("Authorization")))
         if hub.refusal is not None:
             status, code = hub.refusal
             self._send(status, b"{}", {"X-Error-Code": code} if code else {}, with_content)

@@ -251,6 +251,34 @@ def test_refusals_say_what_to_do(
     assert expected in str(answer["text"])
 
 
+TOKEN = "hf_a_token_that_nobody_else_may_see"
+
+
+@pytest.mark.parametrize("is_in_file", [False, True])
+def test_the_hubs_token_is_shown_to_the_hub_alone(fake: FakeHub, home: Path, is_in_file: bool) -> None:
+    if is_in_file:
+        home.mkdir()
+        (home / "token").write_text(TOKEN)
+    answer = run("hub.pull('org/tiny')", fake.endpoint, home, **({} if is_in_file else {"HF_TOKEN": TOKEN}))
+    assert Path(str(answer["value"]), "model.safetensors").read_bytes() == WEIGHTS
+    assert fake.shown == {("127.0.0.1", f"Bearer {TOKEN}"), ("localhost", None)}  # large files lie on another host
+
+
+@pytest.mark.parametrize(
+    "refusal", [(401, ""), (401, "RepoNotFound"), (403, "GatedRepo"), (403, ""), (500, ""), (400, "")]
+)
+def test_no_refusal_tells_the_token(fake: FakeHub, home: Path, refusal: tuple[int, str]) -> None:
+    fake.refusal = refusal
+    answer = run("hub.pull('org/tiny')", fake.endpoint, home, HF_TOKEN=TOKEN)  # nothing on stderr
+    assert "error" in answer and TOKEN not in str(answer)
+
+
+@pytest.mark.parametrize("odd", ["\x01", "é", "\u2026", " x", "\x7f", "\udcff", "\nx"])
+def test_a_token_that_can_not_be_sent_is_not_told(fake: FakeHub, home: Path, odd: str) -> None:
+    answer = run("hub.pull('org/tiny')", fake.endpoint, home, HF_TOKEN=TOKEN + odd)
+    assert TOKEN not in str(answer) and {host for host, shown in fake.shown if shown} <= {"127.0.0.1"}
+
+
 def test_unreachable_is_said_within_seconds(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -14,6 +14,15 @@ ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32-le"]
 PARTS = st.sampled_from(
     [
         *("<rdf:Bag>", "</rdf:Bag>", "<rdf:Alt/>", "<rdf:li>a</rdf:li>", "<rdf:li/>", "<dc:subject/>", "<!-- x -->"),
+        *(
+            " rdf:_1='b'",
+            " rdf:value='c'",
+            " rdf:parseType='Resource'",
+            " rdf:about=''",
+            " rdf:about='x'",
+            "<rdf:_2>d</rdf:_2>",
+        ),
+        *("<rdf:Description dc:subject='e'/>", "<rdf:value>f</rdf:value>", " rdf:datatype='g'", " rdf:ID='h'"),
         *("<dc:subject>a</dc:subject>", " dc:subject='a'", "<?p q?>", "<![CDATA[<]]>", "<!DOCTYPE a>", "&lt;", "&a;"),
         *(' xmlns:rdf="http://a/"', ' xmlns:dc=""', ' xmlns="http://purl.org/dc/elements/1.1/"', "é", "\0", "\ufeff"),
     ]

@@ -56,6 +56,23 @@ DAY, EVENING = datetime(2019, 7, 4), datetime(2019, 7, 4, 23, 30)
         ("2019:07:04 99:99:99", DAY),
         ("2019:07:04 23:61:00", DAY),
         ("2019:07:04   :  :  ", DAY),
+        ("2019?07?04?", DAY),
+        ("2019?07?04?23?30?00?", EVENING),
+        ("2019?07?04 23:30:00", EVENING),
+        ("2019\ufffd07\ufffd04 23\ufffd30\ufffd00", EVENING),
+        ("2019·07·04", DAY),
+        ("2019：07：04 23：30：00", EVENING),
+        ("２０１９：０７：０４ ２３：３０：００", EVENING),
+        ("2019*7*4", DAY),
+        ("2019|07|04|23|30", EVENING),
+        ("2019: 7: 4 23:30:00", EVENING),
+        ("2019 : 07 : 04", DAY),
+        ("25?12?2019", datetime(2019, 12, 25)),
+        ("07?04?2019", None),
+        ("2019?07", None),
+        ("2019?07 04?10", None),
+        ("2019-07+02:00", None),
+        ("2019:07 12:30", None),
         ("2019:07:04 23:30:00:250", EVENING.replace(microsecond=250_000)),
         ("07/04/2019", None),  # April or July?
         ("2019", None),
@@ -91,6 +108,25 @@ def test_clocks_that_were_never_set_are_doubted(taken_at: datetime, expected: bo
     assert is_doubtful(taken_at, now=datetime(2026, 3, 1)) is expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2019:07:04 23:30:00",
+        "\0\0 2019:07:04 23:30:00\0\0\0",
+        "2019:07:04 23:30:00\0 PM 10:00",
+        "2019\x0007\x0004\x0023\x0030\x0000",
+        "2019\x0007\x0004 23:30:00",
+        "2019\x8107\x8104 23:30:00",
+        "2019\xb707\xb704 23\xb730\xb700",
+        "2019:07:04 23:30:00   ",
+    ],
+)
+def test_forms_as_bytes_of_exif(text: str) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = text.encode("latin-1")
+    assert decode_image(_picture(exif=exif)).metadata.taken_at == EVENING
+
+
 def test_a_picture_with_a_doubtful_date_says_so() -> None:
     ahead = datetime.now() + timedelta(days=400)
     for text, expected in (("1970:01:01 00:00:10", True), (f"{ahead:%Y:%m:%d %H:%M:%S}", True), ("2019:07:04", False)):
@@ -103,6 +139,10 @@ XMP = """<?xpacket begin="\ufeff"?><x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:e="http://ns.adobe.com/exif/1.0/"
  xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" {attributes}>{elements}
 </rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
+
+OTHER = (
+    """<rdf:Description rdf:about="b.jpg" xmlns:e="http://ns.adobe.com/exif/1.0/" e:DateTimeOriginal="2019-07-04"/>"""
+)
 
 
 def _xmp(attributes: str = "", elements: str = "") -> bytes:
@@ -225,6 +265,19 @@ def test_a_container_counts_where_nothing_else_does() -> None:
     ],
 )
 def test_packets_that_say_nothing(packet: object) -> None:
+    assert read_properties(packet, ["exif:DateTimeOriginal"]) == {}
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        _xmp(elements='<xmp:Of><rdf:Description e:DateTimeOriginal="2019-07-04"/></xmp:Of>'),
+        _xmp(elements='<xmp:Of rdf:parseType="Resource"><e:DateTimeOriginal>2019-07-04</e:DateTimeOriginal></xmp:Of>'),
+        _xmp().replace(b"</rdf:RDF>", OTHER.encode() + b"</rdf:RDF>"),
+    ],
+)
+def test_dates_of_other_pictures_are_not_this_ones(packet: bytes) -> None:
+    assert b"2019-07-04" in packet
     assert read_properties(packet, ["exif:DateTimeOriginal"]) == {}
 
 

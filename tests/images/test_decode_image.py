@@ -279,7 +279,7 @@ class TestSource:
                 decode_image(path)
 
 
-TRUNCATED = "truncated: less than three quarters of it can be decoded"
+TRUNCATED = "truncated: too little of it can be decoded"
 
 
 class TestErrors:

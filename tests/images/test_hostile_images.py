@@ -15,6 +15,7 @@ from PIL import Image
 from clipsearch.errors import ImageReadError
 from clipsearch.images.decode import decode_image
 from clipsearch.images.find import find_images
+from clipsearch.images.reasons import read_error
 from tests.make_hostile import draw_scene, encode
 
 REPOSITORY = Path(__file__).parents[2]
@@ -190,3 +191,24 @@ def test_mutated_pictures_raise_image_read_error_only(
         content[place % len(content)] = value
     with contextlib.suppress(ImageReadError):
         assert decode_image(bytes(content[:cut]), max_megapixels=4).image.mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyError(273), "damaged"),
+        (IndexError("list index out of range"), "damaged"),
+        (TypeError("unsupported operand type(s) for +: 'NoneType' and 'int'"), "damaged"),
+        (AttributeError("'JpegImageFile' object has no attribute 'x'"), "damaged"),
+        (ValueError("Decompressed data too large for PngImagePlugin.MAX_TEXT_CHUNK"), "damaged"),
+        (ValueError("too many of MAX_CHUNKS"), "damaged"),
+        (ZeroDivisionError("division by zero"), "damaged"),
+        (SyntaxError(""), "damaged"),
+        (RuntimeError("<_io.BytesIO object at 0x7f00>"), "damaged"),
+        (SyntaxError("broken PNG file (chunk b'IDAT')"), "damaged: broken PNG file (chunk IDAT)"),
+        (ValueError("Failed to decode frame 0: Decoding of color planes failed"), None),
+        (OSError("image file is truncated (12 bytes not processed)"), "truncated: too little of it can be decoded"),
+    ],
+)
+def test_reasons_hold_no_names_of_code(error: Exception, reason: str | None) -> None:
+    assert str(read_error(error, 256.0)) == (reason or f"damaged: {error}")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from clipsearch.errors import ImageReadError
 from clipsearch.images.decode import decode_image, read_header
+from clipsearch.images.jpeg import read_scans
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data" / "animals" / "cat.jpg"
 PICTURE = Image.fromarray(
@@ -174,6 +175,16 @@ def test_sound_files_of_an_unusual_kind_are_not_called_damaged(content: bytes, k
         decode_image(content)
 
 
+@pytest.mark.parametrize(
+    ("compression", "zeros"), [("tiff_lzw", 20), ("tiff_lzw", 100), ("packbits", 100), ("packbits", 200), ("jpeg", 340)]
+)
+def test_a_tiff_with_zeros_for_its_directory_is_damaged_not_unusual(compression: str, zeros: int) -> None:
+    content = io.BytesIO()
+    PICTURE.save(content, "TIFF", compression=compression)
+    with pytest.raises(ImageReadError, match=r"^(damaged|truncated)"):
+        decode_image(content.getvalue()[:-zeros] + bytes(zeros))
+
+
 @pytest.mark.parametrize("missing", [1, 2, 20])
 def test_a_tiff_without_the_end_of_its_directory_is_damaged_not_unusual(missing: int) -> None:
     content = io.BytesIO()
@@ -208,3 +219,126 @@ def test_a_container_that_turns_its_picture_lacks_columns() -> None:
     greys = (image == 128).all(axis=2)
     assert greys.mean() > 0.02
     assert not greys.all(axis=1).any()  # no whole row
+
+
+RAW = ("bmp", "palette bmp", "tiff", "ppm")  # zeros are black pixels
+COMPRESSED = [kind for kind in KINDS if kind not in RAW]
+
+
+@pytest.mark.parametrize("kind", COMPRESSED)
+@pytest.mark.parametrize("share", [0.5, 0.91])
+def test_an_end_of_zeros_is_a_missing_end(kind: str, share: float) -> None:
+    whole = encoded(kind)
+    cut = whole[: int(share * len(whole))]
+    zeroed = cut + bytes(len(whole) - len(cut))
+    try:
+        expected = decode_image(cut)
+    except ImageReadError as error:
+        with pytest.raises(ImageReadError, match=f"^{error}$"):
+            decode_image(zeroed)
+    else:
+        found = decode_image(zeroed)
+        assert found.metadata.decoded_share == pytest.approx(expected.metadata.decoded_share, abs=0.02)
+        assert found.metadata.is_coarse == expected.metadata.is_coarse
+        assert (np.asarray(found.image) == np.asarray(expected.image)).mean() > 0.95
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_zeros_behind_a_whole_picture_are_of_no_account(kind: str) -> None:
+    whole = encoded(kind)
+    found = decode_image(whole + bytes(4096))
+    assert found.metadata.decoded_share is None
+    assert (np.asarray(found.image) == np.asarray(decode_image(whole).image)).all()
+
+
+@pytest.mark.parametrize("kind", ["webp", "avif", "heif"])
+def test_zeros_that_a_container_holds_besides_the_picture_are_of_no_account(kind: str) -> None:
+    whole = encoded(kind)
+    if kind == "webp":
+        padded = b"RIFF" + struct.pack("<I", len(whole) - 8 + 4096) + whole[8:] + b"junk" + struct.pack("<I", 4088)
+        padded += bytes(4088)
+    else:
+        padded = whole + struct.pack(">I", 4096) + b"free" + bytes(4088)
+    found = decode_image(padded)
+    assert found.metadata.decoded_share is None
+    assert (np.asarray(found.image) == np.asarray(decode_image(whole).image)).all()
+
+
+@pytest.mark.parametrize("kind", RAW)
+def test_a_picture_that_ends_in_black_is_whole(kind: str) -> None:
+    content = io.BytesIO()
+    file_format, mode, _ = KINDS[kind]
+    Image.new(mode, (64, 64)).save(content, file_format)
+    assert decode_image(content.getvalue()).metadata.decoded_share is None
+
+
+@pytest.mark.parametrize("kind", ["webp", "lossless webp", "avif", "heif", "jpeg 2000"])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
+def test_a_container_that_breaks_off_is_truncated_whatever_its_decoder_says(kind: str, share: float) -> None:
+    whole = encoded(kind)
+    with pytest.raises(ImageReadError, match=r"^truncated: too little of it can be decoded$"):
+        decode_image(whole[: int(share * len(whole))])
+
+
+def scan_starts(content: bytes) -> list[int]:
+    return [place for place in range(len(content) - 1) if content[place : place + 2] == b"\xff\xda"]
+
+
+def progressive(side: int) -> bytes:
+    content = io.BytesIO()
+    PICTURE.resize((side, side)).save(content, "JPEG", progressive=True)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("number", [3, 4, 5, 6, 7, 8, 9])
+def test_a_progressive_jpeg_without_its_last_scans_is_coarse(number: int) -> None:
+    content = progressive(256)
+    starts = scan_starts(content)
+    metadata = decode_image(content[: starts[number]]).metadata
+    assert (metadata.decoded_share, metadata.is_coarse) == (1, True)
+    whole = decode_image(content[:-200]).metadata
+    assert (whole.decoded_share, whole.is_coarse) == (1, False)
+
+
+def test_means_of_blocks_alone_count_for_large_pictures_only() -> None:
+    small, large = progressive(256), progressive(1024)
+    with pytest.raises(ImageReadError, match="truncated"):
+        decode_image(small[: scan_starts(small)[1]])
+    metadata = decode_image(large[: scan_starts(large)[1]]).metadata
+    assert (metadata.decoded_share, metadata.is_coarse) == (1, True)
+    with pytest.raises(ImageReadError, match="truncated"):  # half of the first scan
+        decode_image(large[: sum(scan_starts(large)[:2]) // 2])
+
+
+def jpeg_markers(frame: int, *scans: tuple[bytes, int, int, int]) -> bytes:
+    """A JPEG of three components, of markers alone, with these scans: components, first, last, bits."""
+    content = b"\xff\xd8\xff" + bytes([frame]) + b"\0\x11\x08\0\x08\0\x08\x03" + b"\x01\x11\0\x02\x11\0\x03\x11\0"
+    for components, first, last, bits in scans:
+        chosen = b"".join(bytes([component, 0]) for component in components)
+        length = struct.pack(">H", 6 + len(chosen))
+        content += b"\xff\xda" + length + bytes([len(components)]) + chosen + bytes([first, last, bits])
+        content += b"data\xff\0data\xff\xd0data"
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "has_detail", "lacks_scans"),
+    [
+        (jpeg_markers(0xC0, (b"\1\2\3", 0, 63, 0)), True, False),
+        (jpeg_markers(0xC0, (b"\1", 0, 63, 0)), True, True),  # without its colours
+        (jpeg_markers(0xC1, (b"\1", 0, 63, 0), (b"\2", 0, 63, 0), (b"\3", 0, 63, 0)), True, False),
+        (jpeg_markers(0xC2, (b"\1\2\3", 0, 0, 1)), False, True),
+        (jpeg_markers(0xC2, (b"\1\2\3", 0, 0, 1), (b"\1", 1, 5, 2)), False, True),
+        (jpeg_markers(0xC2, (b"\1\2\3", 0, 0, 0), (b"\2", 1, 63, 0), (b"\3", 1, 63, 0)), False, True),
+        (jpeg_markers(0xC2, (b"\1\2\3", 0, 0, 1), (b"\1", 1, 5, 2), (b"\2", 1, 63, 0)), True, True),
+    ],
+)
+def test_scans_tell_what_is_missing(content: bytes, has_detail: bool, lacks_scans: bool) -> None:
+    scans = read_scans(content)
+    assert scans is not None
+    assert (scans.has_detail, scans.lacks_scans) == (has_detail, lacks_scans)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xd8\xff", b"\xff\xd8\xff\xda", jpeg_markers(0xC0), jpeg_markers(0xC0)[:9]])
+def test_markers_that_break_off_are_no_scans(content: bytes) -> None:
+    assert read_scans(content) is None

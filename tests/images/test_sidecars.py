@@ -67,6 +67,17 @@ def test_what_is_no_xmp_is_left_as_it_is(picture, content):
     assert sidecar_of(picture).read_bytes() == content
 
 
+@pytest.mark.parametrize("old", ['rdf:resource="http://a/"/>', 'rdf:parseType="Collection"><rdf:Bag/></dc:subject>'])
+def test_keywords_in_another_form_are_left_as_they_are(picture, old):
+    content = OF_AN_EDITOR.replace("<dc:title>", f"<dc:subject {old}<dc:title>")
+    sidecar_of(picture).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=r"can't add keywords to .*: its dc:subject is neither"):
+        add_keywords(picture, ["cat"])
+    with pytest.raises(InputError, match=r"can't read the keywords of .*: its dc:subject is neither"):
+        read_keywords(picture)
+    assert sidecar_of(picture).read_text(encoding="utf-8") == content
+
+
 def test_where_it_can_not_be_written(picture):
     with pytest.raises(InputError, match=r"can't write .*: No such file"):
         add_keywords(picture.parent / "gone" / picture.name, ["cat"])

@@ -370,6 +370,37 @@ def test_a_handful_of_files_starts_one_worker(pool, tmp_path):
     assert len(pool._idle) == 1
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="environments of processes are read from /proc")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+        "CLIPSEARCH_TOKEN",
+        "CLIPSEARCH_MILVUS_TOKEN",
+        "PGPASSWORD",
+        "AWS_SECRET_ACCESS_KEY",
+        "DATABASE_URL",
+        "https_proxy",
+        "PYTHON_API_TOKEN",
+    ],
+)
+def test_workers_are_told_no_secrets_of_the_environment(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, "not-for-decoders")
+    monkeypatch.setenv("TZ", "UTC")
+    started = []
+    monkeypatch.setattr(
+        worker_pool,
+        "start_python",
+        lambda *arguments, **options: started.append(python_process.start_python(*arguments, **options)) or started[-1],
+    )
+    with closing(WorkerPool(SPEC, limits=DecodingLimits())) as pool:
+        assert read(pool, squares(tmp_path, "a.png")[0]).outcome == "decoded"
+        with open(f"/proc/{started[0].pid}/environ", "rb") as environment:
+            content = environment.read()
+    assert b"not-for-decoders" not in content and b"TZ=UTC" in content
+
+
 @posix
 def test_no_process_is_left(tmp_path):
     pool = WorkerPool(SPEC, limits=DecodingLimits())

@@ -229,7 +229,7 @@ def test_an_older_backup_is_upgraded(place):
     with contextlib.closing(sqlite3.connect(backup)) as connection:
         connection.executescript(old)
     before = backup.read_bytes()
-    report = restore_catalog(backup, place.catalog)
+    report = restore_catalog(backup, place.catalog, roots=["/"])
     assert (report.was_upgraded, report.pictures) == (True, 3)
     assert current_revision(place.database) == HEAD_REVISION
     assert backup.read_bytes() == before

@@ -77,8 +77,8 @@ def test_what_was_changed_since_is_no_error(shelf):
     (shelf.photos / "blue.png").chmod(0o640)
     (shelf.photos / "green.png").unlink()
     report = check_catalog(shelf.catalog, pictures="all")
-    assert [(severity, message.partition(",")[0]) for severity, message in found(report)] == [
-        ("info", "2 picture files are changed since they were indexed"),
+    assert [(severity, message.partition(", such as")[0]) for severity, message in found(report)] == [
+        ("info", "2 picture files are changed since the last 'clipsearch index'"),
         ("info", "1 picture file is not there any more"),
     ]
     assert (report.compared_files, report.is_sound) == (1, True)
@@ -110,7 +110,10 @@ def test_a_drive_that_is_away_and_content_in_a_cloud_are_only_told(shelf, monkey
     shutil.move(shelf.photos, shelf.photos.parent / "away")
     report = check_catalog(shelf.catalog, pictures="all")
     assert found(report) == [
-        ("info", f"4 picture files are in folders that are not there now, such as {found_path(report)}")
+        (
+            "info",
+            f"4 picture files are where no folder is now, as on a drive that is away, such as {found_path(report)}",
+        )
     ]
     assert report.is_sound
     shutil.move(shelf.photos.parent / "away", shelf.photos)

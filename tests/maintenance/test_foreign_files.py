@@ -12,11 +12,12 @@ import pytest
 
 from clipsearch import Catalog, ClipSearchNotice, check_catalog, restore_catalog
 from clipsearch.encoders import load
-from clipsearch.errors import ClipSearchError, ForeignSchemaError, StoreError
+from clipsearch.errors import ClipSearchError, ForeignSchemaError, StoreError, VectorIndexError
 from clipsearch.indexes import layout
 from clipsearch.indexes.snapshot import file_checksum
 from clipsearch.maintenance import backups
 from clipsearch.store import Store
+from clipsearch.store.migrate import HEAD_REVISION
 from tests.fakes import ColourEncoder
 from tests.maintenance.conftest import Place, names
 
@@ -112,6 +113,20 @@ def test_a_table_that_is_a_view_is_lost_and_the_others_are_saved(red):
     assert names(red.open(), "red", 1) == ["red"]
 
 
+@pytest.mark.parametrize("table", ["models", "catalog", "roots"])
+@pytest.mark.parametrize("revision", [HEAD_REVISION, "9999"])
+def test_what_is_there_is_replaced_without_being_asked_where_it_acts_by_itself(red, backup, table, revision):
+    columns = ["image_generation", "caption_generation", "uuid", "index_url", "path", "removed_at", "root_id"]
+    endless = (
+        "AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT "
+        f"{', '.join(f'max(i) AS {name}' for name in columns)} FROM n"
+    )
+    sql(red.database, f"DROP TABLE {table}", f"CREATE VIEW {table} {endless}")
+    sql(red.database, "UPDATE alembic_version SET version_num = ?", values=(revision,))
+    assert restore_catalog(backup, red.catalog, roots=[red.photos]).pictures == 3
+    assert sorted(red.find("red")) == ["blue", "green", "red"]
+
+
 FINGERPRINTS = ["../../*", "../" * 22, "*" * 64, "A" * 64, "ab" * 31 + "\n\n", "", "[a-z]" * 13, 7, b"ab" * 32]
 
 
@@ -146,7 +161,7 @@ def test_a_database_that_is_a_pipe_is_not_waited_for(red, backup, command):
         assert code == 1 and len(err.splitlines()) == 1, arguments
 
 
-@pytest.mark.parametrize("seq", [(1 << 63) - 1, "x", -5])
+@pytest.mark.parametrize("seq", [(1 << 63) - 1, 1 << 53, (1 << 31) - 1, "x", -5])
 def test_row_numbers_that_leave_none_are_not_restored(red, backup, seq):
     sql(backup, "UPDATE sqlite_sequence SET seq = ?", values=(seq,))
     with pytest.raises(StoreError, match="not restored"):
@@ -180,6 +195,11 @@ def test_row_numbers_that_leave_none_are_not_restored(red, backup, seq):
         ("UPDATE contents SET taken_at = ? WHERE content_id = 1", "now"),
         ("UPDATE runs SET started_at = ?", -1.5),
         ("UPDATE runs SET seconds = ?", b"x"),
+        ("UPDATE files SET file_id = ? WHERE file_id = 1", (1 << 31) + 1),
+        ("UPDATE files SET file_id = ? WHERE file_id = 1", -7),
+        ("UPDATE contents SET content_id = ? WHERE content_id = 1", 1 << 52),
+        ("UPDATE roots SET root_id = ?", (1 << 31) + 1),
+        ("UPDATE image_embeddings SET embedding_id = ? WHERE embedding_id = 1", (1 << 53) + 1),
         ("UPDATE sqlite_sequence SET seq = ?", (1 << 63) - 1),
         ("UPDATE sqlite_sequence SET seq = ?", "x"),
     ],
@@ -195,6 +215,25 @@ def test_values_that_can_not_be_are_found_and_mended(red, statement, value, comm
     assert report.is_sound, report.findings
     red.index()
     assert sorted(red.find("red")) == ["blue", "green", "red"]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "number"),
+    [
+        ("files", "file_id", (1 << 31) + 1),
+        ("files", "file_id", -1),
+        ("contents", "content_id", 1 << 40),
+        ("captions", "caption_id", 1 << 32),
+        ("roots", "root_id", 1 << 53),
+    ],
+)
+def test_row_numbers_that_can_not_be_are_not_restored(red, backup, table, column, number):
+    with red.open() as catalog:
+        catalog.add_captions(["a red thing"])
+        catalog.backup(backup, force=True)
+    sql(backup, f"UPDATE {table} SET {column} = ? WHERE {column} = 1", values=(number,))
+    with pytest.raises(StoreError, match="not restored"):
+        restore_catalog(backup, red.catalog)
 
 
 @pytest.mark.parametrize(
@@ -253,8 +292,33 @@ def test_nothing_happens_behind_a_link_in_the_place_of_the_index_files(red, back
         code, _, err = command(*arguments, "--catalog", red.catalog)
         assert state(home) == before, arguments
         assert "Traceback" not in err and code in (0, 1)
-    with pytest.warns(ClipSearchNotice, match="is a link"), red.open() as catalog:
+    with pytest.raises(VectorIndexError, match="is a link"), red.open() as catalog:
         catalog.reindex()
+
+
+@posix
+@pytest.mark.parametrize("kind", ["link", "dead link", "file", "pipe"])
+def test_what_is_in_the_place_of_the_index_files_is_told(red, home, kind, command):
+    folder = red.catalog / "indexes"
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+    match kind:
+        case "link":
+            folder.symlink_to(home)
+        case "dead link":
+            folder.symlink_to(home / "none")
+        case "file":
+            folder.write_text("precious")
+        case "pipe":
+            os.mkfifo(folder)
+    code, out, err = command("reindex", "--catalog", red.catalog)
+    assert (code, out, len(err.splitlines())) == (1, "", 1) and str(folder) in err
+    code, out, err = command("doctor", "--catalog", red.catalog)
+    assert (code, err) == (1, "") and out.count(str(folder)) == 1
+    code, out, _ = command("query", "red", "-k", "1", "--catalog", red.catalog)
+    assert code == 0 and "red.png" in out
+    assert not folder.is_file() or folder.read_text() == "precious"
 
 
 @posix
@@ -292,6 +356,33 @@ def test_links_in_the_place_of_the_catalogs_own_files(red, backup, name, tmp_pat
     with contextlib.suppress(ClipSearchError):
         check_catalog(red.catalog, fix=True)
     assert victim.read_bytes() == before
+
+
+@posix
+@pytest.mark.parametrize("is_dead", [False, True])
+def test_a_database_that_is_a_link_is_refused_by_all_in_the_same_words(red, backup, is_dead, tmp_path, command):
+    elsewhere = tmp_path / "elsewhere.sqlite3"
+    red.database.rename(elsewhere)
+    red.database.symlink_to(tmp_path / "none" if is_dead else elsewhere)
+    before, there = elsewhere.read_bytes(), sorted(tmp_path.rglob("*"))
+    said = set()
+    for arguments in (
+        ("index", red.photos),
+        ("query", "red"),
+        ("status",),
+        ("restore", backup),
+        ("backup", tmp_path / "copy.sqlite3"),
+        ("doctor",),
+        ("doctor", "--fix"),
+        ("gc",),
+        ("reindex",),
+        ("captions", "list"),
+    ):
+        code, out, err = command(*arguments, "--catalog", red.catalog)
+        assert (code, out) == (1, ""), arguments
+        said.add(err)
+    assert len(said) == 1 and f"{red.database} is a link" in said.pop()
+    assert elsewhere.read_bytes() == before and sorted(tmp_path.rglob("*")) == there
 
 
 @posix

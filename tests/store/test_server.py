@@ -26,7 +26,7 @@ from clipsearch.errors import (
 )
 from clipsearch.maintenance.doctor import check_catalog
 from clipsearch.settings import catalog_place, sample_data_folder
-from clipsearch.store import ContentRecord, Store
+from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.vectors import normalise
 from tests.faults.checks import squares
 
@@ -350,3 +350,20 @@ def test_without_psycopg_it_says_what_to_install(url, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtraError, match=r"clipsearch\[postgres\]"):
         Store(catalog_place(url))
+
+
+def test_file_numbers_that_can_not_be_are_found_and_mended(url):
+    with Store(catalog_place(url), create=True) as store:
+        model_id = store.models.add(name="m", fingerprint="ab" * 32, dim=DIM).model_id
+        root_id = store.roots.add("/photos").root_id
+        files = [FileRecord(root_id, f"{number}.png", 10, 5, number.to_bytes(32, "big"), None) for number in range(3)]
+        store.pictures.record([record(number) for number in range(3)], files, model_id=model_id)
+    with sql(url) as connection:
+        connection.execute("UPDATE files SET file_id = 1::bigint << 40 WHERE file_id = 1")
+        connection.execute("UPDATE files SET file_id = -4 WHERE file_id = 2")
+    with Store(catalog_place(url)) as store, pytest.raises(StoreError, match="can't be one"):
+        store.pictures.last_file_id()
+    assert "2 rows of files" in " ".join(finding.message for finding in check_catalog(url).findings)
+    check_catalog(url, fix=True)
+    with Store(catalog_place(url)) as store:
+        assert store.pictures.last_file_id() == 3

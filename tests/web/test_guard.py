@@ -204,26 +204,26 @@ def test_people_open_the_address_once(locked):
 @pytest.mark.parametrize(
     "cookies",
     [
-        'prefs={"theme":"dark"}; clipsearch=TOKEN',
-        "; clipsearch=TOKEN",
-        "a[b]=c; clipsearch=TOKEN",
-        "=; =x; clipsearch=TOKEN; =",
-        "blank; clipsearch=TOKEN",
-        "näme=ü; clipsearch=TOKEN",
-        "\xff\xfe=\x80; clipsearch=TOKEN",
-        'q="a\\"; b; clipsearch=TOKEN',
-        'clipsearch="TOKEN"',
-        "clipsearch=stale; clipsearch=TOKEN",
-        "clipsearch=TOKEN; clipsearch=stale",
-        "clipsearch=; clipsearch=TOKEN",
-        "clipsearch=é; clipsearch=TOKEN",
-        "a=b;clipsearch=TOKEN;c=d",
-        "a=b ;  clipsearch = TOKEN ;c=d",
-        "a=b, c=d; clipsearch=TOKEN",
-        "$Version=1; clipsearch=TOKEN; $Path=/",
-        "other_clipsearch=x; clipsearch=TOKEN",
-        "a" * 20_000 + "=" + "b" * 20_000 + "; clipsearch=TOKEN",
-        "; ".join(f"c{number}={number}" for number in range(2_000)) + "; clipsearch=TOKEN",
+        'prefs={"theme":"dark"}; clipsearch-80=TOKEN',
+        "; clipsearch-80=TOKEN",
+        "a[b]=c; clipsearch-80=TOKEN",
+        "=; =x; clipsearch-80=TOKEN; =",
+        "blank; clipsearch-80=TOKEN",
+        "näme=ü; clipsearch-80=TOKEN",
+        "\xff\xfe=\x80; clipsearch-80=TOKEN",
+        'q="a\\"; b; clipsearch-80=TOKEN',
+        'clipsearch-80="TOKEN"',
+        "clipsearch-80=stale; clipsearch-80=TOKEN",
+        "clipsearch-80=TOKEN; clipsearch-80=stale",
+        "clipsearch=; clipsearch-80=TOKEN",
+        "clipsearch=é; clipsearch-80=TOKEN",
+        "a=b;clipsearch-80=TOKEN;c=d",
+        "a=b ;  clipsearch-80 = TOKEN ;c=d",
+        "a=b, c=d; clipsearch-80=TOKEN",
+        "$Version=1; clipsearch-80=TOKEN; $Path=/",
+        "other_clipsearch=x; clipsearch-80=TOKEN",
+        "a" * 20_000 + "=" + "b" * 20_000 + "; clipsearch-80=TOKEN",
+        "; ".join(f"c{number}={number}" for number in range(2_000)) + "; clipsearch-80=TOKEN",
     ],
 )
 def test_cookies_of_other_programs_do_not_hide_ours(locked_gate, cookies):
@@ -231,26 +231,52 @@ def test_cookies_of_other_programs_do_not_hide_ours(locked_gate, cookies):
     assert locked_gate.get("/api/index", headers={"cookie": cookie}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("127.0.0.1:8123", "clipsearch-8123"),
+        ("127.0.0.1:8124", "clipsearch-8124"),
+        ("localhost:8123", "clipsearch-8123"),
+        ("[::1]:9000", "clipsearch-9000"),
+        ("127.0.0.1", "clipsearch-80"),
+    ],
+)
+def test_servers_on_other_ports_of_the_same_machine_have_other_cookies(locked_gate, host, name):
+    answer = locked_gate.get(f"/?token={TOKEN}", headers={"host": host})
+    assert answer.headers["set-cookie"].startswith(f"{name}={TOKEN};")
+    cookie = f"{name}={TOKEN}; clipsearch-1=another-one-s"
+    assert locked_gate.get("/api/index", headers={"host": host, "cookie": cookie}).status_code == 200
+    assert locked_gate.get("/api/index", headers={"host": "localhost:1", "cookie": cookie}).status_code == 401
+
+
 def test_cookies_may_come_in_several_headers(locked_gate):
-    assert (
-        locked_gate.get("/api/index", headers=[("cookie", "x=y"), ("cookie", f"clipsearch={TOKEN}")]).status_code == 200
-    )
+    headers = [("cookie", "x=y"), ("cookie", f"clipsearch-80={TOKEN}")]
+    assert locked_gate.get("/api/index", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(
-    "cookie", ["x=clipsearch=TOKEN", "clipsearch=TOKENx", "clipsearch=xTOKEN", "Clipsearch=TOKEN", "clipsearchTOKEN"]
+    "cookie",
+    [
+        "x=clipsearch-80=TOKEN",
+        "clipsearch-80=TOKENx",
+        "clipsearch-80=xTOKEN",
+        "Clipsearch-80=TOKEN",
+        "clipsearch-80TOKEN",
+        "clipsearch=TOKEN",
+        "clipsearch-8123=TOKEN",
+    ],
 )
 def test_what_only_looks_like_our_cookie_lets_nobody_in(locked_gate, cookie):
     assert locked_gate.get("/api/index", headers={"cookie": cookie.replace("TOKEN", TOKEN)}).status_code == 401
 
 
 def test_a_stale_token_in_the_address_does_not_beat_a_good_one(locked_gate):
-    for good in ({"cookie": f"clipsearch={TOKEN}"}, {"authorization": f"bearer  {TOKEN}"}):
+    for good in ({"cookie": f"clipsearch-80={TOKEN}"}, {"authorization": f"bearer  {TOKEN}"}):
         assert locked_gate.get("/api/search?token=stale&q=cat&k=1", headers=good).status_code == 200
         assert locked_gate.delete("/api/index?token=stale", headers=good).status_code == 200
         answer = locked_gate.get("/?token=stale&q=cat", headers=good)
         assert (answer.status_code, answer.headers["location"]) == (303, "/?q=cat")
-    answer = locked_gate.get(f"/?token=stale&token={TOKEN}", headers={"cookie": "clipsearch=stale"})
+    answer = locked_gate.get(f"/?token=stale&token={TOKEN}", headers={"cookie": "clipsearch-80=stale"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert TOKEN in answer.headers["set-cookie"]
 

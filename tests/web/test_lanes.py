@@ -3,10 +3,12 @@
 import asyncio
 import functools
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clipsearch import Catalog
+from clipsearch import Catalog, python_process
 from clipsearch.web import lanes
 from clipsearch.web.lanes import ClientGoneError, Lane, TooBusyError, is_client_gone
 from tests.web.conftest import SAMPLES, client_of
@@ -80,6 +82,7 @@ def test_slow_pictures_keep_nobody_else_waiting(catalog, monkeypatch):
     monkeypatch.setattr(Catalog, "embed_file", slowly)
     content = (SAMPLES / "food" / "donut.png").read_bytes()
     with client_of(catalog) as client:
+        assert client.get("/api/search", params={"q": "a cat"}).status_code == 200  # the first one may take long
         statuses = []
 
         def send():
@@ -117,3 +120,33 @@ def test_health_static_files_and_a_run_need_no_thread(catalog, monkeypatch):
         for path in ("/", "/api/status", "/metrics", "/api/thumbnail/1", "/pictures/1"):
             answer = client.get(path)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "2"), path
+
+
+def test_pictures_that_were_sent_and_take_long_keep_no_thumbnail_waiting(catalog, monkeypatch, tmp_path):
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    (tmp_path / "slow_worker.py").write_text(
+        "import pathlib, time\n"
+        "import clipsearch.images.reading as reading\n"
+        "import clipsearch.images.worker as worker\n"
+        "decode = reading.LocalPicture.decode\n"
+        "def wait_and_decode(self):\n"
+        f"    pathlib.Path({str(begun)!r}).touch()\n"
+        f"    while not pathlib.Path({str(go)!r}).exists():\n"
+        "        time.sleep(0.01)\n"
+        "    return decode(self)\n"
+        "reading.LocalPicture.decode = wait_and_decode\n"
+        "worker.main()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    command = python_process.command
+    monkeypatch.setattr(python_process, "command", lambda arguments: command(["-m", "slow_worker", *arguments[2:]]))
+    picture = next(SAMPLES.rglob("*.png")).read_bytes()
+    with client_of(catalog) as client, ThreadPoolExecutor(4) as threads:
+        sent = [threads.submit(client.post, "/api/pictures", files={"file": picture}) for _ in range(4)]
+        while not begun.exists():
+            time.sleep(0.01)
+        found = [client.get(f"/api/thumbnail/{number}").status_code for number in range(1, 6)]
+        waiting = [each.done() for each in sent]
+        go.touch()
+        assert (found, waiting) == ([200] * 5, [False] * 4)
+        assert [each.result().status_code for each in sent] == [201] * 4

@@ -123,6 +123,39 @@ def test_with_a_full_disk_it_answers_on(made_catalog, tmp_path):
         assert json.loads(get(f"{server.address}api/search?q=a+glazed+donut&k=1"))["hits"][0]["name"] == "donut.png"
 
 
+def test_whatever_is_sent_the_log_holds_no_traceback_and_no_secret(made_catalog):
+    token, host = "a-token-for-this-test", b"Host: 127.0.0.1\r\n"
+    key = host + f"Authorization: Bearer {token}\r\n".encode()
+    form = b"Content-Type: multipart/form-data; boundary=x\r\n"
+    chunked = form + b"Transfer-Encoding: chunked\r\n\r\n"
+    sent = [
+        b"GET /?token=a-wrong-token-of-a-guest HTTP/1.1\r\n" + host + b"\r\n",
+        b"GET /api/status HTTP/1.1\r\n" + host + b"Cookie: clipsearch=a-wrong-token-of-a-guest\r\n\r\n",
+        b"POST /api/pictures HTTP/1.1\r\n" + key + form + b"Content-Length: 5\r\n\r\nhello",
+        b"POST /api/pictures HTTP/1.1\r\n" + key + chunked + b"3\r\n--x\r\nzz\r\n",
+        b"POST /api/pictures HTTP/1.1\r\n" + key + form + b"Content-Length: 500000\r\n\r\n--x",
+        b"GET /api/search?q=slow+words HTTP/1.1\r\n" + key + b"Connection: close\r\n\r\nzz\r\n\r\n",
+        (b"GET /api/status HTTP/1.1\r\n" + key + b"\r\n") * 2_000,
+        b"GET /healthz HTTP/1.1\r\n" + host + b"\r\n\0\0\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST /nope HTTP/1.1\r\n" + key + chunked,
+    ]
+    with serving(made_catalog, env={"CLIPSEARCH_TOKEN": token}) as server, contextlib.ExitStack() as held:
+        port = int(server.address.split("/?")[0].rsplit(":", 1)[1])
+        plugs = [held.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in sent * 4]
+        for plug, data in zip(plugs, sent * 4, strict=True):
+            plug.sendall(data)
+        for plug in plugs[len(sent) - 1 :: len(sent)]:
+            assert plug.recv(100)  # it is answered, and goes on
+            plug.sendall(b"zz\r\n")
+        assert get(f"http://127.0.0.1:{port}/healthz") == b'{"status":"ok"}'
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(40) == 0
+    said = "".join(server.said)
+    assert "Traceback" not in said and "unforeseen" not in said and "-token-" not in said
+    assert all("page is there" in line or "running task(s)" in line for line in server.said)
+
+
 def test_silent_connections_shut_nobody_out(made_catalog):
     with serving(made_catalog) as server, contextlib.ExitStack() as held:
         port = int(server.address.rstrip("/").rsplit(":", 1)[1])

@@ -1,0 +1,47 @@
+"""The folders of a database that is nobody's yet, and their way out of it."""
+
+import os
+from collections.abc import Iterable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from clipsearch.errors import StoreError
+from clipsearch.store.connection import SQLITE_ERRORS, open_sqlite
+from clipsearch.store.copies import flush
+from clipsearch.store.migrate import is_inert
+from clipsearch.store.records import utc_now
+from clipsearch.store.values import is_folder
+
+_FOLDERS = "SELECT path FROM roots WHERE removed_at IS NULL ORDER BY root_id"
+
+
+def list_folders(path: Path) -> list[str]:
+    """Indexed folders of the catalog in a database, as it names them; none where it can't be read."""
+    if not path.exists() or not is_inert(path):
+        return []
+    with suppress(*SQLITE_ERRORS), closing(open_sqlite(path)) as connection:
+        return [os.fsdecode(row[0]) for row in connection.execute(_FOLDERS) if is_folder(row[0])]
+    return []
+
+
+def set_aside(path: Path, folders: Iterable[str]) -> None:
+    """Marks indexed folders and their files as gone, as `forget` does: `index` with their names takes them back.
+
+    Raises:
+        StoreError: it can't be written.
+    """
+    now = utc_now().isoformat(" ", "microseconds")
+    names = [(now, os.fsencode(folder)) for folder in folders]
+    try:
+        with closing(open_sqlite(path)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "UPDATE files SET removed_at = ? WHERE removed_at IS NULL AND root_id IN "
+                "(SELECT root_id FROM roots WHERE path = ?)",
+                names,
+            )
+            connection.executemany("UPDATE roots SET removed_at = ? WHERE path = ?", names)
+            connection.execute("COMMIT")
+    except SQLITE_ERRORS as error:
+        raise StoreError(f"can't prepare {path}: {error}") from error
+    flush(path)
