@@ -262,6 +262,20 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             explain=explain,
         )
 
+    def cutoff_for(self, confidence: float) -> float:
+        """The least relevance of a hit with which at most a share of 1 - confidence of the queries in words that
+        nothing in the catalog answers get one; see `confidence`.
+
+        The first time for a catalog of this size 600 texts are asked: some seconds for a million pictures.
+
+        Raises:
+            CatalogNotFoundError: nothing was ever indexed.
+            QueryError: `confidence` does not lie between 0 and 1, or is more than can be known.
+        """
+        from clipsearch.answers import find_cutoff
+
+        return find_cutoff(confidence, self._parts)
+
     # ------------------------------------------------------------------ captions
 
     def add_captions(self, texts: str | Sequence[str]) -> CaptionsReport:

@@ -58,6 +58,17 @@ def query(
             min=0, max=1, metavar="R", help="Leave out what is less relevant, 0 to 1; 0.3 keeps what is likely right."
         ),
     ] = 0.0,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="C",
+            help="Leave out so much that of queries in words that nothing here answers at most 1 - C get a hit; 0.9: "
+            "one in ten.",
+            show_default=False,
+        ),
+    ] = None,
     diverse: Annotated[
         bool, typer.Option("--diverse", help="Different pictures first: a burst of one thing does not fill the page.")
     ] = False,
@@ -98,6 +109,8 @@ def query(
         fetched = {
             url: picture_of(url, allow_url=allow_url, or_else="; --text takes it as words") for url in _urls(meant)
         }
+        if confidence is not None:
+            min_relevance = max(min_relevance, opened.cutoff_for(confidence))
         hits = opened.search(
             meant, top_k=top_k, min_relevance=min_relevance, pictures=fetched, diverse=diverse, explain=explain
         )
@@ -132,7 +145,7 @@ def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float) 
         if not has_match(hit.relevance for hit in hits):
             note("clipsearch: nothing here seems to match; these are the nearest there are")
     elif min_relevance:
-        note(f"clipsearch: nothing here matches: no picture has a relevance of {min_relevance:g}")
+        note(f"clipsearch: nothing here matches: no picture has a relevance of {min_relevance:.3g}")
     elif meant.filters:
         note(f"clipsearch: no picture is like that: {printable(' '.join(map(str, meant.filters)))}")
     else:
