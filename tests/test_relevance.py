@@ -3,13 +3,16 @@
 import json
 import shutil
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clipsearch import Catalog
 from clipsearch.encoders.bank import Bank
+from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import QueryError
+from clipsearch.grammar import Query, Term
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.relevance import (
     DEFAULT_CUTOFF,
@@ -22,6 +25,7 @@ from clipsearch.relevance import (
 )
 from clipsearch.search import find_nearest
 from clipsearch.settings import sample_data_folder
+from clipsearch.store import Store
 from clipsearch.vectors import normalise
 
 DIM = 64
@@ -29,6 +33,15 @@ THINGS = 40
 
 # Concepts that lean to one side as texts and pictures of CLIP do; a picture shows one of them.
 CONCEPTS = normalise(np.random.default_rng(0).standard_normal((THINGS, DIM)) + np.eye(1, DIM) * 2)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of the sample pictures."""
+    place = tmp_path_factory.mktemp("samples") / "c"
+    with Catalog.open(place, model="starter", create=True) as catalog:
+        catalog.index(sample_data_folder())
+    return place
 
 
 def rows(count: int, seed: int, lean: float = 0.0) -> np.ndarray:
@@ -261,9 +274,8 @@ def test_what_must_all_hold_equals_a_scan(top_k, groups):
         )
 
 
-def test_what_a_picture_is_worth_does_not_change_with_the_number_of_hits(tmp_path):
-    with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
-        catalog.index(sample_data_folder())
+def test_what_a_picture_is_worth_does_not_change_with_the_number_of_hits(samples):
+    with Catalog.open(samples) as catalog:
         every = catalog.search("an animal", top_k=40)
         assert catalog.search("an animal", top_k=3) == every[:3]
         assert [hit.score for hit in every] == sorted((hit.score for hit in every), reverse=True)
@@ -286,6 +298,32 @@ def test_what_a_picture_is_worth_does_not_change_with_the_number_of_hits(tmp_pat
         for wrong in (-0.1, 1.1, float("nan")):
             with pytest.raises(QueryError, match="between 0 and 1"):
                 catalog.search("a cat", min_relevance=wrong)
+
+
+def test_relevance_leaves_hits_of_words_in_the_order_of_their_cosines(samples):
+    """Whether it is high or low, learnt or not, and whatever it leaves out: the level of a picture's own moves none."""
+    captions = (sample_data_folder() / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = [*(json.loads(line)["caption"] for line in captions[::4]), "cat", "an animal", "asdfgh", "tax return"]
+    with Catalog.open(samples) as catalog:
+        queries = [Query(((Term("words", text),),)) for text in texts]
+        found = [catalog.search(query, top_k=40) for query in queries]
+        relevant = [catalog.search(query, top_k=40, min_relevance=0.01) for query in queries]
+    encoder = load_encoder("starter")
+    with Store(samples) as store:
+        model = store.reader.find_current_model()
+        ids = [hit.content_id for hit in found[0]]
+        stored = store.reader.embeddings(ids, model_id=model.model_id, dim=model.dim)
+    assert len(stored) == 40
+    is_reordered = []
+    for text, hits, some in zip(texts, found, relevant, strict=True):
+        cosines = np.array([stored[hit.content_id] for hit in hits]) @ encoder.encode_texts([text])[0]
+        np.testing.assert_allclose([hit.score for hit in hits], cosines, atol=1e-3)
+        # Neighbours this near may change places, as the last digits are rounded differently.
+        assert np.all(np.diff(cosines) < 1e-5), text
+        kept = [hit.content_id for hit in some]
+        assert kept == [hit.content_id for hit in hits if hit.relevance >= 0.01], text
+        is_reordered.append(np.any(np.diff([hit.relevance for hit in hits]) > 0))
+    assert any(is_reordered)  # by relevance the order would be another one
 
 
 def test_nonsense_matches_nothing_in_a_tiny_catalog(tmp_path):
