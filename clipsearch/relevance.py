@@ -31,16 +31,20 @@ _MAD = 1.4826
 
 # Logistic, of how far a margin lies above what pictures that don't fit score, and the best of the bank reach: the log
 # of how much likelier it is where the picture fits. Were the training perfect, the slope would be the spread in logits,
-# which is about 2; so it is. Intercept and how much of level and reach is taken off are in the middle of what does well
-# on photographs and drawings alike: `python -m tests.benchmarks.relevance --fit` prints what each set would have.
-_SLOPE, _INTERCEPT, _TAKEN = 2.0, 3.4, 0.75
+# which is about 2. All three, and the shares below, are in the middle of what does well on photographs of which 0.5 to
+# 7 % fit a query, and on drawings: `python -m tests.benchmarks.relevance --fit` prints what each set would have.
+_SLOPE, _INTERCEPT, _TAKEN = 2.2, 3.7, 0.75
+
+# Of a picture's own level so much is taken off its scores, of the catalog's usual one the rest: a level is known from
+# the bank alone, and all of it takes too much from pictures of what the bank names.
+_OWN = 2 / 3
 
 # Of a catalog with few pictures that don't fit a query, the usual level, 0, counts as that of so many.
 _LEVEL_PICTURES = 20
 
-# The share of pictures that fit, as a Beta prior: its mean, and how many pictures it counts as, beside half as many
-# again as were looked at. So what a picture is worth hardly changes when a catalog grows.
-_SHARE, _SHARE_PICTURES, _SHARE_WEIGHT = 0.015, 40, 0.5
+# The share of pictures that fit, as a Beta prior: its mean, and how many pictures it counts as, beside a part of those
+# that were looked at. So what a picture is worth hardly changes when a catalog grows.
+_SHARE, _SHARE_PICTURES, _SHARE_WEIGHT = 0.015, 40, 0.3
 
 # What texts score above a picture's own level, in logits: median and spread. A level makes the mean of exp(margin)
 # 1, so that normal margins of spread 2 lie around -2. Very few pictures say little of a model: these count as so many.
@@ -107,13 +111,15 @@ class Background:
 
     Attributes:
         sample: (n, dim) embeddings of pictures of the catalog.
-        own_levels: (n,) of these, see `find_own_levels`.
+        own_levels: (n,) of these, see `levels_at`.
+        usual_level: the median of what `find_own_levels` finds in them.
         count: pictures in the catalog.
         words, pictures: the level of texts and of other pictures.
     """
 
     sample: Rows
     own_levels: Rows
+    usual_level: float
     count: int
     words: Level
     pictures: Level
@@ -176,10 +182,13 @@ class Background:
             if len(self._remembered) + len(found) > _MOST_REMEMBERED:
                 self._remembered.clear()
                 found = {**found, **fetch([number for number in ids if number not in found])}
-            levels = find_own_levels(np.array(list(found.values()), dtype=np.float32), self.bank)
+            levels = self.levels_at(np.array(list(found.values()), dtype=np.float32))
             self._remembered.update(zip(found, levels.tolist(), strict=True))
-        usual = float(np.median(self.own_levels)) if len(self.own_levels) else 0.0
-        return np.array([self._remembered.get(number, usual) for number in ids], dtype=np.float32)
+        return np.array([self._remembered.get(number, self.usual_level) for number in ids], dtype=np.float32)
+
+    def levels_at(self, pictures: Rows) -> Rows:
+        """pictures (n, dim) unit-norm → (n,): what is taken off their scores, mostly their own level."""
+        return _mostly_own(find_own_levels(pictures, self.bank), self.usual_level)
 
     def least_own_level(self) -> float:
         """Below that of nearly all pictures."""
@@ -251,17 +260,23 @@ def evidence_of(margins: NDArray[np.float64], above: NDArray[np.float64] | float
 def learn_background(index: VectorIndex, bank: Bank) -> Background:
     """What scores over an index are held against."""
     sample = index.sample(_SAMPLE_ROWS)
-    own_levels = find_own_levels(sample, bank)
+    found = find_own_levels(sample, bank)
+    usual_level = float(np.median(found)) if len(found) else 0.0
+    own_levels = _mostly_own(found, usual_level)
     step = max(1, len(sample) // _SPREAD_ROWS)
     some, own = sample[::step], own_levels[::step]
     words = learn_words_level(some @ bank.embeddings.T - own[:, np.newaxis], bank.logit_scale)
-    pictures = Level(words.location + (float(np.median(own)) if len(own) else 0.0), words.spread, _USUAL_REACH)
+    pictures = Level(words.location + usual_level, words.spread, _USUAL_REACH)
     if len(some) > 1:
         is_other = ~np.eye(len(some), dtype=np.bool_)
         location, spread = _middle_and_spread((some @ some.T)[is_other].reshape(len(some), -1))
         # A few pictures that are all alike must not make a match of nothing.
         pictures = Level(location, max(spread, words.spread), _USUAL_REACH)
-    return Background(sample, own_levels, index.count, words, pictures, bank)
+    return Background(sample, own_levels, usual_level, index.count, words, pictures, bank)
+
+
+def _mostly_own(levels: Rows, usual_level: float) -> Rows:
+    return np.asarray(np.float32(_OWN) * levels + np.float32((1 - _OWN) * usual_level))
 
 
 def _middle_and_spread(cosines: Rows) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from clipsearch.confidence import BestRelevances, learn_best_relevances
 from clipsearch.encoders.bank import Bank, caption_count
 from clipsearch.errors import QueryError
 from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.relevance import find_own_levels, learn_background, relevance_of
+from clipsearch.relevance import learn_background, relevance_of
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
 
@@ -59,7 +59,7 @@ def test_queries_like_the_bank_get_an_answer_as_rarely_as_promised(count):
     """Pictures that none of the queries fits: all that come back are wrong."""
     held_against, pictures = bank(), normalise(texts(count, 2) + texts(1, 3))
     background, index, fetch = catalog_of(pictures, held_against)
-    best, levels = learn_best_relevances(background, index, fetch), find_own_levels(pictures, held_against)
+    best, levels = learn_best_relevances(background, index, fetch), background.levels_at(pictures)
     queries = [background.direction([text], [1.0], are_words=[True]) for text in texts(400, 4)]
     tops = [relevance_of(each.worth(pictures @ each.embedding) - each.own_share * levels).max() for each in queries]
     for confidence in (0.5, 0.8, 0.9):

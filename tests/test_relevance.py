@@ -73,7 +73,7 @@ def relevances(pictures: np.ndarray, text: np.ndarray, held_against: Bank | None
     held_against = held_against or bank()
     background = learn_background(index_of(pictures), held_against)
     direction = background.direction([text], [1.0], are_words=[True])
-    own_levels = find_own_levels(pictures, held_against)
+    own_levels = background.levels_at(pictures)
     return relevance_of(direction.worth(pictures @ direction.embedding) - direction.own_share * own_levels)
 
 
@@ -130,8 +130,9 @@ def test_models_of_any_scale_agree():
     index = FaissIndex(DIM + 1)
     index.add(np.arange(len(pictures), dtype=np.int64), pictures)
     narrow_bank = Bank(names, 10 * texts.logit_scale, texts.slope, texts.intercept)
-    direction = learn_background(index, narrow_bank).direction([text[0]], [1.0], are_words=[True])
-    levels = find_own_levels(pictures, narrow_bank)
+    background = learn_background(index, narrow_bank)
+    direction = background.direction([text[0]], [1.0], are_words=[True])
+    levels = background.levels_at(pictures)
     narrow = relevance_of(direction.worth(pictures @ text[0]) - direction.own_share * levels)
     np.testing.assert_allclose(narrow, wide, atol=0.01)
 
@@ -172,7 +173,13 @@ def test_words_and_pictures_weigh_the_same_in_a_sum():
     """Cosines between pictures spread four times as far as those of words; neither decides alone."""
     background = learn_background(index_of(pictures_of([0], 14)), bank())
     background = Background(
-        background.sample, background.own_levels, 1, Level(0.2, 0.02, 4.0), Level(0.5, 0.08, 4.0), background.bank
+        background.sample,
+        background.own_levels,
+        background.usual_level,
+        1,
+        Level(0.2, 0.02, 4.0),
+        Level(0.5, 0.08, 4.0),
+        background.bank,
     )
     direction = background.direction(list(rows(2, 4)), [1.0, 1.0], are_words=[True, False])
     assert direction.shares[0] / direction.shares[1] == pytest.approx(4.0)
@@ -215,10 +222,10 @@ def test_own_levels_are_fetched_once():
         return {number: pictures[number] for number in ids if number < 3}
 
     levels = background.own_levels_of([2, 0], fetch)
-    np.testing.assert_allclose(levels, find_own_levels(pictures[[2, 0]], bank()), rtol=1e-5)
+    np.testing.assert_allclose(levels, background.levels_at(pictures[[2, 0]]), rtol=1e-5)
     again = background.own_levels_of([0, 1, 2, 7], fetch)
     assert asked == [[2, 0], [1, 7]]
-    assert again[3] == pytest.approx(np.median(background.own_levels))
+    assert again[3] == pytest.approx(background.usual_level)
 
 
 def test_log_odds_and_relevance_are_each_other_the_other_way_round():
@@ -237,7 +244,8 @@ def test_real_clip_knows_a_kitten_from_most_things(shared):
     index = FaissIndex(512)
     index.add(np.arange(len(pictures), dtype=np.int64), pictures)
     clip_bank = Bank(names, 100.0, slope=0.0, intercept=10.0)
-    background, levels = learn_background(index, clip_bank), find_own_levels(pictures, clip_bank)
+    background = learn_background(index, clip_bank)
+    levels = background.levels_at(pictures)
     found = {}
     for name, text in zip(texts["names"].tolist(), names, strict=True):
         direction = background.direction([text], [1.0], are_words=[True])

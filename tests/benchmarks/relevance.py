@@ -109,7 +109,8 @@ def background_of(pictures: Rows, bank: Bank) -> Background:
 
 def relevances(queries: Rows, pictures: Rows, bank: Bank) -> Relevances:
     """(q, n) in a catalog of these pictures alone."""
-    background, own_levels = background_of(pictures, bank), find_own_levels(pictures, bank)
+    background = background_of(pictures, bank)
+    own_levels = background.levels_at(pictures)
     directions = [background.direction([query], [1.0], are_words=[True]) for query in queries]
     return np.array(
         [relevance_of(each.worth(pictures @ each.embedding) - each.own_share * own_levels) for each in directions]
@@ -188,7 +189,8 @@ def half_of_one_thing(data: Labelled, bank: Bank) -> tuple[float, float] | None:
 
 def fit(data: Labelled, bank: Bank) -> None:
     """The logistic of margins less three quarters of the query's level and of what the best of the bank reach."""
-    words, own_levels = background_of(data.pictures, bank).words, find_own_levels(data.pictures, bank)
+    background = background_of(data.pictures, bank)
+    words, own_levels = background.words, background.levels_at(data.pictures)
     margins = (data.queries @ data.pictures.T - own_levels - words.location) / words.spread
     level = np.where(data.is_right, 0, margins).sum(axis=1) / (~data.is_right).sum(axis=1)
     columns = np.stack([(margins - 0.75 * (level[:, np.newaxis] + words.reach)).ravel(), np.ones(margins.size)], axis=1)
