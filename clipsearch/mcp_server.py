@@ -86,7 +86,7 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
         hits = catalog.caption(catalog.embedding(id), top_k=top_k)
         if has_match(hit.relevance for hit in hits):
             return _captions(hits)
-        return f"Likely none of these fits; they are the nearest there are:\n{_captions(hits)}"
+        return f"{_captions(hits)}\nLikely none of these fits: they are the nearest there are."
 
     @tool("Which of some texts fits a picture best, with probabilities that add up to 1.")
     def classify(

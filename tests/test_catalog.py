@@ -125,9 +125,9 @@ def test_a_caption_is_as_relevant_to_a_picture_as_the_picture_to_it(sample_catal
 
 def test_captions_have_a_relevance_where_there_are_no_pictures(tmp_path):
     with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
-        catalog.add_captions(["a donut", "a submarine", "asdfgh"])
-        first, *others = catalog.caption(SAMPLES / "food" / "donut.png")
-    assert (first.text, first.relevance > 0.3) == ("a donut", True)
+        catalog.add_captions(["a cat", "a submarine", "asdfgh"])
+        first, *others = catalog.caption(SAMPLES / "animals" / "cat.jpg")
+    assert (first.text, first.relevance > 0.3) == ("a cat", True)
     assert all(hit.relevance < 0.1 for hit in others)
 
 
