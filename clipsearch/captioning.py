@@ -26,7 +26,7 @@ def add_captions(texts: Sequence[str], parts: CatalogParts) -> CaptionsReport:
 
 
 def caption_picture(
-    picture: PictureSource | NDArray[np.float32], parts: CatalogParts, *, top_k: int
+    picture: PictureSource | NDArray[np.float32], parts: CatalogParts, *, top_k: int, with_relevance: bool
 ) -> list[CaptionHit]:
     """Arguments, result and errors as in `Catalog.caption`."""
     check_top_k(top_k)
@@ -36,4 +36,12 @@ def caption_picture(
     embedding = embed_picture(picture, encoder=model.encoder)
     # An interrupted 'captions add', or one with another model, has left some to do.
     embed_captions(store, model.encoder, model_id=model.row.model_id)
-    return nearest_captions(embedding, index=parts.index("captions"), store=store, head=model.encoder.head, top_k=top_k)
+    return nearest_captions(
+        embedding,
+        index=parts.index("captions"),
+        store=store,
+        model_id=model.row.model_id,
+        head=model.encoder.head,
+        background=parts.background(parts.index("images")) if with_relevance else None,
+        top_k=top_k,
+    )

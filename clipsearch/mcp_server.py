@@ -81,9 +81,12 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
             lines.insert(0, "Nothing here seems to match; these are the nearest there are:")
         return ["\n".join(lines), *(_thumbnails(catalog, hits) if thumbnails else [])]
 
-    @tool("The user's own captions that fit a picture best, with probabilities.")
+    @tool("The user's own captions that fit a picture best, with relevance and probabilities.")
     def caption(id: Id, top_k: TopK = 5) -> str:
-        return _captions(catalog.caption(catalog.embedding(id), top_k=top_k))
+        hits = catalog.caption(catalog.embedding(id), top_k=top_k)
+        if has_match(hit.relevance for hit in hits):
+            return _captions(hits)
+        return f"{_captions(hits)}\nLikely none of these fits: they are the nearest there are."
 
     @tool("Which of some texts fits a picture best, with probabilities that add up to 1.")
     def classify(
@@ -140,7 +143,11 @@ def _text(path: str) -> str:
 
 
 def _captions(hits: Sequence[CaptionHit]) -> str:
-    return "\n".join(f"{hit.probability:.3f} {_text(hit.text)}" for hit in hits)
+    return "\n".join(
+        ("" if hit.relevance is None else f"relevance {hit.relevance:.2f}, probability ")
+        + f"{hit.probability:.3f} {_text(hit.text)}"
+        for hit in hits
+    )
 
 
 def _thumbnails(catalog: Catalog, hits: Sequence[SearchHit]) -> list[Any]:

@@ -76,11 +76,7 @@ def label_space(labels: str | Sequence[str], parts: CatalogParts) -> LabelSpace:
     Raises:
         QueryError: there is no such set.
     """
-    texts = find_labels(labels, parts.store)
-    row = parts.model.row
-    index = parts.index("images")
-    pictures = parts.background(index).sample if index.count else np.empty((0, row.dim), dtype=np.float32)
-    return learn_labels(texts, parts.model.encode_labels(texts), bank=parts.model.load_bank(), pictures=pictures)
+    return parts.label_space(find_labels(labels, parts.store))
 
 
 def _check(top_k: int, min_relevance: float) -> None:

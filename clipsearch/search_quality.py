@@ -269,7 +269,7 @@ def _ask(
             right.setdefault(indexed.contents[pair.image], set()).add(pair.caption)
         caption_ranks = []
         for content_id, path in indexed.pictures.items():
-            captions = [hit.text for hit in catalog.caption(path, top_k=len(texts))]
+            captions = [hit.text for hit in catalog.caption(path, top_k=len(texts), with_relevance=False)]
             caption_ranks.append(right_ranks(captions, right[content_id]))
         return _Answers(catalog.encoder.name, len(texts), image_ranks, caption_ranks, indexed.skipped)
 

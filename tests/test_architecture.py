@@ -21,8 +21,8 @@ LAYERS = (
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
     {"named_folders", "query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"}
     | {"label_sets"},
-    {"index_server"},
-    {"captions", "search", "maintenance", "catalog_parts", "labelling", "diversity", "contact_sheet"} | {"heat_maps"},
+    {"index_server", "labelling"},
+    {"captions", "search", "maintenance", "catalog_parts", "diversity", "contact_sheet"} | {"heat_maps"},
     {"heat_pictures"},
     {"indexing", "query_terms"},
     {"answers", "captioning", "naming", "catalog_runs", "exporting", "importing"},

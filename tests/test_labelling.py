@@ -1,5 +1,6 @@
 """Labels for pictures: what fits, what stands out, and the sets they come from."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 from clipsearch import Catalog
 from clipsearch.encoders.bank import Bank
 from clipsearch.encoders.labels import TEMPLATES, encode_labels
-from clipsearch.errors import CatalogNotFoundError, InputError, QueryError
+from clipsearch.errors import CatalogNotFoundError, InputError, QueryError, StoreError
 from clipsearch.label_sets import BUILT_IN, built_in_labels, find_labels
 from clipsearch.labelling import learn_labels
 from clipsearch.relevance import DEFAULT_CUTOFF
@@ -232,3 +233,26 @@ def test_what_is_out_of_range(catalog, photos, top_k, min_relevance):
         catalog.label(photos / "red.png", ["red"], top_k=top_k, min_relevance=min_relevance)
     with pytest.raises(QueryError):
         list(catalog.label_pictures(labels=["red"], top_k=top_k, min_relevance=min_relevance))
+
+
+def test_labels_are_learnt_once_for_the_same_pictures(tmp_path, colours):
+    for colour in ("red", "green"):
+        Image.new("RGB", (16, 12), COLOURS[colour]).save(tmp_path / f"{colour}.png")
+    with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
+        catalog.index(tmp_path)
+        parts = catalog._parts
+        space = parts.label_space(["red", "blue"])
+        assert parts.label_space(["red", "blue"]) is space
+        assert parts.label_space(["blue", "red"]).labels == ("blue", "red")
+        for number in range(20):
+            parts.label_space([f"red {number}", "blue"])
+        assert parts.label_space(["red", "blue"]) is not space  # evicted
+        with ThreadPoolExecutor(4) as threads:
+            same = list(threads.map(parts.label_space, [["red", "blue"]] * 8))
+        assert all(each.labels == ("red", "blue") for each in same)
+        kept = parts.label_space(["red", "blue"])
+        Image.new("RGB", (16, 12), COLOURS["blue"]).save(tmp_path / "blue.png")
+        catalog.index(tmp_path)
+        assert parts.label_space(["red", "blue"]) is not kept
+    with pytest.raises(StoreError):
+        parts.label_space(["red", "blue"])

@@ -190,7 +190,8 @@ def matches_json(text: str, model: str, matches: Sequence[ImageMatch]) -> dict[s
 
 def print_captions(hits: Sequence[CaptionHit]) -> None:
     for hit in hits:
-        out(f"{hit.rank:>4}  {percent(hit.probability)}  {hit.score:.3f}  {printable(hit.text)}")
+        relevance = "" if hit.relevance is None else f"{percent(hit.relevance)}  "
+        out(f"{hit.rank:>4}  {relevance}{percent(hit.probability)}  {hit.score:.3f}  {printable(hit.text)}")
 
 
 def print_matches(matches: Sequence[ImageMatch]) -> None:

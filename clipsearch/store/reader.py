@@ -75,7 +75,10 @@ _NEWEST = (
     "ORDER BY c.taken_at IS NULL OR coalesce(c.is_date_doubtful, false), c.taken_at DESC, c.content_id DESC LIMIT ?"
 )
 
-_EMBEDDINGS = "SELECT content_id, embedding FROM image_embeddings WHERE model_id = ? AND content_id IN ({})"
+_EMBEDDINGS: dict[Kind, str] = {
+    "images": "SELECT content_id, embedding FROM image_embeddings WHERE model_id = ? AND content_id IN ({})",
+    "captions": "SELECT caption_id, embedding FROM caption_embeddings WHERE model_id = ? AND caption_id IN ({})",
+}
 
 _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE content_id IN ({})"
 
@@ -272,11 +275,13 @@ class Reader:
         """A picture's embedding (dim,), unit-norm; None when the model has none of it."""
         return self.embeddings([content_id], model_id=model_id, dim=dim).get(content_id)
 
-    def embeddings(self, content_ids: Sequence[int], *, model_id: int, dim: int) -> dict[int, NDArray[np.float32]]:
-        """The embedding (dim,), unit-norm, of each of these pictures; those of which there is none are left out."""
+    def embeddings(
+        self, ids: Sequence[int], *, model_id: int, dim: int, kind: Kind = "images"
+    ) -> dict[int, NDArray[np.float32]]:
+        """The embedding (dim,), unit-norm, of each of these contents or captions; those without one are left out."""
         found: dict[int, NDArray[np.float32]] = {}
-        for part in parts(_row_numbers(content_ids)):
-            statement = _EMBEDDINGS.format(",".join("?" * len(part)))
+        for part in parts(_row_numbers(ids)):
+            statement = _EMBEDDINGS[kind].format(",".join("?" * len(part)))
             rows = self._rows(statement, model_id, *part)
             found.update(zip((row[0] for row in rows), _embeddings([row[1] for row in rows], dim), strict=True))
         return found

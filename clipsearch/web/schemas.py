@@ -83,10 +83,11 @@ class Caption(BaseModel):
     text: str
     score: Score
     probability: float = Field(ge=0, le=1, description="Over all captions of the catalog, or all candidates.")
+    relevance: Relevance | None = Field(description="How surely a stored caption fits; null for candidates.")
 
     @classmethod
     def of(cls, hit: CaptionHit) -> "Caption":
-        return cls(rank=hit.rank, text=hit.text, score=hit.score, probability=hit.probability)
+        return cls(rank=hit.rank, text=hit.text, score=hit.score, probability=hit.probability, relevance=hit.relevance)
 
 
 class Captions(BaseModel):

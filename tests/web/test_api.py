@@ -163,6 +163,7 @@ def test_captions_of_a_picture_here_and_of_one_that_was_sent(client):
     said = client.get("/api/caption", params={"id": donut["id"], "k": 2}).json()
     assert said["captions"][0]["text"] == "a glazed donut"
     assert len(said["captions"]) == 2
+    assert 1 > said["captions"][0]["relevance"] > 2 * said["captions"][1]["relevance"] > 0
     sent = send(client, "/api/caption", (SAMPLES / "food" / "donut.png").read_bytes()).json()
     assert sent["captions"][0]["probability"] == pytest.approx(said["captions"][0]["probability"], abs=0.01)
     assert sum(caption["probability"] for caption in sent["captions"]) == pytest.approx(1)
