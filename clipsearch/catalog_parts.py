@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clipsearch.index_server import ServerIndex
     from clipsearch.indexes.base import VectorIndex
     from clipsearch.relevance import Background
+    from clipsearch.spelling import Vocabulary
 
 # What an index is tuned on: every fourth text of the bank, and up to 200 of the user's own captions.
 _TUNING_CAPTIONS = 200
@@ -39,6 +40,7 @@ class CatalogParts:
         self.model = model
         self._indexes: dict[Kind, CatalogIndex | ServerIndex] = {}
         self._background: Background | None = None
+        self._words: tuple[object, Vocabulary] | None = None
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
         self._lock, self._learning = threading.Lock(), threading.Lock()
@@ -89,6 +91,17 @@ class CatalogParts:
                 self._background = learn_background(index, self.model.load_bank())
             return self._background
 
+    def known_words(self) -> "Vocabulary":
+        """The words that a query may be expected to hold; read anew when captions or labels came or went."""
+        from clipsearch.spelling import known_words
+
+        reader = self.store.reader
+        version = reader.texts_version()
+        with self._learning:
+            if self._words is None or self._words[0] != version:
+                self._words = version, known_words(reader.list_texts())
+            return self._words[1]
+
     @property
     def workers(self) -> "WorkerPool":
         """Processes that decode the catalog's own pictures, which may be anything."""
@@ -127,7 +140,7 @@ class CatalogParts:
             self._is_closed = True
             indexes, self._indexes = self._indexes, {}
             workers, self._workers = self._workers, {}
-        self._background = None
+        self._background = self._words = None
         with ExitStack() as closing:
             closing.callback(self.model.close)
             for index in indexes.values():
