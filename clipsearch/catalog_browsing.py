@@ -71,6 +71,20 @@ class BrowsingCatalog:
             min_relevance=min_relevance,
         )
 
+    def suggest(self, query: "str | Query") -> str | None:
+        """The query with its typing errors corrected, in the language of queries; None where it seems to have none.
+
+        Words are known that captions, labels or the texts of the bank have, or that the model has a token for. Queries
+        with pictures or filters in them are left alone.
+
+        Raises:
+            CatalogNotFoundError: nothing was ever indexed.
+            QueryError: it can't be understood.
+        """
+        from clipsearch.suggestions import suggest_query
+
+        return suggest_query(query, self._parts)
+
     def match(
         self,
         query: "PictureSource | Query",

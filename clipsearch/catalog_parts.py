@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clipsearch.indexes.base import VectorIndex
     from clipsearch.labelling import LabelSpace
     from clipsearch.relevance import Background
+    from clipsearch.spelling import Vocabulary
 
 # What an index is tuned on: every fourth text of the bank, and up to 200 of the user's own captions.
 _TUNING_CAPTIONS = 200
@@ -45,6 +46,7 @@ class CatalogParts:
         self._indexes: dict[Kind, CatalogIndex | ServerIndex] = {}
         self._background: Background | None = None
         self._label_spaces: dict[tuple[str, ...], tuple[Background, LabelSpace]] = {}
+        self._words: tuple[object, Vocabulary] | None = None
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
         self._lock, self._learning = threading.Lock(), threading.Lock()
@@ -119,6 +121,17 @@ class CatalogParts:
                     del self._label_spaces[next(iter(self._label_spaces))]
         return space
 
+    def known_words(self) -> "Vocabulary":
+        """The words that a query may be expected to hold; read anew when captions or labels came or went."""
+        from clipsearch.spelling import known_words
+
+        reader = self.store.reader
+        version = reader.texts_version()
+        with self._learning:
+            if self._words is None or self._words[0] != version:
+                self._words = version, known_words(reader.list_texts())
+            return self._words[1]
+
     @property
     def workers(self) -> "WorkerPool":
         """Processes that decode the catalog's own pictures, which may be anything."""
@@ -158,7 +171,7 @@ class CatalogParts:
             indexes, self._indexes = self._indexes, {}
             workers, self._workers = self._workers, {}
             self._label_spaces = {}
-        self._background = None
+        self._background = self._words = None
         with ExitStack() as closing:
             closing.callback(self.model.close)
             for index in indexes.values():

@@ -204,9 +204,9 @@ def relevance_of(log_odds: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-np.clip(log_odds.astype(np.float64), -50, 50))))
 
 
-def has_match(relevances: Iterable[float | None]) -> bool:
+def has_match(relevances: Iterable[float | None], cutoff: float = DEFAULT_CUTOFF) -> bool:
     """Whether any is a match: the nearest is not always the likeliest."""
-    return any(relevance is not None and relevance >= DEFAULT_CUTOFF for relevance in relevances)
+    return any(relevance is not None and relevance >= cutoff for relevance in relevances)
 
 
 def log_odds_of(relevance: float) -> float:

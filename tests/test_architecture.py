@@ -21,11 +21,11 @@ LAYERS = (
     {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
     {"named_folders", "query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"}
     | {"label_sets"},
-    {"index_server", "labelling"},
+    {"index_server", "labelling", "spelling"},
     {"captions", "search", "maintenance", "catalog_parts", "diversity", "contact_sheet"} | {"heat_maps"},
     {"heat_pictures"},
     {"indexing", "query_terms"},
-    {"answers", "captioning", "naming", "catalog_runs", "exporting", "importing"},
+    {"answers", "captioning", "naming", "catalog_runs", "exporting", "importing"} | {"suggestions"},
     {"clusters", "catalog_labels", "catalog_embeddings", "paging", "browsing", "duplicates"},
     {"catalog_browsing", "catalog_index"},
     {"catalog"},

@@ -157,6 +157,22 @@ def test_what_is_not_there_is_said_to_be_missing(catalog):
     assert hit["relevance"] > 0.9
 
 
+def test_a_typing_error_is_noticed(catalog):
+    found = run("query", "a", "zerba", "--catalog", catalog)
+    assert found.stderr.splitlines()[-1] == 'clipsearch: did you mean "a zebra"?'
+    nothing = run("query", "a zerba", "--min-relevance", "0.99", "--catalog", catalog)
+    assert nothing.stdout == "" and nothing.stderr.endswith('did you mean "a zebra"?\n')
+    assert run("query", "a zerba", "--paths", "--catalog", catalog).stderr == ""
+    assert json.loads(run("query", "a zerba", "--json", "--catalog", catalog).stdout)["suggestion"] == "a zebra"
+    for query in ("a zebra", "zerba type:png", str(SAMPLES / "animals" / "cat.jpg")):
+        assert json.loads(run("query", query, "--json", "--catalog", catalog).stdout)["suggestion"] is None
+
+
+def test_what_was_not_compared_has_no_relevance(catalog):
+    lines = run("query", "type:png", "--catalog", catalog).stdout.splitlines()
+    assert lines and all("%" not in line and line.split()[1:3] == ["-", "-"] for line in lines)
+
+
 def test_hits_come_in_lines_and_in_columns(catalog):
     (query, *options) = ("query", "a cat", "-k", "3", "--catalog", catalog)
     whole = json.loads(run(query, *options, "--json").stdout)["hits"]

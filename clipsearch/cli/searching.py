@@ -116,6 +116,8 @@ def query(
         )
         # Only here: a text that was asked for before needs no model.
         used = opened.model.name if json else ""
+        is_shown = not (jsonl or csv or paths or print0)
+        suggestion = opened.suggest(meant) if is_shown else None
     if explain:
         note(f"understood as: {printable(str(meant))}")
     if sheet is not None:
@@ -123,7 +125,7 @@ def query(
     if thumbnails:
         print_thumbnails(hits)
     if json:
-        print_json(hits_json(words, used, hits))
+        print_json(hits_json(words, used, hits, suggestion))
     elif jsonl:
         print_hit_lines(hits)
     elif csv:
@@ -132,6 +134,8 @@ def query(
         print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
     else:
         _print_table(hits, meant, min_relevance)
+        if suggestion is not None:
+            note(f'clipsearch: did you mean "{suggestion}"?')
     if open_it and (sheet is not None or hits):
         open_file(hits[0].path if sheet is None else str(sheet))
 

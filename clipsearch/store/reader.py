@@ -257,6 +257,16 @@ class Reader:
         found: int | None = self._rows("SELECT max(content_id) FROM contents")[0][0]
         return found or 0
 
+    def list_texts(self) -> list[str]:
+        """Captions, and the labels of all sets that were added, in lines."""
+        rows = [*self._rows("SELECT text FROM captions"), *self._rows("SELECT labels FROM label_sets")]
+        return [text for (text,) in rows if isinstance(text, str)]
+
+    def texts_version(self) -> tuple[object, ...]:
+        """Another one when `list_texts` has changed."""
+        captions = self._rows("SELECT count(*), max(caption_id) FROM captions")[0]
+        return *captions, *self._rows("SELECT count(*), max(added_at) FROM label_sets")[0]
+
     def count_by(self, column: Literal["format", "camera"]) -> dict[str, int]:
         """How many pictures with a file there are of each value that is known."""
         return {value: count for value, count in self._rows(_DISTINCT.format(column)) if value is not None}

@@ -60,7 +60,11 @@ def make_api(site: Site) -> APIRouter:
             meant, page_size=k, after=after, pictures=site.uploads.for_query(meant), min_relevance=min_relevance
         )
         return schemas.SearchResult(
-            query=q, model=catalog.model.name, hits=[schemas.Hit.of(hit) for hit in page.hits], next=page.next
+            query=q,
+            model=catalog.model.name,
+            suggestion=catalog.suggest(meant),
+            hits=[schemas.Hit.of(hit) for hit in page.hits],
+            next=page.next,
         )
 
     @api.post(
