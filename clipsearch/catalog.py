@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from clipsearch import settings
 from clipsearch.catalog_browsing import BrowsingCatalog
@@ -68,7 +68,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         create: bool = False,
         show_progress: bool = False,
         shared: bool = False,
-    ) -> "Catalog":
+    ) -> Self:
         """Opens a catalog. The model is loaded when it is first needed.
 
         Args:
@@ -115,7 +115,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         finally:
             self._store.close()
 
-    def __enter__(self) -> "Catalog":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
