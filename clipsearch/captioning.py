@@ -26,7 +26,7 @@ def add_captions(texts: Sequence[str], parts: CatalogParts) -> CaptionsReport:
 
 
 def caption_picture(
-    picture: PictureSource | NDArray[np.float32], parts: CatalogParts, *, top_k: int, with_relevance: bool
+    picture: PictureSource | NDArray[np.float32], parts: CatalogParts, *, top_k: int
 ) -> list[CaptionHit]:
     """Arguments, result and errors as in `Catalog.caption`."""
     check_top_k(top_k)
@@ -42,6 +42,6 @@ def caption_picture(
         store=store,
         model_id=model.row.model_id,
         head=model.encoder.head,
-        background=parts.background(parts.index("images")) if with_relevance else None,
+        background=parts.background(parts.index("images")),
         top_k=top_k,
     )

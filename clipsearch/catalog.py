@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from clipsearch import settings
 from clipsearch.catalog_browsing import BrowsingCatalog
@@ -68,7 +68,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         create: bool = False,
         show_progress: bool = False,
         shared: bool = False,
-    ) -> "Catalog":
+    ) -> Self:
         """Opens a catalog. The model is loaded when it is first needed.
 
         Args:
@@ -115,7 +115,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         finally:
             self._store.close()
 
-    def __enter__(self) -> "Catalog":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -294,13 +294,8 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             check_text(text, "caption")
         return self._store.captions.remove(wanted)
 
-    def caption(
-        self, picture: "PictureSource | NDArray[np.float32]", *, top_k: int = 5, with_relevance: bool = True
-    ) -> list[CaptionHit]:
+    def caption(self, picture: "PictureSource | NDArray[np.float32]", *, top_k: int = 5) -> list[CaptionHit]:
         """The stored captions nearest to a picture or its embedding, with probabilities over all stored captions.
-
-        Args:
-            with_relevance: costs about half a millisecond for each caption.
 
         Raises:
             QueryError: no captions are stored.
@@ -308,7 +303,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         """
         from clipsearch.captioning import caption_picture
 
-        return caption_picture(picture, self._parts, top_k=top_k, with_relevance=with_relevance)
+        return caption_picture(picture, self._parts, top_k=top_k)
 
     def classify(self, picture: "PictureSource | NDArray[np.float32]", texts: str | Sequence[str]) -> list[CaptionHit]:
         """Candidate texts for a picture or its embedding, with probabilities over these texts, the best first."""

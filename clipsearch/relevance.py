@@ -112,14 +112,14 @@ class Background:
     Attributes:
         sample: (n, dim) embeddings of pictures of the catalog.
         own_levels: (n,) of these, see `levels_at`.
-        usual_level: the median of what `find_own_levels` finds in them.
+        usual_level: the median of what `find_own_levels` finds in them; None where there are none.
         count: pictures in the catalog.
         words, pictures: the level of texts and of other pictures.
     """
 
     sample: Rows
     own_levels: Rows
-    usual_level: float
+    usual_level: float | None
     count: int
     words: Level
     pictures: Level
@@ -184,7 +184,7 @@ class Background:
                 found = {**found, **fetch([number for number in ids if number not in found])}
             levels = self.levels_at(np.array(list(found.values()), dtype=np.float32))
             self._remembered.update(zip(found, levels.tolist(), strict=True))
-        return np.array([self._remembered.get(number, self.usual_level) for number in ids], dtype=np.float32)
+        return np.array([self._remembered.get(number, self.usual_level or 0.0) for number in ids], dtype=np.float32)
 
     def levels_at(self, pictures: Rows) -> Rows:
         """pictures (n, dim) unit-norm → (n,): what is taken off their scores, mostly their own level."""
@@ -261,12 +261,12 @@ def learn_background(index: VectorIndex, bank: Bank) -> Background:
     """What scores over an index are held against."""
     sample = index.sample(_SAMPLE_ROWS)
     found = find_own_levels(sample, bank)
-    usual_level = float(np.median(found)) if len(found) else 0.0
+    usual_level = float(np.median(found)) if len(found) else None
     own_levels = _mostly_own(found, usual_level)
     step = max(1, len(sample) // _SPREAD_ROWS)
     some, own = sample[::step], own_levels[::step]
     words = learn_words_level(some @ bank.embeddings.T - own[:, np.newaxis], bank.logit_scale)
-    pictures = Level(words.location + usual_level, words.spread, _USUAL_REACH)
+    pictures = Level(words.location + (usual_level or 0.0), words.spread, _USUAL_REACH)
     if len(some) > 1:
         is_other = ~np.eye(len(some), dtype=np.bool_)
         location, spread = _middle_and_spread((some @ some.T)[is_other].reshape(len(some), -1))
@@ -275,7 +275,9 @@ def learn_background(index: VectorIndex, bank: Bank) -> Background:
     return Background(sample, own_levels, usual_level, index.count, words, pictures, bank)
 
 
-def _mostly_own(levels: Rows, usual_level: float) -> Rows:
+def _mostly_own(levels: Rows, usual_level: float | None) -> Rows:
+    if usual_level is None:
+        return levels
     return np.asarray(np.float32(_OWN) * levels + np.float32((1 - _OWN) * usual_level))
 
 

@@ -119,8 +119,6 @@ def test_a_caption_is_as_relevant_to_a_picture_as_the_picture_to_it(sample_catal
         found = {name(each.path): each.relevance for each in sample_catalog.search(hit.text, top_k=40)}
         assert hit.relevance == pytest.approx(found[picture], abs=0.01)
     assert hits[0].relevance > 0.3 > hits[-1].relevance
-    bare = sample_catalog.caption(SAMPLES / picture, with_relevance=False)
-    assert [(hit.text, hit.relevance) for hit in bare] == [(hit.text, None) for hit in hits[:5]]
 
 
 def test_captions_have_a_relevance_where_there_are_no_pictures(tmp_path):

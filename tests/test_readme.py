@@ -209,7 +209,7 @@ def test_the_session_of_eval_is_real(readme, tmp_path, monkeypatch):
     shutil.copytree(sample_data_folder(), tmp_path / "photos")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
     (session,) = [found for found in sessions(readme) if any("clipsearch eval" in command for command, _ in found)]
-    assert len(session) == 2
+    assert len(session) == 3
     for command, expected in session:
         done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert (without_times(done.stdout.strip()), done.stderr) == (without_times(expected), ""), command

@@ -109,8 +109,7 @@ def query(
         fetched = {
             url: picture_of(url, allow_url=allow_url, or_else="; --text takes it as words") for url in _urls(meant)
         }
-        if confidence is not None:
-            min_relevance = max(min_relevance, opened.cutoff_for(confidence))
+        min_relevance = max(min_relevance, opened.cutoff_for(confidence) if confidence is not None else 0.0)
         hits = opened.search(
             meant, top_k=top_k, min_relevance=min_relevance, pictures=fetched, diverse=diverse, explain=explain
         )
@@ -133,14 +132,12 @@ def query(
     elif print0 or paths:
         print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
     else:
-        _print_table(hits, meant, min_relevance)
-        if suggestion is not None:
-            note(f'clipsearch: did you mean "{suggestion}"?')
+        _print_table(hits, meant, min_relevance, suggestion)
     if open_it and (sheet is not None or hits):
         open_file(hits[0].path if sheet is None else str(sheet))
 
 
-def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float) -> None:
+def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float, suggestion: str | None) -> None:
     """The hits, and what is to be said of them, or of there being none."""
     from clipsearch.relevance import has_match
 
@@ -154,6 +151,8 @@ def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float) 
         note(f"clipsearch: no picture is like that: {printable(' '.join(map(str, meant.filters)))}")
     else:
         note("clipsearch: the catalog holds no pictures yet: add some with 'clipsearch index FOLDER'")
+    if suggestion is not None:
+        note(f'clipsearch: did you mean "{suggestion}"?')
 
 
 def _urls(query: "Query") -> list[str]:

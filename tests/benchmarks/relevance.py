@@ -22,16 +22,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from clipsearch import read_caption_pairs
+from clipsearch.calibration import Reliability, ReliabilityBin, ScoreHistogram, calibration_error
 from clipsearch.encoders.bank import Bank, load_bank
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
+from clipsearch.evaluation import count_matches, estimate_matches
 from clipsearch.index_files import CatalogIndex, write_snapshot
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.query_pictures import embed_pictures
 from clipsearch.relevance import DEFAULT_CUTOFF, Background, find_own_levels, learn_background, relevance_of
+from clipsearch.reliability_diagram import draw_reliability
 from clipsearch.settings import index_folder, sample_data_folder
 from clipsearch.store import Store
 from clipsearch.store.connection import DATABASE_NAME
@@ -63,8 +65,6 @@ NONSENSE = [
     "zorkmid",
 ]
 SIZES = (1, 2, 5, 20, 200, 1_000)
-LEAST = 0.05
-BINS = 10
 
 # Of `--cost`.
 COST_QUERIES, HITS, PART = 200, 10, 20_000
@@ -118,38 +118,26 @@ def relevances(queries: Rows, pictures: Rows, bank: Bank) -> Relevances:
 
 
 def best_f1(scores: NDArray[np.floating], is_right: NDArray[np.bool_]) -> float:
-    found = np.cumsum(is_right.ravel()[np.argsort(-scores.ravel(), kind="stable")])
-    return float((2 * found / (np.arange(1, len(found) + 1) + is_right.sum())).max())
+    histogram = ScoreHistogram()
+    histogram.add(scores, is_right)
+    return histogram.best_f1()
 
 
-def f1_at(cutoff: float, found: Relevances, is_right: NDArray[np.bool_]) -> float:
-    kept = found >= cutoff
-    return float(2 * (kept & is_right).sum() / max(1, kept.sum() + is_right.sum()))
-
-
-def reliability(found: Relevances, is_right: NDArray[np.bool_]) -> Iterator[tuple[float, float, int]]:
-    """(mean relevance, share right, number) of each tenth, of what is claimed at all."""
-    place = np.minimum((found * BINS).astype(int), BINS - 1)
-    for number in range(BINS):
-        part = (place == number) & (found >= LEAST)
-        if part.any():
-            yield float(found[part].mean()), float(is_right[part].mean()), int(part.sum())
-
-
-def calibration_error(found: Relevances, is_right: NDArray[np.bool_]) -> float:
-    bins = list(reliability(found, is_right))
-    return sum(number * abs(claimed - right) for claimed, right, number in bins) / max(1, sum(row[2] for row in bins))
+def reliability(found: Relevances, is_right: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
+    counted = Reliability()
+    counted.add(found, is_right)
+    return counted.bins
 
 
 def report(data: Labelled, encoder: Encoder, bank: Bank) -> Relevances:
     found, is_right = relevances(data.queries, data.pictures, bank), data.is_right
     cosine = best_f1(data.queries @ data.pictures.T, is_right)
-    f1 = f1_at(DEFAULT_CUTOFF, found, is_right)
-    kept = found >= DEFAULT_CUTOFF
+    matches = estimate_matches(count_matches(found >= DEFAULT_CUTOFF, is_right))
+    precision, recall, f1 = (matches[name].value for name in ("precision", "recall", "f1"))
     print(f"\n{data.name}: {len(data.pictures):,} pictures, {len(data.queries):,} queries")
     print(f"F1 at {DEFAULT_CUTOFF}: {f1:.3f}, {f1 / cosine:.2f} of the best cosine's {cosine:.3f};", end=" ")
-    print(f"precision {is_right[kept].mean():.2f}, recall {kept[is_right].mean():.2f}")
-    print(f"error of what is claimed: {calibration_error(found, is_right):.3f}")
+    print(f"precision {precision:.2f}, recall {recall:.2f}")
+    print(f"error of what is claimed: {calibration_error(reliability(found, is_right)):.3f}")
     rng = np.random.default_rng(0)
     strange = encoder.encode_texts([*NONSENSE, *(FORMS[2].format(word) for word in NONSENSE)])
     shares = []
@@ -273,33 +261,6 @@ def measure_cost(count: int, encoder: Encoder, directory: Path) -> None:
     print("once a process:", ", ".join(f"{name} {1_000 * seconds:.0f} ms" for name, seconds in once.items()))
 
 
-def draw(lines: dict[str, list[tuple[float, float, int]]], file: Path) -> None:
-    side, margin, scale = 420, 60, 2
-    picture = Image.new("RGB", ((side + 2 * margin) * scale, (side + 2 * margin) * scale), "white")
-    pen = ImageDraw.Draw(picture)
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return (margin + x * side) * scale, (margin + (1 - y) * side) * scale
-
-    for tick in range(0, 11, 2):
-        pen.line([at(tick / 10, 0), at(tick / 10, 1)], fill="#dddddd", width=scale)
-        pen.line([at(0, tick / 10), at(1, tick / 10)], fill="#dddddd", width=scale)
-        pen.text(at(tick / 10, -0.03), f"{tick / 10:.1f}", fill="#444444", anchor="mt", font_size=13 * scale)
-        pen.text(at(-0.02, tick / 10), f"{tick / 10:.1f}", fill="#444444", anchor="rm", font_size=13 * scale)
-    pen.line([at(0, 0), at(1, 1)], fill="#999999", width=scale)
-    pen.text(at(0.5, -0.09), "relevance", fill="black", anchor="mt", font_size=14 * scale)
-    pen.text(at(0, 1.05), "share of these that is right", fill="black", anchor="lm", font_size=14 * scale)
-    for (name, points), colour in zip(lines.items(), ("#1f6fb4", "#d2691e", "#2e8b57"), strict=False):
-        pen.line([at(x, y) for x, y, _ in points], fill=colour, width=3 * scale)
-        for x, y, number in points:
-            left, top = at(x, y)
-            size = min(12.0, 2 + number**0.5 / 4) * scale
-            pen.ellipse((left - size, top - size, left + size, top + size), fill=colour)
-        row = list(lines).index(name)
-        pen.text(at(0.03, 0.96 - 0.05 * row), name, fill=colour, anchor="lm", font_size=14 * scale)
-    picture.save(file, optimize=True)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("captions", nargs="*", type=Path, default=[sample_data_folder() / "captions.jsonl"])
@@ -327,9 +288,9 @@ def main() -> None:
         elif options.bank:
             compare_banks(data, bank)
         else:
-            lines[data.name] = list(reliability(report(data, encoder, bank), data.is_right))
+            lines[data.name] = reliability(report(data, encoder, bank), data.is_right)
     if options.diagram:
-        draw(lines, options.diagram)
+        draw_reliability(lines).save(options.diagram)
 
 
 if __name__ == "__main__":
