@@ -33,7 +33,7 @@ _MAD = 1.4826
 # of how much likelier it is where the picture fits. Were the training perfect, the slope would be the spread in logits,
 # which is about 2. All three, and the shares below, are in the middle of what does well on photographs of which 0.5 to
 # 7 % fit a query, and on drawings: `python -m tests.benchmarks.relevance --fit` prints what each set would have.
-_SLOPE, _INTERCEPT, _TAKEN = 2.2, 3.8, 0.75
+_SLOPE, _INTERCEPT, _TAKEN = 2.0, 3.7, 0.75
 
 # Of a picture's own level so much is taken off its scores, of the catalog's usual one the rest: a level is known from
 # the bank alone, and all of it takes too much from pictures of what the bank names.
@@ -44,7 +44,7 @@ _LEVEL_PICTURES = 20
 
 # The share of pictures that fit, as a Beta prior: its mean, and how many pictures it counts as, beside a part of those
 # that were looked at. So what a picture is worth hardly changes when a catalog grows.
-_SHARE, _SHARE_PICTURES, _SHARE_WEIGHT = 0.02, 40, 0.4
+_SHARE, _SHARE_PICTURES, _SHARE_WEIGHT = 0.02, 40, 0.7
 
 # What texts score above a picture's own level, in logits: median and spread. A level makes the mean of exp(margin)
 # 1, so that normal margins of spread 2 lie around -2. Very few pictures say little of a model: these count as so many.

@@ -22,7 +22,7 @@ LAYERS = (
     | {"calibration"},
     {"named_folders", "query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"}
     | {"label_sets", "reliability_diagram"},
-    {"index_server", "labelling", "spelling"},
+    {"index_server", "labelling", "spelling", "confidence"},
     {"captions", "search", "maintenance", "catalog_parts", "diversity", "contact_sheet"} | {"heat_maps"},
     {"heat_pictures"},
     {"indexing", "query_terms"},

@@ -24,10 +24,12 @@ from clipsearch import (
     UnknownPictureError,
 )
 from clipsearch.encoders import load
+from clipsearch.encoders.bank import Bank
 from clipsearch.evaluation import ranks, recall_at_k
 from clipsearch.grammar import words_query
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.query_pictures import embed_pictures
+from clipsearch.relevance import learn_background
 from clipsearch.settings import sample_data_folder
 from clipsearch.store import ContentRecord, FileRecord
 from clipsearch.vectors import normalise
@@ -585,6 +587,8 @@ def test_real_clip_vectors_through_store_index_and_reverse_lookup(tmp_path, shar
         from clipsearch.captions import nearest_captions
 
         assert len(expected) == 7
+        bank = Bank(normalise(texts["emb"].astype(np.float32)), 100.0, slope=0.0, intercept=5.0)
+        background = learn_background(catalog._parts.index("images"), bank)
         for content_id, row in zip(stored.ids.tolist(), stored.embeddings, strict=True):
             image = Path(paths[content_id][0]).stem
             hits = nearest_captions(
@@ -593,7 +597,7 @@ def test_real_clip_vectors_through_store_index_and_reverse_lookup(tmp_path, shar
                 store=catalog._store,
                 model_id=catalog.model.model_id,
                 head=catalog.encoder.head,
-                background=None,
+                background=background,
                 top_k=8,
             )
             found = [hit.text for hit in hits]

@@ -24,7 +24,7 @@ _FORMS = ("{}", "a {}", "a photo of a {}")
 
 
 # Another one whenever `familiarity` calibrates otherwise: what is kept from before is not used then.
-_CALIBRATION = "logistic 1, nearest 5, strange 0.3"
+_CALIBRATION = "logistic 1, nearest 5, strange 0.4"
 
 # Texts that say how long all of them will take, and from when on that is told.
 _TIMED, _LONG_S = 64, 15.0
