@@ -7,6 +7,10 @@ relevance of a picture moves when the catalog grows tenfold. Names of up to thre
 what ends in a full stop as it stands.
 Without arguments: the sample pictures. `--odd` and `--even` take every other name, sorted.
 
+`--things N` takes smaller catalogs in which a larger share of the pictures fits a query: those of N of the names, drawn
+at random 10 times. `--confidence` draws catalogs of the odd names and counts what gets an answer at 0.9: the even
+names, which no picture is labelled with although some show them, words that mean nothing, and names that are there.
+
 `--diagram FILE` draws how often pictures of each relevance are right. `--fit` prints the logistic that these pictures
 alone would give, `--bank` what smaller banks do, `--cost PICTURES` what relevance adds to a query in
 a catalog of so many (a million need 2 GB of disk for a minute).
@@ -25,6 +29,7 @@ from numpy.typing import NDArray
 
 from clipsearch import read_caption_pairs
 from clipsearch.calibration import Reliability, ReliabilityBin, ScoreHistogram, calibration_error
+from clipsearch.confidence import learn_best_relevances
 from clipsearch.encoders.bank import Bank, load_bank
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
@@ -66,6 +71,13 @@ NONSENSE = [
 ]
 SIZES = (1, 2, 5, 20, 200, 1_000)
 
+# Of `--things`.
+DRAWS = 10
+
+# Of `--confidence`: catalogs of each size are as many as look at some hundred pictures, 20 at most.
+CONFIDENCE = 0.9
+CATALOGS = {2: 20, 20: 20, 200: 3, 500: 1}
+
 # Of `--cost`.
 COST_QUERIES, HITS, PART = 200, 10, 20_000
 
@@ -90,15 +102,16 @@ def load(captions: Path, encoder: Encoder, *, every_other: int | None) -> Labell
     if every_other is not None:
         names = names[every_other::2]
     pairs = tuple(pair for pair in pairs if pair.caption in set(names))
-    texts = [
-        (name, form.format(name))
-        for name in names
-        for form in (FORMS if len(name.split()) <= 3 and not name.endswith(".") else ("{}",))
-    ]
+    texts = [(name, text) for name in names for text in forms_of(name)]
     is_right = np.array([[pair.caption == name for pair in pairs] for name, _ in texts])
     pictures = np.concatenate([embed_pictures([pair.image], encoder=encoder) for pair in pairs])
     asked = [text for _, text in texts]
     return Labelled(captions.parent.name, pictures, encoder.encode_texts(asked), is_right, asked)
+
+
+def forms_of(name: str) -> list[str]:
+    """What is asked for a name."""
+    return [form.format(name) for form in (FORMS if len(name.split()) <= 3 and not name.endswith(".") else ("{}",))]
 
 
 def background_of(pictures: Rows, bank: Bank) -> Background:
@@ -109,7 +122,10 @@ def background_of(pictures: Rows, bank: Bank) -> Background:
 
 def relevances(queries: Rows, pictures: Rows, bank: Bank) -> Relevances:
     """(q, n) in a catalog of these pictures alone."""
-    background = background_of(pictures, bank)
+    return relevances_against(background_of(pictures, bank), queries, pictures)
+
+
+def relevances_against(background: Background, queries: Rows, pictures: Rows) -> Relevances:
     own_levels = background.levels_at(pictures)
     directions = [background.direction([query], [1.0], are_words=[True]) for query in queries]
     return np.array(
@@ -129,11 +145,16 @@ def reliability(found: Relevances, is_right: NDArray[np.bool_]) -> tuple[Reliabi
     return counted.bins
 
 
+def matches_of(found: Relevances, is_right: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Precision, recall and F1 at the default cut-off."""
+    matches = estimate_matches(count_matches(found >= DEFAULT_CUTOFF, is_right))
+    return matches["precision"].value, matches["recall"].value, matches["f1"].value
+
+
 def report(data: Labelled, encoder: Encoder, bank: Bank) -> Relevances:
     found, is_right = relevances(data.queries, data.pictures, bank), data.is_right
     cosine = best_f1(data.queries @ data.pictures.T, is_right)
-    matches = estimate_matches(count_matches(found >= DEFAULT_CUTOFF, is_right))
-    precision, recall, f1 = (matches[name].value for name in ("precision", "recall", "f1"))
+    precision, recall, f1 = matches_of(found, is_right)
     print(f"\n{data.name}: {len(data.pictures):,} pictures, {len(data.queries):,} queries")
     print(f"F1 at {DEFAULT_CUTOFF}: {f1:.3f}, {f1 / cosine:.2f} of the best cosine's {cosine:.3f};", end=" ")
     print(f"precision {precision:.2f}, recall {recall:.2f}")
@@ -157,6 +178,57 @@ def report(data: Labelled, encoder: Encoder, bank: Bank) -> Relevances:
         print(f"when the catalog grows tenfold, right pictures move by {moved.mean():.3f}, ", end="")
         print(f"nine of ten by less than {np.percentile(moved, 90):.3f}")
     return found
+
+
+def report_things(data: Labelled, bank: Bank, count: int) -> None:
+    """Catalogs of `count` of the things; ratio and error are means of all draws."""
+    # Pictures of one thing are right for the same queries, forms of one name for the same pictures.
+    things = np.unique(data.is_right, axis=0)
+    if count > len(things):
+        raise SystemExit(f"{data.name} shows {len(things)} things")
+    rng = np.random.default_rng(5)
+    figures = []
+    for _ in range(DRAWS):
+        chosen = things[rng.choice(len(things), count, replace=False)].any(axis=0)
+        is_asked = data.is_right[:, chosen].any(axis=1)
+        queries, pictures = data.queries[is_asked], data.pictures[chosen]
+        is_right = data.is_right[np.ix_(is_asked, chosen)]
+        found = relevances(queries, pictures, bank)
+        *_, f1 = matches_of(found, is_right)
+        error = calibration_error(reliability(found, is_right))
+        figures.append((len(pictures), is_right.mean(), f1 / best_f1(queries @ pictures.T, is_right), error))
+    size, share, ratio, error = np.mean(figures, axis=0)
+    print(f"{data.name}: {count} things, {size:.0f} pictures of which {share:.1%} fit a query: F1 ", end="")
+    print(f"{ratio:.2f} of the best cosine's, error of what is claimed {error:.3f}; {DRAWS} draws")
+
+
+def report_confidence(captions: Path, encoder: Encoder, bank: Bank) -> None:
+    """How many queries get an answer at a confidence of 0.9, in catalogs of pictures of the odd names."""
+    data = load(captions, encoder, every_other=1)
+    absent = sorted({pair.caption for pair in read_caption_pairs(captions).pairs})[0::2]
+    asked = encoder.encode_texts([text for name in absent for text in forms_of(name)])
+    strange = encoder.encode_texts(NONSENSE)
+    rng, rows = np.random.default_rng(6), []
+    for size, rounds in CATALOGS.items():
+        if size > len(data.pictures):
+            continue
+        figures = []
+        for _ in range(rounds):
+            chosen = rng.choice(len(data.pictures), size, replace=False)
+            pictures, is_there = data.pictures[chosen], data.is_right[:, chosen].any(axis=1)
+            index = FaissIndex(pictures.shape[1])
+            index.add(np.arange(size, dtype=np.int64), pictures)
+            background = learn_background(index, bank)
+            best = learn_best_relevances(background, index, lambda ids, of=pictures: {row: of[row] for row in ids})
+            cutoff = best.cutoff(CONFIDENCE)
+            tops = [
+                relevances_against(background, queries, pictures).max(axis=1)
+                for queries in (asked, strange, data.queries[is_there])
+            ]
+            figures.append((cutoff, *(np.mean(top >= cutoff) for top in tops)))
+        rows.append([f"{size:,}", *(f"{value:.2f}" for value in np.mean(figures, axis=0))])
+    title = f"{data.name}: pictures"
+    print_table([title, "least relevance", "even names", "words that mean nothing", "names that are there"], rows)
 
 
 def half_of_one_thing(data: Labelled, bank: Bank) -> tuple[float, float] | None:
@@ -270,6 +342,8 @@ def main() -> None:
     half.add_argument("--odd", dest="every_other", action="store_const", const=1)
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--bank", action="store_true")
+    parser.add_argument("--things", type=int, metavar="N")
+    parser.add_argument("--confidence", action="store_true")
     parser.add_argument("--cost", nargs="?", type=int, const=100_000, metavar="PICTURES")
     parser.add_argument("--folder", type=Path, help="keep what --cost makes here, and use it again")
     parser.add_argument("--diagram", type=Path)
@@ -280,6 +354,12 @@ def main() -> None:
         with workplace(options.folder) as place:
             measure_cost(options.cost, encoder, place / f"cost-{options.cost}")
         return
+    if options.confidence:
+        # What is learnt of catalogs that nobody opens again is not kept.
+        with workplace(None):
+            for captions in options.captions:
+                report_confidence(captions, encoder, bank)
+        return
     lines = {}
     for captions in options.captions:
         data = load(captions, encoder, every_other=options.every_other)
@@ -287,6 +367,8 @@ def main() -> None:
             fit(data, bank)
         elif options.bank:
             compare_banks(data, bank)
+        elif options.things:
+            report_things(data, bank, options.things)
         else:
             lines[data.name] = reliability(report(data, encoder, bank), data.is_right)
     if options.diagram:
