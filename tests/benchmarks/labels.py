@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import read_caption_pairs
+from clipsearch.calibration import calibration_error
 from clipsearch.encoders.bank import Bank, load_bank
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.labels import TEMPLATES, encode_labels
@@ -31,7 +32,7 @@ from clipsearch.query_pictures import embed_pictures
 from clipsearch.relevance import DEFAULT_CUTOFF
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
-from tests.benchmarks.relevance import calibration_error, relevances
+from tests.benchmarks.relevance import relevances, reliability
 
 NEIGHBOURS = 10
 
@@ -146,7 +147,7 @@ def report_line(
     f1 = 2 * right / max(1, kept.sum() + is_right.sum())
     print(
         f"{name:34} {in_order[:, 0].mean():.3f}  {in_order[:, :5].any(axis=1).mean():.3f}  {precision:.2f}      "
-        f"{recall:.2f}    {f1:.3f}  {calibration_error(found, is_right):.3f}"
+        f"{recall:.2f}    {f1:.3f}  {calibration_error(reliability(found, is_right)):.3f}"
     )
 
 
