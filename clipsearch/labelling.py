@@ -28,6 +28,10 @@ _STRENGTH = 0.75
 # label spread 1.6 times as far over pictures as the labels' means do over labels, squared.
 _PRIOR_PICTURES = 3
 
+# Spreads by which a label must lie higher than the words of a query: all labels of a set are asked of each picture.
+# `python -m tests.benchmarks.labels` measures it.
+_STRICTER = 0.4
+
 # Pictures of the catalog from which levels and shares are learnt.
 _LEVEL_ROWS = 256
 
@@ -62,7 +66,7 @@ class LabelSpace:
         that of its score less its offset."""
         margins, _ = _margins(images, self.compared, self.offsets, len(self.labels), self.logit_scale)
         spreads = (margins.astype(np.float64) - self.level.location) / self.level.spread
-        return relevance_of(evidence_of(spreads, self.level.reach) + math.log(self.share / (1 - self.share)))
+        return relevance_of(evidence_of(spreads, self.level.reach + _STRICTER) + math.log(self.share / (1 - self.share)))
 
     def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """images (p, dim) → (p, n) by which labels are ordered; for means of unit-norm rows too."""
@@ -108,7 +112,7 @@ def learn_labels(
     own, of_bank = _margins(some, compared, offsets, len(labels), bank.logit_scale)
     level = learn_words_level(of_bank, bank.logit_scale)
     spreads = (own.astype(np.float64) - level.location) / level.spread
-    _, shares = fit_shares(spreads, level.reach, is_level_known=True)
+    _, shares = fit_shares(spreads, level.reach + _STRICTER, is_level_known=True)
     return LabelSpace(tuple(labels), embeddings, compared, offsets, bank.logit_scale, level, share=float(shares.mean()))
 
 
