@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from clipsearch.browsing import CatalogFacets, PictureDetails
+    from clipsearch.calibration import ReliabilityBin
     from clipsearch.caption_pairs import CaptionPair, CaptionPairs, read_caption_pairs
     from clipsearch.catalog import Catalog
     from clipsearch.clusters import PictureCluster
@@ -47,10 +48,12 @@ if TYPE_CHECKING:
     from clipsearch.search_quality import (
         LabelQuality,
         QualityComparison,
+        RelevanceQuality,
         RetrievalQuality,
         compare_models,
         evaluate_labels,
         evaluate_pairs,
+        evaluate_relevance,
     )
     from clipsearch.types import (
         BackupReport,
@@ -119,6 +122,8 @@ __all__ = [
     "Query",
     "QueryError",
     "QuerySyntaxError",
+    "RelevanceQuality",
+    "ReliabilityBin",
     "RestoreReport",
     "RetrievalQuality",
     "RunnerError",
@@ -133,6 +138,7 @@ __all__ = [
     "draw_heat_map",
     "evaluate_labels",
     "evaluate_pairs",
+    "evaluate_relevance",
     "fetch_picture",
     "parse_query",
     "read_caption_pairs",
@@ -162,6 +168,8 @@ _PLACES = {
     "PictureDetails": "browsing",
     "QualityComparison": "search_quality",
     "Query": "grammar",
+    "RelevanceQuality": "search_quality",
+    "ReliabilityBin": "calibration",
     "RetrievalQuality": "search_quality",
     "SearchPage": "paging",
     "check_catalog": "maintenance.doctor",
@@ -169,6 +177,7 @@ _PLACES = {
     "draw_heat_map": "heat_pictures",
     "evaluate_labels": "search_quality",
     "evaluate_pairs": "search_quality",
+    "evaluate_relevance": "search_quality",
     "fetch_picture": "images.remote",
     "parse_query": "grammar",
     "read_caption_pairs": "caption_pairs",

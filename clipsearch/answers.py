@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,3 +99,13 @@ def match_picture(
     relevance = float(relevance_of(worth[least] - directions[least].own_share * own_level))
     hit = replace(hit, score=float(scores[least]), relevance=relevance)
     return explain_hits([hit], groups, directions, model=parts.model, store=parts.store)[0]
+
+
+def find_cutoff(confidence: float, parts: CatalogParts) -> float:
+    """Result and errors as in `Catalog.cutoff_for`."""
+    from clipsearch.confidence import learn_best_relevances
+
+    parts.require_pictures()
+    index, row = parts.index("images"), parts.model.row
+    fetch = partial(parts.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
+    return learn_best_relevances(parts.background(index), index, fetch).cutoff(confidence)

@@ -36,4 +36,12 @@ def caption_picture(
     embedding = embed_picture(picture, encoder=model.encoder)
     # An interrupted 'captions add', or one with another model, has left some to do.
     embed_captions(store, model.encoder, model_id=model.row.model_id)
-    return nearest_captions(embedding, index=parts.index("captions"), store=store, head=model.encoder.head, top_k=top_k)
+    return nearest_captions(
+        embedding,
+        index=parts.index("captions"),
+        store=store,
+        model_id=model.row.model_id,
+        head=model.encoder.head,
+        background=parts.background(parts.index("images")),
+        top_k=top_k,
+    )

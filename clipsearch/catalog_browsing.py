@@ -49,6 +49,7 @@ class BrowsingCatalog:
         after: str | None = None,
         pictures: "Mapping[str, PictureSource | NDArray[np.float32]] | None" = None,
         min_relevance: float = 0.0,
+        confidence: float | None = None,
     ) -> "SearchPage":
         """The hits of a query a page at a time, as in `search`. What is indexed after the first page is not in the
         others, so that no picture comes twice and none is left out; the first 10,000 can be had.
@@ -56,9 +57,10 @@ class BrowsingCatalog:
         Args:
             query: `Query()` means all pictures, the last taken first.
             after: `SearchPage.next` of the page before.
+            confidence: leave out what is less relevant than `Catalog.cutoff_for` says, too.
 
         Raises:
-            QueryError: `after` belongs to another query; else as in `search`.
+            QueryError: `after` belongs to another query; else as in `search` and `cutoff_for`.
         """
         from clipsearch.paging import search_page
 
@@ -69,7 +71,22 @@ class BrowsingCatalog:
             after=after,
             pictures=pictures or {},
             min_relevance=min_relevance,
+            confidence=confidence,
         )
+
+    def suggest(self, query: "str | Query") -> str | None:
+        """The query with its typing errors corrected, in the language of queries; None where it seems to have none.
+
+        Words are known that captions, labels or the texts of the bank have, or that the model has a token for. Queries
+        with pictures or filters in them are left alone.
+
+        Raises:
+            CatalogNotFoundError: nothing was ever indexed.
+            QueryError: it can't be understood.
+        """
+        from clipsearch.suggestions import suggest_query
+
+        return suggest_query(query, self._parts)
 
     def match(
         self,

@@ -135,13 +135,6 @@ class CatalogModel:
             return embedding
         return encode_text(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
-    def encode_background(self) -> "NDArray[np.float32]":
-        """(n, dim) unit-norm, of captions that have nothing to do with each other; kept once they were encoded."""
-        from clipsearch.encoders.background import background_embeddings
-
-        row = self.row
-        return background_embeddings(fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
-
     def load_bank(self) -> "Bank":
         """What the model's scores are held against; kept once it was encoded, which takes some seconds."""
         from clipsearch.encoders.bank import load_bank

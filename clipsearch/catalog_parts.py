@@ -1,6 +1,7 @@
 """What a catalog consists of, opened: store, model, indexes, and what scores are held against."""
 
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
     from clipsearch.index_files import CatalogIndex
     from clipsearch.index_server import ServerIndex
     from clipsearch.indexes.base import VectorIndex
+    from clipsearch.labelling import LabelSpace
     from clipsearch.relevance import Background
+    from clipsearch.spelling import Vocabulary
 
-# What an index is tuned on: of the user's own captions so many, of the names of things every fourth.
+# What an index is tuned on: every fourth text of the bank, and up to 200 of the user's own captions.
 _TUNING_CAPTIONS = 200
-_EVERY_LABEL = 4
+_EVERY_TEXT = 4
+
+# Sets of labels that are cached: those of the page, and one or two that somebody tries.
+_LABEL_SPACES = 4
 
 # For a picture that somebody waits for.
 _MAX_SECONDS = 20
@@ -39,6 +45,8 @@ class CatalogParts:
         self.model = model
         self._indexes: dict[Kind, CatalogIndex | ServerIndex] = {}
         self._background: Background | None = None
+        self._label_spaces: dict[tuple[str, ...], tuple[Background, LabelSpace]] = {}
+        self._words: tuple[object, Vocabulary] | None = None
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
         self._lock, self._learning = threading.Lock(), threading.Lock()
@@ -89,6 +97,41 @@ class CatalogParts:
                 self._background = learn_background(index, self.model.load_bank())
             return self._background
 
+    def label_space(self, labels: Sequence[str]) -> "LabelSpace":
+        """Labels against the catalog's pictures, where it has any; the last few are cached while the background stays
+        the same. Two threads may learn the same one at once.
+
+        Raises:
+            StoreError: the catalog is closed.
+        """
+        from clipsearch.labelling import learn_labels
+
+        background, key = self.background(self.index("images")), tuple(labels)
+        with self._lock:
+            cached = self._label_spaces.pop(key, None)
+            if cached is not None and cached[0] is background:
+                self._label_spaces[key] = cached  # the last one used stands last
+                return cached[1]
+        embeddings = self.model.encode_labels(labels)
+        space = learn_labels(labels, embeddings, bank=background.bank, pictures=background.sample)
+        with self._lock:
+            if not self._is_closed:
+                self._label_spaces[key] = (background, space)
+                while len(self._label_spaces) > _LABEL_SPACES:
+                    del self._label_spaces[next(iter(self._label_spaces))]
+        return space
+
+    def known_words(self) -> "Vocabulary":
+        """The words that a query may be expected to hold; read anew when captions or labels came or went."""
+        from clipsearch.spelling import known_words
+
+        reader = self.store.reader
+        version = reader.texts_version()
+        with self._learning:
+            if self._words is None or self._words[0] != version:
+                self._words = version, known_words(reader.list_texts())
+            return self._words[1]
+
     @property
     def workers(self) -> "WorkerPool":
         """Processes that decode the catalog's own pictures, which may be anything."""
@@ -127,7 +170,8 @@ class CatalogParts:
             self._is_closed = True
             indexes, self._indexes = self._indexes, {}
             workers, self._workers = self._workers, {}
-        self._background = None
+            self._label_spaces = {}
+        self._background = self._words = None
         with ExitStack() as closing:
             closing.callback(self.model.close)
             for index in indexes.values():
@@ -160,23 +204,22 @@ class CatalogParts:
             self.model.load_bank()
 
     def texts_to_tune_on(self) -> "NDArray[np.float32]":
-        """What people ask for: words, captions of nothing in particular, and the user's own captions."""
+        """Return queries like a user's, (n, dim): texts of the bank, and the catalog's own captions."""
         import numpy as np
-
-        from clipsearch.label_sets import built_in_labels
 
         row = self.model.row
         captions = [np.empty((0, row.dim), dtype=np.float32)]
         for rows in self.store.reader.rows_after("captions", model_id=row.model_id, dim=row.dim):
             captions.append(rows.embeddings)
         own = np.concatenate(captions)
-        labels = self.model.encode_labels(built_in_labels("lvis")[::_EVERY_LABEL])
-        return np.concatenate([labels, self.model.encode_background(), own[:: max(1, len(own) // _TUNING_CAPTIONS)]])
+        bank = self.model.load_bank().embeddings[::_EVERY_TEXT]
+        return np.concatenate([bank, own[:: max(1, len(own) // _TUNING_CAPTIONS)]])
 
     def forget_indexes(self) -> None:
         """After the model was switched or the index put elsewhere. Searches of other threads go on with the old one."""
         with self._lock:
             indexes, self._indexes = self._indexes, {}
+            self._label_spaces = {}
         for index in indexes.values():
             index.release()
         self._background = None

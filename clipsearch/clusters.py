@@ -10,10 +10,20 @@ from numpy.typing import NDArray
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import QueryError
 from clipsearch.indexes.faiss_index import cluster_rows
+from clipsearch.labelling import LabelSpace
 from clipsearch.naming import label_space
 from clipsearch.vectors import normalise
 
 _NAMES = 3
+
+# Pictures of a group that tell what fits it, from the most to the least typical.
+_ASKED = 64
+
+# Of a relevance: keeps logarithms finite.
+_LEAST = 1e-6
+
+# Of a divergence: what is smaller is a rounding error.
+_DECIMALS = 9
 
 # By default so many groups as make them about as large as there are many, but not more than one can look through.
 _MOST_GROUPS = 50
@@ -24,7 +34,7 @@ class PictureCluster:
     """Pictures that show alike things.
 
     Attributes:
-        names: labels by which they differ most from all pictures, the best first.
+        names: labels that fit them and not as many of all pictures, the best first.
         paths: absolute, the most typical first; one for each content.
         content_ids: their numbers in the catalog, in the same order.
     """
@@ -56,19 +66,39 @@ def cluster_pictures(
     apart = normalise(rows - 0.999 * rows.mean(axis=0))
     centroids, groups = cluster_rows(apart, min(wanted, len(ids)))
     typical = np.einsum("nd,nd->n", apart, centroids[groups])
-    everywhere = space.scores(rows.mean(axis=0, keepdims=True))[0]
+    clusters = [np.flatnonzero(groups == group) for group in range(len(centroids))]
+    clusters = [members[np.argsort(-typical[members], kind="stable")] for members in clusters if len(members)]
     found = []
-    for group in range(len(centroids)):
-        members = np.flatnonzero(groups == group)
-        if len(members) == 0:
-            continue
-        members = members[np.argsort(-typical[members], kind="stable")]
-        names = _names(space.labels, space.scores(rows[members].mean(axis=0, keepdims=True))[0] - everywhere)
+    for members, names in zip(clusters, name_clusters(space, rows, clusters), strict=True):
         numbers = [ids[member] for member in members.tolist()]
         found.append(PictureCluster(names, tuple(paths[number] for number in numbers), tuple(numbers)))
     return sorted(found, key=lambda cluster: (-len(cluster.paths), cluster.paths[0]))
 
 
-def _names(labels: Sequence[str], above: NDArray[np.float32]) -> tuple[str, ...]:
-    """Labels by how much higher they score here than everywhere."""
-    return tuple(labels[column] for column in np.argsort(-above, kind="stable")[:_NAMES].tolist())
+def name_clusters(
+    space: LabelSpace, rows: NDArray[np.float32], clusters: Sequence[NDArray[np.intp]]
+) -> list[tuple[str, ...]]:
+    """The labels that tell most of each cluster.
+
+    A label fits a picture or not, with its relevance as the chance; how much it tells is the Kullback-Leibler
+    divergence of how often it fits in the cluster from how often it fits in all of them. Differences of mean scores
+    favour labels that fit nothing well: `python -m tests.benchmarks.clusters` measures both.
+
+    Args:
+        rows: (n, dim) unit-norm.
+        clusters: rows of each, at least one, the most typical first.
+    """
+    fitting = np.stack([_fitting(space, rows[members]) for members in clusters])
+    sizes = np.array([len(members) for members in clusters], dtype=np.float64)
+    everywhere = sizes @ fitting / sizes.sum()
+    told = fitting * np.log(fitting / everywhere) + (1 - fitting) * np.log((1 - fitting) / (1 - everywhere))
+    told = np.copysign(told, fitting - everywhere).round(_DECIMALS)
+    # A cluster of all pictures differs from them in nothing: what fits them best is its name.
+    best = np.lexsort((-fitting, -told), axis=1)[:, :_NAMES]
+    return [tuple(space.labels[column] for column in columns) for columns in best.tolist()]
+
+
+def _fitting(space: LabelSpace, members: NDArray[np.float32]) -> NDArray[np.float64]:
+    """members (n, dim) → (labels,): the share of them that each label fits."""
+    some = members[np.linspace(0, len(members) - 1, min(len(members), _ASKED)).round().astype(int)]
+    return np.asarray(np.clip(space.relevances(some).mean(axis=0), _LEAST, 1 - _LEAST))

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import is_replaced, write_file
 from clipsearch.images.thumbnails import make_thumbnail
-from clipsearch.relevance import DEFAULT_CUTOFF
+from clipsearch.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.settings import expand_user
 from clipsearch.types import SearchHit
 
@@ -97,6 +97,7 @@ def write_contact_sheet(
         query=query,
         tiles=tiles,
         cutoff=cutoff,
+        has_match=has_match((hit.relevance for hit in hits), cutoff),
         made=datetime.now().astimezone(),
         # A stylesheet of our own, without a closing tag: the browser takes it by its hash and no other.
         style=Markup(style),  # noqa: S704

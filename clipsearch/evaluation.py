@@ -1,6 +1,6 @@
 """How good answers are: pure functions on answers, ranks and numbers."""
 
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,14 +67,17 @@ def recall_at_k(found_ranks: Sequence[int | None], k: int) -> float:
     return sum(rank is not None and rank <= k for rank in found_ranks) / len(found_ranks)
 
 
-def right_ranks(answers: Sequence[Hashable], right: Collection[Hashable]) -> NDArray[np.int64]:
-    """Where the right answers of one query stand, from 1, ascending.
+def rank_columns(values: NDArray[np.floating]) -> NDArray[np.int64]:
+    """(q, n) → (q, n) where each column stands in its row, from 1, the highest value first, equal ones in order."""
+    order = np.argsort(-values, axis=1, kind="stable")
+    found = np.empty(values.shape, dtype=np.int64)
+    np.put_along_axis(found, order, np.arange(1, values.shape[1] + 1)[np.newaxis], axis=1)
+    return found
 
-    Args:
-        answers: best first, no two alike.
-    """
-    wanted = set(right)
-    return np.array([rank for rank, answer in enumerate(answers, start=1) if answer in wanted], dtype=np.int64)
+
+def right_ranks(values: NDArray[np.floating], is_right: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """(q, n) each → for each row where its right columns stand, from 1, ascending, ordered as in `rank_columns`."""
+    return [np.sort(row[right]) for row, right in zip(rank_columns(values), is_right, strict=True)]
 
 
 def ndcg_at_k(ranks_of_right: NDArray[np.int64], k: int, *, n_right: int) -> float:
@@ -127,6 +130,25 @@ def estimate_metrics(values: NDArray[np.float64]) -> dict[str, Estimate]:
 def _summary(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """(queries, metrics) → (metrics,): means, but of ranks the median."""
     return np.append(values[:, :-1].mean(axis=0), np.median(values[:, -1]))
+
+
+def count_matches(is_match: NDArray[np.bool_], is_right: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(q, n) each → (q, 3): of each query the right matches, the matches, and what is right."""
+    return np.stack([(is_match & is_right).sum(axis=1), is_match.sum(axis=1), is_right.sum(axis=1)], axis=1)
+
+
+def estimate_matches(counts: NDArray[np.int64]) -> dict[str, Estimate]:
+    """(queries, 3) from `count_matches` → "precision", "recall" and "f1" of all queries together, with intervals as in
+    `estimate_metrics`. What is a share of nothing is 0."""
+    drawn = np.stack([_match_shares(counts[rows]) for rows in _resamples(len(counts))])
+    low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
+    columns = zip(("precision", "recall", "f1"), _match_shares(counts), low, high, strict=True)
+    return {name: Estimate(*map(float, column)) for name, *column in columns}
+
+
+def _match_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    found, matches, right = counts.sum(axis=0).tolist()
+    return np.array([found / max(1, matches), found / max(1, right), 2 * found / max(1, matches + right)])
 
 
 def _resamples(count: int) -> Iterator[NDArray[np.int64]]:

@@ -3,7 +3,10 @@
 A square window moves over the whole picture, and what is in it is embedded as a picture of its own: where it fits the
 words best, the thing is. That needs nothing of a model but that it embeds pictures, and sees what the centre crop
 leaves out. `python -m tests.benchmarks.pointing` measures it. With the starter, hiding places to see where the score
-falls (occlusion), and the model's own map before it is averaged, both pointed worse.
+falls (occlusion), and the model's own map before it is averaged, both pointed worse. To take the own level of each
+window off its score, as relevance does for pictures, points no better: on sample_data 0.950 instead of 0.975 (half of
+it: 0.967), on stamps by caption 0.725 instead of 0.708 (0.713), by kind 0.704 both (0.708), on photographs 0.912
+instead of 0.908 (0.917), all within what 120 and 240 maps can tell.
 """
 
 from dataclasses import dataclass, replace

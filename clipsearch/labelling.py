@@ -1,7 +1,8 @@
-"""Which labels of a set fit a picture, and which stand out from the others.
+"""Which labels of a set fit a picture.
 
 The cosine alone does not say: some labels lie near to every picture ("hubs"), and all texts of a model lie together on
-one side. Both are taken out, so far as that can be known, before labels are compared.
+one side. Both are taken out, so far as that can be known; how surely a label fits is told by what is left, as for the
+words of a query (`clipsearch.relevance`).
 """
 
 import math
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.encoders.bank import Bank
+from clipsearch.relevance import Level, evidence_of, fit_shares, learn_words_level, own_levels_from, relevance_of
 from clipsearch.types import LabelHit
 from clipsearch.vectors import normalise
 
-# What a label scores on pictures that it does not fit: those for which this share of all labels scores higher. The
+# What a label scores on pictures that it does not fit: those for which this share of all texts scores higher. The
 # mean over all pictures would punish "dog" where dogs are all there is.
 _FITTING = 0.4
 
@@ -25,12 +28,12 @@ _STRENGTH = 0.75
 # label spread 1.6 times as far over pictures as the labels' means do over labels, squared.
 _PRIOR_PICTURES = 3
 
-# A standard deviation is so many median absolute deviations of a normal distribution.
-_MAD = 1.4826
+# Spreads by which a label must lie higher than the words of a query: all labels of a set are asked of each picture.
+# `python -m tests.benchmarks.labels` measures it.
+_STRICTER = 0.4
 
-# Logistic, fitted with the starter model to 10 to 500 names of ImageNet's classes as labels, half of the pictures
-# without one: the first label that was right, against the first one that was wrong.
-_SLOPE, _INTERCEPT = 1.2, -1.6
+# Pictures of the catalog from which levels and shares are learnt.
+_LEVEL_ROWS = 256
 
 # Pictures at once: with 1,200 labels some megabytes.
 _BATCH = 1_024
@@ -43,33 +46,32 @@ class LabelSpace:
     Attributes:
         labels: n of them.
         embeddings: (n, dim) unit-norm.
-        compared: (n + m, dim) the same, and those of m captions that have nothing to do with each other, without what
-            all of them share.
+        compared: (n + m, dim) the same, and those of the m texts of a bank, without what all of them share.
         offsets: (n + m,) what is taken off each score.
+        logit_scale: see `Bank`.
+        level: of the bank's scores above a picture's own level.
+        share: of the catalog's pictures that a label of the set fits, on average.
     """
 
     labels: tuple[str, ...]
     embeddings: NDArray[np.float32]
     compared: NDArray[np.float32]
     offsets: NDArray[np.float32]
+    logit_scale: float
+    level: Level
+    share: float
 
     def relevances(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
-        """images (p, dim) unit-norm → (p, n) from 0 to 1: how surely a label is more than the best of n that don't
-        fit. A label's order for one picture is that of its score less its offset."""
-        scores = self._compare(images)
-        middle = np.median(scores, axis=1, keepdims=True)
-        spread = _MAD * np.median(np.abs(scores - middle), axis=1, keepdims=True)
-        count = len(self.labels)
-        deviations = (scores[:, :count] - middle) / np.maximum(spread, np.finfo(np.float32).tiny)
-        odds = _SLOPE * (deviations.astype(np.float64) - math.sqrt(2 * math.log(max(2, count)))) + _INTERCEPT
-        return np.asarray(1 / (1 + np.exp(-np.clip(odds, -50, 50))))
+        """images (p, dim) unit-norm → (p, n) from 0 to 1: how surely a label fits. A label's order for one picture is
+        that of its score less its offset."""
+        margins, _ = _margins(images, self.compared, self.offsets, len(self.labels), self.logit_scale)
+        spreads = (margins.astype(np.float64) - self.level.location) / self.level.spread
+        return relevance_of(evidence_of(spreads, self.level.reach + _STRICTER) + math.log(self.share / (1 - self.share)))
 
     def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """images (p, dim) → (p, n) by which labels are ordered; for means of unit-norm rows too."""
-        return self._compare(images)[:, : len(self.labels)]
-
-    def _compare(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(images @ self.compared.T - self.offsets)
+        count = len(self.labels)
+        return np.asarray(images @ self.compared[:count].T - self.offsets[:count])
 
     def name(self, images: NDArray[np.float32], *, top_k: int, min_relevance: float = 0.0) -> list[list[LabelHit]]:
         """images (p, dim) unit-norm → for each of them its labels, the most relevant first."""
@@ -94,23 +96,37 @@ class LabelSpace:
 
 
 def learn_labels(
-    labels: Sequence[str],
-    embeddings: NDArray[np.float32],
-    *,
-    captions: NDArray[np.float32],
-    pictures: NDArray[np.float32],
+    labels: Sequence[str], embeddings: NDArray[np.float32], *, bank: Bank, pictures: NDArray[np.float32]
 ) -> LabelSpace:
     """
     Args:
         embeddings: (n, dim) unit-norm, of the labels.
-        captions: (m, dim) unit-norm, of captions that have nothing to do with each other.
         pictures: (p, dim) unit-norm, of any pictures; there may be none.
     """
-    texts = np.concatenate((embeddings, captions))
+    texts = np.concatenate((embeddings, bank.embeddings))
     shared = texts.mean(axis=0)
     # Taken out in proportion to how much of the texts it is: 0.3 of unit length for the starter, 0.86 for CLIP.
     compared = normalise(texts - np.linalg.norm(shared) * shared)
-    return LabelSpace(tuple(labels), embeddings, compared, _offsets(pictures @ compared.T))
+    offsets = _offsets(pictures @ compared.T)
+    some = pictures[:: max(1, len(pictures) // _LEVEL_ROWS)]
+    own, of_bank = _margins(some, compared, offsets, len(labels), bank.logit_scale)
+    level = learn_words_level(of_bank, bank.logit_scale)
+    spreads = (own.astype(np.float64) - level.location) / level.spread
+    _, shares = fit_shares(spreads, level.reach + _STRICTER, is_level_known=True)
+    return LabelSpace(tuple(labels), embeddings, compared, offsets, bank.logit_scale, level, share=float(shares.mean()))
+
+
+def _margins(
+    images: NDArray[np.float32],
+    compared: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    count: int,
+    logit_scale: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How far the `count` labels (p, n), and the texts of the bank (p, m), score above each picture's own level."""
+    scores = images @ compared.T - offsets
+    own_levels = own_levels_from(scores[:, count:], logit_scale)[:, np.newaxis]
+    return scores[:, :count] - own_levels, scores[:, count:] - own_levels
 
 
 def _offsets(scores: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,6 +6,7 @@ Source: https://modelcontextprotocol.io/specification; the server is that of the
 import functools
 import io
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -74,16 +75,19 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
         if any(term.kind == "picture" for group in meant.groups for term in group):
             raise QueryError("pictures are named by their numbers here, as in id:42; words like a path go in quotes")
         hits = catalog.search(meant, top_k=top_k, min_relevance=min_relevance)
+        suggestion = catalog.suggest(meant)
+        also = [] if suggestion is None else [f"suggestion: {_text(suggestion)}"]
         if not hits:
-            return ["No picture matches."]
-        lines = [_line(hit) for hit in hits]
-        if not has_match(hit.relevance for hit in hits):
-            lines.insert(0, "Nothing here seems to match; these are the nearest there are:")
+            return ["\n".join(["No picture matches.", *also])]
+        lines = [*_lines(hits), *also]
         return ["\n".join(lines), *(_thumbnails(catalog, hits) if thumbnails else [])]
 
-    @tool("The user's own captions that fit a picture best, with probabilities.")
+    @tool("The user's own captions that fit a picture best, with relevance and probabilities.")
     def caption(id: Id, top_k: TopK = 5) -> str:
-        return _captions(catalog.caption(catalog.embedding(id), top_k=top_k))
+        hits = catalog.caption(catalog.embedding(id), top_k=top_k)
+        if has_match(hit.relevance for hit in hits):
+            return _captions(hits)
+        return f"{_captions(hits)}\nLikely none of these fits: they are the nearest there are."
 
     @tool("Which of some texts fits a picture best, with probabilities that add up to 1.")
     def classify(
@@ -97,7 +101,7 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
         hits = [hit for hit in found if hit.content_id != id][:top_k]
         if not hits:
             return ["There is no other picture."]
-        return ["\n".join(_line(hit) for hit in hits), *(_thumbnails(catalog, hits) if thumbnails else [])]
+        return ["\n".join(_lines(hits)), *(_thumbnails(catalog, hits) if thumbnails else [])]
 
     @tool("What the catalog holds: folders, number of pictures and captions, model.")
     def status() -> str:
@@ -129,8 +133,15 @@ def _telling(function: Callable[..., Any], catalog: Catalog) -> Callable[..., An
     return told
 
 
+def _lines(hits: Sequence[SearchHit]) -> list[str]:
+    """One for each hit, below one that says so where none is a match."""
+    is_any = has_match(hit.relevance for hit in hits)
+    return [*([] if is_any else ["Nothing here seems to match; these are the nearest there are:"]), *map(_line, hits)]
+
+
 def _line(hit: SearchHit) -> str:
-    return f"{hit.rank}. id {hit.content_id}, relevance {hit.relevance:.2f}: {_text(hit.path)}"
+    relevance = "" if math.isnan(hit.score) else f", relevance {hit.relevance:.2f}"
+    return f"{hit.rank}. id {hit.content_id}{relevance}: {_text(hit.path)}"
 
 
 def _text(path: str) -> str:
@@ -140,7 +151,11 @@ def _text(path: str) -> str:
 
 
 def _captions(hits: Sequence[CaptionHit]) -> str:
-    return "\n".join(f"{hit.probability:.3f} {_text(hit.text)}" for hit in hits)
+    return "\n".join(
+        ("" if hit.relevance is None else f"relevance {hit.relevance:.2f}, probability ")
+        + f"{hit.probability:.3f} {_text(hit.text)}"
+        for hit in hits
+    )
 
 
 def _thumbnails(catalog: Catalog, hits: Sequence[SearchHit]) -> list[Any]:

@@ -38,14 +38,14 @@ def label_without_catalog(
 ) -> list[LabelHit]:
     """As `label_picture`, with the sets that come along, and without pictures to know from what labels score on
     others."""
-    from clipsearch.encoders.background import background_embeddings
+    from clipsearch.encoders.bank import load_bank
     from clipsearch.encoders.labels import label_embeddings
 
     texts, fingerprint, dim = find_labels(labels, None), encoder.fingerprint, encoder.dim
     space = learn_labels(
         texts,
         label_embeddings(texts, fingerprint=fingerprint, dim=dim, load_encoder=lambda: encoder),
-        captions=background_embeddings(fingerprint=fingerprint, dim=dim, load_encoder=lambda: encoder),
+        bank=load_bank(fingerprint=fingerprint, dim=dim, load_encoder=lambda: encoder),
         pictures=np.empty((0, dim), dtype=np.float32),
     )
     return space.name(embed_pictures([picture], encoder=encoder), top_k=top_k)[0]
@@ -76,13 +76,7 @@ def label_space(labels: str | Sequence[str], parts: CatalogParts) -> LabelSpace:
     Raises:
         QueryError: there is no such set.
     """
-    texts = find_labels(labels, parts.store)
-    row = parts.model.row
-    index = parts.index("images")
-    pictures = parts.background(index).sample if index.count else np.empty((0, row.dim), dtype=np.float32)
-    return learn_labels(
-        texts, parts.model.encode_labels(texts), captions=parts.model.encode_background(), pictures=pictures
-    )
+    return parts.label_space(find_labels(labels, parts.store))
 
 
 def _check(top_k: int, min_relevance: float) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from clipsearch.answers import answer_query
+from clipsearch.answers import answer_query, find_cutoff
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import QueryError
 from clipsearch.grammar import Query
@@ -62,12 +62,17 @@ def search_page(
     after: str | None,
     pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
     min_relevance: float,
+    confidence: float | None,
 ) -> SearchPage:
     """Arguments, result and errors as in `Catalog.search_page`."""
     check_top_k(page_size)
     meant = parse_local(query) if isinstance(query, str) else query
     parts.require_pictures()
-    key = blake3(f"{parts.store.uuid} {min_relevance} {meant}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    # Of the confidence itself: what it comes to changes with the catalog, and a page must not become another search's.
+    least = f"{min_relevance} {confidence}"
+    key = blake3(f"{parts.store.uuid} {least} {meant}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    if confidence is not None:
+        min_relevance = max(min_relevance, find_cutoff(confidence, parts))
     position = _Position(0, 0, parts.store.reader.newest_content_id()) if after is None else _read(after, key)
     # One more than is shown: whether there is a next page.
     wanted = min(position.rank + page_size + 1, MOST_HITS)

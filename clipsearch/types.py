@@ -119,12 +119,15 @@ class CaptionHit:
         text: the caption or candidate text.
         score: cosine, -1 to 1.
         probability: softmax(logit_scale · cosine) over all candidates, or sigmoid(logit_scale · cosine + logit_bias).
+        relevance: 0 to 1, how surely a stored caption fits the picture, as in a search by its words. It may grow with
+            the rank. None for candidates given on the spot: those are compared with each other alone.
     """
 
     rank: int
     text: str
     score: float
     probability: float
+    relevance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,15 @@ LAYERS = (
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files"}
     | {"stamps", "patterns", "table_signs"},
     {"tables", "named_places"},
-    {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"},
+    {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"}
+    | {"calibration"},
     {"named_folders", "query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"}
-    | {"label_sets"},
-    {"index_server"},
-    {"captions", "search", "maintenance", "catalog_parts", "labelling", "diversity", "contact_sheet"} | {"heat_maps"},
+    | {"label_sets", "reliability_diagram"},
+    {"index_server", "labelling", "spelling", "confidence"},
+    {"captions", "search", "maintenance", "catalog_parts", "diversity", "contact_sheet"} | {"heat_maps"},
     {"heat_pictures"},
     {"indexing", "query_terms"},
-    {"answers", "captioning", "naming", "catalog_runs", "exporting", "importing"},
+    {"answers", "captioning", "naming", "catalog_runs", "exporting", "importing"} | {"suggestions"},
     {"clusters", "catalog_labels", "catalog_embeddings", "paging", "browsing", "duplicates"},
     {"catalog_browsing", "catalog_index"},
     {"catalog"},

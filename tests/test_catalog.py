@@ -24,10 +24,12 @@ from clipsearch import (
     UnknownPictureError,
 )
 from clipsearch.encoders import load
+from clipsearch.encoders.bank import Bank
 from clipsearch.evaluation import ranks, recall_at_k
 from clipsearch.grammar import words_query
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.query_pictures import embed_pictures
+from clipsearch.relevance import learn_background
 from clipsearch.settings import sample_data_folder
 from clipsearch.store import ContentRecord, FileRecord
 from clipsearch.vectors import normalise
@@ -109,6 +111,24 @@ def test_probabilities_of_captions_do_not_depend_on_how_many_are_shown(sample_ca
     many = sample_catalog.caption(SAMPLES / "food" / "donut.png", top_k=40)
     assert one[0] == many[0]
     assert sum(hit.probability for hit in many) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("picture", ["animals/cat.jpg", "food/coffee.jpg", "music/drum.jpg"])
+def test_a_caption_is_as_relevant_to_a_picture_as_the_picture_to_it(sample_catalog, picture):
+    hits = sample_catalog.caption(SAMPLES / picture, top_k=40)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    for hit in (hits[0], hits[1], hits[-1]):
+        found = {name(each.path): each.relevance for each in sample_catalog.search(hit.text, top_k=40)}
+        assert hit.relevance == pytest.approx(found[picture], abs=0.01)
+    assert hits[0].relevance > 0.3 > hits[-1].relevance
+
+
+def test_captions_have_a_relevance_where_there_are_no_pictures(tmp_path):
+    with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
+        catalog.add_captions(["a cat", "a submarine", "asdfgh"])
+        first, *others = catalog.caption(SAMPLES / "animals" / "cat.jpg")
+    assert (first.text, first.relevance > 0.3) == ("a cat", True)
+    assert all(hit.relevance < 0.1 for hit in others)
 
 
 def test_a_text_chooses_among_pictures(sample_catalog):
@@ -567,10 +587,18 @@ def test_real_clip_vectors_through_store_index_and_reverse_lookup(tmp_path, shar
         from clipsearch.captions import nearest_captions
 
         assert len(expected) == 7
+        bank = Bank(normalise(texts["emb"].astype(np.float32)), 100.0, slope=0.0, intercept=5.0)
+        background = learn_background(catalog._parts.index("images"), bank)
         for content_id, row in zip(stored.ids.tolist(), stored.embeddings, strict=True):
             image = Path(paths[content_id][0]).stem
             hits = nearest_captions(
-                row, index=catalog._parts.index("captions"), store=catalog._store, head=catalog.encoder.head, top_k=8
+                row,
+                index=catalog._parts.index("captions"),
+                store=catalog._store,
+                model_id=catalog.model.model_id,
+                head=catalog.encoder.head,
+                background=background,
+                top_k=8,
             )
             found = [hit.text for hit in hits]
             assert sorted(found) == sorted(text for text, _ in expected[image])

@@ -59,6 +59,21 @@ def test_groups_are_called_by_what_sets_them_apart(catalog, tmp_path):
         catalog.clusters(count=0, labels=["red"])
 
 
+def test_a_label_that_fits_all_pictures_names_no_group_of_some(catalog):
+    groups = catalog.clusters(count=3, labels=["a picture", "red", "green", "blue"])
+    assert {group.names[0] for group in groups} == {"red", "green", "blue"}
+
+
+def test_one_group_of_all_pictures_is_called_by_what_fits_most(tmp_path, colours):
+    for number in range(8):
+        colour = "blue" if number < 6 else "green"
+        Image.new("RGB", (16, 12 + number), COLOURS[colour]).save(tmp_path / f"{number}.png")
+    with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
+        catalog.index(tmp_path)
+        (only,) = catalog.clusters(count=1, labels=["red", "green", "blue"])
+    assert only.names[0] == "blue"
+
+
 def test_nothing_but_copies(tmp_path, colours):
     for side in (10, 20):
         Image.new("RGB", (side, side), "red").save(tmp_path / f"{side}.png")

@@ -157,6 +157,22 @@ def test_what_is_not_there_is_said_to_be_missing(catalog):
     assert hit["relevance"] > 0.9
 
 
+def test_a_typing_error_is_noticed(catalog):
+    found = run("query", "a", "zerba", "--catalog", catalog)
+    assert found.stderr.splitlines()[-1] == 'clipsearch: did you mean "a zebra"?'
+    nothing = run("query", "a zerba", "--min-relevance", "0.99", "--catalog", catalog)
+    assert nothing.stdout == "" and nothing.stderr.endswith('did you mean "a zebra"?\n')
+    assert run("query", "a zerba", "--paths", "--catalog", catalog).stderr == ""
+    assert json.loads(run("query", "a zerba", "--json", "--catalog", catalog).stdout)["suggestion"] == "a zebra"
+    for query in ("a zebra", "zerba type:png", str(SAMPLES / "animals" / "cat.jpg")):
+        assert json.loads(run("query", query, "--json", "--catalog", catalog).stdout)["suggestion"] is None
+
+
+def test_what_was_not_compared_has_no_relevance(catalog):
+    lines = run("query", "type:png", "--catalog", catalog).stdout.splitlines()
+    assert lines and all("%" not in line and line.split()[1:3] == ["-", "-"] for line in lines)
+
+
 def test_hits_come_in_lines_and_in_columns(catalog):
     (query, *options) = ("query", "a cat", "-k", "3", "--catalog", catalog)
     whole = json.loads(run(query, *options, "--json").stdout)["hits"]
@@ -231,8 +247,23 @@ def test_caption_turns_a_picture_back_into_words(catalog):
     assert found["model"] == "starter"
     assert [hit["rank"] for hit in found["captions"]] == [1, 2, 3, 4, 5]
     assert "donut" in found["captions"][0]["text"]
-    assert set(found["captions"][0]) == {"rank", "text", "score", "probability"}
+    assert set(found["captions"][0]) == {"rank", "text", "score", "probability", "relevance"}
     assert "donut" in run("caption", SAMPLES / "food" / "donut.png", "--catalog", catalog).stdout.splitlines()[0]
+    cat = json.loads(run("caption", SAMPLES / "animals" / "cat.jpg", "--catalog", catalog, "--json").stdout)
+    assert (cat["none_of_these"], cat["captions"][0]["relevance"] > 0.5) == (False, True)
+    assert run("caption", SAMPLES / "animals" / "cat.jpg", "--catalog", catalog).stderr == ""
+
+
+def test_captions_none_of_which_fits_are_told_of(tmp_path):
+    place = ("--catalog", tmp_path / "c", "--model", "starter")
+    (tmp_path / "c.txt").write_text("a submarine under the ice\nasdfgh\n")
+    run("captions", "add", tmp_path / "c.txt", *place)
+    said = run("caption", SAMPLES / "food" / "donut.png", *place)
+    assert len(said.stdout.splitlines()) == 2
+    assert said.stderr.endswith("clipsearch: likely none of these: no caption has a relevance of 0.3\n")
+    found = json.loads(run("caption", SAMPLES / "food" / "donut.png", *place, "--json").stdout)
+    assert found["none_of_these"] is True
+    assert all(0 < hit["relevance"] < 0.3 for hit in found["captions"])
 
 
 def test_classify_a_picture_without_any_catalog(tmp_path):

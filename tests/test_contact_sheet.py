@@ -116,6 +116,13 @@ def test_filters_alone_have_no_score_and_no_hits_say_so(tmp_path):
     assert "Nothing here matches" in sheet(tmp_path, []).text
 
 
+def test_where_nothing_seems_to_match_it_says_so(tmp_path):
+    faint = [replace(HIT, relevance=0.1), replace(HIT, rank=2, relevance=0.29)]
+    assert "Nothing here seems to match; the nearest 2 pictures" in sheet(tmp_path, faint).text
+    # The nearest is not always the likeliest.
+    assert "seems to match" not in sheet(tmp_path, [*faint, replace(HIT, rank=3, relevance=0.3)]).text
+
+
 def test_only_a_sheet_is_replaced(tmp_path):
     other = tmp_path / "page.html"
     other.write_text("<p>my own page</p>")

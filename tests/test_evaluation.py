@@ -10,8 +10,11 @@ from clipsearch import evaluation
 from clipsearch.evaluation import (
     METRICS,
     compare_values,
+    count_matches,
+    estimate_matches,
     estimate_metrics,
     ndcg_at_k,
+    rank_columns,
     right_ranks,
     score_queries,
 )
@@ -22,9 +25,34 @@ def values_of(*found: list[int]) -> dict[str, float]:
     return {name: estimate.value for name, estimate in estimate_metrics(scored).items()}
 
 
-def test_right_answers_are_found_at_their_ranks():
-    assert right_ranks(["b", "a", "d", "c"], {"a", "c"}).tolist() == [2, 4]
-    assert right_ranks(["b"], {"a"}).tolist() == []
+def test_columns_rank_by_value_and_equal_ones_in_order():
+    values = np.array([[0.5, 0.9, 0.5, 0.1], [-np.inf, 0.0, -np.inf, 1.0]], dtype=np.float32)
+    assert rank_columns(values).tolist() == [[2, 1, 3, 4], [3, 2, 4, 1]]
+    is_right = np.array([[False, False, True, True], [True, False, False, False]])
+    assert [row.tolist() for row in right_ranks(values, is_right)] == [[3, 4], [3]]
+
+
+def test_ranks_equal_those_of_sorted_answers():
+    values = np.random.default_rng(3).integers(0, 6, (40, 25)).astype(np.float32)
+    for row, found in zip(values, rank_columns(values), strict=True):
+        answers = sorted(range(25), key=lambda column: (-row[column], column))
+        assert found.tolist() == [answers.index(column) + 1 for column in range(25)]
+
+
+def test_matches_by_hand():
+    is_match = np.array([[True, True, False], [False, False, True], [False, False, False]])
+    is_right = np.array([[True, False, False], [False, False, True], [True, True, False]])
+    counts = count_matches(is_match, is_right)
+    assert counts.tolist() == [[1, 2, 1], [1, 1, 1], [0, 0, 2]]
+    found = estimate_matches(counts)
+    assert [found[name].value for name in ("precision", "recall", "f1")] == pytest.approx([2 / 3, 1 / 2, 4 / 7])
+    for estimate in found.values():
+        assert 0 <= estimate.low < estimate.value < estimate.high <= 1
+
+
+def test_no_match_at_all_is_no_error():
+    found = estimate_matches(np.array([[0, 0, 1], [0, 0, 2]]))
+    assert {(each.value, each.low, each.high) for each in found.values()} == {(0, 0, 0)}
 
 
 def test_metrics_by_hand():
@@ -59,10 +87,9 @@ def test_metrics_equal_plain_code():
     rng = np.random.default_rng(1)
     is_right = rng.random((60, 30)) < 0.1
     is_right[np.arange(60), rng.integers(0, 30, 60)] = True
-    order = np.argsort(-rng.standard_normal((60, 30)), axis=1)
-    found = estimate_metrics(
-        score_queries([right_ranks(row, np.flatnonzero(right)) for row, right in zip(order, is_right, strict=True)])
-    )
+    values = rng.standard_normal((60, 30))
+    order = np.argsort(-values, axis=1)
+    found = estimate_metrics(score_queries(right_ranks(values, is_right)))
     gains = np.take_along_axis(is_right, order, axis=1).tolist()
     first = [row.index(True) + 1 for row in gains]
     for k in (1, 5, 10):

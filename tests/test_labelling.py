@@ -1,5 +1,6 @@
 """Labels for pictures: what fits, what stands out, and the sets they come from."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
+from clipsearch.encoders.bank import Bank
 from clipsearch.encoders.labels import TEMPLATES, encode_labels
-from clipsearch.errors import CatalogNotFoundError, InputError, QueryError
+from clipsearch.errors import CatalogNotFoundError, InputError, QueryError, StoreError
 from clipsearch.label_sets import BUILT_IN, built_in_labels, find_labels
 from clipsearch.labelling import learn_labels
 from clipsearch.relevance import DEFAULT_CUTOFF
@@ -33,7 +35,7 @@ def learn(labels: np.ndarray, pictures: np.ndarray):
     return learn_labels(
         [f"label {row}" for row in range(len(labels))],
         labels,
-        captions=np.empty((0, DIM), np.float32),
+        bank=Bank(axes(60), 20.0, 0.0, 5.0),
         pictures=pictures,
     )
 
@@ -51,7 +53,7 @@ def test_a_label_that_is_near_to_everything_wins_less_often():
     by_cosine = (pictures @ labels.T).argmax(axis=1)
     named = np.array(first(learn(labels, pictures), pictures))
     assert (by_cosine == which).mean() < 0.6
-    assert (named == which).mean() > 0.7
+    assert (named == which).mean() > (by_cosine == which).mean() + 0.1
 
 
 def test_where_all_pictures_show_the_same_that_stays_their_label():
@@ -68,9 +70,10 @@ def test_without_pictures_the_order_is_that_of_the_labels_without_what_they_shar
 
 
 def test_relevance_tells_what_fits_from_what_does_not():
-    labels = axes(40)
-    pictures = pictures_of(labels, np.arange(400) % 30)
-    strange = normalise(np.random.default_rng(5).standard_normal((200, DIM)) + 0.5)
+    names = axes(60)
+    labels = names[:40]
+    pictures = pictures_of(names, np.arange(400) % 30)
+    strange = pictures_of(names, 40 + np.arange(200) % 20, seed=5)
     space = learn(labels, np.concatenate((pictures, strange)))
     right, wrong = (space.relevances(some).max(axis=1) for some in (pictures, strange))
     assert (right > DEFAULT_CUTOFF).mean() > 0.95
@@ -112,7 +115,7 @@ def test_real_clip_calls_a_cat_a_cat(shared):
     images, texts = np.load(golden / "image_embeddings.npz"), np.load(golden / "text_embeddings_lvis.npz")
     pictures = normalise(images["emb"].astype(np.float32))
     labels = normalise(texts["emb"].astype(np.float32))
-    space = learn_labels(texts["names"].tolist(), labels, captions=np.empty((0, 512), np.float32), pictures=pictures)
+    space = learn_labels(texts["names"].tolist(), labels, bank=Bank(labels, 100.0, 0.0, 5.0), pictures=pictures)
     named = dict(zip(images["names"].tolist(), space.name(pictures, top_k=5), strict=True))
     cat, kitten = ([hit.label for hit in named[name]] for name in ("123_456", "456_123"))
     assert cat[:2] == ["cat", "kitten"]
@@ -230,3 +233,26 @@ def test_what_is_out_of_range(catalog, photos, top_k, min_relevance):
         catalog.label(photos / "red.png", ["red"], top_k=top_k, min_relevance=min_relevance)
     with pytest.raises(QueryError):
         list(catalog.label_pictures(labels=["red"], top_k=top_k, min_relevance=min_relevance))
+
+
+def test_labels_are_learnt_once_for_the_same_pictures(tmp_path, colours):
+    for colour in ("red", "green"):
+        Image.new("RGB", (16, 12), COLOURS[colour]).save(tmp_path / f"{colour}.png")
+    with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
+        catalog.index(tmp_path)
+        parts = catalog._parts
+        space = parts.label_space(["red", "blue"])
+        assert parts.label_space(["red", "blue"]) is space
+        assert parts.label_space(["blue", "red"]).labels == ("blue", "red")
+        for number in range(20):
+            parts.label_space([f"red {number}", "blue"])
+        assert parts.label_space(["red", "blue"]) is not space  # evicted
+        with ThreadPoolExecutor(4) as threads:
+            same = list(threads.map(parts.label_space, [["red", "blue"]] * 8))
+        assert all(each.labels == ("red", "blue") for each in same)
+        kept = parts.label_space(["red", "blue"])
+        Image.new("RGB", (16, 12), COLOURS["blue"]).save(tmp_path / "blue.png")
+        catalog.index(tmp_path)
+        assert parts.label_space(["red", "blue"]) is not kept
+    with pytest.raises(StoreError):
+        parts.label_space(["red", "blue"])

@@ -85,10 +85,20 @@ def test_pictures_can_be_left_out_and_what_is_not_there_is_said(directory):
     assert texts(found) == ["No picture matches."]
 
 
+def test_typing_errors_are_noticed_and_filters_alone_have_no_relevance(directory):
+    found = call(directory, "search", query="a zerba", top_k=1, thumbnails=False)
+    assert texts(found)[0].splitlines()[-1] == "suggestion: a zebra"
+    found = call(directory, "search", query="a zerba", min_relevance=0.99)
+    assert texts(found) == ["No picture matches.\nsuggestion: a zebra"]
+    found = call(directory, "search", query="type:png", top_k=2, thumbnails=False)
+    assert len(texts(found)[0].splitlines()) == 2 and "relevance" not in texts(found)[0]
+
+
 def test_words_for_a_picture_and_pictures_like_it(directory):
     first = texts(call(directory, "search", query="a glazed donut", top_k=1, thumbnails=False))[0]
     number = int(first.split("id ")[1].split(",")[0])
-    assert texts(call(directory, "caption", id=number))[0].splitlines()[0].endswith(" a glazed donut")
+    said = texts(call(directory, "caption", id=number))[0].splitlines()[0]
+    assert said.startswith("relevance 0.") and said.endswith(" a glazed donut")
     said = texts(call(directory, "classify", id=number, texts=["a dog", "a donut"]))[0].splitlines()
     assert said[0].endswith(" a donut") and float(said[0].split()[0]) > 0.9
     like = texts(call(directory, "similar", id=number, top_k=2, thumbnails=False))[0].splitlines()

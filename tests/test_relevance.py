@@ -3,13 +3,16 @@
 import json
 import shutil
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clipsearch import Catalog
 from clipsearch.encoders.bank import Bank
+from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import QueryError
+from clipsearch.grammar import Query, Term
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.relevance import (
     DEFAULT_CUTOFF,
@@ -22,6 +25,7 @@ from clipsearch.relevance import (
 )
 from clipsearch.search import find_nearest
 from clipsearch.settings import sample_data_folder
+from clipsearch.store import Store
 from clipsearch.vectors import normalise
 
 DIM = 64
@@ -29,6 +33,15 @@ THINGS = 40
 
 # Concepts that lean to one side as texts and pictures of CLIP do; a picture shows one of them.
 CONCEPTS = normalise(np.random.default_rng(0).standard_normal((THINGS, DIM)) + np.eye(1, DIM) * 2)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog of the sample pictures."""
+    place = tmp_path_factory.mktemp("samples") / "c"
+    with Catalog.open(place, model="starter", create=True) as catalog:
+        catalog.index(sample_data_folder())
+    return place
 
 
 def rows(count: int, seed: int, lean: float = 0.0) -> np.ndarray:
@@ -60,7 +73,7 @@ def relevances(pictures: np.ndarray, text: np.ndarray, held_against: Bank | None
     held_against = held_against or bank()
     background = learn_background(index_of(pictures), held_against)
     direction = background.direction([text], [1.0], are_words=[True])
-    own_levels = find_own_levels(pictures, held_against)
+    own_levels = background.levels_at(pictures)
     return relevance_of(direction.worth(pictures @ direction.embedding) - direction.own_share * own_levels)
 
 
@@ -117,8 +130,9 @@ def test_models_of_any_scale_agree():
     index = FaissIndex(DIM + 1)
     index.add(np.arange(len(pictures), dtype=np.int64), pictures)
     narrow_bank = Bank(names, 10 * texts.logit_scale, texts.slope, texts.intercept)
-    direction = learn_background(index, narrow_bank).direction([text[0]], [1.0], are_words=[True])
-    levels = find_own_levels(pictures, narrow_bank)
+    background = learn_background(index, narrow_bank)
+    direction = background.direction([text[0]], [1.0], are_words=[True])
+    levels = background.levels_at(pictures)
     narrow = relevance_of(direction.worth(pictures @ text[0]) - direction.own_share * levels)
     np.testing.assert_allclose(narrow, wide, atol=0.01)
 
@@ -159,7 +173,13 @@ def test_words_and_pictures_weigh_the_same_in_a_sum():
     """Cosines between pictures spread four times as far as those of words; neither decides alone."""
     background = learn_background(index_of(pictures_of([0], 14)), bank())
     background = Background(
-        background.sample, background.own_levels, 1, Level(0.2, 0.02, 4.0), Level(0.5, 0.08, 4.0), background.bank
+        background.sample,
+        background.own_levels,
+        background.usual_level,
+        1,
+        Level(0.2, 0.02, 4.0),
+        Level(0.5, 0.08, 4.0),
+        background.bank,
     )
     direction = background.direction(list(rows(2, 4)), [1.0, 1.0], are_words=[True, False])
     assert direction.shares[0] / direction.shares[1] == pytest.approx(4.0)
@@ -202,10 +222,10 @@ def test_own_levels_are_fetched_once():
         return {number: pictures[number] for number in ids if number < 3}
 
     levels = background.own_levels_of([2, 0], fetch)
-    np.testing.assert_allclose(levels, find_own_levels(pictures[[2, 0]], bank()), rtol=1e-5)
+    np.testing.assert_allclose(levels, background.levels_at(pictures[[2, 0]]), rtol=1e-5)
     again = background.own_levels_of([0, 1, 2, 7], fetch)
     assert asked == [[2, 0], [1, 7]]
-    assert again[3] == pytest.approx(np.median(background.own_levels))
+    assert again[3] == pytest.approx(background.usual_level)
 
 
 def test_log_odds_and_relevance_are_each_other_the_other_way_round():
@@ -224,7 +244,8 @@ def test_real_clip_knows_a_kitten_from_most_things(shared):
     index = FaissIndex(512)
     index.add(np.arange(len(pictures), dtype=np.int64), pictures)
     clip_bank = Bank(names, 100.0, slope=0.0, intercept=10.0)
-    background, levels = learn_background(index, clip_bank), find_own_levels(pictures, clip_bank)
+    background = learn_background(index, clip_bank)
+    levels = background.levels_at(pictures)
     found = {}
     for name, text in zip(texts["names"].tolist(), names, strict=True):
         direction = background.direction([text], [1.0], are_words=[True])
@@ -261,9 +282,8 @@ def test_what_must_all_hold_equals_a_scan(top_k, groups):
         )
 
 
-def test_what_a_picture_is_worth_does_not_change_with_the_number_of_hits(tmp_path):
-    with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
-        catalog.index(sample_data_folder())
+def test_what_a_picture_is_worth_does_not_change_with_the_number_of_hits(samples):
+    with Catalog.open(samples) as catalog:
         every = catalog.search("an animal", top_k=40)
         assert catalog.search("an animal", top_k=3) == every[:3]
         assert [hit.score for hit in every] == sorted((hit.score for hit in every), reverse=True)
@@ -286,6 +306,32 @@ def test_what_a_picture_is_worth_does_not_change_with_the_number_of_hits(tmp_pat
         for wrong in (-0.1, 1.1, float("nan")):
             with pytest.raises(QueryError, match="between 0 and 1"):
                 catalog.search("a cat", min_relevance=wrong)
+
+
+def test_relevance_leaves_hits_of_words_in_the_order_of_their_cosines(samples):
+    """Whether it is high or low, learnt or not, and whatever it leaves out: the level of a picture's own moves none."""
+    captions = (sample_data_folder() / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = [*(json.loads(line)["caption"] for line in captions[::4]), "cat", "an animal", "asdfgh", "tax return"]
+    with Catalog.open(samples) as catalog:
+        queries = [Query(((Term("words", text),),)) for text in texts]
+        found = [catalog.search(query, top_k=40) for query in queries]
+        relevant = [catalog.search(query, top_k=40, min_relevance=0.01) for query in queries]
+    encoder = load_encoder("starter")
+    with Store(samples) as store:
+        model = store.reader.find_current_model()
+        ids = [hit.content_id for hit in found[0]]
+        stored = store.reader.embeddings(ids, model_id=model.model_id, dim=model.dim)
+    assert len(stored) == 40
+    is_reordered = []
+    for text, hits, some in zip(texts, found, relevant, strict=True):
+        cosines = np.array([stored[hit.content_id] for hit in hits]) @ encoder.encode_texts([text])[0]
+        np.testing.assert_allclose([hit.score for hit in hits], cosines, atol=1e-3)
+        # Neighbours this near may change places, as the last digits are rounded differently.
+        assert np.all(np.diff(cosines) < 1e-5), text
+        kept = [hit.content_id for hit in some]
+        assert kept == [hit.content_id for hit in hits if hit.relevance >= 0.01], text
+        is_reordered.append(np.any(np.diff([hit.relevance for hit in hits]) > 0))
+    assert any(is_reordered)  # by relevance the order would be another one
 
 
 def test_nonsense_matches_nothing_in_a_tiny_catalog(tmp_path):

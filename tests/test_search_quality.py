@@ -4,18 +4,20 @@ import json
 import math
 import os
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import Catalog, cli
+from clipsearch import DEFAULT_CUTOFF, Catalog, cli, words_query
 from clipsearch.caption_pairs import CaptionPair, read_caption_pairs
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import InputError
+from clipsearch.evaluation import estimate_metrics, score_queries
 from clipsearch.query_pictures import embed_pictures
-from clipsearch.search_quality import compare_models, evaluate_labels, evaluate_pairs
+from clipsearch.search_quality import captioned, compare_models, evaluate_labels, evaluate_pairs, evaluate_relevance
 from clipsearch.settings import sample_data_folder
 from tests.fakes import COLOURS
 
@@ -71,6 +73,121 @@ def test_the_samples_have_the_figures_of_plain_code(capsys):
     assert found["text_to_image"]["recall@1"] == pytest.approx(0.925)
     assert found["image_to_text"]["recall@1"] == pytest.approx(0.9)
     assert found["skipped"] == found["broken"] == []
+
+
+class Material:
+    """Captioned pictures, and a catalog of them that is asked one question at a time."""
+
+    def __init__(self, folder: Path, model: str, rows: list[tuple[str, str]]) -> None:
+        self.model = model
+        self.pairs = [CaptionPair(folder / image, caption) for image, caption in rows]
+        self.texts = list(dict.fromkeys(caption for _, caption in rows))
+        self.own: dict[Path, set[str]] = {}
+        for pair in self.pairs:
+            self.own.setdefault(pair.image, set()).add(pair.caption)
+        self.catalog = Catalog.open(folder.parent / "catalog", model=model, create=True)
+        self.catalog.index(folder)
+        self.catalog.add_captions(self.texts)
+        self.pictures = sorted(self.own, key=os.fspath)
+
+    def hits(self, text: str):
+        return self.catalog.search(words_query(text), top_k=len(self.pictures))
+
+
+def tied_colours(folder: Path) -> list[tuple[str, str]]:
+    """Several pictures of one colour, several captions a picture, captions of several pictures, and texts that mean
+    the same."""
+    rows = [("z.png", "blue"), ("c.png", "red"), ("c.png", "a red one"), ("a.png", "red"), ("b.png", "red red")]
+    rows += [("y.png", "blue"), ("c.png", "black"), ("x.png", "a blue one"), ("y.png", "blue blue"), ("a.png", "red")]
+    for row, (image, _) in enumerate(rows):
+        colour = "red" if image < "d" else "blue"
+        Image.new("RGB", (16 + row, 12), COLOURS[colour]).save(folder / image)
+    return rows
+
+
+def sample_pictures(folder: Path) -> list[tuple[str, str]]:
+    rows = [(str(pair.image.relative_to(SAMPLES)), pair.caption) for pair in read_caption_pairs(CAPTIONS).pairs]
+    for image, _ in rows:
+        (folder / image).parent.mkdir(exist_ok=True)
+        shutil.copy(SAMPLES / image, folder / image)
+    # Each its own, that of the next one, and one that two have.
+    following = [(image, caption) for (image, _), (_, caption) in pairwise(rows)]
+    return [*rows, *following, (rows[0][0], "a photo"), (rows[1][0], "a photo")]
+
+
+@pytest.fixture(
+    params=[
+        ("colours", tied_colours, captioned.CELLS),
+        ("colours", tied_colours, 10),
+        ("starter", sample_pictures, 1_000),
+    ],
+    ids=["ties", "ties in batches", "samples in batches"],
+)
+def material(request, tmp_path: Path, colours: None, monkeypatch):
+    model, make, cells = request.param
+    monkeypatch.setattr(captioned, "CELLS", cells)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    found = Material(folder, model, make(folder))
+    yield found
+    found.catalog.close()
+
+
+def test_ranks_are_those_of_the_search(material):
+    asked = {text: [hit.path for hit in material.hits(text)] for text in material.texts}
+    image_ranks = [[asked[pair.caption].index(str(pair.image)) + 1] for pair in material.pairs]
+    caption_ranks = []
+    for image in material.pictures:
+        answers = [hit.text for hit in material.catalog.caption(image, top_k=len(material.texts))]
+        caption_ranks.append([rank for rank, text in enumerate(answers, start=1) if text in material.own[image]])
+    found = evaluate_pairs(material.pairs, model=material.model)
+    # The same figures and the same intervals: each query has the rank that it has there.
+    assert found.text_to_image == estimate_metrics(score_queries([np.array(row) for row in image_ranks]))
+    assert found.image_to_text == estimate_metrics(score_queries([np.array(row) for row in caption_ranks]))
+
+
+def shares(claims: list[tuple[float, bool]]) -> list[float]:
+    """Precision, recall and F1 of relevances, each with whether it is right."""
+    found = sum(right for relevance, right in claims if relevance >= DEFAULT_CUTOFF)
+    matches, right = sum(claim[0] >= DEFAULT_CUTOFF for claim in claims), sum(claim[1] for claim in claims)
+    return [found / max(1, matches), found / right, 2 * found / (matches + right)]
+
+
+def test_relevances_are_those_of_the_search(material):
+    claims, scores = [], []
+    for text in material.texts:
+        for hit in material.hits(text):
+            claims.append((hit.relevance, text in material.own[Path(hit.path)]))
+            scores.append((hit.score, text in material.own[Path(hit.path)]))
+    found = evaluate_relevance(material.pairs, model=material.model)
+    assert (found.n_images, found.n_queries) == (len(material.pictures), len(material.texts))
+    assert [found.precision.value, found.recall.value, found.f1.value] == pytest.approx(shares(claims))
+    best = max(
+        2 * sum(right for score, right in scores if score >= threshold)
+        / (sum(score >= threshold for score, _ in scores) + sum(right for _, right in scores))
+        for threshold, _ in scores
+    )  # fmt: skip
+    assert found.best_score_f1 == pytest.approx(best, abs=0.002)
+    off, pairs = 0.0, 0
+    for number in range(10):
+        inside = [claim for claim in claims if claim[0] >= 0.05 and min(9, int(10 * claim[0])) == number]
+        off += abs(sum(relevance for relevance, _ in inside) - sum(right for _, right in inside))
+        pairs += len(inside)
+    assert found.calibration_error == pytest.approx(off / pairs, abs=1e-5)
+    assert sum(each.pairs for each in found.reliability) == pairs
+
+
+def test_labels_are_those_that_pictures_are_named_by(material):
+    ranks, claims = {}, []
+    named = material.catalog.label_pictures(labels=material.texts, top_k=len(material.texts), min_relevance=0)
+    for picture in named:
+        own = material.own[Path(picture.path)]
+        ranks[picture.path] = np.array([hit.rank for hit in picture.labels if hit.label in own])
+        claims += [(hit.relevance, hit.label in own) for hit in picture.labels]
+    found = evaluate_labels(material.pairs, model=material.model)
+    expected = estimate_metrics(score_queries([ranks[os.fspath(image)] for image in material.pictures]))
+    assert (found.top_1, found.top_5) == (expected["recall@1"], expected["recall@5"])
+    assert [found.precision.value, found.recall.value, found.f1.value] == pytest.approx(shares(claims))
 
 
 def test_every_kind_of_file_gives_the_same_figures(painted, capsys):
@@ -254,11 +371,52 @@ def test_two_models_are_held_against_each_other(painted, capsys, monkeypatch):
     assert [row.p_value for row in (alike.text_to_image["mrr"], alike.image_to_text["recall@1"])] == [1, 1]
 
 
-@pytest.mark.parametrize("also", [("--labels",), ("--model", "colours")])
-def test_options_that_do_not_go_together(painted, capsys, also):
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--compare", "colours", "colours2", "--labels"), "--compare names both models"),
+        (("--compare", "colours", "colours2", "--relevance"), "--compare names both models"),
+        (("--compare", "colours", "colours2", "--model", "colours"), "--compare names both models"),
+        (("--labels", "--relevance"), "choose one"),
+        (("--diagram", "d.png"), "--diagram draws what --relevance measures"),
+        (("--labels", "--diagram", "d.png"), "--diagram draws what --relevance measures"),
+        (("--relevance", "--diagram", "d.jpg"), "call it d.jpg.png"),
+        (("--relevance", "--diagram", "none/d.png"), "no folder none"),
+        (("--relevance", "--diagram", "there.png"), "--force replaces it"),
+    ],
+)
+def test_options_that_do_not_go_together(painted, capsys, monkeypatch, options, said):
+    monkeypatch.chdir(painted)
+    (painted / "there.png").write_bytes(b"something else")
     path = written(painted, ("red.png", "red"))
-    assert cli.run(["eval", str(path), "--compare", "colours", "colours2", *also]) == 2
-    assert "--compare names both models" in capsys.readouterr().err
+    assert cli.run(["eval", str(path), *options]) == 2
+    assert said in capsys.readouterr().err
+    assert (painted / "there.png").read_bytes() == b"something else"
+
+
+def test_relevance_is_shown_with_a_diagram(painted, capsys):
+    path = written(painted, *((f"{name}.png", name) for name in ("red", "green", "blue")))
+    found = run_json(capsys, path, "--relevance", "--model", "colours")
+    assert (found["n_images"], found["n_queries"], found["cutoff"]) == (3, 3, DEFAULT_CUTOFF)
+    assert found["f1_ratio"] == pytest.approx(found["f1"] / found["best_score_f1"])
+    assert set(found["intervals"]) == {"precision", "recall", "f1"}
+    assert all(0 <= each["right"] <= 1 and each["pairs"] > 0 for each in found["reliability"])
+    target = painted / "diagram.PNG"
+    for options in ((), ("--force",)):
+        assert (
+            cli.run(["eval", str(path), "--relevance", "--model", "colours", "--diagram", str(target), *options]) == 0
+        )
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert lines[0] == "model colours, 3 pictures, 3 queries"
+    assert lines[1].startswith(f"precision     {found['precision']:.3f}  (")
+    assert lines[1].endswith("of relevance 0.3 or more")
+    assert lines[4].startswith(f"best cosine   {found['best_score_f1']:.3f} ")
+    assert lines[4].endswith(f"ratio {found['f1_ratio']:.2f}")
+    assert lines[6] == "A picture counts as right for its own captions alone."
+    assert printed.err.splitlines()[-1].startswith("diagram: ")
+    with Image.open(target) as drawn:
+        assert (drawn.format, drawn.size) == ("PNG", (1080, 1080))
 
 
 def test_labels_are_chosen_among_all_of_them(painted, capsys):
@@ -266,9 +424,12 @@ def test_labels_are_chosen_among_all_of_them(painted, capsys):
     pairs = [("red.png", "red"), ("more/red.bmp", "red"), ("green.png", "green"), ("blue.png", "yellow")]
     path = written(painted, *pairs)
     found = run_json(capsys, path, "--labels", "--model", "colours")
-    assert (found["n_images"], found["n_labels"]) == (4, 3)
+    assert (found["n_images"], found["n_labels"], found["cutoff"]) == (4, 3, DEFAULT_CUTOFF)
     assert (found["top_1"], found["top_5"]) == (0.75, 1)
     assert found["intervals"]["top_1"][0] < 0.75 < found["intervals"]["top_1"][1]
     assert cli.run(["eval", str(path), "--labels", "--model", "colours"]) == 0
-    assert "top 1         0.750" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("top 1         0.750  (")
+    assert lines[3].startswith(f"precision     {found['precision']:.3f}  (")
+    assert lines[-1] == "A picture counts as right for its own captions alone."
     assert evaluate_labels(read_caption_pairs(path).pairs, model="colours").top_1.value == 0.75

@@ -51,16 +51,20 @@ def caption(
     allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Turn a picture back into words: the nearest stored captions, with probability (over all of them) and score."""
+    """Turn a picture back into words: the nearest stored captions, with relevance, probability (over all) and score."""
     from clipsearch.catalog import Catalog
+    from clipsearch.relevance import DEFAULT_CUTOFF, has_match
 
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
         hits = opened.caption(picture_of(image, allow_url=allow_url), top_k=top_k)
         used = opened.encoder.name
+    is_none = not has_match(hit.relevance for hit in hits)
     if json:
-        print_json(captions_json(image, used, hits))
+        print_json(captions_json(image, used, hits) | {"none_of_these": is_none})
     else:
         print_captions(hits)
+        if is_none:
+            note(f"clipsearch: likely none of these: no caption has a relevance of {DEFAULT_CUTOFF:g}")
 
 
 def classify(

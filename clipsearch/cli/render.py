@@ -125,8 +125,8 @@ def print_skipped(files: Sequence[SkippedFile]) -> None:
         out(f"  … and {len(files) - _MAX_REASONS:,} more: --json lists them all")
 
 
-def hits_json(query: str, model: str, hits: Sequence[SearchHit]) -> dict[str, Any]:
-    return {"query": query, "model": model, "hits": _hit_rows(hits)}
+def hits_json(query: str, model: str, hits: Sequence[SearchHit], suggestion: str | None) -> dict[str, Any]:
+    return {"query": query, "model": model, "suggestion": suggestion, "hits": _hit_rows(hits)}
 
 
 def _hit_rows(hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
@@ -142,7 +142,9 @@ def _hit_rows(hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
 def print_hits(hits: Sequence[SearchHit]) -> None:
     for hit in hits:
         more = f"  (+ {count(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
-        out(f"{hit.rank:>4}  {percent(hit.relevance)}  {_score(hit.score)}  {shown_path(hit.path)}{more}")
+        is_compared = not math.isnan(hit.score)
+        relevance = percent(hit.relevance) if is_compared else f"{'-':>7}"
+        out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {shown_path(hit.path)}{more}")
         for term in hit.terms:
             out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
 
@@ -190,7 +192,8 @@ def matches_json(text: str, model: str, matches: Sequence[ImageMatch]) -> dict[s
 
 def print_captions(hits: Sequence[CaptionHit]) -> None:
     for hit in hits:
-        out(f"{hit.rank:>4}  {percent(hit.probability)}  {hit.score:.3f}  {printable(hit.text)}")
+        relevance = "" if hit.relevance is None else f"{percent(hit.relevance)}  "
+        out(f"{hit.rank:>4}  {relevance}{percent(hit.probability)}  {hit.score:.3f}  {printable(hit.text)}")
 
 
 def print_matches(matches: Sequence[ImageMatch]) -> None:

@@ -58,6 +58,17 @@ def query(
             min=0, max=1, metavar="R", help="Leave out what is less relevant, 0 to 1; 0.3 keeps what is likely right."
         ),
     ] = 0.0,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="C",
+            help="Leave out so much that of queries in words that nothing here answers at most 1 - C get a hit; 0.9: "
+            "one in ten.",
+            show_default=False,
+        ),
+    ] = None,
     diverse: Annotated[
         bool, typer.Option("--diverse", help="Different pictures first: a burst of one thing does not fill the page.")
     ] = False,
@@ -98,11 +109,14 @@ def query(
         fetched = {
             url: picture_of(url, allow_url=allow_url, or_else="; --text takes it as words") for url in _urls(meant)
         }
+        min_relevance = max(min_relevance, opened.cutoff_for(confidence) if confidence is not None else 0.0)
         hits = opened.search(
             meant, top_k=top_k, min_relevance=min_relevance, pictures=fetched, diverse=diverse, explain=explain
         )
         # Only here: a text that was asked for before needs no model.
         used = opened.model.name if json else ""
+        is_shown = not (jsonl or csv or paths or print0)
+        suggestion = opened.suggest(meant) if is_shown else None
     if explain:
         note(f"understood as: {printable(str(meant))}")
     if sheet is not None:
@@ -110,7 +124,7 @@ def query(
     if thumbnails:
         print_thumbnails(hits)
     if json:
-        print_json(hits_json(words, used, hits))
+        print_json(hits_json(words, used, hits, suggestion))
     elif jsonl:
         print_hit_lines(hits)
     elif csv:
@@ -118,12 +132,12 @@ def query(
     elif print0 or paths:
         print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
     else:
-        _print_table(hits, meant, min_relevance)
+        _print_table(hits, meant, min_relevance, suggestion)
     if open_it and (sheet is not None or hits):
         open_file(hits[0].path if sheet is None else str(sheet))
 
 
-def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float) -> None:
+def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float, suggestion: str | None) -> None:
     """The hits, and what is to be said of them, or of there being none."""
     from clipsearch.relevance import has_match
 
@@ -132,11 +146,13 @@ def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float) 
         if not has_match(hit.relevance for hit in hits):
             note("clipsearch: nothing here seems to match; these are the nearest there are")
     elif min_relevance:
-        note(f"clipsearch: nothing here matches: no picture has a relevance of {min_relevance:g}")
+        note(f"clipsearch: nothing here matches: no picture has a relevance of {min_relevance:.3g}")
     elif meant.filters:
         note(f"clipsearch: no picture is like that: {printable(' '.join(map(str, meant.filters)))}")
     else:
         note("clipsearch: the catalog holds no pictures yet: add some with 'clipsearch index FOLDER'")
+    if suggestion is not None:
+        note(f'clipsearch: did you mean "{suggestion}"?')
 
 
 def _urls(query: "Query") -> list[str]:

@@ -1,13 +1,8 @@
 """Texts that a model's scores are held against: what pictures show at all; and words that mean nothing."""
 
-import contextlib
-import json
-import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -15,12 +10,10 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.encoders.background import background_texts
 from clipsearch.encoders.familiarity import fit_familiarity, nearness_of
-from clipsearch.encoders.fingerprint import make_cache_dir
+from clipsearch.encoders.kept_numbers import keep_numbers, read_numbers
 from clipsearch.encoders.kept_rows import kept_rows
 from clipsearch.notices import muted, notify
-from clipsearch.settings import cache_dir
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
@@ -31,7 +24,7 @@ _FORMS = ("{}", "a {}", "a photo of a {}")
 
 
 # Another one whenever `familiarity` calibrates otherwise: what is kept from before is not used then.
-_CALIBRATION = "logistic 1, nearest 5, strange 0.3"
+_CALIBRATION = "logistic 1, nearest 5, strange 0.4"
 
 # Texts that say how long all of them will take, and from when on that is told.
 _TIMED, _LONG_S = 64, 15.0
@@ -62,7 +55,16 @@ def bank_texts() -> list[str]:
     """1,768 texts: captions of everyday scenes and names of places, written for this project, and the names of the
     categories of LVIS (CC BY 4.0)."""
     names = [_FORMS[row % len(_FORMS)].format(name) for row, name in enumerate(_lines("labels/lvis"))]
-    return list(dict.fromkeys([*background_texts(), *_lines("encoders/scenes"), *_lines("labels/scenes"), *names]))
+    return list(dict.fromkeys([*_captions(), *names]))
+
+
+def caption_count() -> int:
+    """How many texts of the bank, its first ones, are captions and names of places; the others are names of things."""
+    return len(_captions())
+
+
+def _captions() -> list[str]:
+    return list(dict.fromkeys([*_lines("encoders/background"), *_lines("encoders/scenes"), *_lines("labels/scenes")]))
 
 
 def strange_texts() -> list[str]:
@@ -86,20 +88,19 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
         encode=lambda texts, encoder: encoder.encode_texts(texts),
     )
     digest = blake3("\n".join([fingerprint, _CALIBRATION, *texts, *strange_texts()]).encode()).hexdigest()
-    path = cache_dir() / "bank" / f"{digest[:32]}.json"
-    numbers = _read(path)
-    if numbers is None:
+    numbers = read_numbers("bank", digest[:32])
+    if numbers is None or len(numbers) != 3 or numbers[0] <= 0:
         encoder = load_encoder()
         with muted():
             strange = encoder.encode_texts(strange_texts())
-        numbers = (float(encoder.head.logit_scale), *fit_familiarity(rows, strange))
-        _keep(path, json.dumps(numbers))
+        numbers = [float(encoder.head.logit_scale), *fit_familiarity(rows, strange)]
+        keep_numbers("bank", digest[:32], numbers)
     return Bank(rows, *numbers)
 
 
 def _announced(encoder: "Encoder", count: int) -> "Encoder":
     """Says so beforehand when it takes long to encode so many texts."""
-    texts = background_texts()[:_TIMED]
+    texts = bank_texts()[:_TIMED]
     with muted():
         encoder.encode_texts(texts[:1])  # loads what is loaded at the first text
         start = perf_counter()
@@ -113,30 +114,3 @@ def _announced(encoder: "Encoder", count: int) -> "Encoder":
 def _lines(name: str) -> list[str]:
     text = files("clipsearch").joinpath(f"{name}.txt").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if not line.startswith("#")]
-
-
-def _read(path: Path) -> tuple[float, float, float] | None:
-    """None where there are none or they are damaged: they can be calculated again."""
-    try:
-        match json.loads(path.read_text(encoding="utf-8")):
-            case [float(scale), float(slope), float(intercept)] if scale > 0 and math.isfinite(
-                scale + slope + intercept
-            ):
-                return scale, slope, intercept
-    except (OSError, ValueError, RecursionError):
-        pass
-    return None
-
-
-def _keep(path: Path, text: str) -> None:
-    """A cache folder that can't be written costs time, nothing else."""
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    try:
-        make_cache_dir()
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        fresh.touch(mode=0o600)
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            fresh.unlink()

@@ -14,7 +14,7 @@ _NEAREST = 5
 _EVERY = 7
 
 # Of queries so many are taken to be made of words that mean nothing.
-_STRANGE_SHARE = 0.3
+_STRANGE_SHARE = 0.4
 
 # Of the logistic: keeps it finite where known and strange words lie fully apart.
 _RIDGE = 1e-3

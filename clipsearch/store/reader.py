@@ -75,7 +75,10 @@ _NEWEST = (
     "ORDER BY c.taken_at IS NULL OR coalesce(c.is_date_doubtful, false), c.taken_at DESC, c.content_id DESC LIMIT ?"
 )
 
-_EMBEDDINGS = "SELECT content_id, embedding FROM image_embeddings WHERE model_id = ? AND content_id IN ({})"
+_EMBEDDINGS: dict[Kind, str] = {
+    "images": "SELECT content_id, embedding FROM image_embeddings WHERE model_id = ? AND content_id IN ({})",
+    "captions": "SELECT caption_id, embedding FROM caption_embeddings WHERE model_id = ? AND caption_id IN ({})",
+}
 
 _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE content_id IN ({})"
 
@@ -254,6 +257,16 @@ class Reader:
         found: int | None = self._rows("SELECT max(content_id) FROM contents")[0][0]
         return found or 0
 
+    def list_texts(self) -> list[str]:
+        """Captions, and the labels of all sets that were added, in lines."""
+        rows = [*self._rows("SELECT text FROM captions"), *self._rows("SELECT labels FROM label_sets")]
+        return [text for (text,) in rows if isinstance(text, str)]
+
+    def texts_version(self) -> tuple[object, ...]:
+        """Another one when `list_texts` has changed."""
+        captions = self._rows("SELECT count(*), max(caption_id) FROM captions")[0]
+        return *captions, *self._rows("SELECT count(*), max(added_at) FROM label_sets")[0]
+
     def count_by(self, column: Literal["format", "camera"]) -> dict[str, int]:
         """How many pictures with a file there are of each value that is known."""
         return {value: count for value, count in self._rows(_DISTINCT.format(column)) if value is not None}
@@ -272,11 +285,13 @@ class Reader:
         """A picture's embedding (dim,), unit-norm; None when the model has none of it."""
         return self.embeddings([content_id], model_id=model_id, dim=dim).get(content_id)
 
-    def embeddings(self, content_ids: Sequence[int], *, model_id: int, dim: int) -> dict[int, NDArray[np.float32]]:
-        """The embedding (dim,), unit-norm, of each of these pictures; those of which there is none are left out."""
+    def embeddings(
+        self, ids: Sequence[int], *, model_id: int, dim: int, kind: Kind = "images"
+    ) -> dict[int, NDArray[np.float32]]:
+        """The embedding (dim,), unit-norm, of each of these contents or captions; those without one are left out."""
         found: dict[int, NDArray[np.float32]] = {}
-        for part in parts(_row_numbers(content_ids)):
-            statement = _EMBEDDINGS.format(",".join("?" * len(part)))
+        for part in parts(_row_numbers(ids)):
+            statement = _EMBEDDINGS[kind].format(",".join("?" * len(part)))
             rows = self._rows(statement, model_id, *part)
             found.update(zip((row[0] for row in rows), _embeddings([row[1] for row in rows], dim), strict=True))
         return found

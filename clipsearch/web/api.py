@@ -54,13 +54,31 @@ def make_api(site: Site) -> APIRouter:
         k: TopK = 10,
         after: Annotated[str | None, Query(max_length=300, description="`next` of the page before.")] = None,
         min_relevance: Annotated[float, Query(ge=0, le=1, description="Leave out what is less relevant.")] = 0.0,
+        confidence: Annotated[
+            float | None,
+            Query(
+                gt=0,
+                lt=1,
+                description="Leave out so much that of queries in words that nothing here answers at most "
+                "1 - `confidence` get a hit.",
+            ),
+        ] = None,
     ) -> schemas.SearchResult:
         meant = parse_query(q)
         page = catalog.search_page(
-            meant, page_size=k, after=after, pictures=site.uploads.for_query(meant), min_relevance=min_relevance
+            meant,
+            page_size=k,
+            after=after,
+            pictures=site.uploads.for_query(meant),
+            min_relevance=min_relevance,
+            confidence=confidence,
         )
         return schemas.SearchResult(
-            query=q, model=catalog.model.name, hits=[schemas.Hit.of(hit) for hit in page.hits], next=page.next
+            query=q,
+            model=catalog.model.name,
+            suggestion=catalog.suggest(meant),
+            hits=[schemas.Hit.of(hit) for hit in page.hits],
+            next=page.next,
         )
 
     @api.post(

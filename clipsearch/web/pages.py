@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from clipsearch.errors import ClipSearchError, UnknownPictureError
+from clipsearch.relevance import has_match
 from clipsearch.web.asked import Asked, AskedFor
 from clipsearch.web.problems import message_of, status_of
 from clipsearch.web.rendering import render
@@ -89,7 +90,12 @@ def make_pages(site: Site) -> APIRouter:
             captions = catalog.caption(embedding, top_k=3) if site.status.captions else []
         except ClipSearchError as error:
             return render("message.html", status_code=status_of(error), message=message_of(error))
-        return render("words.html", labels=labels, captions=captions)
+        return render(
+            "words.html",
+            labels=labels,
+            captions=captions,
+            captions_match=has_match(hit.relevance for hit in captions),
+        )
 
     @pages.get("/pictures/{content_id}/similar")
     @site.lanes.questions

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from clipsearch.browsing import PictureDetails
 from clipsearch.errors import CatalogNotFoundError, ClipSearchError, QuerySyntaxError
 from clipsearch.grammar import Query
-from clipsearch.relevance import DEFAULT_CUTOFF
+from clipsearch.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.types import SearchHit
 from clipsearch.web.asked import Asked
 from clipsearch.web.problems import message_of, status_of
@@ -58,6 +58,7 @@ class Results:
         next_url: of the next tiles; None when these are the last.
         has_relevance: they were compared with something, not only filtered.
         is_empty: there is nothing in the catalog yet.
+        suggestion: the query without its typing errors, and its address; None where it seems to have none.
         problem: why nothing was found; then `before`, `at` and `behind` are the query, parted where it is wrong.
     """
 
@@ -67,6 +68,7 @@ class Results:
     next_url: str | None = None
     has_relevance: bool = False
     is_empty: bool = False
+    suggestion: tuple[str, str] | None = None
     problem: str = ""
     before: str = ""
     at: str = ""
@@ -74,7 +76,7 @@ class Results:
 
     @property
     def has_match(self) -> bool:
-        return any(not tile.is_faint for tile in self.tiles)
+        return has_match(tile.hit.relevance for tile in self.tiles)
 
 
 def find_results(asked: Asked, site: Site, *, after: str | None = None) -> Results:
@@ -83,6 +85,7 @@ def find_results(asked: Asked, site: Site, *, after: str | None = None) -> Resul
         meant = asked.meaning()
         pictures = site.uploads.for_query(meant)
         page = site.catalog.search_page(meant, page_size=_PAGE_SIZE, after=after, pictures=pictures)
+        suggestion = site.catalog.suggest(meant) if after is None else None
     except CatalogNotFoundError:
         return Results(is_empty=True)
     except QuerySyntaxError as error:
@@ -97,6 +100,7 @@ def find_results(asked: Asked, site: Site, *, after: str | None = None) -> Resul
         chips=[_links_of(chip, asked) for chip in chips_of(asked.own)],
         next_url=asked.url("/results", after=page.next) if page.next else None,
         has_relevance=bool(meant.groups),
+        suggestion=None if suggestion is None else (suggestion, replace(asked, q=suggestion).url()),
         is_empty=not page.hits and after is None and meant == Query(),
     )
 

@@ -66,6 +66,7 @@ class SearchResult(BaseModel):
             "example": {
                 "query": "a glazed donut",
                 "model": "starter",
+                "suggestion": None,
                 "hits": [{"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png"}],
                 "next": "WzEsMjMsNDAsIjZmMGE0ZTgxYjYyYzdkMTAiXQ",
             }
@@ -74,6 +75,9 @@ class SearchResult(BaseModel):
 
     query: str
     model: str = Field(description="Name of the model that the pictures were compared with.")
+    suggestion: str | None = Field(
+        default=None, description="The query with its typing errors corrected; null where it seems to have none."
+    )
     hits: list[Hit]
     next: str | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
 
@@ -83,10 +87,11 @@ class Caption(BaseModel):
     text: str
     score: Score
     probability: float = Field(ge=0, le=1, description="Over all captions of the catalog, or all candidates.")
+    relevance: Relevance | None = Field(description="How surely a stored caption fits; null for candidates.")
 
     @classmethod
     def of(cls, hit: CaptionHit) -> "Caption":
-        return cls(rank=hit.rank, text=hit.text, score=hit.score, probability=hit.probability)
+        return cls(rank=hit.rank, text=hit.text, score=hit.score, probability=hit.probability, relevance=hit.relevance)
 
 
 class Captions(BaseModel):

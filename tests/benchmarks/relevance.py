@@ -7,28 +7,44 @@ relevance of a picture moves when the catalog grows tenfold. Names of up to thre
 what ends in a full stop as it stands.
 Without arguments: the sample pictures. `--odd` and `--even` take every other name, sorted.
 
+`--things N` takes smaller catalogs in which a larger share of the pictures fits a query: those of N of the names, drawn
+at random 10 times. `--confidence` draws catalogs of the odd names and counts what gets an answer at 0.9: the even
+names, which no picture is labelled with although some show them, words that mean nothing, and names that are there.
+
 `--diagram FILE` draws how often pictures of each relevance are right. `--fit` prints the logistic that these pictures
-alone would give, `--bank` what smaller banks do, `--cost` what relevance adds to a query.
+alone would give, `--bank` what smaller banks do, `--cost PICTURES` what relevance adds to a query in
+a catalog of so many (a million need 2 GB of disk for a minute).
 """
 
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from clipsearch import read_caption_pairs
+from clipsearch.calibration import Reliability, ReliabilityBin, ScoreHistogram, calibration_error
+from clipsearch.confidence import learn_best_relevances
 from clipsearch.encoders.bank import Bank, load_bank
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
+from clipsearch.evaluation import count_matches, estimate_matches
+from clipsearch.index_files import CatalogIndex, write_snapshot
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.query_pictures import embed_pictures
 from clipsearch.relevance import DEFAULT_CUTOFF, Background, find_own_levels, learn_background, relevance_of
-from clipsearch.settings import sample_data_folder
+from clipsearch.reliability_diagram import draw_reliability
+from clipsearch.settings import index_folder, sample_data_folder
+from clipsearch.store import Store
+from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.vectors import normalise
+from tests.benchmarks.measuring import print_table, seconds_of, workplace
+from tests.benchmarks.scale import fill
 
 FORMS = ("{}", "a {}", "a photo of a {}")
 NONSENSE = [
@@ -54,8 +70,16 @@ NONSENSE = [
     "zorkmid",
 ]
 SIZES = (1, 2, 5, 20, 200, 1_000)
-LEAST = 0.05
-BINS = 10
+
+# Of `--things`.
+DRAWS = 10
+
+# Of `--confidence`: catalogs of each size are as many as look at some hundred pictures, 20 at most.
+CONFIDENCE = 0.9
+CATALOGS = {2: 20, 20: 20, 200: 3, 500: 1}
+
+# Of `--cost`.
+COST_QUERIES, HITS, PART = 200, 10, 20_000
 
 Rows = NDArray[np.float32]
 Relevances = NDArray[np.float64]
@@ -78,15 +102,16 @@ def load(captions: Path, encoder: Encoder, *, every_other: int | None) -> Labell
     if every_other is not None:
         names = names[every_other::2]
     pairs = tuple(pair for pair in pairs if pair.caption in set(names))
-    texts = [
-        (name, form.format(name))
-        for name in names
-        for form in (FORMS if len(name.split()) <= 3 and not name.endswith(".") else ("{}",))
-    ]
+    texts = [(name, text) for name in names for text in forms_of(name)]
     is_right = np.array([[pair.caption == name for pair in pairs] for name, _ in texts])
     pictures = np.concatenate([embed_pictures([pair.image], encoder=encoder) for pair in pairs])
     asked = [text for _, text in texts]
     return Labelled(captions.parent.name, pictures, encoder.encode_texts(asked), is_right, asked)
+
+
+def forms_of(name: str) -> list[str]:
+    """What is asked for a name."""
+    return [form.format(name) for form in (FORMS if len(name.split()) <= 3 and not name.endswith(".") else ("{}",))]
 
 
 def background_of(pictures: Rows, bank: Bank) -> Background:
@@ -97,7 +122,11 @@ def background_of(pictures: Rows, bank: Bank) -> Background:
 
 def relevances(queries: Rows, pictures: Rows, bank: Bank) -> Relevances:
     """(q, n) in a catalog of these pictures alone."""
-    background, own_levels = background_of(pictures, bank), find_own_levels(pictures, bank)
+    return relevances_against(background_of(pictures, bank), queries, pictures)
+
+
+def relevances_against(background: Background, queries: Rows, pictures: Rows) -> Relevances:
+    own_levels = background.levels_at(pictures)
     directions = [background.direction([query], [1.0], are_words=[True]) for query in queries]
     return np.array(
         [relevance_of(each.worth(pictures @ each.embedding) - each.own_share * own_levels) for each in directions]
@@ -105,38 +134,31 @@ def relevances(queries: Rows, pictures: Rows, bank: Bank) -> Relevances:
 
 
 def best_f1(scores: NDArray[np.floating], is_right: NDArray[np.bool_]) -> float:
-    found = np.cumsum(is_right.ravel()[np.argsort(-scores.ravel(), kind="stable")])
-    return float((2 * found / (np.arange(1, len(found) + 1) + is_right.sum())).max())
+    histogram = ScoreHistogram()
+    histogram.add(scores, is_right)
+    return histogram.best_f1()
 
 
-def f1_at(cutoff: float, found: Relevances, is_right: NDArray[np.bool_]) -> float:
-    kept = found >= cutoff
-    return float(2 * (kept & is_right).sum() / max(1, kept.sum() + is_right.sum()))
+def reliability(found: Relevances, is_right: NDArray[np.bool_]) -> tuple[ReliabilityBin, ...]:
+    counted = Reliability()
+    counted.add(found, is_right)
+    return counted.bins
 
 
-def reliability(found: Relevances, is_right: NDArray[np.bool_]) -> Iterator[tuple[float, float, int]]:
-    """(mean relevance, share right, number) of each tenth, of what is claimed at all."""
-    place = np.minimum((found * BINS).astype(int), BINS - 1)
-    for number in range(BINS):
-        part = (place == number) & (found >= LEAST)
-        if part.any():
-            yield float(found[part].mean()), float(is_right[part].mean()), int(part.sum())
-
-
-def calibration_error(found: Relevances, is_right: NDArray[np.bool_]) -> float:
-    bins = list(reliability(found, is_right))
-    return sum(number * abs(claimed - right) for claimed, right, number in bins) / max(1, sum(row[2] for row in bins))
+def matches_of(found: Relevances, is_right: NDArray[np.bool_]) -> tuple[float, float, float]:
+    """Precision, recall and F1 at the default cut-off."""
+    matches = estimate_matches(count_matches(found >= DEFAULT_CUTOFF, is_right))
+    return matches["precision"].value, matches["recall"].value, matches["f1"].value
 
 
 def report(data: Labelled, encoder: Encoder, bank: Bank) -> Relevances:
     found, is_right = relevances(data.queries, data.pictures, bank), data.is_right
     cosine = best_f1(data.queries @ data.pictures.T, is_right)
-    f1 = f1_at(DEFAULT_CUTOFF, found, is_right)
-    kept = found >= DEFAULT_CUTOFF
+    precision, recall, f1 = matches_of(found, is_right)
     print(f"\n{data.name}: {len(data.pictures):,} pictures, {len(data.queries):,} queries")
     print(f"F1 at {DEFAULT_CUTOFF}: {f1:.3f}, {f1 / cosine:.2f} of the best cosine's {cosine:.3f};", end=" ")
-    print(f"precision {is_right[kept].mean():.2f}, recall {kept[is_right].mean():.2f}")
-    print(f"error of what is claimed: {calibration_error(found, is_right):.3f}")
+    print(f"precision {precision:.2f}, recall {recall:.2f}")
+    print(f"error of what is claimed: {calibration_error(reliability(found, is_right)):.3f}")
     rng = np.random.default_rng(0)
     strange = encoder.encode_texts([*NONSENSE, *(FORMS[2].format(word) for word in NONSENSE)])
     shares = []
@@ -158,6 +180,57 @@ def report(data: Labelled, encoder: Encoder, bank: Bank) -> Relevances:
     return found
 
 
+def report_things(data: Labelled, bank: Bank, count: int) -> None:
+    """Catalogs of `count` of the things; ratio and error are means of all draws."""
+    # Pictures of one thing are right for the same queries, forms of one name for the same pictures.
+    things = np.unique(data.is_right, axis=0)
+    if count > len(things):
+        raise SystemExit(f"{data.name} shows {len(things)} things")
+    rng = np.random.default_rng(5)
+    figures = []
+    for _ in range(DRAWS):
+        chosen = things[rng.choice(len(things), count, replace=False)].any(axis=0)
+        is_asked = data.is_right[:, chosen].any(axis=1)
+        queries, pictures = data.queries[is_asked], data.pictures[chosen]
+        is_right = data.is_right[np.ix_(is_asked, chosen)]
+        found = relevances(queries, pictures, bank)
+        *_, f1 = matches_of(found, is_right)
+        error = calibration_error(reliability(found, is_right))
+        figures.append((len(pictures), is_right.mean(), f1 / best_f1(queries @ pictures.T, is_right), error))
+    size, share, ratio, error = np.mean(figures, axis=0)
+    print(f"{data.name}: {count} things, {size:.0f} pictures of which {share:.1%} fit a query: F1 ", end="")
+    print(f"{ratio:.2f} of the best cosine's, error of what is claimed {error:.3f}; {DRAWS} draws")
+
+
+def report_confidence(captions: Path, encoder: Encoder, bank: Bank) -> None:
+    """How many queries get an answer at a confidence of 0.9, in catalogs of pictures of the odd names."""
+    data = load(captions, encoder, every_other=1)
+    absent = sorted({pair.caption for pair in read_caption_pairs(captions).pairs})[0::2]
+    asked = encoder.encode_texts([text for name in absent for text in forms_of(name)])
+    strange = encoder.encode_texts(NONSENSE)
+    rng, rows = np.random.default_rng(6), []
+    for size, rounds in CATALOGS.items():
+        if size > len(data.pictures):
+            continue
+        figures = []
+        for _ in range(rounds):
+            chosen = rng.choice(len(data.pictures), size, replace=False)
+            pictures, is_there = data.pictures[chosen], data.is_right[:, chosen].any(axis=1)
+            index = FaissIndex(pictures.shape[1])
+            index.add(np.arange(size, dtype=np.int64), pictures)
+            background = learn_background(index, bank)
+            best = learn_best_relevances(background, index, lambda ids, of=pictures: {row: of[row] for row in ids})
+            cutoff = best.cutoff(CONFIDENCE)
+            tops = [
+                relevances_against(background, queries, pictures).max(axis=1)
+                for queries in (asked, strange, data.queries[is_there])
+            ]
+            figures.append((cutoff, *(np.mean(top >= cutoff) for top in tops)))
+        rows.append([f"{size:,}", *(f"{value:.2f}" for value in np.mean(figures, axis=0))])
+    title = f"{data.name}: pictures"
+    print_table([title, "least relevance", "even names", "words that mean nothing", "names that are there"], rows)
+
+
 def half_of_one_thing(data: Labelled, bank: Bank) -> tuple[float, float] | None:
     """Precision and recall over catalogs of which half is one thing, and the rest different ones."""
     rng = np.random.default_rng(1)
@@ -176,7 +249,8 @@ def half_of_one_thing(data: Labelled, bank: Bank) -> tuple[float, float] | None:
 
 def fit(data: Labelled, bank: Bank) -> None:
     """The logistic of margins less three quarters of the query's level and of what the best of the bank reach."""
-    words, own_levels = background_of(data.pictures, bank).words, find_own_levels(data.pictures, bank)
+    background = background_of(data.pictures, bank)
+    words, own_levels = background.words, background.levels_at(data.pictures)
     margins = (data.queries @ data.pictures.T - own_levels - words.location) / words.spread
     level = np.where(data.is_right, 0, margins).sum(axis=1) / (~data.is_right).sum(axis=1)
     columns = np.stack([(margins - 0.75 * (level[:, np.newaxis] + words.reach)).ravel(), np.ones(margins.size)], axis=1)
@@ -197,46 +271,66 @@ def compare_banks(data: Labelled, bank: Bank) -> None:
         print(f"{data.name}: bank of {len(part):5,}: best F1 of margins {best_f1(margins, data.is_right):.3f}")
 
 
-def measure_cost(encoder: Encoder, bank: Bank) -> None:
-    """Of 1,024 pictures, since no more are looked at however many there are, and ten hits that were never hit."""
-    pictures = np.resize(bank.embeddings, (1_024, encoder.dim))
-    background, query = background_of(pictures, bank), encoder.encode_texts(["a red car"])[0]
-    times = []
-    for number in range(200):
-        start = perf_counter()
-        direction = background.direction([query], [1.0], are_words=[True])
-        ids = list(range(10 * number, 10 * number + 10))
-        levels = background.own_levels_of(ids, lambda ids: {each: pictures[each % 1_024] for each in ids})
-        relevance_of(direction.worth(pictures[:10] @ query) - direction.own_share * levels)
-        times.append(perf_counter() - start)
-    print(f"relevance adds {1_000 * float(np.median(times)):.2f} ms to a query (median)")
+def picture_like(pictures: Rows, count: int) -> Iterator[Rows]:
+    """`count` random rows (n, dim), unit-norm, each a bit off one of some pictures; in parts."""
+    rng = np.random.default_rng(3)
+    for start in range(0, count, PART):
+        size = min(PART, count - start)
+        noise = normalise(rng.standard_normal((size, pictures.shape[1]), dtype=np.float32))
+        yield normalise(pictures[rng.integers(0, len(pictures), size)] + noise)
 
 
-def draw(lines: dict[str, list[tuple[float, float, int]]], file: Path) -> None:
-    side, margin, scale = 420, 60, 2
-    picture = Image.new("RGB", ((side + 2 * margin) * scale, (side + 2 * margin) * scale), "white")
-    pen = ImageDraw.Draw(picture)
+def measure_cost(count: int, encoder: Encoder, directory: Path) -> None:
+    """What relevance adds to a query for words in a catalog of so many pictures, whose ten hits were never hit: their
+    embeddings come from SQLite, by id. Words are embedded beforehand, as the search needs that too.
 
-    def at(x: float, y: float) -> tuple[float, float]:
-        return (margin + x * side) * scale, (margin + (1 - y) * side) * scale
-
-    for tick in range(0, 11, 2):
-        pen.line([at(tick / 10, 0), at(tick / 10, 1)], fill="#dddddd", width=scale)
-        pen.line([at(0, tick / 10), at(1, tick / 10)], fill="#dddddd", width=scale)
-        pen.text(at(tick / 10, -0.03), f"{tick / 10:.1f}", fill="#444444", anchor="mt", font_size=13 * scale)
-        pen.text(at(-0.02, tick / 10), f"{tick / 10:.1f}", fill="#444444", anchor="rm", font_size=13 * scale)
-    pen.line([at(0, 0), at(1, 1)], fill="#999999", width=scale)
-    pen.text(at(0.5, -0.09), "relevance", fill="black", anchor="mt", font_size=14 * scale)
-    pen.text(at(0, 1.05), "share of these that is right", fill="black", anchor="lm", font_size=14 * scale)
-    for (name, points), colour in zip(lines.items(), ("#1f6fb4", "#d2691e", "#2e8b57"), strict=False):
-        pen.line([at(x, y) for x, y, _ in points], fill=colour, width=3 * scale)
-        for x, y, number in points:
-            left, top = at(x, y)
-            size = min(12.0, 2 + number**0.5 / 4) * scale
-            pen.ellipse((left - size, top - size, left + size, top + size), fill=colour)
-        row = list(lines).index(name)
-        pen.text(at(0.03, 0.96 - 0.05 * row), name, fill=colour, anchor="lm", font_size=14 * scale)
-    picture.save(file, optimize=True)
+    Beside the wall clock's percentiles stands the median of what the processor does, which others on the machine change
+    less; the fastest tenth is nearest to a machine without others.
+    """
+    load = partial(load_bank, fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
+    once = {"bank encoded, or from the cache": seconds_of(load), "bank from the cache": seconds_of(load)}
+    bank = load()
+    queries = bank.embeddings[:: len(bank.embeddings) // COST_QUERIES][:COST_QUERIES]
+    ids = np.random.default_rng(4).permutation(count)[: HITS * len(queries)].reshape(-1, HITS) + 1
+    if not (directory / DATABASE_NAME).exists():
+        pairs = read_caption_pairs(sample_data_folder() / "captions.jsonl").pairs
+        samples = embed_pictures([pair.image for pair in pairs], encoder=encoder)
+        fill(directory, picture_like(samples, count), dim=encoder.dim)
+    with Store(directory) as store:
+        model = store.reader.find_current_model()
+        assert model is not None
+        where: dict[str, Any] = {"store": store, "model_id": model.model_id, "folder": index_folder(directory)}
+        if store.reader.find_snapshot("images", model_id=model.model_id) is None:
+            write_snapshot("images", **where)
+        index = CatalogIndex("images", **where).get()
+        fetch = partial(store.reader.embeddings, model_id=model.model_id, dim=encoder.dim)
+        index.search(queries[:1], HITS)
+        once["background"] = seconds_of(lambda: learn_background(index, bank))
+        background = learn_background(index, bank)
+        times = []
+        for query, hits in zip(queries, ids.tolist(), strict=True):
+            moments = [(perf_counter(), process_time())]
+            scores, _ = index.search(query[np.newaxis], HITS)
+            moments.append((perf_counter(), process_time()))
+            direction = background.direction([query], [1.0], are_words=[True])
+            moments.append((perf_counter(), process_time()))
+            levels = background.own_levels_of(hits, fetch)
+            relevance_of(direction.worth(scores[0]) - direction.own_share * levels)
+            moments.append((perf_counter(), process_time()))
+            times.append(1_000 * np.diff(moments, axis=0))
+        index.close()
+    search, of_words, of_hits = np.moveaxis(np.array(times), 1, 0)
+    rows = []
+    for name, each in (
+        ("the search alone", search),
+        ("relevance adds", of_words + of_hits),
+        ("… for the words: level and share", of_words),
+        ("… for the hits: their own levels, from SQLite", of_hits),
+    ):
+        wall = np.percentile(each[:, 0], (10, 50, 95))
+        rows.append([name, *(f"{value:.2f}" for value in (*wall, np.median(each[:, 1])))])
+    print_table([f"ms, of {len(queries)} queries among {count:,}", "p10", "p50", "p95", "processor, p50"], rows)
+    print("once a process:", ", ".join(f"{name} {1_000 * seconds:.0f} ms" for name, seconds in once.items()))
 
 
 def main() -> None:
@@ -248,13 +342,23 @@ def main() -> None:
     half.add_argument("--odd", dest="every_other", action="store_const", const=1)
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--bank", action="store_true")
-    parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--things", type=int, metavar="N")
+    parser.add_argument("--confidence", action="store_true")
+    parser.add_argument("--cost", nargs="?", type=int, const=100_000, metavar="PICTURES")
+    parser.add_argument("--folder", type=Path, help="keep what --cost makes here, and use it again")
     parser.add_argument("--diagram", type=Path)
     options = parser.parse_args()
     encoder = load_encoder(options.model)
     bank = load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
     if options.cost:
-        measure_cost(encoder, bank)
+        with workplace(options.folder) as place:
+            measure_cost(options.cost, encoder, place / f"cost-{options.cost}")
+        return
+    if options.confidence:
+        # What is learnt of catalogs that nobody opens again is not kept.
+        with workplace(None):
+            for captions in options.captions:
+                report_confidence(captions, encoder, bank)
         return
     lines = {}
     for captions in options.captions:
@@ -263,10 +367,12 @@ def main() -> None:
             fit(data, bank)
         elif options.bank:
             compare_banks(data, bank)
+        elif options.things:
+            report_things(data, bank, options.things)
         else:
-            lines[data.name] = list(reliability(report(data, encoder, bank), data.is_right))
+            lines[data.name] = reliability(report(data, encoder, bank), data.is_right)
     if options.diagram:
-        draw(lines, options.diagram)
+        draw_reliability(lines).save(options.diagram)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from it, as an index run does. The index with cells is tuned on some texts and p
 
 import argparse
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
@@ -30,15 +30,15 @@ _QUERIES = 200
 _TOP_K = 10
 
 
-def fill(directory: Path, count: int, made: ClipLike) -> None:
-    """A catalog with the embeddings of so many pictures, and nothing else of them."""
+def fill(directory: Path, pictures: Iterable[Rows], *, dim: int) -> None:
+    """A catalog with these embeddings, parts of (n, dim), and nothing else of their pictures; ids count from 1."""
     with Store(directory, create=True) as store:
-        model = store.models.add(name="clip-like", fingerprint="c" * 64, dim=made.dim)
+        model = store.models.add(name="clip-like", fingerprint="c" * 64, dim=dim)
         store.models.set_current(model.model_id)
     with closing(sqlite3.connect(directory / DATABASE_NAME, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         first = 1
-        for rows in made.make_pictures(count):
+        for rows in pictures:
             numbers = range(first, first + len(rows))
             connection.execute("BEGIN")
             connection.executemany(
@@ -55,7 +55,7 @@ def fill(directory: Path, count: int, made: ClipLike) -> None:
 
 def measure(directory: Path, count: int, made: ClipLike, *, nlist: int) -> Iterator[tuple[str, str]]:
     if not (directory / DATABASE_NAME).exists():
-        fill(directory, count, made)
+        fill(directory, made.make_pictures(count), dim=made.dim)
     folder = index_folder(directory)
     texts = made.texts[np.random.default_rng(1).permutation(len(made.texts))]
     asked = {"texts": texts[-_QUERIES:], "pictures": next(made.make_pictures(_QUERIES, seed=99))}

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from clipsearch.encoders.background import background_embeddings, background_texts
 from clipsearch.encoders.bank import Bank, bank_texts, load_bank, strange_texts
 from clipsearch.encoders.familiarity import fit_familiarity
 from clipsearch.encoders.load import load_encoder
@@ -36,27 +35,22 @@ def test_the_bank_is_made_of_different_texts():
     texts, strange = bank_texts(), strange_texts()
     assert len(texts) == len(set(texts)) == 1_768
     assert len(strange) == len(set(strange)) > 50
-    assert set(background_texts()) < set(texts)
     assert not set(strange) & set(texts)
     assert all(text.strip() == text and text and not text.startswith("#") for text in (*texts, *strange))
 
 
-@pytest.mark.parametrize("what", ["background", "bank"])
-def test_rows_are_encoded_once(cache, what):
+def test_rows_are_encoded_once(cache):
     encoder = CountedEncoder()
 
     def rows() -> np.ndarray:
-        options = {"fingerprint": "f" * 64, "dim": 4, "load_encoder": encoder.load}
-        return background_embeddings(**options) if what == "background" else load_bank(**options).embeddings
+        return load_bank(fingerprint="f" * 64, dim=4, load_encoder=encoder.load).embeddings
 
     first = rows()
-    np.testing.assert_array_equal(
-        first, encoder.encode_texts(background_texts() if what == "background" else bank_texts())
-    )
+    np.testing.assert_array_equal(first, encoder.encode_texts(bank_texts()))
     loads = encoder.loads
     np.testing.assert_array_equal(rows(), first)
     assert encoder.loads == loads
-    (file,) = (cache / what).glob("*.f32")
+    (file,) = (cache / "bank").glob("*.f32")
     assert file.stat().st_mode & 0o77 == 0
     whole = file.read_bytes()
     for damage in (b"", whole[:-9], b"\xff" * len(whole), whole[:200] + bytes(len(whole) - 200)):

@@ -32,7 +32,8 @@ def problem_of(answer, status):
 
 def test_a_search_answers_as_it_is_described(client, catalog):
     found = search(client, "a glazed donut", k=3)
-    assert set(found) == {"query", "model", "hits", "next"}
+    assert set(found) == {"query", "model", "suggestion", "hits", "next"} and found["suggestion"] is None
+    assert search(client, "a glazed donutt")["suggestion"] == "a glazed donut"
     assert (found["query"], found["model"]) == ("a glazed donut", "starter")
     assert [set(hit) for hit in found["hits"]] == [{"id", "rank", "score", "relevance", "name"}] * 3
     assert found["hits"][0]["name"] == "donut.png"
@@ -75,6 +76,20 @@ def test_least_relevance_leaves_an_empty_answer(client):
     assert search(client, "a nuclear submarine", min_relevance=0.9)["hits"] == []
 
 
+def test_confidence_leaves_out_what_is_less_relevant_than_its_cut_off(client, catalog):
+    cutoff = catalog.cutoff_for(0.5)
+    everything = search(client, "an animal", k=100)["hits"]
+    kept = [hit["id"] for hit in everything if hit["relevance"] >= cutoff]
+    assert 3 < len(kept) < len(everything)
+    first = search(client, "an animal", k=3, confidence=0.5)
+    rest = search(client, "an animal", k=100, confidence=0.5, after=first["next"])
+    assert [hit["id"] for hit in first["hits"] + rest["hits"]] == kept
+    # The stricter of both counts.
+    assert search(client, "an animal", confidence=0.5, min_relevance=1)["hits"] == []
+    params = {"q": "an animal", "confidence": 0.6, "after": first["next"]}
+    assert "another search" in problem_of(client.get("/api/search", params=params), 400)["detail"]
+
+
 def test_syntax_errors_say_where(client):
     said = problem_of(client.get("/api/search", params={"q": 'a dog - "cat'}), 400)
     assert (said["type"], said["position"]) == ("urn:clipsearch:query-syntax", 8)
@@ -91,6 +106,10 @@ def test_syntax_errors_say_where(client):
         ({"q": "x", "k": "many"}, 422, "k: "),
         ({"q": "x" * 4001}, 422, "q: "),
         ({"q": "x", "min_relevance": "nan"}, 422, "min_relevance: "),
+        ({"q": "x", "confidence": "nan"}, 422, "confidence: "),
+        ({"q": "x", "confidence": 0}, 422, "confidence: "),
+        ({"q": "x", "confidence": 1}, 422, "confidence: "),
+        ({"q": "x", "confidence": 0.9999}, 400, "confidence"),
         ({"q": "x", "after": "nonsense"}, 400, "no page of a search"),
         ({"q": "id:99999"}, 404, "no picture with the number 99999"),
         ({"q": "/etc/passwd"}, 400, "name of a file or a URL"),
@@ -163,6 +182,7 @@ def test_captions_of_a_picture_here_and_of_one_that_was_sent(client):
     said = client.get("/api/caption", params={"id": donut["id"], "k": 2}).json()
     assert said["captions"][0]["text"] == "a glazed donut"
     assert len(said["captions"]) == 2
+    assert 1 > said["captions"][0]["relevance"] > 2 * said["captions"][1]["relevance"] > 0
     sent = send(client, "/api/caption", (SAMPLES / "food" / "donut.png").read_bytes()).json()
     assert sent["captions"][0]["probability"] == pytest.approx(said["captions"][0]["probability"], abs=0.01)
     assert sum(caption["probability"] for caption in sent["captions"]) == pytest.approx(1)

@@ -123,6 +123,17 @@ def test_what_is_not_there_is_said_to_be_not_there(page):
     expect(page.locator(".summary")).to_contain_text("Nothing here seems to match")
 
 
+def test_a_typing_error_is_corrected_with_a_click(page):
+    search(page, "a glazed donutt")
+    link = page.locator(".suggestion a")
+    expect(link).to_have_text("a glazed donut")
+    link.click()
+    expect(page.locator("#content")).to_have_attribute("data-q", "a glazed donut")
+    expect(page.locator("#q")).to_have_value("a glazed donut")
+    expect(page.locator(".suggestion")).to_have_count(0)
+    assert page.url.endswith("/?q=a+glazed+donut") and names(page)[0] == "donut.png"
+
+
 def test_an_error_is_shown_under_the_box_where_it_happens(page):
     search(page, 'a dog - "cat')
     expect(page.locator("#problem")).to_contain_text("a quote that is not closed")

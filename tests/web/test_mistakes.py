@@ -37,7 +37,7 @@ BY_NUMBER = [
 ]  # fmt: skip
 COUNTS = [
     "/api/search?q=cat&k={}", "/api/items/1/similar?k={}", "/api/items/1/labels?k={}", "/api/caption?id=1&k={}",
-    "/api/search?q=cat&min_relevance={}",
+    "/api/search?q=cat&min_relevance={}", "/api/search?q=cat&confidence={}",
 ]  # fmt: skip
 TEXTS = [
     "/api/search?q={}", "/api/search?q=cat&after={}", "/results?q=cat&after={}", "/api/items/1/labels?labels={}",
