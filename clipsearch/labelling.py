@@ -66,7 +66,9 @@ class LabelSpace:
         that of its score less its offset."""
         margins, _ = _margins(images, self.compared, self.offsets, len(self.labels), self.logit_scale)
         spreads = (margins.astype(np.float64) - self.level.location) / self.level.spread
-        return relevance_of(evidence_of(spreads, self.level.reach + _STRICTER) + math.log(self.share / (1 - self.share)))
+        return relevance_of(
+            evidence_of(spreads, self.level.reach + _STRICTER) + math.log(self.share / (1 - self.share))
+        )
 
     def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """images (p, dim) → (p, n) by which labels are ordered; for means of unit-norm rows too."""
