@@ -13,6 +13,7 @@ from clipsearch.cli.render import out, shown_path
 from clipsearch.errors import ClipSearchError
 from clipsearch.settings import STARTER
 
+CAT = "animals/cat.jpg"
 DONUT = "food/donut.png"
 
 
@@ -40,7 +41,7 @@ def demo(
             ("Find a picture by words", ["query", "a glazed donut", "-k", "3"]),
             ("Find pictures like a picture", ["query", str(samples / "animals" / "cat.jpg"), "-k", "3"]),
             ("Add captions", ["captions", "add", str(samples / "captions.jsonl")]),
-            ("Turn a picture back into words", ["caption", donut, "-k", "3"]),
+            ("Turn a picture back into words", ["caption", str(samples / CAT), "-k", "3"]),
             (
                 "Which of four texts is it?",
                 ["classify", donut, *(f"a photo of a {noun}" for noun in ("cat", "car", "noodle", "donut"))],
