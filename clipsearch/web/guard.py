@@ -28,6 +28,8 @@ _HEADERS = {
 
 _SAFE_METHODS = ("GET", "HEAD")
 
+_COOKIE = "clipsearch"
+
 # What needs no token.
 _OPEN = ("/healthz",)
 
@@ -143,7 +145,8 @@ class _Headers:
 
     def tokens(self, cookie: str) -> list[str]:
         """All that are shown, good ones or not. Cookies of all programs on 127.0.0.1 come together, in any form: our
-        name, `cookie`, is looked for in every part, and there may be several of it."""
+        name, `cookie`, is looked for in every part, and there may be several of it; so is the name without a
+        port, which earlier versions gave."""
         shown = []
         for value in self.all("authorization"):
             kind, _, token = value.strip().partition(" ")
@@ -151,7 +154,7 @@ class _Headers:
                 shown.append(token.strip())
         for part in ";".join(self.all("cookie")).split(";"):
             name, _, value = part.partition("=")
-            if name.strip() == cookie:
+            if name.strip() in (cookie, _COOKIE):
                 shown.append(value.strip().strip('"'))
         return shown
 
@@ -162,7 +165,7 @@ def _cookie_name(headers: _Headers, scope: Scope) -> str:
     Source: RFC 6265, section 8.5.
     """
     own = parse_host(headers.get("host"), scheme=scope.get("scheme", "http"))
-    return f"clipsearch-{0 if own is None else own.port}"
+    return f"{_COOKIE}-{0 if own is None else own.port}"
 
 
 def _is_among(token: str, shown: list[str]) -> bool:

@@ -217,6 +217,7 @@ def test_people_open_the_address_once(locked):
         "clipsearch-80=TOKEN; clipsearch-80=stale",
         "clipsearch=; clipsearch-80=TOKEN",
         "clipsearch=é; clipsearch-80=TOKEN",
+        'prefs={"theme":"dark"}; clipsearch=TOKEN',  # as earlier versions called it
         "a=b;clipsearch-80=TOKEN;c=d",
         "a=b ;  clipsearch-80 = TOKEN ;c=d",
         "a=b, c=d; clipsearch-80=TOKEN",
@@ -262,7 +263,6 @@ def test_cookies_may_come_in_several_headers(locked_gate):
         "clipsearch-80=xTOKEN",
         "Clipsearch-80=TOKEN",
         "clipsearch-80TOKEN",
-        "clipsearch=TOKEN",
         "clipsearch-8123=TOKEN",
     ],
 )
