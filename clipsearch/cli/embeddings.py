@@ -130,7 +130,7 @@ def import_embeddings(
         out(f"  {count(report.captions, 'caption')} added")
     print_skipped(report.skipped)
     if report.without_file:
-        where = f", {report.outside:,} of that in no indexed folder (see --root)" if report.outside else ""
+        where = f", {report.outside:,} of them in no indexed folder (see --root)" if report.outside else ""
         out(f"  {count(report.without_file, 'picture')} without a file{where}: found once 'clipsearch index' meets it")
     if report.interrupted:
         note("what was done is kept, the next import goes on from there")
