@@ -12,7 +12,6 @@ import numpy as np
 from clipsearch.catalog_parts import CatalogParts
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.query_terms import as_query, embed_terms, explain_hits
-from clipsearch.relevance import relevance_of
 from clipsearch.texts import check_top_k
 from clipsearch.types import SearchHit
 
@@ -95,8 +94,8 @@ def match_picture(
     scores = np.array([direction.embedding @ embedding for direction in directions], dtype=np.float32)
     worth = np.array([float(each.worth(score)) for each, score in zip(directions, scores, strict=True)])
     least = int(worth.argmin())
-    (own_level,) = background.own_levels_of([content_id], lambda _: {content_id: embedding})
-    relevance = float(relevance_of(worth[least] - directions[least].own_share * own_level))
+    own_level = background.own_levels_of([content_id], lambda _: {content_id: embedding})
+    (relevance,) = directions[least].relevances(scores[least], own_level).tolist()
     hit = replace(hit, score=float(scores[least]), relevance=relevance)
     return explain_hits([hit], groups, directions, model=parts.model, store=parts.store)[0]
 

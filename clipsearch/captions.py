@@ -9,7 +9,7 @@ from clipsearch.encoders.base import Encoder, ProbabilityHead
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
 from clipsearch.query_pictures import PictureSource, embed_picture, embed_pictures, picture_name
-from clipsearch.relevance import Background, relevance_of
+from clipsearch.relevance import Background
 from clipsearch.store import Store
 from clipsearch.texts import check_text
 from clipsearch.types import CaptionHit, ImageMatch
@@ -68,14 +68,11 @@ def _relevances(
     more where these are names (F1 0.54 instead of 0.50 on photographs of 200 things), and claims 0.9 where 0.1 is right
     for sentences that are alike. `python -m tests.benchmarks.labels` measures it.
     """
-    (own_level,) = background.levels_at(image[np.newaxis])
+    own_level = background.levels_at(image[np.newaxis])
     directions = [background.direction([text], [1.0], are_words=[True]) for text in texts]
-    log_odds = [
-        float(direction.worth(score)) - direction.own_share * float(own_level)
-        for direction, score in zip(directions, scores, strict=True)
+    return [
+        float(direction.relevances(score, own_level)[0]) for direction, score in zip(directions, scores, strict=True)
     ]
-    found: list[float] = relevance_of(np.array(log_odds)).tolist()
-    return found
 
 
 def classify_picture(

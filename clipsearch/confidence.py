@@ -21,7 +21,7 @@ from clipsearch.encoders.bank import caption_count
 from clipsearch.encoders.kept_numbers import keep_numbers, read_numbers
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
-from clipsearch.relevance import Background, relevance_of
+from clipsearch.relevance import Background
 
 # Texts asked of each kind: of one in ten they leave an error of 0.017.
 _TEXTS = 300
@@ -97,6 +97,6 @@ def _best_relevances(
     different, places = np.unique(ids, return_inverse=True)
     levels = background.own_levels_of(different.tolist(), fetch)[places].reshape(ids.shape)
     return [
-        float(relevance_of(direction.worth(row) - direction.own_share * own).max())
+        float(direction.relevances(row, own).max())
         for direction, row, own in zip(directions, scores, levels, strict=True)
     ]

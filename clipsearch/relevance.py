@@ -104,6 +104,10 @@ class Direction:
         """Any shape: the log-odds that a picture fits, up to what its own level takes off. In the order of scores."""
         return np.asarray(np.float32(self.steepness) * scores + np.float32(self.offset))
 
+    def relevances(self, scores: Rows, own_levels: Rows) -> NDArray[np.float64]:
+        """Cosines and own levels of pictures, of shapes that broadcast → from 0 to 1: how surely they fit."""
+        return relevance_of(self.worth(scores) - np.float32(self.own_share) * own_levels)
+
 
 @dataclass(frozen=True)
 class Background:

@@ -10,7 +10,7 @@ from clipsearch.confidence import BestRelevances, learn_best_relevances
 from clipsearch.encoders.bank import Bank, caption_count
 from clipsearch.errors import QueryError
 from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.relevance import learn_background, relevance_of
+from clipsearch.relevance import learn_background
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
 
@@ -61,7 +61,7 @@ def test_queries_like_the_bank_get_an_answer_as_rarely_as_promised(count):
     background, index, fetch = catalog_of(pictures, held_against)
     best, levels = learn_best_relevances(background, index, fetch), background.levels_at(pictures)
     queries = [background.direction([text], [1.0], are_words=[True]) for text in texts(400, 4)]
-    tops = [relevance_of(each.worth(pictures @ each.embedding) - each.own_share * levels).max() for each in queries]
+    tops = [each.relevances(pictures @ each.embedding, levels).max() for each in queries]
     for confidence in (0.5, 0.8, 0.9):
         # Both the bank and the queries are samples: three standard errors.
         error = 3 * np.sqrt(confidence * (1 - confidence) * (1 / 300 + 1 / 400))

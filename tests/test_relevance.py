@@ -74,7 +74,7 @@ def relevances(pictures: np.ndarray, text: np.ndarray, held_against: Bank | None
     background = learn_background(index_of(pictures), held_against)
     direction = background.direction([text], [1.0], are_words=[True])
     own_levels = background.levels_at(pictures)
-    return relevance_of(direction.worth(pictures @ direction.embedding) - direction.own_share * own_levels)
+    return direction.relevances(pictures @ direction.embedding, own_levels)
 
 
 def test_a_pictures_own_level_is_what_texts_score_on_it():
@@ -133,7 +133,7 @@ def test_models_of_any_scale_agree():
     background = learn_background(index, narrow_bank)
     direction = background.direction([text[0]], [1.0], are_words=[True])
     levels = background.levels_at(pictures)
-    narrow = relevance_of(direction.worth(pictures @ text[0]) - direction.own_share * levels)
+    narrow = direction.relevances(pictures @ text[0], levels)
     np.testing.assert_allclose(narrow, wide, atol=0.01)
 
 

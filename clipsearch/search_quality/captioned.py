@@ -20,7 +20,6 @@ from clipsearch.images.links import link_image
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.naming import label_space
 from clipsearch.quantities import count
-from clipsearch.relevance import relevance_of
 from clipsearch.types import SkippedFile
 
 Stage = Callable[[str], None]
@@ -111,8 +110,9 @@ class CaptionedPictures:
             directions = [background.direction([embedding], [1.0], are_words=[True]) for embedding in part]
             scores = _scores_by_id(index.search(part, len(ids)), ids)
             worths = np.stack([each.worth(found) for each, found in zip(directions, scores, strict=True)])
-            own_shares = np.array([[each.own_share] for each in directions], dtype=np.float32)
-            relevances = relevance_of(worths - own_shares * own_levels)
+            relevances = np.stack(
+                [each.relevances(found, own_levels) for each, found in zip(directions, scores, strict=True)]
+            )
             texts = np.arange(start, start + len(part), dtype=np.int64)
             is_right = _pairs_among(texts, self.pair_texts, self.pair_pictures, len(ids))
             yield PictureScores(texts, is_right, scores, worths, relevances)

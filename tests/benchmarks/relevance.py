@@ -37,7 +37,7 @@ from clipsearch.evaluation import count_matches, estimate_matches
 from clipsearch.index_files import CatalogIndex, write_snapshot
 from clipsearch.indexes.faiss_index import FaissIndex
 from clipsearch.query_pictures import embed_pictures
-from clipsearch.relevance import DEFAULT_CUTOFF, Background, find_own_levels, learn_background, relevance_of
+from clipsearch.relevance import DEFAULT_CUTOFF, Background, find_own_levels, learn_background
 from clipsearch.reliability_diagram import draw_reliability
 from clipsearch.settings import index_folder, sample_data_folder
 from clipsearch.store import Store
@@ -128,9 +128,7 @@ def relevances(queries: Rows, pictures: Rows, bank: Bank) -> Relevances:
 def relevances_against(background: Background, queries: Rows, pictures: Rows) -> Relevances:
     own_levels = background.levels_at(pictures)
     directions = [background.direction([query], [1.0], are_words=[True]) for query in queries]
-    return np.array(
-        [relevance_of(each.worth(pictures @ each.embedding) - each.own_share * own_levels) for each in directions]
-    )
+    return np.array([each.relevances(pictures @ each.embedding, own_levels) for each in directions])
 
 
 def best_f1(scores: NDArray[np.floating], is_right: NDArray[np.bool_]) -> float:
@@ -315,7 +313,7 @@ def measure_cost(count: int, encoder: Encoder, directory: Path) -> None:
             direction = background.direction([query], [1.0], are_words=[True])
             moments.append((perf_counter(), process_time()))
             levels = background.own_levels_of(hits, fetch)
-            relevance_of(direction.worth(scores[0]) - direction.own_share * levels)
+            direction.relevances(scores[0], levels)
             moments.append((perf_counter(), process_time()))
             times.append(1_000 * np.diff(moments, axis=0))
         index.close()
