@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,9 +101,5 @@ def match_picture(
 
 def find_cutoff(confidence: float, parts: CatalogParts) -> float:
     """Result and errors as in `Catalog.cutoff_for`."""
-    from clipsearch.confidence import learn_best_relevances
-
     parts.require_pictures()
-    index, row = parts.index("images"), parts.model.row
-    fetch = partial(parts.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
-    return learn_best_relevances(parts.background(index), index, fetch).cutoff(confidence)
+    return parts.best_relevances().cutoff(confidence)

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clipsearch.confidence import BestRelevances
     from clipsearch.images.thumbnail_cache import ThumbnailCache
     from clipsearch.images.worker_pool import WorkerPool
     from clipsearch.index_files import CatalogIndex
@@ -46,6 +47,7 @@ class CatalogParts:
         self._indexes: dict[Kind, CatalogIndex | ServerIndex] = {}
         self._background: Background | None = None
         self._label_spaces: dict[tuple[str, ...], tuple[Background, LabelSpace]] = {}
+        self._best_relevances: tuple[Background, BestRelevances] | None = None
         self._words: tuple[object, Vocabulary] | None = None
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
@@ -121,6 +123,18 @@ class CatalogParts:
                     del self._label_spaces[next(iter(self._label_spaces))]
         return space
 
+    def best_relevances(self) -> "BestRelevances":
+        """How relevant the best picture is for texts of the bank; learnt once for each background."""
+        from clipsearch.confidence import learn_best_relevances
+
+        index, row = self.index("images"), self.model.row
+        background = self.background(index)
+        fetch = partial(self.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
+        with self._learning:
+            if self._best_relevances is None or self._best_relevances[0] is not background:
+                self._best_relevances = background, learn_best_relevances(background, index, fetch)
+            return self._best_relevances[1]
+
     def known_words(self) -> "Vocabulary":
         """The words that a query may be expected to hold; read anew when captions or labels came or went."""
         from clipsearch.spelling import known_words
@@ -171,7 +185,7 @@ class CatalogParts:
             indexes, self._indexes = self._indexes, {}
             workers, self._workers = self._workers, {}
             self._label_spaces = {}
-        self._background = self._words = None
+        self._background = self._best_relevances = self._words = None
         with ExitStack() as closing:
             closing.callback(self.model.close)
             for index in indexes.values():
@@ -222,4 +236,4 @@ class CatalogParts:
             self._label_spaces = {}
         for index in indexes.values():
             index.release()
-        self._background = None
+        self._background = self._best_relevances = None

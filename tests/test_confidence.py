@@ -102,3 +102,21 @@ def test_on_the_command_line(tmp_path, capsys):
     for refused in ("1", "0", "0.9999"):
         assert cli.run([*ask, refused, "a donut"]) == 2
         assert "confidence" in capsys.readouterr().err
+
+
+def test_an_open_catalog_asks_its_texts_once(tmp_path, monkeypatch):
+    asked = []
+
+    def learn(*arguments):
+        asked.append(arguments)
+        return learn_best_relevances(*arguments)
+
+    monkeypatch.setattr("clipsearch.confidence.learn_best_relevances", learn)
+    with Catalog.open(tmp_path / "catalog", model="starter", create=True) as opened:
+        opened.index(sample_data_folder() / "animals")
+        first = opened.cutoff_for(0.9)
+        assert opened.cutoff_for(0.9) == first
+        assert len(asked) == 1
+        opened.index(sample_data_folder())  # it has become another one
+        opened.cutoff_for(0.9)
+        assert len(asked) == 2
