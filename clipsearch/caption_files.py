@@ -12,7 +12,6 @@ from clipsearch.texts import is_valid
 
 # Columns and keys that hold the caption, the first one present wins.
 CAPTION_KEYS = ("caption", "text", "title", "sentence", "description")
-NO_TEXT = f"no text under {', '.join(CAPTION_KEYS)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,11 @@ class TextKind:
     name: str
     plural: str
     keys: tuple[str, ...]
+
+    @property
+    def no_text(self) -> str:
+        """What is wrong with a row that has a text under none of the keys."""
+        return f"no text under {', '.join(self.keys)}"
 
 
 CAPTIONS = TextKind("caption", "captions", CAPTION_KEYS)
@@ -62,8 +66,12 @@ def read_caption_file(path: Path, kind: TextKind = CAPTIONS) -> CaptionFile:
 
 def first_broken(path: Path, broken: Sequence[tuple[int, str]]) -> str:
     """The first broken line in brackets, for a message about the file; "" when there is none."""
-    unit = "entry" if path.suffix.lower() == ".json" else "line"
-    return f" ({unit} {broken[0][0]}: {broken[0][1]})" if broken else ""
+    return f" ({unit_of(path)} {broken[0][0]}: {broken[0][1]})" if broken else ""
+
+
+def unit_of(path: Path) -> str:
+    """What the numbers of broken rows count: the entries of JSON, else lines."""
+    return "entry" if path.suffix.lower() == ".json" else "line"
 
 
 def read_known(path: Path, suffixes: Collection[str], kind: TextKind = CAPTIONS) -> list[str]:
@@ -102,11 +110,7 @@ def _read_text(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
 def _read_jsonl(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
     for number, entry, wrong in jsonl_entries(lines):
         text = None if wrong else find_text(entry, kind.keys)
-        yield number, text or "", wrong or ("" if text is not None else _no_text(kind))
-
-
-def _no_text(kind: TextKind) -> str:
-    return f"no text under {', '.join(kind.keys)}"
+        yield number, text or "", wrong or ("" if text is not None else kind.no_text)
 
 
 def jsonl_entries(lines: Sequence[str]) -> Iterator[tuple[int, Any, str]]:
@@ -155,7 +159,7 @@ def _read_json(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
         raise InputError(f"{path}: expected {known}")
     for number, entry in enumerate(entries, start=1):
         text = find_text(entry, kind.keys)
-        yield number, text or "", "" if text is not None else _no_text(kind)
+        yield number, text or "", "" if text is not None else kind.no_text
 
 
 def parse_json(path: Path, lines: Sequence[str]) -> Any:

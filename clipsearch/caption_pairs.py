@@ -7,7 +7,7 @@ from typing import Any
 
 from clipsearch.caption_files import (
     CAPTION_KEYS,
-    NO_TEXT,
+    CAPTIONS,
     find_text,
     find_value,
     first_broken,
@@ -89,7 +89,7 @@ def _entry(number: int, entry: Any, image: str | None) -> _Entry:
     caption = find_text(entry)
     if image is None:
         return number, "", "", _NO_IMAGE
-    return (number, "", "", NO_TEXT) if caption is None else (number, image, caption, "")
+    return (number, "", "", CAPTIONS.no_text) if caption is None else (number, image, caption, "")
 
 
 def _read_csv(path: Path, lines: Sequence[str]) -> Iterator[_Entry]:

@@ -143,7 +143,7 @@ def is_replaced(path: Path) -> bool:
     else:
         if stat.S_ISREG(mode):
             return True
-        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        kind = _kind_of(mode)
     raise InputError(f"{path} is {kind} and no file: output replaces regular files alone, choose another name")
 
 
@@ -269,8 +269,11 @@ def _identity(status: os.stat_result | None) -> tuple[int, ...] | None:
 
 def _check_regular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise OSError(errno.EINVAL, f"{kind}, not a regular file")
+        raise OSError(errno.EINVAL, f"{_kind_of(status.st_mode)}, not a regular file")
+
+
+def _kind_of(mode: int) -> str:
+    return _KINDS.get(stat.S_IFMT(mode), "something else")
 
 
 @contextlib.contextmanager

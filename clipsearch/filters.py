@@ -314,15 +314,7 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "size": _span(example="size:>2MB or size:500k..2MB", units=_UNITS),
     "w": _span(example="w:1920 or w:>=1000 or w:1000..2000", units=_PIXELS),
     "h": _span(example="h:1080 or h:>=1000 or h:1000..2000", units=_PIXELS),
-    "orientation": _choice(
-        "portrait",
-        "landscape",
-        "square",
-        vertical="portrait",
-        tall="portrait",
-        horizontal="landscape",
-        wide="landscape",
-    ),
+    "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
     "has": _choice("gps", "date", "camera", taken="date", geo="gps", location="gps", coordinates="gps"),
 }
 

@@ -43,9 +43,11 @@ def remember_folders(folders: Iterable[str]) -> None:
 
     One inside another that is noted needs no entry of its own. What can't be kept is to be named again after a restore.
     """
+    known = _local_folders()
     for folder in folders:
-        if not is_folder_url(folder) and not _is_below_any(folder, _local_folders()):
+        if not is_folder_url(folder) and not _is_below_any(folder, known):
             add_to_list(FOLDERS_NAME, quote(os.fsencode(folder)))
+            known.add(folder)
 
 
 def find_unnamed(folders: Iterable[str], named: Iterable[str]) -> list[str]:

@@ -33,15 +33,15 @@ def demo(
     samples = settings.sample_data_folder()
     if not samples.is_dir():
         raise ClipSearchError(f"the sample pictures are not here ({samples}): install clipsearch again")
-    donut = str(samples / DONUT)
+    cat, donut = str(samples / CAT), str(samples / DONUT)
     with tempfile.TemporaryDirectory(prefix="clipsearch-demo-") as scratch:
         place = str(catalog or Path(scratch, "catalog"))
         steps = [
             ("Index a folder of pictures", ["index", str(samples), "--model", model]),
             ("Find a picture by words", ["query", "a glazed donut", "-k", "3"]),
-            ("Find pictures like a picture", ["query", str(samples / "animals" / "cat.jpg"), "-k", "3"]),
+            ("Find pictures like a picture", ["query", cat, "-k", "3"]),
             ("Add captions", ["captions", "add", str(samples / "captions.jsonl")]),
-            ("Turn a picture back into words", ["caption", str(samples / CAT), "-k", "3"]),
+            ("Turn a picture back into words", ["caption", cat, "-k", "3"]),
             (
                 "Which of four texts is it?",
                 ["classify", donut, *(f"a photo of a {noun}" for noun in ("cat", "car", "noodle", "donut"))],

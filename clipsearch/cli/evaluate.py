@@ -66,6 +66,7 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Measure how well pictures are found by their captions, and captions by their pictures. Changes no catalog."""
+    from clipsearch.caption_files import unit_of
     from clipsearch.caption_pairs import read_caption_pairs
     from clipsearch.search_quality import compare_models, evaluate_labels, evaluate_pairs, evaluate_relevance
 
@@ -73,8 +74,7 @@ def evaluate(
     drawn = None if diagram is None else check_drawing(diagram, kind="a diagram", suffixes={".png"}, force=force)
     content = read_caption_pairs(captions, folder=None if images is None else settings.folder_path(images))
     broken = [{"line": number, "reason": reason} for number, reason in content.broken]
-    unit = "entry" if captions.suffix.lower() == ".json" else "line"
-    note_left_out([f"{captions}, {unit} {number}: {reason}" for number, reason in content.broken])
+    note_left_out([f"{captions}, {unit_of(captions)} {number}: {reason}" for number, reason in content.broken])
     options: dict[str, Any] = {
         "device": device,
         "runtime": runtime,

@@ -162,12 +162,11 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Store a set of labels, in the place of one of the same name."""
-    from clipsearch.caption_files import LABELS, read_caption_file
+    from clipsearch.caption_files import LABELS, read_caption_file, unit_of
     from clipsearch.catalog import Catalog
 
     content = read_caption_file(file, LABELS)
-    unit = "entry" if file.suffix.lower() == ".json" else "line"
-    note_left_out([f"{file}, {unit} {number}: {reason}" for number, reason in content.broken])
+    note_left_out([f"{file}, {unit_of(file)} {number}: {reason}" for number, reason in content.broken])
     called = file.stem if name is None else name
     with Catalog.open(catalog, create=True) as opened:
         added = opened.add_labels(called, content.texts)
