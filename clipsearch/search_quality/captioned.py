@@ -78,6 +78,7 @@ class CaptionedPictures:
         texts: in the order of the pairs, which is how equal captions rank.
         pair_texts, pair_pictures: (p,) which text and which picture each pair is of, in the order of the pairs.
         skipped: pictures that are missing or could not be read, by path.
+        tell: called with what is done next.
     """
 
     parts: CatalogParts
@@ -87,6 +88,7 @@ class CaptionedPictures:
     pair_texts: NDArray[np.int64]
     pair_pictures: NDArray[np.int64]
     skipped: tuple[SkippedFile, ...]
+    tell: Stage
 
     def embed_texts(self) -> Rows:
         """(m, dim) unit-norm, as the words of a query are embedded."""
@@ -170,7 +172,7 @@ def _pairs_among(
     return found
 
 
-def model_of(directory: str | os.PathLike[str] | None) -> str | None:
+def _model_of(directory: str | os.PathLike[str] | None) -> str | None:
     """The name of the model that a catalog uses; None where there is no catalog, or nothing in it."""
     try:
         with Catalog.open(directory) as catalog:
@@ -191,13 +193,17 @@ class _Scratch(Catalog):
 def index_pairs(
     pairs: Sequence[CaptionPair],
     *,
+    catalog: str | os.PathLike[str] | None = None,
     model: str | None,
     device: str | None,
     runtime: str | None,
-    tell: Stage,
+    on_stage: Stage | None,
     show_progress: bool,
 ) -> Iterator[CaptionedPictures]:
     """Index these pictures and no others, in a catalog that is gone afterwards.
+
+    Args:
+        catalog: whose model is used when none is named, see `evaluate_pairs`.
 
     Raises:
         InputError: none of the pictures can be read.
@@ -206,14 +212,14 @@ def index_pairs(
         tempfile.TemporaryDirectory(prefix="clipsearch-eval-") as scratch,
         _Scratch.open(
             Path(scratch) / "catalog",
-            model=model,
+            model=model or _model_of(catalog),
             device=device,
             runtime=runtime,
             create=True,
             show_progress=show_progress,
-        ) as catalog,
+        ) as opened,
     ):
-        yield _index(catalog, pairs, Path(scratch) / "pictures", tell)
+        yield _index(opened, pairs, Path(scratch) / "pictures", on_stage or (lambda what: None))
 
 
 def _index(catalog: _Scratch, pairs: Sequence[CaptionPair], folder: Path, tell: Stage) -> CaptionedPictures:
@@ -251,4 +257,5 @@ def _index(catalog: _Scratch, pairs: Sequence[CaptionPair], folder: Path, tell: 
         pair_texts=np.array([texts[pair.caption] for pair in known], dtype=np.int64),
         pair_pictures=np.array([pictures[contents[pair.image]] for pair in known], dtype=np.int64),
         skipped=tuple(SkippedFile(str(image), reason) for image, reason in sorted(reasons.items())),
+        tell=tell,
     )

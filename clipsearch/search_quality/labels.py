@@ -18,7 +18,7 @@ from clipsearch.evaluation import (
 )
 from clipsearch.quantities import count
 from clipsearch.relevance import DEFAULT_CUTOFF
-from clipsearch.search_quality.captioned import CaptionedPictures, Stage, index_pairs, model_of
+from clipsearch.search_quality.captioned import CaptionedPictures, Stage, index_pairs
 from clipsearch.types import SkippedFile
 
 
@@ -67,16 +67,16 @@ def evaluate_labels(
     Raises:
         InputError: none of the pictures can be read.
     """
-    tell = on_stage or (lambda what: None)
     with index_pairs(
         pairs,
-        model=model or model_of(catalog),
+        catalog=catalog,
+        model=model,
         device=device,
         runtime=runtime,
-        tell=tell,
+        on_stage=on_stage,
         show_progress=show_progress,
     ) as captioned:
-        tell(f"naming {count(len(captioned.content_ids), 'picture')}")
+        captioned.tell(f"naming {count(len(captioned.content_ids), 'picture')}")
         ranks, counts = _name(captioned)
     found, matches = estimate_metrics(score_queries(ranks)), estimate_matches(counts)
     return LabelQuality(

@@ -11,7 +11,7 @@ from clipsearch.caption_pairs import CaptionPair
 from clipsearch.evaluation import Estimate, count_matches, estimate_matches
 from clipsearch.quantities import count
 from clipsearch.relevance import DEFAULT_CUTOFF
-from clipsearch.search_quality.captioned import Stage, index_pairs, model_of
+from clipsearch.search_quality.captioned import Stage, index_pairs
 from clipsearch.types import SkippedFile
 
 
@@ -63,16 +63,16 @@ def evaluate_relevance(
     Raises:
         InputError: none of the pictures can be read.
     """
-    tell = on_stage or (lambda what: None)
     with index_pairs(
         pairs,
-        model=model or model_of(catalog),
+        catalog=catalog,
+        model=model,
         device=device,
         runtime=runtime,
-        tell=tell,
+        on_stage=on_stage,
         show_progress=show_progress,
     ) as captioned:
-        tell(f"searching by {count(len(captioned.texts), 'caption')}")
+        captioned.tell(f"searching by {count(len(captioned.texts), 'caption')}")
         reliability, histogram = Reliability(), ScoreHistogram()
         counts = []
         for batch in captioned.score_pictures(captioned.embed_texts()):

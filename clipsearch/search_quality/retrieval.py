@@ -20,7 +20,7 @@ from clipsearch.evaluation import (
     score_queries,
 )
 from clipsearch.quantities import count
-from clipsearch.search_quality.captioned import Stage, index_pairs, model_of
+from clipsearch.search_quality.captioned import CaptionedPictures, Stage, index_pairs
 from clipsearch.types import SkippedFile
 
 COMPARED = ("recall@1", "mrr")
@@ -85,10 +85,16 @@ def evaluate_pairs(
         InputError: none of the pictures can be read.
         ModelUnavailableError: the model's files are not here.
     """
-    chosen = model or model_of(catalog)
-    return _quality(
-        _ask(pairs, model=chosen, device=device, runtime=runtime, on_stage=on_stage, show_progress=show_progress)
-    )
+    with index_pairs(
+        pairs,
+        catalog=catalog,
+        model=model,
+        device=device,
+        runtime=runtime,
+        on_stage=on_stage,
+        show_progress=show_progress,
+    ) as captioned:
+        return _quality(_ask(captioned))
 
 
 def compare_models(
@@ -107,10 +113,13 @@ def compare_models(
         InputError: as in `evaluate_pairs`.
         ClipSearchError: a picture could be read for one model only.
     """
-    first, second = (
-        _ask(pairs, model=name, device=device, runtime=runtime, on_stage=on_stage, show_progress=show_progress)
-        for name in (a, b)
-    )
+    found = []
+    for name in (a, b):
+        with index_pairs(
+            pairs, model=name, device=device, runtime=runtime, on_stage=on_stage, show_progress=show_progress
+        ) as captioned:
+            found.append(_ask(captioned))
+    first, second = found
     if first.skipped != second.skipped:
         raise ClipSearchError("other pictures could be read the second time: nothing to compare; try again")
     return QualityComparison(
@@ -148,32 +157,20 @@ def _differences(first: Sequence[NDArray[np.int64]], second: Sequence[NDArray[np
     return {name: compare_values(*(rows[:, column] for rows in values)) for name, column in columns.items()}
 
 
-def _ask(
-    pairs: Sequence[CaptionPair],
-    *,
-    model: str | None,
-    device: str | None,
-    runtime: str | None,
-    on_stage: Stage | None,
-    show_progress: bool,
-) -> _Answers:
-    tell = on_stage or (lambda what: None)
-    with index_pairs(
-        pairs, model=model, device=device, runtime=runtime, tell=tell, show_progress=show_progress
-    ) as captioned:
-        n_images, n_captions = len(captioned.content_ids), len(captioned.pair_texts)
-        tell(f"embedding {count(len(captioned.texts), 'caption')}")
-        embeddings = captioned.embed_texts()
-        tell(f"searching by {count(n_captions, 'caption')}")
-        # One for each pair, though several may be the same query.
-        image_ranks = np.empty((n_captions, 1), dtype=np.int64)
-        for batch in captioned.score_pictures(embeddings):
-            is_asked = np.isin(captioned.pair_texts, batch.rows)
-            rows = captioned.pair_texts[is_asked] - batch.rows[0]
-            image_ranks[is_asked, 0] = rank_columns(batch.worths)[rows, captioned.pair_pictures[is_asked]]
-        tell(f"asking for the captions of {count(n_images, 'picture')}")
-        caption_ranks: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * n_images
-        for found in captioned.score_captions(embeddings):
-            for picture, ranks in zip(found.rows.tolist(), right_ranks(found.values, found.is_right), strict=True):
-                caption_ranks[picture] = ranks
-        return _Answers(captioned.model, list(image_ranks), caption_ranks, captioned.skipped)
+def _ask(captioned: CaptionedPictures) -> _Answers:
+    n_images, n_captions = len(captioned.content_ids), len(captioned.pair_texts)
+    captioned.tell(f"embedding {count(len(captioned.texts), 'caption')}")
+    embeddings = captioned.embed_texts()
+    captioned.tell(f"searching by {count(n_captions, 'caption')}")
+    # One for each pair, though several may be the same query.
+    image_ranks = np.empty((n_captions, 1), dtype=np.int64)
+    for batch in captioned.score_pictures(embeddings):
+        is_asked = np.isin(captioned.pair_texts, batch.rows)
+        rows = captioned.pair_texts[is_asked] - batch.rows[0]
+        image_ranks[is_asked, 0] = rank_columns(batch.worths)[rows, captioned.pair_pictures[is_asked]]
+    captioned.tell(f"asking for the captions of {count(n_images, 'picture')}")
+    caption_ranks: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * n_images
+    for found in captioned.score_captions(embeddings):
+        for picture, ranks in zip(found.rows.tolist(), right_ranks(found.values, found.is_right), strict=True):
+            caption_ranks[picture] = ranks
+    return _Answers(captioned.model, list(image_ranks), caption_ranks, captioned.skipped)
