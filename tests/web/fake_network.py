@@ -144,6 +144,14 @@ class Server:
     def connect(self, address: str = "127.0.0.1") -> Client:
         return Client(self, address)
 
+    def __enter__(self) -> "Server":
+        asyncio.set_event_loop(self.loop)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+        asyncio.set_event_loop(None)
+
     def close(self) -> None:
         for task in asyncio.all_tasks(self.loop):
             task.cancel()

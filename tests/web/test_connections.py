@@ -9,11 +9,8 @@ from tests.web.fake_network import LIMITS, Server
 
 @pytest.fixture
 def server():
-    made = Server(LIMITS)
-    asyncio.set_event_loop(made.loop)
-    yield made
-    made.close()
-    asyncio.set_event_loop(None)
+    with Server(LIMITS) as made:
+        yield made
 
 
 def test_who_sends_nothing_is_let_go(server):

@@ -1,7 +1,5 @@
 """Requests that are sent ahead of answers, and rubbish that comes behind them."""
 
-import asyncio
-
 import pytest
 
 from tests.web.fake_network import LIMITS, Server
@@ -9,11 +7,8 @@ from tests.web.fake_network import LIMITS, Server
 
 @pytest.fixture
 def server():
-    made = Server(LIMITS)
-    asyncio.set_event_loop(made.loop)
-    yield made
-    made.close()
-    asyncio.set_event_loop(None)
+    with Server(LIMITS) as made:
+        yield made
 
 
 def test_pipelined_requests_are_answered_in_their_order(server):
