@@ -11,7 +11,7 @@ BINS = 10
 LEAST_RELEVANCE = 0.05
 """What is less relevant claims nothing: nearly all pairs of a query and a picture, which would hide the others."""
 
-# Scores are told apart in so many steps, over all that cosines and differences of two can be: 3e-5 each.
+# Steps of the histogram, over the range of cosines and differences of two: 3e-5 each.
 _STEPS, _LOWEST, _HIGHEST = 1 << 17, -2.0, 2.0
 
 Relevances = NDArray[np.float64]

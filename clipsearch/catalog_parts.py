@@ -136,7 +136,7 @@ class CatalogParts:
             return self._best_relevances[1]
 
     def known_words(self) -> "Vocabulary":
-        """The words that a query may be expected to hold; read anew when captions or labels came or went."""
+        """The words that a query may be expected to hold; read again when captions or labels have changed."""
         from clipsearch.spelling import known_words
 
         reader = self.store.reader

@@ -172,7 +172,7 @@ def refresh_snapshot(
 def rebuild_snapshot(
     kind: Kind, *, store: Store, model_id: int, folder: Path, texts: Callable[[], Rows] | None = None
 ) -> None:
-    """Makes the index file anew from SQL, with cells if it is to have some; arguments as in `refresh_snapshot`.
+    """Rebuilds the index file from SQL, with cells if it is to have some; arguments as in `refresh_snapshot`.
 
     Raises:
         VectorIndexError, StoreError: it can't be written, or be named in the catalog.
@@ -289,7 +289,7 @@ def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path, is_
     is still answered from, only more slowly.
 
     Args:
-        is_required: it was asked for by itself: that it can't be written is an error then.
+        is_required: the caller wants nothing else, so that a failed write is an error.
 
     Raises:
         VectorIndexError, StoreError: `is_required` and it can't be written, or be named in the catalog.

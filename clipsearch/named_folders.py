@@ -54,7 +54,7 @@ def find_unnamed(folders: Iterable[str], named: Iterable[str]) -> list[str]:
     """Those of a catalog's folders that are neither named on this machine nor lie inside one that is.
 
     Args:
-        folders: as a catalog has them, absolute or URLs, whoever has written them.
+        folders: as a catalog has them, absolute or URLs; untrusted.
         named: folders that count beside those that were noted, absolute.
     """
     local, origins = {*_local_folders(), *named}, set(read_list(URLS_NAME))

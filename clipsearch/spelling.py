@@ -141,7 +141,7 @@ def _other_starts(word: str) -> Iterator[str]:
 
 
 def _costs(typed: str, known: str, slips: int, before: str = "") -> Iterator[tuple[int, int]]:
-    """Of the ways from one to the other in at most so many slips: how many, and how many unlikely ones.
+    """Of the ways from one to the other in at most `slips` slips: how many, and how many unlikely ones.
 
     The distance is that of Damerau and Levenshtein, over the slips that fingers make.
 

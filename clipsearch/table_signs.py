@@ -34,7 +34,7 @@ _NAME = re.compile(r"\w[\w.#-]*")
 # Tables are known by their first lines; prose with an odd line in it is not.
 _SAMPLE_LINES, _HEADING_LINES, _MAX_CHARS = 1_000, 20, 2_000
 _STRAYS, _MAX_TITLE_LINES = 0.1, 3
-# Semicolons in each line of so many: seldom prose.
+# Lines with a semicolon each, from which on it is seldom prose.
 _MANY_LINES = 5
 
 _RULE = re.compile(r"(?=.*[-=])[\s|+:=-]*[|+][\s|+:=-]*|\s*(?:={3,}|-{3,})(?:\s+(?:={3,}|-{3,}))+\s*")

@@ -1,4 +1,4 @@
-"""Words that are nearly a filter: what was likely meant instead, for whoever would else search them."""
+"""Words that are nearly a filter: what was likely meant, in place of a search for the words."""
 
 import re
 

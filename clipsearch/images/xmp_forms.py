@@ -40,7 +40,7 @@ class SubjectForm:
     Attributes:
         arrays: the Bags, Seqs and Alts that it holds.
         words: those that stand in none of them.
-        is_plain: it holds nothing else, so that it can be removed or written anew.
+        is_plain: it holds nothing else, so that it can be removed or rewritten.
     """
 
     element: Element

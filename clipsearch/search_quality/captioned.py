@@ -144,8 +144,7 @@ class CaptionedPictures:
         return _pairs_among(pictures, self.pair_pictures, self.pair_texts, len(self.texts))
 
     def _stored_pictures(self) -> Iterator[tuple[NDArray[np.int64], Rows]]:
-        """Some pictures (p,) and their stored embeddings (p, dim), so many that a batch of scores is no larger than
-        elsewhere."""
+        """Some pictures (p,) and their stored embeddings (p, dim), up to as many as `CELLS` allows."""
         row, order = self.parts.model.row, np.argsort(self.content_ids)
         step = max(1, CELLS // len(self.texts))
         for rows in self.parts.store.reader.rows_after("images", model_id=row.model_id, dim=row.dim):

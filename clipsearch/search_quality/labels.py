@@ -57,7 +57,7 @@ def evaluate_labels(
     on_stage: Stage | None = None,
     show_progress: bool = False,
 ) -> LabelQuality:
-    """Zero-shot classification: the captions are labels, and a picture is asked for its own among all of them.
+    """Zero-shot classification: the captions are labels, and each picture's own is to be found among all of them.
 
     As `Catalog.label_pictures` does it with these labels on these pictures: short ones are put into templates.
 

@@ -19,7 +19,7 @@ _CONNECT_TIMEOUT_S = 10
 
 # The server's locks have numbers, one space for each database: "clips" in ASCII.
 WRITING = 0x636C697073
-"""The number of the lock of whoever changes the catalog."""
+"""The number of the writer's lock."""
 MIGRATING = WRITING + 1
 """The number of the lock under which the schema is made or changed."""
 
