@@ -27,7 +27,7 @@ _MOST_LEFT, _MOST_LEFT_OF_COARSER = 0.5, 0.25
 _SMALL_SIDE, _MOST_LEFT_OF_SMALL = 150, 0.2
 
 # A window of 6 × 6 pixels is a change when the residual exceeds 12 times the variance that compression leaves there,
-# and a quarter of its contrast: copies reach 11 times, half-sized texts of 14 pixels begin at 14, full-sized ones at 50.
+# and a quarter of its contrast: copies reach 11 times, half-sized texts of 14 pixels 14 times or more, others 50.
 _WINDOW = 6
 _MOST_TIMES, _CHANGE_SHARE = 12.0, 0.25
 
