@@ -17,8 +17,8 @@ from clipsearch.types import SearchHit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from clipsearch.encoders.embed_image import PictureSource
     from clipsearch.grammar import Query
-    from clipsearch.query_pictures import PictureSource
 
 
 def answer_query(

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from clipsearch.captions import embed_captions, nearest_captions
 from clipsearch.catalog_parts import CatalogParts
+from clipsearch.encoders.embed_image import PictureSource, embed_picture
 from clipsearch.errors import QueryError
-from clipsearch.query_pictures import PictureSource, embed_picture
 from clipsearch.texts import check_text, check_top_k
 from clipsearch.types import CaptionHit, CaptionsReport
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder, ProbabilityHead
+from clipsearch.encoders.embed_image import PictureSource, embed_picture, embed_pictures, picture_name
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
-from clipsearch.query_pictures import PictureSource, embed_picture, embed_pictures, picture_name
 from clipsearch.relevance import Background
 from clipsearch.store import Store
 from clipsearch.texts import check_text

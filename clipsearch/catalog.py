@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from clipsearch.clusters import PictureCluster
     from clipsearch.duplicates import DuplicateGroup
     from clipsearch.encoders.base import Encoder
+    from clipsearch.encoders.embed_image import PictureSource
     from clipsearch.grammar import Query
     from clipsearch.images.decode import DecodingLimits
     from clipsearch.indexing import Progress
-    from clipsearch.query_pictures import PictureSource
 
 
 class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatalog):

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from clipsearch.browsing import CatalogFacets, PictureDetails
     from clipsearch.duplicates import NearDuplicate
+    from clipsearch.encoders.embed_image import PictureSource
     from clipsearch.grammar import Query
     from clipsearch.heat_maps import HeatMap
     from clipsearch.paging import SearchPage
-    from clipsearch.query_pictures import PictureSource
 
 
 class BrowsingCatalog:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clipsearch.query_pictures import PictureSource
+    from clipsearch.encoders.embed_image import PictureSource
 
 
 class LabellingCatalog:

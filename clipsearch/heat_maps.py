@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.embed_image import PictureSource, read_picture
 from clipsearch.preprocess import Preprocess, resize_and_crop
-from clipsearch.query_pictures import PictureSource, read_picture
 
 # Steps along the shorter side of a picture, and along the longer one at most.
 _STEPS, _MOST_STEPS = 8, 16

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.catalog_parts import CatalogParts
+from clipsearch.encoders.embed_image import PictureSource, embed_picture, embed_pictures
 from clipsearch.errors import QueryError
 from clipsearch.label_sets import find_labels
 from clipsearch.labelling import LabelSpace, learn_labels
-from clipsearch.query_pictures import PictureSource, embed_picture, embed_pictures
 from clipsearch.texts import check_top_k
 from clipsearch.types import LabelHit, LabelledPicture
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clipsearch.query_pictures import PictureSource
+    from clipsearch.encoders.embed_image import PictureSource
 
 MOST_HITS = 10_000
 """Each page looks at all hits before it; whoever wants more than this does not look at pictures."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clipsearch.query_pictures import PictureSource
+    from clipsearch.encoders.embed_image import PictureSource
     from clipsearch.relevance import Background, Direction
 
 
@@ -142,6 +142,6 @@ def _embed_term(
         return found
     if term.value not in pictures and is_url(term.value):
         raise QueryError(f"{term.value} was not fetched: see fetch_picture")
-    from clipsearch.query_pictures import embed_picture
+    from clipsearch.encoders.embed_image import embed_picture
 
     return embed_picture(pictures.get(term.value, term.value), encoder=model.encoder)

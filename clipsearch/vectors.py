@@ -7,6 +7,12 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ModelError
 
+# A standard deviation is so many median absolute deviations of a normal distribution.
+_MAD = 1.4826
+
+# Below it rows are alike.
+_LEAST_SPREAD = 1e-3
+
 
 def normalise(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Rows (n, dim) → unit-norm float32 rows (n, dim).
@@ -30,3 +36,10 @@ def from_bytes(blobs: list[bytes], dim: int) -> NDArray[np.float32]:
     """What `to_bytes` made, n blobs → float32 (n, dim)."""
     rows = np.frombuffer(b"".join(blobs), dtype="<f2").reshape(len(blobs), dim)
     return rows.astype(np.float32)
+
+
+def median_and_spread(cosines: NDArray[np.float32]) -> tuple[float, float]:
+    """cosines (p, n): the median of all, and how far each row spreads around its own, as a standard deviation above
+    0."""
+    away = np.abs(cosines - np.median(cosines, axis=1, keepdims=True))
+    return float(np.median(cosines)), max(_MAD * float(np.median(away)), _LEAST_SPREAD)

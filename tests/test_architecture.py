@@ -18,9 +18,9 @@ LAYERS = (
     {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files"}
     | {"stamps", "patterns", "table_signs"},
     {"tables", "named_places"},
-    {"store", "indexes", "encoders", "images", "runners", "caption_files", "evaluation", "embedding_files"}
-    | {"calibration"},
-    {"named_folders", "query_pictures", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"}
+    {"store", "indexes", "images", "runners", "caption_files", "evaluation", "embedding_files"} | {"calibration"},
+    {"encoders"},
+    {"named_folders", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"}
     | {"label_sets", "reliability_diagram"},
     {"index_server", "labelling", "spelling", "confidence"},
     {"captions", "search", "maintenance", "catalog_parts", "diversity", "contact_sheet"} | {"heat_maps"},

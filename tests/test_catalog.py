@@ -25,10 +25,10 @@ from clipsearch import (
 )
 from clipsearch.encoders import load
 from clipsearch.encoders.bank import Bank
+from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.evaluation import ranks, recall_at_k
 from clipsearch.grammar import words_query
 from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.query_pictures import embed_pictures
 from clipsearch.relevance import learn_background
 from clipsearch.settings import sample_data_folder
 from clipsearch.store import ContentRecord, FileRecord

@@ -63,7 +63,7 @@ def found(catalog: Catalog, words: str) -> list[tuple[str, float]]:
 
 
 def embed(files: list[Path]) -> np.ndarray:
-    from clipsearch.query_pictures import embed_pictures
+    from clipsearch.encoders.embed_image import embed_pictures
     from tests.fakes import ColourEncoder
 
     return embed_pictures(files, encoder=ColourEncoder("colours"))

@@ -26,7 +26,7 @@ from clipsearch.relevance import (
 from clipsearch.search import find_nearest
 from clipsearch.settings import sample_data_folder
 from clipsearch.store import Store
-from clipsearch.vectors import normalise
+from clipsearch.vectors import median_and_spread, normalise
 
 DIM = 64
 THINGS = 40
@@ -59,7 +59,10 @@ def pictures_of(things: list[int], seed: int) -> np.ndarray:
 def bank(scale: float = 20.0) -> Bank:
     """All concepts under another name, and half as many texts of nothing in particular; all words are known to it."""
     names = normalise(CONCEPTS + 0.05 * np.random.default_rng(1).standard_normal(CONCEPTS.shape))
-    return Bank(np.concatenate([names, rows(THINGS // 2, 2, lean=2.0)]), scale, slope=0.0, intercept=10.0)
+    texts = np.concatenate([names, rows(THINGS // 2, 2, lean=2.0)])
+    among = CONCEPTS @ CONCEPTS.T
+    location, spread = median_and_spread(among[~np.eye(THINGS, dtype=np.bool_)].reshape(THINGS, -1))
+    return Bank(texts, scale, slope=0.0, intercept=10.0, picture_location=location, picture_spread=spread)
 
 
 def index_of(embeddings: np.ndarray) -> FaissIndex:
@@ -167,6 +170,16 @@ def test_a_picture_is_relevant_to_itself_and_no_level_of_words_counts():
     found = relevance_of(direction.worth(pictures @ pictures[0]))
     assert found[0] > 0.9
     assert np.median(found) < 0.05
+
+
+@pytest.mark.parametrize("size", [2, 5, 20, 200])
+def test_a_catalog_of_one_thing_is_relevant_to_a_picture_of_it_and_to_no_other(size):
+    background = learn_background(index_of(pictures_of([0] * size, 19)), bank())
+    same, other = pictures_of([0, 1], 20)
+    for query, is_relevant in ((same, True), (other, False)):
+        direction = background.direction([query], [1.0], are_words=[False])
+        found = direction.relevances(pictures_of([0] * 50, 21) @ query, np.float32(0))
+        assert ((found >= DEFAULT_CUTOFF) == is_relevant).all()
 
 
 def test_words_and_pictures_weigh_the_same_in_a_sum():

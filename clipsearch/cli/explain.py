@@ -44,8 +44,8 @@ def explain(
     with open_encoder(catalog, model, device, runtime) as encoder:
         heat_map = make_heat_map(picture, words, encoder.encode_texts([words])[0], encoder=encoder)
     if path is not None:
+        from clipsearch.encoders.embed_image import read_picture
         from clipsearch.heat_pictures import draw_heat_map
-        from clipsearch.query_pictures import read_picture
 
         # As large as it is, up to what fits on a screen.
         shown, _ = read_picture(picture, replace(encoder.preprocess, shortest_edge=1024))

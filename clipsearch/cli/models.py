@@ -159,9 +159,9 @@ def inspect(
     from dataclasses import asdict
 
     from clipsearch.cli.captions import open_encoder
+    from clipsearch.encoders.embed_image import picture_crop
     from clipsearch.encoders.load import runs_with_torch
     from clipsearch.encoders.walkthrough import Stage, walk
-    from clipsearch.query_pictures import picture_crop
 
     shown = str(settings.sample_data_folder() / "food" / "donut.png") if image is None else image
     picture = picture_of(shown, allow_url=allow_url)

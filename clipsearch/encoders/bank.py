@@ -1,4 +1,5 @@
-"""Texts that a model's scores are held against: what pictures show at all; and words that mean nothing."""
+"""Texts and photographs that a model's scores are compared with: what pictures show at all, words that mean nothing,
+and photographs that have nothing in common."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from clipsearch.encoders.familiarity import fit_familiarity, nearness_of
 from clipsearch.encoders.kept_numbers import keep_numbers, read_numbers
 from clipsearch.encoders.kept_rows import kept_rows
 from clipsearch.notices import muted, notify
+from clipsearch.settings import sample_data_folder
+from clipsearch.vectors import median_and_spread
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
@@ -24,7 +27,18 @@ _FORMS = ("{}", "a {}", "a photo of a {}")
 
 
 # Another one whenever `familiarity` calibrates otherwise: what is kept from before is not used then.
-_CALIBRATION = "logistic 1, nearest 5, strange 0.4"
+_CALIBRATION = "logistic 1, nearest 5, strange 0.4, pictures 1"
+
+# The photographs among the sample pictures, each of another thing; drawings are more alike than photographs.
+_PHOTOGRAPHS = (
+    "animals/cat.jpg",
+    "food/coffee.jpg",
+    "nature/dahlia.webp",
+    "nature/galaxies.jpg",
+    "people/astronaut.jpg",
+    "people/photographer.jpg",
+    "travel/rocket.jpg",
+)
 
 # Texts that say how long all of them will take, and from when on that is told.
 _TIMED, _LONG_S = 64, 15.0
@@ -38,12 +52,16 @@ class Bank:
         embeddings: (n, dim) unit-norm, of what pictures show.
         logit_scale: by which the model multiplies a cosine, see `ProbabilityHead`.
         slope, intercept: of the log-odds that it knows a text, by the text's nearness to these; see `familiarity`.
+        picture_location, picture_spread: median and spread, above 0, of the cosines of photographs that have nothing in
+            common.
     """
 
     embeddings: NDArray[np.float32]
     logit_scale: float
     slope: float
     intercept: float
+    picture_location: float = 0.0
+    picture_spread: float = 0.1
 
     def familiarity_of(self, embedding: NDArray[np.float32]) -> float:
         """embedding (dim,) of a text → above 0 to 1, how surely it means anything to the model."""
@@ -89,13 +107,27 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
     )
     digest = blake3("\n".join([fingerprint, _CALIBRATION, *texts, *strange_texts()]).encode()).hexdigest()
     numbers = read_numbers("bank", digest[:32])
-    if numbers is None or len(numbers) != 3 or numbers[0] <= 0:
+    if numbers is None or len(numbers) != 5 or numbers[0] <= 0 or numbers[4] <= 0:
         encoder = load_encoder()
         with muted():
             strange = encoder.encode_texts(strange_texts())
-        numbers = [float(encoder.head.logit_scale), *fit_familiarity(rows, strange)]
+        numbers = [
+            float(encoder.head.logit_scale),
+            *fit_familiarity(rows, strange),
+            *median_and_spread(_cosines_of_photographs(encoder)),
+        ]
         keep_numbers("bank", digest[:32], numbers)
     return Bank(rows, *numbers)
+
+
+def _cosines_of_photographs(encoder: "Encoder") -> NDArray[np.float32]:
+    """(n, n - 1): of each with the others."""
+    # Loads Pillow, for the first query with a model alone.
+    from clipsearch.encoders.embed_image import embed_pictures
+
+    found = embed_pictures([sample_data_folder() / name for name in _PHOTOGRAPHS], encoder=encoder)
+    is_other = ~np.eye(len(found), dtype=np.bool_)
+    return np.asarray((found @ found.T)[is_other].reshape(len(found), -1))
 
 
 def _announced(encoder: "Encoder", count: int) -> "Encoder":

@@ -23,12 +23,12 @@ from clipsearch import read_caption_pairs
 from clipsearch.calibration import calibration_error
 from clipsearch.encoders.bank import Bank, load_bank
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.encoders.labels import TEMPLATES, encode_labels
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ImageReadError
 from clipsearch.label_sets import BUILT_IN, built_in_labels
 from clipsearch.labelling import learn_labels
-from clipsearch.query_pictures import embed_pictures
 from clipsearch.relevance import DEFAULT_CUTOFF
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise

@@ -11,6 +11,8 @@ Without arguments: the sample pictures. `--odd` and `--even` take every other na
 at random 10 times. `--confidence` draws catalogs of the odd names and counts what gets an answer at 0.9: the even
 names, which no picture is labelled with although some show them, words that mean nothing, and names that are there.
 
+`--pictures` asks by each picture for those of the same name, in catalogs of all, of 20 and of one of the names.
+
 `--diagram FILE` draws how often pictures of each relevance are right. `--fit` prints the logistic that these pictures
 alone would give, `--bank` what smaller banks do, `--cost PICTURES` what relevance adds to a query in
 a catalog of so many (a million need 2 GB of disk for a minute).
@@ -32,11 +34,11 @@ from clipsearch.calibration import Reliability, ReliabilityBin, ScoreHistogram, 
 from clipsearch.confidence import learn_best_relevances
 from clipsearch.encoders.bank import Bank, load_bank
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.encoders.load import load_encoder
 from clipsearch.evaluation import count_matches, estimate_matches
 from clipsearch.index_files import CatalogIndex, write_snapshot
 from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.query_pictures import embed_pictures
 from clipsearch.relevance import DEFAULT_CUTOFF, Background, find_own_levels, learn_background
 from clipsearch.reliability_diagram import draw_reliability
 from clipsearch.settings import index_folder, sample_data_folder
@@ -200,6 +202,30 @@ def report_things(data: Labelled, bank: Bank, count: int) -> None:
     print(f"{ratio:.2f} of the best cosine's, error of what is claimed {error:.3f}; {DRAWS} draws")
 
 
+def report_pictures(data: Labelled, bank: Bank) -> None:
+    """Means over draws of the names; a catalog of one name has only pictures that are right."""
+    things = np.unique(data.is_right, axis=0)
+    rng, rows = np.random.default_rng(8), []
+    sizes = {len(things): 1, min(20, len(things)): DRAWS, 1: 2 * DRAWS}
+    for count, draws in sizes.items():
+        figures = []
+        for _ in range(draws):
+            shown = things[rng.choice(len(things), count, replace=False)]
+            pictures = data.pictures[shown.any(axis=0)]
+            is_other = ~np.eye(len(pictures), dtype=np.bool_)
+            is_right = (shown.T.astype(np.float32) @ shown)[np.ix_(*(shown.any(axis=0),) * 2)][is_other] > 0
+            background = background_of(pictures, bank)
+            directions = [background.direction([picture], [1.0], are_words=[False]) for picture in pictures]
+            found = np.array([each.relevances(pictures @ each.embedding, np.float32(0)) for each in directions])
+            precision, recall, f1 = matches_of(found[is_other][np.newaxis], is_right[np.newaxis])
+            ratio = f1 / best_f1((pictures @ pictures.T)[is_other], is_right)
+            error = calibration_error(reliability(found[is_other], is_right))
+            figures.append((len(pictures), precision, recall, ratio, error))
+        size, *others = np.nanmean(figures, axis=0)
+        rows.append([f"{count}", f"{size:.0f}", *(f"{value:.2f}" for value in others)])
+    print_table([f"{data.name}: names", "pictures", "precision", "recall", "F1 of the best cosine's", "error"], rows)
+
+
 def report_confidence(captions: Path, encoder: Encoder, bank: Bank) -> None:
     """How many queries get an answer at a confidence of 0.9, in catalogs of pictures of the odd names."""
     data = load(captions, encoder, every_other=1)
@@ -341,6 +367,7 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--bank", action="store_true")
     parser.add_argument("--things", type=int, metavar="N")
+    parser.add_argument("--pictures", action="store_true")
     parser.add_argument("--confidence", action="store_true")
     parser.add_argument("--cost", nargs="?", type=int, const=100_000, metavar="PICTURES")
     parser.add_argument("--folder", type=Path, help="keep what --cost makes here, and use it again")
@@ -365,6 +392,8 @@ def main() -> None:
             fit(data, bank)
         elif options.bank:
             compare_banks(data, bank)
+        elif options.pictures:
+            report_pictures(data, bank)
         elif options.things:
             report_things(data, bank, options.things)
         else:

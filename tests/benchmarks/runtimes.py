@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.encoders.load import load_encoder
 from clipsearch.images.find import find_images
-from clipsearch.query_pictures import embed_pictures
 from tests.benchmarks import material
 from tests.benchmarks.figures import sample_captions
 from tests.benchmarks.measuring import REPOSITORY, workplace

@@ -18,13 +18,13 @@ import pytest
 from PIL import Image
 
 import clipsearch
+from clipsearch.encoders.embed_image import embed_pictures, picture_crop, picture_name
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ClipSearchError, ImageReadError, InputError
 from clipsearch.images import remote
 from clipsearch.images.addresses import Address, is_public
 from clipsearch.images.remote import fetch_picture
 from clipsearch.preprocess import Preprocess
-from clipsearch.query_pictures import embed_pictures, picture_crop, picture_name
 from clipsearch.settings import sample_data_folder
 from clipsearch.types import FetchedPicture
 from tests.loopback import Handler, Server

@@ -15,13 +15,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ImageReadError
 from clipsearch.images import decode
 from clipsearch.images.decode import decode_image
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.preprocess import Preprocess, resize_and_crop
-from clipsearch.query_pictures import embed_pictures
 from tests.images.orientations import TURNED_BACK
 
 REPOSITORY = Path(__file__).parents[2]

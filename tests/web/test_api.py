@@ -126,9 +126,9 @@ def test_what_cannot_be_answered_is_a_problem(client, params, status, words):
 
 def test_a_query_that_names_a_file_reads_nothing(client, tmp_path, monkeypatch):
     """Not even whether it is there."""
-    from clipsearch import query_pictures
+    from clipsearch.encoders import embed_image
 
-    monkeypatch.setattr(query_pictures, "open_regular_file", lambda path: pytest.fail(f"opened {path}"))
+    monkeypatch.setattr(embed_image, "open_regular_file", lambda path: pytest.fail(f"opened {path}"))
     shutil.copy(SAMPLES / "animals" / "cat.jpg", tmp_path / "cat.jpg")
     there = problem_of(client.get("/api/search", params={"q": str(tmp_path / "cat.jpg")}), 400)["detail"]
     missing = problem_of(client.get("/api/search", params={"q": str(tmp_path / "dog.jpg")}), 400)["detail"]
