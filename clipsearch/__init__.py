@@ -9,13 +9,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clipsearch.browsing import CatalogFacets, PictureDetails
-    from clipsearch.calibration import ReliabilityBin
-    from clipsearch.caption_pairs import CaptionPair, CaptionPairs, read_caption_pairs
+    from clipsearch.captions.pairs import CaptionPair, CaptionPairs, read_caption_pairs
     from clipsearch.catalog import Catalog
-    from clipsearch.clusters import PictureCluster
-    from clipsearch.contact_sheet import write_contact_sheet
-    from clipsearch.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
     from clipsearch.errors import (
         CatalogBusyError,
         CatalogNotFoundError,
@@ -33,19 +28,7 @@ if TYPE_CHECKING:
         StoreError,
         UnknownPictureError,
     )
-    from clipsearch.evaluation import Difference, Estimate
-    from clipsearch.exporting import ExportReport
-    from clipsearch.grammar import Query, parse_query, words_query
-    from clipsearch.heat_maps import HeatMap
-    from clipsearch.heat_pictures import draw_heat_map
-    from clipsearch.images.remote import fetch_picture
-    from clipsearch.importing import ImportReport
-    from clipsearch.maintenance.backups import restore_catalog
-    from clipsearch.maintenance.doctor import check_catalog
-    from clipsearch.paging import SearchPage
-    from clipsearch.relevance import DEFAULT_CUTOFF
-    from clipsearch.runs import CurrentRun
-    from clipsearch.search_quality import (
+    from clipsearch.evaluation import (
         LabelQuality,
         QualityComparison,
         RelevanceQuality,
@@ -55,6 +38,23 @@ if TYPE_CHECKING:
         evaluate_pairs,
         evaluate_relevance,
     )
+    from clipsearch.evaluation.calibration import ReliabilityBin
+    from clipsearch.evaluation.metrics import Difference, Estimate
+    from clipsearch.gallery.clusters import PictureCluster
+    from clipsearch.gallery.contact_sheet import write_contact_sheet
+    from clipsearch.gallery.details import CatalogFacets, PictureDetails
+    from clipsearch.gallery.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
+    from clipsearch.gallery.heat_map import HeatMap
+    from clipsearch.gallery.heat_pictures import draw_heat_map
+    from clipsearch.images.remote.fetch import fetch_picture
+    from clipsearch.maintenance.backups import restore_catalog
+    from clipsearch.maintenance.doctor import check_catalog
+    from clipsearch.query import Query, parse_query, words_query
+    from clipsearch.runs import CurrentRun
+    from clipsearch.scoring.relevance import DEFAULT_CUTOFF
+    from clipsearch.search.paging import SearchPage
+    from clipsearch.transfer.export import ExportReport
+    from clipsearch.transfer.imports import ImportReport
     from clipsearch.types import (
         BackupReport,
         CaptionHit,

@@ -7,17 +7,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from clipsearch import settings
-from clipsearch.catalog_browsing import BrowsingCatalog
 from clipsearch.catalog_embeddings import EmbeddingCatalog
-from clipsearch.catalog_index import IndexingCatalog
-from clipsearch.catalog_labels import LabellingCatalog
-from clipsearch.catalog_model import CatalogModel
-from clipsearch.catalog_parts import CatalogParts
+from clipsearch.gallery.collection import BrowsingCatalog
+from clipsearch.labels.collection import LabellingCatalog
+from clipsearch.maintenance.admin import IndexingCatalog
 from clipsearch.notices import notify
 from clipsearch.runs import CurrentRun
+from clipsearch.session.model import CatalogModel
+from clipsearch.session.session import CatalogParts
 from clipsearch.settings import absolute_folders
 from clipsearch.store import Store, StoredModel
-from clipsearch.texts import as_list, check_text
+from clipsearch.text import as_list, check_text
 from clipsearch.types import (
     BackupReport,
     CaptionHit,
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clipsearch.clusters import PictureCluster
-    from clipsearch.duplicates import DuplicateGroup
     from clipsearch.encoders.base import Encoder
     from clipsearch.encoders.embed_image import PictureSource
-    from clipsearch.grammar import Query
+    from clipsearch.gallery.clusters import PictureCluster
+    from clipsearch.gallery.duplicates import DuplicateGroup
     from clipsearch.images.decode import DecodingLimits
     from clipsearch.indexing import Progress
+    from clipsearch.query import Query
 
 
 class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatalog):
@@ -162,7 +162,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             CatalogBusyError: another process changes the catalog and `wait` is false.
             ModelUnavailableError: the model's files are not here.
         """
-        from clipsearch.catalog_runs import switch_model
+        from clipsearch.indexing.run import switch_model
 
         return switch_model(name, self._parts, limits=limits, wait=wait, on_progress=on_progress)
 
@@ -206,7 +206,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             CatalogBusyError: another process changes the catalog and `wait` is false.
             IndexMismatchError: the catalog was asked for with a model that is not the one in use.
         """
-        from clipsearch.catalog_runs import run_index
+        from clipsearch.indexing.run import run_index
 
         return run_index(
             folders,
@@ -250,7 +250,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             QueryError: it can't be understood, `top_k` is less than 1, or `min_relevance` not from 0 to 1.
             ImageReadError: a picture can't be read.
         """
-        from clipsearch.answers import answer_query
+        from clipsearch.search.engine import answer_query
 
         return answer_query(
             query,
@@ -272,7 +272,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             CatalogNotFoundError: nothing was ever indexed.
             QueryError: `confidence` does not lie between 0 and 1, or is more than can be known.
         """
-        from clipsearch.answers import find_cutoff
+        from clipsearch.search.engine import find_cutoff
 
         return find_cutoff(confidence, self._parts)
 
@@ -280,7 +280,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
 
     def add_captions(self, texts: str | Sequence[str]) -> CaptionsReport:
         """Stores and embeds captions; those known already are kept once. Empty ones are left out."""
-        from clipsearch.captioning import add_captions
+        from clipsearch.captions.collection import add_captions
 
         return add_captions(as_list(texts), self._parts)
 
@@ -301,19 +301,19 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             QueryError: no captions are stored.
             ImageReadError: the picture can't be read.
         """
-        from clipsearch.captioning import caption_picture
+        from clipsearch.captions.collection import caption_picture
 
         return caption_picture(picture, self._parts, top_k=top_k)
 
     def classify(self, picture: "PictureSource | NDArray[np.float32]", texts: str | Sequence[str]) -> list[CaptionHit]:
         """Candidate texts for a picture or its embedding, with probabilities over these texts, the best first."""
-        from clipsearch.captions import classify_picture
+        from clipsearch.captions.embedding import classify_picture
 
         return classify_picture(picture, as_list(texts), encoder=self.encoder)
 
     def classify_text(self, text: str, pictures: "Sequence[PictureSource]") -> list[ImageMatch]:
         """Candidate pictures for a text, with probabilities over these pictures, the best first."""
-        from clipsearch.captions import classify_text
+        from clipsearch.captions.embedding import classify_text
 
         return classify_text(text, pictures, encoder=self.encoder)
 
@@ -343,7 +343,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             QueryError: `threshold` is not between 0 and 1.
             InputError: nothing below one of the folders was indexed.
         """
-        from clipsearch.duplicates import find_duplicates
+        from clipsearch.gallery.duplicates import find_duplicates
 
         return find_duplicates(
             absolute_folders(folders), self._parts, threshold=threshold, exact_only=exact_only, on_progress=on_progress
@@ -362,7 +362,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             CatalogNotFoundError: nothing was ever indexed.
             QueryError: there is no such set of labels, or `count` is less than 1.
         """
-        from clipsearch.clusters import cluster_pictures
+        from clipsearch.gallery.clusters import cluster_pictures
 
         return cluster_pictures(absolute_folders(folders), self._parts, count=count, labels=labels)
 

@@ -4,13 +4,13 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clipsearch.catalog_parts import CatalogParts
+from clipsearch.session.session import CatalogParts
 
 if TYPE_CHECKING:
-    from clipsearch.exporting import ExportReport
     from clipsearch.images.decode import DecodingLimits
-    from clipsearch.importing import ImportReport
     from clipsearch.indexing import Progress
+    from clipsearch.transfer.export import ExportReport
+    from clipsearch.transfer.imports import ImportReport
 
 
 class EmbeddingCatalog:
@@ -43,7 +43,7 @@ class EmbeddingCatalog:
             InputError: `target` holds other things, or has no place for captions.
             StoreError: there is nothing to export, or it can't be written.
         """
-        from clipsearch.exporting import export_embeddings
+        from clipsearch.transfer.export import export_embeddings
 
         return export_embeddings(
             target, self._parts, part_rows=part_rows, captions=captions, force=force, on_progress=on_progress
@@ -83,7 +83,7 @@ class EmbeddingCatalog:
             IndexMismatchError: the embeddings come from another model.
             CatalogBusyError: another process changes the catalog and `wait` is false.
         """
-        from clipsearch.importing import import_embeddings
+        from clipsearch.transfer.imports import import_embeddings
 
         return import_embeddings(
             source,

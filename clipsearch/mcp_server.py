@@ -18,13 +18,13 @@ from PIL import Image
 from pydantic import Field
 
 from clipsearch import __version__
-from clipsearch.browsing import SMALL_SIDE
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError, ImageReadError, QueryError
-from clipsearch.grammar import parse_query
+from clipsearch.gallery.details import SMALL_SIDE
 from clipsearch.notices import message_for_others
 from clipsearch.quantities import count
-from clipsearch.relevance import DEFAULT_CUTOFF, has_match
+from clipsearch.query import parse_query
+from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.types import CaptionHit, SearchHit
 
 _LOG = logging.getLogger("clipsearch.mcp")

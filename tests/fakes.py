@@ -7,8 +7,8 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import ProbabilityHead
+from clipsearch.images.preprocess import Preprocess
 from clipsearch.notices import notify
-from clipsearch.preprocess import Preprocess
 from clipsearch.vectors import normalise
 
 COLOURS = {

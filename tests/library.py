@@ -6,10 +6,10 @@ from pathlib import Path
 from PIL import Image
 
 from clipsearch.encoders.bank import Bank
-from clipsearch.index_files import CatalogIndex
 from clipsearch.indexing import index_folders
-from clipsearch.relevance import learn_background
-from clipsearch.search import search_pictures
+from clipsearch.scoring.relevance import learn_background
+from clipsearch.search.retrieval import search_pictures
+from clipsearch.session.file_index import CatalogIndex
 from clipsearch.store import Store
 from clipsearch.types import IndexReport
 from tests.fakes import COLOURS, ColourEncoder

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from clipsearch.python_process import environment
+from clipsearch.processes import environment
 
 BROKEN = 5
 TURNED = 4

@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch.errors import QuerySyntaxError
-from clipsearch.grammar import parse_query
+from clipsearch.query import parse_query
 
 
 def check_refused(text: str, position: int, said: str) -> None:

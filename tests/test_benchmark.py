@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch import Catalog, benchmark, cli
+from clipsearch import Catalog, cli
 from clipsearch.errors import InputError
+from clipsearch.evaluation import benchmark
 from clipsearch.settings import sample_data_folder
 
 

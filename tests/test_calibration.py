@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 
-from clipsearch.calibration import BINS, LEAST_RELEVANCE, Reliability, ReliabilityBin, ScoreHistogram, calibration_error
-from clipsearch.reliability_diagram import draw_reliability
+from clipsearch.evaluation.calibration import (
+    BINS,
+    LEAST_RELEVANCE,
+    Reliability,
+    ReliabilityBin,
+    ScoreHistogram,
+    calibration_error,
+)
+from clipsearch.evaluation.reliability_diagram import draw_reliability
 
 RNG = np.random.default_rng(5)
 RELEVANCES = RNG.random((30, 40)) ** 3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipsearch.caption_files import CaptionFile, read_caption_file
+from clipsearch.captions.files import CaptionFile, read_caption_file
 from clipsearch.errors import InputError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.caption_pairs import CaptionPairs, read_caption_pairs
+from clipsearch.captions.pairs import CaptionPairs, read_caption_pairs
 from clipsearch.errors import InputError
 
 COCO = {

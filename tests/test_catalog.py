@@ -26,10 +26,10 @@ from clipsearch import (
 from clipsearch.encoders import load
 from clipsearch.encoders.bank import Bank
 from clipsearch.encoders.embed_image import embed_pictures
-from clipsearch.evaluation import ranks, recall_at_k
-from clipsearch.grammar import words_query
-from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.relevance import learn_background
+from clipsearch.evaluation.metrics import ranks, recall_at_k
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.query import words_query
+from clipsearch.scoring.relevance import learn_background
 from clipsearch.settings import sample_data_folder
 from clipsearch.store import ContentRecord, FileRecord
 from clipsearch.vectors import normalise
@@ -584,7 +584,7 @@ def test_real_clip_vectors_through_store_index_and_reverse_lookup(tmp_path, shar
         catalog._store.pictures.record(contents, files, model_id=catalog.model.model_id)
         (stored,) = catalog._store.reader.rows_after("images", model_id=catalog.model.model_id, dim=dim)
         paths = catalog._store.reader.paths(stored.ids.tolist())
-        from clipsearch.captions import nearest_captions
+        from clipsearch.captions.embedding import nearest_captions
 
         assert len(expected) == 7
         bank = Bank(normalise(texts["emb"].astype(np.float32)), 100.0, slope=0.0, intercept=5.0)

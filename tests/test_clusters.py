@@ -9,7 +9,7 @@ from PIL import Image
 
 from clipsearch import Catalog
 from clipsearch.errors import CatalogNotFoundError, QueryError
-from clipsearch.indexes.faiss_index import cluster_rows
+from clipsearch.indexes.flat import cluster_rows
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
 from tests.fakes import COLOURS

@@ -9,7 +9,7 @@ import shutil
 import pytest
 
 from clipsearch import DEFAULT_CUTOFF
-from clipsearch.images.sidecars import read_keywords, sidecar_of
+from clipsearch.images.xmp.sidecars import read_keywords, sidecar_of
 from clipsearch.settings import sample_data_folder
 from tests.test_command_line import fail, run
 

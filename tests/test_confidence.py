@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from clipsearch import Catalog, cli
-from clipsearch.confidence import BestRelevances, learn_best_relevances
 from clipsearch.encoders.bank import Bank, caption_count
 from clipsearch.errors import QueryError
-from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.relevance import learn_background
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.scoring.confidence import BestRelevances, learn_best_relevances
+from clipsearch.scoring.relevance import learn_background
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
 
@@ -111,7 +111,7 @@ def test_an_open_catalog_asks_its_texts_once(tmp_path, monkeypatch):
         asked.append(arguments)
         return learn_best_relevances(*arguments)
 
-    monkeypatch.setattr("clipsearch.confidence.learn_best_relevances", learn)
+    monkeypatch.setattr("clipsearch.scoring.confidence.learn_best_relevances", learn)
     with Catalog.open(tmp_path / "catalog", model="starter", create=True) as opened:
         opened.index(sample_data_folder() / "animals")
         first = opened.cutoff_for(0.9)

@@ -12,10 +12,10 @@ import pytest
 from PIL import ExifTags, Image, ImageDraw
 
 from clipsearch import Catalog, ClipSearchNotice
-from clipsearch.duplicates import default_threshold
 from clipsearch.errors import CatalogNotFoundError, InputError, QueryError
+from clipsearch.gallery.duplicates import default_threshold
 from clipsearch.settings import sample_data_folder
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.vectors import normalise
 from tests.benchmarks.copies import DOCUMENTS, burst, saved
 from tests.test_command_line import fail, run

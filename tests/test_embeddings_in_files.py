@@ -16,8 +16,8 @@ from PIL import Image
 
 from clipsearch import Catalog, IndexMismatchError, InputError, MissingExtraError, StoreError, check_catalog
 from clipsearch.cli import run
-from clipsearch.embedding_files import description
-from clipsearch.embedding_files.reading import open_source
+from clipsearch.transfer.formats import description
+from clipsearch.transfer.formats.reading import open_source
 from tests.fakes import COLOURS
 
 pa = pytest.importorskip("pyarrow")
@@ -303,7 +303,7 @@ class TestRoundTrip:
         with open_catalog(tmp_path / "c") as catalog:
             catalog.index(tmp_path / "many")
             catalog.export(tmp_path / "out", part_rows=50)
-        monkeypatch.setattr("clipsearch.importing.rows._LOOKED_UP_AT_ONCE", 20)
+        monkeypatch.setattr("clipsearch.transfer.rows._LOOKED_UP_AT_ONCE", 20)
 
         def interrupt(done: int, total: int) -> None:
             if done == 100:

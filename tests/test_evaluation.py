@@ -6,8 +6,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from clipsearch import evaluation
-from clipsearch.evaluation import (
+from clipsearch.evaluation import metrics
+from clipsearch.evaluation.metrics import (
     METRICS,
     compare_values,
     count_matches,
@@ -152,5 +152,5 @@ def test_the_p_value_of_yes_and_no_is_that_of_the_sign_test():
 def test_random_signs_are_drawn_in_parts(monkeypatch):
     differences = np.random.default_rng(2).standard_normal(50) + 0.3
     whole = compare_values(np.zeros(50), differences).p_value
-    monkeypatch.setattr(evaluation, "_MAX_SIGNS", 1000)
+    monkeypatch.setattr(metrics, "_MAX_SIGNS", 1000)
     assert compare_values(np.zeros(50), differences).p_value == pytest.approx(whole, abs=0.02)

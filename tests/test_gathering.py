@@ -2,7 +2,7 @@
 
 import pytest
 
-from clipsearch.duplicates.gathering import gather
+from clipsearch.gallery.duplicates.gathering import gather
 
 
 def gathered(copies, alike, order, *, known=None):

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.errors import QuerySyntaxError
-from clipsearch.filters import KEYS, Choice, Circle, Filter, Pattern, Period, Span
-from clipsearch.grammar import Query, Term, parse_query
+from clipsearch.query import Query, Term, parse_query
+from clipsearch.query.filters import KEYS, Choice, Circle, Filter, Pattern, Period, Span
 from tests.fuzz.budget import examples
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from clipsearch.errors import ClipSearchNotice, ImageReadError, StoreError
 from clipsearch.images.decode import DecodingLimits
-from clipsearch.indexing import changes, index_folders
+from clipsearch.indexing import index_folders, scan
 from clipsearch.indexing.scopes import plan_scopes
 from clipsearch.store import Scope
 from tests.fakes import COLOURS, ColourEncoder
@@ -315,7 +315,7 @@ def test_a_slow_folder_beside_one_with_removed_files_loses_nothing(library, monk
     scopes = [library.store.roots.add(str(library.photos / name)) for name in "xy"]
     scandir = os.scandir
     monkeypatch.setattr(os, "scandir", lambda path: (time.sleep(0.05), scandir(path))[1])
-    monkeypatch.setattr(changes, "_COMPARED_AFTER_S", 0.0)
+    monkeypatch.setattr(scan, "_COMPARED_AFTER_S", 0.0)
     report = index_folders(scopes, store=library.store, encoder=library.encoder, model_id=library.model_id)
     assert counts(report) == {"found": 41, "embedded": 41, "removed": 40}
     assert library.store.pictures.counts()[0] == 41
@@ -425,7 +425,7 @@ def test_one_folder_that_can_not_be_listed_does_not_stop_the_others(library, tmp
     other = tmp_path / "other"
     other.mkdir()
     Image.new("RGB", (9, 9), "white").save(other / "white.png")
-    walk = changes.ImageWalk
+    walk = scan.ImageWalk
 
     def refusing(root, **options):
         if root == str(library.photos):
@@ -433,7 +433,7 @@ def test_one_folder_that_can_not_be_listed_does_not_stop_the_others(library, tmp
         return walk(root, **options)
 
     library.index()
-    monkeypatch.setattr(changes, "ImageWalk", refusing)
+    monkeypatch.setattr(scan, "ImageWalk", refusing)
     scopes = [library.store.roots.add(str(folder)) for folder in (library.photos, other)]
     report = index_folders(scopes, store=library.store, encoder=library.encoder, model_id=library.model_id)
     assert (report.embedded, report.removed) == (1, 0)

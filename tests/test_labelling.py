@@ -9,11 +9,11 @@ from PIL import Image
 
 from clipsearch import Catalog
 from clipsearch.encoders.bank import Bank
-from clipsearch.encoders.labels import TEMPLATES, encode_labels
+from clipsearch.encoders.prompts import TEMPLATES, encode_labels
 from clipsearch.errors import CatalogNotFoundError, InputError, QueryError, StoreError
-from clipsearch.label_sets import BUILT_IN, built_in_labels, find_labels
-from clipsearch.labelling import learn_labels
-from clipsearch.relevance import DEFAULT_CUTOFF
+from clipsearch.labels.sets import BUILT_IN, built_in_labels, find_labels
+from clipsearch.scoring.labels import learn_labels
+from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.vectors import normalise
 from tests.fakes import COLOURS, ColourEncoder
 
@@ -101,7 +101,7 @@ def test_many_pictures_are_named_as_one_by_one(monkeypatch):
     pictures = pictures_of(labels, np.arange(50) % 40)
     space = learn(labels, pictures)
     whole = space.name(pictures, top_k=3)
-    monkeypatch.setattr("clipsearch.labelling._BATCH", 7)
+    monkeypatch.setattr("clipsearch.scoring.labels._BATCH", 7)
     assert [[hit.label for hit in hits] for hits in space.name(pictures, top_k=3)] == [
         [hit.label for hit in hits] for hits in whole
     ]

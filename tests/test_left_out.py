@@ -10,7 +10,7 @@ import pytest
 
 from clipsearch.errors import CatalogBusyError, ClipSearchNotice, InputError
 from clipsearch.images import reading
-from clipsearch.images.url_walk import UrlWalk
+from clipsearch.images.remote.walk import UrlWalk
 from clipsearch.indexing import index_folders
 from clipsearch.indexing.forget import forget_folder
 from clipsearch.indexing.scopes import exclude_from, plan_scopes

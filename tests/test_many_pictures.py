@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import Catalog, InputError, check_catalog, index_files
+from clipsearch import Catalog, InputError, check_catalog
 from clipsearch.errors import ClipSearchNotice
-from clipsearch.indexes.ivf_index import IvfIndex
+from clipsearch.indexes.ivf import IvfIndex
+from clipsearch.session import file_index
 
 COUNT = 240
 
@@ -92,7 +93,7 @@ def test_additions_and_removals_need_no_new_file(opened, photos, tmp_path):
 
 
 def test_what_came_later_goes_into_the_cells_that_are_there(opened, photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(index_files, "_MAX_TAIL_ROWS", 20)
+    monkeypatch.setattr(file_index, "_MAX_TAIL_ROWS", 20)
     opened.index(photos, ann="IVF8,SQfp16")
     monkeypatch.setattr(IvfIndex, "learn", lambda *arguments: pytest.fail("the cells were made anew"))
     paint(photos, COUNT, 60)
@@ -107,7 +108,7 @@ def test_what_came_later_goes_into_the_cells_that_are_there(opened, photos, tmp_
 
 
 def test_cells_are_made_anew_when_the_pictures_have_doubled(opened, photos, monkeypatch):
-    monkeypatch.setattr(index_files, "_MAX_TAIL_ROWS", 20)
+    monkeypatch.setattr(file_index, "_MAX_TAIL_ROWS", 20)
     opened.index(photos, ann="IVF8,SQfp16")
     paint(photos, COUNT, COUNT + 10)
     opened.index()
@@ -115,7 +116,7 @@ def test_cells_are_made_anew_when_the_pictures_have_doubled(opened, photos, monk
 
 
 def test_many_pictures_get_cells_by_themselves(opened, photos, monkeypatch):
-    monkeypatch.setattr(index_files, "AUTO_ROWS", 200)
+    monkeypatch.setattr(file_index, "AUTO_ROWS", 200)
     opened.index(photos)
     assert opened.status().ann["nlist"] == 32
     opened.index(ann="off")
@@ -125,8 +126,8 @@ def test_many_pictures_get_cells_by_themselves(opened, photos, monkeypatch):
 
 
 def test_a_search_that_takes_too_long_here_gets_cells(opened, photos, monkeypatch):
-    monkeypatch.setattr(index_files, "_SLOW_MS", 0.0)
-    monkeypatch.setattr(index_files, "_MAYBE_SLOW_ROWS", 100)
+    monkeypatch.setattr(file_index, "_SLOW_MS", 0.0)
+    monkeypatch.setattr(file_index, "_MAYBE_SLOW_ROWS", 100)
     with pytest.warns(ClipSearchNotice, match="sorting 240 pictures into 32 cells"):
         opened.index(photos)
     assert opened.status().ann["nlist"] == 32
@@ -182,7 +183,7 @@ def test_doctor_reads_cells(opened, photos, tmp_path):
 
 
 def test_cells_are_learnt_from_one_models_rows_where_most_rows_are_of_others(opened, photos, monkeypatch):
-    monkeypatch.setattr(index_files, "ROWS_TO_LEARN", 1)
+    monkeypatch.setattr(file_index, "ROWS_TO_LEARN", 1)
     for number in range(200, COUNT):
         (photos / f"{number}.png").rename(photos.parent / f"{number}.png")
     opened.index(photos)

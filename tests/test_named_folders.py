@@ -11,9 +11,9 @@ import pytest
 from clipsearch import Catalog, restore_catalog
 from clipsearch.cli import run
 from clipsearch.errors import InputError
-from clipsearch.named_folders import find_unnamed, remember_folders, require_named_folders
-from clipsearch.named_places import add_to_list, read_list
 from clipsearch.store import Store
+from clipsearch.store.trusted_folders import find_unnamed, remember_folders, require_named_folders
+from clipsearch.trust import add_to_list, read_list
 from tests.maintenance.conftest import Place, names
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.errors import QueryError, QuerySyntaxError
-from clipsearch.filters import EXAMPLES, KEYS, MOST_FILTERS, Circle, Filter, Pattern, Period, Span, parse_filter
-from clipsearch.grammar import MOST_CHARACTERS, MOST_TERMS, Query, Term, check_query, parse_query
+from clipsearch.query import MOST_CHARACTERS, MOST_TERMS, Query, Term, check_query, parse_query
+from clipsearch.query.filters import EXAMPLES, KEYS, MOST_FILTERS, Circle, Filter, Pattern, Period, Span, parse_filter
 from tests.fuzz.budget import examples
 from tests.refusals import check_refused
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from clipsearch import ClipSearchNotice
-from clipsearch.encoders.kept_rows import kept_rows
-from clipsearch.encoders.shared import SharedEncoder
-from clipsearch.images.pillow import decoding_settings
+from clipsearch.encoders.batching import SharedEncoder
+from clipsearch.encoders.row_cache import kept_rows
+from clipsearch.images.pillow_settings import decoding_settings
 from clipsearch.notices import muted, notify
 from tests.fakes import ColourEncoder
 

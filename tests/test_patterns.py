@@ -6,7 +6,7 @@ import pytest
 
 from clipsearch.errors import InputError
 from clipsearch.images.exclude import Exclusion
-from clipsearch.patterns import check_pattern, folder_pattern, is_pattern_below, pattern_below
+from clipsearch.images.patterns import check_pattern, folder_pattern, is_pattern_below, pattern_below
 
 NAMES = [
     "plain",

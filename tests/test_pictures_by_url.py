@@ -12,8 +12,8 @@ import pytest
 from clipsearch.catalog import Catalog
 from clipsearch.cli import run
 from clipsearch.errors import InputError, QueryError
-from clipsearch.grammar import words_query
-from clipsearch.images import remote
+from clipsearch.images.remote import fetch
+from clipsearch.query import words_query
 from clipsearch.settings import sample_data_folder
 from tests.loopback import Server
 
@@ -35,9 +35,9 @@ def catalog(tmp_path_factory) -> str:
 def server(monkeypatch) -> Iterator[Server]:
     """Serves the donut; the command line may connect to it, though the loopback is not public."""
     allowed = functools.partial(
-        remote.fetch_picture, is_allowed=lambda address: address == ipaddress.ip_address("127.0.0.1")
+        fetch.fetch_picture, is_allowed=lambda address: address == ipaddress.ip_address("127.0.0.1")
     )
-    monkeypatch.setattr(remote, "fetch_picture", allowed)
+    monkeypatch.setattr(fetch, "fetch_picture", allowed)
     with Server.running() as server:
         monkeypatch.setenv("CLIPSEARCH_ALLOW_URL", f"a.host:8000, 127.0.0.1:{server.server_port}")
         server.serve("/donut.png", DONUT.read_bytes(), Content_Type="image/png")

@@ -12,8 +12,8 @@ import pytest
 
 from clipsearch.errors import StoreError
 from clipsearch.images import reading
-from clipsearch.indexing import batches, changes, pipeline
-from clipsearch.runners.local import default_workers
+from clipsearch.indexing import batches, pipeline, scan
+from clipsearch.prefetch import default_workers
 from tests.fakes import ColourEncoder
 from tests.library import BATCH, Library, counts
 
@@ -60,7 +60,7 @@ class TestOverlap:
         paint(library, 3, "a")
         paint(library, 3, "b")
         was_read = threading.Event()
-        walk, open_file = changes.ImageWalk, reading.open_regular_file
+        walk, open_file = scan.ImageWalk, reading.open_regular_file
 
         def waiting_walk(root, **options):
             found = walk(root, **options)
@@ -77,8 +77,8 @@ class TestOverlap:
             was_read.set()
             return open_file(path)
 
-        monkeypatch.setattr(changes, "_COMPARED_AFTER_S", 0.0)
-        monkeypatch.setattr(changes, "ImageWalk", waiting_walk)
+        monkeypatch.setattr(scan, "_COMPARED_AFTER_S", 0.0)
+        monkeypatch.setattr(scan, "ImageWalk", waiting_walk)
         monkeypatch.setattr(reading, "open_regular_file", opened)
         assert counts(library.index()) == {"found": 6, "embedded": 6}
 
@@ -97,7 +97,7 @@ class TestOverlap:
             return known_files(scope, paths)
 
         monkeypatch.setattr(pipeline, "_MAX_WAIT_S", 0.0)
-        monkeypatch.setattr(changes, "_COMPARED_AFTER_S", 0.0)
+        monkeypatch.setattr(scan, "_COMPARED_AFTER_S", 0.0)
         monkeypatch.setattr(library.store.pictures, "record", recorded)
         monkeypatch.setattr(library.store.pictures, "known_files", known)
         assert counts(library.index()) == {"found": 6, "embedded": 6}
@@ -249,7 +249,7 @@ class TestInterruption:
             "mark": (reading.PictureReader, "mark_stored"),
             "progress": (self, "on_progress"),
         }[stage]
-        monkeypatch.setattr(changes, "_COMPARED_AFTER_S", 0.0)
+        monkeypatch.setattr(scan, "_COMPARED_AFTER_S", 0.0)
         before = signal.signal(signal.SIGINT, handler)
         try:
             with monkeypatch.context() as patched:
@@ -280,7 +280,7 @@ class TestErrors:
                 raise StoreError("the disk is gone")
             return known_files(scope, paths)
 
-        monkeypatch.setattr(changes, "_COMPARED_AFTER_S", 0.0)
+        monkeypatch.setattr(scan, "_COMPARED_AFTER_S", 0.0)
         with monkeypatch.context() as patched:
             patched.setattr(library.store.pictures, "known_files", failing)
             with pytest.raises(StoreError, match="the disk is gone"):

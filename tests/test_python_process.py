@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import clipsearch
-from clipsearch.python_process import run_python, start_python, watch_memory
+from clipsearch.processes import run_python, start_python, watch_memory
 
 CODE = "import sys, json, clipsearch; print(clipsearch.__file__, *sys.argv[1:])"
 
@@ -70,7 +70,7 @@ def test_a_process_that_ended_before_it_was_looked_at_is_not_counted():
 def test_ctrl_c_ends_the_watching_and_what_is_watched():
     interrupt = "import os, signal, time; time.sleep(0.2); os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
     code = (
-        "import signal, subprocess; from clipsearch.python_process import start_python, watch_memory\n"
+        "import signal, subprocess; from clipsearch.processes import start_python, watch_memory\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"process = start_python(['-c', {interrupt!r}], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
         "try: watch_memory(process)\n"

@@ -4,7 +4,7 @@ import pytest
 
 from clipsearch.cli.query_arguments import options_first, read_query
 from clipsearch.errors import QueryError
-from clipsearch.grammar import parse_query
+from clipsearch.query import parse_query
 
 TAKES_VALUE = {"-k": True, "--top-k": True, "--html": True, "-0": False, "--json": False, "-h": False}
 

@@ -15,11 +15,11 @@ import pytest
 
 from clipsearch import Catalog
 from clipsearch.encoders.load import load_encoder
-from clipsearch.encoders.recipe import EncoderRecipe
+from clipsearch.encoders.spec import EncoderRecipe
 from clipsearch.errors import IndexMismatchError, InputError, MissingExtraError, ModelError, RunnerError
 from clipsearch.indexing import index_folders
 from clipsearch.store import Store
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.types import IndexReport
 from tests.library import counts
 from tests.listing_server import serving
@@ -102,7 +102,7 @@ class TestCluster:
         assert (report.embedded, report.reused, report.moved, report.removed) == (1, 1, 1, 0)
 
     def test_another_model_of_that_name_is_refused(self, cluster, photos, tmp_path):
-        from clipsearch.indexing.ray_runner import RayRunner
+        from clipsearch.indexing.ray.runner import RayRunner
 
         encoder = load_encoder("starter")
         with Store(tmp_path, create=True) as store:

@@ -12,9 +12,9 @@ from clipsearch import Catalog
 from clipsearch.encoders.bank import Bank
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import QueryError
-from clipsearch.grammar import Query, Term
-from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.relevance import (
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.query import Query, Term
+from clipsearch.scoring.relevance import (
     DEFAULT_CUTOFF,
     Background,
     Level,
@@ -23,7 +23,7 @@ from clipsearch.relevance import (
     log_odds_of,
     relevance_of,
 )
-from clipsearch.search import find_nearest
+from clipsearch.search.retrieval import find_nearest
 from clipsearch.settings import sample_data_folder
 from clipsearch.store import Store
 from clipsearch.vectors import median_and_spread, normalise

@@ -12,7 +12,7 @@ from clipsearch import Catalog
 from clipsearch.cli import run
 from clipsearch.encoders import load
 from clipsearch.web.app import make_app
-from clipsearch.web.guard import GuardRules
+from clipsearch.web.security import GuardRules
 from tests.fakes import ColourEncoder
 
 

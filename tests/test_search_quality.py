@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from clipsearch import DEFAULT_CUTOFF, Catalog, cli, words_query
-from clipsearch.caption_pairs import CaptionPair, read_caption_pairs
+from clipsearch.captions.pairs import CaptionPair, read_caption_pairs
 from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import InputError
-from clipsearch.evaluation import estimate_metrics, score_queries
-from clipsearch.search_quality import captioned, compare_models, evaluate_labels, evaluate_pairs, evaluate_relevance
+from clipsearch.evaluation import captioned, compare_models, evaluate_labels, evaluate_pairs, evaluate_relevance
+from clipsearch.evaluation.metrics import estimate_metrics, score_queries
 from clipsearch.settings import sample_data_folder
 from tests.fakes import COLOURS
 

@@ -110,7 +110,8 @@ def check_closed(folder: Path) -> None:
 
 @posix
 def test_the_cache_is_the_owners_alone_whatever_makes_it(tmp_path, monkeypatch):
-    from clipsearch.encoders import compile_cache, fingerprint, kept_texts
+    from clipsearch.encoders import fingerprint, text_cache
+    from clipsearch.encoders.openvino import cache as compile_cache
 
     model = make_clip(tmp_path / "model")
     before = os.umask(0o022)
@@ -123,7 +124,7 @@ def test_the_cache_is_the_owners_alone_whatever_makes_it(tmp_path, monkeypatch):
         compile_cache._remember_refusal(compile_cache._target(model), "no such operation")
         monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "3" / "cache"))
         with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
-            kept_texts.keep_text("a cat", catalog.encoder.encode_texts(["a cat"])[0], fingerprint="0" * 64)
+            text_cache.keep_text("a cat", catalog.encoder.encode_texts(["a cat"])[0], fingerprint="0" * 64)
     finally:
         os.umask(before)
     for number in (1, 2, 3):
@@ -250,7 +251,7 @@ def test_a_model_that_is_here_asks_no_network(tmp_path, model):
     assert "food" in watched("clipsearch", "query", "a donut", *catalog, tmp_path=tmp_path)
     assert "donut" in watched("clipsearch", "query", SAMPLES / "food" / "donut.png", *catalog, tmp_path=tmp_path)
     if model != "starter":
-        watched("clipsearch.encoders.compile", name, tmp_path / "compiled", tmp_path=tmp_path)
+        watched("clipsearch.encoders.openvino.compile", name, tmp_path / "compiled", tmp_path=tmp_path)
         shutil.rmtree(cache_dir() / "compiled")
         watched("clipsearch", "query", "snow", *catalog, "--runtime", "torch", tmp_path=tmp_path)
 

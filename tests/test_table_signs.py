@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.caption_files import CAPTIONS, LABELS, TextKind, read_caption_file
-from clipsearch.caption_pairs import read_caption_pairs
+from clipsearch.captions.files import CAPTIONS, LABELS, TextKind, read_caption_file
+from clipsearch.captions.pairs import read_caption_pairs
 from clipsearch.cli import run
 from clipsearch.errors import InputError
-from clipsearch.label_sets import BUILT_IN, built_in_labels
+from clipsearch.labels.sets import BUILT_IN, built_in_labels
 from clipsearch.settings import sample_data_folder
 
 TABLES = {

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.caption_files import read_caption_file
-from clipsearch.caption_pairs import read_caption_pairs
+from clipsearch.captions.files import read_caption_file
+from clipsearch.captions.pairs import read_caption_pairs
 from clipsearch.errors import InputError
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]

@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch.errors import QueryError
-from clipsearch.texts import MOST_TOP_K, check_top_k
+from clipsearch.text import MOST_TOP_K, check_top_k
 
 
 @pytest.mark.parametrize("number", [0, -1, -(10**30), MOST_TOP_K + 1, 1 << 63, 10**30])

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.errors import QuerySyntaxError
-from clipsearch.filters import EXAMPLES, KEYS
-from clipsearch.grammar import Query, Term, parse_query
-from clipsearch.grammar.names import OTHER_NAMES
+from clipsearch.query import Query, Term, parse_query
+from clipsearch.query.filters import EXAMPLES, KEYS
+from clipsearch.query.names import OTHER_NAMES
 from tests.fuzz.budget import examples
 from tests.refusals import check_refused
 

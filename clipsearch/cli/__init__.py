@@ -14,20 +14,20 @@ import typer
 from clipsearch.cli import (
     bench,
     captions,
-    care,
     clusters,
     demo,
     duplicates,
-    embeddings,
     evaluate,
     explain,
-    indexing,
+    index,
     labels,
+    maintenance,
     models,
+    query,
     reindex,
-    searching,
-    serving,
+    serve,
     status,
+    transfer,
 )
 from clipsearch.cli.options import INTERRUPTED
 from clipsearch.cli.query_arguments import QueryCommand
@@ -60,9 +60,9 @@ def _options(
     pass
 
 
-app.command("index")(indexing.index)
+app.command("index")(index.index)
 app.command("reindex")(reindex.reindex)
-app.command("query", cls=QueryCommand)(searching.query)
+app.command("query", cls=QueryCommand)(query.query)
 app.command("caption")(captions.caption)
 app.command("classify")(captions.classify)
 app.add_typer(captions.app, name="captions")
@@ -73,15 +73,15 @@ app.command("cluster")(clusters.cluster)
 app.command("dupes")(duplicates.dupes)
 app.command("status")(status.status)
 app.add_typer(models.app, name="model")
-app.command("serve")(serving.serve)
-app.command("mcp")(serving.mcp)
-app.command("export")(embeddings.export)
-app.command("import-embeddings")(embeddings.import_embeddings)
-app.command("forget")(care.forget)
-app.command("gc")(care.gc)
-app.command("backup")(care.backup)
-app.command("restore")(care.restore)
-app.command("doctor")(care.doctor)
+app.command("serve")(serve.serve)
+app.command("mcp")(serve.mcp)
+app.command("export")(transfer.export)
+app.command("import-embeddings")(transfer.import_embeddings)
+app.command("forget")(maintenance.forget)
+app.command("gc")(maintenance.gc)
+app.command("backup")(maintenance.backup)
+app.command("restore")(maintenance.restore)
+app.command("doctor")(maintenance.doctor)
 app.command("demo")(demo.demo)
 app.command("bench")(bench.bench)
 app.command("eval")(evaluate.evaluate)

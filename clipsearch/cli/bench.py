@@ -23,7 +23,7 @@ def bench(
     json: JsonOption = False,
 ) -> None:
     """Measure this machine: indexing, queries, search, memory. Takes a minute or two and changes nothing."""
-    from clipsearch.benchmark import measure
+    from clipsearch.evaluation.benchmark import measure
 
     found = measure(
         settings.catalog_directory(catalog),

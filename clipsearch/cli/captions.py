@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipsearch import settings
-from clipsearch.cli.indexing import is_terminal
+from clipsearch.cli.index import is_terminal
 from clipsearch.cli.labels import LABELS_HELP, print_labels
 from clipsearch.cli.options import (
     AllowUrlOption,
@@ -20,6 +20,7 @@ from clipsearch.cli.options import (
     RuntimeOption,
     TopKOption,
 )
+from clipsearch.cli.picture_argument import picture_of
 from clipsearch.cli.render import (
     captions_json,
     matches_json,
@@ -31,7 +32,6 @@ from clipsearch.cli.render import (
     print_matches,
     printable,
 )
-from clipsearch.cli.urls import picture_of
 from clipsearch.errors import CatalogNotFoundError, QueryError
 from clipsearch.quantities import count
 
@@ -53,7 +53,7 @@ def caption(
 ) -> None:
     """Turn a picture back into words: the nearest stored captions, with relevance, probability (over all) and score."""
     from clipsearch.catalog import Catalog
-    from clipsearch.relevance import DEFAULT_CUTOFF, has_match
+    from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
         hits = opened.caption(picture_of(image, allow_url=allow_url), top_k=top_k)
@@ -102,7 +102,7 @@ def classify(
             raise QueryError("with --labels, name one picture and nothing else")
         _classify_by_labels(candidates[0], labels, top_k, catalog, model, device, runtime, allow_url, json)
         return
-    from clipsearch.captions import classify_picture, classify_text
+    from clipsearch.captions.embedding import classify_picture, classify_text
 
     first, others = candidates[0], candidates[1:]
     if not others:
@@ -136,8 +136,8 @@ def _classify_by_labels(
     json: bool,
 ) -> None:
     from clipsearch.catalog import Catalog
-    from clipsearch.naming import label_without_catalog
-    from clipsearch.relevance import DEFAULT_CUTOFF
+    from clipsearch.labels.assign import label_without_catalog
+    from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 
     picture = picture_of(image, allow_url=allow_url)
     try:
@@ -191,7 +191,7 @@ def add(
     json: JsonOption = False,
 ) -> int:
     """Store captions. Those known already are kept once; broken lines are reported and the others kept."""
-    from clipsearch.caption_files import read_caption_file
+    from clipsearch.captions.files import read_caption_file
     from clipsearch.catalog import Catalog
 
     # All files are read before the first caption is stored: a wrong name in the list changes nothing.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clipsearch.cli.indexing import is_terminal
+from clipsearch.cli.index import is_terminal
 from clipsearch.cli.labels import LABELS_HELP
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
 from clipsearch.cli.render import note, out, print_json, printable, shown_path

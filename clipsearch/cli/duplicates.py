@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clipsearch.cli.indexing import ProgressBar
+from clipsearch.cli.index import ProgressBar
 from clipsearch.cli.options import CatalogOption, JsonOption
 from clipsearch.cli.render import note, out, print_json, print_paths, shown_path
 from clipsearch.errors import InputError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clipsearch import settings
-from clipsearch.cli.indexing import is_terminal
+from clipsearch.cli.index import is_terminal
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
 from clipsearch.cli.quality import (
     comparison_json,
@@ -21,7 +21,7 @@ from clipsearch.cli.quality import (
     retrieval_json,
 )
 from clipsearch.cli.render import note, note_left_out, print_json, printable, shown_path
-from clipsearch.cli.showing import check_drawing, write_drawing
+from clipsearch.cli.viewing import check_drawing, write_drawing
 from clipsearch.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Measure how well pictures are found by their captions, and captions by their pictures. Changes no catalog."""
-    from clipsearch.caption_files import unit_of
-    from clipsearch.caption_pairs import read_caption_pairs
-    from clipsearch.search_quality import compare_models, evaluate_labels, evaluate_pairs, evaluate_relevance
+    from clipsearch.captions.files import unit_of
+    from clipsearch.captions.pairs import read_caption_pairs
+    from clipsearch.evaluation import compare_models, evaluate_labels, evaluate_pairs, evaluate_relevance
 
     _check_options(compare, labels, relevance, model=model, diagram=diagram)
     drawn = None if diagram is None else check_drawing(diagram, kind="a diagram", suffixes={".png"}, force=force)
@@ -92,7 +92,7 @@ def evaluate(
         judged = evaluate_relevance(content.pairs, catalog=catalog, model=model, **options)
         skipped, row, show = judged.skipped, relevance_json(judged), partial(print_relevance, judged)
         if drawn is not None:
-            from clipsearch.reliability_diagram import draw_reliability
+            from clipsearch.evaluation.reliability_diagram import draw_reliability
 
             write_drawing(drawn, draw_reliability({printable(judged.model): judged.reliability}), "PNG")
     else:

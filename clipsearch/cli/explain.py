@@ -7,9 +7,9 @@ import typer
 
 from clipsearch.cli.captions import open_encoder
 from clipsearch.cli.options import AllowUrlOption, CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
+from clipsearch.cli.picture_argument import picture_of
 from clipsearch.cli.render import note, out, print_json, shown_path
-from clipsearch.cli.showing import check_drawing, write_drawing
-from clipsearch.cli.urls import picture_of
+from clipsearch.cli.viewing import check_drawing, write_drawing
 
 _SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -35,8 +35,8 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Where in a picture words are found: the place that fits them best, and a map of all places."""
-    from clipsearch.heat_maps import make_heat_map
-    from clipsearch.texts import check_text
+    from clipsearch.gallery.heat_map import make_heat_map
+    from clipsearch.text import check_text
 
     check_text(words, "text")
     path = None if out_file is None else check_drawing(out_file, kind="a map", suffixes=_SUFFIXES, force=force)
@@ -45,7 +45,7 @@ def explain(
         heat_map = make_heat_map(picture, words, encoder.encode_texts([words])[0], encoder=encoder)
     if path is not None:
         from clipsearch.encoders.embed_image import read_picture
-        from clipsearch.heat_pictures import draw_heat_map
+        from clipsearch.gallery.heat_pictures import draw_heat_map
 
         # As large as it is, up to what fits on a screen.
         shown, _ = read_picture(picture, replace(encoder.preprocess, shortest_edge=1024))

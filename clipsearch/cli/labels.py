@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clipsearch.cli.indexing import ProgressBar, is_terminal
+from clipsearch.cli.index import ProgressBar, is_terminal
 from clipsearch.cli.options import (
     INTERRUPTED,
     CatalogOption,
@@ -63,7 +63,7 @@ def label(
 ) -> int:
     """Name the pictures of folders by a set of labels: those that stand out, for each picture."""
     from clipsearch.catalog import Catalog
-    from clipsearch.relevance import DEFAULT_CUTOFF
+    from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 
     if json + jsonl + csv > 1:
         raise InputError("results come in one form: --json, --jsonl or --csv")
@@ -103,7 +103,7 @@ def label(
 
 def _with_sidecars(pictures: Iterable[LabelledPicture], failed: list[str]) -> Iterator[LabelledPicture]:
     """Writes the sidecar of each picture as it comes along; one that can't be written stops none of the others."""
-    from clipsearch.images.sidecars import add_keywords
+    from clipsearch.images.xmp.sidecars import add_keywords
 
     for picture in pictures:
         try:
@@ -162,7 +162,7 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Store a set of labels, in the place of one of the same name."""
-    from clipsearch.caption_files import LABELS, read_caption_file, unit_of
+    from clipsearch.captions.files import LABELS, read_caption_file, unit_of
     from clipsearch.catalog import Catalog
 
     content = read_caption_file(file, LABELS)
@@ -182,7 +182,7 @@ def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     """The sets there are: those that come along, and those that were added."""
     from clipsearch.catalog import Catalog
     from clipsearch.errors import CatalogNotFoundError
-    from clipsearch.label_sets import BUILT_IN, built_in_labels
+    from clipsearch.labels.sets import BUILT_IN, built_in_labels
 
     sets = {name: (len(built_in_labels(name)), True) for name in BUILT_IN}
     try:
@@ -203,7 +203,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help=LABELS_HELP)],
     """Print the labels of a set, a line each."""
     from clipsearch.catalog import Catalog
     from clipsearch.errors import CatalogNotFoundError
-    from clipsearch.label_sets import find_labels
+    from clipsearch.labels.sets import find_labels
 
     try:
         with Catalog.open(catalog) as opened:

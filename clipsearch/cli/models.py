@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from clipsearch import settings
-from clipsearch.cli.indexing import ProgressBar, is_terminal
+from clipsearch.cli.index import ProgressBar, is_terminal
 from clipsearch.cli.options import (
     INTERRUPTED,
     AllowUrlOption,
@@ -18,8 +18,8 @@ from clipsearch.cli.options import (
     WaitOption,
     decoding_limits,
 )
+from clipsearch.cli.picture_argument import picture_of
 from clipsearch.cli.render import out, percent, print_json, print_report, printable, report_json
-from clipsearch.cli.urls import picture_of
 from clipsearch.errors import CatalogNotFoundError, InputError
 from clipsearch.quantities import count, size
 from clipsearch.settings import STARTER
@@ -35,7 +35,7 @@ ModelName = Annotated[
 @app.command("list")
 def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     """Show the models known to work, and those this catalog has embeddings of."""
-    from clipsearch.encoders import hub
+    from clipsearch.encoders.hub import hub
     from clipsearch.encoders.load import STARTER_DIRECTORY
 
     used = _models_of(catalog)
@@ -99,7 +99,7 @@ def pull(
 ) -> None:
     """Download a model and compile it ahead of time, and print where it lies. A broken download goes on where it
     stopped."""
-    from clipsearch.encoders import hub
+    from clipsearch.encoders.hub import hub
     from clipsearch.encoders.load import prepare_model
 
     if name == "":
@@ -161,7 +161,7 @@ def inspect(
     from clipsearch.cli.captions import open_encoder
     from clipsearch.encoders.embed_image import picture_crop
     from clipsearch.encoders.load import runs_with_torch
-    from clipsearch.encoders.walkthrough import Stage, walk
+    from clipsearch.encoders.tracing import Stage, walk
 
     shown = str(settings.sample_data_folder() / "food" / "donut.png") if image is None else image
     picture = picture_of(shown, allow_url=allow_url)

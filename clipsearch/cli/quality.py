@@ -8,8 +8,8 @@ from clipsearch.cli.render import out, printable
 from clipsearch.quantities import count
 
 if TYPE_CHECKING:
-    from clipsearch.evaluation import Difference, Estimate
-    from clipsearch.search_quality import LabelQuality, QualityComparison, RelevanceQuality, RetrievalQuality
+    from clipsearch.evaluation import LabelQuality, QualityComparison, RelevanceQuality, RetrievalQuality
+    from clipsearch.evaluation.metrics import Difference, Estimate
     from clipsearch.types import SkippedFile
 
 _OWN_ALONE = "A picture counts as right for its own captions alone."
@@ -141,7 +141,7 @@ def _ratio(found: "RelevanceQuality") -> float:
 
 
 def print_relevance(found: "RelevanceQuality") -> None:
-    from clipsearch.calibration import LEAST_RELEVANCE
+    from clipsearch.evaluation.calibration import LEAST_RELEVANCE
 
     size = f"{count(found.n_images, 'picture')}, {count(found.n_queries, 'query', 'queries')}"
     out(f"model {printable(found.model)}, {size}{_skipped_count(found.skipped)}")

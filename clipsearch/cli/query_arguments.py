@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
-from clipsearch.cli.indexing import is_terminal
+from clipsearch.cli.index import is_terminal
 from clipsearch.cli.render import note, printable
 from clipsearch.errors import QueryError
 
 if TYPE_CHECKING:
-    from clipsearch.grammar import Query
+    from clipsearch.query import Query
 
 # What is left of path:"summer trip".
 _SPLIT_VALUE = re.compile(r'(?P<name>-?(?:path|camera):)(?P<value>[^\s"“”„:]+(?:\s+[^\s"“”„:]+)+)', re.IGNORECASE)
@@ -63,7 +63,7 @@ def read_query(arguments: Sequence[str]) -> "Query":
     Raises:
         QueryError: it can't be understood; says how to quote it where that may be why.
     """
-    from clipsearch.query_terms import parse_local
+    from clipsearch.search.terms import parse_local
 
     split = next((found for found in map(_SPLIT_VALUE.fullmatch, arguments) if found is not None), None)
     quotes = "" if split is None else f"a shell takes quotes for itself: write '{split['name']}\"{split['value']}\"'"

@@ -8,7 +8,7 @@ from clipsearch.cli.render import out, print_json, printable
 from clipsearch.quantities import count
 
 if TYPE_CHECKING:
-    from clipsearch.index_server import IndexPlace
+    from clipsearch.session.server_index import IndexPlace
 
 
 def reindex(catalog: CatalogOption = None, wait: WaitOption = False, json: JsonOption = False) -> None:

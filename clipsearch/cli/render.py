@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.quantities import count, rate
-from clipsearch.texts import is_url
+from clipsearch.text import is_url
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SearchHit, SkippedFile
 
 # Reasons printed for people; JSON has them all.

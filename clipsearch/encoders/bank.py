@@ -11,10 +11,10 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.encoders.familiarity import fit_familiarity, nearness_of
-from clipsearch.encoders.kept_numbers import keep_numbers, read_numbers
-from clipsearch.encoders.kept_rows import kept_rows
+from clipsearch.encoders.number_cache import keep_numbers, read_numbers
+from clipsearch.encoders.row_cache import kept_rows
 from clipsearch.notices import muted, notify
+from clipsearch.scoring.familiarity import fit_familiarity, nearness_of
 from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import median_and_spread
 
@@ -82,12 +82,12 @@ def caption_count() -> int:
 
 
 def _captions() -> list[str]:
-    return list(dict.fromkeys([*_lines("encoders/background"), *_lines("encoders/scenes"), *_lines("labels/scenes")]))
+    return list(dict.fromkeys([*_lines("background"), *_lines("scenes"), *_lines("labels/scenes")]))
 
 
 def strange_texts() -> list[str]:
     """Words that no language has, drawn at random, in the forms of the bank."""
-    return [_FORMS[row % len(_FORMS)].format(word) for row, word in enumerate(_lines("encoders/strange"))]
+    return [_FORMS[row % len(_FORMS)].format(word) for row, word in enumerate(_lines("strange"))]
 
 
 def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder]") -> Bank:
@@ -144,5 +144,5 @@ def _announced(encoder: "Encoder", count: int) -> "Encoder":
 
 
 def _lines(name: str) -> list[str]:
-    text = files("clipsearch").joinpath(f"{name}.txt").read_text(encoding="utf-8")
+    text = files("clipsearch").joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
     return [line for line in text.splitlines() if not line.startswith("#")]

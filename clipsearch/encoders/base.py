@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.preprocess import Preprocess
+from clipsearch.images.preprocess import Preprocess
 
 # Two ways to run a model, in other arithmetic or another runtime, are the same to us when no row of the one is farther
 # than this from the other's. bf16 on ViT-B/32 gives 0.9999; 0.999 moves a cosine between a text and a picture by less

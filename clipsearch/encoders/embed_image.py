@@ -12,7 +12,7 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.decode import decode_image, upright_rgb
-from clipsearch.preprocess import Preprocess, resize_and_crop
+from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.settings import expand_user
 from clipsearch.types import FetchedPicture
 

@@ -21,7 +21,7 @@ from clipsearch.files import read_regular_file
 from clipsearch.settings import cache_dir
 
 if TYPE_CHECKING:
-    from clipsearch.preprocess import Preprocess
+    from clipsearch.images.preprocess import Preprocess
 
 MEMO_NAME = "file-hashes.json"
 

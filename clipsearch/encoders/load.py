@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 from clipsearch import settings
-from clipsearch.encoders import compile_cache, hub, model_files
-from clipsearch.encoders.accelerated import AcceleratedEncoder
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.compiled import CompiledEncoder
-from clipsearch.encoders.compiled_spec import is_compiled_directory
 from clipsearch.encoders.devices import choose_device, may_have_gpu
+from clipsearch.encoders.gpu_offload import AcceleratedEncoder
+from clipsearch.encoders.hub import hub, model_files
+from clipsearch.encoders.openvino import cache as compile_cache
+from clipsearch.encoders.openvino.encoder import CompiledEncoder
+from clipsearch.encoders.openvino.spec import is_compiled_directory
 from clipsearch.errors import ModelError, ModelUnavailableError
 from clipsearch.notices import notify
 from clipsearch.settings import STARTER
@@ -121,7 +122,7 @@ def runs_with_torch(name: str) -> bool:
 
 
 def _load_with_torch(directory: Path, name: str, device: str | None) -> Encoder:
-    from clipsearch.encoders.transformers_encoder import TransformersEncoder
+    from clipsearch.encoders.torch_encoder import TransformersEncoder
 
     return TransformersEncoder.load(directory, name=name, device=device)
 

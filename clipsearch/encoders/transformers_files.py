@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from clipsearch.encoders import model_files
+from clipsearch.encoders.hub import model_files
 from clipsearch.errors import ModelError, first_line
 
 _loading = threading.Lock()

@@ -24,7 +24,7 @@ from clipsearch.files import open_regular_file
 from clipsearch.images.colours import to_rgb
 from clipsearch.images.metadata import ImageMetadata, read_metadata, read_orientation
 from clipsearch.images.partial import complete, lacks_end, load_partial, without_zero_tail
-from clipsearch.images.pillow import decoding_settings
+from clipsearch.images.pillow_settings import decoding_settings
 from clipsearch.images.reasons import (
     DamagedHeaderError,
     read_error,

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 from clipsearch.errors import InputError
 from clipsearch.images.ignore import IgnoreRules
-from clipsearch.patterns import as_text
+from clipsearch.images.patterns import as_text
 
 
 class Exclusion:

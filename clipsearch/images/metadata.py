@@ -16,7 +16,7 @@ from PIL.ExifTags import GPS, IFD, Base
 
 from clipsearch.images.containers import read_creation_time
 from clipsearch.images.dates import DateClaim, choose_date, is_doubtful
-from clipsearch.images.xmp import read_properties
+from clipsearch.images.xmp.properties import read_properties
 
 Value = TypeVar("Value")
 

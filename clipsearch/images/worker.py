@@ -30,11 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.images.copies.views import pack_view
 from clipsearch.images.metadata import ImageMetadata
+from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import LocalPicture, open_picture
 from clipsearch.images.thumbnails import Thumbnail
-from clipsearch.images.views import pack_view
-from clipsearch.preprocess import Preprocess
 
 READY, READ, DECODE, SKIP, GO, HASHED, LARGE, DECODED, FAILED, SHRINK, SHRUNK, DESCRIBE, DESCRIBED, VIEW, VIEWED = (
     range(15)

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.files import is_regular, recreate_file, remove_file
 from clipsearch.indexes.base import NearPairs
-from clipsearch.indexes.faiss_index import FaissIndex, sort_by_score, spaced
-from clipsearch.indexes.ivf_index import load_index
+from clipsearch.indexes.flat import FaissIndex, sort_by_score, spaced
+from clipsearch.indexes.ivf import load_index
 from clipsearch.indexes.names import list_own_files, require_own_folder
-from clipsearch.indexes.pairs import compare_rows, places_of
+from clipsearch.indexes.near_pairs import compare_rows, places_of
 
 # A file that is being written is seconds old, and then read once. By age and not by process number, which another
 # process may have by now, and which says nothing of other machines that share the folder.

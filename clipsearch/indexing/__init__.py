@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from clipsearch.captions import embed_captions
+from clipsearch.captions.embedding import embed_captions
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.indexing.pipeline import LocalRunner, Pipeline, Progress
 from clipsearch.indexing.run_log import RunLog
-from clipsearch.indexing.stage import Run, Runner
+from clipsearch.indexing.runner import Run, Runner
 from clipsearch.store import Scope, Store
 from clipsearch.types import IndexReport
 

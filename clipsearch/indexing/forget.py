@@ -3,9 +3,9 @@
 import os
 
 from clipsearch.errors import InputError
-from clipsearch.images.urls import check_folder_url
+from clipsearch.images.patterns import folder_pattern, plain_path
+from clipsearch.images.remote.files import check_folder_url
 from clipsearch.indexing.scopes import local_path
-from clipsearch.patterns import folder_pattern, plain_path
 from clipsearch.settings import folder_path, is_folder_url
 from clipsearch.store import Scope, Store
 from clipsearch.store.roots import is_inside

@@ -21,11 +21,11 @@ from clipsearch.images.find import FoundImage
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
-from clipsearch.indexing.changes import Changes, Doubt, find_changes, full_path
+from clipsearch.indexing.interrupt import DeferredInterrupt
 from clipsearch.indexing.removal import count_moved, remove_gone
-from clipsearch.indexing.stage import Run, Runner, Stage, store_batch
-from clipsearch.runners.interrupt import DeferredInterrupt
-from clipsearch.runners.local import RunAhead, Wake, WorkAhead, default_workers
+from clipsearch.indexing.runner import Run, Runner, Stage, store_batch
+from clipsearch.indexing.scan import Changes, Doubt, find_changes, full_path
+from clipsearch.prefetch import RunAhead, Wake, WorkAhead, default_workers
 from clipsearch.settings import is_folder_url
 from clipsearch.store import Scope, Store
 

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from clipsearch.images.exclude import exclusion_of
+from clipsearch.images.patterns import plain_path
 from clipsearch.images.volume import find_volume
-from clipsearch.indexing.changes import Changes, full_path
-from clipsearch.indexing.stage import Run
+from clipsearch.indexing.runner import Run
+from clipsearch.indexing.scan import Changes, full_path
 from clipsearch.notices import notify
-from clipsearch.patterns import plain_path
 from clipsearch.quantities import count
 from clipsearch.settings import is_folder_url
 from clipsearch.store import Store

@@ -4,7 +4,7 @@ from contextlib import suppress
 from time import perf_counter
 
 from clipsearch.errors import StoreError
-from clipsearch.indexing.stage import Run
+from clipsearch.indexing.runner import Run
 from clipsearch.store import Store, utc_now
 from clipsearch.types import IndexReport
 

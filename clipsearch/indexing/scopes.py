@@ -8,11 +8,11 @@ from urllib.request import url2pathname
 from clipsearch import settings
 from clipsearch.errors import InputError
 from clipsearch.images.exclude import Exclusion
-from clipsearch.images.url_walk import UrlWalk
-from clipsearch.images.urls import check_folder_url
-from clipsearch.indexing.changes import full_path
+from clipsearch.images.patterns import check_pattern, is_pattern_below, pattern_below, plain_path
+from clipsearch.images.remote.files import check_folder_url
+from clipsearch.images.remote.walk import UrlWalk
+from clipsearch.indexing.scan import full_path
 from clipsearch.notices import notify
-from clipsearch.patterns import check_pattern, is_pattern_below, pattern_below, plain_path
 from clipsearch.settings import is_folder_url
 from clipsearch.store import Scope
 from clipsearch.store.roots import RootStore, is_shown_below

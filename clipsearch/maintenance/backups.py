@@ -16,17 +16,18 @@ from clipsearch.errors import (
     StoreError,
 )
 from clipsearch.files import is_link, is_replaced
-from clipsearch.index_server import refresh_or_notice
-from clipsearch.indexes.milvus_address import parse_index_url, shown_url
-from clipsearch.indexes.named_servers import is_named
+from clipsearch.indexes.milvus.address import parse_index_url, shown_url
+from clipsearch.indexes.milvus.trusted_servers import is_named
 from clipsearch.indexes.names import list_own_files
-from clipsearch.maintenance.leftovers import named_files, remove_leftovers
-from clipsearch.named_folders import find_unnamed, remember_folders
+from clipsearch.maintenance.orphans import named_files, remove_leftovers
 from clipsearch.notices import notify
+from clipsearch.session.server_index import refresh_or_notice
 from clipsearch.settings import absolute_folders
 from clipsearch.store import KINDS, Store
-from clipsearch.store.connection import DATABASE_NAME, SQLITE_ERRORS, require_own_database
-from clipsearch.store.copies import (
+from clipsearch.store.backends.connection import DATABASE_NAME, SQLITE_ERRORS, require_own_database
+from clipsearch.store.backends.lock import LOCK_NAME, writer_lock
+from clipsearch.store.migrate import current_revision
+from clipsearch.store.recovery.database_files import (
     check_database,
     copy_database,
     count_rows,
@@ -40,10 +41,9 @@ from clipsearch.store.copies import (
     replace_database,
     scratch_file,
 )
-from clipsearch.store.discard import missing_folders, remove_folders
-from clipsearch.store.integrity import check_values
-from clipsearch.store.lock import LOCK_NAME, writer_lock
-from clipsearch.store.migrate import current_revision
+from clipsearch.store.recovery.discard import missing_folders, remove_folders
+from clipsearch.store.recovery.integrity import check_values
+from clipsearch.store.trusted_folders import find_unnamed, remember_folders
 from clipsearch.store.unnamed_folders import list_folders, set_aside
 from clipsearch.types import BackupReport, RestoreReport
 

@@ -9,17 +9,17 @@ from typing import Literal
 
 from clipsearch.errors import ClipSearchError, ForeignSchemaError, StoreError, VectorIndexError
 from clipsearch.indexes.names import require_own_folder
-from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers
+from clipsearch.maintenance.check_milvus import check_server
+from clipsearch.maintenance.check_snapshots import check_snapshots
+from clipsearch.maintenance.orphans import find_half_copies, find_leftovers
 from clipsearch.maintenance.permissions import find_open_places
-from clipsearch.maintenance.servers import check_server
-from clipsearch.maintenance.snapshots import check_snapshots
 from clipsearch.quantities import count
 from clipsearch.settings import STARTER, CatalogPlace, expand_user, index_folder, is_folder_url
 from clipsearch.store import Kind, Store
-from clipsearch.store.connection import DATABASE_NAME, AskingSqlite
-from clipsearch.store.integrity import FileInspection, Inspection
+from clipsearch.store.backends.connection import DATABASE_NAME, AskingSqlite
 from clipsearch.store.migrate import HEAD_REVISION, current_revision
 from clipsearch.store.reader import Reader
+from clipsearch.store.recovery.integrity import FileInspection, Inspection
 from clipsearch.types import Finding
 
 # Embeddings and rows of an index that are looked at unless all are.
@@ -318,7 +318,7 @@ def _check_surroundings(reader: Reader, inspection: Inspection, found: Examinati
 def _is_here(model_name: str) -> bool:
     if model_name == STARTER or os.path.isdir(expand_user(model_name)):  # noqa: PTH112
         return True
-    from clipsearch.encoders import hub
+    from clipsearch.encoders.hub import hub
 
     try:
         return hub.find_cached(model_name) is not None

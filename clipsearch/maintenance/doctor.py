@@ -8,14 +8,14 @@ from typing import Literal
 
 from clipsearch import settings
 from clipsearch.errors import CatalogNotFoundError, InputError, StoreError
+from clipsearch.maintenance.check_pictures import ComparedPictures, Progress, compare_pictures
 from clipsearch.maintenance.checks import Examination, examine
-from clipsearch.maintenance.pictures import ComparedPictures, Progress, compare_pictures
 from clipsearch.maintenance.repair import MENDABLE, Repair, repair
 from clipsearch.settings import CatalogPlace
 from clipsearch.store import Store
-from clipsearch.store.connection import DATABASE_NAME, require_own_database
-from clipsearch.store.integrity import FileInspection, Inspection
-from clipsearch.store.lock import writer_lock
+from clipsearch.store.backends.connection import DATABASE_NAME, require_own_database
+from clipsearch.store.backends.lock import writer_lock
+from clipsearch.store.recovery.integrity import FileInspection, Inspection
 from clipsearch.types import CheckReport, Finding
 
 # What is mended may show what else is wrong: a salvaged database has rows to mend, a mended one index files to make.
@@ -103,7 +103,7 @@ def _locked(place: CatalogPlace, *, wait: bool) -> AbstractContextManager[None]:
     # Not by way of a store: a damaged file can't be opened as one.
     if place.server is None:
         return writer_lock(place.directory, wait=wait)
-    from clipsearch.store.server import server_lock
+    from clipsearch.store.backends.postgres import server_lock
 
     return server_lock(place, alone=True, wait=wait)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from clipsearch import settings
 from clipsearch.errors import InputError, StoreError
-from clipsearch.index_server import refresh_or_notice
 from clipsearch.indexes.names import list_own_files
-from clipsearch.maintenance.leftovers import find_half_copies, find_leftovers, named_files, remove_leftovers, size_of
+from clipsearch.maintenance.orphans import find_half_copies, find_leftovers, named_files, remove_leftovers, size_of
 from clipsearch.notices import notify
+from clipsearch.session.server_index import refresh_or_notice
 from clipsearch.store import Store, utc_now
 from clipsearch.types import GarbageReport
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from clipsearch import settings
 from clipsearch.files import close_to_others, is_link, is_regular
 from clipsearch.indexes.names import list_own_files
-from clipsearch.store.connection import DATABASE_NAME
-from clipsearch.store.copies import COPY_NAMES, SCRATCH_NAMES
-from clipsearch.store.lock import LOCK_NAME
+from clipsearch.store.backends.connection import DATABASE_NAME
+from clipsearch.store.backends.lock import LOCK_NAME
+from clipsearch.store.recovery.database_files import COPY_NAMES, SCRATCH_NAMES
 
 # The database with what SQLite puts beside it, copies of it, half ones too, and the lock.
 _FILE_NAMES = re.compile(

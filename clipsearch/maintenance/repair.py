@@ -5,20 +5,20 @@ from pathlib import Path
 
 from clipsearch import settings
 from clipsearch.errors import VectorIndexError
-from clipsearch.index_files import generation_of, write_snapshot
-from clipsearch.index_server import rebuild_index, refresh_or_notice
 from clipsearch.maintenance.checks import Examination
-from clipsearch.maintenance.leftovers import remove_leftovers
+from clipsearch.maintenance.orphans import remove_leftovers
 from clipsearch.maintenance.permissions import close_places
 from clipsearch.notices import notify
+from clipsearch.session.file_index import generation_of, write_snapshot
+from clipsearch.session.server_index import rebuild_index, refresh_or_notice
 from clipsearch.settings import CatalogPlace
 from clipsearch.store import KINDS, Kind, Store
-from clipsearch.store.connection import DATABASE_NAME
-from clipsearch.store.copies import dated_name, keep_copy, prepare, replace_database, scratch_file
-from clipsearch.store.integrity import FileInspection, Inspection
-from clipsearch.store.mending import mend_rows
+from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.migrate import upgrade
-from clipsearch.store.salvage import rebuild_indexes, salvage
+from clipsearch.store.recovery.database_files import dated_name, keep_copy, prepare, replace_database, scratch_file
+from clipsearch.store.recovery.integrity import FileInspection, Inspection
+from clipsearch.store.recovery.row_repair import mend_rows
+from clipsearch.store.recovery.salvage import rebuild_indexes, salvage
 
 _ALL_CONTENT = {"pages", "database indexes", "foreign"}
 _ROWS = {"rows", "embeddings"}

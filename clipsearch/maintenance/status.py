@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from clipsearch import settings
-from clipsearch.indexes.ann import Tuning, is_tuning
+from clipsearch.indexes.ivf_tuning import Tuning, is_tuning
 from clipsearch.indexes.names import list_own_files
 from clipsearch.runs import CurrentRun
 from clipsearch.store import Store

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch.errors import CatalogReplacedError, StoreError
 from clipsearch.settings import CatalogPlace
-from clipsearch.store.connection import DATABASE_NAME, Asking, AskingSqlite
-from clipsearch.store.discard import discard_if_empty, missing_folders
+from clipsearch.store.backends.connection import DATABASE_NAME, Asking, AskingSqlite
 from clipsearch.store.migrate import open_file
 from clipsearch.store.reader import Reader
 from clipsearch.store.records import (
@@ -28,10 +27,11 @@ from clipsearch.store.records import (
     StoredSnapshot,
     utc_now,
 )
+from clipsearch.store.recovery.discard import discard_if_empty, missing_folders
 
 if TYPE_CHECKING:
+    from clipsearch.store.backends.database import Database
     from clipsearch.store.captions import CaptionStore
-    from clipsearch.store.database import Database
     from clipsearch.store.embeddings import EmbeddingStore
     from clipsearch.store.exports import ExportReader
     from clipsearch.store.garbage import GarbageStore
@@ -87,8 +87,8 @@ class Store:
             _, self.backup = open_file(place.directory, create=create)
             self.asking: Asking = AskingSqlite(self._path)
         else:
-            from clipsearch.store.server import AskingServer, machine_name
-            from clipsearch.store.server_schema import open_server
+            from clipsearch.store.backends.postgres import AskingServer, machine_name
+            from clipsearch.store.backends.postgres_schema import open_server
 
             self.asking = AskingServer(place)
             try:
@@ -130,20 +130,20 @@ class Store:
         """
         self.require_open()
         if self.place.server is not None:
-            from clipsearch.store.server import server_lock
+            from clipsearch.store.backends.postgres import server_lock
 
             return server_lock(self.place, alone=alone, wait=wait)
-        from clipsearch.store.lock import writer_lock
+        from clipsearch.store.backends.lock import writer_lock
 
         return writer_lock(self.place.directory, wait=wait)
 
     def is_being_written(self) -> bool:
         """Whether some process is in the middle of `writing`."""
         if self.place.server is not None:
-            from clipsearch.store.server import is_locked
+            from clipsearch.store.backends.postgres import is_locked
 
             return is_locked(self.asking)
-        from clipsearch.store.lock import is_locked as is_folder_locked
+        from clipsearch.store.backends.lock import is_locked as is_folder_locked
 
         return is_folder_locked(self.place.directory)
 
@@ -156,10 +156,10 @@ class Store:
     @cached_property
     def _database(self) -> "Database":
         if self.place.server is not None:
-            from clipsearch.store.server_database import ServerDatabase
+            from clipsearch.store.backends.postgres_database import ServerDatabase
 
             return ServerDatabase(self.place)
-        from clipsearch.store.database import SqliteDatabase
+        from clipsearch.store.backends.database import SqliteDatabase
 
         return SqliteDatabase(self._path)
 
@@ -251,7 +251,7 @@ class Store:
         if self._made_folders is not None:
             discard_if_empty(self.place.directory, self._made_folders)
         elif self._has_made_tables:
-            from clipsearch.store.server_schema import discard_if_empty as discard_tables
+            from clipsearch.store.backends.postgres_schema import discard_if_empty as discard_tables
 
             discard_tables(self.place)
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import Table, delete, func, select, update
 
 from clipsearch.store import tables
-from clipsearch.store.connection import parts
-from clipsearch.store.database import Database
+from clipsearch.store.backends.connection import parts
+from clipsearch.store.backends.database import Database
 from clipsearch.store.records import Kind, StoredSnapshot
 
 _TABLES: dict[Kind, Table] = {"images": tables.image_embeddings, "captions": tables.caption_embeddings}

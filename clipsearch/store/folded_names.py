@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from clipsearch.folding import stored_fold
-from clipsearch.store.connection import Dialect
+from clipsearch.store.backends.connection import Dialect
 
 if TYPE_CHECKING:
     import psycopg

@@ -8,8 +8,8 @@ from sqlalchemy import delete, select, update
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
-from clipsearch.store.connection import open_sqlite
-from clipsearch.store.database import Database, SqliteDatabase
+from clipsearch.store.backends.connection import open_sqlite
+from clipsearch.store.backends.database import Database, SqliteDatabase
 from clipsearch.types import GarbageReport
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 
 from clipsearch.store import tables
-from clipsearch.store.database import Database
+from clipsearch.store.backends.database import Database
 from clipsearch.store.records import utc_now
 
 

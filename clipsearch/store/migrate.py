@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import CatalogNotFoundError, ForeignSchemaError, SchemaOutdatedError, StoreError
-from clipsearch.store.connection import DATABASE_NAME, SCRATCH_PREFIX, SQLITE_ERRORS, open_sqlite, require_own_database
+from clipsearch.store.backends.connection import (
+    DATABASE_NAME,
+    SCRATCH_PREFIX,
+    SQLITE_ERRORS,
+    open_sqlite,
+    require_own_database,
+)
 from clipsearch.store.schema import KNOWN_REVISION, OBJECTS, check_objects, read_revision
 
 if TYPE_CHECKING:

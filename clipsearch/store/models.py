@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Row, func, insert, select, update
 
 from clipsearch.store import tables
-from clipsearch.store.database import Database
+from clipsearch.store.backends.database import Database
 from clipsearch.store.records import StoredModel, utc_now
 from clipsearch.types import ModelInfo
 

@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
-from clipsearch.store.connection import parts
-from clipsearch.store.database import Database, InsertInto
+from clipsearch.store.backends.connection import parts
+from clipsearch.store.backends.database import Database, InsertInto
 from clipsearch.store.records import (
     GONE_BEFORE,
     MENDS,

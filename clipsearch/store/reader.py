@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
-from clipsearch.store.connection import Asking, parts
+from clipsearch.store.backends.connection import Asking, parts
 from clipsearch.store.records import (
     KINDS,
     MENDS,
@@ -24,7 +24,7 @@ from clipsearch.store.values import is_folder, is_uuid, path_of
 from clipsearch.vectors import from_bytes
 
 if TYPE_CHECKING:
-    from clipsearch.filters import Filter
+    from clipsearch.query.filters import Filter
 
 _MODEL = "SELECT m.model_id, m.name, m.fingerprint, m.dim, m.image_generation, m.caption_generation FROM models m "
 _CURRENT = _MODEL + "JOIN catalog c ON c.model_id = m.model_id"
@@ -207,7 +207,7 @@ class Reader:
         gone and contents without any are left out."""
         passes, values = "TRUE", list[object]()
         if filters:
-            from clipsearch.store.selection import path_condition
+            from clipsearch.store.filter_sql import path_condition
 
             passes, values = path_condition(filters, self._asking.dialect)
         found: dict[int, list[tuple[bool, str]]] = {}
@@ -299,7 +299,7 @@ class Reader:
     def select(self, filters: "Sequence[Filter]") -> NDArray[np.int64]:
         """Contents (n,) that pass all filters, of which there is at least one; also some that no file has any more."""
         # Not at the top: most searches have no filters.
-        from clipsearch.store.selection import select_statement
+        from clipsearch.store.filter_sql import select_statement
 
         statement, values = select_statement(filters, self._asking.dialect)
         rows = self._rows(statement, *values, is_selection=True)
@@ -308,7 +308,7 @@ class Reader:
     def select_newest(self, filters: "Sequence[Filter]", top_k: int) -> list[int]:
         """Contents that pass all filters and have a file, the last taken first, those without a date last, newly
         indexed ones before others."""
-        from clipsearch.store.selection import select_statement
+        from clipsearch.store.filter_sql import select_statement
 
         statement, values = select_statement(filters, self._asking.dialect)
         return [row[0] for row in self._rows(statement + _NEWEST, *values, top_k, is_selection=True)]

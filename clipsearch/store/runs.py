@@ -7,7 +7,7 @@ from sqlalchemy import Row, insert, select, update
 
 from clipsearch.runs import CurrentRun, LastRun
 from clipsearch.store import tables
-from clipsearch.store.database import Database
+from clipsearch.store.backends.database import Database
 from clipsearch.store.records import utc_now
 from clipsearch.types import IndexReport
 

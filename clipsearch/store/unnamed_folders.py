@@ -6,10 +6,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from clipsearch.errors import StoreError
-from clipsearch.store.connection import SQLITE_ERRORS, open_sqlite
-from clipsearch.store.copies import flush
+from clipsearch.store.backends.connection import SQLITE_ERRORS, open_sqlite
 from clipsearch.store.migrate import is_inert
 from clipsearch.store.records import utc_now
+from clipsearch.store.recovery.database_files import flush
 from clipsearch.store.values import is_folder
 
 _FOLDERS = "SELECT path FROM roots WHERE removed_at IS NULL ORDER BY root_id"

@@ -8,14 +8,14 @@ from fastapi import APIRouter, File, HTTPException, Query, Request, UploadFile
 from fastapi.responses import Response, StreamingResponse
 
 from clipsearch import __version__
-from clipsearch.browsing import LARGE_SIDE, SMALL_SIDE
 from clipsearch.errors import ImageReadError
-from clipsearch.grammar import parse_query
+from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE
+from clipsearch.query import parse_query
 from clipsearch.web import schemas
-from clipsearch.web.heat import heat_map_png
+from clipsearch.web.errors import MEDIA_TYPE
+from clipsearch.web.heat_maps import heat_map_png
 from clipsearch.web.lanes import TooBusyError
-from clipsearch.web.problems import MEDIA_TYPE
-from clipsearch.web.site import Site
+from clipsearch.web.state import Site
 
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
 

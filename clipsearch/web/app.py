@@ -12,9 +12,9 @@ from clipsearch import __version__
 from clipsearch.catalog import Catalog
 from clipsearch.web import metrics, pages
 from clipsearch.web.api import make_api
-from clipsearch.web.guard import Guard, GuardRules
-from clipsearch.web.problems import add_handlers
-from clipsearch.web.site import Site
+from clipsearch.web.errors import add_handlers
+from clipsearch.web.security import Guard, GuardRules
+from clipsearch.web.state import Site
 from clipsearch.web.static_files import static_file
 from clipsearch.web.uploads import remove_leftovers
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import anyio
 from starlette.types import Message, Receive, Send
 
-from clipsearch.web.problems import send_problem
+from clipsearch.web.errors import send_problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from clipsearch.web.problems import send_problem
+from clipsearch.web.errors import send_problem
 
 Turn: TypeAlias = Literal["head", "body", "rest", "answer"]
 """What a client has to do: send a head, send a body, send what is left of a body that was answered, read an answer."""

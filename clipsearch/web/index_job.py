@@ -8,7 +8,7 @@ from clipsearch.catalog import Catalog
 from clipsearch.errors import CatalogBusyError, ClipSearchError, InputError
 from clipsearch.settings import folder_path
 from clipsearch.types import IndexReport
-from clipsearch.web.problems import message_of
+from clipsearch.web.errors import message_of
 
 JobState: TypeAlias = Literal["idle", "running", "done", "stopped", "failed"]
 

@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from clipsearch.encoders.shared import SharedEncoder
-from clipsearch.web.site import Site
+from clipsearch.encoders.batching import SharedEncoder
+from clipsearch.web.state import Site
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from clipsearch.errors import ClipSearchError, UnknownPictureError
-from clipsearch.relevance import has_match
-from clipsearch.web.asked import Asked, AskedFor
-from clipsearch.web.problems import message_of, status_of
-from clipsearch.web.rendering import render
-from clipsearch.web.results import find_results, make_tiles, weigh_links
+from clipsearch.scoring.relevance import has_match
+from clipsearch.web.errors import message_of, status_of
+from clipsearch.web.page_query import Asked, AskedFor
 from clipsearch.web.schemas import name_of
-from clipsearch.web.site import Site
+from clipsearch.web.search_view import find_results, make_tiles, weigh_links
+from clipsearch.web.state import Site
+from clipsearch.web.templating import render
 
 _EXAMPLES = ("a glazed donut", "beach - people", "dog & snow", "sunset taken:2024..", "orientation:portrait")
 

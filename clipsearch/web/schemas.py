@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from clipsearch import duplicates, runs
-from clipsearch.browsing import PictureDetails
+from clipsearch import runs
+from clipsearch.gallery import duplicates
+from clipsearch.gallery.details import PictureDetails
 from clipsearch.types import CaptionHit, LabelHit, SearchHit
 from clipsearch.web.index_job import JobState, JobStatus
 

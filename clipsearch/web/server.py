@@ -15,8 +15,8 @@ from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError, InputError
 from clipsearch.web.app import make_app
 from clipsearch.web.connections import ConnectionLimits, make_protocol
-from clipsearch.web.guard import GuardRules
 from clipsearch.web.origins import parse_host, parse_origin
+from clipsearch.web.security import GuardRules
 
 DEFAULT_PORT = 8123
 

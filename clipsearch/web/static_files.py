@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi import Request
 from fastapi.responses import Response
 
-from clipsearch.web.problems import answer
+from clipsearch.web.errors import answer
 
 _FOLDER = Path(__file__).parent / "static"
 

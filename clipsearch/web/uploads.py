@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ImageReadError, QueryError
-from clipsearch.grammar import Query
+from clipsearch.query import Query
 
 # The oldest are forgotten. At 512 dimensions 2 MB.
 _MOST = 1_000

@@ -22,12 +22,12 @@ import numpy as np
 from PIL import Image
 
 from clipsearch import Catalog
-from clipsearch.duplicates import DuplicateGroup
-from clipsearch.duplicates.candidates import near_by_hash
+from clipsearch.gallery.duplicates import DuplicateGroup
+from clipsearch.gallery.duplicates.candidates import near_by_hash
 from clipsearch.images.decode import decode_image
 from clipsearch.images.find import IMAGE_SUFFIXES
 from clipsearch.images.perceptual_hash import perceptual_hash
-from clipsearch.indexes.faiss_index import FaissIndex
+from clipsearch.indexes.flat import FaissIndex
 from clipsearch.vectors import normalise
 from tests.benchmarks.copies import DOCUMENTS, MORE_VARIANTS, NO_COPIES, REDUCED, VARIANTS, Change
 

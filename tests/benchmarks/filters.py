@@ -10,8 +10,8 @@ from statistics import median
 import numpy as np
 
 from clipsearch import Catalog, parse_query
-from clipsearch.benchmark import new_text
 from clipsearch.encoders.load import load_encoder
+from clipsearch.evaluation.benchmark import new_text
 from clipsearch.store import Store
 from tests.benchmarks import material
 from tests.benchmarks.measuring import print_table, seconds_of, workplace

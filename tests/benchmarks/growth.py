@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import Catalog, settings
-from clipsearch.benchmark import new_text
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
-from clipsearch.index_files import CatalogIndex
+from clipsearch.evaluation.benchmark import new_text
 from clipsearch.indexes.snapshot import SnapshotIndex
+from clipsearch.session.file_index import CatalogIndex
 from clipsearch.store import Store
 from clipsearch.vectors import normalise
 from tests.benchmarks import material

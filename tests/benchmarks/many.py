@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from clipsearch import Catalog
-from clipsearch.benchmark import _made_photo
+from clipsearch.evaluation.benchmark import _made_photo
 
 # So many different ones; the others differ in some bytes at the end, which no decoder reads.
 _DIFFERENT = 50

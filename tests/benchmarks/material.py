@@ -17,10 +17,10 @@ import numpy as np
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
-from clipsearch.index_files import write_snapshot
+from clipsearch.session.file_index import write_snapshot
 from clipsearch.settings import STARTER, index_folder
 from clipsearch.store import Store, StoredModel
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.vectors import normalise
 from tests.benchmarks.photos import large, small
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from clipsearch.python_process import watch_memory
+from clipsearch.processes import watch_memory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

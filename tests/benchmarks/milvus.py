@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.indexes.base import VectorIndex
-from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.indexes.milvus_address import parse_index_url
-from clipsearch.indexes.milvus_collection import MilvusCollection
-from clipsearch.indexes.milvus_index import MilvusIndex
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.indexes.milvus.address import parse_index_url
+from clipsearch.indexes.milvus.collection import MilvusCollection
+from clipsearch.indexes.milvus.index import MilvusIndex
 from clipsearch.vectors import from_bytes, normalise, to_bytes
 from tests.benchmarks.measuring import print_table, seconds_of
 from tests.milvus_server import MilvusServer

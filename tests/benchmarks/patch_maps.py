@@ -1,6 +1,6 @@
 """The published, training-free ways to see in a CLIP transformer's patches where words were found.
 
-`tests.benchmarks.shapes` compares them with what `clipsearch.heat_maps` does. Each function takes a `CLIPModel`,
+`tests.benchmarks.shapes` compares them with what `clipsearch.gallery.heat_map` does. Each function takes a `CLIPModel`,
 `pixel_values` (1, 3, height, width) and `text`, (dim,) unit-norm, and gives a float32 map of (rows, columns) patches.
 """
 

@@ -26,7 +26,7 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.embed_image import picture_crop
 from clipsearch.encoders.load import load_encoder
 from clipsearch.images.reading import PictureReader, Task
-from clipsearch.runners.local import default_workers
+from clipsearch.prefetch import default_workers
 from tests.benchmarks import material, photos
 from tests.benchmarks.measuring import note, print_table, run_clipsearch, seconds_of, workplace
 

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.caption_pairs import read_caption_pairs
+from clipsearch.captions.pairs import read_caption_pairs
 from clipsearch.encoders.bank import load_bank
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
-from clipsearch.heat_maps import make_heat_map
+from clipsearch.gallery.heat_map import make_heat_map
 from clipsearch.images.decode import decode_image
-from clipsearch.preprocess import resize_and_crop
-from clipsearch.relevance import find_own_levels
+from clipsearch.images.preprocess import resize_and_crop
+from clipsearch.scoring.relevance import find_own_levels
 
 CELL = 256
 

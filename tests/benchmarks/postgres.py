@@ -14,7 +14,7 @@ from statistics import median
 
 import numpy as np
 
-from clipsearch.grammar import parse_query
+from clipsearch.query import parse_query
 from clipsearch.settings import CatalogPlace, catalog_place
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.vectors import normalise

@@ -16,11 +16,11 @@ from time import perf_counter
 import numpy as np
 
 from clipsearch import Catalog
-from clipsearch.benchmark import _made_photo
-from clipsearch.encoders.recipe import EncoderRecipe
+from clipsearch.encoders.spec import EncoderRecipe
+from clipsearch.evaluation.benchmark import _made_photo
 from clipsearch.images.decode import default_limits
 from clipsearch.indexing import index_folders
-from clipsearch.indexing.ray_runner import RayRunner
+from clipsearch.indexing.ray.runner import RayRunner
 from tests.benchmarks.material import MODEL_HELP, model_name
 from tests.benchmarks.measuring import note, print_table, workplace
 

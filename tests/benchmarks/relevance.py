@@ -30,20 +30,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import read_caption_pairs
-from clipsearch.calibration import Reliability, ReliabilityBin, ScoreHistogram, calibration_error
-from clipsearch.confidence import learn_best_relevances
 from clipsearch.encoders.bank import Bank, load_bank
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.encoders.load import load_encoder
-from clipsearch.evaluation import count_matches, estimate_matches
-from clipsearch.index_files import CatalogIndex, write_snapshot
-from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.relevance import DEFAULT_CUTOFF, Background, find_own_levels, learn_background
-from clipsearch.reliability_diagram import draw_reliability
+from clipsearch.evaluation.calibration import Reliability, ReliabilityBin, ScoreHistogram, calibration_error
+from clipsearch.evaluation.metrics import count_matches, estimate_matches
+from clipsearch.evaluation.reliability_diagram import draw_reliability
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.scoring.confidence import learn_best_relevances
+from clipsearch.scoring.relevance import DEFAULT_CUTOFF, Background, find_own_levels, learn_background
+from clipsearch.session.file_index import CatalogIndex, write_snapshot
 from clipsearch.settings import index_folder, sample_data_folder
 from clipsearch.store import Store
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.vectors import normalise
 from tests.benchmarks.measuring import print_table, seconds_of, workplace
 from tests.benchmarks.scale import fill

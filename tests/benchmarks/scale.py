@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.index_files import CatalogIndex, write_ann_snapshot, write_snapshot
-from clipsearch.indexes.ann import Tuning, usual_nlist
+from clipsearch.indexes.ivf_tuning import Tuning, usual_nlist
 from clipsearch.indexes.snapshot import SnapshotIndex, file_checksum
+from clipsearch.session.file_index import CatalogIndex, write_ann_snapshot, write_snapshot
 from clipsearch.settings import index_folder
 from clipsearch.store import Store, StoredModel
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.backends.connection import DATABASE_NAME
 from tests.benchmarks.clip_like import ClipLike, Rows
 from tests.benchmarks.measuring import note, print_table, seconds_of, workplace
 

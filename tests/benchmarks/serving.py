@@ -28,7 +28,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from clipsearch.benchmark import new_text
+from clipsearch.evaluation.benchmark import new_text
 from tests.benchmarks.slow_clients import hold_up
 
 RATE = 20

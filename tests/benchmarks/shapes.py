@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw
 from transformers import CLIPConfig, CLIPModel
 
 from clipsearch.encoders.base import Encoder, ProbabilityHead
-from clipsearch.preprocess import Preprocess, to_pixel_values
+from clipsearch.images.preprocess import Preprocess, to_pixel_values
 from tests.benchmarks.patch_maps import PATCH_MAPS, PatchMap
 from tests.benchmarks.pointing import WAYS, Text, Way, middle_of_highest, wilson
 

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from clipsearch import Catalog
-from clipsearch.benchmark import new_text
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
+from clipsearch.evaluation.benchmark import new_text
 from clipsearch.images.decode import decode_image
-from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.preprocess import resize_and_crop
+from clipsearch.images.preprocess import resize_and_crop
+from clipsearch.indexes.flat import FaissIndex
 from clipsearch.settings import STARTER
 from clipsearch.vectors import normalise
 from tests.benchmarks import material, photos

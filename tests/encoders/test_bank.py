@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from clipsearch.encoders.bank import Bank, bank_texts, load_bank, strange_texts
-from clipsearch.encoders.familiarity import fit_familiarity
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ClipSearchNotice
+from clipsearch.scoring.familiarity import fit_familiarity
 from clipsearch.vectors import normalise
 from tests.fakes import ColourEncoder
 

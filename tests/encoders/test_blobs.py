@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipsearch.encoders.compile import check_crops
-from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.encoders.load import load_encoder
+from clipsearch.encoders.openvino.compile import check_crops
+from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.errors import ModelError
 from clipsearch.settings import cache_dir
 

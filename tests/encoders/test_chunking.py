@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipsearch.encoders.chunking import Offsets, chunk_texts, mean_of_chunks, split_text
+from clipsearch.encoders.long_text import Offsets, chunk_texts, mean_of_chunks, split_text
 from clipsearch.errors import ClipSearchNotice, ModelError
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipsearch.encoders.accelerated import BATCH, AcceleratedEncoder
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.compiled import CompiledEncoder
+from clipsearch.encoders.batching import SharedEncoder
+from clipsearch.encoders.gpu_offload import BATCH, AcceleratedEncoder
 from clipsearch.encoders.load import load_encoder
-from clipsearch.encoders.shared import SharedEncoder
-from clipsearch.encoders.transformers_encoder import TransformersEncoder
+from clipsearch.encoders.openvino.encoder import CompiledEncoder
+from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ModelError
 from tests.encoders.tiny_models import make_clip
 from tests.fakes import ColourEncoder

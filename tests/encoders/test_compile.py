@@ -18,14 +18,15 @@ import torch
 from numpy.typing import NDArray
 
 from clipsearch import Catalog
-from clipsearch.encoders import compile_cache, load
-from clipsearch.encoders.accelerated import BATCH, AcceleratedEncoder
+from clipsearch.encoders import load
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.compile import NotCompilableError, check_crops
-from clipsearch.encoders.compiled import CompiledEncoder
-from clipsearch.encoders.compiled_spec import read_spec, write_spec
+from clipsearch.encoders.gpu_offload import BATCH, AcceleratedEncoder
 from clipsearch.encoders.load import load_encoder
-from clipsearch.encoders.transformers_encoder import TransformersEncoder
+from clipsearch.encoders.openvino import cache as compile_cache
+from clipsearch.encoders.openvino.compile import NotCompilableError, check_crops
+from clipsearch.encoders.openvino.encoder import CompiledEncoder
+from clipsearch.encoders.openvino.spec import read_spec, write_spec
+from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, InputError, ModelError
 from clipsearch.settings import cache_dir, sample_data_folder
 from tests.encoders.tiny_models import compile_quietly, make_altclip, make_chinese_clip, make_clip, make_siglip

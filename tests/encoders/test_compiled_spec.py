@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from clipsearch.encoders.compiled import CompiledEncoder
+from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.errors import ModelError
 
 

@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from clipsearch.encoders import fingerprint
 from clipsearch.encoders.fingerprint import combine, fingerprint_of, hash_file
-from clipsearch.preprocess import Preprocess
+from clipsearch.images.preprocess import Preprocess
 
 SPEC = Preprocess(32, 32, 32, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 AN_HOUR_NS = 3_600_000_000_000

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from fake_hub import COMMIT, FakeHub
 
-from clipsearch.encoders import hub
+from clipsearch.encoders.hub import hub
 from clipsearch.errors import ModelError, ModelUnavailableError
 
 WEIGHTS = bytes(range(256)) * 8192  # 2 MiB
@@ -53,7 +53,7 @@ def start(code: str, endpoint: str, home: Path, **environment: str) -> subproces
     variables |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_TELEMETRY": "1", **environment}
     program = f"""
 import json, sys, time, warnings
-from clipsearch.encoders import hub
+from clipsearch.encoders.hub import hub
 from clipsearch.errors import ClipSearchError
 began = time.monotonic()
 try:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clipsearch.encoders import kept_texts
-from clipsearch.encoders.kept_texts import FILE_NAME, encode_text, find_text, keep_text
+from clipsearch.encoders import text_cache
+from clipsearch.encoders.text_cache import FILE_NAME, encode_text, find_text, keep_text
 from clipsearch.errors import ClipSearchNotice
 from clipsearch.settings import cache_dir
 from tests.fakes import ColourEncoder
@@ -68,7 +68,7 @@ def test_a_text_that_is_split_says_so_each_time():
 
 
 def test_the_oldest_are_forgotten(monkeypatch):
-    monkeypatch.setattr(kept_texts, "MAX_TEXTS", 5)
+    monkeypatch.setattr(text_cache, "MAX_TEXTS", 5)
     rows = np.eye(9, dtype=np.float32)
     for number, row in enumerate(rows):
         keep_text(f"text {number}", row, fingerprint=MODEL)
@@ -121,7 +121,7 @@ def test_a_flipped_bit_fails_no_query_and_is_gone_with_the_next():
     encoder = CountingEncoder()
     right = ask("red", encoder)
     data = file().read_bytes()
-    place = data.index(kept_texts._key("red", MODEL)) - 1  # the last byte of the record's header: the row's type
+    place = data.index(text_cache._key("red", MODEL)) - 1  # the last byte of the record's header: the row's type
     assert data[place] == 12 + 2 * 4 * encoder.dim  # Source: sqlite.org/fileformat2.html, "Record Format"
     flipped = bytearray(data)
     flipped[place] ^= 1  # a text now

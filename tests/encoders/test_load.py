@@ -13,7 +13,8 @@ from tests.encoders.tiny_models import make_clip
 
 CODE = """
 import json, logging, sys
-from clipsearch.encoders import hub, load
+from clipsearch.encoders import load
+from clipsearch.encoders.hub import hub
 hub.DEFAULT_MODEL = "org/tiny"
 notices = []
 handler = logging.Handler()

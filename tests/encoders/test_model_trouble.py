@@ -12,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from clipsearch.encoders import compile_cache
-from clipsearch.encoders.compiled import CompiledEncoder
 from clipsearch.encoders.load import load_encoder
-from clipsearch.encoders.transformers_encoder import TransformersEncoder
+from clipsearch.encoders.openvino import cache as compile_cache
+from clipsearch.encoders.openvino.encoder import CompiledEncoder
+from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError
 from tests.encoders.tiny_models import compile_quietly, make_clip, make_siglip
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from clipsearch.encoders.shared import SharedEncoder
+from clipsearch.encoders.batching import SharedEncoder
 from clipsearch.errors import QueryError
 from tests.fakes import ColourEncoder
 

@@ -9,12 +9,12 @@ import pytest
 
 from clipsearch.encoders import load
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.chunking import split_text
-from clipsearch.encoders.compiled import CompiledEncoder, import_openvino
 from clipsearch.encoders.load import STARTER_DIRECTORY, load_encoder
+from clipsearch.encoders.long_text import split_text
+from clipsearch.encoders.openvino.encoder import CompiledEncoder, import_openvino
 from clipsearch.errors import ClipSearchNotice, ModelError
-from clipsearch.preprocess import to_pixel_values
-from clipsearch.python_process import run_python
+from clipsearch.images.preprocess import to_pixel_values
+from clipsearch.processes import run_python
 from clipsearch.vectors import normalise
 
 
@@ -69,7 +69,7 @@ def test_several_streams_agree_with_one(starter, crops):
 def test_openvino_is_not_used_while_another_thread_still_imports_it():
     code = """
 import sys, threading
-from clipsearch.encoders.compiled import import_openvino
+from clipsearch.encoders.openvino.encoder import import_openvino
 first = threading.Thread(target=import_openvino)
 first.start()
 while "openvino" not in sys.modules and first.is_alive():
@@ -80,7 +80,7 @@ first.join()
 print(sys.modules["openvino_telemetry"], "openvino.tools.ovc" in sys.modules)
 """
     done = run_python(["-c", code])
-    assert done.stdout.startswith("clipsearch.encoders.compiled ["), done.stderr
+    assert done.stdout.startswith("clipsearch.encoders.openvino.encoder ["), done.stderr
     assert done.stdout.endswith("]\nNone False\n")
 
 

@@ -19,9 +19,9 @@ from transformers.models.chinese_clip.image_processing_pil_chinese_clip import C
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from clipsearch.encoders.transformers_encoder import TransformersEncoder
+from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, InputError, ModelError
-from clipsearch.preprocess import resize_and_crop
+from clipsearch.images.preprocess import resize_and_crop
 
 GOLDEN = Path(__file__).parents[2].parent / "shared" / "golden"
 

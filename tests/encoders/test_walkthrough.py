@@ -8,8 +8,8 @@ import tiny_models
 import torch
 from tiny_models import CONTEXT_LENGTH, IMAGE_SIZE
 
-from clipsearch.encoders.transformers_encoder import TransformersEncoder
-from clipsearch.encoders.walkthrough import Walkthrough, walk, walk_any, walk_clip
+from clipsearch.encoders.torch_encoder import TransformersEncoder
+from clipsearch.encoders.tracing import Walkthrough, walk, walk_any, walk_clip
 from clipsearch.errors import QueryError
 
 TEXTS = ["a red cat", "dog", "two horses"]
@@ -75,7 +75,7 @@ def test_every_stage_has_its_shape(clip: TransformersEncoder, crop: np.ndarray) 
 def test_probabilities_are_the_models_own(clip: TransformersEncoder, crop: np.ndarray) -> None:
     shown = walk_clip(clip, TEXTS, crop)
     inputs = clip.inputs_of(TEXTS)
-    from clipsearch.preprocess import to_pixel_values
+    from clipsearch.images.preprocess import to_pixel_values
 
     with torch.inference_mode():
         output = clip.model(**inputs, pixel_values=torch.from_numpy(to_pixel_values(crop[None], clip.preprocess)))
@@ -95,7 +95,7 @@ def test_other_models_get_an_outline(siglip: TransformersEncoder, crop: np.ndarr
     ]
     assert [stage.shape for stage in shown.image_stages] == [(1, 3, 32, 32), (1, 32)]
     inputs = siglip.inputs_of(TEXTS)
-    from clipsearch.preprocess import to_pixel_values
+    from clipsearch.images.preprocess import to_pixel_values
 
     with torch.inference_mode():
         output = siglip.model(**inputs, pixel_values=torch.from_numpy(to_pixel_values(crop[None], siglip.preprocess)))
@@ -127,5 +127,5 @@ def test_the_outline_loads_no_torch(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    code = "import sys, clipsearch.encoders.walkthrough; sys.exit('torch' in sys.modules)"
+    code = "import sys, clipsearch.encoders.tracing; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

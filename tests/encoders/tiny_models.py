@@ -56,7 +56,7 @@ SIGLIP_PROCESSOR = {
 
 def compile_quietly(source: Path, target: Path) -> None:
     """`compile_model` as in the process that compiles, where PyTorch's tracer may warn of every size it looks at."""
-    from clipsearch.encoders.compile import compile_model
+    from clipsearch.encoders.openvino.compile import compile_model
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

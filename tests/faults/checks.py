@@ -12,8 +12,8 @@ from PIL import Image
 
 from clipsearch import Catalog
 from clipsearch.errors import CatalogNotFoundError
-from clipsearch.indexes.faiss_index import sort_by_score
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.indexes.flat import sort_by_score
+from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.vectors import from_bytes
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from clipsearch.errors import ClipSearchNotice
-from clipsearch.index_files import CatalogIndex, refresh_snapshot
+from clipsearch.session.file_index import CatalogIndex, refresh_snapshot
 from tests.faults.checks import Outcome
 from tests.library import Library
 

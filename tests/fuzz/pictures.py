@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from PIL import Image
 
-from clipsearch.images.pillow import decoding_settings
+from clipsearch.images.pillow_settings import decoding_settings
 from tests.make_hostile import draw_scene
 
 PNG_START = b"\x89PNG\r\n\x1a\n"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipsearch.caption_files import CAPTION_KEYS, read_caption_file
+from clipsearch.captions.files import CAPTION_KEYS, read_caption_file
 from clipsearch.errors import InputError
 from clipsearch.store import Store
 from tests.fuzz.budget import examples

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from clipsearch.encoders import compile_cache, fingerprint, kept_texts
-from clipsearch.encoders.compiled import CompiledEncoder
-from clipsearch.encoders.compiled_spec import SPEC_NAME, read_spec
+from clipsearch.encoders import fingerprint, text_cache
 from clipsearch.encoders.fingerprint import hash_file
+from clipsearch.encoders.hub.model_files import read_json
 from clipsearch.encoders.load import STARTER_DIRECTORY
-from clipsearch.encoders.model_files import read_json
+from clipsearch.encoders.openvino import cache as compile_cache
+from clipsearch.encoders.openvino.encoder import CompiledEncoder
+from clipsearch.encoders.openvino.spec import SPEC_NAME, read_spec
 from clipsearch.errors import ModelError, VectorIndexError
-from clipsearch.indexes.faiss_index import FaissIndex
+from clipsearch.indexes.flat import FaissIndex
 from clipsearch.indexes.snapshot import Sidecar, index_path, load_snapshot, save_snapshot, sidecar_path
 from clipsearch.settings import cache_dir
 from tests.fuzz.budget import examples
@@ -188,9 +189,9 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("texts")
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(folder))
     for text in ("a cat", "a dog", "snow"):
-        kept_texts.keep_text(text, ROW, fingerprint=FINGERPRINT)
+        text_cache.keep_text(text, ROW, fingerprint=FINGERPRINT)
     monkeypatch.undo()
-    return (folder / kept_texts.FILE_NAME).read_bytes()
+    return (folder / text_cache.FILE_NAME).read_bytes()
 
 
 @examples(150)
@@ -208,19 +209,19 @@ def test_any_file_of_kept_texts(
         content[begin : begin + len(written)] = written
     shutil.rmtree(cache_dir(), ignore_errors=True)
     cache_dir().mkdir(parents=True)
-    path = cache_dir() / kept_texts.FILE_NAME
+    path = cache_dir() / text_cache.FILE_NAME
     path.write_bytes(bytes(content[:cut]))
     for text in ("a cat", "a bird"):
-        row = kept_texts.find_text(text, fingerprint=FINGERPRINT, dim=4)
+        row = text_cache.find_text(text, fingerprint=FINGERPRINT, dim=4)
         assert row is None or abs(float(row @ row) - 1) < 1e-3
     # Kept at the second try at the latest: the first may be what finds the damage.
     for _ in range(2):
-        kept_texts.keep_text("a bird", ROW, fingerprint=FINGERPRINT)
+        text_cache.keep_text("a bird", ROW, fingerprint=FINGERPRINT)
     assert is_kept("a bird") or is_another_database(path)
 
 
 def is_kept(text: str) -> bool:
-    row = kept_texts.find_text(text, fingerprint=FINGERPRINT, dim=4)
+    row = text_cache.find_text(text, fingerprint=FINGERPRINT, dim=4)
     return row is not None and bool((row == ROW).all())
 
 

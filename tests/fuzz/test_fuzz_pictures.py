@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import ImageReadError
 from clipsearch.images.decode import DecodingLimits, decode_image
+from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.images.worker_pool import WorkerPool
-from clipsearch.preprocess import Preprocess, resize_and_crop
 from tests.fuzz.budget import examples
 from tests.fuzz.pictures import damaged, exif_of_a_camera, samples
 from tests.make_hostile import draw_scene

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from clipsearch import Catalog
 from clipsearch.cli.render import printable
 from clipsearch.errors import ClipSearchNotice, ImageReadError, InputError, QuerySyntaxError
-from clipsearch.grammar import parse_query
-from clipsearch.query_terms import parse_local
+from clipsearch.query import parse_query
+from clipsearch.search.terms import parse_local
 from clipsearch.settings import sample_data_folder
 from tests.fuzz.budget import examples
 

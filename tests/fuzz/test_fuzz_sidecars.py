@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clipsearch.errors import InputError
-from clipsearch.images.xmp_keywords import add_to_xmp, find_keywords
+from clipsearch.images.xmp.keywords import add_to_xmp, find_keywords
 from tests.fuzz.budget import examples
 from tests.images.test_xmp_keywords import FORMS, WITHOUT_WORDS
 

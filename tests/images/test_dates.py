@@ -11,7 +11,7 @@ from PIL import Image
 from clipsearch.images.containers import read_creation_time
 from clipsearch.images.dates import is_doubtful, parse_date
 from clipsearch.images.decode import decode_image
-from clipsearch.images.xmp import read_properties
+from clipsearch.images.xmp.properties import read_properties
 
 DAY, EVENING = datetime(2019, 7, 4), datetime(2019, 7, 4, 23, 30)
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clipsearch.errors import ModelError
-from clipsearch.preprocess import Preprocess, from_processor_config, resize_and_crop, to_pixel_values
+from clipsearch.images.preprocess import Preprocess, from_processor_config, resize_and_crop, to_pixel_values
 
 SHARED = Path(__file__).parents[2] / ".." / "shared"
 

@@ -21,10 +21,10 @@ import clipsearch
 from clipsearch.encoders.embed_image import embed_pictures, picture_crop, picture_name
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ClipSearchError, ImageReadError, InputError
-from clipsearch.images import remote
-from clipsearch.images.addresses import Address, is_public
-from clipsearch.images.remote import fetch_picture
-from clipsearch.preprocess import Preprocess
+from clipsearch.images.preprocess import Preprocess
+from clipsearch.images.remote import fetch as remote
+from clipsearch.images.remote.addresses import Address, is_public
+from clipsearch.images.remote.fetch import fetch_picture
 from clipsearch.settings import sample_data_folder
 from clipsearch.types import FetchedPicture
 from tests.loopback import Handler, Server

@@ -20,8 +20,8 @@ from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ImageReadError
 from clipsearch.images import decode
 from clipsearch.images.decode import decode_image
+from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.images.reading import PictureReader, Task
-from clipsearch.preprocess import Preprocess, resize_and_crop
 from tests.images.orientations import TURNED_BACK
 
 REPOSITORY = Path(__file__).parents[2]

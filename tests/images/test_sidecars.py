@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from clipsearch.errors import InputError
-from clipsearch.images.sidecars import add_keywords, read_keywords, sidecar_of
+from clipsearch.images.xmp.sidecars import add_keywords, read_keywords, sidecar_of
 
 OF_AN_EDITOR = """<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="XMP Core 4.4.0-Exiv2">

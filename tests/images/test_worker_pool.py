@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import python_process
+from clipsearch import processes
 from clipsearch.errors import ClipSearchNotice, ImageReadError, TransientReadError
 from clipsearch.images import decode as images_decode
 from clipsearch.images import reading, worker_pool
 from clipsearch.images.decode import DecodingLimits
+from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.images.worker_pool import WorkerPool
-from clipsearch.preprocess import Preprocess
 from clipsearch.settings import sample_data_folder
 
 SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -56,9 +56,9 @@ def breaking(monkeypatch, tmp_path):
             "worker.main()\n"
         )
         monkeypatch.syspath_prepend(str(tmp_path / "breaking"))
-        command = python_process.command
+        command = processes.command
         monkeypatch.setattr(
-            python_process,
+            processes,
             "command",
             lambda arguments: command(
                 ["broken_worker" if part == "clipsearch.images.worker" else part for part in arguments]
@@ -80,7 +80,7 @@ def test_a_worker_that_is_at_work_when_the_pool_is_closed_ends_when_it_is_done(t
     started = []
 
     def start(*arguments, **options):
-        started.append(python_process.start_python(*arguments, **options))
+        started.append(processes.start_python(*arguments, **options))
         return started[-1]
 
     monkeypatch.setattr(worker_pool, "start_python", start)
@@ -392,7 +392,7 @@ def test_workers_are_told_no_secrets_of_the_environment(tmp_path, monkeypatch, n
     monkeypatch.setattr(
         worker_pool,
         "start_python",
-        lambda *arguments, **options: started.append(python_process.start_python(*arguments, **options)) or started[-1],
+        lambda *arguments, **options: started.append(processes.start_python(*arguments, **options)) or started[-1],
     )
     with closing(WorkerPool(SPEC, limits=DecodingLimits())) as pool:
         assert read(pool, squares(tmp_path, "a.png")[0]).outcome == "decoded"
@@ -413,7 +413,7 @@ def test_no_process_is_left(tmp_path):
         "import os, sys\n"
         "from clipsearch.images.decode import DecodingLimits\n"
         "from clipsearch.images.worker_pool import WorkerPool\n"
-        "from clipsearch.preprocess import Preprocess\n"
+        "from clipsearch.images.preprocess import Preprocess\n"
         f"pool = WorkerPool({SPEC!r}, limits=DecodingLimits())\n"
         "with pool.open_path(sys.argv[1]) as picture:\n"
         "    print(picture._worker._process.pid, flush=True)\n"

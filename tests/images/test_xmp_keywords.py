@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch.errors import InputError
-from clipsearch.images.xmp_keywords import add_to_xmp, find_keywords
+from clipsearch.images.xmp.keywords import add_to_xmp, find_keywords
 
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 DC = 'xmlns:dc="http://purl.org/dc/elements/1.1/"'

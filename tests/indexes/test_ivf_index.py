@@ -5,9 +5,9 @@ import pytest
 
 from clipsearch.errors import InputError, VectorIndexError
 from clipsearch.indexes import snapshot
-from clipsearch.indexes.ann import Tuning, check_ann, nlist_of, usual_nlist
-from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.indexes.ivf_index import IvfIndex, load_index
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.indexes.ivf import IvfIndex, load_index
+from clipsearch.indexes.ivf_tuning import Tuning, check_ann, nlist_of, usual_nlist
 from clipsearch.indexes.snapshot import Sidecar, index_path, load_snapshot, save_snapshot
 from clipsearch.vectors import from_bytes, normalise, to_bytes
 from tests.indexes.test_vector_index import brute_force, unit_rows

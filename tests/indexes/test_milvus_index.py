@@ -14,17 +14,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import Catalog, index_server
+from clipsearch import Catalog
 from clipsearch.cli import run
 from clipsearch.errors import ClipSearchNotice, IndexMismatchError, InputError, MissingExtraError, VectorIndexError
-from clipsearch.index_server import ServerIndex, partition_of
-from clipsearch.indexes import milvus_collection, milvus_index
-from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.indexes.milvus_address import parse_index_url
-from clipsearch.indexes.milvus_collection import MilvusCollection
-from clipsearch.indexes.milvus_index import MilvusIndex
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.indexes.milvus import collection
+from clipsearch.indexes.milvus import index as milvus_index
+from clipsearch.indexes.milvus.address import parse_index_url
+from clipsearch.indexes.milvus.collection import MilvusCollection
+from clipsearch.indexes.milvus.index import MilvusIndex
 from clipsearch.maintenance.doctor import check_catalog
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.session import server_index
+from clipsearch.session.server_index import ServerIndex, partition_of
+from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.types import CheckReport
 from tests.fakes import COLOURS
 from tests.indexes.test_vector_index import unit_rows
@@ -144,7 +146,7 @@ def test_partitions_with_the_same_ids_do_not_touch_each_other(milvus_url):
 
 
 def test_more_rows_than_a_scan_is_good_for_get_another_index(milvus_url):
-    index = open_index(milvus_url, expected_rows=milvus_collection._MAX_FLAT_ROWS + 1)
+    index = open_index(milvus_url, expected_rows=collection._MAX_FLAT_ROWS + 1)
     assert index._collection.index_type == "HNSW"
     index._collection.close()
 
@@ -457,8 +459,8 @@ def test_without_pymilvus_it_says_what_to_install(place, photos, monkeypatch):
 
 @pytest.mark.usefixtures("colours")
 def test_rows_are_sent_in_parts_and_the_last_note_says_how_far(place, photos, milvus_url, monkeypatch):
-    monkeypatch.setattr(milvus_collection, "_BATCH_BYTES", 1)
-    monkeypatch.setattr(index_server, "_MANY_ROWS", 1)
+    monkeypatch.setattr(collection, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(server_index, "_MANY_ROWS", 1)
     make_catalog(place, photos, milvus_url)
     with Catalog.open(place) as catalog:
         model = catalog._store.reader.find_current_model()

@@ -15,10 +15,10 @@ from PIL import Image
 from clipsearch import Catalog, ClipSearchNotice, check_catalog, restore_catalog
 from clipsearch.cli import run
 from clipsearch.errors import InputError, VectorIndexError
-from clipsearch.index_server import connect
-from clipsearch.indexes.milvus_address import parse_index_url
-from clipsearch.indexes.named_servers import LIST_NAME, is_here, is_named, remember, require_named
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.indexes.milvus.address import parse_index_url
+from clipsearch.indexes.milvus.trusted_servers import LIST_NAME, is_here, is_named, remember, require_named
+from clipsearch.session.server_index import connect
+from clipsearch.store.backends.connection import DATABASE_NAME
 from tests.fakes import COLOURS
 
 

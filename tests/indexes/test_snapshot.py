@@ -10,7 +10,7 @@ import pytest
 
 from clipsearch.errors import VectorIndexError
 from clipsearch.indexes import snapshot
-from clipsearch.indexes.faiss_index import FaissIndex
+from clipsearch.indexes.flat import FaissIndex
 from clipsearch.indexes.snapshot import (
     Sidecar,
     index_path,

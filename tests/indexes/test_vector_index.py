@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.indexes.base import VectorIndex
-from clipsearch.indexes.faiss_index import FaissIndex
-from clipsearch.indexes.ivf_index import IvfIndex
-from clipsearch.indexes.milvus_address import parse_index_url
-from clipsearch.indexes.milvus_collection import MilvusCollection
-from clipsearch.indexes.milvus_index import MilvusIndex
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.indexes.ivf import IvfIndex
+from clipsearch.indexes.milvus.address import parse_index_url
+from clipsearch.indexes.milvus.collection import MilvusCollection
+from clipsearch.indexes.milvus.index import MilvusIndex
 from clipsearch.indexes.snapshot import SnapshotIndex
 from clipsearch.vectors import from_bytes, normalise, to_bytes
 

@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from clipsearch import InputError, check_catalog
 from clipsearch.cli import run
-from clipsearch.maintenance import pictures
+from clipsearch.maintenance import check_pictures
 from clipsearch.settings import catalog_place
 from clipsearch.store import Store, tables
 
@@ -17,7 +17,7 @@ COLOURS = ("red", "green", "blue", "white")
 
 @pytest.fixture(autouse=True)
 def honest_times(monkeypatch):
-    monkeypatch.setattr(pictures, "keeps_change_times", lambda path: True)
+    monkeypatch.setattr(check_pictures, "keeps_change_times", lambda path: True)
 
 
 @pytest.fixture
@@ -86,21 +86,21 @@ def test_what_was_changed_since_is_no_error(shelf):
 
 def test_where_times_can_not_tell_it_is_a_warning(shelf, monkeypatch):
     rot(shelf, "green")
-    monkeypatch.setattr(pictures, "keeps_change_times", lambda path: False)
+    monkeypatch.setattr(check_pictures, "keeps_change_times", lambda path: False)
     report = check_catalog(shelf.catalog, pictures="all")
     assert [severity for severity, _ in found(report)] == ["warning"]
     assert "changed by a program that keeps both, or rotted" in found(report)[0][1]
 
 
 def test_a_file_that_can_not_be_read(shelf, monkeypatch):
-    hash_file = pictures.hash_file
+    hash_file = check_pictures.hash_file
 
     def failing(path: str):
         if path.endswith("blue.png"):
             raise OSError(5, "Input/output error")
         return hash_file(path)
 
-    monkeypatch.setattr(pictures, "hash_file", failing)
+    monkeypatch.setattr(check_pictures, "hash_file", failing)
     report = check_catalog(shelf.catalog, pictures="all")
     assert found(report) == [("warning", f"{shelf.photos}/blue.png can't be read: Input/output error")]
     assert report.compared_files == 3
@@ -117,8 +117,8 @@ def test_a_drive_that_is_away_and_content_in_a_cloud_are_only_told(shelf, monkey
     ]
     assert report.is_sound
     shutil.move(shelf.photos.parent / "away", shelf.photos)
-    monkeypatch.setattr(pictures, "is_elsewhere", lambda status: True)
-    monkeypatch.setattr(pictures, "hash_file", None)  # nothing is read
+    monkeypatch.setattr(check_pictures, "is_elsewhere", lambda status: True)
+    monkeypatch.setattr(check_pictures, "hash_file", None)  # nothing is read
     report = check_catalog(shelf.catalog, pictures="all")
     assert [severity for severity, _ in found(report)] == ["info"]
     assert report.is_sound
@@ -130,9 +130,9 @@ def found_path(report) -> str:
 
 def test_so_many_by_chance(shelf):
     seen = set()
-    hash_file = pictures.hash_file
+    hash_file = check_pictures.hash_file
     with pytest.MonkeyPatch.context() as watching:
-        watching.setattr(pictures, "hash_file", lambda path: (seen.add(path), hash_file(path))[1])
+        watching.setattr(check_pictures, "hash_file", lambda path: (seen.add(path), hash_file(path))[1])
         for _ in range(60):
             assert check_catalog(shelf.catalog, pictures=1).compared_files == 1
     assert len(seen) == 4  # by chance one in 30 million is left out
@@ -142,7 +142,7 @@ def test_so_many_by_chance(shelf):
 
 def test_it_can_be_stopped_and_says_what_was_found(shelf, monkeypatch):
     rot(shelf, "blue")
-    monkeypatch.setattr(pictures, "_AT_ONCE", 1)
+    monkeypatch.setattr(check_pictures, "_AT_ONCE", 1)
 
     def stop(done: int, total: int) -> None:
         assert total == 4

@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from clipsearch.runners.interrupt import DeferredInterrupt
+from clipsearch.indexing.interrupt import DeferredInterrupt
 
 
 def press_ctrl_c() -> None:

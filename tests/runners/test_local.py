@@ -6,7 +6,7 @@ from queue import SimpleQueue
 import pytest
 
 from clipsearch import settings
-from clipsearch.runners.local import RunAhead, WorkAhead, default_workers
+from clipsearch.prefetch import RunAhead, WorkAhead, default_workers
 
 
 def take_all(work: WorkAhead, items: list, wake: SimpleQueue) -> list:

@@ -4,8 +4,9 @@ import sqlite3
 
 import numpy as np
 
-from clipsearch.store import ContentRecord, Store, connection
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store import ContentRecord, Store
+from clipsearch.store.backends import connection
+from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.vectors import normalise
 
 

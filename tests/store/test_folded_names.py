@@ -9,13 +9,13 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine
 
-from clipsearch.grammar import parse_query
+from clipsearch.query import parse_query
 from clipsearch.settings import catalog_place
 from clipsearch.store import ContentRecord, FileRecord, Store
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.backends.connection import DATABASE_NAME
+from clipsearch.store.backends.postgres import connect
 from clipsearch.store.migrate import alembic_config
-from clipsearch.store.salvage import salvage
-from clipsearch.store.server import connect
+from clipsearch.store.recovery.salvage import salvage
 
 FOLDER = os.path.abspath(os.sep + "Bilder Ü")
 NAMES = (

@@ -5,8 +5,8 @@ from contextlib import closing
 
 from clipsearch.maintenance.doctor import check_catalog
 from clipsearch.store import Store
-from clipsearch.store.connection import DATABASE_NAME
-from clipsearch.store.salvage import salvage
+from clipsearch.store.backends.connection import DATABASE_NAME
+from clipsearch.store.recovery.salvage import salvage
 
 
 def test_sets_are_replaced_counted_and_forgotten(store):

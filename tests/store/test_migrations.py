@@ -19,8 +19,9 @@ from sqlalchemy import create_engine
 from clipsearch import Catalog
 from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, SchemaOutdatedError, StoreError
 from clipsearch.indexing import index_folders
-from clipsearch.store import Scope, Store, connection, migrate
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store import Scope, Store, migrate
+from clipsearch.store.backends import connection
+from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, migrations_folder, upgrade
 from clipsearch.store.tables import metadata
 from tests.fakes import COLOURS, ColourEncoder

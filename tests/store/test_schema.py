@@ -9,7 +9,7 @@ import pytest
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 from clipsearch.store import Store, schema
-from clipsearch.store.connection import DATABASE_NAME
+from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, upgrade
 from clipsearch.store.schema import KNOWN_REVISION, OBJECTS, check_objects
 

@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pytest
 
-from clipsearch.filters import MOST_FILTERS
-from clipsearch.grammar import parse_query
+from clipsearch.query import parse_query
+from clipsearch.query.filters import MOST_FILTERS
 from clipsearch.store import ContentRecord, FileRecord
 
 DIM = 4

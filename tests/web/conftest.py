@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from clipsearch import Catalog
 from clipsearch.settings import sample_data_folder
 from clipsearch.web.app import make_app
-from clipsearch.web.guard import GuardRules
+from clipsearch.web.security import GuardRules
 
 SAMPLES = sample_data_folder()
 

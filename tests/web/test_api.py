@@ -379,7 +379,7 @@ def test_many_at_once_get_their_own_answers(client):
 
 
 def test_counts_that_are_old_are_given_out_while_new_ones_are_made(monkeypatch):
-    from clipsearch.web import site
+    from clipsearch.web import state
 
     gate, made = threading.Event(), []
 
@@ -389,9 +389,9 @@ def test_counts_that_are_old_are_given_out_while_new_ones_are_made(monkeypatch):
             gate.wait(10)
         return len(made)
 
-    kept = site._Kept(make)
+    kept = state._Kept(make)
     assert [kept.get("a"), kept.get("a")] == [1, 1]
-    monkeypatch.setattr(site, "_FRESH_S", 0.0)
+    monkeypatch.setattr(state, "_FRESH_S", 0.0)
     assert [kept.get("a") for _ in range(5)] == [1] * 5
     gate.set()
     for _ in range(200):
@@ -399,6 +399,6 @@ def test_counts_that_are_old_are_given_out_while_new_ones_are_made(monkeypatch):
             break
         time.sleep(0.01)
     assert kept.get("a") > 1
-    monkeypatch.setattr(site, "_FRESH_S", 1e9)
+    monkeypatch.setattr(state, "_FRESH_S", 1e9)
     before = len(made)
     assert kept.get("b") == before + 1  # another state is waited for

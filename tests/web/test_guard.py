@@ -6,8 +6,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from clipsearch.web.bodies import BodyLimits
-from clipsearch.web.guard import Guard, GuardRules
 from clipsearch.web.origins import Origin
+from clipsearch.web.security import Guard, GuardRules
 from tests.web.conftest import client_of
 
 TOKEN = "a-token-of-twenty-letters"

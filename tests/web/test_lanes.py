@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clipsearch import Catalog, python_process
+from clipsearch import Catalog, processes
 from clipsearch.web import lanes
 from clipsearch.web.lanes import ClientGoneError, Lane, TooBusyError, is_client_gone
 from tests.web.conftest import SAMPLES, client_of
@@ -138,8 +138,8 @@ def test_pictures_that_were_sent_and_take_long_keep_no_thumbnail_waiting(catalog
         "worker.main()\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    command = python_process.command
-    monkeypatch.setattr(python_process, "command", lambda arguments: command(["-m", "slow_worker", *arguments[2:]]))
+    command = processes.command
+    monkeypatch.setattr(processes, "command", lambda arguments: command(["-m", "slow_worker", *arguments[2:]]))
     picture = next(SAMPLES.rglob("*.png")).read_bytes()
     with client_of(catalog) as client, ThreadPoolExecutor(4) as threads:
         sent = [threads.submit(client.post, "/api/pictures", files={"file": picture}) for _ in range(4)]

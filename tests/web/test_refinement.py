@@ -2,8 +2,8 @@
 
 import pytest
 
-from clipsearch.grammar import Query, Term, parse_query
-from clipsearch.web.refinement import MOST_CHIPS, STEP, chips_of, weigh_picture
+from clipsearch.query import Query, Term, parse_query
+from clipsearch.web.query_edits import MOST_CHIPS, STEP, chips_of, weigh_picture
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,191 @@
+"""Reads files of captions or labels: .txt (a line each), .csv, .jsonl, and JSON as COCO has it."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipsearch.captions.tables import NumberTooLongError, check_list, find_column, load_json, read_lines, read_rows
+from clipsearch.errors import InputError
+from clipsearch.quantities import count
+from clipsearch.text import is_valid
+
+# Columns and keys that hold the caption, the first one present wins.
+CAPTION_KEYS = ("caption", "text", "title", "sentence", "description")
+
+
+@dataclass(frozen=True, slots=True)
+class TextKind:
+    """What the texts of a file are, as messages call them, and the columns and keys that hold them."""
+
+    name: str
+    plural: str
+    keys: tuple[str, ...]
+
+    @property
+    def no_text(self) -> str:
+        """What is wrong with a row that has a text under none of the keys."""
+        return f"no text under {', '.join(self.keys)}"
+
+
+CAPTIONS = TextKind("caption", "captions", CAPTION_KEYS)
+LABELS = TextKind("label", "labels", ("label", *CAPTION_KEYS, "name"))
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionFile:
+    """What a caption file holds: texts in order, and broken lines as (line number from 1, what is wrong)."""
+
+    texts: tuple[str, ...]
+    broken: tuple[tuple[int, str], ...]
+
+
+def read_caption_file(path: Path, kind: TextKind = CAPTIONS) -> CaptionFile:
+    """Reads one file; its ending says how. Broken lines are reported and the others kept. Empty lines don't count.
+
+    Of labels, neither do those that begin with "#".
+
+    Raises:
+        InputError: it can't be read, is of no known kind, or has no text.
+    """
+    readers = {".txt": _read_text, ".csv": _read_csv, ".tsv": _read_csv, ".jsonl": _read_jsonl, ".json": _read_json}
+    lines = read_known(path, readers, kind)
+    texts: list[str] = []
+    broken: list[tuple[int, str]] = []
+    for number, text, wrong in readers[path.suffix.lower()](path, lines, kind):
+        reason = wrong or what_is_wrong(text)
+        if reason:
+            broken.append((number, reason))
+        elif text.strip() and not (kind is LABELS and text.startswith("#")):
+            texts.append(" ".join(text.split()))
+    broken.sort()
+    if not texts:
+        raise InputError(f"{path} has no {kind.name}{first_broken(path, broken)}")
+    return CaptionFile(tuple(texts), tuple(broken))
+
+
+def first_broken(path: Path, broken: Sequence[tuple[int, str]]) -> str:
+    """The first broken line in brackets, for a message about the file; "" when there is none."""
+    return f" ({unit_of(path)} {broken[0][0]}: {broken[0][1]})" if broken else ""
+
+
+def unit_of(path: Path) -> str:
+    """What the numbers of broken rows count: the entries of JSON, else lines."""
+    return "entry" if path.suffix.lower() == ".json" else "line"
+
+
+def read_known(path: Path, suffixes: Collection[str], kind: TextKind = CAPTIONS) -> list[str]:
+    """The lines of a file with one of these endings; see `tables.read_lines`.
+
+    Raises:
+        InputError: it can't be read, or has another ending.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{path}: {kind.plural} come as {', '.join(sorted(suffixes))}")
+    return read_lines(path)
+
+
+# The longest stories are a tenth of that; models read some hundred characters.
+_MAX_CHARS = 100_000
+
+# One row of a file: line number, text, and what is wrong ("" when nothing is).
+_Row = tuple[int, str, str]
+
+
+def what_is_wrong(text: str) -> str:
+    """ "" when nothing is."""
+    if not is_valid(text):
+        return "not UTF-8"
+    if len(text) > _MAX_CHARS:
+        return f"more than {_MAX_CHARS:,} characters"
+    return "holds a NUL character" if "\0" in text else ""
+
+
+def _read_text(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
+    check_list(path, lines, kind.keys)
+    for number, line in enumerate(lines, start=1):
+        yield number, line, ""
+
+
+def _read_jsonl(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
+    for number, entry, wrong in jsonl_entries(lines):
+        text = None if wrong else find_text(entry, kind.keys)
+        yield number, text or "", wrong or ("" if text is not None else kind.no_text)
+
+
+def jsonl_entries(lines: Sequence[str]) -> Iterator[tuple[int, Any, str]]:
+    """(line number from 1, what it holds, what is wrong) of each line that is not empty."""
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = load_json(line)
+        except NumberTooLongError as error:
+            yield number, None, str(error)
+        except (ValueError, RecursionError):
+            yield number, None, "not JSON"
+        else:
+            yield number, entry, ""
+
+
+def _read_csv(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
+    """The column headed by one of the keys; in a file with a single column, that one, with or without a heading."""
+    column: int | None = None
+    width = 0
+    for number, row, wrong in read_rows(path, lines, kind.keys):
+        if wrong:
+            yield number, "", wrong
+            continue
+        if column is None:
+            column = find_column(row, kind.keys)
+            width = len(row)
+            if column is not None:
+                continue
+            if width > 1:
+                raise InputError(f"{path}: no column named {', '.join(kind.keys)} in the first line")
+            column = 0
+        if len(row) != width:
+            yield number, "", f"{count(len(row), 'column')} instead of {width}"
+        else:
+            yield number, row[column], ""
+
+
+def _read_json(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
+    """COCO's {"annotations": [{"caption": …}]}, or a plain list of texts or objects."""
+    content = parse_json(path, lines)
+    entries = content.get("annotations") if isinstance(content, dict) else content
+    if not isinstance(entries, list):
+        known = "COCO's 'annotations' or a list of captions" if kind is CAPTIONS else f"a list of {kind.plural}"
+        raise InputError(f"{path}: expected {known}")
+    for number, entry in enumerate(entries, start=1):
+        text = find_text(entry, kind.keys)
+        yield number, text or "", "" if text is not None else kind.no_text
+
+
+def parse_json(path: Path, lines: Sequence[str]) -> Any:
+    """
+    Raises:
+        InputError: it is no JSON.
+    """
+    try:
+        return load_json("\n".join(lines))
+    except NumberTooLongError as error:
+        raise InputError(f"{path} {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+
+
+def find_text(entry: Any, keys: Sequence[str] = CAPTION_KEYS) -> str | None:
+    """The text in what a line holds: a text, or an object with one under one of the keys."""
+    return entry if isinstance(entry, str) else find_value(entry, keys)
+
+
+def find_value(entry: Any, keys: Sequence[str]) -> str | None:
+    """The text that an object has under one of the keys, in any case; the first that is there wins."""
+    if isinstance(entry, dict):
+        for key in keys:
+            if isinstance(entry.get(key), str):
+                return str(entry[key])
+        lowered = {key.strip().lower(): value for key, value in entry.items() if isinstance(value, str)}
+        return next((lowered[key] for key in keys if key in lowered), None)
+    return None

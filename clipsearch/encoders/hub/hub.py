@@ -1,0 +1,366 @@
+"""Models on the hub: their names, the copies in the local cache, and the only two functions that use the network.
+
+The cache is Hugging Face's own (HF_HOME, HF_HUB_CACHE): what other programs fetched is found, and they find this.
+`huggingface_hub` is imported where it is used: it reads its environment variables once, when it is imported.
+"""
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from clipsearch.encoders.hub import model_files
+from clipsearch.encoders.hub.download import download_blob
+from clipsearch.errors import ModelError, ModelUnavailableError, first_line
+from clipsearch.notices import notify
+
+# How long the hub may take to say what a model consists of, name resolution and all retries included.
+ANSWER_TIMEOUT_S = 5.0
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+_REVISION = re.compile(r"[\w][\w./-]{0,199}", re.ASCII)
+_SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model known to work.
+
+    Attributes:
+        name: hub id.
+        revision: commit that holds safetensors; what the plain name means.
+        size_bytes: of the weights, nearly all of the download; None if not known.
+        dim: numbers of an embedding.
+        description: one line.
+    """
+
+    name: str
+    revision: str
+    size_bytes: int | None
+    dim: int
+    description: str
+
+
+# The first is the default. Its main branch has pickled weights only; the revision is the hub's own conversion.
+# Source: revisions and sizes as public projects pin them, several for each model, looked up in 2026-11.
+KNOWN_MODELS: tuple[KnownModel, ...] = (
+    KnownModel(
+        "openai/clip-vit-base-patch32",
+        "c237dc49a33fc61debc9276459120b7eac67e7ef",
+        605_157_884,
+        512,
+        "CLIP ViT-B/32, the default; English",
+    ),
+    KnownModel(
+        "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
+        "1a25a446712ba5ee05982a381eed697ef9b435cf",
+        None,
+        512,
+        "CLIP ViT-B/32 trained on LAION-2B; English",
+    ),
+    KnownModel(
+        "google/siglip-base-patch16-224",
+        "7fd15f0689c79d79e38b1c2e2e2370a7bf2761ed",
+        812_672_320,
+        768,
+        "SigLIP B/16; English",
+    ),
+    KnownModel(
+        "google/siglip2-base-patch16-224",
+        "75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2",
+        1_500_800_904,
+        768,
+        "SigLIP 2 B/16; many languages",
+    ),
+    KnownModel(
+        "openai/clip-vit-large-patch14",
+        "32bd64288804d66eefd0ccbe215aa642df71cc41",
+        1_710_540_580,
+        768,
+        "CLIP ViT-L/14; English",
+    ),
+    KnownModel(
+        "OFA-Sys/chinese-clip-vit-base-patch16",
+        "f4a64596bbcf9a2a94591b74b9dc39b2e4e77e3e",
+        753_106_020,
+        512,
+        "Chinese-CLIP ViT-B/16; Chinese",
+    ),
+)
+
+DEFAULT_MODEL = KNOWN_MODELS[0].name
+
+
+def parse_model_name(name: str) -> tuple[str, str | None]:
+    """ "org/name@revision" → ("org/name", "revision"); ("org/name", None) without one.
+
+    Raises:
+        ModelError: it is not of that form.
+    """
+    repo_id, separator, revision = name.partition("@")
+    is_safe = ".." not in name and (not separator or _REVISION.fullmatch(revision))
+    if not _REPO_ID.fullmatch(repo_id) or not is_safe:
+        raise ModelError(f"{name!r} is no model name: write org/name or org/name@revision")
+    return repo_id, revision or None
+
+
+def resolve_revision(name: str) -> tuple[str, str]:
+    """(repository, revision) of a name: the one given, else the one the model is known by, else "main"."""
+    repo_id, revision = parse_model_name(name)
+    known = {model.name: model.revision for model in KNOWN_MODELS}
+    return repo_id, revision or known.get(repo_id, "main")
+
+
+def find_cached(name: str) -> Path | None:
+    """The model's directory in the local cache if all of it is there; never touches the network."""
+    repo_id, revision = resolve_revision(name)
+    folder = _repo_folder(repo_id)
+    commit = revision
+    if not _COMMIT.fullmatch(revision):
+        try:
+            commit = (folder / "refs" / revision).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError):
+            return None
+    snapshot = folder / "snapshots" / commit
+    return snapshot if _COMMIT.fullmatch(commit) and snapshot.is_dir() and model_files.is_complete(snapshot) else None
+
+
+def probe(name: str, *, timeout_s: float = ANSWER_TIMEOUT_S) -> int | None:
+    """Bytes a download of the model would take; None when offline or the hub does not answer in time.
+
+    Raises:
+        ModelError: the hub answered that there is no such model, or none that can be loaded.
+    """
+    repo_id, revision = resolve_revision(name)
+    try:
+        return _list_files(repo_id, revision, timeout_s).size_bytes
+    except ModelUnavailableError:
+        return None
+
+
+def pull(name: str, *, show_progress: bool = False) -> Path:
+    """Brings the model into the local cache, going on where an earlier download broke off.
+
+    The small files come first and the weights last, so weights that are there mean that the rest is there too.
+
+    Args:
+        name: "org/name" or "org/name@revision".
+        show_progress: draw a bar on stderr; for terminals.
+
+    Returns:
+        The model's directory. A revision named by its commit that is complete is not asked for again.
+
+    Raises:
+        ModelUnavailableError: offline, or the hub does not answer.
+        ModelError: no such model, access refused, or no safetensors.
+    """
+    repo_id, revision = resolve_revision(name)
+    cached = find_cached(name)
+    if cached is not None and _COMMIT.fullmatch(revision):
+        return cached
+    try:
+        listing = _list_files(repo_id, revision, ANSWER_TIMEOUT_S)
+    except ModelUnavailableError as error:
+        if cached is None:
+            raise
+        notify(f"{error}; using the copy in the cache")
+        return cached
+    with _errors_of(repo_id, revision), _quiet():
+        return _download(listing, revision, show_progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    repo_id: str
+    commit: str
+    small: tuple[Any, ...]  # huggingface_hub.RepoFile: path, size, lfs
+    weights: tuple[Any, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(int(file.size) for file in (*self.small, *self.weights))
+
+
+def _list_files(repo_id: str, revision: str, timeout_s: float) -> _Listing:
+    """Asks the hub for the files worth downloading.
+
+    Raises:
+        ModelUnavailableError: offline, or no answer within the time.
+        ModelError: no such model, or no safetensors.
+    """
+    if is_offline():
+        raise ModelUnavailableError(
+            f"{repo_id} is not in the local cache and HF_HUB_OFFLINE is set; "
+            f"unset it, then: clipsearch model pull {repo_id}"
+        )
+
+    def ask() -> tuple[str, list[Any]]:
+        from huggingface_hub import HfApi
+
+        api = HfApi()
+        commit = revision
+        if not _COMMIT.fullmatch(revision):
+            commit = str(api.repo_info(repo_id, revision=revision, timeout=timeout_s).sha)
+        return commit, list(api.list_repo_tree(repo_id, revision=commit))
+
+    with _errors_of(repo_id, revision), _quiet():
+        commit, entries = _within(timeout_s, ask)
+    files = {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
+    small = tuple(files[path] for path in model_files.SMALL_FILES if path in files)
+    weights = _choose_weights(files)
+    if not weights:
+        raise ModelError(
+            f"{repo_id}@{revision} has no safetensors weights, and no others are loaded. Look at its pull requests on "
+            f"the hub for a conversion and name it: {repo_id}@refs/pr/N"
+        )
+    return _Listing(repo_id, commit, small, weights)
+
+
+def _choose_weights(files: dict[str, Any]) -> tuple[Any, ...]:
+    """model.safetensors, else its shards; other sets beside them (half precision, open_clip's) are left out."""
+    if model_files.WEIGHTS in files:
+        return (files[model_files.WEIGHTS],)
+    if model_files.WEIGHTS_INDEX in files:
+        return tuple(file for path, file in sorted(files.items()) if _SHARD.fullmatch(path))
+    return ()
+
+
+def _download(listing: _Listing, revision: str, show_progress: bool) -> Path:
+    from huggingface_hub import snapshot_download
+    from tqdm import tqdm
+
+    class NoBar(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            options.pop("name", None)  # an addition of huggingface_hub's own bars
+            super().__init__(*args, **{**options, "disable": True})
+
+    def fetch(files: Sequence[Any]) -> Path:
+        paths = [file.path for file in files]
+        found = snapshot_download(
+            listing.repo_id,
+            revision=listing.commit,
+            allow_patterns=paths,
+            tqdm_class=NoBar,
+            etag_timeout=ANSWER_TIMEOUT_S,
+        )
+        return Path(found)
+
+    folder = _repo_folder(listing.repo_id)
+    fetch(listing.small)
+    for file in listing.weights:
+        # Files without LFS are small; snapshot_download below takes those, and links the ones fetched here.
+        if file.lfs is not None:
+            download_blob(listing.repo_id, listing.commit, file, folder / "blobs", show_progress=show_progress)
+    snapshot = fetch(listing.weights)
+    if not model_files.is_complete(snapshot):
+        raise ModelError(
+            f"{listing.repo_id}@{revision} lacks its config, tokenizer or image processor; it can't be used"
+        )
+    if not _COMMIT.fullmatch(revision):
+        # Last, so that a branch goes on meaning the old, complete snapshot while a new one is on its way.
+        ref = folder / "refs" / revision
+        ref.parent.mkdir(parents=True, exist_ok=True)
+        ref.write_text(listing.commit, encoding="utf-8")
+    return snapshot
+
+
+def _within(timeout_s: float, ask: Callable[[], _T]) -> _T:
+    """Runs `ask` for at most this long. A thread, because a hanging name resolution has no timeout of its own."""
+    answers: list[_T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            answers.append(ask())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True, name="clipsearch-hub")
+    thread.start()
+    thread.join(timeout_s)
+    if answers:
+        return answers[0]
+    if errors:
+        raise errors[0]
+    raise TimeoutError(f"no answer within {timeout_s:g} seconds")
+
+
+@contextlib.contextmanager
+def _errors_of(repo_id: str, revision: str) -> Iterator[None]:
+    """Turns what huggingface_hub and the connection raise into one line each."""
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        yield
+    except ModelError:
+        raise
+    except GatedRepoError as error:
+        raise ModelError(
+            f"{repo_id} asks for its terms to be accepted: do so on its page on the hub, then: hf auth login"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(
+            f"the hub has no model {repo_id}, or it is private; check the spelling, or: hf auth login"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ModelError(f"{repo_id} has no revision {revision!r}; leave it out or look it up on the hub") from error
+    except Exception as error:
+        is_local = isinstance(error, OSError) and error.errno is not None and error.filename is not None
+        if is_local and not isinstance(error, HfHubHTTPError):
+            raise ModelError(f"{repo_id} can't be stored: {error}") from error
+        raise ModelUnavailableError(
+            f"{repo_id} can't be fetched from the hub ({first_line(error)}); when it can be reached, "
+            f"clipsearch model pull {repo_id} goes on where this stopped"
+        ) from error
+
+
+_quieting = threading.Lock()
+_loud_again: list[int] = []  # the verbosity to go back to: as it was, and once more for each thread that wants quiet
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No log lines of huggingface_hub on stderr. How much it logs is of the whole process: the first thread turns it
+    off, and the last one puts it back as it was."""
+    from huggingface_hub.utils import logging
+
+    with _quieting:
+        if not _loud_again:
+            _loud_again.append(logging.get_verbosity())
+            logging.set_verbosity(50)  # critical
+        _loud_again.append(_loud_again[0])
+    is_over = True
+    try:
+        yield
+    except TimeoutError:
+        is_over = False  # the thread that was given up may still log
+        raise
+    finally:
+        if is_over:
+            with _quieting:
+                _loud_again.pop()
+                if len(_loud_again) == 1:
+                    logging.set_verbosity(_loud_again.pop())
+
+
+def is_offline() -> bool:
+    """By the variable as it is now, or as it was when huggingface_hub was imported."""
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        return True
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def _repo_folder(repo_id: str) -> Path:
+    # Source: huggingface_hub's guide "Understand caching": models--{org}--{name}/{blobs,refs,snapshots}.
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"models--{repo_id.replace('/', '--')}"

@@ -1,0 +1,117 @@
+"""Where compiled models are kept: a directory each in the user's cache, named by what the model's files hold."""
+
+import contextlib
+import json
+import shutil
+from pathlib import Path
+
+from clipsearch.encoders.fingerprint import combine, hash_file
+from clipsearch.encoders.hub import model_files
+from clipsearch.encoders.openvino.spec import FORMAT, is_compiled_directory, read_spec
+from clipsearch.encoders.scratch import scratch_folder
+from clipsearch.errors import ModelError
+from clipsearch.notices import notify
+from clipsearch.processes import run_python
+from clipsearch.settings import cache_dir
+
+# Beside the compiled models: why one could not be compiled, so that it is not tried again every time.
+_REFUSED = "refused.json"
+
+
+def find_compiled(source: Path) -> Path | None:
+    """The compiled directory of a model in the hub's layout; None when it was not compiled yet, or is damaged."""
+    target = _target(source)
+    if not is_compiled_directory(target):
+        return None
+    try:
+        read_spec(target)
+    except ModelError as error:
+        notify(f"{error}: it is compiled again")
+        return None
+    return target
+
+
+def find_refusal(source: Path) -> str | None:
+    """Why these versions of the libraries could not compile the model; None when they did or were not asked yet."""
+    try:
+        content = json.loads((_target(source) / _REFUSED).read_text(encoding="utf-8"))
+        return str(content["reason"]) if content["versions"] == _versions() else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def make_compiled(source: Path) -> Path:
+    """Compiles a model in a process of its own; takes about 20 s for CLIP ViT-B/32.
+
+    Raises:
+        ModelError: it was not compiled, with the reason, which is remembered when it lies in the model.
+    """
+    target = _target(source)
+    try:
+        with scratch_folder(target.parent) as scratch:
+            _run_compiler(source, scratch, target)
+            _put_in_place(scratch, target)
+    except OSError as error:
+        raise ModelError(f"can't write to {target.parent}, see CLIPSEARCH_CACHE: {error.strerror}") from error
+    return target
+
+
+def _run_compiler(source: Path, scratch: Path, target: Path) -> None:
+    try:
+        done = run_python(["-m", "clipsearch.encoders.openvino.compile", str(source), str(scratch)], HF_HUB_OFFLINE="1")
+    except OSError as error:
+        raise ModelError(f"can't start Python: {error.strerror}") from error
+    if done.returncode == 0 and is_compiled_directory(scratch):
+        return
+    last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+    kind, _, reason = last.partition(": ")
+    if kind.endswith("NotCompilableError"):
+        _remember_refusal(target, reason)
+    # All else is not the model's fault: memory, a full disk, a signal. The next time may do better.
+    raise ModelError(reason if kind.endswith(("NotCompilableError", "ModelError")) else last)
+
+
+def _put_in_place(scratch: Path, target: Path) -> None:
+    """Where another process has compiled the model meanwhile, its result stays: it may be in use already."""
+    with contextlib.suppress(ModelError):
+        read_spec(target)
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    try:
+        scratch.rename(target)
+    except OSError:
+        if not is_compiled_directory(target):
+            raise
+
+
+def source_key(source: Path) -> str:
+    """32 hex digits for the content of everything a model is made of.
+
+    Raises:
+        ModelError: files are missing.
+        OSError: files can't be read.
+    """
+    names = (model_files.CONFIG, model_files.PREPROCESSOR_CONFIG, model_files.PROCESSOR_CONFIG)
+    files = [path for name in names if (path := source / name).is_file()]
+    files += [*model_files.find_tokenizer_files(source), *model_files.find_weights(source)]
+    return combine({"format": FORMAT, "files": {path.name: hash_file(path) for path in files}})[:32]
+
+
+def _target(source: Path) -> Path:
+    return cache_dir() / "compiled" / source_key(source)
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version  # not for a query: it takes 20 ms
+
+    return {name: version(name) for name in ("openvino", "torch", "transformers")}
+
+
+def _remember_refusal(target: Path, reason: str) -> None:
+    try:
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True, mode=0o700)
+        content = json.dumps({"reason": reason, "versions": _versions()})
+        (target / _REFUSED).write_text(content, encoding="utf-8")
+    except OSError:
+        pass  # it is tried again the next time

@@ -1,0 +1,174 @@
+"""Makes a compiled model directory of a model that transformers runs, and checks that both agree.
+
+Run as a process of its own (`python -m clipsearch.encoders.openvino.compile SOURCE TARGET`, see `cache`), because it
+needs gigabytes of memory, which a process does not give back, and because torch and OpenVINO bring a thread pool each.
+"""
+
+import contextlib
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clipsearch.encoders.base import MIN_COSINE
+from clipsearch.encoders.openvino.encoder import CompiledEncoder, can_calculate_with, import_openvino
+from clipsearch.encoders.openvino.spec import CompiledSpec, Precision, write_spec
+from clipsearch.encoders.torch_encoder import TransformersEncoder, pixel_values_of, projected_features
+from clipsearch.errors import ModelError
+from clipsearch.images.preprocess import Preprocess
+from clipsearch.notices import muted
+
+# Short and long, other scripts, more tokens than fit, next to nothing.
+_CHECK_TEXTS = (
+    "a photo of a cat",
+    "a glazed donut with sprinkles on a white plate, next to a cup of coffee",
+    "x",
+    "Ein Hund im Schnee. 雪の中の犬 🐕",
+    "two people walk along the beach at sunset " * 12,
+)
+_CHECK_PICTURES = 12
+
+# What torch and C++ say when memory runs out, in errors that are no MemoryError.
+_NO_MEMORY = re.compile("DefaultCPUAllocator|bad[ _]alloc|out of memory|not enough memory", re.IGNORECASE)
+
+
+class NotCompilableError(ModelError):
+    """It lies in the model: with the same libraries the next try would end the same way."""
+
+
+def compile_model(source: Path, target: Path) -> None:
+    """Compiles the model in the hub's layout at `source` into the directory `target`, which is made if it is not there.
+
+    After an error what lies in it is of no use.
+
+    Raises:
+        NotCompilableError: OpenVINO can't take it, or its rows differ too much.
+        ModelError: it can't be loaded.
+    """
+    encoder = TransformersEncoder.load(source, device="cpu")
+    target.mkdir(parents=True, exist_ok=True)
+    with muted():  # the texts of the check are too long on purpose
+        _convert(encoder, target)
+        _choose_precision(encoder, target)
+
+
+class _ImageTower(torch.nn.Module):
+    """uint8 crops (n, height, width, 3) → unit-norm rows (n, dim)."""
+
+    def __init__(self, model: Any, preprocess: Preprocess) -> None:
+        super().__init__()
+        self._model = model
+        self._preprocess = preprocess
+
+    def forward(self, crops: torch.Tensor) -> torch.Tensor:
+        pixel_values = pixel_values_of(crops, self._preprocess)
+        features = projected_features(self._model.get_image_features(pixel_values=pixel_values))
+        return torch.nn.functional.normalize(features, dim=-1)
+
+
+class _TextTower(torch.nn.Module):
+    """Token ids (n, length), and a mask for models that take one → unit-norm rows (n, dim)."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self._model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        mask = {} if attention_mask is None else {"attention_mask": attention_mask}
+        features = projected_features(self._model.get_text_features(input_ids=input_ids, **mask))
+        return torch.nn.functional.normalize(features, dim=-1)
+
+
+def _convert(encoder: TransformersEncoder, directory: Path) -> None:
+    """Writes image.xml, text.xml (OpenVINO IR, weights in float16, any number of rows, any length of text) and
+    tokenizer.json."""
+    openvino = import_openvino()
+    height, width = encoder.preprocess.height, encoder.preprocess.width
+    crops = torch.zeros((2, height, width, 3), dtype=torch.uint8)
+    texts = encoder.inputs_of(["a cat", "a photo of a dog"])
+    any_length = [-1, -1] if "attention_mask" in texts else [-1, encoder.context_length]
+    image = _ImageTower(encoder.model, encoder.preprocess).eval()
+    text = _TextTower(encoder.model).eval()
+    with torch.inference_mode():
+        with _blaming_the_model():
+            compiled = openvino.convert_model(image, example_input=crops, input=[([-1, height, width, 3], np.uint8)])
+        openvino.save_model(compiled, str(directory / "image.xml"), compress_to_fp16=True)
+        with _blaming_the_model():
+            compiled = openvino.convert_model(
+                text, example_input=texts, input=[(name, any_length, np.int64) for name in texts]
+            )
+        openvino.save_model(compiled, str(directory / "text.xml"), compress_to_fp16=True)
+    encoder.tokenizer.backend_tokenizer.save(str(directory / "tokenizer.json"))
+
+
+@contextlib.contextmanager
+def _blaming_the_model() -> Iterator[None]:
+    """Failures in here lie in the model, unless memory or the disk gave out."""
+    try:
+        yield
+    except Exception as error:  # the tracer runs the model's own code, and raises what that raises
+        cause: BaseException | None = error  # OpenVINO wraps what the tracer raised
+        while cause is not None:
+            if isinstance(cause, (MemoryError, OSError)) or _NO_MEMORY.search(str(cause)):
+                raise
+            cause = cause.__cause__
+        raise NotCompilableError(f"OpenVINO can't take it: {' '.join(str(error).split())[:200]}") from error
+
+
+def _choose_precision(encoder: TransformersEncoder, directory: Path) -> None:
+    """Describes the directory with the fastest arithmetic that agrees with transformers."""
+    crops = check_crops(encoder.preprocess)
+    images, texts = encoder.encode_images(crops), encoder.encode_texts(_CHECK_TEXTS)
+    pads_to_context = "attention_mask" not in encoder.inputs_of(["a cat"])
+    cosine = 0.0
+    for precision in sorted(get_args(Precision), key="f32".__eq__):
+        if not can_calculate_with(precision):
+            continue
+        write_spec(
+            directory,
+            CompiledSpec(
+                fingerprint=encoder.fingerprint,
+                dim=encoder.dim,
+                context_length=encoder.context_length,
+                preprocess=encoder.preprocess,
+                head=encoder.head,
+                image_file="image.xml",
+                text_file="text.xml",
+                tokenizer_file="tokenizer.json",
+                takes_crops=True,
+                pad_id=int(encoder.tokenizer.pad_token_id or 0),
+                pads_to_context=pads_to_context,
+                lower_case=encoder.lower_case,
+                precision=precision,
+            ),
+        )
+        compiled = CompiledEncoder(directory, name=encoder.name, keep_compiled=False)
+        with _blaming_the_model():
+            rows = np.concatenate([compiled.encode_images(crops), compiled.encode_texts(_CHECK_TEXTS)])
+        cosine = float((rows * np.concatenate([images, texts])).sum(axis=1).min())
+        if cosine >= MIN_COSINE:
+            return
+    raise NotCompilableError(f"compiled for OpenVINO its rows agree with transformers only to a cosine of {cosine:.4f}")
+
+
+def check_crops(preprocess: Preprocess) -> NDArray[np.uint8]:
+    """Pictures to compare two runtimes with: soft blotches of colour and, every third, noise."""
+    rng = np.random.default_rng(0)
+    shape = (_CHECK_PICTURES, preprocess.height, preprocess.width, 3)
+    coarse = rng.integers(0, 256, (_CHECK_PICTURES, 8, 8, 3)).astype(np.float32)
+    crops = torch.nn.functional.interpolate(
+        torch.from_numpy(coarse).permute(0, 3, 1, 2), size=shape[1:3], mode="bilinear"
+    )
+    crops[::3] = torch.from_numpy(rng.integers(0, 256, (len(crops[::3]), 3, *shape[1:3])).astype(np.float32))
+    return np.ascontiguousarray(crops.permute(0, 2, 3, 1).numpy().astype(np.uint8))
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # the tracer warns of every size that is looked at
+    compile_model(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,200 @@
+"""What `model.json` of a compiled model directory says.
+
+Format 1 is the starter's: the image model takes normalised float32 pixels. Format 2 is what `compile` writes: the image
+model takes uint8 crops, and the fingerprint is that of the model it was made from, so that both answer for the same
+catalog.
+"""
+
+import json
+import math
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from clipsearch.encoders.base import ProbabilityHead
+from clipsearch.encoders.fingerprint import fingerprint_of, hash_file
+from clipsearch.errors import ModelError
+from clipsearch.files import read_regular_file
+from clipsearch.images.preprocess import Preprocess
+
+SPEC_NAME = "model.json"
+FORMAT = 2
+_MAX_BYTES = 10_000_000
+
+Precision = Literal["f32", "bf16", "f16"]
+
+_RESAMPLE = {"bilinear": 2, "bicubic": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSpec:
+    """One compiled model.
+
+    Attributes:
+        fingerprint: as in `Encoder`.
+        dim: numbers a row.
+        context_length: tokens of text, start and end tokens included.
+        preprocess: how pictures are prepared.
+        head: how cosines become probabilities.
+        image_file: name of the image model in the directory.
+        text_file: name of the text model in the directory.
+        tokenizer_file: name of the tokenizer in the directory, as the library tokenizers reads it.
+        takes_crops: the image model takes uint8 crops (n, height, width, 3), else normalised pixels (n, 3, height,
+            width).
+        pad_id: the token that fills short texts up.
+        pads_to_context: texts are filled up to the whole context and go without an attention mask, as SigLIP wants it.
+        lower_case: texts are made lower case before the tokenizer sees them.
+        precision: what is calculated with where the processor can, else float32. Weights are kept in float16 or int8.
+    """
+
+    fingerprint: str
+    dim: int
+    context_length: int
+    preprocess: Preprocess
+    head: ProbabilityHead
+    image_file: str
+    text_file: str
+    tokenizer_file: str
+    takes_crops: bool
+    pad_id: int
+    pads_to_context: bool
+    lower_case: bool
+    precision: Precision
+
+
+def is_compiled_directory(directory: Path) -> bool:
+    return (directory / SPEC_NAME).is_file()
+
+
+def read_spec(directory: Path, *, anew: bool = False) -> CompiledSpec:
+    """
+    Args:
+        anew: hash every file again, whatever is remembered of it.
+
+    Raises:
+        ModelError: not a compiled model directory, one of a newer format, or a damaged one.
+    """
+    path = directory / SPEC_NAME
+    try:
+        content: dict[str, Any] = json.loads(read_regular_file(path, max_bytes=_MAX_BYTES))
+        match content["format"]:
+            case 1:
+                return _read_format_1(directory, content, anew)
+            case 2:
+                return _read_format_2(directory, content, anew)
+            case other:
+                raise ModelError(f"{path} has format {other!r}; this clipsearch reads up to format {FORMAT}")
+    # A damaged description holds anything, numbers beyond all bounds and a hundred thousand brackets included.
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ModelError(f"{directory} is no compiled model directory: {error!r}") from error
+
+
+def write_spec(directory: Path, spec: CompiledSpec) -> None:
+    """Writes `model.json` for the files that lie in the directory, whose hashes it records."""
+    files = sorted(path.name for path in directory.iterdir() if path.name != SPEC_NAME)
+    content = {
+        "format": FORMAT,
+        **asdict(spec),
+        "files": {name: hash_file(directory / name) for name in files},
+    }
+    (directory / SPEC_NAME).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _read_format_1(directory: Path, content: dict[str, Any], anew: bool) -> CompiledSpec:
+    image, text, pictures = content["image"], content["text"], content["preprocess"]
+    size = int(pictures["size"])
+    preprocess = Preprocess(
+        height=size,
+        width=size,
+        shortest_edge=size if pictures["resize"] == "crop" else None,
+        resample=_RESAMPLE[pictures["interpolation"]],
+        rescale_factor=1 / 255,
+        mean=tuple(pictures["mean"]),
+        std=tuple(pictures["std"]),
+    )
+    head = ProbabilityHead("softmax", float(content["logit_scale"]))
+    context_length = int(text["max_tokens"])
+    _require(directory, image["file"], text["file"], text["tokenizer"])
+    fingerprint = fingerprint_of(
+        weights=[directory / image["file"], directory / text["file"]],
+        tokenizer_files=[directory / text["tokenizer"]],
+        preprocess=preprocess,
+        settings={"type": "compiled", "context_length": context_length, "logit_scale": head.logit_scale},
+        anew=anew,
+    )
+    spec = CompiledSpec(
+        fingerprint=fingerprint,
+        dim=int(content["dim"]),
+        context_length=context_length,
+        preprocess=preprocess,
+        head=head,
+        image_file=image["file"],
+        text_file=text["file"],
+        tokenizer_file=text["tokenizer"],
+        takes_crops=False,
+        pad_id=int(text["pad_id"]),
+        pads_to_context=False,
+        lower_case=False,
+        # With bf16 arithmetic rows of the starter drop to a cosine of 0.994 against torch.
+        precision="f32",
+    )
+    _check_numbers(spec)
+    return spec
+
+
+def _read_format_2(directory: Path, content: dict[str, Any], anew: bool) -> CompiledSpec:
+    del content["format"]
+    files: dict[str, str] = content.pop("files")
+    preprocess, head = content.pop("preprocess"), content.pop("head")
+    spec = CompiledSpec(
+        **content,
+        preprocess=Preprocess(**preprocess | {key: tuple(preprocess[key]) for key in ("mean", "std")}),
+        head=ProbabilityHead(**head),
+    )
+    # It becomes part of file names.
+    if not re.fullmatch("[0-9a-f]{64}", spec.fingerprint):
+        raise ValueError(f"fingerprint {spec.fingerprint!r}")
+    if spec.precision not in get_args(Precision):
+        raise ValueError(f"precision {spec.precision!r}")
+    if not all(type(flag) is bool for flag in (spec.takes_crops, spec.pads_to_context, spec.lower_case)):
+        raise TypeError("a flag is neither true nor false")
+    _check_numbers(spec)
+    _require(directory, spec.image_file, spec.text_file, spec.tokenizer_file, *files)
+    # OpenVINO reads the weights of image.xml from image.bin.
+    weights = {str(Path(name).with_suffix(".bin")) for name in (spec.image_file, spec.text_file)}
+    used = {spec.image_file, spec.text_file, spec.tokenizer_file}
+    if not used | {name for name in weights if (directory / name).exists()} <= files.keys():
+        raise ValueError("a file without a hash")
+    for name, digest in files.items():
+        if hash_file(directory / name, anew=anew) != digest:
+            raise ModelError(f"{directory / name} is damaged")
+    return spec
+
+
+def _check_numbers(spec: CompiledSpec) -> None:
+    """
+    Raises:
+        ValueError, TypeError: one of them can't be.
+    """
+    preprocess, head = spec.preprocess, spec.head
+    edge = preprocess.height if preprocess.shortest_edge is None else preprocess.shortest_edge
+    sizes = (preprocess.height, preprocess.width, edge, spec.dim, spec.context_length)
+    if not all(type(size) is int and 0 < size <= 1 << 16 for size in sizes) or spec.context_length <= 2:
+        raise ValueError(f"sizes {sizes}")
+    if type(spec.pad_id) is not int or not 0 <= spec.pad_id < 1 << 31:
+        raise ValueError(f"pad_id {spec.pad_id!r}")
+    if preprocess.resample not in range(6):
+        raise ValueError(f"resample {preprocess.resample!r}")
+    if head.kind not in ("softmax", "sigmoid"):
+        raise ValueError(f"head {head.kind!r}")
+    if len(preprocess.mean) != 3 or len(preprocess.std) != 3 or 0 in (*preprocess.std, preprocess.rescale_factor):
+        raise ValueError("mean or std")
+    if not all(map(math.isfinite, (*preprocess.scale, *preprocess.shift, head.logit_scale, head.logit_bias))):
+        raise ValueError("a number that is not finite")
+
+
+def _require(directory: Path, *names: str) -> None:
+    for name in names:
+        if Path(name).name != name or not (directory / name).is_file():
+            raise ModelError(f"the model directory {directory} lacks {name!r}")

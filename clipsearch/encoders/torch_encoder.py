@@ -1,0 +1,321 @@
+"""Dual encoders that come through transformers: CLIP, SigLIP, SigLIP 2, Chinese-CLIP, AltCLIP and their kin.
+
+Only from a local directory, only safetensors, no code of the model's own: the files are data.
+"""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clipsearch.encoders.base import MIN_COSINE, ProbabilityHead
+from clipsearch.encoders.devices import choose_device
+from clipsearch.encoders.fingerprint import fingerprint_of
+from clipsearch.encoders.hub import model_files
+from clipsearch.encoders.long_text import Offsets, chunk_texts, mean_of_chunks
+from clipsearch.encoders.transformers_files import load_model, load_tokenizer, quiet, safe_weights
+from clipsearch.errors import ModelError
+from clipsearch.images.preprocess import Preprocess, from_processor_config
+from clipsearch.vectors import normalise
+
+# Rows computed at once. On a CPU: enough to fill it, small enough for 2 GB of memory with a large model. On other
+# devices: halved whenever their memory does not suffice.
+IMAGE_BATCH = 32
+DEVICE_IMAGE_BATCH = 256
+TEXT_BATCH = 64
+
+# Settings that are not visible in the weights' shapes and change the result.
+_SETTINGS = (
+    "hidden_act",
+    "layer_norm_eps",
+    "num_attention_heads",
+    "eos_token_id",
+    "bos_token_id",
+    "pad_token_id",
+    "vision_use_head",
+)
+
+
+class TransformersEncoder:
+    """See `Encoder`. Made by `TransformersEncoder.load`.
+
+    Attributes:
+        model: the transformers model, in evaluation mode; float32 on a CPU, else float16 where that agrees.
+        tokenizer: the transformers tokenizer.
+        device: where the model is.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        model: Any,
+        tokenizer: Any,
+        preprocess: Preprocess,
+        fingerprint: str,
+        device: torch.device,
+        half: bool,
+    ) -> None:
+        self.name = name
+        self.model = model.to(device)
+        self.tokenizer = tokenizer
+        self.preprocess = preprocess
+        self.fingerprint = fingerprint
+        self.device = device
+        self.batch_size = IMAGE_BATCH if device.type == "cpu" else DEVICE_IMAGE_BATCH
+        self.head = _head(model, name)
+        self.lower_case = self.head.kind == "sigmoid"
+        self.context_length = _context_length(model, tokenizer, name)
+        self.dim = self._text_features(["a"]).shape[1]
+        if half:
+            self._try_half_precision()
+
+    @classmethod
+    def load(
+        cls, directory: Path, *, name: str | None = None, device: str | None = None, half: bool | None = None
+    ) -> Self:
+        """Loads a model from a local directory in the hub's layout; never touches the network.
+
+        Args:
+            directory: config.json, safetensors, tokenizer and image processor.
+            name: as the user gave it; the directory when None.
+            device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is.
+            half: calculate in float16, unless the rows then differ; None: on everything but a CPU.
+
+        Raises:
+            ModelError: something is missing, does not fit, or would need code or pickled weights to be trusted.
+        """
+        directory = Path(directory)
+        name = name or str(directory)
+        target = choose_device(device)
+        config = model_files.read_json(directory / model_files.CONFIG)
+        weights = safe_weights(directory)
+        tokenizer_files = model_files.find_tokenizer_files(directory)
+        if not tokenizer_files:
+            raise ModelError(
+                f"{directory} has no tokenizer files (tokenizer.json, vocab.json and merges.txt, vocab.txt)"
+            )
+        preprocess = from_processor_config(model_files.read_processor_config(directory))
+        with quiet():
+            model = load_model(directory, config, name)
+            tokenizer = load_tokenizer(directory, name)
+        _check_image_size(model, preprocess, name)
+        fingerprint = fingerprint_of(
+            weights=weights, tokenizer_files=tokenizer_files, preprocess=preprocess, settings=_settings(model.config)
+        )
+        return cls(
+            name=name,
+            model=model,
+            tokenizer=tokenizer,
+            preprocess=preprocess,
+            fingerprint=fingerprint,
+            device=target,
+            half=target.type != "cpu" if half is None else half,
+        )
+
+    def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """See `Encoder.encode_images`."""
+        expected = (self.preprocess.height, self.preprocess.width, 3)
+        if crops.ndim != 4 or crops.shape[1:] != expected or crops.dtype != np.uint8:
+            raise ValueError(
+                f"crops must be uint8 (n, {', '.join(map(str, expected))}), not {crops.dtype} {crops.shape}"
+            )
+        rows = np.empty((len(crops), self.dim), dtype=np.float32)
+        begin = 0
+        while begin < len(crops):
+            part = crops[begin : begin + self.batch_size]
+            try:
+                features = self._image_features(part)
+            except torch.OutOfMemoryError as error:
+                if self.batch_size == 1:
+                    raise ModelError(f"{self.name} needs more memory than {self.device} has; --device cpu") from error
+                self.batch_size //= 2
+                torch.cuda.empty_cache()
+                continue
+            rows[begin : begin + len(part)] = self._unit_norm(features, "picture")
+            begin += len(part)
+        return rows
+
+    def close(self) -> None:
+        """See `Encoder.close`."""
+        self.model = self.tokenizer = None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()  # PyTorch keeps the memory of what is gone for what comes
+
+    def _require_open(self) -> None:
+        if self.model is None:
+            raise ModelError(f"the model {self.name} is closed: load it again")
+
+    def _image_features(self, crops: NDArray[np.uint8]) -> torch.Tensor:
+        """(n, dim) projected, not normalised. What travels to the device are bytes, a quarter of the float values."""
+        self._require_open()
+        with torch.inference_mode():
+            pixel_values = pixel_values_of(torch.from_numpy(crops).to(self.device), self.preprocess)
+            output = self.model.get_image_features(pixel_values=pixel_values.contiguous().to(self.model.dtype))
+            return projected_features(output)
+
+    def _try_half_precision(self) -> None:
+        shape = (4, self.preprocess.height, self.preprocess.width, 3)
+        crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        single = np.concatenate([self.encode_images(crops), self.encode_texts(["a cat", "snow"])])
+        model, self.model = self.model, copy.deepcopy(self.model).half()
+        try:
+            half = np.concatenate([self.encode_images(crops), self.encode_texts(["a cat", "snow"])])
+        except ModelError:  # numbers beyond the range of float16
+            self.model = model
+            return
+        if float((single * half).sum(axis=1).min()) < MIN_COSINE:
+            self.model = model
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Encoder.encode_texts`."""
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        self._require_open()
+        chunks = chunk_texts(
+            [self._normalised(text) for text in texts],
+            self._offsets,
+            context_length=self.context_length,
+            special_tokens=self.tokenizer.num_special_tokens_to_add(pair=False),
+        )
+        # By length, so that a batch pads little; stable, so that equal input gives equal batches.
+        order = np.argsort(chunks.lengths, kind="stable")
+        rows = np.empty((len(order), self.dim), dtype=np.float32)
+        for begin in range(0, len(order), TEXT_BATCH):
+            batch = order[begin : begin + TEXT_BATCH]
+            rows[batch] = self._unit_norm(self._text_features([chunks.texts[row] for row in batch]), "text")
+        return mean_of_chunks(rows, chunks.counts)
+
+    def tokenize(self, text: str) -> list[int]:
+        """The token ids the model sees for one text, start and end tokens and padding included, nothing cut."""
+        ids = self.inputs_of([text])["input_ids"][0].tolist()
+        return [int(token_id) for token_id in ids]
+
+    def count_tokens(self, text: str) -> int:
+        """See `Encoder.count_tokens`."""
+        self._require_open()
+        return len(self._offsets([self._normalised(text)])[0]) + int(
+            self.tokenizer.num_special_tokens_to_add(pair=False)
+        )
+
+    def inputs_of(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """The text tower's inputs for texts that fit: input_ids (n, length) and, for CLIP's kin, attention_mask.
+
+        Source: SigLIP was trained on text padded to the full context without a mask, lower case (arXiv:2303.15343 and
+        2502.14786, and transformers' model pages of siglip and siglip2 at v5.0); CLIP on text padded with a mask.
+        """
+        texts = [self._normalised(text) for text in texts]
+        fixed = self.head.kind == "sigmoid"
+        encoded = self.tokenizer(
+            texts,
+            padding="max_length" if fixed else "longest",
+            max_length=self.context_length if fixed else None,
+            truncation=False,
+            return_tensors="pt",
+            verbose=False,
+        )
+        ids = encoded["input_ids"]
+        if ids.shape[1] > self.context_length:
+            raise ModelError(f"{self.name} takes {self.context_length} tokens of text, not {ids.shape[1]}; shorten it")
+        vocab_size = getattr(getattr(self.model.config, "text_config", None), "vocab_size", None)
+        if vocab_size is not None and int(ids.max()) >= vocab_size:
+            raise ModelError(f"{self.name}: the tokenizer gives ids beyond the model's {vocab_size}; they don't belong")
+        kept = ("input_ids",) if fixed else ("input_ids", "attention_mask")
+        return {key: encoded[key].to(self.device) for key in kept if key in encoded}
+
+    def _normalised(self, text: str) -> str:
+        return text.lower() if self.lower_case else text
+
+    def _offsets(self, texts: Sequence[str]) -> list[Offsets]:
+        encoded = self.tokenizer(
+            list(texts), add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+        )
+        return [[(int(start), int(end)) for start, end in offsets] for offsets in encoded["offset_mapping"]]
+
+    def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
+        """(n, dim) projected, not normalised."""
+        self._require_open()
+        with torch.inference_mode():
+            return projected_features(self.model.get_text_features(**self.inputs_of(texts)))
+
+    def _unit_norm(self, features: torch.Tensor, what: str) -> NDArray[np.float32]:
+        rows: NDArray[np.float32] = features.float().cpu().numpy()
+        if rows.shape[1] != self.dim:
+            raise ModelError(f"{self.name} gives {rows.shape[1]} numbers for a {what} but {self.dim} for a text")
+        try:
+            return normalise(rows)
+        except ModelError as error:
+            raise ModelError(f"{self.name}, a {what}: {error}; the model's files may be damaged") from error
+
+
+def pixel_values_of(crops: torch.Tensor, spec: Preprocess) -> torch.Tensor:
+    """`preprocess.to_pixel_values` on any device: uint8 (n, height, width, 3) → float32 (n, 3, height, width)."""
+    scale, shift = (torch.tensor(values, device=crops.device) for values in (spec.scale, spec.shift))
+    return (crops.float() * scale - shift).permute(0, 3, 1, 2)
+
+
+def projected_features(output: Any) -> torch.Tensor:
+    """(n, dim): transformers 5 wraps the projected features in an output object, older versions return them."""
+    features = output if isinstance(output, torch.Tensor) else getattr(output, "pooler_output", None)
+    if not isinstance(features, torch.Tensor) or features.ndim != 2:
+        raise ModelError("the model's features are no (n, dim) matrix; it is no dual encoder clipsearch can use")
+    return features
+
+
+def _head(model: Any, name: str) -> ProbabilityHead:
+    logit_scale = getattr(model, "logit_scale", None)
+    if not isinstance(logit_scale, torch.Tensor):
+        raise ModelError(
+            f"{name} ({model.config.model_type}) has no logit_scale: its scores can't become probabilities"
+        )
+    scale = float(logit_scale.detach().float().exp())
+    logit_bias = getattr(model, "logit_bias", None)
+    if isinstance(logit_bias, torch.Tensor):
+        return ProbabilityHead("sigmoid", logit_scale=scale, logit_bias=float(logit_bias.detach().float()))
+    return ProbabilityHead("softmax", logit_scale=scale)
+
+
+def _context_length(model: Any, tokenizer: Any, name: str) -> int:
+    """The tokens the model can really take: what the tokenizer says, at most the positions there are."""
+    lengths = [int(tokenizer.model_max_length)]
+    for module_name, module in model.named_modules():
+        if (
+            isinstance(module, torch.nn.Embedding)
+            and "position_embedding" in module_name
+            and "vision" not in module_name
+        ):
+            # RoBERTa's kin number positions from padding_idx + 1 on; see AltRobertaEmbeddings in modeling_altclip.py.
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            lengths.append(module.num_embeddings - first)
+    if len(lengths) == 1 and lengths[0] > 1 << 20:  # transformers' way to say "not known" is 1e30
+        raise ModelError(f"{name}: neither the tokenizer nor the model says how many tokens of text it takes")
+    return min(lengths)
+
+
+def _check_image_size(model: Any, preprocess: Preprocess, name: str) -> None:
+    size = getattr(getattr(model.config, "vision_config", None), "image_size", None)
+    if isinstance(size, int) and (size, size) != (preprocess.height, preprocess.width):
+        raise ModelError(
+            f"{name}: the image processor gives {preprocess.height}×{preprocess.width} pixels, "
+            f"the model takes {size}×{size}"
+        )
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    """model_type and the fields of `_SETTINGS`, of the whole and of both towers."""
+    towers = {
+        "": config,
+        "text": getattr(config, "text_config", None),
+        "vision": getattr(config, "vision_config", None),
+    }
+    found = {
+        f"{tower}.{field}": getattr(part, field)
+        for tower, part in towers.items()
+        for field in _SETTINGS
+        if isinstance(getattr(part, field, None), (str, int, float))
+    }
+    return {"model_type": config.model_type, **found}

@@ -1,0 +1,16 @@
+"""How good the search is on pictures whose captions are known: measured through the catalog, as people ask it."""
+
+from clipsearch.evaluation.labels import LabelQuality, evaluate_labels
+from clipsearch.evaluation.relevance import RelevanceQuality, evaluate_relevance
+from clipsearch.evaluation.retrieval import QualityComparison, RetrievalQuality, compare_models, evaluate_pairs
+
+__all__ = [
+    "LabelQuality",
+    "QualityComparison",
+    "RelevanceQuality",
+    "RetrievalQuality",
+    "compare_models",
+    "evaluate_labels",
+    "evaluate_pairs",
+    "evaluate_relevance",
+]

@@ -1,0 +1,303 @@
+"""What this machine does: rates, latencies and memory, measured with the user's own model and catalog."""
+
+import io
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clipsearch import settings
+from clipsearch.catalog import Catalog
+from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.load import load_chosen_encoder
+from clipsearch.errors import CatalogNotFoundError, ClipSearchError, InputError
+from clipsearch.evaluation.links import link_image
+from clipsearch.images.decode import default_limits
+from clipsearch.images.find import find_images
+from clipsearch.images.reading import PictureReader, Task
+from clipsearch.indexing import index_folders
+from clipsearch.prefetch import default_workers
+from clipsearch.processes import run_python, start_python, watch_memory
+from clipsearch.session.file_index import CatalogIndex
+from clipsearch.store import Store
+from clipsearch.vectors import normalise
+
+# Each rate is the median of so many passes, in turns, so that a busy moment of the machine does not fall on one alone.
+_ROUNDS = 3
+_QUERIES = 50
+_COLD_QUERIES = 5
+_MAX_OWN_PICTURES = 200
+
+# (what, pictures, width, height) of those that are made when no folder is given.
+_MADE = (("small photos, 640 × 480", 200, 640, 480), ("photos of 12 megapixels", 24, 4000, 3000))
+
+# What queries are made of: more than a million of them.
+_LIKE = "black blue brown green grey large old orange pink red round small white wooden yellow young"
+_THINGS = (
+    "apple bicycle bird boat book bottle bridge camera car cat chair clock cow cup dog donut flower guitar hat horse "
+    "house lamp man mountain pizza ship statue table train tree woman"
+)
+_PLACES = ("at night", "in the rain", "in the snow", "on the beach", "at sunset")
+
+Stage = Callable[[str], None]
+"""Called with a few words on what is measured next."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRate:
+    """How fast pictures of one kind are indexed, in pictures a second.
+
+    Attributes:
+        what: the kind, in words.
+        pictures: how many were measured.
+        decode_rate: reading, hashing, decoding and resizing alone, all cores.
+        encode_rate: the vision tower alone, all cores.
+        bound_rate: what is possible when both share the cores: 1 / (1 / decode_rate + 1 / encode_rate).
+        index_rate: all of it, stored.
+    """
+
+    what: str
+    pictures: int
+    decode_rate: float
+    encode_rate: float
+    bound_rate: float
+    index_rate: float
+
+    @property
+    def share_of_bound(self) -> float:
+        return self.index_rate / self.bound_rate
+
+
+@dataclass(frozen=True, slots=True)
+class BenchReport:
+    """What `clipsearch bench` measured.
+
+    Attributes:
+        model: its name.
+        cores: that this process may use.
+        rates: one for each kind of picture.
+        peak_memory_bytes: of a process that indexes; None where the system does not tell.
+        searched_pictures: in the catalog that was searched.
+        search_ms: median of a search in the index alone, exact.
+        query_p50_ms: median of `Catalog.search` with words in a running process, words to hits.
+        query_p95_ms: 19 of 20 are faster.
+        cold_query_s: median of a `clipsearch query` process, from start to end.
+    """
+
+    model: str
+    cores: int
+    rates: tuple[IndexRate, ...]
+    peak_memory_bytes: int | None
+    searched_pictures: int
+    search_ms: float
+    query_p50_ms: float
+    query_p95_ms: float
+    cold_query_s: float
+
+
+def measure(
+    directory: Path,
+    *,
+    model: str | None = None,
+    device: str | None = None,
+    runtime: str | None = None,
+    folder: Path | None = None,
+    on_stage: Stage | None = None,
+) -> BenchReport:
+    """Takes about a minute, and changes nothing: what it indexes goes into catalogs of its own.
+
+    Args:
+        directory: the catalog that is searched, with its model; where there is none, one of the measured pictures is.
+        model: as in `Catalog.open`, like `device` and `runtime`.
+        folder: whose pictures are indexed, at most 200 of them; None: pictures made for it.
+
+    Raises:
+        InputError: the folder has no pictures.
+    """
+    tell = on_stage or (lambda what: None)
+    is_there = _has_pictures(directory)
+    with ExitStack() as opened:
+        if is_there:
+            catalog = opened.enter_context(Catalog.open(directory, model=model, device=device, runtime=runtime))
+            encoder = catalog.encoder
+        else:
+            encoder = load_chosen_encoder(model, device=device, runtime=runtime)
+            opened.callback(encoder.close)
+        given = {"--model": model or encoder.name, "--device": device, "--runtime": runtime}
+        options = [part for option, value in given.items() if value is not None for part in (option, value)]
+        scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="clipsearch-bench-")))
+        rates: list[IndexRate] = []
+        indexed = scratch / "catalog"
+        peak_bytes = 0
+        for what, pictures in _material(folder, scratch, tell):
+            tell(f"indexing {what}")
+            rates.append(_measure_rate(what, pictures, encoder, scratch))
+            peak_bytes = max(peak_bytes, _peak_bytes(["index", str(pictures), "--catalog", str(indexed), *options]))
+        tell("queries")
+        searched = directory if is_there else indexed
+        cold_s = statistics.median(_cold_query(searched, options) for _ in range(_COLD_QUERIES))
+        with Catalog.open(searched, model=model, device=device, runtime=runtime) as catalog:
+            catalog.search("a photo")
+            warm_ms = [1000 * _seconds(partial(catalog.search, new_text())) for _ in range(_QUERIES)]
+        search_ms, count = _measure_search(searched)
+        return BenchReport(
+            model=encoder.name,
+            cores=settings.core_count(),
+            rates=tuple(rates),
+            peak_memory_bytes=peak_bytes or None,
+            searched_pictures=count,
+            search_ms=search_ms,
+            query_p50_ms=statistics.median(warm_ms),
+            query_p95_ms=statistics.quantiles(warm_ms, n=20)[-1],
+            cold_query_s=cold_s,
+        )
+
+
+def _has_pictures(directory: Path) -> bool:
+    try:
+        with Store(directory) as store:
+            return store.reader.find_current_model() is not None and store.pictures.counts()[0] > 0
+    except CatalogNotFoundError:
+        return False
+
+
+def _material(folder: Path | None, scratch: Path, tell: Stage) -> Iterator[tuple[str, Path]]:
+    if folder is not None:
+        target = scratch / "pictures"
+        target.mkdir()
+        found = find_images(folder).images
+        if not found:
+            raise InputError(f"no pictures in {folder}")
+        chosen = found[:: -(-len(found) // _MAX_OWN_PICTURES)]
+        for number, image in enumerate(chosen):
+            link_image(folder / image.relative_path, target / f"{number}{Path(image.relative_path).suffix}")
+        yield f"{len(chosen)} of your pictures", target
+        return
+    for number, (what, count, width, height) in enumerate(_MADE):
+        tell(f"making {count} {what}")
+        target = scratch / f"pictures-{number}"
+        target.mkdir()
+        rng = np.random.default_rng(number)
+        for name in range(count):
+            (target / f"{name}.jpg").write_bytes(_made_photo(rng, width, height))
+        yield what, target
+
+
+def _made_photo(rng: np.random.Generator, width: int, height: int) -> bytes:
+    """A JPEG as large as a photo of that size: soft shapes and grain."""
+    shapes = Image.fromarray(rng.integers(0, 256, (height // 40, width // 40, 3), dtype=np.uint8))
+    grain = rng.integers(-12, 13, (256, 256, 1), dtype=np.int16)
+    tiles = np.tile(grain, (height // 256 + 1, width // 256 + 1, 1))[:height, :width]
+    pixels = np.asarray(shapes.resize((width, height), Image.Resampling.BICUBIC), dtype=np.int16) + tiles
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def _measure_rate(what: str, folder: Path, encoder: Encoder, scratch: Path) -> IndexRate:
+    tasks = [Task(0, image.relative_path, str(folder / image.relative_path)) for image in find_images(folder).images]
+    encoder.encode_images(_read_first(tasks, encoder))  # what is loaded once is loaded now
+    read_s, encode_s, index_s = [], [], []
+    for number in range(_ROUNDS):
+        start = perf_counter()
+        crops = _read_all(tasks, encoder)
+        read_s.append(perf_counter() - start)
+        encode_s.append(_seconds(partial(_encode_all, crops, encoder)))
+        index_s.append(_seconds(partial(_index, folder, encoder, scratch / f"{folder.name}-{number}")))
+    decode_rate, encode_rate = len(tasks) / statistics.median(read_s), len(crops) / statistics.median(encode_s)
+    return IndexRate(
+        what=what,
+        pictures=len(tasks),
+        decode_rate=decode_rate,
+        encode_rate=encode_rate,
+        bound_rate=1 / (1 / decode_rate + 1 / encode_rate),
+        index_rate=len(tasks) / statistics.median(index_s),
+    )
+
+
+def _read_first(tasks: Sequence[Task], encoder: Encoder) -> NDArray[np.uint8]:
+    """The crop (1, height, width, 3) of the first picture that can be read."""
+    reader = PictureReader(encoder.preprocess, is_stored=lambda blake3: False)
+    for task in tasks:
+        crop = reader.read(task).crop
+        if crop is not None:
+            return crop[np.newaxis]
+    raise InputError("none of the pictures can be read")
+
+
+def _read_all(tasks: Sequence[Task], encoder: Encoder) -> NDArray[np.uint8]:
+    """Crops (n, height, width, 3) of those that can be read, by as many threads as indexing has."""
+    reader = PictureReader(encoder.preprocess, is_stored=lambda blake3: False)
+    with ThreadPoolExecutor(default_workers()) as pool:
+        return np.stack([picture.crop for picture in pool.map(reader.read, tasks) if picture.crop is not None])
+
+
+def _encode_all(crops: NDArray[np.uint8], encoder: Encoder) -> None:
+    for start in range(0, len(crops), encoder.batch_size):
+        encoder.encode_images(crops[start : start + encoder.batch_size])
+
+
+def _index(folder: Path, encoder: Encoder, directory: Path) -> None:
+    with Store(directory, create=True) as store:
+        model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+        scope = store.roots.add(str(folder.resolve()))
+        index_folders([scope], store=store, encoder=encoder, model_id=model.model_id, limits=default_limits())
+
+
+def _peak_bytes(arguments: Sequence[str]) -> int:
+    """Most memory that one process of the command line had, with those that it started; 0 where that can't be told."""
+    with tempfile.TemporaryFile() as errors:
+        process = start_python(["-m", "clipsearch", *arguments], stdout=subprocess.DEVNULL, stderr=errors)
+        peak_bytes = watch_memory(process)
+        errors.seek(0)
+        if process.returncode != 0:
+            raise ClipSearchError(f"a process that indexed failed: {errors.read().decode(errors='replace')[-300:]}")
+    return peak_bytes
+
+
+def _cold_query(directory: Path, options: Sequence[str]) -> float:
+    """Seconds from the start of a process that answers one query to its end."""
+    text = new_text()
+    start = perf_counter()
+    done = run_python(["-m", "clipsearch", "query", "--text", text, "--catalog", str(directory), *options])
+    if done.returncode != 0:
+        raise ClipSearchError(f"a process that asked failed: {done.stderr.strip()[-300:]}")
+    return perf_counter() - start
+
+
+def new_text() -> str:
+    """Words as people type them, about a dozen tokens, that hardly anybody has asked for yet: what they mean to a model
+    would be kept. No numbers, which CLIP takes digit by digit."""
+    rng = np.random.default_rng()
+    likes, things = (rng.choice(words.split(), 2) for words in (_LIKE, _THINGS))
+    return f"a photo of a {likes[0]} {things[0]} beside a {likes[1]} {things[1]} {rng.choice(_PLACES)}"
+
+
+def _measure_search(directory: Path) -> tuple[float, int]:
+    """Median ms of a search in the pictures' index alone, and how many there are."""
+    with Store(directory) as store:
+        model = store.reader.find_current_model()
+        if model is None:
+            raise CatalogNotFoundError(f"nothing is indexed in {directory}")
+        folder = settings.index_folder(directory)
+        index = CatalogIndex("images", store=store, model_id=model.model_id, folder=folder).get()
+        rows = normalise(np.random.default_rng(0).standard_normal((_QUERIES, model.dim)))
+        index.search(rows[:1], 10)
+        seconds = [_seconds(partial(index.search, row[np.newaxis], 10)) for row in rows]
+        return 1000 * statistics.median(seconds), index.count
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = perf_counter()
+    work()
+    return perf_counter() - start

@@ -1,0 +1,260 @@
+"""Captioned pictures in a catalog of their own, and the scores of all texts with all pictures, a batch at a time."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.captions.pairs import CaptionPair
+from clipsearch.catalog import Catalog
+from clipsearch.errors import CatalogNotFoundError, InputError
+from clipsearch.evaluation.links import link_image
+from clipsearch.images.find import IMAGE_SUFFIXES
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.labels.assign import label_space
+from clipsearch.quantities import count
+from clipsearch.session.session import CatalogParts
+from clipsearch.types import SkippedFile
+
+Stage = Callable[[str], None]
+"""Called with a few words on what is done next."""
+
+# Texts embedded at once.
+_TEXTS = 512
+
+CELLS = 1 << 21
+"""Scores of texts with pictures at once: with all that is made of them some hundred megabytes."""
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureScores:
+    """What t texts score on all n pictures, as `Catalog.search` has it.
+
+    Attributes:
+        rows: (t,) which texts these are.
+        is_right: (t, n) whether a text is a caption of the picture, like all that follow.
+        scores: cosines; -inf where an index that does not compare with all rows has passed a picture over.
+        worths: what the search ranks by.
+        relevances: from 0 to 1.
+    """
+
+    rows: NDArray[np.int64]
+    is_right: NDArray[np.bool_]
+    scores: Rows
+    worths: Rows
+    relevances: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TextScores:
+    """What p pictures score on all m texts.
+
+    Attributes:
+        rows: (p,) which pictures these are.
+        is_right: (p, m) whether a text is a caption of the picture.
+        values: (p, m) the higher the better.
+    """
+
+    rows: NDArray[np.int64]
+    is_right: NDArray[np.bool_]
+    values: NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionedPictures:
+    """Different pictures that could be read, n, and their different captions, m.
+
+    Attributes:
+        model: its name.
+        content_ids: (n,) in the order of their paths, which is how a search ranks equal scores.
+        texts: in the order of the pairs, which is how equal captions rank.
+        pair_texts, pair_pictures: (p,) which text and which picture each pair is of, in the order of the pairs.
+        skipped: pictures that are missing or could not be read, by path.
+        tell: called with what is done next.
+    """
+
+    parts: CatalogParts
+    model: str
+    content_ids: NDArray[np.int64]
+    texts: tuple[str, ...]
+    pair_texts: NDArray[np.int64]
+    pair_pictures: NDArray[np.int64]
+    skipped: tuple[SkippedFile, ...]
+    tell: Stage
+
+    def embed_texts(self) -> Rows:
+        """(m, dim) unit-norm, as the words of a query are embedded."""
+        encode = self.parts.model.encoder.encode_texts
+        starts = range(0, len(self.texts), _TEXTS)
+        return np.concatenate([encode(self.texts[start : start + _TEXTS]) for start in starts])
+
+    def score_pictures(self, embeddings: Rows) -> Iterator[PictureScores]:
+        """Score all pictures by each text, as `Catalog.search` does: through the index, with the catalog's background.
+
+        Args:
+            embeddings: (m, dim) of the texts.
+        """
+        index, row, ids = self.parts.index("images"), self.parts.model.row, self.content_ids
+        background = self.parts.background(index)
+        fetch = partial(self.parts.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
+        own_levels = background.own_levels_of(ids.tolist(), fetch)
+        step = max(1, CELLS // len(ids))
+        for start in range(0, len(embeddings), step):
+            part = embeddings[start : start + step]
+            directions = [background.direction([embedding], [1.0], are_words=[True]) for embedding in part]
+            scores = _scores_by_id(index.search(part, len(ids)), ids)
+            worths = np.stack([each.worth(found) for each, found in zip(directions, scores, strict=True)])
+            relevances = np.stack(
+                [each.relevances(found, own_levels) for each, found in zip(directions, scores, strict=True)]
+            )
+            texts = np.arange(start, start + len(part), dtype=np.int64)
+            is_right = _pairs_among(texts, self.pair_texts, self.pair_pictures, len(ids))
+            yield PictureScores(texts, is_right, scores, worths, relevances)
+
+    def score_captions(self, embeddings: Rows) -> Iterator[TextScores]:
+        """Score all texts by each picture, as `Catalog.caption` does, from the stored embedding of the picture.
+
+        Args:
+            embeddings: (m, dim) of the texts.
+        """
+        # As stored captions are kept: rounded to float16, compared with all.
+        ids = np.arange(len(embeddings), dtype=np.int64)
+        index = FaissIndex(embeddings.shape[1])
+        index.add(ids, embeddings)
+        for pictures, images in self._stored_pictures():
+            scores = _scores_by_id(index.search(images, len(ids)), ids)
+            yield TextScores(pictures, self._own_texts(pictures), scores)
+
+    def label_relevances(self) -> Iterator[TextScores]:
+        """The relevance (p, m) of all texts as labels, as `Catalog.label_pictures` has it."""
+        space = label_space(self.texts, self.parts)
+        for pictures, images in self._stored_pictures():
+            yield TextScores(pictures, self._own_texts(pictures), space.relevances(images))
+
+    def _own_texts(self, pictures: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(p, m)"""
+        return _pairs_among(pictures, self.pair_pictures, self.pair_texts, len(self.texts))
+
+    def _stored_pictures(self) -> Iterator[tuple[NDArray[np.int64], Rows]]:
+        """Some pictures (p,) and their stored embeddings (p, dim), up to as many as `CELLS` allows."""
+        row, order = self.parts.model.row, np.argsort(self.content_ids)
+        step = max(1, CELLS // len(self.texts))
+        for rows in self.parts.store.reader.rows_after("images", model_id=row.model_id, dim=row.dim):
+            pictures = order[np.searchsorted(self.content_ids, rows.ids, sorter=order)]
+            for start in range(0, len(pictures), step):
+                yield pictures[start : start + step], rows.embeddings[start : start + step]
+
+
+def _scores_by_id(found: tuple[Rows, NDArray[np.int64]], ids: NDArray[np.int64]) -> Rows:
+    """What an index has found for q queries, best first → (q, n) in the order of these n ids."""
+    order = np.argsort(ids)
+    scores = np.full((len(found[0]), len(ids)), -np.inf, dtype=np.float32)
+    np.put_along_axis(scores, order[np.searchsorted(ids, found[1], sorter=order)], found[0], axis=1)
+    return scores
+
+
+def _pairs_among(
+    rows: NDArray[np.int64], pair_rows: NDArray[np.int64], pair_columns: NDArray[np.int64], columns: int
+) -> NDArray[np.bool_]:
+    """(len(rows), columns): which of these pairs there are; rows in any order."""
+    found = np.zeros((len(rows), columns), dtype=np.bool_)
+    inside, order = np.isin(pair_rows, rows), np.argsort(rows)
+    found[order[np.searchsorted(rows, pair_rows[inside], sorter=order)], pair_columns[inside]] = True
+    return found
+
+
+def _model_of(directory: str | os.PathLike[str] | None) -> str | None:
+    """The name of the model that a catalog uses; None where there is no catalog, or nothing in it."""
+    try:
+        with Catalog.open(directory) as catalog:
+            return catalog.status().model
+    except CatalogNotFoundError:
+        return None
+
+
+class _Scratch(Catalog):
+    """A catalog that is made for the occasion, with its parts."""
+
+    @property
+    def parts(self) -> CatalogParts:
+        return self._parts
+
+
+@contextmanager
+def index_pairs(
+    pairs: Sequence[CaptionPair],
+    *,
+    catalog: str | os.PathLike[str] | None = None,
+    model: str | None,
+    device: str | None,
+    runtime: str | None,
+    on_stage: Stage | None,
+    show_progress: bool,
+) -> Iterator[CaptionedPictures]:
+    """Index these pictures and no others, in a catalog that is gone afterwards.
+
+    Args:
+        catalog: whose model is used when none is named, see `evaluate_pairs`.
+
+    Raises:
+        InputError: none of the pictures can be read.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="clipsearch-eval-") as scratch,
+        _Scratch.open(
+            Path(scratch) / "catalog",
+            model=model or _model_of(catalog),
+            device=device,
+            runtime=runtime,
+            create=True,
+            show_progress=show_progress,
+        ) as opened,
+    ):
+        yield _index(opened, pairs, Path(scratch) / "pictures", on_stage or (lambda what: None))
+
+
+def _index(catalog: _Scratch, pairs: Sequence[CaptionPair], folder: Path, tell: Stage) -> CaptionedPictures:
+    """Links pictures in the order of their paths: so a search ranks equal scores."""
+    folder.mkdir()
+    files: dict[str, Path] = {}
+    reasons: dict[Path, str] = {}
+    for row, image in enumerate(sorted({pair.image for pair in pairs}, key=os.fspath)):
+        if not os.path.isfile(image):  # noqa: PTH113 (Path's own does not take every name)
+            reasons[image] = "no such file"
+        elif image.suffix.lower() not in IMAGE_SUFFIXES:
+            reasons[image] = "not a picture by its name"
+        else:
+            name = f"{row:09}{image.suffix}"
+            link_image(image, folder / name)
+            files[name] = image
+    tell(f"indexing {count(len(files), 'picture')}")
+    report = catalog.index(folder)
+    if report.interrupted:
+        raise KeyboardInterrupt
+    reasons |= {files[Path(file.path).name]: file.reason for file in report.skipped}
+    if len(report.skipped) == report.found:
+        image, reason = min(reasons.items())
+        raise InputError(f"none of the pictures can be read, such as {image}: {reason}")
+    # By path, so that a content stands where the first of its files does.
+    contents = {files[Path(file.path).name]: file.content_id for file in catalog.parts.store.reader.files_below()}
+    pictures = {content_id: row for row, content_id in enumerate(dict.fromkeys(contents.values()))}
+    known = [pair for pair in pairs if pair.image in contents]
+    texts = {text: row for row, text in enumerate(dict.fromkeys(pair.caption for pair in known))}
+    return CaptionedPictures(
+        parts=catalog.parts,
+        model=catalog.encoder.name,
+        content_ids=np.array(list(pictures), dtype=np.int64),
+        texts=tuple(texts),
+        pair_texts=np.array([texts[pair.caption] for pair in known], dtype=np.int64),
+        pair_pictures=np.array([pictures[contents[pair.image]] for pair in known], dtype=np.int64),
+        skipped=tuple(SkippedFile(str(image), reason) for image, reason in sorted(reasons.items())),
+        tell=tell,
+    )

@@ -1,0 +1,104 @@
+"""How well pictures are named by labels."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.captions.pairs import CaptionPair
+from clipsearch.evaluation.captioned import CaptionedPictures, Stage, index_pairs
+from clipsearch.evaluation.metrics import (
+    Estimate,
+    count_matches,
+    estimate_matches,
+    estimate_metrics,
+    right_ranks,
+    score_queries,
+)
+from clipsearch.quantities import count
+from clipsearch.scoring.relevance import DEFAULT_CUTOFF
+from clipsearch.types import SkippedFile
+
+
+@dataclass(frozen=True, slots=True)
+class LabelQuality:
+    """How often a picture's label is the first, or among the first five, of all labels, and how good those are that
+    are shown at all.
+
+    Attributes:
+        n_labels: different ones, the candidates.
+        cutoff: the relevance from which a label is shown.
+        precision: of the labels shown, those that are a picture's own; 0 where none is shown.
+        recall: of the pictures' own labels, those that are shown.
+        f1: the harmonic mean of the two.
+    """
+
+    model: str
+    n_images: int
+    n_labels: int
+    top_1: Estimate
+    top_5: Estimate
+    cutoff: float
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    skipped: tuple[SkippedFile, ...]
+
+
+def evaluate_labels(
+    pairs: Sequence[CaptionPair],
+    *,
+    catalog: str | os.PathLike[str] | None = None,
+    model: str | None = None,
+    device: str | None = None,
+    runtime: str | None = None,
+    on_stage: Stage | None = None,
+    show_progress: bool = False,
+) -> LabelQuality:
+    """Zero-shot classification: the captions are labels, and each picture's own is to be found among all of them.
+
+    As `Catalog.label_pictures` does it with these labels on these pictures: short ones are put into templates.
+
+    Args:
+        catalog: as in `evaluate_pairs`, like all that follow.
+
+    Raises:
+        InputError: none of the pictures can be read.
+    """
+    with index_pairs(
+        pairs,
+        catalog=catalog,
+        model=model,
+        device=device,
+        runtime=runtime,
+        on_stage=on_stage,
+        show_progress=show_progress,
+    ) as captioned:
+        captioned.tell(f"naming {count(len(captioned.content_ids), 'picture')}")
+        ranks, counts = _name(captioned)
+    found, matches = estimate_metrics(score_queries(ranks)), estimate_matches(counts)
+    return LabelQuality(
+        model=captioned.model,
+        n_images=len(captioned.content_ids),
+        n_labels=len(captioned.texts),
+        top_1=found["recall@1"],
+        top_5=found["recall@5"],
+        cutoff=DEFAULT_CUTOFF,
+        precision=matches["precision"],
+        recall=matches["recall"],
+        f1=matches["f1"],
+        skipped=captioned.skipped,
+    )
+
+
+def _name(captioned: CaptionedPictures) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+    """For each picture the ranks of its labels, and its counts, see `count_matches`."""
+    ranks: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * len(captioned.content_ids)
+    counts = np.empty((len(ranks), 3), dtype=np.int64)
+    for batch in captioned.label_relevances():
+        for picture, found in zip(batch.rows.tolist(), right_ranks(batch.values, batch.is_right), strict=True):
+            ranks[picture] = found
+        counts[batch.rows] = count_matches(batch.values >= DEFAULT_CUTOFF, batch.is_right)
+    return ranks, counts

@@ -1,0 +1,138 @@
+"""Hits as one HTML file with all of its pictures inside: to look at, to keep, to send."""
+
+import base64
+import hashlib
+import math
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from clipsearch.errors import ImageReadError, InputError
+from clipsearch.files import is_replaced, write_file
+from clipsearch.images.thumbnails import make_thumbnail
+from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
+from clipsearch.settings import expand_user
+from clipsearch.types import SearchHit
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_SUFFIXES = (".html", ".htm")
+
+# Twice the width of a tile: sharp on dense screens, about 15 KB each.
+_THUMBNAIL_SIDE = 384
+
+# Stands in each sheet, near its start: such a file may be replaced by another.
+_MARK = b'<meta name="generator" content="clipsearch">'
+_MARK_WITHIN_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """What the template shows of a hit; texts for people, `image` a data URI or "" where `reason` says why not."""
+
+    hit: SearchHit
+    name: str
+    folder: str
+    uri: str
+    has_score: bool
+    is_faint: bool
+    image: str = ""
+    width: int = 0
+    height: int = 0
+    reason: str = ""
+
+
+def sheet_path(file: str | os.PathLike[str]) -> Path:
+    """Where a sheet is to be written, if it may be: so that a query need not be answered in vain.
+
+    Raises:
+        InputError: its name does not end in .html or .htm, its folder is not there, or what is there is no sheet.
+    """
+    if "\0" in os.fspath(file):
+        raise InputError("can't write a file with a NUL in its name")
+    path = Path(os.path.realpath(expand_user(file)))  # a link stays one: what it leads to is written
+    if path.suffix.lower() not in _SUFFIXES:
+        raise InputError(f"a contact sheet is an HTML file: call it {path.name}.html instead of {path.name}")
+    try:
+        if not path.parent.is_dir():
+            raise InputError(f"no folder {path.parent} to write {path.name} in")
+        if is_replaced(path) and not _is_sheet(path):
+            raise InputError(f"{path} is there already and is no contact sheet: choose another name")
+    except OSError as error:
+        raise InputError(f"can't write {path}: {error.strerror or error}") from error
+    return path
+
+
+def write_contact_sheet(
+    file: str | os.PathLike[str], hits: Sequence[SearchHit], *, query: str, cutoff: float = DEFAULT_CUTOFF
+) -> Path:
+    """Writes hits as one HTML file: thumbnails, scores, paths and the query. It loads nothing and runs nothing.
+
+    Args:
+        file: ends in .html or .htm; a contact sheet that is there is replaced, at once and whole.
+        hits: in their order; one whose picture can't be read gets a tile that says why.
+        query: as it was asked.
+        cutoff: hits of less relevance are shown faint.
+
+    Returns:
+        The absolute path of the file.
+
+    Raises:
+        InputError: as in `sheet_path`, or it can't be written.
+    """
+    path = sheet_path(file)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        tiles = list(pool.map(lambda hit: _tile(hit, cutoff), hits))
+    templates = Environment(
+        loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    style = (_TEMPLATES / "contact_sheet.css").read_text(encoding="utf-8")
+    html = templates.get_template("contact_sheet.html").render(
+        query=query,
+        tiles=tiles,
+        cutoff=cutoff,
+        has_match=has_match((hit.relevance for hit in hits), cutoff),
+        made=datetime.now().astimezone(),
+        # A stylesheet of our own, without a closing tag: the browser takes it by its hash and no other.
+        style=Markup(style),  # noqa: S704
+        style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    )
+    try:
+        write_file(path, html.encode("utf-8", "replace"))  # bytes of names that are no UTF-8 come out as "?"
+    except OSError as error:
+        raise InputError(f"can't write {path}: {error.strerror or error}") from error
+    return path
+
+
+def _is_sheet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _MARK in file.read(_MARK_WITHIN_BYTES)
+
+
+def _tile(hit: SearchHit, cutoff: float) -> _Tile:
+    path = Path(hit.path)
+    tile = partial(
+        _Tile,
+        hit,
+        name=path.name,
+        folder=str(path.parent),
+        uri=path.as_uri(),
+        has_score=not math.isnan(hit.score),
+        is_faint=hit.relevance < cutoff,
+    )
+    try:
+        thumbnail = make_thumbnail(hit.path, side=_THUMBNAIL_SIDE)
+    except FileNotFoundError:
+        return tile(reason="not there: moved, deleted, or on a drive that is not mounted")
+    except OSError as error:
+        return tile(reason=f"can't be opened: {error.strerror or error}")
+    except (ImageReadError, MemoryError) as error:
+        return tile(reason=f"can't be read: {error}")
+    image = "data:image/jpeg;base64," + base64.b64encode(thumbnail.jpeg).decode("ascii")
+    return tile(image=image, width=thumbnail.width, height=thumbnail.height)

@@ -1,0 +1,134 @@
+"""Pictures that are there more than once: the same content in several files, or nearly the same picture.
+
+embeddings, perceptual hashes ──► candidates ──► decision ──► groups
+                                                 pixels       files as they are at that moment
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import InputError, QueryError, StoreError
+from clipsearch.gallery.duplicates.candidates import default_threshold, near_by_embedding, near_by_hash
+from clipsearch.gallery.duplicates.decision import Coarse, Decision, decide, load_coarse, rank
+from clipsearch.gallery.duplicates.files import present, unchanged
+from clipsearch.gallery.duplicates.grouping import make_groups
+from clipsearch.gallery.duplicates.groups import DuplicateGroup, DuplicatePicture, GroupKind, NearDuplicate
+from clipsearch.gallery.duplicates.views import Views, open_views
+from clipsearch.images.copies.decision import COARSE_SIDE
+from clipsearch.prefetch import default_workers
+from clipsearch.session.session import CatalogParts
+from clipsearch.store import ContentDetails, IndexedFile
+
+__all__ = ["DuplicateGroup", "DuplicatePicture", "GroupKind", "NearDuplicate", "default_threshold", "find_duplicates"]
+
+Progress = Callable[[int, int], None]
+
+# Hashes that are stored at once.
+_STORED_AT_ONCE = 1_000
+
+
+def find_duplicates(
+    folders: Sequence[str],
+    parts: CatalogParts,
+    *,
+    threshold: float | None = None,
+    exact_only: bool = False,
+    on_progress: Progress | None = None,
+) -> list[DuplicateGroup]:
+    """Arguments, result and errors as in `Catalog.duplicates`."""
+    if threshold is not None and not 0 < threshold <= 1:
+        raise QueryError(f"threshold lies between 0 and 1, got {threshold}")
+    parts.require_pictures()
+    paths: dict[int, list[str]] = {}
+    for file in present(_files_below(folders, parts)):
+        paths.setdefault(file.content_id, []).append(file.path)
+    details = parts.store.reader.details(list(paths))
+    digests = {content_id: its.blake3 for content_id, its in details.items()}
+    decision = Decision()
+    if not exact_only:
+        with open_views(paths, digests) as views:
+            decision = _compare(paths, details, views, parts, threshold, on_progress)
+    # All that may be offered for deletion, and what it is offered beside.
+    ends = {*decision.copies, *decision.copies.values()}
+    doubtful = {number: its for number, its in paths.items() if len(its) > 1 or number in ends}
+    now = unchanged(doubtful, digests, workers=default_workers(), on_progress=on_progress)
+    related = {*ends, *decision.similar, *decision.similar.values()}
+    row = parts.model.row
+    embeddings = parts.store.reader.embeddings(list(related), model_id=row.model_id, dim=row.dim)
+    return make_groups({**paths, **now}, details, decision, embeddings)
+
+
+def _files_below(folders: Sequence[str], parts: CatalogParts) -> list[IndexedFile]:
+    """
+    Raises:
+        InputError: nothing below one of the folders was indexed.
+    """
+    files = parts.store.reader.files_below(folders)
+    for folder in folders:
+        start = folder.rstrip(os.sep) + os.sep
+        if not any(file.path.startswith(start) for file in files):
+            raise InputError(f"no picture below {folder} is in the catalog: clipsearch index FOLDER")
+    return files
+
+
+def _compare(
+    paths: Mapping[int, Sequence[str]],
+    details: Mapping[int, ContentDetails],
+    views: Views,
+    parts: CatalogParts,
+    threshold: float | None,
+    on_progress: Progress | None,
+) -> Decision:
+    order = sorted(paths, key=lambda each: rank(details[each], paths[each]))
+    ids = np.array(order, dtype=np.int64)
+    index = parts.index("images")
+    hashes = _hashes(order, views, parts, on_progress)
+    by_embedding = near_by_embedding(ids, hashes, index, threshold=threshold, on_progress=on_progress)
+    pairs = np.concatenate([near_by_hash(hashes), by_embedding])
+    coarse: dict[int, Coarse] = {}
+    rows = np.unique(pairs)
+    for done, (content_id, loaded) in enumerate(load_coarse(views, ids[rows].tolist()), 1):
+        if loaded is not None:
+            coarse[content_id] = loaded
+        if on_progress is not None:
+            on_progress(done, len(rows))
+    # Now that it is known which have colours: those are better.
+    order = sorted(coarse, key=lambda each: rank(details[each], paths[each], is_grey=coarse[each].is_grey))
+    place = {content_id: row for row, content_id in enumerate(order)}
+    candidates: dict[int, list[int]] = {content_id: [] for content_id in order}
+    for pair in ids[pairs].tolist():
+        if all(each in place for each in pair):
+            first, second = sorted(pair, key=place.__getitem__)
+            if first not in candidates[second]:
+                candidates[second].append(first)
+    return decide(
+        candidates,
+        coarse,
+        views,
+        taken_at={content_id: details[content_id].taken_at for content_id in order},
+        on_progress=on_progress,
+    )
+
+
+def _hashes(
+    content_ids: Sequence[int], views: Views, parts: CatalogParts, on_progress: Progress | None
+) -> NDArray[np.uint64]:
+    """Perceptual hashes (n,). Those that are missing are computed and stored, where the catalog can be written; 0 for
+    a picture that can't be had."""
+    known = parts.store.reader.phashes()
+    missing = [content_id for content_id in content_ids if content_id not in known]
+    fresh: dict[int, int] = {}
+    for done, (content_id, view) in enumerate(views.each(missing, side=COARSE_SIDE), 1):
+        if view is not None:
+            known[content_id] = fresh[content_id] = view.phash
+        if len(fresh) >= _STORED_AT_ONCE or done == len(missing):
+            with suppress(StoreError):  # they are computed again the next time
+                parts.store.pictures.set_phashes(fresh)
+            fresh = {}
+        if on_progress is not None:
+            on_progress(done, len(missing))
+    return np.array([known.get(content_id, 0) for content_id in content_ids], dtype=np.int64).view(np.uint64)

@@ -1,0 +1,155 @@
+"""Which of the pictures that may be copies are copies, by their pixels."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from clipsearch.gallery.duplicates.gathering import gather
+from clipsearch.gallery.duplicates.views import Views
+from clipsearch.images.copies.decision import (
+    COARSE_SIDE,
+    VIEW_SIDE,
+    Likeness,
+    Pixels,
+    Pose,
+    coarse_view,
+    compare,
+    find_pose,
+    is_grey,
+)
+from clipsearch.store import ContentDetails
+
+# Pictures whose views are made ahead.
+_AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Coarse:
+    """A picture made very small.
+
+    Attributes:
+        pixels: see `comparison.coarse_view`.
+        is_grey: it has no colours.
+    """
+
+    pixels: Pixels
+    is_grey: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was found: of contents the better one that they are copies of, or similar to. Neither is a chain: what
+    others are copies of is no copy, and what others are similar to is similar to none."""
+
+    copies: dict[int, int] = field(default_factory=dict)
+    similar: dict[int, int] = field(default_factory=dict)
+
+
+def rank(its: ContentDetails, paths: Sequence[str], *, is_grey: bool = False) -> tuple[object, ...]:
+    """Lower is better: what is lost with the other can't be had from this one."""
+    known = sum(each is not None for each in (its.taken_at, its.camera, its.latitude))
+    return -its.width * its.height, is_grey, -known, -its.size_bytes, paths[0]
+
+
+def load_coarse(views: Views, content_ids: Sequence[int]) -> Iterator[tuple[int, Coarse | None]]:
+    """Of each content; None where it can't be had."""
+    for content_id, view in views.each(content_ids, side=COARSE_SIDE):
+        yield content_id, None if view is None else Coarse(coarse_view(view), is_grey(view))
+
+
+def decide(
+    candidates: Mapping[int, Sequence[int]],
+    coarse: Mapping[int, Coarse],
+    views: Views,
+    *,
+    taken_at: Mapping[int, datetime | None],
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Decision:
+    """Compare each content with better ones, and gather copies round the one that has most of them.
+
+    Args:
+        candidates: of each content those that it may be a copy of, the nearest first, which may be none; the contents
+            in an order from the best to the worst.
+        taken_at: two pictures taken at different times are no copies, however alike.
+        on_progress: called with (contents decided, contents to decide).
+    """
+    comparer = _Comparer(coarse, views, taken_at)
+    copies: dict[int, int] = {}
+    order = list(candidates)
+    for row, content_id in enumerate(order):
+        for later in order[row : row + _AHEAD]:
+            for first in candidates[later][:1]:
+                comparer.prepare(copies.get(first, first), later)
+        for first in dict.fromkeys(copies.get(first, first) for first in candidates[content_id]):
+            if comparer.find(first, content_id) == "copy":
+                copies[content_id] = first
+                break
+        if on_progress is not None:
+            on_progress(row + 1, len(order))
+    gather(copies, comparer.found, {content_id: row for row, content_id in enumerate(order)}, comparer.find)
+    return Decision(copies, _similar(copies, comparer.found, order))
+
+
+def likeness_of(
+    first: int, second: int, pose: Pose, views: Views, taken_at: Mapping[int, datetime | None]
+) -> Likeness | None:
+    """What the second is to the first, at its best a copy that shows nothing else."""
+    one, other = views.get(first, side=VIEW_SIDE), views.get(second, side=VIEW_SIDE)
+    if one is None or other is None:
+        return None
+    found = compare(one, other, pose)
+    times = {taken_at[first], taken_at[second]} - {None}
+    return "similar" if found == "copy" and len(times) > 1 else found
+
+
+class _Comparer:
+    """Compare contents, and remember what is alike.
+
+    Attributes:
+        found: (better, worse) → what the worse one is to the better one, where it is anything.
+    """
+
+    def __init__(self, coarse: Mapping[int, Coarse], views: Views, taken_at: Mapping[int, datetime | None]) -> None:
+        self.found: dict[tuple[int, int], Likeness] = {}
+        self._coarse = coarse
+        self._views = views
+        self._taken_at = taken_at
+        self._poses: OrderedDict[tuple[int, int], Pose | None] = OrderedDict()
+
+    def prepare(self, first: int, second: int) -> None:
+        """Begin to make the views that `find` will need."""
+        if self._pose(first, second) is not None:
+            self._views.prepare(first, side=VIEW_SIDE)
+            self._views.prepare(second, side=VIEW_SIDE)
+
+    def find(self, first: int, second: int) -> Likeness | None:
+        if (first, second) in self.found:
+            return self.found[first, second]
+        pose = self._pose(first, second)
+        likeness = None if pose is None else likeness_of(first, second, pose, self._views, self._taken_at)
+        if likeness is not None:
+            self.found[first, second] = likeness
+        return likeness
+
+    def _pose(self, first: int, second: int) -> Pose | None:
+        key = first, second
+        if key not in self._poses:
+            self._poses[key] = find_pose(self._coarse[first].pixels, self._coarse[second].pixels)
+            if len(self._poses) > 4 * _AHEAD:
+                self._poses.popitem(last=False)
+            return next(reversed(self._poses.values()))
+        return self._poses[key]
+
+
+def _similar(
+    copies: Mapping[int, int], found: Mapping[tuple[int, int], Likeness], order: Sequence[int]
+) -> dict[int, int]:
+    """Of each content that is no copy the first one found that it is similar to; what lost its copies to another that
+    has more of them is similar to that one."""
+    place = {content_id: row for row, content_id in enumerate(order)}
+    similar: dict[int, int] = {}
+    for first, second in sorted(found, key=lambda pair: place[pair[1]]):
+        if not {first, second} & copies.keys() and first not in similar:
+            similar.setdefault(second, first)
+    return similar

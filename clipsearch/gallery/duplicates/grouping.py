@@ -1,0 +1,67 @@
+"""Groups of files, made of what contents are to each other."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.gallery.duplicates.decision import Decision
+from clipsearch.gallery.duplicates.groups import DuplicateGroup, DuplicatePicture, GroupKind
+from clipsearch.store import ContentDetails
+
+
+def make_groups(
+    paths: Mapping[int, Sequence[str]],
+    details: Mapping[int, ContentDetails],
+    decision: Decision,
+    embeddings: Mapping[int, NDArray[np.float32]],
+) -> list[DuplicateGroup]:
+    """Exact ones and copies first, those that waste most before others, then similar ones.
+
+    Args:
+        paths: of each content the files that have it, which may be none.
+        embeddings: of the contents that the decision names.
+    """
+    # With the better one gone nobody knows what its copies are to each other.
+    copies = {second: first for second, first in decision.copies.items() if paths[first]}
+    similar = {second: first for second, first in decision.similar.items() if paths[first]}
+    sets: list[tuple[GroupKind, list[int]]] = []
+    for kind, members in (("copy", copies), ("similar", similar)):
+        groups: dict[int, list[int]] = {}
+        for second, first in members.items():
+            groups.setdefault(first, [first]).append(second)
+        sets += [(kind, group) for group in groups.values()]  # type: ignore[misc]
+    in_copies = {*copies, *copies.values()}
+    sets += [("exact", [content_id]) for content_id in paths if content_id not in in_copies]
+    found = [_group(kind, members, paths, details, embeddings) for kind, members in sets]
+    return sorted(
+        (group for group in found if len(group.pictures) > 1),
+        key=lambda group: (group.kind == "similar", -group.spare_bytes, group.pictures[0].path),
+    )
+
+
+def _group(
+    kind: GroupKind,
+    members: Sequence[int],
+    paths: Mapping[int, Sequence[str]],
+    details: Mapping[int, ContentDetails],
+    embeddings: Mapping[int, NDArray[np.float32]],
+) -> DuplicateGroup:
+    """`members`: contents, the best first."""
+    best, pictures = members[0], list[DuplicatePicture]()
+    for content_id in members:
+        # Files with the same content as a similar one are in a group of their own.
+        for path in paths[content_id][: 1 if kind == "similar" else None]:
+            its = details[content_id]
+            pictures.append(
+                DuplicatePicture(
+                    path,
+                    content_id,
+                    its.width,
+                    its.height,
+                    its.size_bytes,
+                    1.0 if content_id == best else float(embeddings[content_id] @ embeddings[best]),
+                    ("exact" if content_id == best else kind) if pictures else "best",
+                )
+            )
+    return DuplicateGroup(kind, tuple(pictures))

@@ -1,0 +1,77 @@
+"""What shows the same as one picture."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+
+import numpy as np
+
+from clipsearch.errors import UnknownPictureError
+from clipsearch.gallery.duplicates.candidates import Limits, near_to_hash
+from clipsearch.gallery.duplicates.decision import likeness_of, load_coarse, rank
+from clipsearch.gallery.duplicates.groups import NearDuplicate
+from clipsearch.gallery.duplicates.views import Views
+from clipsearch.images.copies.decision import find_pose
+from clipsearch.prefetch import default_workers
+from clipsearch.query import Query, Term
+from clipsearch.search.engine import answer_query, match_picture
+from clipsearch.session.session import CatalogParts
+from clipsearch.text import MOST_TOP_K, check_top_k
+from clipsearch.types import SearchHit
+
+# That are looked at, besides those that its hash is near to: so many times what is asked for.
+_LOOKED_AT = 3
+
+
+def near_duplicates(content_id: int, parts: CatalogParts, *, top_k: int) -> list[NearDuplicate]:
+    """Arguments, result and errors as in `Catalog.near_duplicates`."""
+    parts.require_pictures()
+    check_top_k(top_k)
+    if content_id not in parts.store.reader.paths([content_id]):
+        raise UnknownPictureError(content_id)
+    candidates = _candidates(content_id, parts, min(_LOOKED_AT * top_k, MOST_TOP_K - 1))
+    ids = [content_id, *candidates]
+    details, paths = parts.store.reader.details(ids), parts.store.reader.paths(ids)
+    ids = [each for each in ids if each in details and each in paths]
+    taken_at = {each: details[each].taken_at for each in ids}
+    digests = {each: details[each].blake3 for each in ids}
+    found: list[NearDuplicate] = []
+    with ThreadPoolExecutor(default_workers(), thread_name_prefix="clipsearch") as threads:
+        views = Views(parts.workers, threads, paths, digests)
+        coarse = {number: its for number, its in load_coarse(views, ids) if its is not None}
+        for other in ids[1:]:
+            if len(found) == top_k or content_id not in coarse:
+                break
+            if other not in coarse:
+                continue
+            first, second = sorted(
+                (content_id, other), key=lambda each: rank(details[each], paths[each], is_grey=coarse[each].is_grey)
+            )
+            pose = find_pose(coarse[first].pixels, coarse[second].pixels)
+            likeness = None if pose is None else likeness_of(first, second, pose, views, taken_at)
+            if likeness is not None:
+                hit = candidates[other] or match_picture(_query(content_id), other, parts, pictures={})
+                values = {each.name: getattr(hit, each.name) for each in fields(SearchHit)}
+                found.append(NearDuplicate(**values | {"rank": len(found) + 1}, kind=likeness))
+    return found
+
+
+def _candidates(content_id: int, parts: CatalogParts, count: int) -> dict[int, SearchHit | None]:
+    """Contents that may show the same, the nearest first; with the hit where there is one."""
+    limits = Limits.of(parts.index("images"))
+    hits = answer_query(
+        _query(content_id), parts, top_k=count + 1, pictures={}, min_relevance=0.0, diverse=False, explain=False
+    )
+    phashes = parts.store.reader.phashes()
+    mine = phashes.get(content_id, 0)
+    found: dict[int, SearchHit | None] = dict.fromkeys(near_to_hash(mine, phashes))
+    theirs = np.array([mine ^ phashes.get(hit.content_id, 0) for hit in hits], dtype=np.int64).view(np.uint64)
+    scores = np.array([hit.score for hit in hits], dtype=np.float32)
+    for hit, is_near in zip(hits, limits.are_near(scores, np.bitwise_count(theirs)), strict=True):
+        if is_near or hit.content_id in found:
+            found[hit.content_id] = hit
+    found.pop(content_id, None)
+    return found
+
+
+def _query(content_id: int) -> Query:
+    return Query(((Term("id", str(content_id)),),))

@@ -1,0 +1,112 @@
+"""Where in a picture words were found.
+
+A square window moves over the whole picture, and what is in it is embedded as a picture of its own: where it fits the
+words best, the thing is. That needs nothing of a model but that it embeds pictures, and sees what the centre crop
+leaves out. `python -m tests.benchmarks.pointing` measures it. With the starter, hiding places to see where the score
+falls (occlusion), and the model's own map before it is averaged, both pointed worse. To take the own level of each
+window off its score, as relevance does for pictures, points no better: on sample_data 0.950 instead of 0.975 (half of
+it: 0.967), on stamps by caption 0.725 instead of 0.708 (0.713), by kind 0.704 both (0.708), on photographs 0.912
+instead of 0.908 (0.917), all within what 120 and 240 maps can tell.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.embed_image import PictureSource, read_picture
+from clipsearch.images.preprocess import Preprocess, resize_and_crop
+
+# Steps along the shorter side of a picture, and along the longer one at most.
+_STEPS, _MOST_STEPS = 8, 16
+
+# Of a window: its side in steps.
+_WINDOW = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatMap:
+    """How well the parts of a picture fit words.
+
+    Attributes:
+        words: that were looked for.
+        score: cosine of the words and the whole picture.
+        scores: float32 (rows, columns), cosine of the words and the part of the picture in each window, the upper left
+            one first. They tell places of one picture apart, and are mostly higher than the whole picture's.
+        steps: of windows down and across the picture; a window is three of them high and wide.
+    """
+
+    words: str
+    score: float
+    scores: NDArray[np.float32]
+    steps: tuple[int, int]
+
+    @property
+    def best(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom edge of the window that fits best, as shares of the upright picture's sides."""
+        row, column = divmod(int(self.scores.argmax()), self.scores.shape[1])
+        down, across = self.steps
+        return column / across, row / down, (column + _WINDOW) / across, (row + _WINDOW) / down
+
+    @property
+    def peak(self) -> tuple[float, float]:
+        """The middle of `best`: from the left and from the top, as shares of the picture."""
+        left, top, right, bottom = self.best
+        return (left + right) / 2, (top + bottom) / 2
+
+    @property
+    def cells(self) -> NDArray[np.float32]:
+        """float32 of shape `steps`, all of the picture: each step has the score of the window around it, at the edge of
+        the one that is nearest."""
+        return np.pad(self.scores, _WINDOW // 2, mode="edge")
+
+
+def make_heat_map(picture: PictureSource, words: str, text: NDArray[np.float32], *, encoder: Encoder) -> HeatMap:
+    """
+    Args:
+        text: (dim,) unit-norm, of the words.
+
+    Raises:
+        ImageReadError: the picture can't be read.
+    """
+    spec = encoder.preprocess
+    image, box = read_picture(picture, replace(spec, shortest_edge=spec.resized_side * _STEPS // _WINDOW))
+    left, top, right, bottom = box or (0, 0, *image.size)
+    steps = _steps(right - left, bottom - top)
+    crops = [resize_and_crop(image, spec, box=box), *_windows(image, (left, top, right, bottom), steps, spec)]
+    scores = encoder.encode_images(np.stack(crops)) @ text
+    rows, columns = (count - _WINDOW + 1 for count in steps)
+    return HeatMap(words, float(scores[0]), np.asarray(scores[1:].reshape(rows, columns), dtype=np.float32), steps)
+
+
+def _steps(width: float, height: float) -> tuple[int, int]:
+    """Down and across."""
+    longer = min(_MOST_STEPS, round(_STEPS * max(width, height) / min(width, height)))
+    return (longer, _STEPS) if height > width else (_STEPS, longer)
+
+
+def _windows(
+    image: Image.Image, box: tuple[float, float, float, float], steps: tuple[int, int], spec: Preprocess
+) -> list[NDArray[np.uint8]]:
+    """What is in each window, as large as the model takes it: (height, width, 3) uint8."""
+    left, top, right, bottom = box
+    down, across = (bottom - top) / steps[0], (right - left) / steps[1]
+    return [
+        np.array(
+            image.resize(
+                (spec.width, spec.height),
+                spec.resample,
+                box=(
+                    left + column * across,
+                    top + row * down,
+                    min(right, left + (column + _WINDOW) * across),
+                    min(bottom, top + (row + _WINDOW) * down),
+                ),
+            ),
+            dtype=np.uint8,
+        )
+        for row in range(steps[0] - _WINDOW + 1)
+        for column in range(steps[1] - _WINDOW + 1)
+    ]

@@ -1,0 +1,203 @@
+"""An index that compares a query with a part of the rows: those in the cells nearest to it (IVF).
+
+It is built once from rows that stay, and mapped from a file. Rows are kept as SQL keeps them, so scores are exact
+cosines; what a search may miss is a row whose cell it does not look into. How many cells that takes is measured on
+texts and on pictures, and kept beside the index.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import VectorIndexError
+from clipsearch.indexes.flat import NO_SCORE, THREADS, FaissIndex
+from clipsearch.indexes.ivf_tuning import TARGET_RECALL, Tuning
+from clipsearch.indexes.layout import check_layout
+
+# The ten first: what `recall` counts.
+_RECALL_AT = 10
+
+# What one thread compares in some 20 ms.
+_MANY_ROWS = 200_000
+
+# k-means learns from so many rows a cell; more change little. Source: FAISS's wiki, "Guidelines to choose an index"
+# (30 to 256).
+ROWS_TO_LEARN = 40
+_KMEANS_ROUNDS = 10
+
+
+class IvfIndex(FaissIndex):
+    """`VectorIndex` that can't be changed once it is built; see the protocol for the methods."""
+
+    nprobe: int = 1
+
+    def __init__(self, dim: int, nlist: int) -> None:
+        self._faiss = faiss.index_factory(dim, f"IVF{nlist},SQfp16", faiss.METRIC_INNER_PRODUCT)
+        self._faiss.by_residual = False  # rows as they are, not as what they differ by from their cell
+        self._is_mapped = False
+
+    @classmethod
+    def load_whole(cls, path: Path) -> Self:
+        """As `load`, but into memory, so that rows can be added."""
+        return cls._read(path, 0)
+
+    @classmethod
+    def _read(cls, path: Path, flags: int) -> Self:
+        index = super()._read(path, flags)
+        if not isinstance(index._faiss, faiss.IndexIVF):
+            raise VectorIndexError(f"the index {path} has no cells")
+        return index
+
+    def learn(self, rows: NDArray[np.float32]) -> None:
+        """Makes the cells from some of the rows (n, dim) that are to come."""
+        means = self._faiss.cp
+        means.niter, means.spherical, means.seed = _KMEANS_ROUNDS, True, 1
+        means.min_points_per_centroid, means.max_points_per_centroid = 1, 4 * ROWS_TO_LEARN
+        faiss.omp_set_num_threads(THREADS)
+        self._faiss.train(np.ascontiguousarray(rows, dtype=np.float32))
+
+    @property
+    def nlist(self) -> int:
+        return int(self._faiss.nlist)
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        """All ids (n,), cell by cell."""
+        return np.concatenate([self._ids_in(cell) for cell in range(self.nlist)])
+
+    def rows(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        positions = np.asarray(positions, dtype=np.int64)
+        found = np.empty((len(positions), self.dim), dtype=np.float32)
+        ends = np.cumsum([self._faiss.invlists.list_size(cell) for cell in range(self.nlist)])
+        cells = np.searchsorted(ends, positions, side="right")
+        for cell in np.unique(cells):
+            is_here = cells == cell
+            codes = self._codes_in(int(cell))
+            found[is_here] = codes[positions[is_here] - (ends[cell] - len(codes))]
+        return found
+
+    def _ids_in(self, cell: int) -> NDArray[np.int64]:
+        lists = self._faiss.invlists
+        size = lists.list_size(cell)
+        return np.array(faiss.rev_swig_ptr(lists.get_ids(cell), size)) if size else np.empty(0, np.int64)
+
+    def _codes_in(self, cell: int) -> NDArray[np.float16]:
+        """The rows of a cell (n, dim), as long as the index is there."""
+        lists = self._faiss.invlists
+        size = lists.list_size(cell)
+        if not size:
+            return np.empty((0, self.dim), dtype=np.float16)
+        codes: NDArray[np.uint8] = faiss.rev_swig_ptr(lists.get_codes(cell), size * lists.code_size)
+        return codes.view(np.float16).reshape(size, self.dim)
+
+    def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
+        """Rows in whatever number whose ids are known to be new."""
+        self._refuse_when_mapped()
+        faiss.omp_set_num_threads(THREADS)
+        self._faiss.add_with_ids(np.ascontiguousarray(embeddings, dtype=np.float32), np.asarray(ids, dtype=np.int64))
+
+    def _search(
+        self, queries: NDArray[np.float32], top_k: int, selector: Any, share: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        # Of a part of the rows as many are compared as of all, and of more neighbours more: so few rows are compared
+        # wholly, whatever cells they are in.
+        reach = self.nprobe * max(1.0, top_k / _RECALL_AT) ** 0.5 / share
+        nprobe = min(self.nlist, math.ceil(reach))
+        scores, ids = self._search_cells(queries, top_k, selector, nprobe)
+        if nprobe < self.nlist and (scores <= NO_SCORE).any():  # the cells had not enough of what is allowed
+            scores, ids = self._search_cells(queries, top_k, selector, self.nlist)
+        return scores, ids
+
+    def _search_cells(
+        self, queries: NDArray[np.float32], top_k: int, selector: Any, nprobe: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        # Several queries each by one thread; a single one cell by cell, by one thread unless it has much to compare:
+        # where others want the cores, threads that wait for each other take the longest (p95 of 1 ms: 32 ms).
+        self._faiss.parallel_mode = 1 if len(queries) == 1 else 0
+        is_short = len(queries) == 1 and nprobe * self.count < _MANY_ROWS * self.nlist
+        faiss.omp_set_num_threads(1 if is_short else THREADS)
+        parameters: Any = faiss.SearchParametersIVF  # FAISS's Python takes more than its stubs say
+        params = parameters(nprobe=nprobe, sel=selector)
+        found: tuple[NDArray[np.float32], NDArray[np.int64]] = self._faiss.search(queries, top_k, params=params)
+        return found
+
+    # ------------------------------------------------------------------ tuning
+
+    def tune(
+        self,
+        texts: NDArray[np.float32],
+        pictures: NDArray[np.float32],
+        picture_ids: NDArray[np.int64],
+        *,
+        trained_rows: int,
+        target: float = TARGET_RECALL,
+    ) -> Tuning:
+        """Chooses `nprobe`: the fewest cells with which a half of the queries of each kind find the `target` and a
+        standard error more, and then as many more as the other half needs, which is what is reported.
+
+        Args:
+            texts: (n, dim) unit-norm; texts lie apart from pictures, and need more cells.
+            pictures: (m, dim), some that are in the index, and their ids (m,).
+        """
+        kinds = [(texts, np.full(len(texts), -1)), (pictures, picture_ids)]
+        kinds = [(np.ascontiguousarray(queries, dtype=np.float32), own) for queries, own in kinds]
+        right = [self._neighbours(queries, own, self.nlist) for queries, own in kinds]
+        nprobe = 1
+        for half in (0, 1):
+            while True:
+                recalls = [
+                    _recall(self._neighbours(queries[half::2], own[half::2], nprobe), neighbours[half::2])
+                    for (queries, own), neighbours in zip(kinds, right, strict=True)
+                ]
+                # Of some hundred queries: as many again might find a little less.
+                if min(recall - error for recall, error in recalls) >= target or nprobe >= self.nlist:
+                    break
+                nprobe = min(self.nlist, math.ceil(nprobe * 1.25))
+        self.nprobe = nprobe
+        return Tuning(self.nlist, nprobe, trained_rows, *(recall for recall, _ in recalls))
+
+    def _neighbours(self, queries: NDArray[np.float32], own: NDArray[np.int64], nprobe: int) -> list[set[int]]:
+        """The ids of the ten nearest of each query but its own."""
+        if not len(queries):
+            return []
+        _, found = self._search_cells(queries, min(_RECALL_AT + 1, self.count), None, nprobe)
+        rows = [
+            [each for each in row.tolist() if each not in (itself, -1)] for row, itself in zip(found, own, strict=True)
+        ]
+        return [set(row[:_RECALL_AT]) for row in rows]
+
+
+def _recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> tuple[float, float]:
+    """The part of the right ones that was found, and the standard error of that; 1.0 where there is none."""
+    shares = [len(some & those) / len(those) for some, those in zip(found, right, strict=True) if those]
+    if not shares:
+        return 1.0, 0.0
+    return float(np.mean(shares)), float(np.std(shares) / math.sqrt(len(shares)))
+
+
+def load_index(path: Path, *, dim: int, count: int, ann: str | None) -> FaissIndex:
+    """An index file of either kind, read only when its bytes are laid out as they are here.
+
+    Args:
+        dim: numbers a row.
+        count: rows.
+        ann: as its description has it, see `Tuning`.
+
+    Raises:
+        VectorIndexError: it can't be read, or is another one.
+    """
+    if ann is None:
+        check_layout(path, dim=dim, count=count)
+        return FaissIndex.load(path)
+    tuning = Tuning.from_json(ann)
+    check_layout(path, dim=dim, count=count, nlist=tuning.nlist)
+    index = IvfIndex.load(path)
+    if index.nlist != tuning.nlist:
+        raise VectorIndexError(f"the index {path} has {index.nlist} cells, not {tuning.nlist}")
+    index.nprobe = tuning.nprobe
+    return index

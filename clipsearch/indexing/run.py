@@ -1,0 +1,129 @@
+"""Runs that fill a catalog: folders are indexed, or another model takes over."""
+
+import os
+from collections.abc import Callable, Sequence
+
+from clipsearch.errors import IndexMismatchError, InputError
+from clipsearch.images.decode import DecodingLimits, default_limits
+from clipsearch.indexes.ivf_tuning import check_ann
+from clipsearch.indexing import Progress, index_folders
+from clipsearch.indexing.runner import Runner
+from clipsearch.indexing.scan import full_path
+from clipsearch.indexing.scopes import exclude_from, plan_scopes
+from clipsearch.notices import notify
+from clipsearch.quantities import count
+from clipsearch.session.model import CatalogModel
+from clipsearch.session.session import CatalogParts
+from clipsearch.store.trusted_folders import remember_folders, require_named_folders
+from clipsearch.types import IndexReport
+
+RUNNERS = ("local", "ray")
+
+
+def run_index(
+    folders: Sequence[str | os.PathLike[str]],
+    parts: CatalogParts,
+    *,
+    prune: bool,
+    retry: bool,
+    again: bool,
+    exclude: Sequence[str],
+    limits: DecodingLimits | None,
+    ann: str | None,
+    runner: str,
+    address: str | None,
+    wait: bool,
+    on_progress: Progress | None,
+) -> IndexReport:
+    """Arguments, result and errors as in `Catalog.index`."""
+    store, model = parts.store, parts.model
+    make_runner = _choose_runner(runner, address)
+    kept_ann = None if ann is None else check_ann(ann)
+    if runner == "ray":
+        require_named_folders(folders, store.roots)
+    scopes_of = plan_scopes(folders, roots=store.roots, prune=prune, with_urls=runner == "ray")
+    with store.writing(wait=wait, alone=False):
+        current = store.reader.find_current_model()
+        if current is not None and model.encoder.fingerprint != current.fingerprint:
+            raise IndexMismatchError(
+                f"this catalog uses the model {current.name}. To switch: clipsearch model use {model.encoder.name}"
+            )
+        if ann is not None:
+            store.embeddings.set_ann(kept_ann)
+        scopes = scopes_of()
+        if folders:
+            remember_folders(full_path(scope, scope.subfolder) for scope in scopes)
+        if exclude:
+            scopes = exclude_from(scopes, exclude, roots=store.roots)
+        report = index_folders(
+            scopes,
+            store=store,
+            encoder=model.encoder,
+            model_id=model.row.model_id,
+            prune=prune,
+            retry=retry,
+            again=again,
+            limits=limits or default_limits(),
+            runner=make_runner(model),
+            on_progress=on_progress,
+        )
+        if not report.interrupted:
+            parts.refresh("images", "captions")
+        return report
+
+
+def _choose_runner(runner: str, address: str | None) -> Callable[[CatalogModel], Runner | None]:
+    """Checks what can be checked without the model; None stands for this machine.
+
+    Raises:
+        InputError: there is no such runner, or no cluster can have such an address.
+        MissingExtraError: Ray is not installed.
+    """
+    if runner not in RUNNERS:
+        raise InputError(f"{runner!r} is no runner; use {' or '.join(RUNNERS)} (--runner)")
+    if runner == "local":
+        if address is not None:
+            raise InputError("--address is of a Ray cluster: it goes with --runner ray")
+        return lambda model: None
+    from clipsearch.indexing.ray.cluster import check_address, load_ray
+
+    place = check_address(address)
+    load_ray()
+    from clipsearch.indexing.ray.runner import RayRunner
+
+    return lambda model: RayRunner(model.recipe(), address=place)
+
+
+def switch_model(
+    name: str,
+    parts: CatalogParts,
+    *,
+    limits: DecodingLimits | None,
+    wait: bool,
+    on_progress: Progress | None,
+) -> IndexReport:
+    """Arguments, result and errors as in `Catalog.use_model`."""
+    store = parts.store
+    with store.writing(wait=wait):
+        encoder = parts.model.load(name)
+        model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+        report = index_folders(
+            [scope for scope in store.roots.list_all() if os.path.isdir(scope.root)],  # noqa: PTH112
+            store=store,
+            encoder=encoder,
+            model_id=model.model_id,
+            limits=limits or default_limits(),
+            on_progress=on_progress,
+        )
+        if report.interrupted:
+            return report
+        parts.model.switch(encoder, model)
+        parts.forget_indexes()
+        parts.refresh("images", "captions")
+        left = len(store.pictures.contents_without_embedding(model_id=model.model_id))
+        if left:
+            notify(
+                f"{count(left, 'picture')} could not be read, and can't be found with {encoder.name} until the files "
+                "are there and 'clipsearch index' is run",
+            )
+        return report

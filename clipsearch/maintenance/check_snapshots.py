@@ -1,0 +1,102 @@
+"""The index files that SQL names, against what SQL says."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from clipsearch import settings
+from clipsearch.errors import VectorIndexError
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.indexes.ivf import load_index
+from clipsearch.indexes.names import require_own_folder
+from clipsearch.indexes.near_pairs import places_of
+from clipsearch.indexes.snapshot import Sidecar, file_checksum, index_path, read_sidecar, sidecar_path
+from clipsearch.session.file_index import describe_snapshot, generation_of
+from clipsearch.store import Kind, StoredModel, StoredSnapshot
+from clipsearch.store.reader import Reader
+from clipsearch.store.recovery.integrity import Inspection, choose
+
+
+@dataclass(slots=True)
+class SnapshotCheck:
+    """What was found in all index files in use.
+
+    Attributes:
+        faults: a line for each that is wrong.
+        rows: in the others.
+        compared: of these.
+        changed: row numbers, by kind, of embeddings that SQL has otherwise than an index file whose checksum is right:
+            they have changed in SQL.
+    """
+
+    faults: list[str] = field(default_factory=list)
+    rows: int = 0
+    compared: int = 0
+    changed: dict[Kind, list[int]] = field(default_factory=lambda: {"images": [], "captions": []})
+
+
+def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, sample: int | None) -> SnapshotCheck:
+    """`sample`: at most so many rows of each are compared, chosen by chance; None: all."""
+    found = SnapshotCheck()
+    try:
+        require_own_folder(settings.index_folder(directory))
+    except VectorIndexError:  # nothing there is used
+        return found
+    uuid = reader.find_uuid() or ""
+    for kind, model, snapshot in reader.list_snapshots():
+        # One of another generation is never used again, and made anew when its model is.
+        if snapshot.generation != generation_of(model, kind):
+            continue
+        sidecar = describe_snapshot(kind, uuid, model, snapshot)
+        path = index_path(settings.index_folder(directory), sidecar, snapshot.blake3)
+        index, fault = _load(path, sidecar, snapshot)
+        if index is not None:
+            fault = _compare(index, found, kind, model, snapshot, inspection, sample)
+        # Another process may have put a newer one in its place meanwhile.
+        if fault is not None and reader.find_snapshot(kind, model_id=model.model_id) == snapshot:
+            found.faults.append(f"the index file {path.name} {fault}")
+    return found
+
+
+def _load(path: Path, sidecar: Sidecar, snapshot: StoredSnapshot) -> tuple[FaissIndex | None, str | None]:
+    """The index, or what is wrong with its files."""
+    if not path.exists():
+        return None, "is missing"
+    try:
+        if file_checksum(path) != snapshot.blake3:
+            return None, "is damaged: its checksum differs"
+        index = load_index(path, dim=sidecar.dim, count=sidecar.count, ann=sidecar.ann)
+    except (OSError, ValueError, VectorIndexError):
+        return None, "can't be read"
+    if (index.count, index.dim) != (sidecar.count, sidecar.dim):
+        return None, f"holds {index.count:,} rows of {index.dim} numbers, not {sidecar.count:,} of {sidecar.dim}"
+    try:
+        described = read_sidecar(path)
+    except VectorIndexError:
+        return None, f"has no description beside it ({sidecar_path(path).name})"
+    is_right = described == sidecar.described()
+    return (index, None) if is_right else (None, "has a description beside it that says something else")
+
+
+def _compare(
+    index: FaissIndex,
+    found: SnapshotCheck,
+    kind: Kind,
+    model: StoredModel,
+    snapshot: StoredSnapshot,
+    inspection: Inspection,
+    sample: int | None,
+) -> str | None:
+    numbers, owners = inspection.row_numbers(kind, model_id=model.model_id, up_to=snapshot.last_embedding_id)
+    # An index may have its rows in another order.
+    places = places_of(owners, index.ids)
+    if index.count != len(owners) or (places < 0).any():
+        return f"holds other {'pictures' if kind == 'images' else 'captions'} than the database"
+    found.rows += len(numbers)
+    for part, embeddings in inspection.embeddings(kind, choose(numbers, sample), dim=model.dim):
+        found.compared += len(part)
+        rows = index.rows(places[np.searchsorted(numbers, part)])
+        differs = ~((rows == embeddings) | (np.isnan(rows) & np.isnan(embeddings))).all(axis=1)
+        found.changed[kind] += part[differs].tolist()
+    return None

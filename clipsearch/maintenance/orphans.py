@@ -1,0 +1,55 @@
+"""Files that nothing uses: of snapshots that were replaced, of writers that were killed."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from clipsearch import settings
+from clipsearch.files import is_regular, list_files, remove_file
+from clipsearch.indexes.names import list_own_files
+from clipsearch.indexes.snapshot import index_path, sidecar_path
+from clipsearch.session.file_index import describe_snapshot
+from clipsearch.store.reader import Reader
+from clipsearch.store.recovery.database_files import SCRATCH_NAMES
+
+# A writer names its file in SQL when it is complete: what is younger than this may be about to be named.
+_GRACE_S = 600.0
+
+
+def find_leftovers(directory: Path, reader: Reader) -> list[Path]:
+    """Files among the index files of the catalog in `directory` that SQL does not name, sorted."""
+    named = named_files(directory, reader)
+    files = list_own_files(settings.index_folder(directory))
+    return [file for file in files if file not in named and _is_old(file)]
+
+
+def find_half_copies(directory: Path) -> list[Path]:
+    """What a backup, a restore or a repair that was killed has left of the database beside it, sorted."""
+    return [file for file in list_files(directory, SCRATCH_NAMES, may_be_link=True) if _is_old(file)]
+
+
+def named_files(directory: Path, reader: Reader) -> set[Path]:
+    """Index files that SQL names, with their sidecars, whether they are there or not."""
+    folder, uuid = settings.index_folder(directory), reader.find_uuid() or ""
+    paths = {
+        index_path(folder, describe_snapshot(kind, uuid, model, snapshot), snapshot.blake3)
+        for kind, model, snapshot in reader.list_snapshots()
+    }
+    return paths | {sidecar_path(path) for path in paths}
+
+
+def remove_leftovers(files: Iterable[Path]) -> int:
+    """Returns how many could be deleted; one that is open (Windows) is left for the next time."""
+    # The catalog's own folder may be a link to another drive, that of its index files may not.
+    return sum(remove_file(file, may_be_link=SCRATCH_NAMES.fullmatch(file.name) is not None) for file in files)
+
+
+def size_of(files: Iterable[Path]) -> int:
+    return sum(file.lstat().st_size for file in files if is_regular(file))
+
+
+def _is_old(file: Path) -> bool:
+    try:
+        return time.time() - file.lstat().st_mtime > _GRACE_S
+    except OSError:  # gone meanwhile
+        return False

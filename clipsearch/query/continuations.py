@@ -1,0 +1,157 @@
+"""Values that seem to go on behind the blank that ended them: what follows would be searched as words."""
+
+import re
+from collections.abc import Callable
+from itertools import islice
+from typing import NamedTuple
+
+from clipsearch.errors import QueryError
+from clipsearch.query.filters import EXAMPLES, parse_filter
+from clipsearch.query.operators import BESIDE_FILTERS
+from clipsearch.query.tokens import FILTER, PATH, has_picture_suffix
+
+# Of cameras: words that go on with a model's name.
+_SERIES = re.compile(
+    r"(?=[\w.-]*\d)[\w.-]+|[A-Z][A-Z0-9-]+|[B-HJ-Z]|(?i:powershot|ixus|coolpix|finepix|lumix|alpha|cyber-?shot|optio|exilim"
+    r"|pixel|galaxy|iphone|ipad|hero|rebel|stylus|easyshare|mavic)"
+)
+_MONTHS = (
+    "jan(?:uary)?|feb(?:ruary)?|march|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?"
+)
+_END = r"\s*(?=$|[&+])"
+_NUMBER = r"\d+(?:[.,]\d+)*"
+_TO = r"[-–—,;/]|\b(?:to|until|till|til|through|thru|bis|and|or)\b"
+_LIMIT = r"\s*(?:[,;&]|\b(?:and|but)\b)?\s*(?:[<>]=?|=[<>]|[≤≥])\s*"
+
+_BYTES = (
+    r"(?:[kmgtpe]i?b|[kmgp]i?o|tio|[kmgtpeb]|[kmgt]i|[kmgt]ibi|(?:kilo|mega|giga|tera|kibi|mebi|gibi|tebi|[kmgt]i?)?-?"
+    r"(?:bytes?|bits?|octets?)|megs?|gigs?|megas?|gigas?|mio|thousand|million|billion|mp|megapixels?|px|pixels?)"
+)
+_LENGTH = r"(?:px|pixels?|pix|dots|[cm]m|cms|inch(?:es)?|ft|feet|pt|dpi|ppi|[kp]|mp|megapixels?|%|percent)"
+_DISTANCE = r"(?:k?ms?|kilomet(?:er|re)s?|met(?:er|re)s?|mi|miles?|ft|feet|yds?|yards?|nm)"
+_WITHIN = r"(?:within|radius|distance|range|around|about|circa|±|\+/?-|<=?|~)"
+
+
+def _limits(unit: str, *, short: str = "(?!)") -> dict[str, str]:
+    """Returns how numbers go on, by what is wrong then.
+
+    Args:
+        unit: of what they count.
+        short: more units, that are also words of a sentence.
+    """
+    return {
+        "limit": rf"{_LIMIT}\d",
+        "more": rf"\s*(?:{_TO})\s*{_NUMBER}\s*(?:{unit}(?=\s|$)|{_END})|\s*(?:[–—x×*]|\b(?:to|by)\b)\s*\d"
+        rf"|(?:\s+\d{{3}})+{_END}|\s+(?:[wh]\s+)?{_NUMBER}\s*(?:{unit}(?=\s|$)|{_END})",
+        "unit": rf"\s+{unit}(?=\s|$)|\s+{short}{_END}",
+    }
+
+
+_GOING_ON = {
+    key: {reason: re.compile(form, re.ASCII | re.IGNORECASE) for reason, form in forms.items()}
+    for key, forms in {
+        "taken": {
+            "limit": rf"{_LIMIT}\d{{4}}",
+            "time": r"\s+\d{1,2}(?::\d{2}|\s*[ap]m\b|h\b)",
+            "more": rf"\s*(?:{_TO}|[|])?\s*\d{{4}}(?:-\d{{1,2}}){{0,2}}(?=[\s&+]|$)|\s+(?:{_MONTHS})(?=\s|$)"
+            rf"|\s+(?:onwards?|later|earlier|0\d)(?=\s|$)|\s+-?\s*\d{{1,2}}(?:[-\s]+\d{{1,2}})?{_END}",
+        },
+        "near": {
+            "more": rf"\s+{_NUMBER}{_END}|\s*[,;]\s*\d|\s+{_NUMBER}\s*{_DISTANCE}(?=\s|$)|\s+{_DISTANCE}{_END}"
+            rf"|\s+{_WITHIN}\s*[:=]?\s*\d"
+        },
+        "size": _limits(_BYTES),
+        "w": _limits(_LENGTH, short="(?:in|m)"),
+        "h": _limits(_LENGTH, short="(?:in|m)"),
+    }.items()
+}
+_TWO_LIMITS = {
+    "taken": "taken:>2019 taken:<2021",
+    "size": "size:>2MB size:<4MB",
+    "w": "w:>1000 w:<2000",
+    "h": "h:>500 h:<2000",
+}
+_UNITS = {"size": "bytes, kB, MB, GB, TB, KiB, MiB, GiB and TiB", "w": "pixels", "h": "pixels"}
+_MOST_WORDS_OF_A_NAME = 8
+
+
+class Mistake(NamedTuple):
+    """What is wrong, and how far from the beginning of what was looked at."""
+
+    reason: str
+    offset: int
+
+
+def find_going_on(key: str, raw: str, following: str, *, is_file: Callable[[int], bool]) -> Mistake | None:
+    """Why a value without quotes seems to go on behind the blank that ended it; None when it does not.
+
+    Args:
+        raw: the value as it was written.
+        following: the query behind it.
+        is_file: whether a file's name begins so far behind it.
+    """
+    if key in _GOING_ON:
+        return _find_more_of_numbers(key, raw, following)
+    found = re.match(r"\s+(?P<next>\S+)(?P<others>.*)", following, re.DOTALL)
+    if found is None:
+        return None
+    word, others = found["next"], found["others"]
+    is_other = is_file(found.start("next")) or FILTER.match(word + others) is not None
+    if is_other or word[0] in '+-&"“' or word.lower() in BESIDE_FILTERS:
+        return None
+    if key not in ("camera", "path"):
+        is_another = _is_value(key, word) and re.match(rf"{_END}|\s+(?:and|or)\b", others, re.IGNORECASE) is not None
+        reason = f"{key}: takes one value, and filters have no 'or': ask once for each; words go in quotes"
+        return Mistake(reason, found.start("next")) if is_another else None
+    name = _rest_of_camera(word, others) if key == "camera" else _rest_of_path(raw, following, is_file)
+    if not name:
+        return None
+    return Mistake(
+        f'{key}: seems to go on here: a value with blanks goes in quotes, as in {key}:"{raw} {name}", and words go '
+        "before it, or in quotes",
+        found.start("next"),
+    )
+
+
+def _find_more_of_numbers(key: str, raw: str, following: str) -> Mistake | None:
+    for kind, form in _GOING_ON[key].items():
+        found = form.match(following)
+        if found is None or (key == "taken" and ".." in raw and re.match(r"\s+[a-z]", following, re.IGNORECASE)):
+            continue
+        more = found[0].strip()
+        reason = {
+            "limit": f"another limit is another filter, as in {_TWO_LIMITS.get(key)}",
+            "time": f"days have no times here: write {EXAMPLES[key]}",
+            "unit": f"there is no unit {more} here: {_UNITS.get(key)} are",
+            "more": f"seems to go on here: write {EXAMPLES[key]}",
+        }[kind]
+        return Mistake(f"{key}: {reason}; words go before it, or in quotes", len(found[0]) - len(found[0].lstrip()))
+    return None
+
+
+def _is_value(key: str, word: str) -> bool:
+    try:
+        parse_filter(key, word)
+    except QueryError:
+        return False
+    return True
+
+
+def _rest_of_camera(word: str, others: str) -> str:
+    if word.isdecimal() and re.match(r"\s+[^\W\d_A-Z]", others):
+        return ""  # "camera:canon 3 birds"
+    return word if _SERIES.fullmatch(word) else ""
+
+
+def _rest_of_path(raw: str, following: str, is_file: Callable[[int], bool]) -> str:
+    """Up to the word that a path ends with; empty where none does."""
+    is_whole = has_picture_suffix(raw) or raw[-1] in "*/\\"
+    for place, found in enumerate(islice(re.finditer(r"\S+", following), _MOST_WORDS_OF_A_NAME)):
+        word = found[0]
+        if FILTER.match(word) or PATH.match(word) or word[0] in '+-&"“' or is_file(found.start()):
+            break
+        is_more = place == 0 and (raw[-1] == "\\" or re.search(r"[/\\*]", word) is not None)
+        if is_more or (not is_whole and has_picture_suffix(word)):
+            return following[: found.end()].strip()
+    return ""

@@ -1,0 +1,68 @@
+"""Names of pictures' files in a query, with their blanks and signs."""
+
+import re
+from collections.abc import Callable
+from typing import TypeAlias
+
+from clipsearch.query.tokens import PATH, has_picture_suffix
+
+IsFile: TypeAlias = Callable[[str], bool]
+"""Whether a path, as it was written, is that of a file."""
+
+# Words and characters that a path can have, and how files' names end.
+_MOST_WORDS, _MOST_OF_A_PATH = 32, 4_096
+_SUFFIX = re.compile(r"\.\w{1,9}$")
+
+
+class FileNames:
+    """Finds where they end.
+
+    Args:
+        is_file: see `parsing.parse_query`.
+    """
+
+    def __init__(self, text: str, is_file: IsFile | None) -> None:
+        self._text = text
+        self._is_file = is_file
+
+    def picture_end(self, begin: int, end: int, *, is_named: bool = False) -> int:
+        """Where a path that begins like one, or is named as one, ends: behind the first of its words that ends like a
+        picture.
+
+        Args:
+            end: of its first word.
+        """
+        token = self._text[begin:end]
+        if has_picture_suffix(token) or '"' in token or not (is_named or PATH.match(token)):
+            return end
+        for found in self._next_words(end):
+            word = found[0]
+            if word[0] in "+-&" or re.search(r'[:："“”„]', word) or PATH.match(word):
+                break
+            if has_picture_suffix(word):
+                return found.end()
+        return end
+
+    def is_minus(self, position: int) -> bool:
+        """Whether a name that begins with a sign is rather the sign, and a file without it."""
+        return self._text[position] in "+-&" and bool(self.file_end(position + 1))
+
+    def file_end(self, begin: int) -> int:
+        """Where the longest name of a file ends that begins here; 0 where none does, or nobody may know."""
+        if self._is_file is None or begin >= len(self._text) or self._text[begin].isspace():
+            return 0
+        ends = [found.end() for found in self._next_words(begin)]
+        is_path = ends and re.search(r"[/\\]", self._text[begin : ends[0]])
+        for end in reversed(ends):
+            name = self._text[begin:end]
+            if len(name) < _MOST_OF_A_PATH and (is_path or _SUFFIX.search(name)) and self._is_file(name):
+                return end
+        return 0
+
+    def _next_words(self, position: int) -> list[re.Match[str]]:
+        found: list[re.Match[str]] = []
+        for word in re.compile(r"\S+").finditer(self._text, position):
+            found.append(word)
+            if len(found) == _MOST_WORDS:
+                break
+        return found

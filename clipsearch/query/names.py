@@ -1,0 +1,128 @@
+"""What other programs, and people, call the filters, and which names are nearly theirs."""
+
+from collections.abc import Iterator
+
+from clipsearch.query.filters import KEYS
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+OTHER_NAMES: dict[str, str] = {
+    name: key
+    for key, names in {
+        "path": "folder foldername dir directory file filename filepath name child startwith endwith album albumname "
+        "in inside inpath infolder parent root collection",
+        "taken": "date dates datetaken takendate takenon year month day datetime datetimeoriginal when created "
+        "captured capturedate datecaptured shot shoton on before after since until from to older newer olderthan "
+        "newerthan during between modified datemodified datecreated dateaccessed dm dc rc",
+        "near": "gps geo location place lat latitude lng longitude radius where city country state",
+        "camera": "make model maker device phone cam cameramodel cameramake cameramaker devicemake",
+        "type": "format ext extension filetype fileext fileextension fileformat mime mimetype suffix kind media "
+        "mediatype",
+        "size": "filesize larger largerthan bigger biggerthan smaller smallerthan minsize maxsize",
+        "w": "width wide imagewidth pixelwidth minwidth maxwidth mp mpx megapixel megapixels pixel pixels px "
+        "resolution res dimension dimensions",
+        "h": "height high imageheight pixelheight minheight maxheight",
+        "orientation": "orient layout aspect is",
+        "has": "hasgps no without missing",
+        "image": "picture img photo pic like similar similarto url ids",
+    }.items()
+    for name in names.split()
+}
+"""The filters that have these names elsewhere; hyphens and underscores left out, see `plain_name`."""
+
+LIMITS = {
+    **dict.fromkeys(("before", "older", "olderthan", "smaller", "smallerthan"), "<"),
+    **dict.fromkeys(("until", "to", "maxsize", "maxwidth", "maxheight"), "<="),
+    **dict.fromkeys(("after", "newer", "newerthan", "larger", "largerthan", "bigger", "biggerthan"), ">"),
+    **dict.fromkeys(("since", "from", "minsize", "minwidth", "minheight"), ">="),
+}
+"""What is said by some names, and stands before the value here."""
+
+RIGHT_FORMS = {
+    **dict.fromkeys(("mp", "mpx", "megapixel", "megapixels", "pixel", "pixels", "px"), "w:>=1920 h:>=1080"),
+    **dict.fromkeys(("resolution", "res", "dimension", "dimensions"), "w:>=1920 h:>=1080"),
+}
+"""Of names that are more than another word for the filter."""
+
+_ABSENT = _names(
+    "tag tags label labels keyword keywords rating ratings stars star starred favorite favorites favourite flag "
+    "person persons people face faces who owner author artist creator iso lens aperture focal focallength shutter "
+    "shutterspeed exposure flash fstop bitdepth depth duration length alt altitude ratio aspectratio dupe dupes "
+    "duplicate duplicates is attrib attributes edited cc bcc category regex case list site inurl pick picked flagged "
+    "rated"
+)
+_ABSENT_WITH_A_NUMBER = _names("f mm ev fps dpi")
+_OF_WORDS = _names(
+    "text words caption title intitle description desc comment subject content color colour scene object query search"
+)
+_OF_RESULTS = {
+    **dict.fromkeys(
+        ("sort", "sortby", "order", "orderby"),
+        "the best come first, and of filters alone the last taken",
+    ),
+    **dict.fromkeys(("limit", "top", "topk", "count", "maxresults"), "how many come back is said outside of the query"),
+}
+_OF_RESULTS_WITH_A_NUMBER = _names("k n")
+
+
+def plain_name(name: str) -> str:
+    """As names are compared: date_taken, date-taken and DateTaken are one."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def find_absence(name: str, value: str) -> str | None:
+    """Why nothing here has that name, which other programs have; None when they don't either.
+
+    Args:
+        name: see `plain_name`.
+    """
+    is_number = value[:1].isdecimal()
+    if name in _ABSENT or (is_number and name in _ABSENT_WITH_A_NUMBER):
+        return no_such_filter(name)
+    if name in _OF_RESULTS or (is_number and name in _OF_RESULTS_WITH_A_NUMBER):
+        return f"there is no {name}: {_OF_RESULTS.get(name, _OF_RESULTS['limit'])}; words with a colon go in quotes"
+    if name in _OF_WORDS:
+        return write_alone(name, value)
+    return None
+
+
+def write_alone(name: str, value: str) -> str:
+    words = " ".join(value.split())[:40]
+    return f"there is no {name}: write the words alone, as in {words}; words with a colon go in quotes"
+
+
+def no_such_filter(name: str) -> str:
+    return f"there is no {name}: but {', '.join(f'{key}:' for key in KEYS)}; words with a colon go in quotes"
+
+
+def find_typo(word: str) -> Iterator[str]:
+    """Yields the keys, and then the longer ones of `OTHER_NAMES`, of which one letter is missing, too many, another one
+    or swapped with its neighbour."""
+    found = {name for part in {word, *_with_a_letter_less(word)} for name in _BY_PARTS.get(part, ())}
+    yield from (name for name in _NAMES_IN_ORDER if name in found and _is_one_edit(word, name)) if found else ()
+
+
+def _with_a_letter_less(word: str) -> Iterator[str]:
+    return (word[:place] + word[place + 1 :] for place in range(len(word)))
+
+
+def _is_one_edit(word: str, name: str) -> bool:
+    """Of two that have a part in common."""
+    if len(word) != len(name):
+        return abs(len(word) - len(name)) == 1
+    places = [place for place, (one, other) in enumerate(zip(word, name, strict=True)) if one != other]
+    if len(places) == 2:
+        first, second = places
+        return second == first + 1 and word[first] == name[second] and word[second] == name[first]
+    return len(places) == 1
+
+
+# The shortest have neighbours that are words.
+_NAMES_IN_ORDER = (*(key for key in KEYS if len(key) >= 3), *(name for name in OTHER_NAMES if len(name) >= 5))
+_BY_PARTS: dict[str, list[str]] = {}
+for _name in _NAMES_IN_ORDER:
+    for _part in {_name, *_with_a_letter_less(_name)}:
+        _BY_PARTS.setdefault(_part, []).append(_name)

@@ -1,0 +1,34 @@
+"""What the parts of a query look like."""
+
+import re
+
+from clipsearch.query.filters import KEYS
+
+QUOTED = r'"(?:[^"\\]|\\.)*"|“[^“”]*”|„[^“”„]*[“”]'
+TOKEN = re.compile(rf"(?P<sign>[+\-]|&&?)|(?P<quoted>{QUOTED})|(?P<word>[^\s\"](?:{QUOTED}|[^\s\"])*)", re.DOTALL)
+# NOT, ! and a dash before a filter are what a - is. ASCII: the lower case of İ has two letters.
+FILTER = re.compile(rf"(?P<minus>[-−–—]|!\s*|NOT\s+)?(?P<key>(?ai:{'|'.join(KEYS)}))[:：]")
+
+# A value in which parts may be in quotes.
+VALUE = re.compile(rf"(?:{QUOTED}|[^\s\"])+", re.DOTALL)
+
+LONE_SIGN = re.compile(r"[+\-&](?=\s|$)")
+BLANKS = re.compile(r"\s*")
+NUMBERED = re.compile(
+    r"(?P<number>[+-]?(?:\d[\d.,]*|\.\d[\d.,]*)(?:e[+-]?\d+)?|nan|inf(?:inity)?)[:：]", re.ASCII | re.IGNORECASE
+)
+PATH = re.compile(r"\.{0,2}[/\\]\S|~[^\s/\\]*[/\\]\S|[A-Za-z]:[/\\]\S|https?://\S", re.IGNORECASE)
+
+
+def is_picture(token: str) -> bool:
+    """Whether it is written as the path or URL of a picture."""
+    return PATH.match(token) is not None or has_picture_suffix(token)
+
+
+def has_picture_suffix(token: str) -> bool:
+    _, dot, suffix = token.rpartition(".")
+    if not dot:
+        return False
+    from clipsearch.images.find import IMAGE_SUFFIXES
+
+    return f".{suffix.lower()}" in IMAGE_SUFFIXES

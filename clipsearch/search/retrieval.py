@@ -1,0 +1,162 @@
+"""What a query means against the pictures' index, and back to the files that have those contents."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.indexes.base import VectorIndex
+from clipsearch.scoring.relevance import Background, Direction, log_odds_of, relevance_of
+from clipsearch.store import Store
+from clipsearch.types import SearchHit
+
+if TYPE_CHECKING:
+    from clipsearch.query.filters import Filter
+
+# Of each thing that must hold, so many times the wanted number of hits are looked at first.
+_FIRST_REACH = 8
+
+
+def _reachable(paths: list[str]) -> list[str]:
+    """Those of several files that are there; all of them when none is, as on a drive that is not mounted."""
+    if len(paths) == 1:
+        return paths
+    return [path for path in paths if os.path.lexists(path)] or paths
+
+
+def search_pictures(
+    directions: Sequence[Direction],
+    *,
+    background: Background,
+    index: VectorIndex,
+    store: Store,
+    model_id: int,
+    top_k: int,
+    filters: "Sequence[Filter]" = (),
+    min_relevance: float = 0.0,
+) -> list[SearchHit]:
+    """The `top_k` pictures with a file that fit all directions best, best first; fewer when there are fewer.
+
+    Args:
+        directions: with several, a picture is worth what it is worth in the one that it fits least.
+        model_id: of the embeddings in the index.
+        filters: the search is confined to those that pass all of them.
+        min_relevance: less relevant ones are left out, and the next ones looked at in their place.
+
+    The index may hold contents whose last file is gone: SQL decides what is shown, and the search reaches further
+    until `top_k` remain.
+    """
+    among = store.reader.select(filters) if filters else None
+    fetch = partial(store.reader.embeddings, model_id=model_id, dim=index.dim)
+    # What is worth less than this is not relevant enough on any picture.
+    easiest = background.least_own_level() * max(direction.own_share for direction in directions)
+    least_worth = log_odds_of(min_relevance) + easiest
+    wanted = top_k
+    while True:
+        found = find_nearest(directions, wanted, index=index, among=among)
+        paths = store.reader.paths(found.ids.tolist(), filters=filters)
+        # Pictures as queries are not held against texts.
+        levels = background.own_levels_of(found.ids.tolist(), fetch) if found.own_shares.any() else np.float32(0)
+        hits = [
+            (-worth, _reachable(paths[content_id]), score, relevance, content_id)
+            for worth, score, relevance, content_id in zip(
+                found.worth.tolist(),
+                found.scores.tolist(),
+                relevance_of(found.worth - found.own_shares * levels).tolist(),
+                found.ids.tolist(),
+                strict=True,
+            )
+            if content_id in paths and relevance >= min_relevance
+        ]
+        is_all = len(found.ids) < wanted or wanted >= index.count
+        if len(hits) >= top_k or is_all or found.worth[-1] < least_worth:
+            break
+        wanted = max(2 * wanted, wanted + 64)
+    hits.sort()
+    return [
+        SearchHit(
+            rank=rank,
+            score=score,
+            relevance=relevance,
+            path=its[0],
+            content_id=content_id,
+            copies=tuple(its[1:]),
+        )
+        for rank, (_, its, score, relevance, content_id) in enumerate(hits[:top_k], start=1)
+    ]
+
+
+def newest_pictures(filters: "Sequence[Filter]", *, store: Store, top_k: int) -> list[SearchHit]:
+    """The pictures that pass all filters, the last taken first."""
+    ids = store.reader.select_newest(filters, top_k)
+    paths = store.reader.paths(ids, filters=filters)
+    found = [(content_id, _reachable(paths[content_id])) for content_id in ids if content_id in paths]
+    return [
+        SearchHit(rank=rank, score=math.nan, relevance=1.0, path=its[0], content_id=content_id, copies=tuple(its[1:]))
+        for rank, (content_id, its) in enumerate(found, start=1)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Pictures, best first; (k,) each.
+
+    Attributes:
+        worth: see `Direction`; with several directions of the one that a picture fits least, like all that follow.
+        own_shares: see `Direction`.
+    """
+
+    ids: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    worth: NDArray[np.float32]
+    own_shares: NDArray[np.float32]
+
+
+def find_nearest(
+    directions: Sequence[Direction], top_k: int, *, index: VectorIndex, among: NDArray[np.int64] | None
+) -> Found:
+    """The pictures of an index that are worth most, in all directions.
+
+    Args:
+        among: ids that the search is confined to.
+    """
+    if len(directions) == 1:
+        scores, ids = index.search(directions[0].embedding[np.newaxis], top_k, among=among)
+        own_shares = np.full(len(ids[0]), directions[0].own_share, dtype=np.float32)
+        return Found(ids[0], scores[0], directions[0].worth(scores[0]), own_shares)
+    # The threshold algorithm: what is among the first of none of them is worth less, in all of them, than the last
+    # ones that were looked at. Source: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", PODS 2001.
+    reach = _FIRST_REACH * top_k
+    while True:
+        found = [index.search(each.embedding[np.newaxis], reach, among=among) for each in directions]
+        seen = np.unique(np.concatenate([ids[0] for _, ids in found]))
+        scores = np.stack([_scores_of(each, seen, index) for each in directions])
+        worths = np.stack([each.worth(row) for each, row in zip(directions, scores, strict=True)])
+        least = worths.argmin(axis=0)
+        columns = np.arange(len(seen))
+        worth = worths[least, columns]
+        order = np.lexsort((seen, -worth))[:top_k]
+        is_all = found[0][1].shape[1] < reach
+        if is_all or len(order) == 0:
+            break
+        unseen = min(
+            float(each.worth(ids_scores[0][0, -1:])[0]) for each, ids_scores in zip(directions, found, strict=True)
+        )
+        if worth[order[-1]] >= unseen and len(order) == top_k:
+            break
+        reach *= 4
+    own_shares = np.array([direction.own_share for direction in directions], dtype=np.float32)
+    return Found(seen[order], scores[least, columns][order], worth[order], own_shares[least[order]])
+
+
+def _scores_of(direction: Direction, ids: NDArray[np.int64], index: VectorIndex) -> NDArray[np.float32]:
+    """The cosines (n,) of these ids, which are in the index, in their order."""
+    scores, found = index.search(direction.embedding[np.newaxis], len(ids), among=ids)
+    in_order: NDArray[np.float32] = np.empty(len(ids), dtype=np.float32)
+    in_order[np.searchsorted(ids, found[0])] = scores[0]
+    return in_order

@@ -1,0 +1,64 @@
+"""Did you mean: a query whose words the catalog and the model know, for one that holds a typing error."""
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from clipsearch.errors import IndexMismatchError, ModelError
+from clipsearch.query import Query
+from clipsearch.search.spelling import built_in_words, stems_of
+from clipsearch.search.terms import parse_local
+from clipsearch.session.session import CatalogParts
+
+if TYPE_CHECKING:
+    from clipsearch.encoders.base import Encoder
+
+# Whole words: neither parts of names with digits or hyphens in them, nor what stands before an apostrophe.
+_WORD = re.compile(r"(?<![\w'’\-])[^\W\d_]{3,30}(?![\w'’\-])")
+
+# A query with more unknown words has no typing error, it is in another language.
+_MOST_UNKNOWN = 4
+
+# A shorter stem is a token by chance.
+_SHORTEST_STEM = 4
+
+
+def suggest_query(query: "str | Query", parts: CatalogParts) -> str | None:
+    """Arguments, result and errors as in `Catalog.suggest`."""
+    meant = parse_local(query) if isinstance(query, str) else query
+    if meant.filters or any(term.kind != "words" for group in meant.groups for term in group):
+        return None
+    words = {word.lower() for group in meant.groups for term in group for word in _WORD.findall(term.value)}
+    corrections = _corrections_of(words, parts)
+    if not corrections:
+        return None
+
+    def correct(found: re.Match[str]) -> str:
+        word = corrections.get(found[0].lower(), found[0])
+        return word.capitalize() if found[0].istitle() else word
+
+    groups = (tuple(replace(term, value=_WORD.sub(correct, term.value)) for term in group) for group in meant.groups)
+    return str(replace(meant, groups=tuple(groups)))
+
+
+def _corrections_of(words: set[str], parts: CatalogParts) -> dict[str, str]:
+    """Known words, by the unknown ones that they were likely meant by. What costs most is asked last."""
+    unknown = {word for word in words if not built_in_words().knows(word)}
+    if not unknown:
+        return {}
+    vocabulary = parts.known_words()
+    unknown = {word for word in unknown if not vocabulary.knows(word)}
+    if len(unknown) > _MOST_UNKNOWN:
+        return {}
+    nearest = {word: found for word in unknown if (found := vocabulary.find_nearest(word)) is not None}
+    try:
+        return {word: found for word, found in nearest.items() if not _is_token(word, parts.model.encoder)}
+    except (ModelError, IndexMismatchError):  # an answer from the cache needs no model
+        return {}
+
+
+def _is_token(word: str, encoder: "Encoder") -> bool:
+    """Whether the model has a token for a word or what it is a form of: then it has seen it often."""
+    most = encoder.count_tokens("") + 1
+    stems = (stem for stem in stems_of(word) if len(stem) >= _SHORTEST_STEM)
+    return any(encoder.count_tokens(each) <= most for each in (word, *stems))

@@ -1,0 +1,147 @@
+"""What a query means to a model: an embedding for each of its terms, a direction for each of its groups."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from clipsearch.errors import QueryError, UnknownPictureError
+from clipsearch.query import Query, Term, check_query, parse_query
+from clipsearch.session.model import CatalogModel
+from clipsearch.settings import expand_user
+from clipsearch.store import Store
+from clipsearch.text import check_text, is_url
+from clipsearch.types import SearchHit, TermScore
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clipsearch.encoders.embed_image import PictureSource
+    from clipsearch.scoring.relevance import Background, Direction
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedGroup:
+    """Terms that are summed up, and their embeddings, (dim,) unit-norm each."""
+
+    terms: tuple[Term, ...]
+    embeddings: "tuple[NDArray[np.float32], ...]"
+
+    def direction(self, background: "Background") -> "Direction":
+        """
+        Raises:
+            QueryError: the terms cancel each other out.
+        """
+        return background.direction(
+            self.embeddings,
+            [term.weight for term in self.terms],
+            are_words=[term.kind == "words" for term in self.terms],
+        )
+
+
+def parse_local(text: str) -> Query:
+    """Parses a query of somebody who may read the files of this machine: the name of one that is there is a picture,
+    whatever blanks and signs are in it. Never to be given what a visitor of a server has written.
+
+    Raises:
+        QuerySyntaxError: it can't be understood.
+    """
+    return parse_query(text, is_file=_is_file)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return expand_user(name).is_file()
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        return False
+
+
+def as_query(
+    query: "PictureSource | Query", pictures: "Mapping[str, PictureSource | NDArray[np.float32]]"
+) -> "tuple[Query, Mapping[str, PictureSource | NDArray[np.float32]]]":
+    """What `Catalog.search` takes, as a query and the pictures that are here already, by what it calls them.
+
+    Raises:
+        QueryError: it can't be understood or answered; so much can be seen without a model.
+    """
+    if isinstance(query, str):
+        query = parse_local(query)
+    elif not isinstance(query, Query):
+        return Query(((Term("picture", ""),),)), {"": query}
+    check_query(query)
+    for group in query.groups:
+        for term in group:
+            if term.kind == "words":
+                check_text(term.value, "query")
+    return query, pictures
+
+
+def embed_terms(
+    query: Query,
+    *,
+    model: CatalogModel,
+    store: Store,
+    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
+) -> list[EmbeddedGroup]:
+    """The groups of a query that `as_query` has let pass.
+
+    Args:
+        pictures: those that are here already, or their embeddings (dim,), by what the query calls them.
+
+    Raises:
+        QueryError: a picture's number is unknown, or a URL was not fetched.
+        ImageReadError: a picture can't be read.
+    """
+    return [
+        EmbeddedGroup(group, tuple(_embed_term(term, model=model, store=store, pictures=pictures) for term in group))
+        for group in query.groups
+    ]
+
+
+def explain_hits(
+    hits: Sequence[SearchHit],
+    groups: Sequence[EmbeddedGroup],
+    directions: "Sequence[Direction]",
+    *,
+    model: CatalogModel,
+    store: Store,
+) -> list[SearchHit]:
+    """The hits of a query, with what each of its terms has to do with them."""
+    row = model.row
+    return [
+        replace(hit, terms=tuple(_term_scores(picture, groups, directions)) if picture is not None else ())
+        for hit in hits
+        for picture in [store.reader.find_embedding(hit.content_id, model_id=row.model_id, dim=row.dim)]
+    ]
+
+
+def _term_scores(
+    picture: "NDArray[np.float32]", groups: Sequence[EmbeddedGroup], directions: "Sequence[Direction]"
+) -> Iterator[TermScore]:
+    for group, direction in zip(groups, directions, strict=True):
+        for term, embedding, share in zip(group.terms, group.embeddings, direction.shares, strict=True):
+            score = float(embedding @ picture)
+            yield TermScore(str(term), term.weight, score, share * score)
+
+
+def _embed_term(
+    term: Term,
+    *,
+    model: CatalogModel,
+    store: Store,
+    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
+) -> "NDArray[np.float32]":
+    if term.kind == "words":
+        return model.encode_text(term.value)
+    if term.kind == "id":
+        row = model.row
+        content_id = int(term.value[:20])  # longer than any
+        found = store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
+        if found is None:
+            raise UnknownPictureError(content_id)
+        return found
+    if term.value not in pictures and is_url(term.value):
+        raise QueryError(f"{term.value} was not fetched: see fetch_picture")
+    from clipsearch.encoders.embed_image import embed_picture
+
+    return embed_picture(pictures.get(term.value, term.value), encoder=model.encoder)

@@ -1,0 +1,368 @@
+"""Where a catalog's index files lie, and when they are made anew from the store."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import StoreError, VectorIndexError
+from clipsearch.indexes.flat import FaissIndex
+from clipsearch.indexes.ivf import ROWS_TO_LEARN, IvfIndex
+from clipsearch.indexes.ivf_tuning import AUTO_ROWS, Tuning, is_tuning, nlist_of, usual_nlist
+from clipsearch.indexes.snapshot import (
+    Sidecar,
+    SnapshotIndex,
+    index_path,
+    load_snapshot,
+    remove_snapshots,
+    save_snapshot,
+)
+from clipsearch.notices import notify
+from clipsearch.store import EmbeddingRows, Kind, Store, StoredModel, StoredSnapshot
+
+# Of an index that does not compare with all rows they are compared one by one, and it is extended sooner; its cells are
+# made anew when the rows in it have doubled since.
+_MAX_TAIL_SHARE_ANN = 0.02
+_OUTGROWN = 2
+
+# A search that takes longer than this is not made to compare with all rows, where the user has left that open.
+_SLOW_MS = 100.0
+_MAYBE_SLOW_ROWS = 200_000
+
+# Pictures that an index is tuned on; half of them, and of the texts, to choose how it is searched, half to measure it.
+_TUNING_PICTURES = 128
+
+# Rows beside the snapshot are loaded from SQL whenever a catalog is opened, about 10 ms a thousand: a snapshot is
+# written anew when they are more than this many and more than this share of it.
+_MAX_TAIL_ROWS = 1_000
+_MAX_TAIL_SHARE = 0.2
+
+
+Rows = NDArray[np.float32]
+
+
+class CatalogIndex:
+    """The index over all stored embeddings of a kind: the snapshot, and the rows that came after it.
+
+    It stays right while others write: every `get` looks for what is new. For any number of threads.
+    """
+
+    def __init__(self, kind: Kind, *, store: Store, model_id: int, folder: Path) -> None:
+        self._kind = kind
+        self._store = store
+        self._model_id = model_id
+        self._folder = folder
+        self._index: SnapshotIndex | None = None
+        self._generation = -1
+        self._last_embedding_id = 0
+        self._lock = threading.Lock()
+
+    def get(self) -> SnapshotIndex:
+        """The index as of now."""
+        with self._lock:
+            return self._get()
+
+    def release(self) -> None:
+        """Lets go of the index; whoever searches it still has it."""
+        with self._lock:
+            self._index = None
+
+    def close(self) -> None:
+        """Lets go of the index, and of its mapped file: searches that go on fail."""
+        with self._lock:
+            if self._index is not None:
+                self._index.close()
+            self._index = None
+
+    def _get(self) -> SnapshotIndex:
+        model = _get_model(self._store, self._model_id)
+        index = self._index
+        if index is None or generation_of(model, self._kind) != self._generation:
+            index = self._open(model)
+        else:
+            self._add_new_rows(index, model)
+        return index
+
+    def _open(self, model: StoredModel) -> SnapshotIndex:
+        base, self._last_embedding_id = self._load_base(model)
+        index = SnapshotIndex(model.dim, base)
+        self._add_new_rows(index, model)
+        # One that does not compare with all rows takes minutes to make, and texts to tune it on: an index run does it.
+        base_rows = 0 if base is None else base.count
+        if not isinstance(base, IvfIndex) and index.tail_count > _allowed_tail(base_rows, _MAX_TAIL_SHARE):
+            self._write()
+        self._index, self._generation = index, generation_of(model, self._kind)
+        return index
+
+    def _load_base(self, model: StoredModel) -> tuple[FaissIndex | None, int]:
+        """The snapshot in use and the last row in it, (None, 0) when there is none; a damaged one is made anew."""
+        for attempt in range(3):
+            snapshot = self._store.reader.find_snapshot(self._kind, model_id=self._model_id)
+            if snapshot is None:
+                break
+            sidecar = describe_snapshot(self._kind, self._store.uuid, model, snapshot)
+            try:
+                return load_snapshot(self._folder, sidecar, snapshot.blake3), snapshot.last_embedding_id
+            except VectorIndexError as error:
+                # Another process may have written a newer one and deleted this one meanwhile.
+                if self._store.reader.find_snapshot(self._kind, model_id=self._model_id) != snapshot:
+                    continue
+                if attempt == 0:
+                    notify(f"{error}: made anew from the catalog")
+                if not self._write():
+                    break
+        return None, 0
+
+    def _write(self) -> bool:
+        return write_snapshot(self._kind, store=self._store, model_id=self._model_id, folder=self._folder)
+
+    def _add_new_rows(self, index: SnapshotIndex, model: StoredModel) -> None:
+        for rows in self._store.reader.rows_after(
+            self._kind, model_id=self._model_id, dim=model.dim, embedding_id=self._last_embedding_id
+        ):
+            index.add(rows.ids, rows.embeddings)
+            self._last_embedding_id = rows.last_embedding_id
+
+
+def refresh_current(store: Store, folder: Path, *kinds: Kind) -> None:
+    """`refresh_snapshot` for the model in use; there is none before the first index run."""
+    current = store.reader.find_current_model()
+    if current is not None:
+        for kind in kinds:
+            refresh_snapshot(kind, store=store, model_id=current.model_id, folder=folder)
+
+
+def refresh_snapshot(
+    kind: Kind, *, store: Store, model_id: int, folder: Path, texts: Callable[[], Rows] | None = None
+) -> None:
+    """Writes the snapshot anew when there is none, it is far behind, or it is to be of another kind.
+
+    Args:
+        texts: what an index that does not compare with all rows is tuned on, (n, dim) unit-norm; without them none is
+            made, and one that is there stays.
+    """
+    model = _get_model(store, model_id)
+    count = store.embeddings.count(kind, model_id=model_id)
+    if count == 0:
+        return
+    snapshot = store.reader.find_snapshot(kind, model_id=model_id)
+    if snapshot is not None:
+        path = index_path(folder, describe_snapshot(kind, store.uuid, model, snapshot), snapshot.blake3)
+        snapshot = snapshot if path.exists() and is_tuning(snapshot.ann) else None
+    nlist = None if texts is None else _wanted_nlist(kind, snapshot, count, ann=store.reader.find_ann())
+    is_behind = snapshot is None or _is_behind(snapshot, count)
+    if texts is not None and nlist is not None:
+        if is_behind or snapshot is None or snapshot.ann is None or Tuning.from_json(snapshot.ann).nlist != nlist:
+            write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts(), before=snapshot)
+    elif snapshot is not None and snapshot.ann is not None:
+        if texts is not None:  # it is to compare with all rows from now on
+            write_snapshot(kind, store=store, model_id=model_id, folder=folder)
+    elif is_behind:
+        write_snapshot(kind, store=store, model_id=model_id, folder=folder)
+        if texts is not None and _is_slow(kind, store=store, model=model, folder=folder):
+            nlist = usual_nlist(count)
+            write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts())
+
+
+def rebuild_snapshot(
+    kind: Kind, *, store: Store, model_id: int, folder: Path, texts: Callable[[], Rows] | None = None
+) -> None:
+    """Rebuilds the index file from SQL, with cells if it is to have some; arguments as in `refresh_snapshot`.
+
+    Raises:
+        VectorIndexError, StoreError: it can't be written, or be named in the catalog.
+    """
+    snapshot = store.reader.find_snapshot(kind, model_id=model_id)
+    snapshot = snapshot if snapshot is not None and is_tuning(snapshot.ann) else None
+    count = store.embeddings.count(kind, model_id=model_id)
+    nlist = None if texts is None else _wanted_nlist(kind, snapshot, count, ann=store.reader.find_ann())
+    if texts is not None and nlist is not None:
+        write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts(), is_required=True)
+    elif count:
+        write_snapshot(kind, store=store, model_id=model_id, folder=folder, is_required=True)
+
+
+def _wanted_nlist(kind: Kind, snapshot: StoredSnapshot | None, count: int, *, ann: str | None) -> int | None:
+    """Cells of the pictures' index; None: all rows are to be compared. Captions always are: a picture's probabilities
+    are over all of them."""
+    if kind != "images":
+        return None
+    if ann is not None:
+        wanted = nlist_of(ann)
+        return None if wanted is None else min(wanted, count)
+    if snapshot is not None and snapshot.ann is not None:
+        tuning = Tuning.from_json(snapshot.ann)
+        return min(tuning.nlist, count) if count <= _OUTGROWN * tuning.trained_rows else usual_nlist(count)
+    return usual_nlist(count) if count >= AUTO_ROWS else None
+
+
+def write_ann_snapshot(
+    nlist: int,
+    *,
+    store: Store,
+    model_id: int,
+    folder: Path,
+    texts: Rows,
+    before: StoredSnapshot | None = None,
+    is_required: bool = False,
+) -> bool:
+    """Makes an index of the pictures that does not compare with all of them, tuned and measured; says whether it could.
+
+    Args:
+        texts: (n, dim) unit-norm.
+        before: the one in use: when its cells still do, they are kept, and only rows that came later are added.
+        is_required: as in `write_snapshot`.
+    """
+    model, reader = _get_model(store, model_id), store.reader
+    count = store.embeddings.count("images", model_id=model_id)
+    grown = _index_to_grow(before, nlist, count, store=store, model=model, folder=folder)
+    if grown is None:
+        if count >= _MAYBE_SLOW_ROWS:
+            notify(
+                f"sorting {count:,} pictures into {nlist:,} cells, so that searches need not look at all of them: this "
+                "takes some minutes, once",
+            )
+        index, trained_rows, last_embedding_id = IvfIndex(model.dim, nlist), count, 0
+        index.learn(_spread_rows(ROWS_TO_LEARN * nlist, store=store, model=model).embeddings)
+    else:
+        index, trained_rows, last_embedding_id = grown
+    for rows in reader.rows_after("images", model_id=model_id, dim=model.dim, embedding_id=last_embedding_id):
+        index.add(rows.ids, rows.embeddings)
+        last_embedding_id = rows.last_embedding_id
+    pictures = _spread_rows(_TUNING_PICTURES, store=store, model=model)
+    tuning = index.tune(texts, pictures.embeddings, pictures.ids, trained_rows=trained_rows)
+    made = StoredSnapshot("", index.count, generation_of(model, "images"), last_embedding_id, tuning.to_json())
+    return _put_in_use("images", index, made, store=store, model=model, folder=folder, is_required=is_required)
+
+
+def _index_to_grow(
+    before: StoredSnapshot | None, nlist: int, count: int, *, store: Store, model: StoredModel, folder: Path
+) -> tuple[IvfIndex, int, int] | None:
+    """The index in use, the rows that its cells were made of and the last row in it; None when its cells don't do any
+    more."""
+    if before is None or before.ann is None or before.generation != generation_of(model, "images"):
+        return None
+    tuning = Tuning.from_json(before.ann)
+    if tuning.nlist != nlist or count > _OUTGROWN * tuning.trained_rows:
+        return None
+    sidecar = describe_snapshot("images", store.uuid, model, before)
+    try:
+        load_snapshot(folder, sidecar, before.blake3)
+        index = IvfIndex.load_whole(index_path(folder, sidecar, before.blake3))
+    except VectorIndexError:
+        return None
+    return index, tuning.trained_rows, before.last_embedding_id
+
+
+def _spread_rows(wanted: int, *, store: Store, model: StoredModel) -> EmbeddingRows:
+    """About so many embeddings of pictures, evenly spaced in the order they were stored."""
+    last = store.reader.newest_embedding_id("images")
+    # Other numbers are gone, or are those of other models: so many more have to be asked for.
+    count = max(1, store.embeddings.count("images", model_id=model.model_id))
+    numbers = np.unique(np.linspace(1, last, min(last, -(-wanted * last // count))).round().astype(np.int64))
+    return store.reader.some_rows("images", model_id=model.model_id, dim=model.dim, embedding_ids=numbers.tolist())
+
+
+def _is_slow(kind: Kind, *, store: Store, model: StoredModel, folder: Path) -> bool:
+    """Whether comparing with all pictures takes too long on this machine, and the user has left open what to do."""
+    snapshot = store.reader.find_snapshot(kind, model_id=model.model_id)
+    if kind != "images" or store.reader.find_ann() is not None or snapshot is None:
+        return False
+    if snapshot.ann is not None or snapshot.row_count < _MAYBE_SLOW_ROWS:
+        return False
+    index = load_snapshot(folder, describe_snapshot(kind, store.uuid, model, snapshot), snapshot.blake3)
+    seconds = []
+    for row in index.sample(5):
+        start = perf_counter()
+        index.search(row[np.newaxis], 10)
+        seconds.append(perf_counter() - start)
+    return 1000 * median(seconds) > _SLOW_MS
+
+
+def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path, is_required: bool = False) -> bool:
+    """Makes the index file that compares with all rows from SQL; says whether it could. A catalog that can't be written
+    is still answered from, only more slowly.
+
+    Args:
+        is_required: the caller wants nothing else, so that a failed write is an error.
+
+    Raises:
+        VectorIndexError, StoreError: `is_required` and it can't be written, or be named in the catalog.
+    """
+    model = _get_model(store, model_id)
+    index = FaissIndex(model.dim)
+    last_embedding_id = 0
+    for rows in store.reader.rows_after(kind, model_id=model_id, dim=model.dim):
+        index.add(rows.ids, rows.embeddings)
+        last_embedding_id = rows.last_embedding_id
+    made = StoredSnapshot("", index.count, generation_of(model, kind), last_embedding_id)
+    return _put_in_use(kind, index, made, store=store, model=model, folder=folder, is_required=is_required)
+
+
+def _put_in_use(
+    kind: Kind,
+    index: FaissIndex,
+    made: StoredSnapshot,
+    *,
+    store: Store,
+    model: StoredModel,
+    folder: Path,
+    is_required: bool,
+) -> bool:
+    sidecar = describe_snapshot(kind, store.uuid, model, made)
+    try:
+        checksum = save_snapshot(index, folder, sidecar)
+        # From here on it is the one in use; until here it was the one before.
+        store.embeddings.set_snapshot(kind, replace(made, blake3=checksum), model_id=model.model_id)
+    except (VectorIndexError, StoreError) as error:
+        if is_required:
+            raise
+        notify(f"{error}: searches are answered from the database alone")
+        return False
+    remove_snapshots(folder, sidecar, keep=checksum)
+    return True
+
+
+def _is_behind(snapshot: StoredSnapshot, count: int) -> bool:
+    share = _MAX_TAIL_SHARE if snapshot.ann is None else _MAX_TAIL_SHARE_ANN
+    return count - snapshot.row_count > _allowed_tail(snapshot.row_count, share)
+
+
+def _allowed_tail(rows: int, share: float) -> float:
+    return max(_MAX_TAIL_ROWS, share * rows)
+
+
+def _get_model(store: Store, model_id: int) -> StoredModel:
+    """The row as it is now: another process may have changed a generation.
+
+    Raises:
+        StoreError: there is none.
+    """
+    model = store.reader.find_model(model_id)
+    if model is None:
+        raise StoreError(f"the catalog has no model {model_id}")
+    return model
+
+
+def generation_of(model: StoredModel, kind: Kind) -> int:
+    return model.image_generation if kind == "images" else model.caption_generation
+
+
+def describe_snapshot(kind: Kind, uuid: str, model: StoredModel, snapshot: StoredSnapshot) -> Sidecar:
+    """What lies beside an index file of the catalog `uuid`."""
+    return Sidecar(
+        catalog=uuid,
+        fingerprint=model.fingerprint,
+        kind=kind,
+        dim=model.dim,
+        metric="inner_product",
+        count=snapshot.row_count,
+        generation=snapshot.generation,
+        last_embedding_id=snapshot.last_embedding_id,
+        ann=snapshot.ann,
+    )

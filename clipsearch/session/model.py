@@ -1,0 +1,225 @@
+"""The model a catalog works with: the one asked for, held against the one its embeddings come from."""
+
+import threading
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from clipsearch import settings
+from clipsearch.errors import IndexMismatchError, StoreError
+from clipsearch.notices import notify
+from clipsearch.quantities import count
+from clipsearch.store import Store, StoredModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clipsearch.encoders.bank import Bank
+    from clipsearch.encoders.base import Encoder
+    from clipsearch.encoders.spec import EncoderRecipe
+
+
+class CatalogModel:
+    """Loads the encoder when it is first needed, and knows its row in the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        requested: str | None,
+        device: str | None,
+        runtime: str | None,
+        show_progress: bool,
+        is_shared: bool = False,
+    ) -> None:
+        """
+        Args:
+            requested: the model asked for; None: the catalog's own. The rest as in `encoders.load.load_encoder`.
+            is_shared: several threads may use the encoder at once.
+        """
+        self._store = store
+        self._requested = requested
+        self._device = device
+        self._runtime = runtime
+        self._show_progress = show_progress
+        self._is_shared = is_shared
+        self._encoder: Encoder | None = None
+        self._row: StoredModel | None = None
+        self._loading, self._noting = threading.RLock(), threading.Lock()
+        self._loaded: WeakSet[Encoder] = WeakSet()
+        self._is_closed = False
+
+    @property
+    def encoder(self) -> "Encoder":
+        """
+        Raises:
+            ModelUnavailableError: its files are not here.
+            IndexMismatchError: it is not the model that the catalog's embeddings come from.
+            StoreError: the catalog is closed.
+        """
+        encoder = self._encoder
+        if encoder is None:
+            with self._loading:
+                self._require_open()
+                encoder = self._encoder or self._share(self._load_own())
+                self._encoder = encoder
+                self._require_open()
+        return encoder
+
+    def close(self) -> None:
+        """Closes every model that was loaded, those of calls that failed too: whoever keeps the error keeps its frames.
+
+        Does not wait for one that another thread is loading: that thread closes it.
+        """
+        self._is_closed = True
+        self._encoder = None
+        with self._noting:
+            loaded = list(self._loaded)
+        for encoder in loaded:
+            encoder.close()
+
+    def _require_open(self) -> None:
+        """
+        Raises:
+            StoreError: the catalog is closed, maybe while a model was loaded.
+        """
+        if self._is_closed:
+            self.close()
+            raise StoreError(f"the catalog {self._store.place} is closed")
+
+    @property
+    def row(self) -> StoredModel:
+        """The first model of a new catalog is registered here. The catalog's own is known without loading it."""
+        row = self._row
+        if row is not None:
+            self._check_still_there(row)
+            return row
+        with self._loading:
+            if self._row is None:
+                self._row = self._find_row()
+            return self._row
+
+    def _find_row(self) -> StoredModel:
+        current = self._store.reader.find_current_model()
+        if current is not None and self._requested in (None, current.name):
+            return current
+        encoder, models = self.encoder, self._store.models
+        row = models.find(encoder.fingerprint)
+        if row is None:
+            row = models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
+        if current is None:
+            models.set_current(row.model_id)
+        return row
+
+    def suggest(self, name: str) -> None:
+        """What a new catalog takes when no model was asked for, here or in the environment."""
+        if (
+            self._requested is None
+            and settings.model_name() is None
+            and self._store.reader.find_current_model() is None
+        ):
+            self._requested = name
+
+    def encode_text(self, text: str) -> "NDArray[np.float32]":
+        """A query's embedding (dim,), unit-norm; the model is not loaded for one that was asked for before.
+
+        Errors as in `encoder`.
+        """
+        from clipsearch.encoders.text_cache import encode_text
+
+        row = self.row
+        if self._runtime == "torch" or self._device not in (None, "cpu"):  # it was asked for to be seen at work
+            embedding: NDArray[np.float32] = self.encoder.encode_texts([text])[0]
+            return embedding
+        return encode_text(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+
+    def load_bank(self) -> "Bank":
+        """What the model's scores are held against; kept once it was encoded, which takes some seconds."""
+        from clipsearch.encoders.bank import load_bank
+
+        row = self.row
+        return load_bank(fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+
+    def encode_labels(self, labels: "Sequence[str]") -> "NDArray[np.float32]":
+        """(n, dim) unit-norm, each put into the templates of `encoders.labels`; kept once they were encoded."""
+        from clipsearch.encoders.prompts import label_embeddings
+
+        row = self.row
+        return label_embeddings(labels, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+
+    def recipe(self) -> "EncoderRecipe":
+        """How another process gets the encoder; errors as in `encoder`."""
+        from clipsearch.encoders.spec import EncoderRecipe
+
+        encoder = self.encoder
+        return EncoderRecipe(encoder.name, encoder.fingerprint, device=self._device, runtime=self._runtime)
+
+    def load(self, name: str) -> "Encoder":
+        """Another model, to run as this one does."""
+        from clipsearch.encoders.load import load_encoder
+
+        return self._note(
+            load_encoder(name, device=self._device, runtime=self._runtime, show_progress=self._show_progress)
+        )
+
+    def switch(self, encoder: "Encoder", row: StoredModel) -> None:
+        """Makes a model, with its row, the catalog's own."""
+        self._store.models.set_current(row.model_id)
+        self._encoder, self._row = self._share(encoder), row
+
+    def _note(self, encoder: "Encoder") -> "Encoder":
+        with self._noting:
+            self._loaded.add(encoder)
+        self._require_open()
+        return encoder
+
+    def _share(self, encoder: "Encoder") -> "Encoder":
+        if not self._is_shared:
+            return encoder
+        from clipsearch.encoders.batching import SharedEncoder
+
+        return SharedEncoder(encoder)
+
+    def _check_still_there(self, row: StoredModel) -> None:
+        """
+        Raises:
+            StoreError: the number means another model, as after the backup of another catalog was restored.
+        """
+        found = self._store.reader.find_model(row.model_id)
+        if found is None or found.fingerprint != row.fingerprint:
+            raise StoreError("the catalog was replaced by another one meanwhile: open it again")
+
+    def _load_own(self) -> "Encoder":
+        from clipsearch.encoders.load import load_chosen_encoder
+
+        # Once a row was given out, the encoder is held against that one, whatever another process does meanwhile.
+        current = self._row or self._store.reader.find_current_model()
+        if current is None:
+            return self._note(
+                load_chosen_encoder(
+                    self._requested, device=self._device, runtime=self._runtime, show_progress=self._show_progress
+                )
+            )
+        name = self._requested or current.name
+        encoder = self.load(name)
+        if encoder.fingerprint != current.fingerprint:
+            if self._requested in (None, current.name):
+                raise IndexMismatchError(
+                    f"the model {name} has changed since this catalog was made: its embeddings can't be compared. "
+                    f"To embed the pictures anew: clipsearch model use {name}"
+                )
+            beside = self._store.models.find(encoder.fingerprint)
+            if beside is None:
+                raise IndexMismatchError(
+                    f"this catalog was made with the model {current.name}, not {name}. "
+                    f"To have both side by side: clipsearch model use {name}"
+                )
+            left = len(self._store.pictures.contents_without_embedding(model_id=beside.model_id))
+            if left:
+                notify(
+                    f"{count(left, 'picture is', 'pictures are')} not embedded with {name}, which is not the catalog's "
+                    f"model, and not found. To embed all: clipsearch model use {name}",
+                )
+        return encoder

@@ -1,0 +1,317 @@
+"""A catalog's index on a server instead of in files, and what is the same for both."""
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import ClipSearchError, IndexMismatchError, MissingExtraError, VectorIndexError
+from clipsearch.indexes.milvus.address import parse_index_url
+from clipsearch.indexes.milvus.collection import MilvusCollection
+from clipsearch.indexes.milvus.index import MilvusIndex
+from clipsearch.indexes.milvus.trusted_servers import (
+    SERVERS_VARIABLE,
+    TOKEN_VARIABLE,
+    is_here,
+    origin_of,
+    remember,
+    require_named,
+)
+from clipsearch.notices import notify
+from clipsearch.settings import config_dir
+from clipsearch.store import KINDS, Kind, Store, StoredModel
+
+# Fewer are searched fast enough wherever they lie, and each sealing makes a segment.
+_MANY_ROWS = 5_000
+
+# One writer at a time: a cluster takes several, milvus-lite is not safe with them.
+_SENDING = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPlace:
+    """Where a catalog's index is.
+
+    Attributes:
+        url: of the server; None for files.
+        index_type: as the server names it; None for files and when there is none yet.
+        rows: that a search finds, of pictures and captions of the model in use; None for files.
+        stored: embeddings that SQL has of them.
+        problem: why the server could not be asked, one line.
+    """
+
+    url: str | None = None
+    index_type: str | None = None
+    rows: int | None = None
+    stored: int = 0
+    problem: str | None = None
+
+
+class ServerIndex:
+    """The index over all stored embeddings of a kind, on a server.
+
+    It stays right while others write: every `get` looks for what is new in SQL and sends it. Rows are sent first and
+    what was sent is noted after them: whoever is interrupted has some rows sent again, which replace themselves. For
+    any number of threads.
+    """
+
+    def __init__(self, kind: Kind, *, store: Store, model_id: int, url: str) -> None:
+        self._kind = kind
+        self._store = store
+        self._model_id = model_id
+        self._url = url
+        self._collection: MilvusCollection | None = None
+        self._partition = ""
+        self._lock = threading.Lock()
+
+    def get(self) -> MilvusIndex:
+        """The index as of now.
+
+        Raises:
+            MissingExtraError: pymilvus is not installed.
+            IndexMismatchError: the collection is of another catalog.
+            VectorIndexError: the server can't be reached, or says no.
+        """
+        with self._lock:
+            if self._collection is None:
+                return self._get()
+            try:
+                return self._get()
+            except IndexMismatchError:
+                raise
+            except VectorIndexError:
+                # Another process may have made the collection anew meanwhile, or the server was started again.
+                self._forget()
+                return self._get()
+
+    def close(self) -> None:
+        with self._lock:
+            self._forget()
+
+    release = close  # the next `get` opens it again
+
+    def __enter__(self) -> "ServerIndex":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _forget(self) -> None:
+        if self._collection is not None:
+            self._collection.close()
+        self._collection, self._partition = None, ""
+
+    def _get(self) -> MilvusIndex:
+        model = self._store.reader.find_model(self._model_id)
+        if model is None:
+            raise VectorIndexError(f"the catalog has no model {self._model_id}")
+        collection = self._open(model)
+        partition = partition_of(self._kind, model)
+        count = self._send_new_rows(collection, partition, model)
+        if partition != self._partition:
+            _drop_older(collection, partition)
+            self._partition = partition
+        return MilvusIndex(
+            collection,
+            partition,
+            count=count,
+            list_ids=lambda: self._store.reader.ids(self._kind, model_id=self._model_id),
+        )
+
+    def _open(self, model: StoredModel) -> MilvusCollection:
+        if self._collection is None:
+            collection = connect(self._url, dim=model.dim, catalog=self._store.uuid)
+            try:
+                with _SENDING:
+                    collection.make(
+                        expected_rows=self._store.embeddings.count(self._kind, model_id=self._model_id),
+                    )
+            except BaseException:
+                collection.close()
+                raise
+            self._collection = collection
+        return self._collection
+
+    def _send_new_rows(self, collection: MilvusCollection, partition: str, model: StoredModel) -> int:
+        """How many rows there are now."""
+        progress = collection.find_progress(partition)
+        if progress is not None and progress["last_embedding_id"] > self._store.reader.newest_embedding_id(self._kind):
+            # It knows rows that SQL does not: of a copy of the catalog that went on by itself.
+            with _SENDING:
+                collection.drop_partition(partition)
+            progress = None
+        if progress is None:
+            with _SENDING:
+                collection.make_partition(partition)
+        count = int(progress["row_count"]) if progress is not None else 0
+        last = int(progress["last_embedding_id"]) if progress is not None else 0
+        is_noted, before = progress is not None, count
+        for rows in self._store.reader.rows_after(
+            self._kind, model_id=self._model_id, dim=model.dim, embedding_id=last
+        ):
+            with _SENDING:
+                collection.upsert(partition, rows.ids, rows.embeddings)
+                count, last = count + len(rows.ids), rows.last_embedding_id
+                collection.write_progress(partition, last_embedding_id=last, row_count=count)
+            is_noted = True
+        if not is_noted:
+            with _SENDING:
+                collection.write_progress(partition, last_embedding_id=last, row_count=count)
+        if count - before >= _MANY_ROWS:
+            with _SENDING:
+                collection.seal()
+        return count
+
+
+def connect(url: str, *, dim: int, catalog: str) -> MilvusCollection:
+    """The collection that a catalog says its index is in.
+
+    Args:
+        catalog: uuid.
+
+    Raises:
+        InputError: it is no such URL.
+        MissingExtraError: pymilvus is not installed.
+        VectorIndexError: nobody has named the server on this machine, or it can't be reached.
+    """
+    address = parse_index_url(url, catalog=catalog)
+    require_named(address)
+    return MilvusCollection(address, dim=dim, catalog=catalog)
+
+
+def partition_of(kind: Kind, model: StoredModel) -> str:
+    """A new one for each generation: what was deleted in SQL is not in it, and who searches the old one goes on."""
+    generation = model.image_generation if kind == "images" else model.caption_generation
+    return f"{kind}_{model.fingerprint[:16]}_{generation}"
+
+
+def _drop_older(collection: MilvusCollection, partition: str) -> None:
+    """Drops partitions of other generations. One that can't be dropped costs room, and nothing else."""
+    family = partition.rpartition("_")[0] + "_"
+    for name in collection.partitions():
+        if name.startswith(family) and name != partition:
+            try:
+                with _SENDING:
+                    collection.drop_partition(name)
+            except VectorIndexError as error:
+                notify(f"{error}; 'clipsearch reindex' makes room")
+
+
+def refresh_index(store: Store, folder: Path, *kinds: Kind) -> None:
+    """Brings the index of the model in use up to date, wherever it is; there is none before the first index run.
+
+    Args:
+        folder: where index files lie.
+
+    Raises:
+        VectorIndexError: the server can't be reached, or says no.
+    """
+    url, current = store.reader.find_index_url(), store.reader.find_current_model()
+    if url is None:
+        from clipsearch.session.file_index import refresh_current
+
+        refresh_current(store, folder, *kinds)
+        return
+    if current is None:
+        return
+    for kind in kinds:
+        with ServerIndex(kind, store=store, model_id=current.model_id, url=url) as index:
+            index.get()
+
+
+def refresh_or_notice(store: Store, folder: Path, *kinds: Kind) -> None:
+    """As `refresh_index`, for what is done with when the server is not there: the next query sees to the rest."""
+    try:
+        refresh_index(store, folder, *kinds)
+    except (VectorIndexError, MissingExtraError) as error:
+        notify(str(error))
+
+
+def rebuild_index(store: Store, folder: Path, *, texts: Callable[[], NDArray[np.float32]] | None = None) -> None:
+    """Makes the index of the model in use anew from SQL, wherever it is. On a server the collection goes with all that
+    is in it, other models' rows too: those are sent when their model is used again.
+
+    Args:
+        texts: as in `index_files.refresh_snapshot`.
+
+    Raises:
+        VectorIndexError: the server can't be reached, or says no, or the files can't be written.
+        StoreError: the catalog can't be written.
+    """
+    url, current = store.reader.find_index_url(), store.reader.find_current_model()
+    if current is None:
+        return
+    if url is None:
+        from clipsearch.session.file_index import rebuild_snapshot
+
+        for kind in KINDS:
+            rebuild_snapshot(kind, store=store, model_id=current.model_id, folder=folder, texts=texts)
+        return
+    collection = connect(url, dim=current.dim, catalog=store.uuid)
+    try:
+        with _SENDING:
+            collection.drop()
+    finally:
+        collection.close()
+    refresh_index(store, folder, *KINDS)
+
+
+def find_index_place(store: Store) -> IndexPlace:
+    """Asks the server, and changes nothing there."""
+    url, current = store.reader.find_index_url(), store.reader.find_current_model()
+    stored = 0
+    if current is not None:
+        stored = sum(store.embeddings.count(kind, model_id=current.model_id) for kind in KINDS)
+    if url is None or current is None:
+        return IndexPlace(url=url, stored=stored)
+    try:
+        collection = connect(url, dim=current.dim, catalog=store.uuid)
+        try:
+            if not collection.find():
+                return IndexPlace(url=url, rows=0, stored=stored)
+            notes = [collection.find_progress(partition_of(kind, current)) for kind in KINDS]
+            rows = sum(int(note["row_count"]) for note in notes if note is not None)
+            return IndexPlace(url=url, index_type=collection.index_type, rows=rows, stored=stored)
+        finally:
+            collection.close()
+    except ClipSearchError as error:
+        return IndexPlace(url=url, stored=stored, problem=str(error))
+
+
+def choose_index(store: Store, where: str) -> None:
+    """Puts the catalog's index on a server, or back into files; the next `refresh_index` fills it. The server counts as
+    named by the user from then on, see `named_servers`.
+
+    Args:
+        where: "files" or a URL, see `milvus_address`.
+
+    Raises:
+        InputError: neither.
+        MissingExtraError: pymilvus is not installed.
+        VectorIndexError: the server can't be reached, or the collection is of another catalog.
+    """
+    if where == "files":
+        store.embeddings.set_index_url(None)
+        return
+    address, current = parse_index_url(where, catalog=store.uuid), store.reader.find_current_model()
+    if os.environ.get(TOKEN_VARIABLE) and not address.is_secure and not is_here(address):
+        notify(
+            f"whoever is between here and {address.server} can read {TOKEN_VARIABLE} and the embeddings: add tls=1 to "
+            "the URL where the server has TLS",
+        )
+    collection = MilvusCollection(address, dim=1 if current is None else current.dim, catalog=store.uuid)
+    try:
+        if collection.find() and address.index_type not in (None, collection.index_type):
+            notify(
+                f"the collection's index is {collection.index_type} as yet: 'clipsearch reindex' makes it "
+                f"{address.index_type}",
+            )
+    finally:
+        collection.close()
+    if not remember(address):
+        notify(f"{origin_of(address)} can't be remembered in {config_dir()}: name it in {SERVERS_VARIABLE}")
+    store.embeddings.set_index_url(where)

@@ -1,0 +1,239 @@
+"""What a catalog consists of, opened: store, model, indexes, and what scores are held against."""
+
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipsearch import settings
+from clipsearch.errors import CatalogNotFoundError, StoreError
+from clipsearch.session.model import CatalogModel
+from clipsearch.store import Kind, Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clipsearch.images.thumbnail_cache import ThumbnailCache
+    from clipsearch.images.worker_pool import WorkerPool
+    from clipsearch.indexes.base import VectorIndex
+    from clipsearch.scoring.confidence import BestRelevances
+    from clipsearch.scoring.labels import LabelSpace
+    from clipsearch.scoring.relevance import Background
+    from clipsearch.search.spelling import Vocabulary
+    from clipsearch.session.file_index import CatalogIndex
+    from clipsearch.session.server_index import ServerIndex
+
+# What an index is tuned on: every fourth text of the bank, and up to 200 of the user's own captions.
+_TUNING_CAPTIONS = 200
+_EVERY_TEXT = 4
+
+# Sets of labels that are cached: those of the page, and one or two that somebody tries.
+_LABEL_SPACES = 4
+
+# For a picture that somebody waits for.
+_MAX_SECONDS = 20
+
+
+class CatalogParts:
+    """Each part is opened when it is first asked for, by any thread."""
+
+    def __init__(self, store: Store, directory: Path, *, model: CatalogModel) -> None:
+        self.directory = directory
+        self.store = store
+        self.model = model
+        self._indexes: dict[Kind, CatalogIndex | ServerIndex] = {}
+        self._background: Background | None = None
+        self._label_spaces: dict[tuple[str, ...], tuple[Background, LabelSpace]] = {}
+        self._best_relevances: tuple[Background, BestRelevances] | None = None
+        self._words: tuple[object, Vocabulary] | None = None
+        self._workers: dict[str, WorkerPool] = {}
+        self._is_closed = False
+        self._lock, self._learning = threading.Lock(), threading.Lock()
+
+    def require_pictures(self) -> None:
+        """
+        Raises:
+            CatalogNotFoundError: nothing was ever indexed.
+        """
+        if self.store.reader.find_current_model() is None:
+            raise CatalogNotFoundError(f"nothing is indexed in {self.store.place} yet: clipsearch index FOLDER")
+
+    def is_open(self, kind: Kind) -> bool:
+        """Whether `index` of this kind returns at once."""
+        return kind in self._indexes
+
+    def index(self, kind: Kind) -> "VectorIndex":
+        """The index as of now, what other processes have added included.
+
+        Raises:
+            StoreError: the catalog is closed.
+            VectorIndexError: it is on a server that can't be reached.
+        """
+        model_id = self.model.row.model_id
+        with self._lock:
+            self._require_open()
+            index = self._indexes.get(kind)
+            if index is None:
+                index = self._indexes[kind] = self._open_index(kind, model_id)
+        return index.get()
+
+    def _open_index(self, kind: Kind, model_id: int) -> "CatalogIndex | ServerIndex":
+        url = self.store.reader.find_index_url()
+        if url is not None:
+            from clipsearch.session.server_index import ServerIndex
+
+            return ServerIndex(kind, store=self.store, model_id=model_id, url=url)
+        from clipsearch.session.file_index import CatalogIndex
+
+        return CatalogIndex(kind, store=self.store, model_id=model_id, folder=settings.index_folder(self.directory))
+
+    def background(self, index: "VectorIndex") -> "Background":
+        """What scores over the pictures' index are held against; learnt anew when that has grown or shrunk."""
+        from clipsearch.scoring.relevance import learn_background
+
+        with self._learning:
+            if self._background is None or self._background.is_outdated(index.count):
+                self._background = learn_background(index, self.model.load_bank())
+            return self._background
+
+    def label_space(self, labels: Sequence[str]) -> "LabelSpace":
+        """Labels against the catalog's pictures, where it has any; the last few are cached while the background stays
+        the same. Two threads may learn the same one at once.
+
+        Raises:
+            StoreError: the catalog is closed.
+        """
+        from clipsearch.scoring.labels import learn_labels
+
+        background, key = self.background(self.index("images")), tuple(labels)
+        with self._lock:
+            cached = self._label_spaces.pop(key, None)
+            if cached is not None and cached[0] is background:
+                self._label_spaces[key] = cached  # the last one used stands last
+                return cached[1]
+        embeddings = self.model.encode_labels(labels)
+        space = learn_labels(labels, embeddings, bank=background.bank, pictures=background.sample)
+        with self._lock:
+            if not self._is_closed:
+                self._label_spaces[key] = (background, space)
+                while len(self._label_spaces) > _LABEL_SPACES:
+                    del self._label_spaces[next(iter(self._label_spaces))]
+        return space
+
+    def best_relevances(self) -> "BestRelevances":
+        """How relevant the best picture is for texts of the bank; learnt once for each background."""
+        from clipsearch.scoring.confidence import learn_best_relevances
+
+        index, row = self.index("images"), self.model.row
+        background = self.background(index)
+        fetch = partial(self.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
+        with self._learning:
+            if self._best_relevances is None or self._best_relevances[0] is not background:
+                self._best_relevances = background, learn_best_relevances(background, index, fetch)
+            return self._best_relevances[1]
+
+    def known_words(self) -> "Vocabulary":
+        """The words that a query may be expected to hold; read again when captions or labels have changed."""
+        from clipsearch.search.spelling import known_words
+
+        reader = self.store.reader
+        version = reader.texts_version()
+        with self._learning:
+            if self._words is None or self._words[0] != version:
+                self._words = version, known_words(reader.list_texts())
+            return self._words[1]
+
+    @property
+    def workers(self) -> "WorkerPool":
+        """Processes that decode the catalog's own pictures, which may be anything."""
+        return self._worker_pool("own")
+
+    @property
+    def upload_workers(self) -> "WorkerPool":
+        """Others for pictures from outside, so that those that take long keep no picture of the catalog waiting."""
+        return self._worker_pool("uploads")
+
+    def _worker_pool(self, purpose: str) -> "WorkerPool":
+        from dataclasses import replace
+
+        from clipsearch.images.decode import default_limits
+        from clipsearch.images.worker_pool import WorkerPool
+
+        spec = self.model.encoder.preprocess
+        with self._lock:
+            self._require_open()
+            if purpose not in self._workers:
+                self._workers[purpose] = WorkerPool(spec, limits=replace(default_limits(), max_seconds=_MAX_SECONDS))
+            return self._workers[purpose]
+
+    @cached_property
+    def thumbnails(self) -> "ThumbnailCache":
+        from clipsearch.encoders.fingerprint import make_cache_dir
+        from clipsearch.images.thumbnail_cache import ThumbnailCache
+
+        with suppress(OSError):
+            make_cache_dir()
+        return ThumbnailCache(settings.cache_dir() / "thumbnails")
+
+    def close(self) -> None:
+        """Releases the model, the indexes and the workers, whatever became of one of them."""
+        with self._lock:
+            self._is_closed = True
+            indexes, self._indexes = self._indexes, {}
+            workers, self._workers = self._workers, {}
+            self._label_spaces = {}
+        self._background = self._best_relevances = self._words = None
+        with ExitStack() as closing:
+            closing.callback(self.model.close)
+            for index in indexes.values():
+                closing.callback(index.close)
+            for pool in workers.values():
+                closing.callback(pool.close)
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StoreError(f"the catalog {self.store.place} is closed")
+
+    def refresh(self, *kinds: Kind) -> None:
+        """After embeddings were stored, while the model is loaded: what the first query would have to wait for. The
+        index is brought up to date where enough has changed.
+
+        Raises:
+            VectorIndexError: it is on a server that can't be reached.
+        """
+        if self.store.reader.find_index_url() is not None:
+            for kind in kinds:
+                self.index(kind)
+        else:
+            from clipsearch.session.file_index import refresh_snapshot
+
+            folder = settings.index_folder(self.directory)
+            for kind in kinds:
+                model_id = self.model.row.model_id
+                refresh_snapshot(kind, store=self.store, model_id=model_id, folder=folder, texts=self.texts_to_tune_on)
+        if "images" in kinds:
+            self.model.load_bank()
+
+    def texts_to_tune_on(self) -> "NDArray[np.float32]":
+        """Return queries like a user's, (n, dim): texts of the bank, and the catalog's own captions."""
+        import numpy as np
+
+        row = self.model.row
+        captions = [np.empty((0, row.dim), dtype=np.float32)]
+        for rows in self.store.reader.rows_after("captions", model_id=row.model_id, dim=row.dim):
+            captions.append(rows.embeddings)
+        own = np.concatenate(captions)
+        bank = self.model.load_bank().embeddings[::_EVERY_TEXT]
+        return np.concatenate([bank, own[:: max(1, len(own) // _TUNING_CAPTIONS)]])
+
+    def forget_indexes(self) -> None:
+        """After the model was switched or the index put elsewhere. Searches of other threads go on with the old one."""
+        with self._lock:
+            indexes, self._indexes = self._indexes, {}
+            self._label_spaces = {}
+        for index in indexes.values():
+            index.release()
+        self._background = self._best_relevances = None

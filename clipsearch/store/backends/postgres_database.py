@@ -1,0 +1,58 @@
+"""Transactions over a PostgreSQL database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Table, create_engine, event
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError
+
+from clipsearch.errors import StoreError
+from clipsearch.settings import CatalogPlace
+from clipsearch.store.backends.database import Database, Insert
+from clipsearch.store.backends.postgres import connect, reason_of
+
+
+class ServerDatabase(Database):
+    """Writers on any number of machines."""
+
+    is_server = True
+
+    def __init__(self, place: CatalogPlace) -> None:
+        """`place`: with the newest schema; see `server_schema.open_server`."""
+        super().__init__(
+            create_engine(
+                "postgresql+psycopg://",
+                creator=lambda: connect(place, autocommit=False),
+                max_overflow=-1,
+                pool_pre_ping=True,
+                isolation_level="READ COMMITTED",
+            ),
+            place,
+        )
+        event.listen(self._engine, "begin", _begin)
+
+    def insert(self, table: Table) -> Insert:
+        return postgresql.insert(table)
+
+    def ask(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
+        return connection.exec_driver_sql(statement.replace("?", "%s"), values)
+
+    @contextmanager
+    def _wrapped(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreError(f"the catalog {self._place} failed: {reason_of(error.orig)}") from error
+
+
+def _begin(connection: Connection) -> None:
+    options: Any = connection.get_execution_options()
+    if options.get("write"):
+        # One transaction at a time, as in SQLite: row numbers are then committed in the order in which they are given
+        # out, and whoever asks for what came after the last one that he knows misses nothing. The lock is that of a
+        # row: readers don't wait for it.
+        connection.exec_driver_sql("SELECT catalog_id FROM catalog FOR UPDATE")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -1,0 +1,376 @@
+"""What is wrong inside a database. Only reads, and takes nothing for granted but that SQLite can open the file."""
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import StoreError
+from clipsearch.store.backends.connection import SQLITE_ERRORS, Asking, open_sqlite, parts
+from clipsearch.store.records import Kind
+from clipsearch.store.recovery.database_files import has_sound_header, is_damage
+from clipsearch.store.values import (
+    MAX_DIM,
+    MAX_EMBEDDING_ROW,
+    MAX_ROW,
+    highest_row,
+    is_below,
+    is_folder,
+    is_number,
+    is_uuid,
+)
+from clipsearch.vectors import from_bytes
+
+# float16 keeps a norm of 1 to about 2e-4.
+_MAX_NORM_ERROR = 1e-2
+
+_TABLES: dict[Kind, tuple[str, str]] = {
+    "images": ("image_embeddings", "content_id"),
+    "captions": ("caption_embeddings", "caption_id"),
+}
+
+
+# Columns of texts, but for those of a single row.
+TEXTS = (
+    ("captions", "text"),
+    ("contents", "format"),
+    ("contents", "camera"),
+    ("contents", "folded_camera"),
+    ("roots", "folded_path"),
+    ("files", "folded_path"),
+    ("files", "skip_reason"),
+    ("label_sets", "name"),
+    ("label_sets", "labels"),
+)
+# What a value may be, by the type its column was declared with.
+_CLAIMS = {
+    "INTEGER": "typeof({0}) IN ('integer', 'null')",
+    "BIGINT": "typeof({0}) IN ('integer', 'null')",
+    "BOOLEAN": "typeof({0}) IN ('integer', 'null')",
+    "FLOAT": "typeof({0}) IN ('real', 'integer', 'null')",
+    "BLOB": "typeof({0}) IN ('blob', 'null')",
+    "DATETIME": "({0} IS NULL OR typeof({0}) = 'text' AND {0} GLOB '[0-9][0-9][0-9][0-9]-*' "
+    "AND datetime({0}) IS NOT NULL)",
+    "VARCHAR": "typeof({0}) IN ('text', 'null')",
+}
+TABLES_WITH_VALUES = (
+    "models",
+    "catalog",
+    "roots",
+    "contents",
+    "files",
+    "captions",
+    "label_sets",
+    "runs",
+    "image_embeddings",
+    "caption_embeddings",
+    "sqlite_sequence",
+)
+
+# What can't be, by table: values that become part of names, paths and sizes, whoever has written the file.
+IMPOSSIBLE = {
+    "models": (
+        "typeof(fingerprint) != 'text' OR length(fingerprint) != 64 OR fingerprint GLOB '*[^0-9a-f]*' "
+        "OR typeof(name) != 'blob' OR instr(name, x'00') > 0 "
+        f"OR typeof(dim) != 'integer' OR dim NOT BETWEEN 1 AND {MAX_DIM} "
+    ),
+    "roots": "NOT is_folder(path)",
+    "files": "NOT is_below(relative_path)",
+    "contents": "typeof(blake3) != 'blob' OR length(blake3) != 32",
+}
+GENERATIONS = ("image_generation", "caption_generation")
+ROW_NUMBERS = {
+    "models": "model_id",
+    "roots": "root_id",
+    "contents": "content_id",
+    "files": "file_id",
+    "captions": "caption_id",
+    "image_embeddings": "embedding_id",
+    "caption_embeddings": "embedding_id",
+    "label_sets": "label_set_id",
+    "runs": "run_id",
+    "sqlite_sequence": "seq",
+}
+NO_GENERATION = "typeof({0}) != 'integer' OR {0} NOT BETWEEN 0 AND 1 << 61"
+NO_UUID = "NOT is_uuid(uuid)"
+NO_TEXT = "{0} IS NOT NULL AND NOT is_text(CAST({0} AS BLOB))"
+
+
+# Of the numbers that were given out: half is left for those to come.
+_HIGHEST_SEQUENCE = f"CASE WHEN name GLOB '*_embeddings' THEN {MAX_EMBEDDING_ROW >> 1} ELSE {MAX_ROW >> 1} END"
+
+
+def no_row_number(table: str) -> str:
+    """The condition that a row has a number that can't be one: other rows than those of `ROW_NUMBERS` have none."""
+    highest = _HIGHEST_SEQUENCE if table == "sqlite_sequence" else highest_row(table)
+    return "typeof({0}) != 'integer' OR {0} NOT BETWEEN 0 AND {1}".format(ROW_NUMBERS[table], highest)
+
+
+def is_text(value: bytes) -> bool:
+    """For SQL, as `is_text`."""
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def claim_of(column: str, declared: str) -> str:
+    """The condition that a column's values are of the type it was declared with."""
+    return next((claim for kind, claim in _CLAIMS.items() if declared.startswith(kind)), "TRUE").format(column)
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Those that the conditions above use."""
+    for function in (is_text, is_below, is_folder, is_uuid):
+        connection.create_function(function.__name__, 1, function, deterministic=True)
+
+
+class CheckedEmbeddings(NamedTuple):
+    """How many are stored, how many were looked at closely, and the row numbers of those that are broken."""
+
+    stored: int
+    checked: int
+    broken: list[int]
+
+
+class RecordedFile(NamedTuple):
+    """A file with the content that it had when it was indexed; times and inode as in `FileStamp`. `path`: absolute, as
+    `root`, the indexed folder that it lies in."""
+
+    root: str
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int | None
+    inode: int | None
+    blake3: bytes
+
+
+class Inspection:
+    """Every method is one question; of a server, which keeps its own tables sound, some have an answer already."""
+
+    # An embedding of another length than its model's.
+    _other_length = "octet_length(embedding) != 2 * dim"
+    _right_length = "octet_length(embedding) = ?"
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+
+    def find_orphans(self) -> Counter[tuple[str, str]]:
+        """Number of rows by (table, the table in which the row they point at is missing)."""
+        return Counter()
+
+    def count_broken_texts(self) -> int:
+        """Texts that are no UTF-8: they can't be read."""
+        return 0
+
+    def find_impossible(self) -> Counter[str]:
+        """Number of rows, by table, with a value that can't be one."""
+        (row,) = self._rows("SELECT count(*) FROM files WHERE file_id NOT BETWEEN 0 AND ?", MAX_ROW)
+        return Counter({"files": int(row[0])} if row[0] else {})
+
+    def count_unknown_files(self) -> int:
+        """Files with neither a content nor a reason why they have none."""
+        (row,) = self._rows("SELECT count(*) FROM files WHERE content_id IS NULL AND skip_reason IS NULL")
+        return int(row[0])
+
+    def count_pictures_without_embedding(self) -> int:
+        """Pictures that have a file and that the model in use has not embedded."""
+        (row,) = self._rows(
+            "SELECT count(DISTINCT content_id) FROM files, catalog WHERE removed_at IS NULL AND content_id IS NOT NULL "
+            "AND catalog.model_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM image_embeddings e "
+            "WHERE e.model_id = catalog.model_id)"
+        )
+        return int(row[0])
+
+    def list_folders(self) -> list[str]:
+        """Indexed folders that were not given up."""
+        rows = self._rows("SELECT path FROM roots WHERE removed_at IS NULL")
+        return [os.fsdecode(row[0]) for row in rows if is_folder(row[0])]
+
+    def picture_files(self) -> NDArray[np.int64]:
+        """The numbers of all files that have a content, in indexed folders, ascending."""
+        rows = self._rows(
+            "SELECT file_id FROM files f JOIN roots r ON r.root_id = f.root_id JOIN contents c ON "
+            "c.content_id = f.content_id WHERE f.removed_at IS NULL AND r.removed_at IS NULL ORDER BY file_id"
+        )
+        return np.array(rows, dtype=np.int64).reshape(len(rows))
+
+    def recorded_files(self, numbers: NDArray[np.int64]) -> Iterator[list[RecordedFile]]:
+        """In parts; a row that makes no sense is left out."""
+        for part in parts(numbers.tolist()):
+            rows = self._rows(
+                "SELECT r.path, f.relative_path, f.size_bytes, f.mtime_ns, f.ctime_ns, f.inode, c.blake3 "  # noqa: S608
+                "FROM files f "
+                "JOIN roots r ON r.root_id = f.root_id JOIN contents c ON c.content_id = f.content_id "
+                f"WHERE file_id IN ({','.join('?' * len(part))}) ORDER BY file_id",
+                *part,
+            )
+            found = []
+            for root, relative, size_bytes, mtime_ns, ctime_ns, inode, blake3 in rows:
+                if isinstance(root, bytes) and isinstance(relative, bytes):
+                    folder = os.fsdecode(root)
+                    path = os.path.join(folder, os.fsdecode(relative))  # noqa: PTH118
+                    found.append(RecordedFile(folder, path, size_bytes, mtime_ns, ctime_ns, inode, blake3))
+            yield found
+
+    def check_embeddings(self, kind: Kind, *, sample: int | None) -> CheckedEmbeddings:
+        """Those of all models that are no unit-norm rows of as many numbers as their model has.
+
+        Args:
+            sample: at most so many of each model are looked at closely, chosen by chance; None: all. The length is
+                looked at in all.
+        """
+        table, _ = _TABLES[kind]
+        wrong = self._rows(
+            f"SELECT embedding_id FROM {table} JOIN models USING (model_id) "  # noqa: S608
+            f"WHERE {self._other_length}"
+        )
+        broken = [row[0] for row in wrong]
+        stored = checked = 0
+        for model_id, dim in self._rows("SELECT model_id, dim FROM models"):
+            if not is_number(dim, 1, MAX_DIM):
+                continue
+            numbers, _ = self.row_numbers(kind, model_id=model_id)
+            stored += len(numbers)
+            chosen = choose(numbers, sample)
+            checked += len(chosen)
+            for part, rows in self.embeddings(kind, chosen, dim=dim):
+                with np.errstate(over="ignore", invalid="ignore"):
+                    errors = np.abs(np.linalg.norm(rows, axis=1) - 1)
+                broken += part[~(errors <= _MAX_NORM_ERROR)].tolist()  # not a number is not less either
+        return CheckedEmbeddings(stored, checked, broken)
+
+    def row_numbers(
+        self, kind: Kind, *, model_id: int, up_to: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(row numbers, ids of the pictures or captions) of a model's embeddings in the order they were stored."""
+        table, owner = _TABLES[kind]
+        rows = self._rows(
+            f"SELECT embedding_id, {owner} FROM {table} WHERE model_id = ? AND embedding_id <= ? "  # noqa: S608
+            "ORDER BY embedding_id",
+            model_id,
+            2**62 if up_to is None else up_to,
+        )
+        rows = [row for row in rows if isinstance(row[1], int)]
+        both = np.array(rows, dtype=np.int64).reshape(len(rows), 2)
+        return both[:, 0], both[:, 1]
+
+    def embeddings(
+        self, kind: Kind, numbers: NDArray[np.int64], *, dim: int
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """(row numbers, embeddings (n, dim)) in parts; rows of another length are left out."""
+        table, _ = _TABLES[kind]
+        for part in parts(numbers.tolist()):
+            rows = self._rows(
+                f"SELECT embedding_id, embedding FROM {table} WHERE embedding_id IN "  # noqa: S608
+                f"({','.join('?' * len(part))}) AND {self._right_length} "
+                "ORDER BY embedding_id",
+                *part,
+                2 * dim,
+            )
+            yield np.array([row[0] for row in rows], dtype=np.int64), from_bytes([row[1] for row in rows], dim)
+
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        return self._asking.rows(statement, *values)
+
+
+class FileInspection(Inspection):
+    """Takes nothing for granted but that SQLite can open the file."""
+
+    _other_length = "typeof(embedding) != 'blob' OR length(embedding) != 2 * dim"
+    _right_length = "typeof(embedding) = 'blob' AND length(embedding) = ?"
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            StoreError: the file can't be opened at all.
+        """
+        self._path = path
+        try:
+            self._connection = open_sqlite(path)
+            self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
+            add_functions(self._connection)
+        except SQLITE_ERRORS as error:
+            raise StoreError(f"can't open the catalog {path}: {error}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+    def find_damage(self, *, full: bool) -> list[str]:
+        """What SQLite finds wrong, in its words; `full`: also whether its own indexes agree with the tables."""
+        if not has_sound_header(self._path):
+            return ["its first bytes are not those of a database"]
+        try:
+            rows = self._connection.execute(f"PRAGMA {'integrity_check' if full else 'quick_check'}(100)").fetchall()
+        except SQLITE_ERRORS as error:
+            if is_damage(error):
+                return [str(error)]
+            raise StoreError(f"can't read the catalog {self._path}: {error}") from error
+        lines = [line for (text,) in rows for line in str(text).splitlines()]
+        return [line for line in lines if line not in ("ok", "*** in database main ***")]
+
+    def find_orphans(self) -> Counter[tuple[str, str]]:
+        return Counter((row[0], row[2]) for row in self._rows("PRAGMA foreign_key_check"))
+
+    def count_broken_texts(self) -> int:
+        return sum(
+            self._rows(f"SELECT count(*) FROM {table} WHERE {NO_TEXT.format(name)}")[0][0]  # noqa: S608
+            for table, name in TEXTS
+        )
+
+    def find_impossible(self) -> Counter[str]:
+        wanted = {table: [self._of_wrong_types(table)] for table in self._tables()}
+        for table, is_wrong in IMPOSSIBLE.items():
+            wanted[table].append(is_wrong)
+        for table in ROW_NUMBERS:
+            if table in wanted:
+                wanted[table].append(no_row_number(table))
+        wanted["models"] += map(NO_GENERATION.format, GENERATIONS)
+        wanted["catalog"].append(NO_UUID)
+        found = {
+            table: self._rows(f"SELECT count(*) FROM {table} WHERE {' OR '.join(conditions)}")[0][0]  # noqa: S608
+            for table, conditions in wanted.items()
+        }
+        return Counter({table: count for table, count in found.items() if count})
+
+    def _tables(self) -> list[str]:
+        there = {row[0] for row in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return [table for table in TABLES_WITH_VALUES if table in there]
+
+    def _of_wrong_types(self, table: str) -> str:
+        columns = self._rows(f"PRAGMA table_info({table})")
+        return " OR ".join(f"NOT ({claim_of(name, declared)})" for _, name, declared, *_ in columns)
+
+    def _rows(self, statement: str, *values: object) -> list[Any]:
+        try:
+            return self._connection.execute(statement, values).fetchall()
+        except SQLITE_ERRORS as error:
+            raise StoreError(f"the catalog {self._path} can't be read: {error}") from error
+
+
+def check_values(path: Path) -> None:
+    """
+    Raises:
+        StoreError: a database with a sound schema has values that can't be.
+    """
+    with FileInspection(path) as inspection:
+        found = inspection.find_impossible()
+    if found:
+        raise StoreError(f"{path} has values that can't be in {', '.join(sorted(found))}")
+
+
+def choose(values: NDArray[np.int64], sample: int | None) -> NDArray[np.int64]:
+    """All of some sorted values, or so many of them, by chance and sorted."""
+    if sample is None or len(values) <= sample:
+        return values
+    return np.sort(np.random.default_rng().choice(values, sample, replace=False))

@@ -1,0 +1,133 @@
+"""The embeddings of a catalog as files for other programs."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from clipsearch import settings
+from clipsearch.errors import InputError, StoreError
+from clipsearch.indexing import Progress
+from clipsearch.session.session import CatalogParts
+from clipsearch.store import utc_now
+from clipsearch.store.exports import ExportedPicture
+from clipsearch.transfer.formats.description import Description, require_pyarrow
+from clipsearch.transfer.formats.seal import seal
+from clipsearch.transfer.formats.writing import CaptionRow, PictureRow, part_count, write_file, write_folder
+
+DEFAULT_PART_ROWS = 1_000_000
+"""As many as clip-retrieval writes into a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was written.
+
+    Attributes:
+        path: absolute.
+        model: its name.
+        pictures: rows; different pictures that have a file.
+        captions: rows.
+        parts: files of vectors of pictures.
+        size_bytes: of all files.
+    """
+
+    path: str
+    model: str
+    dim: int
+    pictures: int
+    captions: int
+    parts: int
+    size_bytes: int
+    seconds: float
+
+
+def export_embeddings(
+    target: str | os.PathLike[str],
+    parts: CatalogParts,
+    *,
+    part_rows: int,
+    captions: bool,
+    force: bool,
+    on_progress: Progress | None,
+) -> ExportReport:
+    """Arguments, result and errors as in `Catalog.export`."""
+    start = perf_counter()
+    require_pyarrow()
+    if part_rows < 1:
+        raise InputError(f"a part must have at least 1 row, not {part_rows}")
+    if not os.fspath(target):
+        raise InputError("the name of the export is empty")
+    place = settings.expand_user(target).absolute()
+    is_file = place.suffix.lower() == ".parquet" and not place.is_dir()
+    if captions and is_file:
+        raise InputError("captions have no place in a single file: name a folder for them")
+    parts.require_pictures()
+    model = parts.model.row
+    with parts.store.exporting(model_id=model.model_id, dim=model.dim) as reader:
+        description = Description(
+            model=model.name,
+            fingerprint=model.fingerprint,
+            dim=model.dim,
+            pictures=reader.count_pictures(),
+            captions=reader.count_captions() if captions else 0,
+            parts=1 if is_file else part_count(reader.count_pictures(), part_rows),
+            folders=tuple(parts.store.reader.folders()),
+            exported_at=utc_now().isoformat(timespec="seconds"),
+        )
+        description = seal(description)
+        if not description.pictures:
+            raise StoreError("no picture of the catalog has a file that is there: there is nothing to export")
+        try:
+            with (
+                write_file(place, description, force=force)
+                if is_file
+                else write_folder(place, description, part_rows=part_rows, force=force)
+            ) as writer:
+                done = 0
+                for page in reader.pictures():
+                    writer.add_pictures([_picture_row(picture) for picture in page])
+                    done += len(page)
+                    if on_progress is not None:
+                        on_progress(done, description.pictures)
+                if description.captions:
+                    for captions_page in reader.captions():
+                        writer.add_captions(
+                            [CaptionRow(each.caption_id, each.text, each.embedding) for each in captions_page]
+                        )
+        except OSError as error:
+            raise StoreError(f"can't write the export {place}: {error.strerror or error}") from error
+    return ExportReport(
+        path=str(place),
+        model=description.model,
+        dim=description.dim,
+        pictures=description.pictures,
+        captions=description.captions,
+        parts=description.parts,
+        size_bytes=_size(place),
+        seconds=perf_counter() - start,
+    )
+
+
+def _picture_row(picture: ExportedPicture) -> PictureRow:
+    its = picture.details
+    return PictureRow(
+        content_id=its.content_id,
+        blake3=its.blake3,
+        width=its.width,
+        height=its.height,
+        format=its.format,
+        size_bytes=its.size_bytes,
+        taken_at=its.taken_at,
+        camera=its.camera,
+        latitude=its.latitude,
+        longitude=its.longitude,
+        paths=picture.paths,
+        embedding=picture.embedding,
+    )
+
+
+def _size(place: Path) -> int:
+    if place.is_file():
+        return place.stat().st_size
+    return sum(file.stat().st_size for file in place.rglob("*") if file.is_file())

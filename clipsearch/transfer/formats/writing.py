@@ -1,0 +1,346 @@
+"""Writes exports: beside their place first, then renamed."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+
+from clipsearch.errors import InputError
+from clipsearch.files import create_file, is_replaced, read_regular_file
+from clipsearch.transfer.formats.description import (
+    DESCRIPTION_KEY,
+    DESCRIPTION_NAME,
+    MAX_DESCRIPTION_BYTES,
+    Description,
+    parse_description,
+)
+
+SCRATCH_PREFIX = ".clipsearch-"
+"""As the store has it: what a killed process has left can be told by it."""
+
+_ENTRIES = ("img_emb", "metadata", "captions")
+"""What an export puts into a folder, the description apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRow:
+    """A picture to write.
+
+    Attributes:
+        paths: absolute, at least one.
+        embedding: float16, little-endian, unit-norm.
+    """
+
+    content_id: int
+    blake3: bytes
+    width: int
+    height: int
+    format: str
+    size_bytes: int
+    taken_at: datetime | None
+    camera: str | None
+    latitude: float | None
+    longitude: float | None
+    paths: tuple[str, ...]
+    embedding: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionRow:
+    caption_id: int
+    text: str
+    embedding: bytes
+
+
+class ExportWriter(Protocol):
+    """Takes as many rows as the description says."""
+
+    def add_pictures(self, rows: list[PictureRow]) -> None: ...
+
+    def add_captions(self, rows: list[CaptionRow]) -> None: ...
+
+
+@contextmanager
+def write_folder(target: Path, description: Description, *, part_rows: int, force: bool) -> Iterator[ExportWriter]:
+    """A folder in the layout of clip-retrieval, which is there when the block has ended, and else as it was before.
+
+    An export that is there is replaced, what else lies in its folder stays.
+
+    Raises:
+        InputError: `target` is a file, or a folder that holds other things and `force` is false.
+    """
+    _check_folder(target, force=force)
+    # Within a folder that is there: it may be a drive of its own.
+    place = target if target.is_dir() else target.parent
+    scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=place))  # 0700
+    try:
+        with ExitStack() as stack:
+            pictures = _Parts(scratch, "img_emb", description.pictures, dim=description.dim, part_rows=part_rows)
+            captions = _Parts(
+                scratch / "captions", "text_emb", description.captions, dim=description.dim, part_rows=part_rows
+            )
+            stack.callback(pictures.close)
+            stack.callback(captions.close)
+            yield _FolderWriter(pictures, captions)
+            pictures.finish()
+            captions.finish()
+        with create_file(scratch / DESCRIPTION_NAME) as file:
+            file.write(description.to_json())
+        _take_place(scratch, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def write_file(target: Path, description: Description, *, force: bool) -> Iterator[ExportWriter]:
+    """A single Parquet file with a column `embedding`, a fixed-size list of float16; else as `write_folder`.
+
+    Raises:
+        InputError: `target` is there, no export, and `force` is false.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    _check_file(target, force=force)
+    handle, name = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=target.parent)  # 0600
+    scratch = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            column = pa.field("embedding", pa.list_(pa.float16(), description.dim))
+            schema = _picture_schema().append(column).with_metadata({DESCRIPTION_KEY: description.to_json()})
+            with pq.ParquetWriter(file, schema) as writer:
+                yield _FileWriter(writer, schema, description.dim)
+            _flush(file)
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+class _FolderWriter:
+    def __init__(self, pictures: "_Parts", captions: "_Parts") -> None:
+        self._pictures = pictures
+        self._captions = captions
+
+    def add_pictures(self, rows: list[PictureRow]) -> None:
+        self._pictures.add(rows, _picture_schema(), _picture_columns)
+
+    def add_captions(self, rows: list[CaptionRow]) -> None:
+        import pyarrow as pa
+
+        schema = pa.schema([("caption", pa.string()), ("caption_id", pa.int64())])
+        self._captions.add(
+            rows,
+            schema,
+            lambda part: {"caption": [row.text for row in part], "caption_id": [row.caption_id for row in part]},
+        )
+
+
+class _FileWriter:
+    def __init__(self, writer: Any, schema: Any, dim: int) -> None:
+        self._writer = writer
+        self._schema = schema
+        self._dim = dim
+
+    def add_pictures(self, rows: list[PictureRow]) -> None:
+        import pyarrow as pa
+
+        values = np.frombuffer(b"".join(row.embedding for row in rows), dtype="<f2")
+        embeddings = pa.FixedSizeListArray.from_arrays(pa.array(values, pa.float16()), self._dim)
+        columns = _picture_columns(rows) | {"embedding": embeddings}
+        self._writer.write_table(pa.table(columns, schema=self._schema))
+
+    def add_captions(self, rows: list[CaptionRow]) -> None:
+        raise InputError("captions have no place in a single file: name a folder for them")
+
+
+class _Parts:
+    """Vectors and metadata of one kind, split into parts of the same number of rows; nothing is made without rows."""
+
+    def __init__(self, folder: Path, kind: str, count: int, *, dim: int, part_rows: int) -> None:
+        """
+        Args:
+            kind: "img_emb" or "text_emb".
+            count: of all rows that will come.
+        """
+        self._folder = folder
+        self._kind = kind
+        self._left = count
+        self._dim = dim
+        self._part_rows = part_rows
+        # As clip-retrieval pads the numbers of the parts.
+        self._digits = len(str(part_count(count, part_rows)))
+        self._number = 0
+        self._room = 0
+        self._vectors: BinaryIO | None = None
+        self._metadata: BinaryIO | None = None
+        self._writer: Any = None
+
+    def add(self, rows: list[Any], schema: Any, columns: Any) -> None:
+        while rows:
+            if self._room == 0:
+                self._begin(schema)
+            part, rows = rows[: self._room], rows[self._room :]
+            self._write(part, schema, columns)
+            self._room -= len(part)
+            if self._room == 0:
+                self._end()
+
+    def finish(self) -> None:
+        if self._room or self._left:
+            raise ValueError("fewer rows than were announced")
+
+    def close(self) -> None:
+        """After a failure: what is open; errors of a disk that is full were raised before."""
+        for each in (self._writer, self._vectors, self._metadata):
+            if each is not None:
+                with suppress(Exception):
+                    each.close()
+
+    def _begin(self, schema: Any) -> None:
+        import pyarrow.parquet as pq
+
+        if not self._left:
+            raise ValueError("more rows than were announced")
+        self._room = min(self._part_rows, self._left)
+        self._left -= self._room
+        number = str(self._number).zfill(self._digits)
+        self._number += 1
+        for folder in (self._folder, self._folder / self._kind, self._folder / "metadata"):
+            folder.mkdir(exist_ok=True, mode=0o700)
+        self._vectors = create_file(self._folder / self._kind / f"{self._kind}_{number}.npy")
+        header = {"descr": "<f2", "fortran_order": False, "shape": (self._room, self._dim)}
+        np.lib.format.write_array_header_1_0(self._vectors, header)
+        self._metadata = create_file(self._folder / "metadata" / f"metadata_{number}.parquet")
+        self._writer = pq.ParquetWriter(self._metadata, schema)
+
+    def _write(self, rows: list[Any], schema: Any, columns: Any) -> None:
+        import pyarrow as pa
+
+        if self._vectors is not None:
+            self._vectors.write(b"".join(row.embedding for row in rows))
+        self._writer.write_table(pa.table(columns(rows), schema=schema))
+
+    def _end(self) -> None:
+        self._writer.close()
+        for file in (self._vectors, self._metadata):
+            if file is not None:
+                _flush(file)
+                file.close()
+        self._writer = self._vectors = self._metadata = None
+
+
+def part_count(rows: int, part_rows: int) -> int:
+    return max(1, -(-rows // part_rows))
+
+
+def _picture_schema() -> Any:
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("image_path", pa.string()),
+            ("content_id", pa.int64()),
+            ("blake3", pa.string()),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("format", pa.string()),
+            ("size_bytes", pa.int64()),
+            ("taken_at", pa.timestamp("us")),
+            ("camera", pa.string()),
+            ("latitude", pa.float64()),
+            ("longitude", pa.float64()),
+            ("copies", pa.list_(pa.string())),
+            # Only of pictures with a name that is not UTF-8: all their paths, as the file system has them.
+            ("raw_paths", pa.list_(pa.binary())),
+        ]
+    )
+
+
+def _picture_columns(rows: list[PictureRow]) -> dict[str, Any]:
+    shown = [[_utf8(path) for path in row.paths] for row in rows]
+    plain = ("content_id", "width", "height", "format", "size_bytes", "taken_at", "camera", "latitude", "longitude")
+    return {
+        "image_path": [paths[0] for paths in shown],
+        "blake3": [row.blake3.hex() for row in rows],
+        "copies": [paths[1:] for paths in shown],
+        "raw_paths": [
+            None if tuple(paths) == row.paths else [os.fsencode(path) for path in row.paths]
+            for paths, row in zip(shown, rows, strict=True)
+        ],
+    } | {name: [getattr(row, name) for row in rows] for name in plain}
+
+
+def _utf8(path: str) -> str:
+    """With "�" for bytes that are no text: Parquet has none of those."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _check_folder(target: Path, *, force: bool) -> None:
+    _check_parent(target)
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir():
+        raise InputError(f"{target} is there and no folder: name another one for the export")
+    if force or all(each.name.startswith(SCRATCH_PREFIX) for each in target.iterdir()):
+        return
+    try:
+        content = read_regular_file(target / DESCRIPTION_NAME, max_bytes=MAX_DESCRIPTION_BYTES)
+        parse_description(content, where=str(target))
+    except (OSError, InputError) as error:
+        raise InputError(
+            f"{target} holds other things than an export: name another folder, or put the export beside them with "
+            "--force"
+        ) from error
+
+
+def _check_file(target: Path, *, force: bool) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    _check_parent(target)
+    if not is_replaced(target) or force:
+        return
+    try:
+        metadata = pq.read_schema(target).metadata or {}
+        parse_description(metadata.get(DESCRIPTION_KEY, b""), where=str(target))
+    except (OSError, pa.ArrowException, InputError) as error:
+        raise InputError(f"{target} is there and no export: name another file, or replace it with --force") from error
+
+
+def _check_parent(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise InputError(f"no folder {target.parent} to write the export to")
+
+
+def _take_place(scratch: Path, target: Path) -> None:
+    """One rename where nothing is there. Else the description goes first and comes last: without it no half of a
+    replaced export is taken for a whole one."""
+    if not target.is_dir():
+        scratch.rename(target)
+        return
+    old = scratch / "old"
+    old.mkdir(mode=0o700)
+    moves = [(target / name, old / name) for name in (DESCRIPTION_NAME, *_ENTRIES)]
+    moves += [(scratch / name, target / name) for name in (*_ENTRIES, DESCRIPTION_NAME)]
+    done = []
+    try:
+        for source, place in moves:
+            if os.path.lexists(source):
+                source.rename(place)
+                done.append((source, place))
+    except BaseException:
+        for source, place in reversed(done):
+            place.rename(source)
+        raise
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())

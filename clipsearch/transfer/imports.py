@@ -1,0 +1,179 @@
+"""Embeddings that were made elsewhere, taken into a catalog, so that no picture is embedded twice."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from queue import SimpleQueue
+from time import perf_counter
+
+from clipsearch import settings
+from clipsearch.encoders.base import Encoder
+from clipsearch.errors import IndexMismatchError, InputError
+from clipsearch.images.decode import DecodingLimits, default_limits
+from clipsearch.images.worker_pool import WorkerPool
+from clipsearch.indexing import Progress
+from clipsearch.indexing.interrupt import DeferredInterrupt
+from clipsearch.session.session import CatalogParts
+from clipsearch.transfer.formats.reading import EmbeddingSource, open_source
+from clipsearch.transfer.model_check import Candidate, check_model
+from clipsearch.transfer.places import present_paths
+from clipsearch.transfer.rows import RowImport, Run
+from clipsearch.types import SkippedFile
+
+__all__ = ["ImportReport", "import_embeddings"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What one import did. rows = added + known + missing + broken + len(skipped), unless it was interrupted.
+
+    Attributes:
+        rows: in the files that were read.
+        added: whose embedding is new in the catalog.
+        known: of pictures that had an embedding already, which was kept; also copies within the files.
+        missing: left out, for their pictures are not there.
+        broken: left out, for their embedding is zero or not finite.
+        skipped: left out, for their pictures can't be read.
+        files: that are found from now on, copies included.
+        without_file: pictures among those added or known that no file was recorded for: they are found when a file
+            with their content is indexed, which costs no embedding.
+        outside: of these, pictures whose file is there, but in no indexed folder.
+        captions: added.
+        checked: pictures that were embedded to see whether the model is the right one.
+        cosine: their median to the embeddings that were read; not a number when none was checked.
+        interrupted: stopped by the user before the end; what was done is kept.
+    """
+
+    rows: int
+    added: int
+    known: int
+    missing: int
+    broken: int
+    skipped: tuple[SkippedFile, ...]
+    files: int
+    without_file: int
+    outside: int
+    captions: int
+    checked: int
+    cosine: float
+    seconds: float
+    model: str
+    interrupted: bool = False
+
+
+def import_embeddings(
+    source: str | os.PathLike[str],
+    parts: CatalogParts,
+    *,
+    images: str | os.PathLike[str] | None,
+    roots: Sequence[str | os.PathLike[str]],
+    trust: bool,
+    captions: bool,
+    limits: DecodingLimits | None,
+    wait: bool,
+    on_progress: Progress | None,
+) -> ImportReport:
+    """Arguments, result and errors as in `Catalog.import_embeddings`."""
+    start = perf_counter()
+    folder = None if images is None else _images_folder(images)
+    named = [_images_folder(root) for root in roots]
+    opened = open_source(settings.folder_path(source))
+    with parts.store.writing(wait=wait, alone=False):
+        encoder = _load_encoder(opened, parts)
+        run = Run()
+        with ExitStack() as stack, DeferredInterrupt(SimpleQueue()) as interrupt:
+            pool = stack.enter_context(closing(WorkerPool(encoder.preprocess, limits=limits or default_limits())))
+            try:
+                if opened.description is None:
+                    run.check = check_model(
+                        _candidates(opened, folder, interrupt),
+                        encoder=encoder,
+                        open_path=pool.open_path,
+                        where=str(opened.path),
+                    )
+                    if not run.check.pictures and not trust:
+                        raise InputError(
+                            f"no picture of {opened.path} is here to check that its embeddings come from the model "
+                            f"{encoder.name}: say where they are with --images DIR, or that you know with --trust"
+                        )
+                RowImport(
+                    opened,
+                    parts.store,
+                    encoder=encoder,
+                    model_id=parts.model.row.model_id,
+                    folder=folder,
+                    named=named,
+                    open_path=pool.open_path,
+                    max_bytes=(limits or default_limits()).max_bytes,
+                    run=run,
+                ).run(interrupt, with_captions=captions, on_progress=on_progress)
+            except KeyboardInterrupt:
+                run.interrupted = True
+        if not run.interrupted:
+            parts.refresh("images", "captions")
+    return ImportReport(
+        rows=run.rows,
+        added=run.added,
+        known=run.known,
+        missing=run.missing,
+        broken=run.broken,
+        skipped=tuple(run.skipped),
+        files=run.files,
+        without_file=run.without_file,
+        outside=run.outside,
+        captions=run.captions,
+        checked=run.check.pictures,
+        cosine=run.check.cosine,
+        seconds=perf_counter() - start,
+        model=encoder.name,
+        interrupted=run.interrupted,
+    )
+
+
+def _images_folder(images: str | os.PathLike[str]) -> str:
+    path = settings.folder_path(images)
+    if not path.is_dir():
+        raise InputError(f"no folder {path} of pictures")
+    return os.path.realpath(path)
+
+
+def _load_encoder(source: EmbeddingSource, parts: CatalogParts) -> Encoder:
+    """The catalog's.
+
+    Raises:
+        IndexMismatchError: the embeddings are of another model, or of another dimension.
+    """
+    description = source.description
+    if description is not None:
+        parts.model.suggest(description.model)
+    current, encoder = parts.store.reader.find_current_model(), parts.model.encoder
+    if current is not None and encoder.fingerprint != current.fingerprint:
+        raise IndexMismatchError(
+            f"this catalog uses the model {current.name}. To switch: clipsearch model use {encoder.name}"
+        )
+    if description is not None and description.fingerprint != encoder.fingerprint:
+        if description.model == encoder.name:
+            raise IndexMismatchError(
+                f"{source.path} was exported with another version of the model {encoder.name}: its embeddings can't "
+                "be compared with those made here"
+            )
+        raise IndexMismatchError(
+            f"{source.path} was exported with the model {description.model}, and this is {encoder.name}: import it "
+            f"into a catalog with that model; to switch this one: clipsearch model use {description.model}"
+        )
+    if source.dim != encoder.dim:
+        raise IndexMismatchError(
+            f"{source.path} holds embeddings of {source.dim} numbers, the model {encoder.name} makes {encoder.dim}: "
+            "name the model that they come from with --model"
+        )
+    return encoder
+
+
+def _candidates(source: EmbeddingSource, folder: str | None, interrupt: DeferredInterrupt) -> Iterator[Candidate]:
+    for rows in source.batches():
+        interrupt.check()
+        for row in rows:
+            for path in present_paths(row.paths[:1], folder):
+                if row.embedding is not None:
+                    yield path, row.embedding

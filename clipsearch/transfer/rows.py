@@ -1,0 +1,262 @@
+"""The rows of an import: looked up, hashed where their files are there, and stored."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.captions.embedding import embed_captions
+from clipsearch.encoders.base import Encoder
+from clipsearch.errors import ImageReadError
+from clipsearch.images.dates import is_doubtful
+from clipsearch.images.metadata import ImageMetadata
+from clipsearch.images.reading import OpenPath, open_picture
+from clipsearch.images.reasons import too_many_bytes
+from clipsearch.indexing import Progress
+from clipsearch.indexing.interrupt import DeferredInterrupt
+from clipsearch.prefetch import default_workers
+from clipsearch.stamps import FileStamp
+from clipsearch.store import ContentRecord, FileRecord, Store
+from clipsearch.text import is_valid
+from clipsearch.transfer.formats.reading import EmbeddingSource, SourceMetadata, SourceRow
+from clipsearch.transfer.formats.seal import is_own
+from clipsearch.transfer.model_check import ModelCheck
+from clipsearch.transfer.places import IndexedFolders, present_paths, wanted_folders
+from clipsearch.types import SkippedFile
+
+# Files that are read before a Ctrl-C is seen.
+_LOOKED_UP_AT_ONCE = 100
+
+
+@dataclass(slots=True)
+class Run:
+    """What has been counted so far."""
+
+    rows: int = 0
+    added: int = 0
+    known: int = 0
+    missing: int = 0
+    broken: int = 0
+    skipped: list[SkippedFile] = field(default_factory=list)
+    files: int = 0
+    without_file: int = 0
+    outside: int = 0
+    captions: int = 0
+    check: ModelCheck = field(default_factory=lambda: ModelCheck(0, float("nan")))
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: str
+    stamp: FileStamp
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a row turned out to be.
+
+    Attributes:
+        blake3: of the content; None where there is none.
+        metadata: None where the content is stored with an embedding already.
+        files: that have the content.
+        failure: why its file can't be read; None also where there is no file.
+    """
+
+    row: SourceRow
+    blake3: bytes | None = None
+    metadata: SourceMetadata | None = None
+    files: tuple[_File, ...] = ()
+    failure: SkippedFile | None = None
+
+
+class RowImport:
+    """One run over all rows, of which some at a time are looked up, hashed and stored."""
+
+    def __init__(
+        self,
+        source: EmbeddingSource,
+        store: Store,
+        *,
+        encoder: Encoder,
+        model_id: int,
+        folder: str | None,
+        named: Sequence[str],
+        open_path: OpenPath,
+        max_bytes: int,
+        run: Run,
+    ) -> None:
+        """
+        Args:
+            folder: that relative paths start from.
+            named: by the user, folders below which those of an export count; real paths.
+            open_path: how pictures are opened that are to be described.
+            max_bytes: larger files are not read.
+        """
+        self._source = source
+        self._store = store
+        self._encoder = encoder
+        self._model_id = model_id
+        self._folder = folder
+        self._open_path = open_path
+        # Nothing is decoded of a picture that an export describes: it is hashed in this process.
+        self._hash_path: OpenPath = partial(open_picture, spec=encoder.preprocess)
+        self._max_bytes = max_bytes
+        self._run = run
+        wanted = [] if folder is None else [folder]
+        if source.description is not None:
+            known = [scope.root for scope in store.roots.list_all()]
+            # A folder of pictures that was named is what counts, and not where they were when they were exported.
+            is_own_export = folder is None and is_own(source.description)
+            wanted += wanted_folders(source.description.folders, named, known, is_own=is_own_export)
+        self._places = IndexedFolders(store.roots, wanted)
+
+    def run(self, interrupt: DeferredInterrupt, *, with_captions: bool, on_progress: Progress | None) -> None:
+        with ThreadPoolExecutor(default_workers(), thread_name_prefix="clipsearch") as threads:
+            for rows in self._source.batches():
+                found: list[_Found] = []
+                try:
+                    for first in range(0, len(rows), _LOOKED_UP_AT_ONCE):
+                        interrupt.check()
+                        found += threads.map(self._look_up, rows[first : first + _LOOKED_UP_AT_ONCE])
+                finally:
+                    self._store_rows(found, with_captions=with_captions)
+                if on_progress is not None:
+                    on_progress(self._run.rows, self._source.rows)
+        if not with_captions:
+            return
+        if self._source.captions is not None:
+            for rows in self._source.captions.batches():
+                interrupt.check()
+                self._store_captions(rows)
+        embed_captions(self._store, self._encoder, model_id=self._model_id)
+
+    def _look_up(self, row: SourceRow) -> _Found:
+        if row.embedding is None:
+            return _Found(row)
+        if row.metadata is None:
+            return self._look_at_file(row)
+        files, wanted = [], row.metadata.blake3
+        for path in present_paths(row.paths, self._folder):
+            try:
+                self._check_size(path)
+                with self._hash_path(path) as picture:
+                    if picture.blake3 == wanted:
+                        files.append(_File(path, picture.stamp))
+            except (OSError, ImageReadError, MemoryError):
+                continue  # it may be read another time: the embedding is taken in any case
+        return _Found(row, wanted, row.metadata, tuple(files))
+
+    def _look_at_file(self, row: SourceRow) -> _Found:
+        """Of a picture that only its file can describe."""
+        for path in present_paths(row.paths[:1], self._folder):
+            try:
+                self._check_size(path)
+                with self._open_path(path) as picture:
+                    its = _File(path, picture.stamp)
+                    if self._store.pictures.has_embedding(picture.blake3, model_id=self._model_id):
+                        return _Found(row, picture.blake3, None, (its,))
+                    metadata = _source_metadata(picture.blake3, picture.stamp.size_bytes, picture.describe())
+                    return _Found(row, picture.blake3, metadata, (its,))
+            except OSError as error:
+                return _Found(row, failure=SkippedFile(path, error.strerror or str(error)))
+            except (ImageReadError, MemoryError) as error:
+                return _Found(row, failure=SkippedFile(path, str(error) or "not enough memory to read it"))
+        return _Found(row)
+
+    def _check_size(self, path: str) -> None:
+        size_bytes = os.stat(path).st_size  # noqa: PTH116
+        if size_bytes > self._max_bytes:
+            raise too_many_bytes(size_bytes, self._max_bytes)
+
+    def _store_rows(self, found: Sequence[_Found], *, with_captions: bool) -> None:
+        run, pictures = self._run, self._store.pictures
+        digests = {each.blake3 for each in found if each.blake3 is not None}
+        known = pictures.with_embedding(list(digests), model_id=self._model_id)
+        self._places.add_for(file.path for each in found for file in each.files)
+        contents: dict[bytes, ContentRecord] = {}
+        files: dict[tuple[int, str], FileRecord] = {}
+        without_file = outside = 0
+        for each in found:
+            digest, metadata, embedding = each.blake3, each.metadata, each.row.embedding
+            if digest is None:
+                continue
+            if digest not in known and digest not in contents and metadata is not None and embedding is not None:
+                contents[digest] = _content_record(metadata, embedding)
+            places = [(file, self._places.find(file.path)) for file in each.files]
+            for file, place in places:
+                if place is not None:
+                    files[place] = FileRecord.of(*place, file.stamp, digest)
+            if not any(place for _, place in places):
+                without_file += 1
+                outside += bool(places)
+        pictures.record(list(contents.values()), list(files.values()), model_id=self._model_id)
+        texts = [each.row.caption for each in found if each.blake3 is not None and each.row.caption is not None]
+        captions = self._store.captions.add(filter(None, map(_clean, texts))) if with_captions else 0
+        stored = sum(each.blake3 is not None for each in found)
+        # Counted when all of it is stored.
+        run.rows += len(found)
+        run.added += len(contents)
+        run.known += stored - len(contents)
+        run.broken += sum(each.row.embedding is None for each in found)
+        failures = [each.failure for each in found if each.failure is not None]
+        run.skipped += failures
+        run.missing += sum(each.blake3 is None and each.row.embedding is not None for each in found) - len(failures)
+        run.files += len(files)
+        run.without_file += without_file
+        run.outside += outside
+        run.captions += captions
+
+    def _store_captions(self, rows: Sequence[SourceRow]) -> None:
+        """Of an export, with the embeddings that it has of them."""
+        texts = {text: row.embedding for row in rows if row.caption is not None and (text := _clean(row.caption))}
+        self._run.captions += self._store.captions.add(texts)
+        ids = self._store.captions.find_ids(list(texts))
+        known = [(ids[text], embedding) for text, embedding in texts.items() if text in ids and embedding is not None]
+        if known:
+            self._store.captions.add_embeddings(
+                [caption_id for caption_id, _ in known],
+                np.stack([embedding for _, embedding in known]),
+                model_id=self._model_id,
+            )
+
+
+def _source_metadata(blake3: bytes, size_bytes: int, its: ImageMetadata) -> SourceMetadata:
+    return SourceMetadata(
+        blake3=blake3,
+        size_bytes=size_bytes,
+        width=its.width,
+        height=its.height,
+        format=its.format,
+        taken_at=its.taken_at,
+        camera=its.camera,
+        latitude=its.latitude,
+        longitude=its.longitude,
+    )
+
+
+def _content_record(its: SourceMetadata, embedding: NDArray[np.float32]) -> ContentRecord:
+    return ContentRecord(
+        blake3=its.blake3,
+        size_bytes=its.size_bytes,
+        width=its.width,
+        height=its.height,
+        format=its.format,
+        taken_at=its.taken_at,
+        camera=its.camera,
+        latitude=its.latitude,
+        longitude=its.longitude,
+        embedding=embedding,
+        is_date_doubtful=its.taken_at is not None and is_doubtful(its.taken_at, now=datetime.now()),
+    )
+
+
+def _clean(text: str) -> str | None:
+    """A caption as it is stored; None for none."""
+    cleaned = text.strip()
+    return cleaned if cleaned and is_valid(cleaned) else None

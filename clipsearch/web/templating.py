@@ -1,0 +1,37 @@
+"""Templates filled in."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from clipsearch.scoring.relevance import DEFAULT_CUTOFF
+from clipsearch.web.static_files import static_url
+
+_FOLDER = Path(__file__).parent
+
+
+def render(template: str, /, *, status_code: int = 200, **context: Any) -> Response:
+    """A page, or a part of one. What is shown of files can hold bytes that are no text: they come out as "?"."""
+    text = _templates().get_template(template).render(**context)
+    return HTMLResponse(text.encode("utf-8", "replace"), status_code=status_code)
+
+
+@cache
+def _templates() -> Environment:
+    templates = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.globals |= {"static": static_url, "cutoff": DEFAULT_CUTOFF}
+    templates.filters["size"] = _size
+    return templates
+
+
+def _size(size_bytes: float) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:.0f} KB"
