@@ -44,24 +44,21 @@ if TYPE_CHECKING:
     from clipsearch.gallery.contact_sheet import write_contact_sheet
     from clipsearch.gallery.details import CatalogFacets, PictureDetails
     from clipsearch.gallery.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
-    from clipsearch.gallery.heat_map import HeatMap
-    from clipsearch.gallery.heat_pictures import draw_heat_map
+    from clipsearch.gallery.heat_map import HeatMap, draw_heat_map
     from clipsearch.images.remote.fetch import fetch_picture
     from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.maintenance.doctor import check_catalog
+    from clipsearch.maintenance.reports import BackupReport, CheckReport, Finding, RestoreReport
     from clipsearch.query import Query, parse_query, words_query
-    from clipsearch.runs import CurrentRun
     from clipsearch.scoring.relevance import DEFAULT_CUTOFF
     from clipsearch.search.paging import SearchPage
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.imports import ImportReport
     from clipsearch.types import (
-        BackupReport,
         CaptionHit,
         CatalogStatus,
-        CheckReport,
+        CurrentRun,
         FetchedPicture,
-        Finding,
         ForgetReport,
         GarbageReport,
         ImageMatch,
@@ -69,13 +66,12 @@ if TYPE_CHECKING:
         LabelHit,
         LabelledPicture,
         PartialFile,
-        RestoreReport,
         SearchHit,
         SkippedFile,
         TermScore,
     )
 
-__version__ = "0.1.0"
+from clipsearch.version import __version__ as __version__
 
 __all__ = [
     "DEFAULT_CUTOFF",
@@ -147,43 +143,47 @@ __all__ = [
     "write_contact_sheet",
 ]
 
-# Where what is neither an error nor a result lies.
+# Modules of what is neither an error nor a record of `types`.
 _PLACES = {
-    "DEFAULT_CUTOFF": "relevance",
-    "CaptionPair": "caption_pairs",
-    "CaptionPairs": "caption_pairs",
+    "BackupReport": "maintenance.reports",
+    "CaptionPair": "captions.pairs",
+    "CaptionPairs": "captions.pairs",
     "Catalog": "catalog",
-    "CatalogFacets": "browsing",
-    "CurrentRun": "runs",
-    "Difference": "evaluation",
-    "DuplicateGroup": "duplicates",
-    "DuplicatePicture": "duplicates",
-    "Estimate": "evaluation",
-    "ExportReport": "exporting",
-    "HeatMap": "heat_maps",
-    "ImportReport": "importing",
-    "LabelQuality": "search_quality",
-    "NearDuplicate": "duplicates",
-    "PictureCluster": "clusters",
-    "PictureDetails": "browsing",
-    "QualityComparison": "search_quality",
-    "Query": "grammar",
-    "RelevanceQuality": "search_quality",
-    "ReliabilityBin": "calibration",
-    "RetrievalQuality": "search_quality",
-    "SearchPage": "paging",
+    "CatalogFacets": "gallery.details",
+    "CheckReport": "maintenance.reports",
+    "DEFAULT_CUTOFF": "scoring.relevance",
+    "Difference": "evaluation.metrics",
+    "DuplicateGroup": "gallery.duplicates",
+    "DuplicatePicture": "gallery.duplicates",
+    "Estimate": "evaluation.metrics",
+    "ExportReport": "transfer.export",
+    "Finding": "maintenance.reports",
+    "HeatMap": "gallery.heat_map",
+    "ImportReport": "transfer.imports",
+    "LabelQuality": "evaluation",
+    "NearDuplicate": "gallery.duplicates",
+    "PictureCluster": "gallery.clusters",
+    "PictureDetails": "gallery.details",
+    "QualityComparison": "evaluation",
+    "Query": "query",
+    "RelevanceQuality": "evaluation",
+    "ReliabilityBin": "evaluation.calibration",
+    "RestoreReport": "maintenance.reports",
+    "RetrievalQuality": "evaluation",
+    "SearchPage": "search.paging",
     "check_catalog": "maintenance.doctor",
-    "compare_models": "search_quality",
-    "draw_heat_map": "heat_pictures",
-    "evaluate_labels": "search_quality",
-    "evaluate_pairs": "search_quality",
-    "evaluate_relevance": "search_quality",
-    "fetch_picture": "images.remote",
-    "parse_query": "grammar",
-    "read_caption_pairs": "caption_pairs",
+    "compare_models": "evaluation",
+    "draw_heat_map": "gallery.heat_map",
+    "evaluate_labels": "evaluation",
+    "evaluate_pairs": "evaluation",
+    "evaluate_relevance": "evaluation",
+    "fetch_picture": "images.remote.fetch",
+    "import_module": "importlib",
+    "parse_query": "query",
+    "read_caption_pairs": "captions.pairs",
     "restore_catalog": "maintenance.backups",
-    "words_query": "grammar",
-    "write_contact_sheet": "contact_sheet",
+    "words_query": "query",
+    "write_contact_sheet": "gallery.contact_sheet",
 }
 
 

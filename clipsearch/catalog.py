@@ -6,33 +6,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from clipsearch import settings
+from clipsearch import paths, settings
 from clipsearch.catalog_embeddings import EmbeddingCatalog
 from clipsearch.gallery.collection import BrowsingCatalog
 from clipsearch.labels.collection import LabellingCatalog
 from clipsearch.maintenance.admin import IndexingCatalog
+from clipsearch.maintenance.reports import BackupReport
 from clipsearch.notices import notify
-from clipsearch.runs import CurrentRun
+from clipsearch.paths import absolute_folders
 from clipsearch.session.model import CatalogModel
 from clipsearch.session.session import CatalogParts
-from clipsearch.settings import absolute_folders
 from clipsearch.store import Store, StoredModel
 from clipsearch.text import as_list, check_text
-from clipsearch.types import (
-    BackupReport,
-    CaptionHit,
-    CaptionsReport,
-    CatalogStatus,
-    GarbageReport,
-    ImageMatch,
-    IndexReport,
-    SearchHit,
-)
+from clipsearch.types import CaptionHit, CatalogStatus, CurrentRun, GarbageReport, ImageMatch, IndexReport, SearchHit
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clipsearch.captions.collection import CaptionsReport
     from clipsearch.encoders.base import Encoder
     from clipsearch.encoders.embed_image import PictureSource
     from clipsearch.gallery.clusters import PictureCluster
@@ -93,7 +85,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         device, runtime = device or settings.device_name(), runtime or settings.runtime_name()
         settings.check_device(device)
         settings.check_runtime(runtime)
-        place = settings.catalog_place(directory)
+        place = paths.catalog_place(directory)
         store = Store(place, create=create)
         if store.backup is not None:
             notify(f"the catalog was upgraded; a copy of the old one is {store.backup}")
@@ -278,7 +270,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
 
     # ------------------------------------------------------------------ captions
 
-    def add_captions(self, texts: str | Sequence[str]) -> CaptionsReport:
+    def add_captions(self, texts: str | Sequence[str]) -> "CaptionsReport":
         """Stores and embeds captions; those known already are kept once. Empty ones are left out."""
         from clipsearch.captions.collection import add_captions
 

@@ -17,7 +17,6 @@ from mcp_types import ToolAnnotations
 from PIL import Image
 from pydantic import Field
 
-from clipsearch import __version__
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError, ImageReadError, QueryError
 from clipsearch.gallery.details import SMALL_SIDE
@@ -26,6 +25,7 @@ from clipsearch.quantities import count
 from clipsearch.query import parse_query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.types import CaptionHit, SearchHit
+from clipsearch.version import __version__
 
 _LOG = logging.getLogger("clipsearch.mcp")
 

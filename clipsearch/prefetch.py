@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from clipsearch import settings
+from clipsearch import processes
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,7 +26,7 @@ _WORKER_BYTES = 200_000_000
 def default_workers() -> int:
     """One thread a core that this process may use, and one more: reading waits for the disk. Fewer when memory is
     short."""
-    wanted, available = settings.core_count() + 1, settings.available_bytes()
+    wanted, available = processes.core_count() + 1, processes.available_bytes()
     return wanted if available is None else max(1, min(wanted, available // _WORKER_BYTES))
 
 

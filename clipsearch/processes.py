@@ -1,4 +1,4 @@
-"""Starts Python again, with the modules of this process but none from the current folder."""
+"""Start Python with the modules of this process but none from the current folder; count cores and free memory."""
 
 import os
 import re
@@ -138,3 +138,18 @@ def _module_folders() -> list[str]:
     # An empty entry, too, means the current folder.
     folders = [Path(entry).absolute() for entry in sys.path]
     return [str(folder) for folder in folders if here == own or folder.resolve() != here]
+
+
+def core_count() -> int:
+    """Processor cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def available_bytes() -> int | None:
+    """Memory that can be had without swapping; None where the system has no such file."""
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None

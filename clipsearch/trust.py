@@ -6,7 +6,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from clipsearch.settings import config_dir
+from clipsearch.paths import config_dir
 
 # Of some thousand entries; the oldest make room for new ones.
 _MAX_BYTES = 1 << 18

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from clipsearch.encoders.bank import Bank
 from clipsearch.indexing import index_folders
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.relevance import learn_background
 from clipsearch.search.retrieval import search_pictures
 from clipsearch.session.file_index import CatalogIndex

@@ -3,69 +3,63 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
 
 from clipsearch import Catalog
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 
-# From the ground up: a module imports only from lower layers. Modules of one layer ignore each other, but for the
-# parts of one package.
+# From the ground up: a module imports only from lower layers. Places of one layer ignore each other.
 LAYERS = (
-    {"errors", "folding", "quantities"},
-    {"notices", "runs"},
-    {"types", "settings", "vectors", "preprocess", "texts", "python_process", "filters", "files"}
-    | {"stamps", "patterns", "table_signs"},
-    {"tables", "named_places"},
-    {"store", "indexes", "images", "runners", "caption_files", "evaluation", "embedding_files"} | {"calibration"},
-    {"encoders"},
-    {"named_folders", "index_files", "catalog_model", "grammar", "relevance", "caption_pairs"}
-    | {"label_sets", "reliability_diagram"},
-    {"index_server", "labelling", "spelling", "confidence"},
-    {"captions", "search", "maintenance", "catalog_parts", "diversity", "contact_sheet"} | {"heat_maps"},
-    {"heat_pictures"},
-    {"indexing", "query_terms"},
-    {"answers", "captioning", "naming", "catalog_runs", "exporting", "importing"} | {"suggestions"},
-    {"clusters", "catalog_labels", "catalog_embeddings", "paging", "browsing", "duplicates"},
-    {"catalog_browsing", "catalog_index"},
+    {"errors", "formats", "types", "quantities", "data", "version"},
+    {"settings", "paths", "text", "vectors", "processes", "notices"},
+    {"files", "prefetch", "trust"},
+    {"indexes"},
+    {"images", "query", "scoring"},
+    {"encoders", "store"},
+    {"session"},
+    {"search", "captions", "labels"},
+    {"gallery", "indexing"},
+    {"transfer", "maintenance"},
+    {"catalog_embeddings"},
     {"catalog"},
-    {"benchmark", "search_quality"},
-    {"web", "mcp_server"},
+    {"web", "mcp_server", "evaluation"},
     {"cli"},
 )
 # Heavy libraries, and the only places that may import them.
 ONLY_IN = {
-    "faiss": {"indexes/faiss_index.py", "indexes/ivf_index.py", "indexes/hamming.py"},
-    "pymilvus": {"indexes/milvus_collection.py"},
-    "grpc": {"indexes/milvus_collection.py"},
+    "faiss": {"indexes/flat.py", "indexes/ivf.py", "indexes/hamming.py"},
+    "pymilvus": {"indexes/milvus/collection.py"},
+    "grpc": {"indexes/milvus/collection.py"},
     "torch": {
-        "encoders/transformers_encoder.py",
+        "encoders/torch_encoder.py",
         "encoders/transformers_files.py",
-        "encoders/walkthrough.py",
-        "encoders/compile.py",
+        "encoders/tracing.py",
+        "encoders/openvino/compile.py",
         "encoders/devices.py",
     },
-    "transformers": {"encoders/transformers_files.py", "encoders/walkthrough.py"},
-    "openvino": {"encoders/compiled.py"},
+    "transformers": {"encoders/transformers_files.py", "encoders/tracing.py"},
+    "openvino": {"encoders/openvino/encoder.py"},
     "sqlalchemy": {"store"},
     "typer": {"cli"},
-    "rich": {"cli/thumbnails.py"},
-    "textual_image": {"cli/thumbnails.py"},
-    "jinja2": {"contact_sheet.py", "web/rendering.py"},
+    "rich": {"cli/terminal_images.py"},
+    "textual_image": {"cli/terminal_images.py"},
+    "jinja2": {"gallery/contact_sheet.py", "web/templating.py"},
     "mcp": {"mcp_server.py"},
-    "pyarrow": {"embedding_files"},
-    "ray": {"indexing/ray_"},
-    "fsspec": {"images/urls.py"},
-    "defusedxml": {"images/xmp"},
+    "pyarrow": {"transfer/formats"},
+    "ray": {"indexing/ray/"},
+    "fsspec": {"images/remote/files.py"},
+    "defusedxml": {"images/xmp/"},
     "fastapi": {"web"},
     "starlette": {"web"},
     "uvicorn": {"web/server.py", "web/connections.py"},
     "prometheus_client": {"web/metrics.py"},
     # The network is asked in one place, behind its checks; the model hub is huggingface_hub's.
-    "http": {"images/remote.py", "web"},
-    "socket": {"images/remote.py", "web/server.py", "indexing/ray_cluster.py"},
-    "ssl": {"images/remote.py"},
+    "http": {"images/remote/fetch.py", "web"},
+    "socket": {"images/remote/fetch.py", "web/server.py", "indexing/ray/cluster.py"},
+    "ssl": {"images/remote/fetch.py"},
 }
 
 
@@ -76,7 +70,7 @@ def modules(repository: Path) -> list[Path]:
 def test_no_module_touches_what_the_whole_process_warns_of(repository):
     # Filters of warnings are one list for all threads: see `notices`. The command line and the compiler are processes
     # of their own; Pillow's filter is put in and taken out under a lock.
-    allowed = {"cli/__init__.py", "encoders/compile.py", "images/pillow.py", "notices.py"}
+    allowed = {"cli/__init__.py", "encoders/openvino/compile.py", "images/pillow_settings.py", "notices.py"}
     for path in modules(repository):
         names = {name.partition(".")[0] for name in imports(path)}
         assert "warnings" not in names or path.relative_to(repository / "clipsearch").as_posix() in allowed, path
@@ -111,6 +105,31 @@ def test_imports_go_downward_only(repository):
     assert wrong == []
 
 
+def test_no_modules_import_each_other_in_a_circle(repository):
+    known = {module_name(path, repository): path for path in modules(repository)}
+    below = {name: imported_modules(path, known) - {name, "clipsearch"} for name, path in known.items()}
+    # What imports nothing that is left is taken away, until only circles are left.
+    while leaves := {name for name, others in below.items() if not others & below.keys()}:
+        below = {name: others for name, others in below.items() if name not in leaves}
+    assert sorted(below) == []
+
+
+def imported_modules(path: Path, known: Container[str]) -> set[str]:
+    """Of `from package import name`, the module `package.name` where there is one, else the package."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in known else node.module for name in names}
+    return {name for name in found if name in known}
+
+
+def module_name(path: Path, repository: Path) -> str:
+    return ".".join(path.relative_to(repository).with_suffix("").parts).removesuffix(".__init__")
+
+
 def test_heavy_libraries_are_imported_in_one_place(repository):
     for path in modules(repository):
         inside = path.relative_to(repository / "clipsearch").as_posix()
@@ -129,7 +148,7 @@ def test_only_the_command_line_prints(repository):
 
 def test_python_is_started_in_one_place(repository):
     found = [path.name for path in modules(repository) if "sys.executable" in path.read_text()]
-    assert found == ["python_process.py"]
+    assert found == ["processes.py"]
 
 
 def test_files_stay_small_and_have_telling_names(repository):

@@ -10,7 +10,7 @@ import pytest
 from clipsearch import Catalog, cli
 from clipsearch.errors import InputError
 from clipsearch.evaluation import benchmark
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 
 
 @pytest.fixture

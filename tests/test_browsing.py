@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 from clipsearch import Catalog, ImageReadError, InputError, Query, QueryError, UnknownPictureError, parse_query
 from clipsearch.images.decode import decode_image
-from clipsearch.settings import cache_dir, sample_data_folder
+from clipsearch.paths import cache_dir, sample_data_folder
 
 pytestmark = pytest.mark.usefixtures("colours")
 SAMPLES = sample_data_folder()

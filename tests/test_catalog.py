@@ -24,13 +24,13 @@ from clipsearch import (
     UnknownPictureError,
 )
 from clipsearch.encoders import load
-from clipsearch.encoders.bank import Bank
 from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.evaluation.metrics import ranks, recall_at_k
 from clipsearch.indexes.flat import FaissIndex
+from clipsearch.paths import sample_data_folder
 from clipsearch.query import words_query
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.relevance import learn_background
-from clipsearch.settings import sample_data_folder
 from clipsearch.store import ContentRecord, FileRecord
 from clipsearch.vectors import normalise
 from tests.fakes import ColourEncoder

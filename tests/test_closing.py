@@ -14,7 +14,7 @@ import pytest
 
 from clipsearch import Catalog, InputError, ModelError, StoreError
 from clipsearch.encoders import load
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from tests.fakes import ColourEncoder
 
 CAT = sample_data_folder() / "animals" / "cat.jpg"

@@ -10,7 +10,7 @@ from PIL import Image
 from clipsearch import Catalog
 from clipsearch.errors import CatalogNotFoundError, QueryError
 from clipsearch.indexes.flat import cluster_rows
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from clipsearch.vectors import normalise
 from tests.fakes import COLOURS
 from tests.test_command_line import fail, run

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.cli.render import print_report
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from clipsearch.types import IndexReport, PartialFile
 from tests.faults.checks import stored_contents
 

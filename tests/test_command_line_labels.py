@@ -10,7 +10,7 @@ import pytest
 
 from clipsearch import DEFAULT_CUTOFF
 from clipsearch.images.xmp.sidecars import read_keywords, sidecar_of
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from tests.test_command_line import fail, run
 
 SAMPLES = sample_data_folder()

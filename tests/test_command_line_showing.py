@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from tests.test_command_line import SCRIPT, fail, run
 
 SAMPLES = sample_data_folder()

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from clipsearch import Catalog, cli
-from clipsearch.encoders.bank import Bank, caption_count
+from clipsearch.data import caption_count
 from clipsearch.errors import QueryError
 from clipsearch.indexes.flat import FaissIndex
+from clipsearch.paths import sample_data_folder
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.confidence import BestRelevances, learn_best_relevances
 from clipsearch.scoring.relevance import learn_background
-from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
 
 DIM = 48

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import InputError, SearchHit, TermScore, write_contact_sheet
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 
 CAT = str(sample_data_folder() / "animals" / "cat.jpg")
 HIT = SearchHit(1, 0.41, 0.62, CAT, 7)

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
+from clipsearch.paths import sample_data_folder
 from clipsearch.scoring.diversity import candidates_for, diversify
-from clipsearch.settings import sample_data_folder
 from clipsearch.types import SearchHit
 from clipsearch.vectors import normalise
 

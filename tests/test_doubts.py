@@ -9,9 +9,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import update
 
-from clipsearch import stamps
 from clipsearch.errors import ImageReadError
-from clipsearch.images import decode, find, reading
+from clipsearch.images import decode, file_stamp, find, reading
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.store import tables
 from tests.fakes import COLOURS
@@ -216,8 +215,8 @@ class TestTimesBeyond64Bits:
         ],
     )
     def test_whatever_numbers_a_file_system_has(self, library, monkeypatch, odd):
-        real = stamps.numbers_of
-        for place in (find, stamps):
+        real = file_stamp.numbers_of
+        for place in (find, file_stamp):
             monkeypatch.setattr(place, "numbers_of", lambda status: real(SimpleNamespace(**fields(status) | odd)))
         assert counts(library.index()) == {"found": 3, "embedded": 3}
         assert counts(library.index()) == {"found": 3, "unchanged": 3}
@@ -228,7 +227,7 @@ class TestTimesBeyond64Bits:
 def test_a_file_without_blocks_is_in_a_cloud_unless_it_is_tiny(tmp_path, size_bytes, blocks, is_here):
     (tmp_path / "file").write_bytes(b"content")
     status = fields(os.stat(tmp_path / "file")) | {"st_size": size_bytes, "st_blocks": blocks}
-    found = stamps.stamp_of(SimpleNamespace(**status))
+    found = file_stamp.stamp_of(SimpleNamespace(**status))
     assert (found.ctime_ns is not None) is is_here
     assert (found.inode is not None) is is_here
 

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageDraw
 from clipsearch import Catalog, ClipSearchNotice
 from clipsearch.errors import CatalogNotFoundError, InputError, QueryError
 from clipsearch.gallery.duplicates import default_threshold
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.vectors import normalise
 from tests.benchmarks.copies import DOCUMENTS, burst, saved

@@ -6,7 +6,7 @@ import pytest
 
 from clipsearch import Catalog
 from clipsearch.cli import run
-from clipsearch.settings import catalog_place, sample_data_folder
+from clipsearch.paths import catalog_place, sample_data_folder
 from clipsearch.store import Store
 
 FOOD = str(sample_data_folder() / "food")

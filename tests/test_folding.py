@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipsearch.folding import fold_name, stored_fold
+from clipsearch.text import fold_name, stored_fold
 from tests.fuzz.budget import examples
 
 EXAMPLES = {

@@ -15,11 +15,10 @@ from PIL import Image
 from clipsearch import Catalog, QueryError, draw_heat_map
 from clipsearch.cli import run as command_line
 from clipsearch.encoders.load import load_encoder
-from clipsearch.gallery.heat_map import make_heat_map
-from clipsearch.gallery.heat_pictures import overlay
+from clipsearch.gallery.heat_map import make_heat_map, overlay
 from clipsearch.images.decode import decode_image
 from clipsearch.images.preprocess import Preprocess
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from tests.fakes import ColourEncoder
 
 SAMPLES = sample_data_folder()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch import Catalog
-from clipsearch.settings import cache_dir, catalog_place, sample_data_folder
+from clipsearch.paths import cache_dir, catalog_place, sample_data_folder
 
 AT_COLLECTION = {**os.environ}
 

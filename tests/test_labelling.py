@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
-from clipsearch.encoders.bank import Bank
+from clipsearch.data import BUILT_IN, built_in_labels
 from clipsearch.encoders.prompts import TEMPLATES, encode_labels
 from clipsearch.errors import CatalogNotFoundError, InputError, QueryError, StoreError
-from clipsearch.labels.sets import BUILT_IN, built_in_labels, find_labels
+from clipsearch.labels.sets import find_labels
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.labels import learn_labels
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.vectors import normalise

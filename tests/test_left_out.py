@@ -15,7 +15,7 @@ from clipsearch.indexing import index_folders
 from clipsearch.indexing.forget import forget_folder
 from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.maintenance.status import read_status
-from clipsearch.settings import catalog_place
+from clipsearch.paths import catalog_place
 from clipsearch.store import ContentRecord, FileRecord, Store
 from tests.library import Library, counts
 from tests.listing_server import serving

@@ -16,7 +16,7 @@ from PIL import Image
 
 from clipsearch import Catalog
 from clipsearch.errors import StoreError
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 
 SAMPLES = sample_data_folder()
 

@@ -13,8 +13,8 @@ from clipsearch.catalog import Catalog
 from clipsearch.cli import run
 from clipsearch.errors import InputError, QueryError
 from clipsearch.images.remote import fetch
+from clipsearch.paths import sample_data_folder
 from clipsearch.query import words_query
-from clipsearch.settings import sample_data_folder
 from tests.loopback import Server
 
 SAMPLES = sample_data_folder()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.catalog import Catalog
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from tests.milvus_server import MilvusServer
 
 

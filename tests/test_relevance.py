@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from clipsearch import Catalog
-from clipsearch.encoders.bank import Bank
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import QueryError
 from clipsearch.indexes.flat import FaissIndex
+from clipsearch.paths import sample_data_folder
 from clipsearch.query import Query, Term
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.relevance import (
     DEFAULT_CUTOFF,
     Background,
@@ -24,7 +25,6 @@ from clipsearch.scoring.relevance import (
     relevance_of,
 )
 from clipsearch.search.retrieval import find_nearest
-from clipsearch.settings import sample_data_folder
 from clipsearch.store import Store
 from clipsearch.vectors import median_and_spread, normalise
 

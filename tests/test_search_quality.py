@@ -18,7 +18,7 @@ from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import InputError
 from clipsearch.evaluation import captioned, compare_models, evaluate_labels, evaluate_pairs, evaluate_relevance
 from clipsearch.evaluation.metrics import estimate_metrics, score_queries
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from tests.fakes import COLOURS
 
 SAMPLES = sample_data_folder()

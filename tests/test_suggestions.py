@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from clipsearch import Catalog, parse_query
-from clipsearch.search.spelling import Vocabulary, are_near, stems_of
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
+from clipsearch.query.spelling import Vocabulary, are_near, stems_of
 from tests.fakes import ColourEncoder
 
 SWAPPED = (

@@ -7,9 +7,9 @@ import pytest
 from clipsearch.captions.files import CAPTIONS, LABELS, TextKind, read_caption_file
 from clipsearch.captions.pairs import read_caption_pairs
 from clipsearch.cli import run
+from clipsearch.data import BUILT_IN, built_in_labels
 from clipsearch.errors import InputError
-from clipsearch.labels.sets import BUILT_IN, built_in_labels
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 
 TABLES = {
     "commas, no heading": "a.jpg,a cat\nb.jpg,a dog, running\n",

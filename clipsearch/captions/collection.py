@@ -1,6 +1,7 @@
 """The captions that a catalog keeps: stored, embedded, and the nearest to a picture."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,15 @@ from clipsearch.encoders.embed_image import PictureSource, embed_picture
 from clipsearch.errors import QueryError
 from clipsearch.session.session import CatalogParts
 from clipsearch.text import check_text, check_top_k
-from clipsearch.types import CaptionHit, CaptionsReport
+from clipsearch.types import CaptionHit
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionsReport:
+    """What adding captions did: how many are new, and how many were stored already."""
+
+    added: int
+    known: int
 
 
 def add_captions(texts: Sequence[str], parts: CatalogParts) -> CaptionsReport:

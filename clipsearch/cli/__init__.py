@@ -47,7 +47,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from clipsearch import __version__
+        from clipsearch.version import __version__
 
         typer.echo(f"clipsearch {__version__}")
         raise typer.Exit

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clipsearch import settings
+from clipsearch import paths, settings
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
 from clipsearch.cli.render import note, out, print_json, printable
 from clipsearch.quantities import count, size
@@ -26,11 +26,11 @@ def bench(
     from clipsearch.evaluation.benchmark import measure
 
     found = measure(
-        settings.catalog_directory(catalog),
+        paths.catalog_directory(catalog),
         model=model,
         device=device or settings.device_name(),
         runtime=runtime or settings.runtime_name(),
-        folder=None if folder is None else settings.folder_path(folder),
+        folder=None if folder is None else paths.folder_path(folder),
         on_stage=None if json else lambda what: note(f"clipsearch: {what} …"),
     )
     if json:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.cli.options import DeviceOption
 from clipsearch.cli.render import out, shown_path
 from clipsearch.errors import ClipSearchError
@@ -18,6 +18,7 @@ DONUT = "food/donut.png"
 
 
 def demo(
+    context: typer.Context,
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="Any model; the starter needs no download.")] = (
         STARTER
     ),
@@ -28,9 +29,7 @@ def demo(
     ] = None,
 ) -> int:
     """Index the sample pictures and show what clipsearch does with them."""
-    from clipsearch.cli import run
-
-    samples = settings.sample_data_folder()
+    samples = paths.sample_data_folder()
     if not samples.is_dir():
         raise ClipSearchError(f"the sample pictures are not here ({samples}): install clipsearch again")
     cat, donut = str(samples / CAT), str(samples / DONUT)
@@ -62,7 +61,8 @@ def demo(
             shown = [shown_path(part) if part.startswith(str(samples)) else part for part in arguments]
             out(f"\n# {title}\n$ clipsearch {shlex.join(shown)}")
             extra = ["--device", device] if device and arguments[0] != "status" else []
-            code = run([*arguments, "--catalog", place, *extra])
+            root = context.find_root().command
+            code = root.main([*arguments, "--catalog", place, *extra], prog_name="clipsearch", standalone_mode=False)
             if code:
-                return code
+                return int(code)
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.cli.index import is_terminal
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
 from clipsearch.cli.quality import (
@@ -72,7 +72,7 @@ def evaluate(
 
     _check_options(compare, labels, relevance, model=model, diagram=diagram)
     drawn = None if diagram is None else check_drawing(diagram, kind="a diagram", suffixes={".png"}, force=force)
-    content = read_caption_pairs(captions, folder=None if images is None else settings.folder_path(images))
+    content = read_caption_pairs(captions, folder=None if images is None else paths.folder_path(images))
     broken = [{"line": number, "reason": reason} for number, reason in content.broken]
     note_left_out([f"{captions}, {unit_of(captions)} {number}: {reason}" for number, reason in content.broken])
     options: dict[str, Any] = {

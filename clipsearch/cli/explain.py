@@ -45,7 +45,7 @@ def explain(
         heat_map = make_heat_map(picture, words, encoder.encode_texts([words])[0], encoder=encoder)
     if path is not None:
         from clipsearch.encoders.embed_image import read_picture
-        from clipsearch.gallery.heat_pictures import draw_heat_map
+        from clipsearch.gallery.heat_map import draw_heat_map
 
         # As large as it is, up to what fits on a screen.
         shown, _ = read_picture(picture, replace(encoder.preprocess, shortest_edge=1024))

@@ -22,8 +22,8 @@ from clipsearch.cli.options import (
 )
 from clipsearch.cli.render import note, note_left_out, out, percent, print_json, printable, shown_path, write
 from clipsearch.errors import InputError, QueryError
+from clipsearch.paths import is_folder_url
 from clipsearch.quantities import count
-from clipsearch.settings import is_folder_url
 from clipsearch.types import LabelHit, LabelledPicture
 
 app = typer.Typer(help="Sets of labels that pictures are named by.", no_args_is_help=True, rich_markup_mode=None)
@@ -181,8 +181,8 @@ def add(
 def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     """The sets there are: those that come along, and those that were added."""
     from clipsearch.catalog import Catalog
+    from clipsearch.data import BUILT_IN, built_in_labels
     from clipsearch.errors import CatalogNotFoundError
-    from clipsearch.labels.sets import BUILT_IN, built_in_labels
 
     sets = {name: (len(built_in_labels(name)), True) for name in BUILT_IN}
     try:

@@ -9,9 +9,9 @@ from clipsearch.cli.index import ProgressBar
 from clipsearch.cli.options import INTERRUPTED, CatalogOption, JsonOption, WaitOption
 from clipsearch.cli.render import out, print_json, printable, shown_path
 from clipsearch.errors import ClipSearchError
+from clipsearch.maintenance.reports import CheckReport
+from clipsearch.paths import is_folder_url
 from clipsearch.quantities import count, size
-from clipsearch.settings import is_folder_url
-from clipsearch.types import CheckReport
 
 # Picture files that are compared with their hashes unless somebody says how many.
 _COMPARED_PICTURES = 1_000

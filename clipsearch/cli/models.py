@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from clipsearch import settings
+from clipsearch import paths, settings
 from clipsearch.cli.index import ProgressBar, is_terminal
 from clipsearch.cli.options import (
     INTERRUPTED,
@@ -163,7 +163,7 @@ def inspect(
     from clipsearch.encoders.load import runs_with_torch
     from clipsearch.encoders.tracing import Stage, walk
 
-    shown = str(settings.sample_data_folder() / "food" / "donut.png") if image is None else image
+    shown = str(paths.sample_data_folder() / "food" / "donut.png") if image is None else image
     picture = picture_of(shown, allow_url=allow_url)
     used = next((model for model, info in _models_of(catalog).items() if info.is_current), settings.model_name())
     # Only the model that transformers runs can be looked into.

@@ -30,7 +30,7 @@ from clipsearch.cli.render import (
 from clipsearch.cli.terminal_images import check_thumbnails, print_thumbnails
 from clipsearch.cli.viewing import check_sheet, open_file, write_sheet
 from clipsearch.errors import InputError, QueryError
-from clipsearch.settings import expand_user
+from clipsearch.paths import expand_user
 from clipsearch.text import is_url
 
 if TYPE_CHECKING:

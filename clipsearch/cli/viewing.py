@@ -10,7 +10,7 @@ import typer
 from clipsearch.cli.render import note, printable, shown_path
 from clipsearch.errors import InputError
 from clipsearch.files import is_replaced, write_file
-from clipsearch.settings import expand_user
+from clipsearch.paths import expand_user
 from clipsearch.types import SearchHit
 
 if TYPE_CHECKING:

@@ -2,8 +2,6 @@
 and photographs that have nothing in common."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.resources import files
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -11,19 +9,17 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.encoders.number_cache import keep_numbers, read_numbers
+from clipsearch.data import bank_texts, strange_texts
 from clipsearch.encoders.row_cache import kept_rows
 from clipsearch.notices import muted, notify
-from clipsearch.scoring.familiarity import fit_familiarity, nearness_of
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
+from clipsearch.scoring.bank import Bank
+from clipsearch.scoring.familiarity import fit_familiarity
+from clipsearch.scoring.number_cache import keep_numbers, read_numbers
 from clipsearch.vectors import median_and_spread
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
-
-# Names take turns: whoever searches writes one form or another, and a bank three times as large does no better.
-# `python -m tests.benchmarks.relevance --bank` measures both.
-_FORMS = ("{}", "a {}", "a photo of a {}")
 
 
 # Another one whenever `familiarity` calibrates otherwise: what is kept from before is not used then.
@@ -42,52 +38,6 @@ _PHOTOGRAPHS = (
 
 # Texts that say how long all of them will take, and from when on that is told.
 _TIMED, _LONG_S = 64, 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class Bank:
-    """A model's embeddings of texts, and what is known of it from them.
-
-    Attributes:
-        embeddings: (n, dim) unit-norm, of what pictures show.
-        logit_scale: by which the model multiplies a cosine, see `ProbabilityHead`.
-        slope, intercept: of the log-odds that it knows a text, by the text's nearness to these; see `familiarity`.
-        picture_location, picture_spread: median and spread, above 0, of the cosines of photographs that have nothing in
-            common.
-    """
-
-    embeddings: NDArray[np.float32]
-    logit_scale: float
-    slope: float
-    intercept: float
-    picture_location: float = 0.0
-    picture_spread: float = 0.1
-
-    def familiarity_of(self, embedding: NDArray[np.float32]) -> float:
-        """embedding (dim,) of a text → above 0 to 1, how surely it means anything to the model."""
-        (nearness,) = nearness_of(embedding[np.newaxis] @ self.embeddings.T)
-        return float(1 / (1 + np.exp(-np.clip(self.slope * nearness + self.intercept, -50, 50))))
-
-
-def bank_texts() -> list[str]:
-    """1,768 texts: captions of everyday scenes and names of places, written for this project, and the names of the
-    categories of LVIS (CC BY 4.0)."""
-    names = [_FORMS[row % len(_FORMS)].format(name) for row, name in enumerate(_lines("labels/lvis"))]
-    return list(dict.fromkeys([*_captions(), *names]))
-
-
-def caption_count() -> int:
-    """How many texts of the bank, its first ones, are captions and names of places; the others are names of things."""
-    return len(_captions())
-
-
-def _captions() -> list[str]:
-    return list(dict.fromkeys([*_lines("background"), *_lines("scenes"), *_lines("labels/scenes")]))
-
-
-def strange_texts() -> list[str]:
-    """Words that no language has, drawn at random, in the forms of the bank."""
-    return [_FORMS[row % len(_FORMS)].format(word) for row, word in enumerate(_lines("strange"))]
 
 
 def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder]") -> Bank:
@@ -141,8 +91,3 @@ def _announced(encoder: "Encoder", count: int) -> "Encoder":
     if seconds > _LONG_S:
         notify(f"the first time with this model it learns what its scores are worth: about {seconds:.0f} s")
     return encoder
-
-
-def _lines(name: str) -> list[str]:
-    text = files("clipsearch").joinpath("data", f"{name}.txt").read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if not line.startswith("#")]

@@ -13,7 +13,7 @@ from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.decode import decode_image, upright_rgb
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
-from clipsearch.settings import expand_user
+from clipsearch.paths import expand_user
 from clipsearch.types import FetchedPicture
 
 PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image | FetchedPicture

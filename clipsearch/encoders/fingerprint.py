@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from clipsearch.files import read_regular_file
-from clipsearch.settings import cache_dir
+from clipsearch.files import make_cache_dir, read_regular_file
+from clipsearch.paths import cache_dir
 
 if TYPE_CHECKING:
     from clipsearch.images.preprocess import Preprocess
@@ -90,17 +90,6 @@ def hash_file(path: Path, *, anew: bool = False) -> str:
     if [after.st_size, after.st_mtime_ns] == state and time.time_ns() - after.st_mtime_ns > _RACY_NS:
         _remember(str(real_path), [*state, digest])
     return digest
-
-
-def make_cache_dir() -> Path:
-    """`cache_dir`, for the owner alone where it has to be made: what lies there tells of somebody's files.
-
-    Raises:
-        OSError: it can't be made.
-    """
-    folder = cache_dir()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
 
 
 def _read_memo() -> dict[str, list[Any]]:

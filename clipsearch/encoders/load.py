@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from clipsearch import settings
+from clipsearch import paths, settings
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.devices import choose_device, may_have_gpu
 from clipsearch.encoders.gpu_offload import AcceleratedEncoder
@@ -188,7 +188,7 @@ def _find_directory(name: str) -> Path | None:
     Raises:
         ModelUnavailableError: it is written as a path and there is no directory.
     """
-    path = settings.expand_user(name)
+    path = paths.expand_user(name)
     if os.path.isdir(path):  # noqa: PTH112 (False, not an error, for a name that is too long or may not be looked at)
         return path.absolute()
     repo_id = name.partition("@")[0]

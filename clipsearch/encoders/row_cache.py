@@ -10,9 +10,9 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.encoders.fingerprint import make_cache_dir
+from clipsearch.files import make_cache_dir
 from clipsearch.notices import muted
-from clipsearch.settings import cache_dir
+from clipsearch.paths import cache_dir
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from clipsearch import __version__
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import IndexMismatchError, ModelError
+from clipsearch.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch import settings
+from clipsearch import paths, processes
 from clipsearch.catalog import Catalog
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_chosen_encoder
@@ -152,7 +152,7 @@ def measure(
         search_ms, count = _measure_search(searched)
         return BenchReport(
             model=encoder.name,
-            cores=settings.core_count(),
+            cores=processes.core_count(),
             rates=tuple(rates),
             peak_memory_bytes=peak_bytes or None,
             searched_pictures=count,
@@ -289,7 +289,7 @@ def _measure_search(directory: Path) -> tuple[float, int]:
         model = store.reader.find_current_model()
         if model is None:
             raise CatalogNotFoundError(f"nothing is indexed in {directory}")
-        folder = settings.index_folder(directory)
+        folder = paths.index_folder(directory)
         index = CatalogIndex("images", store=store, model_id=model.model_id, folder=folder).get()
         rows = normalise(np.random.default_rng(0).standard_normal((_QUERIES, model.dim)))
         index.search(rows[:1], 10)

@@ -15,7 +15,7 @@ from clipsearch.captions.pairs import CaptionPair
 from clipsearch.catalog import Catalog
 from clipsearch.errors import CatalogNotFoundError, InputError
 from clipsearch.evaluation.links import link_image
-from clipsearch.images.find import IMAGE_SUFFIXES
+from clipsearch.formats import IMAGE_SUFFIXES
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.labels.assign import label_space
 from clipsearch.quantities import count

@@ -17,8 +17,8 @@ from markupsafe import Markup
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import is_replaced, write_file
 from clipsearch.images.thumbnails import make_thumbnail
+from clipsearch.paths import expand_user
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
-from clipsearch.settings import expand_user
 from clipsearch.types import SearchHit
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -18,7 +18,7 @@ from typing import BinaryIO, TypeAlias
 
 from PIL import Image, UnidentifiedImageError
 
-from clipsearch import settings
+from clipsearch import processes, settings
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.colours import to_rgb
@@ -120,7 +120,7 @@ class DecodingLimits:
 
 def default_limits() -> DecodingLimits:
     """As large as pictures get, or what half of the memory holds that is free now."""
-    available = settings.available_bytes()
+    available = processes.available_bytes()
     if available is None:
         return DecodingLimits()
     room = available / 2 / BYTES_A_PIXEL / 1e6

@@ -6,7 +6,7 @@ from clipsearch.errors import InputError
 from clipsearch.images.patterns import folder_pattern, plain_path
 from clipsearch.images.remote.files import check_folder_url
 from clipsearch.indexing.scopes import local_path
-from clipsearch.settings import folder_path, is_folder_url
+from clipsearch.paths import folder_path, is_folder_url
 from clipsearch.store import Scope, Store
 from clipsearch.store.roots import is_inside
 from clipsearch.types import ForgetReport

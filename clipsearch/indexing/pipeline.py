@@ -25,8 +25,8 @@ from clipsearch.indexing.interrupt import DeferredInterrupt
 from clipsearch.indexing.removal import count_moved, remove_gone
 from clipsearch.indexing.runner import Run, Runner, Stage, store_batch
 from clipsearch.indexing.scan import Changes, Doubt, find_changes, full_path
+from clipsearch.paths import is_folder_url
 from clipsearch.prefetch import RunAhead, Wake, WorkAhead, default_workers
-from clipsearch.settings import is_folder_url
 from clipsearch.store import Scope, Store
 
 Progress = Callable[[int, int], None]

@@ -14,8 +14,8 @@ from clipsearch.images.volume import find_volume
 from clipsearch.indexing.runner import Run
 from clipsearch.indexing.scan import Changes, full_path
 from clipsearch.notices import notify
+from clipsearch.paths import is_folder_url
 from clipsearch.quantities import count
-from clipsearch.settings import is_folder_url
 from clipsearch.store import Store
 
 # When more of a folder's files than both of these vanish at once, somebody is asked.

@@ -9,7 +9,7 @@ from clipsearch.errors import InputError, MissingExtraError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, ImageWalk, UnseenPath
 from clipsearch.images.remote.walk import UrlWalk
-from clipsearch.settings import is_folder_url
+from clipsearch.paths import is_folder_url
 from clipsearch.store import GONE_BEFORE, SEEN, KnownFile, Scope, Store
 from clipsearch.types import SkippedFile
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.request import url2pathname
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.errors import InputError
 from clipsearch.images.exclude import Exclusion
 from clipsearch.images.patterns import check_pattern, is_pattern_below, pattern_below, plain_path
@@ -13,7 +13,7 @@ from clipsearch.images.remote.files import check_folder_url
 from clipsearch.images.remote.walk import UrlWalk
 from clipsearch.indexing.scan import full_path
 from clipsearch.notices import notify
-from clipsearch.settings import is_folder_url
+from clipsearch.paths import is_folder_url
 from clipsearch.store import Scope
 from clipsearch.store.roots import RootStore, is_shown_below
 
@@ -46,7 +46,7 @@ def plan_scopes(
                 raise InputError(f"no folder {place}")
             (places if is_there else gone).append(place)
             continue
-        place = os.path.realpath(settings.folder_path(folder))
+        place = os.path.realpath(paths.folder_path(folder))
         if prune and not os.path.lexists(place) and roots.find_scope(place) is not None:
             gone.append(place)
         else:
@@ -120,7 +120,7 @@ def _check_folder(folder: str | os.PathLike[str]) -> None:
     Raises:
         InputError: the folder is missing, is no folder, or may not be looked at.
     """
-    path = settings.folder_path(folder)
+    path = paths.folder_path(folder)
     try:
         with os.scandir(path):
             pass

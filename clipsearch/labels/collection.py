@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from clipsearch.paths import absolute_folders
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.session.session import CatalogParts
-from clipsearch.settings import absolute_folders
 from clipsearch.types import LabelHit, LabelledPicture
 
 if TYPE_CHECKING:

@@ -1,20 +1,11 @@
 """Sets of labels by name: those that come along, and those that a catalog was given."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 
+from clipsearch.data import BUILT_IN, built_in_labels
 from clipsearch.errors import InputError, QueryError
 from clipsearch.store import Store
 from clipsearch.text import check_text
-
-BUILT_IN = ("cifar10", "cifar100", "coco", "colours", "lvis", "scenes")
-"""Files in `clipsearch/data/labels`; their first line says where they come from."""
-
-
-def built_in_labels(name: str) -> list[str]:
-    """The labels of a set in `BUILT_IN`, in its order."""
-    text = files("clipsearch").joinpath("data", "labels", f"{name}.txt").read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if not line.startswith("#")]
 
 
 def find_labels(wanted: str | Sequence[str], store: Store | None) -> list[str]:

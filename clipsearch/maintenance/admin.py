@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.session.session import CatalogParts
 
 if TYPE_CHECKING:
@@ -72,6 +72,6 @@ class IndexingCatalog:
         self._parts.require_pictures()
         with self._parts.store.writing(wait=wait):
             self._parts.forget_indexes()
-            folder = settings.index_folder(self.directory)
+            folder = paths.index_folder(self.directory)
             rebuild_index(self._parts.store, folder, texts=self._parts.texts_to_tune_on)
         return self.index_place()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.errors import (
     CatalogNotFoundError,
     ForeignSchemaError,
@@ -20,9 +20,10 @@ from clipsearch.indexes.milvus.address import parse_index_url, shown_url
 from clipsearch.indexes.milvus.trusted_servers import is_named
 from clipsearch.indexes.names import list_own_files
 from clipsearch.maintenance.orphans import named_files, remove_leftovers
+from clipsearch.maintenance.reports import BackupReport, RestoreReport
 from clipsearch.notices import notify
+from clipsearch.paths import absolute_folders
 from clipsearch.session.server_index import refresh_or_notice
-from clipsearch.settings import absolute_folders
 from clipsearch.store import KINDS, Store
 from clipsearch.store.backends.connection import DATABASE_NAME, SQLITE_ERRORS, require_own_database
 from clipsearch.store.backends.lock import LOCK_NAME, writer_lock
@@ -45,7 +46,6 @@ from clipsearch.store.recovery.discard import missing_folders, remove_folders
 from clipsearch.store.recovery.integrity import check_values
 from clipsearch.store.trusted_folders import find_unnamed, remember_folders
 from clipsearch.store.unnamed_folders import list_folders, set_aside
-from clipsearch.types import BackupReport, RestoreReport
 
 
 def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
@@ -115,7 +115,7 @@ def restore_catalog(
         ForeignSchemaError: it holds what is not a catalog's, such as triggers.
         StoreError: it is no catalog or damaged, or the disk is full; the catalog is as it was.
     """
-    source, place = _absolute(file), settings.catalog_directory(directory)
+    source, place = _absolute(file), paths.catalog_directory(directory)
     database = place / DATABASE_NAME
     named = absolute_folders(roots)
     _check_source(source, database)
@@ -183,7 +183,7 @@ def _restore(source: Path, database: Path, named: Sequence[str]) -> RestoreRepor
 
 
 def _renew_index_files(store: Store, directory: Path) -> None:
-    folder = settings.index_folder(directory)
+    folder = paths.index_folder(directory)
     refresh_or_notice(store, folder, *KINDS)
     files = {file for file in list_own_files(folder) if file.suffix != ".new"}
     remove_leftovers(files - named_files(directory, store.reader))
@@ -254,4 +254,4 @@ def _is_same(one: Path, other: Path) -> bool:
 def _absolute(file: str | os.PathLike[str]) -> Path:
     if not os.fspath(file):
         raise InputError("the name of the backup is empty")
-    return settings.expand_user(file).absolute()
+    return paths.expand_user(file).absolute()

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal, TypeAlias
 
+from clipsearch.images.file_stamp import is_elsewhere, stamp_of
 from clipsearch.images.reading import hash_file
 from clipsearch.images.volume import keeps_change_times
+from clipsearch.maintenance.reports import Finding
+from clipsearch.paths import is_folder_url
 from clipsearch.prefetch import default_workers
 from clipsearch.quantities import count
-from clipsearch.settings import is_folder_url
-from clipsearch.stamps import is_elsewhere, stamp_of
 from clipsearch.store.recovery.integrity import Inspection, RecordedFile, choose
-from clipsearch.types import Finding
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with (files compared, files to compare)."""

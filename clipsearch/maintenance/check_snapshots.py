@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.errors import VectorIndexError
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.indexes.ivf import load_index
@@ -40,7 +40,7 @@ def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, 
     """`sample`: at most so many rows of each are compared, chosen by chance; None: all."""
     found = SnapshotCheck()
     try:
-        require_own_folder(settings.index_folder(directory))
+        require_own_folder(paths.index_folder(directory))
     except VectorIndexError:  # nothing there is used
         return found
     uuid = reader.find_uuid() or ""
@@ -49,7 +49,7 @@ def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, 
         if snapshot.generation != generation_of(model, kind):
             continue
         sidecar = describe_snapshot(kind, uuid, model, snapshot)
-        path = index_path(settings.index_folder(directory), sidecar, snapshot.blake3)
+        path = index_path(paths.index_folder(directory), sidecar, snapshot.blake3)
         index, fault = _load(path, sidecar, snapshot)
         if index is not None:
             fault = _compare(index, found, kind, model, snapshot, inspection, sample)

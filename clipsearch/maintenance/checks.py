@@ -13,14 +13,15 @@ from clipsearch.maintenance.check_milvus import check_server
 from clipsearch.maintenance.check_snapshots import check_snapshots
 from clipsearch.maintenance.orphans import find_half_copies, find_leftovers
 from clipsearch.maintenance.permissions import find_open_places
+from clipsearch.maintenance.reports import Finding
+from clipsearch.paths import CatalogPlace, expand_user, index_folder, is_folder_url
 from clipsearch.quantities import count
-from clipsearch.settings import STARTER, CatalogPlace, expand_user, index_folder, is_folder_url
+from clipsearch.settings import STARTER
 from clipsearch.store import Kind, Store
 from clipsearch.store.backends.connection import DATABASE_NAME, AskingSqlite
 from clipsearch.store.migrate import HEAD_REVISION, current_revision
 from clipsearch.store.reader import Reader
 from clipsearch.store.recovery.integrity import FileInspection, Inspection
-from clipsearch.types import Finding
 
 # Embeddings and rows of an index that are looked at unless all are.
 SAMPLE = 1_000

@@ -6,17 +6,17 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Literal
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.errors import CatalogNotFoundError, InputError, StoreError
 from clipsearch.maintenance.check_pictures import ComparedPictures, Progress, compare_pictures
 from clipsearch.maintenance.checks import Examination, examine
 from clipsearch.maintenance.repair import MENDABLE, Repair, repair
-from clipsearch.settings import CatalogPlace
+from clipsearch.maintenance.reports import CheckReport, Finding
+from clipsearch.paths import CatalogPlace
 from clipsearch.store import Store
 from clipsearch.store.backends.connection import DATABASE_NAME, require_own_database
 from clipsearch.store.backends.lock import writer_lock
 from clipsearch.store.recovery.integrity import FileInspection, Inspection
-from clipsearch.types import CheckReport, Finding
 
 # What is mended may show what else is wrong: a salvaged database has rows to mend, a mended one index files to make.
 _MAX_ROUNDS = 4
@@ -50,7 +50,7 @@ def check_catalog(
     """
     if isinstance(pictures, int) and pictures < 1:
         raise InputError(f"{pictures} is no number of pictures to compare: use 1 or more")
-    place = settings.catalog_place(directory)
+    place = paths.catalog_place(directory)
     if place.server is None:
         require_own_database(place.directory / DATABASE_NAME)
     if place.server is None and not (place.directory / DATABASE_NAME).exists():

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.errors import InputError, StoreError
 from clipsearch.indexes.names import list_own_files
 from clipsearch.maintenance.orphans import find_half_copies, find_leftovers, named_files, remove_leftovers, size_of
@@ -49,7 +49,7 @@ def _collect(store: Store, directory: Path, cutoff: datetime | None) -> GarbageR
     before = _size(store, directory)
     named, leftovers = named_files(directory, store.reader), find_leftovers(directory, store.reader)
     found = store.garbage.delete(removed_before=cutoff)
-    refresh_or_notice(store, settings.index_folder(directory), "images")
+    refresh_or_notice(store, paths.index_folder(directory), "images")
     still_named = named_files(directory, store.reader)
     index_files = remove_leftovers({*named, *leftovers} - still_named)
     remove_leftovers(find_half_copies(directory))
@@ -61,4 +61,4 @@ def _collect(store: Store, directory: Path, cutoff: datetime | None) -> GarbageR
 
 
 def _size(store: Store, directory: Path) -> int:
-    return store.size_bytes + size_of((*list_own_files(settings.index_folder(directory)), *find_half_copies(directory)))
+    return store.size_bytes + size_of((*list_own_files(paths.index_folder(directory)), *find_half_copies(directory)))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.files import is_regular, list_files, remove_file
 from clipsearch.indexes.names import list_own_files
 from clipsearch.indexes.snapshot import index_path, sidecar_path
@@ -19,7 +19,7 @@ _GRACE_S = 600.0
 def find_leftovers(directory: Path, reader: Reader) -> list[Path]:
     """Files among the index files of the catalog in `directory` that SQL does not name, sorted."""
     named = named_files(directory, reader)
-    files = list_own_files(settings.index_folder(directory))
+    files = list_own_files(paths.index_folder(directory))
     return [file for file in files if file not in named and _is_old(file)]
 
 
@@ -30,12 +30,12 @@ def find_half_copies(directory: Path) -> list[Path]:
 
 def named_files(directory: Path, reader: Reader) -> set[Path]:
     """Index files that SQL names, with their sidecars, whether they are there or not."""
-    folder, uuid = settings.index_folder(directory), reader.find_uuid() or ""
-    paths = {
+    folder, uuid = paths.index_folder(directory), reader.find_uuid() or ""
+    named = {
         index_path(folder, describe_snapshot(kind, uuid, model, snapshot), snapshot.blake3)
         for kind, model, snapshot in reader.list_snapshots()
     }
-    return paths | {sidecar_path(path) for path in paths}
+    return named | {sidecar_path(path) for path in named}
 
 
 def remove_leftovers(files: Iterable[Path]) -> int:

@@ -6,7 +6,7 @@ import re
 import stat
 from pathlib import Path
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.files import close_to_others, is_link, is_regular
 from clipsearch.indexes.names import list_own_files
 from clipsearch.store.backends.connection import DATABASE_NAME
@@ -28,7 +28,7 @@ def find_open_places(directory: Path) -> list[Path]:
     """
     if os.name != "posix":
         return []
-    folder = settings.index_folder(directory)
+    folder = paths.index_folder(directory)
     there = list(directory.iterdir())
     own = [path for path in there if _is_own(path)]
     places = [*own, *list_own_files(folder)]
@@ -44,7 +44,7 @@ def close_places(places: list[Path]) -> None:
 
 
 def _is_own(path: Path) -> bool:
-    if path == settings.index_folder(path.parent):
+    if path == paths.index_folder(path.parent):
         return path.is_dir() and not is_link(path)
     return _FILE_NAMES.fullmatch(path.name) is not None and is_regular(path)
 

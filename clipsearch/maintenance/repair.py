@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.errors import VectorIndexError
 from clipsearch.maintenance.checks import Examination
 from clipsearch.maintenance.orphans import remove_leftovers
 from clipsearch.maintenance.permissions import close_places
 from clipsearch.notices import notify
+from clipsearch.paths import CatalogPlace
 from clipsearch.session.file_index import generation_of, write_snapshot
 from clipsearch.session.server_index import rebuild_index, refresh_or_notice
-from clipsearch.settings import CatalogPlace
 from clipsearch.store import KINDS, Kind, Store
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.migrate import upgrade
@@ -98,7 +98,7 @@ def _all_broken(inspection: Inspection, found: Examination) -> dict[Kind, list[i
 
 
 def _renew_snapshots(place: CatalogPlace) -> None:
-    folder = settings.index_folder(place.directory)
+    folder = paths.index_folder(place.directory)
     with Store(place) as store:
         for kind, model, snapshot in store.reader.list_snapshots():
             if snapshot.generation == generation_of(model, kind):
@@ -109,6 +109,6 @@ def _renew_snapshots(place: CatalogPlace) -> None:
 def _rebuild_collection(place: CatalogPlace) -> None:
     with Store(place) as store:
         try:
-            rebuild_index(store, settings.index_folder(place.directory))
+            rebuild_index(store, paths.index_folder(place.directory))
         except VectorIndexError as error:
             notify(str(error))

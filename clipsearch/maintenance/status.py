@@ -2,12 +2,11 @@
 
 from dataclasses import asdict
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.indexes.ivf_tuning import Tuning, is_tuning
 from clipsearch.indexes.names import list_own_files
-from clipsearch.runs import CurrentRun
 from clipsearch.store import Store
-from clipsearch.types import CatalogStatus
+from clipsearch.types import CatalogStatus, CurrentRun
 
 
 def find_current_run(store: Store) -> CurrentRun | None:
@@ -39,7 +38,7 @@ def read_status(store: Store) -> CatalogStatus:
         database_bytes=store.size_bytes,
         index_bytes=sum(
             path.stat().st_size
-            for path in list_own_files(settings.index_folder(store.place.directory))
+            for path in list_own_files(paths.index_folder(store.place.directory))
             if path.suffix == ".faiss"
         ),
         last_run=store.runs.find_last(is_writing=is_writing),

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from clipsearch.errors import QueryError
-from clipsearch.folding import fold_name
+from clipsearch.text import fold_name
 
 MOST_FILTERS = 64
 """In one query: SQL looks at each for every picture."""

@@ -29,6 +29,6 @@ def has_picture_suffix(token: str) -> bool:
     _, dot, suffix = token.rpartition(".")
     if not dot:
         return False
-    from clipsearch.images.find import IMAGE_SUFFIXES
+    from clipsearch.formats import IMAGE_SUFFIXES
 
     return f".{suffix.lower()}" in IMAGE_SUFFIXES

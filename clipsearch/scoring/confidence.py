@@ -17,10 +17,10 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.encoders.bank import caption_count
-from clipsearch.encoders.number_cache import keep_numbers, read_numbers
+from clipsearch.data import caption_count
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
+from clipsearch.scoring.number_cache import keep_numbers, read_numbers
 from clipsearch.scoring.relevance import Background
 
 # Texts asked of each kind: of one in ten they leave an error of 0.017.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders.bank import Bank
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.relevance import (
     Level,
     evidence_of,

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders.bank import Bank
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
+from clipsearch.scoring.bank import Bank
 from clipsearch.vectors import median_and_spread, normalise
 
 DEFAULT_CUTOFF = 0.3

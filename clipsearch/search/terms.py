@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import QueryError, UnknownPictureError
+from clipsearch.paths import expand_user
 from clipsearch.query import Query, Term, check_query, parse_query
 from clipsearch.session.model import CatalogModel
-from clipsearch.settings import expand_user
 from clipsearch.store import Store
 from clipsearch.text import check_text, is_url
 from clipsearch.types import SearchHit, TermScore

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clipsearch.encoders.bank import Bank
     from clipsearch.encoders.base import Encoder
     from clipsearch.encoders.spec import EncoderRecipe
+    from clipsearch.scoring.bank import Bank
 
 
 class CatalogModel:

@@ -22,7 +22,7 @@ from clipsearch.indexes.milvus.trusted_servers import (
     require_named,
 )
 from clipsearch.notices import notify
-from clipsearch.settings import config_dir
+from clipsearch.paths import config_dir
 from clipsearch.store import KINDS, Kind, Store, StoredModel
 
 # Fewer are searched fast enough wherever they lie, and each sealing makes a segment.

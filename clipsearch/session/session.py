@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.errors import CatalogNotFoundError, StoreError
 from clipsearch.session.model import CatalogModel
 from clipsearch.store import Kind, Store
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from clipsearch.images.thumbnail_cache import ThumbnailCache
     from clipsearch.images.worker_pool import WorkerPool
     from clipsearch.indexes.base import VectorIndex
+    from clipsearch.query.spelling import Vocabulary
     from clipsearch.scoring.confidence import BestRelevances
     from clipsearch.scoring.labels import LabelSpace
     from clipsearch.scoring.relevance import Background
-    from clipsearch.search.spelling import Vocabulary
     from clipsearch.session.file_index import CatalogIndex
     from clipsearch.session.server_index import ServerIndex
 
@@ -88,7 +88,7 @@ class CatalogParts:
             return ServerIndex(kind, store=self.store, model_id=model_id, url=url)
         from clipsearch.session.file_index import CatalogIndex
 
-        return CatalogIndex(kind, store=self.store, model_id=model_id, folder=settings.index_folder(self.directory))
+        return CatalogIndex(kind, store=self.store, model_id=model_id, folder=paths.index_folder(self.directory))
 
     def background(self, index: "VectorIndex") -> "Background":
         """What scores over the pictures' index are held against; learnt anew when that has grown or shrunk."""
@@ -137,7 +137,7 @@ class CatalogParts:
 
     def known_words(self) -> "Vocabulary":
         """The words that a query may be expected to hold; read again when captions or labels have changed."""
-        from clipsearch.search.spelling import known_words
+        from clipsearch.query.spelling import known_words
 
         reader = self.store.reader
         version = reader.texts_version()
@@ -171,12 +171,12 @@ class CatalogParts:
 
     @cached_property
     def thumbnails(self) -> "ThumbnailCache":
-        from clipsearch.encoders.fingerprint import make_cache_dir
+        from clipsearch.files import make_cache_dir
         from clipsearch.images.thumbnail_cache import ThumbnailCache
 
         with suppress(OSError):
             make_cache_dir()
-        return ThumbnailCache(settings.cache_dir() / "thumbnails")
+        return ThumbnailCache(paths.cache_dir() / "thumbnails")
 
     def close(self) -> None:
         """Releases the model, the indexes and the workers, whatever became of one of them."""
@@ -210,7 +210,7 @@ class CatalogParts:
         else:
             from clipsearch.session.file_index import refresh_snapshot
 
-            folder = settings.index_folder(self.directory)
+            folder = paths.index_folder(self.directory)
             for kind in kinds:
                 model_id = self.model.row.model_id
                 refresh_snapshot(kind, store=self.store, model_id=model_id, folder=folder, texts=self.texts_to_tune_on)

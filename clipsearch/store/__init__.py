@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import CatalogReplacedError, StoreError
-from clipsearch.settings import CatalogPlace
-from clipsearch.store.backends.connection import DATABASE_NAME, Asking, AskingSqlite
+from clipsearch.paths import CatalogPlace
+from clipsearch.store.backends.base import Asking
+from clipsearch.store.backends.connection import DATABASE_NAME, AskingSqlite
 from clipsearch.store.migrate import open_file
 from clipsearch.store.reader import Reader
 from clipsearch.store.records import (

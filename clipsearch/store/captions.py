@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sqlalchemy import and_, delete, func, select, update
 
 from clipsearch.store import tables
-from clipsearch.store.backends.connection import parts
+from clipsearch.store.backends.base import parts
 from clipsearch.store.backends.database import Database
 from clipsearch.store.records import utc_now
 from clipsearch.vectors import to_bytes

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Table, delete, func, select, update
 
 from clipsearch.store import tables
-from clipsearch.store.backends.connection import parts
+from clipsearch.store.backends.base import parts
 from clipsearch.store.backends.database import Database
 from clipsearch.store.records import Kind, StoredSnapshot
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from clipsearch.errors import StoreError
-from clipsearch.store.backends.connection import Asking
+from clipsearch.store.backends.base import Asking
 from clipsearch.store.reader import content_details
 from clipsearch.store.records import MENDS, ContentDetails
 from clipsearch.store.values import path_of

@@ -6,10 +6,10 @@ import re
 import sqlite3
 from collections.abc import Sequence
 
-from clipsearch.folding import fold_name
 from clipsearch.query.filters import Choice, Circle, Filter, Pattern, Period, Span
-from clipsearch.store.backends.connection import Dialect
+from clipsearch.store.backends.base import Dialect
 from clipsearch.store.folded_names import folded_path, folded_text
+from clipsearch.text import fold_name
 
 # Pillow's names; what is not here has the filter's own name in capitals.
 _FORMATS = {"jpeg": ("JPEG", "MPO"), "bmp": ("BMP", "DIB")}

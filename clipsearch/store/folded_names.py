@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from clipsearch.folding import stored_fold
-from clipsearch.store.backends.connection import Dialect
+from clipsearch.store.backends.base import Dialect
+from clipsearch.text import stored_fold
 
 if TYPE_CHECKING:
     import psycopg

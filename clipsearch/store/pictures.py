@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
-from clipsearch.store.backends.connection import parts
+from clipsearch.store.backends.base import parts
 from clipsearch.store.backends.database import Database, InsertInto
 from clipsearch.store.records import (
     GONE_BEFORE,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
-from clipsearch.store.backends.connection import Asking, parts
+from clipsearch.store.backends.base import Asking, parts
 from clipsearch.store.records import (
     KINDS,
     MENDS,

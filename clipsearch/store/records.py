@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
-from clipsearch.stamps import FileStamp
+from clipsearch.images.file_stamp import FileStamp
 from clipsearch.store.values import MAX_DIM, is_digest, is_number
 
 Kind = Literal["images", "captions"]

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from clipsearch.folding import stored_fold
 from clipsearch.images.patterns import folder_pattern, pattern_below, plain_path
 from clipsearch.store import tables
 from clipsearch.store.backends.database import Database
 from clipsearch.store.records import Scope, utc_now
 from clipsearch.store.values import is_folder
+from clipsearch.text import stored_fold
 
 
 class RootStore:

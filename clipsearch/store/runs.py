@@ -5,11 +5,10 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from clipsearch.runs import CurrentRun, LastRun
 from clipsearch.store import tables
 from clipsearch.store.backends.database import Database
 from clipsearch.store.records import utc_now
-from clipsearch.types import IndexReport
+from clipsearch.types import CurrentRun, IndexReport, LastRun
 
 # A run that goes on says so every second while files are read, and less often while it embeds captions. One that has
 # not for so long was killed, whoever holds the writers' lock now.

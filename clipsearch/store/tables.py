@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.types import BigInteger
 
-from clipsearch.folding import stored_fold
+from clipsearch.text import stored_fold
 
 # Named constraints, so that Alembic can find and change them on SQLite.
 metadata = MetaData(

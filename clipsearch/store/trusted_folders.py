@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from clipsearch.errors import InputError
 from clipsearch.images.remote.files import check_folder_url
-from clipsearch.settings import is_folder_url
+from clipsearch.paths import is_folder_url
 from clipsearch.store.roots import RootStore, is_inside
 from clipsearch.trust import add_to_list, read_list
 

@@ -4,7 +4,7 @@ import os
 import re
 import uuid
 
-from clipsearch.settings import is_folder_url
+from clipsearch.paths import is_folder_url
 
 MAX_DIM = 1 << 16
 """Numbers of an embedding; the largest models have some thousand."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.errors import InputError, StoreError
 from clipsearch.indexing import Progress
 from clipsearch.session.session import CatalogParts
@@ -58,7 +58,7 @@ def export_embeddings(
         raise InputError(f"a part must have at least 1 row, not {part_rows}")
     if not os.fspath(target):
         raise InputError("the name of the export is empty")
-    place = settings.expand_user(target).absolute()
+    place = paths.expand_user(target).absolute()
     is_file = place.suffix.lower() == ".parquet" and not place.is_dir()
     if captions and is_file:
         raise InputError("captions have no place in a single file: name a folder for them")

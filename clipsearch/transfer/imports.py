@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from time import perf_counter
 
-from clipsearch import settings
+from clipsearch import paths
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import IndexMismatchError, InputError
 from clipsearch.images.decode import DecodingLimits, default_limits
@@ -78,7 +78,7 @@ def import_embeddings(
     start = perf_counter()
     folder = None if images is None else _images_folder(images)
     named = [_images_folder(root) for root in roots]
-    opened = open_source(settings.folder_path(source))
+    opened = open_source(paths.folder_path(source))
     with parts.store.writing(wait=wait, alone=False):
         encoder = _load_encoder(opened, parts)
         run = Run()
@@ -132,7 +132,7 @@ def import_embeddings(
 
 
 def _images_folder(images: str | os.PathLike[str]) -> str:
-    path = settings.folder_path(images)
+    path = paths.folder_path(images)
     if not path.is_dir():
         raise InputError(f"no folder {path} of pictures")
     return os.path.realpath(path)

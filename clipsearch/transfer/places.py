@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from clipsearch.settings import is_folder_url
+from clipsearch.paths import is_folder_url
 from clipsearch.store.roots import RootStore, is_shown_below
 from clipsearch.store.trusted_folders import remember_folders
 

@@ -14,13 +14,13 @@ from clipsearch.captions.embedding import embed_captions
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ImageReadError
 from clipsearch.images.dates import is_doubtful
+from clipsearch.images.file_stamp import FileStamp
 from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import OpenPath, open_picture
 from clipsearch.images.reasons import too_many_bytes
 from clipsearch.indexing import Progress
 from clipsearch.indexing.interrupt import DeferredInterrupt
 from clipsearch.prefetch import default_workers
-from clipsearch.stamps import FileStamp
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.text import is_valid
 from clipsearch.transfer.formats.reading import EmbeddingSource, SourceMetadata, SourceRow

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, File, HTTPException, Query, Request, UploadFile
 from fastapi.responses import Response, StreamingResponse
 
-from clipsearch import __version__
 from clipsearch.errors import ImageReadError
 from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE
 from clipsearch.query import parse_query
+from clipsearch.version import __version__
 from clipsearch.web import schemas
 from clipsearch.web.errors import MEDIA_TYPE
 from clipsearch.web.heat_maps import heat_map_png

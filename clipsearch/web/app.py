@@ -8,8 +8,8 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from starlette.middleware import Middleware
 
-from clipsearch import __version__
 from clipsearch.catalog import Catalog
+from clipsearch.version import __version__
 from clipsearch.web import metrics, pages
 from clipsearch.web.api import make_api
 from clipsearch.web.errors import add_handlers

@@ -8,8 +8,7 @@ from PIL import Image
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ImageReadError
 from clipsearch.gallery.details import LARGE_SIDE
-from clipsearch.gallery.heat_map import HeatMap
-from clipsearch.gallery.heat_pictures import overlay_png
+from clipsearch.gallery.heat_map import HeatMap, overlay_png
 
 # Of what is drawn: it is smooth, the browser makes it as large as the picture.
 _SIDE = 512

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from clipsearch.catalog import Catalog
 from clipsearch.errors import CatalogBusyError, ClipSearchError, InputError
-from clipsearch.settings import folder_path
+from clipsearch.paths import folder_path
 from clipsearch.types import IndexReport
 from clipsearch.web.errors import message_of
 

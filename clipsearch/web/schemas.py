@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from clipsearch import runs
+from clipsearch import types
 from clipsearch.gallery import duplicates
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.types import CaptionHit, LabelHit, SearchHit
@@ -218,7 +218,7 @@ class CurrentRun(BaseModel):
     to_do: int = Field(description="Those that are left, as far as is known.")
 
     @classmethod
-    def of(cls, run: runs.CurrentRun | None) -> "CurrentRun | None":
+    def of(cls, run: types.CurrentRun | None) -> "CurrentRun | None":
         if run is None:
             return None
         started_at, updated_at = (moment.replace(tzinfo=UTC) for moment in (run.started_at, run.updated_at))

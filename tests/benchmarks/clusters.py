@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from clipsearch.data import BUILT_IN, built_in_labels
 from clipsearch.encoders.bank import load_bank
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.prompts import encode_labels
 from clipsearch.gallery.clusters import name_clusters
 from clipsearch.indexes.flat import cluster_rows
-from clipsearch.labels.sets import BUILT_IN, built_in_labels
+from clipsearch.paths import sample_data_folder
 from clipsearch.scoring.labels import learn_labels
-from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
 from tests.benchmarks.labels import load
 

@@ -22,10 +22,10 @@ import numpy as np
 from PIL import Image
 
 from clipsearch import Catalog
+from clipsearch.formats import IMAGE_SUFFIXES
 from clipsearch.gallery.duplicates import DuplicateGroup
 from clipsearch.gallery.duplicates.candidates import near_by_hash
 from clipsearch.images.decode import decode_image
-from clipsearch.images.find import IMAGE_SUFFIXES
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.vectors import normalise

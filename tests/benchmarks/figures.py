@@ -18,7 +18,7 @@ from clipsearch.encoders.load import load_encoder
 from clipsearch.evaluation.benchmark import new_text
 from clipsearch.evaluation.metrics import ranks, recall_at_k
 from clipsearch.indexes.flat import FaissIndex
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from clipsearch.vectors import from_bytes, normalise, to_bytes
 from tests.benchmarks.measuring import REPOSITORY, median_s, run_clipsearch
 

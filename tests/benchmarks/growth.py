@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch import Catalog, settings
+from clipsearch import Catalog, paths
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
 from clipsearch.evaluation.benchmark import new_text
@@ -95,7 +95,7 @@ def _measure_searches(directory: Path, count: int) -> Iterator[tuple[str, str]]:
     with Store(directory) as store:
         model = store.reader.find_current_model()
         assert model is not None
-        folder = settings.index_folder(directory)
+        folder = paths.index_folder(directory)
         index = CatalogIndex("images", store=store, model_id=model.model_id, folder=folder).get()
         rng = np.random.default_rng(0)
         queries = normalise(rng.standard_normal((_WARM_QUERIES, model.dim)))
@@ -118,7 +118,7 @@ def _search_s(index: SnapshotIndex, queries: NDArray[np.float32], **options: Any
 
 
 def _index_files(directory: Path) -> list[Path]:
-    return list(settings.index_folder(directory).glob("*.faiss"))
+    return list(paths.index_folder(directory).glob("*.faiss"))
 
 
 def _s(seconds: float) -> str:

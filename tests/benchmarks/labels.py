@@ -20,17 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import read_caption_pairs
-from clipsearch.encoders.bank import Bank, load_bank
+from clipsearch.data import BUILT_IN, built_in_labels
+from clipsearch.encoders.bank import load_bank
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.prompts import TEMPLATES, encode_labels
 from clipsearch.errors import ImageReadError
 from clipsearch.evaluation.calibration import calibration_error
-from clipsearch.labels.sets import BUILT_IN, built_in_labels
+from clipsearch.paths import sample_data_folder
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.labels import learn_labels
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
-from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
 from tests.benchmarks.relevance import relevances, reliability
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from clipsearch.images.decode import decode_image
 from clipsearch.images.find import find_images
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 
 _ORIENTATION = 0x0112
 _LARGE_WIDTH = 4000

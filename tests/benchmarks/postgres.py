@@ -14,8 +14,8 @@ from statistics import median
 
 import numpy as np
 
+from clipsearch.paths import CatalogPlace, catalog_place
 from clipsearch.query import parse_query
-from clipsearch.settings import CatalogPlace, catalog_place
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.vectors import normalise
 from tests.benchmarks.measuring import note, print_table, seconds_of

@@ -21,14 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import read_caption_pairs
-from clipsearch.encoders.bank import Bank, load_bank
+from clipsearch.encoders.bank import load_bank
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.embed_image import read_picture
 from clipsearch.encoders.load import load_encoder
 from clipsearch.evaluation.metrics import Difference, compare_values, ndcg_at_k
 from clipsearch.images.preprocess import resize_and_crop
+from clipsearch.paths import sample_data_folder
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.relevance import find_own_levels
-from clipsearch.settings import sample_data_folder
 from clipsearch.vectors import normalise
 from tests.benchmarks.measuring import note, print_table
 

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import read_caption_pairs
-from clipsearch.encoders.bank import Bank, load_bank
+from clipsearch.encoders.bank import load_bank
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.encoders.load import load_encoder
@@ -38,10 +38,11 @@ from clipsearch.evaluation.calibration import Reliability, ReliabilityBin, Score
 from clipsearch.evaluation.metrics import count_matches, estimate_matches
 from clipsearch.evaluation.reliability_diagram import draw_reliability
 from clipsearch.indexes.flat import FaissIndex
+from clipsearch.paths import index_folder, sample_data_folder
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.confidence import learn_best_relevances
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, Background, find_own_levels, learn_background
 from clipsearch.session.file_index import CatalogIndex, write_snapshot
-from clipsearch.settings import index_folder, sample_data_folder
 from clipsearch.store import Store
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.vectors import normalise

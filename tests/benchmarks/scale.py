@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from clipsearch.indexes.ivf_tuning import Tuning, usual_nlist
 from clipsearch.indexes.snapshot import SnapshotIndex, file_checksum
+from clipsearch.paths import index_folder
 from clipsearch.session.file_index import CatalogIndex, write_ann_snapshot, write_snapshot
-from clipsearch.settings import index_folder
 from clipsearch.store import Store, StoredModel
 from clipsearch.store.backends.connection import DATABASE_NAME
 from tests.benchmarks.clip_like import ClipLike, Rows

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clipsearch.encoders.bank import Bank, bank_texts, load_bank, strange_texts
+from clipsearch.data import bank_texts, strange_texts
+from clipsearch.encoders.bank import load_bank
 from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ClipSearchNotice
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.familiarity import fit_familiarity
 from clipsearch.vectors import normalise
 from tests.fakes import ColourEncoder

@@ -13,7 +13,7 @@ from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.openvino.compile import check_crops
 from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.errors import ModelError
-from clipsearch.settings import cache_dir
+from clipsearch.paths import cache_dir
 
 
 def rows(model: Path) -> np.ndarray:

@@ -28,7 +28,7 @@ from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.openvino.spec import read_spec, write_spec
 from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, InputError, ModelError
-from clipsearch.settings import cache_dir, sample_data_folder
+from clipsearch.paths import cache_dir, sample_data_folder
 from tests.encoders.tiny_models import compile_quietly, make_altclip, make_chinese_clip, make_clip, make_siglip
 from tests.fakes import ColourEncoder
 

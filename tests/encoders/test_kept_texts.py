@@ -13,7 +13,7 @@ import pytest
 from clipsearch.encoders import text_cache
 from clipsearch.encoders.text_cache import FILE_NAME, encode_text, find_text, keep_text
 from clipsearch.errors import ClipSearchNotice
-from clipsearch.settings import cache_dir
+from clipsearch.paths import cache_dir
 from tests.fakes import ColourEncoder
 
 MODEL = ColourEncoder().fingerprint

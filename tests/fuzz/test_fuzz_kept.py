@@ -22,7 +22,7 @@ from clipsearch.encoders.openvino.spec import SPEC_NAME, read_spec
 from clipsearch.errors import ModelError, VectorIndexError
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.indexes.snapshot import Sidecar, index_path, load_snapshot, save_snapshot, sidecar_path
-from clipsearch.settings import cache_dir
+from clipsearch.paths import cache_dir
 from tests.fuzz.budget import examples
 
 DEEP = b"[" * 100_000

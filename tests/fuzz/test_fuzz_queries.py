@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from clipsearch import Catalog
 from clipsearch.cli.render import printable
 from clipsearch.errors import ClipSearchNotice, ImageReadError, InputError, QuerySyntaxError
+from clipsearch.paths import sample_data_folder
 from clipsearch.query import parse_query
 from clipsearch.search.terms import parse_local
-from clipsearch.settings import sample_data_folder
 from tests.fuzz.budget import examples
 
 ODD = [

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from clipsearch.images.copies.decision import coarse_view, compare, find_pose, is_grey
 from clipsearch.images.copies.views import make_view, pack_view, unpack_view
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from tests.benchmarks import copies
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import InputError
+from clipsearch.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 from clipsearch.images import find, ignore
-from clipsearch.images.find import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES, FoundImage, ImageWalk, find_images
+from clipsearch.images.find import FoundImage, ImageWalk, find_images
 
 
 def close(path: Path, mode: int = 0) -> None:

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.images.perceptual_hash import perceptual_hash, turned
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from tests.benchmarks.copies import VARIANTS, blank, page
 
 

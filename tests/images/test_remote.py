@@ -25,7 +25,7 @@ from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.remote import fetch as remote
 from clipsearch.images.remote.addresses import Address, is_public
 from clipsearch.images.remote.fetch import fetch_picture
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from clipsearch.types import FetchedPicture
 from tests.loopback import Handler, Server
 

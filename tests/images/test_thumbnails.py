@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 from clipsearch.errors import ImageReadError
 from clipsearch.images.thumbnails import make_thumbnail
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

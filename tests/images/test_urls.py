@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from clipsearch.errors import ImageReadError, InputError, MissingExtraError
+from clipsearch.images.file_stamp import signed_64
 from clipsearch.images.remote.files import check_folder_url, fetched_file, open_file_system, reason_of
 from clipsearch.images.remote.walk import UrlWalk, change_number, size_of
-from clipsearch.stamps import signed_64
 from tests.listing_server import serving
 
 pytest.importorskip("fsspec")

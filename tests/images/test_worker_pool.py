@@ -21,7 +21,7 @@ from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.images.worker_pool import WorkerPool
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 
 SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 

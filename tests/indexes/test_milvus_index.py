@@ -24,10 +24,10 @@ from clipsearch.indexes.milvus.address import parse_index_url
 from clipsearch.indexes.milvus.collection import MilvusCollection
 from clipsearch.indexes.milvus.index import MilvusIndex
 from clipsearch.maintenance.doctor import check_catalog
+from clipsearch.maintenance.reports import CheckReport
 from clipsearch.session import server_index
 from clipsearch.session.server_index import ServerIndex, partition_of
 from clipsearch.store.backends.connection import DATABASE_NAME
-from clipsearch.types import CheckReport
 from tests.fakes import COLOURS
 from tests.indexes.test_vector_index import unit_rows
 from tests.milvus_server import MilvusServer

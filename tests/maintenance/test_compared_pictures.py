@@ -9,7 +9,7 @@ from sqlalchemy import update
 from clipsearch import InputError, check_catalog
 from clipsearch.cli import run
 from clipsearch.maintenance import check_pictures
-from clipsearch.settings import catalog_place
+from clipsearch.paths import catalog_place
 from clipsearch.store import Store, tables
 
 COLOURS = ("red", "green", "blue", "white")

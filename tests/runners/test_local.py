@@ -5,7 +5,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from clipsearch import settings
+from clipsearch import processes
 from clipsearch.prefetch import RunAhead, WorkAhead, default_workers
 
 
@@ -147,9 +147,9 @@ def test_a_stopped_iterator_ends_at_the_next_item():
 
 
 def test_workers_are_bounded_by_memory(monkeypatch):
-    monkeypatch.setattr(settings, "available_bytes", lambda: None)
+    monkeypatch.setattr(processes, "available_bytes", lambda: None)
     unbounded = default_workers()
     assert unbounded >= 1
     for available, expected in ((10**12, unbounded), (450_000_000, min(2, unbounded)), (1000, 1)):
-        monkeypatch.setattr(settings, "available_bytes", lambda available=available: available)
+        monkeypatch.setattr(processes, "available_bytes", lambda available=available: available)
         assert default_workers() == expected

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.settings import catalog_place
+from clipsearch.paths import catalog_place
 from clipsearch.store import Store
 
 

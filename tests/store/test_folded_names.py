@@ -9,8 +9,8 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine
 
+from clipsearch.paths import catalog_place
 from clipsearch.query import parse_query
-from clipsearch.settings import catalog_place
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.backends.postgres import connect

@@ -14,7 +14,7 @@ REPORT = IndexReport(
 
 KILLED = """
 import sys
-from clipsearch.settings import catalog_place
+from clipsearch.paths import catalog_place
 from clipsearch.store import Store, utc_now
 store = Store(catalog_place(sys.argv[1]))
 with store.writing(alone=False):

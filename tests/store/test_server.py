@@ -25,7 +25,7 @@ from clipsearch.errors import (
     StoreError,
 )
 from clipsearch.maintenance.doctor import check_catalog
-from clipsearch.settings import catalog_place, sample_data_folder
+from clipsearch.paths import catalog_place, sample_data_folder
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.vectors import normalise
 from tests.faults.checks import squares
@@ -37,7 +37,7 @@ LIMIT_S = 120
 WRITER = """
 import sys
 import numpy as np
-from clipsearch.settings import catalog_place
+from clipsearch.paths import catalog_place
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.vectors import normalise
 url, name, first, last = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from clipsearch import Catalog
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from clipsearch.web.app import make_app
 from clipsearch.web.security import GuardRules
 

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from clipsearch import Catalog
-from clipsearch.settings import sample_data_folder
+from clipsearch.paths import sample_data_folder
 from tests.web.conftest import serving
 
 HERE = Path(__file__).parent

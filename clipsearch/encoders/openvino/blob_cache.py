@@ -15,8 +15,8 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from clipsearch.encoders.scratch import scratch_folder
-from clipsearch.settings import cache_dir
+from clipsearch.files import scratch_folder
+from clipsearch.paths import cache_dir
 
 HASHES = "hashes.json"
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from clipsearch.encoders.fingerprint import combine, hash_file
 from clipsearch.encoders.hub import model_files
 from clipsearch.encoders.openvino.spec import FORMAT, is_compiled_directory, read_spec
-from clipsearch.encoders.scratch import scratch_folder
 from clipsearch.errors import ModelError
+from clipsearch.files import scratch_folder
 from clipsearch.notices import notify
+from clipsearch.paths import cache_dir
 from clipsearch.processes import run_python
-from clipsearch.settings import cache_dir
 
 # Beside the compiled models: why one could not be compiled, so that it is not tried again every time.
 _REFUSED = "refused.json"

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch import settings
+from clipsearch import processes
 from clipsearch.encoders.long_text import Offsets, chunk_texts, mean_of_chunks
 from clipsearch.encoders.openvino.blob_cache import BlobFolder
 from clipsearch.encoders.openvino.spec import CompiledSpec, Precision, read_spec
@@ -65,7 +65,7 @@ class CompiledEncoder:
         self.head = self.spec.head
         # Four inferences a core: at the end of a batch cores wait for the last one. With two that took a tenth of the
         # time, with four a twentieth.
-        self.batch_size = min(4 * _IMAGE_ROWS * settings.core_count(), 256)
+        self.batch_size = min(4 * _IMAGE_ROWS * processes.core_count(), 256)
         self._image_queue: Any = None
         self._text_request: Any = None
         self._tokenizer: Any = None

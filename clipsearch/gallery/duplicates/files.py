@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from clipsearch.images.file_stamp import stamp_of
 from clipsearch.images.reading import hash_file
 from clipsearch.notices import notify
 from clipsearch.quantities import count
-from clipsearch.stamps import stamp_of
 from clipsearch.store import IndexedFile
 
 

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote, urljoin, urlsplit
 
-from clipsearch import __version__
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.images.remote.addresses import Address, is_public
 from clipsearch.types import FetchedPicture
+from clipsearch.version import __version__
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

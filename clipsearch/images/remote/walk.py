@@ -13,21 +13,13 @@ from typing import Any, TypeAlias
 from blake3 import blake3
 
 from clipsearch.errors import ImageReadError, InputError
+from clipsearch.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 from clipsearch.images.exclude import exclusion_of
-from clipsearch.images.find import (
-    IMAGE_SUFFIXES,
-    PART_IMAGES,
-    UNKNOWN_SIZE,
-    UNSUPPORTED_SUFFIXES,
-    FoundImage,
-    UnseenPath,
-    is_junk,
-    join_path,
-)
+from clipsearch.images.file_stamp import kept_size, signed_64
+from clipsearch.images.find import PART_IMAGES, UNKNOWN_SIZE, FoundImage, UnseenPath, is_junk, join_path
 from clipsearch.images.ignore import IGNORE_FILE, MAX_IGNORE_BYTES, IgnoreRules, read_ignore_file
 from clipsearch.images.patterns import plain_path
 from clipsearch.images.remote.files import fetched_file, open_file_system, reason_of
-from clipsearch.stamps import kept_size, signed_64
 
 # What file systems call the time when a file was written, and what changes with its content.
 _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified")

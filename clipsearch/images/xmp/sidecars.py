@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file, read_limited, replace_file
-from clipsearch.images.find import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+from clipsearch.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 from clipsearch.images.xmp.document import UnsupportedFormError
 from clipsearch.images.xmp.keywords import add_to_xmp, find_keywords
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from clipsearch import settings
+from clipsearch import processes
 from clipsearch.errors import InputError, MissingExtraError, RunnerError, first_line
 from clipsearch.processes import environment
 
@@ -91,7 +91,7 @@ class RayCluster:
             self._folder = tempfile.mkdtemp(prefix="clipsearch-ray-")
             options = {
                 "address": "local",
-                "num_cpus": settings.core_count(),
+                "num_cpus": processes.core_count(),
                 "include_dashboard": False,
                 "object_store_memory": _OBJECT_STORE_BYTES,
             }

@@ -35,13 +35,13 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.spec import EncoderRecipe
 from clipsearch.errors import ClipSearchError, ImageReadError
 from clipsearch.images.decode import DecodingLimits
+from clipsearch.images.file_stamp import FileStamp
 from clipsearch.images.find import UNKNOWN_SIZE
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import PictureReader, ReadPicture, Task, too_large_to_read
 from clipsearch.images.remote.files import fetched_file
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.ray.digest_set import KnownContents
-from clipsearch.stamps import FileStamp
 
 Block: TypeAlias = dict[str, NDArray[Any]]
 

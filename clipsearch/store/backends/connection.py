@@ -4,21 +4,18 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from clipsearch.errors import StoreError
 from clipsearch.files import is_link, is_regular
-
-Dialect = Literal["sqlite", "postgresql"]
+from clipsearch.store.backends.base import Dialect
 
 # Ends a journal that names a super-journal. Source: sqlite/src/pager.c, aJournalMagic.
 _JOURNAL_MAGIC = bytes((0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7))
 
-_Value = TypeVar("_Value")
 
 DATABASE_NAME = "catalog.sqlite3"
 
@@ -28,17 +25,9 @@ SCRATCH_PREFIX = ".clipsearch-"
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What Python raises when SQLite fails: its messages may name what is damaged."""
 
-# Parameters of one IN (...): SQLite allows 32,766. Source: https://sqlite.org/limits.html
-_IN_LIMIT = 10_000
 
 # How long one process waits for another to finish its transaction.
 BUSY_TIMEOUT_S = 30.0
-
-
-def parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
-    """No more at once than one IN (...) takes."""
-    for start in range(0, len(values), _IN_LIMIT):
-        yield values[start : start + _IN_LIMIT]
 
 
 def require_own_database(path: Path) -> None:
@@ -99,31 +88,6 @@ def _check_beside(path: Path) -> None:
         journal.seek(max(0, size - len(_JOURNAL_MAGIC)))
         if journal.read() == _JOURNAL_MAGIC:
             raise sqlite3.OperationalError("the journal beside it names another file, which SQLite would delete")
-
-
-class Asking(Protocol):
-    """One connection that only reads, opened when it is first asked; may be used from any thread."""
-
-    @property
-    def dialect(self) -> Dialect: ...
-
-    def rows(self, statement: str, *values: object, is_selection: bool = False) -> list[Any]:
-        """What a statement gives: one consistent state.
-
-        Args:
-            statement: with a question mark for each value, and no other.
-            is_selection: it may use the functions of `selection`.
-
-        Raises:
-            StoreError: it failed, or is closed.
-        """
-        ...
-
-    def at_one_moment(self) -> "Asking":
-        """Another one, to be closed by itself: all that it is asked is as of its first question."""
-        ...
-
-    def close(self) -> None: ...
 
 
 class AskingSqlite:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from clipsearch.errors import StoreError
-from clipsearch.settings import CatalogPlace
+from clipsearch.paths import CatalogPlace
 from clipsearch.store.backends.connection import open_sqlite
 from clipsearch.store.records import MENDS
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from clipsearch.errors import CatalogBusyError, MissingExtraError, StoreError
 from clipsearch.notices import notify
-from clipsearch.settings import NO_SAFE_NAME, CatalogPlace
-from clipsearch.store.backends.connection import Asking, Dialect
+from clipsearch.paths import NO_SAFE_NAME, CatalogPlace
+from clipsearch.store.backends.base import Asking, Dialect
 
 if TYPE_CHECKING:
     import psycopg

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 from clipsearch.errors import StoreError
-from clipsearch.settings import CatalogPlace
+from clipsearch.paths import CatalogPlace
 from clipsearch.store.backends.database import Database, Insert
 from clipsearch.store.backends.postgres import connect, reason_of
 

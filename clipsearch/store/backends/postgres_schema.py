@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from clipsearch.errors import CatalogNotFoundError, StoreError
-from clipsearch.settings import CatalogPlace
-from clipsearch.store.backends.connection import Asking
+from clipsearch.paths import CatalogPlace
+from clipsearch.store.backends.base import Asking
 from clipsearch.store.backends.postgres import APPLICATION, MIGRATING, WRITING, connect, reason_of
 from clipsearch.store.migrate import HEAD_REVISION, alembic_config, require_known
 from clipsearch.store.recovery.discard import CONTENT_TABLES

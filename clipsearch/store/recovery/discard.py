@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from clipsearch.errors import StoreError
-from clipsearch.settings import index_folder
+from clipsearch.paths import index_folder
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.backends.lock import LOCK_NAME, writer_lock
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
-from clipsearch.store.backends.connection import SQLITE_ERRORS, Asking, open_sqlite, parts
+from clipsearch.store.backends.base import Asking, parts
+from clipsearch.store.backends.connection import SQLITE_ERRORS, open_sqlite
 from clipsearch.store.records import Kind
 from clipsearch.store.recovery.database_files import has_sound_header, is_damage
 from clipsearch.store.values import (

@@ -16,7 +16,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from clipsearch.files import create_file
-from clipsearch.settings import config_dir
+from clipsearch.paths import config_dir
 from clipsearch.transfer.formats.description import Description
 
 KEY_NAME = "export-key"

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from clipsearch.encoders.bank import bank_texts
-from clipsearch.labels.sets import BUILT_IN, built_in_labels
+from clipsearch.data import BUILT_IN, bank_texts, built_in_labels
 
 _WORD = re.compile(r"[^\W\d_]+")
 

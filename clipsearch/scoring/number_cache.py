@@ -6,8 +6,8 @@ import math
 import os
 from collections.abc import Sequence
 
-from clipsearch.encoders.fingerprint import make_cache_dir
-from clipsearch.settings import cache_dir
+from clipsearch.files import make_cache_dir
+from clipsearch.paths import cache_dir
 
 # Files of a kind that are kept: of catalogs and models that are in use there are fewer.
 _MOST_FILES = 64
