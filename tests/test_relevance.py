@@ -51,9 +51,8 @@ def rows(count: int, seed: int, lean: float = 0.0) -> np.ndarray:
     return normalise(made)
 
 
-def pictures_of(things: list[int], seed: int) -> np.ndarray:
-    noise = np.random.default_rng(seed).standard_normal((len(things), DIM))
-    return normalise(CONCEPTS[things] + 0.1 * noise)
+def pictures_of(things: list[int], seed: int, noise: float = 0.1) -> np.ndarray:
+    return normalise(CONCEPTS[things] + noise * np.random.default_rng(seed).standard_normal((len(things), DIM)))
 
 
 def bank(scale: float = 20.0) -> Bank:
@@ -174,11 +173,11 @@ def test_a_picture_is_relevant_to_itself_and_no_level_of_words_counts():
 
 @pytest.mark.parametrize("size", [2, 5, 20, 200])
 def test_a_catalog_of_one_thing_is_relevant_to_a_picture_of_it_and_to_no_other(size):
-    background = learn_background(index_of(pictures_of([0] * size, 19)), bank())
-    same, other = pictures_of([0, 1], 20)
+    background = learn_background(index_of(pictures_of([0] * size, 19, noise=0.06)), bank())
+    same, other = pictures_of([0, 1], 20, noise=0.06)
     for query, is_relevant in ((same, True), (other, False)):
         direction = background.direction([query], [1.0], are_words=[False])
-        found = direction.relevances(pictures_of([0] * 50, 21) @ query, np.float32(0))
+        found = direction.relevances(pictures_of([0] * 50, 21, noise=0.06) @ query, np.float32(0))
         assert ((found >= DEFAULT_CUTOFF) == is_relevant).all()
 
 

@@ -39,6 +39,10 @@ _OWN = 2 / 3
 # Of a catalog with few pictures that don't fit a query, the usual level, 0, counts as that of so many.
 _LEVEL_PICTURES = 20
 
+# In spreads above what pictures that have nothing in common score on each other: what those of one thing do. Less helps
+# drawings and catalogs of one thing, more helps photographs of many: `python -m tests.benchmarks.relevance --pictures`.
+_PICTURE_REACH = 5.0
+
 # The share of pictures that fit, as a Beta prior: its mean, and how many pictures it counts as, beside a part of those
 # that were looked at. So what a picture is worth hardly changes when a catalog grows.
 _SHARE, _SHARE_PICTURES, _SHARE_WEIGHT = 0.02, 40, 0.7
@@ -270,13 +274,12 @@ def learn_background(index: VectorIndex, bank: Bank) -> Background:
     step = max(1, len(sample) // _SPREAD_ROWS)
     some, own = sample[::step], own_levels[::step]
     words = learn_words_level(some @ bank.embeddings.T - own[:, np.newaxis], bank.logit_scale)
-    # Where pictures lie that have nothing in common, a catalog of one theme doesn't say; how far they spread, it does.
     spread = bank.picture_spread
     if len(some) > 1:
         is_other = ~np.eye(len(some), dtype=np.bool_)
-        _, found_spread = median_and_spread((some @ some.T)[is_other].reshape(len(some), -1))
-        spread += len(some) / (len(some) + _LEVEL_PICTURES) * max(0.0, found_spread - spread)
-    pictures = Level(bank.picture_location, spread, _USUAL_REACH)
+        _, own_spread = median_and_spread((some @ some.T)[is_other].reshape(len(some), -1))
+        spread += len(some) / (len(some) + _LEVEL_PICTURES) * max(0.0, own_spread - spread)
+    pictures = Level(bank.picture_location, spread, _PICTURE_REACH)
     return Background(sample, own_levels, usual_level, index.count, words, pictures, bank)
 
 
