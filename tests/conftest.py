@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from clipsearch.notices import LOGGER, WarningsHandler
-from tests.isolation import isolate
-from tests.postgres_server import PostgresServer
+from tests.support.isolation import isolate
+from tests.support.postgres_server import PostgresServer
 
 _patch = pytest.MonkeyPatch()
 _home = tempfile.TemporaryDirectory(prefix="clipsearch-tests-", ignore_cleanup_errors=True)
@@ -47,7 +47,7 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytes
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models of colours under any name that begins with "colours"."""
     from clipsearch.encoders import load
-    from tests.fakes import ColourEncoder
+    from tests.support.fakes import ColourEncoder
 
     def load_colours(name: str, **options: object) -> object:
         if name.startswith("colours"):

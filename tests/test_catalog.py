@@ -33,7 +33,7 @@ from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.relevance import learn_background
 from clipsearch.store import ContentRecord, FileRecord
 from clipsearch.vectors import normalise
-from tests.fakes import ColourEncoder
+from tests.support.fakes import ColourEncoder
 
 SAMPLES = sample_data_folder()
 

@@ -14,7 +14,7 @@ from clipsearch.encoders.batching import SharedEncoder
 from clipsearch.encoders.row_cache import kept_rows
 from clipsearch.images.pillow_settings import decoding_settings
 from clipsearch.notices import muted, notify
-from tests.fakes import ColourEncoder
+from tests.support.fakes import ColourEncoder
 
 LONG = "red " * 20
 

@@ -12,7 +12,7 @@ import pytest
 
 from clipsearch.catalog import Catalog
 from clipsearch.paths import sample_data_folder
-from tests.milvus_server import MilvusServer
+from tests.support.milvus_server import MilvusServer
 
 
 @pytest.fixture(scope="module")

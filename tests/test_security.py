@@ -16,7 +16,7 @@ from clipsearch import Catalog
 from clipsearch.errors import ImageReadError
 from clipsearch.images.decode import decode_image
 from clipsearch.paths import cache_dir, sample_data_folder
-from tests.encoders.tiny_models import make_clip
+from tests.support.tiny_models import make_clip
 from tools import audit
 
 SAMPLES = sample_data_folder()

@@ -19,7 +19,7 @@ from clipsearch.query import parse_query
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.vectors import normalise
 from tests.benchmarks.measuring import note, print_table, seconds_of
-from tests.postgres_server import PostgresServer
+from tests.support.postgres_server import PostgresServer
 
 _BATCH = 64
 _DIM = 512

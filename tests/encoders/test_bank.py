@@ -12,7 +12,7 @@ from clipsearch.errors import ClipSearchNotice
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.familiarity import fit_familiarity
 from clipsearch.vectors import normalise
-from tests.fakes import ColourEncoder
+from tests.support.fakes import ColourEncoder
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ModelError
-from tests.encoders.tiny_models import make_clip
-from tests.fakes import ColourEncoder
+from tests.support.fakes import ColourEncoder
+from tests.support.tiny_models import make_clip
 
 
 @pytest.fixture(scope="module")

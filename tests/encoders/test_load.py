@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.encoders.fake_hub import FakeHub
-from tests.encoders.tiny_models import make_clip
+from tests.support.fake_hub import FakeHub
+from tests.support.tiny_models import make_clip
 
 CODE = """
 import json, logging, sys

@@ -20,7 +20,7 @@ from clipsearch import (
 from clipsearch.errors import SchemaOutdatedError
 from clipsearch.store import Store
 from clipsearch.store.migrate import HEAD_REVISION, current_revision
-from tests.maintenance.conftest import Place, another_process, names, run_with_little_room
+from tests.support.catalog_place import Place, another_process, names, run_with_little_room
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from clipsearch import Catalog, CatalogBusyError, CatalogNotFoundError, CheckRep
 from clipsearch.errors import StoreError
 from clipsearch.maintenance import repair
 from clipsearch.store import Store
-from tests.maintenance.conftest import Place, run_with_little_room
+from tests.support.catalog_place import Place, run_with_little_room
 
 COLOURS = ["red", "green", "blue", "yellow", "white"]
 

@@ -18,8 +18,8 @@ from clipsearch.indexes.snapshot import file_checksum
 from clipsearch.maintenance import backups
 from clipsearch.store import Store
 from clipsearch.store.migrate import HEAD_REVISION
-from tests.fakes import ColourEncoder
-from tests.maintenance.conftest import Place, names
+from tests.support.catalog_place import Place, names
+from tests.support.fakes import ColourEncoder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links and rights of POSIX")
 

@@ -10,7 +10,7 @@ import pytest
 
 from clipsearch import CatalogBusyError, InputError
 from clipsearch.store import Store
-from tests.maintenance.conftest import another_process, names, run_with_little_room
+from tests.support.catalog_place import another_process, names, run_with_little_room
 
 _HEX = "0123456789abcdef"
 

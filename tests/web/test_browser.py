@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.child_processes import await_worker, needs_proc
+from tests.support.child_processes import await_worker, needs_proc
 from tests.web.conftest import SAMPLES, ServerProcess, serving
 
 # On a busy machine an answer may take longer than the usual 5 seconds.
