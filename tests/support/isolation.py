@@ -2,6 +2,7 @@
 
 import os
 import site
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,24 @@ _FOLDERS = {
     "CLIPSEARCH_CACHE": "cache",
     "CLIPSEARCH_CONFIG": "config",
     "HF_HOME": "hub",
+    "HYPOTHESIS_STORAGE_DIRECTORY": "hypothesis",
 }
+
+# Of the repository: what version control, Python and the developers' tools write themselves.
+_TOOLS = {".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".benchmarks", "build", "dist"}
+
+# Below the developer's home: where clipsearch and the libraries that it uses would write.
+_PLACES = (
+    ".cache/clipsearch",
+    ".config/clipsearch",
+    ".local/share/clipsearch",
+    ".cache/huggingface",
+    ".hypothesis",
+    "intel",
+)
+
+# As it was before the tests: `isolate` points HOME elsewhere.
+_DEVELOPER = Path.home()
 
 
 def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
@@ -36,3 +54,14 @@ def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
     for name, folder in _FOLDERS.items():
         patch.setenv(name, str(home / folder))
     patch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def files_outside(repository: Path) -> set[Path]:
+    """All files of the repository and of the developer's own clipsearch folders."""
+    return {path for place in (repository, *(_DEVELOPER / name for name in _PLACES)) for path in _files(place)}
+
+
+def _files(place: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if name not in _TOOLS and not name.endswith(".egg-info")]
+        yield from (Path(folder, name) for name in names)
