@@ -15,7 +15,8 @@ from clipsearch.paths import sample_data_folder
 LAYERS = (
     {"errors", "formats", "types", "quantities", "data", "version"},
     {"settings", "paths", "text", "vectors", "processes", "notices"},
-    {"files", "prefetch", "trust"},
+    {"files", "prefetch"},
+    {"trust"},
     {"indexes"},
     {"images", "query", "scoring"},
     {"encoders", "store"},
