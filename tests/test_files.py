@@ -105,14 +105,14 @@ def test_an_atomic_write_replaces_what_has_the_name(tmp_path):
 
 @pytest.mark.parametrize("is_durable", [False, True])
 def test_an_atomic_file_that_is_not_finished_leaves_the_old_one(tmp_path, is_durable):
-    path = tmp_path / "weights.json"
+    path = tmp_path / "description.json"
     path.write_bytes(b"old")
     with pytest.raises(KeyboardInterrupt), atomic_file(path, is_durable=is_durable) as file:
         file.write(b"half")
         assert [bool(SCRATCH_NAMES.fullmatch(name)) for name in sorted(os.listdir(tmp_path))] == [True, False]
         raise KeyboardInterrupt
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["weights.json"]
+    assert os.listdir(tmp_path) == ["description.json"]
 
 
 def test_a_long_name_is_written_atomically_too(tmp_path):
