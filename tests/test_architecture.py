@@ -37,11 +37,10 @@ ONLY_IN = {
     "torch": {
         "encoders/torch_encoder.py",
         "encoders/transformers_files.py",
-        "encoders/tracing.py",
         "encoders/openvino/compile.py",
         "encoders/devices.py",
     },
-    "transformers": {"encoders/transformers_files.py", "encoders/tracing.py"},
+    "transformers": {"encoders/transformers_files.py"},
     "openvino": {"encoders/openvino/encoder.py"},
     "sqlalchemy": {"store"},
     "typer": {"cli"},
