@@ -15,7 +15,8 @@ from clipsearch.paths import sample_data_folder
 LAYERS = (
     {"errors", "formats", "types", "quantities", "data", "version"},
     {"settings", "paths", "text", "vectors", "processes", "notices"},
-    {"files", "prefetch", "trust"},
+    {"files", "prefetch"},
+    {"trust"},
     {"indexes"},
     {"images", "query", "scoring"},
     {"encoders", "store"},
@@ -36,11 +37,10 @@ ONLY_IN = {
     "torch": {
         "encoders/torch_encoder.py",
         "encoders/transformers_files.py",
-        "encoders/tracing.py",
         "encoders/openvino/compile.py",
         "encoders/devices.py",
     },
-    "transformers": {"encoders/transformers_files.py", "encoders/tracing.py"},
+    "transformers": {"encoders/transformers_files.py"},
     "openvino": {"encoders/openvino/encoder.py"},
     "sqlalchemy": {"store"},
     "typer": {"cli"},

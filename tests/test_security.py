@@ -124,7 +124,7 @@ def test_the_cache_is_the_owners_alone_whatever_makes_it(tmp_path, monkeypatch):
         compile_cache._remember_refusal(compile_cache._target(model), "no such operation")
         monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "3" / "cache"))
         with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
-            text_cache.keep_text("a cat", catalog.encoder.encode_texts(["a cat"])[0], fingerprint="0" * 64)
+            text_cache.put_embeddings(["a cat"], catalog.encoder.encode_texts(["a cat"]), fingerprint="0" * 64)
     finally:
         os.umask(before)
     for number in (1, 2, 3):

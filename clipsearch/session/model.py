@@ -127,13 +127,13 @@ class CatalogModel:
 
         Errors as in `encoder`.
         """
-        from clipsearch.encoders.text_cache import encode_text
+        from clipsearch.encoders.text_cache import encode_query
 
         row = self.row
         if self._runtime == "torch" or self._device not in (None, "cpu"):  # it was asked for to be seen at work
             embedding: NDArray[np.float32] = self.encoder.encode_texts([text])[0]
             return embedding
-        return encode_text(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+        return encode_query(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
     def load_bank(self) -> "Bank":
         """What the model's scores are held against; kept once it was encoded, which takes some seconds."""

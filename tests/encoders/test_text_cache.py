@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from clipsearch.encoders import text_cache
-from clipsearch.encoders.text_cache import FILE_NAME, encode_text, find_text, keep_text
+from clipsearch.encoders.text_cache import FILE_NAME, encode_query, encode_set, find_embeddings, put_embeddings
 from clipsearch.errors import ClipSearchNotice
 from clipsearch.paths import cache_dir
 from tests.support.fakes import ColourEncoder
@@ -28,7 +28,7 @@ class CountingEncoder(ColourEncoder):
 
 
 def ask(text: str, encoder: CountingEncoder) -> np.ndarray:
-    return encode_text(text, fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=encoder.load)
+    return encode_query(text, fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=encoder.load)
 
 
 def file() -> Path:
@@ -71,9 +71,64 @@ def test_the_oldest_are_forgotten(monkeypatch):
     monkeypatch.setattr(text_cache, "MAX_TEXTS", 5)
     rows = np.eye(9, dtype=np.float32)
     for number, row in enumerate(rows):
-        keep_text(f"text {number}", row, fingerprint=MODEL)
-    found = [find_text(f"text {number}", fingerprint=MODEL, dim=9) is not None for number in range(9)]
-    assert found == [False] * 4 + [True] * 5
+        put_embeddings([f"text {number}"], row[None], fingerprint=MODEL)
+    assert [is_cached(f"text {number}", dim=9) for number in range(9)] == [False] * 4 + [True] * 5
+
+
+def test_a_set_counts_as_many_texts_and_is_evicted_as_a_whole(monkeypatch):
+    monkeypatch.setattr(text_cache, "MAX_TEXTS", 5)
+    rows = np.eye(4, dtype=np.float32)
+    put_embeddings(["before"], rows[:1], fingerprint=MODEL)
+    put_embeddings(list("abcd"), rows, fingerprint=MODEL)
+    assert is_cached("before")
+    put_embeddings(["after"], rows[:1], fingerprint=MODEL)
+    assert [is_cached("before"), is_cached(*"abcd"), is_cached("after")] == [False, True, True]
+    for number in range(3):
+        put_embeddings([f"later {number}"], rows[:1], fingerprint=MODEL)
+    assert [is_cached(*"abcd"), is_cached("after"), is_cached("later 2")] == [True, True, True]
+    put_embeddings(["last"], rows[:1], fingerprint=MODEL)
+    assert [is_cached(*"abcd"), is_cached("after"), is_cached("last")] == [False, True, True]
+
+
+def test_a_set_larger_than_the_cache_stays_until_the_next_text(monkeypatch):
+    monkeypatch.setattr(text_cache, "MAX_TEXTS", 3)
+    rows = np.eye(4, dtype=np.float32)
+    for _ in range(2):
+        put_embeddings(list("abcd"), rows, fingerprint=MODEL)
+        np.testing.assert_array_equal(find_embeddings(list("abcd"), fingerprint=MODEL, dim=4), rows)
+
+
+def is_cached(*texts, dim=4):
+    return find_embeddings(list(texts), fingerprint=MODEL, dim=dim) is not None
+
+
+def test_a_set_is_encoded_once_and_is_its_very_texts_in_their_order():
+    encoder = CountingEncoder()
+
+    def rows(*texts):
+        return encode_set(
+            texts,
+            fingerprint=MODEL,
+            dim=4,
+            load_encoder=encoder.load,
+            encode=lambda texts, loaded: loaded.encode_texts(texts),
+        )
+
+    first = rows("red", "green blue")
+    assert rows("red", "green blue").tobytes() == first.tobytes()
+    assert encoder.loaded == 1
+    np.testing.assert_array_equal(rows("green blue", "red"), first[::-1])
+    np.testing.assert_array_equal(rows("red", "green", "blue")[0], first[0])
+    assert rows().shape == rows().shape == (0, 4)
+    assert encoder.loaded == 4
+
+
+@pytest.mark.parametrize("texts", [["\ud800"], ["a\0b"], ["a\nb", ""]])
+def test_any_text_can_be_cached(texts):
+    rows = np.eye(len(texts), 4, dtype=np.float32)
+    put_embeddings(texts, rows, fingerprint=MODEL)
+    np.testing.assert_array_equal(find_embeddings(texts, fingerprint=MODEL, dim=4), rows)
+    assert not is_cached("another", *texts)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all " * 100, b"SQLite format 3\0" + b"\0" * 4000])
@@ -84,7 +139,7 @@ def test_a_damaged_file_is_made_anew(content):
     for _ in range(3):
         ask("red", encoder)
     assert encoder.loaded <= 2
-    assert find_text("red", fingerprint=MODEL, dim=4) is not None
+    assert is_cached("red")
 
 
 def test_a_file_damaged_in_the_middle_gives_no_wrong_answer():
@@ -106,11 +161,11 @@ def test_a_row_that_is_no_embedding_is_passed_over(stored):
     encoder = CountingEncoder()
     right = ask("red", encoder)
     with sqlite3.connect(file()) as connection:
-        connection.execute("UPDATE texts SET embedding = ?", (stored,))
+        connection.execute("UPDATE texts SET embeddings = ?", (stored,))
     connection.close()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert find_text("red", fingerprint=MODEL, dim=4) is None
+        assert not is_cached("red")
     np.testing.assert_array_equal(ask("red", encoder), right)
     assert encoder.loaded == 2
     ask("red", encoder)
@@ -121,7 +176,7 @@ def test_a_flipped_bit_fails_no_query_and_is_gone_with_the_next():
     encoder = CountingEncoder()
     right = ask("red", encoder)
     data = file().read_bytes()
-    place = data.index(text_cache._key("red", MODEL)) - 1  # the last byte of the record's header: the row's type
+    place = data.index(text_cache._key(["red"], MODEL)) - 1  # the last byte of the record's header: the row's type
     assert data[place] == 12 + 2 * 4 * encoder.dim  # Source: sqlite.org/fileformat2.html, "Record Format"
     flipped = bytearray(data)
     flipped[place] ^= 1  # a text now
@@ -148,7 +203,7 @@ def test_a_table_of_another_shape_is_made_anew():
     encoder = CountingEncoder()
     file().parent.mkdir(parents=True, exist_ok=True)
     with sqlite3.connect(file()) as connection:
-        connection.execute("CREATE TABLE texts (number INTEGER PRIMARY KEY, kez BLOB, embedding BLOB)")
+        connection.execute("CREATE TABLE texts (number INTEGER PRIMARY KEY, kez BLOB, embeddings BLOB)")
     connection.close()
     for _ in range(3):
         ask("red", encoder)
@@ -190,7 +245,7 @@ def test_a_locked_file_is_not_waited_for():
         connection.execute("ROLLBACK")
     connection.close()
     assert encoder.loaded == 3
-    assert find_text("red", fingerprint=MODEL, dim=4) is not None
+    assert is_cached("red")
 
 
 def keep_some(start: int) -> None:
@@ -203,9 +258,9 @@ def test_several_processes_at_once_do_no_harm():
     with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
         list(pool.map(keep_some, [0, 10, 20, 30]))
     expected = ColourEncoder().encode_texts(["red"])[0]
-    kept = [find_text(f"red {number}", fingerprint=MODEL, dim=4) for number in range(40)]
+    kept = [find_embeddings([f"red {number}"], fingerprint=MODEL, dim=4) for number in range(40)]
     assert sum(row is not None for row in kept) > 20
-    assert all(row is None or np.array_equal(row, expected) for row in kept)
+    assert all(row is None or np.array_equal(row[0], expected) for row in kept)
     with sqlite3.connect(file()) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()

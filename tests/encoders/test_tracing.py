@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from clipsearch.encoders.torch_encoder import TransformersEncoder
-from clipsearch.encoders.tracing import Walkthrough, walk, walk_any, walk_clip
+from clipsearch.encoders.tracing import Walkthrough, walk, walk_any, walk_modules
 from clipsearch.errors import QueryError
 from tests.support import tiny_models
 from tests.support.tiny_models import CONTEXT_LENGTH, IMAGE_SIZE
@@ -32,14 +32,14 @@ def crop() -> np.ndarray:
 
 
 def test_the_stages_end_in_what_the_model_gives(clip: TransformersEncoder, crop: np.ndarray) -> None:
-    shown = walk_clip(clip, TEXTS, crop)
+    shown = walk_modules(clip, TEXTS, crop)
     # Not merely close: the same modules on the same input in the same order.
     assert np.array_equal(shown.text_embedding, clip.encode_texts(TEXTS[:1])[0])
     assert np.array_equal(shown.image_embedding, clip.encode_images(crop[None])[0])
 
 
 def test_the_projections_are_the_models_features(clip: TransformersEncoder, crop: np.ndarray) -> None:
-    shown = walk_clip(clip, TEXTS, crop)
+    shown = walk_modules(clip, TEXTS, crop)
     with torch.inference_mode():
         text_features = clip.model.get_text_features(**clip.inputs_of(TEXTS[:1])).pooler_output
     projection = next(stage for stage in shown.text_stages if stage.name == "projection")
@@ -47,7 +47,7 @@ def test_the_projections_are_the_models_features(clip: TransformersEncoder, crop
 
 
 def test_every_stage_has_its_shape(clip: TransformersEncoder, crop: np.ndarray) -> None:
-    shown = walk_clip(clip, TEXTS, crop)
+    shown = walk_modules(clip, TEXTS, crop)
     n = len(clip.tokenize(TEXTS[0]))
     assert [(stage.name, stage.shape) for stage in shown.text_stages] == [
         ("token ids", (1, n)),
@@ -73,7 +73,7 @@ def test_every_stage_has_its_shape(clip: TransformersEncoder, crop: np.ndarray) 
 
 
 def test_probabilities_are_the_models_own(clip: TransformersEncoder, crop: np.ndarray) -> None:
-    shown = walk_clip(clip, TEXTS, crop)
+    shown = walk_modules(clip, TEXTS, crop)
     inputs = clip.inputs_of(TEXTS)
     from clipsearch.images.preprocess import to_pixel_values
 
@@ -87,13 +87,61 @@ def test_probabilities_are_the_models_own(clip: TransformersEncoder, crop: np.nd
     )
 
 
-def test_other_models_get_an_outline(siglip: TransformersEncoder, crop: np.ndarray) -> None:
-    shown = walk(siglip, TEXTS, crop)
+MAKERS = {
+    "siglip": tiny_models.make_siglip,
+    "chinese": tiny_models.make_chinese_clip,
+    "altclip": tiny_models.make_altclip,
+}
+
+
+@pytest.mark.parametrize("family", list(MAKERS))
+def test_other_families_end_in_what_the_model_gives(family: str, tmp_path: Path, crop: np.ndarray) -> None:
+    encoder = TransformersEncoder.load(MAKERS[family](tmp_path), name="tiny", device="cpu")
+    shown = walk(encoder, TEXTS, crop)
+    assert np.array_equal(shown.text_embedding, encoder.encode_texts(TEXTS[:1])[0])
+    assert np.array_equal(shown.image_embedding, encoder.encode_images(crop[None])[0])
+    n = len(encoder.tokenize(TEXTS[0]))
+    dim = encoder.dim
+    norm = {"siglip": ["final layer norm"], "chinese": [], "altclip": ["final layer norm", "transformation"]}[family]
     assert [(stage.name, stage.shape) for stage in shown.text_stages] == [
-        ("token ids", (1, CONTEXT_LENGTH)),
-        ("text model, L2 norm", (1, 32)),
+        ("token ids", (1, n)),
+        ("token + position embedding", (1, n, 32)),
+        ("2 encoder layers", (1, n, 32)),
+        *((name, (1, n, 24 if name == "transformation" else 32)) for name in norm),
+        ("pooling", (1, 24 if family == "altclip" else 32)),
+        ("projection", (1, dim)),
+        ("L2 norm", (1, dim)),
     ]
-    assert [stage.shape for stage in shown.image_stages] == [(1, 3, 32, 32), (1, 32)]
+    number = CONTEXT_LENGTH - 1 if family == "siglip" else 0
+    assert f"number {number}," in next(stage.note for stage in shown.text_stages if stage.name == "pooling")
+    assert [stage.name for stage in shown.image_stages[:3]] == ["pixel values", "patch convolution", "patches in a row"]
+    if family == "siglip":
+        expected = [
+            ("position embedding", (1, 16, 32)),
+            ("2 encoder layers", (1, 16, 32)),
+            ("post layer norm", (1, 16, 32)),
+            ("attention pooling", (1, 32)),
+            ("L2 norm", (1, 32)),
+        ]
+    else:
+        expected = [
+            ("class token + position embedding", (1, 17, 32)),
+            ("pre layer norm", (1, 17, 32)),
+            ("2 encoder layers", (1, 17, 32)),
+            ("pooling, post layer norm", (1, 32)),
+            ("projection", (1, 24)),
+            ("L2 norm", (1, 24)),
+        ]
+    assert [(stage.name, stage.shape) for stage in shown.image_stages[3:]] == expected
+
+
+def test_no_hook_is_left_in_the_model(clip: TransformersEncoder, crop: np.ndarray) -> None:
+    walk(clip, TEXTS, crop)
+    assert not any(module._forward_hooks for module in clip.model.modules())
+
+
+def test_a_sigmoid_head_gives_the_models_own_probabilities(siglip: TransformersEncoder, crop: np.ndarray) -> None:
+    shown = walk(siglip, TEXTS, crop)
     inputs = siglip.inputs_of(TEXTS)
     from clipsearch.images.preprocess import to_pixel_values
 
@@ -104,7 +152,7 @@ def test_other_models_get_an_outline(siglip: TransformersEncoder, crop: np.ndarr
 
 
 def test_walk_takes_the_closest_look(clip: TransformersEncoder, crop: np.ndarray) -> None:
-    assert summary(walk(clip, TEXTS, crop)) == summary(walk_clip(clip, TEXTS, crop))
+    assert summary(walk(clip, TEXTS, crop)) == summary(walk_modules(clip, TEXTS, crop))
     assert len(walk_any(clip, TEXTS, crop).text_stages) == 2
 
 
@@ -114,7 +162,7 @@ def test_one_text_alone_is_certain(clip: TransformersEncoder, crop: np.ndarray) 
 
 @pytest.mark.parametrize("texts", [[], ["a text that is longer than the context"]])
 def test_what_can_not_be_followed_is_refused(texts: list[str], clip: TransformersEncoder, crop: np.ndarray) -> None:
-    for follow in (walk_clip, walk_any):
+    for follow in (walk_modules, walk_any):
         with pytest.raises(QueryError):
             follow(clip, texts, crop)
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from clipsearch.errors import InputError
-from clipsearch.files import create_file, is_replaced, read_regular_file
+from clipsearch.files import atomic_file, create_file, is_replaced, read_regular_file
 from clipsearch.transfer.formats.description import (
     DESCRIPTION_KEY,
     DESCRIPTION_NAME,
@@ -109,18 +109,11 @@ def write_file(target: Path, description: Description, *, force: bool) -> Iterat
     import pyarrow.parquet as pq
 
     _check_file(target, force=force)
-    handle, name = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=target.parent)  # 0600
-    scratch = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            column = pa.field("embedding", pa.list_(pa.float16(), description.dim))
-            schema = _picture_schema().append(column).with_metadata({DESCRIPTION_KEY: description.to_json()})
-            with pq.ParquetWriter(file, schema) as writer:
-                yield _FileWriter(writer, schema, description.dim)
-            _flush(file)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with atomic_file(target, is_durable=True) as file:
+        column = pa.field("embedding", pa.list_(pa.float16(), description.dim))
+        schema = _picture_schema().append(column).with_metadata({DESCRIPTION_KEY: description.to_json()})
+        with pq.ParquetWriter(file, schema) as writer:
+            yield _FileWriter(writer, schema, description.dim)
 
 
 class _FolderWriter:
