@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.notices import LOGGER, WarningsHandler
+from clipsearch.types import ModelOptions
 from tests.isolation import isolate
 from tests.postgres_server import PostgresServer
 
@@ -49,10 +50,9 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     from clipsearch.encoders import load
     from tests.fakes import ColourEncoder
 
-    def load_colours(name: str, **options: object) -> object:
-        if name.startswith("colours"):
-            return ColourEncoder(name)
-        return load_encoder(name, **options)
+    def load_colours(model: str | ModelOptions) -> object:
+        name = model if isinstance(model, str) else model.name or ""
+        return ColourEncoder(name) if name.startswith("colours") else load_encoder(model)
 
     load_encoder = load.load_encoder
     monkeypatch.setattr(load, "load_encoder", load_colours)
