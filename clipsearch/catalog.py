@@ -1,11 +1,10 @@
 """Wire store, model and vector indexes into one public class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from clipsearch.captions.collection import CaptionCollection
-from clipsearch.errors import StoreError
 from clipsearch.gallery.collection import PictureCollection
 from clipsearch.labels.collection import LabelCollection
 from clipsearch.maintenance.admin import CatalogAdmin
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from clipsearch.query import Query
     from clipsearch.search.hits import SearchHit
     from clipsearch.search.paging import SearchPage
+    from clipsearch.search.terms import AnyQuery, Pictures
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.imports import ImportReport
 
@@ -92,7 +92,6 @@ class Catalog:
             InputError: no such device or runtime.
             CatalogNotFoundError: there is none and `create` is false.
             SchemaOutdatedError: it was written by a newer clipsearch.
-            StoreError: it can't be opened or made.
         """
         options = ModelOptions(model, device, runtime, show_progress)
         return cls(Session.open(directory, options, create=create, is_shared=shared))
@@ -112,13 +111,7 @@ class Catalog:
             self._session.store.discard_if_empty()
 
     def __repr__(self) -> str:
-        store = self._session.store
-        try:
-            model, (_, pictures, _) = store.reader.find_current_model(), store.pictures.counts()
-        except StoreError:  # closed, damaged, or on a server that can't be reached
-            return f"<Catalog {str(store.place)!r}>"
-        described = "no model yet" if model is None else f"model {model.name!r}"
-        return f"<Catalog {str(store.place)!r}, {described}, pictures: {pictures:,}>"
+        return f"<Catalog {self._session.describe()}>"
 
     if not TYPE_CHECKING:  # our own code uses no old name
 
@@ -203,8 +196,7 @@ class Catalog:
         """Write the embeddings of all pictures that have a file, and what is known of them, as one snapshot.
 
         Args:
-            target: a folder, in the layout of clip-retrieval, or a file that ends in ".parquet"; an export that is
-                there is replaced when the new one is whole.
+            target: a folder, in the layout of clip-retrieval, or a file that ends in ".parquet"; replaced atomically.
             part_rows: as in `ExportOptions`, like `captions` and `force`.
             on_progress: called with (pictures written, pictures to write).
 
@@ -235,8 +227,7 @@ class Catalog:
         embeddings some are made again and compared, see `transfer.model_check`.
 
         Args:
-            source: what `export` wrote, a folder in the layout of clip-retrieval or LAION, or a Parquet file with a
-                column "embedding".
+            source: an export, a folder of clip-retrieval or LAION, or a Parquet file with a column "embedding".
             images: as in `ImportOptions`, like all that follow but `on_progress`.
             on_progress: called with (rows done, rows).
 
@@ -252,10 +243,10 @@ class Catalog:
 
     def search(
         self,
-        query: "PictureSource | Query | SearchHit",
+        query: "AnyQuery",
         *,
         top_k: int = 10,
-        pictures: "Mapping[str, Picture] | None" = None,
+        pictures: "Pictures | None" = None,
         min_relevance: float = 0.0,
         diverse: bool = False,
         explain: bool = False,
@@ -284,7 +275,7 @@ class Catalog:
         *,
         page_size: int = 40,
         after: str | None = None,
-        pictures: "Mapping[str, Picture] | None" = None,
+        pictures: "Pictures | None" = None,
         min_relevance: float = 0.0,
         confidence: float | None = None,
     ) -> "SearchPage":
@@ -303,13 +294,7 @@ class Catalog:
         options = SearchOptions(page_size, pictures or {}, min_relevance)
         return find_page(query, self._session, options, after=after, confidence=confidence)
 
-    def match(
-        self,
-        query: "PictureSource | Query | SearchHit",
-        content_id: int,
-        *,
-        pictures: "Mapping[str, Picture] | None" = None,
-    ) -> "SearchHit":
+    def match(self, query: "AnyQuery", content_id: int, *, pictures: "Pictures | None" = None) -> "SearchHit":
         """Compare one picture with a query, term by term; its rank is 0, for it is not searched for.
 
         Raises:
@@ -320,9 +305,7 @@ class Catalog:
         return match_picture(query, content_id, self._session, pictures=pictures)
 
     def suggest(self, query: "str | Query") -> str | None:
-        """Correct the typing errors of a query, in the language of queries; None where it seems to have none.
-
-        Words are known that captions, labels or the texts of the bank have, or that the model has a token for.
+        """Correct the typing errors of a query, in the language of queries; None: it seems to have none.
 
         Raises:
             QueryError: it can't be understood.
@@ -391,7 +374,6 @@ class Catalog:
         Args:
             threshold: the cosine from which pixels are compared; None: by how alike the catalog's pictures are.
             exact_only: files with the very same content alone.
-            on_progress: called with (done, to do), in each of several steps.
 
         Raises:
             QueryError: `threshold` is not between 0 and 1.

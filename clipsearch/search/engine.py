@@ -1,22 +1,16 @@
 """Answer queries: embed the terms, search the vector index, explain the hits."""
 
 import math
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.search.hits import SearchHit
-from clipsearch.search.terms import as_query, embed_query
+from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
-
-if TYPE_CHECKING:
-    from clipsearch.encoders.embed_image import Picture, PictureSource
-    from clipsearch.query import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +18,13 @@ class SearchOptions:
     """How a query is answered; `Catalog.search` says what each option means."""
 
     top_k: int = 10
-    pictures: "Mapping[str, Picture]" = field(default_factory=dict)
+    pictures: Pictures = field(default_factory=dict)
     min_relevance: float = 0.0
     diverse: bool = False
     explain: bool = False
 
 
-def answer_query(
-    query: "PictureSource | Query | SearchHit", session: Session, options: SearchOptions
-) -> list[SearchHit]:
+def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> list[SearchHit]:
     """Find the pictures that fit a query best, best first."""
     from clipsearch.scoring.diversity import candidates_for, diversify
     from clipsearch.search.retrieval import newest_pictures, search_pictures
@@ -74,11 +66,11 @@ def answer_query(
 
 
 def match_picture(
-    query: "PictureSource | Query | SearchHit",
+    query: AnyQuery,
     content_id: int,
     session: Session,
     *,
-    pictures: "Mapping[str, Picture] | None" = None,
+    pictures: Pictures | None = None,
 ) -> SearchHit:
     """Compare one picture with a query, term by term; its rank is 0."""
     parsed, given = as_query(query, pictures or {})

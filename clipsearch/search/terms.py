@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.paths import expand_user
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
     from clipsearch.encoders.embed_image import Picture, PictureSource
     from clipsearch.scoring.relevance import Background, Direction
+
+AnyQuery: TypeAlias = "PictureSource | Query | SearchHit"
+"""What a search takes: a str in the language of queries, a parsed query, a picture, or a hit."""
+
+Pictures: TypeAlias = "Mapping[str, Picture]"
+"""Pictures of a query that are here already, by what it calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +95,7 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def as_query(
-    query: "PictureSource | Query | SearchHit", pictures: "Mapping[str, Picture]"
-) -> "tuple[Query, Mapping[str, Picture]]":
+def as_query(query: AnyQuery, pictures: Pictures) -> tuple[Query, Pictures]:
     """Turn what `Catalog.search` takes into a query and the pictures that are here already, by what it calls them.
 
     Raises:
@@ -111,7 +115,7 @@ def as_query(
     return query, pictures
 
 
-def embed_query(query: Query, session: Session, *, pictures: "Mapping[str, Picture]") -> EmbeddedQuery:
+def embed_query(query: Query, session: Session, *, pictures: Pictures) -> EmbeddedQuery:
     """Embed the terms of a query that `as_query` has let pass.
 
     Args:
@@ -127,7 +131,7 @@ def embed_query(query: Query, session: Session, *, pictures: "Mapping[str, Pictu
     return EmbeddedQuery(tuple(groups), session)
 
 
-def _embed_term(term: Term, session: Session, pictures: "Mapping[str, Picture]") -> "NDArray[np.float32]":
+def _embed_term(term: Term, session: Session, pictures: Pictures) -> "NDArray[np.float32]":
     if term.kind == "words":
         return session.model.encode_text(term.value)
     if term.kind == "id":

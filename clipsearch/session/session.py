@@ -72,6 +72,16 @@ class Session:
         options = replace(options, device=device, runtime=runtime)
         return cls(store, place.directory, model=CatalogModel(store, options, is_shared=is_shared))
 
+    def describe(self) -> str:
+        """Name the place, the model and the number of pictures, as far as the store can be read; loads no model."""
+        place = repr(str(self.store.place))
+        try:
+            model, (_, pictures, _) = self.store.reader.find_current_model(), self.store.pictures.counts()
+        except StoreError:  # closed, damaged, or on a server that can't be reached
+            return place
+        used = "no model yet" if model is None else f"model {model.name!r}"
+        return f"{place}, {used}, pictures: {pictures:,}"
+
     def require_pictures(self) -> None:
         """
         Raises:
