@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.notices import LOGGER, WarningsHandler
+from clipsearch.types import ModelOptions
 from tests.support.isolation import files_outside, isolate
 from tests.support.model_cache import ModelCache
 from tests.support.postgres_server import PostgresServer
@@ -118,10 +119,9 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     from clipsearch.encoders import load
     from tests.support.fakes import ColourEncoder
 
-    def load_colours(name: str, **options: object) -> object:
-        if name.startswith("colours"):
-            return ColourEncoder(name)
-        return load_encoder(name, **options)
+    def load_colours(model: str | ModelOptions) -> object:
+        name = model if isinstance(model, str) else model.name or ""
+        return ColourEncoder(name) if name.startswith("colours") else load_encoder(model)
 
     load_encoder = load.load_encoder
     monkeypatch.setattr(load, "load_encoder", load_colours)

@@ -29,7 +29,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(SAMPLES, place / "photos")
         with Catalog.open(place / "catalog", model="starter", create=True) as catalog:
             catalog.index(place / "photos")
-            catalog.add_captions(["a glazed donut", "a cat looks at you"])
+            catalog.captions.add(["a glazed donut", "a cat looks at you"])
     return place / "catalog"
 
 

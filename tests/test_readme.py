@@ -103,7 +103,7 @@ def test_the_answer_of_the_http_api_is_real(readme, tmp_path, monkeypatch):
 def test_the_session_of_care_is_real(readme, tmp_path, monkeypatch):
     index_samples(tmp_path, monkeypatch)
     with Catalog.open() as catalog:
-        catalog.add_captions([f"caption {number}" for number in range(40)])
+        catalog.captions.add([f"caption {number}" for number in range(40)])
     (session,) = [found for found in sessions(readme) if any("clipsearch gc" in command for command, _ in found)]
     assert len(session) == 7
     codes = []

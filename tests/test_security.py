@@ -83,11 +83,11 @@ def test_what_is_written_is_the_owners_alone(tmp_path):
     try:
         with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
             catalog.index(SAMPLES / "food")
-            catalog.add_captions(["a glazed donut"])
+            catalog.captions.add(["a glazed donut"])
             catalog.search("a glazed donut")
-            catalog.thumbnail(1)
+            catalog.pictures.thumbnail(1)
             check_closed(cache_dir() / "thumbnails")
-            with catalog._store.writing():
+            with catalog._session.store.writing():
                 written = {path.name for path in (tmp_path / "c").rglob("*")}
                 assert {"catalog.sqlite3", "catalog.sqlite3-wal", "catalog.sqlite3-shm", "writer.lock"} <= written
                 assert {Path(name).suffix for name in written} >= {".faiss", ".json"}

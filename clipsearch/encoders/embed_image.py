@@ -19,6 +19,9 @@ from clipsearch.types import FetchedPicture
 PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image | FetchedPicture
 """A picture: its path, a Pillow image, or what `fetch_picture` brought."""
 
+Picture: TypeAlias = PictureSource | NDArray[np.float32]
+"""A picture, or its embedding (dim,), unit-norm."""
+
 
 def picture_name(source: PictureSource) -> str:
     if isinstance(source, FetchedPicture):
@@ -39,7 +42,7 @@ def embed_pictures(sources: Sequence[PictureSource], *, encoder: Encoder) -> NDA
     return encoder.encode_images(crops)
 
 
-def embed_picture(source: PictureSource | NDArray[np.float32], *, encoder: Encoder) -> NDArray[np.float32]:
+def embed_picture(source: Picture, *, encoder: Encoder) -> NDArray[np.float32]:
     """A picture's embedding (dim,), unit-norm; that of an embedding is itself.
 
     Raises:

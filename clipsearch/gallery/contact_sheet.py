@@ -19,7 +19,7 @@ from clipsearch.files import is_replaced, write_file
 from clipsearch.images.thumbnails import make_thumbnail
 from clipsearch.paths import expand_user
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
-from clipsearch.types import SearchHit
+from clipsearch.search.hits import SearchHit
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUFFIXES = (".html", ".htm")

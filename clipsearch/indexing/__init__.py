@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from clipsearch.captions.embedding import embed_captions
 from clipsearch.encoders.base import Encoder
-from clipsearch.images.decode import DecodingLimits
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.pipeline import LocalRunner, Pipeline, Progress
 from clipsearch.indexing.run_log import RunLog
 from clipsearch.indexing.runner import Run, Runner
@@ -20,10 +20,7 @@ def index_folders(
     store: Store,
     encoder: Encoder,
     model_id: int,
-    prune: bool = False,
-    retry: bool = False,
-    again: bool = False,
-    limits: DecodingLimits | None = None,
+    options: IndexOptions | None = None,
     runner: Runner | None = None,
     on_progress: Progress | None = None,
 ) -> IndexReport:
@@ -33,10 +30,7 @@ def index_folders(
     with `interrupted` set. Files that can't be read are reported, and tried again when they change.
 
     Args:
-        prune: forget the files of a folder even when all of them are gone, which else looks like an unmounted drive.
-        retry: read files again that could not be read, though they have not changed.
-        again: read all files, though they look unchanged; those that have the content that they had count as unchanged.
-        limits: pictures are decoded in processes of their own, within these; None: in this one.
+        options: of these `prune`, `retry`, `again` and `limits`; None: the defaults.
         runner: where files are read and encoded; None: on this machine.
         on_progress: called when a batch was stored; the number to do grows while folders are still listed.
     """
@@ -49,10 +43,7 @@ def index_folders(
             store=store,
             encoder=encoder,
             model_id=model_id,
-            prune=prune,
-            retry=retry,
-            again=again,
-            limits=limits,
+            options=options or IndexOptions(),
             run=run,
             on_advance=lambda: log.note(run),
             runner=runner or LocalRunner(),

@@ -27,7 +27,7 @@ def catalog(tmp_path_factory) -> str:
     place = str(tmp_path_factory.mktemp("url") / "catalog")
     with Catalog.open(place, model="starter", create=True) as catalog:
         catalog.index(SAMPLES / "food")
-        catalog.add_captions(["a glazed donut", "a slice of pizza"])
+        catalog.captions.add(["a glazed donut", "a slice of pizza"])
     return place
 
 

@@ -17,6 +17,7 @@ from clipsearch.encoders.openvino import cache as compile_cache
 from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError
+from clipsearch.types import ModelOptions
 from tests.support.tiny_models import compile_quietly, make_clip, make_siglip
 
 
@@ -166,7 +167,7 @@ def test_code_beside_a_model_is_never_run(model, file, tmp_path):
     names = ("AutoConfig", "AutoModel", "AutoTokenizer", "AutoImageProcessor", "AutoProcessor")
     change_json(model / file, auto_map=dict.fromkeys(names, "evil.Evil"), trust_remote_code=True)
     try:
-        load_encoder(str(model), runtime=None if file == "config.json" else "torch")
+        load_encoder(ModelOptions(str(model), runtime=None if file == "config.json" else "torch"))
     except ModelError as error:
         assert "\n" not in str(error)
     change_json(model / "config.json", model_type="evil")

@@ -15,12 +15,13 @@ CODE = """
 import json, logging, sys
 from clipsearch.encoders import load
 from clipsearch.encoders.hub import hub
+from clipsearch.types import ModelOptions
 hub.DEFAULT_MODEL = "org/tiny"
 notices = []
 handler = logging.Handler()
 handler.emit = lambda record: notices.append(record.getMessage())
 logging.getLogger("clipsearch").addHandler(handler)
-encoder = load.load_chosen_encoder(sys.argv[1] or None, show_progress=True)
+encoder = load.load_chosen_encoder(ModelOptions(sys.argv[1] or None, show_progress=True))
 print(json.dumps({"name": encoder.name, "notices": notices}))
 """
 

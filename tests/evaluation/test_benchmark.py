@@ -11,6 +11,7 @@ from clipsearch import Catalog, cli
 from clipsearch.errors import InputError
 from clipsearch.evaluation import benchmark
 from clipsearch.paths import sample_data_folder
+from clipsearch.types import ModelOptions
 
 
 @pytest.fixture
@@ -41,11 +42,11 @@ def test_a_catalog_that_is_there_is_searched_and_not_changed(short, tmp_path, ca
     place = tmp_path / "catalog"
     with Catalog.open(place, model="starter", create=True) as catalog:
         catalog.index(sample_data_folder() / "animals")
-        before = catalog.status()
+        before = catalog.admin.status()
     assert cli.run(["bench", str(sample_data_folder() / "food"), "--catalog", str(place)]) == 0
     with Catalog.open(place) as catalog:
         # Closing a catalog may move its log into the database.
-        assert replace(catalog.status(), database_bytes=0) == replace(before, database_bytes=0)
+        assert replace(catalog.admin.status(), database_bytes=0) == replace(before, database_bytes=0)
     printed = capsys.readouterr()
     assert f"{before.pictures} pictures, exact" in printed.out
     assert "of your pictures" in printed.out
@@ -54,15 +55,15 @@ def test_a_catalog_that_is_there_is_searched_and_not_changed(short, tmp_path, ca
 
 def test_a_folder_without_pictures_is_one_error(tmp_path: Path):
     with pytest.raises(InputError, match="no pictures in"):
-        benchmark.measure(tmp_path / "none", model="starter", folder=tmp_path)
+        benchmark.measure(tmp_path / "none", ModelOptions("starter"), folder=tmp_path)
     (tmp_path / "broken.jpg").write_bytes(b"nothing")
     with pytest.raises(InputError, match="none of the pictures can be read"):
-        benchmark.measure(tmp_path / "none", model="starter", folder=tmp_path)
+        benchmark.measure(tmp_path / "none", ModelOptions("starter"), folder=tmp_path)
 
 
 def test_one_broken_picture_among_others_does_no_harm(short, tmp_path: Path):
     (tmp_path / "a.jpg").write_bytes(b"nothing")
     for name in ("cat", "cow"):
         shutil.copy(sample_data_folder() / "animals" / f"{name}.jpg", tmp_path / f"{name}.jpg")
-    report = benchmark.measure(tmp_path / "none", model="starter", folder=tmp_path)
+    report = benchmark.measure(tmp_path / "none", ModelOptions("starter"), folder=tmp_path)
     assert report.searched_pictures == 2

@@ -87,7 +87,7 @@ class Material:
             self.own.setdefault(pair.image, set()).add(pair.caption)
         self.catalog = Catalog.open(folder.parent / "catalog", model=model, create=True)
         self.catalog.index(folder)
-        self.catalog.add_captions(self.texts)
+        self.catalog.captions.add(self.texts)
         self.pictures = sorted(self.own, key=os.fspath)
 
     def hits(self, text: str):
@@ -179,7 +179,7 @@ def test_relevances_are_those_of_the_search(material):
 
 def test_labels_are_those_that_pictures_are_named_by(material):
     ranks, claims = {}, []
-    named = material.catalog.label_pictures(labels=material.texts, top_k=len(material.texts), min_relevance=0)
+    named = material.catalog.labels.assign_all(labels=material.texts, top_k=len(material.texts), min_relevance=0)
     for picture in named:
         own = material.own[Path(picture.path)]
         ranks[picture.path] = np.array([hit.rank for hit in picture.labels if hit.label in own])
@@ -328,12 +328,12 @@ def test_the_model_is_that_of_the_catalog_which_stays_as_it_is(painted, capsys):
     place = painted / "catalog"
     with Catalog.open(place, model="colours-of-old", create=True) as catalog:
         catalog.index(painted)
-        before = catalog.status().pictures
+        before = catalog.admin.status().pictures
     path = written(painted, ("red.png", "red"))
     assert run_json(capsys, path, "--catalog", place)["model"] == "colours-of-old"
     assert run_json(capsys, path, "--catalog", place, "--model", "colours")["model"] == "colours"
     with Catalog.open(place) as catalog:
-        assert (catalog.status().pictures, catalog.list_captions()) == (before, [])
+        assert (catalog.admin.status().pictures, catalog.captions.list()) == (before, [])
     with pytest.raises(InputError):
         evaluate_pairs([CaptionPair(painted / "none.png", "red")], catalog=painted / "none", model="colours")
     assert not (painted / "none").exists()
@@ -351,7 +351,7 @@ def test_two_models_are_held_against_each_other(painted, capsys, monkeypatch):
 
     good = load.load_encoder
     monkeypatch.setattr(
-        load, "load_encoder", lambda name, **options: Blind(name) if "blind" in name else good(name, **options)
+        load, "load_encoder", lambda options: Blind(options.name) if "blind" in options.name else good(options)
     )
     names = ("red", "green", "blue", "black")
     paint(painted / "black.png", "black")

@@ -142,7 +142,7 @@ def test_a_match_is_the_hit_that_the_search_finds(catalog):
 
 
 def test_an_embedding_stands_for_a_picture_in_a_query(catalog, reds):
-    embedding = catalog.embed_file(str(reds / "07.jpg"))
+    embedding = catalog.pictures.embed(str(reds / "07.jpg"))
     query = parse_query("image:mine")
     found = catalog.search(query, pictures={"mine": embedding}, top_k=1)
     assert found[0].path == str(reds / "07.jpg")
@@ -156,23 +156,23 @@ def test_details_tell_what_is_known(tmp_path):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(tmp_path / "p")
         (hit,) = catalog.search("red")
-        details = catalog.details(hit.content_id)
+        details = catalog.pictures.get(hit.content_id)
         assert details.paths == (str(path), str(copy))
         assert (details.width, details.height, details.format, details.camera) == (30, 20, "JPEG", "Box 1")
         assert details.taken_at is not None and details.taken_at.isoformat() == "2023-01-02T03:04:05"
         assert details.size_bytes == path.stat().st_size
         path.unlink()
-        assert catalog.details(hit.content_id).paths == (str(copy), str(path))
+        assert catalog.pictures.get(hit.content_id).paths == (str(copy), str(path))
         with pytest.raises(QueryError, match="no picture with the number 77"):
-            catalog.details(77)
-        facets = catalog.facets()
+            catalog.pictures.get(77)
+        facets = catalog.pictures.facets()
         assert (facets.cameras, facets.formats, facets.folders) == ({"Box 1": 1}, {"JPEG": 1}, (str(tmp_path / "p"),))
         assert facets.first_taken == facets.last_taken == details.taken_at
 
 
 def test_facets_of_nothing(tmp_path):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
-        facets = catalog.facets()
+        facets = catalog.pictures.facets()
     assert (facets.cameras, facets.formats, facets.folders, facets.first_taken) == ({}, {}, (), None)
 
 
@@ -187,15 +187,15 @@ def test_near_duplicates_are_copies_and_similar_ones_without_the_picture_itself(
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(photos)
         fox = next(hit for hit in catalog.search("red", top_k=20) if hit.path.endswith("fox.webp"))
-        found = catalog.near_duplicates(fox.content_id)
+        found = catalog.pictures.near_duplicates(fox.content_id)
         assert {(hit.path.rsplit("/", 1)[1], hit.kind) for hit in found} == {
             ("small.jpg", "copy"),
             ("mirrored.png", "similar"),
         }
         assert [hit.rank for hit in found] == [1, 2]
-        assert len(catalog.near_duplicates(fox.content_id, top_k=1)) == 1
+        assert len(catalog.pictures.near_duplicates(fox.content_id, top_k=1)) == 1
         with pytest.raises(UnknownPictureError):
-            catalog.near_duplicates(9999)
+            catalog.pictures.near_duplicates(9999)
 
 
 # ------------------------------------------------------------------ thumbnails
@@ -206,10 +206,10 @@ def test_thumbnails_are_upright_small_and_kept(tmp_path):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(tmp_path)
         (hit,) = catalog.search("a cat")
-        jpeg = catalog.thumbnail(hit.content_id, side=64)
+        jpeg = catalog.pictures.thumbnail(hit.content_id, side=64)
         for side in (0, -1, 10**30):
             with pytest.raises(InputError, match="1 to 65,535 pixels"):
-                catalog.thumbnail(hit.content_id, side=side)
+                catalog.pictures.thumbnail(hit.content_id, side=side)
         seen = Image.open(io.BytesIO(jpeg))
         upright = decode_image(tmp_path / "cat.jpg", needed_side=64).image
         upright.thumbnail((64, 64))
@@ -217,16 +217,16 @@ def test_thumbnails_are_upright_small_and_kept(tmp_path):
         assert not seen.getexif()
         assert np.abs(np.asarray(seen, dtype=int) - np.asarray(upright, dtype=int)).mean() < 6
         (kept,) = (cache_dir() / "thumbnails" / "64").rglob("*.jpg")
-        assert kept.stem == catalog.details(hit.content_id).blake3
+        assert kept.stem == catalog.pictures.get(hit.content_id).blake3
         assert kept.stat().st_mode & 0o077 == 0
         # Made once: it is there without the file, and by content, wherever that lies.
         (tmp_path / "cat.jpg").unlink()
-        assert catalog.thumbnail(hit.content_id, side=64) == jpeg
+        assert catalog.pictures.thumbnail(hit.content_id, side=64) == jpeg
         with pytest.raises(ImageReadError, match="not there"):
-            catalog.thumbnail(hit.content_id, side=65)
+            catalog.pictures.thumbnail(hit.content_id, side=65)
         kept.write_bytes(jpeg[:100])  # a crash
         with pytest.raises(ImageReadError, match="not there"):
-            catalog.thumbnail(hit.content_id, side=64)
+            catalog.pictures.thumbnail(hit.content_id, side=64)
 
 
 def test_a_file_that_holds_something_else_by_now_is_not_shown(tmp_path):
@@ -236,7 +236,7 @@ def test_a_file_that_holds_something_else_by_now_is_not_shown(tmp_path):
         (hit,) = catalog.search("red")
         path.write_bytes((SAMPLES / "food" / "donut.png").read_bytes())
         with pytest.raises(ImageReadError, match="has changed since it was indexed"):
-            catalog.thumbnail(hit.content_id)
+            catalog.pictures.thumbnail(hit.content_id)
 
 
 @pytest.mark.parametrize(
@@ -245,20 +245,23 @@ def test_a_file_that_holds_something_else_by_now_is_not_shown(tmp_path):
 def test_a_file_of_a_stranger_is_refused_with_a_reason(catalog, tmp_path, content, reason):
     (tmp_path / "upload").write_bytes(content)
     with pytest.raises(ImageReadError, match=f"can't read the picture .*upload: .*{reason}"):
-        catalog.embed_file(str(tmp_path / "upload"))
+        catalog.pictures.embed(str(tmp_path / "upload"))
     with pytest.raises(InputError, match="no picture"):
-        catalog.embed_file(str(tmp_path / "nothing"))
+        catalog.pictures.embed(str(tmp_path / "nothing"))
 
 
 def test_an_embedding_stands_for_a_picture_everywhere(catalog, reds):
     (hit,) = catalog.search("red", top_k=1)
-    embedding, path = catalog.embedding(hit.content_id), hit.path
-    catalog.add_captions(["red", "blue", "green"])
+    embedding, path = catalog.pictures.embedding(hit.content_id), hit.path
+    catalog.captions.add(["red", "blue", "green"])
     for given, same in (
         (catalog.caption(embedding), catalog.caption(path)),
         (catalog.classify(embedding, ["red", "blue"]), catalog.classify(path, ["red", "blue"])),
-        (catalog.label(embedding, ["red", "blue", "green"]), catalog.label(path, ["red", "blue", "green"])),
+        (
+            catalog.labels.assign(embedding, ["red", "blue", "green"]),
+            catalog.labels.assign(path, ["red", "blue", "green"]),
+        ),
     ):
         assert [hit.score for hit in given] == pytest.approx([hit.score for hit in same], abs=1e-3)
     with pytest.raises(QueryError, match="no picture with the number 999"):
-        catalog.embedding(999)
+        catalog.pictures.embedding(999)

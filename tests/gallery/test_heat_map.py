@@ -132,9 +132,9 @@ def test_a_picture_that_lies_on_its_side_is_explained_upright(tmp_path):
 @pytest.mark.usefixtures("colours")
 def test_a_catalog_explains_with_its_model(tmp_path):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
-        assert catalog.explain(quarters("red", "black", "black", "black"), "red").words == "red"
+        assert catalog.heat_map(quarters("red", "black", "black", "black"), "red").words == "red"
         with pytest.raises(QueryError):
-            catalog.explain(quarters("red", "black", "black", "black"), "  ")
+            catalog.heat_map(quarters("red", "black", "black", "black"), "  ")
 
 
 # ------------------------------------------------------------------ the command

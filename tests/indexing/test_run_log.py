@@ -33,7 +33,7 @@ class HeldEncoder(ColourEncoder):
 def held(tmp_path, monkeypatch):
     """An index run that stands still, and its catalog."""
     encoder = HeldEncoder()
-    monkeypatch.setattr(load, "load_encoder", lambda name, **options: encoder)
+    monkeypatch.setattr(load, "load_encoder", lambda options: encoder)
     (tmp_path / "photos").mkdir()
     for number in range(3):
         pixels = np.full((20, 20, 3), number, dtype=np.uint8)
@@ -43,13 +43,13 @@ def held(tmp_path, monkeypatch):
         running.start()
         assert encoder.is_held.wait(60)
         with Catalog.open(tmp_path / "catalog") as other:
-            while other.current_run().to_do == 0:  # told a second after the beginning
+            while other.admin.current_run().to_do == 0:  # told a second after the beginning
                 pass
         yield tmp_path / "catalog"
         encoder.may_go_on.set()
         running.join(60)
-        assert catalog.current_run() is None
-        assert catalog.status().last_run.embedded == 3
+        assert catalog.admin.current_run() is None
+        assert catalog.admin.status().last_run.embedded == 3
 
 
 def test_status_says_how_far_a_run_in_another_process_is(held, capsys):

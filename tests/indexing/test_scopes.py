@@ -13,10 +13,12 @@ from clipsearch.images import reading
 from clipsearch.images.remote.walk import UrlWalk
 from clipsearch.indexing import index_folders
 from clipsearch.indexing.forget import forget_folder
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.maintenance.status import read_status
 from clipsearch.paths import catalog_place
 from clipsearch.store import ContentRecord, FileRecord, Store
+from clipsearch.types import ImageMetadata
 from tests.support.library import Library, counts
 from tests.support.listing_server import serving
 
@@ -33,7 +35,8 @@ class Home(Library):
         scopes = plan_scopes(list(folders), roots=self.store.roots, prune=prune)()
         if exclude:
             scopes = exclude_from(scopes, exclude, roots=self.store.roots)
-        return index_folders(scopes, store=self.store, encoder=self.encoder, model_id=self.model_id, prune=prune)
+        options = IndexOptions(prune=prune)
+        return index_folders(scopes, store=self.store, encoder=self.encoder, model_id=self.model_id, options=options)
 
     def names(self) -> set[str]:
         """Of the files that are found."""
@@ -224,7 +227,7 @@ def test_a_folder_on_a_web_server(home):
     with serving(home.photos) as url:
         scope = home.store.roots.add(url)
         images = [image for part in UrlWalk(url) for image in part]
-        rows = [ContentRecord(bytes([number]) * 32, 1, 1, 1, "PNG", None, None, None, None, ROW) for number in range(6)]
+        rows = [ContentRecord(bytes([number]) * 32, 1, ImageMetadata(1, 1, "PNG"), ROW) for number in range(6)]
         files = [
             FileRecord(scope.root_id, image.relative_path, image.size_bytes, image.mtime_ns, row.blake3)
             for image, row in zip(images, rows, strict=True)

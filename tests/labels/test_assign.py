@@ -187,53 +187,53 @@ def catalog(tmp_path, photos, colours):
 
 
 def test_a_catalog_names_its_pictures(catalog, photos):
-    assert catalog.add_labels("paints", ["red", "green", "blue", "yellow", "red"]) == 4
-    assert catalog.label_sets() == {"paints": 4}
-    named = {picture.path: picture for picture in catalog.label_pictures(labels="paints", min_relevance=0, top_k=2)}
+    assert catalog.labels.add("paints", ["red", "green", "blue", "yellow", "red"]) == 4
+    assert catalog.labels.names() == {"paints": 4}
+    named = {picture.path: picture for picture in catalog.labels.assign_all(labels="paints", min_relevance=0, top_k=2)}
     assert {path.rsplit("/", 1)[1]: picture.labels[0].label for path, picture in named.items()} == {
         f"{colour}.png": colour for colour in ("red", "green", "blue")
     }
     assert all(len(picture.labels) == 2 for picture in named.values())
     path = photos / "blue.png"
-    (alone,) = catalog.label(path, "paints", top_k=1)
+    (alone,) = catalog.labels.assign(path, "paints", top_k=1)
     # The catalog keeps embeddings with half the digits.
     assert (alone.label, alone.relevance) == ("blue", pytest.approx(named[str(path)].labels[0].relevance, abs=0.01))
-    assert catalog.label(path, ["red", "blue"], top_k=1)[0].label == "blue"
-    assert catalog.remove_labels("paints")
+    assert catalog.labels.assign(path, ["red", "blue"], top_k=1)[0].label == "blue"
+    assert catalog.labels.remove("paints")
     with pytest.raises(QueryError, match="paints"):
-        catalog.label(path, "paints")
+        catalog.labels.assign(path, "paints")
 
 
 def test_only_below_the_folders_named_and_every_copy(catalog, photos):
     paint(photos / "more" / "red too.png", "red")
     paint(photos / "moreover" / "red three.png", "red")
     catalog.index(photos)
-    below = catalog.label_pictures(photos / "more", labels=["red", "blue"], min_relevance=0)
+    below = catalog.labels.assign_all(photos / "more", labels=["red", "blue"], min_relevance=0)
     assert [picture.path for picture in below] == [str(photos / "more" / "red too.png")]
-    everywhere = [picture.path for picture in catalog.label_pictures(labels=["red", "blue"], min_relevance=0)]
+    everywhere = [picture.path for picture in catalog.labels.assign_all(labels=["red", "blue"], min_relevance=0)]
     assert len(everywhere) == len(set(everywhere)) == 5
 
 
 @pytest.mark.parametrize("name", ["coco", "", "  ", "a\nb", "-x"])
 def test_names_no_set_can_have(catalog, name):
     with pytest.raises(InputError):
-        catalog.add_labels(name, ["red"])
+        catalog.labels.add(name, ["red"])
 
 
 def test_labels_in_a_catalog_without_pictures(tmp_path, colours):
     with Catalog.open(tmp_path / "empty", model="colours", create=True) as catalog:
         path = paint(tmp_path / "red.png", "red")
-        assert catalog.label(path, ["green", "red", "blue"])[0].label == "red"
+        assert catalog.labels.assign(path, ["green", "red", "blue"])[0].label == "red"
     with Catalog.open(tmp_path / "none", create=True) as catalog, pytest.raises(CatalogNotFoundError):
-        list(catalog.label_pictures(labels="coco"))
+        list(catalog.labels.assign_all(labels="coco"))
 
 
 @pytest.mark.parametrize(("top_k", "min_relevance"), [(0, 0.0), (1, -0.1), (1, 1.5), (1, float("nan"))])
 def test_what_is_out_of_range(catalog, photos, top_k, min_relevance):
     with pytest.raises(QueryError):
-        catalog.label(photos / "red.png", ["red"], top_k=top_k, min_relevance=min_relevance)
+        catalog.labels.assign(photos / "red.png", ["red"], top_k=top_k, min_relevance=min_relevance)
     with pytest.raises(QueryError):
-        list(catalog.label_pictures(labels=["red"], top_k=top_k, min_relevance=min_relevance))
+        list(catalog.labels.assign_all(labels=["red"], top_k=top_k, min_relevance=min_relevance))
 
 
 def test_labels_are_learnt_once_for_the_same_pictures(tmp_path, colours):
@@ -241,7 +241,7 @@ def test_labels_are_learnt_once_for_the_same_pictures(tmp_path, colours):
         Image.new("RGB", (16, 12), COLOURS[colour]).save(tmp_path / f"{colour}.png")
     with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
         catalog.index(tmp_path)
-        parts = catalog._parts
+        parts = catalog._session
         space = parts.label_space(["red", "blue"])
         assert parts.label_space(["red", "blue"]) is space
         assert parts.label_space(["blue", "red"]).labels == ("blue", "red")

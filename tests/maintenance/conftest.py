@@ -30,7 +30,7 @@ def place(tmp_path, colours) -> Place:
 def _many(tmp_path_factory) -> Place:
     """Five pictures with names, 300 in shades of grey, and 300 captions: a database of some pages a table."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(load, "load_encoder", lambda name, **options: ColourEncoder(name))
+        patched.setattr(load, "load_encoder", lambda options: ColourEncoder(options.name))
         made = Place(tmp_path_factory.mktemp("many") / "catalog", tmp_path_factory.mktemp("photos") / "photos")
         for name in ("red", "green", "blue", "yellow", "white"):
             made.paint(name)
@@ -38,7 +38,7 @@ def _many(tmp_path_factory) -> Place:
             made.paint(f"shades/{number:03}", (number % 256, 128, 255 - number % 250))
         made.index()
         with made.open() as catalog:
-            catalog.add_captions([f"red thing number {number}, of many" for number in range(300)])
+            catalog.captions.add([f"red thing number {number}, of many" for number in range(300)])
     return made
 
 

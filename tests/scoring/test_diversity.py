@@ -9,15 +9,11 @@ from PIL import Image
 from clipsearch import Catalog
 from clipsearch.paths import sample_data_folder
 from clipsearch.scoring.diversity import candidates_for, diversify
-from clipsearch.types import SearchHit
 from clipsearch.vectors import normalise
 
 
 def ranked(pictures: np.ndarray, relevances: list[float], top_k: int) -> list[int]:
-    hits = [SearchHit(row + 1, 0.3, each, f"/{row}", row) for row, each in enumerate(relevances)]
-    found = diversify(hits, pictures, usual=0.0, top_k=top_k)
-    assert [hit.rank for hit in found] == list(range(1, len(found) + 1))
-    return [hit.content_id for hit in found]
+    return diversify(relevances, pictures, usual=0.0, top_k=top_k)
 
 
 def test_copies_come_after_other_pictures_of_the_same_and_before_what_shows_something_else():

@@ -128,16 +128,16 @@ def test_what_is_suggested_is_known(catalog):
 
 def test_words_of_captions_and_labels_are_known_and_suggested(catalog):
     assert catalog.suggest("quokak") is None
-    catalog.add_captions(["a quokka smiles"])
+    catalog.captions.add(["a quokka smiles"])
     assert catalog.suggest("quokak") == "quokka"
-    catalog.remove_captions(["a quokka smiles"])
+    catalog.captions.remove(["a quokka smiles"])
     assert catalog.suggest("quokak") is None
     assert catalog.suggest("a zerba") == "a zebra"
-    catalog.add_labels("mine", ["zerba", "quokka"])
+    catalog.labels.add("mine", ["zerba", "quokka"])
     assert catalog.suggest("a zerba") is None and catalog.suggest("quokak") == "quokka"
-    catalog.add_labels("mine", ["zebra", "quokka"])
+    catalog.labels.add("mine", ["zebra", "quokka"])
     assert catalog.suggest("a zerba") == "a zebra"
-    catalog.remove_labels("mine")
+    catalog.labels.remove("mine")
 
 
 def test_words_that_the_model_has_a_token_for_are_known(tmp_path: Path, colours):

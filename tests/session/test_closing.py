@@ -15,6 +15,7 @@ import pytest
 from clipsearch import Catalog, InputError, ModelError, StoreError
 from clipsearch.encoders import load
 from clipsearch.paths import sample_data_folder
+from clipsearch.types import ModelOptions
 from tests.support.fakes import ColourEncoder
 
 CAT = sample_data_folder() / "animals" / "cat.jpg"
@@ -44,7 +45,7 @@ for _ in range(8):
 def catalog_folder(tmp_path: Path) -> Path:
     with Catalog.open(tmp_path / "catalog", model="starter", create=True) as catalog:
         catalog.index(CAT.parent)
-        catalog.add_captions(["a cat"])
+        catalog.captions.add(["a cat"])
     return tmp_path / "catalog"
 
 
@@ -68,8 +69,8 @@ def use_everything(catalog: Catalog) -> None:
     catalog.search("a cat at home")
     catalog.search(CAT)
     catalog.caption(CAT)
-    catalog.label(CAT, ["cat", "dog"])
-    catalog.explain(CAT, "a cat")
+    catalog.labels.assign(CAT, ["cat", "dog"])
+    catalog.heat_map(CAT, "a cat")
     catalog.duplicates()
 
 
@@ -133,21 +134,21 @@ QUESTIONS: dict[str, Callable[[Catalog], object]] = {
     "model": lambda catalog: catalog.model,
     "classify": lambda catalog: catalog.classify(CAT, ["a cat"]),
     "caption": lambda catalog: catalog.caption(CAT),
-    "add captions": lambda catalog: catalog.add_captions("a dog"),
-    "list captions": lambda catalog: catalog.list_captions(),
-    "label": lambda catalog: catalog.label(CAT, ["cat"]),
+    "add captions": lambda catalog: catalog.captions.add("a dog"),
+    "list captions": lambda catalog: catalog.captions.list(),
+    "label": lambda catalog: catalog.labels.assign(CAT, ["cat"]),
     "clusters": lambda catalog: catalog.clusters(labels="lvis"),
     "duplicates": lambda catalog: catalog.duplicates(),
-    "status": lambda catalog: catalog.status(),
-    "reindex": lambda catalog: catalog.reindex(),
-    "warm up": lambda catalog: catalog.warm_up(),
-    "explain": lambda catalog: catalog.explain(CAT, "a cat"),
-    "use index": lambda catalog: catalog.use_index("files"),
+    "status": lambda catalog: catalog.admin.status(),
+    "reindex": lambda catalog: catalog.admin.reindex(),
+    "warm up": lambda catalog: catalog.admin.warm_up(),
+    "explain": lambda catalog: catalog.heat_map(CAT, "a cat"),
+    "use index": lambda catalog: catalog.admin.use_index("files"),
     "export": lambda catalog: catalog.export(CAT.with_name("none")),
-    "thumbnail": lambda catalog: catalog.thumbnail(1),
-    "facets": lambda catalog: catalog.facets(),
-    "backup": lambda catalog: catalog.backup(CAT.with_name("none.sqlite3")),
-    "garbage": lambda catalog: catalog.collect_garbage(dry_run=True),
+    "thumbnail": lambda catalog: catalog.pictures.thumbnail(1),
+    "facets": lambda catalog: catalog.pictures.facets(),
+    "backup": lambda catalog: catalog.admin.backup(CAT.with_name("none.sqlite3")),
+    "garbage": lambda catalog: catalog.admin.collect_garbage(dry_run=True),
 }
 
 
@@ -174,7 +175,7 @@ def test_a_model_that_another_thread_is_loading_while_the_catalog_is_closed_is_c
     is_loading, may_go_on = threading.Event(), threading.Event()
     encoder = ColourEncoder()
 
-    def load_slowly(name: str, **options: object) -> ColourEncoder:
+    def load_slowly(options: ModelOptions) -> ColourEncoder:
         is_loading.set()
         assert may_go_on.wait(30)
         return encoder
@@ -185,7 +186,7 @@ def test_a_model_that_another_thread_is_loading_while_the_catalog_is_closed_is_c
 
     def warm_up() -> None:
         try:
-            catalog.warm_up()
+            catalog.admin.warm_up()
         except StoreError as error:
             errors.append(error)
 
@@ -211,4 +212,4 @@ def test_a_catalog_is_closed_also_where_one_of_its_parts_fails_to(tmp_path, colo
     with pytest.raises(RuntimeError):
         catalog.close()
     with pytest.raises(StoreError, match="is closed"):
-        catalog.status()
+        catalog.admin.status()

@@ -53,13 +53,13 @@ def test_a_command_that_fails_leaves_no_tables_on_a_server(command, postgres):
 def test_tables_that_hold_something_or_are_in_use_stay_on_a_server(postgres, colours):
     filled, used, empty = (postgres.make_database() for _ in range(3))
     with pytest.raises(ValueError), Catalog.open(filled, model="colours", create=True) as catalog:
-        catalog.add_captions("red")
+        catalog.captions.add("red")
         raise ValueError
     with pytest.raises(ValueError), Catalog.open(used, create=True):
         other = Catalog.open(used, model="colours", create=True)
         raise ValueError
     with other:
-        other.add_captions("red")
+        other.captions.add("red")
     Catalog.open(empty, create=True).close()
     with pytest.raises(ValueError), Catalog.open(empty, create=True):
         raise ValueError
@@ -72,8 +72,8 @@ def test_tables_can_be_made_again_where_they_were_discarded(postgres, colours):
         with pytest.raises(ValueError), Catalog.open(url, create=True):
             raise ValueError
     with Catalog.open(url, model="colours", create=True) as catalog:
-        catalog.add_captions("red")
-        assert catalog.list_captions() == ["red"]
+        catalog.captions.add("red")
+        assert catalog.captions.list() == ["red"]
 
 
 def objects_of(url: str) -> list[str]:
@@ -102,10 +102,10 @@ def test_a_restore_that_fails_in_the_middle_leaves_none(tmp_path):
 
 def test_what_holds_something_stays(tmp_path, colours):
     with pytest.raises(ValueError), Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
-        catalog.add_captions("red")
+        catalog.captions.add("red")
         raise ValueError
     with Catalog.open(tmp_path / "catalog") as catalog:
-        assert catalog.list_captions() == ["red"]
+        assert catalog.captions.list() == ["red"]
 
 
 def test_one_that_was_there_stays_though_it_is_empty(tmp_path):
@@ -114,7 +114,7 @@ def test_one_that_was_there_stays_though_it_is_empty(tmp_path):
     with pytest.raises(ValueError), Catalog.open(tmp_path / "catalog", create=True):
         raise ValueError
     with Catalog.open(tmp_path / "catalog") as catalog:
-        assert catalog.status().files == 0
+        assert catalog.admin.status().files == 0
 
 
 def test_one_that_somebody_else_has_opened_meanwhile_stays(tmp_path, colours):
@@ -122,9 +122,9 @@ def test_one_that_somebody_else_has_opened_meanwhile_stays(tmp_path, colours):
         other = Catalog.open(tmp_path / "catalog", model="colours", create=True)
         raise ValueError
     with other:
-        other.add_captions("red")
+        other.captions.add("red")
     with Catalog.open(tmp_path / "catalog") as catalog:
-        assert catalog.list_captions() == ["red"]
+        assert catalog.captions.list() == ["red"]
 
 
 def test_one_that_somebody_else_is_changing_stays(tmp_path):

@@ -47,15 +47,15 @@ def opened(tmp_path, photos):
 
 
 def base_of(catalog):
-    return catalog._parts.index("images")._base
+    return catalog._session.vector_index("images")._base
 
 
 def test_a_number_of_cells_is_built_told_and_remembered(opened, photos, tmp_path):
     opened.index(photos)
-    assert opened.status().ann is None
+    assert opened.admin.status().ann is None
     exact = best(opened, "red", "green", "blue")
     opened.index(ann="IVF8,SQfp16")
-    found = opened.status().ann
+    found = opened.admin.status().ann
     assert (found["nlist"], found["trained_rows"]) == (8, COUNT)
     assert 1 <= found["nprobe"] <= 8 and min(found["text_recall"], found["picture_recall"]) >= 0.99
     file = only_file(tmp_path / "c")
@@ -69,15 +69,15 @@ def test_a_number_of_cells_is_built_told_and_remembered(opened, photos, tmp_path
 def test_reindex_makes_cells_anew(opened, photos, tmp_path):
     opened.index(photos, ann="IVF8,SQfp16")
     only_file(tmp_path / "c").unlink()
-    opened.reindex()
-    assert opened.status().ann["nlist"] == 8
+    opened.admin.reindex()
+    assert opened.admin.status().ann["nlist"] == 8
     assert isinstance(base_of(opened), IvfIndex)
 
 
 def test_off_compares_with_all_again(opened, photos):
     opened.index(photos, ann="IVF8,SQfp16")
     opened.index(ann="off")
-    assert opened.status().ann is None
+    assert opened.admin.status().ann is None
     assert not isinstance(base_of(opened), IvfIndex)
 
 
@@ -99,9 +99,9 @@ def test_what_came_later_goes_into_the_cells_that_are_there(opened, photos, tmp_
     paint(photos, COUNT, 60)
     opened.index()
     with Catalog.open(tmp_path / "c") as again:
-        index = again._parts.index("images")
+        index = again._session.vector_index("images")
         assert (index.count, index.tail_count) == (COUNT + 60, 0)
-        assert again.status().ann["trained_rows"] == COUNT
+        assert again.admin.status().ann["trained_rows"] == COUNT
         opened.index(ann="off")
         exact = best(opened, "yellow", "white")
         assert best(again, "yellow", "white") == exact
@@ -112,17 +112,17 @@ def test_cells_are_made_anew_when_the_pictures_have_doubled(opened, photos, monk
     opened.index(photos, ann="IVF8,SQfp16")
     paint(photos, COUNT, COUNT + 10)
     opened.index()
-    assert opened.status().ann["trained_rows"] == 2 * COUNT + 10
+    assert opened.admin.status().ann["trained_rows"] == 2 * COUNT + 10
 
 
 def test_many_pictures_get_cells_by_themselves(opened, photos, monkeypatch):
     monkeypatch.setattr(file_index, "AUTO_ROWS", 200)
     opened.index(photos)
-    assert opened.status().ann["nlist"] == 32
+    assert opened.admin.status().ann["nlist"] == 32
     opened.index(ann="off")
-    assert opened.status().ann is None
+    assert opened.admin.status().ann is None
     opened.index(ann="auto")
-    assert opened.status().ann["nlist"] == 32
+    assert opened.admin.status().ann["nlist"] == 32
 
 
 def test_a_search_that_takes_too_long_here_gets_cells(opened, photos, monkeypatch):
@@ -130,9 +130,9 @@ def test_a_search_that_takes_too_long_here_gets_cells(opened, photos, monkeypatc
     monkeypatch.setattr(file_index, "_MAYBE_SLOW_ROWS", 100)
     with pytest.warns(ClipSearchNotice, match="sorting 240 pictures into 32 cells"):
         opened.index(photos)
-    assert opened.status().ann["nlist"] == 32
+    assert opened.admin.status().ann["nlist"] == 32
     opened.index()
-    assert opened.status().ann["nlist"] == 32
+    assert opened.admin.status().ann["nlist"] == 32
 
 
 @pytest.mark.parametrize("damage", ["flipped", "missing", "description"])
@@ -152,7 +152,7 @@ def test_a_damaged_file_is_answered_without_and_made_anew(opened, photos, tmp_pa
         with pytest.warns(ClipSearchNotice, match="made anew"):
             assert best(again, "red", "blue") == right
         again.index()
-        assert again.status().ann["nlist"] == 8
+        assert again.admin.status().ann["nlist"] == 8
         assert best(again, "red", "blue") == right
 
 
@@ -163,10 +163,10 @@ def test_deleted_embeddings_are_in_no_cell(opened, photos, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClipSearchNotice)
         opened.index(prune=True)
-    assert opened.collect_garbage().pictures == 40
+    assert opened.admin.collect_garbage().pictures == 40
     assert len(opened.search("red", top_k=COUNT)) == COUNT - 40
     opened.index()
-    assert opened.status().ann["trained_rows"] == COUNT - 40
+    assert opened.admin.status().ann["trained_rows"] == COUNT - 40
 
 
 def test_doctor_reads_cells(opened, photos, tmp_path):
@@ -190,14 +190,14 @@ def test_cells_are_learnt_from_one_models_rows_where_most_rows_are_of_others(ope
     for other in range(1, 9):
         opened.use_model(f"colours {other}")
     opened.index(ann="IVF200,SQfp16")
-    assert opened.status().ann["nlist"] == 200
+    assert opened.admin.status().ann["nlist"] == 200
     assert len(opened.search("red", top_k=COUNT)) == 200
 
 
 def test_what_can_not_be_built_is_refused_before_anything_is_read(opened, photos):
     with pytest.raises(InputError, match="IVF1024,SQfp16"):
         opened.index(photos, ann="HNSW32")
-    assert opened.status().files == 0
+    assert opened.admin.status().files == 0
 
 
 def test_the_command_takes_it_and_status_tells(tmp_path):

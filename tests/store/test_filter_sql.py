@@ -12,6 +12,7 @@ import pytest
 from clipsearch.query import parse_query
 from clipsearch.query.filters import MOST_FILTERS
 from clipsearch.store import ContentRecord, FileRecord
+from clipsearch.types import ImageMetadata
 
 DIM = 4
 COUNT = 400
@@ -30,14 +31,16 @@ def pictures() -> list[ContentRecord]:
             ContentRecord(
                 blake3=number.to_bytes(32, "big"),
                 size_bytes=rng.choice([500, 1_000, 500_000, 2_000_000, 2_000_001, 9_000_000]),
-                width=rng.choice([100, 1000, 1920]),
-                height=rng.choice([100, 1000, 1080]),
-                format=rng.choice(["JPEG", "MPO", "PNG", "HEIF", "BMP", "JPEG2000"]),
-                taken_at=rng.choice([None, datetime(2023, 12, 31, 23, 59, 59), datetime(2024, 1, 1)])
-                or (datetime(2024, 1, 1) + timedelta(hours=rng.randrange(20_000)) if rng.random() < 0.7 else None),
-                camera=rng.choice([None, "Canon EOS 5D", "NIKON D90", "100%_Camera", "Ünïcode Cam"]),
-                latitude=place[0],
-                longitude=place[1],
+                metadata=ImageMetadata(
+                    width=rng.choice([100, 1000, 1920]),
+                    height=rng.choice([100, 1000, 1080]),
+                    format=rng.choice(["JPEG", "MPO", "PNG", "HEIF", "BMP", "JPEG2000"]),
+                    taken_at=rng.choice([None, datetime(2023, 12, 31, 23, 59, 59), datetime(2024, 1, 1)])
+                    or (datetime(2024, 1, 1) + timedelta(hours=rng.randrange(20_000)) if rng.random() < 0.7 else None),
+                    camera=rng.choice([None, "Canon EOS 5D", "NIKON D90", "100%_Camera", "Ünïcode Cam"]),
+                    latitude=place[0],
+                    longitude=place[1],
+                ),
                 embedding=np.eye(DIM, dtype=np.float32)[number % DIM],
             )
         )

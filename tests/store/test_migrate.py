@@ -93,7 +93,7 @@ def test_an_older_schema_is_upgraded_after_a_backup_and_then_used(tmp_path, monk
     monkeypatch.setattr(migrate, "migrations_folder", lambda: later)
     monkeypatch.setattr(migrate, "HEAD_REVISION", "9999")
     with pytest.warns(ClipSearchNotice, match="a copy of the old one"), Catalog.open(directory) as catalog:
-        assert catalog.list_captions() == ["a caption from before"]
+        assert catalog.captions.list() == ["a caption from before"]
     assert current_revision(directory / DATABASE_NAME) == "9999"
     (backup,) = directory.glob("*.backup.sqlite3")
     assert current_revision(backup) == HEAD_REVISION

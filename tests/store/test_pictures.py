@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from clipsearch.store import ContentRecord, FileRecord, Scope, Store
+from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
 
 
@@ -17,7 +18,7 @@ def model_id(store):
 
 def content(number: int) -> ContentRecord:
     row = normalise(np.array([[number, 1, 2, 3]], dtype=np.float32))[0]
-    return ContentRecord(bytes([number]) * 32, 10, 4, 3, "JPEG", None, None, None, None, row)
+    return ContentRecord(bytes([number]) * 32, 10, ImageMetadata(4, 3, "JPEG"), row)
 
 
 def file(root_id: int, path: str, number: int | None, reason: str | None = None) -> FileRecord:

@@ -76,7 +76,7 @@ def made_elsewhere(machine, tmp_path, colours):
     place.paint("red")
     place.index()
     with place.open() as catalog:
-        catalog.backup(tmp_path / "backup.sqlite3")
+        catalog.admin.backup(tmp_path / "backup.sqlite3")
     machine("mine")
     return tmp_path / "backup.sqlite3", Place(tmp_path / "mine", place.photos)
 
@@ -104,11 +104,11 @@ def test_a_folder_that_was_never_named_here_does_not_count(made_elsewhere, root,
     assert json.loads(capfd.readouterr().out)["unnamed"] == [root]
     assert place.find("red") == []
     with place.open() as catalog:
-        assert catalog.status().folders == ()
+        assert catalog.admin.status().folders == ()
         with pytest.raises(InputError, match="no folder was indexed before"):
             catalog.index()
     with place.open() as catalog, Store(place.catalog) as store:
-        assert (catalog.status().files, store.reader.folders()) == (0, [])
+        assert (catalog.admin.status().files, store.reader.folders()) == (0, [])
 
 
 def test_a_folder_that_is_named_again_comes_back_without_embedding(made_elsewhere, capfd):
@@ -148,7 +148,7 @@ def test_the_users_own_backup_is_restored_as_it_was(machine, tmp_path, colours):
     place.paint("red")
     place.index()
     with place.open() as catalog:
-        catalog.backup(tmp_path / "backup.sqlite3")
+        catalog.admin.backup(tmp_path / "backup.sqlite3")
     # The same machine; then the same catalog, whose folders count, where nothing is known of the user any more.
     assert restore_catalog(tmp_path / "backup.sqlite3", tmp_path / "new").unnamed == ()
     machine("new")
@@ -195,5 +195,5 @@ def test_an_import_names_its_folders(machine, tmp_path, colours):
     machine("mine")
     with Catalog.open(tmp_path / "mine", model="colours", create=True) as catalog:
         catalog.import_embeddings(tmp_path / "export", roots=[place.photos])
-        catalog.backup(tmp_path / "backup.sqlite3")
+        catalog.admin.backup(tmp_path / "backup.sqlite3")
     assert restore_catalog(tmp_path / "backup.sqlite3", tmp_path / "other").unnamed == ()

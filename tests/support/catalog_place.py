@@ -66,7 +66,8 @@ def another_process(catalog: Path, shown: str) -> Iterator[Callable[[], str]]:
         "import sys\nfrom pathlib import Path\nfrom clipsearch import Catalog\n"
         "with Catalog.open(sys.argv[1]) as catalog:\n"
         "    for line in sys.stdin:\n"
-        "        index, paths = catalog._parts.index('images'), catalog._store.reader.paths(range(5000))\n"
+        "        index, paths = catalog._session.vector_index('images'), "
+        "catalog._session.store.reader.paths(range(5000))\n"
         f"        print({shown}, flush=True)\n"
     )
     with subprocess.Popen(

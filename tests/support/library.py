@@ -5,7 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from clipsearch.indexing import index_folders
+from clipsearch.indexing import Progress, index_folders
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.relevance import learn_background
 from clipsearch.search.retrieval import search_pictures
@@ -39,10 +40,16 @@ class Library:
         Image.new("RGB", (16, 12), COLOURS.get(colour, colour)).save(path)
         return path
 
-    def index(self, **options) -> IndexReport:
+    def index(self, folder: Path | None = None, *, on_progress: Progress | None = None, **options) -> IndexReport:
         self.encoder.images_seen = 0
-        scopes = [self.store.roots.add(str(options.pop("folder", self.photos)))]
-        return index_folders(scopes, store=self.store, encoder=self.encoder, model_id=self.model_id, **options)
+        return index_folders(
+            [self.store.roots.add(str(folder or self.photos))],
+            store=self.store,
+            encoder=self.encoder,
+            model_id=self.model_id,
+            options=IndexOptions(**options),
+            on_progress=on_progress,
+        )
 
     def find(self, words: str, top_k: int = 10) -> list[str]:
         folder = self.photos.parent / "indexes"

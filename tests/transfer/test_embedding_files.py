@@ -94,8 +94,8 @@ class TestExport:
         assert np.linalg.norm(vectors.astype(np.float32), axis=1) == pytest.approx(1, abs=2e-3)
         rows = table.to_pylist()
         for row, vector in zip(rows, vectors, strict=True):
-            assert catalog.embedding(row["content_id"]) == pytest.approx(vector.astype(np.float32))
-            details = catalog.details(row["content_id"])
+            assert catalog.pictures.embedding(row["content_id"]) == pytest.approx(vector.astype(np.float32))
+            details = catalog.pictures.get(row["content_id"])
             assert [row["image_path"], *row["copies"]] == sorted(details.paths)
             for name in ("blake3", "width", "height", "format", "size_bytes", "taken_at", "camera", "latitude"):
                 assert row[name] == getattr(details, name)
@@ -139,7 +139,7 @@ class TestExport:
             catalog.export(tmp_path / "other.parquet", captions=True)
 
     def test_captions_have_a_folder_of_their_own(self, catalog, tmp_path):
-        catalog.add_captions(["a red thing", "a blue thing"])
+        catalog.captions.add(["a red thing", "a blue thing"])
         assert catalog.export(tmp_path / "out", captions=True).captions == 2
         folder = tmp_path / "out" / "captions"
         assert np.load(folder / "text_emb" / "text_emb_0.npy").shape == (2, 4)
@@ -152,7 +152,7 @@ class TestExport:
 
     @posix
     def test_only_the_owner_may_read_it(self, catalog, tmp_path):
-        catalog.add_captions("red")
+        catalog.captions.add("red")
         catalog.export(tmp_path / "out", captions=True)
         catalog.export(tmp_path / "one.parquet")
         for path in (tmp_path / "out", *(tmp_path / "out").rglob("*"), tmp_path / "one.parquet"):
@@ -211,9 +211,9 @@ class TestRoundTrip:
             for words in ("red", "blue", "yellow"):
                 assert found(other, words) == found(catalog, words)
             for content_id in (1, 2, 3, 4):
-                assert np.array_equal(other.embedding(content_id), catalog.embedding(content_id))
-            assert other.status().folders == (str(photos),)
-            assert other.details(1).paths == catalog.details(1).paths
+                assert np.array_equal(other.pictures.embedding(content_id), catalog.pictures.embedding(content_id))
+            assert other.admin.status().folders == (str(photos),)
+            assert other.pictures.get(1).paths == catalog.pictures.get(1).paths
             again = other.index(photos)
             assert (again.embedded, again.reused, again.unchanged) == (0, 0, 5)
             more = other.import_embeddings(tmp_path / name)
@@ -225,7 +225,7 @@ class TestRoundTrip:
         with open_catalog(tmp_path / "other") as other:
             report = other.import_embeddings(tmp_path / "out")
             assert (report.added, report.missing, report.without_file, report.files) == (4, 0, 4, 0)
-            assert other.status().folders == ()
+            assert other.admin.status().folders == ()
             assert found(other, "red") == []
             later = other.index(tmp_path / "moved")
             assert (later.embedded, later.reused) == (0, 5)
@@ -243,7 +243,7 @@ class TestRoundTrip:
             assert len(other.search("red", top_k=4)) == 4
             assert check_catalog(tmp_path / "other", full=True).is_sound
             # Nothing tells them from pictures whose files are gone.
-            assert other.collect_garbage().pictures == 200
+            assert other.admin.collect_garbage().pictures == 200
             assert other.index(tmp_path / "moved").embedded == 200
 
     def test_a_file_that_has_changed_is_not_taken_for_its_picture(self, catalog, tmp_path, photos):
@@ -256,12 +256,12 @@ class TestRoundTrip:
             assert other.index(photos).embedded == 1
 
     def test_captions_come_along_when_they_are_asked_for(self, catalog, tmp_path, monkeypatch):
-        catalog.add_captions(["red", "a thing"])
+        catalog.captions.add(["red", "a thing"])
         catalog.export(tmp_path / "out", captions=True)
         with open_catalog(tmp_path / "other") as other:
             assert other.import_embeddings(tmp_path / "out").captions == 0
             assert other.import_embeddings(tmp_path / "out", captions=True).captions == 2
-            assert other.list_captions() == ["red", "a thing"]
+            assert other.captions.list() == ["red", "a thing"]
             assert other.caption(tmp_path / "photos" / "red.png")[0].text == "red"
 
     def test_a_new_catalog_takes_the_model_of_the_export(self, catalog, tmp_path):
@@ -274,7 +274,7 @@ class TestRoundTrip:
         with open_catalog(tmp_path / "other", model="colours-2") as other:
             with pytest.raises(IndexMismatchError, match="exported with the model colours, and this is colours-2"):
                 other.import_embeddings(tmp_path / "out", trust=True)
-            assert other.status().model is None
+            assert other.admin.status().model is None
         said = json.loads((tmp_path / "out" / "clipsearch.json").read_text())
         (tmp_path / "out" / "clipsearch.json").write_text(json.dumps(said | {"fingerprint": "0" * 64}))
         with open_catalog(tmp_path / "other") as other, pytest.raises(IndexMismatchError, match="another version"):
@@ -347,7 +347,7 @@ class TestFoldersOfAnExport:
         foreign_export(exported, said.format(tmp=tmp_path, photos=photos))
         with open_catalog(tmp_path / "other") as other:
             report = other.import_embeddings(exported)
-            assert other.status().folders == ()
+            assert other.admin.status().folders == ()
             assert (report.added, report.files, report.outside) == (4, 0, 4)
             assert other.index(photos).embedded == 0
 
@@ -356,14 +356,14 @@ class TestFoldersOfAnExport:
         foreign_export(exported, said.format(tmp=tmp_path, photos=photos))
         with open_catalog(tmp_path / "other") as other:
             report = other.import_embeddings(exported, roots=[photos])
-            assert other.status().folders == (str(photos),)
+            assert other.admin.status().folders == (str(photos),)
             assert (report.files, report.outside) == (5, 0)
 
     def test_a_named_one_around_it_is_not_indexed_whole(self, exported, tmp_path, photos):
         foreign_export(exported, photos, "/", tmp_path.parent)
         with open_catalog(tmp_path / "other") as other:
             other.import_embeddings(foreign_export(exported, photos / "more"), roots=[tmp_path])
-            assert other.status().folders == (str(photos / "more"),)
+            assert other.admin.status().folders == (str(photos / "more"),)
 
     def test_a_folder_that_is_indexed_is_not_swallowed(self, exported, tmp_path, photos):
         for said in ("/", tmp_path, photos):
@@ -371,13 +371,13 @@ class TestFoldersOfAnExport:
             with open_catalog(tmp_path / "other") as other:
                 other.index(photos / "more")
                 assert other.import_embeddings(exported).files == 1
-                assert other.status().folders == (str(photos / "more"),)
+                assert other.admin.status().folders == (str(photos / "more"),)
 
     def test_not_even_by_an_own_export(self, exported, tmp_path, photos):
         with open_catalog(tmp_path / "other") as other:
             other.index(photos / "more")
             other.import_embeddings(exported)
-            assert other.status().folders == (str(photos / "more"),)
+            assert other.admin.status().folders == (str(photos / "more"),)
 
     def test_a_seal_of_another_user_is_none(self, exported, tmp_path, monkeypatch):
         monkeypatch.setenv("CLIPSEARCH_CONFIG", str(tmp_path / "config of another"))
@@ -412,7 +412,7 @@ class TestForeignFolders:
             for words in ("red", "yellow"):
                 assert found(other, words) == [(path, pytest.approx(s, abs=1e-3)) for path, s in found(catalog, words)]
             for path in files:
-                details = [each.details(each.search(path)[0].content_id) for each in (catalog, other)]
+                details = [each.pictures.get(each.search(path)[0].content_id) for each in (catalog, other)]
                 for name in ("blake3", "width", "height", "format", "size_bytes", "taken_at", "paths"):
                     assert getattr(details[0], name) == getattr(details[1], name)
             again = other.index(photos)
@@ -434,7 +434,7 @@ class TestForeignFolders:
         with open_catalog(tmp_path / "other") as other:
             report = other.import_embeddings(folder)
             assert (report.added, report.files, report.without_file, report.outside) == (2, 0, 2, 2)
-            assert other.status().folders == ()
+            assert other.admin.status().folders == ()
             again = other.index(photos)
             assert (again.embedded, again.reused) == (2, 3)
 
@@ -453,7 +453,7 @@ class TestForeignFolders:
         with open_catalog(tmp_path / "other") as other:
             with pytest.raises(IndexMismatchError, match="don't come from the model colours"):
                 other.import_embeddings(folder, trust=True)
-            assert other.status().pictures == 0
+            assert other.admin.status().pictures == 0
 
     def test_another_dimension_is_refused(self, tmp_path, photos):
         folder = foreign_folder(tmp_path / "laion", [photos / "red.png"], vectors=np.ones((1, 5), np.float32))
@@ -491,7 +491,7 @@ class TestForeignFolders:
         folder = foreign_folder(tmp_path / "laion", files, caption=["something red ", None, "  "])
         with open_catalog(tmp_path / "other") as other:
             assert other.import_embeddings(folder, images=photos, captions=True).captions == 1
-            assert other.list_captions() == ["something red"]
+            assert other.captions.list() == ["something red"]
             assert other.caption(photos / "red.png")[0].text == "something red"
 
     def test_several_parts_match_by_their_numbers(self, tmp_path, photos):
@@ -550,7 +550,7 @@ class TestBrokenFolders:
         with open_catalog(tmp_path / "other") as other:
             with pytest.raises(InputError) as caught:
                 other.import_embeddings(folder, trust=True)
-            assert other.status().pictures == 0
+            assert other.admin.status().pictures == 0
         assert "\n" not in str(caught.value)
         return str(caught.value)
 

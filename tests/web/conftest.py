@@ -36,7 +36,7 @@ def made_catalog(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) 
         patch.setenv("CLIPSEARCH_CACHE", str(tmp_path_factory.mktemp("web") / "cache"))
         with Catalog.open(directory, model="starter", create=True) as catalog:
             catalog.index(sample_folder)
-            catalog.add_captions(["a glazed donut", "a cat looks at you", "a boat on the water"])
+            catalog.captions.add(["a glazed donut", "a cat looks at you", "a boat on the water"])
     return directory
 
 

@@ -29,6 +29,7 @@ from clipsearch.encoders.openvino.spec import read_spec, write_spec
 from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, InputError, ModelError
 from clipsearch.paths import cache_dir, sample_data_folder
+from clipsearch.types import ModelOptions
 from tests.support.fakes import ColourEncoder
 from tests.support.tiny_models import compile_quietly, make_altclip, make_chinese_clip, make_clip, make_siglip
 
@@ -134,15 +135,15 @@ def test_modules_in_the_current_folder_are_not_run(tmp_path, monkeypatch):
 
 def test_a_runtime_can_be_forced(tmp_path):
     source = make_clip(tmp_path)
-    assert isinstance(load_encoder(str(source), runtime="torch"), TransformersEncoder)
-    assert isinstance(load_encoder(str(source), runtime="openvino"), CompiledEncoder)
-    assert isinstance(load_encoder(str(source), device="cpu"), CompiledEncoder)
+    assert isinstance(load_encoder(ModelOptions(str(source), runtime="torch")), TransformersEncoder)
+    assert isinstance(load_encoder(ModelOptions(str(source), runtime="openvino")), CompiledEncoder)
+    assert isinstance(load_encoder(ModelOptions(str(source), device="cpu")), CompiledEncoder)
     with pytest.raises(InputError, match="no runtime; use torch or openvino"):
-        load_encoder(str(source), runtime="tensorrt")
+        load_encoder(ModelOptions(str(source), runtime="tensorrt"))
     with pytest.raises(ModelError, match="not on cuda"):
-        load_encoder(str(source), runtime="openvino", device="cuda")
+        load_encoder(ModelOptions(str(source), runtime="openvino", device="cuda"))
     with pytest.raises(ModelError, match="can't run with torch"):
-        load_encoder("starter", runtime="torch")
+        load_encoder(ModelOptions("starter", runtime="torch"))
 
 
 def test_a_model_that_cannot_be_compiled_is_served_by_torch_and_not_tried_again(tmp_path, monkeypatch):
@@ -159,7 +160,7 @@ def test_a_model_that_cannot_be_compiled_is_served_by_torch_and_not_tried_again(
     assert isinstance(load_encoder(str(source)), TransformersEncoder)
     assert len(tried) == 1
     with pytest.raises(ModelError, match="can't be compiled: no such operation"):
-        load_encoder(str(source), runtime="openvino")
+        load_encoder(ModelOptions(str(source), runtime="openvino"))
     # Other versions may do better.
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "another")
     with pytest.warns(ClipSearchNotice, match="can't be compiled"):
@@ -213,9 +214,9 @@ def test_a_full_disk_is_not_remembered(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(subprocess, "run", start_on_a_full_disk)
         with pytest.raises(ModelError):
-            load_encoder(str(source), runtime="openvino")
+            load_encoder(ModelOptions(str(source), runtime="openvino"))
     assert compile_cache.find_refusal(source) is None
-    assert isinstance(load_encoder(str(source), runtime="openvino"), CompiledEncoder)
+    assert isinstance(load_encoder(ModelOptions(str(source), runtime="openvino")), CompiledEncoder)
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(8, "Exec format error")])
@@ -389,7 +390,7 @@ def test_a_machine_with_a_driver_gets_both(tmp_path, monkeypatch):
     assert isinstance(encoder, AcceleratedEncoder)
     crops = np.zeros((BATCH, 32, 32, 3), np.uint8)
     assert encoder.encode_images(crops).shape == (BATCH, encoder.dim)  # torch finds no GPU here: on the CPU
-    assert isinstance(load_encoder(str(source), device="cpu"), CompiledEncoder)
+    assert isinstance(load_encoder(ModelOptions(str(source), device="cpu")), CompiledEncoder)
 
 
 def test_a_catalog_made_with_one_runtime_is_searched_with_the_other(tmp_path):

@@ -222,15 +222,15 @@ def names(catalog: Catalog, query: str, top_k: int = 3) -> list[str]:
 
 def make_catalog(place: Path, photos: Path, url: str) -> None:
     with Catalog.open(place, model="colours", create=True) as catalog:
-        catalog.use_index(url)
+        catalog.admin.use_index(url)
         catalog.index(photos)
-        catalog.add_captions(["red", "green and blue"])
+        catalog.captions.add(["red", "green and blue"])
 
 
 def peek(place: Path, url: str, kind: str = "images") -> tuple[MilvusCollection, str]:
     """The catalog's collection and the partition in use."""
     with Catalog.open(place) as catalog:
-        store, model = catalog._store, catalog._store.reader.find_current_model()
+        store, model = catalog._session.store, catalog._session.store.reader.find_current_model()
         collection = MilvusCollection(parse_index_url(url, catalog=store.uuid), dim=model.dim, catalog=store.uuid)
         assert collection.find()
         return collection, partition_of(kind, model)
@@ -248,9 +248,9 @@ class TestCatalog:
             on_server = [(hit.content_id, hit.score) for hit in catalog.search("red", top_k=6)]
             filtered = [hit.content_id for hit in catalog.search("red h:>=14", top_k=6)]
             caption = catalog.caption(photos / "red.png")[0].text
-            assert isinstance(catalog._parts.index("images"), MilvusIndex)
-            catalog.use_index("files")
-            assert not isinstance(catalog._parts.index("images"), MilvusIndex)
+            assert isinstance(catalog._session.vector_index("images"), MilvusIndex)
+            catalog.admin.use_index("files")
+            assert not isinstance(catalog._session.vector_index("images"), MilvusIndex)
             in_files = [(hit.content_id, hit.score) for hit in catalog.search("red", top_k=6)]
             assert [hit.content_id for hit in catalog.search("red h:>=14", top_k=6)] == filtered
         assert [each for each, _ in on_server] == [each for each, _ in in_files]
@@ -266,9 +266,9 @@ class TestCatalog:
             assert set(names(other, "red", 2)) == {"red", "reddish"}
             (photos / "red.png").unlink()
             catalog.index()
-            catalog.collect_garbage()
+            catalog.admin.collect_garbage()
             assert names(other, "red", 1) == ["reddish"]
-            assert other.index_place().rows == other.index_place().stored == 8
+            assert other.admin.index_place().rows == other.admin.index_place().stored == 8
         collection, partition = peek(place, milvus_url)
         assert len([name for name in collection.partitions() if name.startswith("images")]) == 1
         assert collection.count(partition) == 6
@@ -286,7 +286,7 @@ class TestCatalog:
     def test_whoever_was_interrupted_goes_on(self, place, photos, milvus_url, monkeypatch):
         with Catalog.open(place, model="colours", create=True) as catalog:
             catalog.index(photos)
-            catalog.use_index(milvus_url)
+            catalog.admin.use_index(milvus_url)
 
             def interrupt(*arguments: object, **others: object) -> None:
                 raise KeyboardInterrupt
@@ -297,15 +297,15 @@ class TestCatalog:
                     catalog.search("red")
         with Catalog.open(place) as catalog:
             assert names(catalog, "red", 1) == ["red"]
-            assert catalog._parts.index("images").count == 6
+            assert catalog._session.vector_index("images").count == 6
 
     def test_the_collection_of_another_catalog_is_refused(self, place, photos, milvus_url, tmp_path):
         make_catalog(place, photos, milvus_url)
         with Catalog.open(tmp_path / "other", model="colours", create=True) as other:
             other.index(photos)
             with pytest.raises(IndexMismatchError, match="another catalog"):
-                other.use_index(milvus_url)
-            assert other.index_place().url is None
+                other.admin.use_index(milvus_url)
+            assert other.admin.index_place().url is None
 
     def test_a_collection_that_is_gone_is_made_anew(self, place, photos, milvus_url):
         make_catalog(place, photos, milvus_url)
@@ -321,13 +321,13 @@ class TestCatalog:
 
         make_catalog(place, photos, milvus_url)
         with Catalog.open(place) as catalog:
-            catalog.backup(tmp_path / "backup.sqlite3")
+            catalog.admin.backup(tmp_path / "backup.sqlite3")
             Image.new("RGB", (30, 30), (250, 0, 0)).save(photos / "reddish.png")
             catalog.index()
         restore_catalog(tmp_path / "backup.sqlite3", place)
         with Catalog.open(place) as catalog:
             assert names(catalog, "red", 2)[0] == "red"
-            assert catalog._parts.index("images").count == 6
+            assert catalog._session.vector_index("images").count == 6
         assert check_catalog(place, full=True).is_sound
 
     @pytest.mark.parametrize("full", [False, True])
@@ -353,11 +353,11 @@ class TestCatalog:
     def test_reindex_makes_the_collection_anew_with_the_index_that_was_asked_for(self, place, photos, milvus_url):
         make_catalog(place, photos, milvus_url)
         with Catalog.open(place) as catalog:
-            assert catalog.index_place().index_type == "FLAT"
+            assert catalog.admin.index_place().index_type == "FLAT"
             with pytest.warns(ClipSearchNotice, match="as yet"):
-                catalog.use_index(milvus_url + "?type=HNSW")
-            assert catalog.reindex().index_type == "HNSW"
-            assert catalog.index_place().rows == 8
+                catalog.admin.use_index(milvus_url + "?type=HNSW")
+            assert catalog.admin.reindex().index_type == "HNSW"
+            assert catalog.admin.index_place().rows == 8
             assert names(catalog, "green", 1) == ["green"]
 
     def test_reindex_makes_index_files_anew(self, place, photos):
@@ -365,7 +365,7 @@ class TestCatalog:
             catalog.index(photos)
             for file in (place / "indexes").iterdir():
                 file.unlink()
-            assert catalog.reindex().url is None
+            assert catalog.admin.reindex().url is None
         assert len(list((place / "indexes").glob("*.faiss"))) == 1
         assert check_catalog(place, full=True).is_sound
 
@@ -379,7 +379,7 @@ class TestCatalog:
                 server.stop()
                 server.start()
                 assert names(catalog, "red", 1) == ["red"]
-                assert catalog.index_place().rows == 8
+                assert catalog.admin.index_place().rows == 8
         finally:
             server.stop()
 
@@ -412,8 +412,8 @@ class TestNoServer:
             assert not check_catalog(place, fix=True).is_sound
             with Catalog.open(place) as catalog:
                 (photos / "red.png").unlink()
-                catalog.index_place()
-                catalog.use_index("files")
+                catalog.admin.index_place()
+                catalog.admin.use_index("files")
                 catalog.index()
         assert [str(each.message) for each in caught if issubclass(each.category, ResourceWarning)] == []
 
@@ -421,8 +421,8 @@ class TestNoServer:
         with Catalog.open(place, model="colours", create=True) as catalog:
             catalog.index(photos)
             with pytest.raises(VectorIndexError, match="can't reach Milvus"):
-                catalog.use_index(f"milvus://127.0.0.1:{free_port()}/a")
-            assert catalog.index_place().url is None
+                catalog.admin.use_index(f"milvus://127.0.0.1:{free_port()}/a")
+            assert catalog.admin.index_place().url is None
             assert names(catalog, "red", 1) == ["red"]
 
 
@@ -454,7 +454,7 @@ def test_without_pymilvus_it_says_what_to_install(place, photos, monkeypatch):
     with Catalog.open(place, model="colours", create=True) as catalog:
         catalog.index(photos)
         with pytest.raises(MissingExtraError, match=r"pip install 'clipsearch\[milvus\]'"):
-            catalog.use_index("milvus://127.0.0.1/a")
+            catalog.admin.use_index("milvus://127.0.0.1/a")
 
 
 @pytest.mark.usefixtures("colours")
@@ -463,7 +463,7 @@ def test_rows_are_sent_in_parts_and_the_last_note_says_how_far(place, photos, mi
     monkeypatch.setattr(server_index, "_MANY_ROWS", 1)
     make_catalog(place, photos, milvus_url)
     with Catalog.open(place) as catalog:
-        model = catalog._store.reader.find_current_model()
-        with ServerIndex("images", store=catalog._store, model_id=model.model_id, url=milvus_url) as index:
+        model = catalog._session.store.reader.find_current_model()
+        with ServerIndex("images", store=catalog._session.store, model_id=model.model_id, url=milvus_url) as index:
             assert index.get().count == 6
         assert names(catalog, "red", 1) == ["red"]

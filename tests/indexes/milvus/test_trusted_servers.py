@@ -63,7 +63,7 @@ def catalog(tmp_path, colours, monkeypatch) -> Path:
     Image.new("RGB", (9, 9), COLOURS["red"]).save(tmp_path / "photos" / "red.png")
     with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
         catalog.index(tmp_path / "photos")
-        catalog.backup(tmp_path / "b.sqlite3")
+        catalog.admin.backup(tmp_path / "b.sqlite3")
     monkeypatch.setenv("CLIPSEARCH_MILVUS_TOKEN", "alice:secret")
     return tmp_path / "catalog"
 
@@ -97,10 +97,10 @@ def test_no_command_connects_to_a_server_that_the_file_names(catalog, tmp_path, 
         assert len(err.splitlines()) <= 1, err
     assert listener.heard == 0
     with Catalog.open(catalog) as opened:
-        assert "never named on this machine" in opened.index_place().problem
+        assert "never named on this machine" in opened.admin.index_place().problem
         with pytest.raises(VectorIndexError, match="index --index URL"):
             opened.search("red")
-        opened.use_index("files")
+        opened.admin.use_index("files")
         assert len(opened.search("red")) == 1
 
 
@@ -110,7 +110,7 @@ def test_a_restored_backup_has_its_index_in_files(catalog, tmp_path, listener):
         with pytest.warns(ClipSearchNotice, match="never named"):
             restore_catalog(tmp_path / "b.sqlite3", place)
         with Catalog.open(place) as opened:
-            assert opened.index_place().url is None
+            assert opened.admin.index_place().url is None
             assert len(opened.search("red")) == 1
     assert listener.heard == 0
     assert check_catalog(catalog).is_sound
@@ -138,7 +138,7 @@ def test_a_named_server_stays_after_a_restore(catalog, tmp_path, listener):
         restore_catalog(tmp_path / "b.sqlite3", catalog)
     assert listener.heard > 0
     with Catalog.open(catalog) as opened:
-        assert opened.index_place().url == listener.url
+        assert opened.admin.index_place().url == listener.url
 
 
 def test_what_was_named_is_kept_outside_of_any_catalog(tmp_path):
@@ -206,5 +206,5 @@ def test_a_token_that_others_can_read_is_told(catalog):
         pytest.warns(ClipSearchNotice, match="tls=1"),
         pytest.raises(VectorIndexError),
     ):
-        opened.use_index("milvus://host.invalid:1/")
+        opened.admin.use_index("milvus://host.invalid:1/")
     assert not is_named(address("milvus://host.invalid:1/"))

@@ -27,6 +27,7 @@ from clipsearch.errors import (
 from clipsearch.maintenance.doctor import check_catalog
 from clipsearch.paths import catalog_place, sample_data_folder
 from clipsearch.store import ContentRecord, FileRecord, Store
+from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
 from tests.faults.checks import squares
 
@@ -39,7 +40,9 @@ import sys
 import numpy as np
 from clipsearch.paths import catalog_place
 from clipsearch.store import ContentRecord, FileRecord, Store
+from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
+from clipsearch.types import ImageMetadata
 url, name, first, last = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 with Store(catalog_place(url), create=True) as store, store.writing(alone=False):
     model_id = store.models.add(name="m", fingerprint="ab" * 32, dim=8).model_id
@@ -47,7 +50,7 @@ with Store(catalog_place(url), create=True) as store, store.writing(alone=False)
     for start in range(first, last, 10):
         numbers = range(start, start + 10)
         rows = normalise(np.array([[n, 1, 2, 3, 4, 5, 6, 7] for n in numbers], dtype=np.float32))
-        contents = [ContentRecord(n.to_bytes(32, "big"), 10, 4, 3, "PNG", None, None, None, None, row)
+        contents = [ContentRecord(n.to_bytes(32, "big"), 10, ImageMetadata(4, 3, "PNG"), row)
                     for n, row in zip(numbers, rows)]
         files = [FileRecord(root_id, f"{n}.png", 10, 5, n.to_bytes(32, "big"), None) for n in numbers]
         store.pictures.record(contents, files, model_id=model_id)
@@ -70,7 +73,7 @@ def sql(url: str) -> "psycopg.Connection[tuple[object, ...]]":
 
 def record(number: int) -> ContentRecord:
     row = normalise(np.array([[number, 1, 2, 3, 4, 5, 6, 7]], dtype=np.float32))[0]
-    return ContentRecord(number.to_bytes(32, "big"), 10, 4, 3, "PNG", None, None, None, None, row)
+    return ContentRecord(number.to_bytes(32, "big"), 10, ImageMetadata(4, 3, "PNG"), row)
 
 
 def test_two_writers_at_once_lose_no_row_and_a_reader_misses_none(url):
@@ -174,14 +177,14 @@ def test_answers_are_those_of_a_catalog_in_a_folder(url, tmp_path):
     for place in (url, tmp_path / "c"):
         with Catalog.open(place, model="starter", create=True) as catalog:
             catalog.index(sample_data_folder())
-            catalog.add_captions(["a donut", "ein Hündchen", "a truck"])
+            catalog.captions.add(["a donut", "ein Hündchen", "a truck"])
             donut = sample_data_folder() / "food" / "donut.png"
             answers.append(
                 [
                     [(hit.path, hit.score) for hit in catalog.search("a glazed donut", top_k=40)],
                     [(hit.path, hit.score) for hit in catalog.search("-path:*food* type:jpeg a cat", top_k=40)],
                     [(hit.text, hit.probability) for hit in catalog.caption(donut)],
-                    [(info.images, info.captions) for info in catalog.status().models],
+                    [(info.images, info.captions) for info in catalog.admin.status().models],
                 ]
             )
     assert answers[0] == answers[1]
@@ -205,11 +208,11 @@ def test_two_machines_have_index_files_of_their_own(url, monkeypatch, tmp_path):
     assert best() == "donut.png"
     with Catalog.open(url) as catalog:
         catalog.index(sample_data_folder() / "animals")
-        catalog.collect_garbage()
+        catalog.admin.collect_garbage()
     on("one")
     assert best() == "donut.png"
     with Catalog.open(url) as catalog:
-        assert len(catalog.search("an animal", top_k=100)) == catalog.status().pictures
+        assert len(catalog.search("an animal", top_k=100)) == catalog.admin.status().pictures
     kept = [len(list(tmp_path.glob(f"{machine}/catalogs/*/indexes/*.faiss"))) for machine in ("one", "two")]
     assert kept[0] == 1
     assert kept[1] <= 1
@@ -233,7 +236,7 @@ def test_a_lost_connection_is_made_again(url):
 def test_doctor_finds_and_mends_an_embedding(url):
     with Catalog.open(url, model="starter", create=True) as catalog:
         catalog.index(sample_data_folder() / "food")
-        pictures = catalog.status().pictures
+        pictures = catalog.admin.status().pictures
     assert check_catalog(url, full=True).is_sound
     with sql(url) as connection:
         connection.execute("UPDATE image_embeddings SET embedding = '\\x00' WHERE embedding_id = 2")
@@ -250,7 +253,7 @@ def test_doctor_finds_and_mends_an_embedding(url):
 def test_what_is_for_files_says_so(url, tmp_path):
     Store(catalog_place(url), create=True).close()
     with Catalog.open(url) as catalog, pytest.raises(InputError, match="pg_dump"):
-        catalog.backup(tmp_path / "copy")
+        catalog.admin.backup(tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 
 
@@ -260,8 +263,8 @@ def test_garbage_of_a_server_is_collected(url, tmp_path):
         catalog.index(photos)
         (photos / "00001.png").unlink()
         catalog.index()
-        assert catalog.collect_garbage(dry_run=True).pictures == 1
-        report = catalog.collect_garbage()
+        assert catalog.admin.collect_garbage(dry_run=True).pictures == 1
+        report = catalog.admin.collect_garbage()
         assert (report.files, report.pictures, report.embeddings) == (1, 1, 1)
         assert len(catalog.search("a colour", top_k=10)) == 4
 
