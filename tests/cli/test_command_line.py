@@ -525,7 +525,7 @@ def test_one_grammar_for_what_is_typed(catalog, tmp_path):
         "./folder": "folder is no picture (--text takes it as words)",
         "camera:Nikon D80": 'camera:"Nikon D80"',
         "cat AND dog": "dog & snow",
-        "-people": "only what is not wanted",
+        "-people": "only excluded terms",
     }.items():
         assert said in fail("query", query, "--catalog", catalog, code=2, cwd=tmp_path)
     assert "--jsn" in fail("query", "cat", "--jsn", "--catalog", catalog, code=2)

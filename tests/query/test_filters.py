@@ -142,12 +142,12 @@ REFUSED = {
     "dog !cat": (4, "-cat"),
     "cat|dog": (0, "dog + cat"),
     # No blank before a filter.
-    "dog,path:x": (0, "a blank stands before a filter"),
-    "dog;size:>2MB": (0, "a blank stands before a filter"),
-    "path:x,type:png": (0, "a blank stands before a filter"),
-    "path:x&type:png": (0, "a blank stands before a filter"),
-    "'path:x'": (0, "a blank stands before a filter"),
-    "<path:x path:y>": (0, "a blank stands before a filter"),
+    "dog,path:x": (0, "a blank is missing before a filter"),
+    "dog;size:>2MB": (0, "a blank is missing before a filter"),
+    "path:x,type:png": (0, "a blank is missing before a filter"),
+    "path:x&type:png": (0, "a blank is missing before a filter"),
+    "'path:x'": (0, "a blank is missing before a filter"),
+    "<path:x path:y>": (0, "a blank is missing before a filter"),
     # Units that there are not.
     "size:>2 Mo": (8, "no unit Mo"),
     "size:>2Mo": (0, "size:>2MB"),
