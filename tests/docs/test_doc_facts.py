@@ -98,8 +98,8 @@ def test_what_the_pages_call_on_a_catalog_exists_and_the_other_way_round(pages):
 
 
 def test_the_layers_drawn_are_those_that_are_checked(pages, repository):
-    drawing = re.search(r"^```text\n(cli\n.*?)^```", pages["docs/architecture.md"], re.MULTILINE | re.DOTALL)[1]
-    drawn = [set(line.split(" · ")) for line in drawing.splitlines()]
+    drawing = re.search(r"^```text\n(cli .*?)^```", pages["docs/architecture.md"], re.MULTILINE | re.DOTALL)[1]
+    drawn = [set(line.partition("  ")[0].split(" · ")) for line in drawing.splitlines()]
     assert drawn == [set(layer) for layer in reversed(LAYERS)]
     places = {path.name.removesuffix(".py") for path in (repository / "clipsearch").iterdir()}
     places -= {"__init__", "__main__", "__pycache__", "py.typed"}
