@@ -1,4 +1,4 @@
-"""What the README promises under "Security and privacy"."""
+"""What docs/security.md promises."""
 
 import ast
 import os
