@@ -21,6 +21,8 @@ from clipsearch.text import as_list, check_text
 from clipsearch.types import CaptionHit, CatalogStatus, CurrentRun, GarbageReport, ImageMatch, IndexReport, SearchHit
 
 if TYPE_CHECKING:
+    import threading
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -173,6 +175,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
         address: str | None = None,
         wait: bool = False,
         on_progress: "Progress | None" = None,
+        cancel: "threading.Event | None" = None,
     ) -> IndexReport:
         """Indexes folders, recursively; without any, those indexed before. Only new and changed files are read.
 
@@ -190,6 +193,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             address: of the cluster, HOST:PORT or "auto"; None: RAY_ADDRESS, else a Ray of its own on this machine.
             wait: until no other process changes the catalog.
             on_progress: called with (done, to do).
+            cancel: a token: the run ends early, with `interrupted` set, once another thread has set it.
 
         Raises:
             InputError: `ann`, `runner`, `address` or a pattern is none, or a folder is missing or is a file.
@@ -213,6 +217,7 @@ class Catalog(BrowsingCatalog, EmbeddingCatalog, IndexingCatalog, LabellingCatal
             address=address,
             wait=wait,
             on_progress=on_progress,
+            cancel=cancel,
         )
 
     def search(

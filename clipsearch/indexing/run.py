@@ -1,6 +1,7 @@
 """Runs that fill a catalog: folders are indexed, or another model takes over."""
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 
 from clipsearch.errors import IndexMismatchError, InputError
@@ -34,6 +35,7 @@ def run_index(
     address: str | None,
     wait: bool,
     on_progress: Progress | None,
+    cancel: threading.Event | None,
 ) -> IndexReport:
     """Arguments, result and errors as in `Catalog.index`."""
     store, model = parts.store, parts.model
@@ -66,6 +68,7 @@ def run_index(
             limits=limits or default_limits(),
             runner=make_runner(model),
             on_progress=on_progress,
+            cancel=cancel,
         )
         if not report.interrupted:
             parts.refresh("images", "captions")
