@@ -16,6 +16,8 @@ from clipsearch.text import as_list, check_text
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, ModelOptions
 
 if TYPE_CHECKING:
+    import threading
+
     from clipsearch.encoders.base import Encoder
     from clipsearch.encoders.embed_image import Picture, PictureSource
     from clipsearch.gallery.clusters import PictureCluster
@@ -158,6 +160,7 @@ class Catalog:
         address: str | None = None,
         wait: bool = False,
         on_progress: "Progress | None" = None,
+        cancel: "threading.Event | None" = None,
     ) -> IndexReport:
         """Index folders, recursively; without any, those indexed before. Only new and changed files are read.
 
@@ -173,6 +176,7 @@ class Catalog:
             address: of the cluster, HOST:PORT or "auto"; None: RAY_ADDRESS, else a Ray of its own on this machine.
             wait: until no other process changes the catalog.
             on_progress: called with (done, to do).
+            cancel: a token: the run ends early, with `interrupted` set, once another thread has set it.
 
         Raises:
             InputError: `ann`, `runner`, `address` or a pattern is invalid, or a folder is missing or is a file.
@@ -182,7 +186,7 @@ class Catalog:
         from clipsearch.indexing.run import IndexOptions, run_index
 
         options = IndexOptions(prune, retry, again, tuple(as_list(exclude)), limits, ann, runner, address, wait)
-        return run_index(folders, options, self._session, on_progress)
+        return run_index(folders, options, self._session, on_progress, cancel=cancel)
 
     def export(
         self,

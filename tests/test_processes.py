@@ -1,14 +1,18 @@
 """Python started again finds the same clipsearch, and nothing in the current folder."""
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 import clipsearch
-from clipsearch.processes import run_python, start_python, watch_memory
+from clipsearch import processes
+from clipsearch.processes import available_bytes, core_count, run_python, start_python, watch_memory
 
 CODE = "import sys, json, clipsearch; print(clipsearch.__file__, *sys.argv[1:])"
 
@@ -40,9 +44,6 @@ def test_modules_found_elsewhere_are_found_again(tmp_path, monkeypatch):
     assert run_python(["-c", "import one_of_mine"]).returncode == 0
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/status").exists(), reason="memory of a process is read from /proc, which is not here"
-)
 def test_memory_of_a_process_and_those_it_starts():
     hoard = "import time; hoard = bytearray(60_000_000); time.sleep(0.5)"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hoard!r}]); {hoard}"
@@ -64,6 +65,38 @@ def test_a_process_that_ended_before_it_was_looked_at_is_not_counted():
         assert process.stdout is not None
         assert process.stdout.readline() == b"ended\n"
         assert 60e6 < watch_memory(process) < 125e6
+
+
+@pytest.mark.parametrize("peak", ["peak_wset", "rss"])
+def test_memory_where_the_system_is_not_linux(monkeypatch, peak):
+    """Windows keeps the highest point, macOS tells the present one: as psutil gives them there."""
+    real = psutil.Process.memory_info
+    fields = {"rss": 0, peak: 0}
+
+    def memory_info(process: psutil.Process) -> SimpleNamespace:
+        return SimpleNamespace(**fields | {peak: real(process).rss})
+
+    monkeypatch.setattr(processes.sys, "platform", "another")
+    monkeypatch.setattr(psutil.Process, "memory_info", memory_info)
+    code = "import time; hoard = bytearray(60_000_000); time.sleep(0.5)"
+    process = start_python(["-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert 60e6 < watch_memory(process) < 125e6
+
+
+def test_cores_and_memory_are_those_of_this_process(monkeypatch):
+    assert 0 < core_count() <= os.cpu_count()
+    assert 0 < available_bytes() <= psutil.virtual_memory().total
+    expected = core_count()
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on Windows
+    assert core_count() == expected
+
+
+def test_memory_that_the_system_does_not_tell_is_none(monkeypatch):
+    def fail() -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(psutil, "virtual_memory", fail)
+    assert available_bytes() is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows can not interrupt a process by SIGINT")

@@ -1,4 +1,8 @@
-"""Pictures given as a query: read, brought to the model's size, embedded."""
+"""Read, preprocess and embed pictures given as a query.
+
+In this process: a worker takes 0.17 s to start, a fifth of a cold query, and the user has named these files. Pictures
+that are sent to the page, and those of folders, are decoded in workers.
+"""
 
 import os
 from collections.abc import Sequence

@@ -9,6 +9,7 @@ The caller's thread moves things from one stage to the next and is the only one 
 names of files may pile up; of pictures there are never more than a few batches.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,7 +22,7 @@ from clipsearch.images.find import FoundImage
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
-from clipsearch.indexing.interrupt import DeferredInterrupt
+from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
 from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.removal import count_moved, remove_gone
 from clipsearch.indexing.runner import Run, Runner, Stage, store_batch
@@ -147,8 +148,13 @@ class Pipeline:
         runner: Runner,
         on_advance: Callable[[], None],
         on_progress: Progress | None,
+        cancel: threading.Event | None,
     ) -> None:
-        """`on_advance`: called many times a second while there is something to do, else once a second."""
+        """
+        Args:
+            on_advance: called many times a second while there is something to do, else once a second.
+            cancel: looked at as often.
+        """
         self._runner = runner
         self._store = store
         self._encoder = encoder
@@ -157,6 +163,7 @@ class Pipeline:
         self._run = run
         self._on_advance = on_advance
         self._on_progress = on_progress
+        self._cancel = cancel
         self._wake: Wake = SimpleQueue()
         self._to_read: deque[tuple[Scope, FoundImage, bytes | None]] = deque()
         self._listed: list[Changes] = []  # the last ones of every folder
@@ -165,9 +172,9 @@ class Pipeline:
         self._listing = RunAhead(changes, wake=self._wake)
 
     def run(self) -> None:
-        """To the end, or until Ctrl-C: then what is being encoded is still stored, and the rest is left for the next
-        run."""
-        with DeferredInterrupt(self._wake) as interrupt:
+        """Run to the end, or until Ctrl-C or cancel: then what is being encoded is still stored, and the rest is left
+        for the next run."""
+        with DeferredInterrupt(self._wake, cancel=self._cancel) as interrupt:
             try:
                 self._listing.start()
                 while self._advance():
@@ -180,7 +187,7 @@ class Pipeline:
                     self._run.removed = len(gone)
                 self._run.moved = count_moved(gone, self._run, store=self._store)
                 self._run.removed -= self._run.moved
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, RunCancelled):
                 self._close()
                 if self._embedding is not None:
                     self._embedding.store_encoded()

@@ -1,6 +1,7 @@
 """Runs that fill a catalog: folders are indexed, or another model takes over."""
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -29,6 +30,7 @@ def run_index(
     options: IndexOptions,
     session: Session,
     on_progress: Progress | None,
+    cancel: threading.Event | None,
 ) -> IndexReport:
     """Index folders, or those indexed before, and refresh the vector indexes unless it was interrupted."""
     store, model, ann = session.store, session.model, options.ann
@@ -58,6 +60,7 @@ def run_index(
             options=_with_limits(options),
             runner=make_runner(model),
             on_progress=on_progress,
+            cancel=cancel,
         )
         if not report.interrupted:
             session.refresh("images", "captions")

@@ -7,7 +7,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from clipsearch.indexing.interrupt import DeferredInterrupt
+from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
 
 
 def press_ctrl_c() -> None:
@@ -30,6 +30,18 @@ def test_the_second_one_does_not_wait():
         press_ctrl_c()
         with pytest.raises(KeyboardInterrupt):
             press_ctrl_c()
+
+
+def test_a_cancel_token_is_told_from_ctrl_c():
+    cancel = threading.Event()
+    with DeferredInterrupt(SimpleQueue(), cancel=cancel) as interrupt:
+        interrupt.check()
+        cancel.set()
+        with pytest.raises(RunCancelled):
+            interrupt.check()
+        press_ctrl_c()
+        with pytest.raises(KeyboardInterrupt):
+            interrupt.check()
 
 
 def test_a_handler_of_the_program_around_stays():

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 import time
 from functools import partial
 from itertools import pairwise
@@ -338,7 +339,31 @@ def test_an_interrupted_run_keeps_what_was_done_and_goes_on(library):
         if done >= 2 * BATCH:
             raise KeyboardInterrupt
 
-    report = library.index(on_progress=stop)
+    end_early(library, on_progress=stop)
+
+
+def test_a_cancelled_run_keeps_what_was_done_and_goes_on(library):
+    for number in range(7 * BATCH):
+        library.paint(f"{number:03}.png", (number, 255 - number, 7))
+    cancel = threading.Event()
+
+    def stop(done: int, total: int) -> None:
+        if done >= 2 * BATCH:
+            cancel.set()
+
+    end_early(library, on_progress=stop, cancel=cancel)
+
+
+def test_a_run_that_is_cancelled_before_it_begins_stores_nothing(library):
+    cancel = threading.Event()
+    cancel.set()
+    report = library.index(cancel=cancel)
+    assert report.interrupted
+    assert report.embedded == library.store.pictures.counts()[0] == 0
+
+
+def end_early(library, **options):
+    report = library.index(**options)
     assert report.interrupted
     assert 2 * BATCH <= report.embedded <= 4 * BATCH
     assert library.store.pictures.counts() == (report.embedded, report.embedded, 0)

@@ -136,8 +136,34 @@ def test_a_second_pull_downloads_nothing(fake: FakeHub, home: Path) -> None:
 
 
 def test_a_killed_download_goes_on_where_it_stopped(fake: FakeHub, home: Path) -> None:
-    fake.delay_s = 0.1
-    process = start("hub.pull('org/tiny')", fake.endpoint, home)
+    kept = kill_halfway("hub.pull('org/tiny')", fake, home)
+    assert run("hub.find_cached('org/tiny')", fake.endpoint, home)["value"] is None
+
+    directory = Path(str(run("hub.pull('org/tiny')", fake.endpoint, home)["value"]))
+    assert (directory / "model.safetensors").read_bytes() == WEIGHTS
+    ranges = [wanted for method, path, wanted in fake.asked if method == "GET" and path == "/storage/model.safetensors"]
+    assert ranges == [f"bytes={kept}-"]
+    late = 1 << 16  # one piece may still have been on its way to the killed process
+    assert fake.sent_bytes["model.safetensors"] <= len(WEIGHTS) - kept + late
+    assert list(home.glob("hub/*/blobs/*.incomplete")) == []
+
+
+def test_huggingface_hub_alone_starts_from_the_beginning(home: Path) -> None:
+    """`hub.download` exists because of this: when huggingface_hub resumes, it is not needed any more."""
+    download = "__import__('huggingface_hub').hf_hub_download('org/tiny', 'model.safetensors')"
+    weights = WEIGHTS * 16  # huggingface_hub writes 10 MB at once
+    with FakeHub({"model.safetensors": weights}) as fake:
+        assert kill_halfway(download, fake, home, delay_s=0.02) < len(weights)
+        assert Path(str(run(download, fake.endpoint, home)["value"])).read_bytes() == weights
+    ranges = [wanted for method, path, wanted in fake.asked if method == "GET" and path == "/storage/model.safetensors"]
+    assert ranges == [None]
+    assert fake.sent_bytes["model.safetensors"] >= len(weights)  # and a piece for the killed process
+
+
+def kill_halfway(code: str, fake: FakeHub, home: Path, *, delay_s: float = 0.1) -> int:
+    """Begin a download and kill its process; the bytes that it leaves. The record of the hub begins anew."""
+    fake.delay_s = delay_s
+    process = start(code, fake.endpoint, home)
     partial = None
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -150,19 +176,11 @@ def test_a_killed_download_goes_on_where_it_stopped(fake: FakeHub, home: Path) -
     process.communicate()
     assert partial is not None
     kept = partial.stat().st_size
-    assert 1 << 19 < kept < len(WEIGHTS)
-    assert run("hub.find_cached('org/tiny')", fake.endpoint, home)["value"] is None
-
+    assert 1 << 19 < kept < len(fake.files["model.safetensors"])
     fake.delay_s = 0.0
     fake.asked.clear()
     fake.sent_bytes.clear()
-    directory = Path(str(run("hub.pull('org/tiny')", fake.endpoint, home)["value"]))
-    assert (directory / "model.safetensors").read_bytes() == WEIGHTS
-    ranges = [wanted for method, path, wanted in fake.asked if method == "GET" and path == "/storage/model.safetensors"]
-    assert ranges == [f"bytes={kept}-"]
-    late = 1 << 16  # one piece may still have been on its way to the killed process
-    assert fake.sent_bytes["model.safetensors"] <= len(WEIGHTS) - kept + late
-    assert list(home.glob("hub/*/blobs/*.incomplete")) == []
+    return kept
 
 
 def test_a_server_without_ranges_sends_it_all_again(fake: FakeHub, home: Path) -> None:
