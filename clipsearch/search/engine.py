@@ -70,7 +70,7 @@ def match_picture(
     content_id: int,
     session: Session,
     *,
-    pictures: Pictures | None = None,
+    pictures: "Pictures | None" = None,
 ) -> SearchHit:
     """Compare one picture with a query, term by term; its rank is 0."""
     parsed, given = as_query(query, pictures or {})

@@ -158,8 +158,9 @@ def test_details_tell_what_is_known(tmp_path):
         (hit,) = catalog.search("red")
         details = catalog.pictures.get(hit.content_id)
         assert details.paths == (str(path), str(copy))
-        assert (details.width, details.height, details.format, details.camera) == (30, 20, "JPEG", "Box 1")
-        assert details.taken_at is not None and details.taken_at.isoformat() == "2023-01-02T03:04:05"
+        known = details.metadata
+        assert (known.width, known.height, known.format, known.camera) == (30, 20, "JPEG", "Box 1")
+        assert known.taken_at is not None and known.taken_at.isoformat() == "2023-01-02T03:04:05"
         assert details.size_bytes == path.stat().st_size
         path.unlink()
         assert catalog.pictures.get(hit.content_id).paths == (str(copy), str(path))
@@ -167,7 +168,7 @@ def test_details_tell_what_is_known(tmp_path):
             catalog.pictures.get(77)
         facets = catalog.pictures.facets()
         assert (facets.cameras, facets.formats, facets.folders) == ({"Box 1": 1}, {"JPEG": 1}, (str(tmp_path / "p"),))
-        assert facets.first_taken == facets.last_taken == details.taken_at
+        assert facets.first_taken == facets.last_taken == known.taken_at
 
 
 def test_facets_of_nothing(tmp_path):

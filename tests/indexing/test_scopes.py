@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from clipsearch import Catalog
 from clipsearch.errors import CatalogBusyError, ClipSearchNotice, InputError
 from clipsearch.images import reading
 from clipsearch.images.remote.walk import UrlWalk
@@ -198,8 +199,13 @@ class TestForget:
 
     def test_not_while_another_changes_the_catalog(self, home):
         home.run(home.photos)
-        with closing(Store(home.store.place)) as other, other.writing(), pytest.raises(CatalogBusyError):
-            forget_folder(home.photos, store=home.store)
+        with (
+            Catalog.open(home.store.place.directory) as catalog,
+            closing(Store(home.store.place)) as other,
+            other.writing(),
+            pytest.raises(CatalogBusyError),
+        ):
+            catalog.admin.forget(home.photos)
 
 
 def test_a_catalog_on_a_server_does_the_same(home, postgres):

@@ -3,8 +3,10 @@
 import math
 import os
 import random
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -131,7 +133,8 @@ CASES = {
 @pytest.mark.parametrize("text", CASES)
 def test_filters_select_what_plain_python_does(text, store, pictures):
     names = {number: [name_of(number)] + (["copies/backup.jpg"] if number == 0 else []) for number in range(COUNT)}
-    expected = {number for number, picture in enumerate(pictures) if CASES[text](picture, names[number])}
+    known = [SimpleNamespace(size_bytes=each.size_bytes, **asdict(each.metadata)) for each in pictures]
+    expected = {number for number, picture in enumerate(known) if CASES[text](picture, names[number])}
     numbers = {content_id: number for number, content_id in enumerate(range(1, COUNT + 1))}
     found = store.reader.select(parse_query(text).filters)
     assert found.dtype == np.int64
