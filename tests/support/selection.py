@@ -79,7 +79,7 @@ def _is_fast(path: PurePosixPath) -> bool:
 
 
 def worker_count(config: pytest.Config) -> int | None:
-    """One process a core for a whole run, no more than this one where files are named; None: as the environment says."""
+    """One process a core for a whole run, only this one where files are named; None: as the environment says."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     if config.args_source is pytest.Config.ArgsSource.ARGS:
