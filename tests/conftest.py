@@ -16,7 +16,7 @@ from tests.support.isolation import files_outside, isolate
 from tests.support.model_cache import ModelCache
 from tests.support.postgres_server import PostgresServer
 from tests.support.sample_catalog import SampleCatalog
-from tests.support.selection import mark, worker_count
+from tests.support.selection import is_left_out, mark, worker_count
 
 _patch = pytest.MonkeyPatch()
 _home = tempfile.TemporaryDirectory(prefix="clipsearch-tests-", ignore_cleanup_errors=True)
@@ -37,6 +37,10 @@ def pytest_unconfigure() -> None:
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return worker_count(config)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if is_left_out(collection_path, config) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -115,9 +119,9 @@ def indexed_samples(pytestconfig: pytest.Config) -> SampleCatalog:
 
 @pytest.fixture
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models of colours under any name that begins with "colours"."""
+    """Models of colours under any name that begins with "colours"; pictures are decoded in this process."""
     from clipsearch.encoders import load
-    from tests.support.fakes import ColourEncoder
+    from tests.support.fakes import ColourEncoder, LocalPool
 
     def load_colours(model: str | ModelOptions) -> object:
         name = model if isinstance(model, str) else model.name or ""
@@ -125,6 +129,8 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
     load_encoder = load.load_encoder
     monkeypatch.setattr(load, "load_encoder", load_colours)
+    for module in ("images.worker_pool", "indexing.pipeline", "transfer.imports", "gallery.duplicates.views"):
+        monkeypatch.setattr(f"clipsearch.{module}.WorkerPool", LocalPool)
 
 
 @pytest.fixture(scope="session")

@@ -45,9 +45,8 @@ def captions() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def sample_catalog(tmp_path_factory):
-    with Catalog.open(tmp_path_factory.mktemp("samples") / "catalog", model="starter", create=True) as catalog:
-        catalog.index(SAMPLES)
+def sample_catalog(indexed_samples, tmp_path_factory):
+    with Catalog.open(indexed_samples.copy_to(tmp_path_factory.mktemp("samples") / "catalog")) as catalog:
         catalog.captions.add(list(captions().values()))
         yield catalog
 

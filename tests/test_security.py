@@ -77,6 +77,7 @@ def test_the_walk_sees_what_it_looks_for(code):
 
 
 @posix
+@pytest.mark.empty_cache
 def test_what_is_written_is_the_owners_alone(tmp_path):
     """With the umask that most systems have, and while the catalog is in use."""
     before = os.umask(0o022)

@@ -1,4 +1,4 @@
-"""The installed console script, in processes of its own, on the sample pictures with the starter model."""
+"""The command line on the sample pictures with the starter model; some of it as the installed console script."""
 
 import csv
 import io
@@ -17,14 +17,14 @@ from PIL import Image
 from clipsearch.cli.render import print_report
 from clipsearch.types import IndexReport, PartialFile
 from tests.faults.checks import stored_contents
-from tests.support.command_line import SAMPLES, SCRIPT, fail, run
+from tests.support.command_line import SAMPLES, SCRIPT, fail, run, run_script
 
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory) -> Path:
     catalog = tmp_path_factory.mktemp("cli") / "catalog"
-    run("index", SAMPLES, "--catalog", catalog, "--model", "starter")
-    run("captions", "add", SAMPLES / "captions.jsonl", "--catalog", catalog)
+    run_script("index", SAMPLES, "--catalog", catalog, "--model", "starter")
+    run_script("captions", "add", SAMPLES / "captions.jsonl", "--catalog", catalog)
     return catalog
 
 
@@ -187,7 +187,7 @@ def test_a_full_disk_behind_stdout_is_one_line(catalog):
 
 
 def test_query_in_json(catalog):
-    found = json.loads(run("query", "a glazed donut", "--catalog", catalog, "--json").stdout)
+    found = json.loads(run_script("query", "a glazed donut", "--catalog", catalog, "--json").stdout)
     assert (found["query"], found["model"], len(found["hits"])) == ("a glazed donut", "starter", 10)
     assert found["hits"][0]["rank"] == 1
     assert found["hits"][0]["path"] == str(SAMPLES / "food" / "donut.png")
@@ -290,7 +290,7 @@ def test_model_list_and_inspect(catalog):
 
 
 def test_demo_shows_everything(tmp_path):
-    found = run("demo", cwd=tmp_path)
+    found = run_script("demo", cwd=tmp_path)
     for command in ("index", "query", "caption", "captions add", "classify", "status"):
         assert f"$ clipsearch {command}" in found.stdout
     assert found.stderr == ""
@@ -384,7 +384,7 @@ def test_a_bad_run_loses_nothing(tmp_path):
 
 
 def test_without_a_hub_the_starter_stands_in_with_one_notice(tmp_path):
-    found = run("index", SAMPLES / "food", "--catalog", tmp_path / "c")
+    found = run_script("index", SAMPLES / "food", "--catalog", tmp_path / "c")
     (line,) = found.stderr.splitlines()
     assert "starter" in line
     assert "clipsearch model use openai/clip-vit-base-patch32" in line
@@ -417,14 +417,14 @@ def test_names_that_are_not_utf8_survive(tmp_path):
     odd = os.fsencode(photos) + b"/latin1_\xe9.png"
     with open(odd, "wb") as file:
         file.write((SAMPLES / "food" / "donut.png").read_bytes())
-    run("index", photos, "--catalog", tmp_path / "c", "--model", "starter")
-    found = run("query", "a donut", "--paths", "--catalog", tmp_path / "c")
+    run_script("index", photos, "--catalog", tmp_path / "c", "--model", "starter")
+    found = run_script("query", "a donut", "--paths", "--catalog", tmp_path / "c")
     assert os.fsencode(found.stdout) == odd + b"\n"
-    hits = json.loads(run("query", "a donut", "--json", "--catalog", tmp_path / "c").stdout)["hits"]
+    hits = json.loads(run_script("query", "a donut", "--json", "--catalog", tmp_path / "c").stdout)["hits"]
     assert os.fsencode(hits[0]["path"]) == odd
-    shown = run("query", "a donut", "--catalog", tmp_path / "c", cwd=tmp_path).stdout
+    shown = run_script("query", "a donut", "--catalog", tmp_path / "c", cwd=tmp_path).stdout
     assert shown.split()[-1] == "photos/latin1_\\udce9.png"
-    run("query", odd, "--catalog", tmp_path / "c")
+    run_script("query", odd, "--catalog", tmp_path / "c")
 
 
 def test_a_closed_pipe_is_no_error(catalog):
@@ -445,7 +445,7 @@ def test_a_current_folder_that_was_deleted(catalog, tmp_path):
 def test_a_catalog_that_can_only_be_read_answers(catalog, tmp_path):
     shutil.copytree(catalog, tmp_path / "c")
     code = (
-        "import os, sys, types; from clipsearch.store import connection; "
+        "import os, sys, types; from clipsearch.store.backends import connection; "
         "connection.os = types.SimpleNamespace(**vars(os) | {'access': lambda *_: False}); "
         "from clipsearch.cli import main; sys.exit(main())"
     )
@@ -484,11 +484,11 @@ def test_nothing_leaves_the_machine(catalog, tmp_path):
 
 def test_every_command_has_help():
     commands = ["index", "query", "caption", "captions", "classify", "status", "model", "demo"]
-    overview = run("--help").stdout
+    overview = run_script("--help").stdout
     for command in commands:
         assert command in overview
         assert "Usage: clipsearch" in run(command, "--help").stdout
-    assert run("--version").stdout.startswith("clipsearch 0.")
+    assert run_script("--version").stdout.startswith("clipsearch 0.")
 
 
 def test_one_grammar_for_what_is_typed(catalog, tmp_path):

@@ -1,4 +1,4 @@
-"""clipsearch label, labels and classify --labels, in processes of their own."""
+"""clipsearch label, labels and classify --labels, with the starter model."""
 
 import csv
 import io

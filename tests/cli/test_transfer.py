@@ -1,4 +1,4 @@
-"""clipsearch export and import-embeddings, in processes of their own, with the starter model."""
+"""clipsearch export and import-embeddings, with the starter model."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""query --html, --open and --thumbnails, in processes of their own."""
+"""query --html, --open and --thumbnails."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.paths import sample_data_folder
-from tests.support.command_line import SCRIPT, fail, run
+from tests.support.command_line import SCRIPT, fail, run, run_script
 
 SAMPLES = sample_data_folder()
 pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
@@ -66,7 +66,9 @@ def test_the_first_hit_or_the_sheet_is_opened(catalog, tmp_path, opened):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems open files otherwise")
 def test_nothing_to_open_with_is_said(catalog, tmp_path):
-    done = run("query", "a cat", "--catalog", catalog, "--open", env=os.environ | {"PATH": str(tmp_path)}, code=2)
+    done = run_script(
+        "query", "a cat", "--catalog", catalog, "--open", env=os.environ | {"PATH": str(tmp_path)}, code=2
+    )
     assert "no program here that opens files" in done.stderr
 
 

@@ -10,7 +10,6 @@ from PIL import Image
 from clipsearch import Catalog
 from clipsearch.errors import CatalogNotFoundError, QueryError
 from clipsearch.indexes.flat import cluster_rows
-from clipsearch.paths import sample_data_folder
 from clipsearch.vectors import normalise
 from tests.support.command_line import fail, run
 from tests.support.fakes import COLOURS
@@ -83,9 +82,8 @@ def test_nothing_but_copies(tmp_path, colours):
         assert sum(len(group.paths) for group in groups) == 2
 
 
-def test_on_the_command_line(tmp_path):
-    place = ["--catalog", tmp_path / "catalog"]
-    run("index", sample_data_folder(), "--model", "starter", *place)
+def test_on_the_command_line(indexed_samples, tmp_path):
+    place = ["--catalog", indexed_samples.copy_to(tmp_path / "catalog")]
     groups = json.loads(run("cluster", "-n", "6", "--json", *place).stdout)["groups"]
     paths = [path for group in groups for path in group["paths"]]
     assert len(groups) == 6

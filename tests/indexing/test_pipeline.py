@@ -1,5 +1,6 @@
 """The stages of an index run overlap, stay within their bounds, and can be interrupted anywhere."""
 
+import itertools
 import os
 import signal
 import threading
@@ -218,25 +219,29 @@ class TestInterruption:
         for folder in range(folders):
             paint(library, 2 * BATCH, f"{'x' * folder}y")
         total = folders * 2 * BATCH
-        arrived, calls = threading.Event(), 0
+        arrived, calls = threading.Event(), itertools.count(1)  # whose next() is atomic
 
         def interrupt() -> None:
-            nonlocal calls
-            calls += 1
-            if calls == call:
-                os.kill(os.getpid(), signal.SIGINT)
+            if next(calls) == call:
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
                 assert arrived.wait(WAIT_S)
 
         def interrupting(function):
             def called(*arguments, **options):
-                interrupt()
+                # `os.scandir` is the whole process's: only the run's threads count, and its caller's.
+                thread = threading.current_thread()
+                if thread is threading.main_thread() or thread.name.startswith("clipsearch"):
+                    interrupt()
                 return function(*arguments, **options)
 
             return called
 
         def handler(*_: object) -> None:
             arrived.set()
-            raise KeyboardInterrupt
+            if is_running.is_set():  # anywhere else it would end the session
+                raise KeyboardInterrupt
+
+        is_running = threading.Event()
 
         store = library.store.pictures
         holder, name = {
@@ -254,7 +259,9 @@ class TestInterruption:
         try:
             with monkeypatch.context() as patched:
                 patched.setattr(holder, name, interrupting(getattr(holder, name)))
+                is_running.set()
                 report = library.index(on_progress=lambda done, total: self.on_progress())
+                is_running.clear()
         finally:
             signal.signal(signal.SIGINT, before)
         assert report.interrupted

@@ -27,6 +27,7 @@ from clipsearch.scoring.relevance import (
 from clipsearch.search.retrieval import find_nearest
 from clipsearch.store import Store
 from clipsearch.vectors import median_and_spread, normalise
+from tests.support.sample_catalog import SampleCatalog
 
 DIM = 64
 THINGS = 40
@@ -36,12 +37,9 @@ CONCEPTS = normalise(np.random.default_rng(0).standard_normal((THINGS, DIM)) + n
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def samples(indexed_samples: SampleCatalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalog of the sample pictures."""
-    place = tmp_path_factory.mktemp("samples") / "c"
-    with Catalog.open(place, model="starter", create=True) as catalog:
-        catalog.index(sample_data_folder())
-    return place
+    return indexed_samples.copy_to(tmp_path_factory.mktemp("samples") / "c")
 
 
 def rows(count: int, seed: int, lean: float = 0.0) -> np.ndarray:

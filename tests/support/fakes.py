@@ -1,13 +1,16 @@
-"""An encoder that really computes: a picture is its mean colour, a text the colours it names, else any colour."""
+"""Stand-ins that really compute: an encoder of colours, and a worker pool that decodes in this process."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import ProbabilityHead
+from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.preprocess import Preprocess
+from clipsearch.images.reading import OpenPicture, open_picture
 from clipsearch.notices import notify
 from clipsearch.vectors import normalise
 
@@ -22,7 +25,10 @@ COLOURS = {
 
 
 class ColourEncoder:
-    """Four numbers a row: red, green, blue, and a constant so that black has a direction too."""
+    """Encode a picture as its mean colour, a text as the colours it names, else as any colour.
+
+    Four numbers a row: red, green, blue, and a constant so that black has a direction too.
+    """
 
     dim = 4
     context_length = 12
@@ -63,3 +69,19 @@ class ColourEncoder:
         centred = colours / 127.5 - 1
         rows = np.concatenate([centred, np.full((len(colours), 1), 0.1)], axis=1)
         return normalise(rows) if len(rows) else np.empty((0, 4), np.float32)
+
+
+class LocalPool:
+    """Open files as `WorkerPool` does, without its processes, which take longer to start than most tests."""
+
+    def __init__(self, spec: Preprocess, *, limits: DecodingLimits) -> None:
+        self._spec = spec
+        self._limits = limits
+
+    @contextmanager
+    def open_path(self, path: str) -> Iterator[OpenPicture]:
+        with open_picture(path, spec=self._spec, max_megapixels=self._limits.max_megapixels) as picture:
+            yield picture
+
+    def close(self) -> None:
+        pass

@@ -1,7 +1,7 @@
 """Mark tests by what they need, and choose the number of processes that run them."""
 
 import os
-from pathlib import PurePosixPath
+from pathlib import Path
 
 import pytest
 
@@ -54,7 +54,6 @@ _FAST = (
     "test_text_folding.py",
     "web/test_connections.py",
     "web/test_pipelining.py",
-    "web/test_refinement.py",
 )
 
 # Fixtures and parameters that stand for servers, clusters and browsers.
@@ -70,12 +69,19 @@ def mark(item: pytest.Item) -> None:
     needs = {*getattr(item, "fixturenames", ()), *(getattr(value, "__name__", str(value)) for value in parameters)}
     if not _SERVICES.isdisjoint(needs):
         item.add_marker("services")
-    elif _is_fast(PurePosixPath(item.path.relative_to(item.config.rootpath).as_posix())):
+    elif _is_fast(item.path, item.config):
         item.add_marker("fast")
 
 
-def _is_fast(path: PurePosixPath) -> bool:
-    return path.is_relative_to("tests") and any(path.relative_to("tests").is_relative_to(place) for place in _FAST)
+def is_left_out(path: Path, config: pytest.Config) -> bool:
+    """Whether `-m fast` needs nothing of a file: importing PyTorch and others takes longer than many tests."""
+    is_test = path.name.startswith("test_") and path.suffix == ".py"
+    return is_test and config.getoption("markexpr") == "fast" and not _is_fast(path, config)
+
+
+def _is_fast(path: Path, config: pytest.Config) -> bool:
+    tests = config.rootpath / "tests"
+    return path.is_relative_to(tests) and any(path.relative_to(tests).is_relative_to(place) for place in _FAST)
 
 
 def worker_count(config: pytest.Config) -> int | None:

@@ -39,10 +39,8 @@ def browser() -> Iterator[Browser]:
 def server(made_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("served") / "catalog"
     shutil.copytree(made_catalog, directory)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPSEARCH_CACHE", str(tmp_path_factory.mktemp("served") / "cache"))
-        with serving(directory) as made:
-            yield made
+    with serving(directory) as made:
+        yield made
 
 
 def watched(page: Page) -> Page:

@@ -15,6 +15,8 @@ from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.errors import ModelError
 from clipsearch.paths import cache_dir
 
+pytestmark = pytest.mark.empty_cache
+
 
 def rows(model: Path) -> np.ndarray:
     encoder = CompiledEncoder(model, name="tiny")
