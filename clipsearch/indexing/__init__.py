@@ -1,4 +1,4 @@
-"""One index run: find what changed, embed what is new, store it. The FAISS index follows from the store."""
+"""Run one indexing pass: find changed files, embed new contents, store them. FAISS follows from the store."""
 
 from collections.abc import Sequence
 
@@ -27,18 +27,18 @@ def index_folders(
     runner: Runner | None = None,
     on_progress: Progress | None = None,
 ) -> IndexReport:
-    """Brings the store up to date with the folders.
+    """Bring the store up to date with the folders.
 
-    Every batch is committed: whatever stops the run, the next one goes on from there. KeyboardInterrupt ends it early
-    with `interrupted` set. Files that can't be read are reported, and tried again when they change.
+    Idempotent: every batch is committed, and a run that was stopped anywhere is continued by the next one.
+    KeyboardInterrupt ends it early with `interrupted` set. Unreadable files are reported, and retried when they change.
 
     Args:
-        prune: forget the files of a folder even when all of them are gone, which else looks like an unmounted drive.
-        retry: read files again that could not be read, though they have not changed.
-        again: read all files, though they look unchanged; those that have the content that they had count as unchanged.
-        limits: pictures are decoded in processes of their own, within these; None: in this one.
+        prune: remove the files of a folder even when all of them are missing, which else looks like an unmounted drive.
+        retry: reread files that could not be read, though they have not changed.
+        again: reread all files, though they look unchanged; those with the same content as before count as unchanged.
+        limits: decode pictures in worker processes, within these limits; None: in this process.
         runner: where files are read and encoded; None: on this machine.
-        on_progress: called when a batch was stored; the number to do grows while folders are still listed.
+        on_progress: called when a batch was stored; the number to do grows while folders are still being listed.
     """
     log = RunLog(store, model_id=model_id)
     run = Run()

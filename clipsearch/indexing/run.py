@@ -1,4 +1,4 @@
-"""Runs that fill a catalog: folders are indexed, or another model takes over."""
+"""Run the operations that fill a catalog: index folders, or switch to another model."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -35,13 +35,13 @@ def run_index(
     wait: bool,
     on_progress: Progress | None,
 ) -> IndexReport:
-    """Arguments, result and errors as in `Catalog.index`."""
+    """Index folders; arguments, result and errors as in `Catalog.index`."""
     store, model = parts.store, parts.model
     make_runner = _choose_runner(runner, address)
-    kept_ann = None if ann is None else check_ann(ann)
+    checked_ann = None if ann is None else check_ann(ann)
     if runner == "ray":
         require_named_folders(folders, store.roots)
-    scopes_of = plan_scopes(folders, roots=store.roots, prune=prune, with_urls=runner == "ray")
+    register_scopes = plan_scopes(folders, roots=store.roots, prune=prune, with_urls=runner == "ray")
     with store.writing(wait=wait, alone=False):
         current = store.reader.find_current_model()
         if current is not None and model.encoder.fingerprint != current.fingerprint:
@@ -49,8 +49,8 @@ def run_index(
                 f"this catalog uses the model {current.name}. To switch: clipsearch model use {model.encoder.name}"
             )
         if ann is not None:
-            store.embeddings.set_ann(kept_ann)
-        scopes = scopes_of()
+            store.embeddings.set_ann(checked_ann)
+        scopes = register_scopes()
         if folders:
             remember_folders(full_path(scope, scope.subfolder) for scope in scopes)
         if exclude:
@@ -73,17 +73,17 @@ def run_index(
 
 
 def _choose_runner(runner: str, address: str | None) -> Callable[[CatalogModel], Runner | None]:
-    """Checks what can be checked without the model; None stands for this machine.
+    """Validate the runner before the model is loaded, and return its factory; None stands for this machine.
 
     Raises:
-        InputError: there is no such runner, or no cluster can have such an address.
+        InputError: the runner or the address is invalid.
         MissingExtraError: Ray is not installed.
     """
     if runner not in RUNNERS:
-        raise InputError(f"{runner!r} is no runner; use {' or '.join(RUNNERS)} (--runner)")
+        raise InputError(f"invalid runner {runner!r}: use {' or '.join(RUNNERS)} (--runner)")
     if runner == "local":
         if address is not None:
-            raise InputError("--address is of a Ray cluster: it goes with --runner ray")
+            raise InputError("--address names a Ray cluster: use it with --runner ray")
         return lambda model: None
     from clipsearch.indexing.ray.cluster import check_address, load_ray
 
@@ -102,7 +102,7 @@ def switch_model(
     wait: bool,
     on_progress: Progress | None,
 ) -> IndexReport:
-    """Arguments, result and errors as in `Catalog.use_model`."""
+    """Switch to another model; arguments, result and errors as in `Catalog.use_model`."""
     store = parts.store
     with store.writing(wait=wait):
         encoder = parts.model.load(name)
