@@ -269,7 +269,7 @@ def _decode(
     """Decode a whole picture.
 
     Args:
-        there: the part of the file to decode, see `without_zero_tail`.
+        present: the part of the file to decode, see `without_zero_tail`.
         file: whole, for the metadata.
     """
     image = _open_checked(present, max_megapixels)

@@ -25,7 +25,7 @@ class Batch:
     """Pictures and files that are stored in one transaction.
 
     Attributes:
-        fresh: pictures to encode; each has a crop until it is encoded.
+        to_encode: pictures to encode; each has a crop until it is encoded.
         files: files whose content needs no embedding, or that can't be read.
         skipped: files that can't be read.
         partial: files among the pictures to encode that are truncated.

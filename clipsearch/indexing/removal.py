@@ -24,7 +24,7 @@ _LARGE_SHARE = 0.2
 
 _DIGEST_BYTES = 32
 
-_REMEDY = "If they are really gone: clipsearch index --prune"
+_REMEDY = "If they were really deleted: clipsearch index --prune"
 
 
 def remove_deleted(changes: Changes, *, store: Store, prune: bool) -> list[int]:

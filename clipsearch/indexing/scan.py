@@ -35,7 +35,8 @@ class Changes:
         unchanged: number of unchanged files.
         skipped: files known to be unreadable, and unreadable paths.
         unsupported: lower-case suffix → number of pictures in formats that can't be read; in the last chunk.
-        gone: id → relative path of known files that are missing; in the last chunk, when the whole folder was listed.
+        deleted: id → relative path of known files that are missing; in the last chunk, when the whole folder was
+            listed.
         known: number of files of the last run; in the last chunk, when the whole folder was listed.
         is_last: this is the last chunk: the whole folder was listed.
         is_empty: no picture was found in the whole folder.
