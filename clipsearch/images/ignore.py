@@ -211,12 +211,14 @@ def _compile(line: str) -> _Pattern | None:
 
 
 def _as_git(regex: re.Pattern[str]) -> re.Pattern[str]:
-    """Patch a regular expression of pathspec in two points where git differs.
+    """Correct two points in which pathspec differs from git, whichever of its backends matches.
 
-    No class matches a slash, not even [!a].
+    No class matches a slash, not even [!a]: pathspec compiles it to [^a], and does not split a pattern at a slash
+    inside a class.
 
-    Stars do not backtrack: trying all ways to split a name among eight stars in one line would take days. The text
-    between two stars is matched at its first occurrence, which leaves most to the second star.
+    Stars do not backtrack: trying all ways to split a name among five stars in one line takes minutes. The text between
+    two stars is matched at its first occurrence, which leaves most to the second star. Of pathspec's backends only re2
+    needs no such bound, but it is another package and has no lookahead to exclude the slash.
     """
     text = _STARS.sub("[^/]*", regex.pattern)
     text = _BETWEEN_STARS.sub(r"(?>[^/]*?\1)", text)

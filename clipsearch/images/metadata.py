@@ -6,7 +6,6 @@ invalid ones become None. Nothing raises, because a picture with broken metadata
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import BinaryIO, TypeVar
@@ -17,41 +16,9 @@ from PIL.ExifTags import GPS, IFD, Base
 from clipsearch.images.containers import read_creation_time
 from clipsearch.images.dates import DateClaim, choose_date, is_doubtful
 from clipsearch.images.xmp.properties import read_properties
+from clipsearch.types import ImageMetadata
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class ImageMetadata:
-    """Metadata of a picture: everything but its pixels.
-
-    Attributes:
-        width: pixels, after orientation.
-        height: pixels, after orientation.
-        format: Pillow's name of the file's real format, whatever its suffix: "JPEG", "MPO", "PNG", "HEIF", ….
-        taken_at: local time of the camera's clock, to the microsecond where present, without a time zone. A UTC offset
-            next to it is ignored on purpose: "taken in July" means July where the picture was taken, and most pictures
-            have no offset anyway.
-        camera: make and model, "Canon EOS 5D".
-        latitude: degrees, north positive, -90 to 90; None exactly when `longitude` is None.
-        longitude: degrees, east positive, -180 to 180.
-        is_date_doubtful: `taken_at` is the date of a clock that was never set, or is in the future.
-        decoded_share: share of the rows, 0.75 to 1, of a truncated picture; None for a complete one.
-        is_coarse: of a truncated picture: some of the detail or colours is missing in all rows.
-        phash: see `perceptual_hash`; None where the pixels were not decoded.
-    """
-
-    width: int
-    height: int
-    format: str
-    taken_at: datetime | None = None
-    camera: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    is_date_doubtful: bool = False
-    decoded_share: float | None = None
-    is_coarse: bool = False
-    phash: int | None = None
 
 
 def read_orientation(image: Image.Image) -> int:

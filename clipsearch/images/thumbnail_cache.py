@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from clipsearch.files import create_file
+from clipsearch.files import SCRATCH_NAMES, atomic_write
 
 MAX_BYTES = 2 * 10**9
 """About 60,000 pictures with a small one each."""
@@ -20,7 +20,7 @@ _EVICT_TO_SHARE = 0.9
 # A blake3.
 _CONTENT_BYTES = 32
 # Files that are counted and evicted: thumbnails, and temporary files left by a crash.
-_CACHE_FILES = re.compile(r"[0-9a-f]{64}\.(jpg|\d+-\d+\.new)", re.ASCII)
+_CACHE_FILES = re.compile(rf"[0-9a-f]{{64}}\.jpg|{SCRATCH_NAMES.pattern}", re.ASCII)
 
 # The time of last use is updated once a day at most.
 _TOUCH_INTERVAL_S = 86_400
@@ -61,16 +61,11 @@ class ThumbnailCache:
                 os.utime(path)
 
     def _add(self, path: Path, jpeg: bytes) -> None:
-        scratch = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
         try:
             for folder in (self._folder, path.parent.parent, path.parent):  # with `parents` only the last gets the mode
                 folder.mkdir(exist_ok=True, mode=0o700)
-            with create_file(scratch) as file:
-                file.write(jpeg)
-            scratch.replace(path)
+            atomic_write(path, jpeg)
         except OSError:
-            with contextlib.suppress(OSError):
-                scratch.unlink()
             return
         with self._counting:
             self._size_bytes = self._measure() if self._size_bytes is None else self._size_bytes + len(jpeg)

@@ -12,29 +12,18 @@ from clipsearch.store.roots import is_inside
 from clipsearch.types import ForgetReport
 
 
-def forget_folder(
-    folder: str | os.PathLike[str], *, store: Store, dry_run: bool = False, wait: bool = False
-) -> ForgetReport:
-    """Mark the files below a folder as deleted.
+def forget_folder(folder: str | os.PathLike[str], *, store: Store, dry_run: bool = False) -> ForgetReport:
+    """Mark the files below a folder as deleted, and exclude it until it is passed to `index`.
 
-    An indexed folder is no longer scanned, a subfolder of one is excluded from it, each until it is passed to `index`.
+    An indexed folder is no longer scanned, a subfolder of one is excluded from it. The caller holds the writer lock.
 
     Args:
         folder: may be missing, and may contain several indexed folders.
         dry_run: change nothing, only report what would be removed.
-        wait: wait until no other process writes to the catalog.
 
     Raises:
         InputError: nothing below it is in the catalog.
-        CatalogBusyError: another process writes to the catalog and `wait` is false.
     """
-    if dry_run:
-        return _forget(folder, store=store, dry_run=True)
-    with store.writing(wait=wait):
-        return _forget(folder, store=store, dry_run=False)
-
-
-def _forget(folder: str | os.PathLike[str], *, store: Store, dry_run: bool) -> ForgetReport:
     for place in _candidate_paths(folder):
         roots, part = _scopes_below(place, store=store)
         scopes = roots if part is None else [*roots, part]

@@ -1,4 +1,4 @@
-"""Defer Ctrl-C to a safe point."""
+"""Stop a run early at a safe point: on Ctrl-C, or when another thread sets a token."""
 
 import signal
 import threading
@@ -8,16 +8,28 @@ from typing import Self
 from clipsearch.prefetch import Wake
 
 
+class RunCancelled(Exception):
+    """The cancellation token of a run was set."""
+
+
 class DeferredInterrupt:
     """Context manager in which the first Ctrl-C is deferred until `check`; a second one is raised at once.
 
+    `check` also looks at the cancellation token, in any thread.
+
     A KeyboardInterrupt that Python raises anywhere can land in a callback of the garbage collector, where it is printed
-    and lost. Does nothing outside of the main thread, or where the host program has its own handler.
+    and lost. SIGINT is left alone outside of the main thread, or where the host program has its own handler.
     """
 
-    def __init__(self, wake: Wake) -> None:
-        """Set the queue that gets a token on Ctrl-C, to wake the waiting thread."""
+    def __init__(self, wake: Wake, *, cancel: threading.Event | None = None) -> None:
+        """Set what wakes the waiting thread and what cancels the run.
+
+        Args:
+            wake: queue that gets an item on Ctrl-C, to wake the waiting thread.
+            cancel: token that cancels the run.
+        """
         self._wake = wake
+        self._cancel = cancel
         self._is_pending = False
         self._is_installed = False
 
@@ -41,9 +53,12 @@ class DeferredInterrupt:
 
         Raises:
             KeyboardInterrupt: the user has pressed Ctrl-C.
+            RunCancelled: the token is set.
         """
         if self._is_pending:
             raise KeyboardInterrupt
+        if self._cancel is not None and self._cancel.is_set():
+            raise RunCancelled
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._is_pending:

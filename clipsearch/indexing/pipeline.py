@@ -9,6 +9,7 @@ The caller's thread moves items from one stage to the next and is the only one t
 bounds the pictures in flight to a few batches; only file names may accumulate.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,10 +22,11 @@ from clipsearch.images.find import FoundImage
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
-from clipsearch.indexing.interrupt import DeferredInterrupt
+from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.removal import count_moved, remove_deleted
 from clipsearch.indexing.runner import Run, Runner, Stage, store_batch
-from clipsearch.indexing.scan import Changes, RereadPolicy, find_changes, full_path
+from clipsearch.indexing.scan import Changes, find_changes, full_path
 from clipsearch.paths import is_folder_url
 from clipsearch.prefetch import RunAhead, Wake, WorkAhead, default_workers
 from clipsearch.store import Scope, Store
@@ -141,38 +143,41 @@ class Pipeline:
         store: Store,
         encoder: Encoder,
         model_id: int,
-        prune: bool,
-        retry: bool,
-        again: bool,
-        limits: DecodingLimits | None,
+        options: IndexOptions,
         run: Run,
         runner: Runner,
         on_advance: Callable[[], None],
         on_progress: Progress | None,
+        cancel: threading.Event | None,
     ) -> None:
-        """Start the listing; `on_advance` is called often while there is work, else once a second."""
+        """Start the listing.
+
+        Args:
+            on_advance: called often while there is work, else once a second.
+            cancel: cancellation token, checked as often.
+        """
         self._runner = runner
         self._store = store
         self._encoder = encoder
         self._model_id = model_id
-        self._prune = prune
-        self._limits = limits
+        self._options = options
         self._run = run
         self._on_advance = on_advance
         self._on_progress = on_progress
+        self._cancel = cancel
         self._wake: Wake = SimpleQueue()
         self._to_read: deque[tuple[Scope, FoundImage, bytes | None]] = deque()
         self._listed: list[Changes] = []  # the last chunk of every folder
         self._embedding: Stage | None = None  # made for the first file: most runs have none to read
-        policy = RereadPolicy(retry=retry, again=again, limits=limits)
-        self._listing = RunAhead(find_changes(scopes, store=store, model_id=model_id, policy=policy), wake=self._wake)
+        changes = find_changes(scopes, store=store, model_id=model_id, options=options)
+        self._listing = RunAhead(changes, wake=self._wake)
 
     def run(self) -> None:
-        """Run to the end, or until Ctrl-C.
+        """Run to the end, or until Ctrl-C or cancellation.
 
-        After Ctrl-C the batch being encoded is still stored, and the rest is left for the next run.
+        After either, the batch being encoded is still stored, and the rest is left for the next run.
         """
-        with DeferredInterrupt(self._wake) as interrupt:
+        with DeferredInterrupt(self._wake, cancel=self._cancel) as interrupt:
             try:
                 self._listing.start()
                 while self._advance():
@@ -181,11 +186,11 @@ class Pipeline:
                 deleted: list[int] = []
                 for changes in self._listed:
                     interrupt.check()
-                    deleted += remove_deleted(changes, store=self._store, prune=self._prune)
+                    deleted += remove_deleted(changes, store=self._store, prune=self._options.prune)
                     self._run.removed = len(deleted)
                 self._run.moved = count_moved(deleted, self._run, store=self._store)
                 self._run.removed -= self._run.moved
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, RunCancelled):
                 self._close()
                 if self._embedding is not None:
                     self._embedding.store_encoded()
@@ -220,7 +225,7 @@ class Pipeline:
                 store=self._store,
                 encoder=self._encoder,
                 model_id=self._model_id,
-                limits=self._limits,
+                limits=self._options.limits,
                 run=self._run,
                 wake=self._wake,
             )

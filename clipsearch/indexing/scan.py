@@ -9,6 +9,7 @@ from clipsearch.errors import InputError, MissingExtraError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, ImageWalk, UnseenPath
 from clipsearch.images.remote.walk import UrlWalk
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.paths import is_folder_url
 from clipsearch.store import GONE_BEFORE, SEEN, KnownFile, Scope, Store
 from clipsearch.types import SkippedFile
@@ -63,36 +64,8 @@ class Changes:
         return full_path(self.scope, self.scope.subfolder)
 
 
-@dataclass(frozen=True, slots=True)
-class RereadPolicy:
-    """Which files are reread although they look unchanged.
-
-    Attributes:
-        retry: files that could not be read.
-        again: all files.
-        limits: limits of this run: files that exceeded a lower limit are reread.
-    """
-
-    retry: bool = False
-    again: bool = False
-    limits: DecodingLimits | None = None
-
-    def should_retry(self, old: KnownFile) -> bool:
-        """Return whether to retry a file that could not be read the last time."""
-        if self.retry or self.again:
-            return True
-        if old.limit_kind is None:
-            # An earlier version stored limits only in the reason, and decoded no truncated pictures.
-            reason = old.skip_reason or ""
-            return reason.startswith(_LIMIT_PREFIXES) or reason == _OLD_TRUNCATED_REASON
-        limits = self.limits or DecodingLimits()
-        if self.limits is None and old.limit_kind != "megapixels":  # the other limits do not apply
-            return True
-        return limits.exceed((old.limit_kind, old.limit_value or 0))
-
-
 def find_changes(
-    scopes: Sequence[Scope], *, store: Store, model_id: int, policy: RereadPolicy | None = None
+    scopes: Sequence[Scope], *, store: Store, model_id: int, options: IndexOptions | None = None
 ) -> Iterator[Changes]:
     """List the folders, compare them with the store, and yield the changes.
 
@@ -101,7 +74,7 @@ def find_changes(
     # Contents without an embedding of the model. All their files are reread: the first may not be readable now.
     missing = store.pictures.contents_without_embedding(model_id=model_id, with_removed=True)
     for scope in scopes:
-        yield from _changes_in(scope, store=store, missing=missing, policy=policy or RereadPolicy())
+        yield from _changes_in(scope, store=store, missing=missing, options=options or IndexOptions())
 
 
 def full_path(scope: Scope, relative_path: str) -> str:
@@ -109,7 +82,7 @@ def full_path(scope: Scope, relative_path: str) -> str:
     return f"{scope.root.rstrip(separator)}{separator}{relative_path}" if relative_path else scope.root
 
 
-def _changes_in(scope: Scope, *, store: Store, missing: set[int], policy: RereadPolicy) -> Iterator[Changes]:
+def _changes_in(scope: Scope, *, store: Store, missing: set[int], options: IndexOptions) -> Iterator[Changes]:
     # A mark for every known file that is seen; files added by this run or another process have higher ids.
     seen = bytearray(store.pictures.last_file_id() + 1)
     try:
@@ -129,10 +102,10 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], policy: Reread
         if len(listed) < _COMPARED_AT_ONCE and perf_counter() - last_time < _COMPARED_AFTER_S:
             yield Changes(scope)
             continue
-        yield _compare(listed, scope, store=store, missing=missing, seen=seen, policy=policy)
+        yield _compare(listed, scope, store=store, missing=missing, seen=seen, options=options)
         found += len(listed)
         listed, last_time = [], perf_counter()
-    last = _compare(listed, scope, store=store, missing=missing, seen=seen, policy=policy)
+    last = _compare(listed, scope, store=store, missing=missing, seen=seen, options=options)
     last.is_empty = found + len(listed) == 0
     last.unsupported = walk.unsupported
     last.found += len(walk.unseen)
@@ -171,7 +144,7 @@ def _compare(
     store: Store,
     missing: set[int],
     seen: bytearray,
-    policy: RereadPolicy,
+    options: IndexOptions,
 ) -> Changes:
     changes = Changes(scope, found=len(images))
     rechecked: dict[str, int] = {}
@@ -190,7 +163,7 @@ def _compare(
         # Programs can set the size and mtime of a file, but not its ctime. The inode alone is no evidence: some file
         # systems assign other ones on every mount.
         has_new_ctime = image.ctime_ns != old.ctime_ns and image.ctime_ns is not None and old.ctime_ns is not None
-        if has_new_ctime or policy.again:
+        if has_new_ctime or options.again:
             changes.to_read.append(image)
             if old.content_id is not None and not old.is_removed:
                 rechecked[image.relative_path] = old.content_id
@@ -201,7 +174,7 @@ def _compare(
             changes.returned.append(old.file_id)
         elif old.content_id is not None:
             changes.unchanged += 1
-        elif old.is_removed or policy.should_retry(old):
+        elif old.is_removed or _should_retry(old, options):
             changes.to_read.append(image)
         else:
             path, reason = full_path(scope, image.relative_path), old.skip_reason or "unreadable"
@@ -210,6 +183,20 @@ def _compare(
         digests = store.pictures.find_digests(set(rechecked.values()))
         changes.contents = {path: digests[number] for path, number in rechecked.items() if number in digests}
     return changes
+
+
+def _should_retry(old: KnownFile, options: IndexOptions) -> bool:
+    """Return whether to retry a file that could not be read the last time, such as after raising a limit."""
+    if options.retry or options.again:
+        return True
+    if old.limit_kind is None:
+        # An earlier version stored limits only in the reason, and decoded no truncated pictures.
+        reason = old.skip_reason or ""
+        return reason.startswith(_LIMIT_PREFIXES) or reason == _OLD_TRUNCATED_REASON
+    limits = options.limits or DecodingLimits()
+    if options.limits is None and old.limit_kind != "megapixels":  # the other limits do not apply
+        return True
+    return limits.exceed((old.limit_kind, old.limit_value or 0))
 
 
 def _is_unseen(path: str, unseen: Sequence[UnseenPath]) -> bool:
