@@ -15,7 +15,7 @@ from clipsearch.notices import muted, notify
 from clipsearch.paths import sample_data_folder
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.familiarity import fit_familiarity
-from clipsearch.scoring.number_cache import keep_numbers, read_numbers
+from clipsearch.scoring.number_cache import cache_numbers, read_numbers
 from clipsearch.vectors import median_and_spread
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
             *fit_familiarity(rows, strange),
             *median_and_spread(_cosines_of_photographs(encoder)),
         ]
-        keep_numbers("bank", digest[:32], numbers)
+        cache_numbers("bank", digest[:32], numbers)
     return Bank(rows, *numbers)
 
 

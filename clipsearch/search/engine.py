@@ -1,4 +1,4 @@
-"""Answers a query: its terms embedded, the index searched, the hits explained."""
+"""Answer a query: embed its terms, search the index, diversify and explain the hits."""
 
 import math
 from collections.abc import Mapping
@@ -31,22 +31,22 @@ def answer_query(
     diverse: bool,
     explain: bool,
 ) -> list[SearchHit]:
-    """Arguments, result and errors as in `Catalog.search`."""
+    """Answer a query; arguments, result and errors as in `Catalog.search`."""
     from clipsearch.scoring.diversity import candidates_for, diversify
     from clipsearch.search.retrieval import newest_pictures, search_pictures
 
     check_top_k(top_k)
     if not 0 <= min_relevance <= 1:
-        raise QueryError(f"min_relevance lies between 0 and 1, got {min_relevance}")
-    meant, given = as_query(query, pictures)
+        raise QueryError(f"min_relevance must be between 0 and 1, not {min_relevance}")
+    parsed, known_pictures = as_query(query, pictures)
     parts.require_pictures()
-    if not meant.groups:
-        return newest_pictures(meant.filters, store=parts.store, top_k=top_k)
-    parts.model.row  # noqa: B018 (known before two threads ask for it)
-    # The first time, the model and the index are opened side by side: both take a while, and little Python.
+    if not parsed.groups:
+        return newest_pictures(parsed.filters, store=parts.store, top_k=top_k)
+    parts.model.row  # noqa: B018 (evaluate the lazy property before two threads use it)
+    # The first time, the model and the index are opened in parallel: both take long, and mostly without the GIL.
     with ThreadPoolExecutor(1) as pool:
         opening = None if parts.is_open("images") else pool.submit(parts.index, "images")
-        groups = embed_terms(meant, model=parts.model, store=parts.store, pictures=given)
+        groups = embed_terms(parsed, model=parts.model, store=parts.store, pictures=known_pictures)
         index = parts.index("images") if opening is None else opening.result()
     background = parts.background(index)
     directions = [group.direction(background) for group in groups]
@@ -57,7 +57,7 @@ def answer_query(
         store=parts.store,
         model_id=parts.model.row.model_id,
         top_k=candidates_for(top_k) if diverse else top_k,
-        filters=meant.filters,
+        filters=parsed.filters,
         min_relevance=min_relevance,
     )
     if diverse:
@@ -76,18 +76,18 @@ def match_picture(
     *,
     pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
 ) -> SearchHit:
-    """Arguments, result and errors as in `Catalog.match`."""
-    meant, given = as_query(query, pictures)
+    """Score one picture against a query; arguments, result and errors as in `Catalog.match`."""
+    parsed, known_pictures = as_query(query, pictures)
     parts.require_pictures()
     row = parts.model.row
     embedding = parts.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
-    paths = parts.store.reader.paths([content_id], filters=meant.filters).get(content_id)
+    paths = parts.store.reader.paths([content_id], filters=parsed.filters).get(content_id)
     if embedding is None or not paths:
         raise UnknownPictureError(content_id)
     hit = SearchHit(0, math.nan, 1.0, paths[0], content_id, copies=tuple(paths[1:]))
-    if not meant.groups:
+    if not parsed.groups:
         return hit
-    groups = embed_terms(meant, model=parts.model, store=parts.store, pictures=given)
+    groups = embed_terms(parsed, model=parts.model, store=parts.store, pictures=known_pictures)
     background = parts.background(parts.index("images"))
     directions = [group.direction(background) for group in groups]
     scores = np.array([direction.embedding @ embedding for direction in directions], dtype=np.float32)
@@ -100,6 +100,6 @@ def match_picture(
 
 
 def find_cutoff(confidence: float, parts: CatalogParts) -> float:
-    """Result and errors as in `Catalog.cutoff_for`."""
+    """Return the relevance threshold of a confidence; result and errors as in `Catalog.cutoff_for`."""
     parts.require_pictures()
     return parts.best_relevances().cutoff(confidence)

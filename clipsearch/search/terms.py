@@ -1,4 +1,4 @@
-"""What a query means to a model: an embedding for each of its terms, a direction for each of its groups."""
+"""Embed the terms of a query, and explain hits by them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedGroup:
-    """Terms that are summed up, and their embeddings, (dim,) unit-norm each."""
+    """Terms of a group and their embeddings, (dim,) unit-norm each."""
 
     terms: tuple[Term, ...]
     embeddings: "tuple[NDArray[np.float32], ...]"
 
     def direction(self, background: "Background") -> "Direction":
-        """
+        """Sum the terms into one calibrated direction.
+
         Raises:
             QueryError: the terms cancel each other out.
         """
@@ -40,11 +41,13 @@ class EmbeddedGroup:
 
 
 def parse_local(text: str) -> Query:
-    """Parses a query of somebody who may read the files of this machine: the name of one that is there is a picture,
-    whatever blanks and signs are in it. Never to be given what a visitor of a server has written.
+    """Parse a query of a caller who may read the files of this machine.
+
+    The name of an existing file is a picture, even with blanks and signs in it. Never pass it untrusted queries of a
+    server's visitors.
 
     Raises:
-        QuerySyntaxError: it can't be understood.
+        QuerySyntaxError: the query is invalid.
     """
     return parse_query(text, is_file=_is_file)
 
@@ -59,10 +62,10 @@ def _is_file(name: str) -> bool:
 def as_query(
     query: "PictureSource | Query", pictures: "Mapping[str, PictureSource | NDArray[np.float32]]"
 ) -> "tuple[Query, Mapping[str, PictureSource | NDArray[np.float32]]]":
-    """What `Catalog.search` takes, as a query and the pictures that are here already, by what it calls them.
+    """Convert what `Catalog.search` accepts to a query and its already loaded pictures, by their name in the query.
 
     Raises:
-        QueryError: it can't be understood or answered; so much can be seen without a model.
+        QueryError: the query is invalid, as far as that is known without a model.
     """
     if isinstance(query, str):
         query = parse_local(query)
@@ -83,13 +86,13 @@ def embed_terms(
     store: Store,
     pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
 ) -> list[EmbeddedGroup]:
-    """The groups of a query that `as_query` has let pass.
+    """Embed the groups of a query that `as_query` has validated.
 
     Args:
-        pictures: those that are here already, or their embeddings (dim,), by what the query calls them.
+        pictures: already loaded ones, or their embeddings (dim,), by their name in the query.
 
     Raises:
-        QueryError: a picture's number is unknown, or a URL was not fetched.
+        QueryError: a picture's id is unknown, or a URL was not fetched.
         ImageReadError: a picture can't be read.
     """
     return [
@@ -106,7 +109,7 @@ def explain_hits(
     model: CatalogModel,
     store: Store,
 ) -> list[SearchHit]:
-    """The hits of a query, with what each of its terms has to do with them."""
+    """Return the hits of a query with the score of each of its terms."""
     row = model.row
     return [
         replace(hit, terms=tuple(_term_scores(picture, groups, directions)) if picture is not None else ())
@@ -135,13 +138,13 @@ def _embed_term(
         return model.encode_text(term.value)
     if term.kind == "id":
         row = model.row
-        content_id = int(term.value[:20])  # longer than any
+        content_id = int(term.value[:20])  # longer than any id
         found = store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
         if found is None:
             raise UnknownPictureError(content_id)
         return found
     if term.value not in pictures and is_url(term.value):
-        raise QueryError(f"{term.value} was not fetched: see fetch_picture")
+        raise QueryError(f"{term.value} was not fetched: pass the result of fetch_picture in 'pictures'")
     from clipsearch.encoders.embed_image import embed_picture
 
     return embed_picture(pictures.get(term.value, term.value), encoder=model.encoder)
