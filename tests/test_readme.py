@@ -31,7 +31,7 @@ def sessions(readme: str) -> list[list[tuple[str, str]]]:
 
 def without_times(text: str) -> str:
     # Only a slow or busy machine says so.
-    text = re.sub(r"^.*the first time with this model it learns .*\n?", "", text, flags=re.MULTILINE).strip()
+    text = re.sub(r"^.*calibrating the scores .*\n?", "", text, flags=re.MULTILINE).strip()
     text = re.sub(r"in [\d.]+ s(, [\d.,]+ a second)?", "in T", text)
     # Another processor may round the last digit otherwise.
     return re.sub(r"(\d+\.\d)\d* ?%|(0\.\d\d)\d", r"\1\2", text)
@@ -42,9 +42,9 @@ def without_times(text: str) -> str:
     [
         ("40 indexed in 9.7 s, 3.1 a second", "40 indexed in 1.1 s, 37 a second"),
         ("40 indexed in 0.0 s", "40 indexed in 1.1 s, 1,037 a second"),
-        ("clipsearch: the first time with this model it learns what its scores are worth: about 9 s", ""),
-        ("clipsearch: the first time with this model it learns what …: about 9 s\n   1   31.3 %", "1   31.3 %"),
-        ("1   31.3 %\nclipsearch: the first time with this model it learns what …: about 9 s", "1   31.3 %"),
+        ("clipsearch: calibrating the scores of this model, once: about 9 s", ""),
+        ("clipsearch: calibrating the scores …: about 9 s\n   1   31.3 %", "1   31.3 %"),
+        ("1   31.3 %\nclipsearch: calibrating the scores …: about 9 s", "1   31.3 %"),
         ("3   31.3 %  0.398", "3   31.3 %  0.397"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Pictures given as a query: read, brought to the model's size, embedded."""
+"""Read, resize and embed the pictures of a query."""
 
 import os
 from collections.abc import Sequence
@@ -17,20 +17,22 @@ from clipsearch.paths import expand_user
 from clipsearch.types import FetchedPicture
 
 PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image | FetchedPicture
-"""A picture: its path, a Pillow image, or what `fetch_picture` brought."""
+"""A picture: its path, a Pillow image, or the result of `fetch_picture`."""
 
 
 def picture_name(source: PictureSource) -> str:
+    """Return the name of a picture for messages: its path or URL."""
     if isinstance(source, FetchedPicture):
         return source.url
     return "<image>" if isinstance(source, Image.Image) else os.fspath(source)
 
 
 def embed_pictures(sources: Sequence[PictureSource], *, encoder: Encoder) -> NDArray[np.float32]:
-    """n pictures → (n, dim) unit-norm.
+    """Embed n pictures to rows (n, dim) unit-norm.
 
     Raises:
-        ImageReadError: one can't be read; names it.
+        InputError: a file does not exist.
+        ImageReadError: a picture can't be read; names it.
     """
     spec = encoder.preprocess
     crops = np.empty((len(sources), spec.height, spec.width, 3), dtype=np.uint8)
@@ -40,7 +42,7 @@ def embed_pictures(sources: Sequence[PictureSource], *, encoder: Encoder) -> NDA
 
 
 def embed_picture(source: PictureSource | NDArray[np.float32], *, encoder: Encoder) -> NDArray[np.float32]:
-    """A picture's embedding (dim,), unit-norm; that of an embedding is itself.
+    """Embed a picture to (dim,) unit-norm; an embedding is returned unchanged.
 
     Raises:
         ImageReadError: the picture can't be read; names it.
@@ -52,8 +54,10 @@ def embed_picture(source: PictureSource | NDArray[np.float32], *, encoder: Encod
 
 
 def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
-    """What the model gets of a picture, the same as when it was indexed: (height, width, 3) uint8; errors as in
-    `read_picture`."""
+    """Return the model input of a picture, (height, width, 3) uint8, the same as when it is indexed.
+
+    Errors as in `read_picture`.
+    """
     image, box = read_picture(source, spec)
     return resize_and_crop(image, spec, box=box)
 
@@ -61,11 +65,14 @@ def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
 def read_picture(
     source: PictureSource, spec: Preprocess
 ) -> tuple[Image.Image, tuple[float, float, float, float] | None]:
-    """A picture upright, large enough for the model, and the box of it that holds the picture; None: all of it.
+    """Read a picture upright and large enough for the model.
+
+    Returns:
+        The image, and the box in it that contains the picture; None: all of it.
 
     Raises:
-        InputError: there is no such file.
-        ImageReadError: it can't be read; names it.
+        InputError: the file does not exist.
+        ImageReadError: the picture can't be read; names it.
     """
     if isinstance(source, Image.Image):
         return upright_rgb(source), None
@@ -79,7 +86,7 @@ def read_picture(
     except ImageReadError as error:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
     except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in the name
-        raise InputError(f"no picture {path}") from error
+        raise InputError(f"the picture {path} does not exist") from error
     except OSError as error:
         raise ImageReadError(f"can't open the picture {path}: {error.strerror or error}") from error
     return decoded.image, decoded.box
