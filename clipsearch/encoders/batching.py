@@ -118,12 +118,12 @@ class _Batcher(Generic[Inputs]):
     def _take(self) -> list[_Request[Inputs]]:
         """Dequeue the first requests, up to the limit of rows."""
         with self._waiting_lock:
-            taken = [self._waiting.popleft()]
-            room = self._most_rows() - taken[0].n_rows
-            while self._waiting and self._waiting[0].n_rows <= room and self._waiting[0].is_muted == taken[0].is_muted:
-                taken.append(self._waiting.popleft())
-                room -= taken[-1].n_rows
-            return taken
+            batch = [self._waiting.popleft()]
+            room = self._most_rows() - batch[0].n_rows
+            while self._waiting and self._waiting[0].n_rows <= room and self._waiting[0].is_muted == batch[0].is_muted:
+                batch.append(self._waiting.popleft())
+                room -= batch[-1].n_rows
+            return batch
 
     def _run(self, requests: list[_Request[Inputs]]) -> None:
         try:

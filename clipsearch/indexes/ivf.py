@@ -152,13 +152,13 @@ class IvfIndex(FaissIndex):
         """
         kinds = [(texts, np.full(len(texts), -1)), (pictures, picture_ids)]
         kinds = [(np.ascontiguousarray(queries, dtype=np.float32), own) for queries, own in kinds]
-        right = [self._neighbours(queries, own, self.nlist) for queries, own in kinds]
+        exact = [self._neighbours(queries, own, self.nlist) for queries, own in kinds]
         nprobe = 1
         for half in (0, 1):
             while True:
                 recalls = [
                     _recall(self._neighbours(queries[half::2], own[half::2], nprobe), neighbours[half::2])
-                    for (queries, own), neighbours in zip(kinds, right, strict=True)
+                    for (queries, own), neighbours in zip(kinds, exact, strict=True)
                 ]
                 # A margin of one standard error: another sample of some hundred queries may have a lower recall.
                 if min(recall - error for recall, error in recalls) >= target or nprobe >= self.nlist:
@@ -178,12 +178,14 @@ class IvfIndex(FaissIndex):
         return [set(row[:_RECALL_AT]) for row in rows]
 
 
-def _recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> tuple[float, float]:
+def _recall(found: Sequence[set[int]], exact: Sequence[set[int]]) -> tuple[float, float]:
     """Return the mean recall and its standard error; 1.0 and 0.0 without queries."""
-    shares = [len(some & those) / len(those) for some, those in zip(found, right, strict=True) if those]
-    if not shares:
+    recalls = [
+        len(ids & neighbours) / len(neighbours) for ids, neighbours in zip(found, exact, strict=True) if neighbours
+    ]
+    if not recalls:
         return 1.0, 0.0
-    return float(np.mean(shares)), float(np.std(shares) / math.sqrt(len(shares)))
+    return float(np.mean(recalls)), float(np.std(recalls) / math.sqrt(len(recalls)))
 
 
 def load_index(path: Path, *, dim: int, count: int, ann: str | None) -> FaissIndex:

@@ -32,13 +32,13 @@ def compare_rows(
     places, count = places[known], len(known)
     done, total = 0, count * (count + 1) // 2
     # A reused buffer: allocating pages each time, and nonzero on a matrix, cost a fifth more in total.
-    room = np.empty(min(count, _BLOCK) ** 2, dtype=np.float32)
+    buffer = np.empty(min(count, _BLOCK) ** 2, dtype=np.float32)
     for top in range(0, count, _BLOCK):
         upper = load(places[top : top + _BLOCK])
         for left in range(top, count, _BLOCK):
             is_itself = left == top
             lower = upper if is_itself else load(places[left : left + _BLOCK])
-            scores = np.matmul(upper, lower.T, out=room[: len(upper) * len(lower)].reshape(len(upper), len(lower)))
+            scores = np.matmul(upper, lower.T, out=buffer[: len(upper) * len(lower)].reshape(len(upper), len(lower)))
             # Most blocks have no pairs, which the maximum tells fastest.
             if scores.max() >= threshold or is_itself:
                 # On a matrix nonzero takes ten times as long.

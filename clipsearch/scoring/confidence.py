@@ -97,6 +97,6 @@ def _best_relevances(
     unique_ids, rows = np.unique(ids, return_inverse=True)
     levels = background.own_levels_of(unique_ids.tolist(), fetch)[rows].reshape(ids.shape)
     return [
-        float(direction.relevances(row, own).max())
-        for direction, row, own in zip(directions, scores, levels, strict=True)
+        float(direction.relevances(row, own_levels).max())
+        for direction, row, own_levels in zip(directions, scores, levels, strict=True)
     ]

@@ -15,7 +15,7 @@ _BALANCE = 0.6
 # thing, at about 0.5, then count as little alike.
 _SHARPNESS = 4
 
-# Candidates: at least so many times `top_k`, and so many more.
+# Candidates: at least this multiple of `top_k`, and at least this many more than `top_k`.
 _TIMES, _MORE = 4, 50
 
 

@@ -120,10 +120,10 @@ def learn_labels(
     # Removed in proportion to its norm, its share of the texts: 0.3 for the starter, 0.86 for CLIP.
     compared = normalise(texts - np.linalg.norm(shared) * shared)
     offsets = _offsets(pictures @ compared.T)
-    some = pictures[:: max(1, len(pictures) // _LEVEL_ROWS)]
-    own, of_bank = _margins(some, compared, offsets, len(labels), bank.logit_scale)
-    level = learn_words_level(of_bank, bank.logit_scale)
-    spreads = (own.astype(np.float64) - level.location) / level.spread
+    sample = pictures[:: max(1, len(pictures) // _LEVEL_ROWS)]
+    label_margins, bank_margins = _margins(sample, compared, offsets, len(labels), bank.logit_scale)
+    level = learn_words_level(bank_margins, bank.logit_scale)
+    spreads = (label_margins.astype(np.float64) - level.location) / level.spread
     _, shares = fit_shares(spreads, level.reach + _STRICTER, is_level_known=True)
     return LabelSpace(tuple(labels), embeddings, compared, offsets, bank.logit_scale, level, share=float(shares.mean()))
 

@@ -28,16 +28,16 @@ def cache_numbers(folder: str, name: str, numbers: Sequence[float]) -> None:
     """Cache numbers in an atomic write and evict the oldest files of the folder; write errors are ignored."""
     place = cache_dir() / folder
     path = place / f"{name}.json"
-    fresh = path.with_suffix(f".{os.getpid()}.new")
+    temporary = path.with_suffix(f".{os.getpid()}.new")
     try:
         make_cache_dir()
         place.mkdir(mode=0o700, exist_ok=True)
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(list(numbers)), encoding="utf-8")
-        fresh.replace(path)
-        others = sorted(place.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
-        for file in others[:-_MOST_FILES]:
+        temporary.touch(mode=0o600)
+        temporary.write_text(json.dumps(list(numbers)), encoding="utf-8")
+        temporary.replace(path)
+        files = sorted(place.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+        for file in files[:-_MOST_FILES]:
             file.unlink()
     except OSError:
         with contextlib.suppress(OSError):
-            fresh.unlink()
+            temporary.unlink()

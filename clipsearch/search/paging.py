@@ -69,8 +69,8 @@ def search_page(
     parsed = parse_local(query) if isinstance(query, str) else query
     parts.require_pictures()
     # The confidence itself, not its threshold, which changes with the catalog and would invalidate the cursor.
-    least = f"{min_relevance} {confidence}"
-    key = blake3(f"{parts.store.uuid} {least} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    thresholds = f"{min_relevance} {confidence}"
+    key = blake3(f"{parts.store.uuid} {thresholds} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
     if confidence is not None:
         min_relevance = max(min_relevance, find_cutoff(confidence, parts))
     position = _Position(0, 0, parts.store.reader.newest_content_id()) if after is None else _decode_cursor(after, key)

@@ -238,7 +238,7 @@ def test_without_safetensors_the_answer_is_an_error(home: Path) -> None:
     [
         (None, "org/missing", "no model org/missing"),
         (None, "org/tiny@v9", "no revision 'v9'"),
-        ((403, "GatedRepo"), "org/tiny", "terms to be accepted"),
+        ((403, "GatedRepo"), "org/tiny", "accept its terms"),
         ((401, "RepoNotFound"), "org/tiny", "or it is private"),
     ],
 )

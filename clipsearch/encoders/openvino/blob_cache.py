@@ -53,7 +53,7 @@ class BlobFolder:
         return None
 
     @contextlib.contextmanager
-    def making(self) -> Iterator[Path]:
+    def open_scratch(self) -> Iterator[Path]:
         """Open a scratch folder for making the blob, which is renamed into place with its checksum (atomic).
 
         OpenVINO itself would write to the final path, and crash processes that have the file memory-mapped. When

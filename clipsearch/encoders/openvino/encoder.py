@@ -257,7 +257,7 @@ class CompiledEncoder:
                 if blob is not None:
                     return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(blob)})
                 self._check_files()
-                with self._blob_folder(part).making() as folder:
+                with self._blob_folder(part).open_scratch() as folder:
                     return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(folder)})
         try:
             return core.compile_model(model, "CPU", options)
