@@ -43,7 +43,7 @@ def test_the_default_is_downloaded_with_its_size_told_and_then_used_offline(tiny
         first = load(hub.endpoint, tmp_path)
         assert first["name"] == "org/tiny"
         assert [notice.split(" (")[0].split(", ")[0] for notice in first["notices"]] == [
-            "looking up org/tiny",
+            "looking up org/tiny on the model hub",
             "downloading org/tiny",
             "compiling org/tiny for this machine",
         ]
