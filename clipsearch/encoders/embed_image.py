@@ -1,4 +1,8 @@
-"""Read, resize and embed the pictures of a query."""
+"""Read, resize and embed the pictures of a query.
+
+They are decoded in this process: a worker takes 0.17 s to start, a fifth of a cold query, and the user named these
+files. Pictures uploaded to the web page and those of indexed folders are decoded in workers.
+"""
 
 import os
 from collections.abc import Sequence
@@ -18,6 +22,9 @@ from clipsearch.types import FetchedPicture
 
 PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image | FetchedPicture
 """A picture: its path, a Pillow image, or the result of `fetch_picture`."""
+
+Picture: TypeAlias = PictureSource | NDArray[np.float32]
+"""A picture, or its embedding (dim,), unit-norm."""
 
 
 def picture_name(source: PictureSource) -> str:
@@ -41,7 +48,7 @@ def embed_pictures(sources: Sequence[PictureSource], *, encoder: Encoder) -> NDA
     return encoder.encode_images(crops)
 
 
-def embed_picture(source: PictureSource | NDArray[np.float32], *, encoder: Encoder) -> NDArray[np.float32]:
+def embed_picture(source: Picture, *, encoder: Encoder) -> NDArray[np.float32]:
     """Embed a picture to (dim,) unit-norm; an embedding is returned unchanged.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders.row_cache import kept_rows
+from clipsearch.encoders.text_cache import encode_set
 from clipsearch.vectors import normalise
 
 if TYPE_CHECKING:
@@ -26,10 +26,9 @@ _MOST_WORDS = 3
 def label_embeddings(
     labels: Sequence[str], *, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder]"
 ) -> NDArray[np.float32]:
-    """Return the embeddings (n, dim) unit-norm of labels, from the cache or the model; one file per model and set."""
-    return kept_rows(
+    """Return the embeddings (n, dim) unit-norm of labels, from the cache or the model; one batch per model and set."""
+    return encode_set(
         labels,
-        folder="labels",
         fingerprint=fingerprint + repr(TEMPLATES),
         dim=dim,
         load_encoder=load_encoder,

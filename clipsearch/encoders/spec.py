@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import IndexMismatchError, ModelError
+from clipsearch.types import ModelOptions
 from clipsearch.version import __version__
 
 
@@ -14,7 +15,7 @@ class EncoderRecipe:
     Attributes:
         name: "starter", a hub id, or a directory that exists on each machine.
         fingerprint: of the expected model; another one is rejected.
-        device, runtime: as in `load.load_encoder`.
+        device, runtime: as in `ModelOptions`.
         version: of the clipsearch that made the recipe; another one is rejected.
     """
 
@@ -37,7 +38,7 @@ class EncoderRecipe:
             raise ModelError(f"clipsearch is {__version__} there and {self.version} here: install the same everywhere")
         # A worker process sees only the GPU assigned to it, so its index does not apply.
         device = "cuda" if self.device is not None and self.device.startswith("cuda") else self.device
-        encoder = load_encoder(self.name, device=device, runtime=self.runtime)
+        encoder = load_encoder(ModelOptions(self.name, device=device, runtime=self.runtime))
         if encoder.fingerprint != self.fingerprint:
             raise IndexMismatchError(f"the model {self.name} there is not the one here: put the same files everywhere")
         return encoder

@@ -184,6 +184,8 @@ def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
     Raises:
         VectorIndexError: they can't be written, or the folder is a link; no temporary file is left behind.
     """
+    # Not `atomic_write`: FAISS writes the index file itself, and both are renamed only once both are complete. Files
+    # abandoned by a killed process are recognised by their names.
     stem = f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}"
     new_index, new_sidecar = folder / f"{stem}.new", folder / f"{stem}.json.new"
     try:

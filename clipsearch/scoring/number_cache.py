@@ -3,10 +3,9 @@
 import contextlib
 import json
 import math
-import os
 from collections.abc import Sequence
 
-from clipsearch.files import make_cache_dir
+from clipsearch.files import atomic_write, make_cache_dir
 from clipsearch.paths import cache_dir
 
 # Files of a folder before the oldest are evicted: more than the catalogs and models in use.
@@ -27,17 +26,10 @@ def read_numbers(folder: str, name: str) -> list[float] | None:
 def cache_numbers(folder: str, name: str, numbers: Sequence[float]) -> None:
     """Cache numbers in an atomic write and evict the oldest files of the folder; write errors are ignored."""
     place = cache_dir() / folder
-    path = place / f"{name}.json"
-    temporary = path.with_suffix(f".{os.getpid()}.new")
-    try:
+    with contextlib.suppress(OSError):
         make_cache_dir()
         place.mkdir(mode=0o700, exist_ok=True)
-        temporary.touch(mode=0o600)
-        temporary.write_text(json.dumps(list(numbers)), encoding="utf-8")
-        temporary.replace(path)
+        atomic_write(place / f"{name}.json", json.dumps(list(numbers)).encode("ascii"))
         files = sorted(place.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
         for file in files[:-_MOST_FILES]:
             file.unlink()
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()

@@ -8,7 +8,7 @@ from clipsearch.errors import IndexMismatchError, ModelError
 from clipsearch.query import Query
 from clipsearch.query.spelling import built_in_words, stems_of
 from clipsearch.search.terms import parse_local
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
@@ -23,13 +23,13 @@ _MOST_UNKNOWN = 4
 _SHORTEST_STEM = 4
 
 
-def suggest_query(query: "str | Query", parts: CatalogParts) -> str | None:
-    """Suggest a corrected query; arguments, result and errors as in `Catalog.suggest`."""
+def suggest_query(query: "str | Query", session: Session) -> str | None:
+    """Suggest a query with its typing errors corrected; None if it seems to have none."""
     parsed = parse_local(query) if isinstance(query, str) else query
     if parsed.filters or any(term.kind != "words" for group in parsed.groups for term in group):
         return None
     words = {word.lower() for group in parsed.groups for term in group for word in _WORD.findall(term.value)}
-    corrections = _corrections_of(words, parts)
+    corrections = _corrections_of(words, session)
     if not corrections:
         return None
 
@@ -41,18 +41,18 @@ def suggest_query(query: "str | Query", parts: CatalogParts) -> str | None:
     return str(replace(parsed, groups=tuple(groups)))
 
 
-def _corrections_of(words: set[str], parts: CatalogParts) -> dict[str, str]:
+def _corrections_of(words: set[str], session: Session) -> dict[str, str]:
     """Return the likely corrections of unknown words, by word. The cheapest checks come first."""
     unknown = {word for word in words if not built_in_words().knows(word)}
     if not unknown:
         return {}
-    vocabulary = parts.known_words()
+    vocabulary = session.known_words()
     unknown = {word for word in unknown if not vocabulary.knows(word)}
     if len(unknown) > _MOST_UNKNOWN:
         return {}
     nearest = {word: found for word in unknown if (found := vocabulary.find_nearest(word)) is not None}
     try:
-        return {word: found for word, found in nearest.items() if not _is_token(word, parts.model.encoder)}
+        return {word: found for word, found in nearest.items() if not _is_token(word, session.model.encoder)}
     except (ModelError, IndexMismatchError):  # an answer from the cache needs no model
         return {}
 

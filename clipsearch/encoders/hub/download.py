@@ -1,8 +1,8 @@
 """Download one large file with resume: the next attempt continues where this one stopped.
 
 huggingface_hub 1.14 to 2.4 restart a file from the beginning in every process: the partial file has a random name and
-is deleted on failure (huggingface_hub issue 4196 and pull request 4228). Weights of 600 MB and more are downloaded here
-instead. The result is a blob of the hub's cache, named by its SHA-256, which huggingface_hub then links.
+is deleted on failure. Weights of 600 MB and more are downloaded here instead; a test fails once huggingface_hub can
+resume. The result is a blob of the hub's cache, named by its SHA-256, which huggingface_hub then links.
 """
 
 import hashlib

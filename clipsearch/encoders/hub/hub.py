@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from clipsearch.encoders.hub import model_files
 from clipsearch.encoders.hub.download import download_blob
 from clipsearch.errors import ModelError, ModelUnavailableError, first_line
+from clipsearch.files import atomic_write
 from clipsearch.notices import notify
 
 # Timeout of listing a model's files on the hub, name resolution and all retries included.
@@ -267,7 +268,8 @@ def _download(listing: _Listing, revision: str, show_progress: bool) -> Path:
         # Last, so that a branch refers to the old, complete snapshot until the new one is complete.
         ref = folder / "refs" / revision
         ref.parent.mkdir(parents=True, exist_ok=True)
-        ref.write_text(listing.commit, encoding="utf-8")
+        # The mode is huggingface_hub's: the cache may be shared.
+        atomic_write(ref, listing.commit.encode("ascii"), mode=0o666)
     return snapshot
 
 

@@ -1,0 +1,105 @@
+"""Hits of a query with the contribution of each term, and their rendering in notebooks."""
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clipsearch.errors import ImageReadError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Longer side in pixels of a picture shown in a notebook.
+_NOTEBOOK_SIDE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class TermScore:
+    """Score of one term of a query for a picture.
+
+    Attributes:
+        term: in the query language, with its weight but without its sign.
+        weight: negative for an unwanted term.
+        score: cosine of the term alone.
+        contribution: to the score of its group; with a single group, that is the score of the hit.
+    """
+
+    term: str
+    weight: float
+    score: float
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """One picture found by a query.
+
+    Attributes:
+        rank: from 1.
+        score: cosine, -1 to 1, higher is better; depends on the model and is not a probability. With several groups,
+            that of the group that the picture matches least. NaN for a query of filters only.
+        relevance: calibrated score, 0 to 1, see `relevance`; it may increase with the rank. 1 for a query of filters
+            only.
+        path: absolute path of the picture (non-UTF-8 bytes as surrogate escapes).
+        content_id: id of the picture's content in the catalog.
+        copies: absolute paths of other files with the same content.
+        terms: score of each term of the query; empty unless requested with `explain`.
+    """
+
+    rank: int
+    score: float
+    relevance: float
+    path: str
+    content_id: int
+    copies: tuple[str, ...] = ()
+    terms: tuple[TermScore, ...] = ()
+
+    def thumbnail(self, side: int = 512) -> "Image.Image":
+        """Read the picture upright, at most `side` pixels wide and high.
+
+        Raises:
+            ImageReadError: its file is missing or can't be decoded.
+        """
+        from PIL import Image
+
+        with Image.open(io.BytesIO(_read_jpeg(self.path, side))) as image:
+            image.load()
+        return image
+
+    def _repr_html_(self) -> str:
+        """Render the picture for a notebook, if its file exists."""
+        return hits_html([self])
+
+
+def hits_html(hits: Sequence[SearchHit]) -> str:
+    """Render hits side by side as HTML, each picture as a data URI; all text is escaped."""
+    from clipsearch.images.figures import figure_html
+
+    figures = []
+    for hit in hits:
+        try:
+            jpeg = _read_jpeg(hit.path, _NOTEBOOK_SIDE)
+        except ImageReadError:
+            jpeg = None
+        relevance = "" if math.isnan(hit.score) else f", relevance {hit.relevance:.2f}"
+        figures.append(figure_html(jpeg, f"{hit.rank}. {Path(hit.path).name}{relevance}", title=hit.path))
+    return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{"".join(figures)}</div>'
+
+
+def _read_jpeg(path: str, side: int) -> bytes:
+    """Read a picture as an upright JPEG of at most `side` pixels.
+
+    Raises:
+        ImageReadError: the file is missing or can't be decoded.
+    """
+    from clipsearch.images.thumbnails import make_thumbnail
+
+    try:
+        return make_thumbnail(path, side=side).jpeg
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise ImageReadError(f"can't read the picture {path}: {getattr(error, 'strerror', None) or error}") from error
+    except ImageReadError as error:
+        raise ImageReadError(f"can't read the picture {path}: {error}") from error
