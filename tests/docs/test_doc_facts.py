@@ -7,6 +7,10 @@ import pytest
 
 import clipsearch
 from clipsearch import Catalog
+from clipsearch.captions.collection import CaptionCollection
+from clipsearch.gallery.collection import PictureCollection
+from clipsearch.labels.collection import LabelCollection
+from clipsearch.maintenance.admin import CatalogAdmin
 from tests.docs.pages import anchors, code_of, links, slug
 from tests.test_architecture import LAYERS
 
@@ -87,14 +91,24 @@ def test_every_public_name_is_in_the_python_api(pages):
     assert set(clipsearch.__all__) - names == set()
 
 
+COLLECTIONS = {
+    "captions": CaptionCollection,
+    "labels": LabelCollection,
+    "pictures": PictureCollection,
+    "admin": CatalogAdmin,
+}
+
+
 def test_what_the_pages_call_on_a_catalog_exists_and_the_other_way_round(pages):
     public = {name for name in dir(Catalog) if not name.startswith("_")}
-    written = {name for text in pages.values() for name in re.findall(r"\b[Cc]atalog\.([a-z_]+)\b", text)}
-    # Names of files and databases.
-    written -= {"sqlite", "before"}
+    for collection, kind in COLLECTIONS.items():
+        public |= {f"{collection}.{name}" for name in vars(kind) if not name.startswith("_")}
+    call = re.compile(rf"\b[Cc]atalog\.((?:(?:{'|'.join(COLLECTIONS)})\.)?[a-z_]+)\b")
+    written = {name for text in pages.values() for name in call.findall(text)}
+    # Names of files and databases, and of the collections themselves.
+    written -= {"sqlite", "before", *COLLECTIONS}
     assert sorted(written - public) == []
-    api = pages["docs/python-api.md"]
-    assert sorted(name for name in public if not re.search(rf"\b[Cc]atalog\.{name}\b", api)) == []
+    assert sorted(public - set(call.findall(pages["docs/python-api.md"]))) == []
 
 
 def test_the_layers_drawn_are_those_that_are_checked(pages, repository):
