@@ -11,7 +11,7 @@ import clipsearch
 from clipsearch import Catalog, ImageReadError, SearchHit
 from clipsearch.renamed import RENAMED
 from clipsearch.search.paging import SearchPage
-from tests.fakes import COLOURS
+from tests.support.fakes import COLOURS
 
 
 @pytest.fixture
