@@ -1,5 +1,4 @@
-"""Texts and photographs that a model's scores are compared with: what pictures show at all, words that mean nothing,
-and photographs that have nothing in common."""
+"""Embed the reference bank of a model: texts about pictures, meaningless words, and unrelated photographs."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -15,17 +14,17 @@ from clipsearch.notices import muted, notify
 from clipsearch.paths import sample_data_folder
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.familiarity import fit_familiarity
-from clipsearch.scoring.number_cache import keep_numbers, read_numbers
+from clipsearch.scoring.number_cache import cache_numbers, read_numbers
 from clipsearch.vectors import median_and_spread
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
 
 
-# Another one whenever `familiarity` calibrates otherwise: what is kept from before is not used then.
+# Part of the cache key: change it whenever `familiarity` changes, so that cached numbers are invalidated.
 _CALIBRATION = "logistic 1, nearest 5, strange 0.4, pictures 1"
 
-# The photographs among the sample pictures, each of another thing; drawings are more alike than photographs.
+# The photographs among the sample pictures, of unrelated things; drawings are more similar to each other.
 _PHOTOGRAPHS = (
     "animals/cat.jpg",
     "food/coffee.jpg",
@@ -36,22 +35,24 @@ _PHOTOGRAPHS = (
     "travel/rocket.jpg",
 )
 
-# Texts that say how long all of them will take, and from when on that is told.
+# Texts encoded to estimate the duration of all, and the estimate in seconds from which a notice tells it.
 _TIMED, _LONG_S = 64, 15.0
 
 
 def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder]") -> Bank:
-    """The bank of a model; it is kept in the cache folder, so that the model is loaded the first time only.
+    """Load the bank of a model from the cache, or embed and calibrate it on a miss.
 
     Args:
         fingerprint: of the model.
+        dim: dimensions of an embedding.
+        load_encoder: loads the model; called on a cache miss only.
     """
     texts = bank_texts()
     rows = encode_set(
         texts,
         fingerprint=fingerprint,
         dim=dim,
-        load_encoder=lambda: _announced(load_encoder(), len(texts)),
+        load_encoder=lambda: _announce_duration(load_encoder(), len(texts)),
         encode=lambda texts, encoder: encoder.encode_texts(texts),
     )
     digest = blake3("\n".join([fingerprint, _CALIBRATION, *texts, *strange_texts()]).encode()).hexdigest()
@@ -65,13 +66,13 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
             *fit_familiarity(rows, strange),
             *median_and_spread(_cosines_of_photographs(encoder)),
         ]
-        keep_numbers("bank", digest[:32], numbers)
+        cache_numbers("bank", digest[:32], numbers)
     return Bank(rows, *numbers)
 
 
 def _cosines_of_photographs(encoder: "Encoder") -> NDArray[np.float32]:
-    """(n, n - 1): of each with the others."""
-    # Loads Pillow, for the first query with a model alone.
+    """Return the cosines (n, n - 1) of each photograph with the others."""
+    # Lazy: loads Pillow, which is needed only for the first query with a model.
     from clipsearch.encoders.embed_image import embed_pictures
 
     found = embed_pictures([sample_data_folder() / name for name in _PHOTOGRAPHS], encoder=encoder)
@@ -79,14 +80,14 @@ def _cosines_of_photographs(encoder: "Encoder") -> NDArray[np.float32]:
     return np.asarray((found @ found.T)[is_other].reshape(len(found), -1))
 
 
-def _announced(encoder: "Encoder", count: int) -> "Encoder":
-    """Says so beforehand when it takes long to encode so many texts."""
+def _announce_duration(encoder: "Encoder", count: int) -> "Encoder":
+    """Time some texts, give a notice when encoding `count` of them takes long, and return the encoder."""
     texts = bank_texts()[:_TIMED]
     with muted():
-        encoder.encode_texts(texts[:1])  # loads what is loaded at the first text
+        encoder.encode_texts(texts[:1])  # warm-up: the model is loaded lazily
         start = perf_counter()
         encoder.encode_texts(texts)
     seconds = (perf_counter() - start) * count / len(texts)
     if seconds > _LONG_S:
-        notify(f"the first time with this model it learns what its scores are worth: about {seconds:.0f} s")
+        notify(f"calibrating the scores of this model, once: about {seconds:.0f} s")
     return encoder

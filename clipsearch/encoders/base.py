@@ -1,4 +1,4 @@
-"""What every encoder is: pictures and texts in, unit-norm rows out."""
+"""Protocol of all encoders, which embed pictures and texts to unit-norm rows, and their probability head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +9,17 @@ from numpy.typing import NDArray
 
 from clipsearch.images.preprocess import Preprocess
 
-# Two ways to run a model, in other arithmetic or another runtime, are the same to us when no row of the one is farther
-# than this from the other's. bf16 on ViT-B/32 gives 0.9999; 0.999 moves a cosine between a text and a picture by less
-# than the models' own noise.
+# Threshold at which two runtimes or precisions of a model count as equal: the smallest cosine between their rows. bf16
+# on ViT-B/32 gives 0.9999; 0.999 moves text-to-picture cosines by less than the models' own noise.
 MIN_COSINE = 0.999
 
 
 @dataclass(frozen=True, slots=True)
 class ProbabilityHead:
-    """How a model turns cosines into probabilities.
+    """Conversion of a model's cosines to probabilities.
 
     softmax (CLIP): softmax(logit_scale · cosine) over the candidates.
-    sigmoid (SigLIP): sigmoid(logit_scale · cosine + logit_bias), each candidate for itself.
+    sigmoid (SigLIP): sigmoid(logit_scale · cosine + logit_bias), independently for each candidate.
     """
 
     kind: Literal["softmax", "sigmoid"]
@@ -28,7 +27,7 @@ class ProbabilityHead:
     logit_bias: float = 0.0
 
     def probabilities(self, cosines: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Cosines (…, n) → probabilities (…, n); softmax runs over the last axis, the candidates."""
+        """Convert cosines (…, n) to probabilities (…, n); softmax runs over the last axis, the candidates."""
         logits = np.asarray(cosines, dtype=np.float64) * self.logit_scale
         if self.kind == "sigmoid":
             return np.asarray(1.0 / (1.0 + np.exp(-(logits + self.logit_bias))))
@@ -39,30 +38,35 @@ class ProbabilityHead:
 
 
 class Encoder(Protocol):
-    """A dual encoder. Rows are unit-norm float32 in the order of the input; an empty input gives (0, dim)."""
+    """Dual encoder. Rows are unit-norm float32 in the order of the input; an empty input gives (0, dim)."""
 
     name: str  # as a user would give it to --model: "starter", "org/name@revision", "/dir"
     fingerprint: str  # hex; equal exactly when weights, preprocessing and tokenizer are equal
     dim: int
     context_length: int  # tokens of text, start and end tokens included
-    batch_size: int  # pictures that `encode_images` takes best in one call
+    batch_size: int  # most efficient number of pictures for one call of `encode_images`
     preprocess: Preprocess
     head: ProbabilityHead
 
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, height, width, 3) uint8 RGB crops, see `preprocess.resize_and_crop` → (n, dim)."""
+        """Embed uint8 RGB crops (n, height, width, 3), see `preprocess.resize_and_crop`, to rows (n, dim)."""
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """n texts → (n, dim). A text longer than the context becomes the normalised mean of its chunks, with one
-        notice a call that says how many texts were split."""
+        """Embed n texts to rows (n, dim).
+
+        A text longer than the context becomes the normalised mean of its chunks; one notice per call says how many
+        texts were split.
+        """
         ...
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of a text, start and end tokens included; more than `context_length` when it would be split."""
+        """Count the tokens of a text, start and end tokens included; above `context_length` it would be split."""
         ...
 
     def close(self) -> None:
-        """Releases the models and what they hold of memory. Calls that other threads are in the middle of may end;
-        later ones raise ModelError."""
+        """Release the models and their memory.
+
+        Running calls of other threads may finish; later calls raise ModelError.
+        """
         ...

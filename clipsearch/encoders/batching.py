@@ -1,4 +1,4 @@
-"""One encoder for many threads: what is asked for at the same time goes through the model together."""
+"""Thread-safe encoder with dynamic batching: concurrent requests go through the model together."""
 
 import threading
 from collections import deque
@@ -14,14 +14,15 @@ from clipsearch.notices import are_muted, muted
 
 Inputs = TypeVar("Inputs")
 
-# More texts at once are no faster each, and the first of them would wait for the last.
+# Largest batch of joined text requests: larger ones raise latency without more throughput.
 _MOST_TEXTS = 64
 
 
 class SharedEncoder:
-    """See `Encoder`. Nobody waits for company: whoever finds the model free takes along all who came while it was not.
+    """Thread-safe `Encoder` that batches concurrent requests.
 
-    Texts and pictures do not wait for each other.
+    A request never waits for a batch to fill: the thread that gets the model takes all requests that queued while it
+    was busy. Texts and pictures have separate queues and do not wait for each other.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -42,17 +43,17 @@ class SharedEncoder:
 
     @property
     def calls(self) -> int:
-        """How often the model was run; fewer than what it was asked for where that came together."""
+        """Number of times the model was run; fewer than the requests when some were batched."""
         return self._texts.calls + self._images.calls
 
     @property
     def inputs(self) -> int:
-        """Texts and pictures that it was run for."""
+        """Number of texts and pictures that the model was run for."""
         return self._texts.inputs + self._images.inputs
 
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = self._images.encode(crops)
-        self.batch_size = self._encoder.batch_size  # another one when a GPU has taken over
+        self.batch_size = self._encoder.batch_size  # changes when a GPU takes over
         return rows
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -65,7 +66,7 @@ class SharedEncoder:
         self._encoder.close()
 
     def __getattr__(self, name: str) -> Any:
-        # What only some encoders have.
+        # Delegate attributes that only some encoders have.
         return getattr(self._encoder, name)
 
 
@@ -87,7 +88,13 @@ class _Batcher(Generic[Inputs]):
         *,
         most_rows: Callable[[], int],
     ) -> None:
-        """`most_rows`: of requests that are joined; a larger one goes alone."""
+        """Create an empty queue.
+
+        Args:
+            encode: runs the model.
+            join: concatenates the inputs of several requests.
+            most_rows: returns the upper limit of the rows of a batch; a larger request runs alone.
+        """
         self.calls = self.inputs = 0
         self._encode = encode
         self._join = join
@@ -109,28 +116,28 @@ class _Batcher(Generic[Inputs]):
         return request.rows
 
     def _take(self) -> list[_Request[Inputs]]:
-        """The first ones that wait, as many as fit."""
+        """Dequeue the first requests, up to the limit of rows."""
         with self._waiting_lock:
-            taken = [self._waiting.popleft()]
-            room = self._most_rows() - taken[0].n_rows
-            while self._waiting and self._waiting[0].n_rows <= room and self._waiting[0].is_muted == taken[0].is_muted:
-                taken.append(self._waiting.popleft())
-                room -= taken[-1].n_rows
-            return taken
+            batch = [self._waiting.popleft()]
+            room = self._most_rows() - batch[0].n_rows
+            while self._waiting and self._waiting[0].n_rows <= room and self._waiting[0].is_muted == batch[0].is_muted:
+                batch.append(self._waiting.popleft())
+                room -= batch[-1].n_rows
+            return batch
 
     def _run(self, requests: list[_Request[Inputs]]) -> None:
         try:
             self.calls += 1
             self.inputs += sum(request.n_rows for request in requests)
-            with muted(requests[0].is_muted):  # as whoever asks has it, whose thread this may not be
+            with muted(requests[0].is_muted):  # the caller's setting, whose thread may be another one
                 rows = self._encode(self._join([request.inputs for request in requests]))
         except Exception as error:
-            if len(requests) > 1:  # whose fault it is shows when each goes alone
+            if len(requests) > 1:  # retry one by one, so that the error reaches only the request that caused it
                 for request in requests:
                     self._run([request])
                 return
             requests[0].error = error
-        except BaseException:  # Ctrl-C is for this thread: the others are still to be served
+        except BaseException:  # Ctrl-C interrupts this thread only: requeue the requests of the others
             with self._waiting_lock:
                 self._waiting.extendleft(reversed(requests))
             raise

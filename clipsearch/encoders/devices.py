@@ -1,4 +1,4 @@
-"""What a model can run on here."""
+"""Detect and choose the device that a model runs on."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from clipsearch.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-# There where a driver of NVIDIA, of AMD, or that of a Windows around a Linux (WSL) is loaded.
+# Device files of the drivers of NVIDIA, of AMD, and of WSL (Windows Subsystem for Linux).
 _LINUX_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 def may_have_gpu() -> bool:
-    """False when there is surely nothing faster than the CPU. Asks the system only: to ask torch takes seconds."""
+    """Return whether the machine may have a GPU; a cheap heuristic without torch, whose import takes seconds."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     if sys.platform == "win32":
@@ -28,11 +28,11 @@ def may_have_gpu() -> bool:
 
 
 def choose_device(device: str | None) -> torch.device:
-    """The best device there is, or the one asked for.
+    """Return the requested device, or the best one available; without fallback from a requested one.
 
     Raises:
-        InputError: the one asked for is none.
-        ModelError: it is not here; no other is taken in its place.
+        InputError: the name is not a valid device.
+        ModelError: the requested device is not available.
     """
     import torch
 
@@ -44,5 +44,5 @@ def choose_device(device: str | None) -> torch.device:
     chosen = torch.device(device)
     count = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if (chosen.index or 0) >= count.get(chosen.type, 0):
-        raise ModelError(f"the device {device!r} is not available here; leave --device out to take the best there is")
+        raise ModelError(f"the device {device!r} is not available here: leave --device out to use the best available")
     return chosen

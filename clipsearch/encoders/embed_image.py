@@ -1,7 +1,7 @@
-"""Read, preprocess and embed pictures given as a query.
+"""Read, resize and embed the pictures of a query.
 
-In this process: a worker takes 0.17 s to start, a fifth of a cold query, and the user has named these files. Pictures
-that are sent to the page, and those of folders, are decoded in workers.
+They are decoded in this process: a worker takes 0.17 s to start, a fifth of a cold query, and the user named these
+files. Pictures uploaded to the web page and those of indexed folders are decoded in workers.
 """
 
 import os
@@ -21,23 +21,25 @@ from clipsearch.paths import expand_user
 from clipsearch.types import FetchedPicture
 
 PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image | FetchedPicture
-"""A picture: its path, a Pillow image, or what `fetch_picture` brought."""
+"""A picture: its path, a Pillow image, or the result of `fetch_picture`."""
 
 Picture: TypeAlias = PictureSource | NDArray[np.float32]
 """A picture, or its embedding (dim,), unit-norm."""
 
 
 def picture_name(source: PictureSource) -> str:
+    """Return the name of a picture for messages: its path or URL."""
     if isinstance(source, FetchedPicture):
         return source.url
     return "<image>" if isinstance(source, Image.Image) else os.fspath(source)
 
 
 def embed_pictures(sources: Sequence[PictureSource], *, encoder: Encoder) -> NDArray[np.float32]:
-    """n pictures → (n, dim) unit-norm.
+    """Embed n pictures to rows (n, dim) unit-norm.
 
     Raises:
-        ImageReadError: one can't be read; names it.
+        InputError: a file does not exist.
+        ImageReadError: a picture can't be read; names it.
     """
     spec = encoder.preprocess
     crops = np.empty((len(sources), spec.height, spec.width, 3), dtype=np.uint8)
@@ -47,7 +49,7 @@ def embed_pictures(sources: Sequence[PictureSource], *, encoder: Encoder) -> NDA
 
 
 def embed_picture(source: Picture, *, encoder: Encoder) -> NDArray[np.float32]:
-    """A picture's embedding (dim,), unit-norm; that of an embedding is itself.
+    """Embed a picture to (dim,) unit-norm; an embedding is returned unchanged.
 
     Raises:
         ImageReadError: the picture can't be read; names it.
@@ -59,8 +61,10 @@ def embed_picture(source: Picture, *, encoder: Encoder) -> NDArray[np.float32]:
 
 
 def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
-    """What the model gets of a picture, the same as when it was indexed: (height, width, 3) uint8; errors as in
-    `read_picture`."""
+    """Return the model input of a picture, (height, width, 3) uint8, the same as when it is indexed.
+
+    Errors as in `read_picture`.
+    """
     image, box = read_picture(source, spec)
     return resize_and_crop(image, spec, box=box)
 
@@ -68,11 +72,14 @@ def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
 def read_picture(
     source: PictureSource, spec: Preprocess
 ) -> tuple[Image.Image, tuple[float, float, float, float] | None]:
-    """A picture upright, large enough for the model, and the box of it that holds the picture; None: all of it.
+    """Read a picture upright and large enough for the model.
+
+    Returns:
+        The image, and the box in it that contains the picture; None: all of it.
 
     Raises:
-        InputError: there is no such file.
-        ImageReadError: it can't be read; names it.
+        InputError: the file does not exist.
+        ImageReadError: the picture can't be read; names it.
     """
     if isinstance(source, Image.Image):
         return upright_rgb(source), None
@@ -86,7 +93,7 @@ def read_picture(
     except ImageReadError as error:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
     except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in the name
-        raise InputError(f"no picture {path}") from error
+        raise InputError(f"the picture {path} does not exist") from error
     except OSError as error:
         raise ImageReadError(f"can't open the picture {path}: {error.strerror or error}") from error
     return decoded.image, decoded.box

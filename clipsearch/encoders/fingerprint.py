@@ -1,7 +1,7 @@
-"""What makes two encoders the same: hashes of weights, tokenizer, preprocessing and the settings that count.
+"""Fingerprint an encoder: hash its weights, tokenizer, preprocessing and the settings that change its rows.
 
-Hashing 600 MB takes longer than opening a catalogue, so the hashes of large files are remembered in the user's cache
-folder. The memo is a convenience: broken, unwritable or outdated, it is ignored.
+Hashing 600 MB takes longer than opening a catalog, so the hashes of large files are cached in the user's cache folder.
+Errors of that cache are treated as a miss: a damaged, unwritable or stale one is ignored.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 MEMO_NAME = "file-hashes.json"
 
-# Below this, reading the memo costs as much as hashing.
+# Smaller files are hashed every time, which costs no more than reading the cache.
 MEMO_MIN_BYTES = 1 << 20
 
-# A file changed within the clock's coarseness after it was hashed would keep size and mtime; FAT counts in 2 seconds.
+# A file changed within the clock's resolution after hashing keeps its size and mtime; that of FAT is 2 seconds.
 # Source: the "racy git" problem, git's Documentation/technical/racy-git.txt.
 _RACY_NS = 2_000_000_000
 
@@ -38,21 +38,21 @@ def fingerprint_of(
     tokenizer_files: Iterable[Path],
     preprocess: "Preprocess",
     settings: Mapping[str, Any],
-    anew: bool = False,
+    rehash: bool = False,
 ) -> str:
-    """The fingerprint of a model (64 hex digits): equal exactly when everything that decides its rows is equal.
+    """Return the fingerprint of a model (64 hex digits): equal exactly when everything that determines its rows is.
 
     Args:
-        weights: files; their content counts and their order by name, not their names.
-        tokenizer_files: files; their names count too, since the name decides how one is read.
-        preprocess: how pictures are prepared.
-        settings: JSON values: model type, context length, whatever else changes the result.
-        anew: see `hash_file`.
+        weights: files; their content and their order by name count, not the names themselves.
+        tokenizer_files: files; their names count too, since the name determines how one is parsed.
+        preprocess: preprocessing of pictures.
+        settings: JSON values: model type, context length, and everything else that changes the rows.
+        rehash: see `hash_file`.
     """
     return combine(
         {
-            "weights": [hash_file(path, anew=anew) for path in sorted(weights)],
-            "tokenizer": {path.name: hash_file(path, anew=anew) for path in tokenizer_files},
+            "weights": [hash_file(path, rehash=rehash) for path in sorted(weights)],
+            "tokenizer": {path.name: hash_file(path, rehash=rehash) for path in tokenizer_files},
             "preprocess": asdict(preprocess),
             "settings": dict(settings),
         }
@@ -60,16 +60,17 @@ def fingerprint_of(
 
 
 def combine(parts: Mapping[str, Any]) -> str:
-    """blake3 (64 hex digits) of JSON values; the order of keys does not count, the order of lists does."""
+    """Hash JSON values with blake3 (64 hex digits); independent of the order of keys, not of lists."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return blake3(text.encode()).hexdigest()
 
 
-def hash_file(path: Path, *, anew: bool = False) -> str:
-    """blake3 (64 hex digits) of a file's content, remembered by real path, size and mtime.
+def hash_file(path: Path, *, rehash: bool = False) -> str:
+    """Hash a file with blake3 (64 hex digits), cached by real path, size and mtime.
 
     Args:
-        anew: read it, whatever is remembered.
+        path: the file.
+        rehash: ignore a cached hash.
 
     Raises:
         OSError: the file can't be read.
@@ -80,7 +81,7 @@ def hash_file(path: Path, *, anew: bool = False) -> str:
         return blake3(read_regular_file(real_path, max_bytes=MEMO_MIN_BYTES)).hexdigest()
     state = [before.st_size, before.st_mtime_ns]
     known = _read_memo().get(str(real_path))
-    if known is not None and known[:2] == state and not anew:
+    if known is not None and known[:2] == state and not rehash:
         return str(known[2])
     hasher = blake3(max_threads=blake3.AUTO)
     hasher.update_mmap(real_path)
@@ -92,7 +93,7 @@ def hash_file(path: Path, *, anew: bool = False) -> str:
 
 
 def _read_memo() -> dict[str, list[Any]]:
-    """{real path: [size_bytes, mtime_ns, digest]}; empty when there is none or it is damaged."""
+    """Read the cache as {real path: [size_bytes, mtime_ns, digest]}; empty when it is missing or damaged."""
     try:
         content = json.loads((cache_dir() / MEMO_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -111,7 +112,7 @@ def _is_entry(entry: object) -> bool:
 
 
 def _remember(real_path: str, entry: list[Any]) -> None:
-    """Adds one entry; two processes at once can lose one of theirs, never damage the file."""
+    """Add an entry to the cache in an atomic write; of two concurrent processes one may lose its entry."""
     # Not Path.exists, which raises an error for a name that is too long.
     entries = {path: known for path, known in _read_memo().items() if os.path.exists(path)}  # noqa: PTH110
     entries[real_path] = entry

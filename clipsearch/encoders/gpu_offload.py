@@ -1,4 +1,4 @@
-"""A compiled model for the CPU, with a GPU beside it for pictures in bulk."""
+"""Offload pictures in bulk from a compiled CPU model to a GPU."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,17 +9,24 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.errors import first_line
 from clipsearch.notices import notify
 
-# After so many pictures it is worth waiting the seconds that loading torch takes: the CPU is done with fewer sooner.
+# Pictures from which on loading torch, which takes seconds, pays off; also the batch size.
 BATCH = 256
 
 
 class AcceleratedEncoder:
-    """See `Encoder`. Texts and the first pictures go through the compiled model; when they were `BATCH`, the other one
-    is loaded, which takes all pictures from then on. Both have the same weights, and agree to a cosine of 0.999."""
+    """`Encoder` that runs texts and the first `BATCH` pictures on the CPU, and all later pictures on a GPU.
+
+    The GPU model is loaded lazily. Both have the same weights, and their rows agree to a cosine of 0.999.
+    """
 
     def __init__(self, compiled: Encoder, *, load_accelerated: Callable[[], Encoder | None]) -> None:
-        """`load_accelerated`: called at most once; None when there is no GPU after all. When it fails, a
-        notice says so, and the compiled model goes on."""
+        """Wrap a compiled encoder.
+
+        Args:
+            compiled: runs on the CPU.
+            load_accelerated: called at most once; returns None when there is no GPU after all. When it raises, a notice
+                says so, and the compiled encoder is the fallback.
+        """
         self.name = compiled.name
         self.fingerprint = compiled.fingerprint
         self.dim = compiled.dim
@@ -39,10 +46,10 @@ class AcceleratedEncoder:
             load, self._load_accelerated = self._load_accelerated, None
             try:
                 self._for_images = load() or self._compiled
-            except Exception as error:  # drivers and torch raise what they like, such as for a GPU that is full
-                told = f"the GPU is not used ({first_line(error)}): pictures go on the CPU"
-                notify(told)
-            if self._is_closed:  # by another thread, meanwhile
+            except Exception as error:  # drivers and torch raise many types, such as for a GPU without free memory
+                reason = f"the GPU is not used ({first_line(error)}): pictures are embedded on the CPU"
+                notify(reason)
+            if self._is_closed:  # closed by another thread during loading
                 self.close()
             self.batch_size = self._for_images.batch_size
         return self._for_images.encode_images(crops)

@@ -1,4 +1,4 @@
-"""From a model's name to an encoder; which model a catalog gets when nobody named one."""
+"""Load encoders by model name, and choose the default model."""
 
 import os
 from dataclasses import replace
@@ -19,23 +19,23 @@ from clipsearch.types import ModelOptions
 
 STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
 
-# A starter with another one, because its files were damaged, would give other embeddings.
+# A starter with another fingerprint has damaged files, and would give other embeddings.
 STARTER_FINGERPRINT = "ed0dbd31f6fb99a595da093cab23e17a3152d0cf3ed99584ee709733dd1d2b80"
 
 
 def load_encoder(model: str | ModelOptions) -> Encoder:
-    """Loads a model that was named; it is never replaced by another.
+    """Load a model by name, without fallback to another one.
 
-    A model of transformers is compiled when it is used for the first time (`compile_cache`), and then runs without
-    torch. Where a GPU is found it takes the pictures that come in bulk (`AcceleratedEncoder`).
+    A transformers model is compiled on its first use (`compile_cache`), and then runs without torch. A GPU, if there is
+    one, runs pictures in bulk (`AcceleratedEncoder`).
 
     Args:
-        model: its name, or with it how to run it; without a name as `load_chosen_encoder`.
+        model: its name, or options; options without a name are loaded as by `load_chosen_encoder`.
 
     Raises:
-        InputError: no such device or runtime.
-        ModelUnavailableError: its files are not here and can't be fetched.
-        ModelError: it can't be loaded, is no dual encoder, or can't run the way that was asked for.
+        InputError: unknown device or runtime.
+        ModelUnavailableError: its files are not on this machine and can't be downloaded.
+        ModelError: it can't be loaded, is not a dual encoder, or does not support the requested device or runtime.
     """
     options = ModelOptions(model) if isinstance(model, str) else model
     if options.name is None:
@@ -80,10 +80,12 @@ def _load(name: str, options: ModelOptions) -> Encoder:
 def find_or_make_compiled(
     directory: Path, name: str, *, runtime: str | None = None, show_progress: bool = False
 ) -> Path | None:
-    """The compiled form of a model in the hub's layout; None, after a notice the first time, when there can't be one.
+    """Return the compiled directory of a model in the hub's layout, compiling it on a cache miss.
+
+    None when the model can't be compiled; the first time, a notice says so.
 
     Raises:
-        ModelError: there can't be one and `runtime` is "openvino".
+        ModelError: the model can't be compiled and `runtime` is "openvino".
     """
     compiled = compile_cache.find_compiled(directory)
     if compiled is not None:
@@ -97,17 +99,17 @@ def find_or_make_compiled(
     except ModelError as error:
         if runtime is not None:
             raise ModelError(f"{name} can't be compiled: {error}") from error
-        # What is wrong with the model itself is said now, and better, by the one that loads it.
+        # When the model itself is invalid, transformers' error is clearer.
         _load_with_torch(directory, name, "cpu")
         notify(f"{name} can't be compiled ({error}): it runs through transformers, several times slower")
         return None
 
 
 def prepare_model(name: str, *, show_progress: bool = False) -> Path:
-    """Downloads a model and compiles it, ahead of its first use; returns the directory of what was downloaded.
+    """Download and compile a model ahead of its first use; returns the directory of the download.
 
     Raises:
-        ModelUnavailableError: its files are not here and can't be fetched.
+        ModelUnavailableError: its files are not on this machine and can't be downloaded.
         ModelError: it can't be loaded.
     """
     if name == STARTER:
@@ -119,7 +121,7 @@ def prepare_model(name: str, *, show_progress: bool = False) -> Path:
 
 
 def runs_with_torch(name: str) -> bool:
-    """False for a model that is compiled from the start."""
+    """Return whether torch can run a model; False for one that exists in compiled form only."""
     if name == STARTER:
         return False
     directory = _find_directory(name)
@@ -147,7 +149,7 @@ def _load_compiled(directory: Path, name: str, device: str | None, runtime: str 
 
 
 def load_chosen_encoder(options: ModelOptions) -> Encoder:
-    """The model named here, else by CLIPSEARCH_MODEL, else the default one. Errors as in `load_encoder`."""
+    """Load the model of the options, else of CLIPSEARCH_MODEL, else the default; errors as in `load_encoder`."""
     name = options.name or settings.model_name()
     if name is None:
         return _load_default_encoder(options)
@@ -155,17 +157,17 @@ def load_chosen_encoder(options: ModelOptions) -> Encoder:
 
 
 def _load_default_encoder(options: ModelOptions) -> Encoder:
-    """CLIP when it is in the local cache or can be downloaded, else the starter model with a notice that says so."""
+    """Load CLIP from the local cache or the hub; falls back to the starter model, with a notice."""
     name = hub.DEFAULT_MODEL
     if hub.find_cached(name) is None:
         if options.show_progress and not hub.is_offline():
-            notify(f"asking the model hub for {name}, at most 5 seconds")
+            notify(f"looking up {name} on the model hub, at most 5 seconds")
         try:
             size_bytes = hub.probe(name)
             if size_bytes is None:
                 is_offline = hub.is_offline()
                 return _starter_instead(
-                    "the model hub is not asked while HF_HUB_OFFLINE is set"
+                    "the model hub is not used while HF_HUB_OFFLINE is set"
                     if is_offline
                     else "the model hub can't be reached"
                 )
@@ -184,27 +186,27 @@ def _starter_instead(reason: str) -> Encoder:
 
 
 def _find_directory(name: str) -> Path | None:
-    """The directory a name means, None for a hub id.
+    """Find the directory that a name refers to; None for a hub id.
 
     Raises:
-        ModelUnavailableError: it is written as a path and there is no directory.
+        ModelUnavailableError: the name is a path, and the directory does not exist.
     """
     path = paths.expand_user(name)
-    if os.path.isdir(path):  # noqa: PTH112 (False, not an error, for a name that is too long or may not be looked at)
+    if os.path.isdir(path):  # noqa: PTH112 (False, not an error, for a name that is too long or not accessible)
         return path.absolute()
     repo_id = name.partition("@")[0]
     if name.startswith((".", "~", os.sep)) or path.is_absolute() or repo_id.count("/") != 1:
         raise ModelUnavailableError(
-            f"no model directory {name}; a model is 'starter', a directory or a hub id like org/name"
+            f"the model directory {name} does not exist; a model is 'starter', a directory or a hub id like org/name"
         )
     return None
 
 
 def _pull(name: str, show_progress: bool) -> Path:
-    """Downloads a model that was named.
+    """Download a model that the user named.
 
     Raises:
-        ModelUnavailableError: with what to do.
+        ModelUnavailableError: the message has a remedy.
     """
     try:
         return _download(name, hub.probe(name), show_progress)

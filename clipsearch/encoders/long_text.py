@@ -1,6 +1,6 @@
-"""Texts longer than a model's context: split into pieces that fit, embedded one by one, averaged.
+"""Split texts longer than a model's context into chunks that fit, and average the embeddings of the chunks.
 
-Nothing is cut in silence. No torch here: every encoder splits in the same way, whatever runs it.
+Texts are never truncated silently. Independent of torch, so that all runtimes split in the same way.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,17 +14,17 @@ from clipsearch.errors import ModelError
 from clipsearch.notices import notify
 
 Offsets = Sequence[tuple[int, int]]
-"""(start, end) character positions of a text's tokens, special tokens left out, in order."""
+"""(start, end) character positions of a text's tokens, without special tokens, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """Texts made to fit.
+    """Chunks of texts, each of which fits into the context.
 
     Attributes:
-        texts: the pieces of all texts, in order; a text that fits is its own only piece, unchanged.
-        lengths: tokens of each piece, special tokens left out.
-        counts: how many pieces each of the original texts became (at least 1).
+        texts: the chunks of all texts, in order; a text that fits is its own only chunk, unchanged.
+        lengths: tokens of each chunk, without special tokens.
+        counts: number of chunks of each text (at least 1).
     """
 
     texts: tuple[str, ...]
@@ -39,13 +39,13 @@ def chunk_texts(
     context_length: int,
     special_tokens: int,
 ) -> Chunks:
-    """Splits what is too long, and gives one notice that says how many texts were.
+    """Split texts that are too long into chunks; one notice says how many texts were split.
 
     Args:
         texts: the texts.
         offsets_of: tokenises several texts without special tokens and without truncation.
         context_length: tokens the model takes, special tokens included.
-        special_tokens: how many tokens (start, end) the tokenizer adds to every piece.
+        special_tokens: number of tokens (start, end) that the tokenizer adds to every chunk.
     """
     max_tokens = context_length - special_tokens
     pieces: list[str] = []
@@ -71,20 +71,19 @@ def chunk_texts(
 
 
 def split_text(text: str, offsets: Offsets, max_tokens: int, *, count: Callable[[str], int] | None = None) -> list[str]:
-    """Splits a text into pieces of at most `max_tokens` tokens, between words where there is a choice.
+    """Split a text into chunks of at most `max_tokens` tokens, between words where possible.
 
-    A character is never split: one that alone is more than `max_tokens` tokens stays whole in a piece that is too long.
+    A character is never split: one of more than `max_tokens` tokens stays whole, in a chunk that is too long.
 
     Args:
         text: the text.
         offsets: of its tokens, see `Offsets`.
         max_tokens: at least 1, special tokens not counted.
-        count: tokens of a piece when it is tokenised for itself. It can be more than in the whole text (a word cut
-            in two ends in other tokens), so with it the pieces are checked and made shorter; without it the offsets
-            are trusted.
+        count: counts the tokens of a chunk tokenised on its own, which can be more than in the whole text (a word cut
+            in two has other tokens); chunks that are too long are then shortened. None: the offsets are trusted.
 
     Returns:
-        The pieces in order, white space around them removed; joined they are the text, white space aside.
+        The chunks in order, stripped of surrounding white space; concatenated they are the text, except white space.
     """
     if max_tokens < 1:
         raise ValueError(f"max_tokens must be at least 1, not {max_tokens}")
@@ -109,31 +108,31 @@ def split_text(text: str, offsets: Offsets, max_tokens: int, *, count: Callable[
 
 
 def _cut(text: str, offsets: Offsets, first: int, stop: int) -> int:
-    """The row to cut before: the last beginning of a word in (first, stop], else of a character, else the next one."""
+    """Find the row to cut before: the last word start in (first, stop], else the last character start, else a later."""
     if stop == len(offsets):
         return stop
     for row in range(stop, first, -1):
         start = offsets[row][0]
-        # Tokenizers that mark word starts count the space before as part of the token, others leave it out.
+        # Some tokenizers include the space before a word in its token, others do not.
         if start > offsets[first][0] and (text[start - 1].isspace() or text[start].isspace()):
             return row
-    # Byte-level tokens of one character share its position: cut only where the next token begins past the last one.
+    # Byte-level tokens of one character share its position: cut only where the next token starts after the last one.
     candidates = [*range(stop, first, -1), *range(stop + 1, len(offsets))]
     return next((row for row in candidates if offsets[row][0] >= offsets[row - 1][1]), len(offsets))
 
 
 def mean_of_chunks(embeddings: NDArray[np.float32], counts: Sequence[int]) -> NDArray[np.float32]:
-    """Averages the pieces of each text and normalises again.
+    """Average the embeddings of the chunks of each text and normalise the means.
 
     Args:
         embeddings: (sum(counts), dim) unit-norm rows.
         counts: see `Chunks.counts`.
 
     Returns:
-        (len(counts), dim) unit-norm float32; the row of a text with one piece is that piece's, bit for bit.
+        (len(counts), dim) unit-norm float32; the row of a text with one chunk is that chunk's, bit for bit.
 
     Raises:
-        ModelError: the pieces of a text cancel each other out.
+        ModelError: the chunks of a text cancel each other out.
     """
     if all(count == 1 for count in counts):
         return embeddings

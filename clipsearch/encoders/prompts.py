@@ -1,4 +1,4 @@
-"""What a model makes of labels: single words are put into sentences, as those it has learnt from are."""
+"""Embed labels with prompt templates: single words are put into sentences, like those the model was trained on."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
 
 TEMPLATES = ("{}", "a photo of a {}")
-"""Averaged. `python -m tests.benchmarks.labels` measures them: these two are as good as five, and better than either
-alone or than the seven of CLIP's notebook for prompt engineering."""
+"""Prompt templates, whose embeddings are averaged.
 
-# Longer labels are sentences, which templates make worse.
+Measured with `python -m tests.benchmarks.labels`: these two are as good as five, and better than either alone or the
+seven of CLIP's notebook for prompt engineering.
+"""
+
+# Labels with more words are sentences, which templates make worse.
 _MOST_WORDS = 3
 
 
 def label_embeddings(
     labels: Sequence[str], *, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder]"
 ) -> NDArray[np.float32]:
-    """(n, dim) unit-norm; cached for each model and set."""
+    """Return the embeddings (n, dim) unit-norm of labels, from the cache or the model; one batch per model and set."""
     return encode_set(
         labels,
         fingerprint=fingerprint + repr(TEMPLATES),
@@ -36,7 +39,7 @@ def label_embeddings(
 def encode_labels(
     labels: Sequence[str], encoder: "Encoder", *, templates: Sequence[str] = TEMPLATES
 ) -> NDArray[np.float32]:
-    """(n, dim) unit-norm: of each label the mean over the templates."""
+    """Embed labels to (n, dim) unit-norm: the normalised mean over the templates."""
     forms = [[each.format(label) for each in templates] if _is_word(label) else [label] for label in labels]
     rows = encoder.encode_texts([text for texts in forms for text in texts])
     starts = np.cumsum([0] + [len(texts) for texts in forms[:-1]])

@@ -1,4 +1,4 @@
-"""How a process elsewhere gets the same encoder."""
+"""Serializable recipe with which another process, or machine, loads the same encoder."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,13 @@ from clipsearch.version import __version__
 
 @dataclass(frozen=True, slots=True)
 class EncoderRecipe:
-    """
+    """Recipe for loading an encoder in another process.
+
     Attributes:
-        name: "starter", a hub id, or a directory that is there on each machine.
-        fingerprint: of the one that is wanted; no other is taken for it.
-        device: as in `ModelOptions`, like `runtime`.
-        version: of the clipsearch that wants it.
+        name: "starter", a hub id, or a directory that exists on each machine.
+        fingerprint: of the expected model; another one is rejected.
+        device, runtime: as in `ModelOptions`.
+        version: of the clipsearch that made the recipe; another one is rejected.
     """
 
     name: str
@@ -25,16 +26,17 @@ class EncoderRecipe:
     version: str = __version__
 
     def load(self) -> Encoder:
-        """
+        """Load the encoder.
+
         Raises:
-            IndexMismatchError: the model of that name is another one here.
-            ModelError: it can't be loaded, or clipsearch is another version here.
+            IndexMismatchError: the model of that name has another fingerprint here.
+            ModelError: it can't be loaded, or clipsearch has another version here.
         """
         from clipsearch.encoders.load import load_encoder
 
         if self.version != __version__:
             raise ModelError(f"clipsearch is {__version__} there and {self.version} here: install the same everywhere")
-        # Of several GPUs a process sees the one that it was given.
+        # A worker process sees only the GPU assigned to it, so its index does not apply.
         device = "cuda" if self.device is not None and self.device.startswith("cuda") else self.device
         encoder = load_encoder(ModelOptions(self.name, device=device, runtime=self.runtime))
         if encoder.fingerprint != self.fingerprint:
@@ -43,7 +45,7 @@ class EncoderRecipe:
 
     @property
     def may_use_gpu(self) -> bool:
-        """Whether a GPU would be of use, as far as can be said without loading the model."""
+        """Whether the encoder may use a GPU, as far as is known without loading the model."""
         from clipsearch.encoders.load import runs_with_torch
 
         return self.runtime != "openvino" and self.device != "cpu" and runs_with_torch(self.name)

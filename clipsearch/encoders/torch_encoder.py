@@ -1,6 +1,6 @@
-"""Dual encoders that come through transformers: CLIP, SigLIP, SigLIP 2, Chinese-CLIP, AltCLIP and their kin.
+"""Run dual encoders through transformers: CLIP, SigLIP, SigLIP 2, Chinese-CLIP, AltCLIP and related models.
 
-Only from a local directory, only safetensors, no code of the model's own: the files are data.
+Model files are untrusted data: loaded from a local directory, safetensors only, without remote code.
 """
 
 import copy
@@ -22,13 +22,13 @@ from clipsearch.errors import ModelError
 from clipsearch.images.preprocess import Preprocess, from_processor_config
 from clipsearch.vectors import normalise
 
-# Rows computed at once. On a CPU: enough to fill it, small enough for 2 GB of memory with a large model. On other
-# devices: halved whenever their memory does not suffice.
+# Rows of a batch. On a CPU: enough to use all cores, and less than 2 GB of memory with a large model. On other devices:
+# halved when out of memory.
 IMAGE_BATCH = 32
 DEVICE_IMAGE_BATCH = 256
 TEXT_BATCH = 64
 
-# Settings that are not visible in the weights' shapes and change the result.
+# Settings that change the rows but not the shapes of the weights.
 _SETTINGS = (
     "hidden_act",
     "layer_norm_eps",
@@ -41,12 +41,12 @@ _SETTINGS = (
 
 
 class TransformersEncoder:
-    """See `Encoder`. Made by `TransformersEncoder.load`.
+    """`Encoder` of a transformers model; create it with `TransformersEncoder.load`.
 
     Attributes:
-        model: the transformers model, in evaluation mode; float32 on a CPU, else float16 where that agrees.
+        model: the transformers model, in evaluation mode; float32 on a CPU, else float16 if its rows agree.
         tokenizer: the transformers tokenizer.
-        device: where the model is.
+        device: device of the model.
     """
 
     def __init__(
@@ -78,16 +78,16 @@ class TransformersEncoder:
     def load(
         cls, directory: Path, *, name: str | None = None, device: str | None = None, half: bool | None = None
     ) -> Self:
-        """Loads a model from a local directory in the hub's layout; never touches the network.
+        """Load a model from a local directory in the hub's layout; never uses the network.
 
         Args:
-            directory: config.json, safetensors, tokenizer and image processor.
+            directory: with config.json, safetensors, tokenizer and image processor.
             name: as the user gave it; the directory when None.
-            device: "cpu", "cuda", "cuda:1", "mps"; None takes the best there is.
-            half: calculate in float16, unless the rows then differ; None: on everything but a CPU.
+            device: "cpu", "cuda", "cuda:1", "mps"; None: the best one available.
+            half: use float16 unless the rows then differ; None: on all devices but a CPU.
 
         Raises:
-            ModelError: something is missing, does not fit, or would need code or pickled weights to be trusted.
+            ModelError: files are missing or inconsistent, or loading would need untrusted code or pickled weights.
         """
         directory = Path(directory)
         name = name or str(directory)
@@ -118,7 +118,7 @@ class TransformersEncoder:
         )
 
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Encoder.encode_images`."""
+        """Embed crops, see `Encoder.encode_images`."""
         expected = (self.preprocess.height, self.preprocess.width, 3)
         if crops.ndim != 4 or crops.shape[1:] != expected or crops.dtype != np.uint8:
             raise ValueError(
@@ -132,7 +132,9 @@ class TransformersEncoder:
                 features = self._image_features(part)
             except torch.OutOfMemoryError as error:
                 if self.batch_size == 1:
-                    raise ModelError(f"{self.name} needs more memory than {self.device} has; --device cpu") from error
+                    raise ModelError(
+                        f"{self.name} needs more memory than {self.device} has: use --device cpu"
+                    ) from error
                 self.batch_size //= 2
                 torch.cuda.empty_cache()
                 continue
@@ -141,17 +143,17 @@ class TransformersEncoder:
         return rows
 
     def close(self) -> None:
-        """See `Encoder.close`."""
+        """Release the model, see `Encoder.close`."""
         self.model = self.tokenizer = None
         if self.device.type == "cuda":
-            torch.cuda.empty_cache()  # PyTorch keeps the memory of what is gone for what comes
+            torch.cuda.empty_cache()  # PyTorch's allocator caches freed memory
 
     def _require_open(self) -> None:
         if self.model is None:
             raise ModelError(f"the model {self.name} is closed: load it again")
 
     def _image_features(self, crops: NDArray[np.uint8]) -> torch.Tensor:
-        """(n, dim) projected, not normalised. What travels to the device are bytes, a quarter of the float values."""
+        """Return projected image features (n, dim), not normalised; copies uint8 crops to the device, not floats."""
         self._require_open()
         with torch.inference_mode():
             pixel_values = pixel_values_of(torch.from_numpy(crops).to(self.device), self.preprocess)
@@ -165,14 +167,14 @@ class TransformersEncoder:
         model, self.model = self.model, copy.deepcopy(self.model).half()
         try:
             half = np.concatenate([self.encode_images(crops), self.encode_texts(["a cat", "snow"])])
-        except ModelError:  # numbers beyond the range of float16
+        except ModelError:  # overflow of float16
             self.model = model
             return
         if float((single * half).sum(axis=1).min()) < MIN_COSINE:
             self.model = model
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """See `Encoder.encode_texts`."""
+        """Embed texts, see `Encoder.encode_texts`."""
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
         self._require_open()
@@ -182,7 +184,7 @@ class TransformersEncoder:
             context_length=self.context_length,
             special_tokens=self.tokenizer.num_special_tokens_to_add(pair=False),
         )
-        # By length, so that a batch pads little; stable, so that equal input gives equal batches.
+        # Sorted by length to minimise padding; a stable sort makes batches deterministic.
         order = np.argsort(chunks.lengths, kind="stable")
         rows = np.empty((len(order), self.dim), dtype=np.float32)
         for begin in range(0, len(order), TEXT_BATCH):
@@ -191,19 +193,19 @@ class TransformersEncoder:
         return mean_of_chunks(rows, chunks.counts)
 
     def tokenize(self, text: str) -> list[int]:
-        """The token ids the model sees for one text, start and end tokens and padding included, nothing cut."""
+        """Return the token ids of a text, start and end tokens and padding included, not truncated."""
         ids = self.inputs_of([text])["input_ids"][0].tolist()
         return [int(token_id) for token_id in ids]
 
     def count_tokens(self, text: str) -> int:
-        """See `Encoder.count_tokens`."""
+        """Count the tokens of a text, see `Encoder.count_tokens`."""
         self._require_open()
         return len(self._offsets([self._normalised(text)])[0]) + int(
             self.tokenizer.num_special_tokens_to_add(pair=False)
         )
 
     def inputs_of(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
-        """The text tower's inputs for texts that fit: input_ids (n, length) and, for CLIP's kin, attention_mask.
+        """Return the text tower's inputs for texts that fit: input_ids (n, length) and, for CLIP, attention_mask.
 
         Source: SigLIP was trained on text padded to the full context without a mask, lower case (arXiv:2303.15343 and
         2502.14786, and transformers' model pages of siglip and siglip2 at v5.0); CLIP on text padded with a mask.
@@ -220,12 +222,15 @@ class TransformersEncoder:
         )
         ids = encoded["input_ids"]
         if ids.shape[1] > self.context_length:
-            raise ModelError(f"{self.name} takes {self.context_length} tokens of text, not {ids.shape[1]}; shorten it")
+            raise ModelError(f"{self.name} takes {self.context_length} tokens of text, not {ids.shape[1]}: shorten it")
         vocab_size = getattr(getattr(self.model.config, "text_config", None), "vocab_size", None)
         if vocab_size is not None and int(ids.max()) >= vocab_size:
-            raise ModelError(f"{self.name}: the tokenizer gives ids beyond the model's {vocab_size}; they don't belong")
-        kept = ("input_ids",) if fixed else ("input_ids", "attention_mask")
-        return {key: encoded[key].to(self.device) for key in kept if key in encoded}
+            raise ModelError(
+                f"{self.name}: the tokenizer gives ids beyond the model's vocabulary of {vocab_size}; the files belong "
+                "to different models"
+            )
+        names = ("input_ids",) if fixed else ("input_ids", "attention_mask")
+        return {key: encoded[key].to(self.device) for key in names if key in encoded}
 
     def _normalised(self, text: str) -> str:
         return text.lower() if self.lower_case else text
@@ -237,7 +242,7 @@ class TransformersEncoder:
         return [[(int(start), int(end)) for start, end in offsets] for offsets in encoded["offset_mapping"]]
 
     def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
-        """(n, dim) projected, not normalised."""
+        """Return projected text features (n, dim), not normalised."""
         self._require_open()
         with torch.inference_mode():
             return projected_features(self.model.get_text_features(**self.inputs_of(texts)))
@@ -253,16 +258,19 @@ class TransformersEncoder:
 
 
 def pixel_values_of(crops: torch.Tensor, spec: Preprocess) -> torch.Tensor:
-    """`preprocess.to_pixel_values` on any device: uint8 (n, height, width, 3) → float32 (n, 3, height, width)."""
+    """Convert uint8 crops (n, height, width, 3) to float32 pixel values (n, 3, height, width), on any device.
+
+    The same as `preprocess.to_pixel_values`.
+    """
     scale, shift = (torch.tensor(values, device=crops.device) for values in (spec.scale, spec.shift))
     return (crops.float() * scale - shift).permute(0, 3, 1, 2)
 
 
 def projected_features(output: Any) -> torch.Tensor:
-    """(n, dim): transformers 5 wraps the projected features in an output object, older versions return them."""
+    """Return the projected features (n, dim), which transformers 5 wraps in an output object, unlike older versions."""
     features = output if isinstance(output, torch.Tensor) else getattr(output, "pooler_output", None)
     if not isinstance(features, torch.Tensor) or features.ndim != 2:
-        raise ModelError("the model's features are no (n, dim) matrix; it is no dual encoder clipsearch can use")
+        raise ModelError("the model's features are not an (n, dim) matrix: clipsearch does not support this model")
     return features
 
 
@@ -280,7 +288,7 @@ def _head(model: Any, name: str) -> ProbabilityHead:
 
 
 def _context_length(model: Any, tokenizer: Any, name: str) -> int:
-    """The tokens the model can really take: what the tokenizer says, at most the positions there are."""
+    """Return the context length: the tokenizer's limit, at most the number of position embeddings."""
     lengths = [int(tokenizer.model_max_length)]
     for module_name, module in model.named_modules():
         if (
@@ -288,11 +296,11 @@ def _context_length(model: Any, tokenizer: Any, name: str) -> int:
             and "position_embedding" in module_name
             and "vision" not in module_name
         ):
-            # RoBERTa's kin number positions from padding_idx + 1 on; see AltRobertaEmbeddings in modeling_altclip.py.
+            # RoBERTa's positions start at padding_idx + 1; see AltRobertaEmbeddings in modeling_altclip.py.
             first = 0 if module.padding_idx is None else module.padding_idx + 1
             lengths.append(module.num_embeddings - first)
-    if len(lengths) == 1 and lengths[0] > 1 << 20:  # transformers' way to say "not known" is 1e30
-        raise ModelError(f"{name}: neither the tokenizer nor the model says how many tokens of text it takes")
+    if len(lengths) == 1 and lengths[0] > 1 << 20:  # transformers uses 1e30 for "unknown"
+        raise ModelError(f"{name}: neither the tokenizer nor the model has a context length")
     return min(lengths)
 
 
@@ -306,7 +314,7 @@ def _check_image_size(model: Any, preprocess: Preprocess, name: str) -> None:
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    """model_type and the fields of `_SETTINGS`, of the whole and of both towers."""
+    """Return model_type and the fields of `_SETTINGS`, of the whole model and of both towers."""
     towers = {
         "": config,
         "text": getattr(config, "text_config", None),

@@ -1,7 +1,7 @@
 """Trace one picture and a few texts through a model, stage by stage.
 
-Of models that transformers runs, forward hooks record what each named module gives while `encode_texts` and
-`encode_images` run. Of others the outline is what the `Encoder` protocol lets one see. See `clipsearch model inspect`.
+For models run by transformers, forward hooks record the output of each named module during `encode_texts` and
+`encode_images`. Other models are traced only as far as the `Encoder` protocol allows. See `clipsearch model inspect`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step.
+    """One stage of a model.
 
     Attributes:
-        name: of the step.
-        shape: of what comes out, batch first; () for a single number.
-        note: what the step does, in a few words.
-        values: all numbers of a small result, the first few of a large one.
+        name: of the stage.
+        shape: of its output, batch first; () for a scalar.
+        note: short description.
+        values: all numbers of a small output, the first few of a large one.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One text against the picture: cosine, logit (scaled, for SigLIP shifted) and probability."""
+    """Score of one text against the picture: cosine, logit (scaled; with the bias for SigLIP) and probability."""
 
     text: str
     cosine: float
@@ -51,17 +51,17 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Walkthrough:
-    """The way of a text and a picture through a model.
+    """Trace of a text and a picture through a model.
 
     Attributes:
-        model_name: as the encoder says.
-        text: the one that is followed, the first of those given.
+        model_name: name of the encoder.
+        text: the traced text, the first of those passed.
         text_stages: from token ids to the embedding.
         image_stages: from pixels to the embedding.
-        text_embedding: (dim,) unit-norm float32, the last text stage in full.
-        image_embedding: (dim,) unit-norm float32, the last picture stage in full.
-        head: how cosines become probabilities.
-        candidates: every text given, in order; with a softmax head the probabilities add up to 1.
+        text_embedding: (dim,) unit-norm float32, the complete output of the last text stage.
+        image_embedding: (dim,) unit-norm float32, the complete output of the last picture stage.
+        head: maps cosines to probabilities.
+        candidates: all texts, in order; with a softmax head the probabilities sum to 1.
     """
 
     model_name: str
@@ -76,7 +76,7 @@ class Walkthrough:
 
 _ENCODER_LAYERS = "encoder layers"
 
-# Modules by the names that the families give them: CLIP, SigLIP and SigLIP 2, Chinese-CLIP, AltCLIP.
+# Names of the modules in each model family: CLIP, SigLIP and SigLIP 2, Chinese-CLIP, AltCLIP.
 # Source: transformers 5.24, models/*/modeling_{clip,siglip,siglip2,chinese_clip,altclip}.py.
 _TEXT_MODULES = {
     "embeddings": ("text_model.embeddings", "text_model.roberta.embeddings"),
@@ -102,7 +102,7 @@ _IMAGE_MODULES = {
 
 
 def walk(encoder: Encoder, texts: Sequence[str], crop: NDArray[np.uint8]) -> Walkthrough:
-    """Trace as closely as the model allows: `walk_modules` for one that transformers runs, else `walk_any`."""
+    """Trace with `walk_modules` if the model is run by transformers and of a known family, else with `walk_any`."""
     model = getattr(encoder, "model", None)
     if model is not None and _has_stages(model):
         return walk_modules(encoder, texts, crop)  # type: ignore[arg-type]
@@ -110,15 +110,15 @@ def walk(encoder: Encoder, texts: Sequence[str], crop: NDArray[np.uint8]) -> Wal
 
 
 def walk_modules(encoder: TransformersEncoder, texts: Sequence[str], crop: NDArray[np.uint8]) -> Walkthrough:
-    """Trace the modules of a model that transformers runs.
+    """Trace the modules of a model run by transformers.
 
     Args:
         encoder: of one of the families above.
-        texts: at least one; the first is followed.
+        texts: at least one; the first is traced.
         crop: (height, width, 3) uint8, see `preprocess.resize_and_crop`.
 
     Raises:
-        QueryError: no text, or the first is longer than the model's context.
+        QueryError: no text, or the first exceeds the model's context.
     """
     _require_fitting(encoder, texts)
     with _recorded(encoder.model, _TEXT_MODULES) as text:
@@ -135,10 +135,10 @@ def walk_modules(encoder: TransformersEncoder, texts: Sequence[str], crop: NDArr
 
 
 def walk_any(encoder: Encoder, texts: Sequence[str], crop: NDArray[np.uint8]) -> Walkthrough:
-    """An outline through the protocol only: token ids if the encoder has `tokenize`, pixel values, embeddings.
+    """Trace through the `Encoder` protocol only: token ids if there is a `tokenize`, pixel values, embeddings.
 
     Raises:
-        QueryError: no text, or the first is longer than the model's context.
+        QueryError: no text, or the first exceeds the model's context.
     """
     _require_fitting(encoder, texts)
     text_stages: list[Stage] = []
@@ -166,7 +166,7 @@ def _require_fitting(encoder: Encoder, texts: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Call:
-    """What a module was given first, and what it gave: tensors. Of a list of layers, those of the last one."""
+    """First argument and output of a module, as tensors; for a list of layers, those of the last layer."""
 
     input: Any
     output: Any
@@ -174,7 +174,7 @@ class _Call:
 
 
 def _find_module(model: Any, paths: Sequence[str]) -> Any:
-    """The first module of these names; None where there is none."""
+    """Return the first module found under the paths, or None."""
     for path in paths:
         found = model
         for name in path.split("."):
@@ -198,7 +198,7 @@ def _has_stages(model: Any) -> bool:
 
 @contextmanager
 def _recorded(model: Any, modules: Mapping[str, Sequence[str]]) -> Iterator[dict[str, _Call]]:
-    """Record the last call of each module by name, while the block runs the model."""
+    """Record the last call of each module, by stage name, while the block runs the model."""
     calls: dict[str, _Call] = {}
 
     def record(name: str, layers: int) -> Callable[..., None]:
@@ -219,12 +219,12 @@ def _recorded(model: Any, modules: Mapping[str, Sequence[str]]) -> Iterator[dict
 
 
 def _tensor_of(output: Any) -> Any:
-    """Older versions of transformers give a tuple where newer ones give the tensor."""
+    """Return the tensor of an output, which older versions of transformers wrap in a tuple."""
     return output[0] if isinstance(output, tuple) else output
 
 
 def _text_stages(calls: Mapping[str, _Call], config: Any) -> list[Stage]:
-    """From the embeddings of the tokens to the projected features, (1, dim)."""
+    """Build the text stages from the token embeddings to the projected features, (1, dim)."""
     is_causal = config.model_type == "clip"
     layers, projection = calls[_ENCODER_LAYERS], calls["projection"]
     hidden = calls["embeddings"].output
@@ -251,7 +251,7 @@ def _text_stages(calls: Mapping[str, _Call], config: Any) -> list[Stage]:
 
 
 def _image_stages(calls: Mapping[str, _Call], config: Any) -> list[Stage]:
-    """From the patches to the projected features, (1, dim)."""
+    """Build the picture stages from the patches to the projected features, (1, dim)."""
     config = config.vision_config
     patches, hidden, layers = calls["patches"].output, calls["embeddings"].output, calls[_ENCODER_LAYERS]
     size = config.patch_size
@@ -280,7 +280,7 @@ def _image_stages(calls: Mapping[str, _Call], config: Any) -> list[Stage]:
 
 
 def _norm_stage(embedding: NDArray[np.float32], features: Any) -> Stage:
-    """The last stage: features (1, dim), a tensor, become the embedding (dim,)."""
+    """Build the last stage, in which features (1, dim), a tensor, are normalised to the embedding (dim,)."""
     length = float(np.linalg.norm(features.float().cpu().numpy()))
     return _stage("L2 norm", embedding[None], f"divided by its length, {length:.4f}")
 
@@ -326,6 +326,6 @@ def _pixel_stage(pixel_values: NDArray[np.float32]) -> Stage:
 
 
 def _stage(name: str, result: Any, note: str, *, shown: int = 4) -> Stage:
-    """`result` is a tensor or an array; its first numbers are kept."""
+    """Build a stage from a tensor or array and its first `shown` numbers."""
     first = result.reshape(-1)[:shown].tolist()
     return Stage(name, tuple(int(length) for length in result.shape), note, tuple(float(value) for value in first))

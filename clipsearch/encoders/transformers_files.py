@@ -1,4 +1,4 @@
-"""Load a transformers model and its tokenizer from a local directory: safetensors only, no code of the model's own."""
+"""Load a transformers model and its tokenizer from a local directory: safetensors only, without remote code."""
 
 import contextlib
 import threading
@@ -15,6 +15,11 @@ _loading = threading.Lock()
 
 
 def safe_weights(directory: Path) -> tuple[Path, ...]:
+    """Return the safetensors files of a model.
+
+    Raises:
+        ModelError: there are none, or not all of them; pickled weights are rejected.
+    """
     weights = model_files.find_weights(directory)
     if weights:
         return weights
@@ -28,6 +33,11 @@ def safe_weights(directory: Path) -> tuple[Path, ...]:
 
 
 def load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
+    """Load a transformers model in float32 and evaluation mode.
+
+    Raises:
+        ModelError: the model is not a supported dual encoder, or its files are damaged or incomplete.
+    """
     from transformers import CONFIG_MAPPING, MODEL_MAPPING, AutoModel  # takes seconds
 
     model_type = str(config.get("model_type"))
@@ -51,11 +61,11 @@ def load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
             output_loading_info=True,
             dtype=torch.float32,
         )
-    except Exception as error:  # transformers raises nearly every type for a file that does not fit
+    except Exception as error:  # transformers raises many types for invalid files
         is_misshapen = "mismatched_sizes" in str(error)
         reason = "its weights have other shapes than its config says" if is_misshapen else first_line(error)
         raise ModelError(f"{name} can't be loaded: {reason}") from error
-    # Absent parameters are filled with random numbers by transformers, with no more than a log line.
+    # transformers initialises missing parameters randomly, with only a log line.
     absent = sorted({*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])})
     if absent or info.get("error_msgs"):
         raise ModelError(
@@ -66,6 +76,11 @@ def load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
 
 
 def load_tokenizer(directory: Path, name: str) -> Any:
+    """Load a fast tokenizer, which gives the character positions of tokens.
+
+    Raises:
+        ModelError: the tokenizer can't be loaded, or is not a fast one.
+    """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast  # takes seconds
 
     where: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
@@ -76,8 +91,7 @@ def load_tokenizer(directory: Path, name: str) -> Any:
         failure: Exception | None = None
     except Exception as error:  # as above
         failure = error
-    # SigLIP's own tokenizer class needs sentencepiece and gives no offsets; its tokenizer.json is read the same
-    # whether sentencepiece is installed or not.
+    # SigLIP's own tokenizer class needs sentencepiece and has no offsets; its tokenizer.json works without.
     if (directory / "tokenizer.json").is_file():
         try:
             return PreTrainedTokenizerFast.from_pretrained(directory, **where)
@@ -89,8 +103,10 @@ def load_tokenizer(directory: Path, name: str) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars and no log lines of transformers while a model is loaded, by one thread at a time: both are of
-    the whole process, and are put back as they were."""
+    """Suppress progress bars and log lines of transformers, for one thread at a time, and restore them afterwards.
+
+    Both settings are global to the process.
+    """
     from transformers.utils import logging  # takes seconds
 
     with _loading:

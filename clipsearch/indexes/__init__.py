@@ -1,1 +1,1 @@
-"""Nearest neighbours: where the embeddings lie. Derived from the store and rebuilt from it at any time."""
+"""Vector indexes for nearest neighbour search, derived from the store and rebuilt from it at any time."""

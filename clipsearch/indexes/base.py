@@ -1,4 +1,4 @@
-"""What every vector index is."""
+"""Protocol of all vector indexes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class NearPairs:
-    """Some pairs of rows, sorted by `first`, then by `second`.
+    """Batch of pairs of near rows, sorted by `first`, then by `second`.
 
     Attributes:
         first, second: int64 (n,), positions among the ids that were compared; first < second.
@@ -23,58 +23,59 @@ class NearPairs:
 
 
 class VectorIndex(Protocol):
-    """Inner product over unit-norm rows: the score is the cosine, higher is better."""
+    """Index of unit-norm rows by inner product: the score is the cosine, higher is better."""
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Number of dimensions of a row."""
+        ...
 
     @property
     def count(self) -> int:
-        """Rows that a search can return."""
+        """Number of rows that a search can return."""
         ...
 
     def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
-        """ids (n,), embeddings (n, dim) unit-norm.
+        """Add rows: ids (n,), embeddings (n, dim) unit-norm.
 
         Raises:
-            IndexMismatchError: another dimension.
-            VectorIndexError: an id that is there already, or twice in `ids`.
+            IndexMismatchError: the embeddings have another dimension.
+            VectorIndexError: duplicate id: in the index already, or twice in `ids`.
         """
         ...
 
     def remove(self, ids: NDArray[np.int64]) -> int:
-        """Takes rows out; unknown ids are passed over. Returns how many went."""
+        """Remove rows and return their number; unknown ids are ignored."""
         ...
 
     def search(
         self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """queries (q, dim) → scores (q, k) and ids (q, k), best first, equal scores by id; k = min(top_k, count).
+        """Return scores (q, k) and ids (q, k), best first, ties by id; k = min(top_k, count).
 
         Args:
-            queries: unit-norm rows.
-            top_k: at most this many for each query.
-            among: ids that the search is confined to, in any order; those that are not in the index are passed over.
+            queries: (q, dim) unit-norm rows.
+            top_k: upper limit of the hits of each query.
+            among: ids that the search is restricted to, in any order; ids that are not in the index are ignored.
                 The result is exact: k is top_k whenever that many of these ids are in the index.
         """
         ...
 
     def sample(self, max_rows: int) -> NDArray[np.float32]:
-        """At most so many embeddings (n, dim), evenly spaced in the order they are kept; all of them when they are
-        fewer. The same ones each time."""
+        """Return up to `max_rows` embeddings (n, dim), evenly spaced in storage order; deterministic."""
         ...
 
     def pairs_above(
         self, threshold: float, ids: NDArray[np.int64], *, on_progress: Callable[[int, int], None] | None = None
     ) -> Iterator[NearPairs]:
-        """All pairs among these ids whose cosine is at least `threshold`, each once; exact.
+        """Yield all pairs among these ids whose cosine is at least `threshold`, each once; exact.
 
-        They come in parts of bounded size: a block of ids that follow each other is compared with itself and then
-        with all blocks after it before the next block's turn comes. So whoever goes through the parts knows, when a
-        block meets a later one, of all pairs inside of the block and with earlier ids.
+        Pairs are yielded in batches of bounded size: a block of consecutive ids is compared with itself, then with all
+        later blocks, before the next block starts. So when a batch pairs a block with a later one, the caller has
+        already seen all pairs within the block and with earlier ids.
 
         Args:
-            ids: (n,) without repetition; the pairs tell positions among them. Those not in the index are in no pair.
-            on_progress: called with (ids done, ids to do).
+            ids: (n,) unique; pairs are positions among them. Ids that are not in the index are in no pair.
+            on_progress: called with (ids done, ids in total).
         """
         ...

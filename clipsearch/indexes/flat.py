@@ -1,4 +1,4 @@
-"""The FAISS index in memory or mapped from a file. Only this file and `ivf_index` import faiss."""
+"""Flat FAISS index, in memory or memory-mapped from a file, and k-means clustering."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,8 +13,8 @@ from clipsearch.files import recreate_file
 from clipsearch.indexes.base import NearPairs
 from clipsearch.indexes.near_pairs import compare_rows, places_of
 
-# Flat float16: exact for rows that SQL keeps as float16 anyway, half the memory of float32 and, measured on 2 cores
-# at 512 dimensions, five times as fast as IndexFlatIP (7 ms at 200,000 rows, 32 ms at a million).
+# Flat float16: exact, as SQL stores rows as float16, half the memory of float32 and five times as fast as IndexFlatIP
+# (measured on 2 cores at 512 dimensions: 7 ms at 200,000 rows, 32 ms at a million).
 FACTORY = "IDMap,SQfp16"
 
 THREADS: int = faiss.omp_get_max_threads()
@@ -23,26 +23,26 @@ THREADS: int = faiss.omp_get_max_threads()
 # dimensions with 10 % and 1 % of the ids: bitmap 26 and 6 ms, hash table 55 and 8 ms, all rows 40 ms.
 _MAX_BITMAP_ID = 1 << 26
 
-# k-means ends in different places; of a few groups one try often finds two as one.
+# Restarts of k-means with other seeds: with few groups, one run often merges two of them (local optimum).
 _TRIES = 3
 
 NO_SCORE = np.finfo(np.float32).min
 
 
 class FaissIndex:
-    """`VectorIndex` over one FAISS index; see the protocol for the methods."""
+    """`VectorIndex` of one FAISS index; see the protocol for the methods."""
 
     def __init__(self, dim: int) -> None:
-        # The metric is named: FAISS's default for scalar quantizers is L2.
+        # The metric is explicit: FAISS's default for scalar quantizers is L2.
         self._faiss: Any = faiss.index_factory(dim, FACTORY, faiss.METRIC_INNER_PRODUCT)
         self._is_mapped = False
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Maps a file that `save` wrote; pages are read when a search needs them. Such an index is read-only.
+        """Memory-map a file that `save` wrote; pages are read on demand, and the index is read-only.
 
         Raises:
-            VectorIndexError: it can't be read as an index.
+            VectorIndexError: the file can't be read as an index.
         """
         return cls._read(path, faiss.IO_FLAG_MMAP_IFC)
 
@@ -61,17 +61,19 @@ class FaissIndex:
         return index
 
     def save(self, path: Path) -> None:
-        """Writes through Python's own files: FAISS can't open every path on Windows."""
+        """Write the index to a file, through Python's I/O: FAISS can't open every path on Windows."""
         with recreate_file(path) as file:
-            # Piece by piece: serialize_index would hold the whole index twice more.
+            # In chunks: serialize_index would hold two more copies of the index in memory.
             faiss.write_index(self._faiss, faiss.PyCallbackIOWriter(file.write))  # type: ignore[attr-defined]
 
     @property
     def dim(self) -> int:
+        """Number of dimensions of a row."""
         return int(self._faiss.d)
 
     @property
     def count(self) -> int:
+        """Number of rows."""
         return int(self._faiss.ntotal)
 
     @property
@@ -80,12 +82,12 @@ class FaissIndex:
         return np.asarray(faiss.vector_to_array(self._faiss.id_map), dtype=np.int64)
 
     def rows(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The embeddings (n, dim) at these positions in row order, exactly as they are stored."""
+        """Return the embeddings (n, dim) at these positions in row order, exactly as stored."""
         inner = faiss.downcast_index(self._faiss.index)
         return np.asarray(inner.reconstruct_batch(np.asarray(positions, dtype=np.int64)), dtype=np.float32)
 
     def sample(self, max_rows: int) -> NDArray[np.float32]:
-        """As in the protocol."""
+        """Return an evenly spaced sample of the rows; see the protocol."""
         return self.rows(spaced(self.count, max_rows))
 
     def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
@@ -94,9 +96,9 @@ class FaissIndex:
             raise IndexMismatchError(
                 f"the index takes rows of {self.dim} numbers, got {len(ids)} ids and embeddings {embeddings.shape}"
             )
-        # FAISS takes a duplicate id in silence and then returns it twice.
+        # FAISS accepts a duplicate id silently and then returns it twice.
         if len(np.unique(ids)) != len(ids) or self.contains(ids).any():
-            raise VectorIndexError("an id is in the index already")
+            raise VectorIndexError("duplicate id: an id is in the index already")
         self._faiss.add_with_ids(np.ascontiguousarray(embeddings, dtype=np.float32), np.asarray(ids, dtype=np.int64))
 
     def remove(self, ids: NDArray[np.int64]) -> int:
@@ -104,7 +106,7 @@ class FaissIndex:
         return int(self._faiss.remove_ids(np.asarray(ids, dtype=np.int64)))
 
     def contains(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of the ids (n,) are in the index, bool (n,)."""
+        """Return which of the ids (n,) are in the index, as bool (n,)."""
         return np.isin(ids, self.ids)
 
     def _refuse_when_mapped(self) -> None:
@@ -119,7 +121,7 @@ class FaissIndex:
         among: NDArray[np.int64] | None = None,
         without: Sequence[int] = (),
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """As in the protocol; `without`: ids in the index that are passed over."""
+        """Search as in the protocol; `without`: ids in the index that are excluded."""
         if queries.ndim != 2 or queries.shape[1] != self.dim:
             raise IndexMismatchError(f"the index takes queries of {self.dim} numbers, got {queries.shape}")
         left_out = np.asarray(without, dtype=np.int64)
@@ -135,16 +137,22 @@ class FaissIndex:
         queries = np.ascontiguousarray(queries, dtype=np.float32)
         scores, ids = self._search(queries, top_k, selector, allowed_count / self.count)
         scores, ids = sort_by_score(scores, ids, top_k)
-        # FAISS fills up with the lowest of scores where fewer ids were allowed than asked for.
+        # FAISS pads with the lowest score when fewer ids were allowed than requested.
         found = int(np.count_nonzero(scores[:1] > NO_SCORE))
         return scores[:, :found], ids[:, :found]
 
     def _search(
         self, queries: NDArray[np.float32], top_k: int, selector: Any, share: float
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """As FAISS gives it. `selector`: of the ids that are allowed, a `share` of all; None: all are."""
-        # One query is searched by one thread in any case; the others would spin for a while afterwards, on cores that
-        # the model needs for the next query.
+        """Search without sorting ties or removing padding.
+
+        Args:
+            queries: (q, dim) float32, contiguous.
+            top_k: hits of each query.
+            selector: FAISS set of the allowed ids; None: all.
+            share: share of all ids that is allowed.
+        """
+        # FAISS uses one thread for one query anyway; idle OpenMP threads would spin on cores that the model needs.
         faiss.omp_set_num_threads(1 if len(queries) == 1 else THREADS)
         parameters: Any = faiss.SearchParameters  # FAISS's Python takes more than its stubs say
         params = None if selector is None else parameters(sel=selector)
@@ -158,8 +166,11 @@ class FaissIndex:
 
 
 def cluster_rows(rows: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """rows (n, dim) unit-norm → `count` unit-norm centroids (count, dim) and the nearest one of each row (n,), by
-    k-means on the sphere, the best of several tries; the same ones each time. count is at most n."""
+    """Cluster rows (n, dim) unit-norm by spherical k-means, the best of several restarts; deterministic.
+
+    Returns:
+        Unit-norm centroids (count, dim), and the nearest centroid of each row (n,). `count` is at most n.
+    """
     found: list[tuple[float, NDArray[np.float32], NDArray[np.int64]]] = []
     for seed in range(1, _TRIES + 1):
         means = faiss.Kmeans(
@@ -180,7 +191,7 @@ def cluster_rows(rows: NDArray[np.float32], count: int) -> tuple[NDArray[np.floa
 
 
 def _spread_rows(rows: NDArray[np.float32], count: int, seed: int) -> NDArray[np.float32]:
-    """Rows to begin with, far from each other: by chance alone, two of a few groups would often begin as one.
+    """Choose initial centroids far from each other (k-means++), as random ones would often merge two of few groups.
 
     Source: Arthur and Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
     """
@@ -188,25 +199,25 @@ def _spread_rows(rows: NDArray[np.float32], count: int, seed: int) -> NDArray[np
     chosen = [int(random.integers(len(rows)))]
     far = np.full(len(rows), np.inf)
     while len(chosen) < count:
-        # Of unit rows the squared distance is 2 - 2 cosine.
+        # The squared distance of unit-norm rows is 2 - 2 cosine.
         far = np.minimum(far, np.maximum(1 - rows @ rows[chosen[-1]], 0))
         far[chosen] = 0
         total = float(far.sum())
         if total > 0:
             chosen.append(int(random.choice(len(rows), p=far / total)))
-        else:  # hardly anything but copies
+        else:  # fewer distinct rows than centroids
             chosen.append(next(row for row in range(len(rows)) if row not in chosen))
     return np.ascontiguousarray(rows[chosen], dtype=np.float32)
 
 
 def spaced(count: int, wanted: int) -> NDArray[np.int64]:
-    """`wanted` of `count` positions (n,), evenly spaced; all when there are no more."""
+    """Return `wanted` evenly spaced positions (n,) of `count`; all when there are no more."""
     wanted = min(count, wanted)
     return np.arange(wanted, dtype=np.int64) * count // max(wanted, 1)
 
 
 def _selector(ids: NDArray[np.int64]) -> Any:
-    """The set of these ids as FAISS takes it."""
+    """Return the FAISS selector of a set of ids."""
     if len(ids) == 0 or ids.min() < 0 or ids.max() > _MAX_BITMAP_ID:
         return faiss.IDSelectorBatch(ids)
     is_wanted = np.zeros(int(ids.max()) + 1, dtype=np.bool_)
@@ -218,6 +229,6 @@ def _selector(ids: NDArray[np.int64]) -> Any:
 def sort_by_score(
     scores: NDArray[np.float32], ids: NDArray[np.int64], top_k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(q, n) scores and ids → the best `top_k` of each row, best first, equal scores by id."""
+    """Return the best `top_k` of each row of scores and ids (q, n), best first, ties by id."""
     order = np.lexsort((ids, -scores), axis=-1)[:, :top_k]
     return np.take_along_axis(scores, order, axis=-1), np.take_along_axis(ids, order, axis=-1)

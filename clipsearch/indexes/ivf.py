@@ -1,8 +1,8 @@
-"""An index that compares a query with a part of the rows: those in the cells nearest to it (IVF).
+"""Inverted file index (IVF): approximate search that compares a query with the rows of the nearest cells only.
 
-It is built once from rows that stay, and mapped from a file. Rows are kept as SQL keeps them, so scores are exact
-cosines; what a search may miss is a row whose cell it does not look into. How many cells that takes is measured on
-texts and on pictures, and kept beside the index.
+It is built once from immutable rows, and memory-mapped from a file. Rows are stored as in SQL (float16), so scores are
+exact cosines; a search misses only rows of cells that it does not probe. `nprobe` is tuned on texts and on pictures,
+and stored in the index's sidecar.
 """
 
 import math
@@ -19,31 +19,31 @@ from clipsearch.indexes.flat import NO_SCORE, THREADS, FaissIndex
 from clipsearch.indexes.ivf_tuning import TARGET_RECALL, Tuning
 from clipsearch.indexes.layout import check_layout
 
-# The ten first: what `recall` counts.
+# k of recall@k.
 _RECALL_AT = 10
 
-# What one thread compares in some 20 ms.
+# Rows that one thread compares in about 20 ms; beyond, a single query uses several threads.
 _MANY_ROWS = 200_000
 
-# k-means learns from so many rows a cell; more change little. Source: FAISS's wiki, "Guidelines to choose an index"
+# Training rows of k-means for each cell; more change little. Source: FAISS's wiki, "Guidelines to choose an index"
 # (30 to 256).
 ROWS_TO_LEARN = 40
 _KMEANS_ROUNDS = 10
 
 
 class IvfIndex(FaissIndex):
-    """`VectorIndex` that can't be changed once it is built; see the protocol for the methods."""
+    """Immutable `VectorIndex` with inverted lists; see the protocol for the methods."""
 
     nprobe: int = 1
 
     def __init__(self, dim: int, nlist: int) -> None:
         self._faiss = faiss.index_factory(dim, f"IVF{nlist},SQfp16", faiss.METRIC_INNER_PRODUCT)
-        self._faiss.by_residual = False  # rows as they are, not as what they differ by from their cell
+        self._faiss.by_residual = False  # store the rows themselves, not their difference from the centroid
         self._is_mapped = False
 
     @classmethod
     def load_whole(cls, path: Path) -> Self:
-        """As `load`, but into memory, so that rows can be added."""
+        """Load an index file into memory, not memory-mapped, so that rows can be added."""
         return cls._read(path, 0)
 
     @classmethod
@@ -54,7 +54,7 @@ class IvfIndex(FaissIndex):
         return index
 
     def learn(self, rows: NDArray[np.float32]) -> None:
-        """Makes the cells from some of the rows (n, dim) that are to come."""
+        """Train the cells (k-means) on a sample (n, dim) of the rows to add."""
         means = self._faiss.cp
         means.niter, means.spherical, means.seed = _KMEANS_ROUNDS, True, 1
         means.min_points_per_centroid, means.max_points_per_centroid = 1, 4 * ROWS_TO_LEARN
@@ -63,6 +63,7 @@ class IvfIndex(FaissIndex):
 
     @property
     def nlist(self) -> int:
+        """Number of cells."""
         return int(self._faiss.nlist)
 
     @property
@@ -71,14 +72,15 @@ class IvfIndex(FaissIndex):
         return np.concatenate([self._ids_in(cell) for cell in range(self.nlist)])
 
     def rows(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the embeddings (n, dim) at these positions, cell by cell, exactly as stored."""
         positions = np.asarray(positions, dtype=np.int64)
         found = np.empty((len(positions), self.dim), dtype=np.float32)
         ends = np.cumsum([self._faiss.invlists.list_size(cell) for cell in range(self.nlist)])
         cells = np.searchsorted(ends, positions, side="right")
         for cell in np.unique(cells):
-            is_here = cells == cell
+            is_in_cell = cells == cell
             codes = self._codes_in(int(cell))
-            found[is_here] = codes[positions[is_here] - (ends[cell] - len(codes))]
+            found[is_in_cell] = codes[positions[is_in_cell] - (ends[cell] - len(codes))]
         return found
 
     def _ids_in(self, cell: int) -> NDArray[np.int64]:
@@ -87,7 +89,7 @@ class IvfIndex(FaissIndex):
         return np.array(faiss.rev_swig_ptr(lists.get_ids(cell), size)) if size else np.empty(0, np.int64)
 
     def _codes_in(self, cell: int) -> NDArray[np.float16]:
-        """The rows of a cell (n, dim), as long as the index is there."""
+        """Return a view of the rows of a cell (n, dim), valid as long as the index exists."""
         lists = self._faiss.invlists
         size = lists.list_size(cell)
         if not size:
@@ -96,7 +98,7 @@ class IvfIndex(FaissIndex):
         return codes.view(np.float16).reshape(size, self.dim)
 
     def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
-        """Rows in whatever number whose ids are known to be new."""
+        """Add rows whose ids are known to be new; unlike the protocol's method, it does not check for duplicates."""
         self._refuse_when_mapped()
         faiss.omp_set_num_threads(THREADS)
         self._faiss.add_with_ids(np.ascontiguousarray(embeddings, dtype=np.float32), np.asarray(ids, dtype=np.int64))
@@ -104,20 +106,19 @@ class IvfIndex(FaissIndex):
     def _search(
         self, queries: NDArray[np.float32], top_k: int, selector: Any, share: float
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        # Of a part of the rows as many are compared as of all, and of more neighbours more: so few rows are compared
-        # wholly, whatever cells they are in.
+        # Probe more cells for a larger top_k, and for a filter that allows fewer rows: small selections are exact.
         reach = self.nprobe * max(1.0, top_k / _RECALL_AT) ** 0.5 / share
         nprobe = min(self.nlist, math.ceil(reach))
         scores, ids = self._search_cells(queries, top_k, selector, nprobe)
-        if nprobe < self.nlist and (scores <= NO_SCORE).any():  # the cells had not enough of what is allowed
+        if nprobe < self.nlist and (scores <= NO_SCORE).any():  # the cells had too few allowed rows
             scores, ids = self._search_cells(queries, top_k, selector, self.nlist)
         return scores, ids
 
     def _search_cells(
         self, queries: NDArray[np.float32], top_k: int, selector: Any, nprobe: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        # Several queries each by one thread; a single one cell by cell, by one thread unless it has much to compare:
-        # where others want the cores, threads that wait for each other take the longest (p95 of 1 ms: 32 ms).
+        # Several queries: one thread each. A single one: parallel over cells, but only when there is much to compare,
+        # as on busy cores threads that wait for each other are slow (p95 of 1 ms: 32 ms).
         self._faiss.parallel_mode = 1 if len(queries) == 1 else 0
         is_short = len(queries) == 1 and nprobe * self.count < _MANY_ROWS * self.nlist
         faiss.omp_set_num_threads(1 if is_short else THREADS)
@@ -137,24 +138,29 @@ class IvfIndex(FaissIndex):
         trained_rows: int,
         target: float = TARGET_RECALL,
     ) -> Tuning:
-        """Chooses `nprobe`: the fewest cells with which a half of the queries of each kind find the `target` and a
-        standard error more, and then as many more as the other half needs, which is what is reported.
+        """Tune `nprobe` to a target recall and return the tuning with its held-out recalls.
+
+        `nprobe` is the smallest at which one half of the queries of each kind reach the target plus one standard error,
+        then increased until the other half does too. The recalls of that second half are reported.
 
         Args:
-            texts: (n, dim) unit-norm; texts lie apart from pictures, and need more cells.
-            pictures: (m, dim), some that are in the index, and their ids (m,).
+            texts: (n, dim) unit-norm; texts lie apart from pictures (modality gap) and need more cells.
+            pictures: (m, dim), a sample of the rows in the index.
+            picture_ids: (m,) ids of the sample.
+            trained_rows: rows of the index when its cells were trained.
+            target: index_recall@10 to reach.
         """
         kinds = [(texts, np.full(len(texts), -1)), (pictures, picture_ids)]
         kinds = [(np.ascontiguousarray(queries, dtype=np.float32), own) for queries, own in kinds]
-        right = [self._neighbours(queries, own, self.nlist) for queries, own in kinds]
+        exact = [self._neighbours(queries, own, self.nlist) for queries, own in kinds]
         nprobe = 1
         for half in (0, 1):
             while True:
                 recalls = [
                     _recall(self._neighbours(queries[half::2], own[half::2], nprobe), neighbours[half::2])
-                    for (queries, own), neighbours in zip(kinds, right, strict=True)
+                    for (queries, own), neighbours in zip(kinds, exact, strict=True)
                 ]
-                # Of some hundred queries: as many again might find a little less.
+                # A margin of one standard error: another sample of some hundred queries may have a lower recall.
                 if min(recall - error for recall, error in recalls) >= target or nprobe >= self.nlist:
                     break
                 nprobe = min(self.nlist, math.ceil(nprobe * 1.25))
@@ -162,7 +168,7 @@ class IvfIndex(FaissIndex):
         return Tuning(self.nlist, nprobe, trained_rows, *(recall for recall, _ in recalls))
 
     def _neighbours(self, queries: NDArray[np.float32], own: NDArray[np.int64], nprobe: int) -> list[set[int]]:
-        """The ids of the ten nearest of each query but its own."""
+        """Return the ids of the ten nearest neighbours of each query, without the query itself."""
         if not len(queries):
             return []
         _, found = self._search_cells(queries, min(_RECALL_AT + 1, self.count), None, nprobe)
@@ -172,24 +178,27 @@ class IvfIndex(FaissIndex):
         return [set(row[:_RECALL_AT]) for row in rows]
 
 
-def _recall(found: Sequence[set[int]], right: Sequence[set[int]]) -> tuple[float, float]:
-    """The part of the right ones that was found, and the standard error of that; 1.0 where there is none."""
-    shares = [len(some & those) / len(those) for some, those in zip(found, right, strict=True) if those]
-    if not shares:
+def _recall(found: Sequence[set[int]], exact: Sequence[set[int]]) -> tuple[float, float]:
+    """Return the mean recall and its standard error; 1.0 and 0.0 without queries."""
+    recalls = [
+        len(ids & neighbours) / len(neighbours) for ids, neighbours in zip(found, exact, strict=True) if neighbours
+    ]
+    if not recalls:
         return 1.0, 0.0
-    return float(np.mean(shares)), float(np.std(shares) / math.sqrt(len(shares)))
+    return float(np.mean(recalls)), float(np.std(recalls) / math.sqrt(len(recalls)))
 
 
 def load_index(path: Path, *, dim: int, count: int, ann: str | None) -> FaissIndex:
-    """An index file of either kind, read only when its bytes are laid out as they are here.
+    """Load an index file, flat or IVF, after validating its layout.
 
     Args:
-        dim: numbers a row.
-        count: rows.
-        ann: as its description has it, see `Tuning`.
+        path: the index file.
+        dim: dimensions of a row.
+        count: number of rows.
+        ann: JSON of the `Tuning` in the index's sidecar; None for a flat index.
 
     Raises:
-        VectorIndexError: it can't be read, or is another one.
+        VectorIndexError: the file can't be read, or its layout is not the expected one.
     """
     if ann is None:
         check_layout(path, dim=dim, count=count)

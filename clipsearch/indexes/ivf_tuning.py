@@ -1,4 +1,4 @@
-"""When a search compares a query with a part of the pictures only, and how well that finds them."""
+"""Settings of approximate search (IVF): when it is used, its number of cells, and its measured recall."""
 
 import json
 import math
@@ -8,13 +8,13 @@ from typing import Self
 
 from clipsearch.errors import InputError, VectorIndexError
 
-# From so many rows on an index is built, unless the user says otherwise: comparing with all of 2,000,000 takes 100 ms.
+# Threshold of `--ann auto`: from this number of rows on an IVF index is built. An exact search of them takes 100 ms.
 AUTO_ROWS = 2_000_000
 
-# The part of the ten nearest that a search has to find at least, on average.
+# Mean index_recall@10 that `nprobe` is tuned to.
 TARGET_RECALL = 0.99
 
-# What `_SPEC` takes.
+# Largest number that `_SPEC` matches.
 _MAX_CELLS = 9_999_999
 
 _SPEC = re.compile(r"IVF([1-9]\d{0,6}),SQfp16")
@@ -22,13 +22,13 @@ _SPEC = re.compile(r"IVF([1-9]\d{0,6}),SQfp16")
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How an index is searched and what that was measured to find, on queries that it was not tuned on.
+    """Search settings of an IVF index and their recall on held-out queries.
 
     Attributes:
-        nlist: cells.
-        nprobe: cells that a search looks into.
-        trained_rows: in the index when its cells were made.
-        text_recall, picture_recall: index_recall@10, of texts and of pictures of the catalog, which are not counted as
+        nlist: number of cells.
+        nprobe: number of cells that a search probes.
+        trained_rows: rows of the index when its cells were trained.
+        text_recall, picture_recall: index_recall@10 of texts, and of pictures of the catalog, which don't count as
             their own neighbours.
     """
 
@@ -40,16 +40,19 @@ class Tuning:
 
     @property
     def spec(self) -> str:
+        """FAISS factory string of the index."""
         return f"IVF{self.nlist},SQfp16"
 
     def to_json(self) -> str:
+        """Encode the tuning as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """
+        """Decode a tuning from JSON.
+
         Raises:
-            VectorIndexError: it is none.
+            VectorIndexError: the text is not a valid tuning.
         """
         try:
             found = cls(**json.loads(text))
@@ -63,14 +66,14 @@ class Tuning:
                 and 1 <= found.nprobe <= found.nlist <= _MAX_CELLS
             )
         except (ValueError, TypeError, RecursionError) as error:
-            raise VectorIndexError(f"can't read how an index is searched: {text[:80]}") from error
+            raise VectorIndexError(f"invalid search settings of an index: {text[:80]}") from error
         if not is_right:
-            raise VectorIndexError(f"can't read how an index is searched: {text[:80]}")
+            raise VectorIndexError(f"invalid search settings of an index: {text[:80]}")
         return found
 
 
 def is_tuning(text: str | None) -> bool:
-    """True for nothing as well: all rows are compared."""
+    """Return whether a text is a valid tuning; also True for None, an exact index."""
     try:
         return text is None or bool(Tuning.from_json(text))
     except VectorIndexError:
@@ -78,10 +81,10 @@ def is_tuning(text: str | None) -> bool:
 
 
 def check_ann(ann: str) -> str | None:
-    """What the user wants as the catalog keeps it: "off", a number of cells, or None for "auto".
+    """Parse `--ann` to the form that the catalog stores: "off", a number of cells, or None for "auto".
 
     Raises:
-        InputError: none of these.
+        InputError: it is none of these.
     """
     if ann.lower() == "auto":
         return None
@@ -92,17 +95,17 @@ def check_ann(ann: str) -> str | None:
     return ann
 
 
-# Cells, times the root of the number of rows. Measured on 400,000 rows like those of CLIP: 0.98 of texts' neighbours
-# take 4.2 % of 1,024 cells and 1.6 % of 4,096, which take four times as long to make.
+# Cells, as a multiple of the square root of the rows. Measured on 400,000 rows like those of CLIP: a recall of 0.98 on
+# texts needs 4.2 % of 1,024 cells, and 1.6 % of 4,096, which take four times as long to train.
 _CELLS = 2.5
 
 
 def usual_nlist(count: int) -> int:
-    """For so many rows; a power of two."""
+    """Return the default number of cells for a number of rows; a power of two."""
     return int(2 ** round(math.log2(_CELLS * math.sqrt(count))))
 
 
 def nlist_of(ann: str) -> int | None:
-    """The cells that the user wants; None for "off"."""
+    """Return the number of cells in a stored `--ann` value; None for "off"."""
     match = _SPEC.fullmatch(ann)
     return int(match[1]) if match else None

@@ -1,8 +1,8 @@
-"""What the bytes of an index file must be before FAISS reads it.
+"""Validate the byte layout of an untrusted index file before FAISS reads it.
 
-FAISS believes what a file says about itself: kinds of indexes within each other, and sizes that it makes room for. The
-two kinds of files that are written here have one layout each for so many rows of so many numbers; a file with another
-one is not read at all, whoever has written it and whatever its checksum.
+FAISS trusts a file's content: nested index types, and sizes that it allocates. The two types of index files written
+here have exactly one layout for a given number of rows and dimensions; a file with any other layout is rejected,
+whatever its origin and checksum.
 
 Source: faiss/impl/index_write.cpp at v1.15.1 (write_index_header, write_ScalarQuantizer, write_InvertedLists).
 """
@@ -17,18 +17,20 @@ from clipsearch.files import is_regular
 
 _FP16 = 4  # ScalarQuantizer::QT_fp16
 _INNER_PRODUCT = 0
-_UNUSED = 1 << 20  # two numbers that FAISS writes and passes over
+_UNUSED = 1 << 20  # two numbers that FAISS writes and ignores
 
 
 def check_layout(path: Path, *, dim: int, count: int, nlist: int | None = None) -> None:
-    """
+    """Validate the layout of an index file.
+
     Args:
-        dim: numbers a row.
-        count: rows.
-        nlist: cells; None: of an index that compares with all rows.
+        path: the index file.
+        dim: dimensions of a row.
+        count: number of rows.
+        nlist: number of cells; None for a flat index.
 
     Raises:
-        VectorIndexError: the file is another one, or no file.
+        VectorIndexError: the path is not a regular file, or has another layout.
     """
     try:
         is_right = is_regular(path)
@@ -63,7 +65,7 @@ def _has_cells(file: BinaryIO, dim: int, count: int, nlist: int) -> bool:
     head = b"IwSq" + _header(dim, count) + struct.pack("<Q", nlist)
     if size < count * row_bytes + 4 * dim * nlist or file.read(len(head)) != head:
         return False
-    file.seek(8, os.SEEK_CUR)  # nprobe, which is set anew
+    file.seek(8, os.SEEK_CUR)  # nprobe, which is overwritten after loading
     centroids = b"IxFI" + _header(dim, nlist) + struct.pack("<Q", dim * nlist)
     if file.read(len(centroids)) != centroids:
         return False

@@ -1,4 +1,4 @@
-"""Names of index files, and the folder they lie in. Loads no FAISS."""
+"""List index files by name and validate their folder, without loading FAISS."""
 
 import os
 import re
@@ -12,19 +12,20 @@ _OWN = re.compile(rf"{_HEX}-(images|captions)(-{_HEX}\.(faiss|json)|\.\d{{1,10}}
 
 
 def list_own_files(folder: Path) -> list[Path]:
-    """Index files and sidecars of any model, sorted, also those that are being written; none behind a link."""
+    """List index files and sidecars of all models, sorted, also temporary ones; none behind a symbolic link."""
     return list_files(folder, _OWN)
 
 
 def require_own_folder(folder: Path) -> None:
-    """
+    """Check that the folder of index files is a real folder.
+
     Raises:
-        VectorIndexError: the name is a link, and what lies behind it may be somebody's files, or it is no folder.
+        VectorIndexError: it is a link, which may lead to other files of the user, or it is not a folder.
     """
     if is_link(folder):
         raise VectorIndexError(
             f"{folder} is a link, and index files are neither read nor changed behind one: remove the link; the "
-            "catalog's whole folder may be one"
+            "catalog's whole folder may be a link"
         )
     if os.path.lexists(folder) and not folder.is_dir():
-        raise VectorIndexError(f"{folder} is in the place of the folder of index files: move it away")
+        raise VectorIndexError(f"{folder} is not a folder, but index files go there: move it away")

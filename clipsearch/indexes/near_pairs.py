@@ -1,4 +1,4 @@
-"""Rows that are near each other, all against all."""
+"""Find all pairs of rows above a similarity threshold (exact similarity self-join)."""
 
 from collections.abc import Callable, Iterator
 
@@ -19,24 +19,27 @@ def compare_rows(
     *,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[NearPairs]:
-    """What `VectorIndex.pairs_above` gives.
+    """Yield the pairs of `VectorIndex.pairs_above`.
 
     Args:
-        load: the rows, float32 (n, dim), at such places; asked again and again, so that two blocks are in memory.
-        places: of each id, -1 for one that is not in the index.
+        load: returns the rows, float32 (n, dim), at these positions; called repeatedly, so that only two blocks are in
+            memory at a time.
+        places: position of each id, -1 for one that is not in the index.
+        threshold: smallest cosine of a pair.
+        on_progress: called with (ids done, ids in total).
     """
     known = np.flatnonzero(places >= 0)
     places, count = places[known], len(known)
     done, total = 0, count * (count + 1) // 2
-    # Written over and over: fresh pages each time, and nonzero on a matrix, cost a fifth more in all.
-    room = np.empty(min(count, _BLOCK) ** 2, dtype=np.float32)
+    # A reused buffer: allocating pages each time, and nonzero on a matrix, cost a fifth more in total.
+    buffer = np.empty(min(count, _BLOCK) ** 2, dtype=np.float32)
     for top in range(0, count, _BLOCK):
         upper = load(places[top : top + _BLOCK])
         for left in range(top, count, _BLOCK):
             is_itself = left == top
             lower = upper if is_itself else load(places[left : left + _BLOCK])
-            scores = np.matmul(upper, lower.T, out=room[: len(upper) * len(lower)].reshape(len(upper), len(lower)))
-            # Most blocks have nothing in common, which the highest score tells soonest.
+            scores = np.matmul(upper, lower.T, out=buffer[: len(upper) * len(lower)].reshape(len(upper), len(lower)))
+            # Most blocks have no pairs, which the maximum tells fastest.
             if scores.max() >= threshold or is_itself:
                 # On a matrix nonzero takes ten times as long.
                 first, second = np.divmod(np.flatnonzero(scores.ravel() >= threshold), scores.shape[1])
@@ -51,7 +54,7 @@ def compare_rows(
 
 
 def places_of(ids: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each of the ids (n,) stands in `among`, which has no id twice; -1 for one that does not."""
+    """Return the position of each id (n,) in `among`, whose ids are unique; -1 for a missing one."""
     if not len(among):
         return np.full(len(ids), -1, dtype=np.int64)
     order = np.argsort(among)

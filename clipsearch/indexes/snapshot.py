@@ -1,7 +1,7 @@
-"""A snapshot file mapped into memory, plus the rows that came after it.
+"""Index snapshots: an immutable memory-mapped file, plus a tail of newer rows in memory.
 
-Ten new pictures among a million don't rewrite the file: it stays as it is, and what came later is kept beside it in
-memory. A JSON sidecar says what the file holds. Both are derived: whatever is wrong with them, SQL makes them anew.
+Ten new pictures among a million don't rewrite the file: it stays unchanged, and newer rows go to the tail. A JSON
+sidecar describes the file's content. Both are derived data: when they are damaged or stale, they are rebuilt from SQL.
 """
 
 import contextlib
@@ -27,32 +27,32 @@ from clipsearch.indexes.ivf import load_index
 from clipsearch.indexes.names import list_own_files, require_own_folder
 from clipsearch.indexes.near_pairs import compare_rows, places_of
 
-# A file that is being written is seconds old, and then read once. By age and not by process number, which another
-# process may have by now, and which says nothing of other machines that share the folder.
+# Age at which a temporary file counts as abandoned. Age, not process id: ids are reused, and are unknown on other
+# machines that share the folder.
 _ABANDONED_AFTER_S = 3600
 
-# Index files with cells are read in part: of larger ones only the size is looked at when they are opened, which would
-# else read far more than the search does (10 GB, 5 s, of 10,000,000 pictures). doctor looks at every byte.
+# Larger IVF files are checked by size only when opened: a checksum would read far more than a search does (10 GB, 5 s
+# for 10,000,000 pictures). `clipsearch doctor` verifies every byte.
 _MAX_CHECKED_BYTES = 1 << 30
 
-# Ten lines; with how an index is searched some hundred bytes more.
+# Far above the size of a sidecar, ten lines and some hundred bytes of tuning.
 _MAX_SIDECAR_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What a snapshot holds.
+    """Description of a snapshot's content.
 
     Attributes:
-        catalog: uuid of the catalog it was made from.
+        catalog: uuid of the catalog it was built from.
         fingerprint: of the model.
         kind: "images" or "captions".
-        dim: numbers a row.
+        dim: dimensions of a row.
         metric: "inner_product".
-        count: rows.
-        generation: of the catalog's embeddings when it was made.
-        last_embedding_id: rows of SQL up to this one are in it.
-        ann: of an index that does not compare with all rows, how it is searched (`Tuning`, as JSON); else None.
+        count: number of rows.
+        generation: of the catalog's embeddings when it was built.
+        last_embedding_id: newest SQL row in it.
+        ann: JSON of the `Tuning` of an IVF index; None for a flat one.
     """
 
     catalog: str
@@ -66,9 +66,9 @@ class Sidecar:
     ann: str | None = None
 
     def described(self) -> dict[str, Any]:
-        """As it is written."""
+        """Return the JSON object that is written to the sidecar file."""
         values = asdict(self)
-        if self.ann is None:  # as in files that are older than this value
+        if self.ann is None:  # compatible with files that are older than this field
             del values["ann"]
         return values
 
@@ -76,7 +76,7 @@ class Sidecar:
 class SnapshotIndex:
     """`VectorIndex` of a read-only base and a growing tail; see the protocol for the methods.
 
-    Several threads may search while another one adds.
+    Thread-safe for searches while one thread adds.
     """
 
     def __init__(self, dim: int, base: FaissIndex | None = None) -> None:
@@ -92,8 +92,7 @@ class SnapshotIndex:
         self._tail_lock = threading.Lock()
 
     def close(self) -> None:
-        """Lets go of the mapped file, also where somebody still has the index; whatever is asked of it then raises
-        VectorIndexError."""
+        """Release the memory-mapped file, even while the index is referenced; later calls raise VectorIndexError."""
         self._files = None
 
     @property
@@ -111,20 +110,21 @@ class SnapshotIndex:
 
     @property
     def count(self) -> int:
+        """Number of rows that a search can return."""
         return self._base.count - len(self._removed) + self._tail.count
 
     @property
     def tail_count(self) -> int:
-        """Rows that are not in the snapshot file."""
+        """Number of rows that are not in the snapshot file."""
         return self._tail.count
 
     def add(self, ids: NDArray[np.int64], embeddings: NDArray[np.float32]) -> None:
-        # Ids grow: what comes later is hardly ever in the base, whose ids take a while to go through.
+        # Ids grow, so newer ones are not in the base: skip the slow lookup of its ids.
         if self._newest_id is None:
             self._newest_id = int(self._base.ids.max(initial=-1))
         old = ids[ids <= self._newest_id]
         if len(old) and set(old[self._base.contains(old)].tolist()) - self._removed:
-            raise VectorIndexError("an id is in the index already")
+            raise VectorIndexError("duplicate id: an id is in the index already")
         with self._tail_lock:
             self._tail.add(ids, embeddings)
 
@@ -134,22 +134,22 @@ class SnapshotIndex:
         return len(from_base) + self._tail.remove(ids)
 
     def sample(self, max_rows: int) -> NDArray[np.float32]:
-        # Of base and tail as one; of some thousand rows a few that are gone make no difference to what they are for.
+        # Over base and tail; removed rows are included, as a few of them don't affect the statistics of a sample.
         return self._rows(spaced(self._base.count + self._tail.count, max_rows))
 
     def pairs_above(
         self, threshold: float, ids: NDArray[np.int64], *, on_progress: Callable[[int, int], None] | None = None
     ) -> Iterator[NearPairs]:
         rows = np.concatenate((self._base.ids, self._tail.ids))
-        is_gone = np.isin(rows, list(self._removed))
-        is_gone[self._base.count :] = False  # back again
-        there = np.flatnonzero(~is_gone)
-        found = places_of(ids, rows[there])
-        places = np.where(found >= 0, there[found], -1) if len(there) else found
+        is_removed = np.isin(rows, list(self._removed))
+        is_removed[self._base.count :] = False  # added again to the tail
+        present = np.flatnonzero(~is_removed)
+        found = places_of(ids, rows[present])
+        places = np.where(found >= 0, present[found], -1) if len(present) else found
         return compare_rows(self._rows, places, threshold, on_progress=on_progress)
 
     def _rows(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The embeddings (n, dim) at these positions of the base and the tail as one, in their order."""
+        """Return the embeddings (n, dim) at positions of base and tail, concatenated, in the order of the positions."""
         is_base = positions < self._base.count
         rows = np.empty((len(positions), self.dim), dtype=np.float32)
         rows[is_base] = self._base.rows(positions[is_base])
@@ -169,49 +169,52 @@ class SnapshotIndex:
 
 
 def index_path(folder: Path, sidecar: Sidecar, checksum: str) -> Path:
-    """Where a snapshot lies. Its content is part of its name: a new one never takes the place of one in use."""
+    """Return the path of a snapshot; content-addressed, so that a new one never overwrites one in use."""
     return folder / f"{sidecar.fingerprint[:16]}-{sidecar.kind}-{checksum[:16]}.faiss"
 
 
 def sidecar_path(path: Path) -> Path:
+    """Return the path of an index file's sidecar."""
     return path.with_suffix(".json")
 
 
 def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
-    """Writes the index file and its sidecar and returns the file's checksum (blake3, hex).
+    """Write the index file and its sidecar atomically and return the file's checksum (blake3, hex).
 
     Raises:
-        VectorIndexError: they can't be written, or the folder is a link; nothing is left behind.
+        VectorIndexError: they can't be written, or the folder is a link; no temporary file is left behind.
     """
-    # Not `atomic_write`: FAISS writes one of the two, and both get their names once both are complete. What a killed
-    # process leaves is found by its name.
+    # Not `atomic_write`: FAISS writes the index file itself, and both are renamed only once both are complete. Files
+    # abandoned by a killed process are recognised by their names.
     stem = f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}"
-    fresh, described = folder / f"{stem}.new", folder / f"{stem}.json.new"
+    new_index, new_sidecar = folder / f"{stem}.new", folder / f"{stem}.json.new"
     try:
         require_own_folder(folder)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        index.save(fresh)
-        checksum = file_checksum(fresh)
+        index.save(new_index)
+        checksum = file_checksum(new_index)
         path = index_path(folder, sidecar, checksum)
-        with recreate_file(described) as file:
+        with recreate_file(new_sidecar) as file:
             file.write((json.dumps(sidecar.described(), indent=1) + "\n").encode("utf-8"))
-        described.replace(sidecar_path(path))
-        fresh.replace(path)
+        new_sidecar.replace(sidecar_path(path))
+        new_index.replace(path)
     except OSError as error:
         raise VectorIndexError(f"can't write the index in {folder}: {error.strerror}") from error
-    finally:  # after Ctrl-C as well; when all went well they have their names by now
-        for path in (fresh, described):
+    finally:  # also after Ctrl-C; on success they were renamed
+        for path in (new_index, new_sidecar):
             remove_file(path)
     return checksum
 
 
 def remove_snapshots(folder: Path, sidecar: Sidecar, *, keep: str) -> None:
-    """Deletes the files of this model and kind but the one with the checksum `keep`. Processes that have an older one
-    open go on with it; where such a file can't be deleted (Windows), the next time will. What a process that was killed
-    had written goes too."""
-    kept, family = index_path(folder, sidecar, keep).stem, f"{sidecar.fingerprint[:16]}-{sidecar.kind}"
+    """Delete the snapshots of this model and kind except the one with the checksum `keep`, and abandoned files.
+
+    Processes that have an older snapshot open keep using it; where an open file can't be deleted (Windows), a later
+    call does.
+    """
+    current, family = index_path(folder, sidecar, keep).stem, f"{sidecar.fingerprint[:16]}-{sidecar.kind}"
     for path in list_own_files(folder):
-        if path.name.startswith(f"{family}-") and path.stem != kept:
+        if path.name.startswith(f"{family}-") and path.stem != current:
             remove_file(path)
         elif path.name.startswith(f"{family}."):
             with contextlib.suppress(OSError):
@@ -220,10 +223,10 @@ def remove_snapshots(folder: Path, sidecar: Sidecar, *, keep: str) -> None:
 
 
 def read_sidecar(path: Path) -> Any:
-    """What the sidecar of the index file `path` says: any JSON.
+    """Read the sidecar of the index file `path`; returns any JSON value, not validated.
 
     Raises:
-        VectorIndexError: there is none, or it is no JSON.
+        VectorIndexError: the sidecar is missing, too large, or not JSON.
     """
     described = sidecar_path(path)
     try:
@@ -235,10 +238,10 @@ def read_sidecar(path: Path) -> Any:
 
 
 def load_snapshot(folder: Path, expected: Sidecar, checksum: str) -> FaissIndex:
-    """Opens a snapshot after checking every byte of it, or, of a large one with cells, its size.
+    """Open a snapshot after verifying its checksum, or only the size of a large IVF one.
 
     Raises:
-        VectorIndexError: missing, damaged, or not what is expected.
+        VectorIndexError: it is missing, damaged, or not the expected one.
     """
     require_own_folder(folder)
     path = index_path(folder, expected, checksum)
@@ -262,13 +265,12 @@ def _is_whole(path: Path, expected: Sidecar, checksum: str) -> bool:
 
 
 def file_checksum(path: Path) -> str:
-    """blake3, hex."""
-    # Read at 4 GB/s and more, which a search of the whole file would do anyway; a flipped bit is then found here
-    # and not in somebody's results.
+    """Return the checksum of a file (blake3, hex)."""
+    # At 4 GB/s and more, no slower than an exact search of the file; so a flipped bit is an error, not a wrong hit.
     return blake3(max_threads=blake3.AUTO).update_mmap(_require_regular(path)).hexdigest()
 
 
 def _require_regular(path: Path) -> Path:
-    if not is_regular(path):  # a pipe would be waited for
-        raise OSError(errno.EINVAL, f"{path} is no file")
+    if not is_regular(path):  # opening a pipe would block
+        raise OSError(errno.EINVAL, f"{path} is not a regular file")
     return path

@@ -248,9 +248,7 @@ class _Reader:
         """
         start = found.start()
         if key == "camera" and re.search(r"\w\+\w", raw):
-            raise self._error(
-                f'camera: a name with blanks goes in quotes, as in camera:"{raw.replace("+", " ")}"', start
-            )
+            raise self._error(f'camera: names with blanks go in quotes, as in camera:"{raw.replace("+", " ")}"', start)
         if key in ("path", "camera"):
             if (reason := explain_list(key, raw)) is not None:
                 raise self._error(reason, start)

@@ -1,4 +1,4 @@
-"""The bank of texts and photographs that a model's scores are compared with."""
+"""Reference bank of texts and photographs, which calibrates a model's scores."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from clipsearch.scoring.familiarity import nearness_of
 
 @dataclass(frozen=True, slots=True)
 class Bank:
-    """A model's embeddings of texts, and what is known of it from them.
+    """A model's embeddings of the reference texts, and the calibration learnt from them.
 
     Attributes:
-        embeddings: (n, dim) unit-norm, of what pictures show.
-        logit_scale: by which the model multiplies a cosine, see `ProbabilityHead`.
-        slope, intercept: of the log-odds that it knows a text, by the text's nearness to these; see `familiarity`.
-        picture_location, picture_spread: median and spread, above 0, of the cosines of photographs that have nothing in
-            common.
+        embeddings: (n, dim) unit-norm, of texts about what pictures show.
+        logit_scale: factor of the model's cosines, see `ProbabilityHead`.
+        slope, intercept: logistic of the log-odds that the model knows a text, by its nearness to these texts; see
+            `familiarity`.
+        picture_location, picture_spread: median and spread, above 0, of the cosines of unrelated photographs.
     """
 
     embeddings: NDArray[np.float32]
@@ -28,6 +28,6 @@ class Bank:
     picture_spread: float = 0.1
 
     def familiarity_of(self, embedding: NDArray[np.float32]) -> float:
-        """embedding (dim,) of a text → above 0 to 1, how surely it means anything to the model."""
+        """Return the probability, above 0 to 1, that the model knows a text, from its embedding (dim,)."""
         (nearness,) = nearness_of(embedding[np.newaxis] @ self.embeddings.T)
         return float(1 / (1 + np.exp(-np.clip(self.slope * nearness + self.intercept, -50, 50))))

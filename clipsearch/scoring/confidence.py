@@ -1,11 +1,11 @@
-"""How relevant a picture must be, so that few queries that nothing answers are given one.
+"""Calibrate the relevance threshold that bounds how many queries without an answer get a hit.
 
-Split conformal prediction: texts of the bank are asked, and how relevant the best picture of each is says what best
-pictures come to. A query that is like them and has no answer does better than a share c of them with a chance of 1 - c
-at most; those of them that have an answer only raise that bar. Names and whole captions are calibrated apart and the
-stricter of the two counts, as nobody says which of them a query is like. Source: Vovk, Gammerman and Shafer,
-"Algorithmic Learning in a Random World", 2005, chapter 4 (conditional on a category), and Papadopoulos et al.,
-"Inductive Confidence Machines for Regression", ECML 2002 (split).
+Split conformal prediction: the texts of the bank are the calibration set, run as queries; the nonconformity score of
+each is the relevance of its best picture. A query that is exchangeable with them and has no answer exceeds a share c of
+them with a probability of at most 1 - c; calibration texts that do have an answer only raise the threshold. Names and
+whole captions are calibrated separately and the stricter threshold counts, as the category of a query is unknown.
+Source: Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005, chapter 4 (conditional on a
+category), and Papadopoulos et al., "Inductive Confidence Machines for Regression", ECML 2002 (split).
 """
 
 import json
@@ -20,55 +20,55 @@ from numpy.typing import NDArray
 from clipsearch.data import caption_count
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
-from clipsearch.scoring.number_cache import keep_numbers, read_numbers
+from clipsearch.scoring.number_cache import cache_numbers, read_numbers
 from clipsearch.scoring.relevance import Background
 
-# Texts asked of each kind: of one in ten they leave an error of 0.017.
+# Calibration texts of each kind: the standard error of a rate of one in ten is 0.017.
 _TEXTS = 300
 
-# Pictures looked at for each of them, the nearest: the most relevant one is hardly ever further down.
+# Nearest pictures compared for each text: the most relevant one is hardly ever further down.
 _NEAREST = 8
 
-# Another one whenever these numbers would come out otherwise.
+# Part of the cache key: change it whenever the calibration changes, so that cached numbers are invalidated.
 _CALIBRATION = "conformal 1"
 
 Fetch = Callable[[Sequence[int]], Mapping[int, NDArray[np.float32]]]
-"""Embeddings (dim,) by id."""
+"""Function that returns embeddings (dim,) by id."""
 
 
 @dataclass(frozen=True, slots=True)
 class BestRelevances:
-    """How relevant the most relevant picture of a catalog is.
+    """Relevance of the best picture of a catalog for each calibration text.
 
     Attributes:
-        captions, names: for texts of each kind, ascending.
+        captions, names: for the texts of each kind, ascending.
     """
 
     captions: tuple[float, ...]
     names: tuple[float, ...]
 
     def cutoff(self, confidence: float) -> float:
-        """The least relevance of a hit, so that of queries that nothing answers at most 1 - confidence have one.
+        """Return the relevance threshold at which at most 1 - confidence of the queries without an answer have a hit.
 
         Raises:
-            QueryError: it is not above 0 and below 1, or more than so few texts can tell.
+            QueryError: the confidence is not above 0 and below 1, or higher than this number of texts can support.
         """
         if not 0 < confidence < 1:
-            raise QueryError(f"confidence lies between 0 and 1, such as 0.9, got {confidence:g}")
+            raise QueryError(f"confidence must be between 0 and 1, such as 0.9, not {confidence:g}")
         return max(_quantile(self.captions, confidence), _quantile(self.names, confidence))
 
 
 def _quantile(best: Sequence[float], confidence: float) -> float:
-    # A text that is like these n lies above the k-th of them with a chance of 1 - k / (n + 1) at most.
+    # A text exchangeable with these n exceeds the k-th smallest with a probability of at most 1 - k / (n + 1).
     rank = math.ceil(confidence * (len(best) + 1) - 1e-9)
     if rank > len(best):
         most = math.floor(1000 * len(best) / (len(best) + 1)) / 1000
-        raise QueryError(f"a confidence of {confidence:g} is more than can be known here: at most {most:g}")
+        raise QueryError(f"a confidence of {confidence:g} can't be calibrated here: use at most {most:g}")
     return float(np.nextafter(best[rank - 1], 2.0))
 
 
 def learn_best_relevances(background: Background, index: VectorIndex, fetch: Fetch) -> BestRelevances:
-    """Ask a catalog the texts of the bank; kept in the cache folder for as long as the catalog stays as it is."""
+    """Run the texts of the bank as queries; the result is cached on disk until the catalog changes."""
     digest = blake3(background.sample.tobytes())
     digest.update(background.bank.embeddings.tobytes())
     digest.update(json.dumps([_CALIBRATION, index.count]).encode())
@@ -79,7 +79,7 @@ def learn_best_relevances(background: Background, index: VectorIndex, fetch: Fet
     if known is not None and len(known) == sum(map(len, rows)) and all(0 <= number <= 1 for number in known):
         return BestRelevances(tuple(sorted(known[: len(rows[0])])), tuple(sorted(known[len(rows[0]) :])))
     found = _best_relevances(background, background.bank.embeddings[np.concatenate(rows)], index, fetch)
-    keep_numbers("confidence", name, found)
+    cache_numbers("confidence", name, found)
     return BestRelevances(tuple(sorted(found[: len(rows[0])])), tuple(sorted(found[len(rows[0]) :])))
 
 
@@ -94,9 +94,9 @@ def _best_relevances(
     scores, ids = index.search(np.stack([direction.embedding for direction in directions]), _NEAREST)
     if not ids.shape[1]:
         return [0.0] * len(texts)
-    different, places = np.unique(ids, return_inverse=True)
-    levels = background.own_levels_of(different.tolist(), fetch)[places].reshape(ids.shape)
+    unique_ids, rows = np.unique(ids, return_inverse=True)
+    levels = background.own_levels_of(unique_ids.tolist(), fetch)[rows].reshape(ids.shape)
     return [
-        float(direction.relevances(row, own).max())
-        for direction, row, own in zip(directions, scores, levels, strict=True)
+        float(direction.relevances(row, own_levels).max())
+        for direction, row, own_levels in zip(directions, scores, levels, strict=True)
     ]

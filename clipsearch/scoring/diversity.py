@@ -1,22 +1,23 @@
-"""Hits that differ from each other, so that a burst of one thing does not fill the page."""
+"""Diversify hits by maximal marginal relevance (MMR), so that a burst of one scene does not fill the page."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-# How much relevance counts, against being unlike what stands above.
+# MMR's lambda: weight of relevance against dissimilarity from the hits ranked above.
 _BALANCE = 0.6
 
-# Cosines of two pictures are raised to this power once 0 is what is usual: pictures of one kind of thing, halfway to
-# being the same, then count as little alike, and copies still as the same.
+# Exponent of similarities, which are scaled so that unrelated pictures have 0 and copies 1: pictures of one kind of
+# thing, at about 0.5, then count as little alike.
 _SHARPNESS = 4
 
+# Candidates: at least this multiple of `top_k`, and at least this many more than `top_k`.
 _TIMES, _MORE = 4, 50
 
 
 def candidates_for(top_k: int) -> int:
-    """How many hits to choose `top_k` from."""
+    """Return the number of candidates to choose `top_k` hits from."""
     return max(_TIMES * top_k, top_k + _MORE)
 
 
@@ -28,21 +29,21 @@ def diversify(relevances: Sequence[float], embeddings: NDArray[np.float32], *, u
     Args:
         relevances: (n,) of the hits, best first.
         embeddings: (n, dim) unit-norm, of the hits.
-        usual: cosine of two pictures that have nothing to do with each other, less than 1.
+        usual: typical cosine of two unrelated pictures, less than 1.
 
     Returns:
-        Rows of the chosen hits, in the order that they are chosen.
+        Rows of the chosen hits, in the order of choice.
     """
     if not relevances:
         return []
     shares = np.array(relevances) / max(*relevances, np.finfo(np.float64).tiny)
-    likenesses = np.clip((embeddings @ embeddings.T - usual) / (1 - usual), 0, 1) ** _SHARPNESS
+    similarities = np.clip((embeddings @ embeddings.T - usual) / (1 - usual), 0, 1) ** _SHARPNESS
     chosen = [0]
-    nearest = likenesses[0].copy()
+    nearest = similarities[0].copy()
     while len(chosen) < min(top_k, len(shares)):
-        worth = _BALANCE * shares - (1 - _BALANCE) * nearest
-        worth[chosen] = -np.inf
-        best = int(worth.argmax())
+        marginal = _BALANCE * shares - (1 - _BALANCE) * nearest
+        marginal[chosen] = -np.inf
+        best = int(marginal.argmax())
         chosen.append(best)
-        nearest = np.maximum(nearest, likenesses[best])
+        nearest = np.maximum(nearest, similarities[best])
     return chosen

@@ -1,22 +1,22 @@
-"""Whether words mean anything to a model: told by the words alone, whatever pictures there are.
+"""Estimate whether a model knows a text (out-of-distribution detection), from its embedding alone.
 
-What a model has learnt lies near to other texts that it has learnt; letters at random, names that nobody taught it and
-most typing errors lie apart from all of them.
+A text that the model has learnt lies near other known texts; random letters, unknown names and most typing errors lie
+apart from all of them. The distance to the nearest neighbours is calibrated by a logistic regression.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Texts of the bank that a text is held against: the nearest alone may be near by chance.
+# Nearest neighbours averaged: a single one may be near by chance.
 _NEAREST = 5
 
-# Every so many-th text of the bank is held against all others: that says what known words look like.
+# Step of the sample of bank texts that are compared with all others: the positive examples, known words.
 _EVERY = 7
 
-# Of queries so many are taken to be made of words that mean nothing.
+# Assumed share of queries whose words are unknown to the model (prior of the logistic regression).
 _STRANGE_SHARE = 0.4
 
-# Of the logistic: keeps it finite where known and strange words lie fully apart.
+# L2 penalty of the logistic regression: keeps it finite when known and strange words are separable.
 _RIDGE = 1e-3
 _ROUNDS = 30
 
@@ -24,17 +24,17 @@ Rows = NDArray[np.float32]
 
 
 def nearness_of(cosines: Rows) -> NDArray[np.float64]:
-    """(q, n) of texts with those of a bank → (q,) the mean of each row's five largest."""
+    """Return the mean (q,) of the five largest cosines in each row of (q, n) cosines with a bank's texts."""
     count = min(_NEAREST, cosines.shape[1])
     return np.asarray(np.partition(cosines, -count, axis=1)[:, -count:].mean(axis=1), dtype=np.float64)
 
 
 def fit_familiarity(embeddings: Rows, strange: Rows) -> tuple[float, float]:
-    """Slope and intercept of the log-odds that a model knows a text, by its nearness to the bank.
+    """Fit slope and intercept of the log-odds that a model knows a text, by its nearness to the bank.
 
     Args:
-        embeddings: (n, dim) unit-norm, of the bank; some of them are held against the others.
-        strange: (m, dim) unit-norm, of words that mean nothing.
+        embeddings: (n, dim) unit-norm, of the bank; a sample of them is compared with the others.
+        strange: (m, dim) unit-norm, of meaningless words.
     """
     rows = np.arange(0, len(embeddings), _EVERY)
     among = embeddings[rows] @ embeddings.T
@@ -47,19 +47,19 @@ def fit_familiarity(embeddings: Rows, strange: Rows) -> tuple[float, float]:
 
 
 def _fit_logistic(
-    values: NDArray[np.float64], is_it: NDArray[np.bool_], weights: NDArray[np.float64]
+    values: NDArray[np.float64], labels: NDArray[np.bool_], weights: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Slope and intercept by Newton's method, with a penalty on the slope of values in standard deviations."""
+    """Fit slope and intercept by Newton's method, with an L2 penalty on the slope of the standardised values."""
     middle, spread = float(values.mean()), max(float(values.std()), 1e-6)
     columns = np.stack([(values - middle) / spread, np.ones_like(values)], axis=1)
     penalty = np.diag([_RIDGE, 0.0])
     found = np.array([0.0, np.log((1 - _STRANGE_SHARE) / _STRANGE_SHARE)])
     for _ in range(_ROUNDS):
         chances = 1 / (1 + np.exp(-np.clip(columns @ found, -50, 50)))
-        gradient = columns.T @ (weights * (is_it - chances)) - penalty @ found
+        gradient = columns.T @ (weights * (labels - chances)) - penalty @ found
         curvature = (columns * (weights * chances * (1 - chances))[:, np.newaxis]).T @ columns + penalty
         found = found + np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
-    # Where known texts lie apart and strange ones together, nearness says nothing.
+    # A negative slope means that nearness does not tell known texts from strange ones: use the prior alone.
     slope = max(float(found[0]), 0.0)
     if slope == 0:
         return 0.0, float(np.log((1 - _STRANGE_SHARE) / _STRANGE_SHARE))

@@ -1,8 +1,8 @@
-"""Which labels of a set fit a picture.
+"""Score the labels of a set for pictures: zero-shot classification with hubness correction.
 
-The cosine alone does not say: some labels lie near to every picture ("hubs"), and all texts of a model lie together on
-one side. Both are taken out, so far as that can be known; how surely a label fits is told by what is left, as for the
-words of a query (`clipsearch.scoring.relevance`).
+The cosine alone does not tell: some labels are near every picture ("hubs"), and a model's texts lie in a narrow cone
+away from the pictures (modality gap). Both effects are estimated and subtracted; the remaining margin is calibrated to
+a relevance as for the words of a query (`clipsearch.scoring.relevance`).
 """
 
 import math
@@ -24,40 +24,40 @@ from clipsearch.scoring.relevance import (
 from clipsearch.types import LabelHit
 from clipsearch.vectors import normalise
 
-# What a label scores on pictures that it does not fit: those for which this share of all texts scores higher. The
-# mean over all pictures would punish "dog" where dogs are all there is.
+# A label's hubness is its score on pictures that it does not fit: those where this share of all texts scores higher.
+# The mean over all pictures would penalise "dog" in a catalog of dogs.
 _FITTING = 0.4
 
-# Of that, so much is taken off the score: all of it is too much for labels of which pictures there are many.
+# Part of the hubness that is subtracted: all of it is too much for labels that fit many pictures.
 _STRENGTH = 0.75
 
-# Pictures whose scores stand against those, so that very few change little. With real CLIP ViT-B/32 the scores of one
-# label spread 1.6 times as far over pictures as the labels' means do over labels, squared.
+# Pseudo-count of the prior of 0, so that few pictures change little: with CLIP ViT-B/32 the variance of one label's
+# scores over pictures is 1.6² times that of the label means.
 _PRIOR_PICTURES = 3
 
-# Spreads by which a label must lie higher than the words of a query: all labels of a set are asked of each picture.
+# Spreads added to the reach of a query's words: all labels of a set are tried on each picture (multiple comparisons).
 # `python -m tests.benchmarks.labels` measures it.
 _STRICTER = 0.4
 
-# Pictures of the catalog from which levels and shares are learnt.
+# Sample of the catalog's pictures from which levels and shares are learnt.
 _LEVEL_ROWS = 256
 
-# Pictures at once: with 1,200 labels some megabytes.
+# Pictures of a batch: with 1,200 labels some megabytes.
 _BATCH = 1_024
 
 
 @dataclass(frozen=True, slots=True)
 class LabelSpace:
-    """A set of labels, ready to be compared with pictures.
+    """Calibrated set of labels, ready to be compared with pictures.
 
     Attributes:
-        labels: n of them.
+        labels: the n labels.
         embeddings: (n, dim) unit-norm.
-        compared: (n + m, dim) the same, and those of the m texts of a bank, without what all of them share.
-        offsets: (n + m,) what is taken off each score.
+        compared: (n + m, dim) unit-norm, of the labels and of the m texts of a bank, their common mean removed.
+        offsets: (n + m,) hubness that is subtracted from each score.
         logit_scale: see `Bank`.
         level: of the bank's scores above a picture's own level.
-        share: of the catalog's pictures that a label of the set fits, on average.
+        share: mean share of the catalog's pictures that a label of the set fits.
     """
 
     labels: tuple[str, ...]
@@ -69,8 +69,10 @@ class LabelSpace:
     share: float
 
     def relevances(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
-        """images (p, dim) unit-norm → (p, n) from 0 to 1: how surely a label fits. A label's order for one picture is
-        that of its score less its offset."""
+        """Return relevances (p, n) from 0 to 1 for images (p, dim) unit-norm.
+
+        For one picture, the labels' order is that of their scores minus their offsets.
+        """
         margins, _ = _margins(images, self.compared, self.offsets, len(self.labels), self.logit_scale)
         spreads = (margins.astype(np.float64) - self.level.location) / self.level.spread
         return relevance_of(
@@ -78,12 +80,12 @@ class LabelSpace:
         )
 
     def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """images (p, dim) → (p, n) by which labels are ordered; for means of unit-norm rows too."""
+        """Return the scores (p, n) that order the labels, for images (p, dim) unit-norm or means of such rows."""
         count = len(self.labels)
         return np.asarray(images @ self.compared[:count].T - self.offsets[:count])
 
     def name(self, images: NDArray[np.float32], *, top_k: int, min_relevance: float = 0.0) -> list[list[LabelHit]]:
-        """images (p, dim) unit-norm → for each of them its labels, the most relevant first."""
+        """Return the most relevant labels of each image, best first, for images (p, dim) unit-norm."""
         return [
             hits
             for start in range(0, len(images), _BATCH)
@@ -107,20 +109,21 @@ class LabelSpace:
 def learn_labels(
     labels: Sequence[str], embeddings: NDArray[np.float32], *, bank: Bank, pictures: NDArray[np.float32]
 ) -> LabelSpace:
-    """
+    """Calibrate a set of labels on a sample of pictures.
+
     Args:
         embeddings: (n, dim) unit-norm, of the labels.
-        pictures: (p, dim) unit-norm, of any pictures; there may be none.
+        pictures: (p, dim) unit-norm, of any pictures; p may be 0.
     """
     texts = np.concatenate((embeddings, bank.embeddings))
     shared = texts.mean(axis=0)
-    # Taken out in proportion to how much of the texts it is: 0.3 of unit length for the starter, 0.86 for CLIP.
+    # Removed in proportion to its norm, its share of the texts: 0.3 for the starter, 0.86 for CLIP.
     compared = normalise(texts - np.linalg.norm(shared) * shared)
     offsets = _offsets(pictures @ compared.T)
-    some = pictures[:: max(1, len(pictures) // _LEVEL_ROWS)]
-    own, of_bank = _margins(some, compared, offsets, len(labels), bank.logit_scale)
-    level = learn_words_level(of_bank, bank.logit_scale)
-    spreads = (own.astype(np.float64) - level.location) / level.spread
+    sample = pictures[:: max(1, len(pictures) // _LEVEL_ROWS)]
+    label_margins, bank_margins = _margins(sample, compared, offsets, len(labels), bank.logit_scale)
+    level = learn_words_level(bank_margins, bank.logit_scale)
+    spreads = (label_margins.astype(np.float64) - level.location) / level.spread
     _, shares = fit_shares(spreads, level.reach + _STRICTER, is_level_known=True)
     return LabelSpace(tuple(labels), embeddings, compared, offsets, bank.logit_scale, level, share=float(shares.mean()))
 
@@ -132,14 +135,14 @@ def _margins(
     count: int,
     logit_scale: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How far the `count` labels (p, n), and the texts of the bank (p, m), score above each picture's own level."""
+    """Return the margins above each picture's own level, of the `count` labels (p, n) and the bank's texts (p, m)."""
     scores = images @ compared.T - offsets
     own_levels = own_levels_from(scores[:, count:], logit_scale)[:, np.newaxis]
     return scores[:, :count] - own_levels, scores[:, count:] - own_levels
 
 
 def _offsets(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """scores (p, n) of pictures and texts → (n,): how far a text scores higher than others on what it does not fit."""
+    """Return the hubness (n,) of texts, from scores (p, n): how far each exceeds the others on pictures it misfits."""
     count = scores.shape[1]
     fitting = max(1, int(_FITTING * count))
     least = -np.partition(-scores, fitting - 1, axis=1)[:, fitting - 1 : fitting]

@@ -1,4 +1,4 @@
-"""Answer queries: embed the terms, search the vector index, explain the hits."""
+"""Answer a query: embed its terms, search the index, diversify and explain the hits."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from clipsearch.text import check_top_k
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How a query is answered; `Catalog.search` says what each option means."""
+    """Options of a search, documented in `Catalog.search`."""
 
     top_k: int = 10
     pictures: Pictures = field(default_factory=dict)
@@ -25,23 +25,23 @@ class SearchOptions:
 
 
 def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> list[SearchHit]:
-    """Find the pictures that fit a query best, best first."""
+    """Find the best hits of a query, best first; result and errors as in `Catalog.search`."""
     from clipsearch.scoring.diversity import candidates_for, diversify
     from clipsearch.search.retrieval import newest_pictures, search_pictures
 
     top_k = options.top_k
     check_top_k(top_k)
     if not 0 <= options.min_relevance <= 1:
-        raise QueryError(f"min_relevance lies between 0 and 1, got {options.min_relevance}")
-    parsed, pictures = as_query(query, options.pictures)
+        raise QueryError(f"min_relevance must be between 0 and 1, not {options.min_relevance}")
+    parsed, known_pictures = as_query(query, options.pictures)
     session.require_pictures()
     if not parsed.groups:
         return newest_pictures(parsed.filters, store=session.store, top_k=top_k)
-    row = session.model.row  # known before two threads ask for it
-    # The first time, the model and the index are opened side by side: both take a while, and little Python.
+    row = session.model.row  # evaluate the lazy property before two threads use it
+    # The first time, the model and the index are opened in parallel: both take long, and mostly without the GIL.
     with ThreadPoolExecutor(1) as pool:
         opening = None if session.is_open("images") else pool.submit(session.vector_index, "images")
-        embedded = embed_query(parsed, session, pictures=pictures)
+        embedded = embed_query(parsed, session, pictures=known_pictures)
         index = session.vector_index("images") if opening is None else opening.result()
     background = session.background(index)
     directions = embedded.directions(background)
@@ -72,8 +72,8 @@ def match_picture(
     *,
     pictures: "Pictures | None" = None,
 ) -> SearchHit:
-    """Compare one picture with a query, term by term; its rank is 0."""
-    parsed, given = as_query(query, pictures or {})
+    """Score one picture against a query, term by term; its rank is 0. Errors as in `Catalog.match`."""
+    parsed, known_pictures = as_query(query, pictures or {})
     session.require_pictures()
     row = session.model.row
     embedding = session.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
@@ -83,7 +83,7 @@ def match_picture(
     hit = SearchHit(0, math.nan, 1.0, paths[0], content_id, copies=tuple(paths[1:]))
     if not parsed.groups:
         return hit
-    embedded = embed_query(parsed, session, pictures=given)
+    embedded = embed_query(parsed, session, pictures=known_pictures)
     background = session.background(session.vector_index("images"))
     directions = embedded.directions(background)
     scores = np.array([direction.embedding @ embedding for direction in directions], dtype=np.float32)
@@ -96,6 +96,6 @@ def match_picture(
 
 
 def find_cutoff(confidence: float, session: Session) -> float:
-    """Look up the least relevance that gives this confidence, learning it for the catalog where it is not known."""
+    """Return the relevance threshold of a confidence, calibrating the catalog on first use."""
     session.require_pictures()
     return session.best_relevances().cutoff(confidence)

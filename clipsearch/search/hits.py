@@ -1,4 +1,4 @@
-"""Hits of a query: the pictures, what each term contributed, and how a notebook shows them."""
+"""Hits of a query with the contribution of each term, and their rendering in notebooks."""
 
 import io
 import math
@@ -12,19 +12,19 @@ from clipsearch.errors import ImageReadError
 if TYPE_CHECKING:
     from PIL import Image
 
-# Pixels of a picture that a notebook shows.
+# Longer side in pixels of a picture shown in a notebook.
 _NOTEBOOK_SIDE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class TermScore:
-    """What one term of a query has to do with a picture.
+    """Score of one term of a query for a picture.
 
     Attributes:
-        term: as in the language of queries, with its weight but without its sign.
-        weight: below 0 for what is not wanted.
+        term: in the query language, with its weight but without its sign.
+        weight: negative for an unwanted term.
         score: cosine of the term alone.
-        contribution: to the score of the sum that it is a part of; with a single sum, that of the hit.
+        contribution: to the score of its group; with a single group, that is the score of the hit.
     """
 
     term: str
@@ -35,18 +35,18 @@ class TermScore:
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """One picture that answers a query.
+    """One picture found by a query.
 
     Attributes:
         rank: from 1.
-        score: cosine, -1 to 1, higher is better; comes from the model and is no probability. Where several things must
-            hold, of that which holds least. Not a number for a query of filters alone, in which nothing is compared.
-        relevance: 0 to 1, how surely the picture shows what is looked for; see `relevance`. It may grow with the rank.
-            1 for a query of filters alone.
+        score: cosine, -1 to 1, higher is better; depends on the model and is not a probability. With several groups,
+            that of the group that the picture matches least. NaN for a query of filters only.
+        relevance: calibrated score, 0 to 1, see `relevance`; it may increase with the rank. 1 for a query of filters
+            only.
         path: absolute path of the picture (non-UTF-8 bytes as surrogate escapes).
-        content_id: the catalog's number for the picture's content.
+        content_id: id of the picture's content in the catalog.
         copies: absolute paths of other files with the same content.
-        terms: what each term of the query has to do with it; empty unless that was asked for.
+        terms: score of each term of the query; empty unless requested with `explain`.
     """
 
     rank: int
@@ -70,7 +70,7 @@ class SearchHit:
         return image
 
     def _repr_html_(self) -> str:
-        """Show the picture in a notebook, where its file is there."""
+        """Render the picture for a notebook, if its file exists."""
         return hits_html([self])
 
 
@@ -90,7 +90,8 @@ def hits_html(hits: Sequence[SearchHit]) -> str:
 
 
 def _read_jpeg(path: str, side: int) -> bytes:
-    """
+    """Read a picture as an upright JPEG of at most `side` pixels.
+
     Raises:
         ImageReadError: the file is missing or can't be decoded.
     """

@@ -1,4 +1,4 @@
-"""Hits a page at a time, the same whatever is indexed meanwhile."""
+"""Page through hits with a cursor that is stable while pictures are indexed."""
 
 import base64
 import binascii
@@ -18,33 +18,33 @@ from clipsearch.text import check_top_k
 __all__ = ["SearchOptions", "SearchPage", "find_page"]
 
 MOST_HITS = 10_000
-"""Each page looks at all hits before it; whoever wants more than this does not look at pictures."""
+"""Upper limit of the hits of all pages: each page searches all hits before it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """Some hits of a query.
+    """One page of the hits of a query.
 
     Attributes:
-        hits: ranks go on from the page before.
-        next: what to ask for the next page with; None when this is the last.
+        hits: ranks continue from the previous page.
+        next: cursor of the next page, for `after`; None when this is the last page.
     """
 
     hits: tuple[SearchHit, ...]
     next: str | None
 
     def _repr_html_(self) -> str:
-        """Show the pictures in a notebook, where their files are there."""
+        """Render the pictures for a notebook, if their files exist."""
         return hits_html(self.hits)
 
 
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """Where a page ends.
+    """Decoded cursor: the end of a page.
 
     Attributes:
         rank, content_id: of its last hit.
-        newest: pictures with greater numbers came after the first page, and are left out.
+        newest: newest content id at the time of the first page; later pictures are excluded.
     """
 
     rank: int
@@ -55,18 +55,20 @@ class _Position:
 def find_page(
     query: str | Query, session: Session, options: SearchOptions, *, after: str | None, confidence: float | None
 ) -> SearchPage:
-    """Find a page of `options.top_k` hits, those that come after another page or the first ones."""
+    """Return one page of `options.top_k` hits: the first one, or the one after a cursor."""
     page_size, min_relevance = options.top_k, options.min_relevance
     check_top_k(page_size)
     parsed = parse_local(query) if isinstance(query, str) else query
     session.require_pictures()
-    # Of the confidence itself: what it comes to changes with the catalog, and a page must not become another search's.
-    least = f"{min_relevance} {confidence}"
-    key = blake3(f"{session.store.uuid} {least} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    # The confidence itself, not its threshold, which changes with the catalog and would invalidate the cursor.
+    thresholds = f"{min_relevance} {confidence}"
+    key = blake3(f"{session.store.uuid} {thresholds} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
     if confidence is not None:
         min_relevance = max(min_relevance, find_cutoff(confidence, session))
-    position = _Position(0, 0, session.store.reader.newest_content_id()) if after is None else _read(after, key)
-    # One more than is shown: whether there is a next page.
+    position = (
+        _Position(0, 0, session.store.reader.newest_content_id()) if after is None else _decode_cursor(after, key)
+    )
+    # One more than the page shows, to know whether there is a next page.
     wanted = min(position.rank + page_size + 1, MOST_HITS)
     while True:
         hits = answer_query(parsed, session, replace(options, top_k=wanted, min_relevance=min_relevance))
@@ -76,35 +78,36 @@ def find_page(
         wanted = min(2 * wanted, MOST_HITS)
     shown = [replace(hit, rank=rank) for rank, hit in enumerate(left[:page_size], start=position.rank + 1)]
     is_last = len(left) <= page_size or not shown
-    return SearchPage(tuple(shown), None if is_last else _cursor(shown[-1], position.newest, key))
+    return SearchPage(tuple(shown), None if is_last else _encode_cursor(shown[-1], position.newest, key))
 
 
 def _after(position: _Position, hits: list[SearchHit]) -> list[SearchHit]:
-    """The hits that come after the last one of a page."""
+    """Return the hits after the last one of a page."""
     if position.rank == 0:
         return hits
     for place, hit in enumerate(hits):
         if hit.content_id == position.content_id:
             return hits[place + 1 :]
-    # It is gone; those after it have moved up by one.
+    # The last hit was deleted, so those after it have moved up by one.
     return hits[position.rank - 1 :]
 
 
-def _cursor(last: SearchHit, newest: int, key: str) -> str:
+def _encode_cursor(last: SearchHit, newest: int, key: str) -> str:
     text = json.dumps([last.rank, last.content_id, newest, key], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _read(cursor: str, key: str) -> _Position:
-    """
+def _decode_cursor(cursor: str, key: str) -> _Position:
+    """Decode a cursor.
+
     Raises:
-        QueryError: it was not made for this query.
+        QueryError: it is damaged, or belongs to another query.
     """
     try:
-        rank, content_id, newest, its_key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        rank, content_id, newest, cursor_key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         numbers = [int(number) for number in (rank, content_id, newest)]
     except (ValueError, TypeError, binascii.Error, RecursionError, OverflowError):
-        raise QueryError("that is no page of a search: leave 'after' out for the first one") from None
-    if its_key != key or not all(0 < number < 1 << 62 for number in numbers):
-        raise QueryError("that page belongs to another search: leave 'after' out for the first one")
+        raise QueryError("invalid page cursor: leave 'after' out for the first page") from None
+    if cursor_key != key or not all(0 < number < 1 << 62 for number in numbers):
+        raise QueryError("the page cursor belongs to another search: leave 'after' out for the first page")
     return _Position(*numbers)

@@ -1,4 +1,4 @@
-"""What a query means against the pictures' index, and back to the files that have those contents."""
+"""Search the picture index for the directions of a query, and map the contents found to files."""
 
 import math
 import os
@@ -18,12 +18,12 @@ from clipsearch.store import Store
 if TYPE_CHECKING:
     from clipsearch.query.filters import Filter
 
-# Of each thing that must hold, so many times the wanted number of hits are looked at first.
+# First depth of each ranking in the threshold algorithm, in multiples of `top_k`.
 _FIRST_REACH = 8
 
 
 def _reachable(paths: list[str]) -> list[str]:
-    """Those of several files that are there; all of them when none is, as on a drive that is not mounted."""
+    """Return the paths that exist, of several; all of them when none does, as on a drive that is not mounted."""
     if len(paths) == 1:
         return paths
     return [path for path in paths if os.path.lexists(path)] or paths
@@ -40,27 +40,27 @@ def search_pictures(
     filters: "Sequence[Filter]" = (),
     min_relevance: float = 0.0,
 ) -> list[SearchHit]:
-    """The `top_k` pictures with a file that fit all directions best, best first; fewer when there are fewer.
+    """Return up to `top_k` pictures with a file that match all directions best, best first.
+
+    The index may contain contents whose last file was deleted: SQL decides what is shown, and the search goes deeper
+    until `top_k` remain.
 
     Args:
-        directions: with several, a picture is worth what it is worth in the one that it fits least.
+        directions: with several, a picture's log-odds are those of the direction that it matches least.
         model_id: of the embeddings in the index.
-        filters: the search is confined to those that pass all of them.
-        min_relevance: less relevant ones are left out, and the next ones looked at in their place.
-
-    The index may hold contents whose last file is gone: SQL decides what is shown, and the search reaches further
-    until `top_k` remain.
+        filters: the search is restricted to pictures that pass all of them.
+        min_relevance: threshold; less relevant pictures are excluded and the next ones considered instead.
     """
     among = store.reader.select(filters) if filters else None
     fetch = partial(store.reader.embeddings, model_id=model_id, dim=index.dim)
-    # What is worth less than this is not relevant enough on any picture.
+    # Log-odds below this are not relevant enough on any picture.
     easiest = background.least_own_level() * max(direction.own_share for direction in directions)
     least_worth = log_odds_of(min_relevance) + easiest
     wanted = top_k
     while True:
         found = find_nearest(directions, wanted, index=index, among=among)
         paths = store.reader.paths(found.ids.tolist(), filters=filters)
-        # Pictures as queries are not held against texts.
+        # Queries by picture have no own level: it comes from texts.
         levels = background.own_levels_of(found.ids.tolist(), fetch) if found.own_shares.any() else np.float32(0)
         hits = [
             (-worth, _reachable(paths[content_id]), score, relevance, content_id)
@@ -83,31 +83,35 @@ def search_pictures(
             rank=rank,
             score=score,
             relevance=relevance,
-            path=its[0],
+            path=files[0],
             content_id=content_id,
-            copies=tuple(its[1:]),
+            copies=tuple(files[1:]),
         )
-        for rank, (_, its, score, relevance, content_id) in enumerate(hits[:top_k], start=1)
+        for rank, (_, files, score, relevance, content_id) in enumerate(hits[:top_k], start=1)
     ]
 
 
 def newest_pictures(filters: "Sequence[Filter]", *, store: Store, top_k: int) -> list[SearchHit]:
-    """The pictures that pass all filters, the last taken first."""
+    """Return up to `top_k` pictures that pass all filters, the last taken first."""
     ids = store.reader.select_newest(filters, top_k)
     paths = store.reader.paths(ids, filters=filters)
     found = [(content_id, _reachable(paths[content_id])) for content_id in ids if content_id in paths]
     return [
-        SearchHit(rank=rank, score=math.nan, relevance=1.0, path=its[0], content_id=content_id, copies=tuple(its[1:]))
-        for rank, (content_id, its) in enumerate(found, start=1)
+        SearchHit(
+            rank=rank, score=math.nan, relevance=1.0, path=files[0], content_id=content_id, copies=tuple(files[1:])
+        )
+        for rank, (content_id, files) in enumerate(found, start=1)
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Pictures, best first; (k,) each.
+    """Pictures found, best first; arrays (k,).
+
+    With several directions, the values are those of the direction that a picture matches least.
 
     Attributes:
-        worth: see `Direction`; with several directions of the one that a picture fits least, like all that follow.
+        worth: log-odds before subtracting the own level, see `Direction`.
         own_shares: see `Direction`.
     """
 
@@ -120,17 +124,17 @@ class Found:
 def find_nearest(
     directions: Sequence[Direction], top_k: int, *, index: VectorIndex, among: NDArray[np.int64] | None
 ) -> Found:
-    """The pictures of an index that are worth most, in all directions.
+    """Return the pictures of an index with the highest log-odds in all directions.
 
     Args:
-        among: ids that the search is confined to.
+        among: ids that the search is restricted to.
     """
     if len(directions) == 1:
         scores, ids = index.search(directions[0].embedding[np.newaxis], top_k, among=among)
         own_shares = np.full(len(ids[0]), directions[0].own_share, dtype=np.float32)
         return Found(ids[0], scores[0], directions[0].worth(scores[0]), own_shares)
-    # The threshold algorithm: what is among the first of none of them is worth less, in all of them, than the last
-    # ones that were looked at. Source: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", PODS 2001.
+    # Threshold algorithm: a picture at the top of no ranking scores below the last ones seen in each.
+    # Source: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", PODS 2001.
     reach = _FIRST_REACH * top_k
     while True:
         found = [index.search(each.embedding[np.newaxis], reach, among=among) for each in directions]
@@ -155,7 +159,7 @@ def find_nearest(
 
 
 def _scores_of(direction: Direction, ids: NDArray[np.int64], index: VectorIndex) -> NDArray[np.float32]:
-    """The cosines (n,) of these ids, which are in the index, in their order."""
+    """Return the cosines (n,) of ids that are in the index, in their order."""
     scores, found = index.search(direction.embedding[np.newaxis], len(ids), among=ids)
     in_order: NDArray[np.float32] = np.empty(len(ids), dtype=np.float32)
     in_order[np.searchsorted(ids, found[0])] = scores[0]

@@ -1,4 +1,4 @@
-"""Did you mean: a query whose words the catalog and the model know, for one that holds a typing error."""
+"""Suggest a corrected query ("did you mean") with words that the catalog and the model know."""
 
 import re
 from dataclasses import replace
@@ -13,22 +13,22 @@ from clipsearch.session.session import Session
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
 
-# Whole words: neither session of names with digits or hyphens in them, nor what stands before an apostrophe.
+# Whole words, without parts of names with digits, hyphens or apostrophes.
 _WORD = re.compile(r"(?<![\w'’\-])[^\W\d_]{3,30}(?![\w'’\-])")
 
-# A query with more unknown words has no typing error, it is in another language.
+# A query with more unknown words is taken to be in another language.
 _MOST_UNKNOWN = 4
 
-# A shorter stem is a token by chance.
+# Shorter stems are tokens by chance.
 _SHORTEST_STEM = 4
 
 
 def suggest_query(query: "str | Query", session: Session) -> str | None:
-    """Correct the typing errors of a query; None where it seems to have none."""
-    meant = parse_local(query) if isinstance(query, str) else query
-    if meant.filters or any(term.kind != "words" for group in meant.groups for term in group):
+    """Suggest a query with its typing errors corrected; None if it seems to have none."""
+    parsed = parse_local(query) if isinstance(query, str) else query
+    if parsed.filters or any(term.kind != "words" for group in parsed.groups for term in group):
         return None
-    words = {word.lower() for group in meant.groups for term in group for word in _WORD.findall(term.value)}
+    words = {word.lower() for group in parsed.groups for term in group for word in _WORD.findall(term.value)}
     corrections = _corrections_of(words, session)
     if not corrections:
         return None
@@ -37,12 +37,12 @@ def suggest_query(query: "str | Query", session: Session) -> str | None:
         word = corrections.get(found[0].lower(), found[0])
         return word.capitalize() if found[0].istitle() else word
 
-    groups = (tuple(replace(term, value=_WORD.sub(correct, term.value)) for term in group) for group in meant.groups)
-    return str(replace(meant, groups=tuple(groups)))
+    groups = (tuple(replace(term, value=_WORD.sub(correct, term.value)) for term in group) for group in parsed.groups)
+    return str(replace(parsed, groups=tuple(groups)))
 
 
 def _corrections_of(words: set[str], session: Session) -> dict[str, str]:
-    """Known words, by the unknown ones that they were likely meant by. What costs most is asked last."""
+    """Return the likely corrections of unknown words, by word. The cheapest checks come first."""
     unknown = {word for word in words if not built_in_words().knows(word)}
     if not unknown:
         return {}
@@ -58,7 +58,7 @@ def _corrections_of(words: set[str], session: Session) -> dict[str, str]:
 
 
 def _is_token(word: str, encoder: "Encoder") -> bool:
-    """Whether the model has a token for a word or what it is a form of: then it has seen it often."""
+    """Return whether a word, or a stem of it, is a single token of the model, which has then seen it often."""
     most = encoder.count_tokens("") + 1
     stems = (stem for stem in stems_of(word) if len(stem) >= _SHORTEST_STEM)
     return any(encoder.count_tokens(each) <= most for each in (word, *stems))

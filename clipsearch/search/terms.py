@@ -1,4 +1,4 @@
-"""What a query means to a model: an embedding for each of its terms, a direction for each of its groups."""
+"""Embed the terms of a query, and explain hits by them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,21 +19,22 @@ if TYPE_CHECKING:
     from clipsearch.scoring.relevance import Background, Direction
 
 AnyQuery: TypeAlias = "PictureSource | Query | SearchHit"
-"""What a search takes: a str in the language of queries, a parsed query, a picture, or a hit."""
+"""Query of a search: a str in the query language, a parsed query, a picture, or a hit."""
 
 Pictures: TypeAlias = "Mapping[str, Picture]"
-"""Pictures of a query that are here already, by what it calls them."""
+"""Already loaded pictures, by their name in the query."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedGroup:
-    """Terms that are summed up, and their embeddings, (dim,) unit-norm each."""
+    """Terms of a group and their embeddings, (dim,) unit-norm each."""
 
     terms: tuple[Term, ...]
     embeddings: "tuple[NDArray[np.float32], ...]"
 
     def direction(self, background: "Background") -> "Direction":
-        """
+        """Sum the terms into one calibrated direction.
+
         Raises:
             QueryError: the terms cancel each other out.
         """
@@ -46,13 +47,13 @@ class EmbeddedGroup:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedQuery:
-    """The groups of a query, embedded with the model of a session; a picture must fit each of them."""
+    """Groups of a query, embedded with the model of a session; a hit matches all of them."""
 
     groups: tuple[EmbeddedGroup, ...]
     session: Session
 
     def directions(self, background: "Background") -> "list[Direction]":
-        """Sum each group up to what pictures are compared with.
+        """Sum the terms of each group into one calibrated direction.
 
         Raises:
             QueryError: the terms of a group cancel each other out.
@@ -60,10 +61,10 @@ class EmbeddedQuery:
         return [group.direction(background) for group in self.groups]
 
     def explain(self, hits: Sequence[SearchHit], directions: "Sequence[Direction]") -> list[SearchHit]:
-        """Fill in what each term contributes to each hit.
+        """Return the hits with the score of each term.
 
         Args:
-            directions: what `directions` has returned.
+            directions: result of `directions`.
         """
         return [
             replace(hit, terms=tuple(self._term_scores(picture, directions)) if picture is not None else ())
@@ -79,11 +80,13 @@ class EmbeddedQuery:
 
 
 def parse_local(text: str) -> Query:
-    """Parses a query of somebody who may read the files of this machine: the name of one that is there is a picture,
-    whatever blanks and signs are in it. Never to be given what a visitor of a server has written.
+    """Parse a query of a caller who may read the files of this machine.
+
+    The name of an existing file is a picture, even with blanks and signs in it. Never pass it untrusted queries of a
+    server's visitors.
 
     Raises:
-        QuerySyntaxError: it can't be understood.
+        QuerySyntaxError: the query is invalid.
     """
     return parse_query(text, is_file=_is_file)
 
@@ -96,10 +99,10 @@ def _is_file(name: str) -> bool:
 
 
 def as_query(query: AnyQuery, pictures: Pictures) -> tuple[Query, Pictures]:
-    """Turn what `Catalog.search` takes into a query and the pictures that are here already, by what it calls them.
+    """Convert what `Catalog.search` accepts to a query and its already loaded pictures, by their name in the query.
 
     Raises:
-        QueryError: it can't be understood or answered; so much can be seen without a model.
+        QueryError: the query is invalid, as far as that is known without a model.
     """
     if isinstance(query, str):
         query = parse_local(query)
@@ -116,13 +119,13 @@ def as_query(query: AnyQuery, pictures: Pictures) -> tuple[Query, Pictures]:
 
 
 def embed_query(query: Query, session: Session, *, pictures: Pictures) -> EmbeddedQuery:
-    """Embed the terms of a query that `as_query` has let pass.
+    """Embed the terms of a query that `as_query` has validated.
 
     Args:
-        pictures: those that are here already, or their embeddings (dim,), by what the query calls them.
+        pictures: already loaded ones, or their embeddings (dim,), by their name in the query.
 
     Raises:
-        QueryError: a picture's number is unknown, or a URL was not fetched.
+        QueryError: a picture's id is unknown, or a URL was not fetched.
         ImageReadError: a picture can't be read.
     """
     groups = (
@@ -135,13 +138,13 @@ def _embed_term(term: Term, session: Session, pictures: Pictures) -> "NDArray[np
     if term.kind == "words":
         return session.model.encode_text(term.value)
     if term.kind == "id":
-        content_id = int(term.value[:20])  # longer than any
+        content_id = int(term.value[:20])  # longer than any id
         found = _find_embedding(content_id, session)
         if found is None:
             raise UnknownPictureError(content_id)
         return found
     if term.value not in pictures and is_url(term.value):
-        raise QueryError(f"{term.value} was not fetched: see fetch_picture")
+        raise QueryError(f"{term.value} was not fetched: pass the result of fetch_picture in 'pictures'")
     from clipsearch.encoders.embed_image import embed_picture
 
     return embed_picture(pictures.get(term.value, term.value), encoder=session.model.encoder)

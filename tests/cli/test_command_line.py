@@ -310,7 +310,7 @@ BAD_INPUT = {
     "a device that is not here": (("index", SAMPLES, "--model", "starter", "--device", "cuda"), 1, "can't run on cuda"),
     "nobody's home folder": (("index", "~no-such-user/photos", "--model", "starter"), 2, "no folder"),
     "a name that is too long": (("index", "x" * 300, "--model", "starter"), 2, "File name too long"),
-    "a model name that is too long": (("index", SAMPLES, "--model", "x" * 300), 4, "no model directory"),
+    "a model name that is too long": (("index", SAMPLES, "--model", "x" * 300), 4, "the model directory"),
     "a pull request of a model": (("index", SAMPLES, "--model", "org/name@refs/pr/3"), 4, "org/name"),
     "text that is not UTF-8": (
         ("classify", SAMPLES / "food/donut.png", b"caf\xe9", "--model", "starter"),

@@ -50,7 +50,7 @@ def run(command: str, folder: Path, *, check: bool = True) -> "subprocess.Comple
 
 def without_times(text: str) -> str:
     # Only a slow or busy machine says so.
-    text = re.sub(r"^.*the first time with this model it learns .*\n?", "", text, flags=re.MULTILINE).strip()
+    text = re.sub(r"^.*calibrating the scores .*\n?", "", text, flags=re.MULTILINE).strip()
     text = re.sub(r"in [\d.]+ s(, [\d.,]+ a second)?", "in T", text)
     # Another processor may round the last digit otherwise.
     return re.sub(r"(\d+\.\d)\d* ?%|(0\.\d\d)\d", r"\1\2", text)

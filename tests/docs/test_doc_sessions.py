@@ -50,9 +50,9 @@ def test_every_session_is_run(pages):
     [
         ("40 indexed in 9.7 s, 3.1 a second", "40 indexed in 1.1 s, 37 a second"),
         ("40 indexed in 0.0 s", "40 indexed in 1.1 s, 1,037 a second"),
-        ("clipsearch: the first time with this model it learns what its scores are worth: about 9 s", ""),
-        ("clipsearch: the first time with this model it learns what …: about 9 s\n   1   31.3 %", "1   31.3 %"),
-        ("1   31.3 %\nclipsearch: the first time with this model it learns what …: about 9 s", "1   31.3 %"),
+        ("clipsearch: calibrating the scores of this model, once: about 9 s", ""),
+        ("clipsearch: calibrating the scores …: about 9 s\n   1   31.3 %", "1   31.3 %"),
+        ("1   31.3 %\nclipsearch: calibrating the scores …: about 9 s", "1   31.3 %"),
         ("3   31.3 %  0.398", "3   31.3 %  0.397"),
     ],
 )

@@ -108,7 +108,7 @@ def test_what_takes_long_is_said_beforehand(cache, monkeypatch):
     """By a clock that goes a second a look, 64 texts take a second, and all of them 28."""
     seconds = iter(range(100))
     monkeypatch.setattr("clipsearch.encoders.bank.perf_counter", lambda: next(seconds))
-    with pytest.warns(ClipSearchNotice, match="the first time with this model .* about 28 s"):
+    with pytest.warns(ClipSearchNotice, match="calibrating the scores of this model, once: about 28 s"):
         load_bank(fingerprint="f" * 64, dim=4, load_encoder=CountedEncoder)
     load_bank(fingerprint="f" * 64, dim=4, load_encoder=CountedEncoder)  # kept: nothing to say
 

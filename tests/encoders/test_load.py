@@ -44,7 +44,7 @@ def test_the_default_is_downloaded_with_its_size_told_and_then_used_offline(tiny
         first = load(hub.endpoint, tmp_path)
         assert first["name"] == "org/tiny"
         assert [notice.split(" (")[0].split(", ")[0] for notice in first["notices"]] == [
-            "asking the model hub for org/tiny",
+            "looking up org/tiny on the model hub",
             "downloading org/tiny",
             "compiling org/tiny for this machine",
         ]
@@ -59,7 +59,7 @@ def test_a_hub_that_refuses_gives_the_starter_with_one_notice(tmp_path, refusal)
         found = load(hub.endpoint, tmp_path)
     assert found["name"] == "starter"
     asking, notice = found["notices"]
-    assert asking.startswith("asking the model hub")
+    assert asking.startswith("looking up")
     assert "clipsearch model use" in notice
 
 
@@ -77,4 +77,4 @@ def test_offline_nobody_says_that_the_hub_is_asked(tmp_path):
         assert hub.asked == []
     assert found["name"] == "starter"
     (notice,) = found["notices"]
-    assert notice.startswith("the model hub is not asked while HF_HUB_OFFLINE is set: using the small starter model")
+    assert notice.startswith("the model hub is not used while HF_HUB_OFFLINE is set: using the small starter model")

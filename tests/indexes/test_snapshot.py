@@ -89,7 +89,7 @@ def test_older_files_go_and_those_of_others_stay(folder):
 
 def test_a_folder_that_can_not_be_written_is_an_error_and_leaves_nothing(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(VectorIndexError, match="in the place of the folder of index files"):
+    with pytest.raises(VectorIndexError, match="is not a folder, but index files go there"):
         save_snapshot(FaissIndex(8), tmp_path / "file", SIDECAR)
 
 

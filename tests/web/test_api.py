@@ -111,7 +111,7 @@ def test_syntax_errors_say_where(client):
         ({"q": "x", "confidence": 0}, 422, "confidence: "),
         ({"q": "x", "confidence": 1}, 422, "confidence: "),
         ({"q": "x", "confidence": 0.9999}, 400, "confidence"),
-        ({"q": "x", "after": "nonsense"}, 400, "no page of a search"),
+        ({"q": "x", "after": "nonsense"}, 400, "invalid page cursor"),
         ({"q": "id:99999"}, 404, "no picture with the number 99999"),
         ({"q": "/etc/passwd"}, 400, "name of a file or a URL"),
         ({"q": "./cat.jpg"}, 400, "name of a file or a URL"),

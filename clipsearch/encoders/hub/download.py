@@ -1,8 +1,8 @@
-"""Download one large file so that the next attempt resumes where this one stopped.
+"""Download one large file with resume: the next attempt continues where this one stopped.
 
-huggingface_hub 1.14 to 2.4 start a file from the beginning in every process: its partial file has a random name and is
-deleted on failure. With 600 MB and more that matters, so the weights come through here. A test fails once
-huggingface_hub resumes. The result is a blob of the hub's cache, named by its SHA-256; huggingface_hub then links it.
+huggingface_hub 1.14 to 2.4 restart a file from the beginning in every process: the partial file has a random name and
+is deleted on failure. Weights of 600 MB and more are downloaded here instead; a test fails once huggingface_hub can
+resume. The result is a blob of the hub's cache, named by its SHA-256, which huggingface_hub then links.
 """
 
 import hashlib
@@ -12,31 +12,31 @@ from typing import Any
 
 from clipsearch.errors import ModelError
 
-# A connection silent for this long is given up and tried again.
+# Read timeout of a connection, after which the download is retried.
 READ_TIMEOUT_S = 10.0
 ATTEMPTS = 5
 _CHUNK_BYTES = 1 << 20
 
 
 class DownloadBrokenOffError(OSError):
-    """The connection was lost more often than is worth trying."""
+    """Raised when a download failed after all retries."""
 
 
 def download_blob(repo_id: str, commit: str, file: Any, blobs: Path, *, show_progress: bool) -> None:
-    """Brings one LFS file into the cache's folder of blobs.
+    """Download one LFS file into the cache's folder of blobs, resuming a partial download.
 
-    Two processes at once do no harm: both write the same bytes to the same places.
+    Safe for concurrent processes: both write the same bytes at the same offsets.
 
     Args:
         repo_id: "org/name".
         commit: 40 hex digits.
         file: huggingface_hub.RepoFile with `path`, `size` and `lfs.sha256`.
-        blobs: the folder; the file is named by its SHA-256, while it is incomplete with ".incomplete" added.
+        blobs: the folder; the file is named by its SHA-256, with the suffix ".incomplete" while it is partial.
         show_progress: draw a bar on stderr.
 
     Raises:
-        DownloadBrokenOffError: what has arrived stays for the next time.
-        ModelError: what arrived is not what the hub announced; it is deleted.
+        DownloadBrokenOffError: the download broke off; the partial file is resumed next time.
+        ModelError: the size or checksum differs from the hub's; the file is deleted.
     """
     from huggingface_hub import hf_hub_url
     from tqdm import tqdm
@@ -53,7 +53,7 @@ def download_blob(repo_id: str, commit: str, file: Any, blobs: Path, *, show_pro
             _fill(url, partial, size, bar)
         if partial.stat().st_size != size or _sha256_of(partial) != sha256:
             partial.unlink(missing_ok=True)
-            raise ModelError(f"{file.path} of {repo_id} arrived damaged and was deleted; download it again")
+            raise ModelError(f"{file.path} of {repo_id} was damaged in transfer and deleted: download it again")
         partial.replace(blob)
     except FileNotFoundError:
         if not blob.is_file():  # else another process has just finished the same file
@@ -61,21 +61,23 @@ def download_blob(repo_id: str, commit: str, file: Any, blobs: Path, *, show_pro
 
 
 def _fill(url: str, partial: Path, size: int, bar: Any) -> None:
-    """Downloads what is missing of `size` bytes, trying again while anything arrives."""
+    """Download the missing part of `size` bytes, with retries as long as there is progress."""
     failures = 0
     while (done := partial.stat().st_size) < size:
         bar.n = done
         error = _append(url, partial, done, bar)
         failures = 0 if partial.stat().st_size > done else failures + 1
         if failures >= ATTEMPTS:
-            reason = error or "the server sends less than it announced"
-            raise DownloadBrokenOffError(f"broke off after {done:,} of {size:,} bytes: {reason}") from error
+            reason = error or "the server sends fewer bytes than it announced"
+            raise DownloadBrokenOffError(
+                f"the download broke off after {done:,} of {size:,} bytes: {reason}"
+            ) from error
         if error is not None:
             time.sleep(min(1 + failures, 3))
 
 
 def _append(url: str, partial: Path, done: int, bar: Any) -> Exception | None:
-    """Downloads from byte `done` on until the end or an error of the connection, which is returned."""
+    """Download from byte `done` on and return the connection error that ended it; None at the end of the file."""
     from huggingface_hub import get_session
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
@@ -86,7 +88,7 @@ def _append(url: str, partial: Path, done: int, bar: Any) -> Exception | None:
     try:
         with get_session().stream("GET", url, headers=headers, timeout=READ_TIMEOUT_S) as response:
             hf_raise_for_status(response)
-            # A server may ignore the range and send all of it.
+            # A server may ignore the range and send the whole file.
             begin = done if response.status_code == 206 else 0
             with partial.open("r+b") as out:
                 out.seek(begin)
@@ -95,13 +97,13 @@ def _append(url: str, partial: Path, done: int, bar: Any) -> Exception | None:
                     bar.update(len(chunk))
     except HfHubHTTPError as error:
         if 400 <= error.response.status_code < 500 and error.response.status_code not in {408, 429}:
-            raise  # refused: asking again changes nothing
+            raise  # refused: a retry would fail too
         return error
     except OSError as error:
-        if error.errno is not None and error.filename is not None:  # the disk, not the connection
+        if error.errno is not None and error.filename is not None:  # an error of the disk, not of the connection
             raise
         return error
-    except Exception as error:  # httpx or httpx2, by the version of huggingface_hub
+    except Exception as error:  # of httpx or httpx2, depending on the version of huggingface_hub
         return error
     return None
 

@@ -1,7 +1,7 @@
-"""Models on the hub: their names, the copies in the local cache, and the only two functions that use the network.
+"""Find, probe and download models of the Hugging Face hub; only `probe` and `pull` use the network.
 
-The cache is Hugging Face's own (HF_HOME, HF_HUB_CACHE): what other programs fetched is found, and they find this.
-`huggingface_hub` is imported where it is used: it reads its environment variables once, when it is imported.
+The cache is Hugging Face's own (HF_HOME, HF_HUB_CACHE), shared with other programs. `huggingface_hub` is imported
+lazily, as it reads its environment variables once, on import.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from clipsearch.errors import ModelError, ModelUnavailableError, first_line
 from clipsearch.files import atomic_write
 from clipsearch.notices import notify
 
-# How long the hub may take to say what a model consists of, name resolution and all retries included.
+# Timeout of listing a model's files on the hub, name resolution and all retries included.
 ANSWER_TIMEOUT_S = 5.0
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -32,13 +32,13 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model known to work.
+    """Hub model that is known to work.
 
     Attributes:
         name: hub id.
-        revision: commit that holds safetensors; what the plain name means.
-        size_bytes: of the weights, nearly all of the download; None if not known.
-        dim: numbers of an embedding.
+        revision: commit with safetensors, used when a name has no revision.
+        size_bytes: of the weights, nearly all of the download; None if unknown.
+        dim: dimensions of an embedding.
         description: one line.
     """
 
@@ -50,7 +50,7 @@ class KnownModel:
 
 
 # The first is the default. Its main branch has pickled weights only; the revision is the hub's own conversion.
-# Source: revisions and sizes as public projects pin them, several for each model, looked up in 2026-11.
+# Source: revisions and sizes that public projects pin, several for each model, looked up in 2026-11.
 KNOWN_MODELS: tuple[KnownModel, ...] = (
     KnownModel(
         "openai/clip-vit-base-patch32",
@@ -100,27 +100,27 @@ DEFAULT_MODEL = KNOWN_MODELS[0].name
 
 
 def parse_model_name(name: str) -> tuple[str, str | None]:
-    """ "org/name@revision" → ("org/name", "revision"); ("org/name", None) without one.
+    """Parse "org/name@revision" into ("org/name", "revision"); without a revision into ("org/name", None).
 
     Raises:
-        ModelError: it is not of that form.
+        ModelError: the name is not of that form.
     """
     repo_id, separator, revision = name.partition("@")
     is_safe = ".." not in name and (not separator or _REVISION.fullmatch(revision))
     if not _REPO_ID.fullmatch(repo_id) or not is_safe:
-        raise ModelError(f"{name!r} is no model name: write org/name or org/name@revision")
+        raise ModelError(f"invalid model name {name!r}: write org/name or org/name@revision")
     return repo_id, revision or None
 
 
 def resolve_revision(name: str) -> tuple[str, str]:
-    """(repository, revision) of a name: the one given, else the one the model is known by, else "main"."""
+    """Return (repository, revision) of a name: its own revision, else that of the known model, else "main"."""
     repo_id, revision = parse_model_name(name)
     known = {model.name: model.revision for model in KNOWN_MODELS}
     return repo_id, revision or known.get(repo_id, "main")
 
 
 def find_cached(name: str) -> Path | None:
-    """The model's directory in the local cache if all of it is there; never touches the network."""
+    """Find the model's directory in the local cache; None when it is incomplete. Never uses the network."""
     repo_id, revision = resolve_revision(name)
     folder = _repo_folder(repo_id)
     commit = revision
@@ -134,10 +134,10 @@ def find_cached(name: str) -> Path | None:
 
 
 def probe(name: str, *, timeout_s: float = ANSWER_TIMEOUT_S) -> int | None:
-    """Bytes a download of the model would take; None when offline or the hub does not answer in time.
+    """Return the download size of a model in bytes; None when offline or the hub does not answer in time.
 
     Raises:
-        ModelError: the hub answered that there is no such model, or none that can be loaded.
+        ModelError: the hub has no such model, or it can't be loaded.
     """
     repo_id, revision = resolve_revision(name)
     try:
@@ -147,20 +147,20 @@ def probe(name: str, *, timeout_s: float = ANSWER_TIMEOUT_S) -> int | None:
 
 
 def pull(name: str, *, show_progress: bool = False) -> Path:
-    """Brings the model into the local cache, going on where an earlier download broke off.
+    """Download a model into the local cache, resuming an earlier download that broke off.
 
-    The small files come first and the weights last, so weights that are there mean that the rest is there too.
+    The small files come first and the weights last, so that existing weights imply a complete model.
 
     Args:
         name: "org/name" or "org/name@revision".
         show_progress: draw a bar on stderr; for terminals.
 
     Returns:
-        The model's directory. A revision named by its commit that is complete is not asked for again.
+        The model's directory. A complete revision named by its commit is returned without a request.
 
     Raises:
         ModelUnavailableError: offline, or the hub does not answer.
-        ModelError: no such model, access refused, or no safetensors.
+        ModelError: no such model, access denied, or no safetensors.
     """
     repo_id, revision = resolve_revision(name)
     cached = find_cached(name)
@@ -171,7 +171,7 @@ def pull(name: str, *, show_progress: bool = False) -> Path:
     except ModelUnavailableError as error:
         if cached is None:
             raise
-        notify(f"{error}; using the copy in the cache")
+        notify(f"{error}; using the cached copy")
         return cached
     with _errors_of(repo_id, revision), _quiet():
         return _download(listing, revision, show_progress)
@@ -190,16 +190,16 @@ class _Listing:
 
 
 def _list_files(repo_id: str, revision: str, timeout_s: float) -> _Listing:
-    """Asks the hub for the files worth downloading.
+    """List the files of a model that are to be downloaded.
 
     Raises:
-        ModelUnavailableError: offline, or no answer within the time.
+        ModelUnavailableError: offline, or no answer within the timeout.
         ModelError: no such model, or no safetensors.
     """
     if is_offline():
         raise ModelUnavailableError(
             f"{repo_id} is not in the local cache and HF_HUB_OFFLINE is set; "
-            f"unset it, then: clipsearch model pull {repo_id}"
+            f"unset it, then run 'clipsearch model pull {repo_id}'"
         )
 
     def ask() -> tuple[str, list[Any]]:
@@ -218,14 +218,14 @@ def _list_files(repo_id: str, revision: str, timeout_s: float) -> _Listing:
     weights = _choose_weights(files)
     if not weights:
         raise ModelError(
-            f"{repo_id}@{revision} has no safetensors weights, and no others are loaded. Look at its pull requests on "
-            f"the hub for a conversion and name it: {repo_id}@refs/pr/N"
+            f"{repo_id}@{revision} has no safetensors weights, and no other format is loaded. Look for a conversion in "
+            f"its pull requests on the hub and name it: {repo_id}@refs/pr/N"
         )
     return _Listing(repo_id, commit, small, weights)
 
 
 def _choose_weights(files: dict[str, Any]) -> tuple[Any, ...]:
-    """model.safetensors, else its shards; other sets beside them (half precision, open_clip's) are left out."""
+    """Choose model.safetensors, else its shards; other sets of weights (half precision, open_clip's) are ignored."""
     if model_files.WEIGHTS in files:
         return (files[model_files.WEIGHTS],)
     if model_files.WEIGHTS_INDEX in files:
@@ -239,7 +239,7 @@ def _download(listing: _Listing, revision: str, show_progress: bool) -> Path:
 
     class NoBar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **options: Any) -> None:
-            options.pop("name", None)  # an addition of huggingface_hub's own bars
+            options.pop("name", None)  # an option of huggingface_hub's own bars
             super().__init__(*args, **{**options, "disable": True})
 
     def fetch(files: Sequence[Any]) -> Path:
@@ -256,7 +256,7 @@ def _download(listing: _Listing, revision: str, show_progress: bool) -> Path:
     folder = _repo_folder(listing.repo_id)
     fetch(listing.small)
     for file in listing.weights:
-        # Files without LFS are small; snapshot_download below takes those, and links the ones fetched here.
+        # Files without LFS are small: snapshot_download below fetches them, and links the blobs downloaded here.
         if file.lfs is not None:
             download_blob(listing.repo_id, listing.commit, file, folder / "blobs", show_progress=show_progress)
     snapshot = fetch(listing.weights)
@@ -265,17 +265,16 @@ def _download(listing: _Listing, revision: str, show_progress: bool) -> Path:
             f"{listing.repo_id}@{revision} lacks its config, tokenizer or image processor; it can't be used"
         )
     if not _COMMIT.fullmatch(revision):
-        # Last, so that a branch goes on meaning the old, complete snapshot while a new one is on its way.
+        # Last, so that a branch refers to the old, complete snapshot until the new one is complete.
         ref = folder / "refs" / revision
         ref.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(
-            ref, listing.commit.encode("ascii"), mode=0o666
-        )  # as huggingface_hub does: the cache may be shared
+        # The mode is huggingface_hub's: the cache may be shared.
+        atomic_write(ref, listing.commit.encode("ascii"), mode=0o666)
     return snapshot
 
 
 def _within(timeout_s: float, ask: Callable[[], _T]) -> _T:
-    """Runs `ask` for at most this long. A thread, because a hanging name resolution has no timeout of its own."""
+    """Call `ask` with a timeout, in a thread, because name resolution has no timeout of its own."""
     answers: list[_T] = []
     errors: list[BaseException] = []
 
@@ -297,7 +296,7 @@ def _within(timeout_s: float, ask: Callable[[], _T]) -> _T:
 
 @contextlib.contextmanager
 def _errors_of(repo_id: str, revision: str) -> Iterator[None]:
-    """Turns what huggingface_hub and the connection raise into one line each."""
+    """Convert errors of huggingface_hub and the connection to ModelError and ModelUnavailableError, of one line."""
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
@@ -306,55 +305,57 @@ def _errors_of(repo_id: str, revision: str) -> Iterator[None]:
         raise
     except GatedRepoError as error:
         raise ModelError(
-            f"{repo_id} asks for its terms to be accepted: do so on its page on the hub, then: hf auth login"
+            f"{repo_id} is gated: accept its terms on its page on the hub, then run 'hf auth login'"
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(
-            f"the hub has no model {repo_id}, or it is private; check the spelling, or: hf auth login"
+            f"the hub has no model {repo_id}, or it is private: check the spelling, or run 'hf auth login'"
         ) from error
     except RevisionNotFoundError as error:
-        raise ModelError(f"{repo_id} has no revision {revision!r}; leave it out or look it up on the hub") from error
+        raise ModelError(f"{repo_id} has no revision {revision!r}: leave it out or look it up on the hub") from error
     except Exception as error:
         is_local = isinstance(error, OSError) and error.errno is not None and error.filename is not None
         if is_local and not isinstance(error, HfHubHTTPError):
             raise ModelError(f"{repo_id} can't be stored: {error}") from error
         raise ModelUnavailableError(
-            f"{repo_id} can't be fetched from the hub ({first_line(error)}); when it can be reached, "
-            f"clipsearch model pull {repo_id} goes on where this stopped"
+            f"{repo_id} can't be downloaded from the hub ({first_line(error)}); once the hub can be reached, "
+            f"'clipsearch model pull {repo_id}' resumes the download"
         ) from error
 
 
 _quieting = threading.Lock()
-_loud_again: list[int] = []  # the verbosity to go back to: as it was, and once more for each thread that wants quiet
+_saved_verbosity: list[int] = []  # the verbosity to restore, and a copy of it for each thread in `_quiet`
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No log lines of huggingface_hub on stderr. How much it logs is of the whole process: the first thread turns it
-    off, and the last one puts it back as it was."""
+    """Suppress log lines of huggingface_hub on stderr.
+
+    Its verbosity is global to the process: the first thread turns it off, and the last one restores it.
+    """
     from huggingface_hub.utils import logging
 
     with _quieting:
-        if not _loud_again:
-            _loud_again.append(logging.get_verbosity())
+        if not _saved_verbosity:
+            _saved_verbosity.append(logging.get_verbosity())
             logging.set_verbosity(50)  # critical
-        _loud_again.append(_loud_again[0])
+        _saved_verbosity.append(_saved_verbosity[0])
     is_over = True
     try:
         yield
     except TimeoutError:
-        is_over = False  # the thread that was given up may still log
+        is_over = False  # the abandoned thread may still log
         raise
     finally:
         if is_over:
             with _quieting:
-                _loud_again.pop()
-                if len(_loud_again) == 1:
-                    logging.set_verbosity(_loud_again.pop())
+                _saved_verbosity.pop()
+                if len(_saved_verbosity) == 1:
+                    logging.set_verbosity(_saved_verbosity.pop())
 
 
 def is_offline() -> bool:
-    """By the variable as it is now, or as it was when huggingface_hub was imported."""
+    """Return whether HF_HUB_OFFLINE is set, now or when huggingface_hub was imported."""
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         return True
     from huggingface_hub import constants

@@ -1,4 +1,4 @@
-"""The files of a model directory as the hub lays them out: which there are, which are needed, which are complete."""
+"""Find and check the files of a model directory in the hub's layout."""
 
 import json
 from collections.abc import Iterable
@@ -8,14 +8,14 @@ from typing import Any
 from clipsearch.errors import ModelError
 from clipsearch.files import read_regular_file
 
-# Vocabularies are the largest, some megabytes.
+# Far above the largest JSON files, vocabularies of some megabytes.
 _MAX_JSON_BYTES = 200_000_000
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 
-# Either of the two holds the image processor; a processor_config.json nests it under "image_processor".
+# Either of the two contains the image processor; processor_config.json nests it under "image_processor".
 PREPROCESSOR_CONFIG = "preprocessor_config.json"
 PROCESSOR_CONFIG = "processor_config.json"
 
@@ -29,7 +29,7 @@ TOKENIZER_SETS = (
     ("tokenizer.model",),
 )
 
-# Everything a tokenizer may read; all that are present count for the fingerprint.
+# Everything a tokenizer may read; all files present count for the fingerprint.
 TOKENIZER_FILES = (
     *(name for names in TOKENIZER_SETS for name in names),
     "tokenizer_config.json",
@@ -37,21 +37,21 @@ TOKENIZER_FILES = (
     "added_tokens.json",
 )
 
-# What a download takes beside the weights. Named one by one: "*.json" would bring the indexes of pickled weights,
-# and repositories of open_clip keep a second copy of the weights under another name.
+# Files downloaded in addition to the weights. An allow-list, not "*.json", which would include the indexes of pickled
+# weights; open_clip's repositories also have a second copy of the weights under another name.
 SMALL_FILES = (CONFIG, PREPROCESSOR_CONFIG, PROCESSOR_CONFIG, WEIGHTS_INDEX, *TOKENIZER_FILES)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
+    """Read a JSON object.
 
     Raises:
-        ModelError: the file is missing, unreadable or holds something else.
+        ModelError: the file is missing, unreadable or not a JSON object.
     """
     try:
         content = json.loads(read_regular_file(path, max_bytes=_MAX_JSON_BYTES))
     except FileNotFoundError:
-        raise ModelError(f"{path.parent} has no {path.name}; is it the directory of a model?") from None
+        raise ModelError(f"{path.parent} has no {path.name}: is it the directory of a model?") from None
     except (OSError, ValueError, RecursionError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise ModelError(f"{path} can't be read: {reason}") from error
@@ -61,7 +61,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def find_weights(directory: Path) -> tuple[Path, ...]:
-    """The safetensors files of the model, sorted; empty where there are none or one of several is missing."""
+    """Find the safetensors files of a model, sorted; empty when there are none or a shard is missing."""
     single = directory / WEIGHTS
     if single.is_file():
         return (single,)
@@ -73,32 +73,36 @@ def find_weights(directory: Path) -> tuple[Path, ...]:
 
 
 def shard_names(index: dict[str, Any]) -> tuple[str, ...]:
-    """The file names a model.safetensors.index.json lists, sorted; names that would leave the directory are refused."""
+    """Return the file names in a model.safetensors.index.json, sorted.
+
+    Raises:
+        ModelError: the index is invalid, or a name leads out of the directory.
+    """
     weight_map = index.get("weight_map")
     if not isinstance(weight_map, dict):
         raise ModelError(f"{WEIGHTS_INDEX} has no weight_map")
     names = sorted({str(name) for name in weight_map.values()})
     for name in names:
         if "/" in name or "\\" in name or not name.endswith(".safetensors"):
-            raise ModelError(f"{WEIGHTS_INDEX} names {name!r}, which is no safetensors file of the same folder")
+            raise ModelError(f"{WEIGHTS_INDEX} lists {name!r}, which is not a safetensors file in the same folder")
     return tuple(names)
 
 
 def find_tokenizer_files(directory: Path) -> tuple[Path, ...]:
-    """Every file a tokenizer may read, sorted by name; empty where no complete set is there."""
+    """Find the files that a tokenizer may read, sorted by name; empty when no set of them is complete."""
     if not has_tokenizer(path.name for path in directory.iterdir() if path.is_file()):
         return ()
     return tuple(sorted(path for name in TOKENIZER_FILES if (path := directory / name).is_file()))
 
 
 def has_tokenizer(names: Iterable[str]) -> bool:
-    """Whether a complete set of tokenizer files is among `names`."""
+    """Return whether a complete set of tokenizer files is among `names`."""
     present = set(names)
     return any(present.issuperset(needed) for needed in TOKENIZER_SETS)
 
 
 def is_complete(directory: Path) -> bool:
-    """Whether everything needed to load the model is here: config, weights, tokenizer, image processor."""
+    """Return whether a directory has everything needed to load a model: config, weights, tokenizer, image processor."""
     if not (directory / CONFIG).is_file() or not find_tokenizer_files(directory):
         return False
     has_processor = any((directory / name).is_file() for name in (PREPROCESSOR_CONFIG, PROCESSOR_CONFIG))
@@ -106,10 +110,10 @@ def is_complete(directory: Path) -> bool:
 
 
 def read_processor_config(directory: Path) -> dict[str, Any]:
-    """The image processor's settings, from preprocessor_config.json or the newer processor_config.json.
+    """Read the image processor's settings, from preprocessor_config.json or the newer processor_config.json.
 
     Raises:
-        ModelError: there is neither.
+        ModelError: both are missing.
     """
     if (directory / PREPROCESSOR_CONFIG).is_file():
         return read_json(directory / PREPROCESSOR_CONFIG)
@@ -117,4 +121,4 @@ def read_processor_config(directory: Path) -> dict[str, Any]:
         nested = read_json(directory / PROCESSOR_CONFIG).get("image_processor")
         if isinstance(nested, dict):
             return nested
-    raise ModelError(f"{directory} has no {PREPROCESSOR_CONFIG}: how the model wants its pictures is not known")
+    raise ModelError(f"{directory} has no {PREPROCESSOR_CONFIG}: the preprocessing of pictures is unknown")

@@ -1,8 +1,8 @@
-"""What OpenVINO makes of a model for this processor, kept in the cache: blobs, and a hash beside each.
+"""Cache OpenVINO's blobs, models compiled for this processor, with a checksum for each.
 
-OpenVINO loads what lies there as it is: with one bit flipped, a model gives other embeddings and nobody is told. So
-each blob is hashed when it was written and again before it is loaded, 0.03 s for CLIP's text model of 127 MB. One that
-is not as it was is deleted and made anew.
+OpenVINO loads a cached blob unverified: with one bit flipped, a model silently gives other embeddings. So each blob is
+hashed after it is written and again before it is loaded, 0.03 s for CLIP's text model of 127 MB. A damaged blob is
+deleted and rebuilt.
 """
 
 import contextlib
@@ -20,23 +20,23 @@ from clipsearch.paths import cache_dir
 
 HASHES = "hashes.json"
 
-# A blob that nobody loaded for so long is deleted when another one is made.
-_FORGET_AFTER_S = 60 * 86_400
+# Blobs not loaded for this long are evicted when another one is made.
+_EVICT_AFTER_S = 60 * 86_400
 
 
 class BlobFolder:
-    """The folder for what OpenVINO makes of one model file with one set of options.
+    """Cache folder for the blob of one model file with one set of options.
 
-    OpenVINO tells models apart by path, size and time of the .xml alone, not by the weights beside it: in a folder for
-    all, one model would be taken for another.
+    OpenVINO's cache key is the path, size and time of the .xml file alone, without its weights: in a shared folder, one
+    model could be mistaken for another.
     """
 
     def __init__(self, *parts: str) -> None:
-        """`parts`: what the blob depends on; other parts are another folder."""
+        """Derive the folder's name from everything that the blob depends on."""
         self._path = cache_dir() / "openvino" / blake3(json.dumps(parts).encode()).hexdigest()[:32]
 
     def find(self) -> Path | None:
-        """The folder, when its blob is as it was written; else there is none afterwards.
+        """Return the folder when its blob is intact; None on a miss, after deleting a damaged one.
 
         Raises:
             OSError: a damaged blob can't be deleted.
@@ -44,22 +44,23 @@ class BlobFolder:
         if not self._path.exists():
             return None
         hashes, blobs = self._read_hashes(), list(self._path.glob("*.blob"))
-        with contextlib.suppress(FileNotFoundError):  # another process has found it damaged
+        with contextlib.suppress(FileNotFoundError):  # another process deleted it concurrently
             if blobs and all(hashes.get(blob.name) == _hash(blob) for blob in blobs):
-                with contextlib.suppress(OSError):  # somebody else's, to be read only
+                with contextlib.suppress(OSError):  # a read-only folder of another user
                     os.utime(self._path)
                 return self._path
             shutil.rmtree(self._path)
         return None
 
     @contextlib.contextmanager
-    def making(self) -> Iterator[Path]:
-        """A folder of its own to make the blob in; kept, with its hash, unless another process was faster.
+    def open_scratch(self) -> Iterator[Path]:
+        """Open a scratch folder for making the blob, which is renamed into place with its checksum (atomic).
 
-        OpenVINO writes where the file will lie. A process that has the file mapped meanwhile would die of it.
+        OpenVINO itself would write to the final path, and crash processes that have the file memory-mapped. When
+        another process was faster, its blob stays.
 
         Raises:
-            OSError: it can't be made or kept.
+            OSError: the folder can't be created or written.
         """
         with scratch_folder(self._path.parent) as scratch:
             _sweep(self._path.parent)
@@ -68,7 +69,7 @@ class BlobFolder:
             if blobs:
                 hashes = {blob.name: _hash(blob) for blob in blobs}
                 (scratch / HASHES).write_text(json.dumps(hashes), encoding="utf-8")
-                with contextlib.suppress(OSError):  # there is one by now
+                with contextlib.suppress(OSError):  # another process was faster
                     scratch.rename(self._path)
 
     def _read_hashes(self) -> dict[str, object]:
@@ -84,10 +85,10 @@ def _hash(blob: Path) -> str:
 
 
 def _sweep(folder: Path) -> None:
-    """Deletes what was long unused, and blobs that lie in no folder, as they once did; all but what can't be."""
+    """Evict unused blobs, and files of the former layout without folders; errors are ignored."""
     for path in folder.iterdir():
-        with contextlib.suppress(OSError):  # such as what another process has deleted
+        with contextlib.suppress(OSError):  # such as a file that another process has deleted
             if not path.is_dir():
                 path.unlink()
-            elif time.time() - path.stat().st_mtime > _FORGET_AFTER_S:
+            elif time.time() - path.stat().st_mtime > _EVICT_AFTER_S:
                 shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Where compiled models are kept: a directory each in the user's cache, named by what the model's files hold."""
+"""Cache compiled models in the user's cache folder, one directory each, content-addressed by the model's files."""
 
 import contextlib
 import json
@@ -14,12 +14,12 @@ from clipsearch.notices import notify
 from clipsearch.paths import cache_dir
 from clipsearch.processes import run_python
 
-# Beside the compiled models: why one could not be compiled, so that it is not tried again every time.
+# Negative cache entry: the reason why a model could not be compiled, so that it is not retried every time.
 _REFUSED = "refused.json"
 
 
 def find_compiled(source: Path) -> Path | None:
-    """The compiled directory of a model in the hub's layout; None when it was not compiled yet, or is damaged."""
+    """Find the compiled directory of a model in the hub's layout; None on a miss or when it is damaged."""
     target = _target(source)
     if not is_compiled_directory(target):
         return None
@@ -32,7 +32,7 @@ def find_compiled(source: Path) -> Path | None:
 
 
 def find_refusal(source: Path) -> str | None:
-    """Why these versions of the libraries could not compile the model; None when they did or were not asked yet."""
+    """Return why these versions of the libraries could not compile the model; None when that is not known."""
     try:
         content = json.loads((_target(source) / _REFUSED).read_text(encoding="utf-8"))
         return str(content["reason"]) if content["versions"] == _versions() else None
@@ -41,10 +41,10 @@ def find_refusal(source: Path) -> str | None:
 
 
 def make_compiled(source: Path) -> Path:
-    """Compiles a model in a process of its own; takes about 20 s for CLIP ViT-B/32.
+    """Compile a model in a subprocess, which takes about 20 s for CLIP ViT-B/32, and cache the result.
 
     Raises:
-        ModelError: it was not compiled, with the reason, which is remembered when it lies in the model.
+        ModelError: compiling failed; the reason is cached when the model itself is not supported.
     """
     target = _target(source)
     try:
@@ -52,7 +52,9 @@ def make_compiled(source: Path) -> Path:
             _run_compiler(source, scratch, target)
             _put_in_place(scratch, target)
     except OSError as error:
-        raise ModelError(f"can't write to {target.parent}, see CLIPSEARCH_CACHE: {error.strerror}") from error
+        raise ModelError(
+            f"can't write to {target.parent} ({error.strerror}): set CLIPSEARCH_CACHE to another folder"
+        ) from error
     return target
 
 
@@ -67,12 +69,12 @@ def _run_compiler(source: Path, scratch: Path, target: Path) -> None:
     kind, _, reason = last.partition(": ")
     if kind.endswith("NotCompilableError"):
         _remember_refusal(target, reason)
-    # All else is not the model's fault: memory, a full disk, a signal. The next time may do better.
+    # All other failures (memory, a full disk, a signal) are transient, and not cached.
     raise ModelError(reason if kind.endswith(("NotCompilableError", "ModelError")) else last)
 
 
 def _put_in_place(scratch: Path, target: Path) -> None:
-    """Where another process has compiled the model meanwhile, its result stays: it may be in use already."""
+    """Rename the compiled model into the cache, unless another process already did: that one may be in use."""
     with contextlib.suppress(ModelError):
         read_spec(target)
         return
@@ -85,7 +87,7 @@ def _put_in_place(scratch: Path, target: Path) -> None:
 
 
 def source_key(source: Path) -> str:
-    """32 hex digits for the content of everything a model is made of.
+    """Return the cache key of a model, 32 hex digits: a hash of the content of all its files.
 
     Raises:
         ModelError: files are missing.
@@ -102,7 +104,7 @@ def _target(source: Path) -> Path:
 
 
 def _versions() -> dict[str, str]:
-    from importlib.metadata import version  # not for a query: it takes 20 ms
+    from importlib.metadata import version  # lazy: it takes 20 ms, which a query does not need
 
     return {name: version(name) for name in ("openvino", "torch", "transformers")}
 
@@ -114,4 +116,4 @@ def _remember_refusal(target: Path, reason: str) -> None:
         content = json.dumps({"reason": reason, "versions": _versions()})
         atomic_write(target / _REFUSED, content.encode("utf-8"))
     except OSError:
-        pass  # it is tried again the next time
+        pass  # compiling is retried the next time

@@ -1,7 +1,7 @@
-"""Makes a compiled model directory of a model that transformers runs, and checks that both agree.
+"""Compile a transformers model to a compiled model directory, and check that the rows of both agree.
 
-Run as a process of its own (`python -m clipsearch.encoders.openvino.compile SOURCE TARGET`, see `cache`), because it
-needs gigabytes of memory, which a process does not give back, and because torch and OpenVINO bring a thread pool each.
+Run as a subprocess (`python -m clipsearch.encoders.openvino.compile SOURCE TARGET`, see `cache`), because it needs
+gigabytes of memory, which a process does not return, and because torch and OpenVINO each start a thread pool.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from clipsearch.errors import ModelError
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.notices import muted
 
-# Short and long, other scripts, more tokens than fit, next to nothing.
+# Short and long texts, other scripts, more tokens than fit, a single letter.
 _CHECK_TEXTS = (
     "a photo of a cat",
     "a glazed donut with sprinkles on a white plate, next to a cup of coffee",
@@ -34,22 +34,22 @@ _CHECK_TEXTS = (
 )
 _CHECK_PICTURES = 12
 
-# What torch and C++ say when memory runs out, in errors that are no MemoryError.
+# Messages of torch and C++ when out of memory, in errors that are not a MemoryError.
 _NO_MEMORY = re.compile("DefaultCPUAllocator|bad[ _]alloc|out of memory|not enough memory", re.IGNORECASE)
 
 
 class NotCompilableError(ModelError):
-    """It lies in the model: with the same libraries the next try would end the same way."""
+    """Raised when a model can't be compiled with these versions of the libraries, so that a retry is useless."""
 
 
 def compile_model(source: Path, target: Path) -> None:
-    """Compiles the model in the hub's layout at `source` into the directory `target`, which is made if it is not there.
+    """Compile the model in the hub's layout at `source` into the directory `target`, creating it if needed.
 
-    After an error what lies in it is of no use.
+    After an error the content of `target` is invalid.
 
     Raises:
-        NotCompilableError: OpenVINO can't take it, or its rows differ too much.
-        ModelError: it can't be loaded.
+        NotCompilableError: OpenVINO does not support the model, or its rows differ too much.
+        ModelError: the model can't be loaded.
     """
     encoder = TransformersEncoder.load(source, device="cpu")
     target.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def compile_model(source: Path, target: Path) -> None:
 
 
 class _ImageTower(torch.nn.Module):
-    """uint8 crops (n, height, width, 3) → unit-norm rows (n, dim)."""
+    """Module from uint8 crops (n, height, width, 3) to unit-norm rows (n, dim)."""
 
     def __init__(self, model: Any, preprocess: Preprocess) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class _ImageTower(torch.nn.Module):
 
 
 class _TextTower(torch.nn.Module):
-    """Token ids (n, length), and a mask for models that take one → unit-norm rows (n, dim)."""
+    """Module from token ids (n, length), and a mask if the model uses one, to unit-norm rows (n, dim)."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -86,8 +86,7 @@ class _TextTower(torch.nn.Module):
 
 
 def _convert(encoder: TransformersEncoder, directory: Path) -> None:
-    """Writes image.xml, text.xml (OpenVINO IR, weights in float16, any number of rows, any length of text) and
-    tokenizer.json."""
+    """Write image.xml and text.xml (OpenVINO IR, float16 weights, dynamic batch and text length) and tokenizer.json."""
     openvino = import_openvino()
     height, width = encoder.preprocess.height, encoder.preprocess.width
     crops = torch.zeros((2, height, width, 3), dtype=torch.uint8)
@@ -96,10 +95,10 @@ def _convert(encoder: TransformersEncoder, directory: Path) -> None:
     image = _ImageTower(encoder.model, encoder.preprocess).eval()
     text = _TextTower(encoder.model).eval()
     with torch.inference_mode():
-        with _blaming_the_model():
+        with _errors_of_model():
             compiled = openvino.convert_model(image, example_input=crops, input=[([-1, height, width, 3], np.uint8)])
         openvino.save_model(compiled, str(directory / "image.xml"), compress_to_fp16=True)
-        with _blaming_the_model():
+        with _errors_of_model():
             compiled = openvino.convert_model(
                 text, example_input=texts, input=[(name, any_length, np.int64) for name in texts]
             )
@@ -108,8 +107,8 @@ def _convert(encoder: TransformersEncoder, directory: Path) -> None:
 
 
 @contextlib.contextmanager
-def _blaming_the_model() -> Iterator[None]:
-    """Failures in here lie in the model, unless memory or the disk gave out."""
+def _errors_of_model() -> Iterator[None]:
+    """Convert errors to NotCompilableError, except those of memory or the disk, which are not the model's fault."""
     try:
         yield
     except Exception as error:  # the tracer runs the model's own code, and raises what that raises
@@ -118,11 +117,11 @@ def _blaming_the_model() -> Iterator[None]:
             if isinstance(cause, (MemoryError, OSError)) or _NO_MEMORY.search(str(cause)):
                 raise
             cause = cause.__cause__
-        raise NotCompilableError(f"OpenVINO can't take it: {' '.join(str(error).split())[:200]}") from error
+        raise NotCompilableError(f"OpenVINO does not support it: {' '.join(str(error).split())[:200]}") from error
 
 
 def _choose_precision(encoder: TransformersEncoder, directory: Path) -> None:
-    """Describes the directory with the fastest arithmetic that agrees with transformers."""
+    """Write `model.json` with the fastest precision whose rows agree with transformers."""
     crops = check_crops(encoder.preprocess)
     images, texts = encoder.encode_images(crops), encoder.encode_texts(_CHECK_TEXTS)
     pads_to_context = "attention_mask" not in encoder.inputs_of(["a cat"])
@@ -148,17 +147,17 @@ def _choose_precision(encoder: TransformersEncoder, directory: Path) -> None:
                 precision=precision,
             ),
         )
-        compiled = CompiledEncoder(directory, name=encoder.name, keep_compiled=False)
-        with _blaming_the_model():
+        compiled = CompiledEncoder(directory, name=encoder.name, cache_blobs=False)
+        with _errors_of_model():
             rows = np.concatenate([compiled.encode_images(crops), compiled.encode_texts(_CHECK_TEXTS)])
         cosine = float((rows * np.concatenate([images, texts])).sum(axis=1).min())
         if cosine >= MIN_COSINE:
             return
-    raise NotCompilableError(f"compiled for OpenVINO its rows agree with transformers only to a cosine of {cosine:.4f}")
+    raise NotCompilableError(f"its rows with OpenVINO agree with transformers only to a cosine of {cosine:.4f}")
 
 
 def check_crops(preprocess: Preprocess) -> NDArray[np.uint8]:
-    """Pictures to compare two runtimes with: soft blotches of colour and, every third, noise."""
+    """Generate crops to compare two runtimes with: smooth blotches of colour and, every third, noise."""
     rng = np.random.default_rng(0)
     shape = (_CHECK_PICTURES, preprocess.height, preprocess.width, 3)
     coarse = rng.integers(0, 256, (_CHECK_PICTURES, 8, 8, 3)).astype(np.float32)
@@ -170,5 +169,5 @@ def check_crops(preprocess: Preprocess) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # the tracer warns of every size that is looked at
+    warnings.simplefilter("ignore")  # the tracer warns about every shape that Python code reads
     compile_model(Path(sys.argv[1]), Path(sys.argv[2]))

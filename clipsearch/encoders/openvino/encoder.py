@@ -1,7 +1,7 @@
-"""Runs a compiled model directory with OpenVINO; neither torch nor transformers is imported.
+"""Run a compiled model directory with OpenVINO, without torch and transformers.
 
-Such a directory holds `model.json` (see `compiled_spec`), an image model, a text model and `tokenizer.json`. Both
-models give unit-norm rows. The starter model that comes with the package is one; `compile` makes one of every other.
+Such a directory contains `model.json` (see `spec`), an image model, a text model and `tokenizer.json`. Both models give
+unit-norm rows. The bundled starter model is one; `compile` makes one from any other supported model.
 """
 
 import contextlib
@@ -26,36 +26,37 @@ from clipsearch.vectors import normalise
 
 _Result = TypeVar("_Result")
 
-# Rows of one inference. Small ones keep all streams busy to the end of a batch; larger ones were no faster.
+# Rows of one inference request. Small ones keep all streams busy until the end of a batch; larger ones were not faster.
 _IMAGE_ROWS = 8
 _TEXT_ROWS = 64
 
-# Before it writes a blob OpenVINO sets the locale of the process to "C", and back: two at once leave it there, and from
-# then on Python reads text files as ASCII.
-_one_at_a_time = threading.Lock()
+# OpenVINO temporarily sets the process's locale to "C" while it writes a blob: a race of two threads would leave it
+# there, and Python would then read text files as ASCII.
+_compile_lock = threading.Lock()
 
-# Not the one above, which who loads a model holds already. Whoever takes both takes that one first.
-_importing = threading.Lock()
+# A separate lock, as `_compile_lock` is held while a model is loaded. Lock order: `_compile_lock`, then this one.
+_import_lock = threading.Lock()
 
-# OpenVINO's names for what not every processor can calculate with.
+# OpenVINO's capability names of precisions that not every processor supports.
 _CAPABILITIES: dict[Precision, str] = {"bf16": "BF16", "f16": "FP16"}
 
 
 class CompiledEncoder:
-    """See `Encoder` for the attributes and the two encode methods."""
+    """`Encoder` of a compiled model directory; see the protocol for the attributes and methods."""
 
-    def __init__(self, directory: Path, *, name: str, keep_compiled: bool = True) -> None:
-        """Reads the description; the models are loaded when they are first used.
+    def __init__(self, directory: Path, *, name: str, cache_blobs: bool = True) -> None:
+        """Read and verify the directory; the models are loaded lazily.
 
         Args:
+            directory: the compiled model directory.
             name: as a user would give it.
-            keep_compiled: keep what OpenVINO makes of the models for this processor in the cache.
+            cache_blobs: cache OpenVINO's compiled blobs of the models on disk.
 
         Raises:
             ModelError: not a compiled model directory, one of a newer format, or a damaged one.
         """
         self.name = name
-        self._keep_compiled = keep_compiled
+        self._cache_blobs = cache_blobs
         self._directory = directory
         self.spec: CompiledSpec = read_spec(directory)
         self.fingerprint = self.spec.fingerprint
@@ -63,8 +64,8 @@ class CompiledEncoder:
         self.context_length = self.spec.context_length
         self.preprocess = self.spec.preprocess
         self.head = self.spec.head
-        # Four inferences a core: at the end of a batch cores wait for the last one. With two that took a tenth of the
-        # time, with four a twentieth.
+        # Four inferences a core: at the end of a batch, cores idle until the last one is done. With two, that was a
+        # tenth of the time, with four a twentieth.
         self.batch_size = min(4 * _IMAGE_ROWS * processes.core_count(), 256)
         self._image_queue: Any = None
         self._text_request: Any = None
@@ -85,10 +86,10 @@ class CompiledEncoder:
         queue = self._open_image_queue()
         try:
             for start in range(0, len(crops), _IMAGE_ROWS):
-                # share_inputs stays off: a request that shares its input goes on using that memory later.
+                # Without share_inputs: a request would use the shared memory after this call.
                 queue.start_async({0: crops[start : start + _IMAGE_ROWS]}, (rows, start, failures))
         finally:
-            # Also after Ctrl-C: a request that ends while Python is shutting down aborts the process.
+            # Also after Ctrl-C: a request that finishes while Python shuts down aborts the process.
             queue.wait_all()
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -104,7 +105,7 @@ class CompiledEncoder:
             special_tokens=tokenizer.num_special_tokens_to_add(False),
         )
         rows = np.empty((len(chunks.texts), self.dim), dtype=np.float32)
-        # Texts of like length together: a batch is padded to its longest.
+        # Sorted by length to minimise padding: a batch is padded to its longest text.
         order = sorted(range(len(rows)), key=chunks.lengths.__getitem__)
         for start in range(0, len(order), _TEXT_ROWS):
             part = order[start : start + _TEXT_ROWS]
@@ -112,7 +113,7 @@ class CompiledEncoder:
         return mean_of_chunks(normalise(rows), chunks.counts)
 
     def tokenize(self, text: str) -> list[int]:
-        """Token ids with start and end tokens, not cut to the context."""
+        """Return the token ids of a text with start and end tokens, not truncated."""
         ids: list[int] = self._open_tokenizer().encode(text.lower() if self.spec.lower_case else text).ids
         return ids
 
@@ -120,7 +121,7 @@ class CompiledEncoder:
         return len(self.tokenize(text))
 
     def close(self) -> None:
-        # First the flag: a thread that is loading looks at it when it is done.
+        # The flag first: a thread that is loading a model checks it afterwards.
         self._is_closed = True
         self._image_queue = self._text_request = self._tokenizer = None
 
@@ -148,15 +149,14 @@ class CompiledEncoder:
         return np.array(request.get_output_tensor(0).data, dtype=np.float32)
 
     def _run(self, part: str, function: Callable[[], _Result]) -> _Result:
-        """What the function gives. Whatever it raises loses its frames, which hold the model for as long as somebody
-        keeps the error."""
+        """Call a function, dropping the traceback of an error: its frames would keep the model in memory."""
         try:
             return function()
         except RuntimeError as error:
             error.with_traceback(None)
             raise ModelError(f"the {part} model of {self.name} failed: {_reason_of(error)}") from error
         except BaseException as error:
-            raise error.with_traceback(None)  # noqa: B904 (the same one)
+            raise error.with_traceback(None)  # noqa: B904 (the same error)
 
     def _offsets(self, texts: Sequence[str]) -> list[Offsets]:
         encodings = self._open_tokenizer().encode_batch(list(texts), add_special_tokens=False)
@@ -173,7 +173,7 @@ class CompiledEncoder:
                 tokenizer = Tokenizer.from_file(str(path))
             except Exception as error:  # tokenizers raises plain Exception
                 raise ModelError(f"can't read the tokenizer {path}: {error}") from error
-            # Too long texts are split by `chunk_texts`, never cut.
+            # Texts that are too long are split by `chunk_texts`, never truncated.
             tokenizer.no_truncation()
             tokenizer.no_padding()
             self._tokenizer = tokenizer
@@ -188,30 +188,33 @@ class CompiledEncoder:
             model = path if self.spec.takes_crops else _with_preprocessing(path, self.preprocess)
             compiled = self._load("image", model, "THROUGHPUT", self._find_blob("image"))
             queue = import_openvino().AsyncInferQueue(compiled)
-            queue.set_callback(_keep_rows)
+            queue.set_callback(_store_rows)
             self._image_queue = queue
             self._require_open()
         return queue
 
     def _open_text_model(self) -> None:
-        """Tokenizer and model take a tenth of a second each: at the same time. But the tokenizer keeps Python to
-        itself, so that the search for the blob, which comes back to Python, would wait for it."""
+        """Load tokenizer and text model in parallel; each takes a tenth of a second.
+
+        The blob is looked up before, as that needs the GIL, which the tokenizer holds while it loads.
+        """
         self._require_open()
-        kept = self._find_blob("text")
+        blob = self._find_blob("text")
         with ThreadPoolExecutor(1) as pool:
-            loading = pool.submit(self._open_text_request, kept)
+            loading = pool.submit(self._open_text_request, blob)
             self._open_tokenizer()
         self._text_request = loading.result()
         del loading
         self._require_open()
 
-    def _open_text_request(self, kept: Path | None) -> Any:
-        return self._load("text", self._directory / self.spec.text_file, "LATENCY", kept).create_infer_request()
+    def _open_text_request(self, blob: Path | None) -> Any:
+        return self._load("text", self._directory / self.spec.text_file, "LATENCY", blob).create_infer_request()
 
     def _require_open(self) -> None:
-        """
+        """Check that the encoder is open.
+
         Raises:
-            ModelError: it was closed, maybe while another thread was loading; nothing is kept then.
+            ModelError: it was closed, maybe while another thread was loading; what that loaded is released.
         """
         if self._is_closed:
             self.close()
@@ -226,28 +229,35 @@ class CompiledEncoder:
         return BlobFolder(self.fingerprint, part, str(self._directory), self._precision, version)
 
     def _find_blob(self, part: str) -> Path | None:
-        """The folder with what OpenVINO has made of a model for this processor; None when there is none."""
-        if self._keep_compiled:
+        """Find the cache folder of a model's blob for this processor; None on a miss."""
+        if self._cache_blobs:
             with contextlib.suppress(OSError):
                 return self._blob_folder(part).find()
         return None
 
-    def _load(self, part: str, model: Any, hint: str, kept: Path | None) -> Any:
-        """`model`: a path, or a model in memory. `kept`: from `_find_blob`; it is made when there is none."""
-        with _one_at_a_time:
-            return self._compile(part, model, hint, kept)
+    def _load(self, part: str, model: Any, hint: str, blob: Path | None) -> Any:
+        """Compile a model for this processor, or load its cached blob; one thread at a time.
 
-    def _compile(self, part: str, model: Any, hint: str, kept: Path | None) -> Any:
+        Args:
+            part: "image" or "text".
+            model: a path, or a model in memory.
+            hint: OpenVINO's performance hint.
+            blob: folder from `_find_blob`; None: compile, and cache the blob.
+        """
+        with _compile_lock:
+            return self._compile(part, model, hint, blob)
+
+    def _compile(self, part: str, model: Any, hint: str, blob: Path | None) -> Any:
         core = import_openvino().Core()
         options = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": hint}
         model = str(model) if isinstance(model, Path) else model
-        if self._keep_compiled:
-            # A cache that can't be used is no reason to fail; what is wrong with the model comes up again below.
+        if self._cache_blobs:
+            # Errors of the cache are treated as a miss; errors of the model itself are raised again below.
             with contextlib.suppress(RuntimeError, OSError):
-                if kept is not None:
-                    return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(kept)})
+                if blob is not None:
+                    return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(blob)})
                 self._check_files()
-                with self._blob_folder(part).making() as folder:
+                with self._blob_folder(part).open_scratch() as folder:
                     return core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(folder)})
         try:
             return core.compile_model(model, "CPU", options)
@@ -257,21 +267,24 @@ class CompiledEncoder:
             ) from error
 
     def _check_files(self) -> None:
-        """
+        """Verify the hashes of the model's files, ignoring cached hashes: bit rot does not change a file's time.
+
         Raises:
-            ModelError: they are not as they were. Their remembered hashes would not tell: a disk that loses a bit
-                leaves the time of a file as it was.
+            ModelError: a file has changed.
         """
-        if read_spec(self._directory, anew=True) != self.spec:
+        if read_spec(self._directory, rehash=True) != self.spec:
             raise ModelError(f"the model {self.name} in {self._directory} is damaged")
 
 
-def _keep_rows(request: Any, task: tuple[NDArray[np.float32], int, list[str]]) -> None:
-    """Called when a request is done. A function of the module: the queue holds it where Python's garbage collector
-    can't see it, so that one that knew the encoder would keep both for good.
+def _store_rows(request: Any, task: tuple[NDArray[np.float32], int, list[str]]) -> None:
+    """Store the rows of a finished request (callback of the queue).
+
+    A module function, not a method: the queue's reference is invisible to the garbage collector, so a callback with a
+    reference to the encoder would leak both.
 
     Args:
-        task: all rows (n, dim), which of them is this request's first, and a list for what is wrong.
+        request: the finished inference request.
+        task: all rows (n, dim), the row at which this request's begin, and a list that collects errors.
     """
     rows, start, failures = task
     found = request.get_output_tensor(0).data
@@ -283,20 +296,20 @@ def _keep_rows(request: Any, task: tuple[NDArray[np.float32], int, list[str]]) -
 
 
 def _reason_of(error: RuntimeError) -> str:
-    """OpenVINO first says where in its code it was."""
+    """Return the last line of OpenVINO's error, which follows locations in its source code."""
     return (str(error).strip().splitlines() or ["it does not say why"])[-1].split(" Please check")[0]
 
 
 def can_calculate_with(precision: Precision) -> bool:
-    """Whether this processor can do so itself; OpenVINO would else imitate it, slowly."""
+    """Return whether this processor supports a precision natively; OpenVINO would emulate it, slowly."""
     if precision not in _CAPABILITIES:
-        return True  # not asked, which takes a Core of its own
+        return True  # supported everywhere, so skip the query, which creates a Core
     capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return _CAPABILITIES[precision] in capabilities
 
 
 def _with_preprocessing(path: Path, preprocess: Preprocess) -> Any:
-    """The model of a file that takes normalised pixels, made to take uint8 crops (n, height, width, 3)."""
+    """Read an image model of normalised pixels and prepend preprocessing of uint8 crops (n, height, width, 3)."""
     openvino = import_openvino()
     try:
         model = openvino.Core().read_model(str(path))
@@ -313,19 +326,19 @@ def _with_preprocessing(path: Path, preprocess: Preprocess) -> Any:
 
 
 def import_openvino() -> Any:
-    """OpenVINO without its telemetry: importing it reports to its makers through the package openvino_telemetry, and
-    leaves an identity in the home folder. Where that package can't be imported it does neither.
+    """Import OpenVINO without telemetry and with a lazy converter; thread-safe.
 
-    The converter, which a query does not need, is imported when it is called: that takes a quarter of the time.
+    Importing it sends telemetry through the package openvino_telemetry, and writes an id to the home folder, unless
+    that package can't be imported. The converter, a quarter of the import time, is not needed for a query.
 
     Source: openvino/__init__.py, openvino/tools/ovc/__init__.py and telemetry_utils.py of OpenVINO 2026.4.1.
     """
-    with _importing:
+    with _import_lock:
         is_first = "openvino" not in sys.modules
         modules = cast(dict[str, object], sys.modules)
         if is_first:
             modules["openvino_telemetry"] = modules["openvino.tools.ovc"] = None
-        import openvino  # not from sys.modules, where it stands while others still import it
+        import openvino  # not from sys.modules, which has it while another thread is still importing it
 
         if is_first:
             del modules["openvino.tools.ovc"]
@@ -334,7 +347,7 @@ def import_openvino() -> Any:
 
 
 def _convert_model(*arguments: Any, **options: Any) -> Any:
-    """`openvino.convert_model` as it would be."""
+    """Call the real `openvino.convert_model`, importing it lazily."""
     from openvino.tools.ovc import convert_model
 
     return convert_model(*arguments, **options)

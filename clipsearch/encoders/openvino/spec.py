@@ -1,7 +1,7 @@
-"""What `model.json` of a compiled model directory says.
+"""Read, validate and write `model.json` of a compiled model directory.
 
-Format 1 is the starter's: the image model takes normalised float32 pixels. Format 2 is what `compile` writes: the image
-model takes uint8 crops, and the fingerprint is that of the model it was made from, so that both answer for the same
+Format 1 is the starter's: the image model takes normalised float32 pixels. Format 2 is written by `compile`: the image
+model takes uint8 crops, and the fingerprint is that of the source model, so that both can be used with the same
 catalog.
 """
 
@@ -29,23 +29,23 @@ _RESAMPLE = {"bilinear": 2, "bicubic": 3}
 
 @dataclass(frozen=True, slots=True)
 class CompiledSpec:
-    """One compiled model.
+    """Description of a compiled model.
 
     Attributes:
         fingerprint: as in `Encoder`.
-        dim: numbers a row.
+        dim: dimensions of a row.
         context_length: tokens of text, start and end tokens included.
-        preprocess: how pictures are prepared.
-        head: how cosines become probabilities.
+        preprocess: preprocessing of pictures.
+        head: conversion of cosines to probabilities.
         image_file: name of the image model in the directory.
         text_file: name of the text model in the directory.
-        tokenizer_file: name of the tokenizer in the directory, as the library tokenizers reads it.
+        tokenizer_file: name of the tokenizer in the directory, in the format of the library tokenizers.
         takes_crops: the image model takes uint8 crops (n, height, width, 3), else normalised pixels (n, 3, height,
             width).
-        pad_id: the token that fills short texts up.
-        pads_to_context: texts are filled up to the whole context and go without an attention mask, as SigLIP wants it.
-        lower_case: texts are made lower case before the tokenizer sees them.
-        precision: what is calculated with where the processor can, else float32. Weights are kept in float16 or int8.
+        pad_id: the padding token.
+        pads_to_context: texts are padded to the full context without an attention mask, as for SigLIP.
+        lower_case: texts are lower-cased before tokenization.
+        precision: of the arithmetic if the processor supports it, else float32. Weights are float16 or int8.
     """
 
     fingerprint: str
@@ -64,13 +64,16 @@ class CompiledSpec:
 
 
 def is_compiled_directory(directory: Path) -> bool:
+    """Return whether a directory contains a compiled model."""
     return (directory / SPEC_NAME).is_file()
 
 
-def read_spec(directory: Path, *, anew: bool = False) -> CompiledSpec:
-    """
+def read_spec(directory: Path, *, rehash: bool = False) -> CompiledSpec:
+    """Read and validate the description of a compiled model, and verify the hashes of its files.
+
     Args:
-        anew: hash every file again, whatever is remembered of it.
+        directory: the compiled model directory.
+        rehash: hash every file again, ignoring cached hashes.
 
     Raises:
         ModelError: not a compiled model directory, one of a newer format, or a damaged one.
@@ -80,18 +83,18 @@ def read_spec(directory: Path, *, anew: bool = False) -> CompiledSpec:
         content: dict[str, Any] = json.loads(read_regular_file(path, max_bytes=_MAX_BYTES))
         match content["format"]:
             case 1:
-                return _read_format_1(directory, content, anew)
+                return _read_format_1(directory, content, rehash)
             case 2:
-                return _read_format_2(directory, content, anew)
+                return _read_format_2(directory, content, rehash)
             case other:
                 raise ModelError(f"{path} has format {other!r}; this clipsearch reads up to format {FORMAT}")
-    # A damaged description holds anything, numbers beyond all bounds and a hundred thousand brackets included.
+    # An untrusted file may contain anything, such as numbers out of range or a hundred thousand nested brackets.
     except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise ModelError(f"{directory} is no compiled model directory: {error!r}") from error
+        raise ModelError(f"{directory} is not a valid compiled model directory: {error!r}") from error
 
 
 def write_spec(directory: Path, spec: CompiledSpec) -> None:
-    """Writes `model.json` for the files that lie in the directory, whose hashes it records."""
+    """Write `model.json` with the hashes of all files in the directory."""
     files = sorted(path.name for path in directory.iterdir() if path.name != SPEC_NAME)
     content = {
         "format": FORMAT,
@@ -101,7 +104,7 @@ def write_spec(directory: Path, spec: CompiledSpec) -> None:
     (directory / SPEC_NAME).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def _read_format_1(directory: Path, content: dict[str, Any], anew: bool) -> CompiledSpec:
+def _read_format_1(directory: Path, content: dict[str, Any], rehash: bool) -> CompiledSpec:
     image, text, pictures = content["image"], content["text"], content["preprocess"]
     size = int(pictures["size"])
     preprocess = Preprocess(
@@ -121,7 +124,7 @@ def _read_format_1(directory: Path, content: dict[str, Any], anew: bool) -> Comp
         tokenizer_files=[directory / text["tokenizer"]],
         preprocess=preprocess,
         settings={"type": "compiled", "context_length": context_length, "logit_scale": head.logit_scale},
-        anew=anew,
+        rehash=rehash,
     )
     spec = CompiledSpec(
         fingerprint=fingerprint,
@@ -136,14 +139,14 @@ def _read_format_1(directory: Path, content: dict[str, Any], anew: bool) -> Comp
         pad_id=int(text["pad_id"]),
         pads_to_context=False,
         lower_case=False,
-        # With bf16 arithmetic rows of the starter drop to a cosine of 0.994 against torch.
+        # With bf16 the starter's rows have a cosine of only 0.994 with those of torch.
         precision="f32",
     )
     _check_numbers(spec)
     return spec
 
 
-def _read_format_2(directory: Path, content: dict[str, Any], anew: bool) -> CompiledSpec:
+def _read_format_2(directory: Path, content: dict[str, Any], rehash: bool) -> CompiledSpec:
     del content["format"]
     files: dict[str, str] = content.pop("files")
     preprocess, head = content.pop("preprocess"), content.pop("head")
@@ -152,7 +155,7 @@ def _read_format_2(directory: Path, content: dict[str, Any], anew: bool) -> Comp
         preprocess=Preprocess(**preprocess | {key: tuple(preprocess[key]) for key in ("mean", "std")}),
         head=ProbabilityHead(**head),
     )
-    # It becomes part of file names.
+    # Validated, as it becomes part of file names.
     if not re.fullmatch("[0-9a-f]{64}", spec.fingerprint):
         raise ValueError(f"fingerprint {spec.fingerprint!r}")
     if spec.precision not in get_args(Precision):
@@ -167,15 +170,16 @@ def _read_format_2(directory: Path, content: dict[str, Any], anew: bool) -> Comp
     if not used | {name for name in weights if (directory / name).exists()} <= files.keys():
         raise ValueError("a file without a hash")
     for name, digest in files.items():
-        if hash_file(directory / name, anew=anew) != digest:
+        if hash_file(directory / name, rehash=rehash) != digest:
             raise ModelError(f"{directory / name} is damaged")
     return spec
 
 
 def _check_numbers(spec: CompiledSpec) -> None:
-    """
+    """Validate the numbers of an untrusted description.
+
     Raises:
-        ValueError, TypeError: one of them can't be.
+        ValueError, TypeError: a number is out of range or has the wrong type.
     """
     preprocess, head = spec.preprocess, spec.head
     edge = preprocess.height if preprocess.shortest_edge is None else preprocess.shortest_edge
@@ -197,4 +201,4 @@ def _check_numbers(spec: CompiledSpec) -> None:
 def _require(directory: Path, *names: str) -> None:
     for name in names:
         if Path(name).name != name or not (directory / name).is_file():
-            raise ModelError(f"the model directory {directory} lacks {name!r}")
+            raise ModelError(f"the model directory {directory} has no file {name!r}")

@@ -1,4 +1,4 @@
-"""Where a catalog's collection lies on a Milvus server: what a URL says of it. Loads nothing."""
+"""Parse the URL of a Milvus index (`milvus://…`), without loading pymilvus."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ INDEX_TYPES = ("FLAT", "HNSW", "IVF_FLAT", "DISKANN")
 CONSISTENCY_LEVELS = ("Strong", "Bounded", "Eventually")
 
 _FORM = "milvus://HOST[:PORT]/[DATABASE/][COLLECTION][?type=FLAT|HNSW|IVF_FLAT|DISKANN]"
-# Source: Milvus's limits: letters, digits and underscores, at most 255. The dimension comes behind the name.
+# Source: Milvus's limits: letters, digits and underscores, at most 255. The dimension is appended to the name.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,239}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 _DEFAULT_PORT = 19530
 
-# Of each approximate index what it is built and searched with, and what the server calls it.
+# Parameters of approximate indexes: their index type, and their name on the server.
 _KNOBS = {
     "m": ("HNSW", "M"),
     "ef_construction": ("HNSW", "efConstruction"),
@@ -24,19 +24,22 @@ _KNOBS = {
     "nprobe": ("IVF_FLAT", "nprobe"),
     "search_list": ("DISKANN", "search_list"),
 }
-_SEARCHED_WITH = ("ef", "nprobe", "search_list")
+_SEARCH_PARAMETERS = ("ef", "nprobe", "search_list")
 
 
 @dataclass(frozen=True, slots=True)
 class MilvusAddress:
-    """
+    """Address of a catalog's collections on a Milvus server, and the parameters of their index.
+
     Attributes:
+        host: name or IP address.
+        port: TCP port.
         database: "" for the server's default.
-        collection: without the dimension that each one's name ends with.
-        index_type: one of INDEX_TYPES; None: by the number of rows.
-        consistency: of searches, one of CONSISTENCY_LEVELS.
-        is_secure: TLS.
-        build_params, search_params: in the server's words.
+        collection: prefix of the collections' names, which end with the dimension.
+        index_type: one of INDEX_TYPES; None: chosen by the number of rows.
+        consistency: consistency level of searches, one of CONSISTENCY_LEVELS.
+        is_secure: whether to use TLS.
+        build_params, search_params: with the server's parameter names.
     """
 
     host: str
@@ -51,38 +54,43 @@ class MilvusAddress:
 
     @property
     def server(self) -> str:
+        """Host and port, as in a URL."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def shown_url(url: str) -> str:
-    """For a message: a short one, and never a name or password."""
+    """Return a URL for messages: at most 200 characters, without user name and password."""
     return re.sub(r"//[^/]*@", "//…@", url)[:200]
 
 
 def parse_index_url(url: str, *, catalog: str) -> MilvusAddress:
-    """
+    """Parse the URL of a Milvus index.
+
     Args:
-        catalog: uuid; the collection is called after it where the URL names none.
+        url: as the user gave it to `--index`.
+        catalog: uuid; names the collection when the URL does not.
 
     Raises:
-        InputError: it is no such URL, or holds a password, which the catalog would keep.
+        InputError: the URL is invalid, or contains a password, which would be stored in the catalog.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise InputError(f"the index is at no URL that can be read: use {_FORM}") from None
+        raise InputError(f"invalid URL of the index: use {_FORM}") from None
     if "@" in parts.netloc:
-        # Not shown: it would stand in somebody's log.
+        # The message omits the URL, which would put the password into logs.
         raise InputError(
-            "no name and password in the index's URL, which the catalog keeps: put NAME:PASSWORD, or a token, into the "
-            "environment variable CLIPSEARCH_MILVUS_TOKEN"
+            "the index's URL must not contain a name and password, as it is stored in the catalog: set the environment "
+            "variable CLIPSEARCH_MILVUS_TOKEN to NAME:PASSWORD, or to a token"
         )
     if parts.scheme != "milvus" or not parts.hostname or not _HOST.fullmatch(parts.hostname) or parts.fragment:
-        raise InputError(f"{url!r} is no place for an index: use 'files' or {_FORM}")
+        raise InputError(f"invalid index {url!r}: use 'files' or {_FORM}")
     names = [name for name in parts.path.split("/") if name]
     if len(names) > 2 or not all(_NAME.fullmatch(name) for name in names):
-        raise InputError(f"{url!r} names no database and collection: letters, digits and underscores, as in {_FORM}")
+        raise InputError(
+            f"invalid database or collection in {url!r}: use letters, digits and underscores, as in {_FORM}"
+        )
     index_type, consistency, is_secure = None, "Strong", False
     build, search = dict[str, int](), dict[str, int]()
     knobs: list[str] = []
@@ -95,16 +103,16 @@ def parse_index_url(url: str, *, catalog: str) -> MilvusAddress:
             is_secure = value == "1"
         elif name in _KNOBS and re.fullmatch(r"[1-9]\d{0,5}", value):
             knobs.append(name)
-            called = _KNOBS[name][1]
-            (search if called in _SEARCHED_WITH else build)[called] = int(value)
+            parameter = _KNOBS[name][1]
+            (search if parameter in _SEARCH_PARAMETERS else build)[parameter] = int(value)
         else:
             raise InputError(
-                f"{name}={value} means nothing in the index's URL: there is type ({', '.join(INDEX_TYPES)}), "
-                f"consistency ({', '.join(CONSISTENCY_LEVELS)}), tls=1, and numbers: {', '.join(_KNOBS)}"
+                f"invalid option {name}={value} in the index's URL: use type ({', '.join(INDEX_TYPES)}), "
+                f"consistency ({', '.join(CONSISTENCY_LEVELS)}), tls=1, or a number for {', '.join(_KNOBS)}"
             )
     for name in knobs:
         if _KNOBS[name][0] != index_type:
-            raise InputError(f"{name} goes with type={_KNOBS[name][0]} in the index's URL")
+            raise InputError(f"the option {name} needs type={_KNOBS[name][0]} in the index's URL")
     return MilvusAddress(
         host=parts.hostname,
         port=port or _DEFAULT_PORT,

@@ -105,7 +105,7 @@ def test_other_weights_in_the_same_place_are_not_taken_for_those_before(tmp_path
         else:
             shutil.copytree(made, place)
         encoder = CompiledEncoder(place, name="kept")
-        fresh = CompiledEncoder(place, name="fresh", keep_compiled=False)
+        fresh = CompiledEncoder(place, name="fresh", cache_blobs=False)
         crops = check_crops(encoder.preprocess)
         rows.append(encoder.encode_texts(["a cat"]))
         np.testing.assert_allclose(rows[-1], fresh.encode_texts(["a cat"]), atol=1e-3)
@@ -117,7 +117,7 @@ def test_other_weights_in_the_same_place_are_not_taken_for_those_before(tmp_path
 def test_a_fingerprint_that_is_none_is_refused(compiled_copy, fingerprint):
     spec = compiled_copy / "model.json"
     spec.write_text(json.dumps(json.loads(spec.read_text()) | {"fingerprint": fingerprint}))
-    with pytest.raises(ModelError, match="no compiled model directory"):
+    with pytest.raises(ModelError, match="not a valid compiled model directory"):
         CompiledEncoder(spec.parent, name="odd")
 
 

@@ -44,5 +44,5 @@ def test_a_pipe_in_the_place_of_a_file_is_refused(compiled_copy, name):
 
 def test_a_description_that_is_no_json_is_refused(compiled_copy):
     (compiled_copy / "model.json").write_text("[" * 100_000)
-    with pytest.raises(ModelError, match="no compiled model directory"):
+    with pytest.raises(ModelError, match="not a valid compiled model directory"):
         CompiledEncoder(compiled_copy, name="odd")

@@ -91,7 +91,7 @@ def test_of_many_alike_those_with_lower_ids_come_first(both):
 @pytest.mark.parametrize("part", [200, 1_000])
 def test_more_ids_than_fit_into_a_filter_are_looked_for_in_parts(both, monkeypatch, part):
     monkeypatch.setattr(milvus_index, "MAX_LIMIT", part)
-    monkeypatch.setattr(milvus_index, "_LOOK_THROUGH", 20)
+    monkeypatch.setattr(milvus_index, "_POST_FILTERED", 20)
     among = np.random.default_rng(3).permutation(both[0].ids)[:2_000]
     queries = unit_rows(3, seed=8, dim=DIM)
     for top_k in (3, 9, 40):
