@@ -1,4 +1,4 @@
-"""The embeddings of a catalog as files for other programs."""
+"""Export the embeddings of a catalog to files for other programs."""
 
 import os
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ from clipsearch.transfer.formats.seal import seal
 from clipsearch.transfer.formats.writing import CaptionRow, PictureRow, part_count, write_file, write_folder
 
 DEFAULT_PART_ROWS = 1_000_000
-"""As many as clip-retrieval writes into a part."""
+"""Rows that clip-retrieval writes into a part."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What was written.
+    """Report of an export.
 
     Attributes:
         path: absolute.
         model: its name.
         pictures: rows; different pictures that have a file.
         captions: rows.
-        parts: files of vectors of pictures.
+        parts: files with embeddings of pictures.
         size_bytes: of all files.
     """
 
@@ -51,7 +51,7 @@ def export_embeddings(
     force: bool,
     on_progress: Progress | None,
 ) -> ExportReport:
-    """Arguments, result and errors as in `Catalog.export`."""
+    """Export the embeddings; arguments, result and errors as in `Catalog.export`."""
     start = perf_counter()
     require_pyarrow()
     if part_rows < 1:
@@ -77,7 +77,7 @@ def export_embeddings(
         )
         description = seal(description)
         if not description.pictures:
-            raise StoreError("no picture of the catalog has a file that is there: there is nothing to export")
+            raise StoreError("nothing to export: no picture of the catalog has a file")
         try:
             with (
                 write_file(place, description, force=force)
@@ -93,7 +93,10 @@ def export_embeddings(
                 if description.captions:
                     for captions_page in reader.captions():
                         writer.add_captions(
-                            [CaptionRow(each.caption_id, each.text, each.embedding) for each in captions_page]
+                            [
+                                CaptionRow(caption.caption_id, caption.text, caption.embedding)
+                                for caption in captions_page
+                            ]
                         )
         except OSError as error:
             raise StoreError(f"can't write the export {place}: {error.strerror or error}") from error
@@ -110,18 +113,18 @@ def export_embeddings(
 
 
 def _picture_row(picture: ExportedPicture) -> PictureRow:
-    its = picture.details
+    details = picture.details
     return PictureRow(
-        content_id=its.content_id,
-        blake3=its.blake3,
-        width=its.width,
-        height=its.height,
-        format=its.format,
-        size_bytes=its.size_bytes,
-        taken_at=its.taken_at,
-        camera=its.camera,
-        latitude=its.latitude,
-        longitude=its.longitude,
+        content_id=details.content_id,
+        blake3=details.blake3,
+        width=details.width,
+        height=details.height,
+        format=details.format,
+        size_bytes=details.size_bytes,
+        taken_at=details.taken_at,
+        camera=details.camera,
+        latitude=details.latitude,
+        longitude=details.longitude,
         paths=picture.paths,
         embedding=picture.embedding,
     )

@@ -1,4 +1,4 @@
-"""Embeddings that were made elsewhere, taken into a catalog, so that no picture is embedded twice."""
+"""Import embeddings that were computed elsewhere, so that no picture is embedded twice."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -26,22 +26,24 @@ __all__ = ["ImportReport", "import_embeddings"]
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What one import did. rows = added + known + missing + broken + len(skipped), unless it was interrupted.
+    """Report of an import.
+
+    rows = added + known + missing + broken + len(skipped), unless it was interrupted.
 
     Attributes:
         rows: in the files that were read.
-        added: whose embedding is new in the catalog.
-        known: of pictures that had an embedding already, which was kept; also copies within the files.
-        missing: left out, for their pictures are not there.
-        broken: left out, for their embedding is zero or not finite.
-        skipped: left out, for their pictures can't be read.
-        files: that are found from now on, copies included.
-        without_file: pictures among those added or known that no file was recorded for: they are found when a file
-            with their content is indexed, which costs no embedding.
-        outside: of these, pictures whose file is there, but in no indexed folder.
+        added: rows whose embedding is new in the catalog.
+        known: rows of pictures that had an embedding already, which was kept; also copies within the files.
+        missing: rows that were left out because their pictures do not exist.
+        broken: rows that were left out because their embedding is zero or not finite.
+        skipped: pictures that were left out because they can't be read.
+        files: that can be found now, copies included.
+        without_file: pictures among those added or known that no file was recorded for: they are found when a file with
+            their content is indexed, which costs no embedding.
+        outside: of these, pictures whose file exists, but in no indexed folder.
         captions: added.
-        checked: pictures that were embedded to see whether the model is the right one.
-        cosine: their median to the embeddings that were read; not a number when none was checked.
+        checked: pictures that were embedded to check whether the model is the right one.
+        cosine: their median to the embeddings that were read; NaN when none was checked.
         interrupted: stopped by the user before the end; what was done is kept.
     """
 
@@ -74,7 +76,7 @@ def import_embeddings(
     wait: bool,
     on_progress: Progress | None,
 ) -> ImportReport:
-    """Arguments, result and errors as in `Catalog.import_embeddings`."""
+    """Import embeddings; arguments, result and errors as in `Catalog.import_embeddings`."""
     start = perf_counter()
     folder = None if images is None else _images_folder(images)
     named = [_images_folder(root) for root in roots]
@@ -139,7 +141,7 @@ def _images_folder(images: str | os.PathLike[str]) -> str:
 
 
 def _load_encoder(source: EmbeddingSource, parts: CatalogParts) -> Encoder:
-    """The catalog's.
+    """Load the catalog's encoder, and check it against the source.
 
     Raises:
         IndexMismatchError: the embeddings are of another model, or of another dimension.

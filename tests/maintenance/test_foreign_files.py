@@ -430,7 +430,7 @@ def test_an_index_file_with_a_right_checksum_that_is_none_is_not_read(red, chang
         case "nested":
             content = content[:37] * 1000 + content
     in_the_place_of_the_index(red, bytes(content))
-    with pytest.warns(ClipSearchNotice, match="made anew"), red.open() as catalog:
+    with pytest.warns(ClipSearchNotice, match="rebuilt"), red.open() as catalog:
         assert names(catalog, "red", 1) == ["red"]
     in_the_place_of_the_index(red, bytes(content))
     assert check_catalog(red.catalog, fix=True).is_sound
@@ -441,7 +441,7 @@ def test_an_index_file_that_is_a_pipe_is_not_waited_for(red):
     (path,) = [path for path in red.index_files() if "-images-" in path.name]
     path.unlink()
     os.mkfifo(path)
-    with pytest.warns(ClipSearchNotice, match="made anew"), red.open() as catalog:
+    with pytest.warns(ClipSearchNotice, match="rebuilt"), red.open() as catalog:
         assert names(catalog, "red", 1) == ["red"]
 
 
