@@ -277,11 +277,11 @@ def damage(file: Path, change: str) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ("header", StoreError, "is no backup"),
-        ("truncated", StoreError, "is no backup|damaged|can't copy"),
+        ("header", StoreError, "is not a backup"),
+        ("truncated", StoreError, "is not a backup|damaged|can't copy"),
         ("page", StoreError, "is damaged and was not restored"),
-        ("empty", StoreError, "is no backup"),
-        ("text", StoreError, "is no backup"),
+        ("empty", StoreError, "is not a backup"),
+        ("text", StoreError, "is not a backup"),
         ("newer", SchemaOutdatedError, "newer clipsearch"),
     ],
 )
