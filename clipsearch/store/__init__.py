@@ -84,11 +84,11 @@ class Store:
         self._is_closed = False
         self._machine = ""
         self._path = place.directory / DATABASE_NAME
-        self._made_folders: list[Path] | None = None
-        self._has_made_tables = False
+        self._created_folders: list[Path] | None = None
+        self._has_created_tables = False
         if place.server is None:
             if create and not self._path.exists():
-                self._made_folders = missing_folders(place.directory)
+                self._created_folders = missing_folders(place.directory)
             _, self.backup = open_file(place.directory, create=create)
             self.connection: ReadConnection = SqliteReadConnection(self._path)
         else:
@@ -97,7 +97,7 @@ class Store:
 
             self.connection = PostgresReadConnection(place)
             try:
-                self._has_made_tables = open_server(place, self.connection, create=create)
+                self._has_created_tables = open_server(place, self.connection, create=create)
             except BaseException:
                 self.connection.close()
                 raise
@@ -257,9 +257,9 @@ class Store:
 
     def discard_if_empty(self) -> None:
         """Delete a catalog that was created on opening and holds nothing; call after `close`."""
-        if self._made_folders is not None:
-            discard_if_empty(self.place.directory, self._made_folders)
-        elif self._has_made_tables:
+        if self._created_folders is not None:
+            discard_if_empty(self.place.directory, self._created_folders)
+        elif self._has_created_tables:
             from clipsearch.store.backends.postgres_schema import discard_if_empty as discard_tables
 
             discard_tables(self.place)

@@ -148,9 +148,8 @@ contents = Table(
     sqlite_autoincrement=True,
 )
 
-# A file has a content or a skip reason; a change of size or mtime, and of ctime and inode (as a signed number) where
-# the file system's are reliable, makes it stale. `removed_at`: when it was found missing. `limit_kind` and
-# `limit_value`: which limit of that run a skipped file exceeded, and its value.
+# A file has a content or a skip reason, with the limit of that run it exceeded. It is stale when size or mtime change,
+# or ctime or inode (signed) where the file system's are reliable. `removed_at`: when it was found missing.
 files = Table(
     "files",
     metadata,
@@ -212,9 +211,8 @@ label_sets = Table(
     Column("added_at", DateTime, nullable=False),
 )
 
-# The index file with the embeddings of a model up to `last_embedding_id`. Only the file recorded here is used: a
-# database restored from a backup does not know files written after it. `ann`: of an approximate index, its search
-# parameters and measured recall (JSON). `machine`: which one has the file, for a catalog on a server; else "".
+# Only the file recorded here is used: a restored database does not know files written after its backup. `ann`:
+# parameters and recall of an approximate index (JSON). `machine`: which one has the file; "" unless on a server.
 snapshots = Table(
     "snapshots",
     metadata,

@@ -13,7 +13,7 @@ from clipsearch.notices import notify
 LOCK_NAME = "writer.lock"
 
 
-_MOMENT_S = 0.2
+_PROBE_TIMEOUT_S = 0.2
 
 
 def is_locked(directory: Path) -> bool:
@@ -52,7 +52,7 @@ def writer_lock(directory: Path, *, wait: bool = False) -> Iterator[None]:
     try:
         try:
             # Not without a timeout: `is_locked` may hold it for a moment.
-            lock.acquire(timeout=_MOMENT_S, poll_interval=_MOMENT_S / 10)
+            lock.acquire(timeout=_PROBE_TIMEOUT_S, poll_interval=_PROBE_TIMEOUT_S / 10)
         except Timeout:
             if not wait:
                 raise CatalogBusyError(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # How long the server may still list this process's own closed connections.
 _LINGERING_S = 2.0
-_MOMENT_S = 0.05
+_POLL_INTERVAL_S = 0.05
 
 _OTHERS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
@@ -67,7 +67,7 @@ def _is_open_elsewhere(connection: "Connection") -> bool:
     while connection.exec_driver_sql(_OTHERS, (APPLICATION,)).scalar():
         if time.monotonic() > end:
             return True
-        time.sleep(_MOMENT_S)
+        time.sleep(_POLL_INTERVAL_S)
         connection.exec_driver_sql("SELECT pg_stat_clear_snapshot()")
     return False
 
