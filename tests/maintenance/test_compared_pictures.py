@@ -136,7 +136,7 @@ def test_so_many_by_chance(shelf):
         for _ in range(60):
             assert check_catalog(shelf.catalog, pictures=1).compared_files == 1
     assert len(seen) == 4  # by chance one in 30 million is left out
-    with pytest.raises(InputError, match="no number of pictures"):
+    with pytest.raises(InputError, match="invalid number of pictures"):
         check_catalog(shelf.catalog, pictures=0)
 
 

@@ -452,6 +452,6 @@ def test_an_index_that_was_written_here_has_the_layout_that_is_looked_for(red):
 
 def test_a_file_that_claims_more_than_the_disk_has_is_not_copied(red, backup, monkeypatch):
     monkeypatch.setattr(backups.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    with pytest.raises(StoreError, match="no room"):
+    with pytest.raises(StoreError, match="not enough space"):
         restore_catalog(backup, red.catalog)
     assert red.find("red", 1) == ["red"]
