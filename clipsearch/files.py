@@ -44,6 +44,9 @@ _JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
 # Calls that take a name and the open folder it lies in: nobody can replace the folder by a link meanwhile.
 _TAKES_FOLDER = os.unlink in os.supports_dir_fd and os.stat in os.supports_dir_fd
 
+SCRATCH_NAMES = re.compile(r"\.[0-9a-f]{8}\.new", re.ASCII)
+"""Names of scratch files, which are written and then renamed; a killed process leaves one."""
+
 # Random names tried for a scratch file: a collision is chance, or somebody who occupies them all.
 _ATTEMPTS = 20
 
@@ -198,23 +201,42 @@ def replace_file(path: Path, content: bytes, *, previous: os.stat_result | None)
     """
     if previous is not None:
         _check_regular(previous)
-    file, scratch = _create_scratch(path, 0o666 if previous is None else 0o600)
-    try:
-        with file:
-            if previous is not None:
-                with contextlib.suppress(OSError):  # keep the owner where that is allowed
-                    os.chown(scratch, previous.st_uid, previous.st_gid, follow_symlinks=False)
-                shutil.copystat(path, scratch)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with _replacement(path, 0o666 if previous is None else 0o600) as (file, scratch):
+        if previous is not None:
+            with contextlib.suppress(OSError):  # keep the owner where that is allowed
+                os.chown(scratch, previous.st_uid, previous.st_gid, follow_symlinks=False)
+            shutil.copystat(path, scratch)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
         if _identity(_find_status(path)) != _identity(previous):
             raise OSError(errno.EBUSY, "another program has changed it meanwhile")
-        scratch.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            scratch.unlink()
-        raise
+
+
+def atomic_write(path: Path, content: bytes, *, mode: int = 0o600, is_durable: bool = False) -> None:
+    """Write one of the program's own files atomically: readers see the old content or the new one, never a part.
+
+    `write_file` is for the user's files; this one also replaces a link, and the permissions of the old file.
+
+    Args:
+        mode: permissions of the new file, less the umask.
+        is_durable: flush to disk; otherwise a power failure may leave an empty or damaged file.
+
+    Raises:
+        OSError: it can't be written; the old file stays.
+    """
+    with atomic_file(path, mode=mode, is_durable=is_durable) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, *, mode: int = 0o600, is_durable: bool = False) -> Iterator[BinaryIO]:
+    """Open a new file, which replaces `path` when the block ends without an error; the rest as in `atomic_write`."""
+    with _replacement(path, mode) as (file, _):
+        yield file
+        file.flush()
+        if is_durable:
+            os.fsync(file.fileno())
 
 
 def remove_file(path: Path, *, may_be_link: bool = False) -> bool:
@@ -247,6 +269,20 @@ def restrict_to_owner(path: Path) -> None:
         os.fchmod(handle, stat.S_IMODE(os.fstat(handle).st_mode) & 0o700)
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def _replacement(path: Path, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
+    """Create a scratch file, yielded with its path; it is renamed to `path` after the block, deleted on error."""
+    file, scratch = _create_scratch(path, mode)
+    try:
+        with file:
+            yield file, scratch
+        scratch.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
+        raise
 
 
 def _create_scratch(path: Path, mode: int) -> tuple[BinaryIO, Path]:

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from clipsearch.errors import InputError
+
+StrPath: TypeAlias = str | os.PathLike[str]
+"""Path argument of a public function."""
 
 NO_SAFE_NAME = "that URL"
 """Name of a catalog whose URL can't be shown, because it is unclear where its password ends."""

@@ -4,11 +4,9 @@ The lists lie in the user's configuration, outside of any catalog: nothing that 
 trusted.
 """
 
-import os
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 
+from clipsearch.files import atomic_write
 from clipsearch.paths import config_dir
 
 # Room for some thousand entries; the oldest are evicted.
@@ -38,13 +36,6 @@ def add_to_list(name: str, entry: str) -> bool:
     with suppress(OSError, UnicodeEncodeError):
         folder = config_dir()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, scratch = tempfile.mkstemp(prefix=name, dir=folder)  # for the owner only
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in lines)
-            Path(scratch).replace(folder / name)
-        except BaseException:
-            Path(scratch).unlink(missing_ok=True)
-            raise
+        atomic_write(folder / name, "".join(f"{line}\n" for line in lines).encode("utf-8"), is_durable=True)
         return True
     return False

@@ -105,7 +105,7 @@ def index(
         ) as opened,
     ):
         if where is not None:
-            opened.use_index(where)
+            opened.admin.use_index(where)
         report = opened.index(
             *(folders or []),
             prune=prune,

@@ -19,8 +19,8 @@ from clipsearch.formats import IMAGE_SUFFIXES
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.labels.assign import label_space
 from clipsearch.quantities import count
-from clipsearch.session.session import CatalogParts
-from clipsearch.types import SkippedFile
+from clipsearch.session.session import Session
+from clipsearch.types import ModelOptions, SkippedFile
 
 Stage = Callable[[str], None]
 """Called with a few words on what is done next."""
@@ -81,7 +81,7 @@ class CaptionedPictures:
         tell: called with what is done next.
     """
 
-    parts: CatalogParts
+    session: Session
     model: str
     content_ids: NDArray[np.int64]
     texts: tuple[str, ...]
@@ -92,7 +92,7 @@ class CaptionedPictures:
 
     def embed_texts(self) -> Rows:
         """(m, dim) unit-norm, as the words of a query are embedded."""
-        encode = self.parts.model.encoder.encode_texts
+        encode = self.session.model.encoder.encode_texts
         starts = range(0, len(self.texts), _TEXTS)
         return np.concatenate([encode(self.texts[start : start + _TEXTS]) for start in starts])
 
@@ -102,9 +102,9 @@ class CaptionedPictures:
         Args:
             embeddings: (m, dim) of the texts.
         """
-        index, row, ids = self.parts.index("images"), self.parts.model.row, self.content_ids
-        background = self.parts.background(index)
-        fetch = partial(self.parts.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
+        index, row, ids = self.session.vector_index("images"), self.session.model.row, self.content_ids
+        background = self.session.background(index)
+        fetch = partial(self.session.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
         own_levels = background.own_levels_of(ids.tolist(), fetch)
         step = max(1, CELLS // len(ids))
         for start in range(0, len(embeddings), step):
@@ -134,8 +134,8 @@ class CaptionedPictures:
             yield TextScores(pictures, self._own_texts(pictures), scores)
 
     def label_relevances(self) -> Iterator[TextScores]:
-        """The relevance (p, m) of all texts as labels, as `Catalog.label_pictures` has it."""
-        space = label_space(self.texts, self.parts)
+        """The relevance (p, m) of all texts as labels, as `LabelCollection.assign_all` has it."""
+        space = label_space(self.texts, self.session)
         for pictures, images in self._stored_pictures():
             yield TextScores(pictures, self._own_texts(pictures), space.relevances(images))
 
@@ -145,9 +145,9 @@ class CaptionedPictures:
 
     def _stored_pictures(self) -> Iterator[tuple[NDArray[np.int64], Rows]]:
         """Some pictures (p,) and their stored embeddings (p, dim), up to as many as `CELLS` allows."""
-        row, order = self.parts.model.row, np.argsort(self.content_ids)
+        row, order = self.session.model.row, np.argsort(self.content_ids)
         step = max(1, CELLS // len(self.texts))
-        for rows in self.parts.store.reader.rows_after("images", model_id=row.model_id, dim=row.dim):
+        for rows in self.session.store.reader.rows_after("images", model_id=row.model_id, dim=row.dim):
             pictures = order[np.searchsorted(self.content_ids, rows.ids, sorter=order)]
             for start in range(0, len(pictures), step):
                 yield pictures[start : start + step], rows.embeddings[start : start + step]
@@ -175,29 +175,26 @@ def _model_of(directory: str | os.PathLike[str] | None) -> str | None:
     """The name of the model that a catalog uses; None where there is no catalog, or nothing in it."""
     try:
         with Catalog.open(directory) as catalog:
-            return catalog.status().model
+            return catalog.admin.status().model
     except CatalogNotFoundError:
         return None
 
 
 class _Scratch(Catalog):
-    """A catalog that is made for the occasion, with its parts."""
+    """A catalog that is made for the occasion, with its session."""
 
     @property
-    def parts(self) -> CatalogParts:
-        return self._parts
+    def session(self) -> Session:
+        return self._session
 
 
 @contextmanager
 def index_pairs(
     pairs: Sequence[CaptionPair],
+    options: ModelOptions,
     *,
     catalog: str | os.PathLike[str] | None = None,
-    model: str | None,
-    device: str | None,
-    runtime: str | None,
     on_stage: Stage | None,
-    show_progress: bool,
 ) -> Iterator[CaptionedPictures]:
     """Index these pictures and no others, in a catalog that is gone afterwards.
 
@@ -211,11 +208,11 @@ def index_pairs(
         tempfile.TemporaryDirectory(prefix="clipsearch-eval-") as scratch,
         _Scratch.open(
             Path(scratch) / "catalog",
-            model=model or _model_of(catalog),
-            device=device,
-            runtime=runtime,
+            model=options.name or _model_of(catalog),
+            device=options.device,
+            runtime=options.runtime,
             create=True,
-            show_progress=show_progress,
+            show_progress=options.show_progress,
         ) as opened,
     ):
         yield _index(opened, pairs, Path(scratch) / "pictures", on_stage or (lambda what: None))
@@ -244,12 +241,12 @@ def _index(catalog: _Scratch, pairs: Sequence[CaptionPair], folder: Path, tell: 
         image, reason = min(reasons.items())
         raise InputError(f"none of the pictures can be read, such as {image}: {reason}")
     # By path, so that a content stands where the first of its files does.
-    contents = {files[Path(file.path).name]: file.content_id for file in catalog.parts.store.reader.files_below()}
+    contents = {files[Path(file.path).name]: file.content_id for file in catalog.session.store.reader.files_below()}
     pictures = {content_id: row for row, content_id in enumerate(dict.fromkeys(contents.values()))}
     known = [pair for pair in pairs if pair.image in contents]
     texts = {text: row for row, text in enumerate(dict.fromkeys(pair.caption for pair in known))}
     return CaptionedPictures(
-        parts=catalog.parts,
+        session=catalog.session,
         model=catalog.encoder.name,
         content_ids=np.array(list(pictures), dtype=np.int64),
         texts=tuple(texts),

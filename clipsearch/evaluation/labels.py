@@ -19,7 +19,7 @@ from clipsearch.evaluation.metrics import (
 )
 from clipsearch.quantities import count
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
-from clipsearch.types import SkippedFile
+from clipsearch.types import ModelOptions, SkippedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def evaluate_labels(
 ) -> LabelQuality:
     """Zero-shot classification: the captions are labels, and each picture's own is to be found among all of them.
 
-    As `Catalog.label_pictures` does it with these labels on these pictures: short ones are put into templates.
+    As `LabelCollection.assign_all` does it with these labels on these pictures: short ones are put into templates.
 
     Args:
         catalog: as in `evaluate_pairs`, like all that follow.
@@ -67,15 +67,8 @@ def evaluate_labels(
     Raises:
         InputError: none of the pictures can be read.
     """
-    with index_pairs(
-        pairs,
-        catalog=catalog,
-        model=model,
-        device=device,
-        runtime=runtime,
-        on_stage=on_stage,
-        show_progress=show_progress,
-    ) as captioned:
+    options = ModelOptions(model, device, runtime, show_progress)
+    with index_pairs(pairs, options, catalog=catalog, on_stage=on_stage) as captioned:
         captioned.tell(f"naming {count(len(captioned.content_ids), 'picture')}")
         ranks, counts = _name(captioned)
     found, matches = estimate_metrics(score_queries(ranks)), estimate_matches(counts)

@@ -21,7 +21,7 @@ from clipsearch.evaluation.metrics import (
     score_queries,
 )
 from clipsearch.quantities import count
-from clipsearch.types import SkippedFile
+from clipsearch.types import ModelOptions, SkippedFile
 
 COMPARED = ("recall@1", "mrr")
 """The metrics that two models are compared by."""
@@ -79,21 +79,14 @@ def evaluate_pairs(
 
     Args:
         catalog: whose model is measured when none is named; not changed. There need not be one.
-        model: as in `Catalog.open`, like `device` and `runtime`.
+        model: one to measure instead; it, `device` and `runtime` are as in `ModelOptions`.
 
     Raises:
         InputError: none of the pictures can be read.
         ModelUnavailableError: the model's files are not here.
     """
-    with index_pairs(
-        pairs,
-        catalog=catalog,
-        model=model,
-        device=device,
-        runtime=runtime,
-        on_stage=on_stage,
-        show_progress=show_progress,
-    ) as captioned:
+    options = ModelOptions(model, device, runtime, show_progress)
+    with index_pairs(pairs, options, catalog=catalog, on_stage=on_stage) as captioned:
         return _quality(_ask(captioned))
 
 
@@ -115,9 +108,8 @@ def compare_models(
     """
     found = []
     for name in (a, b):
-        with index_pairs(
-            pairs, model=name, device=device, runtime=runtime, on_stage=on_stage, show_progress=show_progress
-        ) as captioned:
+        options = ModelOptions(name, device, runtime, show_progress)
+        with index_pairs(pairs, options, on_stage=on_stage) as captioned:
             found.append(_ask(captioned))
     first, second = found
     if first.skipped != second.skipped:

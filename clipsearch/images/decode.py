@@ -22,7 +22,7 @@ from clipsearch import processes, settings
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.colours import to_rgb
-from clipsearch.images.metadata import ImageMetadata, read_metadata, read_orientation
+from clipsearch.images.metadata import read_metadata, read_orientation
 from clipsearch.images.partial import complete, lacks_end, load_partial, without_zero_tail
 from clipsearch.images.pillow_settings import decoding_settings
 from clipsearch.images.reasons import (
@@ -33,6 +33,7 @@ from clipsearch.images.reasons import (
     unidentified_error,
     unusual_kind,
 )
+from clipsearch.types import ImageMetadata
 
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
 DEFAULT_MAX_MEGAPIXELS = 256.0

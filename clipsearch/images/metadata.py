@@ -6,7 +6,6 @@ and what makes no sense is absent. Nothing raises, for a picture is worth findin
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import BinaryIO, TypeVar
@@ -17,41 +16,9 @@ from PIL.ExifTags import GPS, IFD, Base
 from clipsearch.images.containers import read_creation_time
 from clipsearch.images.dates import DateClaim, choose_date, is_doubtful
 from clipsearch.images.xmp.properties import read_properties
+from clipsearch.types import ImageMetadata
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class ImageMetadata:
-    """What is known of a picture besides its pixels.
-
-    Attributes:
-        width: pixels, after orientation.
-        height: pixels, after orientation.
-        format: Pillow's name of what the file holds, whatever it is called: "JPEG", "MPO", "PNG", "HEIF", ….
-        taken_at: what the camera's clock showed, to the microsecond where it says so, without a time zone. A UTC offset
-            beside it is left out on purpose: "taken in July" means July where the picture was taken, and most pictures
-            have no offset anyway.
-        camera: make and model, "Canon EOS 5D".
-        latitude: degrees, north positive, -90 to 90; None exactly when `longitude` is None.
-        longitude: degrees, east positive, -180 to 180.
-        is_date_doubtful: `taken_at` is what a clock shows that was never set, or lies in the future.
-        decoded_share: of the rows, 0.75 to 1, of a picture whose file's end is missing; None of one that is whole.
-        is_coarse: with that, a part of the detail or of the colours is missing in all rows.
-        phash: see `perceptual_hash`; None where the pixels were not decoded.
-    """
-
-    width: int
-    height: int
-    format: str
-    taken_at: datetime | None = None
-    camera: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    is_date_doubtful: bool = False
-    decoded_share: float | None = None
-    is_coarse: bool = False
-    phash: int | None = None
 
 
 def read_orientation(image: Image.Image) -> int:

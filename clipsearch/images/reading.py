@@ -19,10 +19,10 @@ from clipsearch.images.copies.views import PictureView, make_view
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
 from clipsearch.images.file_stamp import NO_STAMP, FileStamp, stamp_of
 from clipsearch.images.find import FoundImage
-from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.images.reasons import too_many_bytes
+from clipsearch.types import ImageMetadata
 
 if TYPE_CHECKING:
     from clipsearch.images.thumbnails import Thumbnail

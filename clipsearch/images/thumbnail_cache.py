@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from clipsearch.files import create_file
+from clipsearch.files import SCRATCH_NAMES, atomic_write
 
 MAX_BYTES = 2 * 10**9
 """About 60,000 pictures with a small one each."""
@@ -19,8 +19,8 @@ _KEPT_SHARE = 0.9
 
 # A blake3.
 _CONTENT_BYTES = 32
-# What is counted and deleted: thumbnails, and those that a crash has left half written.
-_OWN_NAMES = re.compile(r"[0-9a-f]{64}\.(jpg|\d+-\d+\.new)", re.ASCII)
+# What is counted and deleted: thumbnails, and scratch files that a crash has left.
+_OWN_NAMES = re.compile(rf"[0-9a-f]{{64}}\.jpg|{SCRATCH_NAMES.pattern}", re.ASCII)
 
 # When one was last looked at is written down once a day at most.
 _SEEN_EVERY_S = 86_400
@@ -60,16 +60,11 @@ class ThumbnailCache:
                 os.utime(path)
 
     def _keep(self, path: Path, jpeg: bytes) -> None:
-        fresh = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.new")
         try:
             for folder in (self._folder, path.parent.parent, path.parent):  # with `parents` only the last has the mode
                 folder.mkdir(exist_ok=True, mode=0o700)
-            with create_file(fresh) as file:
-                file.write(jpeg)
-            fresh.replace(path)
+            atomic_write(path, jpeg)
         except OSError:
-            with contextlib.suppress(OSError):
-                fresh.unlink()
             return
         with self._counting:
             self._size_bytes = self._measure() if self._size_bytes is None else self._size_bytes + len(jpeg)

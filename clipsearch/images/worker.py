@@ -31,10 +31,10 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.copies.views import pack_view
-from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import LocalPicture, open_picture
 from clipsearch.images.thumbnails import Thumbnail
+from clipsearch.types import ImageMetadata
 
 READY, READ, DECODE, SKIP, GO, HASHED, LARGE, DECODED, FAILED, SHRINK, SHRUNK, DESCRIBE, DESCRIBED, VIEW, VIEWED = (
     range(15)

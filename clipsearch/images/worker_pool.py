@@ -18,12 +18,12 @@ from clipsearch.images import worker
 from clipsearch.images.copies.views import PictureView, unpack_view
 from clipsearch.images.decode import BYTES_A_PIXEL, DecodingLimits
 from clipsearch.images.file_stamp import FileStamp
-from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import OpenPicture, open_picture
 from clipsearch.images.thumbnails import Thumbnail
 from clipsearch.notices import notify
 from clipsearch.processes import start_python
+from clipsearch.types import ImageMetadata
 
 # A new worker is started when so many files were read by each of those before: a handful needs only one.
 _FILES_BEFORE_NEXT = 8

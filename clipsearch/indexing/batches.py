@@ -163,17 +163,4 @@ def content_record(picture: ReadPicture, embedding: NDArray[np.float32]) -> Cont
     metadata = picture.metadata
     if metadata is None or picture.blake3 is None:
         raise ValueError(f"{picture.task.path} was not decoded")
-    return ContentRecord(
-        blake3=picture.blake3,
-        size_bytes=picture.size_bytes,
-        width=metadata.width,
-        height=metadata.height,
-        format=metadata.format,
-        taken_at=metadata.taken_at,
-        camera=metadata.camera,
-        latitude=metadata.latitude,
-        longitude=metadata.longitude,
-        is_date_doubtful=metadata.is_date_doubtful,
-        embedding=embedding,
-        phash=metadata.phash,
-    )
+    return ContentRecord(picture.blake3, picture.size_bytes, metadata, embedding)

@@ -12,28 +12,17 @@ from clipsearch.store.roots import is_inside
 from clipsearch.types import ForgetReport
 
 
-def forget_folder(
-    folder: str | os.PathLike[str], *, store: Store, dry_run: bool = False, wait: bool = False
-) -> ForgetReport:
-    """Marks the files below a folder as gone. An indexed folder is not looked through any more, a subfolder of one is
-    left out of it, each until somebody names it to `index`.
+def forget_folder(folder: str | os.PathLike[str], *, store: Store, dry_run: bool = False) -> ForgetReport:
+    """Mark the files below a folder as gone, and exclude it until `index` names it again.
+
+    An indexed folder is not scanned any more, a subfolder of one is excluded from it. The caller holds the writer lock.
 
     Args:
         folder: need not be there any more, and may hold several indexed ones.
-        dry_run: change nothing, only say what would be forgotten.
-        wait: until no other process changes the catalog.
 
     Raises:
         InputError: nothing below it is in the catalog.
-        CatalogBusyError: another process changes the catalog and `wait` is false.
     """
-    if dry_run:
-        return _forget(folder, store=store, dry_run=True)
-    with store.writing(wait=wait):
-        return _forget(folder, store=store, dry_run=False)
-
-
-def _forget(folder: str | os.PathLike[str], *, store: Store, dry_run: bool) -> ForgetReport:
     for place in _places(folder):
         roots, part = _scopes_below(place, store=store)
         scopes = roots if part is None else [*roots, part]

@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment of our choosing."""
+"""End a run early at a safe point: by Ctrl-C, or by a token that another thread sets."""
 
 import signal
 import threading
@@ -8,16 +8,27 @@ from typing import Self
 from clipsearch.prefetch import Wake
 
 
+class RunCancelled(Exception):
+    """The cancel token of a run was set."""
+
+
 class DeferredInterrupt:
     """While it is entered, the first Ctrl-C is noted and raised by `check`; a second one is raised at once.
+
+    `check` also looks at the cancel token, in any thread.
 
     Raised anywhere, as Python does it, a KeyboardInterrupt can land in a callback of the garbage collector, where it is
     printed and lost. Does nothing outside of the main thread, or where the program around has a handler of its own.
     """
 
-    def __init__(self, wake: Wake) -> None:
-        """`wake`: gets a token, for whoever waits."""
+    def __init__(self, wake: Wake, *, cancel: threading.Event | None = None) -> None:
+        """
+        Args:
+            wake: gets an item at Ctrl-C, for whoever waits.
+            cancel: the token that cancels the run.
+        """
         self._wake = wake
+        self._cancel = cancel
         self._has_come = False
         self._is_ours = False
 
@@ -39,10 +50,13 @@ class DeferredInterrupt:
     def check(self) -> None:
         """
         Raises:
-            KeyboardInterrupt: the user has asked for it.
+            KeyboardInterrupt: Ctrl-C was pressed.
+            RunCancelled: the token is set.
         """
         if self._has_come:
             raise KeyboardInterrupt
+        if self._cancel is not None and self._cancel.is_set():
+            raise RunCancelled
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self._has_come:

@@ -9,6 +9,7 @@ The caller's thread moves things from one stage to the next and is the only one 
 names of files may pile up; of pictures there are never more than a few batches.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,10 +22,11 @@ from clipsearch.images.find import FoundImage
 from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
-from clipsearch.indexing.interrupt import DeferredInterrupt
+from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.removal import count_moved, remove_gone
 from clipsearch.indexing.runner import Run, Runner, Stage, store_batch
-from clipsearch.indexing.scan import Changes, Doubt, find_changes, full_path
+from clipsearch.indexing.scan import Changes, find_changes, full_path
 from clipsearch.paths import is_folder_url
 from clipsearch.prefetch import RunAhead, Wake, WorkAhead, default_workers
 from clipsearch.store import Scope, Store
@@ -141,36 +143,38 @@ class Pipeline:
         store: Store,
         encoder: Encoder,
         model_id: int,
-        prune: bool,
-        retry: bool,
-        again: bool,
-        limits: DecodingLimits | None,
+        options: IndexOptions,
         run: Run,
         runner: Runner,
         on_advance: Callable[[], None],
         on_progress: Progress | None,
+        cancel: threading.Event | None,
     ) -> None:
-        """`on_advance`: called many times a second while there is something to do, else once a second."""
+        """
+        Args:
+            on_advance: called many times a second while there is something to do, else once a second.
+            cancel: looked at as often.
+        """
         self._runner = runner
         self._store = store
         self._encoder = encoder
         self._model_id = model_id
-        self._prune = prune
-        self._limits = limits
+        self._options = options
         self._run = run
         self._on_advance = on_advance
         self._on_progress = on_progress
+        self._cancel = cancel
         self._wake: Wake = SimpleQueue()
         self._to_read: deque[tuple[Scope, FoundImage, bytes | None]] = deque()
         self._listed: list[Changes] = []  # the last ones of every folder
         self._embedding: Stage | None = None  # made for the first file: most runs have none
-        doubt = Doubt(retry=retry, again=again, limits=limits)
-        self._listing = RunAhead(find_changes(scopes, store=store, model_id=model_id, doubt=doubt), wake=self._wake)
+        changes = find_changes(scopes, store=store, model_id=model_id, options=options)
+        self._listing = RunAhead(changes, wake=self._wake)
 
     def run(self) -> None:
-        """To the end, or until Ctrl-C: then what is being encoded is still stored, and the rest is left for the next
-        run."""
-        with DeferredInterrupt(self._wake) as interrupt:
+        """Run to the end, or until Ctrl-C or cancel: then what is being encoded is still stored, and the rest is left
+        for the next run."""
+        with DeferredInterrupt(self._wake, cancel=self._cancel) as interrupt:
             try:
                 self._listing.start()
                 while self._advance():
@@ -179,11 +183,11 @@ class Pipeline:
                 gone: list[int] = []
                 for changes in self._listed:
                     interrupt.check()
-                    gone += remove_gone(changes, store=self._store, prune=self._prune)
+                    gone += remove_gone(changes, store=self._store, prune=self._options.prune)
                     self._run.removed = len(gone)
                 self._run.moved = count_moved(gone, self._run, store=self._store)
                 self._run.removed -= self._run.moved
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, RunCancelled):
                 self._close()
                 if self._embedding is not None:
                     self._embedding.store_encoded()
@@ -218,7 +222,7 @@ class Pipeline:
                 store=self._store,
                 encoder=self._encoder,
                 model_id=self._model_id,
-                limits=self._limits,
+                limits=self._options.limits,
                 run=self._run,
                 wake=self._wake,
             )

@@ -1,48 +1,45 @@
 """Runs that fill a catalog: folders are indexed, or another model takes over."""
 
 import os
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from clipsearch.errors import IndexMismatchError, InputError
-from clipsearch.images.decode import DecodingLimits, default_limits
+from clipsearch.images.decode import default_limits
 from clipsearch.indexes.ivf_tuning import check_ann
 from clipsearch.indexing import Progress, index_folders
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.runner import Runner
 from clipsearch.indexing.scan import full_path
 from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.notices import notify
 from clipsearch.quantities import count
 from clipsearch.session.model import CatalogModel
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 from clipsearch.store.trusted_folders import remember_folders, require_named_folders
 from clipsearch.types import IndexReport
+
+__all__ = ["IndexOptions", "run_index", "switch_model"]
 
 RUNNERS = ("local", "ray")
 
 
 def run_index(
     folders: Sequence[str | os.PathLike[str]],
-    parts: CatalogParts,
-    *,
-    prune: bool,
-    retry: bool,
-    again: bool,
-    exclude: Sequence[str],
-    limits: DecodingLimits | None,
-    ann: str | None,
-    runner: str,
-    address: str | None,
-    wait: bool,
+    options: IndexOptions,
+    session: Session,
     on_progress: Progress | None,
+    cancel: threading.Event | None,
 ) -> IndexReport:
-    """Arguments, result and errors as in `Catalog.index`."""
-    store, model = parts.store, parts.model
-    make_runner = _choose_runner(runner, address)
+    """Index folders, or those indexed before, and refresh the vector indexes unless it was interrupted."""
+    store, model, ann = session.store, session.model, options.ann
+    make_runner = _choose_runner(options.runner, options.address)
     kept_ann = None if ann is None else check_ann(ann)
-    if runner == "ray":
+    if options.runner == "ray":
         require_named_folders(folders, store.roots)
-    scopes_of = plan_scopes(folders, roots=store.roots, prune=prune, with_urls=runner == "ray")
-    with store.writing(wait=wait, alone=False):
+    scopes_of = plan_scopes(folders, roots=store.roots, prune=options.prune, with_urls=options.runner == "ray")
+    with store.writing(wait=options.wait, alone=False):
         current = store.reader.find_current_model()
         if current is not None and model.encoder.fingerprint != current.fingerprint:
             raise IndexMismatchError(
@@ -53,23 +50,25 @@ def run_index(
         scopes = scopes_of()
         if folders:
             remember_folders(full_path(scope, scope.subfolder) for scope in scopes)
-        if exclude:
-            scopes = exclude_from(scopes, exclude, roots=store.roots)
+        if options.exclude:
+            scopes = exclude_from(scopes, options.exclude, roots=store.roots)
         report = index_folders(
             scopes,
             store=store,
             encoder=model.encoder,
             model_id=model.row.model_id,
-            prune=prune,
-            retry=retry,
-            again=again,
-            limits=limits or default_limits(),
+            options=_with_limits(options),
             runner=make_runner(model),
             on_progress=on_progress,
+            cancel=cancel,
         )
         if not report.interrupted:
-            parts.refresh("images", "captions")
+            session.refresh("images", "captions")
         return report
+
+
+def _with_limits(options: IndexOptions) -> IndexOptions:
+    return replace(options, limits=options.limits or default_limits())
 
 
 def _choose_runner(runner: str, address: str | None) -> Callable[[CatalogModel], Runner | None]:
@@ -96,30 +95,28 @@ def _choose_runner(runner: str, address: str | None) -> Callable[[CatalogModel],
 
 def switch_model(
     name: str,
-    parts: CatalogParts,
-    *,
-    limits: DecodingLimits | None,
-    wait: bool,
+    options: IndexOptions,
+    session: Session,
     on_progress: Progress | None,
 ) -> IndexReport:
-    """Arguments, result and errors as in `Catalog.use_model`."""
-    store = parts.store
-    with store.writing(wait=wait):
-        encoder = parts.model.load(name)
+    """Embed with a model what it has not embedded yet, then make it the catalog's own unless it was interrupted."""
+    store = session.store
+    with store.writing(wait=options.wait):
+        encoder = session.model.load(name)
         model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
         report = index_folders(
             [scope for scope in store.roots.list_all() if os.path.isdir(scope.root)],  # noqa: PTH112
             store=store,
             encoder=encoder,
             model_id=model.model_id,
-            limits=limits or default_limits(),
+            options=_with_limits(options),
             on_progress=on_progress,
         )
         if report.interrupted:
             return report
-        parts.model.switch(encoder, model)
-        parts.forget_indexes()
-        parts.refresh("images", "captions")
+        session.model.switch(encoder, model)
+        session.forget_indexes()
+        session.refresh("images", "captions")
         left = len(store.pictures.contents_without_embedding(model_id=model.model_id))
         if left:
             notify(

@@ -9,6 +9,7 @@ from clipsearch.errors import InputError, MissingExtraError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, ImageWalk, UnseenPath
 from clipsearch.images.remote.walk import UrlWalk
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.paths import is_folder_url
 from clipsearch.store import GONE_BEFORE, SEEN, KnownFile, Scope, Store
 from clipsearch.types import SkippedFile
@@ -63,43 +64,15 @@ class Changes:
         return full_path(self.scope, self.scope.subfolder)
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
-    """What is read although it looks as it did the last time.
-
-    Attributes:
-        retry: files that could not be read.
-        again: all files.
-        limits: files that went beyond another limit are read when this run's is higher.
-    """
-
-    retry: bool = False
-    again: bool = False
-    limits: DecodingLimits | None = None
-
-    def is_worth_another_try(self, old: KnownFile) -> bool:
-        """Of a file that could not be read the last time."""
-        if self.retry or self.again:
-            return True
-        if old.limit_kind is None:
-            # An earlier version kept no limits but in its words, and took no picture in part.
-            reason = old.skip_reason or ""
-            return reason.startswith(_LIMITS_IN_WORDS) or reason == _REFUSED_BEFORE
-        limits = self.limits or DecodingLimits()
-        if self.limits is None and old.limit_kind != "megapixels":  # there are no others
-            return True
-        return limits.are_beyond((old.limit_kind, old.limit_value or 0))
-
-
 def find_changes(
-    scopes: Sequence[Scope], *, store: Store, model_id: int, doubt: Doubt | None = None
+    scopes: Sequence[Scope], *, store: Store, model_id: int, options: IndexOptions | None = None
 ) -> Iterator[Changes]:
     """Lists the folders and compares them with what is known. Some of the changes are empty: there is one at least
     for every folder below, so that whoever draws them can stop soon."""
     # Contents without an embedding of the model. All their files are read again: the first may not be readable now.
     missing = store.pictures.contents_without_embedding(model_id=model_id, with_removed=True)
     for scope in scopes:
-        yield from _changes_in(scope, store=store, missing=missing, doubt=doubt or Doubt())
+        yield from _changes_in(scope, store=store, missing=missing, options=options or IndexOptions())
 
 
 def full_path(scope: Scope, relative_path: str) -> str:
@@ -107,7 +80,7 @@ def full_path(scope: Scope, relative_path: str) -> str:
     return f"{scope.root.rstrip(separator)}{separator}{relative_path}" if relative_path else scope.root
 
 
-def _changes_in(scope: Scope, *, store: Store, missing: set[int], doubt: Doubt) -> Iterator[Changes]:
+def _changes_in(scope: Scope, *, store: Store, missing: set[int], options: IndexOptions) -> Iterator[Changes]:
     # A mark for every known file that is seen; those that this run or another process adds have higher numbers.
     seen = bytearray(store.pictures.last_file_id() + 1)
     try:
@@ -127,10 +100,10 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], doubt: Doubt) 
         if len(listed) < _COMPARED_AT_ONCE and perf_counter() - last_time < _COMPARED_AFTER_S:
             yield Changes(scope)
             continue
-        yield _compare(listed, scope, store=store, missing=missing, seen=seen, doubt=doubt)
+        yield _compare(listed, scope, store=store, missing=missing, seen=seen, options=options)
         found += len(listed)
         listed, last_time = [], perf_counter()
-    last = _compare(listed, scope, store=store, missing=missing, seen=seen, doubt=doubt)
+    last = _compare(listed, scope, store=store, missing=missing, seen=seen, options=options)
     last.is_empty = found + len(listed) == 0
     last.unsupported = walk.unsupported
     last.found += len(walk.unseen)
@@ -163,7 +136,13 @@ def _walk(scope: Scope) -> ImageWalk | UrlWalk | None:
 
 
 def _compare(
-    images: Sequence[FoundImage], scope: Scope, *, store: Store, missing: set[int], seen: bytearray, doubt: Doubt
+    images: Sequence[FoundImage],
+    scope: Scope,
+    *,
+    store: Store,
+    missing: set[int],
+    seen: bytearray,
+    options: IndexOptions,
 ) -> Changes:
     changes = Changes(scope, found=len(images))
     doubtful: dict[str, int] = {}
@@ -182,7 +161,7 @@ def _compare(
         # Size and time of a file can be set by programs, its ctime can't. The inode alone says nothing: some file
         # systems give other ones whenever they are mounted.
         is_doubtful = image.ctime_ns != old.ctime_ns and image.ctime_ns is not None and old.ctime_ns is not None
-        if is_doubtful or doubt.again:
+        if is_doubtful or options.again:
             changes.to_read.append(image)
             if old.content_id is not None and not old.is_removed:
                 doubtful[image.relative_path] = old.content_id
@@ -193,7 +172,7 @@ def _compare(
             changes.returned.append(old.file_id)
         elif old.content_id is not None:
             changes.unchanged += 1
-        elif old.is_removed or doubt.is_worth_another_try(old):
+        elif old.is_removed or _is_worth_another_try(old, options):
             changes.to_read.append(image)
         else:
             path, reason = full_path(scope, image.relative_path), old.skip_reason or "unreadable"
@@ -202,6 +181,20 @@ def _compare(
         digests = store.pictures.find_digests(set(doubtful.values()))
         changes.contents = {path: digests[number] for path, number in doubtful.items() if number in digests}
     return changes
+
+
+def _is_worth_another_try(old: KnownFile, options: IndexOptions) -> bool:
+    """Whether to read a file that could not be read the last time, as when a limit that it exceeded is higher now."""
+    if options.retry or options.again:
+        return True
+    if old.limit_kind is None:
+        # An earlier version kept no limits but in its words, and took no picture in part.
+        reason = old.skip_reason or ""
+        return reason.startswith(_LIMITS_IN_WORDS) or reason == _REFUSED_BEFORE
+    limits = options.limits or DecodingLimits()
+    if options.limits is None and old.limit_kind != "megapixels":  # there are no others
+        return True
+    return limits.are_beyond((old.limit_kind, old.limit_value or 0))
 
 
 def _is_unseen(path: str, unseen: Sequence[UnseenPath]) -> bool:

@@ -53,14 +53,6 @@ def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = Fals
 
     The copy is one SQLite file, without the index files, which are rebuilt from it. The write is atomic: to a scratch
     file, which is checked, flushed to disk and renamed.
-
-    Args:
-        force: replace an existing file.
-
-    Raises:
-        CatalogNotFoundError: there is no catalog.
-        InputError: `file` can't be written, exists already, or is the catalog's own.
-        StoreError: the catalog is damaged, or the copy can't be written; nothing is left behind.
     """
     database, target = directory / DATABASE_NAME, _absolute(file)
     require_own_database(database)

@@ -1,6 +1,7 @@
 """Load a catalog's model, and check it against the one its embeddings come from."""
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -9,6 +10,7 @@ from clipsearch.errors import IndexMismatchError, StoreError
 from clipsearch.notices import notify
 from clipsearch.quantities import count
 from clipsearch.store import Store, StoredModel
+from clipsearch.types import ModelOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,27 +26,15 @@ if TYPE_CHECKING:
 class CatalogModel:
     """A catalog's model, with its row in the store; the encoder is loaded when it is first needed."""
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        requested: str | None,
-        device: str | None,
-        runtime: str | None,
-        show_progress: bool,
-        is_shared: bool = False,
-    ) -> None:
+    def __init__(self, store: Store, options: ModelOptions, *, is_shared: bool = False) -> None:
         """Take the store and the options of the encoder; the model is not loaded yet.
 
         Args:
-            requested: the requested model; None: the catalog's own. The rest as in `encoders.load.load_encoder`.
+            options: without a name, the catalog's own model.
             is_shared: several threads may use the encoder at once.
         """
         self._store = store
-        self._requested = requested
-        self._device = device
-        self._runtime = runtime
-        self._show_progress = show_progress
+        self._options = options
         self._is_shared = is_shared
         self._encoder: Encoder | None = None
         self._row: StoredModel | None = None
@@ -106,7 +96,7 @@ class CatalogModel:
 
     def _find_row(self) -> StoredModel:
         current = self._store.reader.find_current_model()
-        if current is not None and self._requested in (None, current.name):
+        if current is not None and self._options.name in (None, current.name):
             return current
         encoder, models = self.encoder, self._store.models
         row = models.find(encoder.fingerprint)
@@ -119,27 +109,25 @@ class CatalogModel:
     def suggest(self, name: str) -> None:
         """Set the model of a new catalog when none was requested, here or in the environment."""
         if (
-            self._requested is None
+            self._options.name is None
             and settings.model_name() is None
             and self._store.reader.find_current_model() is None
         ):
-            self._requested = name
+            self._options = replace(self._options, name=name)
 
     def encode_text(self, text: str) -> "NDArray[np.float32]":
         """Return a query's embedding (dim,), unit-norm; a cache hit does not load the model.
 
         Errors as in `encoder`.
         """
-        from clipsearch.encoders.text_cache import encode_text
+        from clipsearch.encoders.text_cache import encode_query
 
         row = self.row
-        if self._runtime == "torch" or self._device not in (
-            None,
-            "cpu",
-        ):  # no cache: the user wants this runtime to run
+        options = self._options
+        if options.runtime == "torch" or options.device not in (None, "cpu"):  # no cache: the user wants it to run
             embedding: NDArray[np.float32] = self.encoder.encode_texts([text])[0]
             return embedding
-        return encode_text(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+        return encode_query(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
     def load_bank(self) -> "Bank":
         """Load the bank that the model's scores are calibrated against; cached, as encoding it takes some seconds."""
@@ -160,15 +148,15 @@ class CatalogModel:
         from clipsearch.encoders.spec import EncoderRecipe
 
         encoder = self.encoder
-        return EncoderRecipe(encoder.name, encoder.fingerprint, device=self._device, runtime=self._runtime)
+        return EncoderRecipe(
+            encoder.name, encoder.fingerprint, device=self._options.device, runtime=self._options.runtime
+        )
 
     def load(self, name: str) -> "Encoder":
         """Load another model, with the options of this one."""
         from clipsearch.encoders.load import load_encoder
 
-        return self._register(
-            load_encoder(name, device=self._device, runtime=self._runtime, show_progress=self._show_progress)
-        )
+        return self._register(load_encoder(replace(self._options, name=name)))
 
     def switch(self, encoder: "Encoder", row: StoredModel) -> None:
         """Make a model, with its row, the catalog's own."""
@@ -204,15 +192,11 @@ class CatalogModel:
         # Once a row was returned, the encoder is checked against it, whatever another process does meanwhile.
         current = self._row or self._store.reader.find_current_model()
         if current is None:
-            return self._register(
-                load_chosen_encoder(
-                    self._requested, device=self._device, runtime=self._runtime, show_progress=self._show_progress
-                )
-            )
-        name = self._requested or current.name
+            return self._register(load_chosen_encoder(self._options))
+        name = self._options.name or current.name
         encoder = self.load(name)
         if encoder.fingerprint != current.fingerprint:
-            if self._requested in (None, current.name):
+            if self._options.name in (None, current.name):
                 raise IndexMismatchError(
                     f"the model {name} has changed since this catalog was made: its embeddings can't be compared. "
                     f"To embed the pictures again: clipsearch model use {name}"

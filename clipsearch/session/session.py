@@ -1,16 +1,20 @@
 """Hold the parts of an open catalog: store, model, indexes, and what scores are calibrated against."""
 
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch import paths
+from clipsearch import paths, settings
 from clipsearch.errors import CatalogNotFoundError, StoreError
+from clipsearch.notices import notify
 from clipsearch.session.model import CatalogModel
 from clipsearch.store import Kind, Store
+from clipsearch.types import ModelOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +41,7 @@ _LABEL_SPACES = 4
 _MAX_SECONDS = 20
 
 
-class CatalogParts:
+class Session:
     """Parts of an open catalog, each opened when it is first used. Thread-safe."""
 
     def __init__(self, store: Store, directory: Path, *, model: CatalogModel) -> None:
@@ -53,6 +57,31 @@ class CatalogParts:
         self._is_closed = False
         self._lock, self._learn_lock = threading.Lock(), threading.Lock()
 
+    @classmethod
+    def open(
+        cls, directory: str | os.PathLike[str] | None, options: ModelOptions, *, create: bool, is_shared: bool
+    ) -> "Session":
+        """Open the catalog in a folder or on a server; device and runtime default to those in the environment."""
+        device, runtime = options.device or settings.device_name(), options.runtime or settings.runtime_name()
+        settings.check_device(device)
+        settings.check_runtime(runtime)
+        place = paths.catalog_place(directory)
+        store = Store(place, create=create)
+        if store.backup is not None:
+            notify(f"the catalog was upgraded; a copy of the old one is {store.backup}")
+        options = replace(options, device=device, runtime=runtime)
+        return cls(store, place.directory, model=CatalogModel(store, options, is_shared=is_shared))
+
+    def describe(self) -> str:
+        """Describe the place, the model and the number of pictures, if the store can be read; loads no model."""
+        place = repr(str(self.store.place))
+        try:
+            model, (_, pictures, _) = self.store.reader.find_current_model(), self.store.pictures.counts()
+        except StoreError:  # closed, damaged, or on a server that can't be reached
+            return place
+        used = "no model yet" if model is None else f"model {model.name!r}"
+        return f"{place}, {used}, pictures: {pictures:,}"
+
     def require_pictures(self) -> None:
         """Check that the catalog was indexed.
 
@@ -63,10 +92,10 @@ class CatalogParts:
             raise CatalogNotFoundError(f"nothing is indexed in {self.store.place} yet: clipsearch index FOLDER")
 
     def is_open(self, kind: Kind) -> bool:
-        """Return whether `index` of this kind returns at once."""
+        """Return whether `vector_index` of this kind returns at once."""
         return kind in self._indexes
 
-    def index(self, kind: Kind) -> "VectorIndex":
+    def vector_index(self, kind: Kind) -> "VectorIndex":
         """Return the index, refreshed with all rows stored by now, those of other processes too.
 
         Raises:
@@ -110,7 +139,7 @@ class CatalogParts:
         """
         from clipsearch.scoring.labels import learn_labels
 
-        background, key = self.background(self.index("images")), tuple(labels)
+        background, key = self.background(self.vector_index("images")), tuple(labels)
         with self._lock:
             cached = self._label_spaces.pop(key, None)
             if cached is not None and cached[0] is background:
@@ -129,7 +158,7 @@ class CatalogParts:
         """Return how relevant the best picture is for texts of the bank; learnt once for each background."""
         from clipsearch.scoring.confidence import learn_best_relevances
 
-        index, row = self.index("images"), self.model.row
+        index, row = self.vector_index("images"), self.model.row
         background = self.background(index)
         fetch = partial(self.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
         with self._learn_lock:
@@ -159,8 +188,6 @@ class CatalogParts:
         return self._worker_pool("uploads")
 
     def _worker_pool(self, purpose: str) -> "WorkerPool":
-        from dataclasses import replace
-
         from clipsearch.images.decode import default_limits
         from clipsearch.images.worker_pool import WorkerPool
 
@@ -181,7 +208,7 @@ class CatalogParts:
         return ThumbnailCache(paths.cache_dir() / "thumbnails")
 
     def close(self) -> None:
-        """Release the model, the indexes and the workers, each even when another fails."""
+        """Close the model, the indexes, the workers and the store, even when one of them fails to close."""
         with self._lock:
             self._is_closed = True
             indexes, self._indexes = self._indexes, {}
@@ -189,6 +216,7 @@ class CatalogParts:
             self._label_spaces = {}
         self._background = self._best_relevances = self._words = None
         with ExitStack() as closing:
+            closing.callback(self.store.close)
             closing.callback(self.model.close)
             for index in indexes.values():
                 closing.callback(index.close)
@@ -209,7 +237,7 @@ class CatalogParts:
         """
         if self.store.reader.find_index_url() is not None:
             for kind in kinds:
-                self.index(kind)
+                self.vector_index(kind)
         else:
             from clipsearch.session.file_index import refresh_snapshot
 

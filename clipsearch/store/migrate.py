@@ -191,6 +191,7 @@ def _exists(path: Path) -> bool:
 def _back_up(database: Path, revision: str) -> Path:
     """Copy a database next to itself, atomically; the copy of an interrupted upgrade is replaced."""
     backup = database.with_name(f"{database.stem}.schema-{revision}.backup{database.suffix}")
+    # Not `atomic_write`: SQLite writes the file itself.
     handle, scratch = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=database.parent)
     os.close(handle)
     try:

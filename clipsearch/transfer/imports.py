@@ -1,7 +1,7 @@
 """Import embeddings that were computed elsewhere, so that no picture is embedded twice."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -14,7 +14,7 @@ from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing import Progress
 from clipsearch.indexing.interrupt import DeferredInterrupt
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 from clipsearch.transfer.formats.reading import EmbeddingSource, open_source
 from clipsearch.transfer.model_check import Candidate, check_model
 from clipsearch.transfer.places import present_paths
@@ -64,28 +64,45 @@ class ImportReport:
     interrupted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """Options of an import.
+
+    Attributes:
+        images: folder that relative paths start from; it becomes an indexed folder.
+        roots: folders to trust: a folder named in the export becomes an indexed one only if it is, or lies in, one of
+            these, and contains pictures of the export. An export made by this user on this machine needs none.
+        trust: import embeddings of a foreign source even when there is no picture to compare them with.
+        captions: import captions too.
+        limits: of memory and time for a picture; None: the defaults.
+        wait: wait until no other process changes the catalog.
+    """
+
+    images: str | os.PathLike[str] | None = None
+    roots: tuple[str | os.PathLike[str], ...] = ()
+    trust: bool = False
+    captions: bool = False
+    limits: DecodingLimits | None = None
+    wait: bool = False
+
+
 def import_embeddings(
     source: str | os.PathLike[str],
-    parts: CatalogParts,
-    *,
-    images: str | os.PathLike[str] | None,
-    roots: Sequence[str | os.PathLike[str]],
-    trust: bool,
-    captions: bool,
-    limits: DecodingLimits | None,
-    wait: bool,
+    options: ImportOptions,
+    session: Session,
     on_progress: Progress | None,
 ) -> ImportReport:
-    """Import embeddings; arguments, result and errors as in `Catalog.import_embeddings`."""
+    """Add the embeddings of a source, checked against the catalog's model, and hash the pictures that exist."""
     start = perf_counter()
-    folder = None if images is None else _images_folder(images)
-    named = [_images_folder(root) for root in roots]
+    limits = options.limits or default_limits()
+    folder = None if options.images is None else _images_folder(options.images)
+    named = [_images_folder(root) for root in options.roots]
     opened = open_source(paths.folder_path(source))
-    with parts.store.writing(wait=wait, alone=False):
-        encoder = _load_encoder(opened, parts)
+    with session.store.writing(wait=options.wait, alone=False):
+        encoder = _load_encoder(opened, session)
         run = Run()
         with ExitStack() as stack, DeferredInterrupt(SimpleQueue()) as interrupt:
-            pool = stack.enter_context(closing(WorkerPool(encoder.preprocess, limits=limits or default_limits())))
+            pool = stack.enter_context(closing(WorkerPool(encoder.preprocess, limits=limits)))
             try:
                 if opened.description is None:
                     run.check = check_model(
@@ -94,26 +111,26 @@ def import_embeddings(
                         open_path=pool.open_path,
                         where=str(opened.path),
                     )
-                    if not run.check.pictures and not trust:
+                    if not run.check.pictures and not options.trust:
                         raise InputError(
                             f"no picture of {opened.path} is here to check that its embeddings come from the model "
                             f"{encoder.name}: say where they are with --images DIR, or that you know with --trust"
                         )
                 RowImport(
                     opened,
-                    parts.store,
+                    session.store,
                     encoder=encoder,
-                    model_id=parts.model.row.model_id,
+                    model_id=session.model.row.model_id,
                     folder=folder,
                     named=named,
                     open_path=pool.open_path,
-                    max_bytes=(limits or default_limits()).max_bytes,
+                    max_bytes=limits.max_bytes,
                     run=run,
-                ).run(interrupt, with_captions=captions, on_progress=on_progress)
+                ).run(interrupt, with_captions=options.captions, on_progress=on_progress)
             except KeyboardInterrupt:
                 run.interrupted = True
         if not run.interrupted:
-            parts.refresh("images", "captions")
+            session.refresh("images", "captions")
     return ImportReport(
         rows=run.rows,
         added=run.added,
@@ -140,7 +157,7 @@ def _images_folder(images: str | os.PathLike[str]) -> str:
     return os.path.realpath(path)
 
 
-def _load_encoder(source: EmbeddingSource, parts: CatalogParts) -> Encoder:
+def _load_encoder(source: EmbeddingSource, session: Session) -> Encoder:
     """Load the catalog's encoder, and check it against the source.
 
     Raises:
@@ -148,8 +165,8 @@ def _load_encoder(source: EmbeddingSource, parts: CatalogParts) -> Encoder:
     """
     description = source.description
     if description is not None:
-        parts.model.suggest(description.model)
-    current, encoder = parts.store.reader.find_current_model(), parts.model.encoder
+        session.model.suggest(description.model)
+    current, encoder = session.store.reader.find_current_model(), session.model.encoder
     if current is not None and encoder.fingerprint != current.fingerprint:
         raise IndexMismatchError(
             f"this catalog uses the model {current.name}. To switch: clipsearch model use {encoder.name}"

@@ -7,7 +7,7 @@ from clipsearch.errors import CatalogNotFoundError, ClipSearchError, QuerySyntax
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.query import Query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
-from clipsearch.types import SearchHit
+from clipsearch.search.hits import SearchHit
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.page_query import Asked
 from clipsearch.web.query_edits import STEP, Chip, chips_of, weigh_picture
@@ -107,7 +107,7 @@ def find_results(asked: Asked, site: Site, *, after: str | None = None) -> Resul
 
 def make_tiles(hits: Sequence[SearchHit], asked: Asked, site: Site) -> list[Tile]:
     """Those of hits that are still there; `asked`: what their buttons add to."""
-    known = {each.content_id: each for each in site.catalog.list_details([hit.content_id for hit in hits])}
+    known = {each.content_id: each for each in site.catalog.pictures.list([hit.content_id for hit in hits])}
     return [
         Tile(
             hit=hit,

@@ -143,4 +143,4 @@ def _listen(host: str, port: int) -> socket.socket:
 def _warm_up(catalog: Catalog) -> None:
     """What the first search would have to wait for; what is wrong is said to whoever asks first."""
     with contextlib.suppress(ClipSearchError):
-        catalog.warm_up()
+        catalog.admin.warm_up()

@@ -61,9 +61,9 @@ class Lanes:
     """
 
     def __init__(self, catalog: Catalog) -> None:
-        self.questions = Lane(16, most_waiting=100, before=catalog.check_place)
-        self.thumbnails = Lane(8, most_waiting=100, before=catalog.check_place)
-        self.uploads = Lane(2, most_waiting=16, before=catalog.check_place)
+        self.questions = Lane(16, most_waiting=100, before=catalog.admin.check_place)
+        self.thumbnails = Lane(8, most_waiting=100, before=catalog.admin.check_place)
+        self.uploads = Lane(2, most_waiting=16, before=catalog.admin.check_place)
         self.monitoring = Lane(1, most_waiting=10)
 
 
@@ -88,8 +88,8 @@ class Site:
         self.uploads = Uploads(self.catalog)
         self.job = IndexJob(self.catalog)
         self.lanes = Lanes(self.catalog)
-        self._status = _Kept(self.catalog.status)
-        self._facets = _Kept(self.catalog.facets)
+        self._status = _Kept(self.catalog.admin.status)
+        self._facets = _Kept(self.catalog.pictures.facets)
 
     @property
     def status(self) -> CatalogStatus:

@@ -20,7 +20,7 @@ from clipsearch.gallery.duplicates.groups import DuplicateGroup, DuplicatePictur
 from clipsearch.gallery.duplicates.views import Views, open_views
 from clipsearch.images.copies.decision import COARSE_SIDE
 from clipsearch.prefetch import default_workers
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 from clipsearch.store import ContentDetails, IndexedFile
 
 __all__ = ["DuplicateGroup", "DuplicatePicture", "GroupKind", "NearDuplicate", "default_threshold", "find_duplicates"]
@@ -33,41 +33,40 @@ _STORED_AT_ONCE = 1_000
 
 def find_duplicates(
     folders: Sequence[str],
-    parts: CatalogParts,
-    *,
-    threshold: float | None = None,
-    exact_only: bool = False,
-    on_progress: Progress | None = None,
+    session: Session,
+    threshold: float | None,
+    exact_only: bool,
+    on_progress: Progress | None,
 ) -> list[DuplicateGroup]:
-    """Arguments, result and errors as in `Catalog.duplicates`."""
+    """Group files that show the same, those that waste most first; missing and changed files are left out."""
     if threshold is not None and not 0 < threshold <= 1:
         raise QueryError(f"threshold lies between 0 and 1, got {threshold}")
-    parts.require_pictures()
+    session.require_pictures()
     paths: dict[int, list[str]] = {}
-    for file in present(_files_below(folders, parts)):
+    for file in present(_files_below(folders, session)):
         paths.setdefault(file.content_id, []).append(file.path)
-    details = parts.store.reader.details(list(paths))
+    details = session.store.reader.details(list(paths))
     digests = {content_id: its.blake3 for content_id, its in details.items()}
     decision = Decision()
     if not exact_only:
         with open_views(paths, digests) as views:
-            decision = _compare(paths, details, views, parts, threshold, on_progress)
+            decision = _compare(paths, details, views, session, threshold, on_progress)
     # All that may be offered for deletion, and what it is offered beside.
     ends = {*decision.copies, *decision.copies.values()}
     doubtful = {number: its for number, its in paths.items() if len(its) > 1 or number in ends}
     now = unchanged(doubtful, digests, workers=default_workers(), on_progress=on_progress)
     related = {*ends, *decision.similar, *decision.similar.values()}
-    row = parts.model.row
-    embeddings = parts.store.reader.embeddings(list(related), model_id=row.model_id, dim=row.dim)
+    row = session.model.row
+    embeddings = session.store.reader.embeddings(list(related), model_id=row.model_id, dim=row.dim)
     return make_groups({**paths, **now}, details, decision, embeddings)
 
 
-def _files_below(folders: Sequence[str], parts: CatalogParts) -> list[IndexedFile]:
+def _files_below(folders: Sequence[str], session: Session) -> list[IndexedFile]:
     """
     Raises:
         InputError: nothing below one of the folders was indexed.
     """
-    files = parts.store.reader.files_below(folders)
+    files = session.store.reader.files_below(folders)
     for folder in folders:
         start = folder.rstrip(os.sep) + os.sep
         if not any(file.path.startswith(start) for file in files):
@@ -79,14 +78,14 @@ def _compare(
     paths: Mapping[int, Sequence[str]],
     details: Mapping[int, ContentDetails],
     views: Views,
-    parts: CatalogParts,
+    session: Session,
     threshold: float | None,
     on_progress: Progress | None,
 ) -> Decision:
     order = sorted(paths, key=lambda each: rank(details[each], paths[each]))
     ids = np.array(order, dtype=np.int64)
-    index = parts.index("images")
-    hashes = _hashes(order, views, parts, on_progress)
+    index = session.vector_index("images")
+    hashes = _hashes(order, views, session, on_progress)
     by_embedding = near_by_embedding(ids, hashes, index, threshold=threshold, on_progress=on_progress)
     pairs = np.concatenate([near_by_hash(hashes), by_embedding])
     coarse: dict[int, Coarse] = {}
@@ -109,17 +108,17 @@ def _compare(
         candidates,
         coarse,
         views,
-        taken_at={content_id: details[content_id].taken_at for content_id in order},
+        taken_at={content_id: details[content_id].metadata.taken_at for content_id in order},
         on_progress=on_progress,
     )
 
 
 def _hashes(
-    content_ids: Sequence[int], views: Views, parts: CatalogParts, on_progress: Progress | None
+    content_ids: Sequence[int], views: Views, session: Session, on_progress: Progress | None
 ) -> NDArray[np.uint64]:
     """Perceptual hashes (n,). Those that are missing are computed and stored, where the catalog can be written; 0 for
     a picture that can't be had."""
-    known = parts.store.reader.phashes()
+    known = session.store.reader.phashes()
     missing = [content_id for content_id in content_ids if content_id not in known]
     fresh: dict[int, int] = {}
     for done, (content_id, view) in enumerate(views.each(missing, side=COARSE_SIDE), 1):
@@ -127,7 +126,7 @@ def _hashes(
             known[content_id] = fresh[content_id] = view.phash
         if len(fresh) >= _STORED_AT_ONCE or done == len(missing):
             with suppress(StoreError):  # they are computed again the next time
-                parts.store.pictures.set_phashes(fresh)
+                session.store.pictures.set_phashes(fresh)
             fresh = {}
         if on_progress is not None:
             on_progress(done, len(missing))

@@ -48,8 +48,9 @@ class Decision:
 
 def rank(its: ContentDetails, paths: Sequence[str], *, is_grey: bool = False) -> tuple[object, ...]:
     """Lower is better: what is lost with the other can't be had from this one."""
-    known = sum(each is not None for each in (its.taken_at, its.camera, its.latitude))
-    return -its.width * its.height, is_grey, -known, -its.size_bytes, paths[0]
+    metadata = its.metadata
+    known = sum(each is not None for each in (metadata.taken_at, metadata.camera, metadata.latitude))
+    return -metadata.width * metadata.height, is_grey, -known, -its.size_bytes, paths[0]
 
 
 def load_coarse(views: Views, content_ids: Sequence[int]) -> Iterator[tuple[int, Coarse | None]]:

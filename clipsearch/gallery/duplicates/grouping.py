@@ -57,8 +57,8 @@ def _group(
                 DuplicatePicture(
                     path,
                     content_id,
-                    its.width,
-                    its.height,
+                    its.metadata.width,
+                    its.metadata.height,
                     its.size_bytes,
                     1.0 if content_id == best else float(embeddings[content_id] @ embeddings[best]),
                     ("exact" if content_id == best else kind) if pictures else "best",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from clipsearch.types import SearchHit
+from clipsearch.search.hits import SearchHit
 
 GroupKind = Literal["exact", "copy", "similar"]
 """exact: the very same content. copy: made of the first, smaller, compressed, cut a little, turned, grey or the like;

@@ -89,6 +89,7 @@ def scratch_file(folder: Path) -> Iterator[Path]:
     Raises:
         StoreError: it can't be created.
     """
+    # Not `atomic_file`: SQLite writes the file itself, and it is checked before it is renamed.
     try:
         handle, name = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=folder)
     except OSError as error:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import InputError, first_line
 from clipsearch.files import read_regular_file
+from clipsearch.images.dates import is_doubtful
 from clipsearch.transfer.formats.description import (
     DESCRIPTION_KEY,
     DESCRIPTION_NAME,
@@ -22,6 +23,7 @@ from clipsearch.transfer.formats.description import (
     parse_description,
     require_pyarrow,
 )
+from clipsearch.types import ImageMetadata
 
 # Rows further from norm 1 are normalised; rounding to float16 changes a norm by less.
 _NORM_TOLERANCE = 1e-3
@@ -59,18 +61,12 @@ _LIMITS = (1 << 63, 1 << 31, 1 << 31)
 
 
 @dataclass(frozen=True, slots=True)
-class SourceMetadata:
-    """Metadata of a picture in an export of clipsearch; fields as in `store.ContentRecord`."""
+class SourceContent:
+    """Content of a picture in an export of clipsearch; fields as in `store.ContentRecord`."""
 
     blake3: bytes
     size_bytes: int
-    width: int
-    height: int
-    format: str
-    taken_at: datetime | None
-    camera: str | None
-    latitude: float | None
-    longitude: float | None
+    metadata: ImageMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +76,13 @@ class SourceRow:
     Attributes:
         paths: as in the file, absolute or not; empty when only a URL is known.
         caption: None without one.
-        metadata: None when it is incomplete.
+        content: None when it is incomplete.
         embedding: (dim,) unit-norm; None when the row is zero or not finite.
     """
 
     paths: tuple[str, ...]
     caption: str | None
-    metadata: SourceMetadata | None
+    content: SourceContent | None
     embedding: NDArray[np.float32] | None
 
 
@@ -349,12 +345,12 @@ def _source_rows(batch: Any, embeddings: list[NDArray[np.float32] | None], *, is
         elif copies := fields.get("copies"):
             row_paths += tuple(copies)
         text = None if caption is None else caption.decode("utf-8", "replace")
-        rows.append(SourceRow(row_paths, text, _metadata(fields) if is_ours else None, embedding))
+        rows.append(SourceRow(row_paths, text, _source_content(fields) if is_ours else None, embedding))
     return rows
 
 
-def _metadata(fields: dict[str, Any]) -> SourceMetadata | None:
-    """Return the metadata of a row; None when something is missing or invalid."""
+def _source_content(fields: dict[str, Any]) -> SourceContent | None:
+    """Return the content of a row; None when something is missing or invalid."""
     try:
         digest = bytes.fromhex(fields["blake3"])
         size_bytes, width, height = sizes = [int(fields[name]) for name in ("size_bytes", "width", "height")]
@@ -366,17 +362,18 @@ def _metadata(fields: dict[str, Any]) -> SourceMetadata | None:
             latitude = longitude = None
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return SourceMetadata(
-        blake3=digest,
-        size_bytes=size_bytes,
+    taken_at = taken_at.replace(tzinfo=None) if isinstance(taken_at, datetime) else None
+    metadata = ImageMetadata(
         width=width,
         height=height,
         format=format_name,
-        taken_at=taken_at.replace(tzinfo=None) if isinstance(taken_at, datetime) else None,
+        taken_at=taken_at,
         camera=None if camera is None else str(camera)[:128],
         latitude=latitude,
         longitude=longitude,
+        is_date_doubtful=taken_at is not None and is_doubtful(taken_at, now=datetime.now()),
     )
+    return SourceContent(digest, size_bytes, metadata)
 
 
 def _texts(batch: Any, name: str) -> list[bytes | None]:
