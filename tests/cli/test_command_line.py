@@ -303,7 +303,7 @@ BAD_INPUT = {
     "no catalog for a caption": (("caption", SAMPLES / "food/donut.png"), 3, "clipsearch index FOLDER"),
     "missing folder": (("index", "/no/such/folder", "--model", "starter"), 2, "no folder /no/such/folder"),
     "a file for a folder": (("index", SAMPLES / "food/donut.png", "--model", "starter"), 2, "is a file"),
-    "no folder at all": (("index", "--model", "starter"), 2, "say which"),
+    "no folder at all": (("index", "--model", "starter"), 2, "name one"),
     "a named model that is not here": (("index", SAMPLES, "--model", "some/model"), 4, "some/model"),
     "a model folder that is not here": (("index", SAMPLES, "--model", "./nothing"), 4, "./nothing"),
     "nothing to choose from": (("classify", SAMPLES / "food/donut.png", "--model", "starter"), 2, "nothing to choose"),

@@ -97,8 +97,9 @@ class TestExport:
             assert catalog.pictures.embedding(row["content_id"]) == pytest.approx(vector.astype(np.float32))
             details = catalog.pictures.get(row["content_id"])
             assert [row["image_path"], *row["copies"]] == sorted(details.paths)
-            for name in ("blake3", "width", "height", "format", "size_bytes", "taken_at", "camera", "latitude"):
-                assert row[name] == getattr(details, name)
+            assert (row["blake3"], row["size_bytes"]) == (details.blake3, details.size_bytes)
+            for name in ("width", "height", "format", "taken_at", "camera", "latitude"):
+                assert row[name] == getattr(details.metadata, name)
         assert sorted(len(row["copies"]) for row in rows) == [0, 0, 0, 1]
         said = json.loads((tmp_path / "out" / "clipsearch.json").read_text())
         assert (said["model"], said["dim"], said["pictures"], said["folders"]) == ("colours", 4, 4, [str(photos)])
@@ -413,7 +414,7 @@ class TestForeignFolders:
                 assert found(other, words) == [(path, pytest.approx(s, abs=1e-3)) for path, s in found(catalog, words)]
             for path in files:
                 details = [each.pictures.get(each.search(path)[0].content_id) for each in (catalog, other)]
-                for name in ("blake3", "width", "height", "format", "size_bytes", "taken_at", "paths"):
+                for name in ("blake3", "metadata", "size_bytes", "paths"):
                     assert getattr(details[0], name) == getattr(details[1], name)
             again = other.index(photos)
             assert (again.embedded, again.reused, again.unchanged) == (0, 0, 5)
