@@ -70,8 +70,8 @@ class ImportOptions:
 
     Attributes:
         images: folder that relative paths start from; it becomes an indexed folder.
-        roots: folders to trust: a folder named in the export becomes an indexed one only if it is, or lies in, one of
-            these, and contains pictures of the export. An export made by this user on this machine needs none.
+        roots: folders to trust: a folder named in the export becomes an indexed one only as far as it overlaps one of
+            these and contains pictures of the export. An export made by this user on this machine needs none.
         trust: import embeddings of a foreign source even when there is no picture to compare them with.
         captions: import captions too.
         limits: of memory and time for a picture; None: the defaults.
