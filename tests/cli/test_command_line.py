@@ -349,7 +349,7 @@ def test_bad_queries(catalog, tmp_path):
     assert "text.jpg" in fail("caption", tmp_path / "text.jpg", "--catalog", catalog, code=1)
     assert "none.jpg" in fail("classify", tmp_path / "none.jpg", "a cat", "--catalog", catalog, code=2)
     assert "word for word" in fail("captions", "remove", "no such", "--catalog", catalog, code=2)
-    assert "empty name" in fail("query", "a cat", "--catalog", "", code=2)
+    assert "folder is empty" in fail("query", "a cat", "--catalog", "", code=2)
     assert "--all" in fail("captions", "remove", "--catalog", catalog, code=2)
 
 

@@ -504,5 +504,5 @@ def test_a_file_number_that_can_not_be_is_refused(library, number):
     library.index()
     with library.store._database.write() as connection:
         connection.exec_driver_sql("UPDATE files SET file_id = ? WHERE file_id = 1", (number,))
-    with pytest.raises(StoreError, match="can't be one"):
+    with pytest.raises(StoreError, match="invalid id"):
         library.index()
