@@ -1,4 +1,4 @@
-"""Names pictures by a set of labels: one that is anywhere, or all of a folder that the catalog knows."""
+"""Assign labels of a set to one picture, or to all indexed pictures of folders."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ def label_picture(
     top_k: int,
     min_relevance: float,
 ) -> list[LabelHit]:
-    """Arguments, result and errors as in `Catalog.label`."""
+    """Assign labels to one picture; arguments, result and errors as in `Catalog.label`."""
     _check(top_k, min_relevance)
     space = label_space(labels, parts)
     images = embed_picture(picture, encoder=parts.model.encoder)[np.newaxis]
@@ -36,8 +36,10 @@ def label_picture(
 def label_without_catalog(
     picture: PictureSource, labels: str | Sequence[str], encoder: "Encoder", *, top_k: int
 ) -> list[LabelHit]:
-    """As `label_picture`, with the sets that come along, and without pictures to know from what labels score on
-    others."""
+    """Assign built-in labels to one picture without a catalog.
+
+    As `label_picture`, but the scores of labels are not calibrated on the pictures of a catalog.
+    """
     from clipsearch.encoders.bank import load_bank
     from clipsearch.encoders.prompts import label_embeddings
 
@@ -54,7 +56,7 @@ def label_without_catalog(
 def label_folders(
     folders: Sequence[str], labels: str | Sequence[str], parts: CatalogParts, *, top_k: int, min_relevance: float
 ) -> Iterator[LabelledPicture]:
-    """Arguments, result and errors as in `Catalog.label_pictures`."""
+    """Assign labels to the indexed pictures of folders; arguments, result and errors as in `Catalog.label_pictures`."""
     _check(top_k, min_relevance)
     parts.require_pictures()
     space = label_space(labels, parts)
@@ -71,10 +73,10 @@ def label_folders(
 
 
 def label_space(labels: str | Sequence[str], parts: CatalogParts) -> LabelSpace:
-    """A set of labels, against the catalog's pictures where it has any.
+    """Return the label space of a set, calibrated on the catalog's pictures when it has any.
 
     Raises:
-        QueryError: there is no such set.
+        QueryError: the set is unknown.
     """
     return parts.label_space(find_labels(labels, parts.store))
 
