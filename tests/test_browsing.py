@@ -246,7 +246,7 @@ def test_a_file_of_a_stranger_is_refused_with_a_reason(catalog, tmp_path, conten
     (tmp_path / "upload").write_bytes(content)
     with pytest.raises(ImageReadError, match=f"can't read the picture .*upload: .*{reason}"):
         catalog.embed_file(str(tmp_path / "upload"))
-    with pytest.raises(InputError, match="no picture"):
+    with pytest.raises(InputError, match="no such picture"):
         catalog.embed_file(str(tmp_path / "nothing"))
 
 

@@ -348,7 +348,7 @@ BAD_INPUT = {
     "an unknown option": (("index", "--nonsense"), 2, "--nonsense"),
     "a bad number": (("query", "a", "-k", "0"), 2, "greater than or equal to 1"),
     "captions from a missing file": (("captions", "add", "no.txt", "--model", "starter"), 2, "no.txt"),
-    "captions of another kind": (("captions", "add", SAMPLES / "food/donut.png"), 2, "captions come as"),
+    "captions of another kind": (("captions", "add", SAMPLES / "food/donut.png"), 2, "unsupported file type"),
 }
 
 

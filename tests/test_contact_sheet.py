@@ -126,7 +126,7 @@ def test_where_nothing_seems_to_match_it_says_so(tmp_path):
 def test_only_a_sheet_is_replaced(tmp_path):
     other = tmp_path / "page.html"
     other.write_text("<p>my own page</p>")
-    with pytest.raises(InputError, match="is no contact sheet"):
+    with pytest.raises(InputError, match="is not a contact sheet"):
         write_contact_sheet(other, [HIT], query="a")
     assert other.read_text() == "<p>my own page</p>"
     sheet(tmp_path, [HIT], "first")
@@ -154,7 +154,7 @@ def test_a_link_stays_one(tmp_path):
     assert (tmp_path / "sheet.html").is_symlink()
     assert (tmp_path / "kept" / "a.html").is_file()
     (tmp_path / "kept" / "a.html").write_text("mine")
-    with pytest.raises(InputError, match="is no contact sheet"):
+    with pytest.raises(InputError, match="is not a contact sheet"):
         sheet(tmp_path, [HIT])
 
 

@@ -132,7 +132,7 @@ def test_the_pictures_of_an_answer_keep_to_a_budget(directory, monkeypatch):
 
     with Catalog.open(directory, shared=True) as catalog:
         hits = catalog.search("a cat", top_k=10)
-        monkeypatch.setattr(mcp_server, "_MOST_BYTES", 20_000)
+        monkeypatch.setattr(mcp_server, "_MAX_BYTES", 20_000)
         shown = mcp_server._thumbnails(catalog, hits)
     sizes = [len(part.data) for part in shown if not isinstance(part, str)]
     assert 1 <= len(sizes) < 10 and sum(sizes) <= 20_000

@@ -1,4 +1,4 @@
-"""What is known of single pictures, how they look small, and what there is to choose from."""
+"""Read the details, embeddings and thumbnails of stored pictures, and the facets of a catalog."""
 
 import os
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ from clipsearch.images.thumbnail_cache import ThumbnailCache
 from clipsearch.session.session import CatalogParts
 
 SMALL_SIDE, LARGE_SIDE = 512, 2048
-"""Of thumbnails, in pixels: for a grid of pictures on a dense screen, and to fill one."""
+"""Sides of thumbnails in pixels: for a grid on a dense screen, and for a full screen."""
 
-# What a JPEG can have. Source: ITU-T T.81, B.2.2
-_MOST_SIDE = 65_535
+# Maximum side of a JPEG. Source: ITU-T T.81, B.2.2
+_MAX_SIDE = 65_535
 
 
 @dataclass(frozen=True, slots=True)
 class PictureDetails:
-    """One picture of the catalog.
+    """Details of one picture of the catalog.
 
     Attributes:
-        content_id: the catalog's number.
-        paths: absolute, of all files with this content; those that are there first.
-        blake3: of the whole file, in hex.
-        width, height: of the upright picture.
-        format: Pillow's name of it.
-        taken_at: the camera's local time.
+        content_id: SQL key of the content.
+        paths: absolute, of all files with this content; existing files first.
+        blake3: hash of the whole file, in hex.
+        width, height: in pixels, of the upright picture.
+        format: Pillow's format name.
+        taken_at: local time of the camera.
         latitude, longitude: in degrees.
-        added_at: when it was indexed first, UTC.
-        is_date_doubtful: the date is what a clock shows that was never set, or in the future.
+        added_at: time when it was first indexed, UTC.
+        is_date_doubtful: the date is in the future, or that of a camera clock that was never set.
     """
 
     content_id: int
@@ -52,11 +52,11 @@ class PictureDetails:
 
 @dataclass(frozen=True, slots=True)
 class CatalogFacets:
-    """What the pictures of a catalog can be told apart by, with how many there are of each.
+    """Values that the pictures of a catalog can be filtered by, with the number of pictures of each.
 
     Attributes:
-        folders: those that were indexed.
-        first_taken, last_taken: None where no picture has a date that is not doubtful.
+        folders: the indexed folders.
+        first_taken, last_taken: None when no picture has a date that is not doubtful.
     """
 
     cameras: dict[str, int]
@@ -67,34 +67,35 @@ class CatalogFacets:
 
 
 def find_details(content_ids: Sequence[int], parts: CatalogParts) -> list[PictureDetails]:
-    """Of these pictures, in their order; those without a file are left out."""
+    """Return the details of pictures, in the order of `content_ids`; those without a file are omitted."""
     reader = parts.store.reader
     known, paths = reader.details(content_ids), reader.paths(content_ids)
     return [
         PictureDetails(
             content_id=content_id,
             paths=tuple(sorted(paths[content_id], key=lambda path: not os.path.lexists(path))),
-            blake3=its.blake3.hex(),
-            size_bytes=its.size_bytes,
-            width=its.width,
-            height=its.height,
-            format=its.format,
-            taken_at=its.taken_at,
-            camera=its.camera,
-            latitude=its.latitude,
-            longitude=its.longitude,
-            added_at=its.added_at,
-            is_date_doubtful=its.is_date_doubtful,
+            blake3=record.blake3.hex(),
+            size_bytes=record.size_bytes,
+            width=record.width,
+            height=record.height,
+            format=record.format,
+            taken_at=record.taken_at,
+            camera=record.camera,
+            latitude=record.latitude,
+            longitude=record.longitude,
+            added_at=record.added_at,
+            is_date_doubtful=record.is_date_doubtful,
         )
         for content_id in content_ids
-        if content_id in paths and (its := known.get(content_id)) is not None
+        if content_id in paths and (record := known.get(content_id)) is not None
     ]
 
 
 def get_details(content_id: int, parts: CatalogParts) -> PictureDetails:
-    """
+    """Return the details of one picture.
+
     Raises:
-        UnknownPictureError: the catalog has no picture with that number.
+        UnknownPictureError: the catalog has no picture with this id.
     """
     found = find_details([content_id], parts)
     if not found:
@@ -103,7 +104,7 @@ def get_details(content_id: int, parts: CatalogParts) -> PictureDetails:
 
 
 def get_embedding(content_id: int, parts: CatalogParts) -> NDArray[np.float32]:
-    """Arguments, result and errors as in `Catalog.embedding`."""
+    """Return the stored embedding of a picture; arguments, result and errors as in `Catalog.embedding`."""
     parts.require_pictures()
     row = parts.model.row
     found = parts.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
@@ -113,6 +114,7 @@ def get_embedding(content_id: int, parts: CatalogParts) -> NDArray[np.float32]:
 
 
 def find_facets(parts: CatalogParts) -> CatalogFacets:
+    """Return the facets of the catalog; of an empty one they are empty."""
     reader = parts.store.reader
     period = reader.taken_between()
     return CatalogFacets(
@@ -125,16 +127,16 @@ def find_facets(parts: CatalogParts) -> CatalogFacets:
 
 
 def thumbnail_of(content_id: int, side: int, parts: CatalogParts, cache: ThumbnailCache) -> bytes:
-    """Arguments, result and errors as in `Catalog.thumbnail`."""
-    if not 1 <= side <= _MOST_SIDE:
-        raise InputError(f"a thumbnail has 1 to {_MOST_SIDE:,} pixels a side, not {side}")
+    """Return the thumbnail of a picture; arguments, result and errors as in `Catalog.thumbnail`."""
+    if not 1 <= side <= _MAX_SIDE:
+        raise InputError(f"the side of a thumbnail must be 1 to {_MAX_SIDE:,} pixels, got {side}")
     details = get_details(content_id, parts)
     content = bytes.fromhex(details.blake3)
     return cache.get(content, side, lambda: _make_thumbnail(details, side, content, parts))
 
 
 def _make_thumbnail(details: PictureDetails, side: int, content: bytes, parts: CatalogParts) -> bytes:
-    reason = "not there: moved, deleted, or on a drive that is not mounted"
+    reason = "file not found: moved, deleted, or on a drive that is not mounted"
     for path in details.paths:
         try:
             with parts.workers.open_path(path) as picture:
@@ -145,16 +147,16 @@ def _make_thumbnail(details: PictureDetails, side: int, content: bytes, parts: C
             continue
         except OSError as error:
             reason = error.strerror or str(error)
-    raise ImageReadError(f"no picture to show of {details.paths[0]}: {reason}")
+    raise ImageReadError(f"can't show {details.paths[0]}: {reason}")
 
 
 def embed_file(path: str, parts: CatalogParts) -> NDArray[np.float32]:
-    """Arguments, result and errors as in `Catalog.embed_file`."""
+    """Embed a picture file; arguments, result and errors as in `Catalog.embed_file`."""
     try:
         with parts.upload_workers.open_path(path) as picture:
             crop, _ = picture.decode()
     except FileNotFoundError as error:
-        raise InputError(f"no picture {path}") from error
+        raise InputError(f"no such picture: {path}") from error
     except OSError as error:
         raise ImageReadError(f"can't read the picture {path}: {error.strerror or error}") from error
     except ImageReadError as error:

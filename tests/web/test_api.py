@@ -252,7 +252,7 @@ def test_a_picture_whose_file_is_gone_has_no_thumbnail(catalog, tmp_path):
         (gone,) = search(client, "path:gone.png")["hits"]
         (tmp_path / "p" / "gone.png").unlink()
         detail = problem_of(client.get(f"/api/thumbnail/{gone['id']}"), 404)["detail"]
-        assert "not there: moved, deleted, or on a drive that is not mounted" in detail
+        assert "file not found: moved, deleted, or on a drive that is not mounted" in detail
 
 
 # ------------------------------------------------------------------ the catalog
