@@ -105,7 +105,13 @@ def test_pictures_that_are_not_there_say_so_and_faint_ones_are_marked(tmp_path):
     page = sheet(tmp_path, hits)
     assert [figure.get("class") for figure in page.all("figure")] == [None, "faint", "faint"]
     assert len(page.all("img")) == 1
-    for text in ("3 pictures", "+ 2 copies", "not there: moved, deleted", "can't be read: not a picture", "than 30 %"):
+    for text in (
+        "3 pictures",
+        "+ 2 copies",
+        "file not found: moved",
+        "can't be read: not a picture",
+        "than 30 %",
+    ):
         assert text in page.text
 
 

@@ -267,7 +267,7 @@ def test_on_the_command_line(tmp_path):
     ]
     assert run("dupes", "-0", "--exact", *catalog).stdout == f"{photos / 'fox.webp'}\0"
     table = run("dupes", *catalog, cwd=tmp_path).stdout.splitlines()
-    assert table[-1].startswith("2 groups, 2 copies beside the best of each, ")
+    assert table[-1].startswith("2 groups, 2 spare copies, ")
     assert sorted(line.split()[0] for line in table if line.endswith(".webp") or line.endswith(".jpg")) == [
         "best",
         "best",
@@ -279,7 +279,7 @@ def test_on_the_command_line(tmp_path):
     alone = run("dupes", "--exact", photos, *catalog)
     assert (alone.stdout, len(alone.stderr.splitlines())) == ("", 2)
     assert "1 file has changed or disappeared" in alone.stderr
-    assert "no picture is there twice" in alone.stderr
+    assert "no duplicates found" in alone.stderr
     assert fail("dupes", "--threshold", "2", *catalog, code=2)
     assert fail("dupes", "--json", "--paths", *catalog, code=2)
     assert fail("dupes", "--catalog", tmp_path / "none", code=3)

@@ -304,7 +304,7 @@ def test_long_lists_of_what_is_left_out_are_cut(painted, capsys):
     assert cli.run(["eval", str(path), "--model", "colours"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "clipsearch: … and 10 more left out: --json names them all"
+    assert lines[-1] == "clipsearch: … and 10 more left out: --json lists them all"
 
 
 @pytest.mark.parametrize("name", ["none.png", "broken.png", "notes.txt"])
@@ -378,8 +378,8 @@ def test_two_models_are_held_against_each_other(painted, capsys, monkeypatch):
         (("--compare", "colours", "colours2", "--relevance"), "--compare names both models"),
         (("--compare", "colours", "colours2", "--model", "colours"), "--compare names both models"),
         (("--labels", "--relevance"), "choose one"),
-        (("--diagram", "d.png"), "--diagram draws what --relevance measures"),
-        (("--labels", "--diagram", "d.png"), "--diagram draws what --relevance measures"),
+        (("--diagram", "d.png"), "--diagram requires --relevance"),
+        (("--labels", "--diagram", "d.png"), "--diagram requires --relevance"),
         (("--relevance", "--diagram", "d.jpg"), "call it d.jpg.png"),
         (("--relevance", "--diagram", "none/d.png"), "no folder none"),
         (("--relevance", "--diagram", "there.png"), "--force replaces it"),
@@ -413,7 +413,7 @@ def test_relevance_is_shown_with_a_diagram(painted, capsys):
     assert lines[1].endswith("of relevance 0.3 or more")
     assert lines[4].startswith(f"best cosine   {found['best_score_f1']:.3f} ")
     assert lines[4].endswith(f"ratio {found['f1_ratio']:.2f}")
-    assert lines[6] == "A picture counts as right for its own captions alone."
+    assert lines[6] == "A picture counts as right for its own captions only."
     assert printed.err.splitlines()[-1].startswith("diagram: ")
     with Image.open(target) as drawn:
         assert (drawn.format, drawn.size) == ("PNG", (1080, 1080))
@@ -431,5 +431,5 @@ def test_labels_are_chosen_among_all_of_them(painted, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("top 1         0.750  (")
     assert lines[3].startswith(f"precision     {found['precision']:.3f}  (")
-    assert lines[-1] == "A picture counts as right for its own captions alone."
+    assert lines[-1] == "A picture counts as right for its own captions only."
     assert evaluate_labels(read_caption_pairs(path).pairs, model="colours").top_1.value == 0.75
