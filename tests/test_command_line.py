@@ -183,7 +183,7 @@ def test_hits_come_in_lines_and_in_columns(catalog):
     assert list(table[0]) == ["rank", "score", "relevance", "path", "content_id", "copies"]
     assert table[0]["copies"] == "0"
     for forms in (["--json", "--csv"], ["--jsonl", "--paths"], ["--csv", "-0"]):
-        assert "one form" in fail(query, *options, *forms, code=2)
+        assert "one output format" in fail(query, *options, *forms, code=2)
 
 
 def test_names_that_are_odd_come_through_csv(tmp_path):
@@ -397,7 +397,7 @@ def test_an_empty_folder_is_no_error(tmp_path):
     found = run("index", tmp_path / "photos", "--catalog", tmp_path / "c", "--model", "starter")
     assert found.stdout.startswith("0 indexed, 0 unchanged of 0 pictures")
     found = run("query", "a cat", "--catalog", tmp_path / "c")
-    assert (found.stdout, "no pictures yet" in found.stderr) == ("", True)
+    assert (found.stdout, "the catalog is empty" in found.stderr) == ("", True)
 
 
 def test_a_bad_run_loses_nothing(tmp_path):

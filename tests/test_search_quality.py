@@ -382,7 +382,7 @@ def test_two_models_are_held_against_each_other(painted, capsys, monkeypatch):
         (("--labels", "--diagram", "d.png"), "--diagram requires --relevance"),
         (("--relevance", "--diagram", "d.jpg"), "call it d.jpg.png"),
         (("--relevance", "--diagram", "none/d.png"), "no folder none"),
-        (("--relevance", "--diagram", "there.png"), "--force replaces it"),
+        (("--relevance", "--diagram", "there.png"), "use --force to replace it"),
     ],
 )
 def test_options_that_do_not_go_together(painted, capsys, monkeypatch, options, said):

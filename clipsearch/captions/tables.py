@@ -41,7 +41,7 @@ _FIRST_TAG, _LAST_TAG = re.compile(rb"\s*<[A-Za-z][^<>]*>"), re.compile(rb"</[A-
 _SEPARATOR = re.compile(rf'"?sep=([{re.escape("".join(DELIMITERS))}])"?', re.IGNORECASE)
 # Shares of zero bytes: below the first they are strays; above the second the text is mostly ASCII.
 _RARE, _OFTEN = 0.02, 0.3
-# Rows searched for the header, and by which a table without one is told from a list of texts.
+# Rows searched for the header, and by which a table without one is distinguished from a list of texts.
 _SAMPLE_ROWS, _SAMPLE_CHARS, _MAX_TITLE_ROWS = 20, 1_000_000, 3
 # The lowest limit that Python allows for int(); ids have about 20 digits.
 _MAX_DIGITS = 640

@@ -84,5 +84,5 @@ def _with_group(query: Query, place: int, terms: tuple[Term, ...]) -> Query | No
     if terms and all(term.weight < 0 for term in terms):
         return None
     groups = [*query.groups[:place], terms, *query.groups[place + 1 :]]
-    left = tuple(group for group in groups if group)
-    return Query(left, query.filters) if left or query.filters else None
+    remaining = tuple(group for group in groups if group)
+    return Query(remaining, query.filters) if remaining or query.filters else None

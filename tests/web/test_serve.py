@@ -153,7 +153,7 @@ def test_whatever_is_sent_the_log_holds_no_traceback_and_no_secret(made_catalog)
         assert server.process.wait(40) == 0
     said = "".join(server.said)
     assert "Traceback" not in said and "unexpected error" not in said and "-token-" not in said
-    assert all("page is there" in line or "running task(s)" in line for line in server.said)
+    assert all("page is ready" in line or "running task(s)" in line for line in server.said)
 
 
 def test_silent_connections_shut_nobody_out(made_catalog):
