@@ -368,7 +368,7 @@ def test_bad_queries(catalog, tmp_path):
         (tmp_path / "text.jpg", 1, "text.jpg: not a picture"),
         (tmp_path / "none.jpg", 2, "no picture"),
         (tmp_path / "notes.txt", 1, "notes.txt: not a picture"),
-        (tmp_path, 2, "is no picture"),
+        (tmp_path, 2, "is not a picture"),
         (b"caf\xe9", 2, "not valid text"),
         (b"~\xe9", 2, "not valid text"),
     ):
