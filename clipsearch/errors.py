@@ -135,7 +135,7 @@ def public_text(error: Exception) -> str:
     if isinstance(error, CatalogNotFoundError):
         return "nothing is indexed yet: run clipsearch index FOLDER"
     if isinstance(error, CatalogBusyError):
-        return "another process is changing the catalog: try again when it is done"
+        return "the catalog is already being changed: try again when that is done"
     if isinstance(error, CatalogReplacedError):
         return "the catalog was deleted or replaced while it was open: start clipsearch again"
     if isinstance(error, InputError | ImageReadError | MissingExtraError):

@@ -290,7 +290,7 @@ def test_what_is_left_out_is_told_and_counted(painted, capsys):
     assert found["broken"] == [{"line": 7, "reason": "not JSON"}]
     assert cli.run(["eval", str(path), "--model", "colours"]) == 0
     printed = capsys.readouterr()
-    assert printed.out.startswith("model colours, 2 pictures, 2 captions, 3 pictures left out\n")
+    assert printed.out.startswith("model colours, 2 pictures, 2 captions, 3 pictures skipped\n")
     assert printed.err.splitlines() == [
         f"clipsearch: {path}, line 7: not JSON, left out",
         f"clipsearch: {painted}/broken.png: not a picture of a kind that can be read, left out",
