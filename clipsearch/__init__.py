@@ -46,11 +46,13 @@ if TYPE_CHECKING:
     from clipsearch.gallery.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
     from clipsearch.gallery.heat_map import HeatMap, draw_heat_map
     from clipsearch.images.remote.fetch import fetch_picture
+    from clipsearch.indexing.options import IndexOptions
     from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.maintenance.doctor import check_catalog
     from clipsearch.maintenance.reports import BackupReport, CheckReport, Finding, RestoreReport
     from clipsearch.query import Query, parse_query, words_query
     from clipsearch.scoring.relevance import DEFAULT_CUTOFF
+    from clipsearch.search.hits import SearchHit, TermScore
     from clipsearch.search.paging import SearchPage
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.imports import ImportReport
@@ -62,13 +64,13 @@ if TYPE_CHECKING:
         ForgetReport,
         GarbageReport,
         ImageMatch,
+        ImageMetadata,
         IndexReport,
         LabelHit,
         LabelledPicture,
+        ModelOptions,
         PartialFile,
-        SearchHit,
         SkippedFile,
-        TermScore,
     )
 
 from clipsearch.version import __version__ as __version__
@@ -99,9 +101,11 @@ __all__ = [
     "GarbageReport",
     "HeatMap",
     "ImageMatch",
+    "ImageMetadata",
     "ImageReadError",
     "ImportReport",
     "IndexMismatchError",
+    "IndexOptions",
     "IndexReport",
     "InputError",
     "LabelHit",
@@ -109,6 +113,7 @@ __all__ = [
     "LabelledPicture",
     "MissingExtraError",
     "ModelError",
+    "ModelOptions",
     "ModelUnavailableError",
     "NearDuplicate",
     "PartialFile",
@@ -160,6 +165,7 @@ _PLACES = {
     "Finding": "maintenance.reports",
     "HeatMap": "gallery.heat_map",
     "ImportReport": "transfer.imports",
+    "IndexOptions": "indexing.options",
     "LabelQuality": "evaluation",
     "NearDuplicate": "gallery.duplicates",
     "PictureCluster": "gallery.clusters",
@@ -170,7 +176,9 @@ _PLACES = {
     "ReliabilityBin": "evaluation.calibration",
     "RestoreReport": "maintenance.reports",
     "RetrievalQuality": "evaluation",
+    "SearchHit": "search.hits",
     "SearchPage": "search.paging",
+    "TermScore": "search.hits",
     "check_catalog": "maintenance.doctor",
     "compare_models": "evaluation",
     "draw_heat_map": "gallery.heat_map",
@@ -195,3 +203,7 @@ def __getattr__(name: str) -> Any:
 
     place = _PLACES.get(name) or ("errors" if name.endswith(("Error", "Notice")) else "types")
     return getattr(import_module(f"clipsearch.{place}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

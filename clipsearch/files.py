@@ -42,6 +42,9 @@ _JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
 # Calls that take a name and the open folder it lies in: nobody can put a link in the folder's place meanwhile.
 _TAKES_FOLDER = os.unlink in os.supports_dir_fd and os.stat in os.supports_dir_fd
 
+SCRATCH_NAMES = re.compile(r"\.[0-9a-f]{8}\.new", re.ASCII)
+"""Of the files that are written before they are renamed; a killed process leaves one."""
+
 # Names drawn for a scratch file: one that is taken is met by chance, or because somebody fills them all.
 _ATTEMPTS = 20
 
@@ -193,23 +196,43 @@ def replace_file(path: Path, content: bytes, *, previous: os.stat_result | None)
     """
     if previous is not None:
         _check_regular(previous)
-    file, scratch = _create_scratch(path, 0o666 if previous is None else 0o600)
-    try:
-        with file:
-            if previous is not None:
-                with contextlib.suppress(OSError):  # the owner, for those who may set it
-                    os.chown(scratch, previous.st_uid, previous.st_gid, follow_symlinks=False)
-                shutil.copystat(path, scratch)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with _replacement(path, 0o666 if previous is None else 0o600) as (file, scratch):
+        if previous is not None:
+            with contextlib.suppress(OSError):  # the owner, for those who may set it
+                os.chown(scratch, previous.st_uid, previous.st_gid, follow_symlinks=False)
+            shutil.copystat(path, scratch)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
         if _identity(_find_status(path)) != _identity(previous):
             raise OSError(errno.EBUSY, "another program has changed it meanwhile")
-        scratch.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            scratch.unlink()
-        raise
+
+
+def atomic_write(path: Path, content: bytes, *, mode: int = 0o600, is_durable: bool = False) -> None:
+    """Write a file of the program's own atomically: readers see the old content or the new one, never a part.
+
+    Unlike `write_file`, which is for the user's files, it replaces whatever has the name, a link too, and its
+    permissions.
+
+    Args:
+        mode: of the new file, less the umask.
+        is_durable: wait until it is on the disk; else a power cut may leave an empty or damaged file.
+
+    Raises:
+        OSError: it can't be written; what was there stays.
+    """
+    with atomic_file(path, mode=mode, is_durable=is_durable) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, *, mode: int = 0o600, is_durable: bool = False) -> Iterator[BinaryIO]:
+    """Open a new file that replaces `path` when the block ends without an error; else as in `atomic_write`."""
+    with _replacement(path, mode) as (file, _):
+        yield file
+        file.flush()
+        if is_durable:
+            os.fsync(file.fileno())
 
 
 def remove_file(path: Path, *, may_be_link: bool = False) -> bool:
@@ -242,6 +265,20 @@ def close_to_others(path: Path) -> None:
         os.fchmod(handle, stat.S_IMODE(os.fstat(handle).st_mode) & 0o700)
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def _replacement(path: Path, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
+    """A scratch file, open for writing, and its path; renamed to `path` after the block, deleted after an error."""
+    file, scratch = _create_scratch(path, mode)
+    try:
+        with file:
+            yield file, scratch
+        scratch.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
+        raise
 
 
 def _create_scratch(path: Path, mode: int) -> tuple[BinaryIO, Path]:

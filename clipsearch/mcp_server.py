@@ -24,7 +24,8 @@ from clipsearch.notices import message_for_others
 from clipsearch.quantities import count
 from clipsearch.query import parse_query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
-from clipsearch.types import CaptionHit, SearchHit
+from clipsearch.search.hits import SearchHit
+from clipsearch.types import CaptionHit
 from clipsearch.version import __version__
 
 _LOG = logging.getLogger("clipsearch.mcp")
@@ -85,7 +86,7 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
 
     @tool("List the user's own captions that fit a picture best, with relevance and probabilities.")
     def caption(id: Id, top_k: TopK = 5) -> str:
-        hits = catalog.caption(catalog.embedding(id), top_k=top_k)
+        hits = catalog.caption(catalog.pictures.embedding(id), top_k=top_k)
         if has_match(hit.relevance for hit in hits):
             return _captions(hits)
         return f"{_captions(hits)}\nLikely none of these fits: they are the nearest captions."
@@ -94,7 +95,7 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
     def classify(
         id: Id, texts: Annotated[list[str], Field(description="Candidates.", min_length=1, max_length=200)]
     ) -> str:
-        return _captions(catalog.classify(catalog.embedding(id), texts))
+        return _captions(catalog.classify(catalog.pictures.embedding(id), texts))
 
     @tool("Find the pictures that look most like a given one.")
     def similar(id: Id, top_k: TopK = 8, thumbnails: bool = True) -> list[Any]:
@@ -106,7 +107,7 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
 
     @tool("Describe the catalog: folders, number of pictures and captions, model.")
     def status() -> str:
-        known = catalog.status()
+        known = catalog.admin.status()
         return "\n".join(
             [
                 f"{count(known.pictures, 'picture')} in {count(known.files, 'file')}, "
@@ -126,7 +127,7 @@ def _report_errors(function: Callable[..., Any], catalog: Catalog) -> Callable[.
     @functools.wraps(function)
     def wrapped(*arguments: Any, **options: Any) -> Any:
         try:
-            catalog.check_place()
+            catalog.admin.check_place()
             return function(*arguments, **options)
         except (ClipSearchError, OSError) as error:
             raise ToolError(message_for_others(error, _LOG)) from error
@@ -165,7 +166,7 @@ def _thumbnails(catalog: Catalog, hits: Sequence[SearchHit]) -> list[Any]:
     remaining_bytes = _MAX_BYTES
     for hit in hits:
         try:
-            jpeg = _shrink(catalog.thumbnail(hit.content_id, side=SMALL_SIDE))
+            jpeg = _shrink(catalog.pictures.thumbnail(hit.content_id, side=SMALL_SIDE))
         except ImageReadError as error:
             shown.append(f"id {hit.content_id}: {_text(str(error))}")
             continue

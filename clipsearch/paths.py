@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from clipsearch.errors import InputError
+
+StrPath: TypeAlias = str | os.PathLike[str]
+"""A path as callers give it."""
 
 NO_SAFE_NAME = "that URL"
 """What a catalog is called whose URL can't be shown: where a password in it ends is not clear."""

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TypeAlias
+from typing import IO, Any, TypeAlias
 
 _File: TypeAlias = int | IO[bytes]
 
@@ -71,11 +71,11 @@ def start_python(
 
 
 def watch_memory(process: "subprocess.Popen[bytes]") -> int:
-    """Waits for a process to end; ends it where the waiting is broken off, as by Ctrl-C.
+    """Wait for a process to end; end it where the waiting is interrupted, as by Ctrl-C.
 
     Returns:
         The sum of the most memory that it and each process started by it had at any moment, in bytes. What they share
-        is counted for each. 0 where the system does not tell.
+        is counted for each. Where the system does not keep the highest point, that of a look every 50 ms.
     """
     peaks: dict[int, int] = {}
     has_ended = threading.Event()
@@ -95,22 +95,25 @@ def watch_memory(process: "subprocess.Popen[bytes]") -> int:
 
 
 def _note_peaks(parent: int, peaks: dict[int, int], has_ended: threading.Event) -> None:
-    while not has_ended.wait(_WATCH_S):
-        for number in (parent, *_children(parent)):
-            with suppress(OSError):
-                # Not ru_maxrss, which counts the process that this one was forked from.
-                status = Path(f"/proc/{number}/status").read_text(encoding="utf-8", errors="replace")
-                found = re.search(r"VmHWM:\s+(\d+) kB", status)
-                if found:  # one that has ended, and was not waited for, has no such line
-                    peaks[number] = int(found[1]) * 1024
+    import psutil
+
+    with suppress(psutil.Error):
+        watched = psutil.Process(parent)
+        while not has_ended.wait(_WATCH_S):
+            for each in (watched, *watched.children()):
+                with suppress(psutil.Error, OSError):
+                    peaks[each.pid] = max(peaks.get(each.pid, 0), _peak_bytes(each))
 
 
-def _children(number: int) -> list[int]:
-    found: list[int] = []
-    for file in Path(f"/proc/{number}/task").glob("*/children"):
-        with suppress(OSError):
-            found += map(int, file.read_text(encoding="ascii").split())
-    return found
+def _peak_bytes(process: Any) -> int:
+    """The most memory that a psutil.Process had so far; 0 when it has ended and was not waited for."""
+    if sys.platform == "linux":
+        # psutil does not tell the highest point there. Not ru_maxrss, which counts the process that was forked from.
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8", errors="replace")
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        return int(found[1]) * 1024 if found else 0
+    memory = process.memory_info()
+    return int(getattr(memory, "peak_wset", memory.rss))  # peak_wset: Windows
 
 
 def command(arguments: Sequence[str]) -> list[str]:
@@ -141,15 +144,21 @@ def _module_folders() -> list[str]:
 
 
 def core_count() -> int:
-    """Processor cores that this process may use."""
+    """Count the logical processor cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    if affinity is not None:  # Linux, where a query need not load psutil
+        return len(affinity(0))
+    import psutil
+
+    process = psutil.Process()
+    # macOS has no affinity.
+    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
 
 
 def available_bytes() -> int | None:
-    """Memory that can be had without swapping; None where the system has no such file."""
-    with suppress(OSError, ValueError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+    """Return the memory that can be had without swapping; None where the system does not tell."""
+    import psutil
+
+    with suppress(psutil.Error, OSError, NotImplementedError):
+        return int(psutil.virtual_memory().available)
     return None

@@ -1,24 +1,24 @@
-"""Numbers in messages: counts with their nouns, sizes, rates, and two numbers that must not look the same."""
+"""Format numbers for messages: counts with their nouns, sizes, rates, and a value with the limit it exceeds."""
 
 import math
 
-# A double has no more digits than this behind the point that say anything.
+# Significant decimals of a double.
 _MAX_DECIMALS = 15
-# How far a number may be rounded, as a share of it.
+# Largest relative rounding error.
 _TOLERANCE = 0.01
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
-    """Write a number with its noun: "1 file", "1,200 files"; the noun may bring its verb along.
+    """Format a number with its noun: "1 file", "1,200 files"; the noun may include a verb.
 
     Args:
-        plural: where it is not the noun with an s, as in `count(n, "file is", "files are")`.
+        plural: when it is not the noun with an s, as in `count(n, "file is", "files are")`.
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def size(size_bytes: float) -> str:
-    """Write a number of bytes in the unit that leaves one to three digits before the point."""
+    """Format a number of bytes in the unit that leaves one to three digits before the decimal point."""
     for unit in ("B", "KB", "MB", "GB"):
         text = f"{size_bytes:.0f}" if unit == "B" else f"{size_bytes:.1f}"
         if float(text) < 1000:
@@ -28,13 +28,13 @@ def size(size_bytes: float) -> str:
 
 
 def rate(number: float) -> str:
-    """Write how many a second: whole from ten on, else to two digits, so that few are not none."""
+    """Format a rate per second: an integer from 10 on, else two significant digits, so that it never shows as 0."""
     decimals = 0 if number >= 10 or number <= 0 else min(1 - math.floor(math.log10(number)), _MAX_DECIMALS)
     return _decimal(number, decimals)
 
 
 def value_and_limit(value: float, limit: float) -> tuple[str, str]:
-    """Write a number and the limit that it exceeds with as few decimals as tell both from each other and from 0."""
+    """Format a value and the limit it exceeds, with the fewest decimals that distinguish both from each other and 0."""
     for decimals in range(_MAX_DECIMALS):
         texts = _decimal(value, decimals), _decimal(limit, decimals)
         if texts[0] != texts[1] and all(map(_is_near, texts, (value, limit))):

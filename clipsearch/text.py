@@ -1,4 +1,4 @@
-"""What a text must be before a tokenizer sees it, and what it may be instead of words."""
+"""Validate texts and `top_k`, recognise URLs, and fold names for caseless matching."""
 
 import re
 import unicodedata
@@ -8,12 +8,13 @@ from clipsearch.errors import QueryError
 
 
 def check_text(text: str, what: str) -> None:
-    """
+    """Validate a text before a tokenizer sees it.
+
     Args:
         what: the text's name in the message, as in "query".
 
     Raises:
-        QueryError: it is empty, or holds bytes that were no valid text (lone surrogates).
+        QueryError: the text is empty, or not valid Unicode (lone surrogates stand for undecodable bytes).
     """
     if not text.strip():
         raise QueryError(f"the {what} is empty: say what to look for, as in 'a red car in the snow'")
@@ -22,16 +23,17 @@ def check_text(text: str, what: str) -> None:
 
 
 def as_list(texts: str | Sequence[str]) -> list[str]:
-    """One text is a list of one, not of its letters."""
+    """Return the texts as a list; a single text becomes a list of one, not of its letters."""
     return [texts] if isinstance(texts, str) else list(texts)
 
 
 MOST_TOP_K = 1_000_000_000
-"""Results of a query: more than any catalog has."""
+"""Upper limit of `top_k`: more results than any catalog has."""
 
 
 def check_top_k(top_k: int) -> None:
-    """
+    """Validate the number of results of a query.
+
     Raises:
         QueryError: it is less than 1, or more than a billion.
     """
@@ -40,7 +42,7 @@ def check_top_k(top_k: int) -> None:
 
 
 def is_valid(text: str) -> bool:
-    """False for a text with lone surrogates, which stand for bytes that could not be decoded."""
+    """Return whether a text is valid Unicode, without lone surrogates, which stand for undecodable bytes."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -49,39 +51,40 @@ def is_valid(text: str) -> bool:
 
 
 def is_url(text: str) -> bool:
+    """Return whether a text is an HTTP or HTTPS URL."""
     return text.lower().startswith(("http://", "https://"))
 
 
-# Of all combining marks those of Latin, Greek and Cyrillic letters: vowel signs of Indic scripts, dakuten and points of
-# Hebrew and Arabic make other words. Source: Unicode 16, Combining Diacritical Marks (0300-036F).
+# Only combining marks of Latin, Greek and Cyrillic: Indic vowel signs, dakuten, Hebrew and Arabic points distinguish
+# words. Source: Unicode 16, Combining Diacritical Marks (0300-036F).
 _ACCENTS = dict.fromkeys(range(0x0300, 0x0370))
 
-# Dotless i has no decomposition; Turkish names are looked for on keyboards that don't have it.
+# Dotless i has no decomposition, and users without a Turkish keyboard type "i" instead.
 _FOLDED = _ACCENTS | {0x0131: "i"}
 
-# Bytes that are no UTF-8 come as surrogates, which no database takes as text, nor NUL: they become private characters.
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+# NUL and surrogates (undecodable bytes), which no database stores as text: mapped to private-use characters.
+_NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
-_PRIVATE = 0x10F000
+_PRIVATE_USE = 0x10F000
 
 
 def fold_name(text: str) -> str:
     """Fold a name, or a part of a pattern: NFKD, full case folding, no accents, NFC.
 
     "Straße", "STRASSE" and "strasse" are the same, so are "café" in either form and "cafe", "ﬁ" and "fi", "Ａ" and "a".
-    Idempotent; of names that are joined by "/" it gives the folded names joined by "/". Valid text without NUL.
+    Idempotent; names joined by "/" fold to the folded names joined by "/". The result is valid text without NUL.
 
     Source: Unicode 16, chapter 3.13, Default Caseless Matching.
     """
     if text.isascii() and "\0" not in text:
         return text.lower()
-    if _NO_TEXT.search(text):
-        text = _NO_TEXT.sub(lambda found: chr(_PRIVATE + (ord(found[0]) & 0x7FF)), text)
+    if _NOT_STORABLE.search(text):
+        text = _NOT_STORABLE.sub(lambda found: chr(_PRIVATE_USE + (ord(found[0]) & 0x7FF)), text)
     folded = unicodedata.normalize("NFKD", text).casefold()
-    # Case folding may give what has a decomposition again.
+    # Case folding can produce characters that decompose again.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", folded).translate(_FOLDED))
 
 
 def stored_fold(text: str) -> str | None:
-    """`fold_name` where it is kept beside the name; None for ASCII, whose small letters SQL itself knows."""
+    """Return the `fold_name` to store alongside the name; None for ASCII, which SQL lower-cases itself."""
     return None if text.isascii() and "\0" not in text else fold_name(text)

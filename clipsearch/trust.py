@@ -1,11 +1,9 @@
 """Lists of what the user has named on this machine, kept in his configuration and outside of any catalog: what comes
 with a file of somebody else's is in none of them."""
 
-import os
-import tempfile
 from contextlib import suppress
-from pathlib import Path
 
+from clipsearch.files import atomic_write
 from clipsearch.paths import config_dir
 
 # Of some thousand entries; the oldest make room for new ones.
@@ -35,13 +33,6 @@ def add_to_list(name: str, entry: str) -> bool:
     with suppress(OSError, UnicodeEncodeError):
         folder = config_dir()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, fresh = tempfile.mkstemp(prefix=name, dir=folder)  # for the owner only
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in lines)
-            Path(fresh).replace(folder / name)
-        except BaseException:
-            Path(fresh).unlink(missing_ok=True)
-            raise
+        atomic_write(folder / name, "".join(f"{line}\n" for line in lines).encode("utf-8"), is_durable=True)
         return True
     return False

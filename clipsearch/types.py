@@ -6,6 +6,56 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """Which model to load, and how to run it.
+
+    Attributes:
+        name: "starter", a hub id with an optional "@revision", or a directory; None: the caller's default.
+        device: "cpu", "cuda", "mps" …: everything runs there. None: texts on the CPU, pictures on the best there is.
+        runtime: "torch" or "openvino"; None: OpenVINO where it can run the model.
+        show_progress: draw a bar on stderr while files are downloaded.
+    """
+
+    name: str | None = None
+    device: str | None = None
+    runtime: str | None = None
+    show_progress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMetadata:
+    """Metadata of a picture: everything but its pixels.
+
+    Attributes:
+        width: pixels, after orientation.
+        height: pixels, after orientation.
+        format: Pillow's name of the file's real format, whatever its suffix: "JPEG", "MPO", "PNG", "HEIF", ….
+        taken_at: local time of the camera's clock, to the microsecond where present, without a time zone. A UTC offset
+            next to it is ignored on purpose: "taken in July" means July where the picture was taken, and most pictures
+            have no offset anyway.
+        camera: make and model, "Canon EOS 5D".
+        latitude: degrees, north positive, -90 to 90; None exactly when `longitude` is None.
+        longitude: degrees, east positive, -180 to 180.
+        is_date_doubtful: `taken_at` is the date of a clock that was never set, or is in the future.
+        decoded_share: share of the rows, 0.75 to 1, of a truncated picture; None for a complete one.
+        is_coarse: of a truncated picture: some of the detail or colours is missing in all rows.
+        phash: see `perceptual_hash`; None where the pixels were not decoded, and in metadata read from the store.
+    """
+
+    width: int
+    height: int
+    format: str
+    taken_at: datetime | None = None
+    camera: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    is_date_doubtful: bool = False
+    decoded_share: float | None = None
+    is_coarse: bool = False
+    phash: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SkippedFile:
     """A file that was found and could not be indexed.
 
@@ -64,48 +114,6 @@ class IndexReport:
     interrupted: bool = False
     partial: tuple[PartialFile, ...] = ()
     moved: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TermScore:
-    """What one term of a query has to do with a picture.
-
-    Attributes:
-        term: as in the language of queries, with its weight but without its sign.
-        weight: below 0 for what is not wanted.
-        score: cosine of the term alone.
-        contribution: to the score of the sum that it is a part of; with a single sum, that of the hit.
-    """
-
-    term: str
-    weight: float
-    score: float
-    contribution: float
-
-
-@dataclass(frozen=True, slots=True)
-class SearchHit:
-    """One picture that answers a query.
-
-    Attributes:
-        rank: from 1.
-        score: cosine, -1 to 1, higher is better; comes from the model and is no probability. Where several things must
-            hold, of that which holds least. Not a number for a query of filters alone, in which nothing is compared.
-        relevance: 0 to 1, how surely the picture shows what is looked for; see `relevance`. It may grow with the rank.
-            1 for a query of filters alone.
-        path: absolute path of the picture (non-UTF-8 bytes as surrogate escapes).
-        content_id: the catalog's number for the picture's content.
-        copies: absolute paths of other files with the same content.
-        terms: what each term of the query has to do with it; empty unless that was asked for.
-    """
-
-    rank: int
-    score: float
-    relevance: float
-    path: str
-    content_id: int
-    copies: tuple[str, ...] = ()
-    terms: tuple[TermScore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Small functions on rows of numbers."""
+"""Normalise embeddings, convert them to and from float16 bytes, and measure the spread of cosines."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ModelError
 
-# A standard deviation is so many median absolute deviations of a normal distribution.
+# Standard deviation of a normal distribution, in median absolute deviations (MAD).
 _MAD = 1.4826
 
-# Below it rows are alike.
+# Lower bound of a spread: rows that are all equal must not divide by 0.
 _LEAST_SPREAD = 1e-3
 
 
 def normalise(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Rows (n, dim) → unit-norm float32 rows (n, dim).
+    """Normalise rows (n, dim) to unit-norm float32 rows (n, dim).
 
     Raises:
         ModelError: a row is zero or not finite; such a row has no direction and would match nothing or everything.
@@ -28,18 +28,20 @@ def normalise(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 
 def to_bytes(embedding: NDArray[np.float32]) -> bytes:
-    """One embedding (dim,) as little-endian float16, the form in which SQL keeps it: 2 · dim bytes."""
+    """Encode an embedding (dim,) as little-endian float16, the format of the SQL column: 2 · dim bytes."""
     return embedding.astype("<f2").tobytes()
 
 
 def from_bytes(blobs: list[bytes], dim: int) -> NDArray[np.float32]:
-    """What `to_bytes` made, n blobs → float32 (n, dim)."""
+    """Decode n blobs of `to_bytes` to float32 embeddings (n, dim)."""
     rows = np.frombuffer(b"".join(blobs), dtype="<f2").reshape(len(blobs), dim)
     return rows.astype(np.float32)
 
 
 def median_and_spread(cosines: NDArray[np.float32]) -> tuple[float, float]:
-    """cosines (p, n): the median of all, and how far each row spreads around its own, as a standard deviation above
-    0."""
-    away = np.abs(cosines - np.median(cosines, axis=1, keepdims=True))
-    return float(np.median(cosines)), max(_MAD * float(np.median(away)), _LEAST_SPREAD)
+    """Return the median of all cosines (p, n) and the spread of each row around its own median.
+
+    The spread is a robust standard deviation (1.4826 · MAD), always above 0.
+    """
+    deviations = np.abs(cosines - np.median(cosines, axis=1, keepdims=True))
+    return float(np.median(cosines)), max(_MAD * float(np.median(deviations)), _LEAST_SPREAD)

@@ -1,27 +1,75 @@
 """What every test gets: an environment of its own, and no way to a model hub."""
 
+import os
+import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from clipsearch.notices import LOGGER, WarningsHandler
-from tests.isolation import isolate
-from tests.postgres_server import PostgresServer
+from clipsearch.types import ModelOptions
+from tests.support.isolation import files_outside, isolate
+from tests.support.model_cache import ModelCache
+from tests.support.postgres_server import PostgresServer
+from tests.support.sample_catalog import SampleCatalog
+from tests.support.selection import is_left_out, mark, worker_count
 
 _patch = pytest.MonkeyPatch()
 _home = tempfile.TemporaryDirectory(prefix="clipsearch-tests-", ignore_cleanup_errors=True)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # Not a fixture: modules that are collected, and fixtures of modules and of the session, come before any of those.
     isolate(_patch, Path(_home.name))
+    # A program started in the background ignores Ctrl-C, and so do the processes that it starts.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
     _patch.undo()
     _home.cleanup()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    return worker_count(config)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if is_left_out(collection_path, config) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        mark(item)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    # Before all fixtures: those of modules and of the session use this cache, too.
+    cache = Path(_home.name) / "cache"
+    if item.get_closest_marker("fast") is None and not cache.exists():
+        _model_cache(item.config).link_into(cache)
+
+
+def _model_cache(config: pytest.Config) -> ModelCache:
+    if _MODEL_CACHE not in config.stash:
+        config.stash[_MODEL_CACHE] = ModelCache(_session_folder(config) / "model-cache")
+    return config.stash[_MODEL_CACHE]
+
+
+_MODEL_CACHE = pytest.StashKey[ModelCache]()
+
+
+def _session_folder(config: pytest.Config) -> Path:
+    """The temporary folder of the session, the same one for all workers."""
+    factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
+    base = factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,29 +81,57 @@ def notices_are_warnings() -> Iterator[None]:
     LOGGER.removeHandler(handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def only_temporary_files(repository: Path) -> Iterator[None]:
+    """Fail the session when a test has written to the repository or to the developer's home."""
+    before = files_outside(repository)
+    yield
+    assert files_outside(repository) - before == set()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_models_stay_unchanged(pytestconfig: pytest.Config) -> Iterator[None]:
+    yield
+    if _MODEL_CACHE in pytestconfig.stash:
+        assert pytestconfig.stash[_MODEL_CACHE].changed_files() == []
+
+
 @pytest.fixture(autouse=True)
-def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_environment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """A cache and a default catalog for each test; those of modules and of the session share one."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(home / "cache"))
     monkeypatch.setenv("CLIPSEARCH_CONFIG", str(home / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("HF_HOME", str(home / "hub"))
+    if not any(request.node.get_closest_marker(name) for name in ("fast", "empty_cache")):
+        _model_cache(request.config).link_into(home / "cache")
+    yield
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def indexed_samples(pytestconfig: pytest.Config) -> SampleCatalog:
+    """The sample pictures indexed by the starter model, once; copied for each test that changes or opens it."""
+    return SampleCatalog(_session_folder(pytestconfig) / "sample-catalog")
 
 
 @pytest.fixture
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Models of colours under any name that begins with "colours"."""
+    """Models of colours under any name that begins with "colours"; pictures are decoded in this process."""
     from clipsearch.encoders import load
-    from tests.fakes import ColourEncoder
+    from tests.support.fakes import ColourEncoder, LocalPool
 
-    def load_colours(name: str, **options: object) -> object:
-        if name.startswith("colours"):
-            return ColourEncoder(name)
-        return load_encoder(name, **options)
+    def load_colours(model: str | ModelOptions) -> object:
+        name = model if isinstance(model, str) else model.name or ""
+        return ColourEncoder(name) if name.startswith("colours") else load_encoder(model)
 
     load_encoder = load.load_encoder
     monkeypatch.setattr(load, "load_encoder", load_colours)
+    for module in ("images.worker_pool", "indexing.pipeline", "transfer.imports", "gallery.duplicates.views"):
+        monkeypatch.setattr(f"clipsearch.{module}.WorkerPool", LocalPool)
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,9 @@ from clipsearch.query import words_query
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.relevance import learn_background
 from clipsearch.store import ContentRecord, FileRecord
+from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
-from tests.fakes import ColourEncoder
+from tests.support.fakes import ColourEncoder
 
 SAMPLES = sample_data_folder()
 
@@ -44,10 +45,9 @@ def captions() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def sample_catalog(tmp_path_factory):
-    with Catalog.open(tmp_path_factory.mktemp("samples") / "catalog", model="starter", create=True) as catalog:
-        catalog.index(SAMPLES)
-        catalog.add_captions(list(captions().values()))
+def sample_catalog(indexed_samples, tmp_path_factory):
+    with Catalog.open(indexed_samples.copy_to(tmp_path_factory.mktemp("samples") / "catalog")) as catalog:
+        catalog.captions.add(list(captions().values()))
         yield catalog
 
 
@@ -75,7 +75,7 @@ def test_captions_find_their_pictures_and_pictures_their_captions(sample_catalog
 
 
 def test_every_sample_is_indexed_with_what_it_says_of_itself(sample_catalog):
-    status = sample_catalog.status()
+    status = sample_catalog.admin.status()
     assert (status.files, status.pictures, status.skipped, status.captions) == (40, 40, 0, 40)
     assert status.model == "starter"
     assert status.folders == (str(SAMPLES),)
@@ -125,7 +125,7 @@ def test_a_caption_is_as_relevant_to_a_picture_as_the_picture_to_it(sample_catal
 
 def test_captions_have_a_relevance_where_there_are_no_pictures(tmp_path):
     with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
-        catalog.add_captions(["a cat", "a submarine", "asdfgh"])
+        catalog.captions.add(["a cat", "a submarine", "asdfgh"])
         first, *others = catalog.caption(SAMPLES / "animals" / "cat.jpg")
     assert (first.text, first.relevance > 0.3) == ("a cat", True)
     assert all(hit.relevance < 0.1 for hit in others)
@@ -275,7 +275,7 @@ def test_the_environment_names_the_model_of_new_catalogs_only(tmp_path, colours,
     monkeypatch.setenv("CLIPSEARCH_MODEL", "colours")
     with Catalog.open(tmp_path / "c", create=True) as catalog:
         catalog.index(squares(tmp_path / "photos", "red"))
-        assert catalog.status().model == "colours"
+        assert catalog.admin.status().model == "colours"
     monkeypatch.setenv("CLIPSEARCH_MODEL", "colours 2")
     with Catalog.open(tmp_path / "c") as catalog:
         assert catalog.search("red")
@@ -286,13 +286,13 @@ def test_two_models_side_by_side(tmp_path, colours):
     photos = squares(tmp_path / "photos", "red", "green", "blue")
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(photos)
-        catalog.add_captions(["something red", "something blue"])
+        catalog.captions.add(["something red", "something blue"])
     with Catalog.open(tmp_path / "c") as catalog:
         report = catalog.use_model("colours 2")
         assert (report.embedded, report.unchanged) == (3, 0)
         assert catalog.search("green")[0].path.endswith("green.png")
         assert catalog.caption(photos / "2 blue.png")[0].text == "something blue"
-        status = catalog.status()
+        status = catalog.admin.status()
         assert status.model == "colours 2"
         assert [(model.name, model.images, model.captions, model.is_current) for model in status.models] == [
             ("colours", 3, 2, False),
@@ -322,9 +322,9 @@ def test_pictures_that_can_not_be_read_for_a_new_model_are_told(tmp_path, colour
 def test_a_model_that_was_named_is_never_replaced(tmp_path):
     with Catalog.open(tmp_path / "c", model="someone/some-model", create=True) as catalog:
         with pytest.raises(ModelUnavailableError) as caught:
-            catalog.add_captions(["red"])
+            catalog.captions.add(["red"])
         assert caught.value.exit_code == 4
-        assert catalog.status().model is None
+        assert catalog.admin.status().model is None
 
 
 def test_the_starter_stands_in_when_nobody_named_a_model(tmp_path):
@@ -333,7 +333,7 @@ def test_the_starter_stands_in_when_nobody_named_a_model(tmp_path):
         pytest.warns(ClipSearchNotice, match="starter model.*clipsearch model use openai/clip-vit-base-patch32"),
     ):
         catalog.index(squares(tmp_path / "photos", "red"))
-        assert catalog.status().model == "starter"
+        assert catalog.admin.status().model == "starter"
 
 
 def test_a_missing_root_keeps_its_pictures(tmp_path, colours):
@@ -343,7 +343,7 @@ def test_a_missing_root_keeps_its_pictures(tmp_path, colours):
         photos.rename(tmp_path / "unmounted")
         with pytest.warns(ClipSearchNotice, match="is not there"):
             assert catalog.index().removed == 0
-        assert catalog.status().files == 1
+        assert catalog.admin.status().files == 1
 
 
 @pytest.mark.parametrize("folder", ["missing", "file.txt"])
@@ -364,21 +364,26 @@ def test_nothing_to_index_again(tmp_path, colours):
 def test_one_text_is_one_text_and_not_its_letters(tmp_path, colours):
     photos = squares(tmp_path / "photos", "red")
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
-        assert catalog.add_captions("red").added == 1
-        assert catalog.list_captions() == ["red"]
+        assert catalog.captions.add("red").added == 1
+        assert catalog.captions.list() == ["red"]
         assert [hit.text for hit in catalog.classify(photos / "0 red.png", "red")] == ["red"]
-        assert catalog.remove_captions("red") == 1
+        assert catalog.captions.remove("red") == 1
 
 
 @pytest.mark.parametrize("number", [0, -1, 1 << 62, (1 << 63) - 1, 1 << 63, 1 << 64, -(1 << 63) - 1, 10**30])
 def test_numbers_that_no_picture_can_have_are_unknown(sample_catalog, number):
     catalog, cat = sample_catalog, words_query("a cat")
-    for use in (catalog.details, catalog.embedding, catalog.thumbnail, catalog.near_duplicates):
+    for use in (
+        catalog.pictures.get,
+        catalog.pictures.embedding,
+        catalog.pictures.thumbnail,
+        catalog.pictures.near_duplicates,
+    ):
         with pytest.raises(UnknownPictureError, match=str(number)):
             use(number)
     with pytest.raises(UnknownPictureError):
         catalog.match(cat, number)
-    assert catalog.list_details([number]) == []
+    assert catalog.pictures.list([number]) == []
 
 
 @pytest.mark.parametrize("top_k", [0, -1, 10**9 + 1, 1 << 63, 10**30])
@@ -409,10 +414,10 @@ def test_captions_are_needed_for_a_reverse_lookup(tmp_path, colours):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         with pytest.raises(QueryError, match="captions add"):
             catalog.caption(photos / "0 red.png")
-        catalog.add_captions(["red", "blue", "red", " "])
-        assert catalog.list_captions() == ["red", "blue"]
+        catalog.captions.add(["red", "blue", "red", " "])
+        assert catalog.captions.list() == ["red", "blue"]
         assert catalog.caption(photos / "0 red.png")[0].text == "red"
-        assert catalog.remove_captions(["red"]) == 1
+        assert catalog.captions.remove(["red"]) == 1
         assert [hit.text for hit in catalog.caption(photos / "0 red.png")] == ["blue"]
 
 
@@ -483,13 +488,13 @@ def test_an_open_catalog_sees_what_others_add_and_remove(tmp_path, colours):
         Catalog.open(tmp_path / "c", model="colours") as writer,
     ):
         writer.index(photos)
-        writer.add_captions(["red", "blue"])
+        writer.captions.add(["red", "blue"])
         assert len(reader.search("green")) == 2
         assert len(reader.caption(photos / "0 red.png")) == 2
         squares(photos, "red", "blue", "green")
         writer.index(photos)
         assert reader.search("green")[0].path.endswith("green.png")
-        writer.remove_captions(["red"])
+        writer.captions.remove(["red"])
         assert [hit.text for hit in reader.caption(photos / "0 red.png")] == ["blue"]
 
 
@@ -499,7 +504,7 @@ def test_folders_inside_each_other_in_one_call(tmp_path, colours):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         report = catalog.index(tmp_path / "photos" / "sub", tmp_path / "photos", tmp_path / "photos")
         assert (report.found, report.embedded, report.reused) == (2, 2, 0)
-        assert catalog.status().folders == (str(tmp_path / "photos"),)
+        assert catalog.admin.status().folders == (str(tmp_path / "photos"),)
         squares(tmp_path / "photos" / ".hidden", "green")
         assert catalog.index(tmp_path / "photos", tmp_path / "photos" / ".hidden").embedded == 1
         assert catalog.search("green")[0].path.endswith(".hidden/0 green.png")
@@ -515,7 +520,7 @@ def test_a_folder_that_is_gone_can_be_forgotten(tmp_path, colours):
         with pytest.raises(InputError, match="no folder"):
             catalog.index(two)
         assert catalog.index(two, prune=True).removed == 2
-        assert catalog.status().folders == (str(one),)
+        assert catalog.admin.status().folders == (str(one),)
         shutil.rmtree(one)
         assert catalog.index(prune=True).removed == 1
         assert catalog.search("red") == []
@@ -527,7 +532,7 @@ def test_captions_that_were_left_without_embedding_are_embedded_when_asked_for(t
     photos = squares(tmp_path / "photos", "red")
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(photos)
-        catalog._store.captions.add(["red"])
+        catalog._session.store.captions.add(["red"])
         assert catalog.caption(photos / "0 red.png")[0].text == "red"
 
 
@@ -549,8 +554,8 @@ def test_text_that_is_no_unicode_is_refused(sample_catalog, text):
     for use in (
         lambda: sample_catalog.search(text),
         lambda: sample_catalog.classify(SAMPLES / "food" / "donut.png", ["a cat", text]),
-        lambda: sample_catalog.add_captions([text]),
-        lambda: sample_catalog.remove_captions([text]),
+        lambda: sample_catalog.captions.add([text]),
+        lambda: sample_catalog.captions.remove([text]),
     ):
         with pytest.raises(QueryError, match="not valid text"):
             use()
@@ -571,30 +576,30 @@ def test_real_clip_vectors_through_store_index_and_reverse_lookup(tmp_path, shar
             return normalise(np.array([rows[text] for text in wanted]))
 
     Golden.dim = dim
-    monkeypatch.setattr(load, "load_encoder", lambda name, **options: Golden(name))
+    monkeypatch.setattr(load, "load_encoder", lambda options: Golden(options.name))
     with Catalog.open(tmp_path / "c", model="golden", create=True) as catalog:
-        report = catalog.add_captions(texts["names"].tolist())
+        report = catalog.captions.add(texts["names"].tolist())
         assert report.added == 1203
-        root = catalog._store.roots.add("/photos").root_id
+        root = catalog._session.store.roots.add("/photos").root_id
         contents, files = [], []
         for image, row in zip(images["names"].tolist(), normalise(images["emb"]), strict=True):
             digest = image.encode().ljust(32)
-            contents.append(ContentRecord(digest, 1, 1, 1, "JPEG", None, None, None, None, row))
+            contents.append(ContentRecord(digest, 1, ImageMetadata(1, 1, "JPEG"), row))
             files.append(FileRecord(root, f"{image}.jpg", 1, 1, digest))
-        catalog._store.pictures.record(contents, files, model_id=catalog.model.model_id)
-        (stored,) = catalog._store.reader.rows_after("images", model_id=catalog.model.model_id, dim=dim)
-        paths = catalog._store.reader.paths(stored.ids.tolist())
+        catalog._session.store.pictures.record(contents, files, model_id=catalog.model.model_id)
+        (stored,) = catalog._session.store.reader.rows_after("images", model_id=catalog.model.model_id, dim=dim)
+        paths = catalog._session.store.reader.paths(stored.ids.tolist())
         from clipsearch.captions.embedding import nearest_captions
 
         assert len(expected) == 7
         bank = Bank(normalise(texts["emb"].astype(np.float32)), 100.0, slope=0.0, intercept=5.0)
-        background = learn_background(catalog._parts.index("images"), bank)
+        background = learn_background(catalog._session.vector_index("images"), bank)
         for content_id, row in zip(stored.ids.tolist(), stored.embeddings, strict=True):
             image = Path(paths[content_id][0]).stem
             hits = nearest_captions(
                 row,
-                index=catalog._parts.index("captions"),
-                store=catalog._store,
+                index=catalog._session.vector_index("captions"),
+                store=catalog._session.store,
                 model_id=catalog.model.model_id,
                 head=catalog.encoder.head,
                 background=background,
@@ -633,8 +638,8 @@ def test_orientation_does_not_change_the_embedding(tmp_path):
 def test_an_index_of_the_wrong_dimension_is_never_used(tmp_path, colours):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(squares(tmp_path / "photos", "red"))
-        assert isinstance(catalog._parts.index("images")._base, FaissIndex)
-        assert catalog._parts.index("images").dim == 4
+        assert isinstance(catalog._session.vector_index("images")._base, FaissIndex)
+        assert catalog._session.vector_index("images").dim == 4
 
 
 def test_words_asked_before_are_answered_without_the_model(tmp_path, colours):
@@ -644,9 +649,9 @@ def test_words_asked_before_are_answered_without_the_model(tmp_path, colours):
         first = catalog.search("red")
     with Catalog.open(tmp_path / "c") as catalog:
         assert catalog.search("red") == first
-        assert catalog._model._encoder is None
+        assert catalog._session.model._encoder is None
         assert catalog.search("blue")[0].path.endswith("blue.png")
-        assert catalog._model._encoder is not None
+        assert catalog._session.model._encoder is not None
 
 
 def test_words_asked_before_are_encoded_anew_where_a_runtime_is_forced(tmp_path, colours):
@@ -656,7 +661,7 @@ def test_words_asked_before_are_encoded_anew_where_a_runtime_is_forced(tmp_path,
     for forced in ({"runtime": "torch"}, {"device": "cuda"}):
         with Catalog.open(tmp_path / "c", **forced) as catalog:
             catalog.search("red")
-            assert catalog._model._encoder is not None
+            assert catalog._session.model._encoder is not None
 
 
 @pytest.mark.parametrize("wrong", [{"runtime": "nonsense"}, {"device": "nonsense"}, {"device": "cuda:"}])
@@ -683,13 +688,13 @@ def test_an_open_catalog_stays_with_its_model_when_another_process_switches(tmp_
 
 def test_a_model_that_changed_under_its_name_is_not_mixed_with_the_one_before(tmp_path, monkeypatch):
     made = ColourEncoder("colours")
-    monkeypatch.setattr(load, "load_encoder", lambda name, **options: made)
+    monkeypatch.setattr(load, "load_encoder", lambda options: made)
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(squares(tmp_path / "photos", "red"))
     made = ColourEncoder("colours")
     made.fingerprint = "0" * 64
     with Catalog.open(tmp_path / "c") as catalog:  # as after a 'model use' that was interrupted
-        catalog._store.models.add(name="colours", fingerprint=made.fingerprint, dim=made.dim)
+        catalog._session.store.models.add(name="colours", fingerprint=made.fingerprint, dim=made.dim)
     for asked in (None, "colours"):
         with (
             Catalog.open(tmp_path / "c", model=asked) as catalog,

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.files import byte_order_mark, open_regular_file, read_regular_file, write_file
+from clipsearch.files import (
+    SCRATCH_NAMES,
+    atomic_file,
+    atomic_write,
+    byte_order_mark,
+    open_regular_file,
+    read_regular_file,
+    write_file,
+)
 
 
 def test_what_became_a_pipe_after_it_was_looked_at_is_not_waited_for(tmp_path, monkeypatch):
@@ -79,3 +87,36 @@ def test_a_byte_order_mark_says_the_encoding(encoding):
     mark = "\ufeff".encode(encoding)
     assert byte_order_mark(mark + "a".encode(encoding)) == (mark, encoding)
     assert byte_order_mark("a".encode(encoding)) == (b"", "")
+
+
+def test_an_atomic_write_replaces_what_has_the_name(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "a").chmod(0o644)
+    (tmp_path / "kept").write_bytes(b"kept")
+    (tmp_path / "b").symlink_to("kept")
+    for name in ("a", "b", "c"):
+        atomic_write(tmp_path / name, b"new")
+        assert (tmp_path / name).read_bytes() == b"new"
+        assert not (tmp_path / name).is_symlink()
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    assert (tmp_path / "kept").read_bytes() == b"kept"
+    assert sorted(os.listdir(tmp_path)) == ["a", "b", "c", "kept"]
+
+
+@pytest.mark.parametrize("is_durable", [False, True])
+def test_an_atomic_file_that_is_not_finished_leaves_the_old_one(tmp_path, is_durable):
+    path = tmp_path / "description.json"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), atomic_file(path, is_durable=is_durable) as file:
+        file.write(b"half")
+        assert [bool(SCRATCH_NAMES.fullmatch(name)) for name in sorted(os.listdir(tmp_path))] == [True, False]
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["description.json"]
+
+
+def test_a_long_name_is_written_atomically_too(tmp_path):
+    atomic_write(tmp_path / ("a" * 255), b"new", mode=0o666)
+    umask = os.umask(0)
+    os.umask(umask)
+    assert stat.S_IMODE((tmp_path / ("a" * 255)).stat().st_mode) == 0o666 & ~umask

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
@@ -24,12 +25,10 @@ SAMPLES = sample_data_folder()
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("mcp")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPSEARCH_CACHE", str(place / "cache"))
-        shutil.copytree(SAMPLES, place / "photos")
-        with Catalog.open(place / "catalog", model="starter", create=True) as catalog:
-            catalog.index(place / "photos")
-            catalog.add_captions(["a glazed donut", "a cat looks at you"])
+    shutil.copytree(SAMPLES, place / "photos")
+    with Catalog.open(place / "catalog", model="starter", create=True) as catalog:
+        catalog.index(place / "photos")
+        catalog.captions.add(["a glazed donut", "a cat looks at you"])
     return place / "catalog"
 
 
@@ -38,7 +37,7 @@ def talk(directory: Path, ask: Callable[[ClientSession], Awaitable[Any]]) -> Any
         server = StdioServerParameters(
             command=sys.executable,
             args=["-m", "clipsearch", "mcp", "--catalog", str(directory)],
-            env={"CLIPSEARCH_CACHE": str(directory.parent / "cache"), "PATH": "/usr/bin"},
+            env={"CLIPSEARCH_CACHE": os.environ["CLIPSEARCH_CACHE"], "PATH": "/usr/bin"},
         )
         with anyio.fail_after(90):
             async with stdio_client(server) as (read, write), ClientSession(read, write) as client:

@@ -11,10 +11,10 @@ import pytest
 
 from clipsearch import ClipSearchNotice
 from clipsearch.encoders.batching import SharedEncoder
-from clipsearch.encoders.row_cache import kept_rows
+from clipsearch.encoders.text_cache import encode_set
 from clipsearch.images.pillow_settings import decoding_settings
 from clipsearch.notices import muted, notify
-from tests.fakes import ColourEncoder
+from tests.support.fakes import ColourEncoder
 
 LONG = "red " * 20
 
@@ -73,7 +73,7 @@ def test_rows_made_in_two_threads_at_once_leave_the_filters_as_they_are():
         return encoder.encode_texts(texts)
 
     def make(name: str) -> np.ndarray:
-        return kept_rows([LONG, name], folder="x", fingerprint=name, dim=4, load_encoder=ColourEncoder, encode=encode)
+        return encode_set([LONG, name], fingerprint=name, dim=4, load_encoder=ColourEncoder, encode=encode)
 
     with ThreadPoolExecutor(2) as pool:
         assert [rows.shape for rows in pool.map(make, ("one", "two"))] == [(2, 4)] * 2
@@ -82,15 +82,14 @@ def test_rows_made_in_two_threads_at_once_leave_the_filters_as_they_are():
         ColourEncoder().encode_texts([LONG])
 
 
-def test_a_model_that_is_loaded_for_kept_rows_may_say_so():
+def test_a_model_that_is_loaded_for_cached_rows_may_say_so():
     def load() -> ColourEncoder:
         notify("using the small one")
         return ColourEncoder()
 
     with pytest.warns(ClipSearchNotice, match="small one"):
-        kept_rows(
+        encode_set(
             [LONG],
-            folder="x",
             fingerprint="a",
             dim=4,
             load_encoder=load,

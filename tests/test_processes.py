@@ -1,117 +1,113 @@
-"""Several processes at one catalog: the real command, one writer, many readers."""
+"""Python started again finds the same clipsearch, and nothing in the current folder."""
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
+from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
-from clipsearch import Catalog, CatalogBusyError
-from clipsearch.store import Store
-from tests.child_processes import await_worker, needs_proc
-from tests.faults.checks import squares, start_index
+import clipsearch
+from clipsearch import processes
+from clipsearch.processes import available_bytes, core_count, run_python, start_python, watch_memory
 
-COMMAND = [sys.executable, "-m", "clipsearch"]
-LIMIT_S = 120
+CODE = "import sys, json, clipsearch; print(clipsearch.__file__, *sys.argv[1:])"
 
 
-@needs_proc
-def test_ctrl_c_while_workers_start_ends_the_run_quietly(tmp_path):
-    squares(tmp_path / "photos", 20)
-    command = [*COMMAND, "index", str(tmp_path / "photos"), "--catalog", str(tmp_path / "c"), "--model", "starter"]
-    # A terminal sends Ctrl-C to all processes of the group in front: here one of its own.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
-        await_worker(process.pid)
-        os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=LIMIT_S)
-    assert process.returncode == 130
-    assert err.decode().splitlines() == [
-        "completed work is saved, the next run continues from there",
-        "clipsearch: interrupted",
-    ]
+@pytest.mark.parametrize("entry", ["", ".", "absolute", "link"])
+def test_modules_of_the_current_folder_are_not_found(tmp_path, monkeypatch, entry):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("json", "clipsearch"):
+        (pictures / f"{name}.py").write_text("raise SystemExit(7)")
+    (tmp_path / "link").symlink_to(pictures)
+    monkeypatch.chdir(pictures)
+    entry = {"absolute": str(pictures), "link": str(tmp_path / "link")}.get(entry, entry)
+    monkeypatch.setattr(sys, "path", [entry, *sys.path])
+    monkeypatch.setenv("PYTHONPATH", entry)
+    done = run_python(["-c", CODE, "ä b"])
+    assert (done.returncode, done.stdout) == (0, f"{clipsearch.__file__} ä b\n"), done.stderr
 
 
-@pytest.fixture
-def held(tmp_path):
-    """A catalog that this process is changing."""
-    store = Store(tmp_path / "catalog", create=True)
-    with store.writing():
-        yield tmp_path / "catalog"
-    store.close()
+def test_a_clipsearch_in_the_current_folder_is_found(monkeypatch, repository):
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr(sys, "path", ["", *(entry for entry in sys.path if Path(entry) != repository)])
+    assert run_python(["-c", CODE]).stdout == f"{clipsearch.__file__}\n"
 
 
-@pytest.mark.parametrize("command", [["index", "."], ["model", "use", "starter"]])
-def test_a_second_writer_stops_and_says_why(held, command):
-    done = subprocess.run(
-        [*COMMAND, *command, "--catalog", str(held)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_S,
-        cwd=held,
+def test_modules_found_elsewhere_are_found_again(tmp_path, monkeypatch):
+    (tmp_path / "one_of_mine.py").touch()
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    assert run_python(["-c", "import one_of_mine"]).returncode == 0
+
+
+def test_memory_of_a_process_and_those_it_starts():
+    hoard = "import time; hoard = bytearray(60_000_000); time.sleep(0.5)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hoard!r}]); {hoard}"
+    process = start_python(["-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert 120e6 < watch_memory(process) < 250e6
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="memory of a process is read from /proc, which is not here"
+)
+def test_a_process_that_ended_before_it_was_looked_at_is_not_counted():
+    code = (
+        "import os, subprocess, sys, time; ended = subprocess.Popen([sys.executable, '-c', '']); "
+        "os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT); print('ended', flush=True); "
+        "time.sleep(0.3); hoard = bytearray(60_000_000); time.sleep(0.3)"
     )
-    assert done.returncode == 1
-    assert f"another clipsearch is changing the catalog {held}: try again" in done.stderr
-    assert done.stderr.count("\n") == 1
+    with start_python(["-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ended\n"
+        assert 60e6 < watch_memory(process) < 125e6
 
 
-def test_the_same_in_python(held):
-    with Catalog.open(held, model="starter") as catalog, pytest.raises(CatalogBusyError, match="--wait"):
-        catalog.index(held.parent)
+@pytest.mark.parametrize("peak", ["peak_wset", "rss"])
+def test_memory_where_the_system_is_not_linux(monkeypatch, peak):
+    """Windows keeps the highest point, macOS tells the present one: as psutil gives them there."""
+    real = psutil.Process.memory_info
+    fields = {"rss": 0, peak: 0}
+
+    def memory_info(process: psutil.Process) -> SimpleNamespace:
+        return SimpleNamespace(**fields | {peak: real(process).rss})
+
+    monkeypatch.setattr(processes.sys, "platform", "another")
+    monkeypatch.setattr(psutil.Process, "memory_info", memory_info)
+    code = "import time; hoard = bytearray(60_000_000); time.sleep(0.5)"
+    process = start_python(["-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    assert 60e6 < watch_memory(process) < 125e6
 
 
-def test_a_second_writer_waits_when_it_is_told_to(tmp_path):
-    photos = squares(tmp_path / "photos", 3)
-    store = Store(tmp_path / "catalog", create=True)
-    with store.writing():
-        waiting = start_index(tmp_path / "catalog", photos, "--wait")
-        line = waiting.stderr.readline()
-        assert "waiting for it" in line
-        assert waiting.poll() is None
-    assert waiting.wait(LIMIT_S) == 0
-    waiting.communicate()
-    assert store.pictures.counts()[0] == 3
-    store.close()
+def test_cores_and_memory_are_those_of_this_process(monkeypatch):
+    assert 0 < core_count() <= os.cpu_count()
+    assert 0 < available_bytes() <= psutil.virtual_memory().total
+    expected = core_count()
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # as on Windows
+    assert core_count() == expected
 
 
-def test_a_killed_writer_leaves_no_lock(tmp_path):
-    photos = squares(tmp_path / "photos", 400)
-    Store(tmp_path / "catalog", create=True).close()
-    running = start_index(tmp_path / "catalog", photos)
-    with contextlib.closing(Store(tmp_path / "catalog")) as store:
-        while store.pictures.counts()[0] == 0 and running.poll() is None:
-            time.sleep(0.02)
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
-    assert running.returncode == -signal.SIGKILL
-    with Catalog.open(tmp_path / "catalog") as catalog:
-        report = catalog.index(photos)
-    assert report.embedded + report.unchanged == report.found == 400
-    assert report.unchanged > 0
+def test_memory_that_the_system_does_not_tell_is_none(monkeypatch):
+    def fail() -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(psutil, "virtual_memory", fail)
+    assert available_bytes() is None
 
 
-def test_queries_while_another_process_indexes_see_one_consistent_state(tmp_path):
-    photos = squares(tmp_path / "photos", 400)
-    first = squares(tmp_path / "first", 1)
-    with Catalog.open(tmp_path / "catalog", model="starter", create=True) as catalog:
-        catalog.index(first)
-        running = start_index(tmp_path / "catalog", photos)
-        seen = [1]
-        try:
-            while running.poll() is None:
-                hits = catalog.search("a blue square", top_k=1_000)
-                assert all(os.path.exists(hit.path) for hit in hits)
-                assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
-                assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
-                paths = [path for hit in hits for path in (hit.path, *hit.copies)]
-                assert len(paths) == len(set(paths)) >= seen[-1]
-                seen.append(len(paths))
-        finally:
-            output = running.communicate()
-        assert running.returncode == 0, output
-        assert len(set(seen)) > 2, "the queries saw it grow"
-        final = [path for hit in catalog.search("a blue square", top_k=1_000) for path in (hit.path, *hit.copies)]
-        assert len(final) == 401
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows can not interrupt a process by SIGINT")
+def test_ctrl_c_ends_the_watching_and_what_is_watched():
+    interrupt = "import os, signal, time; time.sleep(0.2); os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
+    code = (
+        "import signal, subprocess; from clipsearch.processes import start_python, watch_memory\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"process = start_python(['-c', {interrupt!r}], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "try: watch_memory(process)\n"
+        "except KeyboardInterrupt: print(process.returncode)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == (f"{-signal.SIGKILL}\n", "")

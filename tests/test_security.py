@@ -1,4 +1,4 @@
-"""What the README promises under "Security and privacy"."""
+"""What docs/security.md promises."""
 
 import ast
 import os
@@ -16,7 +16,7 @@ from clipsearch import Catalog
 from clipsearch.errors import ImageReadError
 from clipsearch.images.decode import decode_image
 from clipsearch.paths import cache_dir, sample_data_folder
-from tests.encoders.tiny_models import make_clip
+from tests.support.tiny_models import make_clip
 from tools import audit
 
 SAMPLES = sample_data_folder()
@@ -77,17 +77,18 @@ def test_the_walk_sees_what_it_looks_for(code):
 
 
 @posix
+@pytest.mark.empty_cache
 def test_what_is_written_is_the_owners_alone(tmp_path):
     """With the umask that most systems have, and while the catalog is in use."""
     before = os.umask(0o022)
     try:
         with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
             catalog.index(SAMPLES / "food")
-            catalog.add_captions(["a glazed donut"])
+            catalog.captions.add(["a glazed donut"])
             catalog.search("a glazed donut")
-            catalog.thumbnail(1)
+            catalog.pictures.thumbnail(1)
             check_closed(cache_dir() / "thumbnails")
-            with catalog._store.writing():
+            with catalog._session.store.writing():
                 written = {path.name for path in (tmp_path / "c").rglob("*")}
                 assert {"catalog.sqlite3", "catalog.sqlite3-wal", "catalog.sqlite3-shm", "writer.lock"} <= written
                 assert {Path(name).suffix for name in written} >= {".faiss", ".json"}
@@ -124,7 +125,7 @@ def test_the_cache_is_the_owners_alone_whatever_makes_it(tmp_path, monkeypatch):
         compile_cache._remember_refusal(compile_cache._target(model), "no such operation")
         monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "3" / "cache"))
         with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
-            text_cache.keep_text("a cat", catalog.encoder.encode_texts(["a cat"])[0], fingerprint="0" * 64)
+            text_cache.put_embeddings(["a cat"], catalog.encoder.encode_texts(["a cat"]), fingerprint="0" * 64)
     finally:
         os.umask(before)
     for number in (1, 2, 3):

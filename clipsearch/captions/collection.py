@@ -1,17 +1,11 @@
-"""The captions that a catalog keeps: stored, embedded, and the nearest to a picture."""
+"""The captions that a catalog stores."""
 
+import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from clipsearch.captions.embedding import embed_captions, nearest_captions
-from clipsearch.encoders.embed_image import PictureSource, embed_picture
-from clipsearch.errors import QueryError
-from clipsearch.session.session import CatalogParts
-from clipsearch.text import check_text, check_top_k
-from clipsearch.types import CaptionHit
+from clipsearch.session.session import Session
+from clipsearch.text import as_list, check_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,35 +16,38 @@ class CaptionsReport:
     known: int
 
 
-def add_captions(texts: Sequence[str], parts: CatalogParts) -> CaptionsReport:
-    """Result and errors as in `Catalog.add_captions`."""
-    wanted = [text.strip() for text in texts if text.strip()]
-    for text in wanted:
-        check_text(text, "caption")
-    model_id = parts.model.row.model_id
-    added = parts.store.captions.add(wanted)
-    embed_captions(parts.store, parts.model.encoder, model_id=model_id)
-    parts.refresh("captions")
-    return CaptionsReport(added=added, known=len(wanted) - added)
+class CaptionCollection:
+    """`Catalog.captions`: the stored captions, each once."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-def caption_picture(
-    picture: PictureSource | NDArray[np.float32], parts: CatalogParts, *, top_k: int
-) -> list[CaptionHit]:
-    """Arguments, result and errors as in `Catalog.caption`."""
-    check_top_k(top_k)
-    store, model = parts.store, parts.model
-    if store.captions.count() == 0:
-        raise QueryError("no captions are stored: add some with 'clipsearch captions add FILE'")
-    embedding = embed_picture(picture, encoder=model.encoder)
-    # An interrupted 'captions add', or one with another model, has left some to do.
-    embed_captions(store, model.encoder, model_id=model.row.model_id)
-    return nearest_captions(
-        embedding,
-        index=parts.index("captions"),
-        store=store,
-        model_id=model.row.model_id,
-        head=model.encoder.head,
-        background=parts.background(parts.index("images")),
-        top_k=top_k,
-    )
+    def add(self, texts: str | Sequence[str]) -> CaptionsReport:
+        """Store and embed captions; empty ones are left out.
+
+        Raises:
+            QueryError: a caption is not valid text.
+            ModelUnavailableError: the model's files are not here.
+        """
+        from clipsearch.captions.embedding import embed_captions
+
+        stripped = [text.strip() for text in as_list(texts) if text.strip()]
+        for text in stripped:
+            check_text(text, "caption")
+        store, model = self._session.store, self._session.model
+        model_id = model.row.model_id
+        added = store.captions.add(stripped)
+        embed_captions(store, model.encoder, model_id=model_id)
+        self._session.refresh("captions")
+        return CaptionsReport(added=added, known=len(stripped) - added)
+
+    def list(self) -> builtins.list[str]:
+        """List all captions in the order they were added."""
+        return self._session.store.captions.list_all()
+
+    def remove(self, texts: str | Sequence[str] | None = None) -> int:
+        """Delete captions, all of them for None; returns how many were stored."""
+        given = None if texts is None else as_list(texts)
+        for text in given or ():
+            check_text(text, "caption")
+        return self._session.store.captions.remove(given)

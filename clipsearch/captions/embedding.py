@@ -6,16 +6,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder, ProbabilityHead
-from clipsearch.encoders.embed_image import PictureSource, embed_picture, embed_pictures, picture_name
+from clipsearch.encoders.embed_image import Picture, PictureSource, embed_picture, embed_pictures, picture_name
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
 from clipsearch.scoring.relevance import Background
+from clipsearch.session.session import Session
 from clipsearch.store import Store
-from clipsearch.text import check_text
+from clipsearch.text import check_text, check_top_k
 from clipsearch.types import CaptionHit, ImageMatch
 
 # Captions embedded and stored per transaction: an interruption loses a few seconds of work.
 _BATCH = 512
+
+
+def caption_picture(picture: Picture, session: Session, *, top_k: int) -> list[CaptionHit]:
+    """Find the stored captions nearest to a picture, embedding those first that the model has not embedded yet."""
+    check_top_k(top_k)
+    store, model = session.store, session.model
+    if store.captions.count() == 0:
+        raise QueryError("no captions are stored: add some with 'clipsearch captions add FILE'")
+    embedding = embed_picture(picture, encoder=model.encoder)
+    # An interrupted 'captions add', or one with another model, has left some to do.
+    embed_captions(store, model.encoder, model_id=model.row.model_id)
+    return nearest_captions(
+        embedding,
+        index=session.vector_index("captions"),
+        store=store,
+        model_id=model.row.model_id,
+        head=model.encoder.head,
+        background=session.background(session.vector_index("images")),
+        top_k=top_k,
+    )
 
 
 def nearest_captions(
@@ -76,9 +97,7 @@ def _relevances(
     ]
 
 
-def classify_picture(
-    picture: PictureSource | NDArray[np.float32], texts: Sequence[str], *, encoder: Encoder
-) -> list[CaptionHit]:
+def classify_picture(picture: Picture, texts: Sequence[str], *, encoder: Encoder) -> list[CaptionHit]:
     """Rank candidate texts for one picture, the most probable first; probabilities are over these texts.
 
     Raises:

@@ -9,6 +9,7 @@ from clipsearch import paths, settings
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
 from clipsearch.cli.render import note, out, print_json, printable
 from clipsearch.quantities import count, size
+from clipsearch.types import ModelOptions
 
 
 def bench(
@@ -30,9 +31,7 @@ def bench(
 
     found = measure(
         paths.catalog_directory(catalog),
-        model=model,
-        device=device or settings.device_name(),
-        runtime=runtime or settings.runtime_name(),
+        ModelOptions(model, device or settings.device_name(), runtime or settings.runtime_name()),
         folder=None if folder is None else paths.folder_path(folder),
         on_stage=None if json else lambda what: note(f"clipsearch: {what} …"),
     )

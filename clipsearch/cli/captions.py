@@ -147,7 +147,7 @@ def _classify_by_labels(
     picture = load_picture(image, allow_url=allow_url)
     try:
         with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-            hits, used = opened.label(picture, labels, top_k=top_k), opened.model.name
+            hits, used = opened.labels.assign(picture, labels, top_k=top_k), opened.model.name
     except CatalogNotFoundError:
         with open_encoder(catalog, model, device, runtime) as encoder:
             hits, used = label_without_catalog(picture, labels, encoder, top_k=top_k), encoder.name
@@ -168,6 +168,7 @@ def open_encoder(
     """Open the named model, else the catalog's, else the default model; a catalog is not required."""
     from clipsearch.catalog import Catalog
     from clipsearch.encoders.load import load_chosen_encoder
+    from clipsearch.types import ModelOptions
 
     device, runtime = device or settings.device_name(), runtime or settings.runtime_name()
     with ExitStack() as stack:
@@ -176,7 +177,7 @@ def open_encoder(
             with suppress(CatalogNotFoundError):
                 opened = Catalog.open(catalog, device=device, runtime=runtime, show_progress=is_terminal())
                 encoder = stack.enter_context(opened).encoder
-        yield encoder or load_chosen_encoder(model, device=device, runtime=runtime, show_progress=is_terminal())
+        yield encoder or load_chosen_encoder(ModelOptions(model, device, runtime, show_progress=is_terminal()))
 
 
 @app.command("add")
@@ -214,7 +215,7 @@ def add(
     with Catalog.open(
         catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
     ) as opened:
-        report = opened.add_captions([text for _, content in read for text in content.texts])
+        report = opened.captions.add([text for _, content in read for text in content.texts])
         used = opened.encoder.name
     if json:
         rows = [{"file": str(file), "line": number, "reason": reason} for file, number, reason in broken]
@@ -231,7 +232,7 @@ def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
-        texts = opened.list_captions()
+        texts = opened.captions.list()
     if json:
         print_json({"captions": texts})
     else:
@@ -252,7 +253,7 @@ def remove(
     if bool(texts) == everything:
         raise QueryError("name the captions to remove, or use --all")
     with Catalog.open(catalog) as opened:
-        removed = opened.remove_captions(None if everything else texts)
+        removed = opened.captions.remove(None if everything else texts)
     if texts and not removed:
         raise QueryError("no such caption is stored: give it verbatim, see 'clipsearch captions list'")
     if json:

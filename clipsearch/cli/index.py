@@ -104,7 +104,7 @@ def index(
         ) as opened,
     ):
         if index_url is not None:
-            opened.use_index(index_url)
+            opened.admin.use_index(index_url)
         report = opened.index(
             *(folders or []),
             prune=prune,

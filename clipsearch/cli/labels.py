@@ -81,10 +81,10 @@ def label(
     ):
         cutoff = DEFAULT_CUTOFF if min_relevance is None else min_relevance
         # Before anything is indexed, so that a wrong name changes nothing.
-        opened.find_labels(labels)
+        opened.labels.get(labels)
         if folders and opened.index(*folders, on_progress=bar.update).interrupted:
             return INTERRUPTED
-        pictures = opened.label_pictures(*(folders or []), labels=labels, top_k=top_k, min_relevance=cutoff)
+        pictures = opened.labels.assign_all(*(folders or []), labels=labels, top_k=top_k, min_relevance=cutoff)
         failed: list[str] = []
         named = _write_sidecars(pictures, failed) if write_xmp else pictures
         if json:
@@ -170,7 +170,7 @@ def add(
     note_left_out([f"{file}, {unit_of(file)} {number}: {reason}" for number, reason in content.broken])
     set_name = file.stem if name is None else name
     with Catalog.open(catalog, create=True) as opened:
-        added = opened.add_labels(set_name, content.texts)
+        added = opened.labels.add(set_name, content.texts)
     if json:
         broken = [{"line": number, "reason": reason} for number, reason in content.broken]
         print_json({"name": set_name, "labels": added, "broken": broken})
@@ -188,7 +188,7 @@ def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     sets = {name: (len(built_in_labels(name)), True) for name in BUILT_IN}
     try:
         with Catalog.open(catalog) as opened:
-            sets |= {name: (number, False) for name, number in opened.label_sets().items()}
+            sets |= {name: (number, False) for name, number in opened.labels.names().items()}
     except CatalogNotFoundError:
         pass
     if json:
@@ -210,7 +210,7 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help=LABELS_HELP)],
 
     try:
         with Catalog.open(catalog) as opened:
-            texts = opened.find_labels(name)
+            texts = opened.labels.get(name)
     except CatalogNotFoundError:
         texts = find_labels(name, None)
     for text in texts:
@@ -227,7 +227,7 @@ def remove(
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
-        was_removed = opened.remove_labels(name)
+        was_removed = opened.labels.remove(name)
     if not was_removed:
         raise QueryError(f"no label set {name!r} was added: see 'clipsearch labels list'")
     if json:

@@ -37,7 +37,7 @@ def gc(
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
-        report = opened.collect_garbage(older_than_days=older_than, dry_run=dry_run, wait=wait)
+        report = opened.admin.collect_garbage(older_than_days=older_than, dry_run=dry_run, wait=wait)
     if json:
         print_json(asdict(report))
         return
@@ -64,7 +64,7 @@ def forget(
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
-        report = opened.forget(folder, dry_run=dry_run, wait=wait)
+        report = opened.admin.forget(folder, dry_run=dry_run, wait=wait)
     if json:
         print_json(asdict(report))
         return
@@ -88,7 +88,7 @@ def backup(
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
-        report = opened.backup(file, force=force)
+        report = opened.admin.backup(file, force=force)
     if json:
         print_json(asdict(report))
     else:

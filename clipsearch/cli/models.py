@@ -85,7 +85,7 @@ def _models_of(catalog: str | None) -> dict[str, ModelInfo]:
 
     try:
         with Catalog.open(catalog) as opened:
-            return {model.name: model for model in opened.status().models}
+            return {model.name: model for model in opened.admin.status().models}
     except CatalogNotFoundError:
         return {}
 

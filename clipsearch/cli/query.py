@@ -35,7 +35,7 @@ from clipsearch.text import is_url
 
 if TYPE_CHECKING:
     from clipsearch.query import Query
-    from clipsearch.types import SearchHit
+    from clipsearch.search.hits import SearchHit
 
 
 def query(

@@ -19,7 +19,7 @@ def reindex(catalog: CatalogOption = None, wait: WaitOption = False, json: JsonO
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
-        place = opened.reindex(wait=wait)
+        place = opened.admin.reindex(wait=wait)
     if json:
         print_json(asdict(place))
     else:

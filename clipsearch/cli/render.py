@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from clipsearch.quantities import count, rate
+from clipsearch.search.hits import SearchHit
 from clipsearch.text import is_url
-from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SearchHit, SkippedFile
+from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SkippedFile
 
 # Reasons printed in tables; JSON has all of them.
 _MAX_REASONS = 20

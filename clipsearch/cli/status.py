@@ -16,7 +16,7 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
-        found, place = opened.status(), opened.index_place()
+        found, place = opened.admin.status(), opened.admin.index_place()
     if json:
         print_json(_status_json(found) | {"index": asdict(place)})
         return

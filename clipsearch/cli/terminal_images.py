@@ -10,7 +10,7 @@ from typing import Any
 
 from clipsearch.cli.render import note, printable
 from clipsearch.errors import ImageReadError, MissingExtraError
-from clipsearch.types import SearchHit
+from clipsearch.search.hits import SearchHit
 
 # Size of a tile in terminal cells, which are about twice as high as wide.
 _COLUMNS, _ROWS = 24, 10

@@ -11,7 +11,7 @@ from clipsearch.cli.render import note, printable, shown_path
 from clipsearch.errors import InputError
 from clipsearch.files import is_replaced, write_file
 from clipsearch.paths import expand_user
-from clipsearch.types import SearchHit
+from clipsearch.search.hits import SearchHit
 
 if TYPE_CHECKING:
     from PIL import Image

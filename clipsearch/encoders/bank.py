@@ -10,7 +10,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.data import bank_texts, strange_texts
-from clipsearch.encoders.row_cache import kept_rows
+from clipsearch.encoders.text_cache import encode_set
 from clipsearch.notices import muted, notify
 from clipsearch.paths import sample_data_folder
 from clipsearch.scoring.bank import Bank
@@ -47,9 +47,8 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
         fingerprint: of the model.
     """
     texts = bank_texts()
-    rows = kept_rows(
+    rows = encode_set(
         texts,
-        folder="bank",
         fingerprint=fingerprint,
         dim=dim,
         load_encoder=lambda: _announced(load_encoder(), len(texts)),

@@ -1,4 +1,8 @@
-"""Pictures given as a query: read, brought to the model's size, embedded."""
+"""Read, preprocess and embed pictures given as a query.
+
+In this process: a worker takes 0.17 s to start, a fifth of a cold query, and the user has named these files. Pictures
+that are sent to the page, and those of folders, are decoded in workers.
+"""
 
 import os
 from collections.abc import Sequence
@@ -18,6 +22,9 @@ from clipsearch.types import FetchedPicture
 
 PictureSource: TypeAlias = str | os.PathLike[str] | Image.Image | FetchedPicture
 """A picture: its path, a Pillow image, or what `fetch_picture` brought."""
+
+Picture: TypeAlias = PictureSource | NDArray[np.float32]
+"""A picture, or its embedding (dim,), unit-norm."""
 
 
 def picture_name(source: PictureSource) -> str:
@@ -39,7 +46,7 @@ def embed_pictures(sources: Sequence[PictureSource], *, encoder: Encoder) -> NDA
     return encoder.encode_images(crops)
 
 
-def embed_picture(source: PictureSource | NDArray[np.float32], *, encoder: Encoder) -> NDArray[np.float32]:
+def embed_picture(source: Picture, *, encoder: Encoder) -> NDArray[np.float32]:
     """A picture's embedding (dim,), unit-norm; that of an embedding is itself.
 
     Raises:

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
-from clipsearch.files import make_cache_dir, read_regular_file
+from clipsearch.files import atomic_write, make_cache_dir, read_regular_file
 from clipsearch.paths import cache_dir
 
 if TYPE_CHECKING:
@@ -117,12 +116,4 @@ def _remember(real_path: str, entry: list[Any]) -> None:
     entries = {path: known for path, known in _read_memo().items() if os.path.exists(path)}  # noqa: PTH110
     entries[real_path] = entry
     with contextlib.suppress(OSError):
-        folder = make_cache_dir()
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=MEMO_NAME)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as memo:
-                json.dump(entries, memo)
-            Path(temporary).replace(folder / MEMO_NAME)
-        except OSError:
-            Path(temporary).unlink()
-            raise
+        atomic_write(make_cache_dir() / MEMO_NAME, json.dumps(entries).encode("ascii"))

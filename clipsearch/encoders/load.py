@@ -1,6 +1,7 @@
 """From a model's name to an encoder; which model a catalog gets when nobody named one."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from clipsearch import paths, settings
@@ -14,6 +15,7 @@ from clipsearch.encoders.openvino.spec import is_compiled_directory
 from clipsearch.errors import ModelError, ModelUnavailableError
 from clipsearch.notices import notify
 from clipsearch.settings import STARTER
+from clipsearch.types import ModelOptions
 
 STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
 
@@ -21,25 +23,28 @@ STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
 STARTER_FINGERPRINT = "ed0dbd31f6fb99a595da093cab23e17a3152d0cf3ed99584ee709733dd1d2b80"
 
 
-def load_encoder(
-    name: str, *, device: str | None = None, runtime: str | None = None, show_progress: bool = False
-) -> Encoder:
+def load_encoder(model: str | ModelOptions) -> Encoder:
     """Loads a model that was named; it is never replaced by another.
 
     A model of transformers is compiled when it is used for the first time (`compile_cache`), and then runs without
     torch. Where a GPU is found it takes the pictures that come in bulk (`AcceleratedEncoder`).
 
     Args:
-        name: "starter", a directory, or a hub id with an optional "@revision".
-        device: "cpu", "cuda", "mps" …: everything runs there. None: texts on the CPU, pictures on the best there is.
-        runtime: "torch" or "openvino"; None: OpenVINO where it can run the model.
-        show_progress: draw a bar when files have to be downloaded.
+        model: its name, or with it how to run it; without a name as `load_chosen_encoder`.
 
     Raises:
         InputError: no such device or runtime.
         ModelUnavailableError: its files are not here and can't be fetched.
         ModelError: it can't be loaded, is no dual encoder, or can't run the way that was asked for.
     """
+    options = ModelOptions(model) if isinstance(model, str) else model
+    if options.name is None:
+        return load_chosen_encoder(options)
+    return _load(options.name, options)
+
+
+def _load(name: str, options: ModelOptions) -> Encoder:
+    device, runtime = options.device, options.runtime
     settings.check_device(device)
     settings.check_runtime(runtime)
     if runtime == "openvino" and device not in (None, "cpu"):
@@ -51,14 +56,14 @@ def load_encoder(
         return starter
     directory = _find_directory(name)
     if directory is None:
-        directory = hub.find_cached(name) or _pull(name, show_progress)
+        directory = hub.find_cached(name) or _pull(name, options.show_progress)
     else:
         name = str(directory)
     if is_compiled_directory(directory):
         return _load_compiled(directory, name, device, runtime)
     if runtime == "torch" or device not in (None, "cpu") or not model_files.is_complete(directory):
         return _load_with_torch(directory, name, device)
-    compiled = find_or_make_compiled(directory, name, runtime=runtime, show_progress=show_progress)
+    compiled = find_or_make_compiled(directory, name, runtime=runtime, show_progress=options.show_progress)
     if compiled is None:
         return _load_with_torch(directory, name, device)
     encoder = CompiledEncoder(compiled, name=name)
@@ -141,23 +146,19 @@ def _load_compiled(directory: Path, name: str, device: str | None, runtime: str 
     return CompiledEncoder(directory, name=name)
 
 
-def load_chosen_encoder(
-    name: str | None, *, device: str | None = None, runtime: str | None = None, show_progress: bool = False
-) -> Encoder:
+def load_chosen_encoder(options: ModelOptions) -> Encoder:
     """The model named here, else by CLIPSEARCH_MODEL, else the default one. Errors as in `load_encoder`."""
-    name = name or settings.model_name()
+    name = options.name or settings.model_name()
     if name is None:
-        return load_default_encoder(device=device, runtime=runtime, show_progress=show_progress)
-    return load_encoder(name, device=device, runtime=runtime, show_progress=show_progress)
+        return _load_default_encoder(options)
+    return load_encoder(replace(options, name=name))
 
 
-def load_default_encoder(
-    *, device: str | None = None, runtime: str | None = None, show_progress: bool = False
-) -> Encoder:
+def _load_default_encoder(options: ModelOptions) -> Encoder:
     """CLIP when it is in the local cache or can be downloaded, else the starter model with a notice that says so."""
     name = hub.DEFAULT_MODEL
     if hub.find_cached(name) is None:
-        if show_progress and not hub.is_offline():
+        if options.show_progress and not hub.is_offline():
             notify(f"asking the model hub for {name}, at most 5 seconds")
         try:
             size_bytes = hub.probe(name)
@@ -168,10 +169,10 @@ def load_default_encoder(
                     if is_offline
                     else "the model hub can't be reached"
                 )
-            _download(name, size_bytes, show_progress)
+            _download(name, size_bytes, options.show_progress)
         except ModelError as error:
             return _starter_instead(str(error))
-    return load_encoder(name, device=device, runtime=runtime, show_progress=show_progress)
+    return load_encoder(replace(options, name=name))
 
 
 def _starter_instead(reason: str) -> Encoder:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders.row_cache import kept_rows
+from clipsearch.encoders.text_cache import encode_set
 from clipsearch.vectors import normalise
 
 if TYPE_CHECKING:
@@ -23,10 +23,9 @@ _MOST_WORDS = 3
 def label_embeddings(
     labels: Sequence[str], *, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder]"
 ) -> NDArray[np.float32]:
-    """(n, dim) unit-norm; kept in the cache folder, a file for each model and set."""
-    return kept_rows(
+    """(n, dim) unit-norm; cached for each model and set."""
+    return encode_set(
         labels,
-        folder="labels",
         fingerprint=fingerprint + repr(TEMPLATES),
         dim=dim,
         load_encoder=load_encoder,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import IndexMismatchError, ModelError
+from clipsearch.types import ModelOptions
 from clipsearch.version import __version__
 
 
@@ -13,7 +14,7 @@ class EncoderRecipe:
     Attributes:
         name: "starter", a hub id, or a directory that is there on each machine.
         fingerprint: of the one that is wanted; no other is taken for it.
-        device: as in `load.load_encoder`, like `runtime`.
+        device: as in `ModelOptions`, like `runtime`.
         version: of the clipsearch that wants it.
     """
 
@@ -35,7 +36,7 @@ class EncoderRecipe:
             raise ModelError(f"clipsearch is {__version__} there and {self.version} here: install the same everywhere")
         # Of several GPUs a process sees the one that it was given.
         device = "cuda" if self.device is not None and self.device.startswith("cuda") else self.device
-        encoder = load_encoder(self.name, device=device, runtime=self.runtime)
+        encoder = load_encoder(ModelOptions(self.name, device=device, runtime=self.runtime))
         if encoder.fingerprint != self.fingerprint:
             raise IndexMismatchError(f"the model {self.name} there is not the one here: put the same files everywhere")
         return encoder

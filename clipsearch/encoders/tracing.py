@@ -1,13 +1,13 @@
-"""What happens inside a model, stage by stage, for one picture and a few texts.
+"""Trace one picture and a few texts through a model, stage by stage.
 
-For CLIP the stages are the model's own modules, called one after the other, so the numbers at the end are those that
-`encode_texts` and `encode_images` give. For other models the outline is what the `Encoder` protocol lets one see.
-Nothing is printed here; see `clipsearch model inspect`.
+Of models that transformers runs, forward hooks record what each named module gives while `encode_texts` and
+`encode_images` run. Of others the outline is what the `Encoder` protocol lets one see. See `clipsearch model inspect`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from clipsearch.encoders.base import Encoder, ProbabilityHead
 from clipsearch.errors import QueryError
 from clipsearch.images.preprocess import to_pixel_values
-from clipsearch.vectors import normalise
 
 if TYPE_CHECKING:
     from clipsearch.encoders.torch_encoder import TransformersEncoder
@@ -75,36 +74,63 @@ class Walkthrough:
     candidates: tuple[Candidate, ...]
 
 
+_ENCODER_LAYERS = "encoder layers"
+
+# Modules by the names that the families give them: CLIP, SigLIP and SigLIP 2, Chinese-CLIP, AltCLIP.
+# Source: transformers 5.24, models/*/modeling_{clip,siglip,siglip2,chinese_clip,altclip}.py.
+_TEXT_MODULES = {
+    "embeddings": ("text_model.embeddings", "text_model.roberta.embeddings"),
+    _ENCODER_LAYERS: (
+        "text_model.encoder.layers",
+        "text_model.encoder.layer",
+        "text_model.roberta.encoder.layers",
+        "text_model.roberta.encoder.layer",
+    ),
+    "final norm": ("text_model.final_layer_norm", "text_model.pre_LN"),
+    "transformation": ("text_model.transformation",),
+    "projection": ("text_projection", "text_model.head"),
+}
+_IMAGE_MODULES = {
+    "patches": ("vision_model.embeddings.patch_embedding",),
+    "embeddings": ("vision_model.embeddings",),
+    "pre norm": ("vision_model.pre_layrnorm",),
+    _ENCODER_LAYERS: ("vision_model.encoder.layers",),
+    "post norm": ("vision_model.post_layernorm",),
+    "head": ("vision_model.head",),
+    "projection": ("visual_projection",),
+}
+
+
 def walk(encoder: Encoder, texts: Sequence[str], crop: NDArray[np.uint8]) -> Walkthrough:
-    """The closest look the model allows: `walk_clip` for CLIP through transformers, else `walk_any`."""
-    config = getattr(getattr(encoder, "model", None), "config", None)
-    if getattr(config, "model_type", None) == "clip":
-        return walk_clip(encoder, texts, crop)  # type: ignore[arg-type]
+    """Trace as closely as the model allows: `walk_modules` for one that transformers runs, else `walk_any`."""
+    model = getattr(encoder, "model", None)
+    if model is not None and _has_stages(model):
+        return walk_modules(encoder, texts, crop)  # type: ignore[arg-type]
     return walk_any(encoder, texts, crop)
 
 
-def walk_clip(encoder: TransformersEncoder, texts: Sequence[str], crop: NDArray[np.uint8]) -> Walkthrough:
-    """Runs CLIP's own modules one by one.
+def walk_modules(encoder: TransformersEncoder, texts: Sequence[str], crop: NDArray[np.uint8]) -> Walkthrough:
+    """Trace the modules of a model that transformers runs.
 
     Args:
-        encoder: of a CLIP (`model_type` "clip").
+        encoder: of one of the families above.
         texts: at least one; the first is followed.
         crop: (height, width, 3) uint8, see `preprocess.resize_and_crop`.
 
     Raises:
         QueryError: no text, or the first is longer than the model's context.
-
-    Source: `CLIPTextModel.forward`, `CLIPVisionModel.forward` and `CLIPModel.get_*_features` in transformers 5.23,
-        models/clip/modeling_clip.py.
     """
-    import torch
-
     _require_fitting(encoder, texts)
-    with torch.inference_mode():
-        text_stages, text_features = _text_stages(encoder, texts[0])
-        image_stages, image_features = _image_stages(encoder, crop)
-    text_embedding = _add_norm(text_stages, text_features.float().cpu().numpy())
-    image_embedding = _add_norm(image_stages, image_features.float().cpu().numpy())
+    with _recorded(encoder.model, _TEXT_MODULES) as text:
+        text_embedding: NDArray[np.float32] = encoder.encode_texts(texts[:1])[0]
+    with _recorded(encoder.model, _IMAGE_MODULES) as image:
+        image_embedding: NDArray[np.float32] = encoder.encode_images(crop[None])[0]
+    text_stages = [_token_stage(encoder.tokenize(texts[0])), *_text_stages(text, encoder.model.config)]
+    text_stages.append(_norm_stage(text_embedding, text["projection"].output))
+    image_stages = [_pixel_stage(to_pixel_values(crop[None], encoder.preprocess))]
+    image_stages += _image_stages(image, encoder.model.config)
+    features = image["projection" if "projection" in image else "head"].output
+    image_stages.append(_norm_stage(image_embedding, features))
     return _finish(encoder, texts, text=(text_stages, text_embedding), image=(image_stages, image_embedding))
 
 
@@ -138,76 +164,125 @@ def _require_fitting(encoder: Encoder, texts: Sequence[str]) -> None:
         raise QueryError(f"the text is longer than the model's {limit} tokens; a shorter one is needed")
 
 
-def _text_stages(encoder: TransformersEncoder, text: str) -> tuple[list[Stage], Any]:
-    """The stages and the projected features, a (1, dim) tensor."""
-    from transformers.masking_utils import create_causal_mask
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    """What a module was given first, and what it gave: tensors. Of a list of layers, those of the last one."""
 
-    model = encoder.model
-    tower = model.text_model
-    inputs = encoder.inputs_of([text])
-    input_ids = inputs["input_ids"]
-    ids = input_ids[0].tolist()
-    stages = [_token_stage(ids)]
-
-    hidden = tower.embeddings(input_ids=input_ids)
-    stages.append(_stage("token + position embedding", hidden, "a row for each token, its place added"))
-    # By place: the last one, which is for what was calculated before, was renamed in transformers 5.24.
-    mask = create_causal_mask(tower.config, hidden, inputs.get("attention_mask"), None)
-    for layer in tower.encoder.layers:
-        hidden = layer(hidden, mask, is_causal=True)
-    note = f"{tower.config.num_attention_heads} heads of attention, each token sees those before it, and an MLP"
-    stages.append(_stage(f"{len(tower.encoder.layers)} encoder layers", hidden, note))
-    hidden = tower.final_layer_norm(hidden)
-    stages.append(_stage("final layer norm", hidden, ""))
-
-    # Older configurations say end token 2, which it is not; there the end is the token with the highest number.
-    end = max(range(len(ids)), key=ids.__getitem__) if tower.eos_token_id == 2 else ids.index(tower.eos_token_id)
-    pooled = hidden[:, end]
-    stages.append(_stage("pooling", pooled, f"the end-of-text token, number {end}: it has seen all others"))
-    features = model.text_projection(pooled)
-    stages.append(_stage("projection", features, "into the space shared with pictures"))
-    return stages, features
+    input: Any
+    output: Any
+    layers: int = 1
 
 
-def _image_stages(encoder: TransformersEncoder, crop: NDArray[np.uint8]) -> tuple[list[Stage], Any]:
-    """The stages and the projected features, a (1, dim) tensor."""
-    import torch
+def _find_module(model: Any, paths: Sequence[str]) -> Any:
+    """The first module of these names; None where there is none."""
+    for path in paths:
+        found = model
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        if found is not None:
+            return found
+    return None
 
-    model = encoder.model
-    tower = model.vision_model
-    embeddings = tower.embeddings
-    array = to_pixel_values(crop[None], encoder.preprocess)
-    stages = [_pixel_stage(array)]
-    pixel_values = torch.from_numpy(array).to(encoder.device)
 
-    patches = embeddings.patch_embedding(pixel_values.to(dtype=embeddings.patch_embedding.weight.dtype))
-    size = tower.config.patch_size
-    stages.append(_stage("patch convolution", patches, f"one column for each {size}×{size} pixels"))
+def _has_stages(model: Any) -> bool:
+    text, image = (
+        {name for name, paths in modules.items() if _find_module(model, paths) is not None}
+        for modules in (_TEXT_MODULES, _IMAGE_MODULES)
+    )
+    return (
+        text >= {"embeddings", _ENCODER_LAYERS, "projection"}
+        and image >= {"patches", "embeddings", _ENCODER_LAYERS, "post norm"}
+        and bool(image & {"projection", "head"})
+    )
+
+
+@contextmanager
+def _recorded(model: Any, modules: Mapping[str, Sequence[str]]) -> Iterator[dict[str, _Call]]:
+    """Record the last call of each module by name, while the block runs the model."""
+    calls: dict[str, _Call] = {}
+
+    def record(name: str, layers: int) -> Callable[..., None]:
+        def hook(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            calls[name] = _Call(next(iter((*args, *kwargs.values()))), _tensor_of(output), layers)
+
+        return hook
+
+    with ExitStack() as stack:
+        for name, paths in modules.items():
+            module = _find_module(model, paths)
+            if module is None:
+                continue
+            layers = len(module) if name == _ENCODER_LAYERS else 1
+            last = module[-1] if name == _ENCODER_LAYERS else module
+            stack.callback(last.register_forward_hook(record(name, layers), with_kwargs=True).remove)
+        yield calls
+
+
+def _tensor_of(output: Any) -> Any:
+    """Older versions of transformers give a tuple where newer ones give the tensor."""
+    return output[0] if isinstance(output, tuple) else output
+
+
+def _text_stages(calls: Mapping[str, _Call], config: Any) -> list[Stage]:
+    """From the embeddings of the tokens to the projected features, (1, dim)."""
+    is_causal = config.model_type == "clip"
+    layers, projection = calls[_ENCODER_LAYERS], calls["projection"]
+    hidden = calls["embeddings"].output
+    stages = [_stage("token + position embedding", hidden, "a row for each token, its place added")]
+    view = "each token sees those before it" if is_causal else "every token sees all others"
+    note = f"{config.text_config.num_attention_heads} heads of attention, {view}, and an MLP"
+    hidden = layers.output
+    stages.append(_stage(f"{layers.layers} encoder layers", hidden, note))
+    if "final norm" in calls:
+        hidden = calls["final norm"].output
+        stages.append(_stage("final layer norm", hidden, ""))
+    if "transformation" in calls:
+        hidden = calls["transformation"].output
+        stages.append(_stage("transformation", hidden, "to the width of the projection"))
+    pooled = projection.input
+    number = int((hidden[0] == pooled[0]).all(dim=-1).int().argmax())
+    if is_causal:
+        note = f"the end-of-text token, number {number}: it has seen all others"
+    else:
+        note = f"the token number {number}, which stands for the whole"
+    stages.append(_stage("pooling", pooled, note))
+    stages.append(_stage("projection", projection.output, "into the space shared with pictures"))
+    return stages
+
+
+def _image_stages(calls: Mapping[str, _Call], config: Any) -> list[Stage]:
+    """From the patches to the projected features, (1, dim)."""
+    config = config.vision_config
+    patches, hidden, layers = calls["patches"].output, calls["embeddings"].output, calls[_ENCODER_LAYERS]
+    size = config.patch_size
+    stages = [_stage("patch convolution", patches, f"one column for each {size}×{size} pixels")]
     patches = patches.flatten(2).transpose(1, 2)
     stages.append(_stage("patches in a row", patches, f"{patches.shape[1]} tokens"))
-    hidden = torch.cat([embeddings.class_embedding.expand(1, 1, -1), patches], dim=1)
-    hidden = hidden + embeddings.position_embedding(embeddings.position_ids)
-    stages.append(_stage("class token + position embedding", hidden, "one token more, which will stand for the whole"))
-    hidden = tower.pre_layrnorm(hidden)
-    stages.append(_stage("pre layer norm", hidden, ""))
-    for layer in tower.encoder.layers:
-        hidden = layer(hidden, None)
-    note = f"{tower.config.num_attention_heads} heads of attention, every patch sees all others, and an MLP"
-    stages.append(_stage(f"{len(tower.encoder.layers)} encoder layers", hidden, note))
-    pooled = tower.post_layernorm(hidden[:, 0, :])
-    stages.append(_stage("pooling, post layer norm", pooled, "the class token"))
-    features = model.visual_projection(pooled)
-    stages.append(_stage("projection", features, "into the space shared with texts"))
-    return stages, features
+    if hidden.shape[1] > patches.shape[1]:
+        note = "one token more, which will stand for the whole"
+        stages.append(_stage("class token + position embedding", hidden, note))
+    else:
+        stages.append(_stage("position embedding", hidden, "its place added to each patch"))
+    if "pre norm" in calls:
+        stages.append(_stage("pre layer norm", calls["pre norm"].output, ""))
+    note = f"{config.num_attention_heads} heads of attention, every patch sees all others, and an MLP"
+    stages.append(_stage(f"{layers.layers} encoder layers", layers.output, note))
+    normed = calls["post norm"].output
+    if normed.ndim == 2:
+        stages.append(_stage("pooling, post layer norm", normed, "the class token"))
+    else:
+        stages.append(_stage("post layer norm", normed, ""))
+    if "head" in calls:
+        stages.append(_stage("attention pooling", calls["head"].output, "one learnt query looks at all patches"))
+    if "projection" in calls:
+        stages.append(_stage("projection", calls["projection"].output, "into the space shared with texts"))
+    return stages
 
 
-def _add_norm(stages: list[Stage], features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Adds the last stage and gives its row."""
-    embeddings = normalise(features)
-    length = float(np.linalg.norm(features))
-    stages.append(_stage("L2 norm", embeddings, f"divided by its length, {length:.4f}"))
-    row: NDArray[np.float32] = embeddings[0]
-    return row
+def _norm_stage(embedding: NDArray[np.float32], features: Any) -> Stage:
+    """The last stage: features (1, dim), a tensor, become the embedding (dim,)."""
+    length = float(np.linalg.norm(features.float().cpu().numpy()))
+    return _stage("L2 norm", embedding[None], f"divided by its length, {length:.4f}")
 
 
 def _finish(

@@ -26,10 +26,12 @@ from clipsearch.images.decode import default_limits
 from clipsearch.images.find import find_images
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.indexing import index_folders
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.prefetch import default_workers
 from clipsearch.processes import run_python, start_python, watch_memory
 from clipsearch.session.file_index import CatalogIndex
 from clipsearch.store import Store
+from clipsearch.types import ModelOptions
 from clipsearch.vectors import normalise
 
 # Passes per rate, of which the median counts; interleaved, so that other load does not affect one rate alone.
@@ -107,10 +109,8 @@ class BenchReport:
 
 def measure(
     directory: Path,
+    model: ModelOptions,
     *,
-    model: str | None = None,
-    device: str | None = None,
-    runtime: str | None = None,
     folder: Path | None = None,
     on_stage: Stage | None = None,
 ) -> BenchReport:
@@ -120,7 +120,7 @@ def measure(
 
     Args:
         directory: the catalog to search, with its model; without one, the catalog of the measured pictures is searched.
-        model: as in `Catalog.open`, like `device` and `runtime`.
+        model: the model to measure; without a name, the catalog's.
         folder: pictures to index, at most 200 of them; None for generated pictures.
 
     Raises:
@@ -130,12 +130,12 @@ def measure(
     has_catalog = _has_pictures(directory)
     with ExitStack() as opened:
         if has_catalog:
-            catalog = opened.enter_context(Catalog.open(directory, model=model, device=device, runtime=runtime))
+            catalog = opened.enter_context(_open(directory, model))
             encoder = catalog.encoder
         else:
-            encoder = load_chosen_encoder(model, device=device, runtime=runtime)
+            encoder = load_chosen_encoder(model)
             opened.callback(encoder.close)
-        named = {"--model": model or encoder.name, "--device": device, "--runtime": runtime}
+        named = {"--model": model.name or encoder.name, "--device": model.device, "--runtime": model.runtime}
         options = [part for option, value in named.items() if value is not None for part in (option, value)]
         scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="clipsearch-bench-")))
         rates: list[IndexRate] = []
@@ -148,7 +148,7 @@ def measure(
         tell("queries")
         searched = directory if has_catalog else indexed
         cold_s = statistics.median(_cold_query(searched, options) for _ in range(_COLD_QUERIES))
-        with Catalog.open(searched, model=model, device=device, runtime=runtime) as catalog:
+        with _open(searched, model) as catalog:
             catalog.search("a photo")
             warm_ms = [1000 * _seconds(partial(catalog.search, new_text())) for _ in range(_QUERIES)]
         search_ms, count = _measure_search(searched)
@@ -163,6 +163,10 @@ def measure(
             query_p95_ms=statistics.quantiles(warm_ms, n=20)[-1],
             cold_query_s=cold_s,
         )
+
+
+def _open(directory: Path, model: ModelOptions) -> Catalog:
+    return Catalog.open(directory, model=model.name, device=model.device, runtime=model.runtime)
 
 
 def _has_pictures(directory: Path) -> bool:
@@ -253,7 +257,13 @@ def _index(folder: Path, encoder: Encoder, directory: Path) -> None:
     with Store(directory, create=True) as store:
         model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
         scope = store.roots.add(str(folder.resolve()))
-        index_folders([scope], store=store, encoder=encoder, model_id=model.model_id, limits=default_limits())
+        index_folders(
+            [scope],
+            store=store,
+            encoder=encoder,
+            model_id=model.model_id,
+            options=IndexOptions(limits=default_limits()),
+        )
 
 
 def _peak_bytes(arguments: Sequence[str]) -> int:

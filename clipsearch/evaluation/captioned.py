@@ -19,8 +19,8 @@ from clipsearch.formats import IMAGE_SUFFIXES
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.labels.assign import label_space
 from clipsearch.quantities import count
-from clipsearch.session.session import CatalogParts
-from clipsearch.types import SkippedFile
+from clipsearch.session.session import Session
+from clipsearch.types import ModelOptions, SkippedFile
 
 Stage = Callable[[str], None]
 """Callback with a short description of the next step."""
@@ -81,7 +81,7 @@ class CaptionedPictures:
         tell: progress callback.
     """
 
-    parts: CatalogParts
+    session: Session
     model: str
     content_ids: NDArray[np.int64]
     texts: tuple[str, ...]
@@ -92,7 +92,7 @@ class CaptionedPictures:
 
     def embed_texts(self) -> Rows:
         """Embed the texts as the words of a query: (m, dim) unit-norm."""
-        encode = self.parts.model.encoder.encode_texts
+        encode = self.session.model.encoder.encode_texts
         starts = range(0, len(self.texts), _TEXTS)
         return np.concatenate([encode(self.texts[start : start + _TEXTS]) for start in starts])
 
@@ -102,9 +102,9 @@ class CaptionedPictures:
         Args:
             embeddings: (m, dim) unit-norm, of the texts.
         """
-        index, row, ids = self.parts.index("images"), self.parts.model.row, self.content_ids
-        background = self.parts.background(index)
-        fetch = partial(self.parts.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
+        index, row, ids = self.session.vector_index("images"), self.session.model.row, self.content_ids
+        background = self.session.background(index)
+        fetch = partial(self.session.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
         own_levels = background.own_levels_of(ids.tolist(), fetch)
         step = max(1, CELLS // len(ids))
         for start in range(0, len(embeddings), step):
@@ -134,8 +134,8 @@ class CaptionedPictures:
             yield TextScores(pictures, self._own_texts(pictures), scores)
 
     def label_relevances(self) -> Iterator[TextScores]:
-        """Yield the relevance (p, m) of all texts as labels, as in `Catalog.label_pictures`."""
-        space = label_space(self.texts, self.parts)
+        """Yield the relevance (p, m) of all texts as labels, as in `LabelCollection.assign_all`."""
+        space = label_space(self.texts, self.session)
         for pictures, images in self._stored_pictures():
             yield TextScores(pictures, self._own_texts(pictures), space.relevances(images))
 
@@ -145,9 +145,9 @@ class CaptionedPictures:
 
     def _stored_pictures(self) -> Iterator[tuple[NDArray[np.int64], Rows]]:
         """Yield row numbers of pictures (p,) with their stored embeddings (p, dim), in batches limited by `CELLS`."""
-        row, order = self.parts.model.row, np.argsort(self.content_ids)
+        row, order = self.session.model.row, np.argsort(self.content_ids)
         step = max(1, CELLS // len(self.texts))
-        for rows in self.parts.store.reader.rows_after("images", model_id=row.model_id, dim=row.dim):
+        for rows in self.session.store.reader.rows_after("images", model_id=row.model_id, dim=row.dim):
             pictures = order[np.searchsorted(self.content_ids, rows.ids, sorter=order)]
             for start in range(0, len(pictures), step):
                 yield pictures[start : start + step], rows.embeddings[start : start + step]
@@ -175,29 +175,26 @@ def _model_of(directory: str | os.PathLike[str] | None) -> str | None:
     """Return the model name of a catalog; None without a catalog, or for an empty one."""
     try:
         with Catalog.open(directory) as catalog:
-            return catalog.status().model
+            return catalog.admin.status().model
     except CatalogNotFoundError:
         return None
 
 
 class _Scratch(Catalog):
-    """Temporary catalog with access to its parts."""
+    """Temporary catalog with access to its session."""
 
     @property
-    def parts(self) -> CatalogParts:
-        return self._parts
+    def session(self) -> Session:
+        return self._session
 
 
 @contextmanager
 def index_pairs(
     pairs: Sequence[CaptionPair],
+    options: ModelOptions,
     *,
     catalog: str | os.PathLike[str] | None = None,
-    model: str | None,
-    device: str | None,
-    runtime: str | None,
     on_stage: Stage | None,
-    show_progress: bool,
 ) -> Iterator[CaptionedPictures]:
     """Index the pictures of pairs in a temporary catalog, which is deleted at the end of the context.
 
@@ -211,11 +208,11 @@ def index_pairs(
         tempfile.TemporaryDirectory(prefix="clipsearch-eval-") as scratch,
         _Scratch.open(
             Path(scratch) / "catalog",
-            model=model or _model_of(catalog),
-            device=device,
-            runtime=runtime,
+            model=options.name or _model_of(catalog),
+            device=options.device,
+            runtime=options.runtime,
             create=True,
-            show_progress=show_progress,
+            show_progress=options.show_progress,
         ) as opened,
     ):
         yield _index(opened, pairs, Path(scratch) / "pictures", on_stage or (lambda what: None))
@@ -244,12 +241,12 @@ def _index(catalog: _Scratch, pairs: Sequence[CaptionPair], folder: Path, tell: 
         image, reason = min(reasons.items())
         raise InputError(f"none of the pictures can be read, such as {image}: {reason}")
     # By path, so that a content has the position of the first of its files.
-    contents = {files[Path(file.path).name]: file.content_id for file in catalog.parts.store.reader.files_below()}
+    contents = {files[Path(file.path).name]: file.content_id for file in catalog.session.store.reader.files_below()}
     pictures = {content_id: row for row, content_id in enumerate(dict.fromkeys(contents.values()))}
     known = [pair for pair in pairs if pair.image in contents]
     texts = {text: row for row, text in enumerate(dict.fromkeys(pair.caption for pair in known))}
     return CaptionedPictures(
-        parts=catalog.parts,
+        session=catalog.session,
         model=catalog.encoder.name,
         content_ids=np.array(list(pictures), dtype=np.int64),
         texts=tuple(texts),

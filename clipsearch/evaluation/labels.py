@@ -19,7 +19,7 @@ from clipsearch.evaluation.metrics import (
 )
 from clipsearch.quantities import count
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
-from clipsearch.types import SkippedFile
+from clipsearch.types import ModelOptions, SkippedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def evaluate_labels(
 ) -> LabelQuality:
     """Evaluate zero-shot classification: captions are labels, and each picture's own is searched among all of them.
 
-    As in `Catalog.label_pictures`: short labels are put into prompt templates.
+    As in `LabelCollection.assign_all`: short labels are put into prompt templates.
 
     Args:
         catalog: as in `evaluate_pairs`, like the following arguments.
@@ -66,15 +66,8 @@ def evaluate_labels(
     Raises:
         InputError: none of the pictures can be read.
     """
-    with index_pairs(
-        pairs,
-        catalog=catalog,
-        model=model,
-        device=device,
-        runtime=runtime,
-        on_stage=on_stage,
-        show_progress=show_progress,
-    ) as captioned:
+    options = ModelOptions(model, device, runtime, show_progress)
+    with index_pairs(pairs, options, catalog=catalog, on_stage=on_stage) as captioned:
         captioned.tell(f"naming {count(len(captioned.content_ids), 'picture')}")
         ranks, counts = _rank_labels(captioned)
     found, matches = estimate_metrics(score_queries(ranks)), estimate_matches(counts)

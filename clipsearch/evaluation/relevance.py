@@ -12,7 +12,7 @@ from clipsearch.evaluation.captioned import Stage, index_pairs
 from clipsearch.evaluation.metrics import Estimate, count_matches, estimate_matches
 from clipsearch.quantities import count
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
-from clipsearch.types import SkippedFile
+from clipsearch.types import ModelOptions, SkippedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,8 @@ def evaluate_relevance(
     Raises:
         InputError: none of the pictures can be read.
     """
-    with index_pairs(
-        pairs,
-        catalog=catalog,
-        model=model,
-        device=device,
-        runtime=runtime,
-        on_stage=on_stage,
-        show_progress=show_progress,
-    ) as captioned:
+    options = ModelOptions(model, device, runtime, show_progress)
+    with index_pairs(pairs, options, catalog=catalog, on_stage=on_stage) as captioned:
         captioned.tell(f"searching by {count(len(captioned.texts), 'caption')}")
         reliability, histogram = Reliability(), ScoreHistogram()
         counts = []

@@ -21,7 +21,7 @@ from clipsearch.evaluation.metrics import (
     score_queries,
 )
 from clipsearch.quantities import count
-from clipsearch.types import SkippedFile
+from clipsearch.types import ModelOptions, SkippedFile
 
 COMPARED = ("recall@1", "mrr")
 """Metrics that `compare_models` compares."""
@@ -80,21 +80,14 @@ def evaluate_pairs(
 
     Args:
         catalog: default of the model; read-only, may be missing.
-        model: as in `Catalog.open`, like `device` and `runtime`.
+        model: as in `ModelOptions`, like `device` and `runtime`.
 
     Raises:
         InputError: none of the pictures can be read.
         ModelUnavailableError: the model's files are not cached and can't be downloaded.
     """
-    with index_pairs(
-        pairs,
-        catalog=catalog,
-        model=model,
-        device=device,
-        runtime=runtime,
-        on_stage=on_stage,
-        show_progress=show_progress,
-    ) as captioned:
+    options = ModelOptions(model, device, runtime, show_progress)
+    with index_pairs(pairs, options, catalog=catalog, on_stage=on_stage) as captioned:
         return _quality(_rank_pairs(captioned))
 
 
@@ -116,9 +109,8 @@ def compare_models(
     """
     found = []
     for name in (a, b):
-        with index_pairs(
-            pairs, model=name, device=device, runtime=runtime, on_stage=on_stage, show_progress=show_progress
-        ) as captioned:
+        options = ModelOptions(name, device, runtime, show_progress)
+        with index_pairs(pairs, options, on_stage=on_stage) as captioned:
             found.append(_rank_pairs(captioned))
     first, second = found
     if first.skipped != second.skipped:

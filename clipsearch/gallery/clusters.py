@@ -11,7 +11,7 @@ from clipsearch.errors import QueryError
 from clipsearch.indexes.flat import cluster_rows
 from clipsearch.labels.assign import label_space
 from clipsearch.scoring.labels import LabelSpace
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 from clipsearch.vectors import normalise
 
 _NAMES = 3
@@ -45,18 +45,18 @@ class PictureCluster:
 
 
 def cluster_pictures(
-    folders: Sequence[str], parts: CatalogParts, *, count: int | None, labels: str | Sequence[str]
+    folders: Sequence[str], session: Session, *, count: int | None, labels: str | Sequence[str]
 ) -> list[PictureCluster]:
-    """Cluster indexed pictures; arguments, result and errors as in `Catalog.clusters`."""
+    """Cluster indexed pictures by k-means on their embeddings, and name the clusters by distinctive labels."""
     if count is not None and count < 1:
         raise QueryError(f"the number of groups must be at least 1, got {count}")
-    parts.require_pictures()
-    space = label_space(labels, parts)
+    session.require_pictures()
+    space = label_space(labels, session)
     paths: dict[int, str] = {}
-    for file in parts.store.reader.files_below(folders):
+    for file in session.store.reader.files_below(folders):
         paths.setdefault(file.content_id, file.path)
-    row = parts.model.row
-    known = parts.store.reader.embeddings(list(paths), model_id=row.model_id, dim=row.dim)
+    row = session.model.row
+    known = session.store.reader.embeddings(list(paths), model_id=row.model_id, dim=row.dim)
     if not known:
         return []
     ids, rows = list(known), np.stack(list(known.values()))

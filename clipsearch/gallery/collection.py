@@ -1,189 +1,147 @@
-"""The part of a catalog that has to do with looking at its pictures."""
+"""The pictures of a catalog: what is known of them, and how they look."""
 
-from collections.abc import Mapping, Sequence
+import builtins
+import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clipsearch.session.session import CatalogParts
-from clipsearch.types import SearchHit
+from clipsearch.errors import ImageReadError, InputError, UnknownPictureError
+from clipsearch.gallery.details import SMALL_SIDE, CatalogFacets, PictureDetails
+from clipsearch.session.session import Session
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clipsearch.encoders.embed_image import PictureSource
-    from clipsearch.gallery.details import CatalogFacets, PictureDetails
     from clipsearch.gallery.duplicates import NearDuplicate
-    from clipsearch.gallery.heat_map import HeatMap
-    from clipsearch.query import Query
-    from clipsearch.search.paging import SearchPage
+
+# What a JPEG can have. Source: ITU-T T.81, B.2.2
+_MOST_SIDE = 65_535
 
 
-class BrowsingCatalog:
-    """What `Catalog` does to show its pictures; made by it alone."""
+class PictureCollection:
+    """`Catalog.pictures`: the indexed pictures, by their number, as `SearchHit.content_id` has it."""
 
-    _parts: CatalogParts
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-    def warm_up(self) -> None:
-        """Loads what the first search would have to wait for.
-
-        Raises:
-            ModelUnavailableError: the model's files are not here.
-        """
-        if self._parts.store.reader.find_current_model() is not None:
-            self._parts.background(self._parts.index("images"))
-        self._parts.model.encoder.encode_texts(["a picture"])
-
-    def check_place(self) -> None:
-        """For programs that keep a catalog open for long; what they write would be lost with its file.
-
-        Raises:
-            CatalogReplacedError: it was deleted or replaced since it was opened.
-        """
-        self._parts.store.check_place()
-
-    def search_page(
-        self,
-        query: "str | Query",
-        *,
-        page_size: int = 40,
-        after: str | None = None,
-        pictures: "Mapping[str, PictureSource | NDArray[np.float32]] | None" = None,
-        min_relevance: float = 0.0,
-        confidence: float | None = None,
-    ) -> "SearchPage":
-        """The hits of a query a page at a time, as in `search`. What is indexed after the first page is not in the
-        others, so that no picture comes twice and none is left out; the first 10,000 can be had.
-
-        Args:
-            query: `Query()` means all pictures, the last taken first.
-            after: `SearchPage.next` of the page before.
-            confidence: leave out what is less relevant than `Catalog.cutoff_for` says, too.
-
-        Raises:
-            QueryError: `after` belongs to another query; else as in `search` and `cutoff_for`.
-        """
-        from clipsearch.search.paging import search_page
-
-        return search_page(
-            query,
-            self._parts,
-            page_size=page_size,
-            after=after,
-            pictures=pictures or {},
-            min_relevance=min_relevance,
-            confidence=confidence,
-        )
-
-    def suggest(self, query: "str | Query") -> str | None:
-        """The query with its typing errors corrected, in the language of queries; None where it seems to have none.
-
-        Words are known that captions, labels or the texts of the bank have, or that the model has a token for. Queries
-        with pictures or filters in them are left alone.
-
-        Raises:
-            CatalogNotFoundError: nothing was ever indexed.
-            QueryError: it can't be understood.
-        """
-        from clipsearch.search.suggestions import suggest_query
-
-        return suggest_query(query, self._parts)
-
-    def match(
-        self,
-        query: "PictureSource | Query",
-        content_id: int,
-        *,
-        pictures: "Mapping[str, PictureSource | NDArray[np.float32]] | None" = None,
-    ) -> SearchHit:
-        """What one picture has to do with a query, term by term; its rank is 0, for it is not looked for.
-
-        Raises:
-            UnknownPictureError: the catalog has no picture with that number; else as in `search`.
-        """
-        from clipsearch.search.engine import match_picture
-
-        return match_picture(query, content_id, self._parts, pictures=pictures or {})
-
-    def details(self, content_id: int) -> "PictureDetails":
-        """What is known of one picture.
+    def get(self, content_id: int) -> PictureDetails:
+        """Get what is known of one picture.
 
         Raises:
             UnknownPictureError: the catalog has no picture with that number.
         """
-        from clipsearch.gallery.details import get_details
+        found = self.list([content_id])
+        if not found:
+            raise UnknownPictureError(content_id)
+        return found[0]
 
-        return get_details(content_id, self._parts)
+    def list(self, content_ids: Sequence[int]) -> builtins.list[PictureDetails]:
+        """List what is known of some pictures, in their order; those without a file are left out."""
+        reader = self._session.store.reader
+        known, paths = reader.details(content_ids), reader.paths(content_ids)
+        return [
+            PictureDetails(
+                content_id=content_id,
+                paths=tuple(sorted(paths[content_id], key=lambda path: not os.path.lexists(path))),
+                blake3=details.blake3.hex(),
+                size_bytes=details.size_bytes,
+                metadata=details.metadata,
+                added_at=details.added_at,
+            )
+            for content_id in content_ids
+            if content_id in paths and (details := known.get(content_id)) is not None
+        ]
 
-    def list_details(self, content_ids: Sequence[int]) -> "list[PictureDetails]":
-        """What is known of some pictures, in their order; those that are not there any more are left out."""
-        from clipsearch.gallery.details import find_details
+    def facets(self) -> CatalogFacets:
+        """Count what there is to filter by: cameras, formats, folders, dates."""
+        reader = self._session.store.reader
+        first_taken, last_taken = reader.taken_between() or (None, None)
+        return CatalogFacets(
+            cameras=reader.count_by("camera"),
+            formats=reader.count_by("format"),
+            folders=tuple(reader.folders()),
+            first_taken=first_taken,
+            last_taken=last_taken,
+        )
 
-        return find_details(content_ids, self._parts)
+    def thumbnail(self, content_id: int, *, side: int = SMALL_SIDE) -> bytes:
+        """Make a JPEG of the upright picture, at most `side` pixels wide and high, without any metadata.
 
-    def facets(self) -> "CatalogFacets":
-        """What there is to filter by: cameras, formats, folders, dates."""
-        from clipsearch.gallery.details import find_facets
-
-        return find_facets(self._parts)
-
-    def thumbnail(self, content_id: int, *, side: int = 512) -> bytes:
-        """A picture as people see it, as a JPEG at most `side` pixels wide and high, without any metadata. It is kept
-        in the cache; what has to be decoded is decoded in a process of its own, within limits of time and memory.
+        It is cached; what has to be decoded is decoded in a process of its own, within limits of time and memory.
 
         Raises:
             UnknownPictureError: the catalog has no picture with that number.
             ImageReadError: its file is not there, has changed, or can't be decoded.
             InputError: `side` is not from 1 to 65,535.
         """
-        from clipsearch.gallery.details import thumbnail_of
+        if not 1 <= side <= _MOST_SIDE:
+            raise InputError(f"a thumbnail has 1 to {_MOST_SIDE:,} pixels a side, not {side}")
+        details = self.get(content_id)
+        return self._session.thumbnails.get(
+            bytes.fromhex(details.blake3), side, lambda: self._make_thumbnail(details, side)
+        )
 
-        return thumbnail_of(content_id, side, self._parts, self._parts.thumbnails)
+    def _make_thumbnail(self, details: PictureDetails, side: int) -> bytes:
+        reason = "not there: moved, deleted, or on a drive that is not mounted"
+        for path in details.paths:
+            try:
+                with self._session.workers.open_path(path) as picture:
+                    if picture.blake3.hex() == details.blake3:
+                        return picture.shrink(side).jpeg
+                    reason = "it has changed since it was indexed"
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                reason = error.strerror or str(error)
+        raise ImageReadError(f"no picture to show of {details.paths[0]}: {reason}")
 
     def embedding(self, content_id: int) -> "NDArray[np.float32]":
-        """The embedding (dim,), unit-norm, of a picture of the catalog; `caption`, `label` and `classify` take it in
-        place of the picture.
+        """Get the embedding (dim,), unit-norm, of a picture.
+
+        `Catalog.caption`, `Catalog.classify` and `LabelCollection.assign` take it in place of the picture.
 
         Raises:
             CatalogNotFoundError: nothing was ever indexed.
             UnknownPictureError: the catalog has no picture with that number.
         """
-        from clipsearch.gallery.details import get_embedding
+        self._session.require_pictures()
+        row = self._session.model.row
+        found = self._session.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
+        if found is None:
+            raise UnknownPictureError(content_id)
+        return found
 
-        return get_embedding(content_id, self._parts)
+    def embed(self, path: str) -> "NDArray[np.float32]":
+        """Embed an untrusted picture file: (dim,), unit-norm.
 
-    def explain(self, picture: "PictureSource", words: str) -> "HeatMap":
-        """Where in a picture words are found; `draw_heat_map` makes a picture of it.
-
-        Raises:
-            QueryError: no words.
-            ImageReadError: the picture can't be read.
-        """
-        from clipsearch.gallery.heat_map import make_heat_map
-        from clipsearch.text import check_text
-
-        check_text(words, "text")
-        model = self._parts.model
-        return make_heat_map(picture, words, model.encode_text(words), encoder=model.encoder)
-
-    def near_duplicates(self, content_id: int, *, top_k: int = 12) -> "list[NearDuplicate]":
-        """Copies of a picture of the catalog and pictures similar to it, as `duplicates` decides, likely ones first.
-
-        Raises:
-            CatalogNotFoundError: nothing was ever indexed.
-            UnknownPictureError: the catalog has no picture with that number.
-        """
-        from clipsearch.gallery.duplicates.nearest import near_duplicates
-
-        return near_duplicates(content_id, self._parts, top_k=top_k)
-
-    def embed_file(self, path: str) -> "NDArray[np.float32]":
-        """The embedding (dim,), unit-norm, of a picture file that nobody vouches for: it is decoded in a process of its
-        own, within limits of time and memory.
+        It is decoded in a process of its own, within limits of time and memory.
 
         Raises:
             InputError: there is no such file.
             ImageReadError: it can't be read or decoded.
         """
-        from clipsearch.gallery.details import embed_file
+        import numpy as np
 
-        return embed_file(path, self._parts)
+        try:
+            with self._session.upload_workers.open_path(path) as picture:
+                crop, _ = picture.decode()
+        except FileNotFoundError as error:
+            raise InputError(f"no picture {path}") from error
+        except OSError as error:
+            raise ImageReadError(f"can't read the picture {path}: {error.strerror or error}") from error
+        except ImageReadError as error:
+            raise ImageReadError(f"can't read the picture {path}: {error}") from error
+        embedding: NDArray[np.float32] = self._session.model.encoder.encode_images(crop[np.newaxis])[0]
+        return embedding
+
+    def near_duplicates(self, content_id: int, *, top_k: int = 12) -> "builtins.list[NearDuplicate]":
+        """Find copies of a picture and pictures similar to it, as `Catalog.duplicates` decides, likely ones first.
+
+        Raises:
+            CatalogNotFoundError: nothing was ever indexed.
+            UnknownPictureError: the catalog has no picture with that number.
+        """
+        from clipsearch.gallery.duplicates.nearest import find_near_duplicates
+
+        return find_near_duplicates(content_id, self._session, top_k=top_k)

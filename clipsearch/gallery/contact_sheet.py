@@ -18,8 +18,9 @@ from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import is_replaced, write_file
 from clipsearch.images.thumbnails import make_thumbnail
 from clipsearch.paths import expand_user
+from clipsearch.processes import core_count
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
-from clipsearch.types import SearchHit
+from clipsearch.search.hits import SearchHit
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SUFFIXES = (".html", ".htm")
@@ -87,7 +88,7 @@ def write_contact_sheet(
         InputError: as in `sheet_path`, or the write failed.
     """
     path = sheet_path(file)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, core_count())) as pool:
         tiles = list(pool.map(lambda hit: _tile(hit, cutoff), hits))
     templates = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True

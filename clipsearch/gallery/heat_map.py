@@ -10,7 +10,7 @@ on stamps by caption 0.725 instead of 0.708 (0.713), by kind 0.704 both (0.708),
 """
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from PIL import Image
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.embed_image import PictureSource, read_picture
+from clipsearch.images.figures import figure_html
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 
 # Steps along the shorter side of a picture, and maximum along the longer one.
@@ -25,6 +26,9 @@ _STEPS, _MAX_STEPS = 8, 16
 
 # Side of a window in steps.
 _WINDOW = 3
+
+# Of the picture that a map keeps, and of a step where it keeps none; in pixels.
+_PICTURE_SIDE, _BLANK_STEP = 384, 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,12 +41,14 @@ class HeatMap:
         scores: float32 (rows, columns), cosine of the text and the content of each window, the upper left one first.
             They compare places within one picture, and are mostly higher than the score of the whole picture.
         steps: steps down and across the picture; a window is three steps high and wide.
+        picture: thumbnail of the upright picture; None: not stored.
     """
 
     words: str
     score: float
     scores: NDArray[np.float32]
     steps: tuple[int, int]
+    picture: Image.Image | None = field(default=None, repr=False)
 
     @property
     def best(self) -> tuple[float, float, float, float]:
@@ -65,6 +71,14 @@ class HeatMap:
         """
         return np.pad(self.scores, _WINDOW // 2, mode="edge")
 
+    def _repr_html_(self) -> str:
+        """Show the map in a notebook, over the picture."""
+        down, across = self.steps
+        blank = Image.new("RGB", (across * _BLANK_STEP, down * _BLANK_STEP), "white")
+        content = io.BytesIO()
+        draw_heat_map(self, self.picture or blank).save(content, "JPEG", quality=80)
+        return figure_html(content.getvalue(), f"{self.words}: {float(self.scores.max()):.3f}")
+
 
 def make_heat_map(picture: PictureSource, words: str, text: NDArray[np.float32], *, encoder: Encoder) -> HeatMap:
     """Compute the heat map of words in a picture.
@@ -82,7 +96,15 @@ def make_heat_map(picture: PictureSource, words: str, text: NDArray[np.float32],
     crops = [resize_and_crop(image, spec, box=box), *_windows(image, (left, top, right, bottom), steps, spec)]
     scores = encoder.encode_images(np.stack(crops)) @ text
     rows, columns = (count - _WINDOW + 1 for count in steps)
-    return HeatMap(words, float(scores[0]), np.asarray(scores[1:].reshape(rows, columns), dtype=np.float32), steps)
+    scale = min(1.0, _PICTURE_SIDE / max(right - left, bottom - top))
+    size = max(1, round(scale * (right - left))), max(1, round(scale * (bottom - top)))
+    return HeatMap(
+        words,
+        float(scores[0]),
+        np.asarray(scores[1:].reshape(rows, columns), dtype=np.float32),
+        steps,
+        image.resize(size, box=(left, top, right, bottom)),
+    )
 
 
 def _steps(width: float, height: float) -> tuple[int, int]:

@@ -183,6 +183,8 @@ def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
     Raises:
         VectorIndexError: they can't be written, or the folder is a link; nothing is left behind.
     """
+    # Not `atomic_write`: FAISS writes one of the two, and both get their names once both are complete. What a killed
+    # process leaves is found by its name.
     stem = f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}"
     fresh, described = folder / f"{stem}.new", folder / f"{stem}.json.new"
     try:

@@ -1,10 +1,12 @@
-"""One index run: find what changed, embed what is new, store it. The FAISS index follows from the store."""
+"""Run one indexing pass: find changed files, embed new contents, store them. FAISS follows from the store."""
 
+import threading
 from collections.abc import Sequence
 
 from clipsearch.captions.embedding import embed_captions
 from clipsearch.encoders.base import Encoder
-from clipsearch.images.decode import DecodingLimits
+from clipsearch.indexing.interrupt import RunCancelled
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.pipeline import LocalRunner, Pipeline, Progress
 from clipsearch.indexing.run_log import RunLog
 from clipsearch.indexing.runner import Run, Runner
@@ -20,25 +22,22 @@ def index_folders(
     store: Store,
     encoder: Encoder,
     model_id: int,
-    prune: bool = False,
-    retry: bool = False,
-    again: bool = False,
-    limits: DecodingLimits | None = None,
+    options: IndexOptions | None = None,
     runner: Runner | None = None,
     on_progress: Progress | None = None,
+    cancel: threading.Event | None = None,
 ) -> IndexReport:
-    """Brings the store up to date with the folders.
+    """Bring the store up to date with the folders.
 
-    Every batch is committed: whatever stops the run, the next one goes on from there. KeyboardInterrupt ends it early
-    with `interrupted` set. Files that can't be read are reported, and tried again when they change.
+    Idempotent: every batch is committed, and a run that was stopped anywhere is continued by the next one.
+    KeyboardInterrupt or `cancel` ends it early with `interrupted` set. Unreadable files are reported, and retried when
+    they change.
 
     Args:
-        prune: forget the files of a folder even when all of them are gone, which else looks like an unmounted drive.
-        retry: read files again that could not be read, though they have not changed.
-        again: read all files, though they look unchanged; those that have the content that they had count as unchanged.
-        limits: pictures are decoded in processes of their own, within these; None: in this one.
+        options: of these `prune`, `retry`, `again` and `limits`; None: the defaults.
         runner: where files are read and encoded; None: on this machine.
-        on_progress: called when a batch was stored; the number to do grows while folders are still listed.
+        on_progress: called when a batch was stored; the number to do grows while folders are still being listed.
+        cancel: cancellation token: the run ends early once another thread has set it.
     """
     log = RunLog(store, model_id=model_id)
     run = Run()
@@ -49,17 +48,15 @@ def index_folders(
             store=store,
             encoder=encoder,
             model_id=model_id,
-            prune=prune,
-            retry=retry,
-            again=again,
-            limits=limits,
+            options=options or IndexOptions(),
             run=run,
             on_advance=lambda: log.note(run),
             runner=runner or LocalRunner(),
             on_progress=on_progress,
+            cancel=cancel,
         ).run()
         embed_captions(store, encoder, model_id=model_id)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RunCancelled):
         interrupted = True
     report = IndexReport(
         found=run.found,

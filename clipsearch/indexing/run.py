@@ -1,89 +1,88 @@
-"""Runs that fill a catalog: folders are indexed, or another model takes over."""
+"""Run the operations that fill a catalog: index folders, or switch to another model."""
 
 import os
+import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from clipsearch.errors import IndexMismatchError, InputError
-from clipsearch.images.decode import DecodingLimits, default_limits
+from clipsearch.images.decode import default_limits
 from clipsearch.indexes.ivf_tuning import check_ann
 from clipsearch.indexing import Progress, index_folders
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.runner import Runner
 from clipsearch.indexing.scan import full_path
 from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.notices import notify
 from clipsearch.quantities import count
 from clipsearch.session.model import CatalogModel
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 from clipsearch.store.trusted_folders import remember_folders, require_named_folders
 from clipsearch.types import IndexReport
+
+__all__ = ["IndexOptions", "run_index", "switch_model"]
 
 RUNNERS = ("local", "ray")
 
 
 def run_index(
     folders: Sequence[str | os.PathLike[str]],
-    parts: CatalogParts,
-    *,
-    prune: bool,
-    retry: bool,
-    again: bool,
-    exclude: Sequence[str],
-    limits: DecodingLimits | None,
-    ann: str | None,
-    runner: str,
-    address: str | None,
-    wait: bool,
+    options: IndexOptions,
+    session: Session,
     on_progress: Progress | None,
+    cancel: threading.Event | None,
 ) -> IndexReport:
-    """Arguments, result and errors as in `Catalog.index`."""
-    store, model = parts.store, parts.model
-    make_runner = _choose_runner(runner, address)
-    kept_ann = None if ann is None else check_ann(ann)
-    if runner == "ray":
+    """Index folders, by default those indexed before, and refresh the vector indexes unless it was interrupted."""
+    store, model, ann = session.store, session.model, options.ann
+    make_runner = _choose_runner(options.runner, options.address)
+    checked_ann = None if ann is None else check_ann(ann)
+    if options.runner == "ray":
         require_named_folders(folders, store.roots)
-    scopes_of = plan_scopes(folders, roots=store.roots, prune=prune, with_urls=runner == "ray")
-    with store.writing(wait=wait, alone=False):
+    register_scopes = plan_scopes(folders, roots=store.roots, prune=options.prune, with_urls=options.runner == "ray")
+    with store.writing(wait=options.wait, alone=False):
         current = store.reader.find_current_model()
         if current is not None and model.encoder.fingerprint != current.fingerprint:
             raise IndexMismatchError(
                 f"this catalog uses the model {current.name}. To switch: clipsearch model use {model.encoder.name}"
             )
         if ann is not None:
-            store.embeddings.set_ann(kept_ann)
-        scopes = scopes_of()
+            store.embeddings.set_ann(checked_ann)
+        scopes = register_scopes()
         if folders:
             remember_folders(full_path(scope, scope.subfolder) for scope in scopes)
-        if exclude:
-            scopes = exclude_from(scopes, exclude, roots=store.roots)
+        if options.exclude:
+            scopes = exclude_from(scopes, options.exclude, roots=store.roots)
         report = index_folders(
             scopes,
             store=store,
             encoder=model.encoder,
             model_id=model.row.model_id,
-            prune=prune,
-            retry=retry,
-            again=again,
-            limits=limits or default_limits(),
+            options=_with_limits(options),
             runner=make_runner(model),
             on_progress=on_progress,
+            cancel=cancel,
         )
         if not report.interrupted:
-            parts.refresh("images", "captions")
+            session.refresh("images", "captions")
         return report
 
 
+def _with_limits(options: IndexOptions) -> IndexOptions:
+    return replace(options, limits=options.limits or default_limits())
+
+
 def _choose_runner(runner: str, address: str | None) -> Callable[[CatalogModel], Runner | None]:
-    """Checks what can be checked without the model; None stands for this machine.
+    """Validate the runner before the model is loaded, and return its factory; None stands for this machine.
 
     Raises:
-        InputError: there is no such runner, or no cluster can have such an address.
+        InputError: the runner or the address is invalid.
         MissingExtraError: Ray is not installed.
     """
     if runner not in RUNNERS:
-        raise InputError(f"{runner!r} is no runner; use {' or '.join(RUNNERS)} (--runner)")
+        raise InputError(f"invalid runner {runner!r}: use {' or '.join(RUNNERS)} (--runner)")
     if runner == "local":
         if address is not None:
-            raise InputError("--address is of a Ray cluster: it goes with --runner ray")
+            raise InputError("--address names a Ray cluster: use it with --runner ray")
         return lambda model: None
     from clipsearch.indexing.ray.cluster import check_address, load_ray
 
@@ -96,30 +95,28 @@ def _choose_runner(runner: str, address: str | None) -> Callable[[CatalogModel],
 
 def switch_model(
     name: str,
-    parts: CatalogParts,
-    *,
-    limits: DecodingLimits | None,
-    wait: bool,
+    options: IndexOptions,
+    session: Session,
     on_progress: Progress | None,
 ) -> IndexReport:
-    """Arguments, result and errors as in `Catalog.use_model`."""
-    store = parts.store
-    with store.writing(wait=wait):
-        encoder = parts.model.load(name)
+    """Embed all pictures with another model, then make it the catalog's model unless the run was interrupted."""
+    store = session.store
+    with store.writing(wait=options.wait):
+        encoder = session.model.load(name)
         model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
         report = index_folders(
             [scope for scope in store.roots.list_all() if os.path.isdir(scope.root)],  # noqa: PTH112
             store=store,
             encoder=encoder,
             model_id=model.model_id,
-            limits=limits or default_limits(),
+            options=_with_limits(options),
             on_progress=on_progress,
         )
         if report.interrupted:
             return report
-        parts.model.switch(encoder, model)
-        parts.forget_indexes()
-        parts.refresh("images", "captions")
+        session.model.switch(encoder, model)
+        session.forget_indexes()
+        session.refresh("images", "captions")
         left = len(store.pictures.contents_without_embedding(model_id=model.model_id))
         if left:
             notify(

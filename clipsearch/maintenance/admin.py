@@ -1,26 +1,98 @@
-"""Where the index of a catalog is, and how it is made anew."""
+"""The state of a catalog, and what is done to keep it in order."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch import paths
-from clipsearch.session.session import CatalogParts
+from clipsearch.maintenance.reports import BackupReport
+from clipsearch.session.session import Session
+from clipsearch.types import CatalogStatus, CurrentRun, ForgetReport, GarbageReport
 
 if TYPE_CHECKING:
     from clipsearch.session.server_index import IndexPlace
-    from clipsearch.types import ForgetReport
 
 
-class IndexingCatalog:
-    """The part of `Catalog` that is about its index."""
+class CatalogAdmin:
+    """`Catalog.admin`: status, backups, garbage, and where the vector index is."""
 
-    directory: Path
-    _parts: CatalogParts
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-    def forget(self, folder: str | os.PathLike[str], *, dry_run: bool = False, wait: bool = False) -> "ForgetReport":
-        """Takes a folder out of the catalog, or a subfolder of an indexed one, whose files are untouched. `index` with
-        its name takes it back without embedding anything, until garbage is collected.
+    def status(self) -> CatalogStatus:
+        """Count what is stored and measure its size; loads no model."""
+        from clipsearch.maintenance.status import read_status
+
+        return read_status(self._session.store)
+
+    def current_run(self) -> CurrentRun | None:
+        """Find the index run that goes on, in this process or another; None: there is none."""
+        from clipsearch.maintenance.status import find_current_run
+
+        return find_current_run(self._session.store)
+
+    def check_place(self) -> None:
+        """Check that the catalog's file is still the one that was opened: what is written into a deleted one is lost.
+
+        Raises:
+            CatalogReplacedError: it was deleted or replaced since it was opened.
+        """
+        self._session.store.check_place()
+
+    def warm_up(self) -> None:
+        """Load what the first search would have to wait for.
+
+        Raises:
+            ModelUnavailableError: the model's files are not here.
+        """
+        session = self._session
+        if session.store.reader.find_current_model() is not None:
+            session.background(session.vector_index("images"))
+        session.model.encoder.encode_texts(["a picture"])
+
+    def backup(self, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
+        """Copy the database to a file, while others may read and write it.
+
+        Args:
+            force: replace a file that is there.
+
+        Raises:
+            InputError: `file` can't be written, is there already, or is the catalog's own.
+            StoreError: the catalog is damaged, or the copy can't be written; nothing is left behind.
+        """
+        from clipsearch.maintenance.backups import back_up
+
+        store = self._session.store
+        store.require_open()
+        return back_up(store.place.require_folder(), file, force=force)
+
+    def collect_garbage(
+        self, *, older_than_days: float = 0, dry_run: bool = False, wait: bool = False
+    ) -> GarbageReport:
+        """Delete what is known of missing files, of pictures without a file, and index files that nothing uses.
+
+        Catalogs that are open meanwhile go on giving right answers.
+
+        Args:
+            older_than_days: files that went missing later than so many days ago stay known.
+            dry_run: delete nothing, only say what would be.
+            wait: until no other process changes the catalog.
+
+        Raises:
+            InputError: `older_than_days` is negative or not a number.
+            CatalogBusyError: another process changes the catalog and `wait` is false.
+        """
+        from clipsearch.maintenance.garbage import cutoff_of, delete_garbage, estimate_garbage
+
+        store, directory, removed_before = self._session.store, self._session.directory, cutoff_of(older_than_days)
+        if dry_run:
+            return estimate_garbage(store, directory, removed_before=removed_before)
+        with store.writing(wait=wait):
+            return delete_garbage(store, directory, removed_before=removed_before)
+
+    def forget(self, folder: str | os.PathLike[str], *, dry_run: bool = False, wait: bool = False) -> ForgetReport:
+        """Take a folder out of the catalog, or a subfolder of an indexed one; its files are untouched.
+
+        `Catalog.index` with its name takes it back without embedding anything, until garbage is collected.
 
         Args:
             folder: need not be there any more.
@@ -33,11 +105,16 @@ class IndexingCatalog:
         """
         from clipsearch.indexing.forget import forget_folder
 
-        return forget_folder(folder, store=self._parts.store, dry_run=dry_run, wait=wait)
+        store = self._session.store
+        if dry_run:
+            return forget_folder(folder, store=store, dry_run=True)
+        with store.writing(wait=wait):
+            return forget_folder(folder, store=store)
 
     def use_index(self, where: str) -> None:
-        """Puts the index on a server, or back into files; the catalog remembers it. What is indexed already is sent
-        with the next query, or with the next run.
+        """Put the vector index on a server, or back into files; the catalog remembers it.
+
+        What is indexed already is sent with the next query, or with the next run.
 
         Args:
             where: "files", or milvus://HOST[:PORT]/[DATABASE/][COLLECTION][?type=FLAT|HNSW|IVF_FLAT|DISKANN].
@@ -49,17 +126,17 @@ class IndexingCatalog:
         """
         from clipsearch.session.server_index import choose_index
 
-        choose_index(self._parts.store, where)
-        self._parts.forget_indexes()
+        choose_index(self._session.store, where)
+        self._session.forget_indexes()
 
     def index_place(self) -> "IndexPlace":
-        """Where the index is, and whether it is up to date; asks the server when it is on one, and loads no model."""
+        """Find where the vector index is and whether it is up to date; asks its server, loads no model."""
         from clipsearch.session.server_index import find_index_place
 
-        return find_index_place(self._parts.store)
+        return find_index_place(self._session.store)
 
     def reindex(self, *, wait: bool = False) -> "IndexPlace":
-        """Makes the index of the model in use anew from the embeddings, in files or on the server.
+        """Rebuild the vector index of the model in use from the embeddings, in files or on the server.
 
         Raises:
             CatalogNotFoundError: nothing was ever indexed.
@@ -69,9 +146,10 @@ class IndexingCatalog:
         """
         from clipsearch.session.server_index import rebuild_index
 
-        self._parts.require_pictures()
-        with self._parts.store.writing(wait=wait):
-            self._parts.forget_indexes()
-            folder = paths.index_folder(self.directory)
-            rebuild_index(self._parts.store, folder, texts=self._parts.texts_to_tune_on)
+        session = self._session
+        session.require_pictures()
+        with session.store.writing(wait=wait):
+            session.forget_indexes()
+            folder = paths.index_folder(session.directory)
+            rebuild_index(session.store, folder, texts=session.texts_to_tune_on)
         return self.index_place()

@@ -49,18 +49,9 @@ from clipsearch.store.unnamed_folders import list_folders, set_aside
 
 
 def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
-    """Copies the database of the catalog in `directory` to `file`, while others may read and write it.
+    """Copy the database of the catalog in `directory` to `file`, checked, by an atomic write.
 
-    The copy is one SQLite file. The index files are not in it: they are made from it. It is written beside, checked,
-    and renamed when it is on the disk: there is never half a copy under the name.
-
-    Args:
-        force: replace a file that is there.
-
-    Raises:
-        CatalogNotFoundError: there is no catalog.
-        InputError: `file` can't be written, is there already, or is the catalog's own.
-        StoreError: the catalog is damaged, or the copy can't be written; nothing is left behind.
+    The copy is one SQLite file. The index files are not in it: they are rebuilt from it.
     """
     database, target = directory / DATABASE_NAME, _absolute(file)
     require_own_database(database)

@@ -17,38 +17,30 @@ from clipsearch.types import GarbageReport
 _MOST_DAYS = 500_000
 
 
-def collect_garbage(
-    store: Store, directory: Path, *, older_than_days: float = 0, dry_run: bool = False, wait: bool = False
-) -> GarbageReport:
-    """Deletes what is known of files that are gone, of pictures that no file has, and files that nothing uses.
-
-    Catalogs that are open meanwhile go on giving right answers.
-
-    Args:
-        older_than_days: files that went later than so many days ago stay known.
-        dry_run: delete nothing, only say what would be.
-        wait: until no other process changes the catalog.
+def cutoff_of(older_than_days: float) -> datetime | None:
+    """Return the UTC time so many days ago; None for 0, which stands for all times.
 
     Raises:
-        InputError: `older_than_days` is negative or no number.
-        CatalogBusyError: another process changes the catalog and `wait` is false.
+        InputError: it is negative or not a number.
     """
     if not 0 <= older_than_days <= 1_000_000:
         raise InputError(f"{older_than_days} is no number of days: use 0 or more")
-    cutoff = utc_now() - timedelta(days=min(older_than_days, _MOST_DAYS)) if older_than_days else None
-    if not dry_run:
-        with store.writing(wait=wait):
-            return _collect(store, directory, cutoff)
-    found = store.garbage.delete(removed_before=cutoff, dry_run=True)
+    return utc_now() - timedelta(days=min(older_than_days, _MOST_DAYS)) if older_than_days else None
+
+
+def estimate_garbage(store: Store, directory: Path, *, removed_before: datetime | None) -> GarbageReport:
+    """Count what `delete_garbage` would delete."""
+    found = store.garbage.delete(removed_before=removed_before, dry_run=True)
     leftovers = find_leftovers(directory, store.reader)
     freed = found.freed_bytes + size_of((*leftovers, *find_half_copies(directory)))
     return replace(found, index_files=len(leftovers), freed_bytes=freed)
 
 
-def _collect(store: Store, directory: Path, cutoff: datetime | None) -> GarbageReport:
+def delete_garbage(store: Store, directory: Path, *, removed_before: datetime | None) -> GarbageReport:
+    """Delete the rows of what went missing before a time, and files that nothing uses; the caller holds the lock."""
     before = _size(store, directory)
     named, leftovers = named_files(directory, store.reader), find_leftovers(directory, store.reader)
-    found = store.garbage.delete(removed_before=cutoff)
+    found = store.garbage.delete(removed_before=removed_before)
     refresh_or_notice(store, paths.index_folder(directory), "images")
     still_named = named_files(directory, store.reader)
     index_files = remove_leftovers({*named, *leftovers} - still_named)

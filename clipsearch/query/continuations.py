@@ -1,4 +1,7 @@
-"""Values that seem to go on behind the blank that ended them: what follows would be searched as words."""
+"""Detect filter values that continue after the blank that ended them, such as `camera:Nikon D80`.
+
+Without this check the rest of the value would be searched as words.
+"""
 
 import re
 from collections.abc import Callable
@@ -7,10 +10,10 @@ from typing import NamedTuple
 
 from clipsearch.errors import QueryError
 from clipsearch.query.filters import EXAMPLES, parse_filter
-from clipsearch.query.operators import BESIDE_FILTERS
+from clipsearch.query.operators import OPERATORS_NEXT_TO_FILTERS
 from clipsearch.query.tokens import FILTER, PATH, has_picture_suffix
 
-# Of cameras: words that go on with a model's name.
+# Words that continue the name of a camera model.
 _SERIES = re.compile(
     r"(?=[\w.-]*\d)[\w.-]+|[A-Z][A-Z0-9-]+|[B-HJ-Z]|(?i:powershot|ixus|coolpix|finepix|lumix|alpha|cyber-?shot|optio|exilim"
     r"|pixel|galaxy|iphone|ipad|hero|rebel|stylus|easyshare|mavic)"
@@ -34,11 +37,11 @@ _WITHIN = r"(?:within|radius|distance|range|around|about|circa|±|\+/?-|<=?|~)"
 
 
 def _limits(unit: str, *, short: str = "(?!)") -> dict[str, str]:
-    """Returns how numbers go on, by what is wrong then.
+    """Return patterns of text that continues a number, by kind of mistake.
 
     Args:
-        unit: of what they count.
-        short: more units, that are also words of a sentence.
+        unit: pattern of the units of the number.
+        short: pattern of units that are also English words ("in", "m").
     """
     return {
         "limit": rf"{_LIMIT}\d",
@@ -48,7 +51,7 @@ def _limits(unit: str, *, short: str = "(?!)") -> dict[str, str]:
     }
 
 
-_GOING_ON = {
+_CONTINUATIONS = {
     key: {reason: re.compile(form, re.ASCII | re.IGNORECASE) for reason, form in forms.items()}
     for key, forms in {
         "taken": {
@@ -77,32 +80,32 @@ _MOST_WORDS_OF_A_NAME = 8
 
 
 class Mistake(NamedTuple):
-    """What is wrong, and how far from the beginning of what was looked at."""
+    """Reason of a syntax error, and its offset in the text after the value."""
 
     reason: str
     offset: int
 
 
-def find_going_on(key: str, raw: str, following: str, *, is_file: Callable[[int], bool]) -> Mistake | None:
-    """Why a value without quotes seems to go on behind the blank that ended it; None when it does not.
+def find_continuation(key: str, raw: str, following: str, *, is_file: Callable[[int], bool]) -> Mistake | None:
+    """Find where a value without quotes continues after the blank that ended it; None when it does not.
 
     Args:
-        raw: the value as it was written.
-        following: the query behind it.
-        is_file: whether a file's name begins so far behind it.
+        raw: the value as the user wrote it.
+        following: the query after the value.
+        is_file: whether a file name begins at this offset of `following`.
     """
-    if key in _GOING_ON:
-        return _find_more_of_numbers(key, raw, following)
+    if key in _CONTINUATIONS:
+        return _find_continued_number(key, raw, following)
     found = re.match(r"\s+(?P<next>\S+)(?P<others>.*)", following, re.DOTALL)
     if found is None:
         return None
     word, others = found["next"], found["others"]
     is_other = is_file(found.start("next")) or FILTER.match(word + others) is not None
-    if is_other or word[0] in '+-&"“' or word.lower() in BESIDE_FILTERS:
+    if is_other or word[0] in '+-&"“' or word.lower() in OPERATORS_NEXT_TO_FILTERS:
         return None
     if key not in ("camera", "path"):
         is_another = _is_value(key, word) and re.match(rf"{_END}|\s+(?:and|or)\b", others, re.IGNORECASE) is not None
-        reason = f"{key}: takes one value, and filters have no 'or': ask once for each; words go in quotes"
+        reason = f"{key}: takes one value, and filters have no 'or': run one query for each; words go in quotes"
         return Mistake(reason, found.start("next")) if is_another else None
     name = _rest_of_camera(word, others) if key == "camera" else _rest_of_path(raw, following, is_file)
     if not name:
@@ -114,8 +117,8 @@ def find_going_on(key: str, raw: str, following: str, *, is_file: Callable[[int]
     )
 
 
-def _find_more_of_numbers(key: str, raw: str, following: str) -> Mistake | None:
-    for kind, form in _GOING_ON[key].items():
+def _find_continued_number(key: str, raw: str, following: str) -> Mistake | None:
+    for kind, form in _CONTINUATIONS[key].items():
         found = form.match(following)
         if found is None or (key == "taken" and ".." in raw and re.match(r"\s+[a-z]", following, re.IGNORECASE)):
             continue
@@ -145,7 +148,7 @@ def _rest_of_camera(word: str, others: str) -> str:
 
 
 def _rest_of_path(raw: str, following: str, is_file: Callable[[int], bool]) -> str:
-    """Up to the word that a path ends with; empty where none does."""
+    """Return the rest of a path that contains blanks, up to the word that ends it; empty when the path is complete."""
     is_whole = has_picture_suffix(raw) or raw[-1] in "*/\\"
     for place, found in enumerate(islice(re.finditer(r"\S+", following), _MOST_WORDS_OF_A_NAME)):
         word = found[0]

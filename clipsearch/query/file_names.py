@@ -1,4 +1,4 @@
-"""Names of pictures' files in a query, with their blanks and signs."""
+"""Find the names of picture files in a query, including names with blanks and signs."""
 
 import re
 from collections.abc import Callable
@@ -7,15 +7,15 @@ from typing import TypeAlias
 from clipsearch.query.tokens import PATH, has_picture_suffix
 
 IsFile: TypeAlias = Callable[[str], bool]
-"""Whether a path, as it was written, is that of a file."""
+"""Predicate: whether a path, as the user wrote it, names an existing file."""
 
-# Words and characters that a path can have, and how files' names end.
+# Upper limits of the words and characters of a path, and the pattern of a file name's suffix.
 _MOST_WORDS, _MOST_OF_A_PATH = 32, 4_096
 _SUFFIX = re.compile(r"\.\w{1,9}$")
 
 
 class FileNames:
-    """Finds where they end.
+    """Finder of the ends of file names in a query.
 
     Args:
         is_file: see `parsing.parse_query`.
@@ -26,11 +26,11 @@ class FileNames:
         self._is_file = is_file
 
     def picture_end(self, begin: int, end: int, *, is_named: bool = False) -> int:
-        """Where a path that begins like one, or is named as one, ends: behind the first of its words that ends like a
-        picture.
+        """Return the end of a path that begins at `begin`: after its first word with the suffix of a picture.
 
         Args:
-            end: of its first word.
+            end: end of the path's first word, returned when the token does not start a path.
+            is_named: `image:` stands before it, so that any text is a path.
         """
         token = self._text[begin:end]
         if has_picture_suffix(token) or '"' in token or not (is_named or PATH.match(token)):
@@ -44,11 +44,11 @@ class FileNames:
         return end
 
     def is_minus(self, position: int) -> bool:
-        """Whether a name that begins with a sign is rather the sign, and a file without it."""
+        """Return whether the sign at `position` is an operator before a file name, not part of the name."""
         return self._text[position] in "+-&" and bool(self.file_end(position + 1))
 
     def file_end(self, begin: int) -> int:
-        """Where the longest name of a file ends that begins here; 0 where none does, or nobody may know."""
+        """Return the end of the longest file name that begins here; 0 when none does, or without `is_file`."""
         if self._is_file is None or begin >= len(self._text) or self._text[begin].isspace():
             return 0
         ends = [found.end() for found in self._next_words(begin)]

@@ -1,4 +1,4 @@
-"""What pictures must be like, whatever they show: the part of a query that needs no model."""
+"""Parse filters on the metadata of pictures: the part of a query that needs no model."""
 
 import re
 from collections.abc import Callable
@@ -11,21 +11,24 @@ from clipsearch.errors import QueryError
 from clipsearch.text import fold_name
 
 MOST_FILTERS = 64
-"""In one query: SQL looks at each for every picture."""
+"""Upper limit of filters in one query: SQL evaluates each of them for every picture."""
 
 MOST_CHARACTERS = 4_096
-"""Of a pattern, folded: twice as many, in UTF-8, are less than SQLite's LIKE takes. Source: https://sqlite.org/limits.html"""
+"""Upper limit of a folded pattern: UTF-8 may double it, still below SQLite's LIKE limit. Source: https://sqlite.org/limits.html"""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Text, compared as `folding.fold_name` has it. With * or ? in it, it is a pattern of the whole, ? for one letter
-    of the folded name; else a part."""
+    """Text to match names with, after `text.fold_name`.
+
+    With * or ? it is a wildcard pattern of the whole name, ? for one character of the folded name; else a substring.
+    """
 
     text: str
 
     @property
     def is_wild(self) -> bool:
+        """Whether the text contains wildcards."""
         return "*" in self.text or "?" in self.text
 
     def __str__(self) -> str:
@@ -34,7 +37,7 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few words."""
+    """One of a fixed set of words."""
 
     name: str
 
@@ -44,7 +47,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Whole numbers from `low` to `high`, both included; None: as far as they go."""
+    """Integers from `low` to `high`, both included; None: unbounded."""
 
     low: int | None
     high: int | None
@@ -57,8 +60,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From the beginning of `start` to the beginning of `end`, which is a day later than the last one; None: as far as
-    times go."""
+    """Time from `start`, included, to `end`, excluded, which is a day after the last day; None: unbounded."""
 
     start: datetime | None
     end: datetime | None
@@ -71,7 +73,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Circle:
-    """Around a place on earth, in degrees and kilometres."""
+    """Circle around a place on earth, in degrees and kilometres."""
 
     latitude: float
     longitude: float
@@ -84,16 +86,17 @@ class Circle:
 FilterValue: TypeAlias = Pattern | Choice | Span | Period | Circle
 
 
-# Without signs that are something else outside of quotes.
+# Values that need no quotes: without characters that have a meaning outside of quotes.
 _PLAIN = re.compile(r"[\w./\\*?~][\w./\\*?~-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """
+    """Condition on the metadata of pictures.
+
     Attributes:
-        key: one of `KEYS`; says what kind of value it has.
-        is_negated: pictures that are so are left out, and those of which it is not known stay.
+        key: one of `KEYS`; determines the type of `value`.
+        is_negated: exclude the pictures that match; those with unknown metadata stay.
     """
 
     key: str
@@ -107,12 +110,13 @@ class Filter:
 
 
 def parse_filter(key: str, value: str, *, is_negated: bool = False) -> Filter:
-    """
+    """Parse the value of a filter.
+
     Args:
         key: one of `KEYS`.
 
     Raises:
-        QueryError: that is no value of this filter.
+        QueryError: the value is not valid for this filter.
     """
     try:
         return Filter(key, _PARSERS[key](value.strip()), is_negated)
@@ -121,11 +125,12 @@ def parse_filter(key: str, value: str, *, is_negated: bool = False) -> Filter:
 
 
 def quoted(text: str) -> str:
+    """Put a text into straight quotes, with backslashes before quotes and backslashes in it."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def unquoted(text: str) -> str:
-    """What stands in quotes; in straight ones a backslash stands before a quote or another one, else for itself."""
+    """Return the text between quotes; in straight ones a backslash escapes a quote or a backslash, else is literal."""
     return re.sub(r'\\(["\\])', r"\1", text[1:-1]) if text.startswith('"') else text[1:-1]
 
 
@@ -139,7 +144,7 @@ def _pattern(value: str) -> Pattern:
 
 
 def _choice(*names: str, **others: str) -> Callable[[str], Choice]:
-    """`others`: more words for some of the names."""
+    """Return a parser of one of these names; `others` maps synonyms to names."""
 
     def parse(value: str) -> Choice:
         name = value.lower().removeprefix(".")
@@ -153,10 +158,10 @@ def _choice(*names: str, **others: str) -> Callable[[str], Choice]:
 
 _DEFAULT_RADIUS_KM = 10.0
 
-# A tenth of a millimetre; so many can be printed and read again.
+# A tenth of a millimetre in degrees; floats of this precision survive formatting and parsing.
 _DECIMALS = 9
 
-# Other names for what Pillow calls the formats; a JPEG of several pictures (MPO) is one.
+# Synonyms of Pillow's format names; a JPEG of several pictures (MPO) counts as JPEG.
 _OTHER_TYPES = {
     "jpg": "jpeg",
     "mpo": "jpeg",
@@ -196,7 +201,7 @@ def _words_of(units: dict[str, int]) -> str:
 
 
 def _shape(one: str) -> re.Pattern[str]:
-    """One value, or two dots between or beside some, and where blanks may stand."""
+    """Return the pattern of a value, a limit (<, >=, …) or a range with two dots, and the blanks allowed in them."""
     span = rf"{one}(?:\s*\.\.(?:\s*{one})?)?|\.\.\s*{one}"
     return re.compile(rf"(?:(?:[<>]=?|=)\s*{one}|{span})(?=\s|$)", re.ASCII | re.IGNORECASE)
 
@@ -213,15 +218,17 @@ SHAPES = {
     "w": _EXTENT,
     "h": _EXTENT,
 }
-"""What values look like that may have blanks in them, up to the blank that ends them: `parse_filter` takes more of them
-than it understands, such as units that there are not."""
+"""Patterns of the values that may contain blanks, up to the blank that ends them, by filter key.
+
+They match more than `parse_filter` accepts, such as unknown units, so that its error names the whole value.
+"""
 
 
 def _span(*, example: str, units: dict[str, int]) -> Callable[[str], Span]:
     def number(text: str) -> int:
         found = re.fullmatch(r"(\d{1,100}(?:\.\d{1,9})?)\s*([a-z]*)", text.strip().lower(), re.ASCII)
         if found is None or found[2] not in units:
-            raise ValueError(f"takes a number or a span of them, as in {example}, not {text.strip()[:40]}")
+            raise ValueError(f"takes a number or a range, as in {example}, not {text.strip()[:40]}")
         return round(Fraction(found[1]) * units[found[2]])
 
     def parse(value: str) -> Span:
@@ -236,7 +243,7 @@ def _span(*, example: str, units: dict[str, int]) -> Callable[[str], Span]:
             exact = number(value.removeprefix("="))
             span = Span(exact, exact)
         if span == Span(None, None) or (span.high is not None and span.high < (span.low or 0)):
-            raise ValueError(f"{value} is an empty span; it goes from the smaller to the larger, as in {example}")
+            raise ValueError(f"{value} is an empty range; write the smaller number first, as in {example}")
         return span
 
     return parse
@@ -260,16 +267,16 @@ def _period(value: str) -> Period:
     begin = _days(first)[0] if first else None
     finish = _days(last)[1] if last else None
     if (begin, finish) == (None, None) or (begin is not None and finish is not None and begin >= finish):
-        raise ValueError("an empty span; it goes from the earlier to the later, as in taken:2024-05..2025")
+        raise ValueError("an empty range; write the earlier date first, as in taken:2024-05..2025")
     return Period(begin, finish)
 
 
 def _days(text: str) -> tuple[datetime, datetime]:
-    """A year, a month or a day: its beginning, and that of the next one."""
+    """Parse a year, a month or a day and return its start and the start of the next one."""
     text = text.strip()
     found = re.fullmatch(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", text, re.ASCII)
     if found is None:
-        raise ValueError(f"takes a year, a month, a day or a span of them, as in taken:2024-05..2025, not {text[:40]}")
+        raise ValueError(f"takes a year, a month, a day or a range, as in taken:2024-05..2025, not {text[:40]}")
     year, month, day = (int(part) if part else None for part in found.groups())
     try:
         start = datetime(year or 0, month or 1, day or 1)
@@ -297,7 +304,7 @@ def _circle(value: str) -> Circle:
     if abs(latitude) > 90 or abs(longitude) > 180:
         raise ValueError("latitudes lie between -90 and 90, longitudes between -180 and 180: near:48.85,2.35,10km")
     if radius_km <= 0:
-        raise ValueError("the distance must be more than nothing, as in near:48.85,2.35,10km")
+        raise ValueError("the distance must be greater than 0, as in near:48.85,2.35,10km")
     return Circle(latitude, longitude, radius_km)
 
 
@@ -319,7 +326,7 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
 }
 
 KEYS = tuple(_PARSERS)
-"""What pictures can be filtered by."""
+"""Keys of all filters."""
 
 EXAMPLES = {
     "path": "path:2024/*.jpg",
@@ -333,4 +340,4 @@ EXAMPLES = {
     "orientation": "orientation:portrait",
     "has": "has:gps",
 }
-"""The right form of each."""
+"""A valid example of each filter, by key."""

@@ -1,4 +1,4 @@
-"""Words that are nearly a filter: what was likely meant, in place of a search for the words."""
+"""Detect words that are a near-miss of a filter, and suggest the filter instead of searching for the words."""
 
 import re
 
@@ -8,10 +8,10 @@ from clipsearch.query.names import (
     LIMITS,
     OTHER_NAMES,
     RIGHT_FORMS,
-    find_absence,
     find_typo,
+    find_unsupported,
     no_such_filter,
-    plain_name,
+    normalise_name,
     write_alone,
 )
 from clipsearch.query.tokens import PATH, QUOTED, has_picture_suffix
@@ -25,7 +25,7 @@ _SIGNED = re.compile(
 _AS_LIMITS = {"=>": ">=", "=<": "<=", "≥": ">=", "≤": "<=", "==": "", "!=": "", "=": "", ":": "", "：": ""}
 
 _NUMBER = re.compile(r'["“+\-.]*\d')
-# Behind a blank, where "from: 9 to 5" and "place: 5th avenue" are words.
+# After a blank, where "from: 9 to 5" and "place: 5th avenue" are words.
 _NUMBER_APART = {
     "taken": re.compile(r'["“.]*(?:\d{4}|\d{1,2}[-/.]\d)'),
     "near": re.compile(r'["“+\-]*\d+(?:\.\d|,)'),
@@ -45,17 +45,17 @@ _BRANDS = re.compile(
 
 
 def find_near_filter(token: str, following: str) -> str | None:
-    """Why a word is nearly a filter; None when it is none.
+    """Explain a near-miss of a filter; None when the token is words.
 
     Args:
-        following: the query behind it.
+        following: the query after the token.
     """
     named = _NAME.match(token)
     rest = "" if named is None else token[named.end() :] + following
     signed = _SIGNED.match(rest)
     if named is None or signed is None or (signed["value"][0] in "+&" and len(signed["value"]) == 1):
         return None
-    name, sign, value = plain_name(named["name"]), signed["sign"], signed["value"]
+    name, sign, value = normalise_name(named["name"]), signed["sign"], signed["value"]
     if token[0] in "([{":
         value = value.rstrip(")]}") or value
     limit = _AS_LIMITS.get(sign, sign) or _AS_LIMITS.get(signed["limit"], signed["limit"])
@@ -71,17 +71,17 @@ def find_near_filter(token: str, following: str) -> str | None:
 
 
 def has_filter_inside(token: str) -> bool:
-    """Whether a filter stands in it without a blank before, as in "dog,path:x" or "path:x;type:png"."""
+    """Return whether a token contains a filter without a blank before it, as in "dog,path:x" or "path:x;type:png"."""
     return _INSIDE.search(token, 1) is not None
 
 
 def may_be_words(key: str, value: str) -> bool:
-    """Whether a name, its colon and a blank may be words, as in "the path: a story"."""
+    """Return whether a filter's name, its colon and a blank may be words, as in "the path: a story"."""
     return key in ("path", "camera") and not _fits(key, key, value, is_apart=True)
 
 
 def _find_picture(name: str, sign: str, value: str, is_apart: bool) -> str | None:
-    """Why `id=5` or `photo:x.jpg` is nearly the name of a picture."""
+    """Explain a near-miss of `id:` or `image:`, such as `id=5` or `photo:x.jpg`; None when it is words."""
     is_one = has_picture_suffix(value) or PATH.match(value) is not None or value.isdecimal()
     if sign in ":：":
         if is_one:
@@ -93,45 +93,45 @@ def _find_picture(name: str, sign: str, value: str, is_apart: bool) -> str | Non
 
 
 def _find_known(name: str, key: str, sign: str, limit: str, value: str, is_apart: bool) -> str | None:
-    """`key`: of the filter that has this name, or another one elsewhere."""
-    plain = plain_name(name)
+    """Explain a near-miss of the filter `key`, whose name, here or in other programs, is `name`."""
+    plain = normalise_name(name)
     fits = _fits(plain, key, value, is_apart=is_apart)
     if sign not in ":：":
-        # "camera = canon": what it says is no sentence, whatever the value.
+        # "camera = canon" is not a sentence, whatever the value.
         fits = fits or (plain == key and key in ("path", "camera") and (sign[0] in "=!" or not is_apart))
         is_filter = fits and (key in SHAPES or sign[0] in "=!" or (plain == key and key in ("path", "camera")))
         minus = "-" if sign == "!=" else ""
         return f"a filter has a colon: write {minus}{_form(plain, key, limit, value)}" if is_filter else None
     if plain == key:
-        return f"no blank stands before the colon: write {_form(plain, key, limit, value)}" if fits else None
-    return _meant(name, key, limit, value) if fits or not is_apart else None
+        return f"remove the blank before the colon: write {_form(plain, key, limit, value)}" if fits else None
+    return _did_you_mean(name, key, limit, value) if fits or not is_apart else None
 
 
 def _find_unknown(name: str, sign: str, limit: str, value: str, is_apart: bool, *, is_last: bool) -> str | None:
-    plain = plain_name(name)
+    plain = normalise_name(name)
     is_number = _NUMBER.match(value) is not None
     key = _find_typo(plain, limit, value, is_apart)
     if key is not None:
-        return _meant(name, key, limit, value)
+        return _did_you_mean(name, key, limit, value)
     if sign not in ":：" and (is_apart or not is_number):
         return None
     if not is_apart or (is_last and (is_number or (plain.startswith("sort") and _ORDERS.fullmatch(value)))):
-        absence = find_absence(plain, value)
-        if absence is not None:
-            return absence
+        reason = find_unsupported(plain, value)
+        if reason is not None:
+            return reason
     if sign not in ":：":
         return None
     if not is_apart and limit and is_number:
         return no_such_filter(name)
     is_path = not is_apart and "*" in value and has_picture_suffix(value)
-    return _meant(name, "path", "", value) if is_path else None
+    return _did_you_mean(name, "path", "", value) if is_path else None
 
 
 def _find_typo(name: str, limit: str, value: str, is_apart: bool) -> str | None:
-    """The filter whose name, or another one of it, this nearly is."""
+    """Find the filter whose name, here or in other programs, this is a typo of."""
     for other in find_typo(name):
         key = OTHER_NAMES.get(other, other)
-        # "math:x" is no path, and "makers:mark" no camera.
+        # "math:x" is not a typo of path, nor "makers:mark" of a name of camera.
         is_other_letter = other not in KEYS or (
             key == "path" and len(name) == len(other) and sorted(name) != sorted(other)
         )
@@ -140,13 +140,13 @@ def _find_typo(name: str, limit: str, value: str, is_apart: bool) -> str | None:
     return None
 
 
-def _meant(name: str, key: str, limit: str, value: str) -> str:
-    form = _form(plain_name(name), key, limit, value)
+def _did_you_mean(name: str, key: str, limit: str, value: str) -> str:
+    form = _form(normalise_name(name), key, limit, value)
     return f"there is no {name}: did you mean {form}? Words with a colon go in quotes"
 
 
 def _form(name: str, key: str, limit: str, value: str) -> str:
-    """The right form: with the value where it is one, and no more than another name was wrong."""
+    """Format the correct filter: with the user's value when only the name was wrong, else with an example."""
     if key == "near" and _YES.fullmatch(value):
         return "has:gps"
     if OTHER_NAMES.get(name) == "has":
@@ -165,10 +165,10 @@ def _form(name: str, key: str, limit: str, value: str) -> str:
 
 
 def _fits(name: str, key: str, value: str, *, is_apart: bool) -> bool:
-    """Whether it could be a value of the filter.
+    """Return whether a text could be a value of the filter.
 
     Args:
-        is_apart: there is a blank before it, as there often is behind a colon.
+        is_apart: a blank stands before it, as often after a colon in a sentence.
     """
     if key in SHAPES:
         form = _NUMBER_APART.get(key, _NUMBER) if is_apart and name not in ("day", "month") else _NUMBER
@@ -181,7 +181,7 @@ def _fits(name: str, key: str, value: str, *, is_apart: bool) -> bool:
 
 
 def _is_likely(key: str, limit: str, value: str, is_apart: bool) -> bool:
-    """Whether it is hardly anything else than a value of the filter, whose name has a letter wrong."""
+    """Return whether a text is very likely a value of the filter, whose name has a typo."""
     if key in ("path", "camera", "image"):
         return key != "image" and _fits(key, key, value, is_apart=is_apart)
     if not _is_value(key, limit + value):

@@ -1,4 +1,4 @@
-"""What other programs, and people, call the filters, and which names are nearly theirs."""
+"""Map the filter names of other programs to ours, and find typos in filter names."""
 
 from collections.abc import Iterator
 
@@ -31,7 +31,7 @@ OTHER_NAMES: dict[str, str] = {
     }.items()
     for name in names.split()
 }
-"""The filters that have these names elsewhere; hyphens and underscores left out, see `plain_name`."""
+"""Filter key by its name in other programs, without hyphens and underscores, see `normalise_name`."""
 
 LIMITS = {
     **dict.fromkeys(("before", "older", "olderthan", "smaller", "smallerthan"), "<"),
@@ -39,13 +39,13 @@ LIMITS = {
     **dict.fromkeys(("after", "newer", "newerthan", "larger", "largerthan", "bigger", "biggerthan"), ">"),
     **dict.fromkeys(("since", "from", "minsize", "minwidth", "minheight"), ">="),
 }
-"""What is said by some names, and stands before the value here."""
+"""Comparison operator that a name implies, which this language writes before the value."""
 
 RIGHT_FORMS = {
     **dict.fromkeys(("mp", "mpx", "megapixel", "megapixels", "pixel", "pixels", "px"), "w:>=1920 h:>=1080"),
     **dict.fromkeys(("resolution", "res", "dimension", "dimensions"), "w:>=1920 h:>=1080"),
 }
-"""Of names that are more than another word for the filter."""
+"""Correct form for names that are not a plain synonym of one filter."""
 
 _ABSENT = _names(
     "tag tags label labels keyword keywords rating ratings stars star starred favorite favorites favourite flag "
@@ -63,21 +63,23 @@ _OF_RESULTS = {
         ("sort", "sortby", "order", "orderby"),
         "the best come first, and of filters alone the last taken",
     ),
-    **dict.fromkeys(("limit", "top", "topk", "count", "maxresults"), "how many come back is said outside of the query"),
+    **dict.fromkeys(
+        ("limit", "top", "topk", "count", "maxresults"), "the number of results is set outside of the query"
+    ),
 }
 _OF_RESULTS_WITH_A_NUMBER = _names("k n")
 
 
-def plain_name(name: str) -> str:
-    """As names are compared: date_taken, date-taken and DateTaken are one."""
+def normalise_name(name: str) -> str:
+    """Normalise a filter name for comparison: date_taken, date-taken and DateTaken are equal."""
     return name.lower().replace("_", "").replace("-", "")
 
 
-def find_absence(name: str, value: str) -> str | None:
-    """Why nothing here has that name, which other programs have; None when they don't either.
+def find_unsupported(name: str, value: str) -> str | None:
+    """Explain that a filter of other programs does not exist here; None when other programs don't have it either.
 
     Args:
-        name: see `plain_name`.
+        name: see `normalise_name`.
     """
     is_number = value[:1].isdecimal()
     if name in _ABSENT or (is_number and name in _ABSENT_WITH_A_NUMBER):
@@ -90,27 +92,31 @@ def find_absence(name: str, value: str) -> str | None:
 
 
 def write_alone(name: str, value: str) -> str:
+    """Format the message that a text is searched without a prefix such as `caption:`."""
     words = " ".join(value.split())[:40]
     return f"there is no {name}: write the words alone, as in {words}; words with a colon go in quotes"
 
 
 def no_such_filter(name: str) -> str:
+    """Format the message that a filter is unknown, with all filter keys."""
     return f"there is no {name}: but {', '.join(f'{key}:' for key in KEYS)}; words with a colon go in quotes"
 
 
 def find_typo(word: str) -> Iterator[str]:
-    """Yields the keys, and then the longer ones of `OTHER_NAMES`, of which one letter is missing, too many, another one
-    or swapped with its neighbour."""
-    found = {name for part in {word, *_with_a_letter_less(word)} for name in _BY_PARTS.get(part, ())}
+    """Yield the filter keys, then the longer names of `OTHER_NAMES`, at an edit distance of 1 from a word.
+
+    Edits are the deletion, insertion or substitution of a letter, and the transposition of two adjacent letters.
+    """
+    found = {name for part in {word, *_deletions_of(word)} for name in _BY_DELETION.get(part, ())}
     yield from (name for name in _NAMES_IN_ORDER if name in found and _is_one_edit(word, name)) if found else ()
 
 
-def _with_a_letter_less(word: str) -> Iterator[str]:
+def _deletions_of(word: str) -> Iterator[str]:
     return (word[:place] + word[place + 1 :] for place in range(len(word)))
 
 
 def _is_one_edit(word: str, name: str) -> bool:
-    """Of two that have a part in common."""
+    """Return whether two words that share a deletion are at an edit distance of 1."""
     if len(word) != len(name):
         return abs(len(word) - len(name)) == 1
     places = [place for place, (one, other) in enumerate(zip(word, name, strict=True)) if one != other]
@@ -120,9 +126,9 @@ def _is_one_edit(word: str, name: str) -> bool:
     return len(places) == 1
 
 
-# The shortest have neighbours that are words.
+# Shorter names are one edit away from common words.
 _NAMES_IN_ORDER = (*(key for key in KEYS if len(key) >= 3), *(name for name in OTHER_NAMES if len(name) >= 5))
-_BY_PARTS: dict[str, list[str]] = {}
+_BY_DELETION: dict[str, list[str]] = {}
 for _name in _NAMES_IN_ORDER:
-    for _part in {_name, *_with_a_letter_less(_name)}:
-        _BY_PARTS.setdefault(_part, []).append(_name)
+    for _part in {_name, *_deletions_of(_name)}:
+        _BY_DELETION.setdefault(_part, []).append(_name)

@@ -1,11 +1,11 @@
-"""AND, OR, NOT and brackets, which other programs have: understood beside filters where one meaning is possible."""
+"""Recognise AND, OR, NOT and brackets of other query languages: accept unambiguous ones, explain the others."""
 
 import re
 
 from clipsearch.query.filters import EXAMPLES, KEYS
 
 OPERATORS = frozenset({"AND", "OR", "NOT", "|", "||"})
-"""Between words, where they are refused."""
+"""Operators that are rejected between words."""
 
 _KEY = rf"(?ai:{'|'.join(KEYS)})[:：]"
 
@@ -18,37 +18,37 @@ _LISTS = {
     "path": re.compile(r"[|]|,$"),
 }
 _OPEN, _CLOSED = frozenset("([{"), frozenset(")]}")
-NO_BRACKETS = "no brackets stand around filters, all of which hold: path:2024 -type:png"
+NO_BRACKETS = "filters take no brackets, as all of them must match: path:2024 -type:png"
 _INSTEAD = {
-    "and": "no 'and' stands beside filters, all of which hold",
-    "not": "a filter that must not hold has a - before it, as in -path:backup",
-    **dict.fromkeys(("or", "|", "||"), "filters have no 'or', all of them hold: ask once for each"),
+    "and": "filters need no 'and', as all of them must match",
+    "not": "a - before a filter negates it, as in -path:backup",
+    **dict.fromkeys(("or", "|", "||"), "filters have no 'or', all of them must match: run one query for each"),
 }
 
-BESIDE_FILTERS = frozenset({*_INSTEAD, *_OPEN, *_CLOSED})
-"""Words, in lower case, that are none beside a filter."""
+OPERATORS_NEXT_TO_FILTERS = frozenset({*_INSTEAD, *_OPEN, *_CLOSED})
+"""Lower-case words and brackets that are operators, not search words, next to a filter."""
 
 
-# Before a filter: the names of some in other programs are two words.
+# First word, before a filter, of names that are two words in other programs.
 _FIRST_WORD = {"taken": "date", "size": "file", "type": "file", "path": "file"}
 FIRST_WORDS = frozenset(_FIRST_WORD.values())
 
 
-def why_no_operator(word: str) -> str:
-    """What to write instead of one of `OPERATORS`, in any case."""
+def explain_operator(word: str) -> str:
+    """Say what to write instead of one of `OPERATORS`, in upper or lower case."""
     instead = {
-        "AND": "what must both hold has an & between, as in dog & snow",
-        "NOT": "what is not wanted has a - before it, as in dog - snow",
-    }.get(word.upper(), "there is no 'or': ask twice, or for a sum, as in dog + cat")
+        "AND": "terms that must all match are joined by &, as in dog & snow",
+        "NOT": "a - before a term excludes it, as in dog - snow",
+    }.get(word.upper(), "there is no 'or': run two queries, or one for a sum, as in dog + cat")
     return f"{instead}; words in capitals go in quotes"
 
 
 def is_and_of_filters(word: str, following: str, *, follows_filter: bool) -> bool:
-    """Whether it says what holds anyway, as all filters do; between a filter and words only in capitals.
+    """Return whether a word is a redundant AND of filters; between a filter and words only in capitals.
 
     Args:
         word: of the query.
-        following: the query behind it.
+        following: the query after it.
         follows_filter: a filter stands before it.
     """
     if word.lower() != "and":
@@ -58,11 +58,11 @@ def is_and_of_filters(word: str, following: str, *, follows_filter: bool) -> boo
 
 
 def find_mistaken_operator(word: str, following: str, *, follows_filter: bool) -> str | None:
-    """Why a word is an operator or a bracket where there is none; None when it is a word.
+    """Explain an operator or a bracket that the language does not have; None when it is a word.
 
     Args:
         word: of the query.
-        following: the query behind it.
+        following: the query after it.
         follows_filter: a filter stands before it.
     """
     if word.isalpha() and word.lower() not in _INSTEAD:
@@ -71,16 +71,16 @@ def find_mistaken_operator(word: str, following: str, *, follows_filter: bool) -
     if _BRACKET.match(word + following[:20]) or (word in _OPEN and precedes) or (word in _CLOSED and follows_filter):
         return NO_BRACKETS
     if re.match(r"!+\w", word):
-        return f"what is not wanted has a - before it: -{word.lstrip('!')[:40]}; words with a ! go in quotes"
+        return f"a - before a term excludes it: -{word.lstrip('!')[:40]}; words with a ! go in quotes"
     if _JOINED.search(word):
-        return why_no_operator("OR")
+        return explain_operator("OR")
     if word.lower() not in _INSTEAD or not (follows_filter or precedes):
         return None
     return f"{_INSTEAD[word.lower()]}; words go before the filters, or in quotes"
 
 
 def find_first_word(key: str, before: str) -> str | None:
-    """Why the word before a filter belongs to its name elsewhere, as in "date taken:2019"; None when it does not.
+    """Explain a two-word filter name of other programs, as in "date taken:2019"; None when the word is not part of one.
 
     Args:
         before: the query before the filter, or the end of it.
@@ -91,26 +91,26 @@ def find_first_word(key: str, before: str) -> str | None:
     return f"there is no {word} {key}: write {EXAMPLES[key]}; words go in quotes"
 
 
-def why_no_list(key: str, value: str) -> str | None:
-    """Why a value is several, as in type:jpg,png; None when it is one.
+def explain_list(key: str, value: str) -> str | None:
+    """Explain that a filter takes no list, as in type:jpg,png; None when the value is a single one.
 
     Args:
-        value: without quotes, as it was written.
+        value: without quotes, as the user wrote it.
     """
     form = _LISTS.get(key)
     found = form.search(value) if form is not None else None
     if found is None:
         return None
     quotes = f"; a name with {found[0]} in it goes in quotes" if key in ("camera", "path") else ""
-    return f"{key}: takes one value, and filters have no 'or': ask once for each{quotes}"
+    return f"{key}: takes one value, and filters have no 'or': run one query for each{quotes}"
 
 
 def closes_bracket(before: str, value: str) -> bool:
-    """Whether a value ends in a bracket that was opened before its filter.
+    """Return whether a value ends with a bracket that was opened before its filter.
 
     Args:
         before: the query before the filter.
-        value: without quotes, as it was written.
+        value: without quotes, as the user wrote it.
     """
     opened = {")": "(", "]": "[", "}": "{"}.get(value[-1])
     return opened is not None and value.count(opened) < value.count(value[-1]) and opened in before

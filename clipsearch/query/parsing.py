@@ -1,10 +1,10 @@
-"""Reads a query."""
+"""Parse the text of a query into a `Query`."""
 
 import re
 from dataclasses import dataclass, field, replace
 
 from clipsearch.errors import QueryError, QuerySyntaxError
-from clipsearch.query.continuations import find_going_on
+from clipsearch.query.continuations import find_continuation
 from clipsearch.query.file_names import FileNames, IsFile
 from clipsearch.query.filters import MOST_FILTERS, SHAPES, Filter, parse_filter, unquoted
 from clipsearch.query.mistakes import find_near_filter, has_filter_inside, may_be_words
@@ -12,35 +12,36 @@ from clipsearch.query.operators import (
     NO_BRACKETS,
     OPERATORS,
     closes_bracket,
+    explain_list,
+    explain_operator,
     find_first_word,
     find_mistaken_operator,
     is_and_of_filters,
-    why_no_list,
-    why_no_operator,
 )
 from clipsearch.query.syntax import Query, Term, TermKind
 from clipsearch.query.tokens import BLANKS, FILTER, LONE_SIGN, NUMBERED, PATH, QUOTED, TOKEN, VALUE, is_picture
 from clipsearch.text import is_url
 
 MOST_TERMS = 32
-"""In one query: work grows with their square, as each is shown with what the query is without it."""
+"""Upper limit of terms in one query: work is quadratic, as each is shown with the query without it."""
 
 MOST_CHARACTERS = 100_000
-"""Of a query; texts are read in parts of some 300."""
+"""Upper limit of the length of a query; long texts are encoded in chunks of about 300 characters."""
 
-# Beyond them one term would decide alone, or count for nothing.
+# Outside of this range one term would dominate the sum, or have no effect.
 _MIN_WEIGHT, _MAX_WEIGHT = 0.001, 1_000.0
 _WEIGHT = re.compile(r"\d{1,9}(?:\.\d{0,20})?|\.\d{1,20}", re.ASCII)
 
 
 def parse_query(text: str, *, is_file: IsFile | None = None) -> Query:
-    """
+    """Parse the text of a query.
+
     Args:
-        is_file: only of whoever may read this machine's files anyway: what names one is a picture, whatever blanks and
-            signs are in the name. None: pictures are told by how they are written alone.
+        is_file: tells existing files, so that any name of one is a picture, even with blanks and signs. Pass it only
+            for callers who may read this machine's files. None: pictures are recognised by their syntax alone.
 
     Raises:
-        QuerySyntaxError: it can't be understood, or is longer than can be answered; says where.
+        QuerySyntaxError: the query is invalid or too long; has the position.
     """
     if len(text) > MOST_CHARACTERS:
         raise QuerySyntaxError(f"a query has up to {MOST_CHARACTERS:,} characters", text, MOST_CHARACTERS)
@@ -66,7 +67,7 @@ def parse_query(text: str, *, is_file: IsFile | None = None) -> Query:
             )
             sign = None
         elif part.sign == "&":
-            # A filter holds for all groups, and may stand between them.
+            # A filter applies to all groups, and may stand between them.
             if terms or sign is not None or not has_filter:
                 groups.append(_group(terms, sign, text, part.position))
             terms, sign, has_filter = [], part, False
@@ -85,15 +86,15 @@ def _group(terms: list[Term], sign: "_Part | None", text: str, end: int) -> tupl
     if not terms:
         raise QuerySyntaxError("nothing stands before the &: words with signs go in quotes", text, end)
     if all(term.weight < 0 for term in terms):
-        raise QuerySyntaxError("only what is not wanted: say what is, as in 'beach - people'", text, end)
+        raise QuerySyntaxError("only excluded terms: add one to search for, as in 'beach - people'", text, end)
     return tuple(terms)
 
 
 def check_query(query: Query) -> None:
-    """
+    """Check the limits of a query that was not made by `parse_query`.
+
     Raises:
-        QueryError: it was not made by `parse_query`, and has more terms or filters or another weight than can be
-            answered.
+        QueryError: it has too many terms or filters, or a weight out of range.
     """
     terms = [term for group in query.groups for term in group]
     if len(terms) > MOST_TERMS:
@@ -102,24 +103,24 @@ def check_query(query: Query) -> None:
         raise QueryError(f"{_TOO_MANY_FILTERS}, not {len(query.filters):,}")
     for term in terms:
         if not _MIN_WEIGHT <= abs(term.weight) <= _MAX_WEIGHT:
-            raise QueryError(f"{_NO_WEIGHT}, not {term.weight}")
+            raise QueryError(f"{_WEIGHT_RANGE}, not {term.weight}")
 
 
-_NO_WEIGHT = f"a weight lies between {_MIN_WEIGHT:g} and {_MAX_WEIGHT:g}, as in 0.5:cat"
-_NO_BLANK_BEFORE = "a blank stands before a filter, as in dog path:x type:png; words with a colon go in quotes"
-_NO_ID = "id: takes the number of a picture, as in id:42"
+_WEIGHT_RANGE = f"a weight lies between {_MIN_WEIGHT:g} and {_MAX_WEIGHT:g}, as in 0.5:cat"
+_MISSING_BLANK = "a blank is missing before a filter, as in dog path:x type:png; words with a colon go in quotes"
+_ID_FORM = "id: takes the number of a picture, as in id:42"
 _TOO_MANY_TERMS = f"a query has up to {MOST_TERMS} terms"
 _TOO_MANY_FILTERS = f"a query has up to {MOST_FILTERS} filters"
 
 _SIGN_BEFORE_FILTER = {
-    "-": "no blank stands between the - and a filter, as in -path:backup",
-    "+": "a filter takes no +: it always holds",
+    "-": "remove the blank between the - and the filter, as in -path:backup",
+    "+": "a filter takes no +: it always applies",
 }
 
 
 @dataclass(slots=True)
 class _Part:
-    """A sign, a filter, or a term with its words, which are still being collected."""
+    """Sign, filter, or term whose words are still being collected."""
 
     position: int
     sign: str = ""
@@ -129,7 +130,7 @@ class _Part:
 
 
 class _Reader:
-    """Reads signs, terms and filters in their order."""
+    """Parser of signs, terms and filters in their order."""
 
     def __init__(self, text: str, is_file: IsFile | None) -> None:
         self.parts: list[_Part] = []
@@ -165,10 +166,10 @@ class _Reader:
             position = end
         others = " ".join(word for part in self.parts for word in part.words if word not in OPERATORS)
         if operator is not None and others != others.upper():
-            raise self._error(why_no_operator(operator[1]), operator[0])
+            raise self._error(explain_operator(operator[1]), operator[0])
 
     def _read_operator(self, found: re.Match[str]) -> str:
-        """The sign that an operator beside a filter is; empty for words."""
+        """Return the sign that an operator next to a filter stands for; empty for words."""
         word, following = found[0], self._text[found.end() : found.end() + 100]
         follows_filter = bool(self.parts) and self.parts[-1].filter is not None
         if is_and_of_filters(word, following, follows_filter=follows_filter):
@@ -182,14 +183,14 @@ class _Reader:
         return QuerySyntaxError(reason, self._text, position)
 
     def _words_before(self) -> _Part | None:
-        """The words that more words would belong to, whatever filters stand between; None behind a sign."""
+        """Return the part that following words belong to, skipping filters; None after a sign or a picture."""
         last = next((part for part in reversed(self.parts) if part.filter is None), None)
         return last if last is not None and last.term is not None and last.term.kind == "words" else None
 
     def _add_term(self, position: int, term: Term) -> None:
         before = self._words_before()
         if term.kind == "words" and before is not None:
-            # Quotes only keep signs from being understood.
+            # Quotes only escape signs; quoted words still belong to the same text.
             before.words.append(term.value)
             return
         self._counts["terms"] += 1
@@ -204,7 +205,7 @@ class _Reader:
     # ------------------------------------------------------------------ filters
 
     def _read_filter(self, found: re.Match[str]) -> int:
-        """Returns where it ends."""
+        """Parse a filter and return its end."""
         text, start, key = self._text, found.start(), found["key"].lower()
         begin = self._after_blanks(found.end())
         if (reason := find_first_word(key, text[max(0, start - 20) : start])) is not None:
@@ -217,7 +218,7 @@ class _Reader:
                 or LONE_SIGN.match(text, begin)
                 or (begin > found.end() and FILTER.match(text, begin))
             ):
-                raise self._error(f"nothing stands after {key}:", start)
+                raise self._error(f"{key}: has no value", start)
             value = VALUE.match(text, begin)
         if value is None:
             raise self._error("a quote that is not closed", begin)
@@ -228,7 +229,7 @@ class _Reader:
             parsed = parse_filter(key, _without_quotes(raw), is_negated=found["minus"] is not None)
         except QueryError as error:
             hint = "; words with a colon go in quotes" if begin > found.end() else ""
-            raise self._error(f"{why_no_list(key, raw) or error}{hint}", start) from error
+            raise self._error(f"{explain_list(key, raw) or error}{hint}", start) from error
         if not re.search(QUOTED, raw, re.DOTALL):
             self._check_plain(key, raw, found, value.end(), is_apart=begin > found.end())
         self._counts["filters"] += 1
@@ -238,25 +239,28 @@ class _Reader:
         return value.end()
 
     def _check_plain(self, key: str, raw: str, found: re.Match[str], end: int, *, is_apart: bool) -> None:
-        """Raises where a value without quotes may be more, or something else, than what was read.
+        """Reject a value without quotes that may continue, or may not be a filter at all.
 
         Args:
-            found: the name of the filter.
-            end: of the value.
+            found: match of the filter's name.
+            end: end of the value.
+            is_apart: a blank stands between the colon and the value.
         """
         start = found.start()
         if key == "camera" and re.search(r"\w\+\w", raw):
-            raise self._error(f'camera: a blank goes in quotes, as in camera:"{raw.replace("+", " ")}"', start)
+            raise self._error(
+                f'camera: a name with blanks goes in quotes, as in camera:"{raw.replace("+", " ")}"', start
+            )
         if key in ("path", "camera"):
-            if (reason := why_no_list(key, raw)) is not None:
+            if (reason := explain_list(key, raw)) is not None:
                 raise self._error(reason, start)
             if (sign := re.match("[<>=:'‘’`«]+", raw)) is not None:
                 raise self._error(f'{key}: takes a name, in quotes such as " where {sign[0]} is part of it', start)
             if has_filter_inside(raw):
-                raise self._error(_NO_BLANK_BEFORE, start)
+                raise self._error(_MISSING_BLANK, start)
         if closes_bracket(self._text[:start], raw):
             raise self._error(NO_BRACKETS, end - 1)
-        mistake = find_going_on(
+        mistake = find_continuation(
             key,
             raw,
             self._text[end : end + 300],
@@ -270,10 +274,10 @@ class _Reader:
     # ------------------------------------------------------------------ terms
 
     def _read_term(self, token: str, position: int, *, is_first: bool) -> tuple[Term, int]:
-        """A term and where it ends.
+        """Parse a term and return it with its end.
 
         Args:
-            is_first: no words stand before it, so that what looks like a weight is one.
+            is_first: no words stand before it, so that it may begin with a weight.
         """
         weight = 1.0
         numbered = NUMBERED.match(token) if is_first else None
@@ -283,7 +287,7 @@ class _Reader:
             is_followed = self._after_blanks(position + len(token)) < len(self._text)
             if not rest and numbered["number"][-1].isdigit() and is_followed and not is_year:
                 raise self._error(
-                    "no blank stands behind the colon of a weight, as in 2:cat; words with a colon go in quotes",
+                    "remove the blank after the colon of the weight, as in 2:cat; words with a colon go in quotes",
                     position,
                 )
             if _is_weighted(numbered["number"], rest):
@@ -297,7 +301,7 @@ class _Reader:
     def _weight(self, number: str, position: int) -> float:
         weight = float(number) if _WEIGHT.fullmatch(number) else 0.0
         if not _MIN_WEIGHT <= weight <= _MAX_WEIGHT:
-            raise self._error(_NO_WEIGHT, position)
+            raise self._error(_WEIGHT_RANGE, position)
         return weight
 
     def _read_what(self, token: str, position: int) -> tuple[tuple[TermKind, str], int]:
@@ -305,7 +309,7 @@ class _Reader:
         if re.fullmatch(QUOTED, token, re.DOTALL):
             words = unquoted(token)
             if not words.strip():
-                raise self._error("nothing stands between the quotes", position)
+                raise self._error("the quotes are empty", position)
             return ("words", words), end
         if FILTER.match(token):
             raise self._error("a filter takes no weight", position)
@@ -319,14 +323,14 @@ class _Reader:
             if problem is not None:
                 raise self._error(problem, position)
             if not PATH.match(token) and has_filter_inside(token):
-                raise self._error(_NO_BLANK_BEFORE, position)
+                raise self._error(_MISSING_BLANK, position)
         if is_picture(token):
             end = self._files.picture_end(position, end)
             return ("picture", self._text[position:end]), end
         return ("words", token), end
 
     def _read_named(self, name: str, value: str, position: int, end: int) -> tuple[tuple[TermKind, str], int] | None:
-        """What is named by `id:` or `image:`, and where that ends; None: that is the end of a sentence's first word."""
+        """Parse what `id:` or `image:` names and return it with its end; None when it is a word with a colon."""
         text = self._text
         if not value:
             begin = self._after_blanks(end)
@@ -339,9 +343,9 @@ class _Reader:
             end = begin + len(value)
         if name == "id":
             if not re.fullmatch("[0-9]{1,18}", value):
-                raise self._error(_NO_ID, position)
+                raise self._error(_ID_FORM, position)
             if re.match(r"\s*[,;]?\s*\d+\s*(?:$|[&+])", text[end : end + 100], re.ASCII):
-                raise self._error(f"{_NO_ID}; more are added up, as in id:42 + id:43", position)
+                raise self._error(f"{_ID_FORM}; several are added, as in id:42 + id:43", position)
             return ("id", str(int(value))), end
         if not value:
             raise self._error("image: takes the path of a picture", position)
@@ -358,7 +362,7 @@ class _Reader:
 
 
 def _is_weighted(number: str, rest: str) -> bool:
-    """Whether that is a weight, and no ratio, time, or face of signs."""
+    """Return whether a number with a colon is a weight, not a ratio, a time or an emoticon."""
     if not rest or not re.search(r"[^\W_]|[^\x00-\x7f]|[\"/\\~]", rest):
         return False
     return not rest[0].isdigit() or is_picture(rest)

@@ -1,8 +1,8 @@
-"""Typing errors in words: which known word was meant, where that is clear.
+"""Correct typing errors: find the known word at the smallest weighted edit distance, when it is unambiguous.
 
-There is no dictionary. Known are the words of texts about pictures; what else is no typing error is for the caller to
-say. Rare words, names and other languages are left alone because they are rarely one slip of the fingers away from a
-known word, and errors mostly are: slips are what is looked for, not any difference.
+There is no dictionary. The vocabulary is the words of texts about pictures; the caller excludes other words that are
+correct. Rare words, names and other languages are left alone, because only edits that fingers make on a keyboard
+(slips) are considered, and such words are rarely one slip away from a known word, while errors mostly are.
 """
 
 import re
@@ -14,19 +14,19 @@ from clipsearch.data import BUILT_IN, bank_texts, built_in_labels
 
 _WORD = re.compile(r"[^\W\d_]+")
 
-# Letters from which on a word may hold two slips, one of an unlikely kind or in its first letter, and one of a likely
-# kind: short words are a letter away from others by chance.
+# Minimum length of a word with two slips, with an unlikely one or one in its first letter, and with a likely one: short
+# words are one letter away from others by chance.
 _TWO_SLIPS, _UNLIKELY_SLIP, _LIKELY_SLIP = 8, 6, 3
 
-# Of words in another form than the known one. Those that begin with a vowel take the place of a final e.
+# Endings of inflected and derived forms. Those that begin with a vowel replace a final e.
 _ENDINGS = ("s", "es", "ed", "er", "ers", "est", "ing", "ings", "y", "ly", "ry", "ish", "ic", "al", "let", "less")
 _KNOWN_ENDINGS = ("er", "or", "ed", "ing", "s")
 _SHORTEST_STEM = 3
 
-# Such a stem doubles its last letter before a vowel: "swiming" is no form of "swim", nor "steerring" of "steer".
+# A stem that doubles its last letter before a vowel: neither "swiming" nor "steerring" is a form of "swim" or "steer".
 _DOUBLES = re.compile("[^aeiou]*[aeiou][^aeiouwxy]")
 
-# Keys with their places, in widths of a key: a row is shifted against the one above it. Source: ISO/IEC 9995-1.
+# Positions of keys, in key widths: each row is shifted against the one above it. Source: ISO/IEC 9995-1.
 _KEYS = {
     key: (column + shift, row)
     for row, (shift, keys) in enumerate(((0.0, "qwertyuiop"), (0.25, "asdfghjkl"), (0.75, "zxcvbnm")))
@@ -34,14 +34,14 @@ _KEYS = {
 }
 _VOWELS = frozenset("aeiouy")
 
-# Of words that are as many slips away, the one with fewer unlikely ones is meant. Likely are swapped, doubled and
-# undoubled letters: by these a word hardly ever becomes another one.
+# At equal distance the word with fewer unlikely slips wins. Likely slips are swapped, doubled and undoubled letters,
+# which hardly ever turn one word into another.
 _LIKELY, _UNLIKELY = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Words in small letters, by their first letter too, and what they may be forms of."""
+    """Lower-case words, their stems, and an index of them by first letter."""
 
     words: frozenset[str]
     stems: frozenset[str]
@@ -49,7 +49,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Vocabulary":
-        """The words of texts."""
+        """Collect the words of texts."""
         words = frozenset(word for text in texts for word in _WORD.findall(text.lower()))
         by_start: dict[str, list[str]] = {}
         for word in sorted(words):
@@ -59,12 +59,14 @@ class Vocabulary:
         return cls(words, stems, {start: tuple(found) for start, found in by_start.items()})
 
     def knows(self, word: str) -> bool:
-        """Whether it holds a word in small letters, be it in another form."""
+        """Return whether the vocabulary has a lower-case word, or another form of it."""
         return word in self.stems or not self.stems.isdisjoint(stems_of(word))
 
     def find_nearest(self, word: str) -> str | None:
-        """The word that is the fewest slips away from one in small letters that is not known; None where none is near,
-        or several are as near."""
+        """Find the known word that is the fewest slips away from an unknown lower-case word.
+
+        None when no word is near, or when the nearest are tied.
+        """
         nearest = self._find_nearest(word)
         if nearest is None and word.endswith("s"):
             single = self._find_nearest(word[:-1])
@@ -74,7 +76,7 @@ class Vocabulary:
     def _find_nearest(self, word: str) -> str | None:
         best: list[str] = []
         least = (_TWO_SLIPS, 0)
-        for start in dict.fromkeys(word[:2]):  # the first two may be swapped
+        for start in dict.fromkeys(word[:2]):  # the first two letters may be swapped
             for known in self.by_start.get(start, ()):
                 slips = _slips_in(min(len(word), len(known)))
                 if abs(len(word) - len(known)) > slips:
@@ -91,14 +93,14 @@ class Vocabulary:
 
 
 def known_words(texts: Iterable[str]) -> Vocabulary:
-    """Of texts of a catalog and the built-in ones."""
+    """Build the vocabulary of a catalog's texts and the built-in ones."""
     own = list(texts)
     return Vocabulary.of([*_built_in_texts(), *own]) if own else built_in_words()
 
 
 @cache
 def built_in_words() -> Vocabulary:
-    """Of the bank and of the sets of labels that come along."""
+    """Build the vocabulary of the text bank and the bundled label sets."""
     return Vocabulary.of(_built_in_texts())
 
 
@@ -107,7 +109,7 @@ def _built_in_texts() -> list[str]:
 
 
 def stems_of(word: str) -> Iterator[str]:
-    """What it may be a form of, without endings."""
+    """Yield the possible stems of a word, with its endings removed."""
     for ending in _ENDINGS:
         stem = word.removesuffix(ending)
         if stem == word or len(stem) < _SHORTEST_STEM or stem[-1] == ending[0]:
@@ -129,7 +131,7 @@ def _slips_in(length: int) -> int:
 
 
 def _other_starts(word: str) -> Iterator[str]:
-    """With another first letter: that is rarely wrong, 1 to 8 % of errors.
+    """Yield corrections of the first letter, which is wrong in only 1 to 8 % of errors.
 
     Source: Pollock and Zamora, "Automatic spelling correction in scientific and scholarly text", CACM 27, 1984.
     """
@@ -140,9 +142,9 @@ def _other_starts(word: str) -> Iterator[str]:
 
 
 def _costs(typed: str, known: str, slips: int, before: str = "") -> Iterator[tuple[int, int]]:
-    """Of the ways from one to the other in at most `slips` slips: how many, and how many unlikely ones.
+    """Yield (slips, unlikely slips) of each edit path from one word to the other with at most `slips` slips.
 
-    The distance is that of Damerau and Levenshtein, over the slips that fingers make.
+    A Damerau-Levenshtein distance, restricted to the edits that fingers make on a keyboard.
 
     Args:
         before: the letter before both.
@@ -162,7 +164,7 @@ def _costs(typed: str, known: str, slips: int, before: str = "") -> Iterator[tup
 
 
 def _slips(typed: str, known: str, before: str) -> Iterator[tuple[str, str, int, str]]:
-    """What may have happened where two words part: what is left of both, whether it is unlikely, the letter before."""
+    """Yield the possible slips at the first difference: the rest of both words, the cost, and the letter before."""
     one, other = typed[:1], known[:1]
     if len(typed) > 1 and typed[:2] == known[1::-1]:
         yield typed[2:], known[2:], _LIKELY, known[1]
@@ -177,8 +179,8 @@ def _slips(typed: str, known: str, before: str) -> Iterator[tuple[str, str, int,
 
 
 def are_near(one: str, other: str) -> bool:
-    """Whether two letters lie side by side on a keyboard."""
+    """Return whether two letters are adjacent on a QWERTY keyboard."""
     if one not in _KEYS or other not in _KEYS:
         return False
-    (column, row), (its_column, its_row) = _KEYS[one], _KEYS[other]
-    return one != other and abs(column - its_column) <= 1 and abs(row - its_row) <= 1
+    (column, row), (other_column, other_row) = _KEYS[one], _KEYS[other]
+    return one != other and abs(column - other_column) <= 1 and abs(row - other_row) <= 1

@@ -1,11 +1,11 @@
-"""What a query is, and how it is written."""
+"""Terms, groups and filters of a parsed query, and their text form."""
 
 import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from clipsearch.query.filters import Filter, quoted
-from clipsearch.query.operators import BESIDE_FILTERS, FIRST_WORDS, OPERATORS
+from clipsearch.query.operators import FIRST_WORDS, OPERATORS, OPERATORS_NEXT_TO_FILTERS
 from clipsearch.query.tokens import is_picture
 
 TermKind: TypeAlias = Literal["words", "picture", "id"]
@@ -13,12 +13,12 @@ TermKind: TypeAlias = Literal["words", "picture", "id"]
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing that pictures are compared with.
+    """Text or picture that pictures are compared with.
 
     Attributes:
-        kind: words: `value` is a text for the model. picture: a path or URL. id: the number of a content, in digits.
+        kind: words: `value` is a text for the model. picture: a path or URL. id: a content id, in digits.
         value: never empty.
-        weight: in the sum of its group; below 0 for what is not wanted, never 0.
+        weight: in the sum of its group; below 0 to exclude, never 0.
     """
 
     kind: TermKind
@@ -26,7 +26,7 @@ class Term:
     weight: float = 1.0
 
     def __str__(self) -> str:
-        """Without the sign of the weight."""
+        """Format the term without the sign of its weight."""
         weight = "" if abs(self.weight) == 1 else f"{abs(self.weight)!r}".removesuffix(".0") + ":"
         match self.kind:
             case "id":
@@ -42,40 +42,42 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for.
+    """Parsed query: groups of terms, and filters.
 
     Attributes:
-        groups: a picture must fit every one of them; the terms of one are summed up by their weights.
-        filters: what a picture must be like, whatever it shows.
+        groups: a picture must match every group; the terms of a group are summed with their weights.
+        filters: conditions on metadata, all of which must hold.
     """
 
     groups: tuple[tuple[Term, ...], ...] = ()
     filters: tuple[Filter, ...] = ()
 
     def __str__(self) -> str:
-        """In the language: `parse_query` makes the same of it."""
+        """Format the query in the query language; `parse_query` returns an equal query."""
         groups = " & ".join(_group_text(group) for group in self.groups)
-        # Beside a filter they would be something else.
-        is_near = bool(self.filters) and groups.rpartition(" ")[2].lower() in {*BESIDE_FILTERS, *FIRST_WORDS}
-        return " ".join([*([groups] if groups else []), *(["&"] if is_near else []), *map(str, self.filters)])
+        # Before a filter, these words would be parsed as operators or as part of the filter's name.
+        last_word = groups.rpartition(" ")[2].lower()
+        is_ambiguous = bool(self.filters) and last_word in {*OPERATORS_NEXT_TO_FILTERS, *FIRST_WORDS}
+        return " ".join([*([groups] if groups else []), *(["&"] if is_ambiguous else []), *map(str, self.filters)])
 
 
 def words_query(text: str) -> Query:
-    """Words as they are, whatever signs are among them."""
+    """Make a query of literal words; signs in them have no meaning."""
     return Query(((Term("words", text),),))
 
 
 def picture_query(path: str) -> Query:
+    """Make a query for pictures similar to the one at a path or URL."""
     return Query(((Term("picture", path),),))
 
 
-# Of a word that could mean something else, and of a path that goes without quotes.
+# Characters that give a word a special meaning, and the pattern of a path that needs no quotes.
 _SPECIAL = r'[\s:：<>=≤≥|"“”„]'
 _PLAIN_PATH = r'(?:https?://)?[^\s:："“”„+\-&][^\s:："“”„]*'
 
 
 def _is_plain(words: str) -> bool:
-    """Whether they mean themselves without quotes."""
+    """Return whether words need no quotes, as none of them has a special meaning."""
     return all(
         word
         and word[0] not in "+-&!"

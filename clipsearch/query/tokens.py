@@ -1,4 +1,4 @@
-"""What the parts of a query look like."""
+"""Regular expressions and predicates for the tokens of a query."""
 
 import re
 
@@ -6,10 +6,10 @@ from clipsearch.query.filters import KEYS
 
 QUOTED = r'"(?:[^"\\]|\\.)*"|“[^“”]*”|„[^“”„]*[“”]'
 TOKEN = re.compile(rf"(?P<sign>[+\-]|&&?)|(?P<quoted>{QUOTED})|(?P<word>[^\s\"](?:{QUOTED}|[^\s\"])*)", re.DOTALL)
-# NOT, ! and a dash before a filter are what a - is. ASCII: the lower case of İ has two letters.
+# NOT, ! and a dash before a filter mean -. The ASCII flag, because the lower case of İ is two characters.
 FILTER = re.compile(rf"(?P<minus>[-−–—]|!\s*|NOT\s+)?(?P<key>(?ai:{'|'.join(KEYS)}))[:：]")
 
-# A value in which parts may be in quotes.
+# A filter's value, parts of which may be in quotes.
 VALUE = re.compile(rf"(?:{QUOTED}|[^\s\"])+", re.DOTALL)
 
 LONE_SIGN = re.compile(r"[+\-&](?=\s|$)")
@@ -21,11 +21,12 @@ PATH = re.compile(r"\.{0,2}[/\\]\S|~[^\s/\\]*[/\\]\S|[A-Za-z]:[/\\]\S|https?://\
 
 
 def is_picture(token: str) -> bool:
-    """Whether it is written as the path or URL of a picture."""
+    """Return whether a token is the path or URL of a picture, judging by its syntax alone."""
     return PATH.match(token) is not None or has_picture_suffix(token)
 
 
 def has_picture_suffix(token: str) -> bool:
+    """Return whether a token ends with the suffix of a picture file."""
     _, dot, suffix = token.rpartition(".")
     if not dot:
         return False

@@ -1,12 +1,9 @@
 """Hits that differ from each other, so that a burst of one thing does not fill the page."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-
-from clipsearch.types import SearchHit
 
 # How much relevance counts, against being unlike what stands above.
 _BALANCE = 0.6
@@ -23,29 +20,29 @@ def candidates_for(top_k: int) -> int:
     return max(_TIMES * top_k, top_k + _MORE)
 
 
-def diversify(
-    hits: Sequence[SearchHit], embeddings: NDArray[np.float32], *, usual: float, top_k: int
-) -> list[SearchHit]:
-    """Chooses `top_k` hits by maximal marginal relevance and ranks them as they are chosen; the best hit stays first.
+def diversify(relevances: Sequence[float], embeddings: NDArray[np.float32], *, usual: float, top_k: int) -> list[int]:
+    """Choose up to `top_k` of n hits by maximal marginal relevance; the best hit stays first.
 
     Source: Carbonell and Goldstein, "The use of MMR, diversity-based reranking", SIGIR 1998.
 
     Args:
-        hits: best first.
+        relevances: (n,) of the hits, best first.
         embeddings: (n, dim) unit-norm, of the hits.
         usual: cosine of two pictures that have nothing to do with each other, less than 1.
+
+    Returns:
+        Rows of the chosen hits, in the order that they are chosen.
     """
-    if not hits:
+    if not relevances:
         return []
-    relevances = np.array([hit.relevance for hit in hits])
-    relevances /= max(relevances.max(), np.finfo(np.float64).tiny)
+    shares = np.array(relevances) / max(*relevances, np.finfo(np.float64).tiny)
     likenesses = np.clip((embeddings @ embeddings.T - usual) / (1 - usual), 0, 1) ** _SHARPNESS
     chosen = [0]
     nearest = likenesses[0].copy()
-    while len(chosen) < min(top_k, len(hits)):
-        worth = _BALANCE * relevances - (1 - _BALANCE) * nearest
+    while len(chosen) < min(top_k, len(shares)):
+        worth = _BALANCE * shares - (1 - _BALANCE) * nearest
         worth[chosen] = -np.inf
         best = int(worth.argmax())
         chosen.append(best)
         nearest = np.maximum(nearest, likenesses[best])
-    return [replace(hits[row], rank=rank) for rank, row in enumerate(chosen, start=1)]
+    return chosen

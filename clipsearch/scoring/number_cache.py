@@ -3,10 +3,9 @@
 import contextlib
 import json
 import math
-import os
 from collections.abc import Sequence
 
-from clipsearch.files import make_cache_dir
+from clipsearch.files import atomic_write, make_cache_dir
 from clipsearch.paths import cache_dir
 
 # Files of a kind that are kept: of catalogs and models that are in use there are fewer.
@@ -28,17 +27,10 @@ def read_numbers(folder: str, name: str) -> list[float] | None:
 def keep_numbers(folder: str, name: str, numbers: Sequence[float]) -> None:
     """Cache numbers, and evict the oldest of a folder; one that can't be written costs time, nothing else."""
     place = cache_dir() / folder
-    path = place / f"{name}.json"
-    fresh = path.with_suffix(f".{os.getpid()}.new")
-    try:
+    with contextlib.suppress(OSError):
         make_cache_dir()
         place.mkdir(mode=0o700, exist_ok=True)
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(list(numbers)), encoding="utf-8")
-        fresh.replace(path)
+        atomic_write(place / f"{name}.json", json.dumps(list(numbers)).encode("ascii"))
         others = sorted(place.glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
         for file in others[:-_MOST_FILES]:
             file.unlink()
-    except OSError:
-        with contextlib.suppress(OSError):
-            fresh.unlink()

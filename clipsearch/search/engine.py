@@ -1,105 +1,101 @@
-"""Answers a query: its terms embedded, the index searched, the hits explained."""
+"""Answer queries: embed the terms, search the vector index, explain the hits."""
 
 import math
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from clipsearch.errors import QueryError, UnknownPictureError
-from clipsearch.search.terms import as_query, embed_terms, explain_hits
-from clipsearch.session.session import CatalogParts
+from clipsearch.search.hits import SearchHit
+from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
+from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
-from clipsearch.types import SearchHit
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from clipsearch.encoders.embed_image import PictureSource
-    from clipsearch.query import Query
 
 
-def answer_query(
-    query: "PictureSource | Query",
-    parts: CatalogParts,
-    *,
-    top_k: int,
-    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
-    min_relevance: float,
-    diverse: bool,
-    explain: bool,
-) -> list[SearchHit]:
-    """Arguments, result and errors as in `Catalog.search`."""
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How a query is answered; `Catalog.search` says what each option means."""
+
+    top_k: int = 10
+    pictures: Pictures = field(default_factory=dict)
+    min_relevance: float = 0.0
+    diverse: bool = False
+    explain: bool = False
+
+
+def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> list[SearchHit]:
+    """Find the pictures that fit a query best, best first."""
     from clipsearch.scoring.diversity import candidates_for, diversify
     from clipsearch.search.retrieval import newest_pictures, search_pictures
 
+    top_k = options.top_k
     check_top_k(top_k)
-    if not 0 <= min_relevance <= 1:
-        raise QueryError(f"min_relevance lies between 0 and 1, got {min_relevance}")
-    meant, given = as_query(query, pictures)
-    parts.require_pictures()
-    if not meant.groups:
-        return newest_pictures(meant.filters, store=parts.store, top_k=top_k)
-    parts.model.row  # noqa: B018 (known before two threads ask for it)
+    if not 0 <= options.min_relevance <= 1:
+        raise QueryError(f"min_relevance lies between 0 and 1, got {options.min_relevance}")
+    parsed, pictures = as_query(query, options.pictures)
+    session.require_pictures()
+    if not parsed.groups:
+        return newest_pictures(parsed.filters, store=session.store, top_k=top_k)
+    row = session.model.row  # known before two threads ask for it
     # The first time, the model and the index are opened side by side: both take a while, and little Python.
     with ThreadPoolExecutor(1) as pool:
-        opening = None if parts.is_open("images") else pool.submit(parts.index, "images")
-        groups = embed_terms(meant, model=parts.model, store=parts.store, pictures=given)
-        index = parts.index("images") if opening is None else opening.result()
-    background = parts.background(index)
-    directions = [group.direction(background) for group in groups]
+        opening = None if session.is_open("images") else pool.submit(session.vector_index, "images")
+        embedded = embed_query(parsed, session, pictures=pictures)
+        index = session.vector_index("images") if opening is None else opening.result()
+    background = session.background(index)
+    directions = embedded.directions(background)
     hits = search_pictures(
         directions,
         background=background,
         index=index,
-        store=parts.store,
-        model_id=parts.model.row.model_id,
-        top_k=candidates_for(top_k) if diverse else top_k,
-        filters=meant.filters,
-        min_relevance=min_relevance,
+        store=session.store,
+        model_id=row.model_id,
+        top_k=candidates_for(top_k) if options.diverse else top_k,
+        filters=parsed.filters,
+        min_relevance=options.min_relevance,
     )
-    if diverse:
-        row = parts.model.row
-        known = parts.store.reader.embeddings([hit.content_id for hit in hits], model_id=row.model_id, dim=row.dim)
+    if options.diverse:
+        known = session.store.reader.embeddings([hit.content_id for hit in hits], model_id=row.model_id, dim=row.dim)
         hits = [hit for hit in hits if hit.content_id in known]
         embeddings = np.array([known[hit.content_id] for hit in hits], dtype=np.float32).reshape(-1, row.dim)
-        hits = diversify(hits, embeddings, usual=background.pictures.location, top_k=top_k)
-    return explain_hits(hits, groups, directions, model=parts.model, store=parts.store) if explain else hits
+        relevances = [hit.relevance for hit in hits]
+        chosen = diversify(relevances, embeddings, usual=background.pictures.location, top_k=top_k)
+        hits = [replace(hits[place], rank=rank) for rank, place in enumerate(chosen, start=1)]
+    return embedded.explain(hits, directions) if options.explain else hits
 
 
 def match_picture(
-    query: "PictureSource | Query",
+    query: AnyQuery,
     content_id: int,
-    parts: CatalogParts,
+    session: Session,
     *,
-    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
+    pictures: "Pictures | None" = None,
 ) -> SearchHit:
-    """Arguments, result and errors as in `Catalog.match`."""
-    meant, given = as_query(query, pictures)
-    parts.require_pictures()
-    row = parts.model.row
-    embedding = parts.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
-    paths = parts.store.reader.paths([content_id], filters=meant.filters).get(content_id)
+    """Compare one picture with a query, term by term; its rank is 0."""
+    parsed, given = as_query(query, pictures or {})
+    session.require_pictures()
+    row = session.model.row
+    embedding = session.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
+    paths = session.store.reader.paths([content_id], filters=parsed.filters).get(content_id)
     if embedding is None or not paths:
         raise UnknownPictureError(content_id)
     hit = SearchHit(0, math.nan, 1.0, paths[0], content_id, copies=tuple(paths[1:]))
-    if not meant.groups:
+    if not parsed.groups:
         return hit
-    groups = embed_terms(meant, model=parts.model, store=parts.store, pictures=given)
-    background = parts.background(parts.index("images"))
-    directions = [group.direction(background) for group in groups]
+    embedded = embed_query(parsed, session, pictures=given)
+    background = session.background(session.vector_index("images"))
+    directions = embedded.directions(background)
     scores = np.array([direction.embedding @ embedding for direction in directions], dtype=np.float32)
     worth = np.array([float(each.worth(score)) for each, score in zip(directions, scores, strict=True)])
     least = int(worth.argmin())
     own_level = background.own_levels_of([content_id], lambda _: {content_id: embedding})
     (relevance,) = directions[least].relevances(scores[least], own_level).tolist()
     hit = replace(hit, score=float(scores[least]), relevance=relevance)
-    return explain_hits([hit], groups, directions, model=parts.model, store=parts.store)[0]
+    return embedded.explain([hit], directions)[0]
 
 
-def find_cutoff(confidence: float, parts: CatalogParts) -> float:
-    """Result and errors as in `Catalog.cutoff_for`."""
-    parts.require_pictures()
-    return parts.best_relevances().cutoff(confidence)
+def find_cutoff(confidence: float, session: Session) -> float:
+    """Look up the least relevance that gives this confidence, learning it for the catalog where it is not known."""
+    session.require_pictures()
+    return session.best_relevances().cutoff(confidence)

@@ -3,25 +3,19 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from clipsearch.errors import QueryError
 from clipsearch.query import Query
-from clipsearch.search.engine import answer_query, find_cutoff
+from clipsearch.search.engine import SearchOptions, answer_query, find_cutoff
+from clipsearch.search.hits import SearchHit, hits_html
 from clipsearch.search.terms import parse_local
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
-from clipsearch.types import SearchHit
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from clipsearch.encoders.embed_image import PictureSource
+__all__ = ["SearchOptions", "SearchPage", "find_page"]
 
 MOST_HITS = 10_000
 """Each page looks at all hits before it; whoever wants more than this does not look at pictures."""
@@ -39,6 +33,10 @@ class SearchPage:
     hits: tuple[SearchHit, ...]
     next: str | None
 
+    def _repr_html_(self) -> str:
+        """Show the pictures in a notebook, where their files are there."""
+        return hits_html(self.hits)
+
 
 @dataclass(frozen=True, slots=True)
 class _Position:
@@ -54,38 +52,24 @@ class _Position:
     newest: int
 
 
-def search_page(
-    query: str | Query,
-    parts: CatalogParts,
-    *,
-    page_size: int,
-    after: str | None,
-    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
-    min_relevance: float,
-    confidence: float | None,
+def find_page(
+    query: str | Query, session: Session, options: SearchOptions, *, after: str | None, confidence: float | None
 ) -> SearchPage:
-    """Arguments, result and errors as in `Catalog.search_page`."""
+    """Find a page of `options.top_k` hits, those that come after another page or the first ones."""
+    page_size, min_relevance = options.top_k, options.min_relevance
     check_top_k(page_size)
-    meant = parse_local(query) if isinstance(query, str) else query
-    parts.require_pictures()
+    parsed = parse_local(query) if isinstance(query, str) else query
+    session.require_pictures()
     # Of the confidence itself: what it comes to changes with the catalog, and a page must not become another search's.
     least = f"{min_relevance} {confidence}"
-    key = blake3(f"{parts.store.uuid} {least} {meant}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    key = blake3(f"{session.store.uuid} {least} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
     if confidence is not None:
-        min_relevance = max(min_relevance, find_cutoff(confidence, parts))
-    position = _Position(0, 0, parts.store.reader.newest_content_id()) if after is None else _read(after, key)
+        min_relevance = max(min_relevance, find_cutoff(confidence, session))
+    position = _Position(0, 0, session.store.reader.newest_content_id()) if after is None else _read(after, key)
     # One more than is shown: whether there is a next page.
     wanted = min(position.rank + page_size + 1, MOST_HITS)
     while True:
-        hits = answer_query(
-            meant,
-            parts,
-            top_k=wanted,
-            pictures=pictures,
-            min_relevance=min_relevance,
-            diverse=False,
-            explain=False,
-        )
+        hits = answer_query(parsed, session, replace(options, top_k=wanted, min_relevance=min_relevance))
         left = _after(position, [hit for hit in hits if hit.content_id <= position.newest])
         if len(left) > page_size or len(hits) < wanted or wanted == MOST_HITS:
             break

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from clipsearch.indexes.base import VectorIndex
 from clipsearch.scoring.relevance import Background, Direction, log_odds_of, relevance_of
+from clipsearch.search.hits import SearchHit
 from clipsearch.store import Store
-from clipsearch.types import SearchHit
 
 if TYPE_CHECKING:
     from clipsearch.query.filters import Filter

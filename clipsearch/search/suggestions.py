@@ -8,12 +8,12 @@ from clipsearch.errors import IndexMismatchError, ModelError
 from clipsearch.query import Query
 from clipsearch.query.spelling import built_in_words, stems_of
 from clipsearch.search.terms import parse_local
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
 
-# Whole words: neither parts of names with digits or hyphens in them, nor what stands before an apostrophe.
+# Whole words: neither session of names with digits or hyphens in them, nor what stands before an apostrophe.
 _WORD = re.compile(r"(?<![\w'’\-])[^\W\d_]{3,30}(?![\w'’\-])")
 
 # A query with more unknown words has no typing error, it is in another language.
@@ -23,13 +23,13 @@ _MOST_UNKNOWN = 4
 _SHORTEST_STEM = 4
 
 
-def suggest_query(query: "str | Query", parts: CatalogParts) -> str | None:
-    """Arguments, result and errors as in `Catalog.suggest`."""
+def suggest_query(query: "str | Query", session: Session) -> str | None:
+    """Correct the typing errors of a query; None where it seems to have none."""
     meant = parse_local(query) if isinstance(query, str) else query
     if meant.filters or any(term.kind != "words" for group in meant.groups for term in group):
         return None
     words = {word.lower() for group in meant.groups for term in group for word in _WORD.findall(term.value)}
-    corrections = _corrections_of(words, parts)
+    corrections = _corrections_of(words, session)
     if not corrections:
         return None
 
@@ -41,18 +41,18 @@ def suggest_query(query: "str | Query", parts: CatalogParts) -> str | None:
     return str(replace(meant, groups=tuple(groups)))
 
 
-def _corrections_of(words: set[str], parts: CatalogParts) -> dict[str, str]:
+def _corrections_of(words: set[str], session: Session) -> dict[str, str]:
     """Known words, by the unknown ones that they were likely meant by. What costs most is asked last."""
     unknown = {word for word in words if not built_in_words().knows(word)}
     if not unknown:
         return {}
-    vocabulary = parts.known_words()
+    vocabulary = session.known_words()
     unknown = {word for word in unknown if not vocabulary.knows(word)}
     if len(unknown) > _MOST_UNKNOWN:
         return {}
     nearest = {word: found for word in unknown if (found := vocabulary.find_nearest(word)) is not None}
     try:
-        return {word: found for word, found in nearest.items() if not _is_token(word, parts.model.encoder)}
+        return {word: found for word, found in nearest.items() if not _is_token(word, session.model.encoder)}
     except (ModelError, IndexMismatchError):  # an answer from the cache needs no model
         return {}
 

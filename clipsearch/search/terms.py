@@ -2,22 +2,27 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.paths import expand_user
 from clipsearch.query import Query, Term, check_query, parse_query
-from clipsearch.session.model import CatalogModel
-from clipsearch.store import Store
+from clipsearch.search.hits import SearchHit, TermScore
+from clipsearch.session.session import Session
 from clipsearch.text import check_text, is_url
-from clipsearch.types import SearchHit, TermScore
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from clipsearch.encoders.embed_image import PictureSource
+    from clipsearch.encoders.embed_image import Picture, PictureSource
     from clipsearch.scoring.relevance import Background, Direction
+
+AnyQuery: TypeAlias = "PictureSource | Query | SearchHit"
+"""What a search takes: a str in the language of queries, a parsed query, a picture, or a hit."""
+
+Pictures: TypeAlias = "Mapping[str, Picture]"
+"""Pictures of a query that are here already, by what it calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,40 @@ class EmbeddedGroup:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class EmbeddedQuery:
+    """The groups of a query, embedded with the model of a session; a picture must fit each of them."""
+
+    groups: tuple[EmbeddedGroup, ...]
+    session: Session
+
+    def directions(self, background: "Background") -> "list[Direction]":
+        """Sum each group up to what pictures are compared with.
+
+        Raises:
+            QueryError: the terms of a group cancel each other out.
+        """
+        return [group.direction(background) for group in self.groups]
+
+    def explain(self, hits: Sequence[SearchHit], directions: "Sequence[Direction]") -> list[SearchHit]:
+        """Fill in what each term contributes to each hit.
+
+        Args:
+            directions: what `directions` has returned.
+        """
+        return [
+            replace(hit, terms=tuple(self._term_scores(picture, directions)) if picture is not None else ())
+            for hit in hits
+            for picture in [_find_embedding(hit.content_id, self.session)]
+        ]
+
+    def _term_scores(self, picture: "NDArray[np.float32]", directions: "Sequence[Direction]") -> Iterator[TermScore]:
+        for group, direction in zip(self.groups, directions, strict=True):
+            for term, embedding, share in zip(group.terms, group.embeddings, direction.shares, strict=True):
+                score = float(embedding @ picture)
+                yield TermScore(str(term), term.weight, score, share * score)
+
+
 def parse_local(text: str) -> Query:
     """Parses a query of somebody who may read the files of this machine: the name of one that is there is a picture,
     whatever blanks and signs are in it. Never to be given what a visitor of a server has written.
@@ -56,16 +95,16 @@ def _is_file(name: str) -> bool:
         return False
 
 
-def as_query(
-    query: "PictureSource | Query", pictures: "Mapping[str, PictureSource | NDArray[np.float32]]"
-) -> "tuple[Query, Mapping[str, PictureSource | NDArray[np.float32]]]":
-    """What `Catalog.search` takes, as a query and the pictures that are here already, by what it calls them.
+def as_query(query: AnyQuery, pictures: Pictures) -> tuple[Query, Pictures]:
+    """Turn what `Catalog.search` takes into a query and the pictures that are here already, by what it calls them.
 
     Raises:
         QueryError: it can't be understood or answered; so much can be seen without a model.
     """
     if isinstance(query, str):
         query = parse_local(query)
+    elif isinstance(query, SearchHit):
+        query = Query(((Term("id", str(query.content_id)),),))
     elif not isinstance(query, Query):
         return Query(((Term("picture", ""),),)), {"": query}
     check_query(query)
@@ -76,14 +115,8 @@ def as_query(
     return query, pictures
 
 
-def embed_terms(
-    query: Query,
-    *,
-    model: CatalogModel,
-    store: Store,
-    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
-) -> list[EmbeddedGroup]:
-    """The groups of a query that `as_query` has let pass.
+def embed_query(query: Query, session: Session, *, pictures: Pictures) -> EmbeddedQuery:
+    """Embed the terms of a query that `as_query` has let pass.
 
     Args:
         pictures: those that are here already, or their embeddings (dim,), by what the query calls them.
@@ -92,51 +125,18 @@ def embed_terms(
         QueryError: a picture's number is unknown, or a URL was not fetched.
         ImageReadError: a picture can't be read.
     """
-    return [
-        EmbeddedGroup(group, tuple(_embed_term(term, model=model, store=store, pictures=pictures) for term in group))
-        for group in query.groups
-    ]
+    groups = (
+        EmbeddedGroup(group, tuple(_embed_term(term, session, pictures) for term in group)) for group in query.groups
+    )
+    return EmbeddedQuery(tuple(groups), session)
 
 
-def explain_hits(
-    hits: Sequence[SearchHit],
-    groups: Sequence[EmbeddedGroup],
-    directions: "Sequence[Direction]",
-    *,
-    model: CatalogModel,
-    store: Store,
-) -> list[SearchHit]:
-    """The hits of a query, with what each of its terms has to do with them."""
-    row = model.row
-    return [
-        replace(hit, terms=tuple(_term_scores(picture, groups, directions)) if picture is not None else ())
-        for hit in hits
-        for picture in [store.reader.find_embedding(hit.content_id, model_id=row.model_id, dim=row.dim)]
-    ]
-
-
-def _term_scores(
-    picture: "NDArray[np.float32]", groups: Sequence[EmbeddedGroup], directions: "Sequence[Direction]"
-) -> Iterator[TermScore]:
-    for group, direction in zip(groups, directions, strict=True):
-        for term, embedding, share in zip(group.terms, group.embeddings, direction.shares, strict=True):
-            score = float(embedding @ picture)
-            yield TermScore(str(term), term.weight, score, share * score)
-
-
-def _embed_term(
-    term: Term,
-    *,
-    model: CatalogModel,
-    store: Store,
-    pictures: "Mapping[str, PictureSource | NDArray[np.float32]]",
-) -> "NDArray[np.float32]":
+def _embed_term(term: Term, session: Session, pictures: Pictures) -> "NDArray[np.float32]":
     if term.kind == "words":
-        return model.encode_text(term.value)
+        return session.model.encode_text(term.value)
     if term.kind == "id":
-        row = model.row
         content_id = int(term.value[:20])  # longer than any
-        found = store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
+        found = _find_embedding(content_id, session)
         if found is None:
             raise UnknownPictureError(content_id)
         return found
@@ -144,4 +144,9 @@ def _embed_term(
         raise QueryError(f"{term.value} was not fetched: see fetch_picture")
     from clipsearch.encoders.embed_image import embed_picture
 
-    return embed_picture(pictures.get(term.value, term.value), encoder=model.encoder)
+    return embed_picture(pictures.get(term.value, term.value), encoder=session.model.encoder)
+
+
+def _find_embedding(content_id: int, session: Session) -> "NDArray[np.float32] | None":
+    row = session.model.row
+    return session.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)

@@ -1,6 +1,7 @@
 """The model a catalog works with: the one asked for, held against the one its embeddings come from."""
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
@@ -9,6 +10,7 @@ from clipsearch.errors import IndexMismatchError, StoreError
 from clipsearch.notices import notify
 from clipsearch.quantities import count
 from clipsearch.store import Store, StoredModel
+from clipsearch.types import ModelOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,26 +26,14 @@ if TYPE_CHECKING:
 class CatalogModel:
     """Loads the encoder when it is first needed, and knows its row in the store."""
 
-    def __init__(
-        self,
-        store: Store,
-        *,
-        requested: str | None,
-        device: str | None,
-        runtime: str | None,
-        show_progress: bool,
-        is_shared: bool = False,
-    ) -> None:
+    def __init__(self, store: Store, options: ModelOptions, *, is_shared: bool = False) -> None:
         """
         Args:
-            requested: the model asked for; None: the catalog's own. The rest as in `encoders.load.load_encoder`.
+            options: without a name, the catalog's own model.
             is_shared: several threads may use the encoder at once.
         """
         self._store = store
-        self._requested = requested
-        self._device = device
-        self._runtime = runtime
-        self._show_progress = show_progress
+        self._options = options
         self._is_shared = is_shared
         self._encoder: Encoder | None = None
         self._row: StoredModel | None = None
@@ -103,7 +93,7 @@ class CatalogModel:
 
     def _find_row(self) -> StoredModel:
         current = self._store.reader.find_current_model()
-        if current is not None and self._requested in (None, current.name):
+        if current is not None and self._options.name in (None, current.name):
             return current
         encoder, models = self.encoder, self._store.models
         row = models.find(encoder.fingerprint)
@@ -116,24 +106,27 @@ class CatalogModel:
     def suggest(self, name: str) -> None:
         """What a new catalog takes when no model was asked for, here or in the environment."""
         if (
-            self._requested is None
+            self._options.name is None
             and settings.model_name() is None
             and self._store.reader.find_current_model() is None
         ):
-            self._requested = name
+            self._options = replace(self._options, name=name)
 
     def encode_text(self, text: str) -> "NDArray[np.float32]":
         """A query's embedding (dim,), unit-norm; the model is not loaded for one that was asked for before.
 
         Errors as in `encoder`.
         """
-        from clipsearch.encoders.text_cache import encode_text
+        from clipsearch.encoders.text_cache import encode_query
 
         row = self.row
-        if self._runtime == "torch" or self._device not in (None, "cpu"):  # it was asked for to be seen at work
+        if self._options.runtime == "torch" or self._options.device not in (
+            None,
+            "cpu",
+        ):  # it was asked for to be seen at work
             embedding: NDArray[np.float32] = self.encoder.encode_texts([text])[0]
             return embedding
-        return encode_text(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+        return encode_query(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
     def load_bank(self) -> "Bank":
         """What the model's scores are held against; kept once it was encoded, which takes some seconds."""
@@ -154,15 +147,15 @@ class CatalogModel:
         from clipsearch.encoders.spec import EncoderRecipe
 
         encoder = self.encoder
-        return EncoderRecipe(encoder.name, encoder.fingerprint, device=self._device, runtime=self._runtime)
+        return EncoderRecipe(
+            encoder.name, encoder.fingerprint, device=self._options.device, runtime=self._options.runtime
+        )
 
     def load(self, name: str) -> "Encoder":
         """Another model, to run as this one does."""
         from clipsearch.encoders.load import load_encoder
 
-        return self._note(
-            load_encoder(name, device=self._device, runtime=self._runtime, show_progress=self._show_progress)
-        )
+        return self._note(load_encoder(replace(self._options, name=name)))
 
     def switch(self, encoder: "Encoder", row: StoredModel) -> None:
         """Makes a model, with its row, the catalog's own."""
@@ -197,15 +190,11 @@ class CatalogModel:
         # Once a row was given out, the encoder is held against that one, whatever another process does meanwhile.
         current = self._row or self._store.reader.find_current_model()
         if current is None:
-            return self._note(
-                load_chosen_encoder(
-                    self._requested, device=self._device, runtime=self._runtime, show_progress=self._show_progress
-                )
-            )
-        name = self._requested or current.name
+            return self._note(load_chosen_encoder(self._options))
+        name = self._options.name or current.name
         encoder = self.load(name)
         if encoder.fingerprint != current.fingerprint:
-            if self._requested in (None, current.name):
+            if self._options.name in (None, current.name):
                 raise IndexMismatchError(
                     f"the model {name} has changed since this catalog was made: its embeddings can't be compared. "
                     f"To embed the pictures anew: clipsearch model use {name}"

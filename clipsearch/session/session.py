@@ -1,16 +1,20 @@
 """What a catalog consists of, opened: store, model, indexes, and what scores are held against."""
 
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch import paths
+from clipsearch import paths, settings
 from clipsearch.errors import CatalogNotFoundError, StoreError
+from clipsearch.notices import notify
 from clipsearch.session.model import CatalogModel
 from clipsearch.store import Kind, Store
+from clipsearch.types import ModelOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,8 +41,8 @@ _LABEL_SPACES = 4
 _MAX_SECONDS = 20
 
 
-class CatalogParts:
-    """Each part is opened when it is first asked for, by any thread."""
+class Session:
+    """The parts of an open catalog; each is opened when it is first needed, by any thread."""
 
     def __init__(self, store: Store, directory: Path, *, model: CatalogModel) -> None:
         self.directory = directory
@@ -53,6 +57,31 @@ class CatalogParts:
         self._is_closed = False
         self._lock, self._learning = threading.Lock(), threading.Lock()
 
+    @classmethod
+    def open(
+        cls, directory: str | os.PathLike[str] | None, options: ModelOptions, *, create: bool, is_shared: bool
+    ) -> "Session":
+        """Open the catalog in a folder or on a server; device and runtime default to what the environment names."""
+        device, runtime = options.device or settings.device_name(), options.runtime or settings.runtime_name()
+        settings.check_device(device)
+        settings.check_runtime(runtime)
+        place = paths.catalog_place(directory)
+        store = Store(place, create=create)
+        if store.backup is not None:
+            notify(f"the catalog was upgraded; a copy of the old one is {store.backup}")
+        options = replace(options, device=device, runtime=runtime)
+        return cls(store, place.directory, model=CatalogModel(store, options, is_shared=is_shared))
+
+    def describe(self) -> str:
+        """Name the place, the model and the number of pictures, as far as the store can be read; loads no model."""
+        place = repr(str(self.store.place))
+        try:
+            model, (_, pictures, _) = self.store.reader.find_current_model(), self.store.pictures.counts()
+        except StoreError:  # closed, damaged, or on a server that can't be reached
+            return place
+        used = "no model yet" if model is None else f"model {model.name!r}"
+        return f"{place}, {used}, pictures: {pictures:,}"
+
     def require_pictures(self) -> None:
         """
         Raises:
@@ -62,10 +91,10 @@ class CatalogParts:
             raise CatalogNotFoundError(f"nothing is indexed in {self.store.place} yet: clipsearch index FOLDER")
 
     def is_open(self, kind: Kind) -> bool:
-        """Whether `index` of this kind returns at once."""
+        """Whether `vector_index` of this kind returns at once."""
         return kind in self._indexes
 
-    def index(self, kind: Kind) -> "VectorIndex":
+    def vector_index(self, kind: Kind) -> "VectorIndex":
         """The index as of now, what other processes have added included.
 
         Raises:
@@ -108,7 +137,7 @@ class CatalogParts:
         """
         from clipsearch.scoring.labels import learn_labels
 
-        background, key = self.background(self.index("images")), tuple(labels)
+        background, key = self.background(self.vector_index("images")), tuple(labels)
         with self._lock:
             cached = self._label_spaces.pop(key, None)
             if cached is not None and cached[0] is background:
@@ -127,7 +156,7 @@ class CatalogParts:
         """How relevant the best picture is for texts of the bank; learnt once for each background."""
         from clipsearch.scoring.confidence import learn_best_relevances
 
-        index, row = self.index("images"), self.model.row
+        index, row = self.vector_index("images"), self.model.row
         background = self.background(index)
         fetch = partial(self.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
         with self._learning:
@@ -157,8 +186,6 @@ class CatalogParts:
         return self._worker_pool("uploads")
 
     def _worker_pool(self, purpose: str) -> "WorkerPool":
-        from dataclasses import replace
-
         from clipsearch.images.decode import default_limits
         from clipsearch.images.worker_pool import WorkerPool
 
@@ -179,7 +206,7 @@ class CatalogParts:
         return ThumbnailCache(paths.cache_dir() / "thumbnails")
 
     def close(self) -> None:
-        """Releases the model, the indexes and the workers, whatever became of one of them."""
+        """Close the model, the indexes, the workers and the store, even when one of them fails to close."""
         with self._lock:
             self._is_closed = True
             indexes, self._indexes = self._indexes, {}
@@ -187,6 +214,7 @@ class CatalogParts:
             self._label_spaces = {}
         self._background = self._best_relevances = self._words = None
         with ExitStack() as closing:
+            closing.callback(self.store.close)
             closing.callback(self.model.close)
             for index in indexes.values():
                 closing.callback(index.close)
@@ -206,7 +234,7 @@ class CatalogParts:
         """
         if self.store.reader.find_index_url() is not None:
             for kind in kinds:
-                self.index(kind)
+                self.vector_index(kind)
         else:
             from clipsearch.session.file_index import refresh_snapshot
 

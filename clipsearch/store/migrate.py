@@ -188,6 +188,7 @@ def _exists(path: Path) -> bool:
 def _back_up(database: Path, revision: str) -> Path:
     """A copy beside it. One of an upgrade that was interrupted is replaced, whatever has its name."""
     backup = database.with_name(f"{database.stem}.schema-{revision}.backup{database.suffix}")
+    # Not `atomic_write`: SQLite writes it.
     handle, scratch = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=database.parent)
     os.close(handle)
     try:

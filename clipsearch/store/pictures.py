@@ -25,6 +25,12 @@ from clipsearch.store.records import (
 from clipsearch.store.values import MAX_ROW, is_number
 from clipsearch.vectors import to_bytes
 
+# What `contents` keeps of an `ImageMetadata`, under the same names.
+_METADATA_COLUMNS = (
+    *("width", "height", "format", "taken_at", "camera", "latitude", "longitude", "is_date_doubtful"),
+    "phash",
+)
+
 
 class PictureStore:
     def __init__(self, database: Database) -> None:
@@ -277,16 +283,8 @@ def _insert_contents(
             {
                 "blake3": content.blake3,
                 "size_bytes": content.size_bytes,
-                "width": content.width,
-                "height": content.height,
-                "format": content.format,
-                "taken_at": content.taken_at,
-                "camera": content.camera,
-                "latitude": content.latitude,
-                "longitude": content.longitude,
-                "is_date_doubtful": content.is_date_doubtful,
                 "added_at": now,
-                "phash": content.phash,
+                **{name: getattr(content.metadata, name) for name in _METADATA_COLUMNS},
             }
             for content in contents
         ],

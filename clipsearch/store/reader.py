@@ -21,6 +21,7 @@ from clipsearch.store.records import (
     StoredSnapshot,
 )
 from clipsearch.store.values import is_folder, is_uuid, path_of
+from clipsearch.types import ImageMetadata
 from clipsearch.vectors import from_bytes
 
 if TYPE_CHECKING:
@@ -363,17 +364,20 @@ def _embeddings(blobs: list[Any], dim: int) -> NDArray[np.float32]:
 
 
 def content_details(row: Sequence[Any]) -> ContentDetails:
-    """From the columns of `contents` in the order of its fields."""
-    content_id, *others, taken_at, camera, latitude, longitude, added_at, is_date_doubtful = row
-    _numbers(others[1:4])  # bytes, width and height
+    """From the columns of `contents`, in the order of `_DETAILS`."""
+    content_id, blake3, *sizes, image_format, taken_at, camera, latitude, longitude, added_at, is_date_doubtful = row
+    _numbers(sizes)
     if not all(value is None or isinstance(value, int | float) for value in (latitude, longitude)):
         raise StoreError(f"what is known of picture {content_id} is damaged; {MENDS}")
     try:
-        dates = [None if value is None else as_time(value) for value in (taken_at, added_at)]
+        taken_at, added_at = None if taken_at is None else as_time(taken_at), as_time(added_at)
     except (ValueError, TypeError) as error:
         raise StoreError(f"what is known of picture {content_id} is damaged; {MENDS}") from error
-    values: list[Any] = [*others, dates[0], camera, latitude, longitude, dates[1], bool(is_date_doubtful)]
-    return ContentDetails(content_id, *values)
+    size_bytes, width, height = sizes
+    metadata = ImageMetadata(
+        width, height, image_format, taken_at, camera, latitude, longitude, is_date_doubtful=bool(is_date_doubtful)
+    )
+    return ContentDetails(content_id, blake3, size_bytes, metadata, added_at)
 
 
 def as_time(value: str | datetime) -> datetime:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from clipsearch.errors import StoreError
 from clipsearch.images.file_stamp import FileStamp
 from clipsearch.store.values import MAX_DIM, is_digest, is_number
+from clipsearch.types import ImageMetadata
 
 Kind = Literal["images", "captions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -100,21 +101,12 @@ class IndexedFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ContentRecord:
-    """A new content: blake3 of the whole file, what EXIF says, its unit-norm embedding (dim,), and its perceptual hash
-    where that is known."""
+    """A new content: blake3 of the whole file, metadata of the picture, and its unit-norm embedding (dim,)."""
 
     blake3: bytes
     size_bytes: int
-    width: int
-    height: int
-    format: str
-    taken_at: datetime | None
-    camera: str | None
-    latitude: float | None
-    longitude: float | None
+    metadata: ImageMetadata
     embedding: NDArray[np.float32]
-    is_date_doubtful: bool = False
-    phash: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +116,8 @@ class ContentDetails:
     content_id: int
     blake3: bytes
     size_bytes: int
-    width: int
-    height: int
-    format: str
-    taken_at: datetime | None
-    camera: str | None
-    latitude: float | None
-    longitude: float | None
+    metadata: ImageMetadata
     added_at: datetime
-    is_date_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,11 @@ from time import perf_counter
 from clipsearch import paths
 from clipsearch.errors import InputError, StoreError
 from clipsearch.indexing import Progress
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 from clipsearch.store import utc_now
-from clipsearch.store.exports import ExportedPicture
 from clipsearch.transfer.formats.description import Description, require_pyarrow
 from clipsearch.transfer.formats.seal import seal
-from clipsearch.transfer.formats.writing import CaptionRow, PictureRow, part_count, write_file, write_folder
+from clipsearch.transfer.formats.writing import part_count, write_file, write_folder
 
 DEFAULT_PART_ROWS = 1_000_000
 """As many as clip-retrieval writes into a part."""
@@ -42,17 +41,29 @@ class ExportReport:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """How an export is written.
+
+    Attributes:
+        part_rows: of a folder's files.
+        captions: write the stored captions too.
+        force: replace a file, or put the export into a folder, that is no export.
+    """
+
+    part_rows: int = DEFAULT_PART_ROWS
+    captions: bool = False
+    force: bool = False
+
+
 def export_embeddings(
     target: str | os.PathLike[str],
-    parts: CatalogParts,
-    *,
-    part_rows: int,
-    captions: bool,
-    force: bool,
+    options: ExportOptions,
+    session: Session,
     on_progress: Progress | None,
 ) -> ExportReport:
-    """Arguments, result and errors as in `Catalog.export`."""
-    start = perf_counter()
+    """Write a snapshot of all embeddings and what is known of their pictures, atomically."""
+    start, part_rows, force = perf_counter(), options.part_rows, options.force
     require_pyarrow()
     if part_rows < 1:
         raise InputError(f"a part must have at least 1 row, not {part_rows}")
@@ -60,19 +71,19 @@ def export_embeddings(
         raise InputError("the name of the export is empty")
     place = paths.expand_user(target).absolute()
     is_file = place.suffix.lower() == ".parquet" and not place.is_dir()
-    if captions and is_file:
+    if options.captions and is_file:
         raise InputError("captions have no place in a single file: name a folder for them")
-    parts.require_pictures()
-    model = parts.model.row
-    with parts.store.exporting(model_id=model.model_id, dim=model.dim) as reader:
+    session.require_pictures()
+    model = session.model.row
+    with session.store.exporting(model_id=model.model_id, dim=model.dim) as reader:
         description = Description(
             model=model.name,
             fingerprint=model.fingerprint,
             dim=model.dim,
             pictures=reader.count_pictures(),
-            captions=reader.count_captions() if captions else 0,
+            captions=reader.count_captions() if options.captions else 0,
             parts=1 if is_file else part_count(reader.count_pictures(), part_rows),
-            folders=tuple(parts.store.reader.folders()),
+            folders=tuple(session.store.reader.folders()),
             exported_at=utc_now().isoformat(timespec="seconds"),
         )
         description = seal(description)
@@ -86,15 +97,13 @@ def export_embeddings(
             ) as writer:
                 done = 0
                 for page in reader.pictures():
-                    writer.add_pictures([_picture_row(picture) for picture in page])
+                    writer.add_pictures(page)
                     done += len(page)
                     if on_progress is not None:
                         on_progress(done, description.pictures)
                 if description.captions:
                     for captions_page in reader.captions():
-                        writer.add_captions(
-                            [CaptionRow(each.caption_id, each.text, each.embedding) for each in captions_page]
-                        )
+                        writer.add_captions(captions_page)
         except OSError as error:
             raise StoreError(f"can't write the export {place}: {error.strerror or error}") from error
     return ExportReport(
@@ -106,24 +115,6 @@ def export_embeddings(
         parts=description.parts,
         size_bytes=_size(place),
         seconds=perf_counter() - start,
-    )
-
-
-def _picture_row(picture: ExportedPicture) -> PictureRow:
-    its = picture.details
-    return PictureRow(
-        content_id=its.content_id,
-        blake3=its.blake3,
-        width=its.width,
-        height=its.height,
-        format=its.format,
-        size_bytes=its.size_bytes,
-        taken_at=its.taken_at,
-        camera=its.camera,
-        latitude=its.latitude,
-        longitude=its.longitude,
-        paths=picture.paths,
-        embedding=picture.embedding,
     )
 
 

@@ -1,7 +1,7 @@
 """Embeddings that were made elsewhere, taken into a catalog, so that no picture is embedded twice."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -14,7 +14,7 @@ from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing import Progress
 from clipsearch.indexing.interrupt import DeferredInterrupt
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 from clipsearch.transfer.formats.reading import EmbeddingSource, open_source
 from clipsearch.transfer.model_check import Candidate, check_model
 from clipsearch.transfer.places import present_paths
@@ -62,28 +62,45 @@ class ImportReport:
     interrupted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How embeddings that were made elsewhere are imported.
+
+    Attributes:
+        images: the folder that relative paths start from; it is indexed from now on.
+        roots: folders below which those count that the export names: they are indexed from now on, as far as pictures
+            of the export lie there. An export that this user has made on this machine needs no such.
+        trust: add embeddings of a foreign source though no picture is there to compare.
+        captions: add captions too.
+        limits: what a picture may cost; None: the default ones.
+        wait: until no other process changes the catalog.
+    """
+
+    images: str | os.PathLike[str] | None = None
+    roots: tuple[str | os.PathLike[str], ...] = ()
+    trust: bool = False
+    captions: bool = False
+    limits: DecodingLimits | None = None
+    wait: bool = False
+
+
 def import_embeddings(
     source: str | os.PathLike[str],
-    parts: CatalogParts,
-    *,
-    images: str | os.PathLike[str] | None,
-    roots: Sequence[str | os.PathLike[str]],
-    trust: bool,
-    captions: bool,
-    limits: DecodingLimits | None,
-    wait: bool,
+    options: ImportOptions,
+    session: Session,
     on_progress: Progress | None,
 ) -> ImportReport:
-    """Arguments, result and errors as in `Catalog.import_embeddings`."""
+    """Add embeddings of a source to the catalog, checked against its model, and hash the pictures that are there."""
     start = perf_counter()
-    folder = None if images is None else _images_folder(images)
-    named = [_images_folder(root) for root in roots]
+    limits = options.limits or default_limits()
+    folder = None if options.images is None else _images_folder(options.images)
+    named = [_images_folder(root) for root in options.roots]
     opened = open_source(paths.folder_path(source))
-    with parts.store.writing(wait=wait, alone=False):
-        encoder = _load_encoder(opened, parts)
+    with session.store.writing(wait=options.wait, alone=False):
+        encoder = _load_encoder(opened, session)
         run = Run()
         with ExitStack() as stack, DeferredInterrupt(SimpleQueue()) as interrupt:
-            pool = stack.enter_context(closing(WorkerPool(encoder.preprocess, limits=limits or default_limits())))
+            pool = stack.enter_context(closing(WorkerPool(encoder.preprocess, limits=limits)))
             try:
                 if opened.description is None:
                     run.check = check_model(
@@ -92,26 +109,26 @@ def import_embeddings(
                         open_path=pool.open_path,
                         where=str(opened.path),
                     )
-                    if not run.check.pictures and not trust:
+                    if not run.check.pictures and not options.trust:
                         raise InputError(
                             f"no picture of {opened.path} is here to check that its embeddings come from the model "
                             f"{encoder.name}: say where they are with --images DIR, or that you know with --trust"
                         )
                 RowImport(
                     opened,
-                    parts.store,
+                    session.store,
                     encoder=encoder,
-                    model_id=parts.model.row.model_id,
+                    model_id=session.model.row.model_id,
                     folder=folder,
                     named=named,
                     open_path=pool.open_path,
-                    max_bytes=(limits or default_limits()).max_bytes,
+                    max_bytes=limits.max_bytes,
                     run=run,
-                ).run(interrupt, with_captions=captions, on_progress=on_progress)
+                ).run(interrupt, with_captions=options.captions, on_progress=on_progress)
             except KeyboardInterrupt:
                 run.interrupted = True
         if not run.interrupted:
-            parts.refresh("images", "captions")
+            session.refresh("images", "captions")
     return ImportReport(
         rows=run.rows,
         added=run.added,
@@ -138,7 +155,7 @@ def _images_folder(images: str | os.PathLike[str]) -> str:
     return os.path.realpath(path)
 
 
-def _load_encoder(source: EmbeddingSource, parts: CatalogParts) -> Encoder:
+def _load_encoder(source: EmbeddingSource, session: Session) -> Encoder:
     """The catalog's.
 
     Raises:
@@ -146,8 +163,8 @@ def _load_encoder(source: EmbeddingSource, parts: CatalogParts) -> Encoder:
     """
     description = source.description
     if description is not None:
-        parts.model.suggest(description.model)
-    current, encoder = parts.store.reader.find_current_model(), parts.model.encoder
+        session.model.suggest(description.model)
+    current, encoder = session.store.reader.find_current_model(), session.model.encoder
     if current is not None and encoder.fingerprint != current.fingerprint:
         raise IndexMismatchError(
             f"this catalog uses the model {current.name}. To switch: clipsearch model use {encoder.name}"

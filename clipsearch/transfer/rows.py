@@ -4,18 +4,14 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clipsearch.captions.embedding import embed_captions
 from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ImageReadError
-from clipsearch.images.dates import is_doubtful
 from clipsearch.images.file_stamp import FileStamp
-from clipsearch.images.metadata import ImageMetadata
 from clipsearch.images.reading import OpenPath, open_picture
 from clipsearch.images.reasons import too_many_bytes
 from clipsearch.indexing import Progress
@@ -23,7 +19,7 @@ from clipsearch.indexing.interrupt import DeferredInterrupt
 from clipsearch.prefetch import default_workers
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.text import is_valid
-from clipsearch.transfer.formats.reading import EmbeddingSource, SourceMetadata, SourceRow
+from clipsearch.transfer.formats.reading import EmbeddingSource, SourceContent, SourceRow
 from clipsearch.transfer.formats.seal import is_own
 from clipsearch.transfer.model_check import ModelCheck
 from clipsearch.transfer.places import IndexedFolders, present_paths, wanted_folders
@@ -63,14 +59,14 @@ class _Found:
 
     Attributes:
         blake3: of the content; None where there is none.
-        metadata: None where the content is stored with an embedding already.
+        content: None where it is stored with an embedding already.
         files: that have the content.
         failure: why its file can't be read; None also where there is no file.
     """
 
     row: SourceRow
     blake3: bytes | None = None
-    metadata: SourceMetadata | None = None
+    content: SourceContent | None = None
     files: tuple[_File, ...] = ()
     failure: SkippedFile | None = None
 
@@ -139,9 +135,9 @@ class RowImport:
     def _look_up(self, row: SourceRow) -> _Found:
         if row.embedding is None:
             return _Found(row)
-        if row.metadata is None:
+        if row.content is None:
             return self._look_at_file(row)
-        files, wanted = [], row.metadata.blake3
+        files, wanted = [], row.content.blake3
         for path in present_paths(row.paths, self._folder):
             try:
                 self._check_size(path)
@@ -150,7 +146,7 @@ class RowImport:
                         files.append(_File(path, picture.stamp))
             except (OSError, ImageReadError, MemoryError):
                 continue  # it may be read another time: the embedding is taken in any case
-        return _Found(row, wanted, row.metadata, tuple(files))
+        return _Found(row, wanted, row.content, tuple(files))
 
     def _look_at_file(self, row: SourceRow) -> _Found:
         """Of a picture that only its file can describe."""
@@ -161,8 +157,8 @@ class RowImport:
                     its = _File(path, picture.stamp)
                     if self._store.pictures.has_embedding(picture.blake3, model_id=self._model_id):
                         return _Found(row, picture.blake3, None, (its,))
-                    metadata = _source_metadata(picture.blake3, picture.stamp.size_bytes, picture.describe())
-                    return _Found(row, picture.blake3, metadata, (its,))
+                    content = SourceContent(picture.blake3, picture.stamp.size_bytes, picture.describe())
+                    return _Found(row, picture.blake3, content, (its,))
             except OSError as error:
                 return _Found(row, failure=SkippedFile(path, error.strerror or str(error)))
             except (ImageReadError, MemoryError) as error:
@@ -183,11 +179,11 @@ class RowImport:
         files: dict[tuple[int, str], FileRecord] = {}
         without_file = outside = 0
         for each in found:
-            digest, metadata, embedding = each.blake3, each.metadata, each.row.embedding
+            digest, content, embedding = each.blake3, each.content, each.row.embedding
             if digest is None:
                 continue
-            if digest not in known and digest not in contents and metadata is not None and embedding is not None:
-                contents[digest] = _content_record(metadata, embedding)
+            if digest not in known and digest not in contents and content is not None and embedding is not None:
+                contents[digest] = ContentRecord(content.blake3, content.size_bytes, content.metadata, embedding)
             places = [(file, self._places.find(file.path)) for file in each.files]
             for file, place in places:
                 if place is not None:
@@ -224,36 +220,6 @@ class RowImport:
                 np.stack([embedding for _, embedding in known]),
                 model_id=self._model_id,
             )
-
-
-def _source_metadata(blake3: bytes, size_bytes: int, its: ImageMetadata) -> SourceMetadata:
-    return SourceMetadata(
-        blake3=blake3,
-        size_bytes=size_bytes,
-        width=its.width,
-        height=its.height,
-        format=its.format,
-        taken_at=its.taken_at,
-        camera=its.camera,
-        latitude=its.latitude,
-        longitude=its.longitude,
-    )
-
-
-def _content_record(its: SourceMetadata, embedding: NDArray[np.float32]) -> ContentRecord:
-    return ContentRecord(
-        blake3=its.blake3,
-        size_bytes=its.size_bytes,
-        width=its.width,
-        height=its.height,
-        format=its.format,
-        taken_at=its.taken_at,
-        camera=its.camera,
-        latitude=its.latitude,
-        longitude=its.longitude,
-        embedding=embedding,
-        is_date_doubtful=its.taken_at is not None and is_doubtful(its.taken_at, now=datetime.now()),
-    )
 
 
 def _clean(text: str) -> str | None:

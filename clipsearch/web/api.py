@@ -103,7 +103,7 @@ def make_api(site: Site) -> APIRouter:
     )
     @site.lanes.queries
     def caption(id: Annotated[int, Query(ge=1, le=1 << 62)], k: TopK = 5) -> schemas.Captions:
-        return captions_of(catalog.embedding(id), k)
+        return captions_of(catalog.pictures.embedding(id), k)
 
     @api.post(
         "/caption",
@@ -132,7 +132,7 @@ def make_api(site: Site) -> APIRouter:
             list[str], Query(min_length=1, max_length=1000, description="A candidate.", examples=[["a cat", "a dog"]])
         ],
     ) -> schemas.Captions:
-        return classes_of(catalog.embedding(id), text)
+        return classes_of(catalog.pictures.embedding(id), text)
 
     @api.post(
         "/classify",
@@ -153,14 +153,14 @@ def make_api(site: Site) -> APIRouter:
     @api.get("/items/{id}", summary="Get the details of a picture", tags=["pictures"], responses=_problems(404))
     @site.lanes.queries
     def item(id: int) -> schemas.Item:
-        return schemas.Item.of(catalog.details(id))
+        return schemas.Item.of(catalog.pictures.get(id))
 
     @api.get(
         "/items/{id}/similar", summary="List copies and similar pictures", tags=["pictures"], responses=_problems(404)
     )
     @site.lanes.queries
     def similar(id: int, k: TopK = 12) -> list[schemas.NearDuplicate]:
-        return [schemas.NearDuplicate.of_duplicate(hit) for hit in catalog.near_duplicates(id, top_k=k)]
+        return [schemas.NearDuplicate.of_duplicate(hit) for hit in catalog.pictures.near_duplicates(id, top_k=k)]
 
     @api.get(
         "/items/{id}/labels",
@@ -174,7 +174,7 @@ def make_api(site: Site) -> APIRouter:
         labels: Annotated[str, Query(max_length=200, description="Name of the set.", examples=["coco"])] = "coco",
         k: TopK = 5,
     ) -> schemas.Labels:
-        found = catalog.label(catalog.embedding(id), labels, top_k=k)
+        found = catalog.labels.assign(catalog.pictures.embedding(id), labels, top_k=k)
         return schemas.Labels(model=catalog.model.name, labels=[schemas.Label.of(hit) for hit in found])
 
     @api.get(
@@ -191,14 +191,14 @@ def make_api(site: Site) -> APIRouter:
         size: Annotated[Literal["small", "large"], Query(description="At most 512 or 2,048 pixels.")] = "small",
         v: Annotated[str | None, Query(max_length=64, description="Start of its blake3, for caching.")] = None,
     ) -> Response:
-        details = catalog.details(id)
+        details = catalog.pictures.get(id)
         etag = f'"{details.blake3[:32]}-{size}"'
         caching = _IMMUTABLE if v and details.blake3.startswith(v) else "private, no-cache"
         headers = {"ETag": etag, "Cache-Control": caching}
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
         try:
-            jpeg = catalog.thumbnail(id, side=SMALL_SIDE if size == "small" else LARGE_SIDE)
+            jpeg = catalog.pictures.thumbnail(id, side=SMALL_SIDE if size == "small" else LARGE_SIDE)
         except ImageReadError as error:
             raise HTTPException(404, str(error)) from error
         return Response(jpeg, media_type="image/jpeg", headers=headers)
@@ -231,7 +231,7 @@ def make_api(site: Site) -> APIRouter:
             skipped=known.skipped,
             folders=[folder.encode("utf-8", "replace").decode() for folder in known.folders],
             indexing=site.job.status.state,
-            current_run=schemas.CurrentRun.of(catalog.current_run()),
+            current_run=schemas.CurrentRun.of(catalog.admin.current_run()),
         )
 
     @api.post(

@@ -24,11 +24,11 @@ def heat_map_png(catalog: Catalog, content_id: int, words: str) -> tuple[bytes, 
         HTTPException: the picture can't be read (404).
     """
     try:
-        jpeg = catalog.thumbnail(content_id, side=LARGE_SIDE)
+        jpeg = catalog.pictures.thumbnail(content_id, side=LARGE_SIDE)
     except ImageReadError as error:
         raise HTTPException(404, str(error)) from error
     with Image.open(io.BytesIO(jpeg)) as image:
-        found = catalog.explain(image, words)
+        found = catalog.heat_map(image, words)
         scale = min(1.0, _SIDE / max(image.size))
         width, height = (max(1, round(side * scale)) for side in image.size)
     return overlay_png(found, width, height), found

@@ -42,7 +42,7 @@ class IndexJob:
         self._lock = threading.Lock()
         self._status = JobStatus()
         self._thread: threading.Thread | None = None
-        self._must_stop = threading.Event()
+        self._cancel = threading.Event()
 
     @property
     def status(self) -> JobStatus:
@@ -68,15 +68,15 @@ class IndexJob:
         with self._lock:
             if self._status.state == "running":
                 raise CatalogBusyError("a folder is being indexed already")
-            self._must_stop.clear()
+            self._cancel.clear()
             self._status = JobStatus(self._status.number + 1, "running", folder)
             self._thread = threading.Thread(target=self._run, args=(folder,), name="index")
             self._thread.start()
             return self._status
 
     def stop(self) -> None:
-        """What was done is kept."""
-        self._must_stop.set()
+        """Cancel the run: it ends within a second or a batch, and what was done is kept."""
+        self._cancel.set()
 
     def join(self) -> None:
         thread = self._thread
@@ -85,7 +85,8 @@ class IndexJob:
 
     def _run(self, folder: str) -> None:
         try:
-            report = self._catalog.index(*([folder] if folder else []), on_progress=self._note)
+            folders = [folder] if folder else []
+            report = self._catalog.index(*folders, on_progress=self._note, cancel=self._cancel)
         except (ClipSearchError, OSError) as error:
             self._change(state="failed", error=message_of(error))
         except BaseException as error:
@@ -97,8 +98,6 @@ class IndexJob:
 
     def _note(self, done: int, to_do: int) -> None:
         self._change(done=done, to_do=to_do)
-        if self._must_stop.is_set():
-            raise KeyboardInterrupt  # as on the command line: the run ends in good order
 
     def _change(self, **values: object) -> None:
         with self._lock:

@@ -41,7 +41,7 @@ def make_pages(site: Site) -> APIRouter:
             facets=site.facets,
             may_index=site.may_index,
             is_indexing=site.job.status.state == "running",
-            current_run=catalog.current_run(),
+            current_run=catalog.admin.current_run(),
         )
 
     @pages.get("/results")
@@ -54,7 +54,7 @@ def make_pages(site: Site) -> APIRouter:
     @site.lanes.queries
     def picture(content_id: int, page_query: PageQueryDep) -> Response:
         try:
-            details = catalog.details(content_id)
+            details = catalog.pictures.get(content_id)
         except UnknownPictureError as error:
             return render("message.html", status_code=404, message=str(error))
         hit, words = None, list[str]()
@@ -86,8 +86,8 @@ def make_pages(site: Site) -> APIRouter:
     @site.lanes.queries
     def words(content_id: int) -> Response:
         try:
-            embedding = catalog.embedding(content_id)
-            labels = catalog.label(embedding, _LABELS, top_k=5)
+            embedding = catalog.pictures.embedding(content_id)
+            labels = catalog.labels.assign(embedding, _LABELS, top_k=5)
             captions = catalog.caption(embedding, top_k=3) if site.status.captions else []
         except ClipSearchError as error:
             return render("message.html", status_code=status_of(error), message=message_of(error))
@@ -102,7 +102,7 @@ def make_pages(site: Site) -> APIRouter:
     @site.lanes.queries
     def similar(content_id: int) -> Response:
         try:
-            found = catalog.near_duplicates(content_id)
+            found = catalog.pictures.near_duplicates(content_id)
         except ClipSearchError as error:
             return render("message.html", status_code=status_of(error), message=message_of(error))
         return render("similar.html", tiles=make_tiles(found, PageQuery(), site))

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from clipsearch import types
 from clipsearch.gallery import duplicates
 from clipsearch.gallery.details import PictureDetails
-from clipsearch.types import CaptionHit, LabelHit, SearchHit
+from clipsearch.search.hits import SearchHit
+from clipsearch.types import CaptionHit, LabelHit
 from clipsearch.web.index_job import JobState, JobStatus
 
 Relevance = Annotated[float, Field(ge=0, le=1, description="Calibrated probability that it matches.")]
@@ -132,21 +133,22 @@ class Item(BaseModel):
 
     @classmethod
     def of(cls, details: PictureDetails) -> "Item":
+        metadata = details.metadata
         return cls(
             id=details.content_id,
             name=name_of(details.paths[0]),
             paths=[path.encode("utf-8", "replace").decode() for path in details.paths],
             blake3=details.blake3,
             size_bytes=details.size_bytes,
-            width=details.width,
-            height=details.height,
-            format=details.format,
-            taken_at=details.taken_at,
-            camera=details.camera,
-            latitude=details.latitude,
-            longitude=details.longitude,
+            width=metadata.width,
+            height=metadata.height,
+            format=metadata.format,
+            taken_at=metadata.taken_at,
+            camera=metadata.camera,
+            latitude=metadata.latitude,
+            longitude=metadata.longitude,
             added_at=details.added_at,
-            is_date_doubtful=details.is_date_doubtful,
+            is_date_doubtful=metadata.is_date_doubtful,
         )
 
 

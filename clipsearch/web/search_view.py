@@ -7,7 +7,7 @@ from clipsearch.errors import CatalogNotFoundError, ClipSearchError, QuerySyntax
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.query import Query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
-from clipsearch.types import SearchHit
+from clipsearch.search.hits import SearchHit
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.page_query import PageQuery
 from clipsearch.web.query_edits import STEP, Chip, chips_of, weigh_picture
@@ -108,7 +108,7 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
 
 def make_tiles(hits: Sequence[SearchHit], page_query: PageQuery, site: Site) -> list[Tile]:
     """Build the tiles of hits that still exist; `page_query` is the query that their buttons extend."""
-    known = {each.content_id: each for each in site.catalog.list_details([hit.content_id for hit in hits])}
+    known = {each.content_id: each for each in site.catalog.pictures.list([hit.content_id for hit in hits])}
     return [
         Tile(
             hit=hit,

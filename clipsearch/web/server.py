@@ -145,4 +145,4 @@ def _listen(host: str, port: int) -> socket.socket:
 def _warm_up(catalog: Catalog) -> None:
     """Load what the first search needs; errors are reported by the first request instead."""
     with contextlib.suppress(ClipSearchError):
-        catalog.warm_up()
+        catalog.admin.warm_up()

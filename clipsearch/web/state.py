@@ -61,9 +61,9 @@ class Lanes:
     """
 
     def __init__(self, catalog: Catalog) -> None:
-        self.queries = Lane(16, max_waiting=100, before=catalog.check_place)
-        self.thumbnails = Lane(8, max_waiting=100, before=catalog.check_place)
-        self.uploads = Lane(2, max_waiting=16, before=catalog.check_place)
+        self.queries = Lane(16, max_waiting=100, before=catalog.admin.check_place)
+        self.thumbnails = Lane(8, max_waiting=100, before=catalog.admin.check_place)
+        self.uploads = Lane(2, max_waiting=16, before=catalog.admin.check_place)
         self.monitoring = Lane(1, max_waiting=10)
 
 
@@ -89,8 +89,8 @@ class Site:
         self.uploads = Uploads(self.catalog)
         self.job = IndexJob(self.catalog)
         self.lanes = Lanes(self.catalog)
-        self._status = _CachedValue(self.catalog.status)
-        self._facets = _CachedValue(self.catalog.facets)
+        self._status = _CachedValue(self.catalog.admin.status)
+        self._facets = _CachedValue(self.catalog.pictures.facets)
 
     @property
     def status(self) -> CatalogStatus:

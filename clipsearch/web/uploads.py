@@ -59,7 +59,7 @@ class Uploads:
             with os.fdopen(descriptor, "wb") as copy:
                 while chunk := file.read(1 << 20):
                     copy.write(chunk)
-            return self._catalog.embed_file(path)
+            return self._catalog.pictures.embed(path)
         except ImageReadError as error:
             raise ImageReadError(str(error).replace(str(path), "that was uploaded")) from error
         finally:

@@ -1,4 +1,4 @@
-"""Measures the figures that the README quotes: python -m tests.benchmarks.figures [NAME]...
+"""Measures the figures that docs/benchmarks.md quotes: python -m tests.benchmarks.figures [NAME]...
 
 Times are medians of one run on whatever else the machine is doing; nothing here fails for being slow.
 """
@@ -30,7 +30,7 @@ def donut(scratch: Path) -> None:
     """The doughnut: found first, named, and above 0.8 among four texts."""
     with Catalog.open(scratch / "donut", model="starter", create=True) as catalog:
         catalog.index(SAMPLES)
-        catalog.add_captions(list(sample_captions().values()))
+        catalog.captions.add(list(sample_captions().values()))
         hit = catalog.search("a glazed donut")[0]
         print(f"'a glazed donut' finds first  {_name(hit.path)}  cosine {hit.score:.3f}")
         best = catalog.caption(DONUT)[0]
@@ -45,7 +45,7 @@ def recall(scratch: Path) -> None:
     known = sample_captions()
     with Catalog.open(scratch / "recall", model="starter", create=True) as catalog:
         catalog.index(SAMPLES)
-        catalog.add_captions(list(known.values()))
+        catalog.captions.add(list(known.values()))
         found = [[_name(hit.path) for hit in catalog.search(text, top_k=40)] for text in known.values()]
         back = [[hit.text for hit in catalog.caption(SAMPLES / image, top_k=40)] for image in known]
     for title, found_ranks in (

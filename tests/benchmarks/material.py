@@ -22,6 +22,7 @@ from clipsearch.session.file_index import write_snapshot
 from clipsearch.settings import STARTER
 from clipsearch.store import Store, StoredModel
 from clipsearch.store.backends.connection import DATABASE_NAME
+from clipsearch.types import ModelOptions
 from clipsearch.vectors import normalise
 from tests.benchmarks.photos import large, small
 
@@ -162,7 +163,7 @@ def main() -> None:
             tree(folder, chosen.count)
         case "catalog":
             tree(folder / "pictures", chosen.count)
-            encoder = load_encoder(model_name(folder, chosen.model), show_progress=True)
+            encoder = load_encoder(ModelOptions(model_name(folder, chosen.model), show_progress=True))
             catalog(folder / "catalog", folder / "pictures", encoder=encoder)
             write_image_snapshot(folder / "catalog")
 

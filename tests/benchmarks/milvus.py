@@ -18,7 +18,7 @@ from clipsearch.indexes.milvus.collection import MilvusCollection
 from clipsearch.indexes.milvus.index import MilvusIndex
 from clipsearch.vectors import from_bytes, normalise, to_bytes
 from tests.benchmarks.measuring import print_table, seconds_of
-from tests.milvus_server import MilvusServer
+from tests.support.milvus_server import MilvusServer
 
 _QUERIES = 50
 _TOP_K = 10

@@ -17,9 +17,10 @@ import numpy as np
 from clipsearch.paths import CatalogPlace, catalog_place
 from clipsearch.query import parse_query
 from clipsearch.store import ContentRecord, FileRecord, Store
+from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
 from tests.benchmarks.measuring import note, print_table, seconds_of
-from tests.postgres_server import PostgresServer
+from tests.support.postgres_server import PostgresServer
 
 _BATCH = 64
 _DIM = 512
@@ -40,7 +41,9 @@ def write(place: CatalogPlace, name: str, first: int, last: int) -> None:
             for number, row in zip(numbers, rows, strict=True):
                 digest = number.to_bytes(32, "big")
                 contents.append(
-                    ContentRecord(digest, 2_000_000, 4000, 3000, "JPEG", None, "Some Camera", 1.5, 2.5, row)
+                    ContentRecord(
+                        digest, 2_000_000, ImageMetadata(4000, 3000, "JPEG", None, "Some Camera", 1.5, 2.5), row
+                    )
                 )
                 files.append(FileRecord(root_id, f"2024/05/IMG_{number:08}.jpg", 2_000_000, number, digest, None))
             store.pictures.record(contents, files, model_id=model.model_id)

@@ -8,7 +8,7 @@ import torch
 from transformers import CLIPConfig, CLIPModel
 
 from tests.benchmarks.measuring import REPOSITORY
-from tests.encoders.tiny_models import CLIP_PROCESSOR, make_clip, write_json
+from tests.support.tiny_models import CLIP_PROCESSOR, make_clip, write_json
 
 # The vocabulary of CLIP where it is at hand, else a byte a token: 49,408 rows or 514 make no difference in speed.
 _TOKENIZER = REPOSITORY.parent / "shared" / "golden" / "clip_tokenizer"

@@ -20,6 +20,7 @@ from clipsearch.encoders.spec import EncoderRecipe
 from clipsearch.evaluation.benchmark import _generate_photo
 from clipsearch.images.decode import default_limits
 from clipsearch.indexing import index_folders
+from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.ray.runner import RayRunner
 from tests.benchmarks.material import MODEL_HELP, model_name
 from tests.benchmarks.measuring import note, print_table, workplace
@@ -33,7 +34,7 @@ def seconds_to_index(place: Path, folder: Path, model: str, workers: int | None)
     directory = place / "catalog"
     shutil.rmtree(directory, ignore_errors=True)
     with Catalog.open(directory, model=model, create=True) as catalog:
-        store, encoder, model_id = catalog._store, catalog.encoder, catalog.model.model_id
+        store, encoder, model_id = catalog._session.store, catalog.encoder, catalog.model.model_id
         recipe = EncoderRecipe(encoder.name, encoder.fingerprint)
         start = perf_counter()
         report = index_folders(
@@ -41,7 +42,7 @@ def seconds_to_index(place: Path, folder: Path, model: str, workers: int | None)
             store=store,
             encoder=encoder,
             model_id=model_id,
-            limits=default_limits(),
+            options=IndexOptions(limits=default_limits()),
             runner=None if workers is None else RayRunner(recipe, address=None, workers=workers),
         )
         seconds = perf_counter() - start

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clipsearch.encoders.embed_image import embed_pictures
 from clipsearch.encoders.load import load_encoder
 from clipsearch.images.find import find_images
+from clipsearch.types import ModelOptions
 from tests.benchmarks import material
 from tests.benchmarks.figures import sample_captions
 from tests.benchmarks.measuring import REPOSITORY, workplace
@@ -25,7 +26,7 @@ def compare(name: str) -> None:
     paths, captions = sample_paths(), list(sample_captions().values())
     rows = {}
     for runtime in ("torch", "openvino"):
-        encoder = load_encoder(name, device="cpu", runtime=runtime)
+        encoder = load_encoder(ModelOptions(name, device="cpu", runtime=runtime))
         rows[runtime] = (embed_pictures([*paths, *golden], encoder=encoder), encoder.encode_texts(captions))
     pictures, texts = ((one * other).sum(axis=1) for one, other in zip(*rows.values(), strict=True))
     print(f"{len(paths)} pictures of sample_data and {len(golden)} others  {_cosines(pictures)}")

@@ -9,7 +9,7 @@ import pytest
 @pytest.fixture(scope="session")
 def compiled_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`make_clip`'s model, compiled; to be read only."""
-    from tests.encoders.tiny_models import compile_quietly, make_clip
+    from tests.support.tiny_models import compile_quietly, make_clip
 
     folder = tmp_path_factory.mktemp("compiled-clip")
     compile_quietly(make_clip(folder / "source"), folder / "compiled")

@@ -1,5 +1,7 @@
 """The texts that scores are held against: what they are, and that they are encoded once."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +10,12 @@ import pytest
 from clipsearch.data import bank_texts, strange_texts
 from clipsearch.encoders.bank import load_bank
 from clipsearch.encoders.load import load_encoder
+from clipsearch.encoders.text_cache import FILE_NAME
 from clipsearch.errors import ClipSearchNotice
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.familiarity import fit_familiarity
 from clipsearch.vectors import normalise
-from tests.fakes import ColourEncoder
+from tests.support.fakes import ColourEncoder
 
 
 @pytest.fixture
@@ -54,11 +57,10 @@ def test_rows_are_encoded_once(cache):
     loads = encoder.loads
     np.testing.assert_array_equal(rows(), first)
     assert encoder.loads == loads
-    (file,) = (cache / "bank").glob("*.f32")
-    assert file.stat().st_mode & 0o77 == 0
-    whole = file.read_bytes()
+    whole = first.astype("<f4").tobytes()
     for damage in (b"", whole[:-9], b"\xff" * len(whole), whole[:200] + bytes(len(whole) - 200)):
-        file.write_bytes(damage)
+        with closing(sqlite3.connect(cache / FILE_NAME)) as connection, connection:
+            assert connection.execute("UPDATE texts SET embeddings = ?", (damage,)).rowcount == 1
         np.testing.assert_array_equal(rows(), first)
         loads += 1
         assert encoder.loads == loads

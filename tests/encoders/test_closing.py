@@ -15,8 +15,9 @@ from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ModelError
-from tests.encoders.tiny_models import make_clip
-from tests.fakes import ColourEncoder
+from clipsearch.types import ModelOptions
+from tests.support.fakes import ColourEncoder
+from tests.support.tiny_models import make_clip
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_a_closed_encoder_says_so(kind, was_used, compiled_clip, hub_clip):
 @pytest.mark.parametrize("name", ["starter", "compiled", "hub"])
 def test_an_encoder_that_nobody_has_any_more_is_gone_at_once(name, compiled_clip, hub_clip):
     place = {"starter": "starter", "compiled": str(compiled_clip), "hub": str(hub_clip)}[name]
-    encoder = load_encoder(place, runtime="torch" if name == "hub" else None)
+    encoder = load_encoder(ModelOptions(place, runtime="torch" if name == "hub" else None))
     encoder.encode_images(crops_for(encoder, 9))
     encoder.encode_texts(["a", "b"])
     with pytest.raises((ModelError, ValueError)):

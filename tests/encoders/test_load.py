@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.encoders.fake_hub import FakeHub
-from tests.encoders.tiny_models import make_clip
+from tests.support.fake_hub import FakeHub
+from tests.support.tiny_models import make_clip
 
 CODE = """
 import json, logging, sys
 from clipsearch.encoders import load
 from clipsearch.encoders.hub import hub
+from clipsearch.types import ModelOptions
 hub.DEFAULT_MODEL = "org/tiny"
 notices = []
 handler = logging.Handler()
 handler.emit = lambda record: notices.append(record.getMessage())
 logging.getLogger("clipsearch").addHandler(handler)
-encoder = load.load_chosen_encoder(sys.argv[1] or None, show_progress=True)
+encoder = load.load_chosen_encoder(ModelOptions(sys.argv[1] or None, show_progress=True))
 print(json.dumps({"name": encoder.name, "notices": notices}))
 """
 

@@ -15,6 +15,7 @@ from clipsearch.encoders.openvino.encoder import CompiledEncoder, import_openvin
 from clipsearch.errors import ClipSearchNotice, ModelError
 from clipsearch.images.preprocess import to_pixel_values
 from clipsearch.processes import run_python
+from clipsearch.types import ModelOptions
 from clipsearch.vectors import normalise
 
 
@@ -70,6 +71,7 @@ def test_openvino_is_not_used_while_another_thread_still_imports_it():
     code = """
 import sys, threading
 from clipsearch.encoders.openvino.encoder import import_openvino
+from clipsearch.types import ModelOptions
 first = threading.Thread(target=import_openvino)
 first.start()
 while "openvino" not in sys.modules and first.is_alive():
@@ -158,6 +160,6 @@ def test_a_damaged_model_file_is_one_error(tmp_path):
 
 
 def test_a_device_that_was_named_is_never_replaced():
-    assert load_encoder("starter", device="cpu").name == "starter"
+    assert load_encoder(ModelOptions("starter", device="cpu")).name == "starter"
     with pytest.raises(ModelError, match="can't run on cuda"):
-        load_encoder("starter", device="cuda")
+        load_encoder(ModelOptions("starter", device="cuda"))

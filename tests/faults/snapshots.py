@@ -9,7 +9,7 @@ import numpy as np
 from clipsearch.errors import ClipSearchNotice
 from clipsearch.session.file_index import CatalogIndex, refresh_snapshot
 from tests.faults.checks import Outcome
-from tests.library import Library
+from tests.support.library import Library
 
 _PICTURES = 64
 

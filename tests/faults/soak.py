@@ -27,8 +27,8 @@ from PIL import Image
 
 from tests.benchmarks.measuring import print_table
 from tests.benchmarks.serving import memory_mb, serving
-from tests.encoders.tiny_models import make_clip
 from tests.faults.checks import index_command, stored_contents
+from tests.support.tiny_models import make_clip
 
 VISITORS = 8
 PICTURES = 60

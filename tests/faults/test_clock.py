@@ -30,7 +30,7 @@ def test_a_clock_set_back_by_a_day_loses_nothing(tmp_path: Path, monkeypatch: py
     outcome = Outcome("clock", 1, 0, 0, [])
     with Catalog.open(directory, model="starter", create=True) as catalog:
         catalog.index(photos)
-        catalog.backup(tmp_path / "copy.sqlite3")
+        catalog.admin.backup(tmp_path / "copy.sqlite3")
         (photos / "00000.png").unlink()
         catalog.index(photos)
     before = stored_contents(directory)
@@ -39,7 +39,7 @@ def test_a_clock_set_back_by_a_day_loses_nothing(tmp_path: Path, monkeypatch: py
     with Catalog.open(directory) as catalog:
         report = catalog.index(photos)
         assert (report.embedded, report.reused, report.removed) == (3, 1, 0)
-        assert catalog.collect_garbage().pictures == 0
+        assert catalog.admin.collect_garbage().pictures == 0
     check(directory, outcome, before=before, expected=9)
     restore_catalog(tmp_path / "copy.sqlite3", directory)
     check(directory, outcome, expected=6)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from clipsearch.images.pillow_settings import decoding_settings
-from tests.make_hostile import draw_scene
+from tests.support.make_hostile import draw_scene
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 

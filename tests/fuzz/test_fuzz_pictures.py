@@ -19,7 +19,7 @@ from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.images.worker_pool import WorkerPool
 from tests.fuzz.budget import examples
 from tests.fuzz.pictures import damaged, exif_of_a_camera, samples
-from tests.make_hostile import draw_scene
+from tests.support.make_hostile import draw_scene
 
 SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 MAX_MEGAPIXELS = 4.0

@@ -1,7 +1,6 @@
 """Whatever is asked: hits, or one clear error."""
 
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,16 +38,9 @@ TEXTS = st.text(st.characters(), max_size=60) | st.lists(
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
     folder = tmp_path_factory.mktemp("asked")
-    before = os.environ.get("CLIPSEARCH_CACHE")
-    os.environ["CLIPSEARCH_CACHE"] = str(folder / "cache")  # a module's fixture comes before the one of each test
-    try:
-        with Catalog.open(folder / "c", model="starter", create=True) as opened:
-            opened.index(sample_data_folder() / "food")
-            yield opened
-    finally:
-        os.environ.pop("CLIPSEARCH_CACHE")
-        if before is not None:
-            os.environ["CLIPSEARCH_CACHE"] = before
+    with Catalog.open(folder / "c", model="starter", create=True) as opened:
+        opened.index(sample_data_folder() / "food")
+        yield opened
 
 
 @examples(150)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from clipsearch.errors import InputError
 from clipsearch.images.xmp.keywords import add_to_xmp, find_keywords
 from tests.fuzz.budget import examples
-from tests.images.test_xmp_keywords import FORMS, WITHOUT_WORDS
+from tests.images.xmp.test_keywords import FORMS, WITHOUT_WORDS
 
 DOCUMENTS = [before for before, _ in FORMS.values()] + WITHOUT_WORDS
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32-le"]

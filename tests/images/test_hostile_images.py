@@ -16,11 +16,11 @@ from clipsearch.errors import ImageReadError
 from clipsearch.images.decode import decode_image
 from clipsearch.images.find import find_images
 from clipsearch.images.reasons import read_error
-from tests.make_hostile import draw_scene, encode
+from tests.support.make_hostile import draw_scene, encode
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = REPOSITORY / ".." / "shared"
-MAKE_HOSTILE = REPOSITORY / "tests/make_hostile.py"
+MAKE_HOSTILE = REPOSITORY / "tests/support/make_hostile.py"
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux does")
 

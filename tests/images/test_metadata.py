@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from clipsearch.images.decode import decode_image
-from clipsearch.images.metadata import ImageMetadata
+from clipsearch.types import ImageMetadata
 
 SHARED = Path(__file__).parents[2] / ".." / "shared"
 

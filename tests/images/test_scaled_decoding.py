@@ -22,7 +22,7 @@ from clipsearch.images import decode
 from clipsearch.images.decode import decode_image
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.images.reading import PictureReader, Task
-from tests.images.orientations import TURNED_BACK
+from tests.support.orientations import TURNED_BACK
 
 REPOSITORY = Path(__file__).parents[2]
 

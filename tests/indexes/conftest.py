@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.milvus_server import MilvusServer
+from tests.support.milvus_server import MilvusServer
 
 _numbers = itertools.count()
 

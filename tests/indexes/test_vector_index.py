@@ -15,21 +15,7 @@ from clipsearch.indexes.milvus.collection import MilvusCollection
 from clipsearch.indexes.milvus.index import MilvusIndex
 from clipsearch.indexes.snapshot import SnapshotIndex
 from clipsearch.vectors import from_bytes, normalise, to_bytes
-
-DIM = 48
-Rows = NDArray[np.float32]
-
-
-def unit_rows(count: int, seed: int = 0, dim: int = DIM) -> Rows:
-    """Unit rows as SQL gives them back: rounded to float16."""
-    rows = normalise(np.random.default_rng(seed).standard_normal((count, dim)))
-    return from_bytes([to_bytes(row) for row in rows], dim)
-
-
-def brute_force(ids: NDArray[np.int64], rows: Rows, queries: Rows, top_k: int) -> tuple[Rows, NDArray[np.int64]]:
-    scores = queries @ rows.T
-    order = np.lexsort((np.broadcast_to(ids, scores.shape), -scores))[:, :top_k]
-    return np.take_along_axis(scores, order, 1), ids[order]
+from tests.support.embedding_rows import DIM, Rows, brute_force, unit_rows
 
 
 def half_mapped(tmp_path, ids: NDArray[np.int64], rows: Rows) -> SnapshotIndex:

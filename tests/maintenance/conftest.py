@@ -1,92 +1,16 @@
 """A small catalog of coloured squares, through the same doors as a user's."""
 
-import contextlib
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable
 
 import pytest
-from PIL import Image
 
-from clipsearch import Catalog
 from clipsearch.cli import NoticePrinter, run
 from clipsearch.encoders import load
 from clipsearch.maintenance import checks
 from clipsearch.notices import LOGGER
-from tests.fakes import COLOURS, ColourEncoder
-
-
-class Place(NamedTuple):
-    catalog: Path
-    photos: Path
-
-    def paint(self, name: str, colour: str | tuple[int, int, int] | None = None) -> Path:
-        path = self.photos / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (9, 9), COLOURS.get(colour or name, colour)).save(path)
-        return path
-
-    def open(self, **options) -> Catalog:
-        return Catalog.open(self.catalog, **options)
-
-    def index(self, **options) -> None:
-        with self.open(model="colours", create=True) as catalog:
-            catalog.index(self.photos, **options)
-
-    def find(self, words: str, top_k: int = 100) -> list[str]:
-        with self.open() as catalog:
-            return names(catalog, words, top_k)
-
-    def index_files(self, pattern: str = "*.faiss") -> list[Path]:
-        return sorted((self.catalog / "indexes").glob(pattern))
-
-    @property
-    def database(self) -> Path:
-        return self.catalog / "catalog.sqlite3"
-
-
-def names(catalog: Catalog, words: str, top_k: int = 100) -> list[str]:
-    return [Path(hit.path).stem for hit in catalog.search(words, top_k=top_k)]
-
-
-def run_with_little_room(limit: int, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    """The command line in a process whose files may not grow beyond `limit` bytes, as on a full disk."""
-    resource = pytest.importorskip("resource", reason="limits of POSIX")
-    return subprocess.run(
-        [sys.executable, "-m", "clipsearch", *map(str, arguments)],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@contextlib.contextmanager
-def another_process(catalog: Path, shown: str) -> Iterator[Callable[[], str]]:
-    """Has the catalog open, and says whenever it is asked what `shown` gives of `index` and `paths`, by content."""
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom clipsearch import Catalog\n"
-        "with Catalog.open(sys.argv[1]) as catalog:\n"
-        "    for line in sys.stdin:\n"
-        "        index, paths = catalog._parts.index('images'), catalog._store.reader.paths(range(5000))\n"
-        f"        print({shown}, flush=True)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, catalog], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-
-        def ask() -> str:
-            other.stdin.write("\n")
-            other.stdin.flush()
-            return other.stdout.readline().strip()
-
-        try:
-            yield ask
-        finally:
-            other.stdin.close()
+from tests.support.catalog_place import Place
+from tests.support.fakes import ColourEncoder
 
 
 @pytest.fixture
@@ -106,7 +30,7 @@ def place(tmp_path, colours) -> Place:
 def _many(tmp_path_factory) -> Place:
     """Five pictures with names, 300 in shades of grey, and 300 captions: a database of some pages a table."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(load, "load_encoder", lambda name, **options: ColourEncoder(name))
+        patched.setattr(load, "load_encoder", lambda options: ColourEncoder(options.name))
         made = Place(tmp_path_factory.mktemp("many") / "catalog", tmp_path_factory.mktemp("photos") / "photos")
         for name in ("red", "green", "blue", "yellow", "white"):
             made.paint(name)
@@ -114,7 +38,7 @@ def _many(tmp_path_factory) -> Place:
             made.paint(f"shades/{number:03}", (number % 256, 128, 255 - number % 250))
         made.index()
         with made.open() as catalog:
-            catalog.add_captions([f"red thing number {number}, of many" for number in range(300)])
+            catalog.captions.add([f"red thing number {number}, of many" for number in range(300)])
     return made
 
 

@@ -20,7 +20,7 @@ from clipsearch import (
 from clipsearch.errors import SchemaOutdatedError
 from clipsearch.store import Store
 from clipsearch.store.migrate import HEAD_REVISION, current_revision
-from tests.maintenance.conftest import Place, another_process, names, run_with_little_room
+from tests.support.catalog_place import Place, another_process, names, run_with_little_room
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def red(place) -> tuple[Place, Path]:
     place.paint("red")
     place.index()
     with place.open() as catalog:
-        catalog.add_captions(["red"])
-        catalog.backup(place.catalog.parent / "b.sqlite3")
+        catalog.captions.add(["red"])
+        catalog.admin.backup(place.catalog.parent / "b.sqlite3")
     return place, place.catalog.parent / "b.sqlite3"
 
 
@@ -43,7 +43,7 @@ def test_a_backup_is_one_checked_file_for_its_owner(red):
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert connection.execute("SELECT count(*) FROM image_embeddings").fetchone() == (1,)
     with place.open() as catalog:
-        report = catalog.backup(backup, force=True)
+        report = catalog.admin.backup(backup, force=True)
     assert (report.pictures, report.captions, report.size_bytes) == (1, 1, backup.stat().st_size)
 
 
@@ -70,7 +70,7 @@ def test_what_it_refuses_to_write_to(red, tmp_path):
         for force, files in ((False, wrong), (True, forced)):
             for file, reason in files.items():
                 with pytest.raises(InputError, match=reason):
-                    catalog.backup(file, force=force)
+                    catalog.admin.backup(file, force=force)
     assert backup.read_bytes() == before
 
 
@@ -88,8 +88,8 @@ def test_a_full_disk_leaves_the_catalog_as_it_was(filled, tmp_path, room):
     """There is no room for the copy, or for it but not for the log of putting it in place."""
     backup = tmp_path / "b.sqlite3"
     with filled.open() as catalog:
-        limit = catalog.backup(backup).size_bytes + room
-        catalog.remove_captions(["red thing number 7, of many"])
+        limit = catalog.admin.backup(backup).size_bytes + room
+        catalog.captions.remove(["red thing number 7, of many"])
         catalog.search("red")
     before = sorted(file.name for file in filled.catalog.iterdir())
     done = run_with_little_room(limit, "restore", backup, "--catalog", filled.catalog)
@@ -98,17 +98,17 @@ def test_a_full_disk_leaves_the_catalog_as_it_was(filled, tmp_path, room):
     assert ("can't be replaced" if room > 0 else "can't copy") in line
     assert sorted(file.name for file in filled.catalog.iterdir()) == before
     with filled.open() as catalog:
-        assert len(catalog.list_captions()) == 299
+        assert len(catalog.captions.list()) == 299
 
 
 def test_a_backup_while_another_thread_writes_is_whole(place, tmp_path):
     place.paint("red")
     place.index()
     with place.open() as writer, place.open() as catalog, ThreadPoolExecutor(1) as pool:
-        adding = pool.submit(lambda: [writer.add_captions([f"red {number}"]) for number in range(100)])
-        counted = [catalog.backup(tmp_path / "b.sqlite3", force=True).captions for _ in range(8)]
+        adding = pool.submit(lambda: [writer.captions.add([f"red {number}"]) for number in range(100)])
+        counted = [catalog.admin.backup(tmp_path / "b.sqlite3", force=True).captions for _ in range(8)]
         adding.result()
-        counted.append(catalog.backup(tmp_path / "b.sqlite3", force=True).captions)
+        counted.append(catalog.admin.backup(tmp_path / "b.sqlite3", force=True).captions)
     assert counted == sorted(counted)
     assert counted[-1] == 100
 
@@ -118,7 +118,7 @@ def test_a_damaged_catalog_is_not_backed_up(filled, tmp_path):
         file.seek(20 * 4096)
         file.write(b"\x55" * 4096)
     with filled.open() as catalog, pytest.raises(StoreError, match=r"damaged, nothing was backed up.*doctor"):
-        catalog.backup(tmp_path / "b.sqlite3")
+        catalog.admin.backup(tmp_path / "b.sqlite3")
     assert not (tmp_path / "b.sqlite3").exists()
 
 
@@ -127,12 +127,12 @@ def test_a_restore_brings_back_what_was_there(red):
     place.paint("blue")
     place.index()
     with place.open() as catalog:
-        catalog.remove_captions()
+        catalog.captions.remove()
     report = restore_catalog(backup, place.catalog)
     assert (report.pictures, report.captions, report.was_upgraded) == (1, 1, False)
     assert place.find("blue") == ["red"]
     with place.open() as catalog:
-        assert catalog.list_captions() == ["red"]
+        assert catalog.captions.list() == ["red"]
     kept = Path(report.kept)
     assert kept.name.startswith("catalog.before-restore-")
     assert kept.stat().st_mode & 0o777 == 0o600
@@ -155,7 +155,7 @@ def test_who_has_it_open_sees_the_restored_content_and_nothing_else(red):
         place.index()
         assert names(reader, "green") == ["green", "red"]
         assert reader.search("green", top_k=1)[0].score == pytest.approx(1, abs=1e-3)
-        reader.add_captions(["green"])
+        reader.captions.add(["green"])
         assert reader.caption(place.photos / "green.png")[0].text == "green"
     # A second restore within the same second too.
     restore_catalog(backup, place.catalog)
@@ -213,7 +213,7 @@ def test_the_backup_of_another_catalog(red, tmp_path, colours):
     other.paint("yellow")
     with Catalog.open(other.catalog, model="colours 2", create=True) as catalog:
         catalog.index(other.photos)
-        catalog.backup(tmp_path / "other.sqlite3")
+        catalog.admin.backup(tmp_path / "other.sqlite3")
     with place.open() as reader:
         assert names(reader, "red") == ["red"]
         restore_catalog(tmp_path / "other.sqlite3", place.catalog)

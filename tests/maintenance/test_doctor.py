@@ -16,7 +16,7 @@ from clipsearch import Catalog, CatalogBusyError, CatalogNotFoundError, CheckRep
 from clipsearch.errors import StoreError
 from clipsearch.maintenance import repair
 from clipsearch.store import Store
-from tests.maintenance.conftest import Place, run_with_little_room
+from tests.support.catalog_place import Place, run_with_little_room
 
 COLOURS = ["red", "green", "blue", "yellow", "white"]
 
@@ -49,10 +49,10 @@ def assert_sound(place: Place) -> None:
         for colour in COLOURS:
             hit = catalog.search(colour, top_k=1)[0]
             assert (Path(hit.path).stem, round(hit.score, 2)) == (colour, 1)
-        assert catalog.status().pictures == 305
+        assert catalog.admin.status().pictures == 305
         hits = catalog.search("red", top_k=1000)
         assert len({hit.path for hit in hits}) == len(hits) == 305
-        catalog.add_captions(["blue"])
+        catalog.captions.add(["blue"])
         assert catalog.caption(place.photos / "blue.png")[0].text == "blue"
     report = check_catalog(place.catalog, full=True)
     assert report.findings == (), report.findings

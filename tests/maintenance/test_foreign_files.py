@@ -18,8 +18,8 @@ from clipsearch.indexes.snapshot import file_checksum
 from clipsearch.maintenance import backups
 from clipsearch.store import Store
 from clipsearch.store.migrate import HEAD_REVISION
-from tests.fakes import ColourEncoder
-from tests.maintenance.conftest import Place, names
+from tests.support.catalog_place import Place, names
+from tests.support.fakes import ColourEncoder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links and rights of POSIX")
 
@@ -41,7 +41,7 @@ def sql(file: Path, *statements: str, values: tuple[object, ...] = ()) -> None:
 @pytest.fixture(scope="module")
 def _three(tmp_path_factory) -> Place:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(load, "load_encoder", lambda name, **options: ColourEncoder(name))
+        patched.setattr(load, "load_encoder", lambda options: ColourEncoder(options.name))
         folder = tmp_path_factory.mktemp("three")
         made = Place(folder / "catalog", folder / "photos")
         for name in ("red", "green", "blue"):
@@ -60,7 +60,7 @@ def red(_three, tmp_path, colours) -> Place:
 @pytest.fixture
 def backup(red, tmp_path) -> Path:
     with red.open() as catalog:
-        catalog.backup(tmp_path / "b.sqlite3")
+        catalog.admin.backup(tmp_path / "b.sqlite3")
     return tmp_path / "b.sqlite3"
 
 
@@ -103,7 +103,7 @@ def test_a_catalog_that_acts_by_itself_is_not_used_and_its_rows_are_saved(red, s
 
 def test_a_table_that_is_a_view_is_lost_and_the_others_are_saved(red):
     with red.open() as catalog:
-        catalog.add_captions(["a red thing"])
+        catalog.captions.add(["a red thing"])
     endless = (
         "AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i AS caption_id, i AS text FROM n"
     )
@@ -170,7 +170,7 @@ def test_row_numbers_that_leave_none_are_not_restored(red, backup, seq):
     sql(backup, "UPDATE sqlite_sequence SET seq = 10")
     restore_catalog(backup, red.catalog)
     with red.open() as catalog:
-        assert catalog.add_captions(["a white thing"]).added == 1
+        assert catalog.captions.add(["a white thing"]).added == 1
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def test_values_that_can_not_be_are_found_and_mended(red, statement, value, comm
 )
 def test_row_numbers_that_can_not_be_are_not_restored(red, backup, table, column, number):
     with red.open() as catalog:
-        catalog.add_captions(["a red thing"])
-        catalog.backup(backup, force=True)
+        catalog.captions.add(["a red thing"])
+        catalog.admin.backup(backup, force=True)
     sql(backup, f"UPDATE {table} SET {column} = ? WHERE {column} = 1", values=(number,))
     with pytest.raises(StoreError, match="not restored"):
         restore_catalog(backup, red.catalog)
@@ -245,11 +245,11 @@ def test_row_numbers_that_can_not_be_are_not_restored(red, backup, table, column
 def test_an_index_file_that_can_not_be_is_made_anew(red, name, value):
     sql(red.database, f"UPDATE snapshots SET {name} = ?", values=(value,))
     with red.open() as catalog:
-        catalog.status()
+        catalog.admin.status()
         assert names(catalog, "red", 1) == ["red"]
         catalog.index(red.photos)
-        catalog.reindex()
-        catalog.collect_garbage()
+        catalog.admin.reindex()
+        catalog.admin.collect_garbage()
     assert check_catalog(red.catalog).is_sound
 
 
@@ -293,7 +293,7 @@ def test_nothing_happens_behind_a_link_in_the_place_of_the_index_files(red, back
         assert state(home) == before, arguments
         assert "Traceback" not in err and code in (0, 1)
     with pytest.raises(VectorIndexError, match="is a link"), red.open() as catalog:
-        catalog.reindex()
+        catalog.admin.reindex()
 
 
 @posix
@@ -331,11 +331,11 @@ def test_only_index_files_of_its_own_form_are_deleted_and_closed(red, home):
     for name in ("package.json", f"{hexes}-images-{hexes}.json"):
         os.utime(folder / name, (1e9, 1e9))
     with red.open() as catalog:
-        assert catalog.collect_garbage().index_files == 0
+        assert catalog.admin.collect_garbage().index_files == 0
     check_catalog(red.catalog, fix=True)
     restore = red.catalog.with_name("c.sqlite3")
     with red.open() as catalog:
-        catalog.backup(restore)
+        catalog.admin.backup(restore)
     restore_catalog(restore, red.catalog)
     assert {"package.json", f"{hexes}-images-{hexes}.faiss", f"{hexes}-images-{hexes}.json"} <= {
         path.name for path in folder.iterdir()
@@ -391,10 +391,10 @@ def test_a_catalog_whose_folder_is_a_link_goes_on(red, backup, tmp_path):
     link.symlink_to(red.catalog)
     with Catalog.open(link) as catalog:
         assert names(catalog, "red", 1) == ["red"]
-        catalog.reindex()
+        catalog.admin.reindex()
         (red.catalog / ".clipsearch-abcdefgh.new").touch()
         os.utime(red.catalog / ".clipsearch-abcdefgh.new", (1e9, 1e9))
-        catalog.collect_garbage()
+        catalog.admin.collect_garbage()
     assert not (red.catalog / ".clipsearch-abcdefgh.new").exists()
     assert restore_catalog(backup, link).pictures == 3
     assert check_catalog(link, fix=True).is_sound

@@ -10,7 +10,7 @@ import pytest
 
 from clipsearch import CatalogBusyError, InputError
 from clipsearch.store import Store
-from tests.maintenance.conftest import another_process, names, run_with_little_room
+from tests.support.catalog_place import another_process, names, run_with_little_room
 
 _HEX = "0123456789abcdef"
 
@@ -41,21 +41,21 @@ def garbage(place):
 def test_what_is_gone_is_deleted(garbage):
     assert (rows(garbage, "files"), rows(garbage, "contents"), rows(garbage, "image_embeddings")) == (5, 5, 9)
     with garbage.open() as catalog:
-        report = catalog.collect_garbage()
+        report = catalog.admin.collect_garbage()
     assert (report.files, report.pictures, report.embeddings) == (2, 2, 4)
     assert (rows(garbage, "files"), rows(garbage, "contents"), rows(garbage, "image_embeddings")) == (3, 3, 5)
     assert sorted(garbage.find("blue")) == ["green", "red", "white"]
     with garbage.open() as catalog:
-        assert catalog.collect_garbage().pictures == 0
+        assert catalog.admin.collect_garbage().pictures == 0
         assert catalog.index(garbage.photos).unchanged == 3
 
 
 def test_a_dry_run_deletes_nothing_and_says_the_same(garbage):
     with garbage.open() as catalog:
         before = garbage.database.read_bytes(), garbage.index_files("*")
-        wanted = catalog.collect_garbage(dry_run=True)
+        wanted = catalog.admin.collect_garbage(dry_run=True)
         assert (garbage.database.read_bytes(), garbage.index_files("*")) == before
-        done = catalog.collect_garbage()
+        done = catalog.admin.collect_garbage()
     assert wanted.is_dry_run
     assert (wanted.files, wanted.pictures, wanted.embeddings) == (done.files, done.pictures, done.embeddings)
 
@@ -63,7 +63,7 @@ def test_a_dry_run_deletes_nothing_and_says_the_same(garbage):
 def test_an_open_catalog_gives_right_answers_right_after(garbage):
     with garbage.open() as reader, garbage.open() as writer:
         assert sorted(names(reader, "blue")) == ["green", "red", "white"]
-        writer.collect_garbage()
+        writer.admin.collect_garbage()
         assert sorted(names(reader, "blue")) == ["green", "red", "white"]
         garbage.paint("blue")
         writer.index(garbage.photos)
@@ -76,7 +76,7 @@ def test_another_process_that_has_it_open_gives_right_answers(garbage):
     with another_process(garbage.catalog, shown) as ask:
         assert ask() == "5 green red white"  # what is gone has no path
         with garbage.open() as catalog:
-            catalog.collect_garbage()
+            catalog.admin.collect_garbage()
         assert ask() == "3 green red white"
 
 
@@ -87,12 +87,12 @@ def test_what_went_lately_can_be_kept(garbage):
         )
         connection.commit()
     with garbage.open() as catalog:
-        report = catalog.collect_garbage(older_than_days=2)
+        report = catalog.admin.collect_garbage(older_than_days=2)
         assert (report.files, report.pictures) == (1, 2)
-        assert catalog.collect_garbage(older_than_days=0.5).files == 0
-        assert catalog.collect_garbage().files == 1
+        assert catalog.admin.collect_garbage(older_than_days=0.5).files == 0
+        assert catalog.admin.collect_garbage().files == 1
         with pytest.raises(InputError, match="number of days"):
-            catalog.collect_garbage(older_than_days=-1)
+            catalog.admin.collect_garbage(older_than_days=-1)
 
 
 def test_a_folder_that_was_given_up_goes_with_its_files(place):
@@ -102,7 +102,7 @@ def test_a_folder_that_was_given_up_goes_with_its_files(place):
     place.photos.rmdir()
     with place.open() as catalog:
         catalog.index(prune=True)
-        assert catalog.collect_garbage().folders == 1
+        assert catalog.admin.collect_garbage().folders == 1
         assert catalog.search("red") == []
     assert (rows(place, "roots"), place.index_files("*")) == (0, [])
 
@@ -116,9 +116,9 @@ def test_index_files_that_nothing_uses_are_deleted(garbage):
         if file != fresh:
             os.utime(file, (time.time() - 3600, time.time() - 3600))
     with garbage.open() as catalog:
-        assert catalog.collect_garbage(dry_run=True).index_files == 3
+        assert catalog.admin.collect_garbage(dry_run=True).index_files == 3
         # With those of the other model, which hold pictures that are deleted now.
-        assert catalog.collect_garbage().index_files == 3 + 2
+        assert catalog.admin.collect_garbage().index_files == 3 + 2
     assert garbage.index_files("0123*") == [fresh]
     assert len(garbage.index_files()) == 1
 
@@ -135,7 +135,7 @@ def test_half_copies_of_the_database_are_deleted(place):
     with place.open() as catalog:
         for is_asked in (True, False):
             assert killed.exists()
-            report = catalog.collect_garbage(dry_run=is_asked)
+            report = catalog.admin.collect_garbage(dry_run=is_asked)
             assert (report.index_files, report.freed_bytes >= 2000) == (0, True)
     assert sorted(place.catalog.glob(".clipsearch-*")) == [running]
 
@@ -146,7 +146,7 @@ def test_the_file_shrinks(filled):
         connection.commit()
     before = filled.database.stat().st_size
     with filled.open() as catalog:
-        report = catalog.collect_garbage()
+        report = catalog.admin.collect_garbage()
     assert filled.database.stat().st_size < before
     assert report.freed_bytes >= before - filled.database.stat().st_size > 0
 
@@ -172,8 +172,8 @@ def test_one_at_a_time(garbage):
     store = Store(garbage.catalog)
     with garbage.open() as catalog, store.writing():
         with pytest.raises(CatalogBusyError):
-            catalog.collect_garbage()
-        assert catalog.collect_garbage(dry_run=True).pictures == 2
+            catalog.admin.collect_garbage()
+        assert catalog.admin.collect_garbage(dry_run=True).pictures == 2
     store.close()
 
 
@@ -200,6 +200,6 @@ def test_readers_in_other_threads_meet_no_error(garbage):
             writer.index(garbage.photos)
             (garbage.photos / "more.png").unlink()
             writer.index(garbage.photos)
-            writer.collect_garbage()
+            writer.admin.collect_garbage()
         for answer in found.result():
             assert [name for name in answer if name != "more"] == ["green", "red", "white"]

@@ -7,12 +7,13 @@ import numpy as np
 from clipsearch.store import ContentRecord, Store
 from clipsearch.store.backends import connection
 from clipsearch.store.backends.connection import DATABASE_NAME
+from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
 
 
 def content(number: int, dim: int) -> ContentRecord:
     row = normalise(np.arange(number, number + dim, dtype=np.float32)[np.newaxis])[0]
-    return ContentRecord(bytes([number]) * 32, 10, 4, 3, "JPEG", None, None, None, None, row)
+    return ContentRecord(bytes([number]) * 32, 10, ImageMetadata(4, 3, "JPEG"), row)
 
 
 def test_rows_of_two_models_stay_apart(store):

@@ -16,6 +16,7 @@ from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.backends.postgres import connect
 from clipsearch.store.migrate import alembic_config
 from clipsearch.store.recovery.salvage import salvage
+from clipsearch.types import ImageMetadata
 
 FOLDER = os.path.abspath(os.sep + "Bilder Ü")
 NAMES = (
@@ -91,7 +92,7 @@ def fill(store: Store) -> None:
     root_id = store.roots.add(FOLDER).root_id
     row = np.eye(4, dtype=np.float32)[0]
     contents = [
-        ContentRecord(bytes([n + 1]) * 32, 1, 1, 1, "JPEG", None, CAMERAS[n % 5], None, None, row)
+        ContentRecord(bytes([n + 1]) * 32, 1, ImageMetadata(1, 1, "JPEG", None, CAMERAS[n % 5]), row)
         for n in range(len(NAMES))
     ]
     files = [FileRecord(root_id, name, 1, 1, bytes([n + 1]) * 32) for n, name in enumerate(NAMES)]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from clipsearch.store import ContentRecord, FileRecord, Scope, Store
+from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
 
 
@@ -17,7 +18,7 @@ def model_id(store):
 
 def content(number: int) -> ContentRecord:
     row = normalise(np.array([[number, 1, 2, 3]], dtype=np.float32))[0]
-    return ContentRecord(bytes([number]) * 32, 10, 4, 3, "JPEG", None, None, None, None, row)
+    return ContentRecord(bytes([number]) * 32, 10, ImageMetadata(4, 3, "JPEG"), row)
 
 
 def file(root_id: int, path: str, number: int | None, reason: str | None = None) -> FileRecord:
@@ -196,7 +197,10 @@ def test_known_files_that_were_not_seen(store, model_id):
 
 def test_perceptual_hashes_are_kept_and_filled_in(store, model_id):
     root = store.roots.add("/photos").root_id
-    records = [replace(content(number), phash=phash) for number, phash in ((1, -(1 << 63)), (2, None))]
+    phashes = {1: -(1 << 63), 2: None}
+    records = [
+        replace(content(number), metadata=ImageMetadata(4, 3, "JPEG", phash=phash)) for number, phash in phashes.items()
+    ]
     files = [file(root, f"{number}.jpg", number) for number in (1, 2)]
     before = store.reader.phashes()
     store.pictures.record(records, files, model_id=model_id)

@@ -32,11 +32,9 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def made_catalog(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Path:
     directory = tmp_path_factory.mktemp("web") / "catalog"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPSEARCH_CACHE", str(tmp_path_factory.mktemp("web") / "cache"))
-        with Catalog.open(directory, model="starter", create=True) as catalog:
-            catalog.index(sample_folder)
-            catalog.add_captions(["a glazed donut", "a cat looks at you", "a boat on the water"])
+    with Catalog.open(directory, model="starter", create=True) as catalog:
+        catalog.index(sample_folder)
+        catalog.captions.add(["a glazed donut", "a cat looks at you", "a boat on the water"])
     return directory
 
 

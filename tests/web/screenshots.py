@@ -1,4 +1,4 @@
-"""The pictures of the page that the README shows: python -m tests.web.screenshots
+"""The pictures of the page that the README and docs/ show: python -m tests.web.screenshots
 
 Written to tests/web/*.png, small and with few colours. Chromium is needed.
 """

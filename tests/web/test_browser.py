@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.child_processes import await_worker, needs_proc
+from tests.support.child_processes import await_worker, needs_proc
 from tests.web.conftest import SAMPLES, ServerProcess, serving
 
 # On a busy machine an answer may take longer than the usual 5 seconds.
@@ -39,10 +39,8 @@ def browser() -> Iterator[Browser]:
 def server(made_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("served") / "catalog"
     shutil.copytree(made_catalog, directory)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLIPSEARCH_CACHE", str(tmp_path_factory.mktemp("served") / "cache"))
-        with serving(directory) as made:
-            yield made
+    with serving(directory) as made:
+        yield made
 
 
 def watched(page: Page) -> Page:

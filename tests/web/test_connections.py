@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tests.web.fake_network import LIMITS, Server
+from tests.support.fake_network import LIMITS, Server
 
 
 @pytest.fixture

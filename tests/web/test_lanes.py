@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from clipsearch import Catalog, processes
+from clipsearch import processes
+from clipsearch.gallery.collection import PictureCollection
 from clipsearch.web import lanes
 from clipsearch.web.lanes import ClientDisconnectedError, Lane, TooBusyError, is_client_disconnected
 from tests.web.conftest import SAMPLES, client_of
@@ -72,14 +73,14 @@ def test_errors_give_the_place_free():
 def test_slow_pictures_keep_nobody_else_waiting(catalog, monkeypatch):
     """As many as come: two are looked at, some wait, the others are told to come later; searches go on."""
     gate, started = threading.Event(), threading.Semaphore(0)
-    embed_file = Catalog.embed_file
+    embed = PictureCollection.embed
 
     def slowly(self, path):
         started.release()
         assert gate.wait(30)
-        return embed_file(self, path)
+        return embed(self, path)
 
-    monkeypatch.setattr(Catalog, "embed_file", slowly)
+    monkeypatch.setattr(PictureCollection, "embed", slowly)
     content = (SAMPLES / "food" / "donut.png").read_bytes()
     with client_of(catalog) as client:
         assert client.get("/api/search", params={"q": "a cat"}).status_code == 200  # the first one may take long

@@ -177,15 +177,15 @@ def test_methods_and_addresses_that_are_none_are_refused(asked):
 
 def test_without_captions_a_picture_has_none_and_that_is_no_fault(place, tmp_path):
     with Catalog.open(place, shared=True) as catalog, client_of(catalog) as client:
-        texts = catalog.list_captions()
-        catalog.remove_captions(None)
+        texts = catalog.captions.list()
+        catalog.captions.remove(None)
         try:
             answer = client.get("/api/caption", params={"id": 1})
             assert (answer.status_code, answer.json()["detail"][:22]) == (400, "no captions are stored")
             png = (SAMPLES / "food" / "donut.png").read_bytes()
             assert client.post("/api/caption", files={"file": ("x", png)}).status_code == 400
         finally:
-            catalog.add_captions(texts)
+            catalog.captions.add(texts)
 
 
 def test_an_empty_catalog_is_named_by_no_path(tmp_path):
@@ -219,8 +219,8 @@ def test_a_catalog_that_is_deleted_or_replaced_is_not_served_on(made_catalog, tm
     shutil.copytree(made_catalog, place)
     with Catalog.open(place, shared=True) as catalog, client_of(catalog) as client:
         file = tmp_path / "backup"
-        catalog.backup(file)
-        catalog.remove_captions(None)
+        catalog.admin.backup(file)
+        catalog.captions.remove(None)
         restore_catalog(file, place)
         assert client.get("/api/caption?id=1").status_code == 200  # it goes on with what was restored
         place.rename(other)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.web.fake_network import LIMITS, Server
+from tests.support.fake_network import LIMITS, Server
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""Downloads one large file so that the next attempt goes on where this one stopped.
+"""Download one large file so that the next attempt resumes where this one stopped.
 
 huggingface_hub 1.14 to 2.4 start a file from the beginning in every process: its partial file has a random name and is
-deleted on failure (huggingface_hub issue 4196 and pull request 4228). With 600 MB and more that matters, so the weights
-come through here. The result is a blob of the hub's cache, named by its SHA-256; huggingface_hub then links it.
+deleted on failure. With 600 MB and more that matters, so the weights come through here. A test fails once
+huggingface_hub resumes. The result is a blob of the hub's cache, named by its SHA-256; huggingface_hub then links it.
 """
 
 import hashlib

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from clipsearch.encoders.hub import model_files
 from clipsearch.encoders.hub.download import download_blob
 from clipsearch.errors import ModelError, ModelUnavailableError, first_line
+from clipsearch.files import atomic_write
 from clipsearch.notices import notify
 
 # How long the hub may take to say what a model consists of, name resolution and all retries included.
@@ -267,7 +268,9 @@ def _download(listing: _Listing, revision: str, show_progress: bool) -> Path:
         # Last, so that a branch goes on meaning the old, complete snapshot while a new one is on its way.
         ref = folder / "refs" / revision
         ref.parent.mkdir(parents=True, exist_ok=True)
-        ref.write_text(listing.commit, encoding="utf-8")
+        atomic_write(
+            ref, listing.commit.encode("ascii"), mode=0o666
+        )  # as huggingface_hub does: the cache may be shared
     return snapshot
 
 

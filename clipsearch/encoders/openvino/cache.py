@@ -9,7 +9,7 @@ from clipsearch.encoders.fingerprint import combine, hash_file
 from clipsearch.encoders.hub import model_files
 from clipsearch.encoders.openvino.spec import FORMAT, is_compiled_directory, read_spec
 from clipsearch.errors import ModelError
-from clipsearch.files import scratch_folder
+from clipsearch.files import atomic_write, scratch_folder
 from clipsearch.notices import notify
 from clipsearch.paths import cache_dir
 from clipsearch.processes import run_python
@@ -112,6 +112,6 @@ def _remember_refusal(target: Path, reason: str) -> None:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True, mode=0o700)
         content = json.dumps({"reason": reason, "versions": _versions()})
-        (target / _REFUSED).write_text(content, encoding="utf-8")
+        atomic_write(target / _REFUSED, content.encode("utf-8"))
     except OSError:
         pass  # it is tried again the next time

@@ -20,7 +20,7 @@ from clipsearch.gallery.duplicates.groups import DuplicateGroup, DuplicatePictur
 from clipsearch.gallery.duplicates.views import Views, open_views
 from clipsearch.images.copies.decision import COARSE_SIDE
 from clipsearch.prefetch import default_workers
-from clipsearch.session.session import CatalogParts
+from clipsearch.session.session import Session
 from clipsearch.store import ContentDetails, IndexedFile
 
 __all__ = ["DuplicateGroup", "DuplicatePicture", "GroupKind", "NearDuplicate", "default_threshold", "find_duplicates"]
@@ -33,42 +33,41 @@ _HASHES_PER_TRANSACTION = 1_000
 
 def find_duplicates(
     folders: Sequence[str],
-    parts: CatalogParts,
-    *,
-    threshold: float | None = None,
-    exact_only: bool = False,
-    on_progress: Progress | None = None,
+    session: Session,
+    threshold: float | None,
+    exact_only: bool,
+    on_progress: Progress | None,
 ) -> list[DuplicateGroup]:
-    """Find groups of duplicates; arguments, result and errors as in `Catalog.duplicates`."""
+    """Find groups of duplicates, the largest waste of space first; missing and changed files are omitted."""
     if threshold is not None and not 0 < threshold <= 1:
         raise QueryError(f"threshold lies between 0 and 1, got {threshold}")
-    parts.require_pictures()
+    session.require_pictures()
     paths: dict[int, list[str]] = {}
-    for file in present(_files_below(folders, parts)):
+    for file in present(_files_below(folders, session)):
         paths.setdefault(file.content_id, []).append(file.path)
-    details = parts.store.reader.details(list(paths))
+    details = session.store.reader.details(list(paths))
     digests = {content_id: each.blake3 for content_id, each in details.items()}
     decision = Decision()
     if not exact_only:
         with open_views(paths, digests) as views:
-            decision = _compare(paths, details, views, parts, threshold, on_progress)
+            decision = _compare(paths, details, views, session, threshold, on_progress)
     # All contents that may be offered for deletion, and the ones that they are copies of.
     ends = {*decision.copies, *decision.copies.values()}
     doubtful = {number: files for number, files in paths.items() if len(files) > 1 or number in ends}
     now = unchanged(doubtful, digests, workers=default_workers(), on_progress=on_progress)
     related = {*ends, *decision.similar, *decision.similar.values()}
-    row = parts.model.row
-    embeddings = parts.store.reader.embeddings(list(related), model_id=row.model_id, dim=row.dim)
+    row = session.model.row
+    embeddings = session.store.reader.embeddings(list(related), model_id=row.model_id, dim=row.dim)
     return make_groups({**paths, **now}, details, decision, embeddings)
 
 
-def _files_below(folders: Sequence[str], parts: CatalogParts) -> list[IndexedFile]:
+def _files_below(folders: Sequence[str], session: Session) -> list[IndexedFile]:
     """Return the indexed files below folders.
 
     Raises:
         InputError: one of the folders has no indexed file.
     """
-    files = parts.store.reader.files_below(folders)
+    files = session.store.reader.files_below(folders)
     for folder in folders:
         start = folder.rstrip(os.sep) + os.sep
         if not any(file.path.startswith(start) for file in files):
@@ -80,14 +79,14 @@ def _compare(
     paths: Mapping[int, Sequence[str]],
     details: Mapping[int, ContentDetails],
     views: Views,
-    parts: CatalogParts,
+    session: Session,
     threshold: float | None,
     on_progress: Progress | None,
 ) -> Decision:
     order = sorted(paths, key=lambda each: rank(details[each], paths[each]))
     ids = np.array(order, dtype=np.int64)
-    index = parts.index("images")
-    hashes = _hashes(order, views, parts, on_progress)
+    index = session.vector_index("images")
+    hashes = _hashes(order, views, session, on_progress)
     by_embedding = near_by_embedding(ids, hashes, index, threshold=threshold, on_progress=on_progress)
     pairs = np.concatenate([near_by_hash(hashes), by_embedding])
     coarse: dict[int, Coarse] = {}
@@ -110,19 +109,19 @@ def _compare(
         candidates,
         coarse,
         views,
-        taken_at={content_id: details[content_id].taken_at for content_id in order},
+        taken_at={content_id: details[content_id].metadata.taken_at for content_id in order},
         on_progress=on_progress,
     )
 
 
 def _hashes(
-    content_ids: Sequence[int], views: Views, parts: CatalogParts, on_progress: Progress | None
+    content_ids: Sequence[int], views: Views, session: Session, on_progress: Progress | None
 ) -> NDArray[np.uint64]:
     """Return the perceptual hashes (n,) of contents; 0 for an unreadable picture.
 
     Missing ones are computed and stored; a catalog that can't be written to is no error.
     """
-    known = parts.store.reader.phashes()
+    known = session.store.reader.phashes()
     missing = [content_id for content_id in content_ids if content_id not in known]
     computed: dict[int, int] = {}
     for done, (content_id, view) in enumerate(views.each(missing, side=COARSE_SIDE), 1):
@@ -130,7 +129,7 @@ def _hashes(
             known[content_id] = computed[content_id] = view.phash
         if len(computed) >= _HASHES_PER_TRANSACTION or done == len(missing):
             with suppress(StoreError):  # not stored: computed again the next time
-                parts.store.pictures.set_phashes(computed)
+                session.store.pictures.set_phashes(computed)
             computed = {}
         if on_progress is not None:
             on_progress(done, len(missing))

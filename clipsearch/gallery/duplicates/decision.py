@@ -50,8 +50,9 @@ class Decision:
 
 def rank(details: ContentDetails, paths: Sequence[str], *, is_grey: bool = False) -> tuple[object, ...]:
     """Return the sort key of a picture's quality; lower is better: pixels, colour, metadata, bytes."""
-    known = sum(each is not None for each in (details.taken_at, details.camera, details.latitude))
-    return -details.width * details.height, is_grey, -known, -details.size_bytes, paths[0]
+    metadata = details.metadata
+    known = sum(each is not None for each in (metadata.taken_at, metadata.camera, metadata.latitude))
+    return -metadata.width * metadata.height, is_grey, -known, -details.size_bytes, paths[0]
 
 
 def load_coarse(views: Views, content_ids: Sequence[int]) -> Iterator[tuple[int, Coarse | None]]:

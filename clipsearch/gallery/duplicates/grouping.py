@@ -57,8 +57,8 @@ def _group(
                 DuplicatePicture(
                     path,
                     content_id,
-                    content.width,
-                    content.height,
+                    content.metadata.width,
+                    content.metadata.height,
                     content.size_bytes,
                     1.0 if content_id == best else float(embeddings[content_id] @ embeddings[best]),
                     ("exact" if content_id == best else kind) if pictures else "best",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from clipsearch.types import SearchHit
+from clipsearch.search.hits import SearchHit
 
 GroupKind = Literal["exact", "copy", "similar"]
 """exact: identical content. copy: derived from the first one (smaller, compressed, slightly cropped, rotated, grey or

@@ -88,6 +88,7 @@ def scratch_file(folder: Path) -> Iterator[Path]:
     Raises:
         StoreError: it can't be made.
     """
+    # Not `atomic_file`: SQLite writes it, and it is checked before it is renamed.
     try:
         handle, name = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=folder)
     except OSError as error:

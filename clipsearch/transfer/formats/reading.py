@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import InputError, first_line
 from clipsearch.files import read_regular_file
+from clipsearch.images.dates import is_doubtful
 from clipsearch.transfer.formats.description import (
     DESCRIPTION_KEY,
     DESCRIPTION_NAME,
@@ -23,6 +24,7 @@ from clipsearch.transfer.formats.description import (
     parse_description,
     require_pyarrow,
 )
+from clipsearch.types import ImageMetadata
 
 # Rows further from norm 1 than this are normalised; rounding to float16 moves a norm by less.
 _NORM_TOLERANCE = 1e-3
@@ -60,18 +62,12 @@ _LIMITS = (1 << 63, 1 << 31, 1 << 31)
 
 
 @dataclass(frozen=True, slots=True)
-class SourceMetadata:
+class SourceContent:
     """What an export of clipsearch knows of a picture, without its file; as `store.ContentRecord` has it."""
 
     blake3: bytes
     size_bytes: int
-    width: int
-    height: int
-    format: str
-    taken_at: datetime | None
-    camera: str | None
-    latitude: float | None
-    longitude: float | None
+    metadata: ImageMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +77,13 @@ class SourceRow:
     Attributes:
         paths: as they are given, absolute or not; empty where only a URL is known.
         caption: None where there is none.
-        metadata: None where it is not all known.
+        content: None where it is not all known.
         embedding: (dim,) unit-norm; None where the row is zero or not finite.
     """
 
     paths: tuple[str, ...]
     caption: str | None
-    metadata: SourceMetadata | None
+    content: SourceContent | None
     embedding: NDArray[np.float32] | None
 
 
@@ -350,11 +346,11 @@ def _source_rows(batch: Any, embeddings: list[NDArray[np.float32] | None], *, is
         elif copies := its.get("copies"):
             its_paths += tuple(copies)
         text = None if caption is None else caption.decode("utf-8", "replace")
-        rows.append(SourceRow(its_paths, text, _metadata(its) if is_ours else None, embedding))
+        rows.append(SourceRow(its_paths, text, _source_content(its) if is_ours else None, embedding))
     return rows
 
 
-def _metadata(its: dict[str, Any]) -> SourceMetadata | None:
+def _source_content(its: dict[str, Any]) -> SourceContent | None:
     """None where something is missing or makes no sense."""
     try:
         digest = bytes.fromhex(its["blake3"])
@@ -367,17 +363,18 @@ def _metadata(its: dict[str, Any]) -> SourceMetadata | None:
             latitude = longitude = None
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
-    return SourceMetadata(
-        blake3=digest,
-        size_bytes=size_bytes,
+    taken_at = taken_at.replace(tzinfo=None) if isinstance(taken_at, datetime) else None
+    metadata = ImageMetadata(
         width=width,
         height=height,
         format=format_name,
-        taken_at=taken_at.replace(tzinfo=None) if isinstance(taken_at, datetime) else None,
+        taken_at=taken_at,
         camera=None if camera is None else str(camera)[:128],
         latitude=latitude,
         longitude=longitude,
+        is_date_doubtful=taken_at is not None and is_doubtful(taken_at, now=datetime.now()),
     )
+    return SourceContent(digest, size_bytes, metadata)
 
 
 def _texts(batch: Any, name: str) -> list[bytes | None]:

@@ -5,15 +5,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
 from clipsearch.errors import InputError
-from clipsearch.files import create_file, is_replaced, read_regular_file
+from clipsearch.files import atomic_file, create_file, is_replaced, read_regular_file
+from clipsearch.store.exports import ExportedCaption, ExportedPicture
 from clipsearch.transfer.formats.description import (
     DESCRIPTION_KEY,
     DESCRIPTION_NAME,
@@ -29,42 +28,12 @@ _ENTRIES = ("img_emb", "metadata", "captions")
 """What an export puts into a folder, the description apart."""
 
 
-@dataclass(frozen=True, slots=True)
-class PictureRow:
-    """A picture to write.
-
-    Attributes:
-        paths: absolute, at least one.
-        embedding: float16, little-endian, unit-norm.
-    """
-
-    content_id: int
-    blake3: bytes
-    width: int
-    height: int
-    format: str
-    size_bytes: int
-    taken_at: datetime | None
-    camera: str | None
-    latitude: float | None
-    longitude: float | None
-    paths: tuple[str, ...]
-    embedding: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CaptionRow:
-    caption_id: int
-    text: str
-    embedding: bytes
-
-
 class ExportWriter(Protocol):
     """Takes as many rows as the description says."""
 
-    def add_pictures(self, rows: list[PictureRow]) -> None: ...
+    def add_pictures(self, rows: list[ExportedPicture]) -> None: ...
 
-    def add_captions(self, rows: list[CaptionRow]) -> None: ...
+    def add_captions(self, rows: list[ExportedCaption]) -> None: ...
 
 
 @contextmanager
@@ -109,18 +78,11 @@ def write_file(target: Path, description: Description, *, force: bool) -> Iterat
     import pyarrow.parquet as pq
 
     _check_file(target, force=force)
-    handle, name = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=target.parent)  # 0600
-    scratch = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            column = pa.field("embedding", pa.list_(pa.float16(), description.dim))
-            schema = _picture_schema().append(column).with_metadata({DESCRIPTION_KEY: description.to_json()})
-            with pq.ParquetWriter(file, schema) as writer:
-                yield _FileWriter(writer, schema, description.dim)
-            _flush(file)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with atomic_file(target, is_durable=True) as file:
+        column = pa.field("embedding", pa.list_(pa.float16(), description.dim))
+        schema = _picture_schema().append(column).with_metadata({DESCRIPTION_KEY: description.to_json()})
+        with pq.ParquetWriter(file, schema) as writer:
+            yield _FileWriter(writer, schema, description.dim)
 
 
 class _FolderWriter:
@@ -128,10 +90,10 @@ class _FolderWriter:
         self._pictures = pictures
         self._captions = captions
 
-    def add_pictures(self, rows: list[PictureRow]) -> None:
+    def add_pictures(self, rows: list[ExportedPicture]) -> None:
         self._pictures.add(rows, _picture_schema(), _picture_columns)
 
-    def add_captions(self, rows: list[CaptionRow]) -> None:
+    def add_captions(self, rows: list[ExportedCaption]) -> None:
         import pyarrow as pa
 
         schema = pa.schema([("caption", pa.string()), ("caption_id", pa.int64())])
@@ -148,7 +110,7 @@ class _FileWriter:
         self._schema = schema
         self._dim = dim
 
-    def add_pictures(self, rows: list[PictureRow]) -> None:
+    def add_pictures(self, rows: list[ExportedPicture]) -> None:
         import pyarrow as pa
 
         values = np.frombuffer(b"".join(row.embedding for row in rows), dtype="<f2")
@@ -156,7 +118,7 @@ class _FileWriter:
         columns = _picture_columns(rows) | {"embedding": embeddings}
         self._writer.write_table(pa.table(columns, schema=self._schema))
 
-    def add_captions(self, rows: list[CaptionRow]) -> None:
+    def add_captions(self, rows: list[ExportedCaption]) -> None:
         raise InputError("captions have no place in a single file: name a folder for them")
 
 
@@ -263,18 +225,20 @@ def _picture_schema() -> Any:
     )
 
 
-def _picture_columns(rows: list[PictureRow]) -> dict[str, Any]:
+def _picture_columns(rows: list[ExportedPicture]) -> dict[str, Any]:
     shown = [[_utf8(path) for path in row.paths] for row in rows]
-    plain = ("content_id", "width", "height", "format", "size_bytes", "taken_at", "camera", "latitude", "longitude")
+    described = ("width", "height", "format", "taken_at", "camera", "latitude", "longitude")
     return {
         "image_path": [paths[0] for paths in shown],
-        "blake3": [row.blake3.hex() for row in rows],
+        "content_id": [row.details.content_id for row in rows],
+        "blake3": [row.details.blake3.hex() for row in rows],
+        "size_bytes": [row.details.size_bytes for row in rows],
         "copies": [paths[1:] for paths in shown],
         "raw_paths": [
             None if tuple(paths) == row.paths else [os.fsencode(path) for path in row.paths]
             for paths, row in zip(shown, rows, strict=True)
         ],
-    } | {name: [getattr(row, name) for row in rows] for name in plain}
+    } | {name: [getattr(row.details.metadata, name) for row in rows] for name in described}
 
 
 def _utf8(path: str) -> str:

@@ -1,0 +1,25 @@
+"""Hold the options of an index run in one record."""
+
+from dataclasses import dataclass
+
+from clipsearch.images.decode import DecodingLimits
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """Options of an index run, which `Catalog.index` documents one by one.
+
+    Attributes:
+        exclude: empty: keep the patterns stored in the catalog.
+        limits: None: `Catalog.index` uses the default limits, `index_folders` decodes in this process.
+    """
+
+    prune: bool = False
+    retry: bool = False
+    again: bool = False
+    exclude: tuple[str, ...] = ()
+    limits: DecodingLimits | None = None
+    ann: str | None = None
+    runner: str = "local"
+    address: str | None = None
+    wait: bool = False

@@ -1,0 +1,215 @@
+"""A catalog whose index looks into some cells only: index --ann."""
+
+import json
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipsearch import Catalog, InputError, check_catalog
+from clipsearch.errors import ClipSearchNotice
+from clipsearch.indexes.ivf import IvfIndex
+from clipsearch.session import file_index
+
+COUNT = 240
+
+
+def paint(folder, first: int, count: int):
+    """Squares in as many colours."""
+    folder.mkdir(exist_ok=True)
+    for number in range(first, first + count):
+        colour = tuple(np.random.default_rng(number).integers(0, 256, 3).tolist())
+        Image.new("RGB", (16, 12), colour).save(folder / f"{number}.png")
+    return folder
+
+
+def only_file(directory):
+    (file,) = (directory / "indexes").glob("*-images-*.faiss")
+    return file
+
+
+def best(catalog, *words):
+    return [[hit.content_id for hit in catalog.search(each, top_k=8)] for each in words]
+
+
+@pytest.fixture
+def photos(tmp_path, colours):
+    return paint(tmp_path / "photos", 0, COUNT)
+
+
+@pytest.fixture
+def opened(tmp_path, photos):
+    with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
+        yield catalog
+
+
+def base_of(catalog):
+    return catalog._session.vector_index("images")._base
+
+
+def test_a_number_of_cells_is_built_told_and_remembered(opened, photos, tmp_path):
+    opened.index(photos)
+    assert opened.admin.status().ann is None
+    exact = best(opened, "red", "green", "blue")
+    opened.index(ann="IVF8,SQfp16")
+    found = opened.admin.status().ann
+    assert (found["nlist"], found["trained_rows"]) == (8, COUNT)
+    assert 1 <= found["nprobe"] <= 8 and min(found["text_recall"], found["picture_recall"]) >= 0.99
+    file = only_file(tmp_path / "c")
+    with Catalog.open(tmp_path / "c") as again:
+        assert isinstance(base_of(again), IvfIndex)
+        assert best(again, "red", "green", "blue") == exact
+        again.index()
+        assert only_file(tmp_path / "c") == file
+
+
+def test_reindex_makes_cells_anew(opened, photos, tmp_path):
+    opened.index(photos, ann="IVF8,SQfp16")
+    only_file(tmp_path / "c").unlink()
+    opened.admin.reindex()
+    assert opened.admin.status().ann["nlist"] == 8
+    assert isinstance(base_of(opened), IvfIndex)
+
+
+def test_off_compares_with_all_again(opened, photos):
+    opened.index(photos, ann="IVF8,SQfp16")
+    opened.index(ann="off")
+    assert opened.admin.status().ann is None
+    assert not isinstance(base_of(opened), IvfIndex)
+
+
+def test_additions_and_removals_need_no_new_file(opened, photos, tmp_path):
+    opened.index(photos, ann="IVF8,SQfp16")
+    file = only_file(tmp_path / "c")
+    Image.new("RGB", (16, 12), "red").save(photos / "pure red.png")
+    (photos / "3.png").unlink()
+    opened.index()
+    assert only_file(tmp_path / "c") == file
+    assert opened.search("red")[0].path.endswith("pure red.png")
+    assert not [hit for hit in opened.search("red", top_k=COUNT) if hit.path.endswith("/3.png")]
+
+
+def test_what_came_later_goes_into_the_cells_that_are_there(opened, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(file_index, "_MAX_TAIL_ROWS", 20)
+    opened.index(photos, ann="IVF8,SQfp16")
+    monkeypatch.setattr(IvfIndex, "learn", lambda *arguments: pytest.fail("the cells were made anew"))
+    paint(photos, COUNT, 60)
+    opened.index()
+    with Catalog.open(tmp_path / "c") as again:
+        index = again._session.vector_index("images")
+        assert (index.count, index.tail_count) == (COUNT + 60, 0)
+        assert again.admin.status().ann["trained_rows"] == COUNT
+        opened.index(ann="off")
+        exact = best(opened, "yellow", "white")
+        assert best(again, "yellow", "white") == exact
+
+
+def test_cells_are_made_anew_when_the_pictures_have_doubled(opened, photos, monkeypatch):
+    monkeypatch.setattr(file_index, "_MAX_TAIL_ROWS", 20)
+    opened.index(photos, ann="IVF8,SQfp16")
+    paint(photos, COUNT, COUNT + 10)
+    opened.index()
+    assert opened.admin.status().ann["trained_rows"] == 2 * COUNT + 10
+
+
+def test_many_pictures_get_cells_by_themselves(opened, photos, monkeypatch):
+    monkeypatch.setattr(file_index, "AUTO_ROWS", 200)
+    opened.index(photos)
+    assert opened.admin.status().ann["nlist"] == 32
+    opened.index(ann="off")
+    assert opened.admin.status().ann is None
+    opened.index(ann="auto")
+    assert opened.admin.status().ann["nlist"] == 32
+
+
+def test_a_search_that_takes_too_long_here_gets_cells(opened, photos, monkeypatch):
+    monkeypatch.setattr(file_index, "_SLOW_MS", 0.0)
+    monkeypatch.setattr(file_index, "_MAYBE_SLOW_ROWS", 100)
+    with pytest.warns(ClipSearchNotice, match="sorting 240 pictures into 32 cells"):
+        opened.index(photos)
+    assert opened.admin.status().ann["nlist"] == 32
+    opened.index()
+    assert opened.admin.status().ann["nlist"] == 32
+
+
+@pytest.mark.parametrize("damage", ["flipped", "missing", "description"])
+def test_a_damaged_file_is_answered_without_and_made_anew(opened, photos, tmp_path, damage):
+    opened.index(photos, ann="IVF8,SQfp16")
+    right = best(opened, "red", "blue")
+    file = only_file(tmp_path / "c")
+    content = bytearray(file.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 8
+        file.write_bytes(content)
+    elif damage == "missing":
+        file.unlink()
+    else:
+        file.with_suffix(".json").write_text("{}")
+    with Catalog.open(tmp_path / "c") as again:
+        with pytest.warns(ClipSearchNotice, match="made anew"):
+            assert best(again, "red", "blue") == right
+        again.index()
+        assert again.admin.status().ann["nlist"] == 8
+        assert best(again, "red", "blue") == right
+
+
+def test_deleted_embeddings_are_in_no_cell(opened, photos, tmp_path):
+    opened.index(photos, ann="IVF8,SQfp16")
+    for number in range(40):
+        (photos / f"{number}.png").unlink()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ClipSearchNotice)
+        opened.index(prune=True)
+    assert opened.admin.collect_garbage().pictures == 40
+    assert len(opened.search("red", top_k=COUNT)) == COUNT - 40
+    opened.index()
+    assert opened.admin.status().ann["trained_rows"] == COUNT - 40
+
+
+def test_doctor_reads_cells(opened, photos, tmp_path):
+    opened.index(photos, ann="IVF8,SQfp16")
+    opened.close()
+    report = check_catalog(tmp_path / "c", full=True)
+    assert report.is_sound and report.compared_rows == COUNT
+    file = only_file(tmp_path / "c")
+    file.write_bytes(file.read_bytes()[:-100])
+    assert not check_catalog(tmp_path / "c").is_sound
+    assert check_catalog(tmp_path / "c", fix=True).is_sound
+    with Catalog.open(tmp_path / "c") as catalog:
+        assert len(catalog.search("red", top_k=COUNT)) == COUNT
+
+
+def test_cells_are_learnt_from_one_models_rows_where_most_rows_are_of_others(opened, photos, monkeypatch):
+    monkeypatch.setattr(file_index, "ROWS_TO_LEARN", 1)
+    for number in range(200, COUNT):
+        (photos / f"{number}.png").rename(photos.parent / f"{number}.png")
+    opened.index(photos)
+    for other in range(1, 9):
+        opened.use_model(f"colours {other}")
+    opened.index(ann="IVF200,SQfp16")
+    assert opened.admin.status().ann["nlist"] == 200
+    assert len(opened.search("red", top_k=COUNT)) == 200
+
+
+def test_what_can_not_be_built_is_refused_before_anything_is_read(opened, photos):
+    with pytest.raises(InputError, match="IVF1024,SQfp16"):
+        opened.index(photos, ann="HNSW32")
+    assert opened.admin.status().files == 0
+
+
+def test_the_command_takes_it_and_status_tells(tmp_path):
+    def run(*arguments):
+        command = [sys.executable, "-m", "clipsearch", *map(str, arguments), "--catalog", str(tmp_path / "c")]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+    photos = paint(tmp_path / "photos", 0, 60)
+    refused = run("index", photos, "--model", "starter", "--ann", "IVF")
+    assert (refused.returncode, refused.stdout) == (2, "") and "auto, off" in refused.stderr
+    assert run("index", photos, "--model", "starter", "--ann", "IVF4,SQfp16").returncode == 0
+    assert "of 4 cells: index recall@10" in run("status").stdout
+    said = json.loads(run("status", "--json").stdout)["ann"]
+    assert set(said) == {"nlist", "nprobe", "trained_rows", "text_recall", "picture_recall"}
+    assert len(run("query", "a red square", "-k", "60", "--paths").stdout.splitlines()) == 60

@@ -1,0 +1,67 @@
+"""An environment of the tests' own: nothing is read from or written to the developer's home."""
+
+import os
+import site
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Of the tests themselves: how much of some is asked for.
+_KEPT = {"CLIPSEARCH_FUZZ_EXAMPLES", "CLIPSEARCH_BENCHMARK_ROWS"}
+
+# Of the developer's own catalogs, hub, cluster and database servers.
+_PREFIXES = ("CLIPSEARCH_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "XDG_", "RAY_", "PG")
+
+_FOLDERS = {
+    "HOME": "",
+    "USERPROFILE": "",
+    "APPDATA": "roaming",
+    "LOCALAPPDATA": "local",
+    "XDG_CACHE_HOME": ".cache",
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_DATA_HOME": ".local/share",
+    "XDG_STATE_HOME": ".local/state",
+    "CLIPSEARCH_CACHE": "cache",
+    "CLIPSEARCH_CONFIG": "config",
+    "HF_HOME": "hub",
+    "HYPOTHESIS_STORAGE_DIRECTORY": "hypothesis",
+}
+
+# Of the repository: what version control, Python and the developers' tools write themselves.
+_TOOLS = {".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".benchmarks", "build", "dist"}
+
+# Below the developer's home: where clipsearch and the libraries that it uses would write.
+_PLACES = (
+    ".cache/clipsearch",
+    ".config/clipsearch",
+    ".local/share/clipsearch",
+    ".cache/huggingface",
+    ".hypothesis",
+    "intel",
+)
+
+# As it was before the tests: `isolate` points HOME elsewhere.
+_DEVELOPER = Path.home()
+
+
+def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
+    """Points what the environment says of the developer to the folder `home`, and the model hub to nowhere."""
+    patch.setenv("PYTHONUSERBASE", site.getuserbase())  # where packages may be installed, found by way of the home
+    for name in os.environ:
+        if name.startswith(_PREFIXES) and name not in _KEPT:
+            patch.delenv(name)
+    for name, folder in _FOLDERS.items():
+        patch.setenv(name, str(home / folder))
+    patch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def files_outside(repository: Path) -> set[Path]:
+    """All files of the repository and of the developer's own clipsearch folders."""
+    return {path for place in (repository, *(_DEVELOPER / name for name in _PLACES)) for path in _files(place)}
+
+
+def _files(place: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if name not in _TOOLS and not name.endswith(".egg-info")]
+        yield from (Path(folder, name) for name in names)
