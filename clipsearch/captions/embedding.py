@@ -20,13 +20,13 @@ _BATCH = 512
 
 
 def caption_picture(picture: Picture, session: Session, *, top_k: int) -> list[CaptionHit]:
-    """Find the stored captions nearest to a picture, embedding those first that the model has not embedded yet."""
+    """Find the stored captions nearest to a picture; captions without an embedding of the model are embedded first."""
     check_top_k(top_k)
     store, model = session.store, session.model
     if store.captions.count() == 0:
         raise QueryError("no captions are stored: add some with 'clipsearch captions add FILE'")
     embedding = embed_picture(picture, encoder=model.encoder)
-    # An interrupted 'captions add', or one with another model, has left some to do.
+    # Missing embeddings: after an interrupted 'captions add', or a change of model.
     embed_captions(store, model.encoder, model_id=model.row.model_id)
     return nearest_captions(
         embedding,

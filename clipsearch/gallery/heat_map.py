@@ -27,7 +27,7 @@ _STEPS, _MAX_STEPS = 8, 16
 # Side of a window in steps.
 _WINDOW = 3
 
-# Of the picture that a map keeps, and of a step where it keeps none; in pixels.
+# Longer side of the stored thumbnail, and side of a step without a thumbnail; in pixels.
 _PICTURE_SIDE, _BLANK_STEP = 384, 32
 
 

@@ -315,7 +315,7 @@ def test_a_run_can_be_stopped_and_only_one_goes_on(catalog, monkeypatch, sample_
 @pytest.mark.parametrize(
     ("folder", "words"),
     [
-        ("relative", "whole path"),
+        ("relative", "not an absolute path"),
         ("/nowhere/at/all", "no folder"),
         ("/etc/hostname", "no folder"),
         ("/a\0b", "no folder"),
