@@ -1,33 +1,33 @@
-"""Every error the library raises on purpose, and the notices it gives.
+"""Define the exceptions of the library, their exit codes and their public messages.
 
 ClipSearchError
-├── InputError              a folder, file or argument that can't be used
-│   └── QueryError          an empty query, a query that can't be answered
-│       ├── QuerySyntaxError    one that can't be understood; says where
-│       └── UnknownPictureError no picture has that number
-├── MissingExtraError       a package that is not installed; says which
-├── ImageReadError          one picture that can't be read or decoded
-│   └── TransientReadError      for now: memory ran out, the disk failed
-├── ModelError              a model that can't be loaded or does not fit
-│   └── ModelUnavailableError   its files are not here and the hub can't be reached
-├── RunnerError             the machines that were to share the work
+├── InputError              a folder, file or argument that is invalid
+│   └── QueryError          an empty or invalid query
+│       ├── QuerySyntaxError    a query that can't be parsed, with the position of the error
+│       └── UnknownPictureError no picture has this id
+├── MissingExtraError       an optional package that is not installed
+├── ImageReadError          a picture that can't be read or decoded
+│   └── TransientReadError      a temporary failure: out of memory, disk error; worth a retry
+├── ModelError              a model that can't be loaded or is incompatible
+│   └── ModelUnavailableError   its files are not cached and the hub can't be reached
+├── RunnerError             a cluster runner, such as Ray, failed
 ├── VectorIndexError        the nearest-neighbour index
 │   └── IndexMismatchError  embeddings of another model or dimension
 └── StoreError              the SQL store
     ├── CatalogNotFoundError
-    ├── CatalogBusyError    another process is changing it
-    ├── CatalogReplacedError    it was deleted or replaced while it was open
+    ├── CatalogBusyError    another process holds the write lock
+    ├── CatalogReplacedError    its file was deleted or replaced while it was open
     ├── SchemaOutdatedError the catalog was written by a newer clipsearch
-    └── ForeignSchemaError  the catalog's file holds what clipsearch does not make
+    └── ForeignSchemaError  the catalog's file has a schema that clipsearch did not create
 
-`exit_code` is what the command line returns for the error.
+`exit_code` is the exit code of the command line for the error.
 
-What the user should know and that stops nothing is a notice, see `notices`.
+Information for the user that does not stop an operation is a notice, see `notices`.
 """
 
 
 class ClipSearchError(Exception):
-    """Base of all errors; its text is one line that says what failed, with which value, and what to do next."""
+    """Base class of all errors; its message is one line: what failed, with which value, what to do next."""
 
     exit_code = 1
 
@@ -41,9 +41,10 @@ class QueryError(InputError):
 
 
 class QuerySyntaxError(QueryError):
-    """
+    """A query that can't be parsed.
+
     Attributes:
-        position: of the character in the query, from 0, that the text is about; its length for the end.
+        position: offset of the offending character in the query, from 0; the length of the query for its end.
     """
 
     def __init__(self, reason: str, query: str, position: int) -> None:
@@ -54,7 +55,7 @@ class QuerySyntaxError(QueryError):
 
 
 class UnknownPictureError(QueryError):
-    """The catalog has no picture with that number, or none with a file any more."""
+    """A content id that the catalog does not know, or whose files have all been removed."""
 
     def __init__(self, content_id: int) -> None:
         super().__init__(f"the catalog has no picture with the number {content_id}")
@@ -65,10 +66,11 @@ class MissingExtraError(ClipSearchError):
 
 
 class ImageReadError(ClipSearchError):
-    """
+    """A picture that can't be read or decoded.
+
     Attributes:
-        limit: of this run, which it went beyond: "megapixels", "seconds" or "bytes", and how many; None: it is the
-            picture's own fault, or the machine's.
+        limit: the decoding limit that was exceeded and its value: "megapixels", "seconds" or "bytes"; None when the
+            cause is the picture or the machine.
     """
 
     def __init__(self, reason: str, *, limit: tuple[str, float] | None = None) -> None:
@@ -113,7 +115,7 @@ class CatalogBusyError(StoreError):
 
 
 class CatalogReplacedError(StoreError):
-    """The file that is open is not the catalog's any more: what is written to it would be lost."""
+    """The open database file is no longer the catalog's: whatever is written to it would be lost."""
 
 
 class SchemaOutdatedError(StoreError):
@@ -125,22 +127,25 @@ class ForeignSchemaError(StoreError):
 
 
 def public_text(error: Exception) -> str:
-    """What may be told to somebody who asks over the network or through an assistant: errors that are not about what
-    was asked can hold paths of the catalog, of models and of caches, and are named only."""
+    """Return the message of an error for a remote client, without paths of the server.
+
+    Errors that are not about the request can hold paths of the catalog, of models and of caches: only their kind is
+    named.
+    """
     if isinstance(error, CatalogNotFoundError):
-        return "nothing is indexed yet: clipsearch index FOLDER"
+        return "nothing is indexed yet: run clipsearch index FOLDER"
     if isinstance(error, CatalogBusyError):
-        return "the catalog is being changed already: try again when that is done"
+        return "the catalog is already being changed: try again when that is done"
     if isinstance(error, CatalogReplacedError):
         return "the catalog was deleted or replaced while it was open: start clipsearch again"
     if isinstance(error, InputError | ImageReadError | MissingExtraError):
         return str(error)
     kind = next((name for known, name in _PUBLIC_NAMES if isinstance(error, known)), type(error).__name__)
-    return f"{kind}; the log of clipsearch has more"
+    return f"{kind}; see the log of clipsearch"
 
 
 def first_line(error: Exception) -> str:
-    """What another library's error says, for a text of one line; its type where it says nothing."""
+    """Return the first line of another library's error message, or the name of its type when it is empty."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
@@ -148,9 +153,9 @@ _PUBLIC_NAMES: tuple[tuple[type[Exception], str], ...] = (
     (ModelError, "the model can't be used"),
     (VectorIndexError, "the index can't be used"),
     (StoreError, "the catalog can't be used"),
-    (OSError, "the system failed"),
+    (OSError, "the operating system reported an error"),
 )
 
 
 class ClipSearchNotice(UserWarning):
-    """A notice as a warning: of programs that have asked for them so, see `notices.WarningsHandler`."""
+    """A notice as a warning, for programs that opt in, see `notices.WarningsHandler`."""

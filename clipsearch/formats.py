@@ -1,6 +1,6 @@
-"""Suffixes of picture files, and folders that hold copies of pictures rather than pictures."""
+"""Define the suffixes of picture files, and the junk folders that hold copies of pictures."""
 
-# What `images.decode` reads.
+# Formats that `images.decode` can decode.
 IMAGE_SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -15,7 +15,7 @@ IMAGE_SUFFIXES = frozenset(
     }
 )
 
-# Pictures and films, but of kinds `images.decode` can't read: counted, so that the user can be told.
+# Pictures and films in formats that `images.decode` can't decode: counted for the report of an index run.
 UNSUPPORTED_SUFFIXES = frozenset(
     {
         # camera raw
@@ -62,26 +62,26 @@ UNSUPPORTED_SUFFIXES = frozenset(
     }
 )
 
-# Folders of copies, thumbnails and other people's icons, in lower case, each with what makes it.
+# Folders of copies, thumbnails and icons of packages, in lower case, each with the program that makes it.
 JUNK_FOLDERS = {
     "@eadir": "thumbnails and indexes of Synology",
     "@tmp": "temporary files of Synology",
     "#recycle": "recycle bin of Synology",
-    "#snapshot": "snapshots of Synology: every picture once more for every snapshot",
+    "#snapshot": "snapshots of Synology: each holds another copy of every picture",
     "@recycle": "recycle bin of QNAP",
     "@recently-snapshot": "snapshots of QNAP",
     "@__thumb": "thumbnails of QNAP",
     "$recycle.bin": "recycle bin of Windows",
     "recycler": "recycle bin of Windows XP",
     "system volume information": "restore points of Windows",
-    "lost+found": "what a file system check found",
+    "lost+found": "files recovered by a file system check",
     "__macosx": "resource forks from a zip file made on a Mac, with the names of the pictures",
     "node_modules": "JavaScript packages and their icons",
     "site-packages": "Python packages and their icons",
 }
 
-# The same for names that end so.
+# Junk folders by the ending of their path.
 JUNK_FOLDER_ENDINGS = {
     ".lrdata": "previews of a Lightroom catalogue",
-    ".photoslibrary/resources": "thumbnails and renderings of Apple Photos; its originals lie beside it",
+    ".photoslibrary/resources": "thumbnails and renderings of Apple Photos; the originals are in an adjacent folder",
 }

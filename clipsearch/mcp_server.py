@@ -1,6 +1,6 @@
-"""The catalog for assistants that speak the Model Context Protocol: tools that answer with words and small pictures.
+"""Serve the catalog to assistants over the Model Context Protocol, as tools that return text and thumbnails.
 
-Source: https://modelcontextprotocol.io/specification; the server is that of the package `mcp`, version 2.
+Source: https://modelcontextprotocol.io/specification; the server comes from the package `mcp`, version 2.
 """
 
 import functools
@@ -30,30 +30,31 @@ from clipsearch.version import __version__
 
 _LOG = logging.getLogger("clipsearch.mcp")
 
-# Of a thumbnail, in pixels, and of all thumbnails of an answer, in bytes: a picture of this size costs an assistant
-# about as much as a paragraph.
+# Side of a thumbnail in pixels, and size limit of all thumbnails of an answer: a picture of this size costs an
+# assistant about as much as a paragraph.
 _SIDE = 256
-_MOST_BYTES = 400_000
+_MAX_BYTES = 400_000
 
 _INSTRUCTIONS = (
-    "Searches the user's own pictures, on this machine, by what they show. A result's relevance, 0 to 1, is how surely "
-    f"it shows what was asked for; below {DEFAULT_CUTOFF:g} it is likely something else. Pictures are named by numbers."
+    "Searches the user's own pictures, on this machine, by what they show. A result's relevance is the "
+    f"probability, 0 to 1, that it matches the query; below {DEFAULT_CUTOFF:g} it is likely something else. Pictures "
+    "have numeric ids."
 )
 
 _READS_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
-Id = Annotated[int, Field(description="The number of a picture, from a result.", ge=1, lt=1 << 62)]
+Id = Annotated[int, Field(description="The id of a picture, from a result.", ge=1, lt=1 << 62)]
 TopK = Annotated[int, Field(description="Number of results.", ge=1, le=50)]
 
 
 def make_server(catalog: Catalog) -> "MCPServer[Any]":
-    """The server over a catalog that was opened with `shared=True`."""
+    """Create the MCP server of a catalog that was opened with `shared=True`."""
     server: MCPServer[Any] = MCPServer("clipsearch", version=__version__, instructions=_INSTRUCTIONS, log_level="ERROR")
 
     def tool(description: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def add(function: Callable[..., Any]) -> Callable[..., Any]:
-            told = _telling(function, catalog)
-            return server.tool(description=description, annotations=_READS_ONLY, structured_output=False)(told)
+            wrapped = _report_errors(function, catalog)
+            return server.tool(description=description, annotations=_READS_ONLY, structured_output=False)(wrapped)
 
         return add
 
@@ -62,49 +63,49 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
         query: Annotated[
             str,
             Field(
-                description="Words, as one would describe the picture ('a red car in the snow'). Also: '+' and '-' "
+                description="A description of the picture ('a red car in the snow'). Also: '+' and '-' "
                 "between terms ('beach - people'), '&' for both, 'id:42' for a picture, filters such as taken:2024, "
                 "taken:2024-05..2024-08, camera:pixel, path:holiday, type:png, orientation:portrait.",
                 max_length=4000,
             ),
         ],
         top_k: TopK = 8,
-        min_relevance: Annotated[float, Field(description="Leave out what is less relevant.", ge=0, le=1)] = 0.0,
-        thumbnails: Annotated[bool, Field(description="Also show the pictures, small.")] = True,
+        min_relevance: Annotated[float, Field(description="Omit results of lower relevance.", ge=0, le=1)] = 0.0,
+        thumbnails: Annotated[bool, Field(description="Also return thumbnails.")] = True,
     ) -> list[Any]:
-        meant = parse_query(query)
-        if any(term.kind == "picture" for group in meant.groups for term in group):
-            raise QueryError("pictures are named by their numbers here, as in id:42; words like a path go in quotes")
-        hits = catalog.search(meant, top_k=top_k, min_relevance=min_relevance)
-        suggestion = catalog.suggest(meant)
-        also = [] if suggestion is None else [f"suggestion: {_text(suggestion)}"]
+        parsed = parse_query(query)
+        if any(term.kind == "picture" for group in parsed.groups for term in group):
+            raise QueryError("name a picture by its id, as in id:42; put words that look like a path in quotes")
+        hits = catalog.search(parsed, top_k=top_k, min_relevance=min_relevance)
+        suggestion = catalog.suggest(parsed)
+        extra = [] if suggestion is None else [f"suggestion: {_text(suggestion)}"]
         if not hits:
-            return ["\n".join(["No picture matches.", *also])]
-        lines = [*_lines(hits), *also]
+            return ["\n".join(["No picture matches.", *extra])]
+        lines = [*_lines(hits), *extra]
         return ["\n".join(lines), *(_thumbnails(catalog, hits) if thumbnails else [])]
 
-    @tool("The user's own captions that fit a picture best, with relevance and probabilities.")
+    @tool("List the user's own captions that fit a picture best, with relevance and probabilities.")
     def caption(id: Id, top_k: TopK = 5) -> str:
         hits = catalog.caption(catalog.pictures.embedding(id), top_k=top_k)
         if has_match(hit.relevance for hit in hits):
             return _captions(hits)
-        return f"{_captions(hits)}\nLikely none of these fits: they are the nearest there are."
+        return f"{_captions(hits)}\nLikely none of these fits: they are the nearest captions."
 
-    @tool("Which of some texts fits a picture best, with probabilities that add up to 1.")
+    @tool("Choose which of several texts fits a picture best, with probabilities that add up to 1.")
     def classify(
         id: Id, texts: Annotated[list[str], Field(description="Candidates.", min_length=1, max_length=200)]
     ) -> str:
         return _captions(catalog.classify(catalog.pictures.embedding(id), texts))
 
-    @tool("Pictures that look most like one of them.")
+    @tool("Find the pictures that look most like a given one.")
     def similar(id: Id, top_k: TopK = 8, thumbnails: bool = True) -> list[Any]:
         found = catalog.search(parse_query(f"id:{id}"), top_k=top_k + 1)
         hits = [hit for hit in found if hit.content_id != id][:top_k]
         if not hits:
-            return ["There is no other picture."]
+            return ["The catalog has no other picture."]
         return ["\n".join(_lines(hits)), *(_thumbnails(catalog, hits) if thumbnails else [])]
 
-    @tool("What the catalog holds: folders, number of pictures and captions, model.")
+    @tool("Describe the catalog: folders, number of pictures and captions, model.")
     def status() -> str:
         known = catalog.admin.status()
         return "\n".join(
@@ -120,24 +121,24 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
     return server
 
 
-def _telling(function: Callable[..., Any], catalog: Catalog) -> Callable[..., Any]:
-    """What the function raises on purpose is told to the assistant, which may ask again in another way."""
+def _report_errors(function: Callable[..., Any], catalog: Catalog) -> Callable[..., Any]:
+    """Wrap a tool so that its expected errors reach the assistant, which may correct its request."""
 
     @functools.wraps(function)
-    def told(*arguments: Any, **options: Any) -> Any:
+    def wrapped(*arguments: Any, **options: Any) -> Any:
         try:
             catalog.admin.check_place()
             return function(*arguments, **options)
         except (ClipSearchError, OSError) as error:
             raise ToolError(message_for_others(error, _LOG)) from error
 
-    return told
+    return wrapped
 
 
 def _lines(hits: Sequence[SearchHit]) -> list[str]:
-    """One for each hit, below one that says so where none is a match."""
-    is_any = has_match(hit.relevance for hit in hits)
-    return [*([] if is_any else ["Nothing here seems to match; these are the nearest there are:"]), *map(_line, hits)]
+    """Return a line for each hit, after a remark when none of them is a match."""
+    is_match = has_match(hit.relevance for hit in hits)
+    return [*([] if is_match else ["Nothing seems to match; these are the nearest pictures:"]), *map(_line, hits)]
 
 
 def _line(hit: SearchHit) -> str:
@@ -146,7 +147,7 @@ def _line(hit: SearchHit) -> str:
 
 
 def _text(path: str) -> str:
-    """A name in one line: bytes that are no UTF-8 and control characters come out as "?"."""
+    """Return a name as one line of text: invalid UTF-8 and control characters become "?"."""
     readable = path.encode("utf-8", "replace").decode()
     return "".join(character if character.isprintable() else "?" for character in readable)
 
@@ -160,24 +161,24 @@ def _captions(hits: Sequence[CaptionHit]) -> str:
 
 
 def _thumbnails(catalog: Catalog, hits: Sequence[SearchHit]) -> list[Any]:
-    """The pictures of hits, small, each after its number, as many as there is room for."""
+    """Return the thumbnails of hits, each after its id, up to `_MAX_BYTES` in all."""
     shown: list[Any] = []
-    left = _MOST_BYTES
+    remaining_bytes = _MAX_BYTES
     for hit in hits:
         try:
-            jpeg = _smaller(catalog.pictures.thumbnail(hit.content_id, side=SMALL_SIDE))
+            jpeg = _shrink(catalog.pictures.thumbnail(hit.content_id, side=SMALL_SIDE))
         except ImageReadError as error:
             shown.append(f"id {hit.content_id}: {_text(str(error))}")
             continue
-        left -= len(jpeg)
-        if left < 0:
-            shown.append("There is no room for more pictures.")
+        remaining_bytes -= len(jpeg)
+        if remaining_bytes < 0:
+            shown.append("Size limit reached: the remaining pictures are omitted.")
             break
         shown += [f"id {hit.content_id}:", ImageContent(data=jpeg, format="jpeg")]
     return shown
 
 
-def _smaller(jpeg: bytes) -> bytes:
+def _shrink(jpeg: bytes) -> bytes:
     with Image.open(io.BytesIO(jpeg)) as image:
         image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
         content = io.BytesIO()

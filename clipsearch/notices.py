@@ -1,7 +1,7 @@
-"""What the user should know and that stops nothing: lines of the logger "clipsearch".
+"""Give notices to the user through the logger "clipsearch".
 
-Not through `warnings`: their filters are one list for the whole process, which `warnings.catch_warnings`, in whichever
-library a thread uses it, can leave as another thread has set it.
+A notice is information that does not stop an operation. The module `warnings` is not used: its filters are one list for
+the whole process and not thread-safe, so that an overlapping `warnings.catch_warnings` in any library can lose notices.
 """
 
 import contextlib
@@ -13,29 +13,29 @@ from contextvars import ContextVar
 from clipsearch.errors import CatalogBusyError, CatalogNotFoundError, ClipSearchNotice, public_text
 
 LOGGER = logging.getLogger("clipsearch")
-"""Python shows its lines on stderr unless it, or the root logger, has a handler."""
+"""Without a handler on it or on the root logger, Python prints its lines on stderr."""
 
 if LOGGER.level == logging.NOTSET:
-    # Else the root logger's would count, which other libraries set, as OpenVINO's converter leaves it when it fails.
+    # Else the root logger's level would apply, which other libraries change: OpenVINO's converter does when it fails.
     LOGGER.setLevel(logging.WARNING)
 
 _is_muted: ContextVar[bool] = ContextVar("clipsearch_notices_are_muted", default=False)
 
 
 def notify(text: str) -> None:
-    """Gives a notice, one line of text; every one is told, also where another said the same."""
+    """Log a notice, one line of text; repeated notices are not deduplicated."""
     if not _is_muted.get():
         LOGGER.warning("%s", text)
 
 
 def are_muted() -> bool:
-    """In this thread."""
+    """Return whether notices are muted in this thread."""
     return _is_muted.get()
 
 
 @contextlib.contextmanager
 def muted(is_muted: bool = True) -> Iterator[None]:
-    """Within it `notify` says nothing in this thread; in threads that it starts it does."""
+    """Mute notices of this thread within the context; threads started in it are not muted."""
     before = _is_muted.set(is_muted)
     try:
         yield
@@ -44,8 +44,10 @@ def muted(is_muted: bool = True) -> Iterator[None]:
 
 
 def message_for_others(error: Exception, log: logging.Logger) -> str:
-    """What may be told of an error to somebody who asks over the network or through an assistant, as `public_text`
-    says; what it leaves out goes to a log."""
+    """Return the message of an error for a remote client, and log the details that it leaves out.
+
+    See `errors.public_text`; paths of the server go to `log` only.
+    """
     text = public_text(error)
     if text != str(error) and not isinstance(error, CatalogNotFoundError | CatalogBusyError):
         log.error("%s: %s", type(error).__name__, error)
@@ -53,9 +55,9 @@ def message_for_others(error: Exception, log: logging.Logger) -> str:
 
 
 class WarningsHandler(logging.Handler):
-    """Gives each notice as a `ClipSearchNotice` through `warnings`, for programs that take those."""
+    """Logging handler that re-issues each notice as a `ClipSearchNotice` through `warnings`."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name != LOGGER.name:  # what a server logs of its own is no notice
+        if record.name != LOGGER.name:  # child loggers, such as the web server's, log errors rather than notices
             return
         warnings.warn(record.getMessage(), ClipSearchNotice, stacklevel=2)

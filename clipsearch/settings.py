@@ -1,15 +1,15 @@
-"""Read what the environment says.
+"""Read settings from environment variables, and check device and runtime names.
 
-CLIPSEARCH_CATALOG    folder of the catalog, or postgresql:// of a server's database
+CLIPSEARCH_CATALOG    folder of the catalog, or postgresql:// URL of a database
 CLIPSEARCH_MODEL      model of a new catalog
 CLIPSEARCH_DEVICE     cpu, cuda, cuda:1, mps
 CLIPSEARCH_RUNTIME    torch, openvino
-CLIPSEARCH_CACHE      folder for what can be made again
-CLIPSEARCH_CONFIG     folder for what the user has decided on this machine
-CLIPSEARCH_TOKEN      what visitors of the page must show
+CLIPSEARCH_CACHE      folder of caches, which can be rebuilt
+CLIPSEARCH_CONFIG     folder of the user's settings on this machine
+CLIPSEARCH_TOKEN      token that clients of the web server must present
 CLIPSEARCH_MILVUS_TOKEN  NAME:PASSWORD or token for a Milvus server
-CLIPSEARCH_INDEX_SERVERS  Milvus servers that may have a catalog's index, milvus://HOST[:PORT] each
-CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL; HOST:PORT, parted by commas: from there too
+CLIPSEARCH_INDEX_SERVERS  trusted Milvus servers for a catalog's index, milvus://HOST[:PORT] each
+CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL; HOST:PORT,...: also from these
 """
 
 import os
@@ -19,17 +19,17 @@ from urllib.parse import urlsplit
 from clipsearch.errors import InputError
 
 STARTER = "starter"
-"""The model that comes with the package."""
+"""Name of the bundled model."""
 
 RUNTIMES = ("torch", "openvino")
-"""What can run a model."""
+"""Names of the libraries that can run a model."""
 
 DEFAULT_MAX_SECONDS = 60
-"""For decoding one picture; the slowest of 1,150 odd ones took 2 s."""
+"""Default time limit for decoding one picture; the slowest of 1,150 unusual ones took 2 s."""
 
 
 def model_name() -> str | None:
-    """The model a new catalog gets when none is named."""
+    """Return the default model name of a new catalog, from CLIPSEARCH_MODEL."""
     return os.environ.get("CLIPSEARCH_MODEL") or None
 
 
@@ -42,25 +42,27 @@ def runtime_name() -> str | None:
 
 
 def check_device(name: str | None) -> None:
-    """
+    """Check the syntax of a device name.
+
     Raises:
-        InputError: no name of a device. Whether the machine has it is seen when a model is loaded.
+        InputError: invalid name. Whether the machine has the device is checked when a model is loaded.
     """
     if name is not None and not re.fullmatch(r"cpu|mps|cuda(:\d{1,2})?", name):
-        raise InputError(f"{name!r} is no device; use cpu, cuda, cuda:1 or mps (--device, CLIPSEARCH_DEVICE)")
+        raise InputError(f"invalid device {name!r}: use cpu, cuda, cuda:1 or mps (--device, CLIPSEARCH_DEVICE)")
 
 
 def check_runtime(name: str | None) -> None:
-    """
+    """Check the name of a runtime.
+
     Raises:
-        InputError: no name of a runtime.
+        InputError: not one of `RUNTIMES`.
     """
     if name not in (None, *RUNTIMES):
-        raise InputError(f"{name!r} is no runtime; use {' or '.join(RUNTIMES)} (--runtime, CLIPSEARCH_RUNTIME)")
+        raise InputError(f"invalid runtime {name!r}: use {' or '.join(RUNTIMES)} (--runtime, CLIPSEARCH_RUNTIME)")
 
 
 def is_url_allowed(url: str) -> bool:
-    """Whether the environment lets the command line fetch a URL: any, or those of its host and port."""
+    """Return whether CLIPSEARCH_ALLOW_URL lets the command line fetch a URL, by its host and port or any."""
     try:
         place = urlsplit(url).netloc.lower()
     except ValueError:
@@ -69,7 +71,7 @@ def is_url_allowed(url: str) -> bool:
 
 
 def allowed_hosts() -> frozenset[str]:
-    """HOST:PORT in lower case, from which pictures may be fetched beside the ports of http and https."""
+    """Return the HOST:PORT entries, in lower case, allowed in addition to the default ports of http and https."""
     return frozenset(each for each in _allowed_urls() if re.fullmatch(r"\S+:\d{1,5}", each))
 
 

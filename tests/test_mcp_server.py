@@ -79,7 +79,7 @@ def test_a_search_answers_with_lines_and_small_pictures(directory):
 
 def test_pictures_can_be_left_out_and_what_is_not_there_is_said(directory):
     found = call(directory, "search", query="a nuclear submarine under the ice", thumbnails=False)
-    assert pictures(found) == [] and texts(found)[0].startswith("Nothing here seems to match")
+    assert pictures(found) == [] and texts(found)[0].startswith("Nothing seems to match")
     found = call(directory, "search", query="a nuclear submarine", min_relevance=0.99)
     assert texts(found) == ["No picture matches."]
 
@@ -113,8 +113,8 @@ def test_status_says_what_there_is(directory):
     ("name", "arguments", "words"),
     [
         ("search", {"query": 'a "dog'}, "a quote that is not closed"),
-        ("search", {"query": "/etc/passwd"}, "named by their numbers"),
-        ("search", {"query": "https://example.org/x.jpg"}, "named by their numbers"),
+        ("search", {"query": "/etc/passwd"}, "name a picture by its id"),
+        ("search", {"query": "https://example.org/x.jpg"}, "name a picture by its id"),
         ("search", {"query": "x", "top_k": 0}, "top_k"),
         ("caption", {"id": 999}, "no picture with the number 999"),
         ("similar", {"id": 999}, "no picture with the number 999"),
@@ -131,11 +131,11 @@ def test_the_pictures_of_an_answer_keep_to_a_budget(directory, monkeypatch):
 
     with Catalog.open(directory, shared=True) as catalog:
         hits = catalog.search("a cat", top_k=10)
-        monkeypatch.setattr(mcp_server, "_MOST_BYTES", 20_000)
+        monkeypatch.setattr(mcp_server, "_MAX_BYTES", 20_000)
         shown = mcp_server._thumbnails(catalog, hits)
     sizes = [len(part.data) for part in shown if not isinstance(part, str)]
     assert 1 <= len(sizes) < 10 and sum(sizes) <= 20_000
-    assert shown[-1] == "There is no room for more pictures."
+    assert shown[-1] == "Size limit reached: the remaining pictures are omitted."
 
 
 @pytest.fixture(scope="module")

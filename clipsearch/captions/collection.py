@@ -1,4 +1,4 @@
-"""The captions that a catalog stores."""
+"""Store, list and delete the captions of a catalog."""
 
 import builtins
 from collections.abc import Sequence
@@ -10,24 +10,24 @@ from clipsearch.text import as_list, check_text
 
 @dataclass(frozen=True, slots=True)
 class CaptionsReport:
-    """What adding captions did: how many are new, and how many were stored already."""
+    """Result of adding captions: number of new captions, and of captions that were stored already."""
 
     added: int
     known: int
 
 
 class CaptionCollection:
-    """`Catalog.captions`: the stored captions, each once."""
+    """`Catalog.captions`: the stored captions, without duplicates."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def add(self, texts: str | Sequence[str]) -> CaptionsReport:
-        """Store and embed captions; empty ones are left out.
+        """Store and embed captions; empty ones are ignored.
 
         Raises:
             QueryError: a caption is not valid text.
-            ModelUnavailableError: the model's files are not here.
+            ModelUnavailableError: the model's files are not cached and can't be downloaded.
         """
         from clipsearch.captions.embedding import embed_captions
 
@@ -42,12 +42,12 @@ class CaptionCollection:
         return CaptionsReport(added=added, known=len(stripped) - added)
 
     def list(self) -> builtins.list[str]:
-        """List all captions in the order they were added."""
+        """List all captions in insertion order."""
         return self._session.store.captions.list_all()
 
     def remove(self, texts: str | Sequence[str] | None = None) -> int:
-        """Delete captions, all of them for None; returns how many were stored."""
-        given = None if texts is None else as_list(texts)
-        for text in given or ():
+        """Delete captions, all of them for None; return the number deleted."""
+        selected = None if texts is None else as_list(texts)
+        for text in selected or ():
             check_text(text, "caption")
-        return self._session.store.captions.remove(given)
+        return self._session.store.captions.remove(selected)

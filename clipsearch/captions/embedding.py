@@ -1,4 +1,4 @@
-"""From a picture back to words: stored captions, or candidates given on the spot."""
+"""Rank captions of a picture: stored captions, or candidate texts of a zero-shot classification."""
 
 from collections.abc import Sequence
 
@@ -15,18 +15,18 @@ from clipsearch.store import Store
 from clipsearch.text import check_text, check_top_k
 from clipsearch.types import CaptionHit, ImageMatch
 
-# Captions embedded and stored in one transaction: an interruption loses a few seconds of work.
+# Captions embedded and stored per transaction: an interruption loses a few seconds of work.
 _BATCH = 512
 
 
 def caption_picture(picture: Picture, session: Session, *, top_k: int) -> list[CaptionHit]:
-    """Find the stored captions nearest to a picture, embedding those first that the model has not embedded yet."""
+    """Find the stored captions nearest to a picture; captions without an embedding of the model are embedded first."""
     check_top_k(top_k)
     store, model = session.store, session.model
     if store.captions.count() == 0:
         raise QueryError("no captions are stored: add some with 'clipsearch captions add FILE'")
     embedding = embed_picture(picture, encoder=model.encoder)
-    # An interrupted 'captions add', or one with another model, has left some to do.
+    # Missing embeddings: after an interrupted 'captions add', or a change of model.
     embed_captions(store, model.encoder, model_id=model.row.model_id)
     return nearest_captions(
         embedding,
@@ -49,13 +49,14 @@ def nearest_captions(
     background: Background,
     top_k: int,
 ) -> list[CaptionHit]:
-    """image (dim,) unit-norm → the `top_k` nearest stored captions, best first.
+    """Return the `top_k` stored captions nearest to a picture, best first.
 
-    Probabilities are over all stored captions, not only those shown, so they don't change with `top_k`.
+    Probabilities are over all stored captions, not only those returned, so they don't change with `top_k`.
 
     Args:
-        model_id: of the embeddings in the index.
-        background: of the catalog's pictures.
+        image: (dim,) unit-norm.
+        model_id: the model of the embeddings in the index.
+        background: the background statistics of the catalog's pictures.
     """
     scores, ids = index.search(image[np.newaxis], index.count)
     probabilities = head.probabilities(scores[0])[:top_k]
@@ -83,11 +84,11 @@ def _relevances(
     scores: NDArray[np.float32],
     background: Background,
 ) -> list[float]:
-    """How surely each of n texts, (dim,) unit-norm with its cosine in `scores` (n,), fits: as in a search by it.
+    """Return the relevance (n,) of n texts, (dim,) unit-norm with cosines `scores` (n,), as in a search by each text.
 
-    That each text is looked at by itself is on purpose: with a `LabelSpace` of all stored captions, relevance is worth
-    more where these are names (F1 0.54 instead of 0.50 on photographs of 200 things), and claims 0.9 where 0.1 is right
-    for sentences that are alike. `python -m tests.benchmarks.labels` measures it.
+    Each text is scored independently on purpose: a `LabelSpace` of all stored captions is more accurate when these are
+    names (F1 0.54 instead of 0.50 on photographs of 200 things), but for similar sentences it claims 0.9 where 0.1 is
+    right. `python -m tests.benchmarks.labels` measures it.
     """
     own_level = background.levels_at(image[np.newaxis])
     directions = [background.direction([text], [1.0], are_words=[True]) for text in texts]
@@ -97,10 +98,10 @@ def _relevances(
 
 
 def classify_picture(picture: Picture, texts: Sequence[str], *, encoder: Encoder) -> list[CaptionHit]:
-    """Candidate texts for one picture, the most probable first; probabilities are over these texts.
+    """Rank candidate texts for one picture, the most probable first; probabilities are over these texts.
 
     Raises:
-        QueryError: no texts, or an empty one.
+        QueryError: no texts, or an empty text.
         ImageReadError: the picture can't be read.
     """
     _check_texts(texts)
@@ -113,7 +114,7 @@ def classify_picture(picture: Picture, texts: Sequence[str], *, encoder: Encoder
 
 
 def classify_text(text: str, pictures: Sequence[PictureSource], *, encoder: Encoder) -> list[ImageMatch]:
-    """Candidate pictures for one text, the most probable first; probabilities are over these pictures.
+    """Rank candidate pictures for one text, the most probable first; probabilities are over these pictures.
 
     Raises:
         QueryError: no pictures, or an empty text.
@@ -137,14 +138,14 @@ def _check_texts(texts: Sequence[str]) -> None:
 
 
 def _ranked(cosines: NDArray[np.float32], head: ProbabilityHead) -> list[tuple[int, float, float]]:
-    """(row, cosine, probability), the best first, equal ones in the order given."""
+    """Return (row, cosine, probability) tuples, best first; ties keep the input order."""
     probabilities = head.probabilities(cosines)
     order = np.argsort(-cosines, kind="stable")
     return [(int(row), float(cosines[row]), float(probabilities[row])) for row in order]
 
 
 def embed_captions(store: Store, encoder: Encoder, *, model_id: int) -> int:
-    """Embeds the stored captions that the model has not embedded yet; returns how many."""
+    """Embed the stored captions that have no embedding of this model yet; return their number."""
     missing = store.captions.without_embedding(model_id=model_id)
     for start in range(0, len(missing), _BATCH):
         part = missing[start : start + _BATCH]

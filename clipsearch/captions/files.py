@@ -1,4 +1,4 @@
-"""Reads files of captions or labels: .txt (a line each), .csv, .jsonl, and JSON as COCO has it."""
+"""Read caption and label files: .txt (one per line), .csv, .jsonl, and COCO JSON."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from clipsearch.errors import InputError
 from clipsearch.quantities import count
 from clipsearch.text import is_valid
 
-# Columns and keys that hold the caption, the first one present wins.
+# Columns and keys that hold the caption; the first one present takes precedence.
 CAPTION_KEYS = ("caption", "text", "title", "sentence", "description")
 
 
 @dataclass(frozen=True, slots=True)
 class TextKind:
-    """What the texts of a file are, as messages call them, and the columns and keys that hold them."""
+    """Kind of the texts in a file: its name in messages, and the columns and keys that hold the texts."""
 
     name: str
     plural: str
@@ -24,7 +24,7 @@ class TextKind:
 
     @property
     def no_text(self) -> str:
-        """What is wrong with a row that has a text under none of the keys."""
+        """Problem of a row without a text under any of the keys."""
         return f"no text under {', '.join(self.keys)}"
 
 
@@ -34,26 +34,27 @@ LABELS = TextKind("label", "labels", ("label", *CAPTION_KEYS, "name"))
 
 @dataclass(frozen=True, slots=True)
 class CaptionFile:
-    """What a caption file holds: texts in order, and broken lines as (line number from 1, what is wrong)."""
+    """Content of a caption file: texts in order, and invalid lines as (line number from 1, problem)."""
 
     texts: tuple[str, ...]
     broken: tuple[tuple[int, str], ...]
 
 
 def read_caption_file(path: Path, kind: TextKind = CAPTIONS) -> CaptionFile:
-    """Reads one file; its ending says how. Broken lines are reported and the others kept. Empty lines don't count.
+    """Read a caption or label file, in the format of its suffix.
 
-    Of labels, neither do those that begin with "#".
+    Invalid lines are reported in the result and do not stop the others. Empty lines are ignored, and in label files
+    also lines that begin with "#".
 
     Raises:
-        InputError: it can't be read, is of no known kind, or has no text.
+        InputError: unreadable file, unsupported suffix, or no text in it.
     """
     readers = {".txt": _read_text, ".csv": _read_csv, ".tsv": _read_csv, ".jsonl": _read_jsonl, ".json": _read_json}
     lines = read_known(path, readers, kind)
     texts: list[str] = []
     broken: list[tuple[int, str]] = []
-    for number, text, wrong in readers[path.suffix.lower()](path, lines, kind):
-        reason = wrong or what_is_wrong(text)
+    for number, text, problem in readers[path.suffix.lower()](path, lines, kind):
+        reason = problem or find_text_problem(text)
         if reason:
             broken.append((number, reason))
         elif text.strip() and not (kind is LABELS and text.startswith("#")):
@@ -65,35 +66,35 @@ def read_caption_file(path: Path, kind: TextKind = CAPTIONS) -> CaptionFile:
 
 
 def first_broken(path: Path, broken: Sequence[tuple[int, str]]) -> str:
-    """The first broken line in brackets, for a message about the file; "" when there is none."""
+    """Format the first invalid line for an error message, in parentheses; "" when there is none."""
     return f" ({unit_of(path)} {broken[0][0]}: {broken[0][1]})" if broken else ""
 
 
 def unit_of(path: Path) -> str:
-    """What the numbers of broken rows count: the entries of JSON, else lines."""
+    """Return the unit that row numbers count: "entry" in a JSON file, else "line"."""
     return "entry" if path.suffix.lower() == ".json" else "line"
 
 
 def read_known(path: Path, suffixes: Collection[str], kind: TextKind = CAPTIONS) -> list[str]:
-    """The lines of a file with one of these endings; see `tables.read_lines`.
+    """Read the lines of a file with one of these suffixes; see `tables.read_lines`.
 
     Raises:
-        InputError: it can't be read, or has another ending.
+        InputError: unreadable file, or another suffix.
     """
     if path.suffix.lower() not in suffixes:
-        raise InputError(f"{path}: {kind.plural} come as {', '.join(sorted(suffixes))}")
+        raise InputError(f"{path}: unsupported file type for {kind.plural}: use {', '.join(sorted(suffixes))}")
     return read_lines(path)
 
 
-# The longest stories are a tenth of that; models read some hundred characters.
+# The longest stories have a tenth of that; models read a few hundred characters.
 _MAX_CHARS = 100_000
 
-# One row of a file: line number, text, and what is wrong ("" when nothing is).
+# One row of a file: line number, text, and problem ("" when it is valid).
 _Row = tuple[int, str, str]
 
 
-def what_is_wrong(text: str) -> str:
-    """ "" when nothing is."""
+def find_text_problem(text: str) -> str:
+    """Return why a text is invalid; "" when it is valid."""
     if not is_valid(text):
         return "not UTF-8"
     if len(text) > _MAX_CHARS:
@@ -108,13 +109,13 @@ def _read_text(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
 
 
 def _read_jsonl(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
-    for number, entry, wrong in jsonl_entries(lines):
-        text = None if wrong else find_text(entry, kind.keys)
-        yield number, text or "", wrong or ("" if text is not None else kind.no_text)
+    for number, entry, problem in jsonl_entries(lines):
+        text = None if problem else find_text(entry, kind.keys)
+        yield number, text or "", problem or ("" if text is not None else kind.no_text)
 
 
 def jsonl_entries(lines: Sequence[str]) -> Iterator[tuple[int, Any, str]]:
-    """(line number from 1, what it holds, what is wrong) of each line that is not empty."""
+    """Yield (line number from 1, parsed value, problem) for each line that is not empty."""
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -129,12 +130,12 @@ def jsonl_entries(lines: Sequence[str]) -> Iterator[tuple[int, Any, str]]:
 
 
 def _read_csv(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
-    """The column headed by one of the keys; in a file with a single column, that one, with or without a heading."""
+    """Yield the column named by one of the keys; in a file with a single column, that one, with or without a header."""
     column: int | None = None
     width = 0
-    for number, row, wrong in read_rows(path, lines, kind.keys):
-        if wrong:
-            yield number, "", wrong
+    for number, row, problem in read_rows(path, lines, kind.keys):
+        if problem:
+            yield number, "", problem
             continue
         if column is None:
             column = find_column(row, kind.keys)
@@ -151,7 +152,7 @@ def _read_csv(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
 
 
 def _read_json(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
-    """COCO's {"annotations": [{"caption": …}]}, or a plain list of texts or objects."""
+    """Yield the texts of COCO's {"annotations": [{"caption": …}]}, or of a plain list of texts or objects."""
     content = parse_json(path, lines)
     entries = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(entries, list):
@@ -163,9 +164,10 @@ def _read_json(path: Path, lines: list[str], kind: TextKind) -> Iterator[_Row]:
 
 
 def parse_json(path: Path, lines: Sequence[str]) -> Any:
-    """
+    """Parse the lines of a JSON file.
+
     Raises:
-        InputError: it is no JSON.
+        InputError: not valid JSON.
     """
     try:
         return load_json("\n".join(lines))
@@ -176,12 +178,12 @@ def parse_json(path: Path, lines: Sequence[str]) -> Any:
 
 
 def find_text(entry: Any, keys: Sequence[str] = CAPTION_KEYS) -> str | None:
-    """The text in what a line holds: a text, or an object with one under one of the keys."""
+    """Return the text of a parsed entry: the entry itself, or the value of one of the keys; None without any."""
     return entry if isinstance(entry, str) else find_value(entry, keys)
 
 
 def find_value(entry: Any, keys: Sequence[str]) -> str | None:
-    """The text that an object has under one of the keys, in any case; the first that is there wins."""
+    """Return the text under the first key present, compared case-insensitively; None without any."""
     if isinstance(entry, dict):
         for key in keys:
             if isinstance(entry.get(key), str):

@@ -1,7 +1,7 @@
-"""Signs that lines of text are a table, or records, and no list of texts: what a sentence does not look like.
+"""Detect by heuristics that lines of text are a table or records rather than a list of texts.
 
-Sentences have commas, colons and semicolons too. So these are signs only with more to them: names of columns, a name or
-number of a picture at one end of each line, no blank after them, or the same count in each line.
+Sentences have commas, colons and semicolons too. A delimiter is a sign only together with column names, a picture's
+name or number at one end of each line, no space after the delimiter, or the same count in each line.
 """
 
 import re
@@ -24,17 +24,17 @@ DELIMITERS = {
     " ": "blanks",
 }
 USUAL = (",", ";", "\t", "|")
-"""Delimiters of a heading that has one known name; all others need two, as in "image caption"."""
+"""Delimiters for which one known column name makes a header; all others need two, as in "image caption"."""
 
 _COLUMNS = {"image", "images", "img", "image_id", "image_name", "file", "file_name", "filename", "path", "url"} | {
     *("id", "index", "n", "no", "number", "score", "split", "lang", "language", "label", "labels", "class", "name"),
 }
 _NAME = re.compile(r"\w[\w.#-]*")
 
-# Tables are known by their first lines; prose with an odd line in it is not.
+# Tables are detected by their first lines; prose with a single odd line is not a table.
 _SAMPLE_LINES, _HEADING_LINES, _MAX_CHARS = 1_000, 20, 2_000
 _STRAYS, _MAX_TITLE_LINES = 0.1, 3
-# Lines with a semicolon each, from which on it is seldom prose.
+# From this number of lines with one semicolon each on, the text is seldom prose.
 _MANY_LINES = 5
 
 _RULE = re.compile(r"(?=.*[-=])[\s|+:=-]*[|+][\s|+:=-]*|\s*(?:={3,}|-{3,})(?:\s+(?:={3,}|-{3,}))+\s*")
@@ -49,11 +49,11 @@ _SHARE = re.compile(r"[01]?\.\d+")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 # Neither 1,000 nor 12:30, http://, :-) or "a, b".
 _TIGHT = {delimiter: re.compile(rf"(?<![\d\s]){delimiter}(?=\w)|(?<=\d){delimiter}(?=[^\W\d])") for delimiter in ",;:"}
-# What each line of a file of another kind looks like.
+# Patterns of every line in files of other formats.
 _KINDS = {
-    "as LaTeX has them": re.compile(r"[^&]*&.*\\\\$"),
+    "with delimiters as in LaTeX": re.compile(r"[^&]*&.*\\\\$"),
     "with brackets around each line": re.compile(r"(?:\([^,]*,.*\)|\[[^,]*,.*\]|\{[^,]*,.*\})[,;]?$"),
-    "with a mark or number before each line, as lists have": re.compile(r"(?:[-*•+]|\d+[.)])\s.*"),
+    "with a bullet or number before each line, as in a list": re.compile(r"(?:[-*•+]|\d+[.)])\s.*"),
     "with a name of a picture at the start of each line": _PICTURE_FIRST,
     "with a name of a picture at the end of each line": _PICTURE_LAST,
 }
@@ -62,10 +62,10 @@ _WIDE_GAP = re.compile(r"(?<=[^\s.!?:])\s{2,}(?=\S)")
 
 
 def find_table_sign(lines: Iterable[str], keys: Collection[str]) -> str:
-    """What says that lines are no list of texts, as in "{path} is a table, {sign}"; "" where nothing does.
+    """Return the sign that lines are a table, as in "{path} is a table, {sign}"; "" for a list of texts.
 
     Args:
-        lines: those that are empty don't count.
+        lines: empty ones are ignored.
         keys: names in lower case of the columns of texts.
     """
     sample = _sample(lines)
@@ -76,7 +76,7 @@ def find_table_sign(lines: Iterable[str], keys: Collection[str]) -> str:
 
 
 def find_rule(lines: Iterable[str]) -> bool:
-    """Whether there are lines such as |---|---|, and others that have bars; or such as ===== =====."""
+    """Return whether lines contain rules such as |---|---| and other lines with bars, or rules such as ===== =====."""
     sample = _sample(lines)
     rules = [line for line in sample if _RULE.fullmatch(line) and len(re.findall("[-=]", line)) > 1]
     return any("|" not in rule and "+" not in rule for rule in rules) or (
@@ -85,12 +85,12 @@ def find_rule(lines: Iterable[str]) -> bool:
 
 
 def is_heading(line: str, delimiters: Iterable[str], keys: Collection[str], *, least: int) -> bool:
-    """Whether a line names columns, one of them of texts, and as many as `least` known ones."""
+    """Return whether a line is a header with a text column and at least `least` known column names."""
     return any(is_named(line.strip().strip("|").split(delimiter), keys, least=least) for delimiter in delimiters)
 
 
 def is_named(fields: Sequence[str], keys: Collection[str], *, least: int) -> bool:
-    """As `is_heading`, of a line's fields."""
+    """Return whether fields are a header, as in `is_heading`."""
     names = [field.strip(" \"'\t").lower() for field in fields]
     known = {name for name in names if name in keys or name in _COLUMNS}
     is_known = len(known) >= least and not known.isdisjoint(keys)
@@ -116,12 +116,12 @@ def _signs_of_headings(sample: list[str], keys: Collection[str]) -> Iterator[str
         for delimiter in DELIMITERS:
             following = [other for other in sample[number + 1 :] if delimiter in other]
             is_likely = 2 * len(following) >= len(sample) - number - 1
-            # Words alone may stand anywhere, two of them in any line.
+            # Separated by spaces, two known names may occur in any sentence.
             least = max(2 if not number else 3, len(line.split())) if delimiter == " " else 2
             if is_likely and is_heading(line, delimiter, keys, least=least):
                 yield f"as line {number + 1} of its text names columns"
     if find_rule(sample):
-        yield "with rules between its rows, as Markdown has them"
+        yield "with rules between its rows, as in Markdown"
 
 
 def _signs_of_delimiters(sample: list[str]) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _signs_of_delimiters(sample: list[str]) -> Iterator[str]:
         yield "with unit separators in its lines"
     for delimiter, name in DELIMITERS.items():
         if _is_most(sample, [_has_identifier(line, delimiter) for line in sample]):
-            yield f"with {name} in each line, beside a name or number"
+            yield f"with {name} in each line, next to a name or number"
         if delimiter in ",;:|\t" and _is_most(sample, [_is_quoted(line, delimiter) for line in sample]):
             yield f"with {name} in each line, between quotes"
         if _is_even(sample, delimiter):
@@ -149,7 +149,7 @@ def _signs_of_records(sample: list[str], keys: Collection[str]) -> Iterator[str]
     if sum(1 for line in sample if _PICTURE_FIRST.fullmatch(line)) >= max(2, 0.3 * len(sample)):
         yield "with names of pictures between its lines"
     if any(map(_TIMES.fullmatch, sample)):
-        yield "with times, as subtitles have them"
+        yield "with times, as in subtitles"
     ends = {line[-1] for line in (sample[:-1] if len(sample) > 2 else sample)}
     if len(sample) > 1 and len(ends) == 1 and ends < set(DELIMITERS):
         yield f"with {DELIMITERS[ends.pop()]} at the end of each line"
@@ -161,14 +161,14 @@ def _signs_of_records(sample: list[str], keys: Collection[str]) -> Iterator[str]
 
 
 def _is_most(sample: list[str], claims: list[bool]) -> bool:
-    """Two lines and more; but for a title, or strays."""
+    """Return whether at least two lines, and all but a title or a few strays, meet the claim."""
     strays = claims.count(False)
     is_title = strays <= _MAX_TITLE_LINES and not any(claims[:strays])
     return len(sample) - strays > 1 and (strays <= _STRAYS * len(sample) or is_title)
 
 
 def _has_identifier(line: str, delimiter: str) -> bool:
-    """Whether a line begins or ends with a picture's name or number, apart from the rest."""
+    """Return whether a picture's name or number begins or ends a line, delimited from the rest."""
     head, _, after = line.partition(delimiter)
     before, _, tail = line.rpartition(delimiter)
     if not after or not before:
@@ -178,7 +178,7 @@ def _has_identifier(line: str, delimiter: str) -> bool:
             return True
     if delimiter == " ":
         return _SHARE.fullmatch(tail) is not None
-    # 1,000 and 12:30 are numbers, and "Rome, 1960" ends as a sentence may.
+    # 1,000 and 12:30 are numbers, and a sentence may end as "Rome, 1960" does.
     is_counted = _NUMBER.fullmatch(head.strip(" \"'")) is not None and not after[:1].isdigit()
     tail = tail.strip("\"'" if delimiter == "," else " \"'")
     is_rated = delimiter != ":" and _NUMBER.fullmatch(tail) is not None and not before[-1:].isdigit()
@@ -191,7 +191,7 @@ def _is_quoted(line: str, delimiter: str) -> bool:
 
 
 def _is_even(sample: list[str], delimiter: str) -> bool:
-    """Whether each line, but for a title, has the delimiter equally often, and as prose does not have it."""
+    """Return whether all lines but a title have the same count of a delimiter, in a way that prose does not."""
     rows = sample if delimiter in sample[0] else sample[1:]
     counts = {row.count(delimiter) for row in rows}
     if len(rows) < 2 or len(counts) > 1 or counts == {0}:
@@ -208,7 +208,7 @@ def _is_even(sample: list[str], delimiter: str) -> bool:
 
 
 def _is_numbered(sample: list[str]) -> bool:
-    """Whether the lines are counted from 0, as classes are: a list of texts might count from 1."""
+    """Return whether lines are numbered from 0, as classes are; a list of texts may be numbered from 1."""
     ends = [(words[0], words[-1]) for line in sample if len(words := line.split()) > 1]
     if len(sample) < 3 or len(ends) < len(sample):
         return False

@@ -1,4 +1,4 @@
-"""The command line: parse, call the library, render. The only place that prints.
+"""Define the command line: parse, call the library, render; the only package that prints.
 
 Exit codes: 0 ok, 1 error, 2 usage, 3 no catalog, 4 model not available, 5 some files were skipped under --strict,
 130 interrupted.
@@ -37,7 +37,7 @@ from clipsearch.notices import LOGGER
 
 app = typer.Typer(
     name="clipsearch",
-    help="Find pictures by words or by pictures, and words for pictures. Everything stays on this machine.",
+    help="Search pictures by text or image, and caption pictures. Everything stays on this machine.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -45,8 +45,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         from clipsearch.version import __version__
 
         typer.echo(f"clipsearch {__version__}")
@@ -88,14 +88,14 @@ app.command("eval")(evaluate.evaluate)
 
 
 class NoticePrinter(logging.Handler):
-    """Prints each notice as a line on stderr, in a process that is one command."""
+    """Logging handler that prints each notice as a line on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         note(f"clipsearch: {record.getMessage()}")
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Runs one command and returns its exit code; errors become one line on stderr."""
+    """Run one command and return its exit code; errors become one line on stderr."""
     try:
         result = app(arguments, standalone_mode=False)
     except typer.TyperException as error:
@@ -112,26 +112,26 @@ def run(arguments: list[str] | None = None) -> int:
     except OutputClosedError:
         return 0
     except OSError as error:
-        # Foreseen ones are ClipSearchErrors; what is left is the system's: a full disk, a drive that went away.
+        # Expected ones are ClipSearchErrors; the rest are the system's: a full disk, an unmounted drive.
         note(f"clipsearch: {error}")
         return ClipSearchError.exit_code
     except (KeyboardInterrupt, typer.Abort):
         note("clipsearch: interrupted")
         return INTERRUPTED
-    if result == INTERRUPTED:  # typer has caught it, or the command has ended what it was at
+    if result == INTERRUPTED:  # caught by typer, or by the command for a clean stop
         note("clipsearch: interrupted")
     return result if isinstance(result, int) else 0
 
 
 def main() -> int:
-    """The console script."""
+    """Run the console script."""
     LOGGER.addHandler(NoticePrinter())
-    LOGGER.propagate = False  # whatever handlers other libraries give the root logger
-    if not sys.warnoptions:  # what other libraries warn of is for developers, who see it with -W
+    LOGGER.propagate = False  # independent of handlers that other libraries add to the root logger
+    if not sys.warnoptions:  # warnings of other libraries are for developers, who enable them with -W
         warnings.simplefilter("ignore")
     try:
         return run()
     finally:
-        # The process ends. Without this the collector looks once more at every object of every library, which
-        # takes a tenth of a query's time; the system takes the memory back at once.
+        # At exit the garbage collector would traverse every object of every library, which takes a tenth of a
+        # query's time; the system frees the memory anyway.
         gc.freeze()

@@ -1,4 +1,4 @@
-"""clipsearch bench"""
+"""Implement clipsearch bench."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -15,7 +15,7 @@ from clipsearch.types import ModelOptions
 def bench(
     folder: Annotated[
         str | None,
-        typer.Argument(metavar="[FOLDER]", help="Measure with pictures of this folder. Default: made ones."),
+        typer.Argument(metavar="[FOLDER]", help="Measure with pictures of this folder. Default: generated ones."),
     ] = None,
     catalog: CatalogOption = None,
     model: ModelOption = None,
@@ -23,7 +23,10 @@ def bench(
     runtime: RuntimeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure this machine: indexing, queries, search, memory. Takes a minute or two and changes nothing."""
+    """Benchmark this machine: indexing, queries, search, memory.
+
+    Takes a minute or two; the catalog is read-only.
+    """
     from clipsearch.evaluation.benchmark import measure
 
     found = measure(

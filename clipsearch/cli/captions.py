@@ -1,4 +1,4 @@
-"""clipsearch caption, classify, captions add | list | remove"""
+"""Implement clipsearch caption, classify, captions add | list | remove."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,7 +20,7 @@ from clipsearch.cli.options import (
     RuntimeOption,
     TopKOption,
 )
-from clipsearch.cli.picture_argument import picture_of
+from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.render import (
     captions_json,
     matches_json,
@@ -38,11 +38,11 @@ from clipsearch.quantities import count
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
 
-app = typer.Typer(help="The captions that pictures are turned back into.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Manage the stored captions.", no_args_is_help=True, rich_markup_mode=None)
 
 
 def caption(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A picture; it need not be in the catalog.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture to caption, in the catalog or not.")],
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
@@ -51,20 +51,23 @@ def caption(
     allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Turn a picture back into words: the nearest stored captions, with relevance, probability (over all) and score."""
+    """Find the stored captions nearest to a picture.
+
+    Prints relevance, probability over all captions, and score.
+    """
     from clipsearch.catalog import Catalog
     from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-        hits = opened.caption(picture_of(image, allow_url=allow_url), top_k=top_k)
+        hits = opened.caption(load_picture(image, allow_url=allow_url), top_k=top_k)
         used = opened.encoder.name
-    is_none = not has_match(hit.relevance for hit in hits)
+    is_unmatched = not has_match(hit.relevance for hit in hits)
     if json:
-        print_json(captions_json(image, used, hits) | {"none_of_these": is_none})
+        print_json(captions_json(image, used, hits) | {"none_of_these": is_unmatched})
     else:
         print_captions(hits)
-        if is_none:
-            note(f"clipsearch: likely none of these: no caption has a relevance of {DEFAULT_CUTOFF:g}")
+        if is_unmatched:
+            note(f"clipsearch: likely none of these: no caption has a relevance of {DEFAULT_CUTOFF:g} or more")
 
 
 def classify(
@@ -73,14 +76,14 @@ def classify(
         typer.Argument(metavar="IMAGE TEXT...", help="A picture and the texts to choose from."),
     ],
     labels: Annotated[
-        str | None, typer.Option("--labels", metavar="NAME", help=f"Choose from these instead. {LABELS_HELP}")
+        str | None, typer.Option("--labels", metavar="NAME", help=f"Choose from a label set instead. {LABELS_HELP}")
     ] = None,
     top_k: Annotated[
         int, typer.Option("-k", "--top-k", "--top", min=1, metavar="N", help="Number of labels, with --labels.")
     ] = 5,
     images: Annotated[
         bool,
-        typer.Option("--images", help="The other way round: a text first, then the pictures to choose from."),
+        typer.Option("--images", help="Choose a picture: TEXT first, then the pictures."),
     ] = False,
     catalog: CatalogOption = None,
     model: ModelOption = None,
@@ -89,7 +92,9 @@ def classify(
     allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Which of these texts fits the picture best? Probabilities add up to 1 for CLIP.
+    """Choose which of several texts fits a picture best.
+
+    Probabilities add up to 1 for CLIP models.
 
     clipsearch classify IMAGE TEXT TEXT...
 
@@ -108,7 +113,7 @@ def classify(
     if not others:
         what = "pictures after the text" if images else "texts after the picture"
         raise QueryError(f"nothing to choose from: name the {what}")
-    pictures = [picture_of(name, allow_url=allow_url) for name in (others if images else [first])]
+    pictures = [load_picture(name, allow_url=allow_url) for name in (others if images else [first])]
     with open_encoder(catalog, model, device, runtime) as encoder:
         if images:
             matches = classify_text(first, pictures, encoder=encoder)
@@ -139,20 +144,20 @@ def _classify_by_labels(
     from clipsearch.labels.assign import label_without_catalog
     from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 
-    picture = picture_of(image, allow_url=allow_url)
+    picture = load_picture(image, allow_url=allow_url)
     try:
         with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
             hits, used = opened.labels.assign(picture, labels, top_k=top_k), opened.model.name
     except CatalogNotFoundError:
         with open_encoder(catalog, model, device, runtime) as encoder:
             hits, used = label_without_catalog(picture, labels, encoder, top_k=top_k), encoder.name
-    is_none = hits[0].relevance < DEFAULT_CUTOFF
+    is_unmatched = hits[0].relevance < DEFAULT_CUTOFF
     if json:
         rows = [asdict(hit) for hit in hits]
-        print_json({"image": image, "model": used, "label_set": labels, "none_of_these": is_none, "labels": rows})
+        print_json({"image": image, "model": used, "label_set": labels, "none_of_these": is_unmatched, "labels": rows})
     else:
         print_labels(hits)
-        if is_none:
+        if is_unmatched:
             note("clipsearch: likely none of these: nothing stands out")
 
 
@@ -160,7 +165,7 @@ def _classify_by_labels(
 def open_encoder(
     catalog: str | None, model: str | None, device: str | None, runtime: str | None
 ) -> "Iterator[Encoder]":
-    """The model named, else the catalog's, else the one a new catalog would get: no catalog is needed."""
+    """Open the named model, else the catalog's, else the default model; a catalog is not required."""
     from clipsearch.catalog import Catalog
     from clipsearch.encoders.load import load_chosen_encoder
     from clipsearch.types import ModelOptions
@@ -181,8 +186,8 @@ def add(
         list[Path],
         typer.Argument(
             metavar="FILE...",
-            help=".txt (a line each), .csv or .tsv (column 'caption' or 'text'), .jsonl (key 'caption' or 'text'), "
-            ".json (COCO, or a list).",
+            help="Files of captions: .txt (one per line), .csv or .tsv (column 'caption' or 'text'), .jsonl (key "
+            "'caption' or 'text'), .json (COCO, or a list).",
         ),
     ],
     catalog: CatalogOption = None,
@@ -191,11 +196,14 @@ def add(
     runtime: RuntimeOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Store captions. Those known already are kept once; broken lines are reported and the others kept."""
+    """Store captions of files.
+
+    Duplicates are stored once; invalid lines are reported and skipped.
+    """
     from clipsearch.captions.files import read_caption_file
     from clipsearch.catalog import Catalog
 
-    # All files are read before the first caption is stored: a wrong name in the list changes nothing.
+    # All files are read before the first caption is stored, so that a wrong file name changes nothing.
     read = [(file, read_caption_file(file)) for file in files]
     broken = [(file, number, reason) for file, content in read for number, reason in content.broken]
     note_left_out(
@@ -220,7 +228,7 @@ def add(
 
 @app.command("list")
 def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
-    """Print the stored captions, a line each."""
+    """List the stored captions, one per line."""
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
@@ -234,20 +242,20 @@ def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
 
 @app.command("remove")
 def remove(
-    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Captions, word for word.")] = None,
+    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Captions, verbatim.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove all captions.")] = False,
     catalog: CatalogOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Forget captions."""
+    """Remove stored captions."""
     from clipsearch.catalog import Catalog
 
     if bool(texts) == everything:
-        raise QueryError("say which captions, or --all")
+        raise QueryError("name the captions to remove, or use --all")
     with Catalog.open(catalog) as opened:
         removed = opened.captions.remove(None if everything else texts)
     if texts and not removed:
-        raise QueryError("no such caption is stored; they are removed word for word, see 'clipsearch captions list'")
+        raise QueryError("no such caption is stored: give it verbatim, see 'clipsearch captions list'")
     if json:
         print_json({"removed": removed})
     else:

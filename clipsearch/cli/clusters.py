@@ -1,4 +1,4 @@
-"""clipsearch cluster"""
+"""Implement clipsearch cluster."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -17,7 +17,7 @@ _SHOWN = 3
 def cluster(
     folders: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Indexed folders, or folders in them. Without any: all pictures."),
+        typer.Argument(metavar="[FOLDER]...", help="Indexed folders or subfolders of them. Default: all pictures."),
     ] = None,
     groups: Annotated[
         int | None,
@@ -26,18 +26,23 @@ def cluster(
             "--groups",
             min=1,
             metavar="N",
-            help="Number of groups. Default: about as many as pictures in each, 50 at most.",
+            help="Set the number of groups. Default: the square root of half the pictures, 50 at most.",
             show_default=False,
         ),
     ] = None,
-    labels: Annotated[str, typer.Option("--labels", metavar="NAME", help=f"Names for them. {LABELS_HELP}")] = "lvis",
+    labels: Annotated[
+        str, typer.Option("--labels", metavar="NAME", help=f"Name groups by labels. {LABELS_HELP}")
+    ] = "lvis",
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Group pictures by what they show: each group with labels for it and its most typical pictures."""
+    """Group pictures by what they show.
+
+    Prints each group with its labels and its most typical pictures.
+    """
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
@@ -52,4 +57,4 @@ def cluster(
         if len(each.paths) > _SHOWN:
             out(f"    … and {len(each.paths) - _SHOWN:,} more")
     if not found:
-        note("clipsearch: no pictures are there to group")
+        note("clipsearch: no pictures to group")

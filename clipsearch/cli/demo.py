@@ -1,4 +1,4 @@
-"""clipsearch demo"""
+"""Implement clipsearch demo."""
 
 import shlex
 import tempfile
@@ -19,19 +19,17 @@ DONUT = "food/donut.png"
 
 def demo(
     context: typer.Context,
-    model: Annotated[str, typer.Option("--model", metavar="NAME", help="Any model; the starter needs no download.")] = (
-        STARTER
-    ),
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="Use this model.")] = (STARTER),
     device: DeviceOption = None,
     catalog: Annotated[
         Path | None,
-        typer.Option("--catalog", metavar="DIR", help="Keep the demo's catalog here instead of throwing it away."),
+        typer.Option("--catalog", metavar="DIR", help="Keep the demo's catalog in DIR. Default: a temporary one."),
     ] = None,
 ) -> int:
     """Index the sample pictures and show what clipsearch does with them."""
     samples = paths.sample_data_folder()
     if not samples.is_dir():
-        raise ClipSearchError(f"the sample pictures are not here ({samples}): install clipsearch again")
+        raise ClipSearchError(f"the sample pictures are missing ({samples}): reinstall clipsearch")
     cat, donut = str(samples / CAT), str(samples / DONUT)
     with tempfile.TemporaryDirectory(prefix="clipsearch-demo-") as scratch:
         place = str(catalog or Path(scratch, "catalog"))

@@ -1,4 +1,4 @@
-"""clipsearch dupes"""
+"""Implement clipsearch dupes."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -15,7 +15,7 @@ from clipsearch.quantities import count, size
 def dupes(
     folders: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Indexed folders, or folders in them. Without any: all pictures."),
+        typer.Argument(metavar="[FOLDER]...", help="Indexed folders or subfolders of them. Default: all pictures."),
     ] = None,
     catalog: CatalogOption = None,
     threshold: Annotated[
@@ -24,23 +24,26 @@ def dupes(
             min=0.01,
             max=1,
             metavar="C",
-            help="Cosine from which pixels are compared. Default: by how alike pictures are at all.",
+            help="Compare pixels from this cosine on. Default: relative to the similarity of all pictures.",
             show_default=False,
         ),
     ] = None,
-    exact: Annotated[bool, typer.Option("--exact", help="Only files with the very same content.")] = False,
+    exact: Annotated[bool, typer.Option("--exact", help="Find only files with identical content.")] = False,
     paths: Annotated[
         bool,
-        typer.Option("--paths", help="Print the paths of exact ones and copies, all but the best of each group."),
+        typer.Option("--paths", help="Print paths to delete: all exact ones and copies but the best of each group."),
     ] = False,
-    print0: Annotated[bool, typer.Option("-0", "--print0", help="The same, ended by NUL.")] = False,
+    print0: Annotated[bool, typer.Option("-0", "--print0", help="Print the same paths, ended by NUL.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Pictures that are there more than once: exact, copies, similar; the best of each first. Deletes nothing."""
+    """Find duplicate pictures: exact, copies, similar.
+
+    Prints groups with the best picture first. Deletes nothing.
+    """
     from clipsearch.catalog import Catalog
 
     if (paths or print0) + json > 1:
-        raise InputError("results come in one form: --json, --paths or -0")
+        raise InputError("choose one output format: --json, --paths or -0")
     with ProgressBar() as bar, Catalog.open(catalog) as opened:
         groups = opened.duplicates(
             *(folders or []),
@@ -63,6 +66,6 @@ def dupes(
     if groups:
         spare = sum(len(group.spare) for group in groups)
         total = sum(group.spare_bytes for group in groups)
-        out(f"{count(len(groups), 'group')}, {count(spare, 'copy', 'copies')} beside the best of each, {size(total)}")
+        out(f"{count(len(groups), 'group')}, {count(spare, 'spare copy', 'spare copies')}, {size(total)}")
     else:
-        note("clipsearch: no picture is there twice")
+        note("clipsearch: no duplicates found")

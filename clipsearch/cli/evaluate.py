@@ -1,4 +1,4 @@
-"""clipsearch eval"""
+"""Implement clipsearch eval."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -33,29 +33,29 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="CAPTIONS",
-            help="Pictures with their captions: .jsonl, .csv or .tsv (image, caption), .json (COCO). Paths are "
+            help="A file of pictures with captions: .jsonl, .csv or .tsv (image, caption), .json (COCO). Paths are "
             "relative to the file.",
         ),
     ],
     images: Annotated[
         Path | None,
-        typer.Option("--images", metavar="DIR", help="Paths of pictures are relative to this.", show_default=False),
+        typer.Option("--images", metavar="DIR", help="Resolve relative paths of pictures in DIR.", show_default=False),
     ] = None,
     compare: Annotated[
         tuple[str, str] | None,
-        typer.Option("--compare", metavar="A B", help="Two models, and whether B is better.", show_default=False),
+        typer.Option("--compare", metavar="A B", help="Compare two models: whether B is better.", show_default=False),
     ] = None,
     labels: Annotated[
         bool,
-        typer.Option("--labels", help="The captions are labels: how often is a picture's own among the first of all?"),
+        typer.Option("--labels", help="Evaluate zero-shot classification, with the captions as labels."),
     ] = False,
     relevance: Annotated[
-        bool, typer.Option("--relevance", help="How good matches are, and how far relevances keep what they claim.")
+        bool, typer.Option("--relevance", help="Evaluate matches and the calibration of relevance.")
     ] = False,
     diagram: Annotated[
         str | None,
         typer.Option(
-            "--diagram", metavar="FILE", help="With --relevance: draw a reliability diagram, .png.", show_default=False
+            "--diagram", metavar="FILE", help="Draw a reliability diagram, .png, with --relevance.", show_default=False
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
@@ -65,7 +65,10 @@ def evaluate(
     runtime: RuntimeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure how well pictures are found by their captions, and captions by their pictures. Changes no catalog."""
+    """Evaluate retrieval of pictures by captions and vice versa.
+
+    The catalog is read-only.
+    """
     from clipsearch.captions.files import unit_of
     from clipsearch.captions.pairs import read_caption_pairs
     from clipsearch.evaluation import compare_models, evaluate_labels, evaluate_pairs, evaluate_relevance
@@ -110,13 +113,14 @@ def evaluate(
 def _check_options(
     compare: tuple[str, str] | None, labels: bool, relevance: bool, *, model: str | None, diagram: str | None
 ) -> None:
-    """
+    """Check the combination of options.
+
     Raises:
-        InputError: some of them don't go together.
+        InputError: options that exclude each other.
     """
     if compare is not None and (labels or relevance or model is not None):
-        raise InputError("--compare names both models and goes without --model, --labels and --relevance")
+        raise InputError("--compare names both models and can't be combined with --model, --labels or --relevance")
     if labels and relevance:
-        raise InputError("--labels and --relevance are two measurements: choose one")
+        raise InputError("--labels and --relevance exclude each other: choose one")
     if diagram is not None and not relevance:
-        raise InputError("--diagram draws what --relevance measures: give both")
+        raise InputError("--diagram requires --relevance: give both")

@@ -1,4 +1,4 @@
-"""clipsearch explain"""
+"""Implement clipsearch explain."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from clipsearch.cli.captions import open_encoder
 from clipsearch.cli.options import AllowUrlOption, CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
-from clipsearch.cli.picture_argument import picture_of
+from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.render import note, out, print_json, shown_path
 from clipsearch.cli.viewing import check_drawing, write_drawing
 
@@ -15,14 +15,14 @@ _SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def explain(
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A picture.")],
-    words: Annotated[str, typer.Argument(metavar="WORDS", help="What to look for in it.")],
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture to explain.")],
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="The words to locate in it.")],
     out_file: Annotated[
         str | None,
         typer.Option(
             "--out",
             metavar="FILE",
-            help="Write the picture with the map over it: .png, .jpg or .webp.",
+            help="Write the picture with the heat map: .png, .jpg or .webp.",
             show_default=False,
         ),
     ] = None,
@@ -34,20 +34,20 @@ def explain(
     allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Where in a picture words are found: the place that fits them best, and a map of all places."""
+    """Locate words in a picture: best place and heat map."""
     from clipsearch.gallery.heat_map import make_heat_map
     from clipsearch.text import check_text
 
     check_text(words, "text")
     path = None if out_file is None else check_drawing(out_file, kind="a map", suffixes=_SUFFIXES, force=force)
-    picture = picture_of(image, allow_url=allow_url)
+    picture = load_picture(image, allow_url=allow_url)
     with open_encoder(catalog, model, device, runtime) as encoder:
         heat_map = make_heat_map(picture, words, encoder.encode_texts([words])[0], encoder=encoder)
     if path is not None:
         from clipsearch.encoders.embed_image import read_picture
         from clipsearch.gallery.heat_map import draw_heat_map
 
-        # As large as it is, up to what fits on a screen.
+        # Full size, up to the size of a screen.
         shown, _ = read_picture(picture, replace(encoder.preprocess, shortest_edge=1024))
         shown.thumbnail((2048, 2048))
         write_drawing(path, draw_heat_map(heat_map, shown), _SUFFIXES[path.suffix.lower()])
@@ -61,14 +61,14 @@ def explain(
             }
         )  # fmt: skip
     else:
-        out(f"{_place(across, down)}  {100 * across:.0f} % from the left, {100 * down:.0f} % from the top")
+        out(f"{_describe_position(across, down)}  {100 * across:.0f} % from the left, {100 * down:.0f} % from the top")
         note(f"score there {float(heat_map.scores.max()):.3f}, of the whole picture {heat_map.score:.3f}")
         if path is not None:
             note(f"map: {shown_path(str(path))}")
 
 
-def _place(across: float, down: float) -> str:
-    """In words: by thirds."""
+def _describe_position(across: float, down: float) -> str:
+    """Describe a position in words, by thirds of the picture."""
     row = ("upper", "", "lower")[min(2, int(3 * down))]
     column = ("left", "", "right")[min(2, int(3 * across))]
     return f"{row} {column}".strip() or "middle"

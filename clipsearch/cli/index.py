@@ -1,4 +1,4 @@
-"""clipsearch index"""
+"""Implement clipsearch index."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -29,37 +29,33 @@ SKIPPED_UNDER_STRICT = 5
 def index(
     folders: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Folders of pictures. Without any: those indexed before."),
+        typer.Argument(metavar="[FOLDER]...", help="Folders of pictures. Default: those indexed before."),
     ] = None,
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
     prune: Annotated[
-        bool, typer.Option("--prune", help="What is not there any more is gone, not on a drive that is away.")
+        bool, typer.Option("--prune", help="Remove missing files, even if their drive seems unmounted.")
     ] = False,
-    retry: Annotated[
-        bool, typer.Option("--retry", help="Read files again that could not be read, though they have not changed.")
-    ] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry unreadable files that have not changed.")] = False,
     exclude: Annotated[
         list[str] | None,
         typer.Option(
             "--exclude",
             metavar="PATTERN",
-            help="Leave this out from now on: a pattern as in .gitignore, relative to each FOLDER, also several times. "
-            "'' takes all back.",
+            help="Exclude files by pattern, persistently: as in .gitignore, relative to each FOLDER; may be repeated. "
+            "'' removes all patterns.",
             show_default=False,
         ),
     ] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Read all files anew; those with another content are embedded.")
-    ] = False,
-    where: Annotated[
+    again: Annotated[bool, typer.Option("--again", help="Re-read all files, and embed changed content.")] = False,
+    index_url: Annotated[
         str | None,
         typer.Option(
             "--index",
             metavar="URL",
-            help="Where the index is from now on: milvus://HOST:19530/NAME?type=HNSW, or 'files'. Default: as before.",
+            help="Store the index here, persistently: milvus://HOST:19530/NAME?type=HNSW, or 'files'.",
             show_default=False,
         ),
     ] = None,
@@ -69,8 +65,8 @@ def index(
         str | None,
         typer.Option(
             metavar="auto|off|SPEC",
-            help="From now on: compare queries with all pictures (off), with those in the nearest of so many cells "
-            "(IVF1024,SQfp16), or by how many there are (auto).",
+            help="Set the search method, persistently: exact (off), approximate with this number of cells "
+            "(IVF1024,SQfp16), or by the number of pictures (auto).",
             show_default=False,
         ),
     ] = None,
@@ -78,23 +74,26 @@ def index(
         str,
         typer.Option(
             metavar="local|ray",
-            help="Where pictures are read and embedded: here, or on the machines of a Ray cluster; FOLDER may then be "
-            "a URL such as s3://bucket/photos.",
+            help="Read and embed pictures here or on a Ray cluster; with Ray, FOLDER may be a URL such as "
+            "s3://bucket/photos.",
         ),
     ] = "local",
     address: Annotated[
         str | None,
         typer.Option(
             metavar="HOST:PORT",
-            help="The head of the Ray cluster, or 'auto'. Default: RAY_ADDRESS, else a Ray of its own on this machine.",
+            help="Connect to this Ray head, or 'auto'. Default: RAY_ADDRESS, else a local Ray on this machine.",
             show_default=False,
         ),
     ] = None,
     wait: WaitOption = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 when pictures were skipped.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 5 when files were skipped.")] = False,
     json: JsonOption = False,
 ) -> int:
-    """Index folders of pictures. Only what is new or has changed is read; what is gone is forgotten."""
+    """Index folders of pictures.
+
+    Reads only new and changed files; missing ones are removed from the results.
+    """
     from clipsearch.catalog import Catalog
 
     limits = decoding_limits(max_megapixels, max_seconds)
@@ -104,8 +103,8 @@ def index(
             catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
         ) as opened,
     ):
-        if where is not None:
-            opened.admin.use_index(where)
+        if index_url is not None:
+            opened.admin.use_index(index_url)
         report = opened.index(
             *(folders or []),
             prune=prune,
@@ -129,11 +128,12 @@ def index(
 
 
 def is_terminal() -> bool:
+    """Return whether stderr is a terminal."""
     return sys.stderr.isatty()
 
 
 class ProgressBar:
-    """A bar on stderr, drawn only on a terminal and only when there is something to do."""
+    """Progress bar on stderr, drawn only on a terminal and from the first update on."""
 
     def __init__(self, noun: str = "picture") -> None:
         self._noun = noun
@@ -147,11 +147,12 @@ class ProgressBar:
             self._bar.close()
 
     def update(self, done: int, total: int) -> None:
+        """Draw the progress."""
         if not is_terminal():
             return
         if self._bar is None:
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, unit=f" {self._noun}s", file=sys.stderr, dynamic_ncols=True)
-        self._bar.total = total  # it grows while folders are still listed
+        self._bar.total = total  # it grows while folders are being listed
         self._bar.update(done - self._bar.n)

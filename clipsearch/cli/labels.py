@@ -1,4 +1,4 @@
-"""clipsearch label, labels add | list | show | remove"""
+"""Implement clipsearch label, labels add | list | show | remove."""
 
 import csv as csv_library
 import io
@@ -26,16 +26,16 @@ from clipsearch.paths import is_folder_url
 from clipsearch.quantities import count
 from clipsearch.types import LabelHit, LabelledPicture
 
-app = typer.Typer(help="Sets of labels that pictures are named by.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Manage label sets for zero-shot labelling.", no_args_is_help=True, rich_markup_mode=None)
 
-LABELS_HELP = "A set of labels: coco, lvis, cifar10, cifar100, scenes, colours, or one that was added."
+LABELS_HELP = "Label sets: coco, lvis, cifar10, cifar100, scenes, colours, or an added one."
 
 
 def label(
     folders: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FOLDER]...", help="Folders of pictures; what is new in them is indexed. Without any: all indexed."
+            metavar="[FOLDER]...", help="Folders of pictures; new files are indexed. Default: all pictures."
         ),
     ] = None,
     labels: Annotated[str, typer.Option("--labels", metavar="NAME", help=LABELS_HELP)] = "lvis",
@@ -50,23 +50,24 @@ def label(
             min=0,
             max=1,
             metavar="R",
-            help="Leave out what is less relevant, 0 to 1. Default: 0.3.",
+            help="Omit labels of lower relevance, 0 to 1. Default: 0.3.",
             show_default=False,
         ),
     ] = None,
-    write_xmp: Annotated[
-        bool, typer.Option("--write-xmp", help="Add them as keywords to an XMP sidecar beside each picture.")
-    ] = False,
+    write_xmp: Annotated[bool, typer.Option("--write-xmp", help="Add labels as keywords to XMP sidecars.")] = False,
     json: JsonOption = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object a line, for each picture.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print a table of values parted by commas.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object per line, for each picture.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
 ) -> int:
-    """Name the pictures of folders by a set of labels: those that stand out, for each picture."""
+    """Label the pictures of folders.
+
+    Prints, for each picture, the labels of a set that stand out.
+    """
     from clipsearch.catalog import Catalog
     from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 
     if json + jsonl + csv > 1:
-        raise InputError("results come in one form: --json, --jsonl or --csv")
+        raise InputError("choose one output format: --json, --jsonl or --csv")
     with (
         ProgressBar() as bar,
         Catalog.open(
@@ -78,14 +79,14 @@ def label(
             show_progress=is_terminal(),
         ) as opened,
     ):
-        least = DEFAULT_CUTOFF if min_relevance is None else min_relevance
-        # Before anything is indexed: a wrong name changes nothing.
+        cutoff = DEFAULT_CUTOFF if min_relevance is None else min_relevance
+        # Before anything is indexed, so that a wrong name changes nothing.
         opened.labels.get(labels)
         if folders and opened.index(*folders, on_progress=bar.update).interrupted:
             return INTERRUPTED
-        pictures = opened.labels.assign_all(*(folders or []), labels=labels, top_k=top_k, min_relevance=least)
+        pictures = opened.labels.assign_all(*(folders or []), labels=labels, top_k=top_k, min_relevance=cutoff)
         failed: list[str] = []
-        named = _with_sidecars(pictures, failed) if write_xmp else pictures
+        named = _write_sidecars(pictures, failed) if write_xmp else pictures
         if json:
             rows = [_row(picture) for picture in named]
             print_json({"labels": labels, "model": opened.model.name, "pictures": rows})
@@ -101,14 +102,14 @@ def label(
     return 1 if failed else 0
 
 
-def _with_sidecars(pictures: Iterable[LabelledPicture], failed: list[str]) -> Iterator[LabelledPicture]:
-    """Writes the sidecar of each picture as it comes along; one that can't be written stops none of the others."""
+def _write_sidecars(pictures: Iterable[LabelledPicture], failed: list[str]) -> Iterator[LabelledPicture]:
+    """Write the sidecar of each picture and pass the picture on; errors are collected in `failed`."""
     from clipsearch.images.xmp.sidecars import add_keywords
 
     for picture in pictures:
         try:
             if picture.labels and is_folder_url(picture.path):
-                raise InputError(f"{picture.path} is behind a URL, where no sidecar can be written")
+                raise InputError(f"{picture.path} is a URL: can't write a sidecar there")
             if picture.labels:
                 add_keywords(Path(picture.path), [hit.label for hit in picture.labels])
         except InputError as error:
@@ -130,14 +131,14 @@ def _print_csv(pictures: Iterable[LabelledPicture]) -> None:
 
 
 def _print_table(pictures: Iterable[LabelledPicture]) -> None:
-    total = nameless = 0
+    total = unlabelled = 0
     for picture in pictures:
         total += 1
-        nameless += not picture.labels
+        unlabelled += not picture.labels
         words = ", ".join(printable(hit.label) for hit in picture.labels)
         out(f"{shown_path(picture.path)}  {words or '-'}")
-    if nameless:
-        note(f"clipsearch: of {count(total, 'picture')}, {nameless:,} fit none of these labels well enough")
+    if unlabelled:
+        note(f"clipsearch: {unlabelled:,} of {count(total, 'picture')} have no label of sufficient relevance")
 
 
 def print_labels(hits: list[LabelHit]) -> None:
@@ -151,35 +152,35 @@ def add(
         Path,
         typer.Argument(
             metavar="FILE",
-            help=".txt (a line each), .csv or .tsv (column 'label' or 'text'), .jsonl (key 'label' or 'text'), "
-            ".json (a list).",
+            help="A file of labels: .txt (one per line), .csv or .tsv (column 'label' or 'text'), .jsonl (key 'label' "
+            "or 'text'), .json (a list).",
         ),
     ],
     name: Annotated[
-        str | None, typer.Option("--name", metavar="NAME", help="What to call it. Default: the file's name.")
+        str | None, typer.Option("--name", metavar="NAME", help="Name the label set. Default: the file's name.")
     ] = None,
     catalog: CatalogOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Store a set of labels, in the place of one of the same name."""
+    """Store a label set, replacing one of the same name."""
     from clipsearch.captions.files import LABELS, read_caption_file, unit_of
     from clipsearch.catalog import Catalog
 
     content = read_caption_file(file, LABELS)
     note_left_out([f"{file}, {unit_of(file)} {number}: {reason}" for number, reason in content.broken])
-    called = file.stem if name is None else name
+    set_name = file.stem if name is None else name
     with Catalog.open(catalog, create=True) as opened:
-        added = opened.labels.add(called, content.texts)
+        added = opened.labels.add(set_name, content.texts)
     if json:
         broken = [{"line": number, "reason": reason} for number, reason in content.broken]
-        print_json({"name": called, "labels": added, "broken": broken})
+        print_json({"name": set_name, "labels": added, "broken": broken})
     else:
-        out(f"{count(added, 'label')} as {printable(called)}")
+        out(f"{count(added, 'label')} as {printable(set_name)}")
 
 
 @app.command("list")
 def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
-    """The sets there are: those that come along, and those that were added."""
+    """List the label sets, built-in and added ones."""
     from clipsearch.catalog import Catalog
     from clipsearch.data import BUILT_IN, built_in_labels
     from clipsearch.errors import CatalogNotFoundError
@@ -191,16 +192,18 @@ def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     except CatalogNotFoundError:
         pass
     if json:
-        rows = [{"name": name, "labels": number, "built_in": own} for name, (number, own) in sets.items()]
+        rows = [
+            {"name": name, "labels": number, "built_in": is_built_in} for name, (number, is_built_in) in sets.items()
+        ]
         print_json({"label_sets": rows})
     else:
-        for name, (number, own) in sets.items():
-            out(f"{number:>6,}  {printable(name)}{'' if own else '  (added)'}")
+        for name, (number, is_built_in) in sets.items():
+            out(f"{number:>6,}  {printable(name)}{'' if is_built_in else '  (added)'}")
 
 
 @app.command("show")
 def show(name: Annotated[str, typer.Argument(metavar="NAME", help=LABELS_HELP)], catalog: CatalogOption = None) -> None:
-    """Print the labels of a set, a line each."""
+    """Print the labels of a set, one per line."""
     from clipsearch.catalog import Catalog
     from clipsearch.errors import CatalogNotFoundError
     from clipsearch.labels.sets import find_labels
@@ -216,17 +219,17 @@ def show(name: Annotated[str, typer.Argument(metavar="NAME", help=LABELS_HELP)],
 
 @app.command("remove")
 def remove(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A set that was added.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An added label set.")],
     catalog: CatalogOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Forget a set of labels that was added."""
+    """Remove an added label set."""
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
-        was_there = opened.labels.remove(name)
-    if not was_there:
-        raise QueryError(f"no set of labels was added as {name!r}: see 'clipsearch labels list'")
+        was_removed = opened.labels.remove(name)
+    if not was_removed:
+        raise QueryError(f"no label set {name!r} was added: see 'clipsearch labels list'")
     if json:
         print_json({"removed": name})
     else:

@@ -1,4 +1,4 @@
-"""clipsearch gc, backup, restore, doctor"""
+"""Implement clipsearch gc, forget, backup, restore, doctor."""
 
 from dataclasses import asdict
 from typing import Annotated, Literal
@@ -13,24 +13,27 @@ from clipsearch.maintenance.reports import CheckReport
 from clipsearch.paths import is_folder_url
 from clipsearch.quantities import count, size
 
-# Picture files that are compared with their hashes unless somebody says how many.
+# Picture files whose hashes doctor --pictures verifies by default.
 _COMPARED_PICTURES = 1_000
-# Of those that are not as they should be, so many are printed for people.
-_MOST_PICTURES = 20
-# Of folders that don't count after a restore.
-_MOST_FOLDERS = 10
+# Findings about pictures printed without --json.
+_MAX_PICTURE_FINDINGS = 20
+# Folders printed that were not restored.
+_MAX_FOLDERS = 10
 
 
 def gc(
     older_than: Annotated[
-        float, typer.Option("--older-than", metavar="DAYS", min=0, help="Keep what went later than so many days ago.")
+        float, typer.Option("--older-than", metavar="DAYS", min=0, help="Keep files that disappeared within DAYS days.")
     ] = 0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, only say what would be.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only, delete nothing.")] = False,
     catalog: CatalogOption = None,
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Delete for good what is known of files that are gone: until now they would be found again if they came back."""
+    """Delete the data of missing files permanently.
+
+    Until then their embeddings are reused when the files reappear.
+    """
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
@@ -42,21 +45,22 @@ def gc(
     index_files = f" and {count(report.index_files, 'index file')}" if report.index_files else ""
     out(
         f"{count(report.pictures, 'picture')} and {count(report.embeddings, 'embedding')} of "
-        f"{count(report.files, 'file that is gone', 'files that are gone')}{index_files} {verb} "
+        f"{count(report.files, 'missing file')}{index_files} {verb} "
         f"{size(report.freed_bytes)} {freed}"
     )
 
 
 def forget(
-    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="An indexed folder, or a part of one.")],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing, only say what would be forgotten.")
-    ] = False,
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="An indexed folder or a subfolder of one.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report only, change nothing.")] = False,
     catalog: CatalogOption = None,
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Take a folder out of the catalog. Its files stay as they are, and it need not be there any more."""
+    """Remove a folder from the catalog.
+
+    Its files are not touched, and the folder may be missing.
+    """
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
@@ -66,19 +70,21 @@ def forget(
         return
     shown = shown_path(report.folder)
     verb = "would be forgotten" if report.is_dry_run else "forgotten"
-    out(f"{count(report.files, 'file')} of {shown} {verb}, {count(report.pictures, 'picture')} not found any more")
+    out(f"{count(report.files, 'file')} of {shown} {verb}, {count(report.pictures, 'picture')} no longer searchable")
     if not report.is_dry_run:
-        out(f"'clipsearch index {shown}' takes them back, without embedding them until 'clipsearch gc' was run")
+        out(f"'clipsearch index {shown}' adds them again, without re-embedding until 'clipsearch gc' is run")
 
 
 def backup(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The copy to write, such as photos.backup.sqlite3.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE when it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     catalog: CatalogOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Copy the catalog's database to a file, while others may use it. The index files are not in it: they are made
-    from it."""
+    """Copy the catalog's database to a file.
+
+    Works while other processes use the catalog. Index files are not included, as they are rebuilt from the database.
+    """
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
@@ -87,17 +93,17 @@ def backup(
         print_json(asdict(report))
     else:
         what = f"{count(report.pictures, 'picture')}, {count(report.captions, 'caption')}, {size(report.size_bytes)}"
-        out(f"{shown_path(report.path)}: {what}, checked; the index files are made from it and not in it")
+        out(f"{shown_path(report.path)}: {what}, verified; index files are not included, they are rebuilt from it")
 
 
 def restore(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="What 'clipsearch backup' wrote.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file that 'clipsearch backup' wrote.")],
     roots: Annotated[
         list[str] | None,
         typer.Option(
             "--root",
             metavar="DIR",
-            help="Of the folders that the backup names, take those below DIR too; may be given several times.",
+            help="Also restore the backup's folders below DIR; may be repeated.",
             show_default=False,
         ),
     ] = None,
@@ -105,8 +111,11 @@ def restore(
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Put a backup in the place of the catalog's content, keeping a copy of what was there. Makes the catalog where
-    there is none. Folders that you never named on this machine are told and don't count until you do."""
+    """Replace the catalog's content with a backup.
+
+    The previous database is kept as a copy; a missing catalog is created. Folders that were never named on this machine
+    are reported and ignored until you name them.
+    """
     from clipsearch.maintenance.backups import restore_catalog
 
     report = restore_catalog(file, catalog, roots=roots or (), wait=wait)
@@ -116,41 +125,42 @@ def restore(
     upgraded = ", upgraded to the schema of this version" if report.was_upgraded else ""
     out(f"{count(report.pictures, 'picture')} and {count(report.captions, 'caption')} restored{upgraded}")
     if report.kept is not None:
-        out(f"what was there before is {shown_path(report.kept)}")
-    for folder in report.unnamed[:_MOST_FOLDERS]:
-        out(f"set aside: {shown_path(folder)} was never named on this machine; {_takes_back(folder)}")
-    if len(report.unnamed) > _MOST_FOLDERS:
-        out(f"… and {len(report.unnamed) - _MOST_FOLDERS:,} more folders: --json lists them all")
+        out(f"the previous database is {shown_path(report.kept)}")
+    for folder in report.unnamed[:_MAX_FOLDERS]:
+        out(f"ignored: {shown_path(folder)} was never named on this machine; {_restore_hint(folder)}")
+    if len(report.unnamed) > _MAX_FOLDERS:
+        out(f"… and {len(report.unnamed) - _MAX_FOLDERS:,} more folders: --json lists them all")
 
 
-def _takes_back(folder: str) -> str:
+def _restore_hint(folder: str) -> str:
     runner = " --runner ray" if is_folder_url(folder) else ""
-    return f"if it is yours, 'clipsearch index {printable(folder)}{runner}' takes its pictures back"
+    return f"if it is yours, 'clipsearch index {printable(folder)}{runner}' restores its pictures"
 
 
 def doctor(
     sample: Annotated[
         int | None,
-        typer.Argument(metavar="[N]", min=1, help="With --pictures: so many files. Default: 1000, with --full all."),
+        typer.Argument(metavar="[N]", min=1, help="Number of files for --pictures. Default: 1000, all with --full."),
     ] = None,
-    pictures: Annotated[
-        bool, typer.Option("--pictures", help="Compare N picture files, chosen by chance, with their hashes.")
-    ] = False,
-    full: Annotated[bool, typer.Option("--full", help="Look at everything, not at some of it.")] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended, after a copy of the database.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Verify the hashes of N random picture files.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Check everything instead of a sample.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair the catalog, after copying its database.")] = False,
     catalog: CatalogOption = None,
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> int:
-    """Check the catalog, also one that can't be opened, and say what is wrong. Exit 0: nothing, or all was mended."""
+    """Check the catalog and report problems.
+
+    Works also on a catalog that can't be opened. Exit code 0: no problem, or all were fixed.
+    """
     from clipsearch.maintenance.doctor import check_catalog
 
     if sample is not None and not pictures:
-        raise typer.BadParameter(f"{sample} is a number of pictures to compare: it goes with --pictures")
-    wanted: int | Literal["all"] = sample or ("all" if full else _COMPARED_PICTURES)
+        raise typer.BadParameter(f"{sample} is the number of pictures to verify: it requires --pictures")
+    n_pictures: int | Literal["all"] = sample or ("all" if full else _COMPARED_PICTURES)
     with ProgressBar("file") as bar:
         report = check_catalog(
-            catalog, full=full, fix=fix, pictures=wanted if pictures else None, wait=wait, on_progress=bar.update
+            catalog, full=full, fix=fix, pictures=n_pictures if pictures else None, wait=wait, on_progress=bar.update
         )
     if json:
         print_json(asdict(report) | {"is_sound": report.is_sound})
@@ -166,27 +176,27 @@ def _print_check(report: CheckReport) -> None:
     for finding in report.findings:
         if finding.check == "pictures" and finding.severity != "info":
             shown += 1
-            if shown > _MOST_PICTURES:
+            if shown > _MAX_PICTURE_FINDINGS:
                 continue
         if finding.is_fixed:
             out(f"{'fixed':<9}{printable(finding.message)}")
         else:
             out(f"{finding.severity:<9}{printable(finding.message)}: {printable(finding.remedy)}")
-    if shown > _MOST_PICTURES:
-        out(f"{'':<9}… and {count(shown - _MOST_PICTURES, 'more picture')}: --json lists all")
+    if shown > _MAX_PICTURE_FINDINGS:
+        out(f"{'':<9}… and {count(shown - _MAX_PICTURE_FINDINGS, 'more picture')}: --json lists all")
     if report.saved_rows:
         saved = ", ".join(f"{number:,} {table}" for table, number in report.saved_rows.items())
-        out(f"{'saved':<9}rows that could be read: {saved}; 'clipsearch index' reads again what is missing")
+        out(f"{'saved':<9}readable rows: {saved}; 'clipsearch index' restores the missing ones")
     for copy in report.copies:
-        out(f"{'kept':<9}{shown_path(copy)}, the database as it was")
-    looked = (
+        out(f"{'kept':<9}{shown_path(copy)}, the original database")
+    checked = (
         f"{report.checked_embeddings:,} of {count(report.stored_embeddings, 'embedding')} and "
-        f"{report.compared_rows:,} of {count(report.index_rows, 'row')} of the index looked at"
+        f"{report.compared_rows:,} of {count(report.index_rows, 'row')} of the index checked"
     )
     if report.picture_files:
-        looked += (
-            f", {report.compared_files:,} of {count(report.picture_files, 'picture file')} compared with their hashes"
+        checked += (
+            f", {report.compared_files:,} of {count(report.picture_files, 'picture file')} verified by their hashes"
         )
-    wrong = sum(not finding.is_fixed and finding.severity != "info" for finding in report.findings)
-    verdict = f"{count(wrong, 'thing')} wrong" if wrong else "nothing is wrong"
-    out(f"{verdict}; {looked}{'' if report.is_full else ' (--full: all)'}")
+    problems = sum(not finding.is_fixed and finding.severity != "info" for finding in report.findings)
+    verdict = count(problems, "problem") if problems else "nothing is wrong"
+    out(f"{verdict}; {checked}{'' if report.is_full else ' (--full: all)'}")

@@ -1,4 +1,4 @@
-"""clipsearch model list | pull | use | inspect"""
+"""Implement clipsearch model list | pull | use | inspect."""
 
 from typing import Annotated
 
@@ -18,14 +18,14 @@ from clipsearch.cli.options import (
     WaitOption,
     decoding_limits,
 )
-from clipsearch.cli.picture_argument import picture_of
+from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.render import out, percent, print_json, print_report, printable, report_json
 from clipsearch.errors import CatalogNotFoundError, InputError
 from clipsearch.quantities import count, size
 from clipsearch.settings import STARTER
 from clipsearch.types import ModelInfo
 
-app = typer.Typer(help="The models that embed pictures and words.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Manage the models that embed pictures and text.", no_args_is_help=True, rich_markup_mode=None)
 
 ModelName = Annotated[
     str, typer.Argument(metavar="NAME", help="'starter', a hub id with optional @revision, or a directory.")
@@ -34,14 +34,14 @@ ModelName = Annotated[
 
 @app.command("list")
 def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
-    """Show the models known to work, and those this catalog has embeddings of."""
+    """List supported models and those of this catalog."""
     from clipsearch.encoders.hub import hub
     from clipsearch.encoders.load import STARTER_DIRECTORY
 
     used = _models_of(catalog)
     starter_bytes = sum(file.stat().st_size for file in STARTER_DIRECTORY.iterdir())
     rows: list[tuple[str, int | None, str, str]] = [
-        (STARTER, starter_bytes, "here", "comes with clipsearch; small, knows less than CLIP; English")
+        (STARTER, starter_bytes, "here", "bundled; small, less accurate than CLIP; English")
     ]
     rows += [
         (known.name, known.size_bytes, "here" if hub.find_cached(known.name) else "not here", known.description)
@@ -93,20 +93,22 @@ def _models_of(catalog: str | None) -> dict[str, ModelInfo]:
 @app.command("pull")
 def pull(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A hub id with optional @revision; default: the catalog's.")
+        str | None, typer.Argument(metavar="[NAME]", help="A hub id with optional @revision. Default: the catalog's.")
     ] = None,
     catalog: CatalogOption = None,
 ) -> None:
-    """Download a model and compile it ahead of time, and print where it lies. A broken download goes on where it
-    stopped."""
+    """Download a model, compile it, and print its directory.
+
+    An interrupted download is resumed.
+    """
     from clipsearch.encoders.hub import hub
     from clipsearch.encoders.load import prepare_model
 
     if name == "":
-        raise InputError("the name of a model is empty: leave it out for the catalog's own")
+        raise InputError("the model name is empty: omit it for the catalog's model")
     name = name or next((model for model, info in _models_of(catalog).items() if info.is_current), hub.DEFAULT_MODEL)
     if name == STARTER:
-        out("starter comes with clipsearch")
+        out("starter is bundled with clipsearch")
     else:
         out(str(prepare_model(name, show_progress=is_terminal())))
 
@@ -122,7 +124,10 @@ def use(
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> int:
-    """Switch the catalog to another model, embedding with it what is missing. What was embedded before stays."""
+    """Switch the catalog to another model.
+
+    Embeds the pictures and captions that this model has not embedded yet. Embeddings of other models are kept.
+    """
     from clipsearch.catalog import Catalog
 
     limits = decoding_limits(max_megapixels, max_seconds)
@@ -143,19 +148,22 @@ def use(
 @app.command("inspect")
 def inspect(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A model; default: the catalog's, else the default one.")
+        str | None, typer.Argument(metavar="[NAME]", help="A model. Default: the catalog's, else the default model.")
     ] = None,
     text: Annotated[
         list[str] | None,
-        typer.Option("--text", metavar="TEXT", help="Followed through the model; more of them for probabilities."),
+        typer.Option("--text", metavar="TEXT", help="Trace this text; repeat it to compare probabilities."),
     ] = None,
-    image: Annotated[str | None, typer.Option("--image", metavar="FILE", help="The picture that is followed.")] = None,
+    image: Annotated[str | None, typer.Option("--image", metavar="FILE", help="Trace this picture.")] = None,
     catalog: CatalogOption = None,
     device: DeviceOption = None,
     allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Show the model from inside: every stage a text and a picture go through, with the shape after it."""
+    """Trace a text and a picture through the model.
+
+    Prints every stage with its output shape.
+    """
     from dataclasses import asdict
 
     from clipsearch.cli.captions import open_encoder
@@ -164,9 +172,9 @@ def inspect(
     from clipsearch.encoders.tracing import Stage, walk
 
     shown = str(paths.sample_data_folder() / "food" / "donut.png") if image is None else image
-    picture = picture_of(shown, allow_url=allow_url)
+    picture = load_picture(shown, allow_url=allow_url)
     used = next((model for model, info in _models_of(catalog).items() if info.is_current), settings.model_name())
-    # Only the model that transformers runs can be looked into.
+    # Only models that run in transformers can be traced.
     runtime = "torch" if (name or used) is None or runs_with_torch(str(name or used)) else None
     texts = text or ["a photo of a donut", "a photo of a cat", "a photo of a car", "a photo of a noodle"]
     with open_encoder(catalog, name, device, runtime) as encoder:

@@ -1,4 +1,4 @@
-"""Options that several commands take."""
+"""Define the options that several commands share."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,7 @@ CatalogOption = Annotated[
     typer.Option(
         "--catalog",
         metavar="DIR",
-        help="The catalog's folder, or postgresql+psycopg://HOST/DATABASE. Also CLIPSEARCH_CATALOG; default: the "
+        help="Use this catalog: a folder, or postgresql+psycopg://HOST/DATABASE. Also CLIPSEARCH_CATALOG; default: the "
         "platform's data folder.",
         show_default=False,
     ),
@@ -26,47 +26,50 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="NAME",
-        help="'starter', a hub id such as openai/clip-vit-base-patch32, or a directory. Default: the catalog's model.",
+        help="Use this model: 'starter', a hub id such as openai/clip-vit-base-patch32, or a directory. Default: the "
+        "catalog's model.",
         show_default=False,
     ),
 ]
 DeviceOption = Annotated[
     str | None,
-    typer.Option("--device", metavar="NAME", help="cpu, cuda, mps. Default: the best there is.", show_default=False),
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="Use cpu, cuda or mps. Default: the best available.",
+        show_default=False,
+    ),
 ]
 RuntimeOption = Annotated[
     str | None,
     typer.Option(
         "--runtime",
         metavar="NAME",
-        help="torch or openvino: what runs the model. Default: OpenVINO where it can.",
+        help="Run the model with torch or openvino. Default: OpenVINO if supported.",
         show_default=False,
     ),
 ]
 AllowUrlOption = Annotated[
     bool,
-    typer.Option("--allow-url", help="Fetch a picture given as a URL, http or https. Also CLIPSEARCH_ALLOW_URL=1."),
+    typer.Option("--allow-url", help="Fetch pictures from http and https URLs. Also CLIPSEARCH_ALLOW_URL=1."),
 ]
 MaxMegapixelsOption = Annotated[
     float | None,
     typer.Option(
         metavar="N",
-        help="Skip larger pictures. Default: 256, less where memory is short.",
+        help="Skip larger pictures. Default: 256, less with little memory.",
         show_default=False,
     ),
 ]
-MaxSecondsOption = Annotated[
-    int, typer.Option(metavar="N", help="Skip pictures that take longer to decode, of processor time.")
-]
-WaitOption = Annotated[
-    bool, typer.Option("--wait", help="Wait until no other clipsearch changes the catalog, instead of stopping.")
-]
+MaxSecondsOption = Annotated[int, typer.Option(metavar="N", help="Skip pictures that take more CPU time to decode.")]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for the catalog's write lock instead of failing.")]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-TopKOption = Annotated[int, typer.Option("-k", "--top-k", min=1, metavar="N", help="Number of results.")]
+TopKOption = Annotated[int, typer.Option("-k", "--top-k", min=1, metavar="N", help="Set the number of results.")]
 
 
 def decoding_limits(max_megapixels: float | None, max_seconds: int) -> "DecodingLimits":
+    """Return the default decoding limits with the options applied."""
     from clipsearch.images.decode import default_limits
 
     limits = default_limits()

@@ -1,4 +1,4 @@
-"""How the figures of clipsearch eval look: tables for people, JSON for programs."""
+"""Format the results of clipsearch eval as tables and JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from clipsearch.evaluation.metrics import Difference, Estimate
     from clipsearch.types import SkippedFile
 
-_OWN_ALONE = "A picture counts as right for its own captions alone."
+_OWN_CAPTIONS_NOTE = "A picture counts as right for its own captions only."
 
 
 def retrieval_json(quality: "RetrievalQuality") -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _title(metric: str) -> str:
 
 
 def _estimate(found: "Estimate", metric: str = "") -> str:
-    """The figure and its 95 % interval."""
+    """Format a metric with its 95 % interval."""
     value, low, high = (
         f"{round(each, 1):g}" if metric == "median_rank" else f"{each:.3f}"
         for each in (found.value, found.low, found.high)
@@ -58,7 +58,7 @@ def _estimate(found: "Estimate", metric: str = "") -> str:
 
 
 def _skipped_count(skipped: "Sequence[SkippedFile]") -> str:
-    return f", {count(len(skipped), 'picture')} left out" if skipped else ""
+    return f", {count(len(skipped), 'picture')} skipped" if skipped else ""
 
 
 def comparison_json(compared: "QualityComparison") -> dict[str, Any]:
@@ -74,7 +74,7 @@ def print_comparison(compared: "QualityComparison") -> None:
     out()
     print_retrieval(compared.b)
     out()
-    out(f"{printable(compared.b.model)} less {printable(compared.a.model)}")
+    out(f"{printable(compared.b.model)} minus {printable(compared.a.model)}")
     _print_differences("text → image", compared.text_to_image)
     _print_differences("image → text", compared.image_to_text)
 
@@ -115,7 +115,7 @@ def print_labels(found: "LabelQuality") -> None:
     _print_row("top 1", _estimate(found.top_1))
     _print_row("top 5", _estimate(found.top_5))
     _print_matches(found)
-    out(_OWN_ALONE)
+    out(_OWN_CAPTIONS_NOTE)
 
 
 def relevance_json(found: "RelevanceQuality") -> dict[str, Any]:
@@ -136,7 +136,7 @@ def relevance_json(found: "RelevanceQuality") -> dict[str, Any]:
 
 
 def _ratio(found: "RelevanceQuality") -> float:
-    # Every query has a right picture, so that the best F1 is above 0.
+    # Every query has a right picture, so the best F1 is above 0.
     return found.f1.value / found.best_score_f1
 
 
@@ -150,7 +150,7 @@ def print_relevance(found: "RelevanceQuality") -> None:
     _print_row("best cosine", f"{found.best_score_f1:.3f}", f"its F1 with hindsight; ratio {_ratio(found):.2f}")
     claims = f"{count(pairs, 'hit')} of relevance {LEAST_RELEVANCE} or more"
     _print_row("calibration", f"{found.calibration_error:.3f}", f"mean error of relevance, {claims}")
-    out(_OWN_ALONE)
+    out(_OWN_CAPTIONS_NOTE)
 
 
 def _print_matches(found: "LabelQuality | RelevanceQuality") -> None:

@@ -1,4 +1,4 @@
-"""clipsearch query"""
+"""Implement clipsearch query."""
 
 import stat
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +15,7 @@ from clipsearch.cli.options import (
     RuntimeOption,
     TopKOption,
 )
-from clipsearch.cli.picture_argument import picture_of
+from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.query_arguments import read_query
 from clipsearch.cli.render import (
     hits_json,
@@ -43,8 +43,8 @@ def query(
         list[str],
         typer.Argument(
             metavar="QUERY...",
-            help="Words, the path of a picture (with a folder or an ending in it, as in ./cat.jpg), with --allow-url "
-            "its URL; more of them with + and -; filters such as taken:2024 or -path:backup. See the README.",
+            help="Words, the path of a picture (with a folder or suffix, as in ./cat.jpg), with --allow-url its URL; "
+            "several terms with + and -; filters such as taken:2024 or -path:backup. See the README.",
         ),
     ],
     catalog: CatalogOption = None,
@@ -54,9 +54,7 @@ def query(
     top_k: TopKOption = 10,
     min_relevance: Annotated[
         float,
-        typer.Option(
-            min=0, max=1, metavar="R", help="Leave out what is less relevant, 0 to 1; 0.3 keeps what is likely right."
-        ),
+        typer.Option(min=0, max=1, metavar="R", help="Omit hits of lower relevance, 0 to 1; 0.3 keeps likely matches."),
     ] = 0.0,
     confidence: Annotated[
         float | None,
@@ -64,61 +62,63 @@ def query(
             min=0,
             max=1,
             metavar="C",
-            help="Leave out so much that of queries in words that nothing here answers at most 1 - C get a hit; 0.9: "
-            "one in ten.",
+            help="Limit false positives: of word queries without a matching picture, at most 1 - C get a hit; 0.9: one "
+            "in ten.",
             show_default=False,
         ),
     ] = None,
     diverse: Annotated[
-        bool, typer.Option("--diverse", help="Different pictures first: a burst of one thing does not fill the page.")
+        bool,
+        typer.Option("--diverse", help="Rank diverse pictures first (maximal marginal relevance)."),
     ] = False,
     text: Annotated[
-        bool, typer.Option("--text", help="QUERY is words, whatever signs are in it or files have that name.")
+        bool, typer.Option("--text", help="Take QUERY as plain words, without operators and paths.")
     ] = False,
     allow_url: AllowUrlOption = False,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say how the query was understood, and what each term adds to each score.")
+        bool, typer.Option("--explain", help="Print the parsed query and each term's contribution.")
     ] = False,
-    paths: Annotated[bool, typer.Option("--paths", help="Print paths only, a line each.")] = False,
+    paths: Annotated[bool, typer.Option("--paths", help="Print paths only, one per line.")] = False,
     print0: Annotated[bool, typer.Option("-0", "--print0", help="Print paths only, ended by NUL.")] = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object a line, for each hit.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print a table of values parted by commas.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object per line, for each hit.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
     json: JsonOption = False,
     html: Annotated[
         str | None,
-        typer.Option(
-            "--html", metavar="FILE", help="Also write FILE.html: all hits with thumbnails.", show_default=False
-        ),
+        typer.Option("--html", metavar="FILE", help="Also write a contact sheet to FILE.html.", show_default=False),
     ] = None,
-    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Also show the pictures, in the terminal.")] = False,
-    open_it: Annotated[bool, typer.Option("--open", help="Also open the first hit, or the file of --html.")] = False,
+    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Also show thumbnails in the terminal.")] = False,
+    open_it: Annotated[bool, typer.Option("--open", help="Also open the first hit or contact sheet.")] = False,
 ) -> None:
-    """Find the pictures nearest to words or to a picture: rank, relevance, score (cosine), path."""
+    """Find the pictures nearest to words or pictures.
+
+    Prints rank, relevance, score (cosine) and path.
+    """
     from clipsearch.catalog import Catalog
     from clipsearch.query import words_query
 
     if (paths or print0) + json + jsonl + csv > 1:
-        raise InputError("results come in one form: --json, --jsonl, --csv, --paths or -0")
+        raise InputError("choose one output format: --json, --jsonl, --csv, --paths or -0")
     words = " ".join(query_words)
     sheet = check_sheet(html)
     if thumbnails:
         check_thumbnails()
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-        meant = words_query(words) if text else read_query(query_words)
-        _check_files(meant)
+        parsed = words_query(words) if text else read_query(query_words)
+        _check_files(parsed)
         fetched = {
-            url: picture_of(url, allow_url=allow_url, or_else="; --text takes it as words") for url in _urls(meant)
+            url: load_picture(url, allow_url=allow_url, or_else="; use --text for words") for url in _urls(parsed)
         }
         min_relevance = max(min_relevance, opened.cutoff_for(confidence) if confidence is not None else 0.0)
         hits = opened.search(
-            meant, top_k=top_k, min_relevance=min_relevance, pictures=fetched, diverse=diverse, explain=explain
+            parsed, top_k=top_k, min_relevance=min_relevance, pictures=fetched, diverse=diverse, explain=explain
         )
-        # Only here: a text that was asked for before needs no model.
+        # Loaded only here: a query answered from the text cache needs no model.
         used = opened.model.name if json else ""
         is_shown = not (jsonl or csv or paths or print0)
-        suggestion = opened.suggest(meant) if is_shown else None
+        suggestion = opened.suggest(parsed) if is_shown else None
     if explain:
-        note(f"understood as: {printable(str(meant))}")
+        note(f"parsed as: {printable(str(parsed))}")
     if sheet is not None:
         write_sheet(sheet, hits, words)
     if thumbnails:
@@ -132,25 +132,25 @@ def query(
     elif print0 or paths:
         print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
     else:
-        _print_table(hits, meant, min_relevance, suggestion)
+        _print_table(hits, parsed, min_relevance, suggestion)
     if open_it and (sheet is not None or hits):
         open_file(hits[0].path if sheet is None else str(sheet))
 
 
-def _print_table(hits: "list[SearchHit]", meant: "Query", min_relevance: float, suggestion: str | None) -> None:
-    """The hits, and what is to be said of them, or of there being none."""
+def _print_table(hits: "list[SearchHit]", parsed: "Query", min_relevance: float, suggestion: str | None) -> None:
+    """Print the hits, and notes about their relevance or about an empty result."""
     from clipsearch.scoring.relevance import has_match
 
     if hits:
         print_hits(hits)
         if not has_match(hit.relevance for hit in hits):
-            note("clipsearch: nothing here seems to match; these are the nearest there are")
+            note("clipsearch: nothing seems to match; these are the nearest pictures")
     elif min_relevance:
-        note(f"clipsearch: nothing here matches: no picture has a relevance of {min_relevance:.3g}")
-    elif meant.filters:
-        note(f"clipsearch: no picture is like that: {printable(' '.join(map(str, meant.filters)))}")
+        note(f"clipsearch: no match: no picture has a relevance of {min_relevance:.3g} or more")
+    elif parsed.filters:
+        note(f"clipsearch: no picture passes the filters: {printable(' '.join(map(str, parsed.filters)))}")
     else:
-        note("clipsearch: the catalog holds no pictures yet: add some with 'clipsearch index FOLDER'")
+        note("clipsearch: the catalog is empty: add pictures with 'clipsearch index FOLDER'")
     if suggestion is not None:
         note(f'clipsearch: did you mean "{suggestion}"?')
 
@@ -161,17 +161,18 @@ def _urls(query: "Query") -> list[str]:
 
 
 def _check_files(query: "Query") -> None:
-    """
+    """Check the picture terms of a query before a model is loaded.
+
     Raises:
-        QueryError: a picture is none, as far as can be seen before a model is loaded.
+        QueryError: a missing file, or a folder.
     """
     for name in (term.value for group in query.groups for term in group if term.kind == "picture"):
         path = expand_user(name)
         try:
             is_file = is_url(name) or not stat.S_ISDIR(path.stat().st_mode)
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
-            raise QueryError(f"no picture {path}: there is no such file (--text takes it as words)") from error
+            raise QueryError(f"no picture {path}: the file does not exist (use --text for words)") from error
         except OSError as error:
-            raise QueryError(f"can't look at {path}: {error.strerror or error} (--text takes it as words)") from error
+            raise QueryError(f"can't access {path}: {error.strerror or error} (use --text for words)") from error
         if not is_file:
-            raise QueryError(f"{path} is no picture (--text takes it as words)")
+            raise QueryError(f"{path} is not a picture (use --text for words)")

@@ -1,4 +1,4 @@
-"""Arguments that are options and a query, whose words may begin with a sign: -path:x, -people."""
+"""Separate options from query words, which may begin with a sign: -path:x, -people."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from clipsearch.errors import QueryError
 if TYPE_CHECKING:
     from clipsearch.query import Query
 
-# What is left of path:"summer trip".
+# path:"summer trip" after the shell has removed the quotes.
 _SPLIT_VALUE = re.compile(r'(?P<name>-?(?:path|camera):)(?P<value>[^\s"“”„:]+(?:\s+[^\s"“”„:]+)+)', re.IGNORECASE)
 
 
 class QueryCommand(TyperCommand):
-    """A command that takes for words whatever begins like an option and is none of its own."""
+    """Command that treats unknown arguments with a leading sign as words of the query."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         takes_value = {
@@ -31,54 +31,54 @@ class QueryCommand(TyperCommand):
 
 
 def options_first(arguments: Sequence[str], takes_value: Mapping[str, bool]) -> list[str]:
-    """Options with their values, "--", and the words of the query in their order.
+    """Reorder arguments to options with their values, "--", and the words of the query in order.
+
+    A likely misspelt option stays one, so that the parser reports it: "--jsn", "-json", "-n".
 
     Args:
-        takes_value: by the names of the options.
-
-    What looks like an option with a wrong name stays one, so that it is told: "--jsn", "-json", "-n".
+        takes_value: option name → whether it takes a value.
     """
     options: list[str] = []
     words: list[str] = []
-    left = list(reversed(arguments))
-    while left:
-        argument = left.pop()
+    remaining = list(reversed(arguments))
+    while remaining:
+        argument = remaining.pop()
         if argument == "--":
-            words += reversed(left)
+            words += reversed(remaining)
             break
         if not _is_option(argument, takes_value):
             words.append(argument)
             continue
         options.append(argument)
         if takes_value.get(argument, False):
-            if not left:  # said by the parser
+            if not remaining:  # reported by the parser
                 return list(arguments)
-            options.append(left.pop())
+            options.append(remaining.pop())
     return [*options, "--", *words]
 
 
 def read_query(arguments: Sequence[str]) -> "Query":
-    """Parses the words of a query, of which a shell may have taken quotes and signs for itself.
+    """Parse the words of a query, in which a shell may have consumed quotes and signs.
 
     Raises:
-        QueryError: it can't be understood; says how to quote it where that may be why.
+        QueryError: invalid query; the message explains the quoting when that may be the cause.
     """
     from clipsearch.search.terms import parse_local
 
     split = next((found for found in map(_SPLIT_VALUE.fullmatch, arguments) if found is not None), None)
-    quotes = "" if split is None else f"a shell takes quotes for itself: write '{split['name']}\"{split['value']}\"'"
+    quotes = "" if split is None else f"the shell removes quotes: write '{split['name']}\"{split['value']}\"'"
     if split is not None and len(arguments) > 1:
-        raise QueryError(f"{split[0]} was one argument without quotes in it: {quotes}")
+        raise QueryError(f"{split[0]} is one argument without quotes in it: {quotes}")
     try:
         query = parse_local(" ".join(arguments))
     except QueryError as error:
         if any(argument.endswith(":") for argument in arguments):
-            raise QueryError(f"{error}; a shell takes > and < for itself: put the query in quotes") from error
+            raise QueryError(f"{error}; the shell interprets > and <: put the query in quotes") from error
         if quotes:
             raise QueryError(f"{error}; {quotes}") from error
         raise
     if quotes and query.groups and is_terminal():
-        note(f"clipsearch: understood as: {printable(str(query))}; {printable(quotes)}")
+        note(f"clipsearch: parsed as: {printable(str(query))}; {printable(quotes)}")
     return query
 
 
@@ -89,7 +89,7 @@ def _is_option(argument: str, takes_value: Mapping[str, bool]) -> bool:
         return False
     if len(argument) == 2 or f"-{argument}" in takes_value:
         return True
-    # "-k5", and flags of one letter in a row.
+    # "-k5", and combined one-letter flags.
     first, others = argument[:2], argument[2:]
     if first not in takes_value:
         return False

@@ -1,4 +1,4 @@
-"""clipsearch reindex, and how the place of an index is told"""
+"""Implement clipsearch reindex, and describe the location of an index."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 
 def reindex(catalog: CatalogOption = None, wait: WaitOption = False, json: JsonOption = False) -> None:
-    """Make the index anew from the catalog's embeddings, in files or on the server. Reads no pictures and changes no
-    answers."""
+    """Rebuild the index from the catalog's embeddings.
+
+    In files or on the server; reads no pictures and does not change results.
+    """
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
@@ -21,12 +23,13 @@ def reindex(catalog: CatalogOption = None, wait: WaitOption = False, json: JsonO
     if json:
         print_json(asdict(place))
     else:
-        out(f"index made anew of {count(place.stored, 'embedding')}: {describe_place(place)}")
+        out(f"index rebuilt from {count(place.stored, 'embedding')}: {describe_place(place)}")
 
 
 def describe_place(place: "IndexPlace") -> str:
+    """Describe the location and size of an index."""
     if place.url is None:
         return "files"
     if place.problem is not None:
         return printable(place.problem)
-    return f"{printable(place.url)}, {place.index_type or 'not made yet'}, {place.rows or 0:,} of {place.stored:,} rows"
+    return f"{printable(place.url)}, {place.index_type or 'not built'}, {place.rows or 0:,} of {place.stored:,} rows"

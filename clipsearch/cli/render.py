@@ -1,4 +1,4 @@
-"""How results look: tables for people, JSON for programs."""
+"""Render results as tables and JSON, on stdout, and notes on stderr."""
 
 import csv
 import io
@@ -17,24 +17,24 @@ from clipsearch.search.hits import SearchHit
 from clipsearch.text import is_url
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SkippedFile
 
-# Reasons printed for people; JSON has them all.
+# Reasons printed in tables; JSON has all of them.
 _MAX_REASONS = 20
 
 
 class OutputClosedError(Exception):
-    """Whoever read stdout (head, less) has gone: nothing is wrong, and nothing more can be said."""
+    """The reader of stdout (head, less) has closed it; not an error."""
 
 
 def out(line: str = "") -> None:
-    """A line of results, on stdout. Bytes of file names that are not UTF-8 come out as they are."""
+    """Print a line of results on stdout; invalid UTF-8 bytes of file names are unchanged."""
     write(line.encode("utf-8", "surrogateescape") + b"\n")
 
 
 def write(data: bytes) -> None:
-    """Bytes on stdout, at once.
+    """Write bytes to stdout, and flush.
 
     Raises:
-        OutputClosedError: nobody reads them any more; the command line's library would make an error of it.
+        OutputClosedError: the reader has closed the pipe, which typer would report as an error.
     """
     if sys.stdout is None:  # started with stdout closed
         raise OutputClosedError
@@ -43,31 +43,32 @@ def write(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError as error:
-        # What is left in the buffer must go somewhere when the process ends.
+        # The rest of the buffer is flushed at exit and must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise OutputClosedError from error
 
 
 def note(line: str) -> None:
-    """A line for the user's eyes, on stderr."""
+    """Print a line for the user on stderr."""
     print(printable(line), file=sys.stderr)
 
 
 def note_left_out(reasons: Sequence[str]) -> None:
-    """Why lines or files were left out, a line each; of many the first only."""
+    """Print why lines or files were left out, one per line, up to a maximum."""
     for reason in reasons[:_MAX_REASONS]:
         note(f"clipsearch: {reason}, left out")
     if len(reasons) > _MAX_REASONS:
-        note(f"clipsearch: … and {len(reasons) - _MAX_REASONS:,} more left out: --json names them all")
+        note(f"clipsearch: … and {len(reasons) - _MAX_REASONS:,} more left out: --json lists them all")
 
 
 def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
     # ASCII only: a name that is not UTF-8 stays valid JSON, as lone surrogates.
     out(json.dumps(value, indent=2, ensure_ascii=True))
 
 
 def printable(text: str) -> str:
-    """Control characters, line breaks and invisible marks shown as escapes: a file name can't steer the terminal."""
+    """Escape control characters, line breaks and invisible marks, so that a file name can't control the terminal."""
     return "".join(
         character
         if character == " " or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -77,7 +78,7 @@ def printable(text: str) -> str:
 
 
 def shown_path(path: str) -> str:
-    """Relative to the current folder where it lies below it, else absolute; made printable."""
+    """Return a printable path, relative to the current folder when below it."""
     try:
         here = os.getcwd().rstrip(os.sep) + os.sep  # noqa: PTH109
     except OSError:  # the current folder was deleted
@@ -102,20 +103,20 @@ def print_report(report: IndexReport) -> None:
     out(f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{speed}")
     print_skipped(report.skipped)
     for partial in report.partial[:_MAX_REASONS]:
-        out(f"  indexed in part {shown_path(partial.path)}: {_what_is_there(partial)}")
+        out(f"  indexed in part {shown_path(partial.path)}: {_describe_partial(partial)}")
     if len(report.partial) > _MAX_REASONS:
         out(f"  … and {len(report.partial) - _MAX_REASONS:,} more in part: --json lists them all")
     if report.unsupported:
         kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in report.unsupported.items())
         out(f"  not read, kinds of file that are not supported: {kinds}")
     if report.interrupted:
-        note("what was done is kept, the next run goes on from there")
+        note("completed work is saved, the next run continues from there")
 
 
-def _what_is_there(partial: PartialFile) -> str:
+def _describe_partial(partial: PartialFile) -> str:
     share = math.floor(100 * partial.decoded_share)
-    rows = "all rows are there" if share == 100 else f"{share} % of the rows are there"
-    detail = ", without a part of the detail or colours" if partial.is_coarse else ""
+    rows = "all rows are present" if share == 100 else f"{share} % of the rows are present"
+    detail = ", without some of the detail or colours" if partial.is_coarse else ""
     return f"the file's end is missing or zeros, {rows}{detail}"
 
 
@@ -133,7 +134,7 @@ def hits_json(query: str, model: str, hits: Sequence[SearchHit], suggestion: str
 def _hit_rows(hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
     rows = [asdict(hit) for hit in hits]
     for row in rows:
-        if not row["terms"]:  # not asked for
+        if not row["terms"]:  # not requested
             del row["terms"]
         if math.isnan(row["score"]):
             row["score"] = None
@@ -155,7 +156,7 @@ def _score(score: float) -> str:
 
 
 def print_hit_lines(hits: Sequence[SearchHit]) -> None:
-    """A JSON object a line."""
+    """Print hits as JSON lines."""
     for row in _hit_rows(hits):
         out(json.dumps(row, ensure_ascii=True))
 
@@ -164,7 +165,7 @@ _COLUMNS = ("rank", "score", "relevance", "path", "content_id", "copies")
 
 
 def print_csv(hits: Sequence[SearchHit]) -> None:
-    """RFC 4180, bytes of names as the file system has them; `copies` is how many other files have the same content."""
+    """Print hits as CSV (RFC 4180), with the original bytes of paths; `copies` counts other files of the content."""
     text = io.StringIO(newline="")
     table = csv.writer(text)
     table.writerow(_COLUMNS)
@@ -177,7 +178,7 @@ def print_csv(hits: Sequence[SearchHit]) -> None:
 
 
 def print_paths(paths: Iterable[str], *, end: bytes) -> None:
-    """Paths alone, bytes as the file system has them."""
+    """Print paths with their original bytes, each followed by `end`."""
     write(b"".join(os.fsencode(path) + end for path in paths))
 
 
@@ -186,7 +187,7 @@ def captions_json(image: str | None, model: str, hits: Sequence[CaptionHit]) -> 
 
 
 def matches_json(text: str, model: str, matches: Sequence[ImageMatch]) -> dict[str, Any]:
-    """The same shape as `captions_json`: every row is a pair of a picture and the text."""
+    """Build the JSON of matches, in the shape of `captions_json`: each row is a pair of a picture and the text."""
     rows = [asdict(match) | {"text": text} for match in matches]
     return {"image": None, "text": text, "model": model, "captions": rows}
 

@@ -1,4 +1,4 @@
-"""clipsearch serve, clipsearch mcp"""
+"""Implement clipsearch serve and clipsearch mcp."""
 
 from typing import Annotated
 
@@ -17,18 +17,18 @@ def serve(
     runtime: RuntimeOption = None,
     host: Annotated[
         str,
-        typer.Option(
-            "--host", metavar="ADDRESS", help="Listen on this address; any but 127.0.0.1 asks visitors for a token."
-        ),
+        typer.Option("--host", metavar="ADDRESS", help="Listen on this address. Any but 127.0.0.1 requires a token."),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="N", help="0: any that is free.")] = 8123,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, metavar="N", help="Listen on this port. 0: any free one.")
+    ] = 8123,
     token: Annotated[
         str | None,
         typer.Option(
             "--token",
             metavar="TEXT",
             envvar="CLIPSEARCH_TOKEN",
-            help="What visitors must show. Default: none on 127.0.0.1, else a new one each time.",
+            help="Require this token. Default: none on 127.0.0.1, else a new random one.",
             show_default=False,
         ),
     ] = None,
@@ -37,20 +37,23 @@ def serve(
         typer.Option(
             "--allow-host",
             metavar="NAME",
-            help="A name the machine is asked by, or the address of a proxy's page, https://NAME; may be repeated.",
+            help="Accept this host name, or the origin of a proxy, https://NAME; may be repeated.",
         ),
     ] = None,
     index: Annotated[
         bool | None,
         typer.Option(
             "--index/--no-index",
-            help="Let visitors index folders of this machine. Default: on 127.0.0.1 only.",
+            help="Let clients index folders of this machine. Default: on 127.0.0.1 only.",
             show_default=False,
         ),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
-    """Show the catalog as a page in the browser, with an HTTP API beside it. Ends with Ctrl-C."""
+    """Serve the catalog as web page and HTTP API.
+
+    Stops with Ctrl-C.
+    """
     from clipsearch.catalog import Catalog
 
     try:
@@ -58,14 +61,14 @@ def serve(
         from clipsearch.web.server import serve as run_server
     except ImportError as error:
         raise MissingExtraError(
-            f"the page needs packages that are not installed ({error.name}): pip install {WEB_PACKAGES}"
+            f"the web server requires packages that are not installed ({error.name}): pip install {WEB_PACKAGES}"
         ) from error
 
     def ready(address: str) -> None:
         out(address)
-        note("the page is there; Ctrl-C ends it")
+        note("the page is ready; press Ctrl-C to stop")
         if open_it and typer.launch(address) != 0:
-            note("clipsearch: there is no browser here: open the address above")
+            note("clipsearch: no browser found: open the address above")
 
     options = ServerOptions(host=host, port=port, token=token, hosts=tuple(allow_host or ()), may_index=index)
     with Catalog.open(
@@ -83,14 +86,17 @@ def mcp(
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
 ) -> None:
-    """Answer an assistant that speaks MCP, on stdin and stdout. It is the assistant's program that starts this."""
+    """Serve the catalog to an assistant over MCP.
+
+    Communicates on stdin and stdout; to be started by the assistant's program.
+    """
     from clipsearch.catalog import Catalog
 
     try:
         from clipsearch.mcp_server import make_server
     except ImportError as error:
         raise MissingExtraError(
-            f"MCP needs packages that are not installed ({error.name}): pip install 'mcp>=2,<3'"
+            f"MCP requires packages that are not installed ({error.name}): pip install 'mcp>=2,<3'"
         ) from error
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, shared=True) as opened:
         make_server(opened).run("stdio")

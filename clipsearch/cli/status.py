@@ -1,4 +1,4 @@
-"""clipsearch status"""
+"""Implement clipsearch status."""
 
 from dataclasses import asdict
 from datetime import UTC
@@ -12,7 +12,7 @@ from clipsearch.types import CatalogStatus
 
 
 def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
-    """Show the catalog: where it is, its model, what it holds, sizes, the last run."""
+    """Show the catalog: location, model, content, sizes, runs."""
     from clipsearch.catalog import Catalog
 
     with Catalog.open(catalog) as opened:
@@ -24,7 +24,7 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     out(f"model     {printable(found.model or 'none yet')}")
     for model in found.models:
         if not model.is_current:
-            out(f"          {printable(model.name)} beside it, {count(model.images, 'picture')}")
+            out(f"          also {printable(model.name)}, {count(model.images, 'picture')}")
     for number, folder in enumerate(found.folders):
         out(f"{'folders' if number == 0 else '':<10}{printable(folder)}")
         for pattern in found.exclude.get(folder, ()):
@@ -40,7 +40,7 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     if found.ann is not None:
         ann = found.ann
         out(
-            f"search    looks into {ann['nprobe']:,} of {ann['nlist']:,} cells: of the ten nearest it finds "
+            f"search    probes {ann['nprobe']:,} of {ann['nlist']:,} cells: index recall@10 "
             f"{ann['text_recall']:.3f} for words, {ann['picture_recall']:.3f} for pictures"
         )
     if found.current_run is not None:

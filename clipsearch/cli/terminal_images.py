@@ -1,4 +1,4 @@
-"""Pictures in the terminal: by its graphics protocol (Sixel, Kitty's), or else as coloured half blocks."""
+"""Print thumbnails in the terminal: by graphics protocol (Sixel, Kitty), with coloured half blocks as a fallback."""
 
 import io
 import logging
@@ -12,23 +12,24 @@ from clipsearch.cli.render import note, printable
 from clipsearch.errors import ImageReadError, MissingExtraError
 from clipsearch.search.hits import SearchHit
 
-# Of a tile, in cells of the terminal, which are about twice as high as wide.
+# Size of a tile in terminal cells, which are about twice as high as wide.
 _COLUMNS, _ROWS = 24, 10
 _SIDE = 384
 
 
 def check_thumbnails() -> None:
-    """
+    """Check that thumbnails can be drawn.
+
     Raises:
-        MissingExtraError: what draws them is not installed.
+        MissingExtraError: textual-image is not installed.
     """
     _terminal_image()
 
 
 def print_thumbnails(hits: Sequence[SearchHit]) -> None:
-    """The pictures with their rank and name below, as many side by side as fit; nothing where stdout is no terminal."""
+    """Print thumbnails in a grid, with rank and name below; only a note when stdout is not a terminal."""
     if not _is_sized_terminal():
-        note("clipsearch: no thumbnails: this goes to no terminal")
+        note("clipsearch: no thumbnails: stdout is not a terminal")
         return
     from rich.console import Console, Group
     from rich.table import Table
@@ -46,7 +47,7 @@ def print_thumbnails(hits: Sequence[SearchHit]) -> None:
 
 
 def _is_sized_terminal() -> bool:
-    # A pseudo-terminal that nobody looks at has no columns.
+    # A detached pseudo-terminal has 0 columns.
     return sys.stdout is not None and sys.stdout.isatty() and os.get_terminal_size(sys.stdout.fileno()).columns > 0
 
 
@@ -64,24 +65,24 @@ def _picture(hit: SearchHit) -> Any:
     try:
         thumbnail = make_thumbnail(hit.path, side=_SIDE)
     except FileNotFoundError:
-        return Text("not there")
+        return Text("file not found")
     except (OSError, ImageReadError, MemoryError) as error:
         return Text(printable(f"can't be read: {error}"))
     image = Image.open(io.BytesIO(thumbnail.jpeg))
-    # Whichever side is the longer one in cells fills its tile.
+    # The side that is longer in cells fills its tile.
     if thumbnail.width * 2 * _ROWS >= thumbnail.height * _COLUMNS:
         return _terminal_image()(image, width=_COLUMNS, height="auto")
     return _terminal_image()(image, width="auto", height=_ROWS)
 
 
 def _terminal_image() -> Any:
-    """The class that draws in this terminal; the first call asks the terminal what it can."""
+    """Return the class that draws in this terminal; the first call queries the terminal's capabilities."""
     try:
-        # Without a handler of its own, what it logs of terminals that do not answer would go to stderr.
+        # Without a handler, its logs about terminals that do not answer would go to stderr.
         logging.getLogger("textual_image").addHandler(logging.NullHandler())
         from textual_image.renderable import Image
     except ImportError as error:
         raise MissingExtraError(
-            "--thumbnails needs textual-image, which is not installed: pip install textual-image"
+            "--thumbnails requires textual-image, which is not installed: pip install textual-image"
         ) from error
     return Image

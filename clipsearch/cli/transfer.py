@@ -1,4 +1,4 @@
-"""clipsearch export, import-embeddings"""
+"""Implement clipsearch export and import-embeddings."""
 
 import math
 from dataclasses import asdict
@@ -27,19 +27,20 @@ from clipsearch.settings import DEFAULT_MAX_SECONDS
 def export(
     target: Annotated[
         str,
-        typer.Argument(
-            metavar="FOLDER", help="The folder to write, as clip-retrieval lays it out; or FILE.parquet for one file."
-        ),
+        typer.Argument(metavar="FOLDER", help="The folder to write, in clip-retrieval's layout, or FILE.parquet."),
     ],
-    parts: Annotated[int, typer.Option("--parts", min=1, metavar="ROWS", help="Rows in each part.")] = 1_000_000,
-    captions: Annotated[bool, typer.Option("--captions", help="Write the stored captions too.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write into a folder, or replace a file, that is no export.")
-    ] = False,
+    parts: Annotated[
+        int, typer.Option("--parts", min=1, metavar="ROWS", help="Write ROWS rows in each part.")
+    ] = 1_000_000,
+    captions: Annotated[bool, typer.Option("--captions", help="Also write the stored captions.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write to a folder or file that is not an export.")] = False,
     catalog: CatalogOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Write the embeddings of all pictures, with what is known of them, as .npy and Parquet."""
+    """Export embeddings and metadata of all pictures.
+
+    Writes .npy and Parquet files.
+    """
     from clipsearch.catalog import Catalog
 
     with ProgressBar() as bar, Catalog.open(catalog) as opened:
@@ -59,7 +60,7 @@ def import_embeddings(
         str,
         typer.Argument(
             metavar="FOLDER",
-            help="What 'clipsearch export' wrote, or a folder of clip-retrieval's or LAION's; or a file.",
+            help="An export of clipsearch, a folder of clip-retrieval or LAION, or a single file.",
         ),
     ],
     images: Annotated[
@@ -67,7 +68,7 @@ def import_embeddings(
         typer.Option(
             "--images",
             metavar="DIR",
-            help="Where the pictures lie: relative paths start here, and DIR is indexed from now on.",
+            help="Resolve relative paths in DIR, and index DIR from then on.",
             show_default=False,
         ),
     ] = None,
@@ -76,14 +77,14 @@ def import_embeddings(
         typer.Option(
             "--root",
             metavar="DIR",
-            help="Of the folders that the export names, index those below DIR from now on; may be given several times.",
+            help="Also index the export's folders below DIR; may be repeated.",
             show_default=False,
         ),
     ] = None,
     trust: Annotated[
-        bool, typer.Option("--trust", help="The embeddings come from the model, though no picture is here to check.")
+        bool, typer.Option("--trust", help="Trust the embeddings when no picture can verify them.")
     ] = False,
-    captions: Annotated[bool, typer.Option("--captions", help="Take in captions too.")] = False,
+    captions: Annotated[bool, typer.Option("--captions", help="Also import captions.")] = False,
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,
@@ -93,7 +94,10 @@ def import_embeddings(
     wait: WaitOption = False,
     json: JsonOption = False,
 ) -> int:
-    """Take in embeddings that the same model has made elsewhere: pictures that are there are not embedded again."""
+    """Import embeddings that the same model computed elsewhere.
+
+    Their pictures are not embedded again.
+    """
     from clipsearch.catalog import Catalog
 
     limits = decoding_limits(max_megapixels, max_seconds)
@@ -118,9 +122,9 @@ def import_embeddings(
         return INTERRUPTED if report.interrupted else 0
     parts = [
         f"{report.added:,} added",
-        f"{report.known:,} known already" if report.known else "",
-        f"{report.missing:,} left out: not here" if report.missing else "",
-        f"{report.broken:,} left out: no numbers" if report.broken else "",
+        f"{report.known:,} already known" if report.known else "",
+        f"{report.missing:,} skipped: picture not found" if report.missing else "",
+        f"{report.broken:,} skipped: invalid embedding" if report.broken else "",
         f"{len(report.skipped):,} skipped" if report.skipped else "",
     ]
     out(f"{', '.join(filter(None, parts))} of {count(report.rows, 'embedding')} in {report.seconds:.1f} s")
@@ -130,8 +134,8 @@ def import_embeddings(
         out(f"  {count(report.captions, 'caption')} added")
     print_skipped(report.skipped)
     if report.without_file:
-        where = f", {report.outside:,} of them in no indexed folder (see --root)" if report.outside else ""
-        out(f"  {count(report.without_file, 'picture')} without a file{where}: found once 'clipsearch index' meets it")
+        where = f", {report.outside:,} of them outside indexed folders (see --root)" if report.outside else ""
+        out(f"  {count(report.without_file, 'picture')} without a file{where}: searchable after 'clipsearch index'")
     if report.interrupted:
-        note("what was done is kept, the next import goes on from there")
+        note("completed work is saved, the next import continues from there")
     return INTERRUPTED if report.interrupted else 0

@@ -1,4 +1,4 @@
-"""Results outside of the terminal: contact sheets, drawings, and files in the programs they belong to."""
+"""Write contact sheets and drawings, and open files in their default program."""
 
 import io
 from collections.abc import Container, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_sheet(file: str | None) -> Path | None:
-    """Where --html writes, before the query is answered; errors as in `contact_sheet.sheet_path`."""
+    """Check the file of --html before the query runs; errors as in `contact_sheet.sheet_path`."""
     if file is None:
         return None
     from clipsearch.gallery.contact_sheet import sheet_path
@@ -27,6 +27,7 @@ def check_sheet(file: str | None) -> Path | None:
 
 
 def write_sheet(path: Path, hits: Sequence[SearchHit], query: str) -> None:
+    """Write the contact sheet of hits."""
     from clipsearch.gallery.contact_sheet import write_contact_sheet
 
     write_contact_sheet(path, hits, query=query)
@@ -34,15 +35,15 @@ def write_sheet(path: Path, hits: Sequence[SearchHit], query: str) -> None:
 
 
 def check_drawing(name: str, *, kind: str, suffixes: Container[str], force: bool) -> Path:
-    """Where a drawing is written, before it is made.
+    """Check that a drawing can be written, and return its path; called before it is drawn.
 
     Args:
-        kind: what it is, with its article.
-        suffixes: in lower case; the name must end in one of them.
-        force: replace a file that is there.
+        kind: noun of the drawing, with its article.
+        suffixes: allowed suffixes, in lower case.
+        force: replace an existing file.
 
     Raises:
-        InputError: it can't be written there.
+        InputError: wrong suffix, missing folder, or an existing file without `force`.
     """
     path = expand_user(name)
     if path.suffix.lower() not in suffixes:
@@ -51,17 +52,17 @@ def check_drawing(name: str, *, kind: str, suffixes: Container[str], force: bool
         if not path.parent.is_dir():
             raise InputError(f"no folder {printable(str(path.parent))} to write {printable(path.name)} in")
         if is_replaced(path) and not force:
-            raise InputError(f"{printable(name)} is there already: --force replaces it")
+            raise InputError(f"{printable(name)} already exists: use --force to replace it")
     except (OSError, ValueError) as error:
         raise InputError(f"can't write {printable(name)}: {getattr(error, 'strerror', None) or error}") from error
     return path
 
 
 def write_drawing(path: Path, drawing: "Image.Image", kind: str) -> None:
-    """Writes a drawing at once and whole, in a format of Pillow.
+    """Write a drawing by an atomic write, in one of Pillow's formats.
 
     Raises:
-        InputError: it can't be written.
+        InputError: the write failed.
     """
     content = io.BytesIO()
     drawing.save(content, kind)
@@ -72,12 +73,12 @@ def write_drawing(path: Path, drawing: "Image.Image", kind: str) -> None:
 
 
 def open_file(path: str) -> None:
-    """Opens a file as a double click would, and does not wait.
+    """Open a file in its default program, without waiting.
 
     Raises:
-        InputError: it is not there, or there is nothing to open it with.
+        InputError: missing file, or no program to open it.
     """
     if not Path(path).exists():
-        raise InputError(f"can't open {printable(path)}: it is not there, or on a drive that is not mounted")
+        raise InputError(f"can't open {printable(path)}: the file is missing or on a drive that is not mounted")
     if typer.launch(path) != 0:
-        raise InputError(f"can't open {printable(path)}: there is no program here that opens files")
+        raise InputError(f"can't open {printable(path)}: no program to open files was found")

@@ -1,30 +1,33 @@
-"""Bundled texts: sets of labels, and the bank of texts that scores are compared with."""
+"""Load the bundled texts: label sets, and the bank of texts that calibrates scores."""
 
 from importlib.resources import files
 
 BUILT_IN = ("cifar10", "cifar100", "coco", "colours", "lvis", "scenes")
-"""Files in `clipsearch/data/labels`; their first line says where they come from."""
+"""Names of the built-in label sets, files in `clipsearch/data/labels`; the first line of each names its source."""
 
 
 def built_in_labels(name: str) -> list[str]:
-    """The labels of a set in `BUILT_IN`, in its order."""
+    """Return the labels of a set in `BUILT_IN`, in the order of its file."""
     return _lines(f"labels/{name}")
 
 
-# Names take turns: whoever searches writes one form or another, and a bank three times as large does no better.
+# Names take these forms in turn, as users write either; a bank three times as large, with all of them, is no better.
 # `python -m tests.benchmarks.relevance --bank` measures both.
 _FORMS = ("{}", "a {}", "a photo of a {}")
 
 
 def bank_texts() -> list[str]:
-    """1,768 texts: captions of everyday scenes and names of places, written for this project, and the names of the
-    categories of LVIS (CC BY 4.0)."""
+    """Return the 1,768 texts of the bank.
+
+    Captions of everyday scenes and names of places, written for this project, then the names of the categories of LVIS
+    (CC BY 4.0).
+    """
     names = [_FORMS[row % len(_FORMS)].format(name) for row, name in enumerate(_lines("labels/lvis"))]
     return list(dict.fromkeys([*_captions(), *names]))
 
 
 def caption_count() -> int:
-    """How many texts of the bank, its first ones, are captions and names of places; the others are names of things."""
+    """Return the number of captions and names of places, the first texts of the bank; names of things follow."""
     return len(_captions())
 
 
@@ -33,7 +36,7 @@ def _captions() -> list[str]:
 
 
 def strange_texts() -> list[str]:
-    """Words that no language has, drawn at random, in the forms of the bank."""
+    """Return random words that no language has, in the forms of the bank."""
     return [_FORMS[row % len(_FORMS)].format(word) for row, word in enumerate(_lines("strange"))]
 
 

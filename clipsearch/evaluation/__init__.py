@@ -1,4 +1,4 @@
-"""How good the search is on pictures whose captions are known: measured through the catalog, as people ask it."""
+"""Evaluate search, relevance and labels on captioned pictures, through the same code as a catalog's queries."""
 
 from clipsearch.evaluation.labels import LabelQuality, evaluate_labels
 from clipsearch.evaluation.relevance import RelevanceQuality, evaluate_relevance

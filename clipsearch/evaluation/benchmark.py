@@ -1,4 +1,4 @@
-"""What this machine does: rates, latencies and memory, measured with the user's own model and catalog."""
+"""Benchmark this machine: rates, latencies and memory, with the user's own model and catalog."""
 
 import io
 import statistics
@@ -34,16 +34,16 @@ from clipsearch.store import Store
 from clipsearch.types import ModelOptions
 from clipsearch.vectors import normalise
 
-# Each rate is the median of so many passes, in turns, so that a busy moment of the machine does not fall on one alone.
+# Passes per rate, of which the median counts; interleaved, so that other load does not affect one rate alone.
 _ROUNDS = 3
 _QUERIES = 50
 _COLD_QUERIES = 5
 _MAX_OWN_PICTURES = 200
 
-# (what, pictures, width, height) of those that are made when no folder is given.
-_MADE = (("small photos, 640 × 480", 200, 640, 480), ("photos of 12 megapixels", 24, 4000, 3000))
+# (name, pictures, width, height) of the sets generated when no folder is named.
+_GENERATED = (("small photos, 640 × 480", 200, 640, 480), ("photos of 12 megapixels", 24, 4000, 3000))
 
-# What queries are made of: more than a million of them.
+# Words of generated queries; more than a million combinations.
 _LIKE = "black blue brown green grey large old orange pink red round small white wooden yellow young"
 _THINGS = (
     "apple bicycle bird boat book bottle bridge camera car cat chair clock cow cup dog donut flower guitar hat horse "
@@ -52,20 +52,20 @@ _THINGS = (
 _PLACES = ("at night", "in the rain", "in the snow", "on the beach", "at sunset")
 
 Stage = Callable[[str], None]
-"""Called with a few words on what is measured next."""
+"""Callback with a short description of the next measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRate:
-    """How fast pictures of one kind are indexed, in pictures a second.
+    """Index rate of one set of pictures, in pictures per second.
 
     Attributes:
-        what: the kind, in words.
-        pictures: how many were measured.
-        decode_rate: reading, hashing, decoding and resizing alone, all cores.
-        encode_rate: the vision tower alone, all cores.
-        bound_rate: what is possible when both share the cores: 1 / (1 / decode_rate + 1 / encode_rate).
-        index_rate: all of it, stored.
+        what: name of the set.
+        pictures: number of pictures measured.
+        decode_rate: reading, hashing, decoding and resizing alone, on all cores.
+        encode_rate: the vision tower alone, on all cores.
+        bound_rate: upper bound when both share the cores: 1 / (1 / decode_rate + 1 / encode_rate).
+        index_rate: the whole index run, including storage.
     """
 
     what: str
@@ -82,18 +82,18 @@ class IndexRate:
 
 @dataclass(frozen=True, slots=True)
 class BenchReport:
-    """What `clipsearch bench` measured.
+    """Results of `clipsearch bench`.
 
     Attributes:
-        model: its name.
-        cores: that this process may use.
-        rates: one for each kind of picture.
-        peak_memory_bytes: of a process that indexes; None where the system does not tell.
-        searched_pictures: in the catalog that was searched.
-        search_ms: median of a search in the index alone, exact.
-        query_p50_ms: median of `Catalog.search` with words in a running process, words to hits.
-        query_p95_ms: 19 of 20 are faster.
-        cold_query_s: median of a `clipsearch query` process, from start to end.
+        model: model name.
+        cores: number of cores available to this process.
+        rates: one for each set of pictures.
+        peak_memory_bytes: of an index process; None where the system does not report it.
+        searched_pictures: number of pictures in the searched catalog.
+        search_ms: median latency of an exact search in the index alone.
+        query_p50_ms: median latency of `Catalog.search` with words in a running process, words to hits.
+        query_p95_ms: 95th percentile of the same.
+        cold_query_s: median duration of a `clipsearch query` process, from start to end.
     """
 
     model: str
@@ -114,37 +114,39 @@ def measure(
     folder: Path | None = None,
     on_stage: Stage | None = None,
 ) -> BenchReport:
-    """Takes about a minute, and changes nothing: what it indexes goes into catalogs of its own.
+    """Measure index rates, query latencies and memory; takes about a minute.
+
+    Read-only for the user's catalog: pictures are indexed into temporary catalogs.
 
     Args:
-        directory: the catalog that is searched, with its model; where there is none, one of the measured pictures is.
-        model: that embeds; without a name, the catalog's.
-        folder: whose pictures are indexed, at most 200 of them; None: pictures made for it.
+        directory: the catalog to search, with its model; without one, the catalog of the measured pictures is searched.
+        model: the model to measure; without a name, the catalog's.
+        folder: pictures to index, at most 200 of them; None for generated pictures.
 
     Raises:
         InputError: the folder has no pictures.
     """
     tell = on_stage or (lambda what: None)
-    is_there = _has_pictures(directory)
+    has_catalog = _has_pictures(directory)
     with ExitStack() as opened:
-        if is_there:
+        if has_catalog:
             catalog = opened.enter_context(_open(directory, model))
             encoder = catalog.encoder
         else:
             encoder = load_chosen_encoder(model)
             opened.callback(encoder.close)
-        given = {"--model": model.name or encoder.name, "--device": model.device, "--runtime": model.runtime}
-        options = [part for option, value in given.items() if value is not None for part in (option, value)]
+        named = {"--model": model.name or encoder.name, "--device": model.device, "--runtime": model.runtime}
+        options = [part for option, value in named.items() if value is not None for part in (option, value)]
         scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="clipsearch-bench-")))
         rates: list[IndexRate] = []
         indexed = scratch / "catalog"
         peak_bytes = 0
-        for what, pictures in _material(folder, scratch, tell):
+        for what, pictures in _picture_sets(folder, scratch, tell):
             tell(f"indexing {what}")
             rates.append(_measure_rate(what, pictures, encoder, scratch))
             peak_bytes = max(peak_bytes, _peak_bytes(["index", str(pictures), "--catalog", str(indexed), *options]))
         tell("queries")
-        searched = directory if is_there else indexed
+        searched = directory if has_catalog else indexed
         cold_s = statistics.median(_cold_query(searched, options) for _ in range(_COLD_QUERIES))
         with _open(searched, model) as catalog:
             catalog.search("a photo")
@@ -175,7 +177,7 @@ def _has_pictures(directory: Path) -> bool:
         return False
 
 
-def _material(folder: Path | None, scratch: Path, tell: Stage) -> Iterator[tuple[str, Path]]:
+def _picture_sets(folder: Path | None, scratch: Path, tell: Stage) -> Iterator[tuple[str, Path]]:
     if folder is not None:
         target = scratch / "pictures"
         target.mkdir()
@@ -187,18 +189,18 @@ def _material(folder: Path | None, scratch: Path, tell: Stage) -> Iterator[tuple
             link_image(folder / image.relative_path, target / f"{number}{Path(image.relative_path).suffix}")
         yield f"{len(chosen)} of your pictures", target
         return
-    for number, (what, count, width, height) in enumerate(_MADE):
-        tell(f"making {count} {what}")
+    for number, (what, count, width, height) in enumerate(_GENERATED):
+        tell(f"generating {count} {what}")
         target = scratch / f"pictures-{number}"
         target.mkdir()
         rng = np.random.default_rng(number)
         for name in range(count):
-            (target / f"{name}.jpg").write_bytes(_made_photo(rng, width, height))
+            (target / f"{name}.jpg").write_bytes(_generate_photo(rng, width, height))
         yield what, target
 
 
-def _made_photo(rng: np.random.Generator, width: int, height: int) -> bytes:
-    """A JPEG as large as a photo of that size: soft shapes and grain."""
+def _generate_photo(rng: np.random.Generator, width: int, height: int) -> bytes:
+    """Return a JPEG of soft shapes and grain, with about as many bytes as a photo of that size."""
     shapes = Image.fromarray(rng.integers(0, 256, (height // 40, width // 40, 3), dtype=np.uint8))
     grain = rng.integers(-12, 13, (256, 256, 1), dtype=np.int16)
     tiles = np.tile(grain, (height // 256 + 1, width // 256 + 1, 1))[:height, :width]
@@ -210,7 +212,7 @@ def _made_photo(rng: np.random.Generator, width: int, height: int) -> bytes:
 
 def _measure_rate(what: str, folder: Path, encoder: Encoder, scratch: Path) -> IndexRate:
     tasks = [Task(0, image.relative_path, str(folder / image.relative_path)) for image in find_images(folder).images]
-    encoder.encode_images(_read_first(tasks, encoder))  # what is loaded once is loaded now
+    encoder.encode_images(_read_first(tasks, encoder))  # warm-up: loads what is loaded once
     read_s, encode_s, index_s = [], [], []
     for number in range(_ROUNDS):
         start = perf_counter()
@@ -230,7 +232,7 @@ def _measure_rate(what: str, folder: Path, encoder: Encoder, scratch: Path) -> I
 
 
 def _read_first(tasks: Sequence[Task], encoder: Encoder) -> NDArray[np.uint8]:
-    """The crop (1, height, width, 3) of the first picture that can be read."""
+    """Return the crop (1, height, width, 3) of the first readable picture."""
     reader = PictureReader(encoder.preprocess, is_stored=lambda blake3: False)
     for task in tasks:
         crop = reader.read(task).crop
@@ -240,7 +242,7 @@ def _read_first(tasks: Sequence[Task], encoder: Encoder) -> NDArray[np.uint8]:
 
 
 def _read_all(tasks: Sequence[Task], encoder: Encoder) -> NDArray[np.uint8]:
-    """Crops (n, height, width, 3) of those that can be read, by as many threads as indexing has."""
+    """Return the crops (n, height, width, 3) of readable pictures, with as many threads as indexing uses."""
     reader = PictureReader(encoder.preprocess, is_stored=lambda blake3: False)
     with ThreadPoolExecutor(default_workers()) as pool:
         return np.stack([picture.crop for picture in pool.map(reader.read, tasks) if picture.crop is not None])
@@ -265,36 +267,38 @@ def _index(folder: Path, encoder: Encoder, directory: Path) -> None:
 
 
 def _peak_bytes(arguments: Sequence[str]) -> int:
-    """Most memory that one process of the command line had, with those that it started; 0 where that can't be told."""
+    """Run a clipsearch command; return the peak memory of its process tree, 0 where the system does not report it."""
     with tempfile.TemporaryFile() as errors:
         process = start_python(["-m", "clipsearch", *arguments], stdout=subprocess.DEVNULL, stderr=errors)
         peak_bytes = watch_memory(process)
         errors.seek(0)
         if process.returncode != 0:
-            raise ClipSearchError(f"a process that indexed failed: {errors.read().decode(errors='replace')[-300:]}")
+            raise ClipSearchError(f"the index process failed: {errors.read().decode(errors='replace')[-300:]}")
     return peak_bytes
 
 
 def _cold_query(directory: Path, options: Sequence[str]) -> float:
-    """Seconds from the start of a process that answers one query to its end."""
+    """Run `clipsearch query` as a process and return its duration in seconds."""
     text = new_text()
     start = perf_counter()
     done = run_python(["-m", "clipsearch", "query", "--text", text, "--catalog", str(directory), *options])
     if done.returncode != 0:
-        raise ClipSearchError(f"a process that asked failed: {done.stderr.strip()[-300:]}")
+        raise ClipSearchError(f"the query process failed: {done.stderr.strip()[-300:]}")
     return perf_counter() - start
 
 
 def new_text() -> str:
-    """Words as people type them, about a dozen tokens, that hardly anybody has asked for yet: what they mean to a model
-    would be kept. No numbers, which CLIP takes digit by digit."""
+    """Return random query words, about a dozen tokens, that miss the text cache with near certainty.
+
+    Without numbers, which CLIP tokenises digit by digit.
+    """
     rng = np.random.default_rng()
     likes, things = (rng.choice(words.split(), 2) for words in (_LIKE, _THINGS))
     return f"a photo of a {likes[0]} {things[0]} beside a {likes[1]} {things[1]} {rng.choice(_PLACES)}"
 
 
 def _measure_search(directory: Path) -> tuple[float, int]:
-    """Median ms of a search in the pictures' index alone, and how many there are."""
+    """Return the median latency in ms of a search in the image index alone, and the number of pictures."""
     with Store(directory) as store:
         model = store.reader.find_current_model()
         if model is None:

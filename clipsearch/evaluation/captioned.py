@@ -1,4 +1,4 @@
-"""Captioned pictures in a catalog of their own, and the scores of all texts with all pictures, a batch at a time."""
+"""Index captioned pictures in a temporary catalog, and score all texts against all pictures in batches."""
 
 import os
 import tempfile
@@ -23,26 +23,26 @@ from clipsearch.session.session import Session
 from clipsearch.types import ModelOptions, SkippedFile
 
 Stage = Callable[[str], None]
-"""Called with a few words on what is done next."""
+"""Callback with a short description of the next step."""
 
-# Texts embedded at once.
+# Texts embedded per batch.
 _TEXTS = 512
 
 CELLS = 1 << 21
-"""Scores of texts with pictures at once: with all that is made of them some hundred megabytes."""
+"""Scores per batch; a few hundred megabytes with all arrays derived from them."""
 
 Rows = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class PictureScores:
-    """What t texts score on all n pictures, as `Catalog.search` has it.
+    """Scores of t texts for all n pictures, as in `Catalog.search`.
 
     Attributes:
-        rows: (t,) which texts these are.
-        is_right: (t, n) whether a text is a caption of the picture, like all that follow.
-        scores: cosines; -inf where an index that does not compare with all rows has passed a picture over.
-        worths: what the search ranks by.
+        rows: (t,) row numbers of the texts.
+        is_right: (t, n) whether a text is a caption of the picture; all following arrays have this shape.
+        scores: cosines; -inf where an approximate index did not visit a picture.
+        worths: values that the search ranks by.
         relevances: from 0 to 1.
     """
 
@@ -55,12 +55,12 @@ class PictureScores:
 
 @dataclass(frozen=True, slots=True)
 class TextScores:
-    """What p pictures score on all m texts.
+    """Scores of p pictures for all m texts.
 
     Attributes:
-        rows: (p,) which pictures these are.
+        rows: (p,) row numbers of the pictures.
         is_right: (p, m) whether a text is a caption of the picture.
-        values: (p, m) the higher the better.
+        values: (p, m), higher is better.
     """
 
     rows: NDArray[np.int64]
@@ -70,15 +70,15 @@ class TextScores:
 
 @dataclass(frozen=True, slots=True)
 class CaptionedPictures:
-    """Different pictures that could be read, n, and their different captions, m.
+    """Indexed pictures, n distinct contents, and their m distinct captions.
 
     Attributes:
-        model: its name.
-        content_ids: (n,) in the order of their paths, which is how a search ranks equal scores.
-        texts: in the order of the pairs, which is how equal captions rank.
-        pair_texts, pair_pictures: (p,) which text and which picture each pair is of, in the order of the pairs.
-        skipped: pictures that are missing or could not be read, by path.
-        tell: called with what is done next.
+        model: model name.
+        content_ids: (n,) in path order, in which a search ranks equal scores.
+        texts: in pair order, in which captions of equal score rank.
+        pair_texts, pair_pictures: (p,) row numbers of the text and the picture of each pair.
+        skipped: missing or unreadable pictures, by path.
+        tell: progress callback.
     """
 
     session: Session
@@ -91,16 +91,16 @@ class CaptionedPictures:
     tell: Stage
 
     def embed_texts(self) -> Rows:
-        """(m, dim) unit-norm, as the words of a query are embedded."""
+        """Embed the texts as the words of a query: (m, dim) unit-norm."""
         encode = self.session.model.encoder.encode_texts
         starts = range(0, len(self.texts), _TEXTS)
         return np.concatenate([encode(self.texts[start : start + _TEXTS]) for start in starts])
 
     def score_pictures(self, embeddings: Rows) -> Iterator[PictureScores]:
-        """Score all pictures by each text, as `Catalog.search` does: through the index, with the catalog's background.
+        """Score all pictures by each text, as in `Catalog.search`: through the index, with the catalog's background.
 
         Args:
-            embeddings: (m, dim) of the texts.
+            embeddings: (m, dim) unit-norm, of the texts.
         """
         index, row, ids = self.session.vector_index("images"), self.session.model.row, self.content_ids
         background = self.session.background(index)
@@ -120,12 +120,12 @@ class CaptionedPictures:
             yield PictureScores(texts, is_right, scores, worths, relevances)
 
     def score_captions(self, embeddings: Rows) -> Iterator[TextScores]:
-        """Score all texts by each picture, as `Catalog.caption` does, from the stored embedding of the picture.
+        """Score all texts by each picture, as in `Catalog.caption`, from the stored embedding of the picture.
 
         Args:
-            embeddings: (m, dim) of the texts.
+            embeddings: (m, dim) unit-norm, of the texts.
         """
-        # As stored captions are kept: rounded to float16, compared with all.
+        # Like stored captions: rounded to float16, exact search.
         ids = np.arange(len(embeddings), dtype=np.int64)
         index = FaissIndex(embeddings.shape[1])
         index.add(ids, embeddings)
@@ -134,17 +134,17 @@ class CaptionedPictures:
             yield TextScores(pictures, self._own_texts(pictures), scores)
 
     def label_relevances(self) -> Iterator[TextScores]:
-        """The relevance (p, m) of all texts as labels, as `LabelCollection.assign_all` has it."""
+        """Yield the relevance (p, m) of all texts as labels, as in `LabelCollection.assign_all`."""
         space = label_space(self.texts, self.session)
         for pictures, images in self._stored_pictures():
             yield TextScores(pictures, self._own_texts(pictures), space.relevances(images))
 
     def _own_texts(self, pictures: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(p, m)"""
+        """Return which texts are captions of which pictures: (p, m)."""
         return _pairs_among(pictures, self.pair_pictures, self.pair_texts, len(self.texts))
 
     def _stored_pictures(self) -> Iterator[tuple[NDArray[np.int64], Rows]]:
-        """Some pictures (p,) and their stored embeddings (p, dim), up to as many as `CELLS` allows."""
+        """Yield row numbers of pictures (p,) with their stored embeddings (p, dim), in batches limited by `CELLS`."""
         row, order = self.session.model.row, np.argsort(self.content_ids)
         step = max(1, CELLS // len(self.texts))
         for rows in self.session.store.reader.rows_after("images", model_id=row.model_id, dim=row.dim):
@@ -154,7 +154,7 @@ class CaptionedPictures:
 
 
 def _scores_by_id(found: tuple[Rows, NDArray[np.int64]], ids: NDArray[np.int64]) -> Rows:
-    """What an index has found for q queries, best first → (q, n) in the order of these n ids."""
+    """Reorder an index's results for q queries, best first, to (q, n) in the order of n ids; -inf where absent."""
     order = np.argsort(ids)
     scores = np.full((len(found[0]), len(ids)), -np.inf, dtype=np.float32)
     np.put_along_axis(scores, order[np.searchsorted(ids, found[1], sorter=order)], found[0], axis=1)
@@ -164,7 +164,7 @@ def _scores_by_id(found: tuple[Rows, NDArray[np.int64]], ids: NDArray[np.int64])
 def _pairs_among(
     rows: NDArray[np.int64], pair_rows: NDArray[np.int64], pair_columns: NDArray[np.int64], columns: int
 ) -> NDArray[np.bool_]:
-    """(len(rows), columns): which of these pairs there are; rows in any order."""
+    """Return which pairs exist: (len(rows), columns); rows are in any order."""
     found = np.zeros((len(rows), columns), dtype=np.bool_)
     inside, order = np.isin(pair_rows, rows), np.argsort(rows)
     found[order[np.searchsorted(rows, pair_rows[inside], sorter=order)], pair_columns[inside]] = True
@@ -172,7 +172,7 @@ def _pairs_among(
 
 
 def _model_of(directory: str | os.PathLike[str] | None) -> str | None:
-    """The name of the model that a catalog uses; None where there is no catalog, or nothing in it."""
+    """Return the model name of a catalog; None without a catalog, or for an empty one."""
     try:
         with Catalog.open(directory) as catalog:
             return catalog.admin.status().model
@@ -181,7 +181,7 @@ def _model_of(directory: str | os.PathLike[str] | None) -> str | None:
 
 
 class _Scratch(Catalog):
-    """A catalog that is made for the occasion, with its session."""
+    """Temporary catalog with access to its session."""
 
     @property
     def session(self) -> Session:
@@ -196,10 +196,10 @@ def index_pairs(
     catalog: str | os.PathLike[str] | None = None,
     on_stage: Stage | None,
 ) -> Iterator[CaptionedPictures]:
-    """Index these pictures and no others, in a catalog that is gone afterwards.
+    """Index the pictures of pairs in a temporary catalog, which is deleted at the end of the context.
 
     Args:
-        catalog: whose model is used when none is named, see `evaluate_pairs`.
+        catalog: default of the model, see `evaluate_pairs`.
 
     Raises:
         InputError: none of the pictures can be read.
@@ -219,7 +219,7 @@ def index_pairs(
 
 
 def _index(catalog: _Scratch, pairs: Sequence[CaptionPair], folder: Path, tell: Stage) -> CaptionedPictures:
-    """Links pictures in the order of their paths: so a search ranks equal scores."""
+    """Link and index pictures, numbered in path order, in which a search ranks equal scores."""
     folder.mkdir()
     files: dict[str, Path] = {}
     reasons: dict[Path, str] = {}
@@ -240,7 +240,7 @@ def _index(catalog: _Scratch, pairs: Sequence[CaptionPair], folder: Path, tell: 
     if len(report.skipped) == report.found:
         image, reason = min(reasons.items())
         raise InputError(f"none of the pictures can be read, such as {image}: {reason}")
-    # By path, so that a content stands where the first of its files does.
+    # By path, so that a content has the position of the first of its files.
     contents = {files[Path(file.path).name]: file.content_id for file in catalog.session.store.reader.files_below()}
     pictures = {content_id: row for row, content_id in enumerate(dict.fromkeys(contents.values()))}
     known = [pair for pair in pairs if pair.image in contents]

@@ -1,4 +1,4 @@
-"""How well pictures are named by labels."""
+"""Evaluate zero-shot labels on labelled pictures."""
 
 import os
 from collections.abc import Sequence
@@ -24,15 +24,14 @@ from clipsearch.types import ModelOptions, SkippedFile
 
 @dataclass(frozen=True, slots=True)
 class LabelQuality:
-    """How often a picture's label is the first, or among the first five, of all labels, and how good those are that
-    are shown at all.
+    """Top-1 and top-5 accuracy of labels, and precision and recall of the labels shown.
 
     Attributes:
-        n_labels: different ones, the candidates.
-        cutoff: the relevance from which a label is shown.
-        precision: of the labels shown, those that are a picture's own; 0 where none is shown.
-        recall: of the pictures' own labels, those that are shown.
-        f1: the harmonic mean of the two.
+        n_labels: number of distinct labels, the candidates.
+        cutoff: minimum relevance of a label shown.
+        precision: share of the labels shown that are a picture's own; 0 when none is shown.
+        recall: share of the pictures' own labels that are shown.
+        f1: harmonic mean of the two.
     """
 
     model: str
@@ -57,12 +56,12 @@ def evaluate_labels(
     on_stage: Stage | None = None,
     show_progress: bool = False,
 ) -> LabelQuality:
-    """Zero-shot classification: the captions are labels, and each picture's own is to be found among all of them.
+    """Evaluate zero-shot classification: captions are labels, and each picture's own is searched among all of them.
 
-    As `LabelCollection.assign_all` does it with these labels on these pictures: short ones are put into templates.
+    As in `LabelCollection.assign_all`: short labels are put into prompt templates.
 
     Args:
-        catalog: as in `evaluate_pairs`, like all that follow.
+        catalog: as in `evaluate_pairs`, like the following arguments.
 
     Raises:
         InputError: none of the pictures can be read.
@@ -70,7 +69,7 @@ def evaluate_labels(
     options = ModelOptions(model, device, runtime, show_progress)
     with index_pairs(pairs, options, catalog=catalog, on_stage=on_stage) as captioned:
         captioned.tell(f"naming {count(len(captioned.content_ids), 'picture')}")
-        ranks, counts = _name(captioned)
+        ranks, counts = _rank_labels(captioned)
     found, matches = estimate_metrics(score_queries(ranks)), estimate_matches(counts)
     return LabelQuality(
         model=captioned.model,
@@ -86,8 +85,8 @@ def evaluate_labels(
     )
 
 
-def _name(captioned: CaptionedPictures) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
-    """For each picture the ranks of its labels, and its counts, see `count_matches`."""
+def _rank_labels(captioned: CaptionedPictures) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
+    """Return for each picture the ranks of its labels, and its counts from `count_matches`."""
     ranks: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * len(captioned.content_ids)
     counts = np.empty((len(ranks), 3), dtype=np.int64)
     for batch in captioned.label_relevances():

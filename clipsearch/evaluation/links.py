@@ -1,12 +1,12 @@
-"""Pictures of one folder shown in another."""
+"""Link pictures into another folder."""
 
 import shutil
 from pathlib import Path
 
 
 def link_image(source: Path, target: Path) -> None:
-    """A link where the system makes one, else a copy."""
+    """Create a symbolic link, or a copy as a fallback."""
     try:
         target.symlink_to(source.resolve())
-    except OSError:  # Windows asks for a privilege
+    except OSError:  # Windows requires a privilege
         shutil.copy(source, target)

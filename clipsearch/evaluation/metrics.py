@@ -1,4 +1,4 @@
-"""How good answers are: pure functions on answers, ranks and numbers."""
+"""Compute retrieval metrics, confidence intervals and significance tests; pure functions on arrays."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,21 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 METRICS = ("recall@1", "recall@5", "recall@10", "mrr", "ndcg@10", "median_rank")
-"""What retrieval is judged by, in this order everywhere. All but the median rank lie from 0 to 1, higher is better."""
+"""Names of the retrieval metrics, in column order. All but the median rank are from 0 to 1, higher is better."""
 
-# Of the bootstrap and of the test with random signs. The seed is fixed: the same answers give the same figures.
+# Of the bootstrap and of the randomisation test. The seed is fixed: results are reproducible.
 _RESAMPLES = 1_000
 _SIGNINGS = 10_000
 _SEED = 0
-# So many differences have few enough ways to sign them that all are gone through.
+# Up to this number of differences, all sign combinations are enumerated (exact test).
 _MAX_EXACT = 13
-# Random signs drawn at once.
+# Random signs drawn per batch.
 _MAX_SIGNS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure, and the interval that holds 95 % of its values when the queries are drawn anew."""
+    """A metric with its 95 % bootstrap confidence interval over the queries."""
 
     value: float
     low: float
@@ -30,11 +30,11 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much higher a figure is for the second of two.
+    """Difference of a metric between two systems, second minus first.
 
     Attributes:
-        low: of the interval that holds 95 % of the differences when the queries are drawn anew.
-        p_value: how often a difference as large, up or down, comes about where the two are alike.
+        low: lower end of the 95 % bootstrap confidence interval over the queries; `high` likewise.
+        p_value: two-sided, probability of a difference at least as large under the null hypothesis.
     """
 
     value: float
@@ -44,11 +44,11 @@ class Difference:
 
 
 def ranks(answers: Sequence[Sequence[Hashable]], expected: Sequence[Hashable]) -> list[int | None]:
-    """Where each query's expected answer stands, from 1; None where it is not among the answers.
+    """Return the rank of each query's expected answer, from 1; None when it is not among the answers.
 
     Args:
         answers: for each query its answers, best first.
-        expected: for each query the one right answer.
+        expected: for each query its single right answer.
     """
     return [
         next((rank for rank, answer in enumerate(found, start=1) if answer == right), None)
@@ -57,18 +57,18 @@ def ranks(answers: Sequence[Sequence[Hashable]], expected: Sequence[Hashable]) -
 
 
 def recall_at_k(found_ranks: Sequence[int | None], k: int) -> float:
-    """Retrieval recall: the share of queries whose right answer is among the first k, 0 to 1.
+    """Return retrieval recall: the share of queries whose right answer is among the first k, 0 to 1.
 
     Raises:
         ValueError: there are no queries.
     """
     if not found_ranks:
-        raise ValueError("recall of no queries")
+        raise ValueError("recall is undefined without queries")
     return sum(rank is not None and rank <= k for rank in found_ranks) / len(found_ranks)
 
 
 def rank_columns(values: NDArray[np.floating]) -> NDArray[np.int64]:
-    """(q, n) → (q, n) where each column stands in its row, from 1, the highest value first, equal ones in order."""
+    """Rank the columns of each row: (q, n) → (q, n) ranks from 1 for the highest value; ties in column order."""
     order = np.argsort(-values, axis=1, kind="stable")
     found = np.empty(values.shape, dtype=np.int64)
     np.put_along_axis(found, order, np.arange(1, values.shape[1] + 1)[np.newaxis], axis=1)
@@ -76,18 +76,18 @@ def rank_columns(values: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def right_ranks(values: NDArray[np.floating], is_right: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    """(q, n) each → for each row where its right columns stand, from 1, ascending, ordered as in `rank_columns`."""
+    """Return for each row of (q, n) the ascending ranks of its right columns, from 1, as in `rank_columns`."""
     return [np.sort(row[right]) for row, right in zip(rank_columns(values), is_right, strict=True)]
 
 
 def ndcg_at_k(ranks_of_right: NDArray[np.int64], k: int, *, n_right: int) -> float:
-    """Normalised discounted cumulative gain of one query, 0 to 1; an answer is right or not.
+    """Return the normalised discounted cumulative gain of one query with binary relevance, 0 to 1.
 
     Source: Järvelin and Kekäläinen 2002, "Cumulated gain-based evaluation of IR techniques", with the discount
-    1 / log2(rank + 1). The best that can be had are the first min(n_right, k) ranks.
+    1 / log2(rank + 1). The ideal ranking has the first min(n_right, k) ranks.
 
     Args:
-        n_right: right answers there are, found or not.
+        n_right: number of right answers, found or not.
     """
     best = np.arange(1, min(n_right, k) + 1)
     return float(_gain(ranks_of_right[ranks_of_right <= k]) / _gain(best))
@@ -98,26 +98,26 @@ def _gain(found_ranks: NDArray[np.int64]) -> float:
 
 
 def score_queries(found: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """(queries, metrics): each query's value of each of `METRICS`; for the last one the rank of its best right answer.
+    """Return each query's `METRICS`, (queries, metrics); for the median rank, the rank of its best right answer.
 
     Recall is CLIP_benchmark's: one right answer among the first k is enough, however many are right.
     Source: https://github.com/LAION-AI/CLIP_benchmark, clip_benchmark/metrics/zeroshot_retrieval.py
 
     Args:
-        found: for each query the ranks of its right answers, from `right_ranks`, in a ranking of all there are.
+        found: for each query the ranks of its right answers in a complete ranking, from `right_ranks`.
 
     Raises:
-        ValueError: there are no queries, or one has no right answer.
+        ValueError: no queries, or one without a right answer.
     """
     if not len(found) or not all(map(len, found)):
-        raise ValueError("every query needs a right answer, and there must be queries")
+        raise ValueError("at least one query is required, and each needs a right answer")
     first = np.array([row.min() for row in found], dtype=np.float64)
     ndcg = np.array([ndcg_at_k(row, 10, n_right=len(row)) for row in found])
     return np.stack([first <= 1, first <= 5, first <= 10, 1 / first, ndcg, first], axis=1).astype(np.float64)
 
 
 def estimate_metrics(values: NDArray[np.float64]) -> dict[str, Estimate]:
-    """(queries, metrics) from `score_queries` → each of `METRICS` with its interval, by the percentile bootstrap.
+    """Return each of `METRICS` with its percentile bootstrap interval, from `score_queries` (queries, metrics).
 
     Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13; 1,000 resamples of the queries.
     """
@@ -128,18 +128,20 @@ def estimate_metrics(values: NDArray[np.float64]) -> dict[str, Estimate]:
 
 
 def _summary(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(queries, metrics) → (metrics,): means, but of ranks the median."""
+    """Average values (queries, metrics) → (metrics,): means, and the median of the ranks."""
     return np.append(values[:, :-1].mean(axis=0), np.median(values[:, -1]))
 
 
 def count_matches(is_match: NDArray[np.bool_], is_right: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(q, n) each → (q, 3): of each query the right matches, the matches, and what is right."""
+    """Count for each query of (q, n): right matches, matches, right answers → (q, 3)."""
     return np.stack([(is_match & is_right).sum(axis=1), is_match.sum(axis=1), is_right.sum(axis=1)], axis=1)
 
 
 def estimate_matches(counts: NDArray[np.int64]) -> dict[str, Estimate]:
-    """(queries, 3) from `count_matches` → "precision", "recall" and "f1" of all queries together, with intervals as in
-    `estimate_metrics`. What is a share of nothing is 0."""
+    """Return micro-averaged "precision", "recall" and "f1" from `count_matches` (queries, 3).
+
+    Intervals are as in `estimate_metrics`; a ratio with denominator 0 is 0.
+    """
     drawn = np.stack([_match_shares(counts[rows]) for rows in _resamples(len(counts))])
     low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
     columns = zip(("precision", "recall", "f1"), _match_shares(counts), low, high, strict=True)
@@ -157,9 +159,9 @@ def _resamples(count: int) -> Iterator[NDArray[np.int64]]:
 
 
 def compare_values(first: NDArray[np.float64], second: NDArray[np.float64]) -> Difference:
-    """Two systems' values (queries,) of the same queries → the mean of second - first, with interval and test.
+    """Compare two systems' values (queries,) of the same queries: mean of second - first, with interval and test.
 
-    The test signs the differences at random, two-sided: were the two alike, each could as well be the other way round.
+    A two-sided randomisation test: under the null hypothesis the sign of each difference is random.
     Source: Smucker, Allan and Carterette 2007, "A comparison of statistical significance tests for information
     retrieval evaluation", section 3.4.
     """
@@ -170,7 +172,7 @@ def compare_values(first: NDArray[np.float64], second: NDArray[np.float64]) -> D
 
 
 def _p_value(differences: NDArray[np.float64]) -> float:
-    moved = differences[differences != 0]  # a sign does nothing to the others
+    moved = differences[differences != 0]  # the sign of 0 has no effect
     # Sums of the same numbers in another order differ in their last digits.
     reached = abs(moved.sum()) * (1 - 1e-9)
     if len(moved) <= _MAX_EXACT:
@@ -183,5 +185,5 @@ def _p_value(differences: NDArray[np.float64]) -> float:
         signs = 2 * rng.integers(0, 2, (part, len(moved)), dtype=np.int8) - 1
         as_large += int(np.count_nonzero(np.abs(signs @ moved) >= reached))
         done += part
-    # The signs as they are count as one of the ways.
+    # The observed signs count as one of the samples.
     return (as_large + 1) / (_SIGNINGS + 1)

@@ -1,4 +1,4 @@
-"""How far what is said of matches holds: relevance as it is shown, on pictures whose captions are known."""
+"""Evaluate matches and the calibration of relevance on captioned pictures."""
 
 import os
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ from clipsearch.types import ModelOptions, SkippedFile
 
 @dataclass(frozen=True, slots=True)
 class RelevanceQuality:
-    """How good matches are, over all queries and pictures together.
+    """Quality of matches and relevances, over all queries and pictures together.
 
     Attributes:
-        n_queries: different captions.
-        cutoff: the relevance from which a picture is a match.
-        precision: of the matches, those that are right; 0 where there is none.
-        recall: of what is right, the matches.
-        f1: the harmonic mean of the two.
-        best_score_f1: that of the best threshold of the cosine, the same for all queries, known afterwards.
-        calibration_error: see `calibration`; of what claims anything.
-        reliability: from the least relevant to the most.
+        n_queries: number of distinct captions.
+        cutoff: minimum relevance of a match.
+        precision: share of the matches that are right; 0 without matches.
+        recall: share of the right pictures that are matches.
+        f1: harmonic mean of the two.
+        best_score_f1: F1 of the best cosine threshold, the same for all queries, chosen in hindsight.
+        calibration_error: see `calibration`, of pairs above its minimum relevance.
+        reliability: bins from the least relevant to the most.
     """
 
     model: str
@@ -53,12 +53,12 @@ def evaluate_relevance(
     on_stage: Stage | None = None,
     show_progress: bool = False,
 ) -> RelevanceQuality:
-    """Ask for the pictures by each of the different captions: which are matches, and how surely, see `relevance`.
+    """Evaluate the matches and relevances of a search by each distinct caption, see `scoring.relevance`.
 
-    A picture is right for all of its own captions and no others, though others may describe it as well.
+    A picture is right for its own captions only, though others may describe it as well.
 
     Args:
-        catalog: as in `evaluate_pairs`, like all that follow.
+        catalog: as in `evaluate_pairs`, like the following arguments.
 
     Raises:
         InputError: none of the pictures can be read.

@@ -1,4 +1,4 @@
-"""A reliability diagram: how often pictures of each relevance are right."""
+"""Draw reliability diagrams: share of right pictures by relevance."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,15 +6,17 @@ from PIL import Image, ImageDraw
 
 from clipsearch.evaluation.calibration import ReliabilityBin
 
-# Twice what is shown on most screens; lengths below are in units of this.
+# Pixels per unit of length below, for dense screens.
 _SCALE = 2
 _SIDE, _MARGIN = 420, 60
 _COLOURS = ("#1f6fb4", "#d2691e", "#2e8b57", "#8a4fa3")
 
 
 def draw_reliability(lines: Mapping[str, Sequence[ReliabilityBin]]) -> Image.Image:
-    """Draw a line for each name, 1080 × 1080 pixels, mode "RGB"; dots grow with their number of pairs. On the diagonal
-    relevances keep what they claim."""
+    """Draw a reliability diagram with a line for each name: 1080 × 1080 pixels, mode "RGB".
+
+    Dots grow with their number of pairs; on the diagonal relevances are perfectly calibrated.
+    """
     width = (_SIDE + 2 * _MARGIN) * _SCALE
     picture = Image.new("RGB", (width, width), "white")
     pen = ImageDraw.Draw(picture)

@@ -1,4 +1,4 @@
-"""How well pictures are found by their captions, and captions by their pictures."""
+"""Evaluate retrieval of pictures by their captions and of captions by their pictures."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -24,19 +24,19 @@ from clipsearch.quantities import count
 from clipsearch.types import ModelOptions, SkippedFile
 
 COMPARED = ("recall@1", "mrr")
-"""The metrics that two models are compared by."""
+"""Metrics that `compare_models` compares."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetrievalQuality:
-    """How well a model finds pictures by their captions, and captions by their pictures.
+    """Retrieval metrics of a model, caption → picture and picture → caption.
 
     Attributes:
-        model: its name.
-        n_images: different pictures that could be read.
-        n_captions: their pairs of picture and caption, each of them a query.
-        text_to_image: by the names in `evaluation.METRICS`; so is `image_to_text`.
-        skipped: pictures that are missing or could not be read, left out with their captions.
+        model: model name.
+        n_images: number of distinct readable pictures.
+        n_captions: number of their pairs of picture and caption, each of them a query.
+        text_to_image: by the names in `evaluation.METRICS`, like `image_to_text`.
+        skipped: missing or unreadable pictures, omitted with their captions.
     """
 
     model: str
@@ -49,9 +49,10 @@ class RetrievalQuality:
 
 @dataclass(frozen=True, slots=True)
 class QualityComparison:
-    """
+    """Comparison of two models on the same queries.
+
     Attributes:
-        text_to_image: b less a, by the names in `COMPARED`; so is `image_to_text`.
+        text_to_image: b minus a, by the names in `COMPARED`, like `image_to_text`.
     """
 
     a: RetrievalQuality
@@ -70,24 +71,24 @@ def evaluate_pairs(
     on_stage: Stage | None = None,
     show_progress: bool = False,
 ) -> RetrievalQuality:
-    """Searches the pictures by their captions and the captions by their pictures, all ranks counted.
+    """Evaluate retrieval in both directions from complete rankings.
 
-    Every pair is a query that has one right picture: another one with the very same caption counts as wrong, so that
-    of n such pictures one at best is first. From a picture, any of its captions is right, and each text stands once
-    among the candidates. Files of the same content are one picture. Equal scores rank as they do in the search:
-    pictures by path, captions in the order of the pairs.
+    Every pair is a query with one right picture: another picture with an identical caption counts as wrong, so that at
+    most one of n such pictures is ranked first. From a picture, any of its captions is right, and each text is one
+    candidate. Files of the same content are one picture. Equal scores rank as in the search: pictures by path, captions
+    in pair order.
 
     Args:
-        catalog: whose model is measured when none is named; not changed. There need not be one.
-        model: one to measure instead; it, `device` and `runtime` are as in `ModelOptions`.
+        catalog: default of the model; read-only, may be missing.
+        model: as in `ModelOptions`, like `device` and `runtime`.
 
     Raises:
         InputError: none of the pictures can be read.
-        ModelUnavailableError: the model's files are not here.
+        ModelUnavailableError: the model's files are not cached and can't be downloaded.
     """
     options = ModelOptions(model, device, runtime, show_progress)
     with index_pairs(pairs, options, catalog=catalog, on_stage=on_stage) as captioned:
-        return _quality(_ask(captioned))
+        return _quality(_rank_pairs(captioned))
 
 
 def compare_models(
@@ -100,20 +101,20 @@ def compare_models(
     on_stage: Stage | None = None,
     show_progress: bool = False,
 ) -> QualityComparison:
-    """`evaluate_pairs` with two models, and whether one is better: the same queries are held against each other.
+    """Evaluate two models as in `evaluate_pairs`, and test their differences on the same queries.
 
     Raises:
         InputError: as in `evaluate_pairs`.
-        ClipSearchError: a picture could be read for one model only.
+        ClipSearchError: the models read different pictures.
     """
     found = []
     for name in (a, b):
         options = ModelOptions(name, device, runtime, show_progress)
         with index_pairs(pairs, options, on_stage=on_stage) as captioned:
-            found.append(_ask(captioned))
+            found.append(_rank_pairs(captioned))
     first, second = found
     if first.skipped != second.skipped:
-        raise ClipSearchError("other pictures could be read the second time: nothing to compare; try again")
+        raise ClipSearchError("the two models read different pictures, so they can't be compared: try again")
     return QualityComparison(
         _quality(first),
         _quality(second),
@@ -124,7 +125,7 @@ def compare_models(
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """For each pair the rank of its picture (1,), for each picture those of its captions, see `right_ranks`."""
+    """Ranks of the picture of each pair (1,), and of the captions of each picture, see `right_ranks`."""
 
     model: str
     image_ranks: list[NDArray[np.int64]]
@@ -149,18 +150,18 @@ def _differences(first: Sequence[NDArray[np.int64]], second: Sequence[NDArray[np
     return {name: compare_values(*(rows[:, column] for rows in values)) for name, column in columns.items()}
 
 
-def _ask(captioned: CaptionedPictures) -> _Answers:
+def _rank_pairs(captioned: CaptionedPictures) -> _Answers:
     n_images, n_captions = len(captioned.content_ids), len(captioned.pair_texts)
     captioned.tell(f"embedding {count(len(captioned.texts), 'caption')}")
     embeddings = captioned.embed_texts()
     captioned.tell(f"searching by {count(n_captions, 'caption')}")
-    # One for each pair, though several may be the same query.
+    # One row for each pair, though several pairs may have the same text.
     image_ranks = np.empty((n_captions, 1), dtype=np.int64)
     for batch in captioned.score_pictures(embeddings):
-        is_asked = np.isin(captioned.pair_texts, batch.rows)
-        rows = captioned.pair_texts[is_asked] - batch.rows[0]
-        image_ranks[is_asked, 0] = rank_columns(batch.worths)[rows, captioned.pair_pictures[is_asked]]
-    captioned.tell(f"asking for the captions of {count(n_images, 'picture')}")
+        in_batch = np.isin(captioned.pair_texts, batch.rows)
+        rows = captioned.pair_texts[in_batch] - batch.rows[0]
+        image_ranks[in_batch, 0] = rank_columns(batch.worths)[rows, captioned.pair_pictures[in_batch]]
+    captioned.tell(f"ranking the captions of {count(n_images, 'picture')}")
     caption_ranks: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * n_images
     for found in captioned.score_captions(embeddings):
         for picture, ranks in zip(found.rows.tolist(), right_ranks(found.values, found.is_right), strict=True):

@@ -1,4 +1,4 @@
-"""Pictures in groups of what they show, and what to call the groups."""
+"""Cluster pictures by what they show, and name the clusters by labels."""
 
 import math
 from collections.abc import Sequence
@@ -16,27 +16,27 @@ from clipsearch.vectors import normalise
 
 _NAMES = 3
 
-# Pictures of a group that tell what fits it, from the most to the least typical.
-_ASKED = 64
+# Pictures of a cluster that are compared with the labels, sampled evenly from the most to the least typical.
+_SAMPLE_ROWS = 64
 
-# Of a relevance: keeps logarithms finite.
-_LEAST = 1e-6
+# Lower bound of a relevance: keeps logarithms finite.
+_MIN_SHARE = 1e-6
 
-# Of a divergence: what is smaller is a rounding error.
+# Decimals of a divergence; smaller differences are rounding errors.
 _DECIMALS = 9
 
-# By default so many groups as make them about as large as there are many, but not more than one can look through.
-_MOST_GROUPS = 50
+# By default about as many groups as pictures in each, up to this number.
+_MAX_GROUPS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class PictureCluster:
-    """Pictures that show alike things.
+    """Cluster of pictures that show similar things.
 
     Attributes:
-        names: labels that fit them and not as many of all pictures, the best first.
+        names: labels more frequent in the cluster than among all pictures, best first.
         paths: absolute, the most typical first; one for each content.
-        content_ids: their numbers in the catalog, in the same order.
+        content_ids: content ids in the order of `paths`.
     """
 
     names: tuple[str, ...]
@@ -47,9 +47,9 @@ class PictureCluster:
 def cluster_pictures(
     folders: Sequence[str], session: Session, *, count: int | None, labels: str | Sequence[str]
 ) -> list[PictureCluster]:
-    """Group pictures by k-means on their embeddings, and name the groups by labels that set them apart."""
+    """Cluster indexed pictures by k-means on their embeddings, and name the clusters by distinctive labels."""
     if count is not None and count < 1:
-        raise QueryError(f"there is at least 1 group, not {count}")
+        raise QueryError(f"the number of groups must be at least 1, got {count}")
     session.require_pictures()
     space = label_space(labels, session)
     paths: dict[int, str] = {}
@@ -60,12 +60,11 @@ def cluster_pictures(
     if not known:
         return []
     ids, rows = list(known), np.stack(list(known.values()))
-    wanted = count or min(_MOST_GROUPS, max(1, round(math.sqrt(len(ids) / 2))))
-    # What all pictures share is taken out, as it tells no group from another; not quite, so that copies alone leave
-    # something.
-    apart = normalise(rows - 0.999 * rows.mean(axis=0))
-    centroids, groups = cluster_rows(apart, min(wanted, len(ids)))
-    typical = np.einsum("nd,nd->n", apart, centroids[groups])
+    n_clusters = count or min(_MAX_GROUPS, max(1, round(math.sqrt(len(ids) / 2))))
+    # Subtract the mean, which does not distinguish clusters; not all of it, so that identical rows don't become zero.
+    centred = normalise(rows - 0.999 * rows.mean(axis=0))
+    centroids, groups = cluster_rows(centred, min(n_clusters, len(ids)))
+    typical = np.einsum("nd,nd->n", centred, centroids[groups])
     clusters = [np.flatnonzero(groups == group) for group in range(len(centroids))]
     clusters = [members[np.argsort(-typical[members], kind="stable")] for members in clusters if len(members)]
     found = []
@@ -78,27 +77,27 @@ def cluster_pictures(
 def name_clusters(
     space: LabelSpace, rows: NDArray[np.float32], clusters: Sequence[NDArray[np.intp]]
 ) -> list[tuple[str, ...]]:
-    """The labels that tell most of each cluster.
+    """Return the most informative labels of each cluster, best first.
 
-    A label fits a picture or not, with its relevance as the chance; how much it tells is the Kullback-Leibler
-    divergence of how often it fits in the cluster from how often it fits in all of them. Differences of mean scores
-    favour labels that fit nothing well: `python -m tests.benchmarks.clusters` measures both.
+    A label fits a picture with its relevance as the probability; its information is the Kullback-Leibler divergence of
+    how often it fits in the cluster from how often it fits in all clusters. Differences of mean scores favour labels
+    that fit nothing well: `python -m tests.benchmarks.clusters` measures both.
 
     Args:
         rows: (n, dim) unit-norm.
-        clusters: rows of each, at least one, the most typical first.
+        clusters: row numbers of each cluster, at least one, the most typical first.
     """
     fitting = np.stack([_fitting(space, rows[members]) for members in clusters])
     sizes = np.array([len(members) for members in clusters], dtype=np.float64)
     everywhere = sizes @ fitting / sizes.sum()
-    told = fitting * np.log(fitting / everywhere) + (1 - fitting) * np.log((1 - fitting) / (1 - everywhere))
-    told = np.copysign(told, fitting - everywhere).round(_DECIMALS)
-    # A cluster of all pictures differs from them in nothing: what fits them best is its name.
-    best = np.lexsort((-fitting, -told), axis=1)[:, :_NAMES]
+    divergences = fitting * np.log(fitting / everywhere) + (1 - fitting) * np.log((1 - fitting) / (1 - everywhere))
+    divergences = np.copysign(divergences, fitting - everywhere).round(_DECIMALS)
+    # For a single cluster of all pictures the divergences are 0: the labels of highest relevance name it.
+    best = np.lexsort((-fitting, -divergences), axis=1)[:, :_NAMES]
     return [tuple(space.labels[column] for column in columns) for columns in best.tolist()]
 
 
 def _fitting(space: LabelSpace, members: NDArray[np.float32]) -> NDArray[np.float64]:
-    """members (n, dim) → (labels,): the share of them that each label fits."""
-    some = members[np.linspace(0, len(members) - 1, min(len(members), _ASKED)).round().astype(int)]
-    return np.asarray(np.clip(space.relevances(some).mean(axis=0), _LEAST, 1 - _LEAST))
+    """Return the share (labels,) of cluster members (n, dim) that each label fits, from a sample."""
+    sample = members[np.linspace(0, len(members) - 1, min(len(members), _SAMPLE_ROWS)).round().astype(int)]
+    return np.asarray(np.clip(space.relevances(sample).mean(axis=0), _MIN_SHARE, 1 - _MIN_SHARE))

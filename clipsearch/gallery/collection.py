@@ -1,4 +1,4 @@
-"""The pictures of a catalog: what is known of them, and how they look."""
+"""Read details, embeddings, thumbnails and near-duplicates of a catalog's pictures, and its facets."""
 
 import builtins
 import os
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
     from clipsearch.gallery.duplicates import NearDuplicate
 
-# What a JPEG can have. Source: ITU-T T.81, B.2.2
-_MOST_SIDE = 65_535
+# Maximum side of a JPEG. Source: ITU-T T.81, B.2.2
+_MAX_SIDE = 65_535
 
 
 class PictureCollection:
-    """`Catalog.pictures`: the indexed pictures, by their number, as `SearchHit.content_id` has it."""
+    """`Catalog.pictures`: the indexed pictures, by `content_id` as in `SearchHit`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def get(self, content_id: int) -> PictureDetails:
-        """Get what is known of one picture.
+        """Return the details of one picture.
 
         Raises:
-            UnknownPictureError: the catalog has no picture with that number.
+            UnknownPictureError: the catalog has no picture with this id.
         """
         found = self.list([content_id])
         if not found:
@@ -37,7 +37,7 @@ class PictureCollection:
         return found[0]
 
     def list(self, content_ids: Sequence[int]) -> builtins.list[PictureDetails]:
-        """List what is known of some pictures, in their order; those without a file are left out."""
+        """Return the details of pictures, in the order of `content_ids`; those without a file are omitted."""
         reader = self._session.store.reader
         known, paths = reader.details(content_ids), reader.paths(content_ids)
         return [
@@ -54,7 +54,7 @@ class PictureCollection:
         ]
 
     def facets(self) -> CatalogFacets:
-        """Count what there is to filter by: cameras, formats, folders, dates."""
+        """Return the facets of the catalog: cameras, formats, folders, dates; empty ones for an empty catalog."""
         reader = self._session.store.reader
         first_taken, last_taken = reader.taken_between() or (None, None)
         return CatalogFacets(
@@ -66,24 +66,24 @@ class PictureCollection:
         )
 
     def thumbnail(self, content_id: int, *, side: int = SMALL_SIDE) -> bytes:
-        """Make a JPEG of the upright picture, at most `side` pixels wide and high, without any metadata.
+        """Return a JPEG of the upright picture, at most `side` pixels wide and high, without metadata.
 
-        It is cached; what has to be decoded is decoded in a process of its own, within limits of time and memory.
+        Thumbnails are cached. On a miss the picture is decoded in a separate process with limits on time and memory.
 
         Raises:
-            UnknownPictureError: the catalog has no picture with that number.
-            ImageReadError: its file is not there, has changed, or can't be decoded.
-            InputError: `side` is not from 1 to 65,535.
+            UnknownPictureError: the catalog has no picture with this id.
+            ImageReadError: the file is missing, has changed, or can't be decoded.
+            InputError: `side` is out of range, 1 to 65,535.
         """
-        if not 1 <= side <= _MOST_SIDE:
-            raise InputError(f"a thumbnail has 1 to {_MOST_SIDE:,} pixels a side, not {side}")
+        if not 1 <= side <= _MAX_SIDE:
+            raise InputError(f"the side of a thumbnail must be 1 to {_MAX_SIDE:,} pixels, got {side}")
         details = self.get(content_id)
         return self._session.thumbnails.get(
             bytes.fromhex(details.blake3), side, lambda: self._make_thumbnail(details, side)
         )
 
     def _make_thumbnail(self, details: PictureDetails, side: int) -> bytes:
-        reason = "not there: moved, deleted, or on a drive that is not mounted"
+        reason = "file not found: moved, deleted, or on a drive that is not mounted"
         for path in details.paths:
             try:
                 with self._session.workers.open_path(path) as picture:
@@ -94,16 +94,16 @@ class PictureCollection:
                 continue
             except OSError as error:
                 reason = error.strerror or str(error)
-        raise ImageReadError(f"no picture to show of {details.paths[0]}: {reason}")
+        raise ImageReadError(f"can't show {details.paths[0]}: {reason}")
 
     def embedding(self, content_id: int) -> "NDArray[np.float32]":
-        """Get the embedding (dim,), unit-norm, of a picture.
+        """Return the stored embedding of a picture: (dim,), unit-norm.
 
-        `Catalog.caption`, `Catalog.classify` and `LabelCollection.assign` take it in place of the picture.
+        `Catalog.caption`, `Catalog.classify` and `LabelCollection.assign` accept it instead of the picture.
 
         Raises:
-            CatalogNotFoundError: nothing was ever indexed.
-            UnknownPictureError: the catalog has no picture with that number.
+            CatalogNotFoundError: no picture was ever indexed.
+            UnknownPictureError: the catalog has no picture with this id.
         """
         self._session.require_pictures()
         row = self._session.model.row
@@ -115,11 +115,11 @@ class PictureCollection:
     def embed(self, path: str) -> "NDArray[np.float32]":
         """Embed an untrusted picture file: (dim,), unit-norm.
 
-        It is decoded in a process of its own, within limits of time and memory.
+        It is decoded in a separate process with limits on time and memory.
 
         Raises:
-            InputError: there is no such file.
-            ImageReadError: it can't be read or decoded.
+            InputError: the file does not exist.
+            ImageReadError: the file can't be read or decoded.
         """
         import numpy as np
 
@@ -127,7 +127,7 @@ class PictureCollection:
             with self._session.upload_workers.open_path(path) as picture:
                 crop, _ = picture.decode()
         except FileNotFoundError as error:
-            raise InputError(f"no picture {path}") from error
+            raise InputError(f"no such picture: {path}") from error
         except OSError as error:
             raise ImageReadError(f"can't read the picture {path}: {error.strerror or error}") from error
         except ImageReadError as error:
@@ -136,11 +136,11 @@ class PictureCollection:
         return embedding
 
     def near_duplicates(self, content_id: int, *, top_k: int = 12) -> "builtins.list[NearDuplicate]":
-        """Find copies of a picture and pictures similar to it, as `Catalog.duplicates` decides, likely ones first.
+        """Find near-duplicates of a picture, copies and similar ones as in `Catalog.duplicates`, likely ones first.
 
         Raises:
-            CatalogNotFoundError: nothing was ever indexed.
-            UnknownPictureError: the catalog has no picture with that number.
+            CatalogNotFoundError: no picture was ever indexed.
+            UnknownPictureError: the catalog has no picture with this id.
         """
         from clipsearch.gallery.duplicates.nearest import find_near_duplicates
 

@@ -1,4 +1,4 @@
-"""Hits as one HTML file with all of its pictures inside: to look at, to keep, to send."""
+"""Write hits as a contact sheet: one self-contained HTML file with embedded thumbnails."""
 
 import base64
 import hashlib
@@ -28,14 +28,14 @@ _SUFFIXES = (".html", ".htm")
 # Twice the width of a tile: sharp on dense screens, about 15 KB each.
 _THUMBNAIL_SIDE = 384
 
-# Stands in each sheet, near its start: such a file may be replaced by another.
+# Marker near the start of each sheet: only a file with it may be overwritten.
 _MARK = b'<meta name="generator" content="clipsearch">'
 _MARK_WITHIN_BYTES = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class _Tile:
-    """What the template shows of a hit; texts for people, `image` a data URI or "" where `reason` says why not."""
+    """Template data of a hit; `image` is a data URI, or "" when `reason` says why there is none."""
 
     hit: SearchHit
     name: str
@@ -50,21 +50,21 @@ class _Tile:
 
 
 def sheet_path(file: str | os.PathLike[str]) -> Path:
-    """Where a sheet is to be written, if it may be: so that a query need not be answered in vain.
+    """Check that a contact sheet can be written, and return its absolute path; called before a query runs.
 
     Raises:
-        InputError: its name does not end in .html or .htm, its folder is not there, or what is there is no sheet.
+        InputError: wrong suffix, missing folder, or an existing file that is not a contact sheet.
     """
     if "\0" in os.fspath(file):
-        raise InputError("can't write a file with a NUL in its name")
-    path = Path(os.path.realpath(expand_user(file)))  # a link stays one: what it leads to is written
+        raise InputError("can't write a file with a NUL character in its name")
+    path = Path(os.path.realpath(expand_user(file)))  # follows a symbolic link: its target is written
     if path.suffix.lower() not in _SUFFIXES:
         raise InputError(f"a contact sheet is an HTML file: call it {path.name}.html instead of {path.name}")
     try:
         if not path.parent.is_dir():
             raise InputError(f"no folder {path.parent} to write {path.name} in")
         if is_replaced(path) and not _is_sheet(path):
-            raise InputError(f"{path} is there already and is no contact sheet: choose another name")
+            raise InputError(f"{path} already exists and is not a contact sheet: choose another name")
     except OSError as error:
         raise InputError(f"can't write {path}: {error.strerror or error}") from error
     return path
@@ -73,19 +73,19 @@ def sheet_path(file: str | os.PathLike[str]) -> Path:
 def write_contact_sheet(
     file: str | os.PathLike[str], hits: Sequence[SearchHit], *, query: str, cutoff: float = DEFAULT_CUTOFF
 ) -> Path:
-    """Writes hits as one HTML file: thumbnails, scores, paths and the query. It loads nothing and runs nothing.
+    """Write hits as one HTML file: thumbnails, scores, paths and the query, without scripts and external resources.
 
     Args:
-        file: ends in .html or .htm; a contact sheet that is there is replaced, at once and whole.
-        hits: in their order; one whose picture can't be read gets a tile that says why.
-        query: as it was asked.
-        cutoff: hits of less relevance are shown faint.
+        file: ends in .html or .htm; an existing contact sheet is replaced by an atomic write.
+        hits: shown in this order; an unreadable picture gets a tile with the reason.
+        query: the text of the query.
+        cutoff: hits of lower relevance are shown faint.
 
     Returns:
         The absolute path of the file.
 
     Raises:
-        InputError: as in `sheet_path`, or it can't be written.
+        InputError: as in `sheet_path`, or the write failed.
     """
     path = sheet_path(file)
     with ThreadPoolExecutor(min(8, core_count())) as pool:
@@ -100,12 +100,12 @@ def write_contact_sheet(
         cutoff=cutoff,
         has_match=has_match((hit.relevance for hit in hits), cutoff),
         made=datetime.now().astimezone(),
-        # A stylesheet of our own, without a closing tag: the browser takes it by its hash and no other.
+        # A bundled stylesheet without a closing tag: the content security policy allows it by its hash alone.
         style=Markup(style),  # noqa: S704
         style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
     try:
-        write_file(path, html.encode("utf-8", "replace"))  # bytes of names that are no UTF-8 come out as "?"
+        write_file(path, html.encode("utf-8", "replace"))  # invalid UTF-8 in file names becomes "?"
     except OSError as error:
         raise InputError(f"can't write {path}: {error.strerror or error}") from error
     return path
@@ -130,7 +130,7 @@ def _tile(hit: SearchHit, cutoff: float) -> _Tile:
     try:
         thumbnail = make_thumbnail(hit.path, side=_THUMBNAIL_SIDE)
     except FileNotFoundError:
-        return tile(reason="not there: moved, deleted, or on a drive that is not mounted")
+        return tile(reason="file not found: moved, deleted, or on a drive that is not mounted")
     except OSError as error:
         return tile(reason=f"can't be opened: {error.strerror or error}")
     except (ImageReadError, MemoryError) as error:

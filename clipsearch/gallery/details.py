@@ -1,4 +1,4 @@
-"""What is known of single pictures, and what there is to filter them by."""
+"""Records of picture details and of the facets of a catalog."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,19 +8,19 @@ from clipsearch.renamed import get_renamed
 from clipsearch.types import ImageMetadata
 
 SMALL_SIDE, LARGE_SIDE = 512, 2048
-"""Of thumbnails, in pixels: for a grid of pictures on a dense screen, and to fill one."""
+"""Sides of thumbnails in pixels: for a grid on a dense screen, and for a full screen."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureDetails:
-    """One picture of the catalog.
+    """Details of one picture of the catalog.
 
     Attributes:
-        content_id: the catalog's number.
-        paths: absolute, of all files with this content; those that are there first.
-        blake3: of the whole file, in hex.
-        metadata: what the picture says about itself.
-        added_at: when it was indexed first, UTC.
+        content_id: SQL key of the content.
+        paths: absolute, of all files with this content; existing files first.
+        blake3: hash of the whole file, in hex.
+        metadata: size, format, camera, date and place of the picture.
+        added_at: time when it was first indexed, UTC.
     """
 
     content_id: int
@@ -38,11 +38,11 @@ class PictureDetails:
 
 @dataclass(frozen=True, slots=True)
 class CatalogFacets:
-    """What the pictures of a catalog can be told apart by, with how many there are of each.
+    """Values that the pictures of a catalog can be filtered by, with the number of pictures of each.
 
     Attributes:
-        folders: those that were indexed.
-        first_taken, last_taken: None where no picture has a date that is not doubtful.
+        folders: the indexed folders.
+        first_taken, last_taken: None when no picture has a date that is not doubtful.
     """
 
     cameras: dict[str, int]

@@ -1,12 +1,12 @@
-"""Where in a picture words were found.
+"""Compute heat maps: where in a picture words are found.
 
-A square window moves over the whole picture, and what is in it is embedded as a picture of its own: where it fits the
-words best, the thing is. That needs nothing of a model but that it embeds pictures, and sees what the centre crop
-leaves out. `python -m tests.benchmarks.pointing` measures it. With the starter, hiding places to see where the score
-falls (occlusion), and the model's own map before it is averaged, both pointed worse. To take the own level of each
-window off its score, as relevance does for pictures, points no better: on sample_data 0.950 instead of 0.975 (half of
-it: 0.967), on stamps by caption 0.725 instead of 0.708 (0.713), by kind 0.704 both (0.708), on photographs 0.912
-instead of 0.908 (0.917), all within what 120 and 240 maps can tell.
+A square window slides over the whole picture and its content is embedded as a picture of its own; the window with the
+highest score locates the words. This requires only a model that embeds pictures, and covers what the centre crop cuts
+off. `python -m tests.benchmarks.pointing` measures it. With the starter, occlusion (hiding regions to see where the
+score falls) and the model's patch map before pooling both pointed worse. Subtracting the own level of each window from
+its score, as relevance does for pictures, points no better: on sample_data 0.950 instead of 0.975 (half of it: 0.967),
+on stamps by caption 0.725 instead of 0.708 (0.713), by kind 0.704 both (0.708), on photographs 0.912 instead of 0.908
+(0.917), all within the error of 120 and 240 maps.
 """
 
 import io
@@ -21,27 +21,27 @@ from clipsearch.encoders.embed_image import PictureSource, read_picture
 from clipsearch.images.figures import figure_html
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 
-# Steps along the shorter side of a picture, and along the longer one at most.
-_STEPS, _MOST_STEPS = 8, 16
+# Steps along the shorter side of a picture, and maximum along the longer one.
+_STEPS, _MAX_STEPS = 8, 16
 
-# Of a window: its side in steps.
+# Side of a window in steps.
 _WINDOW = 3
 
-# Of the picture that a map keeps, and of a step where it keeps none; in pixels.
+# Longer side of the stored thumbnail, and side of a step without a thumbnail; in pixels.
 _PICTURE_SIDE, _BLANK_STEP = 384, 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatMap:
-    """How well the parts of a picture fit words.
+    """Scores of words for the parts of a picture.
 
     Attributes:
-        words: that were looked for.
-        score: cosine of the words and the whole picture.
-        scores: float32 (rows, columns), cosine of the words and the part of the picture in each window, the upper left
-            one first. They tell places of one picture apart, and are mostly higher than the whole picture's.
-        steps: of windows down and across the picture; a window is three of them high and wide.
-        picture: the upright picture, small; None: not kept.
+        words: the text.
+        score: cosine of the text and the whole picture.
+        scores: float32 (rows, columns), cosine of the text and the content of each window, the upper left one first.
+            They compare places within one picture, and are mostly higher than the score of the whole picture.
+        steps: steps down and across the picture; a window is three steps high and wide.
+        picture: thumbnail of the upright picture; None: not stored.
     """
 
     words: str
@@ -52,21 +52,23 @@ class HeatMap:
 
     @property
     def best(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom edge of the window that fits best, as shares of the upright picture's sides."""
+        """Left, top, right and bottom edge of the best window, as fractions of the upright picture's sides."""
         row, column = divmod(int(self.scores.argmax()), self.scores.shape[1])
         down, across = self.steps
         return column / across, row / down, (column + _WINDOW) / across, (row + _WINDOW) / down
 
     @property
     def peak(self) -> tuple[float, float]:
-        """The middle of `best`: from the left and from the top, as shares of the picture."""
+        """Centre of `best`, from the left and from the top, as fractions of the picture."""
         left, top, right, bottom = self.best
         return (left + right) / 2, (top + bottom) / 2
 
     @property
     def cells(self) -> NDArray[np.float32]:
-        """float32 of shape `steps`, all of the picture: each step has the score of the window around it, at the edge of
-        the one that is nearest."""
+        """Scores of all steps of the picture, float32 of shape `steps`.
+
+        Each step has the score of the window centred on it; at the edges, of the nearest window.
+        """
         return np.pad(self.scores, _WINDOW // 2, mode="edge")
 
     def _repr_html_(self) -> str:
@@ -79,9 +81,10 @@ class HeatMap:
 
 
 def make_heat_map(picture: PictureSource, words: str, text: NDArray[np.float32], *, encoder: Encoder) -> HeatMap:
-    """
+    """Compute the heat map of words in a picture.
+
     Args:
-        text: (dim,) unit-norm, of the words.
+        text: (dim,) unit-norm, the embedding of the words.
 
     Raises:
         ImageReadError: the picture can't be read.
@@ -105,15 +108,15 @@ def make_heat_map(picture: PictureSource, words: str, text: NDArray[np.float32],
 
 
 def _steps(width: float, height: float) -> tuple[int, int]:
-    """Down and across."""
-    longer = min(_MOST_STEPS, round(_STEPS * max(width, height) / min(width, height)))
+    """Return the number of steps down and across."""
+    longer = min(_MAX_STEPS, round(_STEPS * max(width, height) / min(width, height)))
     return (longer, _STEPS) if height > width else (_STEPS, longer)
 
 
 def _windows(
     image: Image.Image, box: tuple[float, float, float, float], steps: tuple[int, int], spec: Preprocess
 ) -> list[NDArray[np.uint8]]:
-    """What is in each window, as large as the model takes it: (height, width, 3) uint8."""
+    """Return the crops of all windows, resized to the model's input: (height, width, 3) uint8 each."""
     left, top, right, bottom = box
     down, across = (bottom - top) / steps[0], (right - left) / steps[1]
     return [
@@ -135,39 +138,39 @@ def _windows(
     ]
 
 
-# From cold to hot: dark blue, purple, orange, light yellow. Lightness grows all the way, so that it can be told apart
-# without seeing colours, and in print.
+# From cold to hot: dark blue, purple, orange, light yellow. Lightness increases monotonically, so that the map is
+# readable without colour vision and in print.
 _COLOURS = ((0.0, (24, 20, 78)), (0.4, (126, 36, 122)), (0.75, (236, 106, 58)), (1.0, (253, 236, 150)))
 
-# How much of the picture the hottest and the coldest places hide, of 255.
-_MOST, _LEAST = 190, 60
+# Alpha of the hottest and the coldest places, of 255.
+_MAX_ALPHA, _MIN_ALPHA = 190, 60
 
 
 def overlay(heat_map: HeatMap, width: int, height: int) -> Image.Image:
-    """What is laid over the picture when it is shown `width` × `height`: mode "RGBA"."""
+    """Render the overlay of a heat map for a picture shown at `width` × `height`: mode "RGBA"."""
     smooth = Image.fromarray(_shares(heat_map.cells)).resize((width, height), Image.Resampling.BICUBIC)
     shares = np.clip(np.asarray(smooth, dtype=np.float32), 0, 1)
     stops, colours = [stop for stop, _ in _COLOURS], np.array([colour for _, colour in _COLOURS])
     pixels = np.empty((*shares.shape, 4), dtype=np.uint8)
     for channel in range(3):
         pixels[..., channel] = np.interp(shares, stops, colours[:, channel])
-    pixels[..., 3] = _LEAST + (_MOST - _LEAST) * shares
+    pixels[..., 3] = _MIN_ALPHA + (_MAX_ALPHA - _MIN_ALPHA) * shares
     return Image.fromarray(pixels)
 
 
 def overlay_png(heat_map: HeatMap, width: int, height: int) -> bytes:
-    """`overlay` as a PNG file."""
+    """Render the overlay of a heat map as the content of a PNG file."""
     content = io.BytesIO()
     overlay(heat_map, width, height).save(content, "PNG")
     return content.getvalue()
 
 
 def draw_heat_map(heat_map: HeatMap, picture: Image.Image) -> Image.Image:
-    """The upright picture with the map over it: mode "RGB"."""
+    """Draw a heat map over the upright picture: mode "RGB"."""
     return Image.alpha_composite(picture.convert("RGBA"), overlay(heat_map, *picture.size)).convert("RGB")
 
 
 def _shares(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """From 0 for places like most to 1 for the best: what lies below the median is all cold."""
+    """Scale scores from 0 at the median and below to 1 at the maximum."""
     low, high = float(np.median(scores)), float(scores.max())
     return np.asarray(np.clip((scores - low) / max(high - low, 1e-6), 0, 1), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What the labels of a set are compared by: against a catalog's pictures, or without a catalog."""
+"""Build the label space of a set: calibrated on a catalog's pictures, or without a catalog."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def label_without_catalog(
     picture: PictureSource, labels: str | Sequence[str], encoder: "Encoder", *, top_k: int
 ) -> list[LabelHit]:
-    """Find what fits a picture of a set that comes along, without pictures to know from what labels score on others."""
+    """Assign built-in labels to one picture; without a catalog, their scores are not calibrated on other pictures."""
     from clipsearch.encoders.bank import load_bank
     from clipsearch.encoders.prompts import label_embeddings
 
@@ -33,9 +33,9 @@ def label_without_catalog(
 
 
 def label_space(labels: str | Sequence[str], session: Session) -> LabelSpace:
-    """A set of labels, against the catalog's pictures where it has any.
+    """Return the label space of a set, calibrated on the catalog's pictures when it has any.
 
     Raises:
-        QueryError: there is no such set.
+        QueryError: the set is unknown.
     """
     return session.label_space(find_labels(labels, session.store))

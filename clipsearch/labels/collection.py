@@ -1,4 +1,4 @@
-"""The sets of labels of a catalog, and what fits its pictures of them."""
+"""Store the label sets of a catalog, and assign their labels to pictures."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 class LabelCollection:
-    """`Catalog.labels`: sets of labels that were added or come along, and what fits a picture of one."""
+    """`Catalog.labels`: added and built-in label sets, and the assignment of their labels to pictures."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     def add(self, name: str, labels: Sequence[str]) -> int:
-        """Store a set of labels, in the place of one of the same name; returns how many are in it.
+        """Store a label set, replacing one of the same name; return its number of labels.
 
         Raises:
-            InputError: it is the name of a set that comes along, or no name.
-            QueryError: there are none, or one is empty.
+            InputError: invalid name, or the name of a built-in set.
+            QueryError: no labels, or an empty label.
         """
         check_name(name)
         found = find_labels([" ".join(label.split()) for label in labels], None)
@@ -35,19 +35,19 @@ class LabelCollection:
         return len(found)
 
     def get(self, name: str) -> list[str]:
-        """Get the labels of a set in their order.
+        """Return the labels of a set, in order.
 
         Raises:
-            QueryError: there is no such set.
+            QueryError: the set is unknown.
         """
         return find_labels(name, self._session.store)
 
     def names(self) -> dict[str, int]:
-        """Map the name of each added set to its number of labels."""
+        """Return the number of labels of each added set, by name."""
         return self._session.store.labels.counts()
 
     def remove(self, name: str) -> bool:
-        """Delete a set that was added; says whether there was one."""
+        """Delete an added set; return whether there was one."""
         return self._session.store.labels.remove(name)
 
     def assign(
@@ -58,13 +58,13 @@ class LabelCollection:
         top_k: int = 5,
         min_relevance: float = 0.0,
     ) -> list[LabelHit]:
-        """Find what fits a picture or its embedding of a set of labels, the most relevant first.
+        """Assign labels of a set to a picture or its embedding, the most relevant first.
 
         Args:
-            labels: the name of a set, one of `data.BUILT_IN` or one that was added; or the labels themselves.
+            labels: the name of a set, added or one of `data.BUILT_IN`; or the labels themselves.
 
         Raises:
-            QueryError: there is no such set, or `top_k` or `min_relevance` is out of range.
+            QueryError: the set is unknown, or `top_k` or `min_relevance` is out of range.
             ImageReadError: the picture can't be read.
         """
         import numpy as np
@@ -84,14 +84,14 @@ class LabelCollection:
         top_k: int = 5,
         min_relevance: float = DEFAULT_CUTOFF,
     ) -> Iterator[LabelledPicture]:
-        """Find what fits the indexed pictures, those below the folders or all, in the order they were indexed.
+        """Assign labels to the indexed pictures below the folders, or to all; yield them in the order of indexing.
 
         Args:
             labels: as in `assign`.
-            min_relevance: what is less relevant is left out, so that some pictures have no labels at all.
+            min_relevance: less relevant labels are omitted, so that some pictures have none.
 
         Raises:
-            CatalogNotFoundError: nothing was ever indexed.
+            CatalogNotFoundError: no picture was ever indexed.
             QueryError: as in `assign`.
         """
         import numpy as np

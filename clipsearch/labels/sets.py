@@ -1,4 +1,4 @@
-"""Sets of labels by name: those that come along, and those that a catalog was given."""
+"""Find label sets by name: the built-in ones, and those stored in a catalog."""
 
 from collections.abc import Sequence
 
@@ -8,34 +8,37 @@ from clipsearch.store import Store
 from clipsearch.text import check_text
 
 
-def find_labels(wanted: str | Sequence[str], store: Store | None) -> list[str]:
-    """The labels of a set by its name, the catalog's first; or those given, each once.
+def find_labels(label_set: str | Sequence[str], store: Store | None) -> list[str]:
+    """Return the labels of a set by its name, or the labels of a sequence without duplicates.
+
+    A set stored in the catalog takes precedence over a built-in one.
 
     Raises:
-        QueryError: there is no such set, or none or an empty one is given.
+        QueryError: the set is unknown, or the sequence is empty or has an empty label.
     """
-    if not isinstance(wanted, str):
-        labels = list(dict.fromkeys(wanted))
+    if not isinstance(label_set, str):
+        labels = list(dict.fromkeys(label_set))
         if not labels:
             raise QueryError("no labels to choose from")
         for label in labels:
             check_text(label, "label")
         return labels
-    stored = store.labels.find(wanted) if store is not None else None
+    stored = store.labels.find(label_set) if store is not None else None
     if stored is not None:
         return stored
-    if wanted in BUILT_IN:
-        return built_in_labels(wanted)
+    if label_set in BUILT_IN:
+        return built_in_labels(label_set)
     known = sorted({*BUILT_IN, *(store.labels.counts() if store is not None else ())})
-    raise QueryError(f"no labels are known as {wanted!r}, only {', '.join(known)}; see 'clipsearch labels add'")
+    raise QueryError(f"unknown label set {label_set!r}: use {', '.join(known)}, or add it with 'clipsearch labels add'")
 
 
 def check_name(name: str) -> None:
-    """
+    """Check the name of a new label set.
+
     Raises:
-        InputError: no set can be called that.
+        InputError: empty, not printable, starting with "-", or the name of a built-in set.
     """
     if not name.strip() or not name.isprintable() or name.startswith("-"):
-        raise InputError(f"a set of labels can't be called {name!r}")
+        raise InputError(f"invalid name of a label set: {name!r}")
     if name in BUILT_IN:
-        raise InputError(f"{name} is one of the sets that come along: choose another name with --name")
+        raise InputError(f"{name} is the name of a built-in label set: choose another with --name")

@@ -1,1 +1,1 @@
-"""The same catalog in a browser and over HTTP; needs the extra `web`."""
+"""Serve the catalog as web pages and an HTTP API; requires the extra `web`."""

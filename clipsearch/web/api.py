@@ -1,4 +1,4 @@
-"""The HTTP API: JSON in and out, pictures by their number."""
+"""Define the HTTP API: JSON in and out, pictures by content id."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,14 +19,14 @@ from clipsearch.web.state import Site
 
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
 
-# How often a page hears of a run that goes on, and that the connection still stands.
-_NEWS_EVERY_S, _PING_EVERY_S = 0.25, 15.0
+# Interval at which an event stream polls the run, and at which an idle one sends a keep-alive comment.
+_POLL_INTERVAL_S, _PING_INTERVAL_S = 0.25, 15.0
 
-# Pages that hear of a run at once: each takes a connection for as long as it lasts.
-_MOST_LISTENERS = 100
+# Concurrent event streams: each holds a connection for as long as the run lasts.
+_MAX_LISTENERS = 100
 
-# For an address that names the content: what it shows never changes.
-_FOR_EVER = "private, max-age=31536000, immutable"
+# Cache-Control for a URL that contains the content's hash.
+_IMMUTABLE = "private, max-age=31536000, immutable"
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -37,53 +37,54 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def make_api(site: Site) -> APIRouter:
+    """Create the router of the HTTP API, below /api."""
     api = APIRouter(prefix="/api", responses=_problems())
     catalog = site.catalog
 
-    @api.get("/search", summary="Pictures by words, pictures and filters", tags=["search"])
-    @site.lanes.questions
+    @api.get("/search", summary="Search pictures by words, pictures and filters", tags=["search"])
+    @site.lanes.queries
     def search(
         q: Annotated[
             str,
             Query(
                 max_length=4000,
-                description="In the language of queries: words, `+` and `-`, `&`, `id:42`, filters like `taken:2024`.",
+                description="A query: words, `+` and `-`, `&`, `id:42`, filters like `taken:2024`.",
                 examples=["a glazed donut", "beach - people taken:2023..", "id:3 + 0.5:snow"],
             ),
         ],
         k: TopK = 10,
-        after: Annotated[str | None, Query(max_length=300, description="`next` of the page before.")] = None,
-        min_relevance: Annotated[float, Query(ge=0, le=1, description="Leave out what is less relevant.")] = 0.0,
+        after: Annotated[str | None, Query(max_length=300, description="Cursor: `next` of the previous page.")] = None,
+        min_relevance: Annotated[float, Query(ge=0, le=1, description="Omit hits of lower relevance.")] = 0.0,
         confidence: Annotated[
             float | None,
             Query(
                 gt=0,
                 lt=1,
-                description="Leave out so much that of queries in words that nothing here answers at most "
+                description="Raise the minimum relevance so that, of word queries without a matching picture, at most "
                 "1 - `confidence` get a hit.",
             ),
         ] = None,
     ) -> schemas.SearchResult:
-        meant = parse_query(q)
+        parsed = parse_query(q)
         page = catalog.search_page(
-            meant,
+            parsed,
             page_size=k,
             after=after,
-            pictures=site.uploads.for_query(meant),
+            pictures=site.uploads.for_query(parsed),
             min_relevance=min_relevance,
             confidence=confidence,
         )
         return schemas.SearchResult(
             query=q,
             model=catalog.model.name,
-            suggestion=catalog.suggest(meant),
+            suggestion=catalog.suggest(parsed),
             hits=[schemas.Hit.of(hit) for hit in page.hits],
             next=page.next,
         )
 
     @api.post(
         "/pictures",
-        summary="Send a picture to search by",
+        summary="Upload a picture to search by",
         tags=["search"],
         status_code=201,
         responses=_problems(408, 413, 507),
@@ -92,21 +93,21 @@ def make_api(site: Site) -> APIRouter:
     def send_picture(
         file: Annotated[UploadFile, File(description="Any picture that can be indexed.")],
     ) -> schemas.Upload:
-        return schemas.Upload(term=f"image:{site.uploads.keep(site.uploads.embed(file.file))}")
+        return schemas.Upload(term=f"image:{site.uploads.add(site.uploads.embed(file.file))}")
 
     @api.get(
         "/caption",
-        summary="The nearest stored captions of a picture of the catalog",
+        summary="List the nearest stored captions of a catalog picture",
         tags=["words"],
         responses=_problems(404),
     )
-    @site.lanes.questions
+    @site.lanes.queries
     def caption(id: Annotated[int, Query(ge=1, le=1 << 62)], k: TopK = 5) -> schemas.Captions:
         return captions_of(catalog.pictures.embedding(id), k)
 
     @api.post(
         "/caption",
-        summary="The nearest stored captions of any picture",
+        summary="List the nearest stored captions of an uploaded picture",
         tags=["words"],
         responses=_problems(408, 413, 507),
     )
@@ -120,11 +121,11 @@ def make_api(site: Site) -> APIRouter:
 
     @api.get(
         "/classify",
-        summary="Which of some texts fits a picture of the catalog",
+        summary="Choose the text that fits a catalog picture",
         tags=["words"],
         responses=_problems(404),
     )
-    @site.lanes.questions
+    @site.lanes.queries
     def classify(
         id: Annotated[int, Query(ge=1, le=1 << 62)],
         text: Annotated[
@@ -134,7 +135,10 @@ def make_api(site: Site) -> APIRouter:
         return classes_of(catalog.pictures.embedding(id), text)
 
     @api.post(
-        "/classify", summary="Which of some texts fits any picture", tags=["words"], responses=_problems(408, 413, 507)
+        "/classify",
+        summary="Choose the text that fits an upload",
+        tags=["words"],
+        responses=_problems(408, 413, 507),
     )
     @site.lanes.uploads
     def classify_sent(
@@ -146,25 +150,25 @@ def make_api(site: Site) -> APIRouter:
         found = catalog.classify(embedding, texts)
         return schemas.Captions(model=catalog.model.name, captions=[schemas.Caption.of(hit) for hit in found])
 
-    @api.get("/items/{id}", summary="What is known of a picture", tags=["pictures"], responses=_problems(404))
-    @site.lanes.questions
+    @api.get("/items/{id}", summary="Get the details of a picture", tags=["pictures"], responses=_problems(404))
+    @site.lanes.queries
     def item(id: int) -> schemas.Item:
         return schemas.Item.of(catalog.pictures.get(id))
 
     @api.get(
-        "/items/{id}/similar", summary="Its copies, and similar pictures", tags=["pictures"], responses=_problems(404)
+        "/items/{id}/similar", summary="List copies and similar pictures", tags=["pictures"], responses=_problems(404)
     )
-    @site.lanes.questions
+    @site.lanes.queries
     def similar(id: int, k: TopK = 12) -> list[schemas.NearDuplicate]:
         return [schemas.NearDuplicate.of_duplicate(hit) for hit in catalog.pictures.near_duplicates(id, top_k=k)]
 
     @api.get(
         "/items/{id}/labels",
-        summary="What fits a picture of a set of labels",
+        summary="List the labels of a set that fit a picture",
         tags=["pictures"],
         responses=_problems(404),
     )
-    @site.lanes.questions
+    @site.lanes.queries
     def labels(
         id: int,
         labels: Annotated[str, Query(max_length=200, description="Name of the set.", examples=["coco"])] = "coco",
@@ -175,7 +179,7 @@ def make_api(site: Site) -> APIRouter:
 
     @api.get(
         "/thumbnail/{id}",
-        summary="A picture made small, upright, without its metadata",
+        summary="Get a thumbnail, upright, without metadata",
         tags=["pictures"],
         response_class=Response,
         responses={200: {"content": {"image/jpeg": {}}, "description": "A JPEG."}, **_problems(404)},
@@ -184,12 +188,12 @@ def make_api(site: Site) -> APIRouter:
     def thumbnail(
         id: int,
         request: Request,
-        size: Annotated[Literal["small", "large"], Query(description="512 or 2,048 pixels at most.")] = "small",
-        v: Annotated[str | None, Query(max_length=64, description="Start of its blake3: browsers may keep it.")] = None,
+        size: Annotated[Literal["small", "large"], Query(description="At most 512 or 2,048 pixels.")] = "small",
+        v: Annotated[str | None, Query(max_length=64, description="Start of its blake3, for caching.")] = None,
     ) -> Response:
         details = catalog.pictures.get(id)
         etag = f'"{details.blake3[:32]}-{size}"'
-        caching = _FOR_EVER if v and details.blake3.startswith(v) else "private, no-cache"
+        caching = _IMMUTABLE if v and details.blake3.startswith(v) else "private, no-cache"
         headers = {"ETag": etag, "Cache-Control": caching}
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
@@ -201,7 +205,7 @@ def make_api(site: Site) -> APIRouter:
 
     @api.get(
         "/items/{id}/heatmap",
-        summary="Where in a picture words are found, to be laid over it",
+        summary="Get a heat map of words, to overlay on the picture",
         tags=["pictures"],
         response_class=Response,
         responses={200: {"content": {"image/png": {}}, "description": "A PNG, mostly transparent."}, **_problems(404)},
@@ -214,8 +218,8 @@ def make_api(site: Site) -> APIRouter:
         across, down = found.peak
         return Response(png, media_type="image/png", headers={"X-Heat-Peak": f"{across:.3f},{down:.3f}"})
 
-    @api.get("/status", summary="What there is", tags=["catalog"])
-    @site.lanes.questions
+    @api.get("/status", summary="Get the status of the catalog", tags=["catalog"])
+    @site.lanes.queries
     def status() -> schemas.Status:
         known = site.status
         return schemas.Status(
@@ -233,14 +237,14 @@ def make_api(site: Site) -> APIRouter:
     @api.post(
         "/index", summary="Index a folder of this machine", tags=["catalog"], status_code=202, responses=_problems(403)
     )
-    @site.lanes.questions
-    def start_index(wanted: schemas.IndexRequest) -> schemas.IndexStatus:
+    @site.lanes.queries
+    def start_index(request: schemas.IndexRequest) -> schemas.IndexStatus:
         require_indexing()
-        return schemas.IndexStatus.of(site.job.start(wanted.folder))
+        return schemas.IndexStatus.of(site.job.start(request.folder))
 
     @api.delete(
         "/index",
-        summary="Stop indexing; what was done is kept",
+        summary="Stop indexing; completed work is saved",
         tags=["catalog"],
         status_code=202,
         responses=_problems(403),
@@ -250,39 +254,39 @@ def make_api(site: Site) -> APIRouter:
         site.job.stop()
         return schemas.IndexStatus.of(site.job.status)
 
-    @api.get("/index", summary="How far indexing has come", tags=["catalog"])
+    @api.get("/index", summary="Get the progress of indexing", tags=["catalog"])
     async def index_status() -> schemas.IndexStatus:
         return schemas.IndexStatus.of(site.job.status)
 
     @api.get(
         "/index/events",
-        summary="How far indexing has come, as it comes",
+        summary="Stream the progress of indexing",
         tags=["catalog"],
         response_class=StreamingResponse,
-        responses={200: {"content": {"text/event-stream": {}}, "description": "An IndexStatus each."}},
+        responses={200: {"content": {"text/event-stream": {}}, "description": "Events, an IndexStatus each."}},
     )
     async def index_events() -> StreamingResponse:
-        if site.listeners >= _MOST_LISTENERS:
+        if site.listeners >= _MAX_LISTENERS:
             raise TooBusyError
-        return StreamingResponse(_events(site), media_type="text/event-stream")
+        return StreamingResponse(_count_listener(site), media_type="text/event-stream")
 
     def require_indexing() -> None:
         if not site.may_index:
-            raise HTTPException(403, "this server indexes nothing: it was started without --index")
+            raise HTTPException(403, "indexing is disabled on this server: start it with --index")
 
     return api
 
 
-async def _events(site: Site) -> AsyncIterator[str]:
+async def _count_listener(site: Site) -> AsyncIterator[str]:
     site.listeners += 1
     try:
-        async for news in _news(site):
-            yield news
+        async for event in _status_events(site):
+            yield event
     finally:
         site.listeners -= 1
 
 
-async def _news(site: Site) -> AsyncIterator[str]:
+async def _status_events(site: Site) -> AsyncIterator[str]:
     number, quiet_s = -1, 0.0
     while True:
         status = site.job.status
@@ -291,8 +295,8 @@ async def _news(site: Site) -> AsyncIterator[str]:
             yield f"data: {schemas.IndexStatus.of(status).model_dump_json()}\n\n"
             if status.state != "running":
                 return
-        elif quiet_s >= _PING_EVERY_S:
+        elif quiet_s >= _PING_INTERVAL_S:
             quiet_s = 0.0
             yield ": still there\n\n"
-        await asyncio.sleep(_NEWS_EVERY_S)
-        quiet_s += _NEWS_EVERY_S
+        await asyncio.sleep(_POLL_INTERVAL_S)
+        quiet_s += _POLL_INTERVAL_S

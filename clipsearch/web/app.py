@@ -1,4 +1,4 @@
-"""The parts of the web, put together."""
+"""Assemble the web application."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,11 +20,11 @@ from clipsearch.web.uploads import remove_leftovers
 
 
 def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bool = True) -> FastAPI:
-    """The ASGI application over a catalog that was opened with `shared=True`; whoever opened it closes it.
+    """Create the ASGI application of a catalog that was opened with `shared=True`; the caller closes the catalog.
 
     Args:
-        rules: who may ask; None: whoever can connect, under the names of the loopback.
-        may_index: folders of this machine may be indexed from the page.
+        rules: access rules; None: any client, under the host names of the loopback.
+        may_index: allow clients to index folders of this machine.
     """
     site = Site(catalog, may_index=may_index)
     measured = metrics.Metrics(site)
@@ -41,7 +41,7 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
         title="clipsearch",
         version=__version__,
         summary="Pictures by words, words by pictures.",
-        # The usual pages about an API load their scripts from elsewhere.
+        # FastAPI's documentation pages load scripts from other hosts.
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
@@ -56,13 +56,13 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
     app.include_router(pages.make_pages(site))
     app.add_api_route("/static/{name:path}", static_file, methods=["GET", "HEAD"], include_in_schema=False)
 
-    @app.get("/healthz", summary="Whether the server answers", tags=["server"])
+    @app.get("/healthz", summary="Check that the server responds", tags=["server"])
     async def healthz() -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
     @app.get(
         "/metrics",
-        summary="For Prometheus",
+        summary="Get metrics for Prometheus",
         tags=["server"],
         response_class=Response,
         responses={200: {"content": {"text/plain": {}}, "description": "Counters."}},

@@ -1,4 +1,4 @@
-"""What a request sends, within limits of size and time; read by the event loop, so a slow client takes no thread."""
+"""Limit the size and time of request bodies, in the event loop, so that a slow client occupies no thread."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from clipsearch.web.errors import send_problem
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """
+    """Limits of request bodies.
+
     Attributes:
-        max_bytes: of one body.
-        max_seconds: that the server waits for one, from its first byte to its last.
-        start_seconds: after which it must have come at `min_bytes_per_second` on average.
-        max_total_bytes: of all bodies of requests that are not answered yet; they may lie on disk.
+        max_bytes: size of one body.
+        max_seconds: total time that the server waits for one body.
+        start_seconds: grace period; after it, the average rate must be at least `min_bytes_per_second`.
+        max_total_bytes: size of all bodies of unanswered requests, which may be on disk.
     """
 
     max_bytes: int = 64 << 20
@@ -27,14 +28,14 @@ class BodyLimits:
 
 
 class BodyBudget:
-    """How much of `BodyLimits.max_total_bytes` is taken."""
+    """Bytes in use of `BodyLimits.max_total_bytes`."""
 
     def __init__(self) -> None:
         self.taken_bytes = 0
 
 
 class LimitedBody:
-    """What the application gets of one request, and what becomes of its answer: beyond a limit it is the limit's."""
+    """Limited receive and send channels of one request; a body beyond a limit is answered with its error."""
 
     def __init__(self, receive: Receive, send: Send, limits: BodyLimits, budget: BodyBudget) -> None:
         self._receive = receive
@@ -55,14 +56,14 @@ class LimitedBody:
         if self._failure is not None:
             return {"type": "http.disconnect"}
         if self._is_complete:
-            return await self._receive()  # only says when the client goes
+            return await self._receive()  # reports only the disconnect
         return await self._receive_part()
 
-    async def is_gone(self) -> bool:
-        """Whether the client has gone, as far as is known now."""
+    async def is_disconnected(self) -> bool:
+        """Return whether a disconnect of the client has been received; does not wait."""
         if self._is_complete and self._read_ahead is None:
             return (await self._poll() or {}).get("type") == "http.disconnect"
-        if self._size_bytes == 0 and self._read_ahead is None:  # a request without a body, which nobody has read
+        if self._size_bytes == 0 and self._read_ahead is None:  # a request whose body, if any, is unread
             message = await self._poll()
             if message is not None:
                 self._note(message)
@@ -71,7 +72,7 @@ class LimitedBody:
         return False
 
     def close(self) -> None:
-        """When the request is answered."""
+        """Release the budget; to be called when the request is answered."""
         self._budget.taken_bytes -= self._size_bytes
 
     async def send(self, message: Message) -> None:
@@ -89,13 +90,13 @@ class LimitedBody:
             async with asyncio.timeout_at(start + allowed_s - self._waited_s):
                 message = await self._receive()
         except TimeoutError:
-            return self._fail(408, f"it took longer than {allowed_s:.0f} s to send")
+            return self._fail(408, f"the request body took longer than {allowed_s:.0f} s")
         self._waited_s += loop.time() - start
         self._note(message)
         if self._size_bytes > limits.max_bytes:
-            return self._fail(413, f"at most {limits.max_bytes / 1e6:.0f} MB are taken")
+            return self._fail(413, f"the request is too large: at most {limits.max_bytes / 1e6:.0f} MB")
         if self._budget.taken_bytes > limits.max_total_bytes:
-            return self._fail(503, "too much is being sent: try again in a moment")
+            return self._fail(503, "too many uploads in progress: try again in a moment")
         return message
 
     def _note(self, message: Message) -> None:
@@ -109,7 +110,7 @@ class LimitedBody:
         return {"type": "http.disconnect"}
 
     async def _poll(self) -> Message | None:
-        """The next message if it is there."""
+        """Return the next message if it is available, without waiting."""
         with anyio.CancelScope() as scope:
             scope.cancel()
             return await self._receive()

@@ -1,13 +1,12 @@
-"""Connections that clients hold open: how many there may be, and for how long the server waits for one of them.
+"""Limit the number of open connections, and the time that the server waits for a client.
 
-It is the client's turn while the head or the body of a request is still to come, and while an answer is not read. When
-there are too many connections the one that the server has waited for longest is closed: a client that sends nothing
-shuts nobody out.
+It is the client's turn while the server waits for the head or body of a request, or for an answer to be read. At the
+connection limit, the connection with the longest wait is closed, so that idle clients can't block others (slowloris).
 
-Requests that are sent ahead of the answers before them (pipelined, as no browser does) are answered one at a time, for
-all connections together and in turns, and no more of them is read meanwhile (back-pressure).
+Pipelined requests, which no browser sends, are answered one at a time for all connections, round-robin, and reading is
+paused meanwhile (back-pressure).
 
-Source: the protocol class is that of uvicorn, which has no time limit for heads, bodies and answers (0.38 to 0.54).
+Source: the protocol class is uvicorn's, which has no timeouts for heads, bodies and answers (0.38 to 0.54).
 """
 
 import asyncio
@@ -25,12 +24,12 @@ from uvicorn.server import ServerState
 from clipsearch.web.errors import send_problem
 
 Turn: TypeAlias = Literal["head", "body", "rest", "answer"]
-"""What a client has to do: send a head, send a body, send what is left of a body that was answered, read an answer."""
+"""What the client must do: send a head, send a body, send the rest of an answered request's body, read an answer."""
 
-# How often connections are looked at.
-_LOOK_EVERY_S = 1.0
+# Interval at which the timeouts of connections are checked.
+_CHECK_INTERVAL_S = 1.0
 
-# States of a client that has not sent a whole request yet.
+# States of a client whose request is incomplete.
 _SENDING = (h11.IDLE, h11.SEND_BODY)
 
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -38,21 +37,22 @@ _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-leng
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """
+    """Limits of connections.
+
     Attributes:
-        most: connections at once.
-        most_per_address: of one client; of an IPv6 address all of its /64. The loopback has no such limit: all
-            programs of this machine, and a proxy on it, have its address.
-        most_unread_bytes: of all answers that are not read yet.
-        head_seconds: from the start of a connection, or the end of an answer, to the end of the next head.
-        rest_seconds: for what is left of a body whose request is answered.
-        answer_seconds: in which at least `answer_bytes` must be read, or all that is left.
-        max_head_bytes: browsers send the cookies of all programs on 127.0.0.1 together.
+        max_connections: concurrent connections.
+        max_per_address: connections of one client address, or of an IPv6 /64. The loopback has no such limit: all
+            programs of this machine, and a proxy on it, share its address.
+        max_unread_bytes: total of all answers that clients have not read yet.
+        head_seconds: timeout from the start of a connection, or the end of an answer, to the end of the next head.
+        rest_seconds: timeout for the rest of the body of an answered request.
+        answer_seconds: interval in which at least `answer_bytes`, or the rest of an answer, must be read.
+        max_head_bytes: size of a head; browsers send the cookies of all programs on 127.0.0.1 together.
     """
 
-    most: int = 500
-    most_per_address: int = 100
-    most_unread_bytes: int = 128 << 20
+    max_connections: int = 500
+    max_per_address: int = 100
+    max_unread_bytes: int = 128 << 20
     head_seconds: float = 10.0
     rest_seconds: float = 10.0
     answer_seconds: float = 10.0
@@ -61,7 +61,7 @@ class ConnectionLimits:
 
 
 def make_protocol(limits: ConnectionLimits) -> type[asyncio.Protocol]:
-    """What uvicorn's `Config` takes as `http`."""
+    """Create the protocol class for uvicorn's `Config(http=...)`."""
 
     class Protocol(LimitedConnection):
         connections_open = Connections(limits)
@@ -70,26 +70,26 @@ def make_protocol(limits: ConnectionLimits) -> type[asyncio.Protocol]:
 
 
 class Connections:
-    """Those of one server; for its event loop alone."""
+    """Open connections of one server; to be used in its event loop only."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self._open: dict[LimitedConnection, str | None] = {}
-        self._is_looking = False
+        self._is_checking = False
         self._pipelined: deque[LimitedConnection] = deque()
         self._holder: LimitedConnection | None = None
 
     def add(self, new: "LimitedConnection", address: str | None) -> bool:
-        """Whether there is room, after one that was waited for was closed."""
+        """Add a connection; return whether it is within the limits, after closing another one if possible."""
         key = _address_key(address)
-        if not self._is_looking:
-            self._is_looking = True
-            new.loop.call_later(_LOOK_EVERY_S, self._look, new.loop)
+        if not self._is_checking:
+            self._is_checking = True
+            new.loop.call_later(_CHECK_INTERVAL_S, self._check_all, new.loop)
         self._open[new] = key
-        if len(self._open) > self.limits.most and not self._close_one(None, new):
+        if len(self._open) > self.limits.max_connections and not self._close_one(None, new):
             return False
         count = 0 if key is None else sum(other == key for other in self._open.values())
-        return count <= self.limits.most_per_address or self._close_one(key, new)
+        return count <= self.limits.max_per_address or self._close_one(key, new)
 
     def remove(self, connection: "LimitedConnection") -> None:
         self._open.pop(connection, None)
@@ -98,7 +98,7 @@ class Connections:
         self.release_slot(connection)
 
     def wait_for_slot(self, connection: "LimitedConnection") -> None:
-        """Have `go_on` called when the slot is free: one pipelined request is answered at a time."""
+        """Call `resume_pipelined` when the slot is free: one pipelined request is answered at a time."""
         self._pipelined.append(connection)
         self._grant_slot()
 
@@ -106,7 +106,7 @@ class Connections:
         return self._holder is connection
 
     def release_slot(self, connection: "LimitedConnection") -> None:
-        """For one that may have none."""
+        """Release the slot if the connection holds it; idempotent."""
         if self._holder is connection:
             self._holder = None
             self._grant_slot()
@@ -114,23 +114,25 @@ class Connections:
     def _grant_slot(self) -> None:
         if self._holder is None and self._pipelined:
             self._holder = self._pipelined.popleft()
-            self._holder.loop.call_soon(self._holder.go_on)
+            self._holder.loop.call_soon(self._holder.resume_pipelined)
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check_all(self, loop: asyncio.AbstractEventLoop) -> None:
         for each in list(self._open):
-            each.look()
+            each.check_timeouts()
         unread = sorted((each for each in self._open if each.turn == "answer"), key=lambda each: each.since)
-        excess = sum(each.unread_bytes for each in unread) - self.limits.most_unread_bytes
+        excess = sum(each.unread_bytes for each in unread) - self.limits.max_unread_bytes
         while excess > 0:
             excess -= unread[0].unread_bytes
-            unread.pop(0).end()
-        self._is_looking = bool(self._open)
-        if self._is_looking:
-            loop.call_later(_LOOK_EVERY_S, self._look, loop)
+            unread.pop(0).abort()
+        self._is_checking = bool(self._open)
+        if self._is_checking:
+            loop.call_later(_CHECK_INTERVAL_S, self._check_all, loop)
 
     def _close_one(self, key: str | None, new: "LimitedConnection") -> bool:
-        """The one that was waited for longest, of one client or (None) of all; one with a request only where there is
-        no other."""
+        """Abort the connection with the longest wait, of one client or (None) of all; return whether there is one.
+
+        Connections with a request in progress are aborted only when there are no others.
+        """
         waiting = [
             each
             for each, other in self._open.items()
@@ -138,12 +140,12 @@ class Connections:
         ]
         if not waiting:
             return False
-        min(waiting, key=lambda each: (each.turn in ("body", "answer"), each.since)).end()
+        min(waiting, key=lambda each: (each.turn in ("body", "answer"), each.since)).abort()
         return True
 
 
 class _Flow(FlowControl):
-    """Back-pressure: what is sent ahead stays with the client until the request before it is answered."""
+    """Flow control with back-pressure: pipelined data is not read until the previous request is answered."""
 
     def __init__(self, transport: asyncio.Transport, conn: h11.Connection) -> None:
         super().__init__(transport)
@@ -155,10 +157,10 @@ class _Flow(FlowControl):
 
 
 class LimitedConnection(H11Protocol):
-    """A connection that keeps to `ConnectionLimits`.
+    """Connection with the timeouts of `ConnectionLimits`.
 
     Attributes:
-        since: when the client's turn began, in the event loop's seconds.
+        since: start of the client's turn, in the event loop's time.
     """
 
     connections_open: Connections
@@ -174,8 +176,8 @@ class LimitedConnection(H11Protocol):
         self.since = self.loop.time()
         self._unread_before = 0
         self._has_sent = False
-        self._is_between = False  # requests
-        self._is_blocked = False  # by an answer that is not read
+        self._is_between_requests = False
+        self._is_blocked = False  # by an unread answer
 
     @property
     def unread_bytes(self) -> int:
@@ -183,24 +185,24 @@ class LimitedConnection(H11Protocol):
 
     @property
     def turn(self) -> Turn | None:
-        """None: it is the server's."""
+        """What the client must do; None when it is the server's turn."""
         if self.unread_bytes:
             return "answer"
         if self.cycle is None or self.cycle.response_complete:
             return "rest" if self.conn.their_state is h11.SEND_BODY else "head"
         return "body" if self.conn.their_state is h11.SEND_BODY and not self.flow.read_paused else None
 
-    def end(self) -> None:
-        """At once, and without a word more."""
+    def abort(self) -> None:
+        """Close the connection immediately, without an answer."""
         self.connections_open.remove(self)
         self.transport.abort()
 
-    def look(self) -> None:
-        """Closes the connection when the client has taken too long."""
+    def check_timeouts(self) -> None:
+        """Close the connection when the client has exceeded a timeout."""
         limits, waited = self.connections_open.limits, self.loop.time() - self.since
         match self.turn:
             case "answer":
-                self._look_at_answer(limits)
+                self._check_answer(limits)
             case "head" if waited > limits.head_seconds:
                 if self._has_sent and not self.transport.is_closing():
                     self.transport.write(_TIMED_OUT)
@@ -210,21 +212,21 @@ class LimitedConnection(H11Protocol):
             case _:
                 self._unread_before = 0
 
-    def _look_at_answer(self, limits: ConnectionLimits) -> None:
+    def _check_answer(self, limits: ConnectionLimits) -> None:
         unread, now = self.unread_bytes, self.loop.time()
         if self._unread_before == 0 or unread <= self._unread_before - limits.answer_bytes:
             self._unread_before, self.since = unread, now
         elif now - self.since > limits.answer_seconds:
-            self.end()
+            self.abort()
         else:
             self._unread_before = max(self._unread_before, unread)
 
-    # ------------------------------------------------------------------ asked by the event loop and by uvicorn
+    # ------------------------------------------------------------------ called by the event loop and by uvicorn
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.flow = _Flow(transport, self.conn)
-        self.app = self._quietly(self.app)
+        self.app = self._without_traceback(self.app)
         if not self.connections_open.add(self, self.client[0] if self.client else None):
             self.app = _too_many
 
@@ -234,7 +236,7 @@ class LimitedConnection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self.conn.their_state in (h11.MUST_CLOSE, h11.CLOSED):
-            self.flow.pause_reading()  # the client has said that it sends no more
+            self.flow.pause_reading()  # the client has announced the end of its data
             return
         self._has_sent = True
         before = self.cycle
@@ -243,7 +245,7 @@ class LimitedConnection(H11Protocol):
             self._begin_turn()
 
     def handle_events(self) -> None:
-        if not self._is_between or not self.conn.trailing_data[0]:
+        if not self._is_between_requests or not self.conn.trailing_data[0]:
             super().handle_events()
             return
         self._has_sent = True
@@ -259,15 +261,15 @@ class LimitedConnection(H11Protocol):
             self._is_blocked = False
             self.connections_open.wait_for_slot(self)
 
-    def go_on(self) -> None:
-        """With the request that was sent ahead."""
+    def resume_pipelined(self) -> None:
+        """Continue with the pipelined request."""
         if not self.connections_open.has_slot(self):
             return
         before = self.cycle
         if not self.transport.is_closing():
             self.flow.resume_reading()
             self.handle_events()
-        if self.cycle is before:  # only half a head is there
+        if self.cycle is before:  # the head is incomplete
             self.connections_open.release_slot(self)
         else:
             self._begin_turn()
@@ -276,18 +278,18 @@ class LimitedConnection(H11Protocol):
         self._has_sent = False
         self._begin_turn()
         self.connections_open.release_slot(self)
-        self._is_between = True
+        self._is_between_requests = True
         super().on_response_complete()
-        self._is_between = False
+        self._is_between_requests = False
 
     def shutdown(self) -> None:
         if self.turn == "body":
-            self.end()
+            self.abort()
         else:
             super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
-        """Where it has no place, in the middle of an answer or after the last one, the connection is closed."""
+        """Send the response, or close the connection in the middle of an answer or after the last one."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(msg)
         else:
@@ -296,20 +298,20 @@ class LimitedConnection(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 
-    def _quietly(self, app: Any) -> Any:
-        """The application; what it still does when the server has waited for it long enough is broken off."""
+    def _without_traceback(self, app: Any) -> Any:
+        """Wrap the application: abort the connection, without a traceback, when the server cancels it at shutdown."""
 
         async def run(scope: Any, receive: Any, send: Any) -> None:
             try:
                 await app(scope, receive, send)
             except asyncio.CancelledError:  # else uvicorn logs a traceback for each request
                 self.cycle.disconnected = True
-                self.end()
+                self.abort()
 
         return run
 
     def _begin_turn(self) -> None:
-        if not self._unread_before:  # else it has an answer to read first, whatever it asks for meanwhile
+        if not self._unread_before:  # else the turn began with an answer that is still unread
             self.since = self.loop.time()
 
 
@@ -318,7 +320,7 @@ async def _too_many(scope: Any, receive: Any, send: Any) -> None:
 
 
 def _address_key(address: str | None) -> str | None:
-    """None for what has no limit of its own."""
+    """Return the key of the limit per address; None for an address without such a limit."""
     try:
         found = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Errors as HTTP answers.
+"""Convert errors to HTTP problem responses.
 
 Source: RFC 9457, "Problem Details for HTTP APIs".
 """
@@ -29,18 +29,18 @@ from clipsearch.errors import (
     UnknownPictureError,
 )
 from clipsearch.notices import message_for_others
-from clipsearch.web.lanes import RETRY_AFTER_S, ClientGoneError, TooBusyError
+from clipsearch.web.lanes import RETRY_AFTER_S, ClientDisconnectedError, TooBusyError
 
 MEDIA_TYPE = "application/problem+json"
 
 _LOG = logging.getLogger("clipsearch.web")
 
-# Of a client that has closed its connection; nginx's number, it goes into the metrics only.
-_CLIENT_GONE = 499
+# Status of a client that has closed its connection; nginx's, for the metrics only.
+_CLIENT_CLOSED_REQUEST = 499
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-# The first that fits.
+# The first match applies.
 _STATUS: tuple[tuple[type[ClipSearchError], int], ...] = (
     (UnknownPictureError, 404),
     (InputError, 400),
@@ -55,9 +55,10 @@ _STATUS: tuple[tuple[type[ClipSearchError], int], ...] = (
 
 
 def problem(status: int, detail: str, *, kind: str = "", **more: Any) -> dict[str, Any]:
-    """
+    """Build the JSON document of a problem.
+
     Args:
-        kind: of the error, such as "query-syntax"; "" where the status says it all.
+        kind: of the error, such as "query-syntax"; "" when the status is sufficient.
     """
     detail = " ".join(detail.encode("utf-8", "replace").decode().split())
     return {
@@ -70,16 +71,18 @@ def problem(status: int, detail: str, *, kind: str = "", **more: Any) -> dict[st
 
 
 def status_of(error: ClipSearchError) -> int:
+    """Return the HTTP status of an error."""
     return next(status for kind, status in _STATUS if isinstance(error, kind))
 
 
 def answer(status: int, detail: str, *, kind: str = "", **more: Any) -> Response:
+    """Build a problem response."""
     content = problem(status, detail, kind=kind, **more)
     return JSONResponse(content, status_code=status, media_type=MEDIA_TYPE, headers=_headers(status))
 
 
 async def send_problem(send: Send, status: int, detail: str) -> None:
-    """The same where there is no application to answer."""
+    """Send a problem response from ASGI middleware."""
     content = json.dumps(problem(status, detail)).encode()
     headers = {"content-type": MEDIA_TYPE, "content-length": str(len(content)), **_headers(status)}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -88,7 +91,7 @@ async def send_problem(send: Send, status: int, detail: str) -> None:
 
 
 def message_of(error: Exception) -> str:
-    """What may be told of an error; what goes wrong in the server itself goes to its log, for it may hold paths."""
+    """Return the message of an error for a client; details of internal errors, which can hold paths, go to the log."""
     return message_for_others(error, _LOG)
 
 
@@ -97,7 +100,7 @@ def _headers(status: int) -> dict[str, str]:
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Every error of `app` becomes a problem."""
+    """Register handlers that convert every error of `app` to a problem response."""
 
     @app.exception_handler(ClipSearchError)
     async def _ours(_: Request, error: ClipSearchError) -> Response:
@@ -112,15 +115,15 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(TooBusyError)
     async def _busy(_: Request, error: TooBusyError) -> Response:
-        return answer(503, "too much is being asked: try again in a moment", kind="busy")
+        return answer(503, "the server is busy: try again in a moment", kind="busy")
 
-    @app.exception_handler(ClientGoneError)
-    async def _gone(_: Request, error: ClientGoneError) -> Response:
-        return Response(status_code=_CLIENT_GONE)
+    @app.exception_handler(ClientDisconnectedError)
+    async def _disconnected(_: Request, error: ClientDisconnectedError) -> Response:
+        return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> Response:
-        if isinstance(error.__cause__, OSError):  # while what was sent was written down
+        if isinstance(error.__cause__, OSError):  # raised while the upload was written to disk
             return _failed(error.__cause__)
         response = answer(error.status_code, str(error.detail))
         response.headers.update(error.headers or {})
@@ -131,18 +134,18 @@ def add_handlers(app: FastAPI) -> None:
         return _failed(error)
 
     @app.exception_handler(Exception)
-    async def _unforeseen(_: Request, error: Exception) -> Response:
-        # What went wrong goes to the log; it may hold paths.
-        return answer(500, f"unforeseen: {type(error).__name__}; the server's log has more")
+    async def _unexpected(_: Request, error: Exception) -> Response:
+        # The details go to the log; they can hold paths.
+        return answer(500, f"unexpected error: {type(error).__name__}; see the server's log")
 
 
 def _failed(error: OSError) -> Response:
     _LOG.error("%s: %s", type(error).__name__, error)
     if error.errno in _FULL:
-        return answer(507, "there is no room on the server's disk", kind="no-room")
-    return answer(500, f"the server's system failed: {error.strerror or type(error).__name__}")
+        return answer(507, "the server's disk is full", kind="no-room")
+    return answer(500, f"the server's operating system reported an error: {error.strerror or type(error).__name__}")
 
 
 def _kind(error: ClipSearchError) -> str:
-    """QuerySyntaxError → query-syntax"""
+    """Return the kind of an error: QuerySyntaxError → query-syntax."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()

@@ -1,4 +1,4 @@
-"""Heat maps of pictures of the catalog."""
+"""Render heat maps of catalog pictures as PNG."""
 
 import io
 
@@ -10,16 +10,18 @@ from clipsearch.errors import ImageReadError
 from clipsearch.gallery.details import LARGE_SIDE
 from clipsearch.gallery.heat_map import HeatMap, overlay_png
 
-# Of what is drawn: it is smooth, the browser makes it as large as the picture.
+# Longer side of the overlay in pixels: it is smooth, and the browser scales it up.
 _SIDE = 512
 
 
 def heat_map_png(catalog: Catalog, content_id: int, words: str) -> tuple[bytes, HeatMap]:
-    """A PNG in the shape of the picture, and the map itself. It is made of the thumbnail: files are decoded by others.
+    """Render the heat map of a picture as PNG, and return it with the map.
+
+    Computed from the thumbnail, so that no file is decoded in this process.
 
     Raises:
-        QueryError: there is no such picture, or no words.
-        HTTPException: there is nothing to show of the picture.
+        QueryError: unknown picture, or empty words.
+        HTTPException: the picture can't be read (404).
     """
     try:
         jpeg = catalog.pictures.thumbnail(content_id, side=LARGE_SIDE)

@@ -1,4 +1,4 @@
-"""One index run at a time, begun from a page, with its progress for whoever looks."""
+"""Run one index job at a time in a background thread, and report its progress to pages and the API."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -15,12 +15,13 @@ JobState: TypeAlias = Literal["idle", "running", "done", "stopped", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """
+    """Status of the last index job.
+
     Attributes:
-        number: counts the changes: another one means that there is something new to tell.
-        folder: "" for all that were indexed before.
-        done, to_do: pictures, as far as is known.
-        error: why it failed.
+        number: version of the status, incremented at each change.
+        folder: "" for all folders indexed before.
+        done, to_do: number of pictures processed, and found so far.
+        error: why the job failed.
     """
 
     number: int = 0
@@ -33,7 +34,7 @@ class JobStatus:
 
 
 class IndexJob:
-    """For any number of threads."""
+    """Index job of a server; thread-safe."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -49,16 +50,16 @@ class IndexJob:
         return self._status
 
     def start(self, folder: str) -> JobStatus:
-        """Begins to index a folder, or those indexed before when it is "".
+        """Start to index a folder; "" for the folders indexed before.
 
         Raises:
-            InputError: there is no such folder.
-            CatalogBusyError: another run has not ended yet.
+            InputError: not an absolute path, or no such folder.
+            CatalogBusyError: another job is running.
         """
         if folder:
             path = folder_path(folder)
             if not path.is_absolute():
-                raise InputError(f"{folder}: the whole path of the folder is needed, from the top")
+                raise InputError(f"{folder}: not an absolute path: give the full path of the folder")
             try:
                 is_folder = path.is_dir()
             except (OSError, ValueError):
@@ -75,7 +76,7 @@ class IndexJob:
             return self._status
 
     def stop(self) -> None:
-        """Cancel the run: it ends within a second or a batch, and what was done is kept."""
+        """Cancel the job: it ends within a second or a batch, and completed work is saved."""
         self._cancel.set()
 
     def join(self) -> None:
@@ -90,7 +91,7 @@ class IndexJob:
         except (ClipSearchError, OSError) as error:
             self._change(state="failed", error=message_of(error))
         except BaseException as error:
-            self._change(state="failed", error=f"unforeseen: {type(error).__name__}")
+            self._change(state="failed", error=f"unexpected error: {type(error).__name__}")
             raise
         else:
             self.runs += 1

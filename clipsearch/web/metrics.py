@@ -1,4 +1,4 @@
-"""What a monitor asks for: how many requests, how long they took, how the encoder is used."""
+"""Export Prometheus metrics: requests, latencies, use of the encoder."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ class Metrics:
         )
         self.seconds = Histogram(
             "clipsearch_request_seconds",
-            "From a request to the first byte of its answer.",
+            "Latency from a request to the first byte of its answer.",
             ["route"],
             buckets=_SECONDS,
             registry=self._registry,
@@ -36,7 +36,7 @@ class Metrics:
 
 
 class MeteredApp:
-    """ASGI middleware that counts requests by route; what is asked for stays out of it."""
+    """ASGI middleware that counts requests by route; queries are not recorded."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app = app
@@ -68,11 +68,11 @@ class _SiteCollector(Collector):
         yield GaugeMetricFamily("clipsearch_pictures", "Different pictures in the catalog.", value=status.pictures)
         yield GaugeMetricFamily("clipsearch_captions", "Captions in the catalog.", value=status.captions)
         yield GaugeMetricFamily("clipsearch_indexing", "1 while a folder is indexed.", value=job.state == "running")
-        yield GaugeMetricFamily("clipsearch_index_done", "Pictures that the last run has dealt with.", value=job.done)
+        yield GaugeMetricFamily("clipsearch_index_done", "Pictures processed by the last run.", value=job.done)
         if status.model is not None and isinstance(encoder := self._site.catalog.encoder, SharedEncoder):
             yield CounterMetricFamily(
-                "clipsearch_encoder_calls", "How often the model was run, for any number of inputs.", encoder.calls
+                "clipsearch_encoder_calls", "Calls of the model, each with any number of inputs.", encoder.calls
             )
             yield CounterMetricFamily(
-                "clipsearch_encoder_inputs", "Texts and pictures that went through the model.", encoder.inputs
+                "clipsearch_encoder_inputs", "Texts and pictures encoded by the model.", encoder.inputs
             )

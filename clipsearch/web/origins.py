@@ -1,4 +1,4 @@
-"""Under which names a server is asked, and by pages of which origins.
+"""Parse the host names and origins of requests.
 
 Source: RFC 6454, "The Web Origin Concept": scheme, host and port; RFC 9112, section 3.2, for the header Host.
 """
@@ -13,9 +13,10 @@ _ORIGIN = re.compile(r"(https?)://(.+)", re.IGNORECASE)
 
 
 class Origin(NamedTuple):
-    """
+    """Origin of a page: scheme, host and port.
+
     Attributes:
-        host: in small letters; an IPv6 address in its short form, without brackets.
+        host: lower case; an IPv6 address in compressed form, without brackets.
     """
 
     scheme: str
@@ -24,7 +25,7 @@ class Origin(NamedTuple):
 
 
 def parse_host(text: str, *, scheme: str) -> Origin | None:
-    """The origin that the header Host of a request means; None for what is no name with an optional port."""
+    """Parse the header Host to an origin; None when it is not a name with an optional port."""
     found = _ADDRESS.fullmatch(text)
     if found is None:
         return None
@@ -39,12 +40,13 @@ def parse_host(text: str, *, scheme: str) -> Origin | None:
 
 
 def parse_origin(text: str) -> Origin | None:
-    """The header Origin; None for what is none, such as "null", that of a page without one."""
+    """Parse the header Origin; None when invalid, or for "null", the opaque origin."""
     found = _ORIGIN.fullmatch(text)
     return None if found is None else parse_host(found[2], scheme=found[1].lower())
 
 
 def is_address(host: str) -> bool:
+    """Return whether a host is an IP address."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the address of a page asks for."""
+"""Parse the query parameters of pages."""
 
 import os
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ from clipsearch.query.filters import parse_filter
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the address of a page asks for; values as they were typed."""
+class PageQuery:
+    """Query parameters of a page, unparsed."""
 
     q: str = ""
     since: str = ""
@@ -30,16 +30,18 @@ class Asked:
         return any((self.since, self.until, self.camera, self.folder, self.type))
 
     def url(self, path: str = "/", **more: str) -> str:
+        """Return a URL with these parameters and more; empty ones are omitted."""
         named = {"q": self.q, "since": self.since, "until": self.until, "camera": self.camera, "folder": self.folder}
-        given = {name: value for name, value in {**named, "type": self.type, **more}.items() if value}
-        return f"{path}?{urlencode(given, errors='surrogateescape')}" if given else path
+        present = {name: value for name, value in {**named, "type": self.type, **more}.items() if value}
+        return f"{path}?{urlencode(present, errors='surrogateescape')}" if present else path
 
-    def meaning(self) -> ParsedQuery:
-        """
+    def parse(self) -> ParsedQuery:
+        """Parse the typed query and the filter fields.
+
         Raises:
-            QueryError: it can't be understood.
+            QueryError: invalid query or filter.
         """
-        query = self.own
+        query = self.typed
         filters = list(query.filters)
         if self.since or self.until:
             filters.append(parse_filter("taken", f"{_day(self.since)}..{_day(self.until)}"))
@@ -53,27 +55,27 @@ class Asked:
         return replace(query, filters=tuple(filters))
 
     @cached_property
-    def own(self) -> ParsedQuery:
-        """What was typed alone, without the row of filters; errors as in `meaning`."""
+    def typed(self) -> ParsedQuery:
+        """Parsed query of the search field alone, without the filter fields; errors as in `parse`."""
         return parse_query(self.q) if self.q else ParsedQuery()
 
 
-async def _asked(
+async def _read_parameters(
     q: Annotated[str, Query(max_length=4000)] = "",
     since: Annotated[str, Query(max_length=20)] = "",
     until: Annotated[str, Query(max_length=20)] = "",
     camera: Annotated[str, Query(max_length=200)] = "",
     folder: Annotated[str, Query(max_length=4096)] = "",
     type: Annotated[str, Query(max_length=20)] = "",
-) -> Asked:
-    return Asked(q.strip(), since, until, camera, folder, type)
+) -> PageQuery:
+    return PageQuery(q.strip(), since, until, camera, folder, type)
 
 
-AskedFor = Annotated[Asked, Depends(_asked)]
+PageQueryDep = Annotated[PageQuery, Depends(_read_parameters)]
 
 
 def _day(text: str) -> str:
-    """A day as browsers send it, or what else can stand in `taken:`."""
+    """Normalise an ISO date as browsers send it; other values of `taken:` are unchanged."""
     try:
         return date.fromisoformat(text).isoformat() if text else ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""The pages that people see: HTML, whole or in parts for htmx to put in its place."""
+"""Define the HTML pages, whole or as fragments for htmx."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from clipsearch.errors import ClipSearchError, UnknownPictureError
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
-from clipsearch.web.page_query import Asked, AskedFor
+from clipsearch.web.page_query import PageQuery, PageQueryDep
 from clipsearch.web.schemas import name_of
 from clipsearch.web.search_view import find_results, make_tiles, weigh_links
 from clipsearch.web.state import Site
@@ -18,22 +18,23 @@ from clipsearch.web.templating import render
 
 _EXAMPLES = ("a glazed donut", "beach - people", "dog & snow", "sunset taken:2024..", "orientation:portrait")
 
-# Labels of the detail view: the most common things there are pictures of.
+# Label set of the detail view: the most common subjects.
 _LABELS = "coco"
 
 
 def make_pages(site: Site) -> APIRouter:
+    """Create the router of the pages."""
     pages = APIRouter(include_in_schema=False)
     catalog = site.catalog
 
     @pages.get("/")
-    @site.lanes.questions
-    def home(asked: AskedFor) -> Response:
-        results = find_results(asked, site)
+    @site.lanes.queries
+    def home(page_query: PageQueryDep) -> Response:
+        results = find_results(page_query, site)
         return render(
             "home.html",
             status_code=results.status,
-            asked=asked,
+            page_query=page_query,
             results=results,
             examples=_EXAMPLES,
             status=site.status,
@@ -44,14 +45,14 @@ def make_pages(site: Site) -> APIRouter:
         )
 
     @pages.get("/results")
-    @site.lanes.questions
-    def more(asked: AskedFor, after: Annotated[str, Query(max_length=300)]) -> Response:
-        results = find_results(asked, site, after=after)
-        return render("results.html", status_code=results.status, asked=asked, results=results)
+    @site.lanes.queries
+    def more(page_query: PageQueryDep, after: Annotated[str, Query(max_length=300)]) -> Response:
+        results = find_results(page_query, site, after=after)
+        return render("results.html", status_code=results.status, page_query=page_query, results=results)
 
     @pages.get("/pictures/{content_id}")
-    @site.lanes.questions
-    def picture(content_id: int, asked: AskedFor) -> Response:
+    @site.lanes.queries
+    def picture(content_id: int, page_query: PageQueryDep) -> Response:
         try:
             details = catalog.pictures.get(content_id)
         except UnknownPictureError as error:
@@ -59,17 +60,17 @@ def make_pages(site: Site) -> APIRouter:
         hit, words = None, list[str]()
         links: tuple[str | None, str | None] = (None, None)
         try:
-            links = weigh_links(content_id, asked)
-            meant = replace(asked.meaning(), filters=())
-            words = [term.value for group in meant.groups for term in group if term.kind == "words"]
-            if meant.groups:
-                hit = catalog.match(meant, content_id, pictures=site.uploads.for_query(meant))
+            links = weigh_links(content_id, page_query)
+            parsed = replace(page_query.parse(), filters=())
+            words = [term.value for group in parsed.groups for term in group if term.kind == "words"]
+            if parsed.groups:
+                hit = catalog.match(parsed, content_id, pictures=site.uploads.for_query(parsed))
         except ClipSearchError:
-            pass  # the page with the hits says what is wrong; the picture can be looked at all the same
+            pass  # the page of hits reports the error; the picture is shown without a match
         path = Path(details.paths[0])
         return render(
             "picture.html",
-            asked=asked,
+            page_query=page_query,
             details=details,
             name=name_of(details.paths[0]),
             folder=str(path.parent),
@@ -78,11 +79,11 @@ def make_pages(site: Site) -> APIRouter:
             words=words,
             plus=links[0],
             minus=links[1],
-            more_like=Asked(q=f"id:{content_id}").url(),
+            more_like=PageQuery(q=f"id:{content_id}").url(),
         )
 
     @pages.get("/pictures/{content_id}/words")
-    @site.lanes.questions
+    @site.lanes.queries
     def words(content_id: int) -> Response:
         try:
             embedding = catalog.pictures.embedding(content_id)
@@ -98,12 +99,12 @@ def make_pages(site: Site) -> APIRouter:
         )
 
     @pages.get("/pictures/{content_id}/similar")
-    @site.lanes.questions
+    @site.lanes.queries
     def similar(content_id: int) -> Response:
         try:
             found = catalog.pictures.near_duplicates(content_id)
         except ClipSearchError as error:
             return render("message.html", status_code=status_of(error), message=message_of(error))
-        return render("similar.html", tiles=make_tiles(found, Asked(), site))
+        return render("similar.html", tiles=make_tiles(found, PageQuery(), site))
 
     return pages

@@ -1,26 +1,26 @@
-"""A query with a little more or less of something: what the buttons beside a picture lead to."""
+"""Edit the weights of a query, for the buttons next to pictures and terms."""
 
 from dataclasses import dataclass, replace
 
 from clipsearch.query import Query, Term
 
 STEP = 0.5
-"""Of a weight; words have 1."""
+"""Step of a weight; words have 1."""
 
-_MOST = 5.0
+_MAX_WEIGHT = 5.0
 
-# Each chip's buttons repeat the whole query: a page grows with the square of the chips.
-MOST_CHIPS = 32
+# Each chip's buttons repeat the whole query, so that a page grows quadratically with the chips.
+MAX_CHIPS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A term of a query, and the queries that its buttons lead to.
+    """A term of a query, and the edited queries of its buttons.
 
     Attributes:
-        text: as it stands in the query, without its sign.
-        content_id: of the picture that it is, else None.
-        less, more, without: None where there is nothing left to ask for.
+        text: the term as written in the query, without its sign.
+        content_id: of a picture term, else None.
+        less, more, without: None when the edited query would be empty or unchanged.
     """
 
     text: str
@@ -33,19 +33,19 @@ class Chip:
 
 
 def weigh_picture(query: Query, content_id: int, change: float) -> Query | None:
-    """The query with more, or less, of a picture of the catalog; None when nothing that is wanted would be left."""
-    wanted = Term("id", str(content_id))
+    """Change the weight of a catalog picture in a query; None when no positive term would be left."""
+    picture = Term("id", str(content_id))
     groups = query.groups or ((),)
-    known = next((term for term in groups[0] if (term.kind, term.value) == (wanted.kind, wanted.value)), None)
+    known = next((term for term in groups[0] if (term.kind, term.value) == (picture.kind, picture.value)), None)
     terms = [term for term in groups[0] if term is not known]
-    weight = _bounded((known.weight if known is not None else 0.0) + change)
+    weight = _clamp((known.weight if known is not None else 0.0) + change)
     if weight:
-        terms.append(replace(wanted, weight=weight))
+        terms.append(replace(picture, weight=weight))
     return _with_group(query, 0, tuple(terms))
 
 
 def chips_of(query: Query) -> list[Chip]:
-    """A chip for each of the first 32 terms, where there is anything to weigh: more than one, or a picture."""
+    """Return a chip for each of the first 32 terms; none for a query of a single words term."""
     terms = [(place, term) for place, group in enumerate(query.groups) for term in group]
     if len(terms) == 1 and terms[0][1].kind == "words":
         return []
@@ -59,12 +59,12 @@ def chips_of(query: Query) -> list[Chip]:
             more=_reweighed(query, place, term, term.weight + STEP),
             without=_reweighed(query, place, term, 0.0),
         )
-        for place, term in terms[:MOST_CHIPS]
+        for place, term in terms[:MAX_CHIPS]
     ]
 
 
 def _reweighed(query: Query, place: int, changed: Term, weight: float) -> Query | None:
-    weight = _bounded(weight)
+    weight = _clamp(weight)
     if weight == changed.weight:
         return None
     terms = tuple(
@@ -75,14 +75,14 @@ def _reweighed(query: Query, place: int, changed: Term, weight: float) -> Query 
     return _with_group(query, place, terms)
 
 
-def _bounded(weight: float) -> float:
-    return max(-_MOST, min(_MOST, round(weight, 3)))
+def _clamp(weight: float) -> float:
+    return max(-_MAX_WEIGHT, min(_MAX_WEIGHT, round(weight, 3)))
 
 
 def _with_group(query: Query, place: int, terms: tuple[Term, ...]) -> Query | None:
-    """None when the group has terms and none of them is wanted, or nothing is left at all."""
+    """Replace a group of terms; None when all of its terms are negative, or the query would be empty."""
     if terms and all(term.weight < 0 for term in terms):
         return None
     groups = [*query.groups[:place], terms, *query.groups[place + 1 :]]
-    left = tuple(group for group in groups if group)
-    return Query(left, query.filters) if left or query.filters else None
+    remaining = tuple(group for group in groups if group)
+    return Query(remaining, query.filters) if remaining or query.filters else None

@@ -1,4 +1,4 @@
-"""What the HTTP API answers. Field for field documented in /openapi.json."""
+"""Define the response models of the HTTP API; fields are documented in /openapi.json."""
 
 import math
 from datetime import UTC, datetime
@@ -14,32 +14,30 @@ from clipsearch.search.hits import SearchHit
 from clipsearch.types import CaptionHit, LabelHit
 from clipsearch.web.index_job import JobState, JobStatus
 
-Relevance = Annotated[float, Field(ge=0, le=1, description="How surely it is what was looked for, or fits.")]
+Relevance = Annotated[float, Field(ge=0, le=1, description="Calibrated probability that it matches.")]
 Score = Annotated[
     float | None,
-    Field(description="Cosine, -1 to 1, higher is better; null where nothing was compared.", ge=-1.01, le=1.01),
+    Field(description="Cosine, -1 to 1, higher is better; null for a query of filters only.", ge=-1.01, le=1.01),
 ]
 
 
 def name_of(path: str) -> str:
-    """A file's name for people: bytes that are no UTF-8 come out as "?"."""
+    """Return a file's name for display: invalid UTF-8 becomes "?"."""
     return PurePath(path).name.encode("utf-8", "replace").decode()
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 has it."""
+    """An error in the format of RFC 9457."""
 
     type: str
     title: str
     status: int
     detail: str
-    position: int | None = Field(
-        default=None, description="Of the character in the query, from 0, that the error is about."
-    )
+    position: int | None = Field(default=None, description="Offset of the error in the query, in characters from 0.")
 
 
 class Hit(BaseModel):
-    id: int = Field(description="The catalog's number of the picture.")
+    id: int = Field(description="Content id of the picture.")
     rank: int = Field(ge=1)
     score: Score
     relevance: Relevance
@@ -53,7 +51,7 @@ class Hit(BaseModel):
 
 class NearDuplicate(Hit):
     kind: Literal["exact", "copy", "similar"] = Field(
-        description="copy: the better of the two shows all that the other does; similar: another frame of a burst, or "
+        description="copy: the better of the two shows all that the other shows; similar: another frame of a burst, or "
         "another version."
     )
 
@@ -76,12 +74,12 @@ class SearchResult(BaseModel):
     )
 
     query: str
-    model: str = Field(description="Name of the model that the pictures were compared with.")
+    model: str = Field(description="Name of the model of the embeddings.")
     suggestion: str | None = Field(
-        default=None, description="The query with its typing errors corrected; null where it seems to have none."
+        default=None, description="The query with typing errors corrected; null without any."
     )
     hits: list[Hit]
-    next: str | None = Field(description="Pass it as `after` for the next page; null when this is the last.")
+    next: str | None = Field(description="Cursor for `after`; null on the last page.")
 
 
 class Caption(BaseModel):
@@ -89,7 +87,7 @@ class Caption(BaseModel):
     text: str
     score: Score
     probability: float = Field(ge=0, le=1, description="Over all captions of the catalog, or all candidates.")
-    relevance: Relevance | None = Field(description="How surely a stored caption fits; null for candidates.")
+    relevance: Relevance | None = Field(description="Probability that a stored caption fits; null for candidates.")
 
     @classmethod
     def of(cls, hit: CaptionHit) -> "Caption":
@@ -120,18 +118,18 @@ class Labels(BaseModel):
 class Item(BaseModel):
     id: int
     name: str
-    paths: list[str] = Field(description="Of all files with this content; those that are there first.")
+    paths: list[str] = Field(description="Of all files with this content, existing files first.")
     blake3: str = Field(description="Of the whole file, in hex.")
     size_bytes: int
     width: int = Field(description="In pixels, of the upright picture.")
     height: int
     format: str
-    taken_at: datetime | None = Field(description="The camera's local time.")
+    taken_at: datetime | None = Field(description="Local time of the camera.")
     camera: str | None
     latitude: float | None
     longitude: float | None
-    added_at: datetime = Field(description="When it was indexed first, UTC.")
-    is_date_doubtful: bool = Field(description="The date is what a clock shows that was never set, or in the future.")
+    added_at: datetime = Field(description="Time when it was first indexed, UTC.")
+    is_date_doubtful: bool = Field(description="The date is in the future, or of a clock that was never set.")
 
     @classmethod
     def of(cls, details: PictureDetails) -> "Item":
@@ -155,13 +153,11 @@ class Item(BaseModel):
 
 
 class Upload(BaseModel):
-    term: str = Field(description="What stands for the picture in queries, for some time.")
+    term: str = Field(description="Query term for the picture; expires.")
 
 
 class IndexRequest(BaseModel):
-    folder: str = Field(
-        default="", max_length=4096, description="Its whole path; empty: the folders that were indexed before."
-    )
+    folder: str = Field(default="", max_length=4096, description="Absolute path; empty: the folders indexed before.")
 
 
 class IndexStatus(BaseModel):
@@ -180,9 +176,9 @@ class IndexStatus(BaseModel):
 
     state: JobState
     folder: str
-    done: int = Field(description="Pictures that are new or changed and were dealt with.")
-    to_do: int = Field(description="Of those, as many as are known so far.")
-    message: str = Field(description="What came of it, or why it failed.")
+    done: int = Field(description="New or changed pictures that were processed.")
+    to_do: int = Field(description="New or changed pictures found so far.")
+    message: str = Field(description="Summary of the run, or the error.")
     skipped: list[str] = Field(description="Files that could not be read, with the reason; the first 20.")
 
     @classmethod
@@ -195,9 +191,9 @@ class IndexStatus(BaseModel):
                 f"{report.moved:,} moved" if report.moved else "",
                 f"{report.reused - report.moved:,} known already" if report.reused > report.moved else "",
                 f"{report.unchanged:,} unchanged" if report.unchanged else "",
-                f"{report.removed:,} gone" if report.removed else "",
+                f"{report.removed:,} removed" if report.removed else "",
                 f"{len(report.skipped):,} skipped" if report.skipped else "",
-                f"{len(report.partial):,} without their end" if report.partial else "",
+                f"{len(report.partial):,} truncated" if report.partial else "",
             ]
             message = f"{', '.join(filter(None, parts))} in {report.seconds:.1f} s"
             skipped = [
@@ -215,9 +211,9 @@ class IndexStatus(BaseModel):
 
 class CurrentRun(BaseModel):
     started_at: datetime = Field(description="In UTC.")
-    updated_at: datetime = Field(description="When it last said how far it has come; in UTC.")
-    done: int = Field(description="Files that are new or have changed and were dealt with.")
-    to_do: int = Field(description="Those that are left, as far as is known.")
+    updated_at: datetime = Field(description="Last progress update; in UTC.")
+    done: int = Field(description="New or changed files that were processed.")
+    to_do: int = Field(description="Remaining files found so far.")
 
     @classmethod
     def of(cls, run: types.CurrentRun | None) -> "CurrentRun | None":
@@ -229,11 +225,11 @@ class CurrentRun(BaseModel):
 
 class Status(BaseModel):
     version: str
-    model: str | None = Field(description="null before anything was indexed.")
-    pictures: int = Field(description="Different ones.")
+    model: str | None = Field(description="null for an empty catalog.")
+    pictures: int = Field(description="Distinct contents.")
     files: int
     captions: int
     skipped: int
     folders: list[str]
-    indexing: JobState = Field(description="What this server indexes by itself.")
-    current_run: CurrentRun | None = Field(description="The index run that goes on, here or in another process.")
+    indexing: JobState = Field(description="State of this server's own indexing job.")
+    current_run: CurrentRun | None = Field(description="The current index run, of this or another process.")

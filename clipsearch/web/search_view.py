@@ -1,4 +1,4 @@
-"""Hits as the pages show them."""
+"""Prepare search results for the page templates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,24 +9,25 @@ from clipsearch.query import Query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.search.hits import SearchHit
 from clipsearch.web.errors import message_of, status_of
-from clipsearch.web.page_query import Asked
+from clipsearch.web.page_query import PageQuery
 from clipsearch.web.query_edits import STEP, Chip, chips_of, weigh_picture
 from clipsearch.web.schemas import name_of
 from clipsearch.web.state import Site
 
 _PAGE_SIZE = 40
 
-# Each picture and each term has several links that repeat the query: longer ones are left out.
-_LONGEST_LINK = 2_000
+# Each picture and each term has several links that repeat the query: longer ones are omitted.
+_MAX_LINK_CHARS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """
+    """Template data of a hit.
+
     Attributes:
-        is_faint: likely something else.
-        url: of the picture's page.
-        plus, minus: addresses that ask for more, or less, like it; None where that makes no sense.
+        is_faint: relevance below the cutoff.
+        url: URL of the picture's page.
+        plus, minus: URLs of the query with more, or less, of the picture; None when not applicable.
     """
 
     hit: SearchHit
@@ -41,7 +42,7 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class ChipLinks:
-    """A term of the query and the addresses of its buttons; None where there is nothing left to ask for."""
+    """A term of the query and the URLs of its buttons; None as in `Chip`, or for a URL that is too long."""
 
     chip: Chip
     less: str | None
@@ -51,15 +52,15 @@ class ChipLinks:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What a search has given, or why it has not.
+    """Results of a search, or its error.
 
     Attributes:
-        status: of HTTP.
-        next_url: of the next tiles; None when these are the last.
-        has_relevance: they were compared with something, not only filtered.
-        is_empty: there is nothing in the catalog yet.
-        suggestion: the query without its typing errors, and its address; None where it seems to have none.
-        problem: why nothing was found; then `before`, `at` and `behind` are the query, parted where it is wrong.
+        status: HTTP status.
+        next_url: URL of the next tiles; None for the last.
+        has_relevance: the query has terms, not only filters.
+        is_empty: the catalog is empty.
+        suggestion: the query with typing errors corrected, and its URL; None without typing errors.
+        problem: error message; then `before`, `at` and `behind` are the query, split at the error.
     """
 
     tiles: list[Tile] = field(default_factory=list)
@@ -79,34 +80,34 @@ class Results:
         return has_match(tile.hit.relevance for tile in self.tiles)
 
 
-def find_results(asked: Asked, site: Site, *, after: str | None = None) -> Results:
-    """A page of what is asked for."""
+def find_results(page_query: PageQuery, site: Site, *, after: str | None = None) -> Results:
+    """Search one page of results; errors are part of the result."""
     try:
-        meant = asked.meaning()
-        pictures = site.uploads.for_query(meant)
-        page = site.catalog.search_page(meant, page_size=_PAGE_SIZE, after=after, pictures=pictures)
-        suggestion = site.catalog.suggest(meant) if after is None else None
+        parsed = page_query.parse()
+        pictures = site.uploads.for_query(parsed)
+        page = site.catalog.search_page(parsed, page_size=_PAGE_SIZE, after=after, pictures=pictures)
+        suggestion = site.catalog.suggest(parsed) if after is None else None
     except CatalogNotFoundError:
         return Results(is_empty=True)
     except QuerySyntaxError as error:
-        q, place = asked.q, error.position
+        q, place = page_query.q, error.position
         length = len((q[place:].split(maxsplit=1) or [""])[0])
         parts = q[:place], q[place : place + length], q[place + length :]
         return Results(status=400, problem=str(error), before=parts[0], at=parts[1], behind=parts[2])
     except ClipSearchError as error:
         return Results(status=status_of(error), problem=message_of(error))
     return Results(
-        tiles=make_tiles(page.hits, asked, site),
-        chips=[_links_of(chip, asked) for chip in chips_of(asked.own)],
-        next_url=asked.url("/results", after=page.next) if page.next else None,
-        has_relevance=bool(meant.groups),
-        suggestion=None if suggestion is None else (suggestion, replace(asked, q=suggestion).url()),
-        is_empty=not page.hits and after is None and meant == Query(),
+        tiles=make_tiles(page.hits, page_query, site),
+        chips=[_links_of(chip, page_query) for chip in chips_of(page_query.typed)],
+        next_url=page_query.url("/results", after=page.next) if page.next else None,
+        has_relevance=bool(parsed.groups),
+        suggestion=None if suggestion is None else (suggestion, replace(page_query, q=suggestion).url()),
+        is_empty=not page.hits and after is None and parsed == Query(),
     )
 
 
-def make_tiles(hits: Sequence[SearchHit], asked: Asked, site: Site) -> list[Tile]:
-    """Those of hits that are still there; `asked`: what their buttons add to."""
+def make_tiles(hits: Sequence[SearchHit], page_query: PageQuery, site: Site) -> list[Tile]:
+    """Build the tiles of hits that still exist; `page_query` is the query that their buttons extend."""
     known = {each.content_id: each for each in site.catalog.pictures.list([hit.content_id for hit in hits])}
     return [
         Tile(
@@ -114,39 +115,39 @@ def make_tiles(hits: Sequence[SearchHit], asked: Asked, site: Site) -> list[Tile
             details=known[hit.content_id],
             name=name_of(hit.path),
             is_faint=hit.relevance < DEFAULT_CUTOFF,
-            url=_picture_url(hit.content_id, asked),
-            more_like=Asked(q=f"id:{hit.content_id}").url(),
+            url=_picture_url(hit.content_id, page_query),
+            more_like=PageQuery(q=f"id:{hit.content_id}").url(),
             plus=plus,
             minus=minus,
         )
         for hit in hits
         if hit.content_id in known
-        for plus, minus in [weigh_links(hit.content_id, asked)]
+        for plus, minus in [weigh_links(hit.content_id, page_query)]
     ]
 
 
-def weigh_links(content_id: int, asked: Asked) -> tuple[str | None, str | None]:
-    """Addresses that ask for more and for less of a picture.
+def weigh_links(content_id: int, page_query: PageQuery) -> tuple[str | None, str | None]:
+    """Return the URLs of the query with more and with less of a picture.
 
     Raises:
-        QuerySyntaxError: what was typed can't be understood.
+        QuerySyntaxError: invalid query.
     """
-    own = asked.own
-    more, less = weigh_picture(own, content_id, STEP), weigh_picture(own, content_id, -STEP)
-    return _link(asked, more), _link(asked, less)
+    typed = page_query.typed
+    more, less = weigh_picture(typed, content_id, STEP), weigh_picture(typed, content_id, -STEP)
+    return _link(page_query, more), _link(page_query, less)
 
 
-def _links_of(chip: Chip, asked: Asked) -> ChipLinks:
-    return ChipLinks(chip, _link(asked, chip.less), _link(asked, chip.more), _link(asked, chip.without))
+def _links_of(chip: Chip, page_query: PageQuery) -> ChipLinks:
+    return ChipLinks(chip, _link(page_query, chip.less), _link(page_query, chip.more), _link(page_query, chip.without))
 
 
-def _link(asked: Asked, query: Query | None) -> str | None:
-    url = None if query is None else replace(asked, q=str(query)).url()
-    return None if url is None or len(url) > _LONGEST_LINK else url
+def _link(page_query: PageQuery, query: Query | None) -> str | None:
+    url = None if query is None else replace(page_query, q=str(query)).url()
+    return None if url is None or len(url) > _MAX_LINK_CHARS else url
 
 
-def _picture_url(content_id: int, asked: Asked) -> str:
-    """With the query, for its page says why it is shown; a very long one is left out."""
+def _picture_url(content_id: int, page_query: PageQuery) -> str:
+    """Return the URL of a picture's page, with the query for its match unless that is too long."""
     path = f"/pictures/{content_id}"
-    url = asked.url(path)
-    return url if len(url) <= _LONGEST_LINK else path
+    url = page_query.url(path)
+    return url if len(url) <= _MAX_LINK_CHARS else path

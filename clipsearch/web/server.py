@@ -1,4 +1,4 @@
-"""The server: a socket, the model made ready, requests until Ctrl-C."""
+"""Run the web server: listen, warm up the model, handle requests until Ctrl-C."""
 
 import contextlib
 import logging
@@ -22,21 +22,22 @@ DEFAULT_PORT = 8123
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-# Of the files that the system lets a process open: the others are the catalog's.
+# Connections' share of the open file limit; the rest is for the catalog.
 _SHARE_OF_FILES = 0.5
 
-# How long requests that are being answered may still take when the server is to end.
-_LAST_WORDS_S = 3
+# Grace period for requests in progress at shutdown.
+_SHUTDOWN_GRACE_S = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """
+    """Options of the web server.
+
     Attributes:
-        host: an address of this machine, or a name of one.
-        port: 0: any that is free.
-        token: what whoever asks has to show; None: none on the loopback, else a new one.
-        hosts: further names under which it is asked, or origins of its pages, as in https://photos.example.org.
+        host: address or host name of this machine.
+        port: 0 for any free port.
+        token: required from clients; None: no token on the loopback, else a new random one.
+        hosts: additional host names, or origins such as https://photos.example.org.
         may_index: None: on the loopback only.
     """
 
@@ -52,33 +53,33 @@ class ServerOptions:
 
 
 def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str], None]) -> None:
-    """Answers until Ctrl-C.
+    """Serve a catalog until Ctrl-C.
 
     Args:
         catalog: opened with `shared=True`.
-        on_ready: called with the address to open once it is listened to.
+        on_ready: called with the URL to open once the server listens.
 
     Raises:
-        InputError: the address is not this machine's, or is in use.
+        InputError: invalid option, or the address is not this machine's or is in use.
     """
     token = options.token or (None if options.is_loopback else secrets.token_urlsafe(24))
     if token is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,}", token):
-        raise InputError("a token has at least 16 letters, digits, '-' or '_'")
-    rules = _rules(options, token)
+        raise InputError("a token must have at least 16 letters, digits, '-' or '_'")
+    rules = _guard_rules(options, token)
     may_index = options.is_loopback if options.may_index is None else options.may_index
     listening = _listen(options.host, options.port)
     limits = _connection_limits()
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every form that is none
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed form
     with contextlib.closing(listening):
         server = uvicorn.Server(
             uvicorn.Config(
                 make_app(catalog, rules=rules, may_index=may_index),
                 http=make_protocol(limits),
                 h11_max_incomplete_event_size=limits.max_head_bytes,
-                log_level="error",  # what is wrong with a request is told to whoever sent it
+                log_level="error",  # request errors are reported to the client
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=_LAST_WORDS_S,
+                timeout_graceful_shutdown=_SHUTDOWN_GRACE_S,
                 ws="none",
             )
         )
@@ -88,21 +89,22 @@ def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str],
         shown = {"0.0.0.0": socket.gethostname(), "[::]": socket.gethostname()}.get(host, host)  # noqa: S104
         address = f"http://{shown}:{listening.getsockname()[1]}/"
         on_ready(address if token is None else f"{address}?token={token}")
-        with contextlib.suppress(KeyboardInterrupt):  # it ends so
+        with contextlib.suppress(KeyboardInterrupt):  # the regular end
             server.run(sockets=[listening])
 
 
-def _rules(options: ServerOptions, token: str | None) -> GuardRules:
-    """
+def _guard_rules(options: ServerOptions, token: str | None) -> GuardRules:
+    """Build the access rules.
+
     Raises:
-        InputError: a name is none, or names no origin.
+        InputError: an entry of `hosts` is neither a host name nor an origin.
     """
     hosts, origins = {options.host.strip("[]").lower()}, set()
     for name in options.hosts:
         origin = parse_origin(name.rstrip("/")) if "://" in name else parse_host(name, scheme="http")
         if origin is None:
             raise InputError(
-                f"--allow-host {name}: is no name of a machine, and no origin as in https://photos.example"
+                f"invalid --allow-host {name}: use a host name, or an origin such as https://photos.example"
             )
         hosts.add(origin.host)
         if "://" in name:
@@ -119,7 +121,7 @@ def _connection_limits() -> ConnectionLimits:
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         return limits
-    return replace(limits, most=max(1, min(limits.most, int(_SHARE_OF_FILES * files))))
+    return replace(limits, max_connections=max(1, min(limits.max_connections, int(_SHARE_OF_FILES * files))))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -129,7 +131,7 @@ def _listen(host: str, port: int) -> socket.socket:
         )[0]
         listening = socket.socket(family, kind, number)
     except (OSError, UnicodeError, OverflowError) as error:
-        raise InputError(f"{host} is no address of this machine: {error}") from error
+        raise InputError(f"{host} is not an address of this machine: {error}") from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
@@ -141,6 +143,6 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _warm_up(catalog: Catalog) -> None:
-    """What the first search would have to wait for; what is wrong is said to whoever asks first."""
+    """Load what the first search needs; errors are reported by the first request instead."""
     with contextlib.suppress(ClipSearchError):
         catalog.admin.warm_up()

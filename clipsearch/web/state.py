@@ -1,4 +1,4 @@
-"""What all requests share."""
+"""Hold the state that all requests share."""
 
 import contextlib
 import threading
@@ -17,12 +17,12 @@ from clipsearch.web.uploads import Uploads
 
 Value = TypeVar("Value")
 
-# To count the pictures of a large catalog takes longer than to search it.
-_FRESH_S = 10.0
+# Counting the pictures of a large catalog takes longer than searching it.
+_STALE_AFTER_S = 10.0
 
 
-class _Kept(Generic[Value]):
-    """A value that may be some seconds old: it is made anew beside, while the old one is still given out."""
+class _CachedValue(Generic[Value]):
+    """Cached value, refreshed in the background: a stale one is returned while a new one is computed."""
 
     def __init__(self, make: Callable[[], Value]) -> None:
         self._make = make
@@ -30,49 +30,50 @@ class _Kept(Generic[Value]):
         self._making = threading.Lock()
 
     def get(self, key: object) -> Value:
-        """`key`: of the state it is made of; for another one it is waited for."""
+        """Return the value of a state `key`; a miss, with a new key, waits for the computation."""
         made = self._made
         if made is None or made[1] != key:
             with self._making:
                 made = self._made
                 if made is None or made[1] != key:
                     made = self._made = (time.monotonic(), key, self._make())
-        elif time.monotonic() - made[0] > _FRESH_S and self._making.acquire(blocking=False):
-            threading.Thread(target=self._renew, args=(key,), name="renew", daemon=True).start()
+        elif time.monotonic() - made[0] > _STALE_AFTER_S and self._making.acquire(blocking=False):
+            threading.Thread(target=self._refresh, args=(key,), name="refresh", daemon=True).start()
         return made[2]
 
-    def _renew(self, key: object) -> None:
-        """With the lock held, by another thread."""
+    def _refresh(self, key: object) -> None:
+        """Recompute the value; another thread has acquired the lock for it."""
         try:
-            with contextlib.suppress(ClipSearchError):  # it is said to whoever asks for more than counts
+            with contextlib.suppress(ClipSearchError):  # other requests report the error
                 self._made = (time.monotonic(), key, self._make())
         finally:
             self._making.release()
 
 
 class Lanes:
-    """Threads by kinds of work, so that none has to wait for another; more would only take turns on the same cores.
+    """Lanes by kind of work, which don't block each other; more threads would only compete for the same cores.
 
     Attributes:
-        questions: whatever is answered from the catalog.
-        thumbnails: what may have to decode a picture of the catalog.
-        uploads: pictures that were sent: each may need a process and a gigabyte.
-        monitoring: counters, also when there is too much to do.
+        queries: requests answered from the catalog.
+        thumbnails: requests that may decode a picture of the catalog.
+        uploads: uploaded pictures; each may need a process and a gigabyte.
+        monitoring: metrics, also under overload.
     """
 
     def __init__(self, catalog: Catalog) -> None:
-        self.questions = Lane(16, most_waiting=100, before=catalog.admin.check_place)
-        self.thumbnails = Lane(8, most_waiting=100, before=catalog.admin.check_place)
-        self.uploads = Lane(2, most_waiting=16, before=catalog.admin.check_place)
-        self.monitoring = Lane(1, most_waiting=10)
+        self.queries = Lane(16, max_waiting=100, before=catalog.admin.check_place)
+        self.thumbnails = Lane(8, max_waiting=100, before=catalog.admin.check_place)
+        self.uploads = Lane(2, max_waiting=16, before=catalog.admin.check_place)
+        self.monitoring = Lane(1, max_waiting=10)
 
 
 @dataclass(slots=True)
 class Site:
-    """
+    """State of one server.
+
     Attributes:
-        may_index: whoever may ask may also have folders of this machine indexed.
-        listeners: pages that hear of a run as it goes on.
+        may_index: clients may index folders of this machine.
+        listeners: number of open event streams.
     """
 
     catalog: Catalog
@@ -81,20 +82,22 @@ class Site:
     uploads: Uploads = field(init=False)
     job: IndexJob = field(init=False)
     lanes: Lanes = field(init=False)
-    _status: _Kept[CatalogStatus] = field(init=False)
-    _facets: _Kept[CatalogFacets] = field(init=False)
+    _status: _CachedValue[CatalogStatus] = field(init=False)
+    _facets: _CachedValue[CatalogFacets] = field(init=False)
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.catalog)
         self.job = IndexJob(self.catalog)
         self.lanes = Lanes(self.catalog)
-        self._status = _Kept(self.catalog.admin.status)
-        self._facets = _Kept(self.catalog.pictures.facets)
+        self._status = _CachedValue(self.catalog.admin.status)
+        self._facets = _CachedValue(self.catalog.pictures.facets)
 
     @property
     def status(self) -> CatalogStatus:
+        """Status of the catalog, possibly a few seconds stale."""
         return self._status.get(self.job.runs)
 
     @property
     def facets(self) -> CatalogFacets:
+        """Facets of the catalog, possibly a few seconds stale."""
         return self._facets.get(self.job.runs)

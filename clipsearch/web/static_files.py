@@ -1,4 +1,4 @@
-"""Styles, scripts and icons of the page, answered from memory: they need no thread and no disk."""
+"""Serve styles, scripts and icons from memory, without a thread and without disk access."""
 
 import mimetypes
 from functools import cache
@@ -14,11 +14,12 @@ _FOLDER = Path(__file__).parent / "static"
 
 
 def static_url(name: str) -> str:
-    """The address of a file; it changes with its content, so that browsers may keep it."""
+    """Return the URL of a file, with a hash of its content so that browsers may cache it."""
     return f"/static/{name}?v={_files()[name][1]}"
 
 
 async def static_file(name: str, request: Request) -> Response:
+    """Serve a static file, cacheable when its URL has a version."""
     found = _files().get(name)
     if found is None:
         return answer(404, "Not Found")
@@ -34,7 +35,7 @@ async def static_file(name: str, request: Request) -> Response:
 
 @cache
 def _files() -> dict[str, tuple[bytes, str]]:
-    """Name → content and version."""
+    """Read all static files: name → content and version."""
     contents = {
         path.relative_to(_FOLDER).as_posix(): path.read_bytes() for path in _FOLDER.rglob("*") if path.is_file()
     }

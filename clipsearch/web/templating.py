@@ -1,4 +1,4 @@
-"""Templates filled in."""
+"""Render the page templates."""
 
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ _FOLDER = Path(__file__).parent
 
 
 def render(template: str, /, *, status_code: int = 200, **context: Any) -> Response:
-    """A page, or a part of one. What is shown of files can hold bytes that are no text: they come out as "?"."""
+    """Render a page or a fragment; invalid UTF-8 in file names becomes "?"."""
     text = _templates().get_template(template).render(**context)
     return HTMLResponse(text.encode("utf-8", "replace"), status_code=status_code)
 

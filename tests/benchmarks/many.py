@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from clipsearch import Catalog
-from clipsearch.evaluation.benchmark import _made_photo
+from clipsearch.evaluation.benchmark import _generate_photo
 
 # So many different ones; the others differ in some bytes at the end, which no decoder reads.
 _DIFFERENT = 50
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=8000)
     arguments = parser.parse_args()
     rng = np.random.default_rng(0)
-    photos = [_made_photo(rng, 640, 480) for _ in range(_DIFFERENT)]
+    photos = [_generate_photo(rng, 640, 480) for _ in range(_DIFFERENT)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "photos"
         folder.mkdir()

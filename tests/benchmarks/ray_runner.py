@@ -17,7 +17,7 @@ import numpy as np
 
 from clipsearch import Catalog
 from clipsearch.encoders.spec import EncoderRecipe
-from clipsearch.evaluation.benchmark import _made_photo
+from clipsearch.evaluation.benchmark import _generate_photo
 from clipsearch.images.decode import default_limits
 from clipsearch.indexing import index_folders
 from clipsearch.indexing.options import IndexOptions
@@ -61,7 +61,7 @@ def main() -> None:
     chosen = parser.parse_args()
     ways: list[int | None] = [None, *map(int, chosen.workers.split(","))]
     rng = np.random.default_rng(0)
-    photos = [_made_photo(rng, 640, 480) for _ in range(_DIFFERENT)]
+    photos = [_generate_photo(rng, 640, 480) for _ in range(_DIFFERENT)]
     with workplace(chosen.folder) as kept, tempfile.TemporaryDirectory() as name:
         place, model = Path(name), model_name(kept, chosen.model)
         for title, count in (("part", chosen.part), ("all", chosen.count)):

@@ -98,7 +98,7 @@ def test_json_of_another_shape_is_refused(tmp_path, content):
 
 
 def test_unknown_endings_and_missing_files(tmp_path):
-    with pytest.raises(InputError, match="captions come as"):
+    with pytest.raises(InputError, match="unsupported file type for captions"):
         read(tmp_path, "c.xml", "a")
     with pytest.raises(InputError, match="No such file"):
         read_caption_file(tmp_path / "no.txt")

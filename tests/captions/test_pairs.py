@@ -106,7 +106,7 @@ def test_broken_annotations_of_coco_are_told_by_number(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("c.txt", "a cat", "captions come as .csv, .json, .jsonl, .tsv"),
+        ("c.txt", "a cat", "unsupported file type for captions: use .csv, .json, .jsonl, .tsv"),
         ("c.json", "{", "is not JSON"),
         ("c.json", "[]", "expected COCO's 'images' and 'annotations'"),
         ("c.json", '{"annotations": []}', "expected COCO's 'images' and 'annotations'"),

@@ -187,15 +187,15 @@ def test_titles_above_a_heading_are_left_out(tmp_path: Path, delimiter: str, tit
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("a.jpg^a cat\nb.jpg^a dog\n", "a table parted by carets"),
+        ("a.jpg^a cat\nb.jpg^a dog\n", "a table delimited by carets"),
         ("a.jpg: a cat\nb.jpg: a dog\n", "with a name of a picture at the start"),
         ("My pictures\nBild,Text_\na.jpg,a cat\n", "a table of 2 columns"),
         ("a dog\na cat, asleep\na bird, singing\n", "a table of 2 columns"),
-        ("| image | caption |\n|---|---|\n| a.jpg | a cat |\n", "as Markdown has them"),
-        ("My pictures\ncaption\na cat\n", "lines above the name of its column"),
+        ("| image | caption |\n|---|---|\n| a.jpg | a cat |\n", "as in Markdown"),
+        ("My pictures\ncaption\na cat\n", "lines above its column name"),
         ("a.jpg,a cat\nb.jpg,text\nc.jpg,a dog\n", "no column named"),
-        ('My pictures\n"a;1";"a cat"\n"b;2";"a dog"\n', "a table parted by semicolons"),
-        ('My pictures\n"a^1"^"a cat"\n"b"^"a dog"\n', "a table parted by carets"),
+        ('My pictures\n"a;1";"a cat"\n"b;2";"a dog"\n', "a table delimited by semicolons"),
+        ('My pictures\n"a^1"^"a cat"\n"b"^"a dog"\n', "a table delimited by carets"),
         ("caption,n,Caption\na,1,b\n", "has 2 columns named caption"),
         ("text,n,text\na,1,b\n", "has 2 columns named text"),
         ("sep=^\nn,caption\n1,a cat\n", "its first line names columns"),
@@ -262,7 +262,7 @@ def test_joined_files_have_marks_between_lines(tmp_path: Path) -> None:
         ("c.tsv", b"n\ttext\n1\n", " (line 2: 1 column instead of 2)"),
         ("c.jsonl", b"", ""),
         ("c.jsonl", b"7\n", " (line 1: no text under "),
-        ("c.jsonl", b'{"text": ' + b"7" * 5000 + b"}", " (line 1: holds a number of 5,000 digits)"),
+        ("c.jsonl", b'{"text": ' + b"7" * 5000 + b"}", " (line 1: contains a number of 5,000 digits)"),
         ("c.json", b"[]", ""),
         ("c.json", b"[7]", " (entry 1: no text under "),
         ("c.json", b'[""]', ""),
@@ -277,7 +277,7 @@ def test_a_file_without_texts_is_one_error(
     with pytest.raises(InputError) as caught:
         read_caption_file(path, kind)
     if first is None:
-        assert str(caught.value) == f"{path} holds a number of 5,000 digits"
+        assert str(caught.value) == f"{path} contains a number of 5,000 digits"
     else:
         assert str(caught.value).startswith(f"{path} has no {kind.name}{first}")
 

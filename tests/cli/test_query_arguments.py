@@ -41,8 +41,8 @@ def test_an_option_that_lacks_its_value_is_left_to_the_parser():
         (["dog", "path:summer trip"], "write 'path:\"summer trip\"'"),
         (["camera:Nikon D80"], "write 'camera:\"Nikon D80\"'"),
         (["dog", "-path:summer trip"], "write '-path:\"summer trip\"'"),
-        (["size:"], "a shell takes > and < for itself"),
-        (["w:", "dog"], "a shell takes > and < for itself"),
+        (["size:"], "the shell interprets > and <"),
+        (["w:", "dog"], "the shell interprets > and <"),
     ],
 )
 def test_what_a_shell_took_is_told(arguments, said):

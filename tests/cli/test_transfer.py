@@ -61,7 +61,7 @@ def test_out_and_in_again(exported, tmp_path):
 def test_folders_of_anothers_export_are_to_be_named(exported, tmp_path):
     other = ("--catalog", tmp_path / "other")
     told = run("import-embeddings", exported / "out", *other).stdout
-    assert "4 pictures without a file, 4 of them in no indexed folder (see --root)" in told
+    assert "4 pictures without a file, 4 of them outside indexed folders (see --root)" in told
     assert str(exported / "photos") not in run("status", *other).stdout
     report = run("import-embeddings", exported / "out", "--root", exported, "--json", *other).stdout
     assert json.loads(report)["files"] == 4
@@ -81,14 +81,14 @@ def test_a_folder_of_others(exported, tmp_path):
     (photos / "pizza.jpg").unlink()
     told = ("import-embeddings", folder, "--images", photos, "--catalog", tmp_path / "c", "--model", "starter")
     first, *lines = run(*told).stdout.splitlines()
-    assert first.startswith("2 added, 1 left out: not here, 1 skipped of 4 embeddings in ")
+    assert first.startswith("2 added, 1 skipped: picture not found, 1 skipped of 4 embeddings in ")
     assert lines == [
         "  checked: 2 pictures embedded again, median cosine 1.000",
         f"  skipped {photos / 'donut.png'}: not a picture of a kind that can be read",
     ]
     lone = ("import-embeddings", folder, "--catalog", tmp_path / "d", "--model", "starter")
     assert "--trust" in fail(*lone, code=2)
-    assert run(*lone, "--trust").stdout.startswith("0 added, 4 left out: not here of 4 embeddings")
+    assert run(*lone, "--trust").stdout.startswith("0 added, 4 skipped: picture not found of 4 embeddings")
     vectors = np.load(folder / "img_emb" / "img_emb_0.npy")
     np.save(folder / "img_emb" / "img_emb_0.npy", np.roll(vectors, 7, axis=1))
     assert "don't come from the model starter" in fail(*told, code=1)

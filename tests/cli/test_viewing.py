@@ -69,14 +69,14 @@ def test_nothing_to_open_with_is_said(catalog, tmp_path):
     done = run_script(
         "query", "a cat", "--catalog", catalog, "--open", env=os.environ | {"PATH": str(tmp_path)}, code=2
     )
-    assert "no program here that opens files" in done.stderr
+    assert "no program to open files was found" in done.stderr
 
 
 def test_thumbnails_are_for_terminals(catalog):
     plain = run("query", "a cat", "--catalog", catalog)
     done = run("query", "a cat", "--catalog", catalog, "--thumbnails")
     assert done.stdout == plain.stdout
-    assert "no thumbnails: this goes to no terminal" in done.stderr
+    assert "no thumbnails: stdout is not a terminal" in done.stderr
 
 
 def in_terminal(catalog, columns: int) -> str:

@@ -19,7 +19,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benchmark, "_ROUNDS", 1)
     monkeypatch.setattr(benchmark, "_QUERIES", 5)
     monkeypatch.setattr(benchmark, "_COLD_QUERIES", 1)
-    monkeypatch.setattr(benchmark, "_MADE", (("small ones", 5, 320, 240), ("others", 3, 640, 480)))
+    monkeypatch.setattr(benchmark, "_GENERATED", (("small ones", 5, 320, 240), ("others", 3, 640, 480)))
 
 
 def test_made_pictures_are_indexed_and_searched(short, tmp_path, capsys):

@@ -290,7 +290,7 @@ def test_what_is_left_out_is_told_and_counted(painted, capsys):
     assert found["broken"] == [{"line": 7, "reason": "not JSON"}]
     assert cli.run(["eval", str(path), "--model", "colours"]) == 0
     printed = capsys.readouterr()
-    assert printed.out.startswith("model colours, 2 pictures, 2 captions, 3 pictures left out\n")
+    assert printed.out.startswith("model colours, 2 pictures, 2 captions, 3 pictures skipped\n")
     assert printed.err.splitlines() == [
         f"clipsearch: {path}, line 7: not JSON, left out",
         f"clipsearch: {painted}/broken.png: not a picture of a kind that can be read, left out",
@@ -304,7 +304,7 @@ def test_long_lists_of_what_is_left_out_are_cut(painted, capsys):
     assert cli.run(["eval", str(path), "--model", "colours"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "clipsearch: … and 10 more left out: --json names them all"
+    assert lines[-1] == "clipsearch: … and 10 more left out: --json lists them all"
 
 
 @pytest.mark.parametrize("name", ["none.png", "broken.png", "notes.txt"])
@@ -378,11 +378,11 @@ def test_two_models_are_held_against_each_other(painted, capsys, monkeypatch):
         (("--compare", "colours", "colours2", "--relevance"), "--compare names both models"),
         (("--compare", "colours", "colours2", "--model", "colours"), "--compare names both models"),
         (("--labels", "--relevance"), "choose one"),
-        (("--diagram", "d.png"), "--diagram draws what --relevance measures"),
-        (("--labels", "--diagram", "d.png"), "--diagram draws what --relevance measures"),
+        (("--diagram", "d.png"), "--diagram requires --relevance"),
+        (("--labels", "--diagram", "d.png"), "--diagram requires --relevance"),
         (("--relevance", "--diagram", "d.jpg"), "call it d.jpg.png"),
         (("--relevance", "--diagram", "none/d.png"), "no folder none"),
-        (("--relevance", "--diagram", "there.png"), "--force replaces it"),
+        (("--relevance", "--diagram", "there.png"), "use --force to replace it"),
     ],
 )
 def test_options_that_do_not_go_together(painted, capsys, monkeypatch, options, said):
@@ -413,7 +413,7 @@ def test_relevance_is_shown_with_a_diagram(painted, capsys):
     assert lines[1].endswith("of relevance 0.3 or more")
     assert lines[4].startswith(f"best cosine   {found['best_score_f1']:.3f} ")
     assert lines[4].endswith(f"ratio {found['f1_ratio']:.2f}")
-    assert lines[6] == "A picture counts as right for its own captions alone."
+    assert lines[6] == "A picture counts as right for its own captions only."
     assert printed.err.splitlines()[-1].startswith("diagram: ")
     with Image.open(target) as drawn:
         assert (drawn.format, drawn.size) == ("PNG", (1080, 1080))
@@ -431,5 +431,5 @@ def test_labels_are_chosen_among_all_of_them(painted, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("top 1         0.750  (")
     assert lines[3].startswith(f"precision     {found['precision']:.3f}  (")
-    assert lines[-1] == "A picture counts as right for its own captions alone."
+    assert lines[-1] == "A picture counts as right for its own captions only."
     assert evaluate_labels(read_caption_pairs(path).pairs, model="colours").top_1.value == 0.75

@@ -116,7 +116,7 @@ def test_an_interval_is_that_of_the_binomial_where_that_is_known():
 
 @pytest.mark.parametrize("found", [[], [np.array([], dtype=np.int64)]])
 def test_nothing_to_score_is_an_error(found):
-    with pytest.raises(ValueError, match="every query needs a right answer"):
+    with pytest.raises(ValueError, match="each needs a right answer"):
         score_queries(found)
 
 

@@ -105,7 +105,13 @@ def test_pictures_that_are_not_there_say_so_and_faint_ones_are_marked(tmp_path):
     page = sheet(tmp_path, hits)
     assert [figure.get("class") for figure in page.all("figure")] == [None, "faint", "faint"]
     assert len(page.all("img")) == 1
-    for text in ("3 pictures", "+ 2 copies", "not there: moved, deleted", "can't be read: not a picture", "than 30 %"):
+    for text in (
+        "3 pictures",
+        "+ 2 copies",
+        "file not found: moved",
+        "can't be read: not a picture",
+        "than 30 %",
+    ):
         assert text in page.text
 
 
@@ -126,7 +132,7 @@ def test_where_nothing_seems_to_match_it_says_so(tmp_path):
 def test_only_a_sheet_is_replaced(tmp_path):
     other = tmp_path / "page.html"
     other.write_text("<p>my own page</p>")
-    with pytest.raises(InputError, match="is no contact sheet"):
+    with pytest.raises(InputError, match="is not a contact sheet"):
         write_contact_sheet(other, [HIT], query="a")
     assert other.read_text() == "<p>my own page</p>"
     sheet(tmp_path, [HIT], "first")
@@ -154,7 +160,7 @@ def test_a_link_stays_one(tmp_path):
     assert (tmp_path / "sheet.html").is_symlink()
     assert (tmp_path / "kept" / "a.html").is_file()
     (tmp_path / "kept" / "a.html").write_text("mine")
-    with pytest.raises(InputError, match="is no contact sheet"):
+    with pytest.raises(InputError, match="is not a contact sheet"):
         sheet(tmp_path, [HIT])
 
 

@@ -158,7 +158,7 @@ def test_the_sets_that_come_along():
 
 @pytest.mark.parametrize(
     ("wanted", "message"),
-    [("cars", "no labels are known as 'cars', only cifar10"), ([], "no labels"), ([" "], "empty")],
+    [("cars", "unknown label set 'cars': use cifar10"), ([], "no labels"), ([" "], "empty")],
 )
 def test_what_is_no_set(wanted, message):
     with pytest.raises(QueryError, match=message):

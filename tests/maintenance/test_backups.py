@@ -345,11 +345,11 @@ def test_the_commands(red, command):
     code, out, err = command("backup", backup, "--force", "--catalog", place.catalog)
     assert (code, err) == (0, "")
     assert out.startswith(f"{backup}: 1 picture, 1 caption, ")
-    assert out.endswith(" KB, checked; the index files are made from it and not in it\n")
+    assert out.endswith(" KB, verified; index files are not included, they are rebuilt from it\n")
     code, out, err = command("restore", backup, "--catalog", place.catalog)
     first, second = out.splitlines()
     assert (code, err, first) == (0, "", "1 picture and 1 caption restored")
-    assert second.startswith(f"what was there before is {place.catalog}/catalog.before-restore-")
+    assert second.startswith(f"the previous database is {place.catalog}/catalog.before-restore-")
     code, out, _ = command("restore", backup, "--catalog", place.catalog, "--json")
     assert json.loads(out)["pictures"] == 1
     assert command("backup", backup, "--catalog", backup.parent / "none")[0] == 3

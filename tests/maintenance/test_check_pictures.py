@@ -161,9 +161,9 @@ def test_a_database_that_can_not_be_read_comes_first(shelf):
 
 def test_on_the_command_line(shelf, capsys):
     assert run(["doctor", "--pictures", "--catalog", str(shelf.catalog)]) == 0
-    assert "4 of 4 picture files compared with their hashes" in capsys.readouterr().out
+    assert "4 of 4 picture files verified by their hashes" in capsys.readouterr().out
     assert run(["doctor", "--pictures", "2", "--catalog", str(shelf.catalog)]) == 0
-    assert "2 of 4 picture files compared" in capsys.readouterr().out
+    assert "2 of 4 picture files verified" in capsys.readouterr().out
     assert run(["doctor", "2", "--catalog", str(shelf.catalog)]) == 2
     assert "--pictures" in capsys.readouterr().err
     rot(shelf, "red")

@@ -505,7 +505,7 @@ def test_a_large_catalog_is_sampled(filled, monkeypatch):
 def test_the_command(filled, command):
     code, out, err = command("doctor", "--catalog", filled.catalog)
     assert (code, err) == (0, "")
-    assert out == ("nothing is wrong; 605 of 605 embeddings and 605 of 605 rows of the index looked at (--full: all)\n")
+    assert out == ("nothing is wrong; 605 of 605 embeddings and 605 of 605 rows of the index checked (--full: all)\n")
     with sql(filled) as connection:
         connection.execute("UPDATE image_embeddings SET embedding = x'00' WHERE embedding_id = 5")
     code, out, err = command("doctor", "--catalog", filled.catalog)
@@ -515,7 +515,7 @@ def test_the_command(filled, command):
         "error    1 embedding of pictures is not a unit-norm row of the model's length: 'clipsearch doctor --fix' "
         "repairs it: wrong embeddings are deleted; the next 'clipsearch index' computes them again"
     )
-    assert last.startswith("1 thing wrong; ")
+    assert last.startswith("1 problem; ")
     code, out, _ = command("doctor", "--catalog", filled.catalog, "--json")
     described = json.loads(out)
     assert (code, described["is_sound"], described["findings"][0]["check"]) == (1, False, "embeddings")

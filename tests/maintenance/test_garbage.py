@@ -183,7 +183,7 @@ def test_the_command_says_what_it_did_in_one_line(garbage, command):
     assert out.startswith("2 pictures and 4 embeddings of 2 files that are gone would be deleted, about ")
     code, out, err = command("gc", "--catalog", garbage.catalog)
     assert (code, err, out.count("\n")) == (0, "", 1)
-    assert out.startswith("2 pictures and 4 embeddings of 2 files that are gone and 2 index files deleted, ")
+    assert out.startswith("2 pictures and 4 embeddings of 2 missing files and 2 index files deleted, ")
     code, out, _ = command("gc", "--catalog", garbage.catalog, "--json")
     assert json.loads(out)["pictures"] == 0
     assert command("gc", "--catalog", garbage.catalog / "none")[0] == 3

@@ -29,7 +29,7 @@ def test_ctrl_c_while_workers_start_ends_the_run_quietly(tmp_path):
         _, err = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 130
     assert err.decode().splitlines() == [
-        "what was done is kept, the next run goes on from there",
+        "completed work is saved, the next run continues from there",
         "clipsearch: interrupted",
     ]
 

@@ -209,7 +209,7 @@ def test_the_command_takes_it_and_status_tells(tmp_path):
     refused = run("index", photos, "--model", "starter", "--ann", "IVF")
     assert (refused.returncode, refused.stdout) == (2, "") and "auto, off" in refused.stderr
     assert run("index", photos, "--model", "starter", "--ann", "IVF4,SQfp16").returncode == 0
-    assert "of 4 cells: of the ten nearest it finds" in run("status").stdout
+    assert "of 4 cells: index recall@10" in run("status").stdout
     said = json.loads(run("status", "--json").stdout)["ann"]
     assert set(said) == {"nlist", "nprobe", "trained_rows", "text_recall", "picture_recall"}
     assert len(run("query", "a red square", "-k", "60", "--paths").stdout.splitlines()) == 60

@@ -114,7 +114,7 @@ def test_a_folder_that_was_never_named_here_does_not_count(made_elsewhere, root,
 def test_a_folder_that_is_named_again_comes_back_without_embedding(made_elsewhere, capfd):
     backup, place = made_elsewhere
     assert run(["restore", str(backup), "--catalog", str(place.catalog)]) == 0
-    assert f"set aside: {place.photos} was never named on this machine" in capfd.readouterr().out
+    assert f"ignored: {place.photos} was never named on this machine" in capfd.readouterr().out
     with place.open() as catalog:
         report = catalog.index(place.photos)
         assert (report.embedded, report.found) == (0, 1)

@@ -10,7 +10,8 @@ from uvicorn.server import ServerState
 from clipsearch.web.connections import ConnectionLimits, make_protocol
 
 LIMITS = ConnectionLimits(
-    most=6, most_per_address=3, most_unread_bytes=1_000_000, head_seconds=10, rest_seconds=10, answer_seconds=10,
+    max_connections=6, max_per_address=3, max_unread_bytes=1_000_000,
+    head_seconds=10, rest_seconds=10, answer_seconds=10,
     answer_bytes=1000,
 )  # fmt: skip
 

@@ -113,12 +113,12 @@ def test_syntax_errors_say_where(client):
         ({"q": "x", "confidence": 0.9999}, 400, "confidence"),
         ({"q": "x", "after": "nonsense"}, 400, "invalid page cursor"),
         ({"q": "id:99999"}, 404, "no picture with the number 99999"),
-        ({"q": "/etc/passwd"}, 400, "name of a file or a URL"),
-        ({"q": "./cat.jpg"}, 400, "name of a file or a URL"),
-        ({"q": "image:cat.jpg"}, 400, "name of a file or a URL"),
-        ({"q": "https://example.org/cat.jpg"}, 400, "name of a file or a URL"),
-        ({"q": "image:upload-0123456789abcdef"}, 400, "send it again"),
-        ({"q": "image:upload-../../etc/passwd"}, 400, "name of a file or a URL"),
+        ({"q": "/etc/passwd"}, 400, "is a file name or a URL"),
+        ({"q": "./cat.jpg"}, 400, "is a file name or a URL"),
+        ({"q": "image:cat.jpg"}, 400, "is a file name or a URL"),
+        ({"q": "https://example.org/cat.jpg"}, 400, "is a file name or a URL"),
+        ({"q": "image:upload-0123456789abcdef"}, 400, "upload it again"),
+        ({"q": "image:upload-../../etc/passwd"}, 400, "is a file name or a URL"),
     ],
 )
 def test_what_cannot_be_answered_is_a_problem(client, params, status, words):
@@ -160,7 +160,7 @@ def test_a_picture_that_was_sent_is_searched_by(client, tmp_path):
 def test_what_is_no_picture_is_refused(client, content, words, tmp_path):
     for path in ("/api/pictures", "/api/caption"):
         detail = problem_of(send(client, path, content), 422)["detail"]
-        assert "that was sent" in detail and words in detail and "/" not in detail
+        assert "that was uploaded" in detail and words in detail and "/" not in detail
 
 
 def test_a_bomb_is_refused_before_it_goes_off(client):
@@ -253,7 +253,7 @@ def test_a_picture_whose_file_is_gone_has_no_thumbnail(catalog, tmp_path):
         (gone,) = search(client, "path:gone.png")["hits"]
         (tmp_path / "p" / "gone.png").unlink()
         detail = problem_of(client.get(f"/api/thumbnail/{gone['id']}"), 404)["detail"]
-        assert "not there: moved, deleted, or on a drive that is not mounted" in detail
+        assert "file not found: moved, deleted, or on a drive that is not mounted" in detail
 
 
 # ------------------------------------------------------------------ the catalog
@@ -316,7 +316,7 @@ def test_a_run_can_be_stopped_and_only_one_goes_on(catalog, monkeypatch, sample_
 @pytest.mark.parametrize(
     ("folder", "words"),
     [
-        ("relative", "whole path"),
+        ("relative", "not an absolute path"),
         ("/nowhere/at/all", "no folder"),
         ("/etc/hostname", "no folder"),
         ("/a\0b", "no folder"),
@@ -345,7 +345,7 @@ def test_only_so_many_hear_of_a_run_at_once(client, monkeypatch):
 
     assert client.get("/api/index/events").status_code == 200
     assert client.get("/api/index/events").status_code == 200  # the first one has ended
-    monkeypatch.setattr(api, "_MOST_LISTENERS", 0)
+    monkeypatch.setattr(api, "_MAX_LISTENERS", 0)
     assert problem_of(client.get("/api/index/events"), 503)["type"] == "urn:clipsearch:busy"
 
 
@@ -390,9 +390,9 @@ def test_counts_that_are_old_are_given_out_while_new_ones_are_made(monkeypatch):
             gate.wait(10)
         return len(made)
 
-    kept = state._Kept(make)
+    kept = state._CachedValue(make)
     assert [kept.get("a"), kept.get("a")] == [1, 1]
-    monkeypatch.setattr(state, "_FRESH_S", 0.0)
+    monkeypatch.setattr(state, "_STALE_AFTER_S", 0.0)
     assert [kept.get("a") for _ in range(5)] == [1] * 5
     gate.set()
     for _ in range(200):
@@ -400,6 +400,6 @@ def test_counts_that_are_old_are_given_out_while_new_ones_are_made(monkeypatch):
             break
         time.sleep(0.01)
     assert kept.get("a") > 1
-    monkeypatch.setattr(state, "_FRESH_S", 1e9)
+    monkeypatch.setattr(state, "_STALE_AFTER_S", 1e9)
     before = len(made)
     assert kept.get("b") == before + 1  # another state is waited for

@@ -201,7 +201,7 @@ def test_a_chosen_picture_and_a_pasted_one_too(page):
 def test_what_is_no_picture_is_refused_with_a_reason(page, tmp_path):
     (tmp_path / "notes.jpg").write_text("no picture")
     page.set_input_files("#file", tmp_path / "notes.jpg")
-    expect(page.locator("#problem")).to_contain_text("can't read the picture that was sent")
+    expect(page.locator("#problem")).to_contain_text("can't read the picture that was uploaded")
 
 
 # ------------------------------------------------------------------ refining

@@ -11,7 +11,7 @@ import pytest
 from clipsearch import processes
 from clipsearch.gallery.collection import PictureCollection
 from clipsearch.web import lanes
-from clipsearch.web.lanes import ClientGoneError, Lane, TooBusyError, is_client_gone
+from clipsearch.web.lanes import ClientDisconnectedError, Lane, TooBusyError, is_client_disconnected
 from tests.web.conftest import SAMPLES, client_of
 
 
@@ -36,15 +36,15 @@ def test_so_many_run_at_once_the_others_wait_and_what_is_more_is_refused():
             running[0] -= 1
         return number
 
-    lane = Lane(2, most_waiting=3)
+    lane = Lane(2, max_waiting=3)
     found = run(*(lambda number=number: lane(work)(number) for number in range(7)))
     assert found[:5] == [0, 1, 2, 3, 4] and most == [2]
     assert [type(each) for each in found[5:]] == [TooBusyError] * 2
 
 
 def test_who_waits_for_too_long_is_refused(monkeypatch):
-    monkeypatch.setattr(lanes, "_LONGEST_WAIT_S", 0.05)
-    gate, lane = threading.Event(), Lane(1, most_waiting=9)
+    monkeypatch.setattr(lanes, "_MAX_WAIT_S", 0.05)
+    gate, lane = threading.Event(), Lane(1, max_waiting=9)
 
     async def second():
         try:
@@ -58,14 +58,14 @@ def test_who_waits_for_too_long_is_refused(monkeypatch):
 
 def test_for_a_client_that_has_gone_nothing_is_done():
     async def gone():
-        is_client_gone.set(lambda: asyncio.sleep(0, result=True))
-        return await Lane(1, most_waiting=1)(lambda: pytest.fail("it was worked for"))()
+        is_client_disconnected.set(lambda: asyncio.sleep(0, result=True))
+        return await Lane(1, max_waiting=1)(lambda: pytest.fail("it was worked for"))()
 
-    assert isinstance(run(gone)[0], ClientGoneError)
+    assert isinstance(run(gone)[0], ClientDisconnectedError)
 
 
 def test_errors_give_the_place_free():
-    lane = Lane(1, most_waiting=1)
+    lane = Lane(1, max_waiting=1)
     for _ in range(3):
         assert isinstance(run(lane(lambda: 1 / 0))[0], ZeroDivisionError)
 

@@ -244,4 +244,4 @@ def test_a_full_disk_is_told_as_such(asked, monkeypatch):
 
     monkeypatch.setattr("tempfile.mkstemp", fail)
     answer = asked.post("/api/pictures", files={"file": ("x", b"x")})
-    assert (answer.status_code, answer.json()["detail"]) == (507, "there is no room on the server's disk")
+    assert (answer.status_code, answer.json()["detail"]) == (507, "the server's disk is full")

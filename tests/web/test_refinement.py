@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch.query import Query, Term, parse_query
-from clipsearch.web.query_edits import MOST_CHIPS, STEP, chips_of, weigh_picture
+from clipsearch.web.query_edits import MAX_CHIPS, STEP, chips_of, weigh_picture
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_every_button_leads_to_a_query_that_can_be_read():
 
 def test_chips_stay_few_however_many_terms_there_are():
     query = Query((tuple(Term("words", f"word {number}") for number in range(800)),))
-    assert len(chips_of(query)) == MOST_CHIPS
+    assert len(chips_of(query)) == MAX_CHIPS
 
 
 @pytest.mark.parametrize(

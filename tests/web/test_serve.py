@@ -36,7 +36,7 @@ def test_it_prints_its_address_answers_and_ends_with_ctrl_c(made_catalog):
         assert found["hits"][0]["name"] == "donut.png"
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(20) == 0
-    assert server.said == ["the page is there; Ctrl-C ends it\n"]
+    assert server.said == ["the page is ready; press Ctrl-C to stop\n"]
 
 
 def test_fifty_visitors_at_once_are_all_answered(made_catalog):
@@ -152,8 +152,8 @@ def test_whatever_is_sent_the_log_holds_no_traceback_and_no_secret(made_catalog)
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(40) == 0
     said = "".join(server.said)
-    assert "Traceback" not in said and "unforeseen" not in said and "-token-" not in said
-    assert all("page is there" in line or "running task(s)" in line for line in server.said)
+    assert "Traceback" not in said and "unexpected error" not in said and "-token-" not in said
+    assert all("page is ready" in line or "running task(s)" in line for line in server.said)
 
 
 def test_silent_connections_shut_nobody_out(made_catalog):
@@ -179,12 +179,12 @@ def test_an_address_in_use_is_one_clear_line(made_catalog):
     ("options", "words"),
     [
         (["--host", "192.0.2.1", "--port", "0"], "can't listen on 192.0.2.1"),
-        (["--host", "no such host"], "is no address of this machine"),
+        (["--host", "no such host"], "is not an address of this machine"),
         (["--token", "short"], "at least 16 letters"),
         (["--token", "with spaces and; more"], "at least 16 letters"),
         (["--port", "70000"], "65535"),
-        (["--allow-host", "a b"], "is no name of a machine"),
-        (["--allow-host", "ftp://photos.example"], "no origin as in https://"),
+        (["--allow-host", "a b"], "invalid --allow-host a b: use a host name"),
+        (["--allow-host", "ftp://photos.example"], "or an origin such as https://"),
     ],
 )
 def test_bad_options_are_one_clear_line(made_catalog, options, words):

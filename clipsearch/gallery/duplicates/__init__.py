@@ -1,7 +1,7 @@
-"""Pictures that are there more than once: the same content in several files, or nearly the same picture.
+"""Find duplicate pictures: the same content in several files, or near-duplicates.
 
 embeddings, perceptual hashes ──► candidates ──► decision ──► groups
-                                                 pixels       files as they are at that moment
+                                                 pixels       files re-read and verified
 """
 
 import os
@@ -27,8 +27,8 @@ __all__ = ["DuplicateGroup", "DuplicatePicture", "GroupKind", "NearDuplicate", "
 
 Progress = Callable[[int, int], None]
 
-# Hashes that are stored at once.
-_STORED_AT_ONCE = 1_000
+# Perceptual hashes stored per transaction.
+_HASHES_PER_TRANSACTION = 1_000
 
 
 def find_duplicates(
@@ -38,7 +38,7 @@ def find_duplicates(
     exact_only: bool,
     on_progress: Progress | None,
 ) -> list[DuplicateGroup]:
-    """Group files that show the same, those that waste most first; missing and changed files are left out."""
+    """Find groups of duplicates, the largest waste of space first; missing and changed files are omitted."""
     if threshold is not None and not 0 < threshold <= 1:
         raise QueryError(f"threshold lies between 0 and 1, got {threshold}")
     session.require_pictures()
@@ -46,14 +46,14 @@ def find_duplicates(
     for file in present(_files_below(folders, session)):
         paths.setdefault(file.content_id, []).append(file.path)
     details = session.store.reader.details(list(paths))
-    digests = {content_id: its.blake3 for content_id, its in details.items()}
+    digests = {content_id: each.blake3 for content_id, each in details.items()}
     decision = Decision()
     if not exact_only:
         with open_views(paths, digests) as views:
             decision = _compare(paths, details, views, session, threshold, on_progress)
-    # All that may be offered for deletion, and what it is offered beside.
+    # All contents that may be offered for deletion, and the ones that they are copies of.
     ends = {*decision.copies, *decision.copies.values()}
-    doubtful = {number: its for number, its in paths.items() if len(its) > 1 or number in ends}
+    doubtful = {number: files for number, files in paths.items() if len(files) > 1 or number in ends}
     now = unchanged(doubtful, digests, workers=default_workers(), on_progress=on_progress)
     related = {*ends, *decision.similar, *decision.similar.values()}
     row = session.model.row
@@ -62,15 +62,16 @@ def find_duplicates(
 
 
 def _files_below(folders: Sequence[str], session: Session) -> list[IndexedFile]:
-    """
+    """Return the indexed files below folders.
+
     Raises:
-        InputError: nothing below one of the folders was indexed.
+        InputError: one of the folders has no indexed file.
     """
     files = session.store.reader.files_below(folders)
     for folder in folders:
         start = folder.rstrip(os.sep) + os.sep
         if not any(file.path.startswith(start) for file in files):
-            raise InputError(f"no picture below {folder} is in the catalog: clipsearch index FOLDER")
+            raise InputError(f"no picture below {folder} is in the catalog: run clipsearch index FOLDER")
     return files
 
 
@@ -95,7 +96,7 @@ def _compare(
             coarse[content_id] = loaded
         if on_progress is not None:
             on_progress(done, len(rows))
-    # Now that it is known which have colours: those are better.
+    # Rank again now that is_grey is known: colour pictures are better.
     order = sorted(coarse, key=lambda each: rank(details[each], paths[each], is_grey=coarse[each].is_grey))
     place = {content_id: row for row, content_id in enumerate(order)}
     candidates: dict[int, list[int]] = {content_id: [] for content_id in order}
@@ -116,18 +117,20 @@ def _compare(
 def _hashes(
     content_ids: Sequence[int], views: Views, session: Session, on_progress: Progress | None
 ) -> NDArray[np.uint64]:
-    """Perceptual hashes (n,). Those that are missing are computed and stored, where the catalog can be written; 0 for
-    a picture that can't be had."""
+    """Return the perceptual hashes (n,) of contents; 0 for an unreadable picture.
+
+    Missing ones are computed and stored; a catalog that can't be written to is no error.
+    """
     known = session.store.reader.phashes()
     missing = [content_id for content_id in content_ids if content_id not in known]
-    fresh: dict[int, int] = {}
+    computed: dict[int, int] = {}
     for done, (content_id, view) in enumerate(views.each(missing, side=COARSE_SIDE), 1):
         if view is not None:
-            known[content_id] = fresh[content_id] = view.phash
-        if len(fresh) >= _STORED_AT_ONCE or done == len(missing):
-            with suppress(StoreError):  # they are computed again the next time
-                session.store.pictures.set_phashes(fresh)
-            fresh = {}
+            known[content_id] = computed[content_id] = view.phash
+        if len(computed) >= _HASHES_PER_TRANSACTION or done == len(missing):
+            with suppress(StoreError):  # not stored: computed again the next time
+                session.store.pictures.set_phashes(computed)
+            computed = {}
         if on_progress is not None:
             on_progress(done, len(missing))
     return np.array([known.get(content_id, 0) for content_id in content_ids], dtype=np.int64).view(np.uint64)

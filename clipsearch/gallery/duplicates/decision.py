@@ -1,4 +1,4 @@
-"""Which of the pictures that may be copies are copies, by their pixels."""
+"""Decide by their pixels which candidate pairs are copies or similar."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,17 +20,17 @@ from clipsearch.images.copies.decision import (
 )
 from clipsearch.store import ContentDetails
 
-# Pictures whose views are made ahead.
-_AHEAD = 4
+# Pictures whose views are prefetched.
+_PREFETCHED = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Coarse:
-    """A picture made very small.
+    """Coarse view of a picture.
 
     Attributes:
         pixels: see `comparison.coarse_view`.
-        is_grey: it has no colours.
+        is_grey: the picture has no colours.
     """
 
     pixels: Pixels
@@ -39,22 +39,24 @@ class Coarse:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was found: of contents the better one that they are copies of, or similar to. Neither is a chain: what
-    others are copies of is no copy, and what others are similar to is similar to none."""
+    """Decided pairs: content id → the better content that it is a copy of, or similar to.
+
+    There are no chains: the original of a copy is never a copy itself, and likewise for similar ones.
+    """
 
     copies: dict[int, int] = field(default_factory=dict)
     similar: dict[int, int] = field(default_factory=dict)
 
 
-def rank(its: ContentDetails, paths: Sequence[str], *, is_grey: bool = False) -> tuple[object, ...]:
-    """Lower is better: what is lost with the other can't be had from this one."""
-    metadata = its.metadata
+def rank(details: ContentDetails, paths: Sequence[str], *, is_grey: bool = False) -> tuple[object, ...]:
+    """Return the sort key of a picture's quality; lower is better: pixels, colour, metadata, bytes."""
+    metadata = details.metadata
     known = sum(each is not None for each in (metadata.taken_at, metadata.camera, metadata.latitude))
-    return -metadata.width * metadata.height, is_grey, -known, -its.size_bytes, paths[0]
+    return -metadata.width * metadata.height, is_grey, -known, -details.size_bytes, paths[0]
 
 
 def load_coarse(views: Views, content_ids: Sequence[int]) -> Iterator[tuple[int, Coarse | None]]:
-    """Of each content; None where it can't be had."""
+    """Yield the coarse view of each content; None for an unreadable one."""
     for content_id, view in views.each(content_ids, side=COARSE_SIDE):
         yield content_id, None if view is None else Coarse(coarse_view(view), is_grey(view))
 
@@ -67,19 +69,19 @@ def decide(
     taken_at: Mapping[int, datetime | None],
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Decision:
-    """Compare each content with better ones, and gather copies round the one that has most of them.
+    """Compare each content with better ones, and gather copies around the content with the most copies.
 
     Args:
-        candidates: of each content those that it may be a copy of, the nearest first, which may be none; the contents
-            in an order from the best to the worst.
-        taken_at: two pictures taken at different times are no copies, however alike.
+        candidates: content id → contents that it may be a copy of, nearest first, possibly none; ordered from the best
+            content to the worst.
+        taken_at: pictures taken at different times are never copies, however similar.
         on_progress: called with (contents decided, contents to decide).
     """
     comparer = _Comparer(coarse, views, taken_at)
     copies: dict[int, int] = {}
     order = list(candidates)
     for row, content_id in enumerate(order):
-        for later in order[row : row + _AHEAD]:
+        for later in order[row : row + _PREFETCHED]:
             for first in candidates[later][:1]:
                 comparer.prepare(copies.get(first, first), later)
         for first in dict.fromkeys(copies.get(first, first) for first in candidates[content_id]):
@@ -95,7 +97,7 @@ def decide(
 def likeness_of(
     first: int, second: int, pose: Pose, views: Views, taken_at: Mapping[int, datetime | None]
 ) -> Likeness | None:
-    """What the second is to the first, at its best a copy that shows nothing else."""
+    """Compare two pictures: return what the second is to the first, "copy", "similar" or None."""
     one, other = views.get(first, side=VIEW_SIDE), views.get(second, side=VIEW_SIDE)
     if one is None or other is None:
         return None
@@ -105,10 +107,10 @@ def likeness_of(
 
 
 class _Comparer:
-    """Compare contents, and remember what is alike.
+    """Compare contents, with a cache of the results.
 
     Attributes:
-        found: (better, worse) → what the worse one is to the better one, where it is anything.
+        found: (better, worse) → what the worse one is to the better one; pairs that differ are absent.
     """
 
     def __init__(self, coarse: Mapping[int, Coarse], views: Views, taken_at: Mapping[int, datetime | None]) -> None:
@@ -119,7 +121,7 @@ class _Comparer:
         self._poses: OrderedDict[tuple[int, int], Pose | None] = OrderedDict()
 
     def prepare(self, first: int, second: int) -> None:
-        """Begin to make the views that `find` will need."""
+        """Prefetch the views that `find` needs."""
         if self._pose(first, second) is not None:
             self._views.prepare(first, side=VIEW_SIDE)
             self._views.prepare(second, side=VIEW_SIDE)
@@ -137,7 +139,7 @@ class _Comparer:
         key = first, second
         if key not in self._poses:
             self._poses[key] = find_pose(self._coarse[first].pixels, self._coarse[second].pixels)
-            if len(self._poses) > 4 * _AHEAD:
+            if len(self._poses) > 4 * _PREFETCHED:
                 self._poses.popitem(last=False)
             return next(reversed(self._poses.values()))
         return self._poses[key]
@@ -146,8 +148,10 @@ class _Comparer:
 def _similar(
     copies: Mapping[int, int], found: Mapping[tuple[int, int], Likeness], order: Sequence[int]
 ) -> dict[int, int]:
-    """Of each content that is no copy the first one found that it is similar to; what lost its copies to another that
-    has more of them is similar to that one."""
+    """Return, for each content that is not a copy, the first content found that it is similar to.
+
+    A content that lost its copies to one with more of them is similar to that one.
+    """
     place = {content_id: row for row, content_id in enumerate(order)}
     similar: dict[int, int] = {}
     for first, second in sorted(found, key=lambda pair: place[pair[1]]):

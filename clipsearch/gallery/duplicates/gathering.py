@@ -1,8 +1,8 @@
-"""Which picture a group of copies is made of.
+"""Gather copies into groups around the content with the most copies.
 
-Each content is first compared with better ones in turn, so that of 12 copies of a photograph those that the best one
-does not explain begin a group of their own. Where such groups show the same, the content that most others are copies of
-takes all of these, each compared with it directly.
+Each content is first compared with better ones in turn, so that of 12 copies of a photograph those that are not copies
+of the best one start a group of their own. When such groups show the same, the content with the most copies takes all
+of these, each after a direct comparison.
 """
 
 from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
@@ -18,12 +18,12 @@ def gather(
     place: Mapping[int, int],
     compare: Compare,
 ) -> None:
-    """Change which contents the copies are copies of.
+    """Regroup copies, in place, around the contents with the most copies.
 
     Args:
-        copies: of contents the better one that each is a copy of.
-        found: what was compared and is alike, (better, worse).
-        place: of each content, the best first.
+        copies: content id → the better content that it is a copy of; modified.
+        found: (better, worse) → what the worse one is to the better one, for all similar pairs compared.
+        place: rank of each content, from 0 for the best.
         compare: (better, worse) → what the worse one is to the better one.
     """
     leaders = {*copies, *copies.values()}
@@ -34,7 +34,7 @@ def gather(
 
 
 def _lead(contents: Sequence[int], leaders: Container[int], copies: MutableMapping[int, int], compare: Compare) -> None:
-    """Again and again let the one with most copies take them; of several the best one. `contents`: the best first."""
+    """Assign copies repeatedly to the content with the most of them; `contents` and ties are ordered best first."""
     while contents:
         leader, taken = contents[0], list[int]()
         for row, first in enumerate(contents):
@@ -56,8 +56,11 @@ def _mixed(
     place: Mapping[int, int],
     compare: Compare,
 ) -> list[list[int]]:
-    """Sets of contents, the best first: groups of which one's first is a copy of one in the other group, with what is
-    similar to the first of either."""
+    """Return the sets of contents, best first, of groups to regroup.
+
+    Groups are joined when the first of one is a copy of a member of the other; contents similar to either first are
+    included.
+    """
     members: dict[int, list[int]] = {}
     for second, first in copies.items():
         members.setdefault(first, []).append(second)

@@ -1,4 +1,4 @@
-"""Groups of files, made of what contents are to each other."""
+"""Build groups of duplicate files from decided pairs of contents."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,13 +16,13 @@ def make_groups(
     decision: Decision,
     embeddings: Mapping[int, NDArray[np.float32]],
 ) -> list[DuplicateGroup]:
-    """Exact ones and copies first, those that waste most before others, then similar ones.
+    """Build the groups: exact ones and copies by wasted bytes, most first, then similar ones.
 
     Args:
-        paths: of each content the files that have it, which may be none.
-        embeddings: of the contents that the decision names.
+        paths: content id → its files, possibly none.
+        embeddings: of all contents in the decision.
     """
-    # With the better one gone nobody knows what its copies are to each other.
+    # Without a file of the better one, how its copies compare with each other is unknown.
     copies = {second: first for second, first in decision.copies.items() if paths[first]}
     similar = {second: first for second, first in decision.similar.items() if paths[first]}
     sets: list[tuple[GroupKind, list[int]]] = []
@@ -47,19 +47,19 @@ def _group(
     details: Mapping[int, ContentDetails],
     embeddings: Mapping[int, NDArray[np.float32]],
 ) -> DuplicateGroup:
-    """`members`: contents, the best first."""
+    """Build one group; `members` are contents, best first."""
     best, pictures = members[0], list[DuplicatePicture]()
     for content_id in members:
         # Files with the same content as a similar one are in a group of their own.
         for path in paths[content_id][: 1 if kind == "similar" else None]:
-            its = details[content_id]
+            content = details[content_id]
             pictures.append(
                 DuplicatePicture(
                     path,
                     content_id,
-                    its.metadata.width,
-                    its.metadata.height,
-                    its.size_bytes,
+                    content.metadata.width,
+                    content.metadata.height,
+                    content.size_bytes,
                     1.0 if content_id == best else float(embeddings[content_id] @ embeddings[best]),
                     ("exact" if content_id == best else kind) if pictures else "best",
                 )

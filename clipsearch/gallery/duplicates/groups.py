@@ -1,4 +1,4 @@
-"""What pictures that are there more than once are given as."""
+"""Define the records of duplicate pictures."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,16 +6,16 @@ from typing import Literal
 from clipsearch.search.hits import SearchHit
 
 GroupKind = Literal["exact", "copy", "similar"]
-"""exact: the very same content. copy: made of the first, smaller, compressed, cut a little, turned, grey or the like;
-the first shows all that they show. similar: frames of a burst, other versions; each shows something of its own."""
+"""exact: identical content. copy: derived from the first one (smaller, compressed, slightly cropped, rotated, grey or
+the like), which shows all that it shows. similar: frames of a burst, other versions; each shows something else."""
 
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicate(SearchHit):
-    """A picture that shows the same as another one.
+    """A picture that is a duplicate of another one.
 
     Attributes:
-        kind: "copy" or "similar": what the worse of the two is to the better one.
+        kind: "copy" or "similar": relation of the worse of the two to the better one.
     """
 
     kind: GroupKind = "similar"
@@ -23,15 +23,15 @@ class NearDuplicate(SearchHit):
 
 @dataclass(frozen=True, slots=True)
 class DuplicatePicture:
-    """A file in a group of pictures that are the same, exactly or nearly.
+    """A file in a group of duplicates.
 
     Attributes:
         path: absolute.
-        content_id: the catalog's number; equal ones are the very same content.
-        width, height: of the upright picture.
-        size_bytes: of the file.
-        score: cosine to the first of the group, 1 for that one.
-        kind: what it is to the first: "exact", "copy" or "similar"; the first itself is "best".
+        content_id: SQL key; files with equal ids have identical content.
+        width, height: in pixels, of the upright picture.
+        size_bytes: size of the file.
+        score: cosine to the first of the group, 1 for the first itself.
+        kind: relation to the first: "exact", "copy" or "similar"; the first itself is "best".
     """
 
     path: str
@@ -45,14 +45,13 @@ class DuplicatePicture:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Files that show the same, two at least. The first has the most pixels, then colour, then most of date, camera and
-    place, then the most bytes.
+    """Group of at least two duplicate files, the best first.
 
-    A file is in one group of exact or other copies at most; the first of such a group may be in one of similar
-    pictures too.
+    The first has the most pixels, then colour, then the most of date, camera and place, then the most bytes. A file is
+    in at most one group of exact ones or copies; the first of such a group may also be in a group of similar ones.
 
     Attributes:
-        kind: a group of copies may hold exact ones as well.
+        kind: a group of copies may contain exact ones as well.
     """
 
     kind: GroupKind
@@ -60,7 +59,7 @@ class DuplicateGroup:
 
     @property
     def spare(self) -> tuple[DuplicatePicture, ...]:
-        """All but the first, of which nothing is lost without them; none of similar pictures."""
+        """Files that can be deleted without loss: all but the first; none of similar pictures."""
         return () if self.kind == "similar" else self.pictures[1:]
 
     @property

@@ -1,4 +1,4 @@
-"""What shows the same as one picture."""
+"""Find the near-duplicates of one picture."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
@@ -18,17 +18,17 @@ from clipsearch.search.hits import SearchHit
 from clipsearch.session.session import Session
 from clipsearch.text import MOST_TOP_K, check_top_k
 
-# That are looked at, besides those that its hash is near to: so many times what is asked for.
-_LOOKED_AT = 3
+# Candidates by embedding, as a multiple of top_k; those by hash are additional.
+_CANDIDATES_PER_HIT = 3
 
 
 def find_near_duplicates(content_id: int, session: Session, *, top_k: int) -> list[NearDuplicate]:
-    """Find up to `top_k` copies of a picture and pictures similar to it, likely ones first."""
+    """Find up to `top_k` near-duplicates of a picture: copies and similar pictures, likely ones first."""
     session.require_pictures()
     check_top_k(top_k)
     if content_id not in session.store.reader.paths([content_id]):
         raise UnknownPictureError(content_id)
-    candidates = _candidates(content_id, session, min(_LOOKED_AT * top_k, MOST_TOP_K - 1))
+    candidates = _candidates(content_id, session, min(_CANDIDATES_PER_HIT * top_k, MOST_TOP_K - 1))
     ids = [content_id, *candidates]
     details, paths = session.store.reader.details(ids), session.store.reader.paths(ids)
     ids = [each for each in ids if each in details and each in paths]
@@ -37,7 +37,7 @@ def find_near_duplicates(content_id: int, session: Session, *, top_k: int) -> li
     found: list[NearDuplicate] = []
     with ThreadPoolExecutor(default_workers(), thread_name_prefix="clipsearch") as threads:
         views = Views(session.workers, threads, paths, digests)
-        coarse = {number: its for number, its in load_coarse(views, ids) if its is not None}
+        coarse = {number: view for number, view in load_coarse(views, ids) if view is not None}
         for other in ids[1:]:
             if len(found) == top_k or content_id not in coarse:
                 break
@@ -56,15 +56,15 @@ def find_near_duplicates(content_id: int, session: Session, *, top_k: int) -> li
 
 
 def _candidates(content_id: int, session: Session, count: int) -> dict[int, SearchHit | None]:
-    """Contents that may show the same, the nearest first; with the hit where there is one."""
+    """Return candidate contents, nearest first, with their search hit when they have one."""
     limits = Limits.of(session.vector_index("images"))
     hits = answer_query(_query(content_id), session, SearchOptions(top_k=count + 1))
     phashes = session.store.reader.phashes()
-    mine = phashes.get(content_id, 0)
-    found: dict[int, SearchHit | None] = dict.fromkeys(near_to_hash(mine, phashes))
-    theirs = np.array([mine ^ phashes.get(hit.content_id, 0) for hit in hits], dtype=np.int64).view(np.uint64)
+    own = phashes.get(content_id, 0)
+    found: dict[int, SearchHit | None] = dict.fromkeys(near_to_hash(own, phashes))
+    differences = np.array([own ^ phashes.get(hit.content_id, 0) for hit in hits], dtype=np.int64).view(np.uint64)
     scores = np.array([hit.score for hit in hits], dtype=np.float32)
-    for hit, is_near in zip(hits, limits.are_near(scores, np.bitwise_count(theirs)), strict=True):
+    for hit, is_near in zip(hits, limits.are_near(scores, np.bitwise_count(differences)), strict=True):
         if is_near or hit.content_id in found:
             found[hit.content_id] = hit
     found.pop(content_id, None)

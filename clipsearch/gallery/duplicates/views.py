@@ -1,4 +1,4 @@
-"""The pictures that are compared, decoded within limits, in processes of their own."""
+"""Load views of pictures for comparison, decoded within limits by worker processes."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,15 +13,15 @@ from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.prefetch import default_workers
 
-# Large views that are held, of up to 7 MB each.
-_MOST_HELD = 24
+# Large views in the LRU cache, of up to 7 MB each.
+_MAX_CACHED = 24
 
-# Nothing is made for a model here.
+# Placeholder: the worker pool requires one, and no model input is computed here.
 _ANY_MODEL = Preprocess(1, 1, None, 2, 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 class Views:
-    """Views of contents, made from any file that has them."""
+    """Views of contents, loaded from any file with the content, with prefetching and an LRU cache."""
 
     def __init__(
         self,
@@ -30,15 +30,15 @@ class Views:
         paths: Mapping[int, Sequence[str]],
         digests: Mapping[int, bytes],
     ) -> None:
-        """`paths`: of each content, by its id; `digests`: their blake3."""
+        """Create the loader; `paths` and `digests` (blake3) are by content id."""
         self._pool = pool
         self._threads = threads
         self._paths = paths
         self._digests = digests
-        self._held: OrderedDict[tuple[int, int], Future[PictureView | None]] = OrderedDict()
+        self._cached: OrderedDict[tuple[int, int], Future[PictureView | None]] = OrderedDict()
 
     def each(self, content_ids: Iterable[int], *, side: int) -> Iterator[tuple[int, PictureView | None]]:
-        """Each content with its view, in their order, several at a time; None as in `get`."""
+        """Yield each content id with its view, in order, with prefetching; None as in `get`."""
         ids = iter(content_ids)
         waiting = OrderedDict((number, self._threads.submit(self._load, number, side)) for number in islice(ids, 64))
         while waiting:
@@ -48,21 +48,21 @@ class Views:
                 waiting[following] = self._threads.submit(self._load, following, side)
 
     def prepare(self, content_id: int, *, side: int) -> None:
-        """Begins to make a view that `get` will be asked for."""
+        """Prefetch a view for `get`."""
         self._future(content_id, side)
 
     def get(self, content_id: int, *, side: int) -> PictureView | None:
-        """At most `side` pixels wide and high; None when no file has the content now, or it can't be decoded."""
+        """Return a view of at most `side` pixels; None when no file has the content any more or it can't be decoded."""
         return self._future(content_id, side).result()
 
     def _future(self, content_id: int, side: int) -> "Future[PictureView | None]":
         key = content_id, side
-        if key not in self._held:
-            while len(self._held) >= _MOST_HELD:
-                self._held.popitem(last=False)
-            self._held[key] = self._threads.submit(self._load, content_id, side)
-        self._held.move_to_end(key)
-        return self._held[key]
+        if key not in self._cached:
+            while len(self._cached) >= _MAX_CACHED:
+                self._cached.popitem(last=False)
+            self._cached[key] = self._threads.submit(self._load, content_id, side)
+        self._cached.move_to_end(key)
+        return self._cached[key]
 
     def _load(self, content_id: int, side: int) -> PictureView | None:
         for path in self._paths[content_id]:

@@ -10,7 +10,7 @@ function lay(root) {
   }
 }
 
-// The next pictures are asked for before they are reached.
+// The next pictures are prefetched before they are reached.
 const ahead = new IntersectionObserver(
   (entries) => {
     for (const entry of entries) {

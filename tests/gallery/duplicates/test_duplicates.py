@@ -168,9 +168,9 @@ def test_what_was_changed_behind_the_catalogs_back_is_never_offered(catalog, pho
         content[-20] ^= 1
         path.write_bytes(content)
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with pytest.warns(ClipSearchNotice, match="1 file has changed or gone"):
+    with pytest.warns(ClipSearchNotice, match="1 file has changed or disappeared"):
         assert catalog.duplicates() == []
-    with pytest.warns(ClipSearchNotice, match="1 file has changed or gone"):
+    with pytest.warns(ClipSearchNotice, match="1 file has changed or disappeared"):
         assert catalog.duplicates(exact_only=True) == []
 
 
@@ -199,7 +199,7 @@ def test_nobody_is_told_to_delete_the_last_one(catalog, photos):
     """The better one was deleted, or written anew, and nobody has indexed since."""
     (photos / "large red.png").unlink()
     draw(photos / "blue.png", 9)
-    with pytest.warns(ClipSearchNotice, match="2 files have changed or gone"):
+    with pytest.warns(ClipSearchNotice, match="2 files have changed or disappeared"):
         assert catalog.duplicates() == []
 
 
@@ -267,7 +267,7 @@ def test_on_the_command_line(tmp_path):
     ]
     assert run("dupes", "-0", "--exact", *catalog).stdout == f"{photos / 'fox.webp'}\0"
     table = run("dupes", *catalog, cwd=tmp_path).stdout.splitlines()
-    assert table[-1].startswith("2 groups, 2 copies beside the best of each, ")
+    assert table[-1].startswith("2 groups, 2 spare copies, ")
     assert sorted(line.split()[0] for line in table if line.endswith(".webp") or line.endswith(".jpg")) == [
         "best",
         "best",
@@ -278,8 +278,8 @@ def test_on_the_command_line(tmp_path):
     (photos / "fox.webp").unlink()
     alone = run("dupes", "--exact", photos, *catalog)
     assert (alone.stdout, len(alone.stderr.splitlines())) == ("", 2)
-    assert "1 file has changed or gone" in alone.stderr
-    assert "no picture is there twice" in alone.stderr
+    assert "1 file has changed or disappeared" in alone.stderr
+    assert "no duplicates found" in alone.stderr
     assert fail("dupes", "--threshold", "2", *catalog, code=2)
     assert fail("dupes", "--json", "--paths", *catalog, code=2)
     assert fail("dupes", "--catalog", tmp_path / "none", code=3)

@@ -438,8 +438,8 @@ def test_the_command_line_from_one_end_to_the_other(place, photos, milvus_url, c
     said = capsys.readouterr().out
     assert "red.png" in said
     assert f"index     {url}, HNSW, 6 of 6 rows\n" in said
-    assert f"index made anew of 6 embeddings: {url}, HNSW, 6 of 6 rows\n" in said
-    assert "nothing is wrong; 6 of 6 embeddings and 6 of 6 rows of the index looked at\n" in said
+    assert f"index rebuilt from 6 embeddings: {url}, HNSW, 6 of 6 rows\n" in said
+    assert "nothing is wrong; 6 of 6 embeddings and 6 of 6 rows of the index checked\n" in said
     assert run(["index", "--index", "milvus://me:secret@host/a", *options]) == 2
     assert "secret" not in capsys.readouterr().err
     assert run(["index", "--index", "files", *options]) == 0
