@@ -196,7 +196,7 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded when asked for: `import clipsearch` alone stays cheap.
+    # Loaded on first access: `import clipsearch` alone stays cheap.
     if name not in __all__:
         raise AttributeError(f"module 'clipsearch' has no attribute {name!r}")
     from importlib import import_module

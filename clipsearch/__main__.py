@@ -1,4 +1,4 @@
-"""python -m clipsearch"""
+"""Run the command line as `python -m clipsearch`."""
 
 import sys
 

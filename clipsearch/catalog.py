@@ -1,7 +1,7 @@
 """Wire store, model and vector indexes into one public class."""
 
+import threading
 from collections.abc import Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from clipsearch.captions.collection import CaptionCollection
@@ -16,8 +16,6 @@ from clipsearch.text import as_list, check_text
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, ModelOptions
 
 if TYPE_CHECKING:
-    import threading
-
     from clipsearch.encoders.base import Encoder
     from clipsearch.encoders.embed_image import Picture, PictureSource
     from clipsearch.gallery.clusters import PictureCluster
@@ -105,9 +103,7 @@ class Catalog:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.close()
         if error is not None:
             self._session.store.discard_if_empty()
@@ -160,7 +156,7 @@ class Catalog:
         address: str | None = None,
         wait: bool = False,
         on_progress: "Progress | None" = None,
-        cancel: "threading.Event | None" = None,
+        cancel: threading.Event | None = None,
     ) -> IndexReport:
         """Index folders, recursively; without any, those indexed before. Only new and changed files are read.
 

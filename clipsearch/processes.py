@@ -22,7 +22,7 @@ _WATCH_S = 0.05
 
 
 def run_python(arguments: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python to its end, without input, and keeps what it prints.
+    """Run Python to its end, without input, and capture its output.
 
     Args:
         variables: added to the environment.
@@ -51,7 +51,7 @@ def start_python(
     is_exposed: bool = False,
     **variables: str,
 ) -> "subprocess.Popen[bytes]":
-    """Starts Python; variables and errors as in `run_python`.
+    """Start Python; variables and errors as in `run_python`.
 
     Args:
         is_apart: Ctrl-C in the terminal is for this process alone, which ends the other one.
@@ -79,7 +79,7 @@ def watch_memory(process: "subprocess.Popen[bytes]") -> int:
     """
     peaks: dict[int, int] = {}
     has_ended = threading.Event()
-    # Beside the waiting, so that whoever measures the time is not kept.
+    # In a thread of its own, so that the caller who measures time is not delayed.
     watcher = threading.Thread(target=_note_peaks, args=(process.pid, peaks, has_ended))
     watcher.start()
     try:
@@ -106,7 +106,7 @@ def _note_peaks(parent: int, peaks: dict[int, int], has_ended: threading.Event) 
 
 
 def _peak_bytes(process: Any) -> int:
-    """The most memory that a psutil.Process had so far; 0 when it has ended and was not waited for."""
+    """Return the peak memory of a psutil.Process so far; 0 for a zombie."""
     if sys.platform == "linux":
         # psutil does not tell the highest point there. Not ru_maxrss, which counts the process that was forked from.
         status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8", errors="replace")
@@ -123,7 +123,7 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """That of this process, in which Python finds the same modules, and `variables`."""
+    """Return this process's environment, in which Python finds the same modules, with `variables`."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(_module_folders()), **variables}
 
 

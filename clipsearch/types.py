@@ -275,7 +275,7 @@ class FetchedPicture:
     """What lies at a URL: taken wherever a picture is, and embedded just like a file with that content.
 
     Attributes:
-        url: as it was asked for, before any redirect.
+        url: as requested, before any redirect.
         content: all bytes, not decoded yet.
     """
 
@@ -293,7 +293,7 @@ class GarbageReport:
         embeddings: of those pictures, of all models.
         folders: folders that were given up and have no files left.
         index_files: files of the index that nothing used.
-        freed_bytes: of the disk; about that many when it was only asked for.
+        freed_bytes: of the disk; an estimate for a dry run.
         is_dry_run: nothing was deleted.
     """
 

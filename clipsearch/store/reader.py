@@ -357,11 +357,7 @@ def _snapshot(row: Sequence[Any]) -> StoredSnapshot | None:
 
 
 def _numbers(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Check that all values are numbers.
-
-    Raises:
-        StoreError: one is not.
-    """
+    """Check that all values are numbers, or raise StoreError."""
     if not all(isinstance(value, int) for value in values):
         raise StoreError(f"the metadata of a picture is damaged; {REPAIR_HINT}")
     return tuple(values)
