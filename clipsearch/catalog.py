@@ -201,7 +201,7 @@ class Catalog:
 
         Args:
             target: a folder, in the layout of clip-retrieval, or a file that ends in ".parquet"; replaced atomically.
-            part_rows: as in `ExportOptions`, like `captions` and `force`.
+            part_rows: as in `transfer.export.ExportOptions`, like `captions` and `force`.
             on_progress: called with (pictures written, pictures to write).
 
         Raises:
@@ -232,7 +232,7 @@ class Catalog:
 
         Args:
             source: an export, a folder of clip-retrieval or LAION, or a Parquet file with a column "embedding".
-            images: as in `ImportOptions`, like all that follow but `on_progress`.
+            images: as in `transfer.imports.ImportOptions`, like all that follow but `on_progress`.
             on_progress: called with (rows done, rows).
 
         Raises:

@@ -1,5 +1,7 @@
-"""Open, read, create, replace and delete files: regular ones only, atomically, and never through a link unless that is
-said."""
+"""Open, read, create, replace and delete regular files.
+
+Replacing is atomic, and links are followed only where a function says so.
+"""
 
 import codecs
 import contextlib
@@ -27,7 +29,7 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFLNK: "a link",
 }
-# Source: XML 1.0, appendix F, which goes for any text. UTF-32 before UTF-16, whose mark it begins with.
+# Source: XML 1.0, appendix F, which applies to any text. UTF-32 before UTF-16, whose mark it starts with.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -39,18 +41,18 @@ _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os,
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)
 
-# Calls that take a name and the open folder it lies in: nobody can put a link in the folder's place meanwhile.
+# Calls that take a name and the open folder it lies in: nobody can replace the folder by a link meanwhile.
 _TAKES_FOLDER = os.unlink in os.supports_dir_fd and os.stat in os.supports_dir_fd
 
 SCRATCH_NAMES = re.compile(r"\.[0-9a-f]{8}\.new", re.ASCII)
-"""Of the files that are written before they are renamed; a killed process leaves one."""
+"""Names of scratch files, which are written and then renamed; a killed process leaves one."""
 
-# Names drawn for a scratch file: one that is taken is met by chance, or because somebody fills them all.
+# Random names tried for a scratch file: a collision is chance, or somebody who occupies them all.
 _ATTEMPTS = 20
 
 
 def is_link(path: Path) -> bool:
-    """Whether a name leads elsewhere: a symbolic link, or a junction of Windows; False where nothing is."""
+    """Return whether a path is a symbolic link, or a junction of Windows; False when nothing exists there."""
     try:
         status = path.lstat()
     except (OSError, ValueError):
@@ -61,7 +63,7 @@ def is_link(path: Path) -> bool:
 
 
 def is_regular(path: Path) -> bool:
-    """A file that is there under its own name: no link, pipe, device or folder."""
+    """Return whether a path exists and is itself a regular file: not a link, pipe, device or folder."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except (OSError, ValueError):
@@ -69,10 +71,10 @@ def is_regular(path: Path) -> bool:
 
 
 def list_files(folder: Path, names: re.Pattern[str], *, may_be_link: bool = False) -> list[Path]:
-    """The regular files in a folder whose whole name has a form, sorted; none where the folder is not there.
+    """Return the regular files of a folder whose whole name matches a pattern, sorted; empty without the folder.
 
     Args:
-        may_be_link: look into the folder though its own name is a link.
+        may_be_link: also list the folder when its own path is a link.
     """
     if is_link(folder) and not may_be_link:
         return []
@@ -82,16 +84,18 @@ def list_files(folder: Path, names: re.Pattern[str], *, may_be_link: bool = Fals
 
 
 def open_regular_file(path: str | os.PathLike[str], *, follow_link: bool = True) -> BinaryIO:
-    """Open a file for reading, never a named pipe or a device: to open one may wait for ever, or rewind a tape.
+    """Open a regular file for reading.
+
+    Never a named pipe or a device: opening one may block for ever, or rewind a tape.
 
     Args:
-        follow_link: False: a link is no regular file either. Links among the folders above are followed.
+        follow_link: when False, a link does not count as a regular file. Links among the parent folders are followed.
 
     Raises:
         OSError: it can't be opened, or is not a regular file.
     """
     _check_regular(os.stat(path, follow_symlinks=follow_link))  # noqa: PTH116
-    # It may have become something else by now.
+    # Check again after opening: the path may have been replaced meanwhile.
     descriptor = os.open(path, os.O_RDONLY | _FLAGS | (0 if follow_link else _NO_FOLLOW))
     try:
         _check_regular(os.fstat(descriptor))
@@ -102,7 +106,7 @@ def open_regular_file(path: str | os.PathLike[str], *, follow_link: bool = True)
 
 
 def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
-    """Read a whole file, as in `open_regular_file`.
+    """Read a whole file, opened as in `open_regular_file`.
 
     Raises:
         OSError: as there, or it is larger than `max_bytes`.
@@ -112,15 +116,15 @@ def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
 
 
 def read_limited(file: BinaryIO, max_bytes: int) -> bytes:
-    """Read all that is left of a file.
+    """Read the rest of an open file.
 
     Raises:
-        OSError: it can't be read, or that is more than `max_bytes`.
+        OSError: it can't be read, or more than `max_bytes` are left.
     """
     too_large = OSError(errno.EFBIG, f"larger than {size(max_bytes).replace('.0 ', ' ')}")
     if os.fstat(file.fileno()).st_size > max_bytes:
         raise too_large
-    # Files of the system say that they are empty, and others may grow.
+    # Files of the kernel claim to be empty, and others may grow.
     content = file.read(max_bytes + 1) or b""
     if len(content) > max_bytes:
         raise too_large
@@ -128,37 +132,38 @@ def read_limited(file: BinaryIO, max_bytes: int) -> bytes:
 
 
 def byte_order_mark(content: bytes) -> tuple[bytes, str]:
-    """The byte order mark that a text begins with, and the encoding that it says; both empty where there is none."""
+    """Return the byte order mark that a text starts with, and its encoding; both empty when there is none."""
     return next((found for found in _MARKS if content.startswith(found[0])), (b"", ""))
 
 
 def is_replaced(path: Path) -> bool:
-    """Whether output to `path` would take the place of a regular file; links are followed.
+    """Return whether output to `path` would replace a regular file; links are followed.
 
     Raises:
-        InputError: there is something else, such as a named pipe or a device, or it can't be looked at.
+        InputError: it is something else, such as a named pipe or a device, or it can't be inspected.
     """
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         if not os.path.lexists(path):
             return False
-        kind = "a link that leads nowhere"
+        kind = "a broken link"
     except (OSError, ValueError) as error:
         raise InputError(f"can't write {path}: {getattr(error, 'strerror', None) or error}") from error
     else:
         if stat.S_ISREG(mode):
             return True
         kind = _kind_of(mode)
-    raise InputError(f"{path} is {kind} and no file: output replaces regular files alone, choose another name")
+    raise InputError(f"{path} is {kind}, not a file: output only replaces regular files, choose another name")
 
 
 def create_file(path: Path, mode: int = 0o600) -> BinaryIO:
-    """Create a file that is not there yet and open it for writing; what has the name already, a link too, is not
-    written to.
+    """Create a new file and open it for writing.
+
+    Whatever already has the name, a link too, is not written to.
 
     Raises:
-        OSError: it can't be made; FileExistsError where something has the name.
+        OSError: it can't be created; FileExistsError when the name is taken.
     """
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | _FLAGS, mode), "wb")
 
@@ -167,7 +172,7 @@ def recreate_file(path: Path) -> BinaryIO:
     """Create a file as in `create_file`, after deleting what a killed process has left under the name.
 
     Raises:
-        OSError: it can't be made.
+        OSError: it can't be created.
     """
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
@@ -175,7 +180,7 @@ def recreate_file(path: Path) -> BinaryIO:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file as in `replace_file`, whatever file is there now.
+    """Write a file atomically as in `replace_file`, whichever file is there now.
 
     Raises:
         OSError: it can't be written, or what is there is not a regular file.
@@ -184,21 +189,21 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def replace_file(path: Path, content: bytes, *, previous: os.stat_result | None) -> None:
-    """Write a file atomically: it has the old content or the new one, also after a full disk. Its permissions stay.
+    """Write a file atomically: it has the old content or the new one, even when the disk is full.
 
-    Never written through a link; other names of the old file keep its content.
+    Its permissions stay. Never writes through a link; other hard links of the old file keep its content.
 
     Args:
-        previous: status of the file that is replaced; None: there is none.
+        previous: status of the file that is replaced; None when there is none.
 
     Raises:
-        OSError: it can't be written, or is not the file any more that `previous` is of.
+        OSError: it can't be written, or the file has changed since `previous` was read.
     """
     if previous is not None:
         _check_regular(previous)
     with _replacement(path, 0o666 if previous is None else 0o600) as (file, scratch):
         if previous is not None:
-            with contextlib.suppress(OSError):  # the owner, for those who may set it
+            with contextlib.suppress(OSError):  # keep the owner where that is allowed
                 os.chown(scratch, previous.st_uid, previous.st_gid, follow_symlinks=False)
             shutil.copystat(path, scratch)
         file.write(content)
@@ -209,17 +214,16 @@ def replace_file(path: Path, content: bytes, *, previous: os.stat_result | None)
 
 
 def atomic_write(path: Path, content: bytes, *, mode: int = 0o600, is_durable: bool = False) -> None:
-    """Write a file of the program's own atomically: readers see the old content or the new one, never a part.
+    """Write one of the program's own files atomically: readers see the old content or the new one, never a part.
 
-    Unlike `write_file`, which is for the user's files, it replaces whatever has the name, a link too, and its
-    permissions.
+    `write_file` is for the user's files; this one also replaces a link, and the permissions of the old file.
 
     Args:
-        mode: of the new file, less the umask.
-        is_durable: wait until it is on the disk; else a power cut may leave an empty or damaged file.
+        mode: permissions of the new file, less the umask.
+        is_durable: flush to disk; otherwise a power failure may leave an empty or damaged file.
 
     Raises:
-        OSError: it can't be written; what was there stays.
+        OSError: it can't be written; the old file stays.
     """
     with atomic_file(path, mode=mode, is_durable=is_durable) as file:
         file.write(content)
@@ -227,7 +231,7 @@ def atomic_write(path: Path, content: bytes, *, mode: int = 0o600, is_durable: b
 
 @contextlib.contextmanager
 def atomic_file(path: Path, *, mode: int = 0o600, is_durable: bool = False) -> Iterator[BinaryIO]:
-    """Open a new file that replaces `path` when the block ends without an error; else as in `atomic_write`."""
+    """Open a new file, which replaces `path` when the block ends without an error; the rest as in `atomic_write`."""
     with _replacement(path, mode) as (file, _):
         yield file
         file.flush()
@@ -236,10 +240,10 @@ def atomic_file(path: Path, *, mode: int = 0o600, is_durable: bool = False) -> I
 
 
 def remove_file(path: Path, *, may_be_link: bool = False) -> bool:
-    """Delete a regular file; say whether it did.
+    """Delete a regular file; return whether it was deleted.
 
     Args:
-        may_be_link: the name of the folder it lies in may be a link.
+        may_be_link: allow its parent folder to be a link.
     """
     with contextlib.suppress(OSError), _open_folder(path.parent, may_be_link=may_be_link) as folder:
         if folder is None:
@@ -254,11 +258,11 @@ def remove_file(path: Path, *, may_be_link: bool = False) -> bool:
     return False
 
 
-def close_to_others(path: Path) -> None:
-    """Take the rights of everybody but the owner from a file or folder.
+def restrict_to_owner(path: Path) -> None:
+    """Restrict a file or folder to its owner by removing all other permissions.
 
     Raises:
-        OSError: it is somebody else's, or a link.
+        OSError: it belongs to another user, or is a link.
     """
     handle = os.open(path, os.O_RDONLY | _NO_FOLLOW | _FLAGS)
     try:
@@ -269,7 +273,7 @@ def close_to_others(path: Path) -> None:
 
 @contextlib.contextmanager
 def _replacement(path: Path, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
-    """A scratch file, open for writing, and its path; renamed to `path` after the block, deleted after an error."""
+    """Create a scratch file, yielded with its path; it is renamed to `path` after the block, deleted on error."""
     file, scratch = _create_scratch(path, mode)
     try:
         with file:
@@ -282,7 +286,7 @@ def _replacement(path: Path, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
 
 
 def _create_scratch(path: Path, mode: int) -> tuple[BinaryIO, Path]:
-    """A new hidden file beside `path`, opened for writing; its name is no longer than the final one."""
+    """Create a hidden scratch file next to `path`, open for writing; its name is not longer than the final one."""
     for attempt in range(_ATTEMPTS):
         scratch = path.with_name(f".{secrets.token_hex(4)}.new"[: max(len(path.name), 5)])
         try:
@@ -301,7 +305,7 @@ def _find_status(path: Path) -> os.stat_result | None:
 
 
 def _identity(status: os.stat_result | None) -> tuple[int, ...] | None:
-    """What changes whenever a file is written or another takes its name."""
+    """Return values that change whenever a file is written or replaced."""
     return (
         None if status is None else (status.st_mode, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
     )
@@ -318,7 +322,7 @@ def _kind_of(mode: int) -> str:
 
 @contextlib.contextmanager
 def _open_folder(folder: Path, *, may_be_link: bool) -> Iterator[int | None]:
-    """A folder as a file descriptor; None where the system has none.
+    """Open a folder as a file descriptor; yield None where the system has none.
 
     Raises:
         OSError: it can't be opened, or is a link.
@@ -336,18 +340,18 @@ def _open_folder(folder: Path, *, may_be_link: bool) -> Iterator[int | None]:
 
 
 def make_cache_dir() -> Path:
-    """`cache_dir`, for the owner alone where it has to be made: what lies there tells of somebody's files.
+    """Create `cache_dir`, accessible to the owner only: its content reveals somebody's files.
 
     Raises:
-        OSError: it can't be made.
+        OSError: it can't be created.
     """
     folder = cache_dir()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
 
-# Between two files that are made minutes pass, never so long: after that their process is gone. By age and not by
-# process number, since the cache may be shared with other machines or containers.
+# Writing one file takes minutes, never this long: older ones are abandoned. Judged by age, not by process id, since the
+# cache may be shared between machines or containers.
 _ABANDONED_AFTER_S = 3600
 
 _PREFIX = ".new-"
@@ -355,13 +359,13 @@ _PREFIX = ".new-"
 
 @contextlib.contextmanager
 def scratch_folder(parent: Path) -> Iterator[Path]:
-    """A new folder, deleted whatever happens; those of processes that were killed go with it.
+    """Create a scratch folder that is always deleted afterwards, with those of killed processes.
 
     Args:
-        parent: lies in the cache; made for its owner alone.
+        parent: a folder in the cache; created for its owner only.
 
     Raises:
-        OSError: it can't be made.
+        OSError: it can't be created.
     """
     make_cache_dir()
     parent.mkdir(exist_ok=True, mode=0o700)
@@ -369,7 +373,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             status = path.lstat()
             if stat.S_ISDIR(status.st_mode) and time.time() - status.st_mtime > _ABANDONED_AFTER_S:
-                shutil.rmtree(path)  # which follows no link
+                shutil.rmtree(path)  # does not follow links
     scratch = Path(tempfile.mkdtemp(dir=parent, prefix=_PREFIX))
     try:
         yield scratch

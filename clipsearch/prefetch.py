@@ -1,6 +1,6 @@
-"""Threads that work ahead of the one who takes the results.
+"""Prefetch items and results in background threads.
 
-Whoever takes never waits here, so that one thread can serve several of these: when nothing is ready it waits for a
+The consumer never blocks here, so that one thread can serve several prefetchers: when nothing is ready, it waits for a
 token in `wake`, which all of them share.
 """
 
@@ -16,25 +16,31 @@ from clipsearch import processes
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# A SimpleQueue and no Condition: Ctrl-C in the middle of waiting leaves no lock behind.
+# A SimpleQueue rather than a Condition: Ctrl-C while waiting leaves no lock held.
 Wake = SimpleQueue[None]
 
-# What each of them may need: a process, a file of 64 MB, and its picture decoded and once more converted.
+# Memory that each thread may need: a process, a file of 64 MB, and its picture decoded and once more converted.
 _WORKER_BYTES = 200_000_000
 
 
 def default_workers() -> int:
-    """One thread a core that this process may use, and one more: reading waits for the disk. Fewer when memory is
-    short."""
+    """Return the default number of threads: one more than the usable cores, fewer when memory is short.
+
+    One more, because reading waits for the disk.
+    """
     wanted, available = processes.core_count() + 1, processes.available_bytes()
     return wanted if available is None else max(1, min(wanted, available // _WORKER_BYTES))
 
 
 class WorkAhead(Generic[Item, Result]):
-    """Applies a function in a pool of threads; the results are taken in the order of the items."""
+    """Pool of threads that applies a function to items; results are taken in the order of the items."""
 
     def __init__(self, function: Callable[[Item], Result], *, workers: int, ahead: int, wake: Wake) -> None:
-        """`ahead`: how many items may be begun and not yet taken."""
+        """Start the pool.
+
+        Args:
+            ahead: back-pressure limit: items that may be submitted and not yet taken.
+        """
         self._function = function
         self._ahead = ahead
         self._wake = wake
@@ -57,29 +63,33 @@ class WorkAhead(Generic[Item, Result]):
     def put(self, item: Item) -> None:
         future = self._pool.submit(self._function, item)
         self._pending.append(future)
-        future.add_done_callback(self._tell)
+        future.add_done_callback(self._notify_done)
 
     def first(self) -> Result:
-        """The oldest result, which stays until `remove_first`; raises what the function raised."""
+        """Return the oldest result, which stays until `remove_first`.
+
+        Raises:
+            Exception: whatever the function raised for that item.
+        """
         return self._pending[0].result()
 
     def remove_first(self) -> None:
         self._pending.popleft()
 
     def stop(self) -> None:
-        """Drops what was not begun."""
+        """Cancel the items that were not started."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def join(self) -> None:
-        """Waits for what runs, after `stop`; results that are there can still be taken."""
+        """Wait for the running items, after `stop`; finished results can still be taken."""
         self._pool.shutdown(wait=True)
 
-    def _tell(self, future: "Future[Result]") -> None:
+    def _notify_done(self, future: "Future[Result]") -> None:
         self._wake.put(None)
 
 
 class RunAhead(Generic[Item]):
-    """Draws from an iterator in a thread of its own, as far ahead as it gets, from `start` on."""
+    """Thread that prefetches an iterator without a limit, from `start` on."""
 
     def __init__(self, items: Iterator[Item], *, wake: Wake) -> None:
         self._items = items
@@ -90,11 +100,11 @@ class RunAhead(Generic[Item]):
         self._future: Future[None] = Future()
 
     def start(self) -> None:
-        self._future = self._pool.submit(self._draw)
+        self._future = self._pool.submit(self._consume)
         self._future.add_done_callback(lambda future: self._wake.put(None))
 
     def take(self) -> Item | None:
-        """The next item, None when there is none yet or no more."""
+        """Return the next item; None when there is none yet or no more."""
         with suppress(Empty):
             return self._queue.get_nowait()
         return None
@@ -108,14 +118,14 @@ class RunAhead(Generic[Item]):
         return True
 
     def stop(self) -> None:
-        """Ends it at the next item."""
+        """Stop the thread at the next item."""
         self._is_stopped = True
 
     def join(self) -> None:
-        """Waits for that item, after `stop`."""
+        """Wait for the thread to end, after `stop`."""
         self._pool.shutdown(wait=True)
 
-    def _draw(self) -> None:
+    def _consume(self) -> None:
         for item in self._items:
             if self._is_stopped:
                 return

@@ -1,17 +1,20 @@
-"""Lists of what the user has named on this machine, kept in his configuration and outside of any catalog: what comes
-with a file of somebody else's is in none of them."""
+"""Keep lists of what the user has named on this machine.
+
+The lists lie in the user's configuration, outside of any catalog: nothing that arrives in a file of another user is
+trusted.
+"""
 
 from contextlib import suppress
 
 from clipsearch.files import atomic_write
 from clipsearch.paths import config_dir
 
-# Of some thousand entries; the oldest make room for new ones.
+# Room for some thousand entries; the oldest are evicted.
 _MAX_BYTES = 1 << 18
 
 
 def read_list(name: str) -> list[str]:
-    """The entries of a list, none of which has a blank in it; nothing where there is none, or it is damaged."""
+    """Return the entries of a list, none of which contains whitespace; empty when it is missing or damaged."""
     with suppress(OSError, UnicodeDecodeError):
         path = config_dir() / name
         if path.stat().st_size <= _MAX_BYTES:
@@ -20,16 +23,16 @@ def read_list(name: str) -> list[str]:
 
 
 def add_to_list(name: str, entry: str) -> bool:
-    """Says whether the entry stands in the list then."""
+    """Add an entry to a list, which is idempotent; return whether the list contains it afterwards."""
     known = read_list(name)
     if entry in known:
         return True
     lines, size = [entry], len(entry) + 1
-    for each in reversed(known):
-        size += len(each.encode("utf-8")) + 1
+    for previous in reversed(known):
+        size += len(previous.encode("utf-8")) + 1
         if size > _MAX_BYTES:
             break
-        lines.insert(0, each)
+        lines.insert(0, previous)
     with suppress(OSError, UnicodeEncodeError):
         folder = config_dir()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

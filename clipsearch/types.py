@@ -24,22 +24,22 @@ class ModelOptions:
 
 @dataclass(frozen=True, slots=True)
 class ImageMetadata:
-    """What is known of a picture besides its pixels.
+    """Metadata of a picture: everything but its pixels.
 
     Attributes:
         width: pixels, after orientation.
         height: pixels, after orientation.
-        format: Pillow's name of what the file holds, whatever it is called: "JPEG", "MPO", "PNG", "HEIF", ….
-        taken_at: what the camera's clock showed, to the microsecond where it says so, without a time zone. A UTC offset
-            beside it is left out on purpose: "taken in July" means July where the picture was taken, and most pictures
+        format: Pillow's name of the file's real format, whatever its suffix: "JPEG", "MPO", "PNG", "HEIF", ….
+        taken_at: local time of the camera's clock, to the microsecond where present, without a time zone. A UTC offset
+            next to it is ignored on purpose: "taken in July" means July where the picture was taken, and most pictures
             have no offset anyway.
         camera: make and model, "Canon EOS 5D".
         latitude: degrees, north positive, -90 to 90; None exactly when `longitude` is None.
         longitude: degrees, east positive, -180 to 180.
-        is_date_doubtful: `taken_at` is what a clock shows that was never set, or lies in the future.
-        decoded_share: of the rows, 0.75 to 1, of a picture whose file's end is missing; None of one that is whole.
-        is_coarse: with that, a part of the detail or of the colours is missing in all rows.
-        phash: see `perceptual_hash`; None where the pixels were not decoded, and in what is read from the store.
+        is_date_doubtful: `taken_at` is the date of a clock that was never set, or is in the future.
+        decoded_share: share of the rows, 0.75 to 1, of a truncated picture; None for a complete one.
+        is_coarse: of a truncated picture: some of the detail or colours is missing in all rows.
+        phash: see `perceptual_hash`; None where the pixels were not decoded, and in metadata read from the store.
     """
 
     width: int

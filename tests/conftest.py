@@ -35,6 +35,7 @@ def pytest_unconfigure() -> None:
     _home.cleanup()
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return worker_count(config)
 

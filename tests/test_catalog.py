@@ -453,7 +453,7 @@ def test_a_damaged_snapshot_is_made_anew(tmp_path, colours, damage):
         case "flipped":
             snapshot.write_bytes(good[:100] + bytes([good[100] ^ 4]) + good[101:])
     with Catalog.open(tmp_path / "c") as catalog:
-        with pytest.warns(ClipSearchNotice, match="made anew"):
+        with pytest.warns(ClipSearchNotice, match="rebuilt"):
             hits = catalog.search("green")
         assert hits[0].path.endswith("green.png")
     assert snapshot.read_bytes() == good

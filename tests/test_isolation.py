@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.selection import FAST
+
 TESTS = """
 import os
 from pathlib import Path
@@ -64,3 +66,7 @@ def test_fixtures_of_any_scope_leave_the_home_alone(tmp_path, repository):
     assert done.returncode == 0, done.stdout
     assert list(home.rglob("*")) == []
     assert Path(tmp_path / "base").exists()
+
+
+def test_files_of_fast_tests_exist(repository):
+    assert [place for place in FAST if not (repository / "tests" / place).exists()] == []

@@ -1,4 +1,4 @@
-"""Bring pixels of any mode to "RGB"."""
+"""Convert pixels of any mode to "RGB"."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -7,12 +7,12 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-# Modes are converted in strips of at most so many pixels, so that no more than two whole pictures are in memory.
+# Modes are converted in strips of at most this many pixels, so that no more than two whole pictures are in memory.
 _STRIP_PIXELS = 4_000_000
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert a loaded picture to "RGB", transparent parts on white."""
+    """Convert a loaded picture to "RGB", with transparent parts on white."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     convert = _converter(image)
@@ -59,7 +59,7 @@ def _from_colours(image: Image.Image) -> Image.Image:
 
 
 def _finite_range(image: Image.Image) -> tuple[float, float]:
-    """Lowest and highest value, NaN and infinities apart; (0, 0) if there is nothing else."""
+    """Return the lowest and highest finite value; (0, 0) if there are only NaN and infinities."""
     low, high = math.inf, -math.inf
     for _, strip in _strips(image, max(1, _STRIP_PIXELS // image.width)):
         numbers = np.asarray(strip)
@@ -70,7 +70,7 @@ def _finite_range(image: Image.Image) -> tuple[float, float]:
 
 
 def _from_numbers(image: Image.Image, *, low: float, high: float, scale: float, key: int | None = None) -> Image.Image:
-    """Numbers from low to high → grey levels; those equal to the transparent `key` → white."""
+    """Map numbers from low to high to grey levels, and those equal to the transparent `key` to white."""
     numbers = np.asarray(image)
     levels = np.nan_to_num(numbers.astype(np.float64), nan=low, posinf=high, neginf=low)
     levels -= low

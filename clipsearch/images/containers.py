@@ -1,21 +1,21 @@
-"""Read what the container of a HEIF or AVIF picture says of when it was made."""
+"""Read the creation time from the container of a HEIF or AVIF picture."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import BinaryIO
 
-# Source: ISO/IEC 14496-12, 8.2.2 (mvhd) and ISO/IEC 23008-12, 6.5.18 (crtt): times count from here, in UTC.
+# Source: ISO/IEC 14496-12, 8.2.2 (mvhd) and ISO/IEC 23008-12, 6.5.18 (crtt): times count from this epoch, in UTC.
 _EPOCH = datetime(1904, 1, 1)
 
-# Where boxes with dates may lie, and by how many bytes their content begins after the header.
+# Box paths that may hold dates, and the number of bytes between a box's header and its content.
 _PATHS = (((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"crtt", 4)), ((b"moov", 0), (b"mvhd", 0)))
 
-# A box of boxes has a handful; a file made to waste time may have millions.
+# A box of boxes has a handful; a hostile file may have millions.
 _MAX_BOXES = 1_000
 
 
 def read_creation_time(file: BinaryIO) -> datetime | None:
-    """The time at which the picture was made, in UTC; None where the container does not say.
+    """Return the creation time of a picture in UTC, or None where the container has none.
 
     Args:
         file: open for reading, seekable; its position changes.
@@ -39,7 +39,7 @@ def read_creation_time(file: BinaryIO) -> datetime | None:
 
 
 def _find(file: BinaryIO, path: tuple[tuple[bytes, int], ...], size: int) -> int | None:
-    """Where the content of the box at the end of a path begins."""
+    """Return the offset of the content of the box at the end of a path."""
     start, end = 0, size
     for kind, skipped in path:
         found = next(((s, e) for name, s, e in _boxes(file, start, end) if name == kind), None)
@@ -50,7 +50,7 @@ def _find(file: BinaryIO, path: tuple[tuple[bytes, int], ...], size: int) -> int
 
 
 def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """(kind, where its content begins, where it ends) of the boxes between two places."""
+    """Yield (kind, start of content, end) of the boxes between two offsets."""
     for _ in range(_MAX_BOXES):
         file.seek(start)
         header = file.read(16)

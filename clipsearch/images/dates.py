@@ -1,6 +1,6 @@
-"""When a picture was taken: dates as cameras, editors and telephones write them, and which of several to believe.
+"""Parse the dates that cameras, editors and telephones write, and choose which one to trust.
 
-The day is kept when the day is sure, whatever the time of day looks like; a date that could mean two days is no date.
+A date is used when its day is certain, whatever its time of day looks like; a date that could mean two days is not.
 """
 
 import re
@@ -9,24 +9,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# The first photograph was taken in 1826; later years than this are those of a broken clock.
+# The first photograph was taken in 1826; years beyond the last one come from a broken clock.
 _FIRST_YEAR, _LAST_YEAR = 1826, 2100
 
-# What a clock shows that was never set: the epochs of Mac OS, Unix, FAT and camera makers.
+# Dates of a clock that was never set: the epochs of Mac OS, Unix, FAT and camera makers.
 _RESET_DAYS = {(1904, 1, 1), (1970, 1, 1), (1969, 12, 31), (1980, 1, 1), (1990, 1, 1), (2000, 1, 1)}
 
-# A camera's clock may be ahead of this machine's by its time zone, and by an hour that was not put back.
-_MOST_AHEAD = timedelta(days=2)
+# A camera's clock may be ahead of this machine's by its time zone and one hour of daylight saving.
+_MAX_CLOCK_AHEAD = timedelta(days=2)
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? +)?"
 _YEAR = r"([12]\d{3})"
 
-# A sign that stands twice between numbers parts them, also one that nobody uses or that a wrong encoding has made.
+# A character that appears twice between numbers is a separator, even an unusual one or one from a wrong encoding.
 _ODD_SEPARATOR = re.compile(r"\d{1,4} ?([^\w\s:/.;,+-]) ?\d{1,2} ?\1 ?\d")
 
-# Year first: "2024:05:06" with any separator or none. No digit may follow but those of a time that is glued on.
+# Year first: "2024:05:06" with any separator or none. Only the digits of a time may follow directly.
 _YEAR_FIRST = re.compile(rf"{_YEAR} ?([:/. ;_-]) ?(\d{{1,2}}) ?\2 ?(\d{{1,2}})(?!\d(?!\d:))", re.ASCII)
 _COMPACT = re.compile(rf"{_YEAR}(\d\d)(\d\d)(?=\D|$|\d{{4,6}}(?!\d))", re.ASCII)
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})([:/.-]) ?(\d{{1,2}})\2 ?{_YEAR}(?!\d)", re.ASCII)
@@ -37,7 +37,7 @@ _MONTH_DAY = re.compile(rf"{_WEEKDAY}{_MONTH} +(\d{{1,2}}),? +{_YEAR}(?!\d)", re
 _ASCTIME = re.compile(
     rf"{_WEEKDAY}{_MONTH} +(\d{{1,2}}) +(\d{{1,2}}:\d\d:\d\d)(?: [a-z]{{3,5}})? {_YEAR}", re.ASCII | re.I
 )
-# With the groups that hold the year, the month and the day.
+# Each with the groups that hold the year, the month and the day.
 _WITH_NAMES = ((_DAY_MONTH, (3, 2, 1)), (_MONTH_DAY, (3, 1, 2)), (_ASCTIME, (4, 1, 2)))
 
 _TIME = re.compile(
@@ -51,12 +51,12 @@ _AFTER_NOON = re.compile(r"\bp\.?m\b|下午|午後|오후|م", re.I)
 
 @dataclass(frozen=True, slots=True)
 class DateClaim:
-    """A date that a picture carries.
+    """A date found in a picture's metadata.
 
     Attributes:
-        text: as it is written; blank or of zeros alone where the writer knew nothing.
-        fraction: decimal digits of the second, where they are written apart; "" where not.
-        is_of_edit: it may be that of a later change: it counts only where nothing claims to be the original's.
+        text: as written; blank or only zeros where the writer had no date.
+        fraction: decimal digits of the second, where they are in a separate field; "" where not.
+        is_of_edit: the date may be that of a later edit: it is used only if there is no claim about the original.
     """
 
     text: str
@@ -64,37 +64,41 @@ class DateClaim:
     is_of_edit: bool = False
 
     @property
-    def says_something(self) -> bool:
+    def has_content(self) -> bool:
+        """Whether the text holds more than blanks and zeros."""
         return any(character.isalnum() and character != "0" for character in self.text)
 
 
 def choose_date(claims: Iterable[Callable[[], DateClaim | None]]) -> datetime | None:
-    """The first claim that makes sense, the most trustworthy first; those behind it are not read.
+    """Return the date of the first valid claim, or None; later claims are not read.
 
-    Where an original's date is there but can't be read, the date of an edit is not given instead: it would be false.
+    If the original's date is present but unreadable, an edit's date is not used as a fallback: it would be wrong.
+
+    Args:
+        claims: readers of the claims, the most trustworthy first.
     """
-    is_odd = False
+    has_unreadable = False
     for read in claims:
         claim = read()
-        if claim is None or not claim.says_something or (claim.is_of_edit and is_odd):
+        if claim is None or not claim.has_content or (claim.is_of_edit and has_unreadable):
             continue
         taken_at = parse_date(claim.text, fraction=claim.fraction)
         if taken_at is not None:
             return taken_at
-        is_odd = True
+        has_unreadable = True
     return None
 
 
 def parse_date(text: str, *, fraction: str = "") -> datetime | None:
-    """Read a date and a time of day, as far as they make sense.
+    """Parse a date and a time of day, as far as they are valid.
 
     Args:
-        text: what is written, in one line; digits of any script.
-        fraction: decimal digits of the second, from a field of its own.
+        text: one line; digits of any script.
+        fraction: decimal digits of the second, from a separate field.
 
     Returns:
-        What the clock showed, without a zone; midnight where the time of day is missing or makes no sense. None where
-        the day is not sure: 4/7 or 7/4, a month without a day, the 30th of February.
+        The local time of the clock, without a zone; midnight where the time of day is missing or invalid. None where
+        the day is ambiguous or invalid: 4/7 or 7/4, a month without a day, the 30th of February.
     """
     text = _with_ascii_digits(text).strip(" \"'")
     if odd := _ODD_SEPARATOR.match(text):
@@ -113,24 +117,24 @@ def parse_date(text: str, *, fraction: str = "") -> datetime | None:
 
 
 def is_doubtful(taken_at: datetime, *, now: datetime) -> bool:
-    """Tell whether a date is what a clock shows that was never set, or lies in the future.
+    """Return whether a date is that of a clock that was never set, or is in the future.
 
     Args:
         now: local time, without a zone.
     """
     day = (taken_at.year, taken_at.month, taken_at.day)
-    return day in _RESET_DAYS or taken_at - now > _MOST_AHEAD
+    return day in _RESET_DAYS or taken_at - now > _MAX_CLOCK_AHEAD
 
 
 def _split(text: str) -> tuple[tuple[int, int, int], str] | None:
-    """(year, month, day), and the text behind them."""
+    """Split a text into (year, month, day) and the rest, or return None."""
     for pattern in (_YEAR_FIRST, _YEAR_SIGNS, _COMPACT):
         if match := pattern.match(text):
             year, month, day = (int(part) for part in match.groups() if part.isdigit())
             return (year, month, day), text[match.end() :]
     if match := _YEAR_LAST.match(text):
         first, second, year = int(match[1]), int(match[3]), int(match[4])
-        # With dots the day stands first everywhere; with other signs it depends on the country.
+        # With dots the day comes first everywhere; with other separators it depends on the country.
         if match[2] == "." or first > 12 or first == second:
             return (year, second, first), text[match.end() :]
         return ((year, first, second), text[match.end() :]) if second > 12 else None
@@ -144,7 +148,7 @@ def _split(text: str) -> tuple[tuple[int, int, int], str] | None:
 
 
 def _time_of_day(text: str, fraction: str) -> timedelta:
-    """Since midnight; nothing where it makes no sense. Hour 24 is the first of the same day, as cameras mean it."""
+    """Return the time since midnight, zero where invalid. Hour 24 is the first of the same day, as cameras use it."""
     match = _TIME.search(text)
     if match is None or not re.fullmatch(r"[^\d+-]*-?[^\d+-]*", text[: match.start()]):
         return timedelta()
@@ -165,7 +169,7 @@ def _time_of_day(text: str, fraction: str) -> timedelta:
 
 
 def _with_ascii_digits(text: str) -> str:
-    """Telephones write dates in the digits of their language."""
+    """Replace decimal digits of any script by ASCII digits: telephones write dates in their own language."""
     if text.isascii():
         return text
     return "".join(str(unicodedata.decimal(c)) if unicodedata.decimal(c, None) is not None else c for c in text)

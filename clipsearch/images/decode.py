@@ -1,8 +1,8 @@
-"""From any file to an upright RGB picture, or to one short reason why not.
+"""Decode any picture file to an upright RGB picture, or raise one short reason why not.
 
-What a file holds decides, never its name. Only the formats in `_FORMATS` are tried: Pillow knows more, and some of them
-start other programs (EPS starts Ghostscript). Colour profiles are not applied, as in the preprocessing that models
-were trained with.
+The format is detected from the content, never from the name. Only the formats in `_FORMATS` are tried: Pillow knows
+more, and some of them start other programs (EPS starts Ghostscript). Colour profiles are not applied, as in the
+preprocessing that models were trained with.
 """
 
 import contextlib
@@ -38,34 +38,34 @@ from clipsearch.types import ImageMetadata
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
 DEFAULT_MAX_MEGAPIXELS = 256.0
 
-# Four as Pillow has it, once more turned or converted, and the decoder's own.
-BYTES_A_PIXEL = 16
+# Four as Pillow stores it, four for a rotated or converted copy, and the decoder's own buffers.
+BYTES_PER_PIXEL = 16
 
-# Far beyond them the system's own limits can't be set any more.
-_MOST_MEGAPIXELS = 1e6
-_MOST_SECONDS = 86_400
+# Far above these values the operating system's own limits can't be set.
+_MAX_MEGAPIXELS = 1e6
+_MAX_SECONDS = 86_400
 
-# A decoder may take so many times its seconds by the clock: ten processes may share a core.
+# Wall-clock seconds that a decoder may take per CPU second: ten processes may share a core.
 _WALL_SECONDS = 10
 
-# What a file may hold besides one picture: previews, EXIF, more frames.
+# Bytes that a file may hold besides one picture: previews, EXIF, more frames.
 _MAX_EXTRA_BYTES = 1 << 30
 
-# Larger pictures are decoded one at a time, whatever the number of threads: it is memory that they need, not speed.
+# Larger pictures are decoded one at a time, whatever the number of threads: the bottleneck is memory, not speed.
 _BIG_MEGAPIXELS = 32.0
 _one_big_picture = threading.Lock()
 Turn: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 """Entered while a large picture is decoded."""
 
-# A JPEG that is scaled down while it is decoded keeps this many times the pixels a side that are needed.
+# A JPEG that is scaled down during decoding keeps at least this many times the needed pixels per side.
 _DETAIL = 2
 
-# AVIF before HEIF: both take files of the brand "mif1", but only the AVIF reader leaves those that are not its own.
+# AVIF before HEIF: both readers take files of the brand "mif1", but only AVIF's rejects those that it can't read.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "HEIF", "JPEG2000", "PPM")
 
 _CONTAINERS = ("WEBP", "AVIF", "HEIF")
 
-# Source: EXIF 2.32, 4.6.4, tag 0x0112: where row 0 and column 0 lie.
+# Source: EXIF 2.32, 4.6.4, tag 0x0112: the position of row 0 and column 0.
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -82,61 +82,58 @@ _STARTS_BELOW = (3, 4, 7, 8)
 
 @dataclass(frozen=True, slots=True)
 class DecodingLimits:
-    """What a picture may cost before it is given up.
+    """Limits on the size of a picture and on the time to decode it.
 
     Attributes:
-        max_megapixels: larger ones are refused before they are decoded.
-        max_seconds: that decoding keeps the processor busy, of all threads of the decoder together.
+        max_megapixels: larger pictures are rejected before they are decoded.
+        max_seconds: CPU time of decoding, summed over all threads of the decoder.
     """
 
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     max_seconds: int = settings.DEFAULT_MAX_SECONDS
 
     def __post_init__(self) -> None:
-        """
-        Raises:
-            InputError: a limit that is none.
-        """
-        if not 0 < self.max_megapixels <= _MOST_MEGAPIXELS:  # nan is none either
-            raise InputError(f"{self.max_megapixels} megapixels are no limit; use more than 0, up to 1000000")
-        if not 1 <= self.max_seconds <= _MOST_SECONDS:
-            raise InputError(f"{self.max_seconds} seconds are no limit; use 1 to 86400")
+        """Raise InputError for a limit out of range."""
+        if not 0 < self.max_megapixels <= _MAX_MEGAPIXELS:  # NaN is rejected too
+            raise InputError(f"invalid limit: {self.max_megapixels} megapixels; use more than 0, up to 1000000")
+        if not 1 <= self.max_seconds <= _MAX_SECONDS:
+            raise InputError(f"invalid limit: {self.max_seconds} seconds; use 1 to 86400")
 
     @property
     def max_bytes(self) -> int:
-        """Of a file, which is read whole for its hash: no picture of so many megapixels takes more, however stored."""
-        return int(self.max_megapixels * 1e6 * BYTES_A_PIXEL) + _MAX_EXTRA_BYTES
+        """Size limit of a file, which is read whole for its hash: no picture within `max_megapixels` takes more."""
+        return int(self.max_megapixels * 1e6 * BYTES_PER_PIXEL) + _MAX_EXTRA_BYTES
 
     @property
     def max_wall_seconds(self) -> int:
-        """Of decoding by the clock, which a busy machine and a slow drive have their share of."""
+        """Wall-clock limit of decoding; it allows for a busy machine and a slow drive."""
         return _WALL_SECONDS * self.max_seconds
 
-    def are_beyond(self, limit: tuple[str, float]) -> bool:
-        """Whether a picture that went beyond a limit, as `ImageReadError` has it, may pass now."""
+    def exceed(self, limit: tuple[str, float]) -> bool:
+        """Return whether these limits are higher than one that a picture exceeded, see `ImageReadError.limit`."""
         kind, value = limit
         own = {"megapixels": self.max_megapixels, "seconds": self.max_seconds, "bytes": self.max_bytes}
         return own.get(kind, math.inf) > value
 
 
 def default_limits() -> DecodingLimits:
-    """As large as pictures get, or what half of the memory holds that is free now."""
+    """Return the default limits, lowered to what half of the available memory can hold."""
     available = processes.available_bytes()
     if available is None:
         return DecodingLimits()
-    room = available / 2 / BYTES_A_PIXEL / 1e6
+    room = available / 2 / BYTES_PER_PIXEL / 1e6
     return DecodingLimits(max_megapixels=float(round(min(DEFAULT_MAX_MEGAPIXELS, max(_BIG_MEGAPIXELS, room)))))
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """A picture as people see it.
+    """A decoded picture, upright and in RGB.
 
     Attributes:
-        image: mode "RGB"; turned upright, transparent parts on white, the first frame of several.
-        box: left, top, right and bottom edge of the picture in `image`. That is all of it, but a JPEG scaled down
-            may end within the last row or column, and a shift by half a pixel can be seen in the embedding.
-        metadata: its full size, kind, date, camera and place.
+        image: mode "RGB"; orientation applied, transparent parts on white, the first frame of several.
+        box: left, top, right and bottom edge of the picture in `image`. Usually the whole image, but a JPEG scaled
+            down may end within the last row or column, and a shift by half a pixel is visible in the embedding.
+        metadata: full size, format, date, camera and position.
     """
 
     image: Image.Image
@@ -151,32 +148,33 @@ def decode_image(
     needed_side: int | None = None,
     turn: Turn | None = None,
 ) -> DecodedImage:
-    """Decodes a picture, as far as it is there: one whose end is missing or zeros is taken with three quarters of its
-    rows, see `ImageMetadata.decoded_share`. Safe to call from several threads at once.
+    """Decode a picture, or the available part of one that is truncated. Thread-safe.
+
+    A picture whose end is missing or zeroed is accepted with at least three quarters of its rows, see
+    `ImageMetadata.decoded_share`.
 
     Args:
         source: the content of a file, its path, or a file opened for reading bytes.
-        max_megapixels: larger pictures are refused before they are decoded.
-        needed_side: what the picture's shorter side will be resized to: a JPEG that is much too large for that comes
-            out at 1/2, 1/4 or 1/8 of its size, both sides still at least twice as long. None always decodes the full
-            size.
-        turn: for pictures of more than 32 megapixels; None: one at a time in this process.
+        max_megapixels: larger pictures are rejected before they are decoded.
+        needed_side: what the picture's shorter side will be resized to: a much larger JPEG is decoded at 1/2, 1/4 or
+            1/8 of its size, both sides still at least twice as long as needed. None always decodes the full size.
+        turn: entered for pictures of more than 32 megapixels; None: one at a time in this process.
 
     Raises:
-        ImageReadError: whatever is wrong with the picture, in a few words and without its path; a
-            TransientReadError when not the picture is to blame but the machine.
+        ImageReadError: the picture can't be decoded, with a short reason without its path; TransientReadError when
+            the machine is to blame and not the picture.
     """
     turn = turn or _turn_of_a_big_picture
     try:
         with _open_source(source) as file, decoding_settings(max_megapixels):
-            there = without_zero_tail(file)
+            present = without_zero_tail(file)
             try:
-                return _decode(there, file, max_megapixels, needed_side, turn)
+                return _decode(present, file, max_megapixels, needed_side, turn)
             except Exception as error:  # decoders raise anything, see below
-                decoded = _decode_partial(there, file, max_megapixels, turn) if _may_be_partial(error) else None
+                decoded = _decode_partial(present, file, max_megapixels, turn) if _may_be_partial(error) else None
                 if decoded is not None:
                     return decoded
-                if _may_be_partial(error) and lacks_end(_content(there)):
+                if _may_be_partial(error) and lacks_end(_content(present)):
                     raise truncated() from error
                 raise
     except ImageReadError:
@@ -188,8 +186,10 @@ def decode_image(
 def read_header(
     source: bytes | str | Path | BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
 ) -> ImageMetadata:
-    """The metadata that `decode_image` gives, without decoding the pixels; arguments and errors as there. A picture
-    whose pixels are damaged has a header too."""
+    """Read the metadata that `decode_image` returns, without decoding the pixels.
+
+    Arguments and errors as in `decode_image`. A picture with damaged pixels still has a header.
+    """
     try:
         with _open_source(source) as file, decoding_settings(max_megapixels):
             try:
@@ -199,7 +199,7 @@ def read_header(
                     raise
                 image = _open_checked(io.BytesIO(complete(_content(file))), max_megapixels)
             width, height = image.size
-            # Pillow has turned the size of a TIFF already.
+            # Pillow has already swapped the size of a TIFF.
             if image.format != "TIFF" and read_orientation(image) in _SWAPS_SIDES:
                 width, height = height, width
             return read_metadata(image, file, width=width, height=height)
@@ -210,19 +210,19 @@ def read_header(
 
 
 def is_sequence(source: bytes | BinaryIO) -> bool:
-    """Whether a file that `decode_image` has read holds more than the one picture that is shown: frames or pages.
+    """Return whether a file read by `decode_image` holds more than the displayed picture: frames or pages.
 
-    A JPEG of a telephone (MPO) often does: beside the picture a preview, a depth map, or how bright it is.
+    A JPEG from a telephone (MPO) often does: besides the picture a preview, a depth map, or a gain map.
     """
     try:
         with _open_source(source) as file, decoding_settings(DEFAULT_MAX_MEGAPIXELS):
             return bool(getattr(_open_image(file), "is_animated", False))
-    except Exception:  # decoders raise anything, see above; what can't be counted may be more than one
+    except Exception:  # decoders raise anything, see above; an unknown number of frames may be more than one
         return True
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """A Pillow image that somebody else opened, brought to what `decode_image` gives: upright, mode "RGB".
+    """Convert an opened Pillow image to what `decode_image` returns: upright, mode "RGB".
 
     Raises:
         ImageReadError: its pixels can't be read.
@@ -245,7 +245,7 @@ def _open_source(source: bytes | str | Path | BinaryIO) -> Iterator[BinaryIO]:
         try:
             file = open_regular_file(source)
         except OSError as error:
-            if error.errno is None:  # it is there, and no regular file
+            if error.errno is None:  # it exists, and is not a regular file
                 raise ImageReadError(str(error)) from error
             raise
         with file:
@@ -256,7 +256,7 @@ def _open_source(source: bytes | str | Path | BinaryIO) -> Iterator[BinaryIO]:
 
 @dataclass(slots=True)
 class _Loaded:
-    """Loaded pixels, 1/`scale` of the full size, as they lie in the file; `_upright` takes them out."""
+    """Loaded pixels as stored in the file, at 1/`scale` of the full size; `_upright` consumes them."""
 
     image: Image.Image | None
     metadata: ImageMetadata
@@ -265,24 +265,25 @@ class _Loaded:
 
 
 def _decode(
-    there: BinaryIO, file: BinaryIO, max_megapixels: float, needed_side: int | None, turn: Turn
+    present: BinaryIO, file: BinaryIO, max_megapixels: float, needed_side: int | None, turn: Turn
 ) -> DecodedImage:
-    """
+    """Decode a whole picture.
+
     Args:
-        there: as much of the file as is decoded, see `without_zero_tail`.
-        file: whole, for what it says besides its pixels.
+        present: the part of the file to decode, see `without_zero_tail`.
+        file: whole, for the metadata.
     """
-    image = _open_checked(there, max_megapixels)
+    image = _open_checked(present, max_megapixels)
     full_size = image.size
     megapixels = image.width * image.height / 1e6
     scale = 1 if needed_side is None else _scale_down(image, needed_side)
-    if not image.info.get("progressive"):  # else all coefficients are in memory at once, whatever is made of them
+    if not image.info.get("progressive"):  # else all coefficients are in memory at once, whatever the scale
         megapixels /= scale**2
     with turn() if megapixels > _BIG_MEGAPIXELS else contextlib.nullcontext():
         try:
             image.load()
         except Exception as error:  # decoders raise anything
-            kind = None if isinstance(error, MemoryError) else unusual_kind(image, there)
+            kind = None if isinstance(error, MemoryError) else unusual_kind(image, present)
             if kind is None:
                 raise
             raise ImageReadError(f"not supported: an unusual kind of {image.format} ({kind})") from error
@@ -300,24 +301,24 @@ def _content(file: BinaryIO) -> bytes:
 
 
 def _may_be_partial(error: Exception) -> bool:
-    """Whether the end of the picture may be missing: neither did the machine fail, nor is it refused for what it is."""
+    """Return whether the error may come from a missing end: the machine did not fail, nor was the picture rejected."""
     if isinstance(error, ImageReadError):
         return isinstance(error, DamagedHeaderError)
-    is_of_system = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
-    return not is_of_system and not isinstance(error, Image.DecompressionBombError)
+    is_system_error = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+    return not is_system_error and not isinstance(error, Image.DecompressionBombError)
 
 
-def _decode_partial(there: BinaryIO, file: BinaryIO, max_megapixels: float, turn: Turn) -> DecodedImage | None:
-    """Arguments as in `_decode`."""
-    with turn():  # several of it may be in memory
-        zeros = file.seek(0, io.SEEK_END) - there.seek(0, io.SEEK_END)
-        found = load_partial(_content(there), lambda content: _open_checked(content, max_megapixels), zeros=zeros)
+def _decode_partial(present: BinaryIO, file: BinaryIO, max_megapixels: float, turn: Turn) -> DecodedImage | None:
+    """Decode the available part of a truncated picture, or return None; arguments as in `_decode`."""
+    with turn():  # several copies of it may be in memory
+        zeros = file.seek(0, io.SEEK_END) - present.seek(0, io.SEEK_END)
+        found = load_partial(_content(present), lambda content: _open_checked(content, max_megapixels), zeros=zeros)
         if found is None:
             return None
         orientation = read_orientation(found.opened)
         metadata = _upright_metadata(found.opened, file, *found.pixels.size, orientation)
-        # A container that shows the same without the zeros at its end is whole.
-        if there is file or found.share < 1 or found.opened.format not in _CONTAINERS:
+        # A container that gives the same picture without the zeros at its end is complete.
+        if present is file or found.share < 1 or found.opened.format not in _CONTAINERS:
             metadata = replace(metadata, decoded_share=found.share, is_coarse=found.is_coarse)
         loaded = _Loaded(found.pixels, metadata, orientation)
         del found
@@ -333,8 +334,8 @@ def _upright_metadata(image: Image.Image, file: BinaryIO, width: int, height: in
 def _upright(loaded: _Loaded) -> DecodedImage:
     image, loaded.image = loaded.image, None
     if image is None:
-        raise ValueError("these pixels were taken out already")
-    # Each step frees what it started from.
+        raise ValueError("the pixels were already consumed")
+    # Each step frees its input.
     image = to_rgb(image)
     if loaded.orientation in _TRANSPOSE:
         image = image.transpose(_TRANSPOSE[loaded.orientation])
@@ -345,9 +346,9 @@ def _upright(loaded: _Loaded) -> DecodedImage:
 
 
 def _scale_down(image: Image.Image, needed_side: int) -> int:
-    """Has libjpeg decode 1/2, 1/4 or 1/8 of the size, from fewer coefficients: a fifth of the time for 12 megapixels.
+    """Set libjpeg to decode at 1/2, 1/4 or 1/8 of the size: a fifth of the time for 12 megapixels.
 
-    Both sides stay at least twice what a resize makes of them, so that its filter still sees the detail.
+    Both sides stay at least twice the size after resizing, so that the resize filter still has the detail.
 
     Returns:
         1, 2, 4 or 8.
@@ -363,7 +364,7 @@ def _scale_down(image: Image.Image, needed_side: int) -> int:
 @contextlib.contextmanager
 def _turn_of_a_big_picture() -> Iterator[None]:
     with _one_big_picture:
-        # glibc keeps for a thread what that thread has freed: four threads would hold on to four big pictures.
+        # glibc keeps freed memory per thread: four threads would hold on to four large pictures.
         if sys.platform == "linux":
             with contextlib.suppress(AttributeError):  # another libc
                 ctypes.CDLL(None).malloc_trim(0)
@@ -371,9 +372,10 @@ def _turn_of_a_big_picture() -> Iterator[None]:
 
 
 def _open_checked(file: BinaryIO, max_megapixels: float) -> Image.Image:
-    """
+    """Open a picture and check its size.
+
     Raises:
-        ImageReadError: it is empty, no picture, or too large.
+        ImageReadError: it is empty, not a picture, or too large.
     """
     image = _open_image(file)
     megapixels = image.width * image.height / 1e6
@@ -393,6 +395,6 @@ def _open_image(file: BinaryIO) -> Image.Image:
     except ValueError as error:
         if "Exif" not in str(error):
             raise
-        # libavif refuses pictures for their EXIF; without the name nothing finds it. The turn is kept elsewhere.
+        # libavif rejects pictures for invalid EXIF; without its name it is not found. Orientation is stored elsewhere.
         file.seek(0)
         return Image.open(io.BytesIO(file.read().replace(b"Exif", b"skip")), formats=("AVIF",))

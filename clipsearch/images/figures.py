@@ -1,4 +1,4 @@
-"""Pictures inside of HTML, as notebooks show them."""
+"""Render pictures as HTML for notebooks."""
 
 import base64
 from html import escape
@@ -8,8 +8,9 @@ def figure_html(content: bytes | None, caption: str, *, title: str = "") -> str:
     """Render a JPEG as a figure with a data URI; all text is escaped.
 
     Args:
-        content: None: the caption stands alone.
-        caption: below the picture, like `title`, which is shown on hover, any text: a lone surrogate becomes "?".
+        content: JPEG; None: only the caption is rendered.
+        caption: any text, shown below the picture; a lone surrogate becomes "?".
+        title: any text, shown on hover; empty: the caption.
     """
     image = ""
     if content is not None:

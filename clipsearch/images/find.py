@@ -1,7 +1,7 @@
-"""Which pictures lie below a folder.
+"""Find the pictures below a folder, and stamp them.
 
-By name only: what a file really holds is seen when it is decoded. Left out are hidden files and folders (a leading
-dot), `JUNK_FOLDERS`, and what a `.clipsearchignore` says (`images.ignore`).
+By name only: the format of a file is detected when it is decoded. Hidden files and folders (a leading dot),
+`JUNK_FOLDERS`, and whatever a `.clipsearchignore` ignores (`images.ignore`) are left out.
 """
 
 import errno
@@ -15,17 +15,17 @@ from typing import NamedTuple
 
 from clipsearch.errors import InputError
 from clipsearch.formats import IMAGE_SUFFIXES, JUNK_FOLDER_ENDINGS, JUNK_FOLDERS, UNSUPPORTED_SUFFIXES
-from clipsearch.images.exclude import exclusion_of
-from clipsearch.images.file_stamp import numbers_of
+from clipsearch.images.exclude import make_exclusion
+from clipsearch.images.file_stamp import stamp_fields
 from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
 from clipsearch.images.volume import keeps_change_times
 
-# Pictures in one part of a walk.
+# Pictures in one chunk of a walk.
 PART_IMAGES = 1_000
 
 UNKNOWN_SIZE = -1
 
-# A link that leads nowhere or round in circles, or a file deleted since its folder was listed: simply not there.
+# A dangling or circular link, or a file deleted since its folder was listed, counts as missing.
 _NOT_THERE = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}
 
 
@@ -34,9 +34,9 @@ class FoundImage(NamedTuple):
 
     Attributes:
         relative_path: below the root, parts joined by "/"; bytes that are not UTF-8 as surrogates (`os.fsencode`).
-        size_bytes: of the file, of a link's target; `UNKNOWN_SIZE` where a listing does not say.
+        size_bytes: of the file, or of a link's target; `UNKNOWN_SIZE` where a listing does not tell.
         mtime_ns: as in `FileStamp`. Behind a URL any number that changes with the file, or 0.
-        ctime_ns: as in `FileStamp`; None where the file system does not keep it, see `volume.keeps_change_times`.
+        ctime_ns: as in `FileStamp`; None where the file system does not persist it, see `volume.keeps_change_times`.
         inode: as in `FileStamp`; None where ctime_ns is.
     """
 
@@ -49,13 +49,13 @@ class FoundImage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UnseenPath:
-    """A folder or file that could not be looked at.
+    """A folder or file that could not be read.
 
-    Nothing is known about it or anything below it. It must not be taken for deleted.
+    Nothing is known about it or anything below it. It must not be treated as deleted.
 
     Attributes:
         relative_path: below the root; "" is the root itself.
-        reason: in a few words, without the path.
+        reason: short, without the path.
     """
 
     relative_path: str
@@ -64,13 +64,13 @@ class UnseenPath:
 
 @dataclass(frozen=True, slots=True)
 class FoundImages:
-    """What `find_images` found.
+    """Result of `find_images`.
 
     Attributes:
-        images: in the order they were met: the files of a folder by name, then its subfolders by name; links to
+        images: in the order of the walk: the files of a folder by name, then its subfolders by name; links to
             folders after everything else.
-        unseen: what could not be looked at, in the order it was met.
-        unsupported: lower-case suffix → number of pictures of kinds that can't be read.
+        unseen: folders and files that could not be read, in the order of the walk.
+        unsupported: lower-case suffix → number of pictures in formats that can't be read.
     """
 
     images: tuple[FoundImage, ...]
@@ -79,7 +79,7 @@ class FoundImages:
 
 
 def find_images(root: str | Path, *, subfolder: str = "") -> FoundImages:
-    """All that an `ImageWalk` lists.
+    """List all pictures below a folder with an `ImageWalk`.
 
     Raises:
         InputError: see `ImageWalk`.
@@ -97,30 +97,31 @@ class _Folder:
 
 
 class ImageWalk:
-    """Lists the pictures below a folder while it is iterated, once, in the same order every time.
+    """Single-use iterator over the pictures below a folder, in a deterministic order.
 
-    Links to files and to folders are followed. A folder is listed once, by its real path if that lies below the root,
-    and a link to a folder that holds the root is not followed at all: it would lead to everything beside the root.
+    Links to files and to folders are followed. A folder is listed once, by its real path if that is below the root,
+    and a link to a folder that contains the root is not followed: it would lead to everything outside the root.
     Not recursive, so a tree may be as deep as the system allows paths to be long.
 
     Attributes:
-        unseen: what could not be looked at so far.
-        unsupported: lower-case suffix → number of pictures of kinds that can't be read, so far.
+        unseen: folders and files that could not be read so far.
+        unsupported: lower-case suffix → number of pictures in formats that can't be read, so far.
     """
 
     def __init__(self, root: str | Path, *, subfolder: str = "", exclude: Sequence[str] = ()) -> None:
-        """
+        """Check the folder, and load the rules of the folders above the subfolder.
+
         Args:
             root: all paths are relative to it.
-            subfolder: only this part of the root, as a relative path; rules and paths are those of the whole root.
-            exclude: patterns of what is left out, see `exclude.Exclusion`.
+            subfolder: walk only this part of the root, a relative path; rules and paths are those of the whole root.
+            exclude: exclude patterns, see `exclude.Exclusion`.
 
         Raises:
-            InputError: the root or the subfolder is missing, is no folder, can't be listed, or the subfolder is one
-                that a search of the whole root leaves out.
+            InputError: the root or the subfolder is missing, is not a folder, or can't be listed, or a walk of the
+                whole root leaves the subfolder out.
         """
         self._root = root
-        self._exclusion = exclusion_of(exclude)
+        self._exclusion = make_exclusion(exclude)
         self.unseen: list[UnseenPath] = []
         self.unsupported: Counter[str] = Counter()
         self._visited: set[tuple[int, int]] = set()
@@ -128,14 +129,14 @@ class ImageWalk:
         self._device = -1  # that the last file lay on
         self._keeps_change_times = False
         self._folders: list[_Folder] = []  # a stack
-        self._links: deque[_Folder] = deque()  # left until all real folders are done, so that real paths win
+        self._links: deque[_Folder] = deque()  # followed after all real folders, so that real paths win
         self._check_folder(subfolder)
         start = self._enter(subfolder)
         if start is not None:
             self._folders.append(start)
 
     def __iter__(self) -> Iterator[list[FoundImage]]:
-        """Parts of at most `PART_IMAGES` pictures, at least one for every folder: it may be empty."""
+        """Yield chunks of at most `PART_IMAGES` pictures, at least one chunk per folder: it may be empty."""
         while self._folders or self._links:
             folder = self._folders.pop() if self._folders else self._links.popleft()
             try:
@@ -144,7 +145,7 @@ class ImageWalk:
                 self.unseen.append(UnseenPath(folder.relative_path, _reason(error)))
 
     def _check_folder(self, subfolder: str) -> None:
-        """Raises InputError unless the folder is there and can be listed."""
+        """Raise InputError unless the folder exists and can be listed."""
         if Path(subfolder).is_absolute() or ".." in Path(subfolder).parts:
             raise InputError(f"not a folder below {self._root}: {subfolder}")
         path = self._full_path(subfolder)
@@ -157,7 +158,7 @@ class ImageWalk:
         self._visited.update((holder.st_dev, holder.st_ino) for holder in holders)
 
     def _enter(self, subfolder: str) -> _Folder | None:
-        """The folder to start from, with the rules of all folders above it; None if those rules can't be read."""
+        """Return the start folder with the rules of all folders above it, or None if those rules can't be read."""
         parts = [part for part in Path(subfolder).parts if part != "."]
         folder = _Folder("", IgnoreRules())
         for part in parts:
@@ -165,10 +166,10 @@ class ImageWalk:
             if rules is None:
                 return None
             relative_path = join_path(folder.relative_path, part)
-            if self._exclusion is not None and self._exclusion.leaves_out(relative_path, is_folder=True):
+            if self._exclusion is not None and self._exclusion.excludes(relative_path, is_folder=True):
                 raise InputError(
-                    f"{relative_path} in {self._root} was forgotten or is left out by --exclude: index it by that "
-                    "name, or take all back with --exclude ''"
+                    f"{relative_path} in {self._root} was forgotten or is excluded by --exclude: index it by that "
+                    "path, or clear the patterns with --exclude ''"
                 )
             if part.startswith(".") or is_junk(relative_path) or rules.ignore(relative_path, is_folder=True):
                 raise InputError(f"{relative_path} in {self._root} is hidden, junk or ignored by a {IGNORE_FILE}")
@@ -179,7 +180,7 @@ class ImageWalk:
         path = self._full_path(folder.relative_path)
         status = path.stat()
         identity = (status.st_dev, status.st_ino)
-        # Real folders are never dropped for their number: some network file systems give one number to several.
+        # Real folders are never skipped for their inode: some network file systems give one inode to several.
         if folder.is_linked and identity in self._visited:
             return
         self._visited.add(identity)
@@ -200,7 +201,7 @@ class ImageWalk:
                     image = self._look_at_file(entry, relative_path, rules)
                     if image is not None:
                         images.append(image)
-                elif not (is_junk(relative_path) or self._is_left_out(relative_path, rules, is_folder=True)):
+                elif not (is_junk(relative_path) or self._is_excluded(relative_path, rules, is_folder=True)):
                     if entry.is_symlink():
                         self._links.append(_Folder(relative_path, rules, is_linked=True))
                     else:
@@ -219,31 +220,31 @@ class ImageWalk:
         if suffix in IMAGE_SUFFIXES:
             if rules.ignore(relative_path, is_folder=False):
                 return None
-            if self._exclusion is not None and self._exclusion.leaves_out(relative_path, is_folder=False):
+            if self._exclusion is not None and self._exclusion.excludes(relative_path, is_folder=False):
                 return None
             status = entry.stat()
-            # Never a named pipe or a device, whatever its name: reading one may not end.
+            # Never a named pipe or a device, whatever its name: reading one may block for ever.
             if stat.S_ISREG(status.st_mode):
                 if status.st_dev != self._device:
                     self._enter_device(status.st_dev, relative_path)
-                size_bytes, mtime_ns, ctime_ns, inode = numbers_of(status)
+                size_bytes, mtime_ns, ctime_ns, inode = stamp_fields(status)
                 if self._keeps_change_times:
                     return FoundImage(relative_path, size_bytes, mtime_ns, ctime_ns, inode)
                 return FoundImage(relative_path, size_bytes, mtime_ns)
-        elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not self._is_left_out(relative_path, rules):
+        elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not self._is_excluded(relative_path, rules):
             self.unsupported[suffix] += 1
         return None
 
-    def _is_left_out(self, relative_path: str, rules: IgnoreRules, *, is_folder: bool = False) -> bool:
-        if self._exclusion is not None and self._exclusion.leaves_out(relative_path, is_folder=is_folder):
+    def _is_excluded(self, relative_path: str, rules: IgnoreRules, *, is_folder: bool = False) -> bool:
+        if self._exclusion is not None and self._exclusion.excludes(relative_path, is_folder=is_folder):
             return True
         return rules.ignore(relative_path, is_folder=is_folder)
 
     def _rules_in(self, folder: _Folder) -> IgnoreRules | None:
-        """The rules for what the folder holds.
+        """Return the ignore rules inside a folder.
 
-        None, and the folder becomes unseen, when its ignore file can't be read or understood: pictures someone wanted
-        left out must not slip in, and those known so far must not be forgotten for a typing error.
+        None, with the folder recorded as unseen, when its ignore file can't be read or parsed: pictures that the user
+        wants left out must not slip in, and indexed ones must not be removed because of a typing error.
         """
         try:
             lines = read_ignore_file(self._full_path(folder.relative_path) / IGNORE_FILE)

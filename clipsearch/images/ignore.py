@@ -1,7 +1,7 @@
-"""`.clipsearchignore`: what the user wants left out, in the syntax of gitignore, in any folder.
+"""Parse and apply `.clipsearchignore` files: gitignore syntax, in any folder.
 
-As in git: the last line that matches decides, a file in a deeper folder decides before one above it, `!` takes back,
-and nothing below a folder that is left out can be taken back.
+As in git: the last line that matches decides, a file in a deeper folder overrides one above it, `!` re-includes, and
+nothing below an ignored folder can be re-included.
 """
 
 import re
@@ -18,21 +18,21 @@ IGNORE_FILE = ".clipsearchignore"
 
 _FOLDERS_BELOW = re.compile(r"/\*\*/\s*$")  # "a/**/" is every folder below a; pathspec takes it for a itself
 
-# More can only be a mistake, or somebody who means harm: an ignore file may come with a folder from anywhere.
+# Ignore files are untrusted, since they come with a folder from anywhere; a larger one is a mistake or an attack.
 MAX_IGNORE_BYTES = 1_000_000
-_MAX_LINE = 4_096  # as long as a path can be
-# In force in one folder. A name without wildcards is looked up; a wildcard costs 0.1 ms once and 0.2 µs a path.
+_MAX_LINE = 4_096  # the longest path
+# Limits per folder. A name without wildcards is a dictionary lookup; a wildcard costs 0.1 ms once and 0.2 µs a path.
 _MAX_NAMES = 100_000
 _MAX_WILDCARDS = 2_000
-# Of all files of a walk, some seconds' worth.
+# Limits per walk, some seconds' worth.
 _MAX_LINES_OF_WALK = 5_000_000
 _MAX_WILDCARDS_OF_WALK = 40_000
 
 _NO_LINE = (-1, False)
-# "!", "/", and a path of which each letter stands for itself; no comment, and no blank at either end.
+# "!", "/", and a path without special characters; not a comment, and no blank at either end.
 _PLAIN = re.compile(r"(!?)(/?)((?![#!\s])(?:[^*?\[\]\\/\s]|[ ](?=\S)|/(?=[^/ ]|$))+)")
 
-# Parts of pathspec's regular expressions: "*", a class such as [a-c], and what stands between two "*" or two "**".
+# Parts of pathspec's regular expressions: "*", a class such as [a-c], and the text between two "*" or two "**".
 _STARS = re.compile(r"(?:\[\^/\]\*)+")
 _CLASS = r"\[(?!\^/\])\^?\]?(?:\\.|[^\]\\])*\]"
 _BETWEEN_STARS = re.compile(rf"\[\^/\]\*((?:\[\^/\](?!\*)|{_CLASS}|\\.|[^/\[\]()\\])+)(?=\[\^/\]\*)", re.DOTALL)
@@ -46,10 +46,10 @@ class _Pattern:
     ignores: bool  # False for a line with "!"
 
     def matches(self, path: str, *, is_folder: bool) -> bool:
-        """Whether the pattern names this very path.
+        """Return whether the pattern matches this very path.
 
         pathspec matches files only, and a pattern for a folder matches all files below it: then, and for patterns that
-        end in "/", a group marks the slash after the folder. Here every folder on the way has been asked before, so
+        end in "/", a group marks the slash after the folder. Here the folders above the path were checked before, so
         only a match of the path itself counts.
         """
         match = self.regex.search(path)
@@ -62,10 +62,10 @@ class _Pattern:
 
 @dataclass(slots=True)
 class _Effort:
-    """What the ignore files of one walk have cost so far.
+    """Cost of the ignore files of one walk so far.
 
     Attributes:
-        compiled: line → its pattern; the same lines often stand in many folders.
+        compiled: cache of line → pattern; the same lines are often repeated in many folders.
     """
 
     lines: int = 0
@@ -73,10 +73,10 @@ class _Effort:
     compiled: dict[str, _Pattern | None] = field(default_factory=dict)
 
     def compile(self, line: str) -> _Pattern | None:
-        """A line's pattern; None for a comment or a blank line.
+        """Compile a line to a pattern, cached; None for a comment or a blank line.
 
         Raises:
-            InputError: too much was compiled, or it is not a pattern.
+            InputError: the walk's limit of wildcards is exceeded, or the line is not a pattern.
         """
         if line not in self.compiled:
             self.wildcards += _count_wildcards(line)
@@ -88,13 +88,13 @@ class _Effort:
 
 @dataclass(frozen=True, slots=True)
 class _FolderRules:
-    """The lines of one ignore file. Names without wildcards are looked up: there may be many.
+    """The lines of one ignore file. Names without wildcards are in dictionaries: there may be many.
 
     Attributes:
-        start: length of the folder's path, with the slash after it.
-        names, paths: of files and folders, and of folders only with a slash at the end → (line, whether it ignores).
+        start: length of the folder's path, including the trailing slash.
+        names, paths: of files and folders, and with a trailing slash of folders only → (line, whether it ignores).
         patterns: (line, pattern) in order.
-        wildcards: how many there are in the patterns.
+        wildcards: number of wildcards in the patterns.
     """
 
     start: int
@@ -104,7 +104,7 @@ class _FolderRules:
     wildcards: int
 
     def decide(self, path: str, *, is_folder: bool) -> bool | None:
-        """Whether the last line that names the path ignores it; None where no line does."""
+        """Return whether the last matching line ignores the path; None where no line matches."""
         name = path[path.rfind("/") + 1 :]
         last = max(self.names.get(name, _NO_LINE), self.paths.get(path, _NO_LINE))
         if is_folder:
@@ -119,16 +119,16 @@ class _FolderRules:
 
 @dataclass(frozen=True, slots=True)
 class IgnoreRules:
-    """The patterns that hold in one folder: its own and those of all folders above it, deepest last."""
+    """The patterns that apply in one folder: its own and those of all folders above it, deepest last."""
 
     folders: tuple[_FolderRules, ...] = ()
     effort: _Effort = field(default_factory=_Effort, compare=False, repr=False)
 
     def with_folder(self, folder: str, lines: Sequence[str]) -> "IgnoreRules":
-        """The rules inside a folder (relative path, "" for the root) with an ignore file of its own.
+        """Return the rules inside a folder (relative path, "" for the root) with an ignore file of its own.
 
         Raises:
-            InputError: a line can't be understood, or there are too many; the text has no path.
+            InputError: a line can't be parsed, or there are too many; the message does not include the path.
         """
         self.effort.lines += len(lines)
         if self.effort.lines > _MAX_LINES_OF_WALK:
@@ -163,9 +163,9 @@ class IgnoreRules:
         return IgnoreRules((*self.folders, _FolderRules(start, names, paths, tuple(patterns), wildcards)), self.effort)
 
     def ignore(self, relative_path: str, *, is_folder: bool) -> bool:
-        """Whether a path is left out, provided that the folders above it are not."""
+        """Return whether a path is ignored, provided that the folders above it are not."""
         for rules in reversed(self.folders):
-            # A newline in a name would end the name for the patterns' regular expressions.
+            # A newline in a name would end the name for the regular expressions.
             path = relative_path[rules.start :].replace("\n", "\ufffd")
             verdict = rules.decide(path, is_folder=is_folder)
             if verdict is not None:
@@ -176,11 +176,12 @@ class IgnoreRules:
 def read_ignore_file(path: Path) -> list[str]:
     """Read the lines of an ignore file, for `IgnoreRules.with_folder`.
 
-    UTF-16 with a byte order mark is understood; else bytes that are not UTF-8 are kept, as in `os.fsdecode`.
+    UTF-16 with a byte order mark is decoded; otherwise bytes that are not UTF-8 are kept, as in `os.fsdecode`.
 
     Raises:
-        OSError: it can't be read, is no regular file or far too long.
-        InputError: a line is too long, or it is not in the encoding that it says; the text has no path.
+        OSError: it can't be read, is not a regular file, or is too large.
+        InputError: a line is too long, or the text is not in the encoding of its byte order mark; the message does
+            not include the path.
     """
     content = read_regular_file(path, max_bytes=MAX_IGNORE_BYTES)
     mark, encoding = byte_order_mark(content)
@@ -189,7 +190,7 @@ def read_ignore_file(path: Path) -> list[str]:
         errors = "surrogateescape" if encoding in ("", "utf-8") else "strict"
         text = content.removeprefix(mark).decode(encoding or "utf-8", errors)
     except UnicodeError as error:
-        raise InputError(f"it begins as {encoding.upper()} and is none") from error
+        raise InputError(f"it has the byte order mark of {encoding.upper()}, but is not in that encoding") from error
     lines = text.split("\n")
     for number, line in enumerate(lines, start=1):
         if len(line) > _MAX_LINE:
@@ -198,7 +199,7 @@ def read_ignore_file(path: Path) -> list[str]:
 
 
 def _count_wildcards(line: str) -> int:
-    """What a pattern costs: its own, and that of each wildcard."""
+    """Return the cost of a pattern: one, and one for each wildcard."""
     return 1 + sum(line.count(each) for each in "*?[")
 
 
@@ -210,13 +211,14 @@ def _compile(line: str) -> _Pattern | None:
 
 
 def _as_git(regex: re.Pattern[str]) -> re.Pattern[str]:
-    """Correct two things in which pathspec differs from git, whichever of its backends matches.
+    """Correct two points in which pathspec differs from git, whichever of its backends matches.
 
-    No class matches a slash, not even [!a]: pathspec compiles it to [^a] for each of them, and takes no pattern apart
-    that has a slash in a class. And not all ways are tried to share a name out among several stars: with five of them
-    in one line that takes minutes. What stands between two stars is taken where it comes first, which leaves most to
-    the second one. Of pathspec's backends only re2 needs no such bound: a package more, without the lookahead that
-    keeps the slash out.
+    No class matches a slash, not even [!a]: pathspec compiles it to [^a], and does not split a pattern at a slash
+    inside a class.
+
+    Stars do not backtrack: trying all ways to split a name among five stars in one line takes minutes. The text between
+    two stars is matched at its first occurrence, which leaves most to the second star. Of pathspec's backends only re2
+    needs no such bound, but it is another package and has no lookahead to exclude the slash.
     """
     text = _STARS.sub("[^/]*", regex.pattern)
     text = _BETWEEN_STARS.sub(r"(?>[^/]*?\1)", text)

@@ -1,4 +1,4 @@
-"""What the markers of a JPEG say of how it is coded, and which of its scans are there."""
+"""Read the markers of a JPEG: its coding, and which of its scans are present."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _UNUSUAL_FRAMES = {
     0xF7: "JPEG-LS",
 }
 _SEQUENTIAL_FRAMES, _PROGRESSIVE_FRAME, _SCAN, _END = (0xC0, 0xC1), 0xC2, 0xDA, 0xD9
-# Those with a segment, and the end; within a scan 0xFF stands before 0 or a restart marker (D0 to D7) alone.
+# Markers with a segment, and the end; within a scan 0xFF is followed only by 0 or a restart marker (D0 to D7).
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
 
 _COEFFICIENTS = 64
@@ -20,13 +20,13 @@ _COEFFICIENTS = 64
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
-    """Source: ITU-T T.81, B.2.3.
+    """Header of one scan. Source: ITU-T T.81, B.2.3.
 
     Attributes:
         components: numbers of the colour components.
-        first: of the coefficients, 0 to 63; coefficient 0 is the mean of a block of 8 × 8 samples.
-        last: of the coefficients.
-        low_bit: the lowest bit of them that is known after this scan; 0: all are.
+        first: first coefficient, 0 to 63; coefficient 0 is the mean of a block of 8 × 8 samples.
+        last: last coefficient.
+        low_bit: lowest bit of the coefficients that is known after this scan; 0: all bits are.
     """
 
     components: tuple[int, ...]
@@ -37,11 +37,11 @@ class _Scan:
 
 @dataclass(frozen=True, slots=True)
 class JpegScans:
-    """The scans of a JPEG without its end.
+    """The scans of a truncated JPEG.
 
     Attributes:
-        components: numbers of the colour components, that of the brightness first.
-        scans: as far as they are there; the last may be cut off.
+        components: numbers of the colour components, brightness first.
+        scans: those that are present; the last may be truncated.
     """
 
     components: tuple[int, ...]
@@ -49,7 +49,7 @@ class JpegScans:
 
     @property
     def lacks_scans(self) -> bool:
-        """Whether a part of the detail or of the colours comes in scans that are not there at all."""
+        """Whether some detail or colours are in scans that are missing entirely."""
         known = {
             (component, coefficient)
             for scan in self.scans
@@ -61,8 +61,11 @@ class JpegScans:
 
     @property
     def has_detail(self) -> bool:
-        """Whether the brightness is there with more than the means of blocks: with a scan that is finished, or with
-        one that brings all coefficients of a block at once, so that rows tell how much of it is there."""
+        """Whether the brightness has more than the means of blocks.
+
+        It has after a complete scan, or with a scan that holds all coefficients of a block at once, so that the number
+        of decoded rows tells how much of it is present.
+        """
         brightness = self.components[0]
         return any(
             brightness in scan.components
@@ -73,7 +76,7 @@ class JpegScans:
 
 
 def unusual_jpeg(content: bytes) -> str | None:
-    """The coding of a JPEG that is neither baseline nor progressive; None for those, and where no frame is found."""
+    """Return the coding of a JPEG that is neither baseline nor progressive; None for those, or without a frame."""
     for marker, _ in _segments(content):
         if marker in _UNUSUAL_FRAMES:
             return _UNUSUAL_FRAMES[marker]
@@ -83,7 +86,7 @@ def unusual_jpeg(content: bytes) -> str | None:
 
 
 def read_scans(content: bytes) -> JpegScans | None:
-    """The scans of a baseline or progressive JPEG; None where it has no frame or no scan."""
+    """Read the scans of a baseline or progressive JPEG; None where it has no frame or no scan."""
     components: tuple[int, ...] = ()
     scans: list[_Scan] = []
     is_progressive = False
@@ -99,7 +102,7 @@ def read_scans(content: bytes) -> JpegScans | None:
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """(marker, what follows its length) up to the end of the first picture."""
+    """Yield (marker, segment after its length) up to the end of the first picture."""
     place = 2
     while (found := _MARKER.search(content, place)) and found[1][0] != _END:
         start = found.end()

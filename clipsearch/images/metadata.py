@@ -1,7 +1,7 @@
-"""What a picture says about itself: how to turn it, when, with what and where it was taken.
+"""Read a picture's metadata: orientation, date, camera and position.
 
-From EXIF, and for dates from XMP, IPTC and the container too. All of that may be anything: every value here is checked,
-and what makes no sense is absent. Nothing raises, for a picture is worth finding whatever its metadata looks like.
+From EXIF, and for dates from XMP, IPTC and the container too. All of it is untrusted: every value is validated, and
+invalid ones become None. Nothing raises, because a picture with broken metadata should still be found.
 """
 
 import math
@@ -22,9 +22,9 @@ Value = TypeVar("Value")
 
 
 def read_orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8, of a loaded picture; 1 when there is none or it is invalid.
+    """Return the EXIF orientation, 1 to 8, of a loaded picture; 1 when it is missing or invalid.
 
-    Only after `load()`: Pillow turns TIFF pictures itself while loading and drops the tag.
+    Only after `load()`: Pillow rotates TIFF pictures itself while loading and drops the tag.
     """
     exif = _attempt(image.getexif) or Image.Exif()
     orientation = _attempt(partial(exif.get, Base.Orientation))
@@ -32,16 +32,16 @@ def read_orientation(image: Image.Image) -> int:
 
 
 def read_metadata(image: Image.Image, file: BinaryIO, *, width: int, height: int) -> ImageMetadata:
-    """Reads what a loaded picture says about itself.
+    """Read the metadata of a loaded picture.
 
     Args:
-        file: that it was loaded from, still open.
+        file: the file it was loaded from, still open.
         width: pixels, after orientation.
         height: pixels, after orientation.
     """
     exif = _attempt(image.getexif) or Image.Exif()
     main = {tag: _attempt(partial(exif.get, tag)) for tag in _MAIN_TAGS}
-    # Some writers put the Exif tags beside the main ones.
+    # Some writers put the Exif tags next to the main ones.
     tags = main | (_attempt(partial(exif.get_ifd, IFD.Exif)) or {})
     latitude, longitude = _position(_attempt(partial(exif.get_ifd, IFD.GPSInfo)) or {})
     taken_at = choose_date(_date_claims(image, file, tags))
@@ -73,8 +73,10 @@ _IPTC_CREATED, _IPTC_DIGITIZED = ((2, 55), (2, 60)), ((2, 62), (2, 63))
 def _date_claims(
     image: Image.Image, file: BinaryIO, tags: dict[int, object]
 ) -> Iterator[Callable[[], DateClaim | None]]:
-    """When the picture was taken, then when it was digitized, then what its container says, then when it was changed:
-    in this order, as the Metadata Working Group's Guidance 2.0 has it."""
+    """Yield the readers of date claims: taken, digitized, container, changed.
+
+    In the order of the Metadata Working Group's Guidance 2.0.
+    """
 
     def exif(tag: int, subsecond_tag: int, *, is_of_edit: bool = False) -> DateClaim:
         fraction = _text(tags.get(subsecond_tag))
@@ -113,7 +115,7 @@ _XMP_DATES = ("exif:DateTimeOriginal", "photoshop:DateCreated", "exif:DateTimeDi
 
 
 def _xmp_packet(image: Image.Image) -> object:
-    # PNG keeps it as a text under its old name; in TIFF it is a tag.
+    # PNG stores it as a text under its old name; in TIFF it is a tag.
     for key in ("xmp", "XML:com.adobe.xmp"):
         if image.info.get(key):
             return image.info[key]
@@ -137,12 +139,12 @@ def _container_claim(image: Image.Image, file: BinaryIO) -> DateClaim | None:
 def _attempt(read: Callable[[], Value]) -> Value | None:
     try:
         return read()
-    except Exception:  # a broken EXIF raises whatever the reader tripped over
+    except Exception:  # broken EXIF raises anything
         return None
 
 
 def _text(value: object) -> str:
-    """Text in one line: up to the first NUL, without control characters, at most 100 characters."""
+    """Clean a text to one line: up to the first NUL, without control characters, at most 100 characters."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
@@ -152,7 +154,7 @@ def _text(value: object) -> str:
 
 
 def _date_text(value: object) -> str:
-    """As `_text`; where a NUL comes before the shortest of dates has ended, it parts numbers and does not end them."""
+    """Clean a date like `_text`; a NUL before the length of the shortest date is a separator, not an end."""
     text = _text(value)
     if len(text) >= _MIN_DATE_CHARACTERS:
         return text
@@ -160,7 +162,7 @@ def _date_text(value: object) -> str:
 
 
 def _camera(make: str, model: str) -> str | None:
-    """ "NIKON CORPORATION", "NIKON D90" → "NIKON D90"; "Apple", "iPhone 12" → "Apple iPhone 12"."""
+    """Join make and model: "NIKON CORPORATION", "NIKON D90" → "NIKON D90"; "Apple", "iPhone 12" → "Apple iPhone 12"."""
     if make and model.casefold().startswith(make.split(maxsplit=1)[0].casefold()):
         return model
     return f"{make} {model}".strip() or None
@@ -169,22 +171,22 @@ def _camera(make: str, model: str) -> str | None:
 def _position(gps: dict[int, object]) -> tuple[float, float] | tuple[None, None]:
     latitude = _degrees(gps.get(GPS.GPSLatitude), gps.get(GPS.GPSLatitudeRef), "NS", 90)
     longitude = _degrees(gps.get(GPS.GPSLongitude), gps.get(GPS.GPSLongitudeRef), "EW", 180)
-    # 0, 0 lies in the sea off Africa; it is what receivers write when they know nothing.
+    # 0, 0 is in the sea off Africa; receivers write it when they have no position.
     if latitude is None or longitude is None or (latitude == 0 and longitude == 0):
         return None, None
     return latitude, longitude
 
 
 def _degrees(value: object, reference: object, directions: str, limit: int) -> float | None:
-    """Degrees, minutes and seconds with "N" or "S", "E" or "W" → signed degrees."""
+    """Convert degrees, minutes and seconds with "N" or "S", "E" or "W" to signed degrees."""
     parts = value if isinstance(value, tuple) else (value,)
     numbers = [_number(part) for part in parts]
     direction = _text(reference).upper()[:1]
     if not numbers or len(numbers) > 3 or not direction or direction not in directions:
         return None
-    # Minutes and seconds of 60 are met, from rounding. NaN fails every comparison.
+    # Minutes and seconds of 60 occur, from rounding. NaN fails every comparison.
     if len(numbers) == 3 and not 0 <= numbers[2] <= 60:
-        numbers.pop()  # degrees and minutes alone are right to 2 km
+        numbers.pop()  # degrees and minutes alone are accurate to 2 km
     degrees = math.fsum(number / 60**power for power, number in enumerate(numbers))
     if not all(0 <= number <= 60 for number in numbers[1:]) or not 0 <= degrees <= limit:
         return None

@@ -1,11 +1,11 @@
-"""Pictures whose end is missing: what is there of them, and how much of the whole that is.
+"""Decode truncated pictures: the rows that are present, and their share of the whole.
 
-A download that broke off, a card that was pulled out: every viewer shows such a picture. Its missing rows are grey
-here, as libjpeg fills them, which moves the embedding less than a crop, a mirror image or the mean colour does.
+An interrupted download, a removed card: every viewer shows such a picture. Its missing rows are grey here, as libjpeg
+fills them, which moves the embedding less than a crop, a mirror image or the mean colour does.
 
 Not supported: JPEG 2000 with more missing than its last two bytes (OpenJPEG decodes strictly, and Pillow has no option
-for that), a TIFF whose directory stands behind what is there, and about one in eight AVIF files, of which dav1d takes
-no filling (libavif's incremental decoding is no option of Pillow's either). These are skipped as truncated or damaged.
+for that), a TIFF whose directory is in the missing part, and about one in eight AVIF files, for which dav1d accepts no
+filling (Pillow has no option for libavif's incremental decoding either). These are skipped as truncated or damaged.
 """
 
 import io
@@ -23,16 +23,16 @@ OpenImage: TypeAlias = Callable[[BinaryIO], Image.Image]
 """Opens a picture without decoding it; raises whatever Pillow does."""
 
 MIN_SHARE = 0.75
-"""Of the rows: with fewer a picture counts as damaged."""
+"""Share of the rows: a picture with fewer counts as damaged."""
 
-# A container is filled up to the length it claims, and once more with some bytes fewer of its own: rows that come out
-# alike were there. libwebp puts up with zeros alone, dav1d with about one filling in four. Where no filling is taken
-# twice the share of bytes stands for that of rows, and must be higher: a picture's end may take fewer bytes.
+# A container is padded to its declared length, and again with some of its own bytes dropped: rows that decode alike
+# were present. libwebp accepts zeros only, dav1d about one filling in four. If no filling works twice, the share of
+# bytes is the fallback for that of rows, with a higher threshold: a picture's end may take fewer bytes.
 _FILLINGS = (b"\0", b"\xff", b"\x19", b"\x82", b"\x73", b"\x55", b"\x3c", b"\xa5")
 _MIN_SHARE_OF_BYTES = 0.95
-# At least so many bytes are left out, at most such a share.
+# Bytes that are dropped: at least this many, at most this share.
 _LEFT_OUT_BYTES, _LEFT_OUT_SHARE = 8, 0.02
-# Filters that smooth the edges of blocks look a little way into what is missing.
+# Deblocking filters read a little way into the missing part.
 _MAX_DIFFERENCE = 8
 
 _GREY = 128
@@ -42,26 +42,26 @@ _JPEG_2000 = (b"\0\0\0\x0cjP", b"\xff\x4f\xff\x51")
 
 # The formats whose pixels are never stored as they are.
 _COMPRESSED = re.compile(rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|....ftyp|\0\0\0\x0cjP|\xff\x4f\xff\x51", re.DOTALL)
-# Fewer zeros may be a picture's own.
+# Fewer zeros may belong to the picture.
 _MIN_ZERO_TAIL = 64
 
-# With the means of a JPEG's blocks alone, embeddings have a mean cosine to that of the whole of 0.59 where the shorter
-# side is 240 pixels, 0.79 for 480, 0.92 for 960; with the next scan 0.83, 0.95, 0.98. A crop to 9/16 has 0.88.
+# From the means of a JPEG's blocks alone, embeddings have a mean cosine of 0.59 to that of the whole with a shorter
+# side of 240 pixels, 0.79 with 480, 0.92 with 960; with the next scan 0.83, 0.95, 0.98. A crop to 9/16 has 0.88.
 _MIN_SIDE_OF_MEANS = 896
 
-# Numbers without a middle that is known beforehand.
+# Modes whose mid grey is not known in advance.
 _OPEN_MODES = ("I", "F")
 
 
 @dataclass(frozen=True, slots=True)
 class PartialImage:
-    """A picture that is there in part.
+    """The decoded part of a truncated picture.
 
     Attributes:
-        opened: as Pillow has opened it, with its format and what it says of itself.
-        pixels: loaded; of the same size, grey in place of missing rows.
-        share: of the rows that are there, `MIN_SHARE` to 1.
-        is_coarse: all of them without a part of their detail or colours.
+        opened: the image that Pillow opened, with its format and metadata.
+        pixels: loaded, full size, grey in place of missing rows.
+        share: share of the rows that are present, `MIN_SHARE` to 1.
+        is_coarse: some of the detail or colours is missing in all rows.
     """
 
     opened: Image.Image
@@ -71,15 +71,15 @@ class PartialImage:
 
 
 def load_partial(content: bytes, open_image: OpenImage, *, zeros: int = 0) -> PartialImage | None:
-    """Decode as much as is there of a picture that can't be decoded whole.
+    """Decode the available part of a picture that can't be decoded whole.
 
     Args:
-        content: of the file, as far as it is there.
-        open_image: is called several times, with a file of its own each time.
-        zeros: number of those that followed, see `without_zero_tail`.
+        content: the available bytes of the file.
+        open_image: called several times, with a file of its own each time.
+        zeros: number of zeros that followed, see `without_zero_tail`.
 
     Returns:
-        None where less than `MIN_SHARE` of the rows are there, too little of their detail, or nothing can be decoded.
+        None where less than `MIN_SHARE` of the rows or too little of their detail is present, or nothing decodes.
     """
     if content.startswith(_JPEG):
         return _load_jpeg(content, open_image)
@@ -92,28 +92,30 @@ def load_partial(content: bytes, open_image: OpenImage, *, zeros: int = 0) -> Pa
 
 
 def complete(content: bytes) -> bytes:
-    """What a reader opens in place of a picture without its end; the content itself where nothing is known to be
-    missing, or too much is."""
+    """Pad a truncated picture so that a reader opens it.
+
+    The content is returned unchanged where nothing seems missing, or too much is.
+    """
     if content.startswith((_JPEG, *_JPEG_2000)):
-        # libjpeg takes an end for an end, and fills what it lacks with grey.
+        # libjpeg accepts any end marker, and fills the missing rows with grey.
         return content + (_END_OF_IMAGE[1:] if content.endswith(_END_OF_IMAGE[:1]) else _END_OF_IMAGE)
     return content + bytes(_missing_bytes(content))
 
 
 def lacks_end(content: bytes) -> bool:
-    """Whether a container says that it is longer, or a JPEG 2000 has no end: what its decoder says may mislead."""
+    """Return whether a container declares more bytes, or a JPEG 2000 has no end: its decoder's error may mislead."""
     if content.startswith(_JPEG_2000):
         return not content.endswith(_END_OF_IMAGE)
     return _claimed_length(content) > len(content)
 
 
 def without_zero_tail(file: BinaryIO) -> BinaryIO:
-    """What is there of a compressed picture whose end is nothing but zeros, as a crash or a failed copy leaves it.
+    """Strip the zeros at the end of a compressed picture, as a crash or a failed copy leaves them.
 
-    Padding behind a whole picture is left out too. In a format without compression zeros are black pixels.
+    Padding after a whole picture is stripped too. In a format without compression zeros are black pixels.
 
     Returns:
-        The file itself where it has no such end; its position changes.
+        The file itself where there is nothing to strip; its position changes.
     """
     size_bytes = file.seek(0, io.SEEK_END)
     file.seek(max(0, size_bytes - _MIN_ZERO_TAIL))
@@ -122,9 +124,9 @@ def without_zero_tail(file: BinaryIO) -> BinaryIO:
     if any(tail) or size_bytes <= _MIN_ZERO_TAIL or not _COMPRESSED.match(file.read(12)):
         return file
     file.seek(0)
-    there = file.read().rstrip(b"\0")
+    present = file.read().rstrip(b"\0")
     # The last chunk or box of a container may have a length that ends in zeros.
-    return io.BytesIO(there + bytes(8) if _is_container(there) else there)
+    return io.BytesIO(present + bytes(8) if _is_container(present) else present)
 
 
 def _is_container(content: bytes) -> bool:
@@ -132,14 +134,16 @@ def _is_container(content: bytes) -> bool:
 
 
 def _missing_bytes(content: bytes, zeros: int = 0) -> int:
-    """How many bytes a RIFF or ISO base media file lacks of the length it claims; 0 where it lacks none, or too many
-    that were not there as zeros either."""
+    """Return the number of bytes that a RIFF or ISO base media file lacks of its declared length.
+
+    0 where none is missing, or more than were there as zeros or than `MIN_SHARE` allows.
+    """
     missing = _claimed_length(content) - len(content)
     return missing if 0 < missing <= max(zeros, len(content) * (1 / MIN_SHARE - 1)) else 0
 
 
 def _claimed_length(content: bytes) -> int:
-    """How long a RIFF or ISO base media file says it is; 0 for all other files."""
+    """Return the declared length of a RIFF or ISO base media file; 0 for all other files."""
     if content[:4] == b"RIFF":
         return 8 + int.from_bytes(content[4:8], "little")
     if content[4:8] != b"ftyp":
@@ -177,52 +181,52 @@ def _load_jpeg(content: bytes, open_image: OpenImage) -> PartialImage | None:
 
 
 def _grey_rows(image: Image.Image) -> int:
-    """Number of rows at the lower edge that libjpeg had nothing for."""
+    """Count the rows at the lower edge that libjpeg filled with grey."""
     rows = np.asarray(image).reshape(image.height, -1)
     for number, row in enumerate(rows[::-1]):
-        # One level off: colours are converted, and those of CMYK are inverted.
+        # One level of tolerance: colours are converted, and those of CMYK are inverted.
         if (np.abs(row.astype(np.int16) - _GREY) > 1).any():
             return number
     return image.height
 
 
 def _load_filled(content: bytes, missing: int, open_image: OpenImage) -> PartialImage | None:
-    # With too much missing rows may look alike because none of them is there.
-    are_rows_told = missing == _missing_bytes(content)
+    # With too much missing, rows may look alike because none of them is present.
+    can_compare_rows = missing == _missing_bytes(content)
     left_out = min(max(_LEFT_OUT_BYTES, missing), int(len(content) * _LEFT_OUT_SHARE) + 1)
     filled: Image.Image | None = None
     for filling in _FILLINGS:
         image = _load(content + filling * missing, open_image)
         if image is None:
             continue
-        if filled is not None and _is_alike(filled, image) and (np.asarray(filled) == np.asarray(image)).all():
-            return PartialImage(image, image, 1.0)  # whatever is missing, it is none of the pixels
+        if filled is not None and _has_same_layout(filled, image) and (np.asarray(filled) == np.asarray(image)).all():
+            return PartialImage(image, image, 1.0)  # the missing bytes hold no pixels
         filled = filled or image
-        if not are_rows_told:
+        if not can_compare_rows:
             continue
         other = _load(content[:-left_out] + filling * (missing + left_out), open_image)
-        if other is not None and _is_alike(other, image):
+        if other is not None and _has_same_layout(other, image):
             return _compare(image, other, tolerance=_MAX_DIFFERENCE)
     share = len(content) / (len(content) + missing)
     return PartialImage(filled, filled, share) if filled is not None and share >= _MIN_SHARE_OF_BYTES else None
 
 
-def _is_alike(image: Image.Image, other: Image.Image) -> bool:
+def _has_same_layout(image: Image.Image, other: Image.Image) -> bool:
     return image.size == other.size and image.mode == other.mode
 
 
 def _load_rows(content: bytes, open_image: OpenImage) -> PartialImage | None:
-    """Decodes onto black and onto white: rows that come out alike were decoded, the others are missing."""
+    """Decode onto black and onto white: rows that are equal were decoded, the others are missing."""
     on_black, on_white = (_load_onto(level, content, open_image) for level in (0, 255))
     return None if on_black is None or on_white is None else _compare(on_black, on_white)
 
 
 def _compare(image: Image.Image, other: Image.Image, *, tolerance: int = 0) -> PartialImage | None:
-    """What is alike in two ways to decode a picture is there of it; the rest becomes grey."""
+    """Keep the pixels that are equal in two ways of decoding a picture, and make the rest grey."""
     shape = (image.height, image.width, -1)
     pixels, others = (np.asarray(each).reshape(shape) for each in (image, other))
     alike = (np.abs(pixels.astype(np.int16) - others) <= tolerance if tolerance else pixels == others).all(axis=2)
-    # Whole rows, of a container that turns its picture whole columns, or but the last blocks of a row.
+    # Whole rows; whole columns of a container that rotates its picture; or all but the last blocks of a row.
     is_missing = ~alike.all(axis=1)[:, np.newaxis] & ~alike.all(axis=0)
     share = 1 - float(is_missing.mean())
     if share < MIN_SHARE:
@@ -230,7 +234,7 @@ def _compare(image: Image.Image, other: Image.Image, *, tolerance: int = 0) -> P
     shown: Image.Image = image
     bands = len(image.getbands())
     fill: int | tuple[int, ...] = _GREY if bands == 1 else (_GREY,) * bands
-    if image.mode in ("1", "P", "PA"):  # none of their colours need be grey
+    if image.mode in ("1", "P", "PA"):  # the palette may have no grey
         shown, fill = image.convert("RGBA"), (_GREY, _GREY, _GREY, 255)
     elif image.mode.startswith(_OPEN_MODES):
         fill = int(np.nan_to_num(pixels[~is_missing]).mean())
@@ -239,7 +243,7 @@ def _compare(image: Image.Image, other: Image.Image, *, tolerance: int = 0) -> P
 
 
 def _load_onto(level: int, content: bytes, open_image: OpenImage) -> Image.Image | None:
-    """Decodes as far as it goes; None where that is not even the beginning."""
+    """Decode onto a background of one level, as far as possible; None where not even the beginning decodes."""
     try:
         image = open_image(io.BytesIO(content))
         prepare = image.load_prepare  # type: ignore[attr-defined]
@@ -259,8 +263,8 @@ def _load_onto(level: int, content: bytes, open_image: OpenImage) -> Image.Image
     except MemoryError:
         raise
     except Exception:  # decoders raise anything
-        image.tile = []  # type: ignore[attr-defined]  # from now on it counts as loaded
+        image.tile = []  # type: ignore[attr-defined]  # Pillow then treats it as loaded
     try:
         return image if image.im.size == image.size else None
-    except Exception:  # there is none
+    except Exception:  # no pixels were allocated
         return None

@@ -1,26 +1,26 @@
-"""Patterns of gitignore as texts: that of a folder, and what becomes of one when its folder is part of a larger one."""
+"""Build and check gitignore patterns as text: of a folder, and relative to a larger folder."""
 
 from urllib.parse import unquote
 
 from clipsearch.errors import InputError
 
 _SPECIAL = "\\*?["
-# Bytes that are no UTF-8 are surrogates from U+DC80 on, see `os.fsdecode`.
+# Bytes that are not UTF-8 are surrogates from U+DC80 on, see `os.fsdecode`.
 _PRIVATE = {0xDC80 + byte: 0xF780 + byte for byte in range(0x80)} | {ord("\n"): 0xF70A}
 
 
 def plain_path(root: str, relative_path: str) -> str:
-    """A path below a folder or URL as somebody would write it: names on a web server are escaped."""
+    """Return a path below a folder or URL as a user would write it: names on a web server are escaped."""
     return unquote(relative_path) if root.startswith(("http://", "https://")) else relative_path
 
 
 def folder_pattern(relative_path: str) -> str:
-    """The pattern of one folder, a path relative to the root; with nothing of its name taken for a wildcard."""
+    """Return the pattern of one folder, a path relative to the root, with wildcards in its name escaped."""
     return f"/{_escaped(relative_path)}/"
 
 
 def pattern_below(pattern: str, folder: str) -> str:
-    """What a pattern in a folder is in the root around it; `folder`: relative to the root, "" for the root itself."""
+    """Rewrite a pattern of a folder for the root above it; `folder` is relative to the root, "" for the root itself."""
     if not folder:
         return pattern
     sign, body = ("!", pattern[1:]) if pattern.startswith("!") else ("", pattern)
@@ -30,19 +30,19 @@ def pattern_below(pattern: str, folder: str) -> str:
 
 
 def is_pattern_below(pattern: str, folder: str) -> bool:
-    """Whether a pattern of a root, as `pattern_below` makes it, is about what lies below a folder."""
+    """Return whether a pattern of a root, as `pattern_below` makes it, applies below a folder."""
     return not folder or pattern.removeprefix("!").startswith(folder_pattern(folder))
 
 
 def check_pattern(pattern: str, folder: str) -> str:
-    """A pattern that somebody wrote, as it is kept: on a line of its own, as text.
+    """Validate a user's pattern, and return it as it is stored: one line of text.
 
     Raises:
-        InputError: it is none, or one that no path can match; `folder` is what paths are relative to.
+        InputError: it is not a pattern, or no path can match it; `folder` is what paths are relative to.
     """
     body = pattern.removeprefix("!")
     if not body.strip("/ \t") or pattern.startswith("#") or "\n" in pattern or "\0" in pattern:
-        raise InputError(f"{pattern!r} is no pattern of what to leave out; write one as in .gitignore")
+        raise InputError(f"invalid exclude pattern {pattern!r}: write one as in .gitignore")
     inside = body.removeprefix(folder.rstrip("/") + "/")
     if inside != body or body == folder:
         raise InputError(f"{pattern}: patterns are relative to {folder}; write '/{inside if inside != body else '*'}'")
@@ -54,8 +54,10 @@ def check_pattern(pattern: str, folder: str) -> str:
 
 
 def as_text(path: str) -> str:
-    """A path or pattern that can be kept as text on a line: each byte that is no UTF-8, and a line feed, becomes a
-    character of its own, of those that Unicode leaves to private use."""
+    """Encode a path or pattern as one line of valid text.
+
+    Each byte that is not UTF-8, and a line feed, becomes a character of its own in Unicode's private use area.
+    """
     return path if path.isascii() and "\n" not in path else path.translate(_PRIVATE)
 
 

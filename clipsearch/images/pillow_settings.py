@@ -1,8 +1,8 @@
-"""Pillow's settings for the whole process, changed only while a picture is decoded.
+"""Set Pillow's process-wide settings only while a picture is decoded.
 
-Pillow keeps its size limit in a global, and Python its warning filters. Neither can be set for one call, and
-`warnings.catch_warnings` is not made for threads. So the first thread that starts to decode sets both and the last one
-to finish puts them back: outside of that, the program around sees its own settings.
+Pillow's size limit and Python's warning filters are globals. Neither can be set for one call, and
+`warnings.catch_warnings` is not thread-safe. So the first thread that starts to decode sets both and the last one to
+finish restores them: outside of that, the host program sees its own settings.
 """
 
 import contextlib
@@ -23,16 +23,16 @@ _active_limits: list[float] = []  # megapixels, one for each picture that is bei
 _max_pixels_before: int | None = None
 _formats_are_registered = False
 
-# Corrupt EXIF, odd palettes, large pictures: Pillow warns and goes on, and so do we. Put into the list of filters as it
-# is: `warnings.filterwarnings` would also make Python forget which warnings of the program were shown already.
-_QUIET: tuple[Any, ...] = ("ignore", None, Warning, re.compile(r"(PIL|pillow_heif)\."), 0)
+# Corrupt EXIF, odd palettes, large pictures: Pillow warns and continues. Inserted into the list directly:
+# `warnings.filterwarnings` would also reset which warnings of the host program were already shown.
+_IGNORE_WARNINGS: tuple[Any, ...] = ("ignore", None, Warning, re.compile(r"(PIL|pillow_heif)\."), 0)
 
 
 @contextlib.contextmanager
 def decoding_settings(max_megapixels: float) -> Iterator[None]:
-    """Within it Pillow can read all formats, does not warn, and accepts pictures up to a size. Safe for threads.
+    """Enable all formats, silence Pillow's warnings, and accept pictures up to a size. Thread-safe.
 
-    With several limits at once the highest holds, so what was opened must be measured all the same.
+    With several limits at once the highest applies, so the size of an opened picture must still be checked.
     """
     with _lock:
         _start(max_megapixels)
@@ -48,8 +48,8 @@ def _start(max_megapixels: float) -> None:
     _register_formats()
     if not _active_limits:
         _max_pixels_before = Image.MAX_IMAGE_PIXELS
-        _unquiet()
-        _filters().insert(0, _QUIET)
+        _remove_filter()
+        _filters().insert(0, _IGNORE_WARNINGS)
     _active_limits.append(max_megapixels)
     _set_max_pixels()
 
@@ -60,19 +60,21 @@ def _finish(max_megapixels: float) -> None:
         _set_max_pixels()
         return
     Image.MAX_IMAGE_PIXELS = _max_pixels_before
-    _unquiet()
+    _remove_filter()
 
 
-def _unquiet() -> None:
-    """Whoever put another list of filters in place meanwhile, as `warnings.catch_warnings` does, has dropped ours or
-    put it back."""
-    while _QUIET in _filters():
-        _filters().remove(_QUIET)
+def _remove_filter() -> None:
+    """Remove the filter, if it is still in the list.
+
+    Code that replaced the list meanwhile, as `warnings.catch_warnings` does, has dropped or restored it.
+    """
+    while _IGNORE_WARNINGS in _filters():
+        _filters().remove(_IGNORE_WARNINGS)
 
 
 def _set_max_pixels() -> None:
-    # Never lower than the program has it, and never off: the limit also guards the tiles of a TIFF, which may be far
-    # larger than the picture. Pillow warns beyond MAX_IMAGE_PIXELS and refuses beyond twice as much.
+    # Never below the host program's limit, and never off: it also guards the tiles of a TIFF, which may be far larger
+    # than the picture. Pillow warns beyond MAX_IMAGE_PIXELS and raises beyond twice as much.
     if _max_pixels_before is not None:
         Image.MAX_IMAGE_PIXELS = max(_max_pixels_before, int(min(max(_active_limits), 1e12) * 1e6 / 2) + 1)
 
@@ -90,16 +92,16 @@ def _register_formats() -> None:
 
     Image.preinit()  # BMP, GIF, JPEG, PNG, PPM
     pillow_heif.register_heif_opener()
-    # Without a handler of its own, what Pillow logs would go to stderr in a program that has set up no logging.
+    # Without a handler, Pillow's log would go to stderr in a program that has not configured logging.
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     _silence_libtiff()
     _formats_are_registered = True
 
 
 def _silence_libtiff() -> None:
-    """libtiff writes what it finds wrong to stderr, past Python; Pillow raises an error for it all the same.
+    """Silence libtiff, which prints to stderr past Python; Pillow raises an error all the same.
 
-    Only the library inside Pillow's own wheels is found. Elsewhere a broken TIFF shows a line on stderr.
+    Only the library inside Pillow's own wheels is found. Elsewhere a broken TIFF prints a line on stderr.
     """
     folder = Path(PIL.__file__).parent
     for path in (*folder.parent.glob("pillow.libs/libtiff*"), *folder.glob(".dylibs/libtiff*")):

@@ -1,6 +1,6 @@
-"""From an upright RGB picture to the numbers a vision tower takes.
+"""Preprocess upright RGB pictures for a vision tower.
 
-Two steps, so that the first can run in decoding threads and what waits in between stays small:
+Two steps, so that the first can run in decoding threads and the data queued in between stays small:
 `resize_and_crop` gives uint8 (height, width, 3); `to_pixel_values` makes the normalised float32 batch.
 """
 
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ModelError
 
-if TYPE_CHECKING:  # whoever only describes pictures needs no Pillow
+if TYPE_CHECKING:  # code that only uses `Preprocess` needs no Pillow
     from PIL import Image
 
-# Pixels that Pillow's widest filter, Lanczos, reaches to each side, times the scale.
+# Support in pixels of Pillow's widest filter, Lanczos, to each side, times the scale.
 _WIDEST_SUPPORT = 3
 
 # Class attributes of the image processors, transformers 5.23.
@@ -47,7 +47,7 @@ _PROCESSOR_DEFAULTS = {"CLIP": _CLIP_DEFAULTS, "ChineseCLIP": _CLIP_DEFAULTS, "S
 
 @dataclass(frozen=True, slots=True)
 class Preprocess:
-    """How one model wants its pictures.
+    """Preprocessing of one model's pictures.
 
     Attributes:
         height: pixels of the model's input.
@@ -70,33 +70,35 @@ class Preprocess:
 
     @property
     def resized_side(self) -> int:
-        """What is made of a picture's shorter side; straight to height × width, a picture that is turned before may
-        need the longer of both."""
+        """Length in pixels that a picture's shorter side is resized to.
+
+        When resizing straight to height × width it is the longer of both, which a picture rotated before may need.
+        """
         return self.shortest_edge or max(self.height, self.width)
 
     @property
     def scale(self) -> tuple[float, ...]:
-        """Pixel values are byte * scale - shift, per channel."""
+        """Factor per channel: pixel values are byte * scale - shift."""
         return tuple(self.rescale_factor / std for std in self.std)
 
     @property
     def shift(self) -> tuple[float, ...]:
-        """See `scale`."""
+        """Offset per channel, see `scale`."""
         return tuple(mean / std for mean, std in zip(self.mean, self.std, strict=True))
 
 
 def resize_and_crop(
     image: "Image.Image", spec: Preprocess, *, box: tuple[float, float, float, float] | None = None
 ) -> NDArray[np.uint8]:
-    """Brings an upright RGB picture to the model's size, as transformers' PIL processors do.
+    """Resize and crop an upright RGB picture to the model's size, as transformers' PIL processors do.
 
-    Only what the centre crop keeps is resized, which saves a quarter of the time for a 4:3 picture and keeps a
-    1 × 4,000 picture from becoming 224 × 896,000. Pillow holds the box in single precision: about one value in 10,000
+    Only the area inside the centre crop is resized, which saves a quarter of the time for a 4:3 picture and keeps a
+    1 × 4,000 picture from becoming 224 × 896,000. Pillow stores the box in single precision: about one value in 10,000
     differs from transformers by a level (of 255), seldom two. Where nothing is cropped all are equal.
 
     Args:
         image: mode "RGB", orientation applied, alpha already on white (see `images.decode`).
-        box: left, top, right and bottom edge of what to take as the picture; None is all of it.
+        box: left, top, right and bottom edge of the area to use as the picture; None is all of it.
 
     Returns:
         (height, width, 3) uint8, contiguous.
@@ -119,13 +121,13 @@ def resize_and_crop(
     first_column, columns, left_padding = _crop_span(resized[0], spec.width)
     first_row, rows, top_padding = _crop_span(resized[1], spec.height)
     scale_x, scale_y = width / resized[0], height / resized[1]
-    kept = (
+    crop_box = (
         left + first_column * scale_x,
         top + first_row * scale_y,
         min(left + (first_column + columns) * scale_x, right),  # rounding
         min(top + (first_row + rows) * scale_y, bottom),
     )
-    pixels = _as_array(_resize_box(image, (columns, rows), spec.resample, kept))
+    pixels = _as_array(_resize_box(image, (columns, rows), spec.resample, crop_box))
     if (rows, columns) == (spec.height, spec.width):
         return pixels
     padded = np.zeros((spec.height, spec.width, 3), dtype=np.uint8)
@@ -134,7 +136,7 @@ def resize_and_crop(
 
 
 def to_pixel_values(crops: NDArray[np.uint8], spec: Preprocess) -> NDArray[np.float32]:
-    """Rescales and normalises: (n, height, width, 3) uint8 → (n, 3, height, width) float32, contiguous."""
+    """Rescale and normalise crops: (n, height, width, 3) uint8 → (n, 3, height, width) float32, contiguous."""
     scale, shift = np.array(spec.scale, dtype=np.float32), np.array(spec.shift, dtype=np.float32)
     pixel_values = crops.transpose(0, 3, 1, 2).astype(np.float32, order="C")
     pixel_values *= scale[:, None, None]
@@ -143,13 +145,13 @@ def to_pixel_values(crops: NDArray[np.uint8], spec: Preprocess) -> NDArray[np.fl
 
 
 def from_processor_config(config: Mapping[str, Any]) -> Preprocess:
-    """Reads a transformers `preprocessor_config.json` of CLIP, AltCLIP, Chinese-CLIP, SigLIP or fixed-size SigLIP 2.
+    """Read a transformers `preprocessor_config.json` of CLIP, AltCLIP, Chinese-CLIP, SigLIP or fixed-size SigLIP 2.
 
-    Keys that are missing or null take the default of the image processor the file names; a file that names none is
-    read as CLIP's.
+    Missing or null keys take the default of the image processor that the file names; without a name it is read as
+    CLIP's.
 
     Raises:
-        ModelError: the file asks for what a fixed-size resize and crop can't honour.
+        ModelError: the file requires what a fixed-size resize and crop can't do.
 
     Source: transformers 5.23 `image_processing_base.py`, `image_processing_utils.py` (`get_size_dict`) and the
         processors named in `_PROCESSOR_DEFAULTS`.
@@ -180,13 +182,13 @@ def from_processor_config(config: Mapping[str, Any]) -> Preprocess:
 def _resize_box(
     image: "Image.Image", size: tuple[int, int], resample: int, box: tuple[float, float, float, float]
 ) -> "Image.Image":
-    """A part of an RGB picture, resized with Pillow's two passes in the order that the whole picture would take."""
+    """Resize a part of an RGB picture, with Pillow's two passes in the order that the whole picture would take."""
     left, top, right, bottom = box
     scale = (bottom - top) / size[1]
     is_vertical_first = scale > 1 and image.height > 2 * image.width
     if image.height > image.width and not is_vertical_first:
-        # Left alone, Pillow 13 may begin with the vertical pass, as it does when that drops more than twice as many
-        # rows as the other columns, and a crop drops rows. So the horizontal pass is made here, on the rows needed.
+        # By itself Pillow 13 may begin with the vertical pass when that drops more than twice as many rows, and a crop
+        # drops rows. So the horizontal pass is done here, on the needed rows.
         margin = math.ceil(_WIDEST_SUPPORT * max(scale, 1))
         start, end = max(0, math.floor(top) - margin), min(image.height, math.ceil(bottom) + margin)
         strip = image.crop((0, start, image.width, end))
@@ -196,12 +198,12 @@ def _resize_box(
 
 
 def _as_array(image: "Image.Image") -> NDArray[np.uint8]:
-    # np.array, not asarray: a copy of its own, so that the resized picture is not kept alive.
+    # np.array, not asarray: a copy, so that the resized picture is not kept alive.
     return np.array(image, dtype=np.uint8)
 
 
 def _crop_span(length: int, crop: int) -> tuple[int, int, int]:
-    """One axis of transformers' `center_crop`: (first row kept, number kept, rows of padding before them)."""
+    """Compute one axis of transformers' `center_crop`: (first row, number of rows, rows of padding before them)."""
     if length >= crop:
         return (length - crop) // 2, crop, 0
     return 0, length, math.ceil((crop - length) / 2)
@@ -219,7 +221,7 @@ def _processor_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _target_size(options: Mapping[str, Any]) -> tuple[int, int, int | None]:
-    """(height, width, shortest_edge) of `Preprocess`."""
+    """Return (height, width, shortest_edge) of `Preprocess`."""
     size = options["size"]
     # A bare number means the shortest edge: all these processors have default_to_square = False.
     size = {"shortest_edge": size} if isinstance(size, int | float) else size

@@ -1,4 +1,4 @@
-"""One file, read once: its hash, and, when its content is new, the crop that the model takes."""
+"""Read files once: hash each, and decode the crop for the model when the content is new."""
 
 import io
 import os
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from clipsearch.images.thumbnails import Thumbnail
 
 # Files up to this size are read into memory once, for the hash and the decoder; larger ones are read twice.
-_MAX_HELD_BYTES = 64 << 20
+_MAX_BUFFERED_BYTES = 64 << 20
 _CHUNK_BYTES = 1 << 20
 
-Outcome = Literal["decoded", "stored", "twin", "failed"]
+Outcome = Literal["decoded", "stored", "duplicate", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class Task:
     """A file to read.
 
     Attributes:
-        path: whole, or a URL.
-        blake3: of the content that the file had the last time, where it is read though nothing but its ctime says that
-            it was changed, or for no reason but that all are to be read.
-        listed: what the listing says of a file behind a URL, which can't be asked for it when it is read.
+        path: absolute, or a URL.
+        listed: the listing's entry of a file behind a URL, which can't be queried when it is read.
+        blake3: previous hash of a file that is reread although only its ctime changed, or because all files are
+            reread.
     """
 
     root_id: int
@@ -54,17 +54,18 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class ReadPicture:
-    """What reading a file gave.
+    """Result of reading a file.
 
     Attributes:
-        outcome: decoded: `crop` and `metadata` are there. stored: this content has an embedding already.
-            twin: another file of this run has the same content and is dealt with first. failed: see `reason`.
+        outcome: decoded: `crop` and `metadata` are set. stored: this content already has an embedding.
+            duplicate: another file of this run with the same content is in flight and is processed first.
+            failed: see `reason`.
         stamp: of the file when it was opened; all 0 when it could not be opened.
         blake3: of the whole content, None when it could not be read.
         crop: uint8 (height, width, 3).
-        reason: of a failure, in a few words.
-        is_lasting: the failure lies in the file itself, or in a limit: it need not be tried again until the file
-            changes, or the limit is higher.
+        reason: short reason of a failure.
+        is_lasting: the failure is due to the file itself or a limit: no retry until the file changes or the limit is
+            raised.
         limit: as in `ImageReadError`.
     """
 
@@ -83,13 +84,13 @@ class ReadPicture:
         return self.stamp.size_bytes
 
     @property
-    def is_as_before(self) -> bool:
-        """Whether the content is the one that the file had the last time."""
+    def is_unchanged(self) -> bool:
+        """Whether the content is the file's previous one."""
         return self.blake3 is not None and self.blake3 == self.task.blake3
 
 
 class OpenPicture(Protocol):
-    """A file that was read and hashed, and is decoded if its content turns out to be new."""
+    """A file that was read and hashed; it is decoded if its content turns out to be new."""
 
     @property
     def stamp(self) -> FileStamp: ...
@@ -98,7 +99,7 @@ class OpenPicture(Protocol):
     def blake3(self) -> bytes: ...
 
     def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
-        """The crop (height, width, 3) that the model takes, and what the picture says about itself.
+        """Decode the crop (height, width, 3) for the model, and read the metadata.
 
         Raises:
             ImageReadError: it can't be decoded, as in `decode_image`.
@@ -106,15 +107,15 @@ class OpenPicture(Protocol):
         ...
 
     def describe(self) -> ImageMetadata:
-        """What the picture says about itself, instead of `decode`: its pixels are left alone; errors as there."""
+        """Read the metadata, instead of `decode`, without decoding the pixels; errors as there."""
         ...
 
     def shrink(self, side: int) -> "Thumbnail":
-        """A thumbnail, instead of `decode`; arguments and errors as in `thumbnails.make_thumbnail`."""
+        """Make a thumbnail, instead of `decode`; arguments and errors as in `thumbnails.make_thumbnail`."""
         ...
 
     def view(self, side: int) -> PictureView:
-        """What two pictures are compared by, instead of `decode`; arguments and errors as in `views.make_view`."""
+        """Make the view that pictures are compared by, instead of `decode`; arguments and errors as in `make_view`."""
         ...
 
 
@@ -127,8 +128,8 @@ class LocalPicture:
     """`OpenPicture` in this process.
 
     Attributes:
-        source: what to decode it from.
-        spec: of the model that it is for.
+        source: content or file to decode.
+        spec: preprocessing of the model.
         max_megapixels: see `decode_image`, like `turn`.
     """
 
@@ -162,9 +163,10 @@ class LocalPicture:
 def open_picture(
     path: str, *, spec: Preprocess, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS, turn: Turn | None = None
 ) -> Iterator[LocalPicture]:
-    """
+    """Open and hash a file, for decoding in this process.
+
     Raises:
-        OSError: it can't be opened or read, or is no regular file.
+        OSError: it can't be opened or read, or is not a regular file.
     """
     with open_regular_file(path) as file:
         status = os.fstat(file.fileno())
@@ -173,7 +175,7 @@ def open_picture(
 
 
 class PictureReader:
-    """Reads files from several threads; each new content is decoded once, however many files have it."""
+    """Reads files from several threads. Thread-safe; each new content is decoded once, however many files have it."""
 
     def __init__(
         self,
@@ -183,22 +185,23 @@ class PictureReader:
         open_path: OpenPath | None = None,
         max_bytes: int | None = None,
     ) -> None:
-        """
+        """Configure the reader.
+
         Args:
             preprocess: of the model that the pictures are for.
-            is_stored: says, from any thread, whether a content (its blake3) needs no embedding any more.
-            open_path: how files are opened; None: in this process.
-            max_bytes: larger files are not read; None: any are.
+            is_stored: returns, from any thread, whether a content (its blake3) already has an embedding.
+            open_path: opens files; None: in this process.
+            max_bytes: larger files are not read; None: no limit.
         """
         self._max_bytes = max_bytes
         self._open = open_path or partial(open_picture, spec=preprocess)
         self._is_stored = is_stored
         self._lock = threading.Lock()
-        # Contents met in this run, and what became of them: None while they are worked on.
-        self._met: dict[bytes, ReadPicture | Literal["stored"] | None] = {}
+        # Contents seen in this run, and their outcome: None while in flight.
+        self._outcomes: dict[bytes, ReadPicture | Literal["stored"] | None] = {}
 
     def read(self, task: Task) -> ReadPicture:
-        """Never raises for what is wrong with a file."""
+        """Read a file; errors of the file are returned, never raised."""
         try:
             if self._max_bytes is not None:
                 status = os.stat(task.path)  # noqa: PTH116
@@ -207,21 +210,21 @@ class PictureReader:
             with self._open(task.path) as picture:
                 return self._decode(task, picture)
         except FileNotFoundError:
-            return ReadPicture(task, "failed", reason="gone before it could be read")
+            return ReadPicture(task, "failed", reason="deleted before it could be read")
         except OSError as error:
             return ReadPicture(task, "failed", reason=error.strerror or str(error))
-        except (ImageReadError, MemoryError) as error:  # while it was read; what decoding raises is dealt with below
+        except (ImageReadError, MemoryError) as error:  # while reading; errors of decoding are handled below
             return ReadPicture(task, "failed", reason=str(error) or "not enough memory to read it")
 
     def _decode(self, task: Task, picture: OpenPicture) -> ReadPicture:
         digest = picture.blake3
         read = partial(ReadPicture, task, stamp=picture.stamp, blake3=digest)
         with self._lock:
-            is_first = digest not in self._met
+            is_first = digest not in self._outcomes
             if is_first:
-                self._met[digest] = None
+                self._outcomes[digest] = None
         if not is_first:
-            return read(outcome="twin")
+            return read(outcome="duplicate")
         if self._is_stored(digest):
             self.mark_stored([digest])
             return read(outcome="stored")
@@ -236,36 +239,36 @@ class PictureReader:
                 limit=getattr(error, "limit", None),
             )
             with self._lock:
-                self._met[digest] = failed
+                self._outcomes[digest] = failed
             return failed
         return read(outcome="decoded", crop=crop, metadata=metadata)
 
     def mark_stored(self, digests: Iterable[bytes]) -> None:
         with self._lock:
-            self._met.update(dict.fromkeys(digests, "stored"))
+            self._outcomes.update(dict.fromkeys(digests, "stored"))
 
-    def outcome(self, twin: ReadPicture) -> ReadPicture | None:
-        """What became of a twin: "stored" or "failed" as its content was, None while that is not known."""
+    def outcome(self, duplicate: ReadPicture) -> ReadPicture | None:
+        """Return the outcome of a duplicate: "stored" or "failed" like its content; None while it is in flight."""
         with self._lock:
-            met = self._met[twin.blake3] if twin.blake3 is not None else None
-        if met == "stored":
-            return replace(twin, outcome="stored")
-        if met is None:
+            found = self._outcomes[duplicate.blake3] if duplicate.blake3 is not None else None
+        if found == "stored":
+            return replace(duplicate, outcome="stored")
+        if found is None:
             return None
-        return replace(twin, outcome="failed", reason=met.reason, is_lasting=met.is_lasting, limit=met.limit)
+        return replace(duplicate, outcome="failed", reason=found.reason, is_lasting=found.is_lasting, limit=found.limit)
 
 
 def too_large_to_read(task: Task, stamp: FileStamp, *, max_bytes: int) -> ReadPicture:
-    """Of a file of too many bytes."""
+    """Return the result for a file that exceeds `max_bytes`."""
     error = too_many_bytes(stamp.size_bytes, max_bytes)
     return ReadPicture(task, "failed", stamp, reason=str(error), is_lasting=True, limit=error.limit)
 
 
 def hash_file(path: str) -> tuple[FileStamp, bytes]:
-    """The stamp of a file when it was read, and the blake3 of its content as the disk has it now.
+    """Return the stamp of a file when it was read, and the blake3 of its content as read from the disk.
 
     Raises:
-        OSError: it can't be opened or read, or is no regular file.
+        OSError: it can't be opened or read, or is not a regular file.
     """
     hasher = blake3()
     with open_regular_file(path) as file:
@@ -277,15 +280,15 @@ def hash_file(path: str) -> tuple[FileStamp, bytes]:
 
 
 def _forget_pages(file: BinaryIO) -> None:
-    """What memory has of the file may be sound when the disk is not any more, and is in the way of other files."""
+    """Evict the file from the page cache, which may be intact when the disk no longer is, and displaces other files."""
     if hasattr(os, "posix_fadvise"):
         with suppress(OSError):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _hash(file: BinaryIO, size_bytes: int) -> tuple[bytes, bytes | BinaryIO]:
-    """blake3 of the whole content, and what to decode it from."""
-    if size_bytes <= _MAX_HELD_BYTES:
+    """Return the blake3 of the whole content, and what to decode it from."""
+    if size_bytes <= _MAX_BUFFERED_BYTES:
         content = file.read()
         return blake3(content).digest(), content
     hasher = blake3()

@@ -1,4 +1,4 @@
-"""Say in a few words why a picture can't be read: damaged, not supported, too large, or unreadable for now."""
+"""Explain in a few words why a picture can't be read: damaged, not supported, too large, or a transient failure."""
 
 import io
 import math
@@ -14,48 +14,49 @@ from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.jpeg import unusual_jpeg
 from clipsearch.quantities import value_and_limit
 
-# What Pillow says of files that are sound, but of a kind that it can't decode.
+# Pillow's messages for files that are intact, but of a kind that it can't decode.
 _UNUSUAL = re.compile(
     "unsupported(?! operand)|not supported|cannot handle|unknown pixel mode|unable to determine .* mode", re.I
 )
 
-# What a reader trips over rather than says, and names of its code: neither tells people anything.
+# Bugs of a reader that bad data triggers, and identifiers in its code: neither tells users anything.
 _MISTAKES = (LookupError, TypeError, AttributeError, AssertionError, ArithmeticError, UnicodeError, NotImplementedError)
 _IDENTIFIER = re.compile(r"\b\w+\.[A-Za-z_]\w*\b|\b[A-Z]+_[A-Z_]+\b|\b[A-Z][a-z]+[A-Z]\w*\b|__|\w\(\)|Error\b")
 
 _TRUNCATED = "truncated: too little of it can be decoded"
 
-# Source: TIFF 6.0, section 2: bytes of a value by its type, where they are not one.
+# Source: TIFF 6.0, section 2: bytes of a value by its type, where not one.
 _TIFF_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 
-_MOST_ZEROS = 16
+_MAX_ZEROS = 16
 
 # Codecs that Pillow's libtiff may have been built without.
 _RARE_TIFF_CODECS = ("webp", "zstd", "lzma")
 
 
 class DamagedHeaderError(ImageReadError):
-    """The file begins as a picture does, and can't even be opened."""
+    """The file begins like a picture, but its header can't be read."""
 
 
 def read_error(error: Exception, max_megapixels: float) -> ImageReadError:
-    """
+    """Convert an error of a decoder to an `ImageReadError`.
+
     Args:
-        error: whatever a decoder raised.
+        error: whatever the decoder raised.
 
     Returns:
-        What to raise instead; a TransientReadError where not the picture is to blame but the machine.
+        The error to raise instead; a TransientReadError where the machine is to blame and not the picture.
     """
     if isinstance(error, Image.DecompressionBombError):  # "Image size (400000000 pixels) exceeds limit of …"
         pixels = re.search(r"\d+", str(error))
         return too_large(int(pixels[0]) / 1e6 if pixels else math.inf, max_megapixels)
-    # An error number comes from the system, which failed to read; decoders raise OSError without one.
+    # Only errors of the system have an errno; decoders raise OSError without one.
     is_transient = isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
     return (TransientReadError if is_transient else ImageReadError)(_reason(error))
 
 
 def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadError:
-    """Say why no reader of these formats takes the file; its position changes."""
+    """Explain why no reader of these formats accepts the file; its position changes."""
     file.seek(0)
     start = file.read(16)
     reasons: list[str] = []
@@ -82,12 +83,14 @@ def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadErr
 
 
 def _lacks_directory(file: BinaryIO) -> bool:
-    """Whether a TIFF ends before its directory does, which most programs write last: what is missing of that is not
-    what makes it unusual."""
+    """Return whether a TIFF is truncated before the end of its directory, which most programs write last.
+
+    A missing directory does not make a file of an unusual kind.
+    """
     file.seek(0)
     content = file.read()
-    # More zeros at the end than a value may have stand for what is missing.
-    size = min(len(content), len(content.rstrip(b"\0")) + _MOST_ZEROS)
+    # More zeros at the end than a value may have are the missing part.
+    size = min(len(content), len(content.rstrip(b"\0")) + _MAX_ZEROS)
     order: Literal["little", "big"] = "little" if content.startswith(b"II") else "big"
     place = int.from_bytes(content[4:8], order)
     count = int.from_bytes(content[place : place + 2], order)
@@ -96,7 +99,7 @@ def _lacks_directory(file: BinaryIO) -> bool:
         return True
     for start in range(0, 12 * count, 12):
         kind, number = (int.from_bytes(entries[start + a : start + b], order) for a, b in ((2, 4), (4, 8)))
-        if kind == 0 or number == 0:  # zeros in its place
+        if kind == 0 or number == 0:  # an entry of zeros
             return True
         length = number * _TIFF_BYTES.get(kind, 1)
         if length > 4 and int.from_bytes(entries[start + 8 : start + 12], order) + length > size:
@@ -107,12 +110,12 @@ def _lacks_directory(file: BinaryIO) -> bool:
 def _accepts(accepts: Callable[[bytes], bool | str] | None, start: bytes) -> bool:
     try:
         return accepts is not None and bool(accepts(start))
-    except (IndexError, TypeError, struct.error):  # as Pillow takes it: a file of a few bytes
+    except (IndexError, TypeError, struct.error):  # as Pillow handles it: a file of a few bytes
         return False
 
 
 def unusual_kind(image: Image.Image, file: BinaryIO) -> str | None:
-    """Say what is unusual about a picture that was opened and can't be decoded; None where nothing is known to be."""
+    """Name what is unusual about an opened picture that can't be decoded; None where nothing is known to be."""
     if image.format == "JPEG":
         return _unusual_jpeg(file)
     codec = image.info.get("compression")
@@ -130,7 +133,7 @@ def _unusual_jpeg(file: BinaryIO) -> str | None:
 def _has_tiff_codec(codec: str) -> bool:
     try:
         Image.new("RGB", (1, 1)).save(io.BytesIO(), "TIFF", compression=codec)
-    except Exception:  # Pillow raises what libtiff gives it
+    except Exception:  # Pillow raises whatever libtiff reports
         return False
     return True
 
@@ -140,11 +143,11 @@ def _reason(error: Exception) -> str:
         return error.strerror[0].lower() + error.strerror[1:]
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
-    return _fault(error)
+    return _describe_fault(error)
 
 
-def _fault(error: Exception) -> str:
-    """Of the picture itself."""
+def _describe_fault(error: Exception) -> str:
+    """Describe a fault of the picture itself."""
     text = str(error)
     if isinstance(error, EOFError | struct.error) or re.search(
         "truncat|not enough (image )?data|end of|only got", text, re.I
@@ -152,14 +155,14 @@ def _fault(error: Exception) -> str:
         return _TRUNCATED
     if _UNUSUAL.search(text):
         return f"not supported: {one_line(text)}"
-    if re.search("decoder error|data stream", text):  # Pillow's words for what it can't explain
+    if re.search("decoder error|data stream", text):  # Pillow's generic messages
         return "damaged"
-    said = "" if isinstance(error, _MISTAKES) else one_line(text)
-    return f"damaged: {said}" if said and not _IDENTIFIER.search(said) else "damaged"
+    message = "" if isinstance(error, _MISTAKES) else one_line(text)
+    return f"damaged: {message}" if message and not _IDENTIFIER.search(message) else "damaged"
 
 
 def one_line(text: str) -> str:
-    """At most 100 characters, without "<_io.BytesIO object at 0x7f…>", the b of b'IDAT' and the like."""
+    """Shorten a message to at most 100 characters, without "<_io.BytesIO object at 0x7f…>" and the b of b'IDAT'."""
     plain = re.sub(r"\bb'([^']*)'", r"\1", re.sub(r"<[^<>]*>|0x[0-9a-fA-F]+", "", text))
     return " ".join(plain.split())[:100]
 
@@ -169,9 +172,10 @@ def truncated() -> ImageReadError:
 
 
 def too_large(megapixels: float, limit: float) -> ImageReadError:
-    """
+    """Make the error for a picture with too many pixels.
+
     Args:
-        megapixels: more than the limit; infinite where the number is not known.
+        megapixels: more than the limit; infinite where the number is unknown.
     """
     if math.isinf(megapixels):
         return ImageReadError(f"too large: more than {limit:,g} megapixels", limit=("megapixels", limit))

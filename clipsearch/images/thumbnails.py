@@ -1,4 +1,4 @@
-"""Small upright pictures to look at."""
+"""Make small upright JPEG thumbnails."""
 
 import io
 import os
@@ -18,10 +18,10 @@ _MAX_PROFILE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A picture made small.
+    """A picture scaled down.
 
     Attributes:
-        jpeg: the file's content; nothing of the picture's EXIF is in it.
+        jpeg: the file's content; the picture's EXIF is not included.
         width: in pixels, like height.
     """
 
@@ -31,10 +31,10 @@ class Thumbnail:
 
 
 def make_thumbnail(path: str | os.PathLike[str], *, side: int) -> Thumbnail:
-    """A picture as people see it, at most `side` pixels wide and high; a smaller one keeps its size.
+    """Make an upright thumbnail, at most `side` pixels wide and high; a smaller picture keeps its size.
 
     Raises:
-        OSError: it can't be opened, or is no regular file.
+        OSError: it can't be opened, or is not a regular file.
         ImageReadError: it can't be decoded.
     """
     with open_regular_file(os.fspath(path)) as file:
@@ -48,8 +48,8 @@ def shrink(
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     turn: Turn | None = None,
 ) -> Thumbnail:
-    """As `make_thumbnail`, of a file that is open or in memory; see `decode_image` for the rest."""
-    # A JPEG scaled down while it is decoded keeps twice of that: `side` at least, both ways.
+    """Make a thumbnail of a file that is open or in memory; see `make_thumbnail` and `decode_image`."""
+    # A JPEG scaled down during decoding keeps twice that: at least `side`, both ways.
     decoded = decode_image(source, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn)
     image = decoded.image
     profile = image.info.get("icc_profile")
@@ -60,6 +60,6 @@ def shrink(
 
 
 def _is_small_rgb(profile: object) -> bool:
-    """Whether a colour profile may stay: where it is for other colours, the picture has been converted from them."""
+    """Return whether a colour profile may be kept: one for other colours no longer fits the converted picture."""
     # Source: ICC.1:2022, 7.2: the colour space of the data is in bytes 16 to 19 of the header.
     return isinstance(profile, bytes) and len(profile) <= _MAX_PROFILE_BYTES and profile[16:20] == b"RGB "

@@ -1,4 +1,4 @@
-"""What a folder lies on, so that a drive can be told from another one mounted in its place, or from none."""
+"""Identify the volume of a folder, to detect another drive mounted in its place, or none."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 _BY_UUID = Path("/dev/disk/by-uuid")
 _MOUNTS = Path("/proc/self/mountinfo")
 
-# File systems of Linux that keep a file's ctime on the disk, or hand on that of a server which does.
+# File systems of Linux that persist a file's ctime, or pass on that of a server which does.
 _CHANGE_TIMES = frozenset(
     {
         *("bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "nilfs2", "ntfs3", "reiserfs", "xfs", "zfs"),
@@ -18,10 +18,10 @@ _CHANGE_TIMES = frozenset(
 
 
 def find_volume(folder: str) -> str | None:
-    """A name for the volume that a folder lies on, the same after a restart where the system makes that possible.
+    """Return a name for the volume of a folder, stable across restarts where the system makes that possible.
 
-    On Linux the UUID of the file system, else what is mounted and how, as in "cifs //nas/photos"; elsewhere the
-    system's number of the volume. None when the folder is not there.
+    On Linux the UUID of the file system, else the type and source of the mount, as in "cifs //nas/photos"; elsewhere
+    the system's number of the volume. None when the folder is missing.
     """
     with suppress(OSError):
         device = os.stat(folder).st_dev  # noqa: PTH116
@@ -32,10 +32,10 @@ def find_volume(folder: str) -> str | None:
 
 
 def keeps_change_times(path: str) -> bool:
-    """Whether the file system of a path keeps with each file when it was last changed (its ctime), the same after it
-    was mounted anew. FAT, what is mounted through FUSE and Windows' shares make it up.
+    """Return whether the file system of a path persists each file's ctime, also across a remount.
 
-    Where the system does not say what is mounted, only that of the user's own files does.
+    FAT, FUSE mounts and Windows' shares make it up. Where the system does not list its mounts, only the file system of
+    the user's own files counts as one that does.
     """
     with suppress(OSError, RuntimeError, ValueError):
         if sys.platform == "linux":
@@ -55,9 +55,9 @@ def _mounted(folder: str) -> str | None:
 
 
 def _find_mount(folder: str) -> tuple[str, str] | None:
-    """Type and source of the mount that holds a path."""
+    """Return type and source of the mount that holds a path."""
     # Source: Linux, Documentation/filesystems/proc.rst, section 3.5: the fifth field is the mount point, and after the
-    # single hyphen come the type and what is mounted.
+    # single hyphen come the type and the source.
     best = ""
     found: tuple[str, str] | None = None
     for line in _MOUNTS.read_bytes().splitlines():

@@ -1,13 +1,13 @@
-"""The process that files are decoded in: a decoder that crashes, hangs or eats all memory takes only this one with it.
+"""Decode files in a worker process: a decoder that crashes, hangs or exhausts memory takes only this process with it.
 
-It is told paths on stdin and answers on stdout, in frames: a kind (1 byte), a length (4 bytes), and that many bytes.
+It reads paths from stdin and answers on stdout, in frames: a kind (1 byte), a length (4 bytes), and that many bytes.
 
     parent                    worker
                        ◄──    READY
     READ path          ──►    reads and hashes the file
                        ◄──    HASHED stamp, blake3                or FAILED
     DECODE | SHRINK | DESCRIBE | VIEW | SKIP ─► decodes it, or goes on to the next
-                       ◄──    LARGE                               only if so, then waits
+                       ◄──    LARGE                               only if large, then waits
     GO                 ──►
                        ◄──    DECODED metadata, crop              or FAILED
                               SHRUNK width, height, JPEG          after SHRINK
@@ -52,9 +52,10 @@ def write_frame(stream: BinaryIO, kind: int, content: bytes = b"") -> None:
 
 
 def read_frame(stream: BinaryIO) -> tuple[int, bytes]:
-    """
+    """Read one frame: its kind and its content.
+
     Raises:
-        EOFError: the other end is gone.
+        EOFError: the other end has closed the pipe.
     """
     header = stream.read(_HEADER.size)
     if len(header) < _HEADER.size:
@@ -72,7 +73,7 @@ def pack_decoded(crop: NDArray[np.uint8], metadata: ImageMetadata) -> bytes:
 
 
 def unpack_decoded(content: bytes, *, height: int, width: int) -> tuple[NDArray[np.uint8], ImageMetadata]:
-    """The crop (height, width, 3) and the metadata that `pack_decoded` was given."""
+    """Unpack the crop (height, width, 3) and the metadata that `pack_decoded` packed."""
     start = _METADATA_LENGTH.size + _METADATA_LENGTH.unpack_from(content)[0]
     crop = np.frombuffer(content, dtype=np.uint8, offset=start).reshape(height, width, 3)
     return crop, unpack_metadata(content[_METADATA_LENGTH.size : start])
@@ -101,11 +102,11 @@ def unpack_thumbnail(content: bytes) -> Thumbnail:
 
 
 class Alarm(NamedTuple):
-    """Ends the process by a signal, in the middle of a decoder too: not on Windows.
+    """Timers that end the process with a signal, even inside a decoder: not on Windows.
 
     Attributes:
-        cpu_seconds: that all its threads together may be busy; then SIGPROF.
-        wall_seconds: then SIGALRM.
+        cpu_seconds: CPU time of all threads together; then SIGPROF.
+        wall_seconds: wall-clock time; then SIGALRM.
     """
 
     cpu_seconds: float
@@ -125,7 +126,7 @@ class Alarm(NamedTuple):
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, *, spec: Preprocess, max_megapixels: float, alarm: Alarm) -> None:
-    """Until the parent closes the pipe, or is gone."""
+    """Answer requests until the parent closes the pipe or exits."""
 
     @contextlib.contextmanager
     def turn() -> Iterator[None]:
@@ -192,11 +193,11 @@ def _limit_memory(limit_bytes: int) -> None:
 
 
 def main() -> None:
-    """`python -m clipsearch.images.worker OPTIONS`, as JSON; see `worker_pool`."""
+    """Run `python -m clipsearch.images.worker OPTIONS`, as JSON; see `worker_pool`."""
     options = json.loads(sys.argv[1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever sends it: the parent ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whatever sends it: the parent ends this process
     _limit_memory(options["memory_bytes"])
-    # What decoders print must not come between the frames.
+    # Output of decoders must not get between the frames.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     described = options["preprocess"]
@@ -210,7 +211,7 @@ def main() -> None:
             max_megapixels=options["max_megapixels"],
             alarm=Alarm(options["max_seconds"], options["max_wall_seconds"]),
         )
-    os._exit(0)  # nothing to tidy up; a parent that waits need not wait for it
+    os._exit(0)  # nothing to clean up, and a parent that waits need not wait for it
 
 
 if __name__ == "__main__":

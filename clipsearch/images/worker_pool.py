@@ -1,4 +1,4 @@
-"""Files decoded in processes of their own, see `worker`: what breaks one of those is a reason to skip a file."""
+"""Decode files in worker processes, see `worker`: a crash or a timeout is a reason to skip a file."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images import worker
 from clipsearch.images.copies.views import PictureView, unpack_view
-from clipsearch.images.decode import BYTES_A_PIXEL, DecodingLimits
+from clipsearch.images.decode import BYTES_PER_PIXEL, DecodingLimits
 from clipsearch.images.file_stamp import FileStamp
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import OpenPicture, open_picture
@@ -25,27 +25,27 @@ from clipsearch.notices import notify
 from clipsearch.processes import start_python
 from clipsearch.types import ImageMetadata
 
-# A new worker is started when so many files were read by each of those before: a handful needs only one.
+# A new worker is started once each of the others has read this many files: a handful of files needs only one.
 _FILES_BEFORE_NEXT = 8
 
-# A file is tried again in a fresh process when its decoder crashes: the fault may be that of the file before.
+# A file is retried in a new process when its decoder crashes: the file before may be to blame.
 _ATTEMPTS = 2
 
-# What ends a process that does something wrong; other signals come from outside.
+# Signals of a faulty process; other signals come from outside.
 _CRASHES = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGTRAP"})
 
-# How long a worker may take to end.
+# Seconds that a worker may take to exit.
 _EXIT_S = 10
 
-# What a worker may need besides the picture: the libraries, and a file of 64 MB.
+# Memory of a worker besides the picture: the libraries, and a file of 64 MB.
 _BASE_BYTES = 1 << 30
 
 
 class WorkerPool:
-    """Opens files in worker processes, as many as threads ask at the same time, each started when it is needed."""
+    """Opens files in worker processes, up to one per concurrent thread, each started on demand. Thread-safe."""
 
     def __init__(self, spec: Preprocess, *, limits: DecodingLimits) -> None:
-        """`spec`: of the model that the pictures are for."""
+        """Configure the pool; `spec` is the preprocessing of the model that the pictures are for."""
         self._spec = spec
         self._limits = limits
         self._lock = threading.Condition()
@@ -53,12 +53,12 @@ class WorkerPool:
         self._count = 0
         self._files_read = 0
         self._one_large_picture = threading.Lock()
-        self._is_impossible = False
+        self._has_start_failed = False
         self._is_closed = False
 
     @contextmanager
     def open_path(self, path: str) -> Iterator[OpenPicture]:
-        """`reading.OpenPath`. A file whose reading crashes the worker raises OSError."""
+        """Open and hash a file, as `reading.OpenPath`; a file that crashes the worker raises OSError."""
         with self._worker() as opened:
             hashed = self._read(opened, path)
             if hashed is None:
@@ -72,15 +72,15 @@ class WorkerPool:
                 picture.finish()
 
     def _read(self, opened: "_Worker", path: str) -> dict[str, Any] | None:
-        """None when there can't be a worker for it."""
+        """Read and hash a file in a worker; None when no worker can be started."""
         for _ in range(_ATTEMPTS):
-            if self._is_impossible and not opened.is_running:
+            if self._has_start_failed and not opened.is_running:
                 return None
             try:
                 return opened.read(path)
             except _WorkerStartError as error:
                 with self._lock:
-                    is_first, self._is_impossible = not self._is_impossible, True
+                    is_first, self._has_start_failed = not self._has_start_failed, True
                 if is_first:
                     notify(f"{error}: pictures are decoded in the program itself, without limits of time and memory")
             except _WorkerDiedError as error:
@@ -88,7 +88,7 @@ class WorkerPool:
         raise OSError(str(death)) from death
 
     def close(self) -> None:
-        """Ends the workers; one that is at work ends when it is done."""
+        """End the workers; a busy one ends after its file."""
         with self._lock:
             self._is_closed = True
             idle, self._idle = self._idle, []
@@ -107,7 +107,7 @@ class WorkerPool:
                 self._files_read += 1
                 self._lock.notify()
                 is_closed = self._is_closed
-            if is_closed:  # meanwhile, or before: who still asks gets an answer, and leaves no process behind
+            if is_closed:  # late callers still get an answer, but leave no process behind
                 self.close()
 
     def _take(self) -> "_Worker":
@@ -121,16 +121,16 @@ class WorkerPool:
 
 
 class _WorkerStartError(Exception):
-    """No process could be started; its text says why."""
+    """A process could not be started; the text says why."""
 
 
 class _WorkerDiedError(Exception):
-    """Its text says how.
+    """A worker process ended; the text says how.
 
     Attributes:
-        is_crash: in a decoder, or for a fault of the file before.
+        is_crash: a decoder crashed, on this file or because of the file before.
         limit: as in `ImageReadError`.
-        is_transient: another time it may not: neither the file nor a limit is to blame.
+        is_transient: a retry may succeed: neither the file nor a limit is to blame.
     """
 
     def __init__(self, reason: str, *, is_crash: bool = False, limit: tuple[str, float] | None = None) -> None:
@@ -141,7 +141,7 @@ class _WorkerDiedError(Exception):
 
 
 class _Worker:
-    """One process, started for the first file and again after it has died. For one thread at a time."""
+    """One worker process, started for the first file and again after it died. Not thread-safe."""
 
     def __init__(self, spec: Preprocess, limits: DecodingLimits) -> None:
         self._limits = limits
@@ -151,7 +151,7 @@ class _Worker:
                 "max_megapixels": limits.max_megapixels,
                 "max_seconds": limits.max_seconds,
                 "max_wall_seconds": limits.max_wall_seconds,
-                "memory_bytes": _BASE_BYTES + int(limits.max_megapixels * 1e6 * BYTES_A_PIXEL),
+                "memory_bytes": _BASE_BYTES + int(limits.max_megapixels * 1e6 * BYTES_PER_PIXEL),
             }
         )
         self._process: subprocess.Popen[bytes] | None = None
@@ -161,27 +161,27 @@ class _Worker:
         return self._process is not None
 
     def read(self, path: str) -> dict[str, Any]:
-        """Has it read and hash a file; it then waits for `ask` or `skip`.
+        """Read and hash a file in the process, which then waits for `request` or `skip`.
 
         Raises:
             OSError: the file can't be read.
             TransientReadError: there is not enough memory.
-            _WorkerDiedError: the process is gone.
+            _WorkerDiedError: the process has ended.
         """
         self._send(worker.READ, os.fsencode(path))
-        described: dict[str, Any] = json.loads(self._checked(*self._receive()))
+        described: dict[str, Any] = json.loads(self._unwrap(*self._receive()))
         return {"stamp": FileStamp(*described["stamp"]), "blake3": bytes.fromhex(described["blake3"])}
 
     def skip(self) -> None:
         with suppress(_WorkerDiedError):
             self._send(worker.SKIP)
 
-    def ask(self, kind: int, content: bytes, large: threading.Lock) -> bytes:
-        """Has it decode what it has read.
+    def request(self, kind: int, content: bytes, large: threading.Lock) -> bytes:
+        """Have the process decode the file that it has read.
 
         Raises:
             ImageReadError: it can't be decoded.
-            _WorkerDiedError: the process is gone.
+            _WorkerDiedError: the process has ended.
         """
         self._send(kind, content)
         kind, content = self._receive()
@@ -189,7 +189,7 @@ class _Worker:
             with large:
                 self._send(worker.GO)
                 kind, content = self._receive()
-        return self._checked(kind, content)
+        return self._unwrap(kind, content)
 
     def close(self) -> None:
         process = self._process
@@ -204,39 +204,39 @@ class _Worker:
                 process.wait()
             self._process = None
 
-    def _checked(self, kind: int, content: bytes) -> bytes:
+    def _unwrap(self, kind: int, content: bytes) -> bytes:
         try:
-            return _checked(kind, content)
+            return _unwrap(kind, content)
         except TransientReadError:
-            # Where memory has run out, earlier pictures may have left some of it taken: a fresh process has all.
+            # Earlier pictures may still hold some of the memory: a new process has all of it.
             self.close()
             raise
 
     def _send(self, kind: int, content: bytes = b"") -> None:
-        process = self._started()
+        process = self._ensure_started()
         try:
             worker.write_frame(process.stdin, kind, content)  # type: ignore[arg-type]
         except OSError as error:
-            raise self._death(process) from error
+            raise self._explain_death(process) from error
 
     def _receive(self) -> tuple[int, bytes]:
-        process = self._started()
+        process = self._ensure_started()
         try:
             return worker.read_frame(process.stdout)  # type: ignore[arg-type]
         except (EOFError, OSError) as error:
-            raise self._death(process) from error
+            raise self._explain_death(process) from error
 
-    def _started(self) -> "subprocess.Popen[bytes]":
+    def _ensure_started(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
             try:
                 self._process = start_python(
                     ["-m", "clipsearch.images.worker", self._options],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,  # what decoders print
-                    is_apart=True,  # one that is still starting would die of Ctrl-C
+                    stderr=subprocess.DEVNULL,  # output of decoders
+                    is_apart=True,  # a process that is still starting would die of Ctrl-C
                     is_exposed=True,
-                    # One thread each: several pictures are decoded side by side.
+                    # One thread each: several pictures are decoded in parallel.
                     OPENBLAS_NUM_THREADS="1",
                     OMP_NUM_THREADS="1",
                 )
@@ -249,7 +249,7 @@ class _Worker:
                 raise
         return self._process
 
-    def _death(self, process: "subprocess.Popen[bytes]") -> _WorkerDiedError:
+    def _explain_death(self, process: "subprocess.Popen[bytes]") -> _WorkerDiedError:
         self.close()
         code = process.returncode
         if code >= 0:
@@ -269,7 +269,7 @@ class _Worker:
 
 
 class _RemotePicture:
-    """`OpenPicture` that a worker has read."""
+    """`OpenPicture` read by a worker."""
 
     def __init__(
         self,
@@ -287,33 +287,33 @@ class _RemotePicture:
         self._worker = opened
         self._spec = spec
         self._large = large
-        self._is_waiting = True  # the worker, for what is to be done
+        self._is_waiting = True  # the worker waits for a request
 
     def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
-        return worker.unpack_decoded(self._ask(worker.DECODE), height=self._spec.height, width=self._spec.width)
+        return worker.unpack_decoded(self._request(worker.DECODE), height=self._spec.height, width=self._spec.width)
 
     def describe(self) -> ImageMetadata:
-        return worker.unpack_metadata(self._ask(worker.DESCRIBE))
+        return worker.unpack_metadata(self._request(worker.DESCRIBE))
 
     def shrink(self, side: int) -> Thumbnail:
-        return worker.unpack_thumbnail(self._ask(worker.SHRINK, worker.SIDE.pack(side)))
+        return worker.unpack_thumbnail(self._request(worker.SHRINK, worker.SIDE.pack(side)))
 
     def view(self, side: int) -> PictureView:
-        return unpack_view(self._ask(worker.VIEW, worker.SIDE.pack(side)))
+        return unpack_view(self._request(worker.VIEW, worker.SIDE.pack(side)))
 
-    def _ask(self, kind: int, content: bytes = b"") -> bytes:
+    def _request(self, kind: int, content: bytes = b"") -> bytes:
         for attempt in range(_ATTEMPTS):
             if attempt:
                 try:
-                    again = self._worker.read(self._path)
+                    reread = self._worker.read(self._path)
                 except (OSError, _WorkerDiedError, _WorkerStartError) as error:
                     raise TransientReadError(str(error)) from error
-                if again["blake3"] != self.blake3:
+                if reread["blake3"] != self.blake3:
                     self._worker.skip()
                     raise TransientReadError("changed while it was read")
             self._is_waiting = False
             try:
-                return self._worker.ask(kind, content, self._large)
+                return self._worker.request(kind, content, self._large)
             except _WorkerDiedError as error:
                 if error.is_crash and attempt + 1 < _ATTEMPTS:
                     continue
@@ -327,11 +327,11 @@ class _RemotePicture:
             self._worker.skip()
 
 
-def _checked(kind: int, content: bytes) -> bytes:
-    """What a worker has answered.
+def _unwrap(kind: int, content: bytes) -> bytes:
+    """Return the content of a worker's answer.
 
     Raises:
-        OSError, ImageReadError: that it failed.
+        OSError, ImageReadError: the worker reported a failure.
     """
     if kind != worker.FAILED:
         return content

@@ -1,4 +1,4 @@
-"""One index run: find what changed, embed what is new, store it. The FAISS index follows from the store."""
+"""Run one indexing pass: find changed files, embed new contents, store them. FAISS follows from the store."""
 
 import threading
 from collections.abc import Sequence
@@ -27,16 +27,17 @@ def index_folders(
     on_progress: Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> IndexReport:
-    """Brings the store up to date with the folders.
+    """Bring the store up to date with the folders.
 
-    Every batch is committed: whatever stops the run, the next one goes on from there. KeyboardInterrupt or `cancel`
-    ends it early with `interrupted` set. Files that can't be read are reported, and tried again when they change.
+    Idempotent: every batch is committed, and a run that was stopped anywhere is continued by the next one.
+    KeyboardInterrupt or `cancel` ends it early with `interrupted` set. Unreadable files are reported, and retried when
+    they change.
 
     Args:
         options: of these `prune`, `retry`, `again` and `limits`; None: the defaults.
         runner: where files are read and encoded; None: on this machine.
-        on_progress: called when a batch was stored; the number to do grows while folders are still listed.
-        cancel: a token: the run ends early once another thread has set it.
+        on_progress: called when a batch was stored; the number to do grows while folders are still being listed.
+        cancel: cancellation token: the run ends early once another thread has set it.
     """
     log = RunLog(store, model_id=model_id)
     run = Run()

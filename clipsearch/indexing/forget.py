@@ -1,4 +1,4 @@
-"""Takes folders out of a catalog. Nothing but marks: `index` takes them back, until garbage is collected."""
+"""Remove folders from a catalog. Their files are only marked: `index` restores them, until garbage is collected."""
 
 import os
 
@@ -13,17 +13,18 @@ from clipsearch.types import ForgetReport
 
 
 def forget_folder(folder: str | os.PathLike[str], *, store: Store, dry_run: bool = False) -> ForgetReport:
-    """Mark the files below a folder as gone, and exclude it until `index` names it again.
+    """Mark the files below a folder as deleted, and exclude it until it is passed to `index`.
 
-    An indexed folder is not scanned any more, a subfolder of one is excluded from it. The caller holds the writer lock.
+    An indexed folder is no longer scanned, a subfolder of one is excluded from it. The caller holds the writer lock.
 
     Args:
-        folder: need not be there any more, and may hold several indexed ones.
+        folder: may be missing, and may contain several indexed folders.
+        dry_run: change nothing, only report what would be removed.
 
     Raises:
         InputError: nothing below it is in the catalog.
     """
-    for place in _places(folder):
+    for place in _candidate_paths(folder):
         roots, part = _scopes_below(place, store=store)
         scopes = roots if part is None else [*roots, part]
         files, pictures = store.pictures.forget(scopes, dry_run=True)
@@ -43,14 +44,14 @@ def forget_folder(folder: str | os.PathLike[str], *, store: Store, dry_run: bool
 
 
 def _scopes_below(place: str, *, store: Store) -> tuple[list[Scope], Scope | None]:
-    """The indexed folders at or below a place, and the part of one that holds it."""
+    """Return the indexed folders at or below a path, and the part of one that contains it."""
     roots = [scope for scope in store.roots.list_all() if scope.root == place or is_inside(scope.root, place)]
     part = store.roots.find_scope(place)
     return roots, part if part is not None and part.subfolder else None
 
 
-def _places(folder: str | os.PathLike[str]) -> list[str]:
-    """What may be meant: links may lead elsewhere by now."""
+def _candidate_paths(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the paths that the folder may be indexed by: the targets of links may have changed since."""
     folder = local_path(folder)
     if isinstance(folder, str) and is_folder_url(folder):
         return [check_folder_url(folder)]

@@ -1,4 +1,4 @@
-"""Options of an index run, handed down as one record."""
+"""Hold the options of an index run in one record."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from clipsearch.images.decode import DecodingLimits
 
 @dataclass(frozen=True, slots=True)
 class IndexOptions:
-    """What an index run does besides listing its folders; `Catalog.index` says what each option means.
+    """Options of an index run, which `Catalog.index` documents one by one.
 
     Attributes:
-        exclude: without any, the patterns that the catalog remembers stay.
-        limits: None: `Catalog.index` takes the default ones, `index_folders` decodes in this process.
+        exclude: empty: keep the patterns stored in the catalog.
+        limits: None: `Catalog.index` uses the default limits, `index_folders` decodes in this process.
     """
 
     prune: bool = False

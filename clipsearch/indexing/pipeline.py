@@ -1,12 +1,12 @@
-"""Listing, reading, encoding and storing at the same time.
+"""List, read, encode and store in parallel.
 
     listing ──► to read ──► reading ──► collector ──► encoding ──► store
     1 thread                n threads                 1 thread     the caller's thread
 
-Reading to encoding is a `Stage`, which another `Runner` may do elsewhere.
+Reading to encoding is a `Stage`, which another `Runner` may run elsewhere.
 
-The caller's thread moves things from one stage to the next and is the only one that writes to the store. Only the
-names of files may pile up; of pictures there are never more than a few batches.
+The caller's thread moves items from one stage to the next and is the only one that writes to the store. Back-pressure
+bounds the pictures in flight to a few batches; only file names may accumulate.
 """
 
 import threading
@@ -24,7 +24,7 @@ from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
 from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
 from clipsearch.indexing.options import IndexOptions
-from clipsearch.indexing.removal import count_moved, remove_gone
+from clipsearch.indexing.removal import count_moved, remove_deleted
 from clipsearch.indexing.runner import Run, Runner, Stage, store_batch
 from clipsearch.indexing.scan import Changes, find_changes, full_path
 from clipsearch.paths import is_folder_url
@@ -32,15 +32,15 @@ from clipsearch.prefetch import RunAhead, Wake, WorkAhead, default_workers
 from clipsearch.store import Scope, Store
 
 Progress = Callable[[int, int], None]
-"""Called with (pictures done, pictures to do as far as is known) of those that are new or changed."""
+"""Called with (pictures done, pictures to do as far as known), counting those that are new or changed."""
 
-# A batch is encoded before it is full when so much time has gone by since the last one. With the time that encoding may
-# take (see `batches`), no more than about ten seconds of work are ever lost to a crash.
+# A batch is encoded before it is full when this much time has passed since the last one. With the time that encoding
+# may take (see `batches`), a crash never loses more than about ten seconds of work.
 _MAX_WAIT_S = 5.0
 
 
 class Embedding:
-    """`Stage` in threads and processes of this machine."""
+    """`Stage` in threads and worker processes of this machine."""
 
     def __init__(
         self, *, store: Store, encoder: Encoder, model_id: int, limits: DecodingLimits | None, run: Run, wake: Wake
@@ -61,7 +61,7 @@ class Embedding:
         self._reading: WorkAhead[Task, ReadPicture] = WorkAhead(
             self._reader.read, workers=workers, ahead=encoder.batch_size + workers, wake=wake
         )
-        # One is encoded, one waits: the encoder uses all cores itself.
+        # One is encoded, one waits: the encoder itself uses all cores.
         self._encoding: WorkAhead[Batch, Batch] = WorkAhead(
             lambda batch: encode_batch(batch, encoder), workers=1, ahead=2, wake=wake
         )
@@ -78,7 +78,7 @@ class Embedding:
         self._reading.put(task)
 
     def advance(self, *, is_last: bool) -> bool:
-        """Stores one batch or collects what was read."""
+        """Store one batch or collect pictures that were read; return whether there was anything to do."""
         if self._encoding.is_ready:
             self._store_batch()
             return True
@@ -99,19 +99,19 @@ class Embedding:
         return has_taken
 
     def stop(self) -> None:
-        """Drops what was not begun."""
+        """Drop all work that has not begun."""
         self._reading.stop()
         self._encoding.stop()
 
     def join(self) -> None:
-        """Waits for what runs."""
+        """Wait for work in progress."""
         self._reading.join()
         if self._workers is not None:
             self._workers.close()
         self._encoding.join()
 
     def store_encoded(self) -> None:
-        """Stores what is encoded, after `join`."""
+        """Store the encoded batches, after `join`."""
         while self._encoding.is_ready:
             self._store_batch()
 
@@ -121,7 +121,7 @@ class Embedding:
         self._reader.mark_stored(content.blake3 for content in batch.contents)
         self._encoding.remove_first()
         self._collector.note_speed(batch)
-        self._collector.settle_twins()
+        self._collector.settle_duplicates()
 
 
 class LocalRunner:
@@ -150,10 +150,11 @@ class Pipeline:
         on_progress: Progress | None,
         cancel: threading.Event | None,
     ) -> None:
-        """
+        """Start the listing.
+
         Args:
-            on_advance: called many times a second while there is something to do, else once a second.
-            cancel: looked at as often.
+            on_advance: called often while there is work, else once a second.
+            cancel: cancellation token, checked as often.
         """
         self._runner = runner
         self._store = store
@@ -166,26 +167,28 @@ class Pipeline:
         self._cancel = cancel
         self._wake: Wake = SimpleQueue()
         self._to_read: deque[tuple[Scope, FoundImage, bytes | None]] = deque()
-        self._listed: list[Changes] = []  # the last ones of every folder
-        self._embedding: Stage | None = None  # made for the first file: most runs have none
+        self._listed: list[Changes] = []  # the last chunk of every folder
+        self._embedding: Stage | None = None  # made for the first file: most runs have none to read
         changes = find_changes(scopes, store=store, model_id=model_id, options=options)
         self._listing = RunAhead(changes, wake=self._wake)
 
     def run(self) -> None:
-        """Run to the end, or until Ctrl-C or cancel: then what is being encoded is still stored, and the rest is left
-        for the next run."""
+        """Run to the end, or until Ctrl-C or cancellation.
+
+        After either, the batch being encoded is still stored, and the rest is left for the next run.
+        """
         with DeferredInterrupt(self._wake, cancel=self._cancel) as interrupt:
             try:
                 self._listing.start()
                 while self._advance():
                     interrupt.check()
-                # Last of all: a file that was moved is known in its new place by now.
-                gone: list[int] = []
+                # Last of all: a moved file is known at its new path by now.
+                deleted: list[int] = []
                 for changes in self._listed:
                     interrupt.check()
-                    gone += remove_gone(changes, store=self._store, prune=self._options.prune)
-                    self._run.removed = len(gone)
-                self._run.moved = count_moved(gone, self._run, store=self._store)
+                    deleted += remove_deleted(changes, store=self._store, prune=self._options.prune)
+                    self._run.removed = len(deleted)
+                self._run.moved = count_moved(deleted, self._run, store=self._store)
                 self._run.removed -= self._run.moved
             except (KeyboardInterrupt, RunCancelled):
                 self._close()
@@ -196,7 +199,7 @@ class Pipeline:
                 self._close()
 
     def _advance(self) -> bool:
-        """Moves on what can be moved, else waits; says whether the run goes on."""
+        """Advance all stages that can move, else wait; return whether the run goes on."""
         self._on_advance()
         changes = self._listing.take()
         if changes is not None:
@@ -212,7 +215,7 @@ class Pipeline:
         if is_listed and (embedding is None or embedding.is_empty):
             return False
         if not has_moved:
-            with suppress(Empty):  # time to look whether a batch is late
+            with suppress(Empty):  # the timeout lets a late batch be noticed
                 self._wake.get(timeout=1.0)
         return True
 
@@ -253,7 +256,7 @@ class Pipeline:
             self._listed.append(changes)
 
     def _close(self) -> None:
-        # All of them first, then wait for each.
+        # Stop all of them first, then wait for each.
         self._listing.stop()
         if self._embedding is not None:
             self._embedding.stop()

@@ -1,4 +1,4 @@
-"""Runs that fill a catalog: folders are indexed, or another model takes over."""
+"""Run the operations that fill a catalog: index folders, or switch to another model."""
 
 import os
 import threading
@@ -32,13 +32,13 @@ def run_index(
     on_progress: Progress | None,
     cancel: threading.Event | None,
 ) -> IndexReport:
-    """Index folders, or those indexed before, and refresh the vector indexes unless it was interrupted."""
+    """Index folders, by default those indexed before, and refresh the vector indexes unless it was interrupted."""
     store, model, ann = session.store, session.model, options.ann
     make_runner = _choose_runner(options.runner, options.address)
-    kept_ann = None if ann is None else check_ann(ann)
+    checked_ann = None if ann is None else check_ann(ann)
     if options.runner == "ray":
         require_named_folders(folders, store.roots)
-    scopes_of = plan_scopes(folders, roots=store.roots, prune=options.prune, with_urls=options.runner == "ray")
+    register_scopes = plan_scopes(folders, roots=store.roots, prune=options.prune, with_urls=options.runner == "ray")
     with store.writing(wait=options.wait, alone=False):
         current = store.reader.find_current_model()
         if current is not None and model.encoder.fingerprint != current.fingerprint:
@@ -46,8 +46,8 @@ def run_index(
                 f"this catalog uses the model {current.name}. To switch: clipsearch model use {model.encoder.name}"
             )
         if ann is not None:
-            store.embeddings.set_ann(kept_ann)
-        scopes = scopes_of()
+            store.embeddings.set_ann(checked_ann)
+        scopes = register_scopes()
         if folders:
             remember_folders(full_path(scope, scope.subfolder) for scope in scopes)
         if options.exclude:
@@ -72,17 +72,17 @@ def _with_limits(options: IndexOptions) -> IndexOptions:
 
 
 def _choose_runner(runner: str, address: str | None) -> Callable[[CatalogModel], Runner | None]:
-    """Checks what can be checked without the model; None stands for this machine.
+    """Validate the runner before the model is loaded, and return its factory; None stands for this machine.
 
     Raises:
-        InputError: there is no such runner, or no cluster can have such an address.
+        InputError: the runner or the address is invalid.
         MissingExtraError: Ray is not installed.
     """
     if runner not in RUNNERS:
-        raise InputError(f"{runner!r} is no runner; use {' or '.join(RUNNERS)} (--runner)")
+        raise InputError(f"invalid runner {runner!r}: use {' or '.join(RUNNERS)} (--runner)")
     if runner == "local":
         if address is not None:
-            raise InputError("--address is of a Ray cluster: it goes with --runner ray")
+            raise InputError("--address names a Ray cluster: use it with --runner ray")
         return lambda model: None
     from clipsearch.indexing.ray.cluster import check_address, load_ray
 
@@ -99,7 +99,7 @@ def switch_model(
     session: Session,
     on_progress: Progress | None,
 ) -> IndexReport:
-    """Embed with a model what it has not embedded yet, then make it the catalog's own unless it was interrupted."""
+    """Embed all pictures with another model, then make it the catalog's model unless the run was interrupted."""
     store = session.store
     with store.writing(wait=options.wait):
         encoder = session.model.load(name)

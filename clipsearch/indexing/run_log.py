@@ -1,4 +1,4 @@
-"""What other processes see of a run while it goes on."""
+"""Publish the progress of a run to other processes."""
 
 from contextlib import suppress
 from time import perf_counter
@@ -8,15 +8,15 @@ from clipsearch.indexing.runner import Run
 from clipsearch.store import Store, utc_now
 from clipsearch.types import IndexReport
 
-# A line that is written costs a transaction, a millisecond or less.
+# An update costs a transaction, a millisecond or less.
 _EVERY_S = 1.0
 
 
 class RunLog:
-    """The line of one run in the store."""
+    """Row of one run in the store."""
 
     def __init__(self, store: Store, *, model_id: int) -> None:
-        """The run begins now."""
+        """Start the run now."""
         self._runs = store.runs
         self._start = self._noted_at = perf_counter()
         self._run_id = self._runs.begin(model_id=model_id, started_at=utc_now())
@@ -26,12 +26,12 @@ class RunLog:
         return perf_counter() - self._start
 
     def note(self, run: Run) -> None:
-        """Writes how far the run has come, unless that was done within the last second."""
+        """Update the progress of the run, at most once a second."""
         now = perf_counter()
         if now - self._noted_at < _EVERY_S:
             return
         self._noted_at = now
-        with suppress(StoreError):  # nothing depends on it; what does will fail by itself
+        with suppress(StoreError):  # progress is optional; a broken store fails elsewhere
             self._runs.note(
                 self._run_id,
                 seconds=self.seconds,

@@ -1,4 +1,4 @@
-"""What is between the list of files and the store, and may be replaced: reading, decoding and encoding."""
+"""Define the replaceable part between the list of files and the store: reading, decoding and encoding."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,11 +14,11 @@ from clipsearch.types import PartialFile, SkippedFile
 
 @dataclass(slots=True)
 class Run:
-    """What has been counted so far: `embedded`, `reused` and `done` when it was stored.
+    """Counters of one run; `embedded`, `reused` and `done` are counted when stored.
 
     Attributes:
         arrived: blake3, 32 bytes each, of the reused files that were read.
-        returned: numbers of the other reused files.
+        returned: ids of the other reused files.
     """
 
     found: int = 0
@@ -37,63 +37,64 @@ class Run:
 
 
 class Stage(Protocol):
-    """The way of a file from its name to the store. Nothing here waits but `join`: `advance` does what can be done now.
+    """Processing of files from path to store. Only `join` waits: `advance` does what can be done now.
 
-    All is called by one thread, the only one that writes to the store.
+    Not thread-safe: all methods are called by one thread, the only one that writes to the store.
     """
 
     @property
     def is_full(self) -> bool:
-        """Whether no file may be begun now."""
+        """Whether no more files can be begun now."""
         ...
 
     @property
     def is_empty(self) -> bool:
-        """Whether all that was begun is stored."""
+        """Whether all files that were begun are stored."""
         ...
 
     def begin(self, task: Task) -> None: ...
 
     def advance(self, *, is_last: bool) -> bool:
-        """Moves on what can be moved; says whether there was anything to do.
+        """Do what can be done now; return whether there was anything to do.
 
-        `is_last`: nothing will be begun any more.
+        `is_last`: no more files will be begun.
         """
         ...
 
     def stop(self) -> None:
-        """Drops what was not begun."""
+        """Drop all work that has not begun."""
         ...
 
     def join(self) -> None:
-        """Waits for what runs, after `stop`; it may be called again."""
+        """Wait for work in progress, after `stop`. Idempotent."""
         ...
 
     def store_encoded(self) -> None:
-        """Stores what is encoded, after `join`."""
+        """Store the encoded batches, after `join`."""
         ...
 
 
 class Runner(Protocol):
-    """Where files are read and encoded."""
+    """Factory of the stage that reads and encodes files."""
 
     def open(
         self, *, store: Store, encoder: Encoder, model_id: int, limits: DecodingLimits | None, run: Run, wake: Wake
     ) -> Stage:
-        """
+        """Open a stage for one run.
+
         Args:
-            limits: pictures are decoded in processes of their own, within these; None: in this one.
-            run: is counted up.
+            limits: decode pictures in worker processes, within these limits; None: in this process.
+            run: counters to update.
             wake: gets a token when `advance` has something to do.
 
         Raises:
-            ClipSearchError: there is nothing to run it.
+            ClipSearchError: the runner is not available.
         """
         ...
 
 
 def store_batch(batch: Batch, *, store: Store, model_id: int, run: Run) -> None:
-    """Stores and counts a batch, once: it may be called again for one that is stored."""
+    """Store and count a batch. Idempotent."""
     if batch.is_stored:
         return
     files = file_records(batch)
@@ -101,7 +102,7 @@ def store_batch(batch: Batch, *, store: Store, model_id: int, run: Run) -> None:
         store.pictures.record(batch.contents, files, model_id=model_id)
     n_embedded, n_reused, found = len(batch.contents), len(batch.reused), b"".join(batch.reused)
     n_done = n_embedded + n_reused + batch.unchanged + len(batch.skipped)
-    # No call from here to `is_stored`: Ctrl-C can't come between, and nothing is counted twice or not at all.
+    # No call from here to `is_stored`: Ctrl-C can't interrupt, and nothing is counted twice or not at all.
     run.skipped += batch.skipped
     run.partial += batch.partial
     run.embedded += n_embedded

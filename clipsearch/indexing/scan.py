@@ -1,4 +1,4 @@
-"""What changed in the folders since the last run, piece by piece as they are listed."""
+"""Detect what changed in the folders since the last run, in chunks as they are listed."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,34 +14,34 @@ from clipsearch.paths import is_folder_url
 from clipsearch.store import GONE_BEFORE, SEEN, KnownFile, Scope, Store
 from clipsearch.types import SkippedFile
 
-# How a reason begins that is a limit of the run, and what an earlier version said of a file whose end is missing.
-_LIMITS_IN_WORDS = ("too large:", "it took longer than")
-_REFUSED_BEFORE = "truncated"
+# Prefixes of reasons that are a limit of the run, and the reason of an earlier version for a truncated file.
+_LIMIT_PREFIXES = ("too large:", "it took longer than")
+_OLD_TRUNCATED_REASON = "truncated"
 
-# Files are compared with SQL when so many are listed or so much time has gone by, whichever is sooner.
+# Files are compared with SQL when this many are listed or this much time has passed, whichever is sooner.
 _COMPARED_AT_ONCE = 1_000
 _COMPARED_AFTER_S = 0.2
 
 
 @dataclass(slots=True)
 class Changes:
-    """What was seen of a folder since the last of these.
+    """Changes of a folder since the last chunk.
 
     Attributes:
-        found: picture files, and places that could not be looked at.
+        found: number of picture files and unreadable paths.
         to_read: files that are new, or may have changed, or have no embedding of the model yet.
-        contents: blake3, by the relative path, of those of them that look unchanged but for their ctime.
-        change_times: (file_id, ctime, inode) of files that are as they were but for what was not known yet.
-        returned: ids of files that were gone and are there again, as they were.
-        unchanged: number of files that are as they were.
-        skipped: files known to be unreadable, and what could not be looked at.
-        unsupported: lower-case suffix → number of pictures of kinds that can't be read; comes last.
-        gone: relative paths, by id, of known files that are not there any more; comes last, when the whole folder was
+        contents: relative path → blake3 of those files in `to_read` that look unchanged but for their ctime.
+        change_times: (file_id, ctime, inode) of unchanged files whose ctime or inode was not stored yet.
+        returned: ids of deleted files that have come back unchanged.
+        unchanged: number of unchanged files.
+        skipped: files known to be unreadable, and unreadable paths.
+        unsupported: lower-case suffix → number of pictures in formats that can't be read; in the last chunk.
+        deleted: id → relative path of known files that are missing; in the last chunk, when the whole folder was
             listed.
-        known: number of files that were there the last time; comes last, when the whole folder was listed.
-        is_last: the whole folder was listed.
+        known: number of files of the last run; in the last chunk, when the whole folder was listed.
+        is_last: this is the last chunk: the whole folder was listed.
         is_empty: no picture was found in the whole folder.
-        is_missing: the folder itself is not there.
+        is_missing: the folder itself is missing.
     """
 
     scope: Scope
@@ -53,7 +53,7 @@ class Changes:
     unchanged: int = 0
     skipped: list[SkippedFile] = field(default_factory=list)
     unsupported: Mapping[str, int] = field(default_factory=dict)
-    gone: dict[int, str] = field(default_factory=dict)
+    deleted: dict[int, str] = field(default_factory=dict)
     known: int = 0
     is_last: bool = False
     is_empty: bool = False
@@ -67,9 +67,11 @@ class Changes:
 def find_changes(
     scopes: Sequence[Scope], *, store: Store, model_id: int, options: IndexOptions | None = None
 ) -> Iterator[Changes]:
-    """Lists the folders and compares them with what is known. Some of the changes are empty: there is one at least
-    for every folder below, so that whoever draws them can stop soon."""
-    # Contents without an embedding of the model. All their files are read again: the first may not be readable now.
+    """List the folders, compare them with the store, and yield the changes.
+
+    Some chunks are empty: there is at least one for every folder below, so that the consumer can stop soon.
+    """
+    # Contents without an embedding of the model. All their files are reread: the first may not be readable now.
     missing = store.pictures.contents_without_embedding(model_id=model_id, with_removed=True)
     for scope in scopes:
         yield from _changes_in(scope, store=store, missing=missing, options=options or IndexOptions())
@@ -81,7 +83,7 @@ def full_path(scope: Scope, relative_path: str) -> str:
 
 
 def _changes_in(scope: Scope, *, store: Store, missing: set[int], options: IndexOptions) -> Iterator[Changes]:
-    # A mark for every known file that is seen; those that this run or another process adds have higher numbers.
+    # A mark for every known file that is seen; files added by this run or another process have higher ids.
     seen = bytearray(store.pictures.last_file_id() + 1)
     try:
         walk = _walk(scope)
@@ -89,8 +91,8 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], options: Index
         yield Changes(scope, found=1, skipped=[SkippedFile(full_path(scope, scope.subfolder), str(error))])
         return
     if walk is None:
-        gone = store.pictures.files_besides(scope, seen)
-        yield Changes(scope, gone=gone, is_last=True, is_empty=True, is_missing=True)
+        deleted = store.pictures.files_besides(scope, seen)
+        yield Changes(scope, deleted=deleted, is_last=True, is_empty=True, is_missing=True)
         return
     found = 0
     listed: list[FoundImage] = []
@@ -109,14 +111,14 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], options: Index
     last.found += len(walk.unseen)
     last.skipped += [SkippedFile(full_path(scope, unseen.relative_path), unseen.reason) for unseen in walk.unseen]
     besides = store.pictures.files_besides(scope, seen)
-    last.gone = {file_id: path for file_id, path in besides.items() if not _is_unseen(path, walk.unseen)}
+    last.deleted = {file_id: path for file_id, path in besides.items() if not _is_unseen(path, walk.unseen)}
     last.known = seen.count(SEEN) + len(besides)
     last.is_last = True
     yield last
 
 
 def _walk(scope: Scope) -> ImageWalk | UrlWalk | None:
-    """None when the folder is not there.
+    """Open the walk of a folder, or return None when the folder is missing.
 
     Raises:
         InputError: it can't be listed.
@@ -145,7 +147,7 @@ def _compare(
     options: IndexOptions,
 ) -> Changes:
     changes = Changes(scope, found=len(images))
-    doubtful: dict[str, int] = {}
+    rechecked: dict[str, int] = {}
     known = store.pictures.known_files(scope, [image.relative_path for image in images])
     for image in images:
         old = known.get(image.relative_path)
@@ -158,13 +160,13 @@ def _compare(
         if is_changed or old.content_id in missing:
             changes.to_read.append(image)
             continue
-        # Size and time of a file can be set by programs, its ctime can't. The inode alone says nothing: some file
-        # systems give other ones whenever they are mounted.
-        is_doubtful = image.ctime_ns != old.ctime_ns and image.ctime_ns is not None and old.ctime_ns is not None
-        if is_doubtful or options.again:
+        # Programs can set the size and mtime of a file, but not its ctime. The inode alone is no evidence: some file
+        # systems assign other ones on every mount.
+        has_new_ctime = image.ctime_ns != old.ctime_ns and image.ctime_ns is not None and old.ctime_ns is not None
+        if has_new_ctime or options.again:
             changes.to_read.append(image)
             if old.content_id is not None and not old.is_removed:
-                doubtful[image.relative_path] = old.content_id
+                rechecked[image.relative_path] = old.content_id
             continue
         if image.ctime_ns is not None and (image.ctime_ns != old.ctime_ns or image.inode != old.inode):
             changes.change_times.append((old.file_id, image.ctime_ns, image.inode))
@@ -172,29 +174,29 @@ def _compare(
             changes.returned.append(old.file_id)
         elif old.content_id is not None:
             changes.unchanged += 1
-        elif old.is_removed or _is_worth_another_try(old, options):
+        elif old.is_removed or _should_retry(old, options):
             changes.to_read.append(image)
         else:
             path, reason = full_path(scope, image.relative_path), old.skip_reason or "unreadable"
             changes.skipped.append(SkippedFile(path, reason, old.limit_kind))
-    if doubtful:
-        digests = store.pictures.find_digests(set(doubtful.values()))
-        changes.contents = {path: digests[number] for path, number in doubtful.items() if number in digests}
+    if rechecked:
+        digests = store.pictures.find_digests(set(rechecked.values()))
+        changes.contents = {path: digests[number] for path, number in rechecked.items() if number in digests}
     return changes
 
 
-def _is_worth_another_try(old: KnownFile, options: IndexOptions) -> bool:
-    """Whether to read a file that could not be read the last time, as when a limit that it exceeded is higher now."""
+def _should_retry(old: KnownFile, options: IndexOptions) -> bool:
+    """Return whether to retry a file that could not be read the last time, such as after raising a limit."""
     if options.retry or options.again:
         return True
     if old.limit_kind is None:
-        # An earlier version kept no limits but in its words, and took no picture in part.
+        # An earlier version stored limits only in the reason, and decoded no truncated pictures.
         reason = old.skip_reason or ""
-        return reason.startswith(_LIMITS_IN_WORDS) or reason == _REFUSED_BEFORE
+        return reason.startswith(_LIMIT_PREFIXES) or reason == _OLD_TRUNCATED_REASON
     limits = options.limits or DecodingLimits()
-    if options.limits is None and old.limit_kind != "megapixels":  # there are no others
+    if options.limits is None and old.limit_kind != "megapixels":  # the other limits do not apply
         return True
-    return limits.are_beyond((old.limit_kind, old.limit_value or 0))
+    return limits.exceed((old.limit_kind, old.limit_value or 0))
 
 
 def _is_unseen(path: str, unseen: Sequence[UnseenPath]) -> bool:

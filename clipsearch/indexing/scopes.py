@@ -1,4 +1,4 @@
-"""The folders somebody named, as what is to be looked through."""
+"""Resolve the folders that the user named to scopes of a run."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -21,10 +21,12 @@ from clipsearch.store.roots import RootStore, is_shown_below
 def plan_scopes(
     folders: Sequence[str | os.PathLike[str]], *, roots: RootStore, prune: bool, with_urls: bool = False
 ) -> Callable[[], list[Scope]]:
-    """Checks the folders; what comes back registers them, so that nothing is written when one is wrong. It is to be
-    called while no other process writes: what is known of the folders may have changed by then.
+    """Validate the folders, and return a function that registers them, so that nothing is written if one is invalid.
 
-    `with_urls`: folders behind URLs can be read.
+    The function must be called while no other process writes: the registered folders may have changed by then.
+
+    Args:
+        with_urls: whether folders behind URLs can be read.
 
     Raises:
         InputError: a folder is missing or is a file, or none was ever indexed.
@@ -32,78 +34,79 @@ def plan_scopes(
     """
     if not folders:
         if not roots.list_all():
-            raise InputError("no folder was indexed before: say which, as in 'clipsearch index FOLDER'")
-        return lambda: _readable(roots.list_all(), with_urls=with_urls)
-    gone: list[str] = []
+            raise InputError("no folder was indexed before: name one, as in 'clipsearch index FOLDER'")
+        return lambda: _readable_scopes(roots.list_all(), with_urls=with_urls)
+    missing: list[str] = []
     places: list[str] = []
     for folder in map(local_path, folders):
         if isinstance(folder, str) and is_folder_url(folder):
             place = check_folder_url(folder)
             if not with_urls:
-                raise InputError(f"{place} is on no drive of this machine: clipsearch index {place} --runner ray")
-            is_there = _is_url_there(place)
-            if not is_there and not (prune and roots.find_scope(place) is not None):
+                raise InputError(f"only Ray can read the URL {place}: clipsearch index {place} --runner ray")
+            exists = _url_exists(place)
+            if not exists and not (prune and roots.find_scope(place) is not None):
                 raise InputError(f"no folder {place}")
-            (places if is_there else gone).append(place)
+            (places if exists else missing).append(place)
             continue
         place = os.path.realpath(paths.folder_path(folder))
         if prune and not os.path.lexists(place) and roots.find_scope(place) is not None:
-            gone.append(place)
+            missing.append(place)
         else:
             _check_folder(folder)
             places.append(place)
-    # A folder inside another one that was named is looked through with that one, unless it is hidden there.
+    # A folder inside another named folder is scanned with that one, unless it is excluded there.
     outer = [place for place in dict.fromkeys(places) if not any(is_shown_below(place, other) for other in places)]
 
     def register() -> list[Scope]:
         for place in places:
             roots.include(place)
-        return [*map(roots.add, outer), *filter(None, map(roots.find_scope, gone))]
+        return [*map(roots.add, outer), *filter(None, map(roots.find_scope, missing))]
 
     return register
 
 
 def exclude_from(scopes: Sequence[Scope], patterns: Sequence[str], *, roots: RootStore) -> list[Scope]:
-    """Leaves more out of folders from now on; an empty pattern takes back what was left out before.
+    """Persist more exclude patterns for folders; an empty pattern clears all earlier ones.
 
     Raises:
-        InputError: a pattern can't be used; nothing is changed.
+        InputError: a pattern is invalid; nothing is changed.
     """
-    kept = {scope.root_id: list(scope.exclude) for scope in scopes}
+    patterns_by_root = {scope.root_id: list(scope.exclude) for scope in scopes}
     for scope in scopes:
         below = plain_path(scope.root, scope.subfolder)
         for pattern in patterns:
-            known = kept[scope.root_id]
+            known = patterns_by_root[scope.root_id]
             if not pattern:
-                kept[scope.root_id] = [each for each in known if not is_pattern_below(each, below)]
+                patterns_by_root[scope.root_id] = [each for each in known if not is_pattern_below(each, below)]
                 continue
-            fresh = pattern_below(check_pattern(pattern, full_path(scope, scope.subfolder)), below)
-            # The last one that fits decides.
-            kept[scope.root_id] = [*(each for each in known if each != fresh), fresh]
-    for each in kept.values():
+            added = pattern_below(check_pattern(pattern, full_path(scope, scope.subfolder)), below)
+            # The last match decides.
+            patterns_by_root[scope.root_id] = [*(each for each in known if each != added), added]
+    for each in patterns_by_root.values():
         Exclusion(each)
-    for root_id, each in kept.items():
+    for root_id, each in patterns_by_root.items():
         roots.set_exclude(root_id, each)
-    return [replace(scope, exclude=tuple(kept[scope.root_id])) for scope in scopes]
+    return [replace(scope, exclude=tuple(patterns_by_root[scope.root_id])) for scope in scopes]
 
 
-def _readable(scopes: list[Scope], *, with_urls: bool) -> list[Scope]:
-    left_out = [scope.root for scope in scopes if is_folder_url(scope.root) and not with_urls]
-    if left_out:
-        how_to = "nothing new is looked for there without --runner ray"
-        notify(f"{', '.join(left_out)}: {how_to}")
-    return [scope for scope in scopes if scope.root not in left_out]
+def _readable_scopes(scopes: list[Scope], *, with_urls: bool) -> list[Scope]:
+    unreadable = [scope.root for scope in scopes if is_folder_url(scope.root) and not with_urls]
+    if unreadable:
+        reason = "not scanned, since only --runner ray can read URLs"
+        notify(f"{', '.join(unreadable)}: {reason}")
+    return [scope for scope in scopes if scope.root not in unreadable]
 
 
 def local_path(folder: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """The path of a URL that begins with file:///."""
+    """Convert a URL that begins with file:/// to a path."""
     if isinstance(folder, str) and folder.lower().startswith("file:///"):
         return url2pathname(folder[len("file://") :])
     return folder
 
 
-def _is_url_there(url: str) -> bool:
-    """
+def _url_exists(url: str) -> bool:
+    """Return whether the folder of a URL exists.
+
     Raises:
         InputError: it can't be listed.
         MissingExtraError: the package that reads it is not installed.
@@ -116,9 +119,10 @@ def _is_url_there(url: str) -> bool:
 
 
 def _check_folder(folder: str | os.PathLike[str]) -> None:
-    """
+    """Check that a folder can be listed.
+
     Raises:
-        InputError: the folder is missing, is no folder, or may not be looked at.
+        InputError: the folder is missing, is not a folder, or can't be listed.
     """
     path = paths.folder_path(folder)
     try:
@@ -127,6 +131,6 @@ def _check_folder(folder: str | os.PathLike[str]) -> None:
     except FileNotFoundError as error:
         raise InputError(f"no folder {path}") from error
     except NotADirectoryError as error:
-        raise InputError(f"{path} is a file: say the folder that holds it") from error
+        raise InputError(f"{path} is a file, not a folder: name the folder that contains it") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"can't look into {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise InputError(f"can't list the folder {path}: {getattr(error, 'strerror', None) or error}") from error

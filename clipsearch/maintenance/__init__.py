@@ -1,1 +1,1 @@
-"""The care of a catalog: garbage, backups, checks and repairs."""
+"""Maintain a catalog: garbage collection, backups, checks and repairs."""

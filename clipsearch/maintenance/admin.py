@@ -1,4 +1,4 @@
-"""The state of a catalog, and what is done to keep it in order."""
+"""Administer a catalog: status, backups, garbage collection, and the place of its vector index."""
 
 import os
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class CatalogAdmin:
-    """`Catalog.admin`: status, backups, garbage, and where the vector index is."""
+    """Administration of a catalog, as `Catalog.admin`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -25,24 +25,24 @@ class CatalogAdmin:
         return read_status(self._session.store)
 
     def current_run(self) -> CurrentRun | None:
-        """Find the index run that goes on, in this process or another; None: there is none."""
+        """Return the index run in progress, of this process or another; None when there is none."""
         from clipsearch.maintenance.status import find_current_run
 
         return find_current_run(self._session.store)
 
     def check_place(self) -> None:
-        """Check that the catalog's file is still the one that was opened: what is written into a deleted one is lost.
+        """Check that the catalog's file is still the one that was opened: writes to a deleted one are lost.
 
         Raises:
-            CatalogReplacedError: it was deleted or replaced since it was opened.
+            CatalogReplacedError: it has been deleted or replaced.
         """
         self._session.store.check_place()
 
     def warm_up(self) -> None:
-        """Load what the first search would have to wait for.
+        """Load the model and the index, so that the first search does not wait for them.
 
         Raises:
-            ModelUnavailableError: the model's files are not here.
+            ModelUnavailableError: the model's files are not on this machine.
         """
         session = self._session
         if session.store.reader.find_current_model() is not None:
@@ -53,10 +53,10 @@ class CatalogAdmin:
         """Copy the database to a file, while others may read and write it.
 
         Args:
-            force: replace a file that is there.
+            force: replace an existing file.
 
         Raises:
-            InputError: `file` can't be written, is there already, or is the catalog's own.
+            InputError: `file` can't be written, exists already, or is the catalog's own.
             StoreError: the catalog is damaged, or the copy can't be written; nothing is left behind.
         """
         from clipsearch.maintenance.backups import back_up
@@ -68,14 +68,14 @@ class CatalogAdmin:
     def collect_garbage(
         self, *, older_than_days: float = 0, dry_run: bool = False, wait: bool = False
     ) -> GarbageReport:
-        """Delete what is known of missing files, of pictures without a file, and index files that nothing uses.
+        """Delete removed files, pictures without a file, and index files that nothing uses.
 
-        Catalogs that are open meanwhile go on giving right answers.
+        Catalogs that are open meanwhile still give correct answers.
 
         Args:
-            older_than_days: files that went missing later than so many days ago stay known.
-            dry_run: delete nothing, only say what would be.
-            wait: until no other process changes the catalog.
+            older_than_days: files that were removed later than this number of days ago are kept.
+            dry_run: only report what would be deleted.
+            wait: wait until no other process changes the catalog.
 
         Raises:
             InputError: `older_than_days` is negative or not a number.
@@ -90,17 +90,17 @@ class CatalogAdmin:
             return delete_garbage(store, directory, removed_before=removed_before)
 
     def forget(self, folder: str | os.PathLike[str], *, dry_run: bool = False, wait: bool = False) -> ForgetReport:
-        """Take a folder out of the catalog, or a subfolder of an indexed one; its files are untouched.
+        """Remove a folder, or a subfolder of an indexed one, from the catalog; its files are untouched.
 
-        `Catalog.index` with its name takes it back without embedding anything, until garbage is collected.
+        Until garbage is collected, `Catalog.index` adds it again without embedding anything.
 
         Args:
-            folder: need not be there any more.
-            dry_run: change nothing, only say what would be forgotten.
-            wait: until no other process changes the catalog.
+            folder: need not exist any more.
+            dry_run: only report what would be forgotten.
+            wait: wait until no other process changes the catalog.
 
         Raises:
-            InputError: nothing below it is in the catalog.
+            InputError: the catalog has nothing below it.
             CatalogBusyError: another process changes the catalog and `wait` is false.
         """
         from clipsearch.indexing.forget import forget_folder
@@ -112,17 +112,17 @@ class CatalogAdmin:
             return forget_folder(folder, store=store)
 
     def use_index(self, where: str) -> None:
-        """Put the vector index on a server, or back into files; the catalog remembers it.
+        """Choose where the vector index is stored, on a server or in files; the choice is stored in the catalog.
 
-        What is indexed already is sent with the next query, or with the next run.
+        Stored embeddings are sent with the next query or index run.
 
         Args:
             where: "files", or milvus://HOST[:PORT]/[DATABASE/][COLLECTION][?type=FLAT|HNSW|IVF_FLAT|DISKANN].
 
         Raises:
-            InputError: neither.
+            InputError: `where` is neither.
             MissingExtraError: pymilvus is not installed.
-            VectorIndexError: the server can't be reached, or the collection is of something else.
+            VectorIndexError: the server can't be reached, or the collection belongs to another catalog or model.
         """
         from clipsearch.session.server_index import choose_index
 
@@ -130,7 +130,7 @@ class CatalogAdmin:
         self._session.forget_indexes()
 
     def index_place(self) -> "IndexPlace":
-        """Find where the vector index is and whether it is up to date; asks its server, loads no model."""
+        """Return where the vector index is and whether it is up to date; queries its server, loads no model."""
         from clipsearch.session.server_index import find_index_place
 
         return find_index_place(self._session.store)
@@ -139,7 +139,7 @@ class CatalogAdmin:
         """Rebuild the vector index of the model in use from the embeddings, in files or on the server.
 
         Raises:
-            CatalogNotFoundError: nothing was ever indexed.
+            CatalogNotFoundError: nothing has been indexed.
             CatalogBusyError: another process changes the catalog and `wait` is false.
             VectorIndexError: the server can't be reached, or the files can't be written.
             StoreError: the catalog can't be written.

@@ -1,4 +1,4 @@
-"""A copy of a catalog's database, and the way back."""
+"""Back up a catalog's database, and restore it."""
 
 import os
 import shutil
@@ -45,13 +45,14 @@ from clipsearch.store.recovery.database_files import (
 from clipsearch.store.recovery.discard import missing_folders, remove_folders
 from clipsearch.store.recovery.integrity import check_values
 from clipsearch.store.trusted_folders import find_unnamed, remember_folders
-from clipsearch.store.unnamed_folders import list_folders, set_aside
+from clipsearch.store.unnamed_folders import list_folders, mark_removed
 
 
 def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
-    """Copy the database of the catalog in `directory` to `file`, checked, by an atomic write.
+    """Copy the database of the catalog in `directory` to `file`, while others may read and write it.
 
-    The copy is one SQLite file. The index files are not in it: they are rebuilt from it.
+    The copy is one SQLite file, without the index files, which are rebuilt from it. The write is atomic: to a scratch
+    file, which is checked, flushed to disk and renamed.
     """
     database, target = directory / DATABASE_NAME, _absolute(file)
     require_own_database(database)
@@ -67,7 +68,7 @@ def back_up(directory: Path, file: str | os.PathLike[str], *, force: bool = Fals
             size_bytes = scratch.stat().st_size
             scratch.replace(target)
         except ForeignSchemaError:
-            current_revision(database)  # says it of the catalog
+            current_revision(database)  # the same error with the catalog's name
             raise
         except (*SQLITE_ERRORS, OSError, StoreError) as error:
             if isinstance(error, StoreError) or is_damage(error):
@@ -86,32 +87,32 @@ def restore_catalog(
     roots: Sequence[str | os.PathLike[str]] = (),
     wait: bool = False,
 ) -> RestoreReport:
-    """Puts a backup in the place of a catalog's content, or makes a catalog of it where there is none.
+    """Replace a catalog's content by a backup, or create a catalog from it.
 
-    The backup is checked first and stays as it is; what was there is kept beside the catalog. Who has the catalog open
-    goes on with the restored content. Of the backup's indexed folders those count that the user has named on this
-    machine, that are folders of the catalog it replaces, or that lie inside one of these; the others are set aside with
-    their pictures, as by `forget`, and named in the report.
+    The backup is checked first and stays unchanged; the previous content is kept next to the catalog. Processes that
+    have the catalog open continue with the restored content. Of the backup's indexed folders those count that the user
+    has named on this machine, that are folders of the catalog it replaces, or that lie inside one of these; the others
+    are marked as removed with their pictures, as by `forget`, and listed in the report.
 
     Args:
         file: what `back_up` wrote, or a copy of a catalog's database.
         directory: the catalog's folder; None: CLIPSEARCH_CATALOG, else the platform's data folder.
-        roots: folders that are named now, and need not be there.
-        wait: until no other process changes the catalog.
+        roots: folders that are named now, and need not exist.
+        wait: wait until no other process changes the catalog.
 
     Raises:
-        InputError: there is no such file, or it is the catalog's own.
+        InputError: the file does not exist, or is the catalog's own.
         CatalogBusyError: another process changes the catalog and `wait` is false.
         SchemaOutdatedError: the backup was written by a newer clipsearch.
-        ForeignSchemaError: it holds what is not a catalog's, such as triggers.
-        StoreError: it is no catalog or damaged, or the disk is full; the catalog is as it was.
+        ForeignSchemaError: it holds what is not part of a catalog, such as triggers.
+        StoreError: it is not a catalog or damaged, or the disk is full; the catalog is unchanged.
     """
     source, place = _absolute(file), paths.catalog_directory(directory)
     database = place / DATABASE_NAME
     named = absolute_folders(roots)
     _check_source(source, database)
     require_own_database(database)
-    _check_room(source, place)
+    _check_free_space(source, place)
     made = missing_folders(place)
     try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -122,7 +123,7 @@ def restore_catalog(
             report = _restore(source, database, named)
             remember_folders(named)
             with Store(place) as store:
-                _renew_index_files(store, place)
+                _refresh_index_files(store, place)
     except BaseException:
         if not database.exists():
             (place / LOCK_NAME).unlink(missing_ok=True)
@@ -139,23 +140,23 @@ def _restore(source: Path, database: Path, named: Sequence[str]) -> RestoreRepor
         except (*SQLITE_ERRORS, OSError) as error:
             raise StoreError(f"can't copy {source} to {database.parent}: {reason_of(error)}") from error
         try:
-            # Before anything else is asked: a schema that is not a catalog's may act by itself.
+            # Before any other query: a foreign schema may run code.
             current_revision(scratch)
             check_database(scratch)
             check_values(scratch)
         except ForeignSchemaError as error:
-            raise ForeignSchemaError(_foreign(source, error)) from error
+            raise ForeignSchemaError(_foreign_message(source, error)) from error
         except StoreError as error:
-            raise StoreError(f"{source} is damaged and was not restored; the catalog is as it was") from error
+            raise StoreError(f"{source} is damaged and was not restored; the catalog is unchanged") from error
         try:
-            was_upgraded = prepare(scratch, instead_of=database)
+            was_upgraded = prepare(scratch, replaced=database)
         except SchemaOutdatedError as error:
             raise SchemaOutdatedError(
                 f"the backup {source} was written by a newer clipsearch: upgrade with 'pip install -U clipsearch'"
             ) from error
         _check_index_url(scratch, database)
         unnamed = find_unnamed(list_folders(scratch), [*named, *list_folders(database)])
-        set_aside(scratch, unnamed)
+        mark_removed(scratch, unnamed)
         pictures, captions = count_rows(scratch)
         if database.exists():
             kept = dated_name(database, "before-restore")
@@ -173,18 +174,18 @@ def _restore(source: Path, database: Path, named: Sequence[str]) -> RestoreRepor
     )
 
 
-def _renew_index_files(store: Store, directory: Path) -> None:
+def _refresh_index_files(store: Store, directory: Path) -> None:
     folder = paths.index_folder(directory)
     refresh_or_notice(store, folder, *KINDS)
     files = {file for file in list_own_files(folder) if file.suffix != ".new"}
     remove_leftovers(files - named_files(directory, store.reader))
 
 
-def _check_room(source: Path, place: Path) -> None:
-    """A file may claim to be much larger than what it takes on its disk."""
-    folder = next(each for each in (place, *place.parents) if each.exists())
+def _check_free_space(source: Path, place: Path) -> None:
+    """Check that the file fits; a file may claim to be much larger than what it takes on its disk."""
+    folder = next(parent for parent in (place, *place.parents) if parent.exists())
     if source.stat().st_size > shutil.disk_usage(folder).free:
-        raise StoreError(f"no room in {folder} for {source}; the catalog is as it was")
+        raise StoreError(f"not enough space in {folder} for {source}; the catalog is unchanged")
 
 
 def _check_target(target: Path, database: Path, *, force: bool) -> None:
@@ -194,7 +195,7 @@ def _check_target(target: Path, database: Path, *, force: bool) -> None:
     if any(_is_same(target, part) for part in own):
         raise InputError(f"{target} is the catalog itself: name another file for the backup")
     if is_link(target):
-        raise InputError(f"{target} is a link and no file: name another one for the backup")
+        raise InputError(f"{target} is a link, not a file: name another one for the backup")
     if is_replaced(target) and not force:
         raise InputError(f"{target} is there already: name another file, or replace it with --force")
 
@@ -205,22 +206,25 @@ def _check_source(source: Path, database: Path) -> None:
     except OSError as error:
         raise InputError(f"can't read the backup {source}: {error.strerror}") from error
     if not is_file:
-        raise InputError(f"{source} is no file: name one that 'clipsearch backup' wrote")
+        raise InputError(f"{source} is not a file: name one that 'clipsearch backup' wrote")
     if _is_same(source, database):
         raise InputError(f"{source} is the catalog itself")
     try:
         revision = current_revision(source)
     except ForeignSchemaError as error:
-        raise ForeignSchemaError(_foreign(source, error)) from error
+        raise ForeignSchemaError(_foreign_message(source, error)) from error
     except StoreError as error:
-        raise StoreError(f"{source} is no backup of a catalog") from error
+        raise StoreError(f"{source} is not a backup of a catalog") from error
     if revision is None:
-        raise StoreError(f"{source} is no backup of a catalog")
+        raise StoreError(f"{source} is not a backup of a catalog")
 
 
 def _check_index_url(restored: Path, database: Path) -> None:
-    """A backup is no reason to send anything anywhere: the server must have been named here, or be that of the catalog
-    that is there now."""
+    """Reset an untrusted index server to files.
+
+    A backup must not send data anywhere: its server is kept only if it was named here, or is that of the catalog it
+    replaces.
+    """
     url = find_index_url(restored)
     if url is None or url == find_index_url(database):
         return
@@ -234,8 +238,8 @@ def _check_index_url(restored: Path, database: Path) -> None:
     )
 
 
-def _foreign(source: Path, error: ForeignSchemaError) -> str:
-    return f"{source} holds {error.__cause__}, and was not restored; the catalog is as it was"
+def _foreign_message(source: Path, error: ForeignSchemaError) -> str:
+    return f"{source} holds {error.__cause__}, and was not restored; the catalog is unchanged"
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The collection on a server that has a catalog's index, against what SQL says."""
+"""Check the collection on a Milvus server against SQL."""
 
 from dataclasses import dataclass, field
 
@@ -17,11 +17,11 @@ _NOUNS: dict[Kind, str] = {"images": "picture", "captions": "caption"}
 
 @dataclass(slots=True)
 class ServerCheck:
-    """What was found on the server.
+    """Result of the check.
 
     Attributes:
-        problem: why nothing could be looked at, one line.
-        faults: a line for each thing in which it differs from SQL.
+        problem: why nothing could be checked, one line.
+        faults: a line for each difference from SQL.
         rows: in the partitions in use.
         compared: of these.
     """
@@ -33,11 +33,11 @@ class ServerCheck:
 
 
 def check_server(reader: Reader, inspection: Inspection, *, sample: int | None) -> ServerCheck | None:
-    """None when the index is in files.
+    """Check the server's index; None when the index is in files.
 
     Args:
-        sample: at most so many embeddings of each kind are compared, chosen by chance, and rows are counted; None: all
-            ids and all embeddings are compared.
+        sample: number of embeddings of each kind that are compared, chosen at random, while rows are only counted;
+            None: all ids and all embeddings are compared.
     """
     url = reader.find_index_url()
     if url is None:
@@ -52,7 +52,7 @@ def check_server(reader: Reader, inspection: Inspection, *, sample: int | None) 
                     for kind in KINDS:
                         _check_partition(collection, found, kind, model, reader, inspection, sample)
                 elif current == model and len(reader.ids("images", model_id=model.model_id)):
-                    found.faults.append(f"the collection {collection.name} is not there")
+                    found.faults.append(f"the collection {collection.name} is missing")
             finally:
                 collection.close()
         except IndexMismatchError as error:
@@ -74,36 +74,38 @@ def _check_partition(
 ) -> None:
     partition = partition_of(kind, model)
     progress = collection.find_progress(partition)
-    # Nothing was sent of this generation: the next query does.
+    # Nothing was sent of this generation yet: the next query does it.
     if progress is None:
         return
     last = int(progress["last_embedding_id"])
-    numbers, owners = inspection.row_numbers(kind, model_id=model.model_id, up_to=last)
-    of, noun = f" of {model.name}", f"the collection {collection.name}"
+    numbers, owners = inspection.embedding_ids(kind, model_id=model.model_id, up_to=last)
+    suffix, noun = f" of {model.name}", f"the collection {collection.name}"
     if last > reader.newest_embedding_id(kind):
-        found.faults.append(f"{noun} has {_NOUNS[kind]}s{of} that the database does not know")
+        found.faults.append(f"{noun} has {_NOUNS[kind]}s{suffix} that the database does not know")
         return
     stored = collection.count(partition)
     found.rows += stored
     if sample is None:
-        there = collection.ids(partition)
-        lacking, extra = len(np.setdiff1d(owners, there)), len(np.setdiff1d(there, owners))
-        if lacking:
-            found.faults.append(f"{noun} lacks {lacking:,} of {count(len(owners), _NOUNS[kind])}{of}")
-        if extra or stored != len(there):
-            found.faults.append(f"{noun} has {count(max(extra, stored - len(there)), _NOUNS[kind])}{of} too many")
+        server_ids = collection.ids(partition)
+        missing, extra = len(np.setdiff1d(owners, server_ids)), len(np.setdiff1d(server_ids, owners))
+        if missing:
+            found.faults.append(f"{noun} lacks {missing:,} of {count(len(owners), _NOUNS[kind])}{suffix}")
+        if extra or stored != len(server_ids):
+            found.faults.append(
+                f"{noun} has {count(max(extra, stored - len(server_ids)), _NOUNS[kind])}{suffix} too many"
+            )
     elif stored != len(owners):
-        found.faults.append(f"{noun} has {count(stored, _NOUNS[kind])}{of}, not {len(owners):,}")
+        found.faults.append(f"{noun} has {count(stored, _NOUNS[kind])}{suffix}, not {len(owners):,}")
     differing = 0
     chosen = choose(numbers, sample)
     for part, embeddings in inspection.embeddings(kind, chosen, dim=model.dim):
         ids = owners[np.searchsorted(numbers, part)]
-        for there, rows in collection.rows(partition, ids):
-            found.compared += len(there)
+        for server_ids, rows in collection.rows(partition, ids):
+            found.compared += len(server_ids)
             order = np.argsort(ids)
-            expected = embeddings[order[np.searchsorted(ids, there, sorter=order)]]
+            expected = embeddings[order[np.searchsorted(ids, server_ids, sorter=order)]]
             differing += int(np.count_nonzero((rows != expected).any(axis=1)))
     if differing:
         found.faults.append(
-            f"{noun} differs from the database in {count(differing, 'embedding')} of {_NOUNS[kind]}s{of}"
+            f"{noun} differs from the database in {count(differing, 'embedding')} of {_NOUNS[kind]}s{suffix}"
         )

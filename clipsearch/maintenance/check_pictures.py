@@ -1,6 +1,6 @@
-"""Compares picture files with the hashes of what was indexed: what was changed, and what has rotted.
+"""Compare picture files with the hashes of what was indexed, to find changes and bit rot.
 
-A file is read whole and nothing of it is decoded.
+Files are read whole, and not decoded.
 """
 
 import os
@@ -26,42 +26,45 @@ Progress: TypeAlias = Callable[[int, int], None]
 # Files that are read before a Ctrl-C is seen.
 _AT_ONCE = 32
 
-Outcome: TypeAlias = Literal["same", "rotten", "differs", "unreadable", "changed", "gone", "away", "elsewhere", "url"]
+Outcome: TypeAlias = Literal[
+    "same", "rotten", "differs", "unreadable", "changed", "missing", "offline", "elsewhere", "url"
+]
 
-_AGAIN = "'clipsearch index --again' takes it as it is"
+_ACCEPT_HINT = "'clipsearch index --again' accepts it as it is"
 
 # One finding for each file: severity, message and remedy.
-_WRONG: dict[Outcome, tuple[Literal["error", "warning"], str, str]] = {
+_FINDINGS: dict[Outcome, tuple[Literal["error", "warning"], str, str]] = {
     "rotten": (
         "error",
         "{path} has rotted: its bytes are not those that were indexed, and nothing has written to it since",
-        f"restore it from a backup, and see whether its drive is failing; {_AGAIN}",
+        f"restore it from a backup, and see whether its drive is failing; {_ACCEPT_HINT}",
     ),
     "differs": (
         "warning",
         "{path} has other bytes than were indexed, with the same size and time: changed by a program that keeps both, "
         "or rotted",
-        f"compare it with a backup; {_AGAIN}",
+        f"compare it with a backup; {_ACCEPT_HINT}",
     ),
     "unreadable": (
         "warning",
         "{path} can't be read: {reason}",
-        "see who may read it, and whether its drive is failing",
+        "check its permissions, and whether its drive is failing",
     ),
 }
 # One finding for all files.
-_NOTED: dict[Outcome, tuple[str, str]] = {
-    "changed": ("changed since the last 'clipsearch index'", "the next one reads what was"),
-    "gone": ("not there any more", "the next 'clipsearch index' sees that"),
-    "away": ("where no folder is now, as on a drive that is away", "compared when the drive is there"),
+_SUMMARIES: dict[Outcome, tuple[str, str]] = {
+    "changed": ("changed since the last 'clipsearch index'", "the next one reads them again"),
+    "missing": ("missing", "the next 'clipsearch index' sees that"),
+    "offline": ("in a missing folder, as on a drive that is not mounted", "compared when the drive is mounted"),
     "elsewhere": ("not compared: a cloud service has the content", "compared when that is on this machine"),
-    "url": ("not compared, being behind a URL", "'clipsearch index --again --runner ray' reads what is there"),
+    "url": ("not compared, because of their URL", "'clipsearch index --again --runner ray' reads what is there"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ComparedPictures:
-    """
+    """Result of comparing picture files.
+
     Attributes:
         files: that are indexed.
         compared: of these, read and compared.
@@ -77,59 +80,60 @@ class ComparedPictures:
 def compare_pictures(
     inspection: Inspection, *, sample: int | None, on_progress: Progress | None = None
 ) -> ComparedPictures:
-    """
+    """Compare picture files with their hashes.
+
     Args:
-        sample: so many files, chosen by chance, other ones each time; None: all.
-        on_progress: called while it goes on.
+        sample: number of files, chosen at random each time; None: all.
+        on_progress: called while it runs.
     """
     numbers = inspection.picture_files()
     chosen = choose(numbers, sample)
-    looked: Counter[Outcome] = Counter()
+    outcomes: Counter[Outcome] = Counter()
     examples: dict[Outcome, str] = {}
     findings: list[Finding] = []
     is_interrupted, done = False, 0
-    look = _Look()
+    comparison = _Comparison()
     try:
         with ThreadPoolExecutor(default_workers(), thread_name_prefix="clipsearch") as threads:
             for files in inspection.recorded_files(chosen):
                 for start in range(0, len(files), _AT_ONCE):
                     part = files[start : start + _AT_ONCE]
-                    for file, (outcome, reason) in zip(part, threads.map(look.at, part), strict=True):
-                        looked[outcome] += 1
+                    for file, (outcome, reason) in zip(part, threads.map(comparison.compare, part), strict=True):
+                        outcomes[outcome] += 1
                         examples.setdefault(outcome, file.path)
-                        if outcome in _WRONG:
-                            severity, message, remedy = _WRONG[outcome]
-                            said = message.format(path=file.path, reason=reason)
-                            findings.append(Finding(severity, "pictures", said, remedy))
+                        if outcome in _FINDINGS:
+                            severity, message, remedy = _FINDINGS[outcome]
+                            text = message.format(path=file.path, reason=reason)
+                            findings.append(Finding(severity, "pictures", text, remedy))
                     done += len(part)
                     if on_progress is not None:
                         on_progress(done, len(chosen))
     except KeyboardInterrupt:
         is_interrupted = True
-    for outcome, (what, remedy) in _NOTED.items():
-        if looked[outcome]:
-            subject = count(looked[outcome], "picture file is", "picture files are")
+    for outcome, (what, remedy) in _SUMMARIES.items():
+        if outcomes[outcome]:
+            subject = count(outcomes[outcome], "picture file is", "picture files are")
             message = f"{subject} {what}, such as {examples[outcome]}"
             findings.append(Finding("info", "pictures", message, remedy))
-    compared = looked["same"] + looked["rotten"] + looked["differs"]
+    compared = outcomes["same"] + outcomes["rotten"] + outcomes["differs"]
     return ComparedPictures(len(numbers), compared, findings, is_interrupted)
 
 
-class _Look:
-    """What is asked once for each folder or device."""
+class _Comparison:
+    """Comparison of files, with a cache for what is the same for each folder or device."""
 
     def __init__(self) -> None:
         self._is_folder = cache(os.path.isdir)
         self._keeps: dict[int, bool] = {}
 
-    def at(self, file: RecordedFile) -> tuple[Outcome, str]:
-        """What became of a file, and why it can't be read."""
+    def compare(self, file: RecordedFile) -> tuple[Outcome, str]:
+        """Return the outcome for a file, and why it can't be read."""
         if is_folder_url(file.root):
             return "url", ""
         try:
             return self._read(file), ""
         except (FileNotFoundError, NotADirectoryError):
-            return ("gone" if self._is_folder(file.root) else "away"), ""
+            return ("missing" if self._is_folder(file.root) else "offline"), ""
         except (OSError, ValueError) as error:
             return "unreadable", getattr(error, "strerror", None) or str(error)
 
@@ -147,7 +151,7 @@ class _Look:
             return "differs"
         if after != before or before.ctime_ns != file.ctime_ns:
             return "changed"
-        # Another file in its place, with the very same times, as on a drive that was copied.
+        # Another inode with the very same times is another file, as on a drive that was copied.
         return "rotten" if before.inode == file.inode else "differs"
 
     def _keeps_change_times(self, device: int, path: str) -> bool:

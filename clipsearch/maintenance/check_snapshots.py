@@ -1,4 +1,4 @@
-"""The index files that SQL names, against what SQL says."""
+"""Check the index files that SQL records against SQL."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +20,14 @@ from clipsearch.store.recovery.integrity import Inspection, choose
 
 @dataclass(slots=True)
 class SnapshotCheck:
-    """What was found in all index files in use.
+    """Result of checking all index files in use.
 
     Attributes:
-        faults: a line for each that is wrong.
+        faults: a line for each file that is wrong.
         rows: in the others.
         compared: of these.
-        changed: row numbers, by kind, of embeddings that SQL has otherwise than an index file whose checksum is right:
-            they have changed in SQL.
+        changed: embedding ids, by kind, whose embedding in SQL differs from an index file with a correct checksum: they
+            have changed in SQL.
     """
 
     faults: list[str] = field(default_factory=list)
@@ -37,7 +37,11 @@ class SnapshotCheck:
 
 
 def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, sample: int | None) -> SnapshotCheck:
-    """`sample`: at most so many rows of each are compared, chosen by chance; None: all."""
+    """Check all index files in use.
+
+    Args:
+        sample: number of rows of each that are compared, chosen at random; None: all.
+    """
     found = SnapshotCheck()
     try:
         require_own_folder(paths.index_folder(directory))
@@ -45,7 +49,7 @@ def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, 
         return found
     uuid = reader.find_uuid() or ""
     for kind, model, snapshot in reader.list_snapshots():
-        # One of another generation is never used again, and made anew when its model is.
+        # One of another generation is stale: never used again, and rebuilt when its model is used.
         if snapshot.generation != generation_of(model, kind):
             continue
         sidecar = describe_snapshot(kind, uuid, model, snapshot)
@@ -53,14 +57,14 @@ def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, 
         index, fault = _load(path, sidecar, snapshot)
         if index is not None:
             fault = _compare(index, found, kind, model, snapshot, inspection, sample)
-        # Another process may have put a newer one in its place meanwhile.
+        # Another process may have replaced it by a newer one meanwhile.
         if fault is not None and reader.find_snapshot(kind, model_id=model.model_id) == snapshot:
             found.faults.append(f"the index file {path.name} {fault}")
     return found
 
 
 def _load(path: Path, sidecar: Sidecar, snapshot: StoredSnapshot) -> tuple[FaissIndex | None, str | None]:
-    """The index, or what is wrong with its files."""
+    """Load an index; return it, or what is wrong with its files."""
     if not path.exists():
         return None, "is missing"
     try:
@@ -74,9 +78,9 @@ def _load(path: Path, sidecar: Sidecar, snapshot: StoredSnapshot) -> tuple[Faiss
     try:
         described = read_sidecar(path)
     except VectorIndexError:
-        return None, f"has no description beside it ({sidecar_path(path).name})"
-    is_right = described == sidecar.described()
-    return (index, None) if is_right else (None, "has a description beside it that says something else")
+        return None, f"has no sidecar ({sidecar_path(path).name})"
+    is_match = described == sidecar.described()
+    return (index, None) if is_match else (None, "has a sidecar that does not match")
 
 
 def _compare(
@@ -88,8 +92,8 @@ def _compare(
     inspection: Inspection,
     sample: int | None,
 ) -> str | None:
-    numbers, owners = inspection.row_numbers(kind, model_id=model.model_id, up_to=snapshot.last_embedding_id)
-    # An index may have its rows in another order.
+    numbers, owners = inspection.embedding_ids(kind, model_id=model.model_id, up_to=snapshot.last_embedding_id)
+    # An index may order its rows differently.
     places = places_of(owners, index.ids)
     if index.count != len(owners) or (places < 0).any():
         return f"holds other {'pictures' if kind == 'images' else 'captions'} than the database"

@@ -1,4 +1,4 @@
-"""Looks at everything in a catalog, also in one that can't be opened."""
+"""Check everything in a catalog, even one that can't be opened."""
 
 import os
 from collections.abc import Sized
@@ -11,37 +11,37 @@ from clipsearch.errors import ClipSearchError, ForeignSchemaError, StoreError, V
 from clipsearch.indexes.names import require_own_folder
 from clipsearch.maintenance.check_milvus import check_server
 from clipsearch.maintenance.check_snapshots import check_snapshots
-from clipsearch.maintenance.orphans import find_half_copies, find_leftovers
-from clipsearch.maintenance.permissions import find_open_places
+from clipsearch.maintenance.orphans import find_leftovers, find_partial_copies
+from clipsearch.maintenance.permissions import find_exposed_paths
 from clipsearch.maintenance.reports import Finding
 from clipsearch.paths import CatalogPlace, expand_user, index_folder, is_folder_url
 from clipsearch.quantities import count
 from clipsearch.settings import STARTER
 from clipsearch.store import Kind, Store
-from clipsearch.store.backends.connection import DATABASE_NAME, AskingSqlite
+from clipsearch.store.backends.connection import DATABASE_NAME, SqliteReadConnection
 from clipsearch.store.migrate import HEAD_REVISION, current_revision
 from clipsearch.store.reader import Reader
 from clipsearch.store.recovery.integrity import FileInspection, Inspection
 
-# Embeddings and rows of an index that are looked at unless all are.
+# Size of the sample of embeddings and index rows, unless all are checked.
 SAMPLE = 1_000
 
 _INDEX_ONLY = ("wrong # of entries in index", "non-unique entry in index")
-_FIX = "'clipsearch doctor --fix' mends it: "
-_AGAIN = "; the next 'clipsearch index' reads again what is missing"
+_FIX = "'clipsearch doctor --fix' repairs it: "
+_REREAD_NOTE = "; the next 'clipsearch index' reads again what is missing"
 
 _NOUNS: dict[Kind, str] = {"images": "pictures", "captions": "captions"}
 
 
 @dataclass(slots=True)
 class Examination:
-    """What was found, and what mending needs to know.
+    """Findings, and what the repair needs to know.
 
     Attributes:
-        broken: row numbers of embeddings that are to be deleted, by kind.
-        leftovers: index files that nothing uses, and half copies of the database.
-        open_places: files and folders that others may use.
-        is_readable: the content of the database could be looked at.
+        broken: ids of embeddings to delete, by kind.
+        leftovers: index files that nothing uses, and partial copies of the database.
+        exposed_paths: files and folders that others than the owner may use.
+        is_readable: whether the content of the database could be checked.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Examination:
     compared_rows: int = 0
     broken: dict[Kind, list[int]] = field(default_factory=dict)
     leftovers: list[Path] = field(default_factory=list)
-    open_places: list[Path] = field(default_factory=list)
+    exposed_paths: list[Path] = field(default_factory=list)
     is_readable: bool = False
 
     def add(self, severity: Literal["error", "warning", "info"], check: str, message: str, remedy: str) -> None:
@@ -59,45 +59,45 @@ class Examination:
 
 
 def examine(place: CatalogPlace, *, full: bool) -> Examination:
-    """Changes nothing. When the database's pages are damaged, its content is not looked at.
+    """Check a catalog without changing anything; the content is skipped when the database's pages are damaged.
 
     Raises:
-        CatalogNotFoundError: the server has none.
-        StoreError: the file may not be read at all, or the server can't be reached.
+        CatalogNotFoundError: there is none on the server.
+        StoreError: the file can't be opened at all, or the server can't be reached.
     """
     found = Examination()
     directory, sample = place.directory, None if full else SAMPLE
     if place.server is not None:
         with Store(place) as store:
-            _check_content(directory, store.reader, Inspection(store.asking), found, sample=sample)
+            _check_content(directory, store.reader, Inspection(store.connection), found, sample=sample)
     else:
         database = directory / DATABASE_NAME
         with FileInspection(database) as inspection:
             if _check_schema(database, found) and _check_file(database, inspection, found, full=full):
-                with closing(Reader(AskingSqlite(database))) as reader:
+                with closing(Reader(SqliteReadConnection(database))) as reader:
                     _check_content(directory, reader, inspection, found, sample=sample)
-    half_copies = find_half_copies(directory)
-    found.leftovers += half_copies
-    if half_copies:
+    partial_copies = find_partial_copies(directory)
+    found.leftovers += partial_copies
+    if partial_copies:
         found.add(
             "warning",
             "leftovers",
-            f"half a copy of the database is left over: {half_copies[0].name}{_and_more(half_copies)}",
-            _FIX + "what is left over is deleted, as 'clipsearch gc' does",
+            f"a partial copy of the database is left over: {partial_copies[0].name}{_and_more(partial_copies)}",
+            _FIX + "leftovers are deleted, as 'clipsearch gc' does",
         )
     try:
         require_own_folder(index_folder(directory))
     except VectorIndexError as error:
-        found.add("error", "links", str(error), "until then queries are answered from the database")
-    found.open_places = find_open_places(directory)
-    if found.open_places:
-        shown = ", ".join(str(place.relative_to(directory.parent)) for place in found.open_places[:3])
-        more = f" and {len(found.open_places) - 3:,} more" if len(found.open_places) > 3 else ""
+        found.add("error", "links", str(error), "queries are answered from the database until then")
+    found.exposed_paths = find_exposed_paths(directory)
+    if found.exposed_paths:
+        shown = ", ".join(str(place.relative_to(directory.parent)) for place in found.exposed_paths[:3])
+        more = f" and {len(found.exposed_paths) - 3:,} more" if len(found.exposed_paths) > 3 else ""
         found.add(
             "warning",
             "permissions",
             f"others may read or change {shown}{more}",
-            _FIX + "only the owner may from then on",
+            _FIX + "only the owner keeps access",
         )
     return found
 
@@ -118,7 +118,7 @@ def _check_content(
 
 
 def _check_schema(database: Path, found: Examination) -> bool:
-    """Whether anything else may be asked: what is not a catalog's could answer by itself."""
+    """Return whether the database may be queried: a foreign schema could run code."""
     try:
         current_revision(database)
     except ForeignSchemaError as error:
@@ -130,19 +130,19 @@ def _check_schema(database: Path, found: Examination) -> bool:
         )
         return False
     except StoreError:
-        pass  # it is damaged, or something else: told by the next checks
+        pass  # damaged, or another application's: reported by the next checks
     return True
 
 
 def _check_file(database: Path, inspection: FileInspection, found: Examination, *, full: bool) -> bool:
-    """Whether the content can be looked at."""
+    """Return whether the content can be checked."""
     damage = inspection.find_damage(full=full)
-    if damage and all(_is_of_an_index(line) for line in damage):
+    if damage and all(_is_index_damage(line) for line in damage):
         found.add(
             "error",
             "database indexes",
             f"SQLite's own indexes do not agree with the tables: {damage[0]}{_and_more(damage)}",
-            _FIX + "they are made anew",
+            _FIX + "they are rebuilt",
         )
         return False
     if not damage:
@@ -152,7 +152,7 @@ def _check_file(database: Path, inspection: FileInspection, found: Examination, 
             found.add(
                 "error",
                 "version",
-                "the file is an SQLite database of something else",
+                "the file is an SQLite database of another application",
                 "move it away, or 'clipsearch restore FILE'",
             )
             return False
@@ -161,7 +161,7 @@ def _check_file(database: Path, inspection: FileInspection, found: Examination, 
         if revision is None and database.stat().st_size == 0:
             damage = ["the file is empty"]
         elif revision is None:
-            damage = ["it has no schema, or does not say which"]
+            damage = ["it has no schema, or no schema version"]
         elif revision > HEAD_REVISION:
             found.add(
                 "error",
@@ -189,17 +189,17 @@ def _check_file(database: Path, inspection: FileInspection, found: Examination, 
 
 
 def _check_values(inspection: Inspection, found: Examination) -> bool:
-    """Whether the other checks can believe the types and forms of what they read."""
-    impossible = inspection.find_impossible()
-    for table, number in sorted(impossible.items()):
+    """Return whether the other checks can rely on the types and forms of the values."""
+    invalid = inspection.find_invalid()
+    for table, number in sorted(invalid.items()):
         found.add(
             "error",
             "rows",
-            f"{count(number, f'row of {table} has', f'rows of {table} have')} values that can't be, such as names that "
+            f"{count(number, f'row of {table} has', f'rows of {table} have')} invalid values, such as names that "
             "lead out of a folder; nothing else was checked",
-            _FIX + f"what can't be is deleted or made anew{_AGAIN}",
+            _FIX + f"they are deleted or recreated{_REREAD_NOTE}",
         )
-    return not impossible
+    return not invalid
 
 
 def _check_rows(inspection: Inspection, found: Examination, *, sample: int | None) -> None:
@@ -207,17 +207,16 @@ def _check_rows(inspection: Inspection, found: Examination, *, sample: int | Non
         found.add(
             "error",
             "rows",
-            f"{count(number, f'row of {table} points', f'rows of {table} point')} at {parent} that are not there",
-            _FIX
-            + f"what points at nothing is deleted or marked{_AGAIN if table in ('files', 'image_embeddings') else ''}",
+            f"{count(number, f'row of {table} refers', f'rows of {table} refer')} to missing {parent}",
+            _FIX + f"such rows are deleted or marked{_REREAD_NOTE if table in ('files', 'image_embeddings') else ''}",
         )
     unknown = inspection.count_unknown_files()
     if unknown:
         found.add(
             "error",
             "rows",
-            f"nothing is known of {count(unknown, 'file')}, not even why",
-            _FIX + f"what is unknown is marked{_AGAIN}",
+            f"{count(unknown, 'file has', 'files have')} neither a content nor a skip reason",
+            _FIX + f"such files are marked{_REREAD_NOTE}",
         )
     texts = inspection.count_broken_texts()
     if texts:
@@ -236,25 +235,25 @@ def _check_rows(inspection: Inspection, found: Examination, *, sample: int | Non
             at_least = "" if checked.checked == checked.stored else "at least "
             broken = count(
                 len(checked.broken),
-                f"embedding of {noun} is no unit-norm row",
-                f"embeddings of {noun} are no unit-norm rows",
+                f"embedding of {noun} is not a unit-norm row",
+                f"embeddings of {noun} are not unit-norm rows",
             )
             found.add(
                 "error",
                 "embeddings",
                 f"{at_least}{broken} of the model's length",
-                _FIX + _how_made_anew(kind),
+                _FIX + _embedding_remedy(kind),
             )
 
 
 def _check_index_files(
     directory: Path, reader: Reader, inspection: Inspection, found: Examination, *, sample: int | None
 ) -> None:
-    # What is broken in SQL is broken in the index too: that is told once.
+    # What is broken in SQL is broken in the index too: reported once.
     snapshots = check_snapshots(directory, reader, inspection, sample=sample)
     found.index_rows, found.compared_rows = snapshots.rows, snapshots.compared
     for fault in snapshots.faults:
-        found.add("warning", "snapshots", fault, _FIX + "it is made anew, as the next search would do")
+        found.add("warning", "snapshots", fault, _FIX + "it is rebuilt, as the next search would do")
     for kind, noun in _NOUNS.items():
         changed = sorted(set(snapshots.changed[kind]) - set(found.broken[kind]))
         found.broken[kind] += changed
@@ -264,7 +263,7 @@ def _check_index_files(
                 "embeddings",
                 f"{count(len(changed), f'embedding of {noun} differs', f'embeddings of {noun} differ')} from the "
                 "index, whose checksum is right",
-                _FIX + _how_made_anew(kind),
+                _FIX + _embedding_remedy(kind),
             )
     found.leftovers = find_leftovers(directory, reader)
     if found.leftovers:
@@ -273,7 +272,7 @@ def _check_index_files(
             "leftovers",
             f"{count(len(found.leftovers), 'index file is', 'index files are')} left over, such as "
             f"{found.leftovers[0].name}",
-            _FIX + "what is left over is deleted, as 'clipsearch gc' does",
+            _FIX + "leftovers are deleted, as 'clipsearch gc' does",
         )
 
 
@@ -284,9 +283,9 @@ def _check_index_server(reader: Reader, inspection: Inspection, found: Examinati
     found.index_rows += on_server.rows
     found.compared_rows += on_server.compared
     if on_server.problem is not None:
-        found.add("error", "server", on_server.problem, "the index was not looked at")
+        found.add("error", "server", on_server.problem, "the index was not checked")
     for fault in on_server.faults:
-        found.add("error", "collection", fault, _FIX + "it is made anew, as 'clipsearch reindex' does")
+        found.add("error", "collection", fault, _FIX + "it is rebuilt, as 'clipsearch reindex' does")
 
 
 def _check_surroundings(reader: Reader, inspection: Inspection, found: Examination) -> None:
@@ -303,15 +302,15 @@ def _check_surroundings(reader: Reader, inspection: Inspection, found: Examinati
             found.add(
                 "info",
                 "folders",
-                f"the folder {folder} is not there now",
-                "its pictures stay known; see 'clipsearch index --prune'",
+                f"the folder {folder} is missing",
+                "its pictures stay in the catalog; see 'clipsearch index --prune'",
             )
     model = reader.find_current_model()
     if model is not None and not _is_here(model.name):
         found.add(
             "info",
             "model",
-            f"the files of the model {model.name} are not here",
+            f"the files of the model {model.name} are not on this machine",
             f"'clipsearch model pull {model.name}' fetches them",
         )
 
@@ -323,11 +322,11 @@ def _is_here(model_name: str) -> bool:
 
     try:
         return hub.find_cached(model_name) is not None
-    except ClipSearchError:  # no name of the hub: a folder that is gone
+    except ClipSearchError:  # not a name of the hub: a missing folder
         return False
 
 
-def _is_of_an_index(line: str) -> bool:
+def _is_index_damage(line: str) -> bool:
     return line.startswith(_INDEX_ONLY) or (line.startswith("row ") and "missing from index" in line)
 
 
@@ -335,6 +334,6 @@ def _and_more(found: Sized) -> str:
     return f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
 
 
-def _how_made_anew(kind: Kind) -> str:
+def _embedding_remedy(kind: Kind) -> str:
     when = "the next 'clipsearch index'" if kind == "images" else "the next 'clipsearch caption'"
-    return f"what is wrong is deleted; {when} embeds it again"
+    return f"wrong embeddings are deleted; {when} computes them again"

@@ -1,4 +1,4 @@
-"""Checks a catalog and mends it."""
+"""Check and repair a catalog."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from clipsearch import paths
 from clipsearch.errors import CatalogNotFoundError, InputError, StoreError
 from clipsearch.maintenance.check_pictures import ComparedPictures, Progress, compare_pictures
 from clipsearch.maintenance.checks import Examination, examine
-from clipsearch.maintenance.repair import MENDABLE, Repair, repair
+from clipsearch.maintenance.repair import REPAIRABLE, Repair, repair
 from clipsearch.maintenance.reports import CheckReport, Finding
 from clipsearch.paths import CatalogPlace
 from clipsearch.store import Store
@@ -18,7 +18,7 @@ from clipsearch.store.backends.connection import DATABASE_NAME, require_own_data
 from clipsearch.store.backends.lock import writer_lock
 from clipsearch.store.recovery.integrity import FileInspection, Inspection
 
-# What is mended may show what else is wrong: a salvaged database has rows to mend, a mended one index files to make.
+# A repair may reveal more damage: a salvaged database has rows to repair, a repaired one index files to rebuild.
 _MAX_ROUNDS = 4
 
 
@@ -31,25 +31,25 @@ def check_catalog(
     wait: bool = False,
     on_progress: Progress | None = None,
 ) -> CheckReport:
-    """Looks for everything that may be wrong with a catalog, also one that can't be opened.
+    """Check a catalog for everything that may be wrong, even one that can't be opened.
 
     Args:
         directory: the catalog's folder; None: CLIPSEARCH_CATALOG, else the platform's data folder.
-        full: look at every embedding and every row of the index, not at some of them.
-        fix: mend what can be mended. A copy of the database as it was is kept when it is changed.
-        pictures: compare so many picture files, chosen by chance, with the hashes of what was indexed. Ctrl-C ends that
-            early.
-        wait: until no other process changes the catalog; only `fix` needs that.
+        full: check every embedding and every row of the index, not a sample.
+        fix: repair what can be repaired. When the database is changed, a copy of the previous one is kept.
+        pictures: number of picture files, chosen at random, to compare with the hashes of what was indexed. Ctrl-C ends
+            that early.
+        wait: wait until no other process changes the catalog; only `fix` needs that.
         on_progress: called with (files compared, files to compare).
 
     Raises:
         InputError: `pictures` is less than 1.
-        CatalogNotFoundError: there is none.
+        CatalogNotFoundError: there is no catalog.
         CatalogBusyError: another process changes the catalog and `wait` is false.
-        StoreError: the file may not be read, or is a link.
+        StoreError: the file can't be read, or is a link.
     """
     if isinstance(pictures, int) and pictures < 1:
-        raise InputError(f"{pictures} is no number of pictures to compare: use 1 or more")
+        raise InputError(f"invalid number of pictures to compare: {pictures}; use 1 or more")
     place = paths.catalog_place(directory)
     if place.server is None:
         require_own_database(place.directory / DATABASE_NAME)
@@ -57,9 +57,9 @@ def check_catalog(
         raise CatalogNotFoundError(f"no catalog in {place}")
     found = examine(place, full=full)
     done, first = Repair(), found.findings
-    if fix and _is_mendable(found):
+    if fix and _is_repairable(found):
         with _locked(place, wait=wait):
-            found, first = _mend(place, examine(place, full=full), done, full=full)
+            found, first = _repair_in_rounds(place, examine(place, full=full), done, full=full)
     left = {_key(finding) for finding in found.findings}
     fixed = [replace(finding, is_fixed=True) for finding in first if _key(finding) not in left]
     compared = ComparedPictures()
@@ -68,7 +68,7 @@ def check_catalog(
             sample = None if pictures == "all" else pictures
             compared = compare_pictures(inspection, sample=sample, on_progress=on_progress)
     elif pictures is not None:
-        found.add("info", "pictures", "no picture was compared: the database comes first", "mend or restore it")
+        found.add("info", "pictures", "no picture was compared: the database comes first", "repair or restore it")
     return CheckReport(
         directory=str(place),
         findings=(
@@ -96,11 +96,11 @@ def _inspected(place: CatalogPlace) -> Iterator[Inspection]:
             yield inspection
     else:
         with Store(place) as store:
-            yield Inspection(store.asking)
+            yield Inspection(store.connection)
 
 
 def _locked(place: CatalogPlace, *, wait: bool) -> AbstractContextManager[None]:
-    # Not by way of a store: a damaged file can't be opened as one.
+    # Not through a store: a damaged file can't be opened as one.
     if place.server is None:
         return writer_lock(place.directory, wait=wait)
     from clipsearch.store.backends.postgres import server_lock
@@ -108,18 +108,20 @@ def _locked(place: CatalogPlace, *, wait: bool) -> AbstractContextManager[None]:
     return server_lock(place, alone=True, wait=wait)
 
 
-def _mend(place: CatalogPlace, found: Examination, done: Repair, *, full: bool) -> tuple[Examination, list[Finding]]:
-    """How it is afterwards, and everything that was found on the way."""
+def _repair_in_rounds(
+    place: CatalogPlace, found: Examination, done: Repair, *, full: bool
+) -> tuple[Examination, list[Finding]]:
+    """Repair in rounds; return the state afterwards, and all findings on the way."""
     seen = list(found.findings)
     for _ in range(_MAX_ROUNDS):
-        if not _is_mendable(found):
+        if not _is_repairable(found):
             break
         before = {_key(finding) for finding in found.findings}
         try:
             repair(place, found, done)
         except StoreError as error:
             found = examine(place, full=full)
-            found.add("error", "repair", str(error), "the database is as it was")
+            found.add("error", "repair", str(error), "the database is unchanged")
             break
         found = examine(place, full=full)
         seen += [finding for finding in found.findings if finding not in seen]
@@ -128,8 +130,8 @@ def _mend(place: CatalogPlace, found: Examination, done: Repair, *, full: bool) 
     return found, seen
 
 
-def _is_mendable(found: Examination) -> bool:
-    return any(finding.severity != "info" and finding.check in MENDABLE for finding in found.findings)
+def _is_repairable(found: Examination) -> bool:
+    return any(finding.severity != "info" and finding.check in REPAIRABLE for finding in found.findings)
 
 
 def _key(finding: Finding) -> tuple[str, str]:

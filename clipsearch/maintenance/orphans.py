@@ -1,4 +1,4 @@
-"""Files that nothing uses: of snapshots that were replaced, of writers that were killed."""
+"""Find files that nothing uses: of replaced snapshots, and of killed writers."""
 
 import time
 from collections.abc import Iterable
@@ -12,24 +12,24 @@ from clipsearch.session.file_index import describe_snapshot
 from clipsearch.store.reader import Reader
 from clipsearch.store.recovery.database_files import SCRATCH_NAMES
 
-# A writer names its file in SQL when it is complete: what is younger than this may be about to be named.
+# A writer records its file in SQL when it is complete: one younger than this may be recorded soon.
 _GRACE_S = 600.0
 
 
 def find_leftovers(directory: Path, reader: Reader) -> list[Path]:
-    """Files among the index files of the catalog in `directory` that SQL does not name, sorted."""
+    """Return index files of the catalog in `directory` that SQL does not record, sorted."""
     named = named_files(directory, reader)
     files = list_own_files(paths.index_folder(directory))
     return [file for file in files if file not in named and _is_old(file)]
 
 
-def find_half_copies(directory: Path) -> list[Path]:
-    """What a backup, a restore or a repair that was killed has left of the database beside it, sorted."""
+def find_partial_copies(directory: Path) -> list[Path]:
+    """Return partial copies of the database, left by a killed backup, restore or repair, sorted."""
     return [file for file in list_files(directory, SCRATCH_NAMES, may_be_link=True) if _is_old(file)]
 
 
 def named_files(directory: Path, reader: Reader) -> set[Path]:
-    """Index files that SQL names, with their sidecars, whether they are there or not."""
+    """Return the index files that SQL records, with their sidecars, existing or not."""
     folder, uuid = paths.index_folder(directory), reader.find_uuid() or ""
     named = {
         index_path(folder, describe_snapshot(kind, uuid, model, snapshot), snapshot.blake3)
@@ -39,8 +39,8 @@ def named_files(directory: Path, reader: Reader) -> set[Path]:
 
 
 def remove_leftovers(files: Iterable[Path]) -> int:
-    """Returns how many could be deleted; one that is open (Windows) is left for the next time."""
-    # The catalog's own folder may be a link to another drive, that of its index files may not.
+    """Delete files; return their number. One that is open (Windows) stays until the next time."""
+    # The catalog's own folder may be a link to another drive, that of its index files must not.
     return sum(remove_file(file, may_be_link=SCRATCH_NAMES.fullmatch(file.name) is not None) for file in files)
 
 
@@ -51,5 +51,5 @@ def size_of(files: Iterable[Path]) -> int:
 def _is_old(file: Path) -> bool:
     try:
         return time.time() - file.lstat().st_mtime > _GRACE_S
-    except OSError:  # gone meanwhile
+    except OSError:  # deleted meanwhile
         return False

@@ -1,4 +1,4 @@
-"""Mends what a look through a catalog has found. Every change of the database leaves a copy of it as it was."""
+"""Repair what the checks of a catalog have found; every change of the database keeps a copy of the previous one."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +7,7 @@ from clipsearch import paths
 from clipsearch.errors import VectorIndexError
 from clipsearch.maintenance.checks import Examination
 from clipsearch.maintenance.orphans import remove_leftovers
-from clipsearch.maintenance.permissions import close_places
+from clipsearch.maintenance.permissions import restrict_paths
 from clipsearch.notices import notify
 from clipsearch.paths import CatalogPlace
 from clipsearch.session.file_index import generation_of, write_snapshot
@@ -17,28 +17,28 @@ from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.migrate import upgrade
 from clipsearch.store.recovery.database_files import dated_name, keep_copy, prepare, replace_database, scratch_file
 from clipsearch.store.recovery.integrity import FileInspection, Inspection
-from clipsearch.store.recovery.row_repair import mend_rows
+from clipsearch.store.recovery.row_repair import repair_rows
 from clipsearch.store.recovery.salvage import rebuild_indexes, salvage
 
 _ALL_CONTENT = {"pages", "database indexes", "foreign"}
 _ROWS = {"rows", "embeddings"}
-MENDABLE = _ALL_CONTENT | _ROWS | {"schema", "snapshots", "collection", "leftovers", "permissions"}
-"""Checks whose findings can be mended."""
+REPAIRABLE = _ALL_CONTENT | _ROWS | {"schema", "snapshots", "collection", "leftovers", "permissions"}
+"""Checks whose findings can be repaired."""
 
 
 @dataclass(slots=True)
 class Repair:
-    """What was done: the copies that were kept, and the rows saved of a damaged database, by table."""
+    """Copies that were kept, and the number of rows saved from a damaged database, by table."""
 
     copies: list[Path] = field(default_factory=list)
     saved_rows: dict[str, int] = field(default_factory=dict)
 
 
 def repair(place: CatalogPlace, found: Examination, done: Repair) -> None:
-    """One round; to be called under the writer lock. What is mended may show what else is wrong.
+    """Run one round of repairs, under the writer lock; it may reveal more damage.
 
     Raises:
-        StoreError: something can't be mended; the database is as it was.
+        StoreError: something can't be repaired; the database is unchanged.
     """
     checks = {finding.check for finding in found.findings if finding.severity != "info"}
     if place.server is None:
@@ -46,11 +46,11 @@ def repair(place: CatalogPlace, found: Examination, done: Repair) -> None:
     elif checks & _ROWS:
         _delete_broken(place, found)
     if checks & (_ALL_CONTENT | _ROWS | {"snapshots"}):
-        _renew_snapshots(place)
+        _rewrite_snapshots(place)
     if "collection" in checks:
         _rebuild_collection(place)
     remove_leftovers(found.leftovers)
-    close_places(found.open_places)
+    restrict_paths(found.exposed_paths)
 
 
 def _repair_file_and_rows(database: Path, checks: set[str], found: Examination, done: Repair) -> None:
@@ -59,19 +59,19 @@ def _repair_file_and_rows(database: Path, checks: set[str], found: Examination, 
     elif "schema" in checks:
         copy = upgrade(database)
         done.copies += [copy] if copy is not None else []
-    elif checks & _ROWS and not done.copies:  # else the round before has left one
+    elif checks & _ROWS and not done.copies:  # otherwise the previous round has kept one
         done.copies.append(keep_copy(database, "before-repair"))
     if checks & (_ALL_CONTENT | _ROWS):
         with FileInspection(database) as inspection:
             broken = _all_broken(inspection, found)
-        mend_rows(database, broken)
+        repair_rows(database, broken)
 
 
 def _delete_broken(place: CatalogPlace, found: Examination) -> None:
-    """On a server, which keeps the rest of its rows sound by itself."""
+    """Delete broken rows on a server, which keeps its other rows consistent by itself."""
     with Store(place) as store:
-        store.pictures.delete_impossible()
-        for kind, broken in _all_broken(Inspection(store.asking), found).items():
+        store.pictures.delete_invalid()
+        for kind, broken in _all_broken(Inspection(store.connection), found).items():
             if broken:
                 store.embeddings.delete(kind, broken)
 
@@ -83,21 +83,21 @@ def _repair_file(database: Path, done: Repair, *, is_foreign: bool) -> None:
             fresh.unlink()
             fresh.touch(mode=0o600)
             done.saved_rows = salvage(database, fresh)
-        prepare(fresh, instead_of=database)
+        prepare(fresh, replaced=database)
         kept = dated_name(database, "before-repair" if is_whole or is_foreign else "damaged")
         replace_database(database, fresh, keep_as=kept)
         done.copies.append(kept)
 
 
 def _all_broken(inspection: Inspection, found: Examination) -> dict[Kind, list[int]]:
-    """Those that were found, and what a sample may have missed."""
+    """Return the broken embeddings that were found, and those that a sample may have missed."""
     return {
         kind: sorted({*found.broken.get(kind, ()), *inspection.check_embeddings(kind, sample=None).broken})
         for kind in KINDS
     }
 
 
-def _renew_snapshots(place: CatalogPlace) -> None:
+def _rewrite_snapshots(place: CatalogPlace) -> None:
     folder = paths.index_folder(place.directory)
     with Store(place) as store:
         for kind, model, snapshot in store.reader.list_snapshots():

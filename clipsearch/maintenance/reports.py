@@ -1,4 +1,4 @@
-"""Records of what checks, backups and restores found and did."""
+"""Reports of checks, backups and restores."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class BackupReport:
-    """A copy of a catalog's database that was made and checked.
+    """Report of a backup, which was checked.
 
     Attributes:
         path: absolute.
@@ -23,13 +23,13 @@ class BackupReport:
 
 @dataclass(frozen=True, slots=True)
 class RestoreReport:
-    """A backup that was put in the place of a catalog's content.
+    """Report of a restore.
 
     Attributes:
         directory: of the catalog.
         pictures: different pictures in it now.
         captions: in it now.
-        kept: the copy of what was there before; None when there was nothing.
+        kept: the copy of the previous content; None when there was none.
         was_upgraded: the backup had an older schema.
         unnamed: its indexed folders that were never named on this machine: they don't count, and their pictures are not
             found, until `index` names them.
@@ -48,12 +48,12 @@ class Finding:
     """Something that is wrong with a catalog, or worth knowing.
 
     Attributes:
-        severity: "error": answers may be wrong or missing; "warning": they are right, something else is not as it
-            should be; "info": nothing is wrong.
-        check: what was looked at, such as "pages", "embeddings", "snapshots", "permissions".
+        severity: "error": answers may be wrong or missing; "warning": answers are right, something else is wrong;
+            "info": nothing is wrong.
+        check: what was checked, such as "pages", "embeddings", "snapshots", "permissions".
         message: what was found, one line.
         remedy: what to do about it, or what happens by itself.
-        is_fixed: it was mended.
+        is_fixed: it was repaired.
     """
 
     severity: Literal["error", "warning", "info"]
@@ -65,18 +65,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What looking through a catalog has found.
+    """Report of a check.
 
     Attributes:
         directory: of the catalog.
-        findings: those that were mended first.
-        is_full: everything was looked at; else some checks took a sample.
+        findings: those that were repaired first.
+        is_full: everything was checked; else some checks took a sample.
         stored_embeddings: of pictures and captions, of all models.
-        checked_embeddings: of these, looked at one by one.
+        checked_embeddings: of these, checked one by one.
         index_rows: in the index files in use.
         compared_rows: of these, compared with the database.
         copies: files that were kept because something was changed.
-        saved_rows: rows by table that could still be read of a damaged database; empty when it was not.
+        saved_rows: number of rows, by table, saved from a damaged database; empty when it was not damaged.
         picture_files: indexed files, when files were to be compared with their hashes.
         compared_files: of these, read and compared.
         is_interrupted: stopped by the user while files were compared.
@@ -97,5 +97,5 @@ class CheckReport:
 
     @property
     def is_sound(self) -> bool:
-        """Nothing is wrong, or all of it was mended."""
+        """Whether nothing is wrong, or all of it was repaired."""
         return all(finding.is_fixed or finding.severity == "info" for finding in self.findings)

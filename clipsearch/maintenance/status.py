@@ -1,4 +1,4 @@
-"""Counts and sizes of a catalog."""
+"""Read counts and sizes of a catalog."""
 
 from dataclasses import asdict
 
@@ -10,17 +10,17 @@ from clipsearch.types import CatalogStatus, CurrentRun
 
 
 def find_current_run(store: Store) -> CurrentRun | None:
-    """The run that goes on, in this process or another."""
+    """Return the run that is going on, in this process or another."""
     return store.runs.find_current(is_writing=_is_writing(store))
 
 
 def _is_writing(store: Store) -> bool:
-    # Whether the lock is held is asked only where a run seems to go on: that takes it for a moment.
+    # The lock is probed only when a run seems to be going on: probing takes it for a moment.
     return store.runs.has_open() and store.is_being_written()
 
 
 def read_status(store: Store) -> CatalogStatus:
-    """Loads no model."""
+    """Return counts and sizes, without loading a model."""
     files, pictures, skipped = store.pictures.counts()
     is_writing = _is_writing(store)
     current = store.reader.find_current_model()
@@ -43,10 +43,10 @@ def read_status(store: Store) -> CatalogStatus:
         ),
         last_run=store.runs.find_last(is_writing=is_writing),
         current_run=store.runs.find_current(is_writing=is_writing),
-        ann=_described(None if snapshot is None else snapshot.ann),
+        ann=_parse_tuning(None if snapshot is None else snapshot.ann),
         exclude={scope.root: scope.exclude for scope in roots if scope.exclude},
     )
 
 
-def _described(ann: str | None) -> dict[str, float] | None:
+def _parse_tuning(ann: str | None) -> dict[str, float] | None:
     return asdict(Tuning.from_json(ann)) if ann is not None and is_tuning(ann) else None

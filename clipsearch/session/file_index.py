@@ -1,4 +1,4 @@
-"""Where a catalog's index files lie, and when they are made anew from the store."""
+"""Keep a catalog's FAISS index files in step with the store: load, refresh and rebuild snapshots."""
 
 import threading
 from collections.abc import Callable
@@ -25,20 +25,21 @@ from clipsearch.indexes.snapshot import (
 from clipsearch.notices import notify
 from clipsearch.store import EmbeddingRows, Kind, Store, StoredModel, StoredSnapshot
 
-# Of an index that does not compare with all rows they are compared one by one, and it is extended sooner; its cells are
-# made anew when the rows in it have doubled since.
+# The tail of an approximate index is compared row by row, so that it is extended sooner; its cells are learnt again
+# when its rows have doubled since.
 _MAX_TAIL_SHARE_ANN = 0.02
 _OUTGROWN = 2
 
-# A search that takes longer than this is not made to compare with all rows, where the user has left that open.
+# An exact search slower than this gets an approximate index, unless the user has chosen one.
 _SLOW_MS = 100.0
 _MAYBE_SLOW_ROWS = 200_000
 
-# Pictures that an index is tuned on; half of them, and of the texts, to choose how it is searched, half to measure it.
+# Pictures that an index is tuned on; half of them, and of the texts, to choose the search parameters, half to measure
+# them.
 _TUNING_PICTURES = 128
 
-# Rows beside the snapshot are loaded from SQL whenever a catalog is opened, about 10 ms a thousand: a snapshot is
-# written anew when they are more than this many and more than this share of it.
+# The tail, rows that are not in the snapshot, is loaded from SQL whenever a catalog is opened, about 10 ms a thousand:
+# a snapshot is rewritten when the tail exceeds both this number and this share of it.
 _MAX_TAIL_ROWS = 1_000
 _MAX_TAIL_SHARE = 0.2
 
@@ -47,9 +48,9 @@ Rows = NDArray[np.float32]
 
 
 class CatalogIndex:
-    """The index over all stored embeddings of a kind: the snapshot, and the rows that came after it.
+    """Thread-safe index over all stored embeddings of a kind: the snapshot, and the rows that came after it.
 
-    It stays right while others write: every `get` looks for what is new. For any number of threads.
+    It stays current while others write: every `get` adds new rows.
     """
 
     def __init__(self, kind: Kind, *, store: Store, model_id: int, folder: Path) -> None:
@@ -63,17 +64,17 @@ class CatalogIndex:
         self._lock = threading.Lock()
 
     def get(self) -> SnapshotIndex:
-        """The index as of now."""
+        """Return the index, refreshed with all rows stored by now."""
         with self._lock:
             return self._get()
 
     def release(self) -> None:
-        """Lets go of the index; whoever searches it still has it."""
+        """Release the index; searches that are going on keep it."""
         with self._lock:
             self._index = None
 
     def close(self) -> None:
-        """Lets go of the index, and of its mapped file: searches that go on fail."""
+        """Release the index, and unmap its file: searches that are going on fail."""
         with self._lock:
             if self._index is not None:
                 self._index.close()
@@ -92,7 +93,7 @@ class CatalogIndex:
         base, self._last_embedding_id = self._load_base(model)
         index = SnapshotIndex(model.dim, base)
         self._add_new_rows(index, model)
-        # One that does not compare with all rows takes minutes to make, and texts to tune it on: an index run does it.
+        # An approximate index takes minutes to build, and texts to tune it on: an index run does it.
         base_rows = 0 if base is None else base.count
         if not isinstance(base, IvfIndex) and index.tail_count > _allowed_tail(base_rows, _MAX_TAIL_SHARE):
             self._write()
@@ -100,7 +101,7 @@ class CatalogIndex:
         return index
 
     def _load_base(self, model: StoredModel) -> tuple[FaissIndex | None, int]:
-        """The snapshot in use and the last row in it, (None, 0) when there is none; a damaged one is made anew."""
+        """Load the snapshot in use, with its last row; (None, 0) without one. A damaged one is rebuilt."""
         for attempt in range(3):
             snapshot = self._store.reader.find_snapshot(self._kind, model_id=self._model_id)
             if snapshot is None:
@@ -113,7 +114,7 @@ class CatalogIndex:
                 if self._store.reader.find_snapshot(self._kind, model_id=self._model_id) != snapshot:
                     continue
                 if attempt == 0:
-                    notify(f"{error}: made anew from the catalog")
+                    notify(f"{error}: rebuilt from the catalog")
                 if not self._write():
                     break
         return None, 0
@@ -130,7 +131,7 @@ class CatalogIndex:
 
 
 def refresh_current(store: Store, folder: Path, *kinds: Kind) -> None:
-    """`refresh_snapshot` for the model in use; there is none before the first index run."""
+    """Refresh the snapshots of the model in use, see `refresh_snapshot`; before the first index run there are none."""
     current = store.reader.find_current_model()
     if current is not None:
         for kind in kinds:
@@ -140,11 +141,11 @@ def refresh_current(store: Store, folder: Path, *kinds: Kind) -> None:
 def refresh_snapshot(
     kind: Kind, *, store: Store, model_id: int, folder: Path, texts: Callable[[], Rows] | None = None
 ) -> None:
-    """Writes the snapshot anew when there is none, it is far behind, or it is to be of another kind.
+    """Rewrite the snapshot when it is missing, too far behind, or to be of another kind.
 
     Args:
-        texts: what an index that does not compare with all rows is tuned on, (n, dim) unit-norm; without them none is
-            made, and one that is there stays.
+        texts: what an approximate index is tuned on, (n, dim) unit-norm; without them none is built, and an existing
+            one stays.
     """
     model = _get_model(store, model_id)
     count = store.embeddings.count(kind, model_id=model_id)
@@ -160,7 +161,7 @@ def refresh_snapshot(
         if is_behind or snapshot is None or snapshot.ann is None or Tuning.from_json(snapshot.ann).nlist != nlist:
             write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts(), before=snapshot)
     elif snapshot is not None and snapshot.ann is not None:
-        if texts is not None:  # it is to compare with all rows from now on
+        if texts is not None:  # the index is to be exact now
             write_snapshot(kind, store=store, model_id=model_id, folder=folder)
     elif is_behind:
         write_snapshot(kind, store=store, model_id=model_id, folder=folder)
@@ -172,10 +173,10 @@ def refresh_snapshot(
 def rebuild_snapshot(
     kind: Kind, *, store: Store, model_id: int, folder: Path, texts: Callable[[], Rows] | None = None
 ) -> None:
-    """Rebuilds the index file from SQL, with cells if it is to have some; arguments as in `refresh_snapshot`.
+    """Rebuild the index file from SQL, exact or approximate; arguments as in `refresh_snapshot`.
 
     Raises:
-        VectorIndexError, StoreError: it can't be written, or be named in the catalog.
+        VectorIndexError, StoreError: it can't be written, or recorded in the catalog.
     """
     snapshot = store.reader.find_snapshot(kind, model_id=model_id)
     snapshot = snapshot if snapshot is not None and is_tuning(snapshot.ann) else None
@@ -188,8 +189,10 @@ def rebuild_snapshot(
 
 
 def _wanted_nlist(kind: Kind, snapshot: StoredSnapshot | None, count: int, *, ann: str | None) -> int | None:
-    """Cells of the pictures' index; None: all rows are to be compared. Captions always are: a picture's probabilities
-    are over all of them."""
+    """Return the number of cells of the pictures' index; None for an exact one.
+
+    Captions always have an exact one: a picture's probabilities are over all of them.
+    """
     if kind != "images":
         return None
     if ann is not None:
@@ -211,11 +214,11 @@ def write_ann_snapshot(
     before: StoredSnapshot | None = None,
     is_required: bool = False,
 ) -> bool:
-    """Makes an index of the pictures that does not compare with all of them, tuned and measured; says whether it could.
+    """Build, tune and measure an approximate index of the pictures, and put it into use; return whether that succeeded.
 
     Args:
         texts: (n, dim) unit-norm.
-        before: the one in use: when its cells still do, they are kept, and only rows that came later are added.
+        before: the one in use: while its cells are good enough, they are kept, and only new rows are added.
         is_required: as in `write_snapshot`.
     """
     model, reader = _get_model(store, model_id), store.reader
@@ -236,15 +239,14 @@ def write_ann_snapshot(
         last_embedding_id = rows.last_embedding_id
     pictures = _spread_rows(_TUNING_PICTURES, store=store, model=model)
     tuning = index.tune(texts, pictures.embeddings, pictures.ids, trained_rows=trained_rows)
-    made = StoredSnapshot("", index.count, generation_of(model, "images"), last_embedding_id, tuning.to_json())
-    return _put_in_use("images", index, made, store=store, model=model, folder=folder, is_required=is_required)
+    new = StoredSnapshot("", index.count, generation_of(model, "images"), last_embedding_id, tuning.to_json())
+    return _put_in_use("images", index, new, store=store, model=model, folder=folder, is_required=is_required)
 
 
 def _index_to_grow(
     before: StoredSnapshot | None, nlist: int, count: int, *, store: Store, model: StoredModel, folder: Path
 ) -> tuple[IvfIndex, int, int] | None:
-    """The index in use, the rows that its cells were made of and the last row in it; None when its cells don't do any
-    more."""
+    """Return the index in use, the rows its cells were learnt from and its last row; None when they are outgrown."""
     if before is None or before.ann is None or before.generation != generation_of(model, "images"):
         return None
     tuning = Tuning.from_json(before.ann)
@@ -260,16 +262,16 @@ def _index_to_grow(
 
 
 def _spread_rows(wanted: int, *, store: Store, model: StoredModel) -> EmbeddingRows:
-    """About so many embeddings of pictures, evenly spaced in the order they were stored."""
+    """Return about n embeddings of pictures, evenly spaced in the order they were stored."""
     last = store.reader.newest_embedding_id("images")
-    # Other numbers are gone, or are those of other models: so many more have to be asked for.
+    # Some ids are deleted, or belong to other models: request proportionally more.
     count = max(1, store.embeddings.count("images", model_id=model.model_id))
     numbers = np.unique(np.linspace(1, last, min(last, -(-wanted * last // count))).round().astype(np.int64))
     return store.reader.some_rows("images", model_id=model.model_id, dim=model.dim, embedding_ids=numbers.tolist())
 
 
 def _is_slow(kind: Kind, *, store: Store, model: StoredModel, folder: Path) -> bool:
-    """Whether comparing with all pictures takes too long on this machine, and the user has left open what to do."""
+    """Return whether an exact search is too slow on this machine, and the user has not chosen the kind of index."""
     snapshot = store.reader.find_snapshot(kind, model_id=model.model_id)
     if kind != "images" or store.reader.find_ann() is not None or snapshot is None:
         return False
@@ -285,14 +287,15 @@ def _is_slow(kind: Kind, *, store: Store, model: StoredModel, folder: Path) -> b
 
 
 def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path, is_required: bool = False) -> bool:
-    """Makes the index file that compares with all rows from SQL; says whether it could. A catalog that can't be written
-    is still answered from, only more slowly.
+    """Build the exact index file from SQL, and put it into use; return whether that succeeded.
+
+    A catalog that can't be written is still searched, only more slowly.
 
     Args:
-        is_required: the caller wants nothing else, so that a failed write is an error.
+        is_required: a failed write is an error.
 
     Raises:
-        VectorIndexError, StoreError: `is_required` and it can't be written, or be named in the catalog.
+        VectorIndexError, StoreError: `is_required` and it can't be written, or recorded in the catalog.
     """
     model = _get_model(store, model_id)
     index = FaissIndex(model.dim)
@@ -300,25 +303,25 @@ def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path, is_
     for rows in store.reader.rows_after(kind, model_id=model_id, dim=model.dim):
         index.add(rows.ids, rows.embeddings)
         last_embedding_id = rows.last_embedding_id
-    made = StoredSnapshot("", index.count, generation_of(model, kind), last_embedding_id)
-    return _put_in_use(kind, index, made, store=store, model=model, folder=folder, is_required=is_required)
+    new = StoredSnapshot("", index.count, generation_of(model, kind), last_embedding_id)
+    return _put_in_use(kind, index, new, store=store, model=model, folder=folder, is_required=is_required)
 
 
 def _put_in_use(
     kind: Kind,
     index: FaissIndex,
-    made: StoredSnapshot,
+    new: StoredSnapshot,
     *,
     store: Store,
     model: StoredModel,
     folder: Path,
     is_required: bool,
 ) -> bool:
-    sidecar = describe_snapshot(kind, store.uuid, model, made)
+    sidecar = describe_snapshot(kind, store.uuid, model, new)
     try:
         checksum = save_snapshot(index, folder, sidecar)
-        # From here on it is the one in use; until here it was the one before.
-        store.embeddings.set_snapshot(kind, replace(made, blake3=checksum), model_id=model.model_id)
+        # This puts it into use; until here the previous one was.
+        store.embeddings.set_snapshot(kind, replace(new, blake3=checksum), model_id=model.model_id)
     except (VectorIndexError, StoreError) as error:
         if is_required:
             raise
@@ -338,10 +341,10 @@ def _allowed_tail(rows: int, share: float) -> float:
 
 
 def _get_model(store: Store, model_id: int) -> StoredModel:
-    """The row as it is now: another process may have changed a generation.
+    """Return the current row of a model: another process may have changed a generation.
 
     Raises:
-        StoreError: there is none.
+        StoreError: there is no such model.
     """
     model = store.reader.find_model(model_id)
     if model is None:
@@ -354,7 +357,7 @@ def generation_of(model: StoredModel, kind: Kind) -> int:
 
 
 def describe_snapshot(kind: Kind, uuid: str, model: StoredModel, snapshot: StoredSnapshot) -> Sidecar:
-    """What lies beside an index file of the catalog `uuid`."""
+    """Return the sidecar of an index file of the catalog `uuid`."""
     return Sidecar(
         catalog=uuid,
         fingerprint=model.fingerprint,

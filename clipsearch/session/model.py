@@ -1,4 +1,4 @@
-"""The model a catalog works with: the one asked for, held against the one its embeddings come from."""
+"""Load a catalog's model, and check it against the one its embeddings come from."""
 
 import threading
 from dataclasses import replace
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 
 class CatalogModel:
-    """Loads the encoder when it is first needed, and knows its row in the store."""
+    """A catalog's model, with its row in the store; the encoder is loaded when it is first needed."""
 
     def __init__(self, store: Store, options: ModelOptions, *, is_shared: bool = False) -> None:
-        """
+        """Take the store and the options of the encoder; the model is not loaded yet.
+
         Args:
             options: without a name, the catalog's own model.
             is_shared: several threads may use the encoder at once.
@@ -37,21 +38,22 @@ class CatalogModel:
         self._is_shared = is_shared
         self._encoder: Encoder | None = None
         self._row: StoredModel | None = None
-        self._loading, self._noting = threading.RLock(), threading.Lock()
+        self._load_lock, self._registry_lock = threading.RLock(), threading.Lock()
         self._loaded: WeakSet[Encoder] = WeakSet()
         self._is_closed = False
 
     @property
     def encoder(self) -> "Encoder":
-        """
+        """Loaded encoder.
+
         Raises:
-            ModelUnavailableError: its files are not here.
+            ModelUnavailableError: its files are not on this machine.
             IndexMismatchError: it is not the model that the catalog's embeddings come from.
             StoreError: the catalog is closed.
         """
         encoder = self._encoder
         if encoder is None:
-            with self._loading:
+            with self._load_lock:
                 self._require_open()
                 encoder = self._encoder or self._share(self._load_own())
                 self._encoder = encoder
@@ -59,21 +61,22 @@ class CatalogModel:
         return encoder
 
     def close(self) -> None:
-        """Closes every model that was loaded, those of calls that failed too: whoever keeps the error keeps its frames.
+        """Close every model that was loaded, also by calls that failed: a stored exception keeps its frames alive.
 
         Does not wait for one that another thread is loading: that thread closes it.
         """
         self._is_closed = True
         self._encoder = None
-        with self._noting:
+        with self._registry_lock:
             loaded = list(self._loaded)
         for encoder in loaded:
             encoder.close()
 
     def _require_open(self) -> None:
-        """
+        """Check that the catalog is open.
+
         Raises:
-            StoreError: the catalog is closed, maybe while a model was loaded.
+            StoreError: it is closed, perhaps while a model was loaded.
         """
         if self._is_closed:
             self.close()
@@ -81,12 +84,12 @@ class CatalogModel:
 
     @property
     def row(self) -> StoredModel:
-        """The first model of a new catalog is registered here. The catalog's own is known without loading it."""
+        """Row of the model, known without loading the catalog's own; the first model of a new catalog is registered."""
         row = self._row
         if row is not None:
-            self._check_still_there(row)
+            self._check_row(row)
             return row
-        with self._loading:
+        with self._load_lock:
             if self._row is None:
                 self._row = self._find_row()
             return self._row
@@ -104,7 +107,7 @@ class CatalogModel:
         return row
 
     def suggest(self, name: str) -> None:
-        """What a new catalog takes when no model was asked for, here or in the environment."""
+        """Set the model of a new catalog when none was requested, here or in the environment."""
         if (
             self._options.name is None
             and settings.model_name() is None
@@ -113,37 +116,35 @@ class CatalogModel:
             self._options = replace(self._options, name=name)
 
     def encode_text(self, text: str) -> "NDArray[np.float32]":
-        """A query's embedding (dim,), unit-norm; the model is not loaded for one that was asked for before.
+        """Return a query's embedding (dim,), unit-norm; a cache hit does not load the model.
 
         Errors as in `encoder`.
         """
         from clipsearch.encoders.text_cache import encode_query
 
         row = self.row
-        if self._options.runtime == "torch" or self._options.device not in (
-            None,
-            "cpu",
-        ):  # it was asked for to be seen at work
+        options = self._options
+        if options.runtime == "torch" or options.device not in (None, "cpu"):  # no cache: the user wants it to run
             embedding: NDArray[np.float32] = self.encoder.encode_texts([text])[0]
             return embedding
         return encode_query(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
     def load_bank(self) -> "Bank":
-        """What the model's scores are held against; kept once it was encoded, which takes some seconds."""
+        """Load the bank that the model's scores are calibrated against; cached, as encoding it takes some seconds."""
         from clipsearch.encoders.bank import load_bank
 
         row = self.row
         return load_bank(fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
     def encode_labels(self, labels: "Sequence[str]") -> "NDArray[np.float32]":
-        """(n, dim) unit-norm, each put into the templates of `encoders.labels`; kept once they were encoded."""
+        """Return embeddings (n, dim), unit-norm, of labels in the templates of `encoders.prompts`; cached."""
         from clipsearch.encoders.prompts import label_embeddings
 
         row = self.row
         return label_embeddings(labels, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
 
     def recipe(self) -> "EncoderRecipe":
-        """How another process gets the encoder; errors as in `encoder`."""
+        """Return how another process loads the encoder; errors as in `encoder`."""
         from clipsearch.encoders.spec import EncoderRecipe
 
         encoder = self.encoder
@@ -152,18 +153,18 @@ class CatalogModel:
         )
 
     def load(self, name: str) -> "Encoder":
-        """Another model, to run as this one does."""
+        """Load another model, with the options of this one."""
         from clipsearch.encoders.load import load_encoder
 
-        return self._note(load_encoder(replace(self._options, name=name)))
+        return self._register(load_encoder(replace(self._options, name=name)))
 
     def switch(self, encoder: "Encoder", row: StoredModel) -> None:
-        """Makes a model, with its row, the catalog's own."""
+        """Make a model, with its row, the catalog's own."""
         self._store.models.set_current(row.model_id)
         self._encoder, self._row = self._share(encoder), row
 
-    def _note(self, encoder: "Encoder") -> "Encoder":
-        with self._noting:
+    def _register(self, encoder: "Encoder") -> "Encoder":
+        with self._registry_lock:
             self._loaded.add(encoder)
         self._require_open()
         return encoder
@@ -175,10 +176,11 @@ class CatalogModel:
 
         return SharedEncoder(encoder)
 
-    def _check_still_there(self, row: StoredModel) -> None:
-        """
+    def _check_row(self, row: StoredModel) -> None:
+        """Check that the row still describes the same model.
+
         Raises:
-            StoreError: the number means another model, as after the backup of another catalog was restored.
+            StoreError: it does not, as after the backup of another catalog was restored.
         """
         found = self._store.reader.find_model(row.model_id)
         if found is None or found.fingerprint != row.fingerprint:
@@ -187,25 +189,25 @@ class CatalogModel:
     def _load_own(self) -> "Encoder":
         from clipsearch.encoders.load import load_chosen_encoder
 
-        # Once a row was given out, the encoder is held against that one, whatever another process does meanwhile.
+        # Once a row was returned, the encoder is checked against it, whatever another process does meanwhile.
         current = self._row or self._store.reader.find_current_model()
         if current is None:
-            return self._note(load_chosen_encoder(self._options))
+            return self._register(load_chosen_encoder(self._options))
         name = self._options.name or current.name
         encoder = self.load(name)
         if encoder.fingerprint != current.fingerprint:
             if self._options.name in (None, current.name):
                 raise IndexMismatchError(
                     f"the model {name} has changed since this catalog was made: its embeddings can't be compared. "
-                    f"To embed the pictures anew: clipsearch model use {name}"
+                    f"To embed the pictures again: clipsearch model use {name}"
                 )
-            beside = self._store.models.find(encoder.fingerprint)
-            if beside is None:
+            other = self._store.models.find(encoder.fingerprint)
+            if other is None:
                 raise IndexMismatchError(
                     f"this catalog was made with the model {current.name}, not {name}. "
                     f"To have both side by side: clipsearch model use {name}"
                 )
-            left = len(self._store.pictures.contents_without_embedding(model_id=beside.model_id))
+            left = len(self._store.pictures.contents_without_embedding(model_id=other.model_id))
             if left:
                 notify(
                     f"{count(left, 'picture is', 'pictures are')} not embedded with {name}, which is not the catalog's "

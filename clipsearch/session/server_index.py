@@ -1,4 +1,4 @@
-"""A catalog's index on a server instead of in files, and what is the same for both."""
+"""Keep a catalog's index on a Milvus server in step with the store, and choose between server and files."""
 
 import os
 import threading
@@ -25,23 +25,23 @@ from clipsearch.notices import notify
 from clipsearch.paths import config_dir
 from clipsearch.store import KINDS, Kind, Store, StoredModel
 
-# Fewer are searched fast enough wherever they lie, and each sealing makes a segment.
+# Fewer rows are searched fast enough unsealed, and each sealing creates a segment.
 _MANY_ROWS = 5_000
 
 # One writer at a time: a cluster takes several, milvus-lite is not safe with them.
-_SENDING = threading.Lock()
+_WRITE_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class IndexPlace:
-    """Where a catalog's index is.
+    """Location of a catalog's index.
 
     Attributes:
         url: of the server; None for files.
         index_type: as the server names it; None for files and when there is none yet.
         rows: that a search finds, of pictures and captions of the model in use; None for files.
-        stored: embeddings that SQL has of them.
-        problem: why the server could not be asked, one line.
+        stored: embeddings of the model in use in SQL.
+        problem: why the server could not be queried, one line.
     """
 
     url: str | None = None
@@ -52,11 +52,10 @@ class IndexPlace:
 
 
 class ServerIndex:
-    """The index over all stored embeddings of a kind, on a server.
+    """Thread-safe index over all stored embeddings of a kind, on a server.
 
-    It stays right while others write: every `get` looks for what is new in SQL and sends it. Rows are sent first and
-    what was sent is noted after them: whoever is interrupted has some rows sent again, which replace themselves. For
-    any number of threads.
+    It stays current while others write: every `get` sends what is new in SQL. Rows are sent before the progress is
+    written, and upserts are idempotent: after an interruption some rows are sent again and replace themselves.
     """
 
     def __init__(self, kind: Kind, *, store: Store, model_id: int, url: str) -> None:
@@ -69,12 +68,12 @@ class ServerIndex:
         self._lock = threading.Lock()
 
     def get(self) -> MilvusIndex:
-        """The index as of now.
+        """Return the index, refreshed with all rows stored by now.
 
         Raises:
             MissingExtraError: pymilvus is not installed.
-            IndexMismatchError: the collection is of another catalog.
-            VectorIndexError: the server can't be reached, or says no.
+            IndexMismatchError: the collection belongs to another catalog.
+            VectorIndexError: the server can't be reached, or refuses.
         """
         with self._lock:
             if self._collection is None:
@@ -84,13 +83,13 @@ class ServerIndex:
             except IndexMismatchError:
                 raise
             except VectorIndexError:
-                # Another process may have made the collection anew meanwhile, or the server was started again.
-                self._forget()
+                # Another process may have rebuilt the collection meanwhile, or the server was restarted.
+                self._disconnect()
                 return self._get()
 
     def close(self) -> None:
         with self._lock:
-            self._forget()
+            self._disconnect()
 
     release = close  # the next `get` opens it again
 
@@ -100,7 +99,7 @@ class ServerIndex:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _forget(self) -> None:
+    def _disconnect(self) -> None:
         if self._collection is not None:
             self._collection.close()
         self._collection, self._partition = None, ""
@@ -126,7 +125,7 @@ class ServerIndex:
         if self._collection is None:
             collection = connect(self._url, dim=model.dim, catalog=self._store.uuid)
             try:
-                with _SENDING:
+                with _WRITE_LOCK:
                     collection.make(
                         expected_rows=self._store.embeddings.count(self._kind, model_id=self._model_id),
                     )
@@ -137,46 +136,46 @@ class ServerIndex:
         return self._collection
 
     def _send_new_rows(self, collection: MilvusCollection, partition: str, model: StoredModel) -> int:
-        """How many rows there are now."""
+        """Send new rows; return the number of rows afterwards."""
         progress = collection.find_progress(partition)
         if progress is not None and progress["last_embedding_id"] > self._store.reader.newest_embedding_id(self._kind):
-            # It knows rows that SQL does not: of a copy of the catalog that went on by itself.
-            with _SENDING:
+            # It holds rows that SQL does not: those of a copy of the catalog that was used separately.
+            with _WRITE_LOCK:
                 collection.drop_partition(partition)
             progress = None
         if progress is None:
-            with _SENDING:
+            with _WRITE_LOCK:
                 collection.make_partition(partition)
         count = int(progress["row_count"]) if progress is not None else 0
         last = int(progress["last_embedding_id"]) if progress is not None else 0
-        is_noted, before = progress is not None, count
+        is_progress_written, before = progress is not None, count
         for rows in self._store.reader.rows_after(
             self._kind, model_id=self._model_id, dim=model.dim, embedding_id=last
         ):
-            with _SENDING:
+            with _WRITE_LOCK:
                 collection.upsert(partition, rows.ids, rows.embeddings)
                 count, last = count + len(rows.ids), rows.last_embedding_id
                 collection.write_progress(partition, last_embedding_id=last, row_count=count)
-            is_noted = True
-        if not is_noted:
-            with _SENDING:
+            is_progress_written = True
+        if not is_progress_written:
+            with _WRITE_LOCK:
                 collection.write_progress(partition, last_embedding_id=last, row_count=count)
         if count - before >= _MANY_ROWS:
-            with _SENDING:
+            with _WRITE_LOCK:
                 collection.seal()
         return count
 
 
 def connect(url: str, *, dim: int, catalog: str) -> MilvusCollection:
-    """The collection that a catalog says its index is in.
+    """Connect to the collection at the index URL of a catalog.
 
     Args:
         catalog: uuid.
 
     Raises:
-        InputError: it is no such URL.
+        InputError: the URL is invalid.
         MissingExtraError: pymilvus is not installed.
-        VectorIndexError: nobody has named the server on this machine, or it can't be reached.
+        VectorIndexError: the server was not named on this machine, or it can't be reached.
     """
     address = parse_index_url(url, catalog=catalog)
     require_named(address)
@@ -184,31 +183,34 @@ def connect(url: str, *, dim: int, catalog: str) -> MilvusCollection:
 
 
 def partition_of(kind: Kind, model: StoredModel) -> str:
-    """A new one for each generation: what was deleted in SQL is not in it, and who searches the old one goes on."""
+    """Return the name of a kind's partition, a new one for each generation.
+
+    What was deleted in SQL is not in the new one, and searches in the old one go on.
+    """
     generation = model.image_generation if kind == "images" else model.caption_generation
     return f"{kind}_{model.fingerprint[:16]}_{generation}"
 
 
 def _drop_older(collection: MilvusCollection, partition: str) -> None:
-    """Drops partitions of other generations. One that can't be dropped costs room, and nothing else."""
+    """Drop partitions of other generations; one that can't be dropped only takes space."""
     family = partition.rpartition("_")[0] + "_"
     for name in collection.partitions():
         if name.startswith(family) and name != partition:
             try:
-                with _SENDING:
+                with _WRITE_LOCK:
                     collection.drop_partition(name)
             except VectorIndexError as error:
-                notify(f"{error}; 'clipsearch reindex' makes room")
+                notify(f"{error}; 'clipsearch reindex' frees the space")
 
 
 def refresh_index(store: Store, folder: Path, *kinds: Kind) -> None:
-    """Brings the index of the model in use up to date, wherever it is; there is none before the first index run.
+    """Refresh the index of the model in use, wherever it is; before the first index run there is none.
 
     Args:
-        folder: where index files lie.
+        folder: with the index files.
 
     Raises:
-        VectorIndexError: the server can't be reached, or says no.
+        VectorIndexError: the server can't be reached, or refuses.
     """
     url, current = store.reader.find_index_url(), store.reader.find_current_model()
     if url is None:
@@ -224,7 +226,7 @@ def refresh_index(store: Store, folder: Path, *kinds: Kind) -> None:
 
 
 def refresh_or_notice(store: Store, folder: Path, *kinds: Kind) -> None:
-    """As `refresh_index`, for what is done with when the server is not there: the next query sees to the rest."""
+    """Refresh the index, with a notice instead of an error when the server is down: the next query repeats it."""
     try:
         refresh_index(store, folder, *kinds)
     except (VectorIndexError, MissingExtraError) as error:
@@ -232,14 +234,15 @@ def refresh_or_notice(store: Store, folder: Path, *kinds: Kind) -> None:
 
 
 def rebuild_index(store: Store, folder: Path, *, texts: Callable[[], NDArray[np.float32]] | None = None) -> None:
-    """Makes the index of the model in use anew from SQL, wherever it is. On a server the collection goes with all that
-    is in it, other models' rows too: those are sent when their model is used again.
+    """Rebuild the index of the model in use from SQL, wherever it is.
+
+    On a server the whole collection is dropped, with other models' rows: those are sent when their model is used again.
 
     Args:
-        texts: as in `index_files.refresh_snapshot`.
+        texts: as in `file_index.refresh_snapshot`.
 
     Raises:
-        VectorIndexError: the server can't be reached, or says no, or the files can't be written.
+        VectorIndexError: the server can't be reached, or refuses, or the files can't be written.
         StoreError: the catalog can't be written.
     """
     url, current = store.reader.find_index_url(), store.reader.find_current_model()
@@ -253,7 +256,7 @@ def rebuild_index(store: Store, folder: Path, *, texts: Callable[[], NDArray[np.
         return
     collection = connect(url, dim=current.dim, catalog=store.uuid)
     try:
-        with _SENDING:
+        with _WRITE_LOCK:
             collection.drop()
     finally:
         collection.close()
@@ -261,7 +264,7 @@ def rebuild_index(store: Store, folder: Path, *, texts: Callable[[], NDArray[np.
 
 
 def find_index_place(store: Store) -> IndexPlace:
-    """Asks the server, and changes nothing there."""
+    """Query the server for the state of the index, without changing anything there."""
     url, current = store.reader.find_index_url(), store.reader.find_current_model()
     stored = 0
     if current is not None:
@@ -283,16 +286,17 @@ def find_index_place(store: Store) -> IndexPlace:
 
 
 def choose_index(store: Store, where: str) -> None:
-    """Puts the catalog's index on a server, or back into files; the next `refresh_index` fills it. The server counts as
-    named by the user from then on, see `named_servers`.
+    """Move the catalog's index to a server, or back into files; the next `refresh_index` fills it.
+
+    The server counts as named by the user from then on, see `trusted_servers`.
 
     Args:
-        where: "files" or a URL, see `milvus_address`.
+        where: "files" or a URL, see `milvus.address`.
 
     Raises:
         InputError: neither.
         MissingExtraError: pymilvus is not installed.
-        VectorIndexError: the server can't be reached, or the collection is of another catalog.
+        VectorIndexError: the server can't be reached, or the collection belongs to another catalog.
     """
     if where == "files":
         store.embeddings.set_index_url(None)
@@ -300,18 +304,18 @@ def choose_index(store: Store, where: str) -> None:
     address, current = parse_index_url(where, catalog=store.uuid), store.reader.find_current_model()
     if os.environ.get(TOKEN_VARIABLE) and not address.is_secure and not is_here(address):
         notify(
-            f"whoever is between here and {address.server} can read {TOKEN_VARIABLE} and the embeddings: add tls=1 to "
-            "the URL where the server has TLS",
+            f"the connection to {address.server} is not encrypted, so others on the network can read {TOKEN_VARIABLE} "
+            "and the embeddings: add tls=1 to the URL if the server supports TLS",
         )
     collection = MilvusCollection(address, dim=1 if current is None else current.dim, catalog=store.uuid)
     try:
         if collection.find() and address.index_type not in (None, collection.index_type):
             notify(
-                f"the collection's index is {collection.index_type} as yet: 'clipsearch reindex' makes it "
+                f"the collection's index is still {collection.index_type}: 'clipsearch reindex' changes it to "
                 f"{address.index_type}",
             )
     finally:
         collection.close()
     if not remember(address):
-        notify(f"{origin_of(address)} can't be remembered in {config_dir()}: name it in {SERVERS_VARIABLE}")
+        notify(f"{origin_of(address)} can't be saved in {config_dir()}: name it in {SERVERS_VARIABLE}")
     store.embeddings.set_index_url(where)

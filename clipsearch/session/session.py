@@ -1,4 +1,4 @@
-"""What a catalog consists of, opened: store, model, indexes, and what scores are held against."""
+"""Hold the parts of an open catalog: store, model, indexes, and what scores are calibrated against."""
 
 import os
 import threading
@@ -30,19 +30,19 @@ if TYPE_CHECKING:
     from clipsearch.session.file_index import CatalogIndex
     from clipsearch.session.server_index import ServerIndex
 
-# What an index is tuned on: every fourth text of the bank, and up to 200 of the user's own captions.
+# Texts that an index is tuned on: every fourth text of the bank, and up to 200 of the user's own captions.
 _TUNING_CAPTIONS = 200
 _EVERY_TEXT = 4
 
-# Sets of labels that are cached: those of the page, and one or two that somebody tries.
+# Sets of labels that are cached: those of the web page, and one or two that the user tries.
 _LABEL_SPACES = 4
 
-# For a picture that somebody waits for.
+# Limit for a picture that the user waits for.
 _MAX_SECONDS = 20
 
 
 class Session:
-    """The parts of an open catalog; each is opened when it is first needed, by any thread."""
+    """Parts of an open catalog, each opened when it is first used. Thread-safe."""
 
     def __init__(self, store: Store, directory: Path, *, model: CatalogModel) -> None:
         self.directory = directory
@@ -55,13 +55,13 @@ class Session:
         self._words: tuple[object, Vocabulary] | None = None
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
-        self._lock, self._learning = threading.Lock(), threading.Lock()
+        self._lock, self._learn_lock = threading.Lock(), threading.Lock()
 
     @classmethod
     def open(
         cls, directory: str | os.PathLike[str] | None, options: ModelOptions, *, create: bool, is_shared: bool
     ) -> "Session":
-        """Open the catalog in a folder or on a server; device and runtime default to what the environment names."""
+        """Open the catalog in a folder or on a server; device and runtime default to those in the environment."""
         device, runtime = options.device or settings.device_name(), options.runtime or settings.runtime_name()
         settings.check_device(device)
         settings.check_runtime(runtime)
@@ -73,7 +73,7 @@ class Session:
         return cls(store, place.directory, model=CatalogModel(store, options, is_shared=is_shared))
 
     def describe(self) -> str:
-        """Name the place, the model and the number of pictures, as far as the store can be read; loads no model."""
+        """Describe the place, the model and the number of pictures, if the store can be read; loads no model."""
         place = repr(str(self.store.place))
         try:
             model, (_, pictures, _) = self.store.reader.find_current_model(), self.store.pictures.counts()
@@ -83,7 +83,8 @@ class Session:
         return f"{place}, {used}, pictures: {pictures:,}"
 
     def require_pictures(self) -> None:
-        """
+        """Check that the catalog was indexed.
+
         Raises:
             CatalogNotFoundError: nothing was ever indexed.
         """
@@ -91,11 +92,11 @@ class Session:
             raise CatalogNotFoundError(f"nothing is indexed in {self.store.place} yet: clipsearch index FOLDER")
 
     def is_open(self, kind: Kind) -> bool:
-        """Whether `vector_index` of this kind returns at once."""
+        """Return whether `vector_index` of this kind returns at once."""
         return kind in self._indexes
 
     def vector_index(self, kind: Kind) -> "VectorIndex":
-        """The index as of now, what other processes have added included.
+        """Return the index, refreshed with all rows stored by now, those of other processes too.
 
         Raises:
             StoreError: the catalog is closed.
@@ -120,17 +121,18 @@ class Session:
         return CatalogIndex(kind, store=self.store, model_id=model_id, folder=paths.index_folder(self.directory))
 
     def background(self, index: "VectorIndex") -> "Background":
-        """What scores over the pictures' index are held against; learnt anew when that has grown or shrunk."""
+        """Return the background that scores are calibrated against; learnt again when the index has grown or shrunk."""
         from clipsearch.scoring.relevance import learn_background
 
-        with self._learning:
+        with self._learn_lock:
             if self._background is None or self._background.is_outdated(index.count):
                 self._background = learn_background(index, self.model.load_bank())
             return self._background
 
     def label_space(self, labels: Sequence[str]) -> "LabelSpace":
-        """Labels against the catalog's pictures, where it has any; the last few are cached while the background stays
-        the same. Two threads may learn the same one at once.
+        """Return labels calibrated against the catalog's pictures, where it has any.
+
+        The last few are cached while the background stays the same. Two threads may learn the same one at once.
 
         Raises:
             StoreError: the catalog is closed.
@@ -141,7 +143,7 @@ class Session:
         with self._lock:
             cached = self._label_spaces.pop(key, None)
             if cached is not None and cached[0] is background:
-                self._label_spaces[key] = cached  # the last one used stands last
+                self._label_spaces[key] = cached  # most recently used last, for eviction
                 return cached[1]
         embeddings = self.model.encode_labels(labels)
         space = learn_labels(labels, embeddings, bank=background.bank, pictures=background.sample)
@@ -153,36 +155,36 @@ class Session:
         return space
 
     def best_relevances(self) -> "BestRelevances":
-        """How relevant the best picture is for texts of the bank; learnt once for each background."""
+        """Return how relevant the best picture is for texts of the bank; learnt once for each background."""
         from clipsearch.scoring.confidence import learn_best_relevances
 
         index, row = self.vector_index("images"), self.model.row
         background = self.background(index)
         fetch = partial(self.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
-        with self._learning:
+        with self._learn_lock:
             if self._best_relevances is None or self._best_relevances[0] is not background:
                 self._best_relevances = background, learn_best_relevances(background, index, fetch)
             return self._best_relevances[1]
 
     def known_words(self) -> "Vocabulary":
-        """The words that a query may be expected to hold; read again when captions or labels have changed."""
+        """Return the words expected in a query; read again when captions or labels have changed."""
         from clipsearch.query.spelling import known_words
 
         reader = self.store.reader
         version = reader.texts_version()
-        with self._learning:
+        with self._learn_lock:
             if self._words is None or self._words[0] != version:
                 self._words = version, known_words(reader.list_texts())
             return self._words[1]
 
     @property
     def workers(self) -> "WorkerPool":
-        """Processes that decode the catalog's own pictures, which may be anything."""
+        """Processes that decode the catalog's own pictures, which are untrusted."""
         return self._worker_pool("own")
 
     @property
     def upload_workers(self) -> "WorkerPool":
-        """Others for pictures from outside, so that those that take long keep no picture of the catalog waiting."""
+        """Separate processes for uploaded pictures, so that slow ones don't delay those of the catalog."""
         return self._worker_pool("uploads")
 
     def _worker_pool(self, purpose: str) -> "WorkerPool":
@@ -226,8 +228,9 @@ class Session:
             raise StoreError(f"the catalog {self.store.place} is closed")
 
     def refresh(self, *kinds: Kind) -> None:
-        """After embeddings were stored, while the model is loaded: what the first query would have to wait for. The
-        index is brought up to date where enough has changed.
+        """Refresh what the first query would wait for, while the model is loaded; call after storing embeddings.
+
+        The index is rewritten when enough has changed.
 
         Raises:
             VectorIndexError: it is on a server that can't be reached.
@@ -258,7 +261,7 @@ class Session:
         return np.concatenate([bank, own[:: max(1, len(own) // _TUNING_CAPTIONS)]])
 
     def forget_indexes(self) -> None:
-        """After the model was switched or the index put elsewhere. Searches of other threads go on with the old one."""
+        """Invalidate the indexes after the model or the index place has changed; running searches keep the old ones."""
         with self._lock:
             indexes, self._indexes = self._indexes, {}
             self._label_spaces = {}

@@ -1,4 +1,4 @@
-"""The SQL store: what is known. Everything else can be rebuilt from it."""
+"""The SQL store, the source of truth: everything else can be rebuilt from it."""
 
 import uuid
 from contextlib import AbstractContextManager
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from clipsearch.errors import CatalogReplacedError, StoreError
 from clipsearch.paths import CatalogPlace
-from clipsearch.store.backends.base import Asking
-from clipsearch.store.backends.connection import DATABASE_NAME, AskingSqlite
+from clipsearch.store.backends.base import ReadConnection
+from clipsearch.store.backends.connection import DATABASE_NAME, SqliteReadConnection
 from clipsearch.store.migrate import open_file
 from clipsearch.store.reader import Reader
 from clipsearch.store.records import (
@@ -62,43 +62,47 @@ __all__ = [
 
 
 class Store:
-    """One part for each noun, all over the same database; each is imported when it is first used, SQLAlchemy with it.
+    """Access to the database, one part for each noun.
+
+    Each part is imported when it is first used, and SQLAlchemy with it.
 
     Attributes:
-        uuid: names this catalog; files derived from it carry it.
+        uuid: id of this catalog; files derived from it carry it.
         backup: the copy made because an older schema was upgraded on opening, else None.
         reader: what a search needs, without SQLAlchemy.
-        place: where it is.
-        asking: for questions in plain SQL.
+        place: location of the catalog.
+        connection: for queries in plain SQL.
     """
 
     def __init__(self, place: Path | CatalogPlace, *, create: bool = False) -> None:
-        """Opens the store in a folder, or on a server; see `migrate.open_file` and `server_schema.open_server` for the
-        errors."""
+        """Open the store in a folder, or on a server.
+
+        Errors as in `migrate.open_file` and `postgres_schema.open_server`.
+        """
         self.place = place = place if isinstance(place, CatalogPlace) else CatalogPlace(place)
         self.backup: Path | None = None
         self._is_closed = False
         self._machine = ""
         self._path = place.directory / DATABASE_NAME
-        self._made_folders: list[Path] | None = None
-        self._has_made_tables = False
+        self._created_folders: list[Path] | None = None
+        self._has_created_tables = False
         if place.server is None:
             if create and not self._path.exists():
-                self._made_folders = missing_folders(place.directory)
+                self._created_folders = missing_folders(place.directory)
             _, self.backup = open_file(place.directory, create=create)
-            self.asking: Asking = AskingSqlite(self._path)
+            self.connection: ReadConnection = SqliteReadConnection(self._path)
         else:
-            from clipsearch.store.backends.postgres import AskingServer, machine_name
+            from clipsearch.store.backends.postgres import PostgresReadConnection, machine_name
             from clipsearch.store.backends.postgres_schema import open_server
 
-            self.asking = AskingServer(place)
+            self.connection = PostgresReadConnection(place)
             try:
-                self._has_made_tables = open_server(place, self.asking, create=create)
+                self._has_created_tables = open_server(place, self.connection, create=create)
             except BaseException:
-                self.asking.close()
+                self.connection.close()
                 raise
             self._machine = machine_name(place.directory)
-        self.reader = Reader(self.asking, machine=self._machine)
+        self.reader = Reader(self.connection, machine=self._machine)
         try:
             self.uuid = self.reader.find_uuid() or self._make_uuid()
         except BaseException:
@@ -107,7 +111,8 @@ class Store:
         self._file = self._find_file()
 
     def check_place(self) -> None:
-        """
+        """Check that the opened database is still the one at its path.
+
         Raises:
             CatalogReplacedError: its file was deleted or replaced since it was opened. A restored one is the same file.
         """
@@ -115,7 +120,7 @@ class Store:
             raise CatalogReplacedError(f"the catalog {self._path} was deleted or replaced while it was open")
 
     def _find_file(self) -> tuple[int, int] | None:
-        """What names the database's file; None where there is none, as on a server."""
+        """Return device and inode of the database's file; None without a file, as on a server."""
         try:
             status = self._path.stat()
         except OSError:
@@ -123,11 +128,13 @@ class Store:
         return status.st_dev, status.st_ino
 
     def writing(self, *, wait: bool = False, alone: bool = True) -> AbstractContextManager[None]:
-        """For what takes long and changes the catalog; see `lock.writer_lock` and `server.server_lock` for the errors.
+        """Hold the writer lock, for changes that take long.
+
+        Errors as in `lock.writer_lock` and `postgres.server_lock`.
 
         Args:
-            alone: nothing else may change it. What need not be alone may have others like it beside it, where the
-                catalog is on a server.
+            wait: wait for other writers instead of raising.
+            alone: exclude all other writers. Without it, on a server, others that don't need to be alone may write too.
         """
         self.require_open()
         if self.place.server is not None:
@@ -139,20 +146,20 @@ class Store:
         return writer_lock(self.place.directory, wait=wait)
 
     def is_being_written(self) -> bool:
-        """Whether some process is in the middle of `writing`."""
+        """Return whether some process holds the writer lock, see `writing`."""
         if self.place.server is not None:
             from clipsearch.store.backends.postgres import is_locked
 
-            return is_locked(self.asking)
+            return is_locked(self.connection)
         from clipsearch.store.backends.lock import is_locked as is_folder_locked
 
         return is_folder_locked(self.place.directory)
 
     def exporting(self, *, model_id: int, dim: int) -> "AbstractContextManager[ExportReader]":
-        """All that is stored as of one moment; see `exports.open_export` for the errors."""
+        """Open a snapshot of all pictures and captions; see `exports.open_export` for the errors."""
         from clipsearch.store.exports import open_export
 
-        return open_export(self.asking, model_id=model_id, dim=dim)
+        return open_export(self.connection, model_id=model_id, dim=dim)
 
     @cached_property
     def _database(self) -> "Database":
@@ -217,17 +224,17 @@ class Store:
 
         from clipsearch.store import tables
 
-        made = str(uuid.uuid4())
+        new_uuid = str(uuid.uuid4())
         with self._database.write() as connection:
             # Two processes may open a new catalog at once: the first row wins.
-            row = {"catalog_id": 1, "uuid": made, "created_at": utc_now()}
+            row = {"catalog_id": 1, "uuid": new_uuid, "created_at": utc_now()}
             connection.execute(self._database.insert(tables.catalog).values(row).on_conflict_do_nothing())
             found: str = connection.execute(select(tables.catalog.c.uuid)).scalar_one()
         return found
 
     @property
     def size_bytes(self) -> int:
-        """The file with its write-ahead log; of a server's database, its tables."""
+        """Size of the file with its write-ahead log; on a server, of the catalog's tables."""
         if self.place.server is not None:
             return self.reader.measure_tables()
         parts = (self._path, self._path.with_name(DATABASE_NAME + "-wal"))
@@ -240,7 +247,8 @@ class Store:
         self.close()
 
     def require_open(self) -> None:
-        """
+        """Check that the store is open.
+
         Raises:
             StoreError: it is closed.
         """
@@ -248,10 +256,10 @@ class Store:
             raise StoreError(f"the catalog {self.place} is closed")
 
     def discard_if_empty(self) -> None:
-        """After `close`: deletes a catalog that was made on opening and holds nothing."""
-        if self._made_folders is not None:
-            discard_if_empty(self.place.directory, self._made_folders)
-        elif self._has_made_tables:
+        """Delete a catalog that was created on opening and holds nothing; call after `close`."""
+        if self._created_folders is not None:
+            discard_if_empty(self.place.directory, self._created_folders)
+        elif self._has_created_tables:
             from clipsearch.store.backends.postgres_schema import discard_if_empty as discard_tables
 
             discard_tables(self.place)

@@ -1,4 +1,4 @@
-"""Captions: texts that a picture is turned back into."""
+"""Store captions: texts that are proposed for pictures."""
 
 from collections.abc import Iterable, Sequence
 
@@ -18,7 +18,7 @@ class CaptionStore:
         self._database = database
 
     def add(self, texts: Iterable[str]) -> int:
-        """Stores the texts that are new; returns how many were."""
+        """Store the texts that are new; return their number."""
         now = utc_now()
         rows = [{"text": text, "added_at": now} for text in dict.fromkeys(texts)]
         if not rows:
@@ -30,7 +30,7 @@ class CaptionStore:
             return connection.execute(select(func.count()).select_from(table)).scalar_one() - before
 
     def without_embedding(self, *, model_id: int) -> list[tuple[int, str]]:
-        """(caption_id, text) of captions that the model has not embedded yet."""
+        """Return (caption_id, text) of captions that the model has not embedded yet, by id."""
         caption, embedding = tables.captions, tables.caption_embeddings
         joined = caption.outerjoin(
             embedding,
@@ -46,7 +46,11 @@ class CaptionStore:
         return [(row[0], row[1]) for row in rows]
 
     def add_embeddings(self, caption_ids: Sequence[int], embeddings: NDArray[np.float32], *, model_id: int) -> None:
-        """embeddings: unit-norm (n, dim), row i for caption_ids[i]; one that is stored already is kept."""
+        """Store embeddings of captions; one that is stored already is kept.
+
+        Args:
+            embeddings: unit-norm (n, dim), row i for caption_ids[i].
+        """
         rows = [
             {"model_id": model_id, "caption_id": caption_id, "embedding": to_bytes(row)}
             for caption_id, row in zip(caption_ids, embeddings, strict=True)
@@ -56,7 +60,7 @@ class CaptionStore:
                 connection.execute(self._database.insert(tables.caption_embeddings).on_conflict_do_nothing(), rows)
 
     def texts(self, caption_ids: Sequence[int]) -> dict[int, str]:
-        """Texts by id; ids that are gone are left out."""
+        """Return texts by caption id; unknown ids are left out."""
         found: dict[int, str] = {}
         with self._database.read() as connection:
             for part in parts(caption_ids):
@@ -69,7 +73,7 @@ class CaptionStore:
         return found
 
     def find_ids(self, texts: Sequence[str]) -> dict[str, int]:
-        """Ids by text; texts that are not stored are left out."""
+        """Return caption ids by text; texts that are not stored are left out."""
         caption = tables.captions
         found: dict[str, int] = {}
         with self._database.read() as connection:
@@ -79,14 +83,14 @@ class CaptionStore:
         return found
 
     def list_all(self) -> list[str]:
-        """All texts in the order they were added."""
+        """List all texts in the order they were added."""
         with self._database.read() as connection:
             return list(
                 connection.execute(select(tables.captions.c.text).order_by(tables.captions.c.caption_id)).scalars()
             )
 
     def remove(self, texts: Sequence[str] | None = None) -> int:
-        """Deletes these captions with their embeddings, all of them for None; returns how many."""
+        """Delete captions with their embeddings, all of them for None; return their number."""
         caption, embedding = tables.captions, tables.caption_embeddings
         with self._database.write() as connection:
             chosen = select(caption.c.caption_id)
@@ -95,7 +99,7 @@ class CaptionStore:
             connection.execute(delete(embedding).where(embedding.c.caption_id.in_(chosen)))
             removed = connection.execute(delete(caption).where(caption.c.caption_id.in_(chosen))).rowcount
             if removed:
-                # The snapshots hold ids that are gone: a new generation makes them stale.
+                # The snapshots hold deleted ids: a new generation makes them stale.
                 grown = tables.models.c.caption_generation + 1
                 connection.execute(update(tables.models).values(caption_generation=grown))
         return removed

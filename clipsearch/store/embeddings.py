@@ -1,4 +1,4 @@
-"""Embeddings of pictures and captions: the truth from which every index is built."""
+"""Store embeddings of pictures and captions, from which every index is built."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,11 @@ _TABLES: dict[Kind, Table] = {"images": tables.image_embeddings, "captions": tab
 
 class EmbeddingStore:
     def __init__(self, database: Database, *, machine: str = "") -> None:
-        """`machine`: whose index files are named, where several machines have the catalog."""
+        """Take the database.
+
+        Args:
+            machine: the machine whose index files are meant, when several machines use the catalog.
+        """
         self._database = database
         self._machine = machine
 
@@ -41,7 +45,7 @@ class EmbeddingStore:
             )
 
     def delete(self, kind: Kind, embedding_ids: Sequence[int]) -> None:
-        """Of rows that are broken; index files and servers that have them are stale from then on."""
+        """Delete damaged embeddings; indexes in files and on servers that hold them become stale."""
         table, model = _TABLES[kind], tables.models
         grown = model.c.image_generation if kind == "images" else model.c.caption_generation
         with self._database.write() as connection:
@@ -50,11 +54,11 @@ class EmbeddingStore:
             connection.execute(update(model).values({grown: grown + 1}))
 
     def set_ann(self, ann: str | None) -> None:
-        """How index files are built from now on: "off", or as FAISS names indexes; None: by their size."""
+        """Store how index files are built: "off", or as FAISS names indexes; None: by their size."""
         with self._database.write() as connection:
             connection.execute(update(tables.catalog).values(ann=ann))
 
     def set_index_url(self, url: str | None) -> None:
-        """The server that has the catalog's index from now on; None for files."""
+        """Store the URL of the server that holds the catalog's index; None for files."""
         with self._database.write() as connection:
             connection.execute(update(tables.catalog).values(index_url=url))

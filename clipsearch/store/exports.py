@@ -1,4 +1,4 @@
-"""All pictures with their embeddings as of one moment, a page at a time, in plain SQL."""
+"""Read all pictures and captions with their embeddings in one read transaction, page by page, in plain SQL."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from clipsearch.errors import StoreError
-from clipsearch.store.backends.base import Asking
+from clipsearch.store.backends.base import ReadConnection
 from clipsearch.store.reader import content_details
-from clipsearch.store.records import MENDS, ContentDetails
+from clipsearch.store.records import REPAIR_HINT, ContentDetails
 from clipsearch.store.values import path_of
 
 _PAGE_ROWS = 10_000
@@ -37,8 +37,13 @@ _CAPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class ExportedPicture:
-    """A picture that has a file: what is known of it, its absolute paths, at least one, sorted, and its embedding as
-    SQL keeps it, see `vectors.to_bytes`."""
+    """Picture that has a file.
+
+    Attributes:
+        details: its metadata.
+        paths: absolute, at least one, sorted.
+        embedding: as stored in SQL, see `vectors.to_bytes`.
+    """
 
     details: ContentDetails
     paths: tuple[str, ...]
@@ -47,7 +52,7 @@ class ExportedPicture:
 
 @dataclass(frozen=True, slots=True)
 class ExportedCaption:
-    """A caption, with its embedding as `ExportedPicture` has it."""
+    """Caption, with its embedding as in `ExportedPicture`."""
 
     caption_id: int
     text: str
@@ -55,11 +60,11 @@ class ExportedCaption:
 
 
 class ExportReader:
-    """One read transaction: whatever others write meanwhile, counts and rows fit together."""
+    """Reader over one read transaction: counts and rows agree, whatever others write meanwhile."""
 
-    def __init__(self, asking: Asking, *, model_id: int, dim: int) -> None:
-        """`asking`: at one moment."""
-        self._rows = asking.rows
+    def __init__(self, connection: ReadConnection, *, model_id: int, dim: int) -> None:
+        """Take a connection with snapshot isolation."""
+        self._rows = connection.rows
         self._model_id = model_id
         self._dim = dim
 
@@ -70,31 +75,31 @@ class ExportReader:
         return self._count(_COUNT_CAPTIONS)
 
     def pictures(self) -> Iterator[list[ExportedPicture]]:
-        """Pages of those with an embedding of the model and a file, by their number."""
+        """Yield pages of pictures with an embedding of the model and a file, by content id."""
         last = 0
         while rows := self._rows(_PAGE, self._model_id, last, _PAGE_ROWS):
             first, last = rows[0][0], rows[-1][0]
             files = groupby(self._rows(_PATHS, first, last), key=lambda row: row[0])
-            paths = {content_id: tuple(sorted(filter(None, map(_path, its)))) for content_id, its in files}
+            paths = {content_id: tuple(sorted(filter(None, map(_path, group)))) for content_id, group in files}
             yield [
                 ExportedPicture(
                     content_details(row[:-1]),
                     _require_paths(paths.get(row[0], ()), row[0]),
-                    self._checked(row[-1], f"picture {row[0]}"),
+                    self._require_length(row[-1], f"picture {row[0]}"),
                 )
                 for row in rows
             ]
 
     def captions(self) -> Iterator[list[ExportedCaption]]:
-        """Pages of those with an embedding of the model, by their number."""
+        """Yield pages of captions with an embedding of the model, by caption id."""
         last = 0
         while rows := self._rows(_CAPTIONS, self._model_id, last, _PAGE_ROWS):
             last = rows[-1][0]
-            yield [ExportedCaption(row[0], row[1], self._checked(row[2], f"caption {row[0]}")) for row in rows]
+            yield [ExportedCaption(row[0], row[1], self._require_length(row[2], f"caption {row[0]}")) for row in rows]
 
-    def _checked(self, embedding: bytes, what: str) -> bytes:
+    def _require_length(self, embedding: bytes, subject: str) -> bytes:
         if len(embedding) != 2 * self._dim:
-            raise StoreError(f"the embedding of {what} is damaged; {MENDS}")
+            raise StoreError(f"the embedding of {subject} is damaged; {REPAIR_HINT}")
         return embedding
 
     def _count(self, statement: str) -> int:
@@ -103,18 +108,19 @@ class ExportReader:
 
 
 @contextmanager
-def open_export(asking: Asking, *, model_id: int, dim: int) -> Iterator[ExportReader]:
-    """
+def open_export(connection: ReadConnection, *, model_id: int, dim: int) -> Iterator[ExportReader]:
+    """Open a reader with snapshot isolation.
+
     Raises:
-        StoreError: it can't be read.
+        StoreError: the catalog can't be read.
     """
-    with closing(asking.at_one_moment()) as moment:
-        yield ExportReader(moment, model_id=model_id, dim=dim)
+    with closing(connection.open_snapshot()) as snapshot:
+        yield ExportReader(snapshot, model_id=model_id, dim=dim)
 
 
 def _require_paths(paths: tuple[str, ...], content_id: int) -> tuple[str, ...]:
     if not paths:
-        raise StoreError(f"the paths of picture {content_id} lead to no file; {MENDS}")
+        raise StoreError(f"picture {content_id} has no valid path; {REPAIR_HINT}")
     return paths
 
 

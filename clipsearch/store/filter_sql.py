@@ -1,4 +1,4 @@
-"""Filters as SQL: which pictures are so."""
+"""Compile query filters to SQL."""
 
 import math
 import os
@@ -11,7 +11,7 @@ from clipsearch.store.backends.base import Dialect
 from clipsearch.store.folded_names import folded_path, folded_text
 from clipsearch.text import fold_name
 
-# Pillow's names; what is not here has the filter's own name in capitals.
+# Pillow's format names; formats that are missing here have the filter's own name in upper case.
 _FORMATS = {"jpeg": ("JPEG", "MPO"), "bmp": ("BMP", "DIB")}
 
 _COLUMNS = {"size": "c.size_bytes", "w": "c.width", "h": "c.height"}
@@ -26,40 +26,45 @@ _EARTH_KM = 6371.0088
 
 
 def select_statement(filters: Sequence[Filter], dialect: Dialect = "sqlite") -> tuple[str, list[object]]:
-    """SQL, and the values for its question marks, that gives the content ids that pass all filters; for connections
-    that were prepared by `add_functions`, and for servers whose migrations have added them."""
+    """Compile filters to SQL that selects the content ids that pass all of them.
+
+    For connections prepared by `add_functions`, and for servers whose migrations have added the functions.
+
+    Returns:
+        The statement, and the values for its question marks.
+    """
     conditions, values = [], []
     for each in filters:
         if each.key != "path":
-            condition, its_values = _condition(each, dialect)
-            # Where nothing is known, SQL says neither yes nor no.
+            condition, new_values = _condition(each, dialect)
+            # For an unknown value a condition is NULL, neither true nor false.
             conditions.append(f"({condition}) IS {'NOT TRUE' if each.is_negated else 'TRUE'}")
-            values += its_values
-    passes, its_values = path_condition(filters, dialect)
-    if its_values:
+            values += new_values
+    passes, new_values = path_condition(filters, dialect)
+    if new_values:
         conditions.append(
             "c.content_id IN (SELECT f.content_id FROM files f JOIN roots r ON r.root_id = f.root_id "  # noqa: S608
             f"WHERE f.removed_at IS NULL AND {passes})"
         )
-        values += its_values
+        values += new_values
     return f"SELECT c.content_id FROM contents c WHERE {' AND '.join(conditions) or 'TRUE'}", values  # noqa: S608
 
 
 def path_condition(filters: Sequence[Filter], dialect: Dialect = "sqlite") -> tuple[str, list[object]]:
-    """SQL, with its values, that says whether a file f below a root r passes those filters that are about paths."""
+    """Compile path filters to a condition on a file f below a root r, with its values; others are ignored."""
     conditions, values = ["TRUE"], []
     relative = folded_path(dialect, "f.folded_path", "f.relative_path")
-    # The root of the file system ends in what stands between folders, others don't.
+    # The root of the file system ends in the separator, other folders don't.
     whole = f"rtrim({folded_path(dialect, 'r.folded_path', 'r.path')}, '{os.sep}') || '{os.sep}' || {relative}"
     for each in filters:
         if each.key == "path" and isinstance(each.value, Pattern):
-            condition, its_values = _like(whole, each.value)
+            condition, new_values = _like(whole, each.value)
             if each.value.is_wild:
-                # As written from the top, or from the indexed folder.
+                # The pattern may match from the top, or from the indexed folder.
                 below, more = _like(relative, each.value)
-                condition, its_values = f"{condition} OR {below}", its_values + more
+                condition, new_values = f"{condition} OR {below}", new_values + more
             conditions.append(f"{'NOT ' if each.is_negated else ''}({condition})")
-            values += its_values
+            values += new_values
     return " AND ".join(conditions), values
 
 
@@ -89,14 +94,14 @@ def _choice_condition(key: str, name: str) -> tuple[str, list[object]]:
 
 
 def _like(column: str, pattern: Pattern) -> tuple[str, list[object]]:
-    """`column`: folded, as the pattern will be."""
+    """Compile a pattern to LIKE on a column whose values are folded, as the pattern will be."""
     parts = re.split(r"([*?])" if pattern.is_wild else r"(?!)", pattern.text)
     text = "".join(_WILD.get(part) or re.sub(r"[\\%_]", r"\\\g<0>", fold_name(part)) for part in parts)
     return f"{column} LIKE ? ESCAPE '\\'", [text if pattern.is_wild else f"%{text}%"]
 
 
 def _as_int64(number: int | None) -> int | None:
-    """The nearest that columns have: nothing is larger."""
+    """Clamp a number to 64 bits, the largest that columns hold."""
     return None if number is None else max(-(1 << 63), min((1 << 63) - 1, number))
 
 
@@ -108,7 +113,7 @@ def _between(column: str, low: object, high: object, below: str) -> tuple[str, l
 
 
 def _circle_condition(circle: Circle, dialect: Dialect) -> tuple[str, list[object]]:
-    # The distance is calculated for those between two parallels.
+    # The distance is computed only between two parallels.
     degrees = math.degrees(circle.radius_km / _EARTH_KM)
     return (
         f"c.latitude BETWEEN ? AND ? AND {_DISTANCE_KM[dialect]}(c.latitude, c.longitude, ?, ?) <= ?",
@@ -123,7 +128,7 @@ def _circle_condition(circle: Circle, dialect: Dialect) -> tuple[str, list[objec
 
 
 def _distance_km(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:
-    """Of two places on a sphere, by the haversine formula."""
+    """Return the distance of two places on a sphere, by the haversine formula."""
     one, other = math.radians(latitude), math.radians(other_latitude)
     half = math.radians(other_longitude - longitude) / 2
     root = math.sin((other - one) / 2) ** 2 + math.cos(one) * math.cos(other) * math.sin(half) ** 2

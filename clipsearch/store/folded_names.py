@@ -1,6 +1,7 @@
-"""The columns of folded names, see `folding`: what SQL compares, and how it is filled where Python did not write it.
+"""Columns with case-folded names, which SQL compares, and how they are filled where Python did not write them.
 
-A column is empty where the name is ASCII: SQL's own small letters are right there, and most names take no room twice.
+A column is NULL where the name is ASCII: lower() of SQL is right there, and most names are not stored twice. See
+`text.stored_fold`.
 """
 
 import os
@@ -14,14 +15,14 @@ from clipsearch.text import stored_fold
 if TYPE_CHECKING:
     import psycopg
 
-# Table, number, name, and where it is folded.
+# Table, key, name column and folded column.
 _COLUMNS = (
     ("roots", "root_id", "path", "folded_path"),
     ("files", "file_id", "relative_path", "folded_path"),
     ("contents", "content_id", "camera", "folded_camera"),
 )
 
-# Rows that are read, and changed, at once, and a number before the first one.
+# Rows read and changed at once, and a key below the first one.
 _ROWS = 10_000
 _FIRST = -(1 << 63)
 
@@ -36,43 +37,46 @@ _FOLDED_BYTES: dict[Dialect, str] = {
 
 
 def folded_text(dialect: Dialect, folded: str, name: str) -> str:
-    """SQL for the folded name of a column of texts; small letters but on SQLite, whose LIKE takes capitals for them."""
+    """Return SQL for the folded value of a text column.
+
+    In lower case, except on SQLite, whose LIKE ignores the case of ASCII letters.
+    """
     return _FOLDED_TEXT[dialect].format(folded, name)
 
 
 def folded_path(dialect: Dialect, folded: str, path: str) -> str:
-    """As `folded_text`, of a column of paths, which are bytes."""
+    """Return SQL for the folded value of a path column, which holds bytes; else as `folded_text`."""
     return _FOLDED_BYTES[dialect].format(folded, path)
 
 
 def fill_sqlite(connection: sqlite3.Connection) -> None:
-    """Folds all names whose folded one is missing or wrong; in the transaction of the caller."""
+    """Fill all folded columns that are missing or wrong, in the transaction of the caller."""
     for table, key, name, folded in _COLUMNS:
-        # As bytes: a damaged database may have anything there.
+        # As bytes: a damaged database may hold anything.
         statement = f"SELECT {key}, CAST({name} AS BLOB), CAST({folded} AS BLOB) FROM {table} WHERE {key} > ? "  # noqa: S608
         last = _FIRST
         while rows := connection.execute(f"{statement} ORDER BY {key} LIMIT {_ROWS}", (last,)).fetchall():
             last = rows[-1][0]
-            connection.executemany(f"UPDATE {table} SET {folded} = ? WHERE {key} = ?", _to_change(rows))  # noqa: S608
+            connection.executemany(f"UPDATE {table} SET {folded} = ? WHERE {key} = ?", _find_changes(rows))  # noqa: S608
 
 
 def fill_server(connection: "psycopg.Connection[Any]") -> None:
-    """As `fill_sqlite`, on a PostgreSQL server."""
+    """Fill the folded columns as in `fill_sqlite`, on a PostgreSQL server."""
     for table, key, name, folded in _COLUMNS:
         statement: Any = f"SELECT {key}, {name}, {folded} FROM {table} WHERE {key} > %s ORDER BY {key} LIMIT {_ROWS}"  # noqa: S608
         change: Any = (
-            f"UPDATE {table} SET {folded} = made.folded FROM "  # noqa: S608
-            f"unnest(%s::text[], %s::bigint[]) AS made(folded, row_number) WHERE {key} = made.row_number"
+            f"UPDATE {table} SET {folded} = changed.folded FROM "  # noqa: S608
+            f"unnest(%s::text[], %s::bigint[]) AS changed(folded, row_number) WHERE {key} = changed.row_number"
         )
         last = _FIRST
         while rows := connection.execute(statement, (last,)).fetchall():
             last = rows[-1][0]
-            if changed := list(_to_change(rows)):
+            if changed := list(_find_changes(rows)):
                 connection.execute(change, tuple(map(list, zip(*changed, strict=True))))
 
 
-def _to_change(rows: Iterable[Any]) -> Iterator[tuple[str | None, int]]:
-    """(folded name, row number) of those of (row number, name, folded name) that are not right."""
+def _find_changes(rows: Iterable[Any]) -> Iterator[tuple[str | None, int]]:
+    """Yield (folded name, key) of rows (key, name, folded name) whose folded name is wrong."""
     for number, name, found in rows:
         folded = None if name is None else stored_fold(os.fsdecode(name))
         if found != (folded if folded is None or isinstance(found, str) else folded.encode()):

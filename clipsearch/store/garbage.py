@@ -1,4 +1,4 @@
-"""What nothing points at any more: files that are gone, contents without a file, the space they took."""
+"""Delete what is unreferenced: files marked as removed, contents without a file, and the space they took."""
 
 import sqlite3
 from contextlib import closing
@@ -18,21 +18,23 @@ class GarbageStore:
         self._database = database
 
     def delete(self, *, removed_before: datetime | None = None, dry_run: bool = False) -> GarbageReport:
-        """Deletes files marked as gone, contents that no file has, their embeddings of all models, and roots that were
-        given up and are empty: all or nothing. What the database file has free since counts as freed.
+        """Delete removed files, contents without a file, and empty removed roots, in one transaction.
+
+        Contents go with their embeddings of all models. Space that becomes free inside the database file counts as
+        freed.
 
         Args:
-            removed_before: files marked later than this stay; None: none do.
-            dry_run: only say what would be deleted.
+            removed_before: files that were removed later than this stay; None: none of them do.
+            dry_run: only report what would be deleted.
         """
         file, content, root = tables.files, tables.contents, tables.roots
         images, snapshot, model = tables.image_embeddings, tables.snapshots, tables.models
-        is_gone = file.c.removed_at.is_not(None) if removed_before is None else file.c.removed_at < removed_before
+        is_removed = file.c.removed_at.is_not(None) if removed_before is None else file.c.removed_at < removed_before
         in_use = select(file.c.content_id).where(file.c.content_id.is_not(None))
         with self._database.write() as connection:
 
             def free_bytes() -> int:
-                if self._database.is_server:  # it keeps house itself
+                if self._database.is_server:  # it reclaims space itself
                     return 0
                 pages, size = (
                     connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
@@ -41,14 +43,14 @@ class GarbageStore:
                 return int(pages) * int(size)
 
             free_before = free_bytes()
-            files = connection.execute(delete(file).where(is_gone)).rowcount
+            files = connection.execute(delete(file).where(is_removed)).rowcount
             embeddings = connection.execute(delete(images).where(images.c.content_id.not_in(in_use))).rowcount
             pictures = connection.execute(delete(content).where(content.c.content_id.not_in(in_use))).rowcount
             roots = connection.execute(
                 delete(root).where(root.c.removed_at.is_not(None), root.c.root_id.not_in(select(file.c.root_id)))
             ).rowcount
             if embeddings:
-                # The snapshots hold ids that are gone: a new generation makes them stale.
+                # The snapshots hold deleted ids: a new generation makes them stale.
                 connection.execute(update(model).values(image_generation=model.c.image_generation + 1))
             # A stale snapshot is never used again.
             for kind, generation in (("images", model.c.image_generation), ("captions", model.c.caption_generation)):
@@ -68,10 +70,10 @@ class GarbageStore:
         )
 
     def shrink(self) -> None:
-        """Gives the space of what was deleted back to the disk; a server does that when it sees fit.
+        """Return the space of deleted rows to the disk; a server does that by itself.
 
         Raises:
-            StoreError: it can't: SQLite writes everything anew beside the old, and needs the room.
+            StoreError: it failed: SQLite writes a second copy of the database, and needs the space for it.
         """
         if not isinstance(self._database, SqliteDatabase):
             return

@@ -1,4 +1,4 @@
-"""Sets of labels that the user has added."""
+"""Store sets of labels that the user has added."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,11 @@ class LabelStore:
         self._database = database
 
     def set(self, name: str, labels: Sequence[str]) -> None:
-        """Stores a set of at least one label, none with a line break in it, in the place of one of the same name."""
+        """Store a set of labels, replacing one of the same name.
+
+        Args:
+            labels: at least one, none with a line break in it.
+        """
         table = tables.label_sets
         row = {"labels": "\n".join(labels), "added_at": utc_now()}
         with self._database.write() as connection:
@@ -25,7 +29,7 @@ class LabelStore:
             )
 
     def find(self, name: str) -> list[str] | None:
-        """The labels in their order; None when there is no such set."""
+        """Return the labels in their order; None when there is no such set."""
         with self._database.read() as connection:
             found = connection.execute(
                 select(tables.label_sets.c.labels).where(tables.label_sets.c.name == name)
@@ -33,7 +37,7 @@ class LabelStore:
         return None if found is None else found.split("\n")
 
     def counts(self) -> dict[str, int]:
-        """How many labels each set has, by name."""
+        """Count the labels of each set, by name."""
         with self._database.read() as connection:
             rows = connection.execute(
                 select(tables.label_sets.c.name, tables.label_sets.c.labels).order_by(tables.label_sets.c.name)
@@ -41,6 +45,6 @@ class LabelStore:
             return {name: labels.count("\n") + 1 for name, labels in rows}
 
     def remove(self, name: str) -> bool:
-        """Forgets a set; says whether there was one."""
+        """Delete a set; return whether it existed."""
         with self._database.write() as connection:
             return connection.execute(delete(tables.label_sets).where(tables.label_sets.c.name == name)).rowcount > 0

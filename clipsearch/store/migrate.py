@@ -1,4 +1,4 @@
-"""Opens a catalog's file, and brings its schema up to date with the Alembic migrations, after a backup copy."""
+"""Open a catalog's file, and upgrade its schema with the Alembic migrations after a backup copy."""
 
 import os
 import sqlite3
@@ -20,41 +20,41 @@ from clipsearch.store.schema import KNOWN_REVISION, OBJECTS, check_objects, read
 if TYPE_CHECKING:
     from alembic.config import Config
 
-# The newest revision in migrations/versions; a test keeps both equal. It stands here so that opening an
-# up-to-date catalog need not import Alembic.
+# The newest revision in migrations/versions; a test keeps both equal. A constant, so that opening an up-to-date catalog
+# does not import Alembic.
 HEAD_REVISION = "0007"
 
 
 def migrations_folder() -> Path:
-    """The folder with Alembic's env.py: inside the installed package, else at the top of a checkout."""
+    """Return the folder with Alembic's env.py: in the installed package, else at the top of a checkout."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"
 
 
 def open_file(directory: Path, *, create: bool) -> tuple[Path, Path | None]:
-    """Finds or makes the catalog's file, and upgrades an older schema after a backup.
+    """Find or create the catalog's file, and upgrade an older schema after a backup.
 
     Returns:
-        The file, and the backup where one was made.
+        The file, and the backup if one was made.
 
     Raises:
-        CatalogNotFoundError: nothing there and `create` is false.
+        CatalogNotFoundError: there is none and `create` is false.
         SchemaOutdatedError: written by a newer version.
-        StoreError: can't be made or opened, or its name is a link.
+        StoreError: it can't be created or opened, or is a link.
     """
     path = directory / DATABASE_NAME
     require_own_database(path)
-    is_made = False
+    is_new = False
     if not _exists(path):
         if not create:
             raise CatalogNotFoundError(f"no catalog in {directory}: make one with 'clipsearch index FOLDER'")
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # For the owner only: paths, dates and places of somebody's pictures.
+            # For the owner only: it holds paths, dates and places of somebody's pictures.
             path.touch(mode=0o600, exist_ok=False)
-            is_made = True
-        except FileExistsError:  # another process makes it too
+            is_new = True
+        except FileExistsError:  # another process has created it
             pass
         except OSError as error:
             raise StoreError(f"can't make a catalog in {directory}: {error.strerror}") from error
@@ -62,17 +62,19 @@ def open_file(directory: Path, *, create: bool) -> tuple[Path, Path | None]:
         return path, upgrade(path)
     except BaseException:
         with suppress(OSError):
-            if is_made and path.lstat().st_size == 0:  # the migrations are one transaction
+            if is_new and path.lstat().st_size == 0:  # the migrations are one transaction
                 path.unlink()
         raise
 
 
 def current_revision(database: Path) -> str | None:
-    """The revision a database is at; None for an empty or new one. All of its schema is looked at, see `schema`.
+    """Return the revision of a database; None for an empty or new one.
+
+    The whole schema is checked, see `schema`.
 
     Raises:
-        ForeignSchemaError: something in it could act by itself, or is not a catalog's.
-        StoreError: the file is no SQLite database, or one with other tables.
+        ForeignSchemaError: something in it could run by itself, or is not part of a catalog.
+        StoreError: the file is not an SQLite database, or has other tables.
     """
     if not database.exists():
         return None
@@ -85,34 +87,34 @@ def current_revision(database: Path) -> str | None:
             "without it"
         ) from error
     except StoreError as error:
-        raise StoreError(f"{database} is an SQLite file but no clipsearch catalog") from error
+        raise StoreError(f"{database} is an SQLite file but not a clipsearch catalog") from error
     except SQLITE_ERRORS as error:
         raise StoreError(f"can't open the catalog {database}: {error}") from error
 
 
 def is_inert(database: Path) -> bool:
-    """Whether a database can be asked without acting by itself: its schema is one of a catalog's, or is damaged."""
+    """Return whether a database can be queried without running code: a catalog's schema, or a damaged one."""
     try:
         revision = current_revision(database)
     except ForeignSchemaError:
         return False
     except StoreError:
         return True
-    return revision is None or revision <= HEAD_REVISION  # newer ones are not looked at closer
+    return revision is None or revision <= HEAD_REVISION  # newer schemas are not checked any further
 
 
 def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
-    """Upgrades the database to HEAD_REVISION, making it when it is new: whole, or not at all when it is interrupted.
+    """Upgrade the database to HEAD_REVISION, creating it when it is new, in one transaction.
 
     Args:
         keep_old: make a backup copy of an older one first.
 
     Returns:
-        The backup copy, where one was made.
+        The backup copy, if one was made.
 
     Raises:
-        SchemaOutdatedError: the database was written by a newer clipsearch; it is left as it is.
-        StoreError: it is no catalog, or can't be upgraded.
+        SchemaOutdatedError: the database was written by a newer clipsearch; it is left unchanged.
+        StoreError: it is not a catalog, or can't be upgraded.
     """
     if current_revision(database) == HEAD_REVISION:
         return None
@@ -126,7 +128,7 @@ def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
         with engine.begin() as connection:
-            # Asked again now that nobody else can write: another process may have done it meanwhile.
+            # Check again under the write lock: another process may have upgraded it meanwhile.
             revision = current_revision(database)
             if revision == HEAD_REVISION:
                 return None
@@ -134,7 +136,7 @@ def upgrade(database: Path, *, keep_old: bool = True) -> Path | None:
             backup = _back_up(database, revision) if keep_old and revision is not None else None
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-            # A schema that was plain and yet not a catalog's is none afterwards either: nothing of it is kept.
+            # A schema that was plain but not a catalog's still is not one: the transaction is rolled back.
             check_objects(connection.exec_driver_sql(OBJECTS).all(), is_newest=HEAD_REVISION == KNOWN_REVISION)
     except ForeignSchemaError as error:
         raise ForeignSchemaError(f"the catalog {database} can't be upgraded: it holds {error}") from error
@@ -158,12 +160,13 @@ def alembic_config() -> "Config":
 
 
 def require_known(revision: str | None, config: "Config", catalog: object) -> None:
-    """
+    """Check that a revision is one of the migrations.
+
     Args:
         catalog: its name in the message.
 
     Raises:
-        SchemaOutdatedError: no migration makes this revision.
+        SchemaOutdatedError: no migration creates this revision.
     """
     from alembic.script import ScriptDirectory
 
@@ -186,9 +189,9 @@ def _exists(path: Path) -> bool:
 
 
 def _back_up(database: Path, revision: str) -> Path:
-    """A copy beside it. One of an upgrade that was interrupted is replaced, whatever has its name."""
+    """Copy a database next to itself, atomically; the copy of an interrupted upgrade is replaced."""
     backup = database.with_name(f"{database.stem}.schema-{revision}.backup{database.suffix}")
-    # Not `atomic_write`: SQLite writes it.
+    # Not `atomic_write`: SQLite writes the file itself.
     handle, scratch = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=database.parent)
     os.close(handle)
     try:

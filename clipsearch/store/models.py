@@ -1,4 +1,4 @@
-"""Which models have embeddings in the catalog, and which one is in use."""
+"""Store which models have embeddings in the catalog, and which one is in use."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ class ModelStore:
         return None if row is None else _stored(row)
 
     def add(self, *, name: str, fingerprint: str, dim: int) -> StoredModel:
-        """Registers a model; one that is known keeps its row and takes the new name (a folder that moved)."""
+        """Register a model; a known one keeps its row and takes the new name, as of a folder that moved."""
         model = tables.models
         with self._database.write() as connection:
             known = connection.execute(select(model.c.model_id).where(model.c.fingerprint == fingerprint)).scalar()
@@ -45,7 +45,7 @@ class ModelStore:
             connection.execute(update(tables.catalog).values(model_id=model_id))
 
     def list_all(self) -> tuple[ModelInfo, ...]:
-        """All models with their numbers of embeddings, the oldest first."""
+        """List all models with their numbers of embeddings, the oldest first."""
         images, captions = tables.image_embeddings, tables.caption_embeddings
         with self._database.read() as connection:
             current = connection.execute(select(tables.catalog.c.model_id)).scalar()

@@ -1,4 +1,4 @@
-"""Files, and the contents those files have."""
+"""Store files and their contents."""
 
 import os
 from collections import Counter
@@ -14,7 +14,7 @@ from clipsearch.store.backends.base import parts
 from clipsearch.store.backends.database import Database, InsertInto
 from clipsearch.store.records import (
     GONE_BEFORE,
-    MENDS,
+    REPAIR_HINT,
     SEEN,
     ContentRecord,
     FileRecord,
@@ -25,7 +25,7 @@ from clipsearch.store.records import (
 from clipsearch.store.values import MAX_ROW, is_number
 from clipsearch.vectors import to_bytes
 
-# What `contents` keeps of an `ImageMetadata`, under the same names.
+# Columns of `contents` that are fields of `ImageMetadata`.
 _METADATA_COLUMNS = (
     *("width", "height", "format", "taken_at", "camera", "latitude", "longitude", "is_date_doubtful"),
     "phash",
@@ -37,13 +37,14 @@ class PictureStore:
         self._database = database
 
     def known_files(self, scope: Scope, relative_paths: Sequence[str]) -> dict[str, KnownFile]:
-        """Those of the paths that earlier runs knew, those that were gone included."""
+        """Return the files that earlier runs knew, removed ones too, by relative path."""
         known: dict[str, KnownFile] = {}
         with self._database.read() as connection:
             for part in parts(relative_paths):
                 paths = {os.fsencode(path): path for path in part}
-                # As text and as plain rows: asked for every file in every run. Only question marks are filled in.
-                rows = self._database.ask(
+                # Plain SQL and plain rows, since every run looks up every file. Only the question marks are formatted
+                # in.
+                rows = self._database.execute_sql(
                     connection,
                     "SELECT relative_path, file_id, size_bytes, mtime_ns, content_id, skip_reason, "  # noqa: S608
                     "removed_at IS NOT NULL, ctime_ns, inode, limit_kind, limit_value FROM files "
@@ -55,7 +56,7 @@ class PictureStore:
         return known
 
     def set_change_times(self, files: Sequence[tuple[int, int | None, int | None]]) -> None:
-        """Of files that are as they were: (file_id, ctime_ns, inode), as in `FileStamp`."""
+        """Store (file_id, ctime_ns, inode), as in `FileStamp`, of files that are unchanged."""
         with self._database.write() as connection:
             connection.execute(
                 update(tables.files)
@@ -65,7 +66,7 @@ class PictureStore:
             )
 
     def find_digests(self, content_ids: Iterable[int]) -> dict[int, bytes]:
-        """The blake3 of contents, by their number."""
+        """Return the blake3 of contents by content id."""
         content = tables.contents
         found: dict[int, bytes] = {}
         with self._database.read() as connection:
@@ -77,7 +78,7 @@ class PictureStore:
         return found
 
     def count_contents(self, file_ids: Sequence[int]) -> Counter[bytes]:
-        """How many of the files have each content, by its blake3."""
+        """Count how many of the files have each content, by its blake3."""
         file, content = tables.files, tables.contents
         found: Counter[bytes] = Counter()
         with self._database.read() as connection:
@@ -88,28 +89,33 @@ class PictureStore:
         return found
 
     def last_file_id(self) -> int:
-        """Files that are recorded from now on have higher numbers; 0 when there are none.
+        """Return the highest file id; 0 without files. Files that are recorded later have higher ones.
 
         Raises:
-            StoreError: a file has a number that can't be one.
+            StoreError: a file has an invalid id.
         """
-        number = tables.files.c.file_id
+        column = tables.files.c.file_id
         with self._database.read() as connection:
-            first, last = connection.execute(select(func.min(number), func.max(number))).one()
-        for each in (first or 0, last or 0):
-            if not is_number(each, 0, MAX_ROW):
-                raise StoreError(f"a file of the catalog has the number {str(each)[:40]}, which can't be one; {MENDS}")
+            first, last = connection.execute(select(func.min(column), func.max(column))).one()
+        for number in (first or 0, last or 0):
+            if not is_number(number, 0, MAX_ROW):
+                raise StoreError(f"a file of the catalog has the invalid id {str(number)[:40]}; {REPAIR_HINT}")
         return last or 0
 
-    def delete_impossible(self) -> None:
-        """Of files whose number can't be one: the next run reads them again."""
+    def delete_invalid(self) -> None:
+        """Delete files with an invalid id; the next run reads them again."""
         number = tables.files.c.file_id
         with self._database.write() as connection:
             connection.execute(delete(tables.files).where(or_(number < 0, number > MAX_ROW)))
 
     def files_besides(self, scope: Scope, seen: bytearray) -> dict[int, str]:
-        """Relative paths, by file id, of the files of a scope that were there, up to number `len(seen) - 1`, but for
-        those that have a mark in `seen[file_id]`: SEEN or GONE_BEFORE."""
+        """Return the files of a scope that a listing has not marked: relative paths by file id.
+
+        Only files that are not removed, with ids below `len(seen)`.
+
+        Args:
+            seen: marks by file id, SEEN or GONE_BEFORE.
+        """
         file = tables.files
         wanted = and_(_is_in(scope), file.c.file_id < len(seen))
         with self._database.read() as connection:
@@ -120,7 +126,7 @@ class PictureStore:
             return {file_id: path for file_id, path in rows if not seen[file_id]}
 
     def last_of_their_content(self, file_ids: Sequence[int]) -> list[int]:
-        """Those of the files whose content no file has that is there and not among them: what would be lost."""
+        """Return the files that are the last of their content: removing all of them would lose it."""
         file = tables.files
         with self._database.read() as connection:
             contents: dict[int, int | None] = {}
@@ -138,10 +144,10 @@ class PictureStore:
         return [file_id for file_id, content_id in contents.items() if content_id not in kept]
 
     def has_embedding(self, blake3: bytes, *, model_id: int) -> bool:
-        """True when this content is stored with an embedding of the model. Safe to call from any thread."""
+        """Return whether a content is stored with an embedding of the model. Thread-safe."""
         with self._database.read() as connection:
-            # As text: asked for every new file, and SQLAlchemy takes longer to put the question than SQLite to answer.
-            found = self._database.ask(
+            # Plain SQL, since every new file is looked up: SQLAlchemy takes longer to compile it than SQLite to answer.
+            found = self._database.execute_sql(
                 connection,
                 "SELECT 1 FROM contents JOIN image_embeddings USING (content_id) WHERE blake3 = ? AND model_id = ?",
                 blake3,
@@ -150,7 +156,7 @@ class PictureStore:
             return found.first() is not None
 
     def with_embedding(self, blake3s: Sequence[bytes], *, model_id: int) -> set[bytes]:
-        """Those of the contents that are stored with an embedding of the model."""
+        """Return those of the contents that are stored with an embedding of the model."""
         content, embedding = tables.contents, tables.image_embeddings
         found: set[bytes] = set()
         with self._database.read() as connection:
@@ -166,14 +172,18 @@ class PictureStore:
         return found
 
     def embedded_contents(self, *, model_id: int) -> bytes:
-        """The blake3 of all contents that are stored with an embedding of the model, 32 bytes each."""
+        """Return the blake3 of all contents with an embedding of the model, 32 bytes each."""
         content, embedding = tables.contents, tables.image_embeddings
         wanted = select(content.c.blake3).join(embedding, embedding.c.content_id == content.c.content_id)
         with self._database.read() as connection:
             return b"".join(connection.execute(wanted.where(embedding.c.model_id == model_id)).scalars())
 
     def contents_without_embedding(self, *, model_id: int, with_removed: bool = False) -> set[int]:
-        """Contents that have a file and that the model has not embedded yet. `with_removed`: the file may be gone."""
+        """Return ids of contents that have a file and no embedding of the model.
+
+        Args:
+            with_removed: include contents whose files are all removed.
+        """
         file, embedding = tables.files, tables.image_embeddings
         embedded = select(embedding.c.content_id).where(embedding.c.model_id == model_id)
         wanted = select(file.c.content_id).where(file.c.content_id.is_not(None), file.c.content_id.not_in(embedded))
@@ -183,9 +193,9 @@ class PictureStore:
             return set(connection.execute(wanted).scalars())
 
     def record(self, contents: Sequence[ContentRecord], files: Sequence[FileRecord], *, model_id: int) -> None:
-        """Stores contents with their embeddings and the files that have them, all or nothing.
+        """Store contents with their embeddings, and the files that have them, in one transaction.
 
-        A content or an embedding that is stored already is kept: a second writer does no harm.
+        Idempotent: a content or an embedding that is stored already is kept, so that a second writer does no harm.
         """
         with self._database.write() as connection:
             if contents:
@@ -199,7 +209,7 @@ class PictureStore:
                     ) from error
 
     def set_phashes(self, phashes: Mapping[int, int]) -> None:
-        """Stores perceptual hashes, by content id."""
+        """Store perceptual hashes by content id."""
         statement = update(tables.contents).where(tables.contents.c.content_id == bindparam("number"))
         with self._database.write() as connection:
             for part in parts(list(phashes.items())):
@@ -209,15 +219,17 @@ class PictureStore:
                 )
 
     def remove_files(self, file_ids: Iterable[int]) -> None:
-        """Marks files as gone: they are not found any more. What is known of them stays until garbage is collected."""
+        """Mark files as removed: they are not found any more, but stay stored until garbage is collected."""
         self._set_removed(file_ids, utc_now())
 
     def forget(self, scopes: Sequence[Scope], *, dry_run: bool = False) -> tuple[int, int]:
-        """Marks all files of some folders as gone, all or nothing.
+        """Mark all files of some folders as removed, in one transaction.
+
+        Args:
+            dry_run: only count.
 
         Returns:
-            How many files these are, skipped ones included, and how many pictures have no file then. `dry_run`: would
-            have.
+            Number of these files, skipped ones included, and number of pictures without a file afterwards.
         """
         file = tables.files
         pictures = select(func.count(file.c.content_id.distinct())).where(file.c.removed_at.is_(None))
@@ -233,7 +245,7 @@ class PictureStore:
         return sum(marked), before - left
 
     def restore_files(self, file_ids: Iterable[int]) -> None:
-        """Files that were gone are there again."""
+        """Mark removed files as present again."""
         self._set_removed(file_ids, None)
 
     def _set_removed(self, file_ids: Iterable[int], removed_at: datetime | None) -> None:
@@ -244,7 +256,7 @@ class PictureStore:
                 )
 
     def counts(self) -> tuple[int, int, int]:
-        """(files with a content, different contents among them, skipped files), without those that are gone."""
+        """Count (files with a content, different contents among them, skipped files), without removed files."""
         file = tables.files
         with self._database.read() as connection:
             row = connection.execute(
@@ -259,12 +271,12 @@ class PictureStore:
 
 def _is_in(scope: Scope) -> ColumnElement[bool]:
     file = tables.files
-    is_there = and_(file.c.root_id == scope.root_id, file.c.removed_at.is_(None))
+    is_present = and_(file.c.root_id == scope.root_id, file.c.removed_at.is_(None))
     if not scope.subfolder:
-        return is_there
+        return is_present
     # "0" is the character after "/".
     first, end = f"{scope.subfolder}/", f"{scope.subfolder}0"
-    return and_(is_there, file.c.relative_path > first, file.c.relative_path < end)
+    return and_(is_present, file.c.relative_path > first, file.c.relative_path < end)
 
 
 def _content_ids(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
@@ -306,19 +318,19 @@ def _insert_contents(
 def _upsert_files(connection: Connection, files: Sequence[FileRecord], *, insert: InsertInto) -> None:
     ids = _content_ids(connection, (file.blake3 for file in files if file.blake3 is not None))
     statement = insert(tables.files)
-    fresh = statement.excluded
+    new = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["root_id", "relative_path"],
             set_={
-                "size_bytes": fresh.size_bytes,
-                "mtime_ns": fresh.mtime_ns,
-                "content_id": fresh.content_id,
-                "skip_reason": fresh.skip_reason,
-                "ctime_ns": fresh.ctime_ns,
-                "inode": fresh.inode,
-                "limit_kind": fresh.limit_kind,
-                "limit_value": fresh.limit_value,
+                "size_bytes": new.size_bytes,
+                "mtime_ns": new.mtime_ns,
+                "content_id": new.content_id,
+                "skip_reason": new.skip_reason,
+                "ctime_ns": new.ctime_ns,
+                "inode": new.inode,
+                "limit_kind": new.limit_kind,
+                "limit_value": new.limit_value,
                 "removed_at": None,
             },
         ),

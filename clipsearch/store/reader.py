@@ -1,4 +1,4 @@
-"""What a search asks of the store, in plain SQL: to import SQLAlchemy takes longer than to answer."""
+"""Read what a search needs, in plain SQL: importing SQLAlchemy takes longer than the queries."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
-from clipsearch.store.backends.base import Asking, parts
+from clipsearch.store.backends.base import ReadConnection, parts
 from clipsearch.store.records import (
     KINDS,
-    MENDS,
+    REPAIR_HINT,
     ContentDetails,
     EmbeddingRows,
     IndexedFile,
@@ -31,7 +31,7 @@ _MODEL = "SELECT m.model_id, m.name, m.fingerprint, m.dim, m.image_generation, m
 _CURRENT = _MODEL + "JOIN catalog c ON c.model_id = m.model_id"
 _BY_ID = _MODEL + "WHERE m.model_id = ?"
 
-# A snapshot of another generation holds embeddings that were deleted since.
+# A snapshot of another generation is stale: embeddings in it were deleted since.
 _SNAPSHOT = (
     "SELECT s.blake3, s.row_count, s.generation, s.last_embedding_id, s.ann FROM snapshots s "
     "JOIN models m ON m.model_id = s.model_id WHERE s.model_id = ? AND s.kind = ? AND s.machine = ? "
@@ -45,8 +45,8 @@ _ALL_SNAPSHOTS = (
     "FROM snapshots s JOIN models m ON m.model_id = s.model_id WHERE s.machine = ?"
 )
 
-# "+ 0" keeps SQLite from the index on model_id, which it would go through whole for each chunk, and for the question
-# whether there is anything new at all.
+# "+ 0" keeps SQLite from the index on model_id, which it would scan as a whole for each chunk, and just to see whether
+# there are new rows.
 _ROWS: dict[Kind, str] = {
     "images": "SELECT embedding_id, content_id, embedding FROM image_embeddings ",
     "captions": "SELECT embedding_id, caption_id, embedding FROM caption_embeddings ",
@@ -90,10 +90,10 @@ _DETAILS = (
     "is_date_doubtful FROM contents WHERE content_id IN ({})"
 )
 
-# Of contents that have a file.
+# Condition that a content has a file.
 _WITH_FILE = "EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.content_id AND f.removed_at IS NULL)"
 _DISTINCT = f"SELECT {{}}, count(*) FROM contents c WHERE {_WITH_FILE} GROUP BY 1"  # noqa: S608
-# A clock that was never set says nothing of when the pictures were taken.
+# A clock that was never set gives no date of the picture.
 _SURE_DATE = "NOT coalesce(c.is_date_doubtful, false)"
 _PERIOD = f"SELECT min(taken_at), max(taken_at) FROM contents c WHERE {_WITH_FILE} AND {_SURE_DATE}"  # noqa: S608
 
@@ -105,76 +105,80 @@ _FILES = (
 
 
 class Reader:
-    """May be used from any thread. Every method is one consistent state."""
+    """Thread-safe reader of the store; every method sees one consistent state."""
 
-    def __init__(self, asking: Asking, *, machine: str = "") -> None:
-        """`machine`: whose index files count, where several machines have a catalog."""
-        self._asking = asking
-        self._rows = asking.rows
+    def __init__(self, connection: ReadConnection, *, machine: str = "") -> None:
+        """Take the connection.
+
+        Args:
+            machine: the machine whose index files are meant, when several machines use the catalog.
+        """
+        self._connection = connection
+        self._rows = connection.rows
         self._machine = machine
 
     def find_uuid(self) -> str | None:
-        """The catalog's; None before it is written for the first time.
+        """Return the catalog's uuid; None before it is first written.
 
         Raises:
-            StoreError: what is there is none.
+            StoreError: it is invalid.
         """
         rows = self._rows("SELECT uuid FROM catalog")
         if rows and not is_uuid(rows[0][0]):
-            raise StoreError(f"the catalog's uuid is {str(rows[0][0])[:40]!r}, which is none; {MENDS}")
+            raise StoreError(f"the catalog's uuid {str(rows[0][0])[:40]!r} is invalid; {REPAIR_HINT}")
         return rows[0][0] if rows else None
 
     def find_current_model(self) -> StoredModel | None:
-        """The model in use; None before the first index run."""
+        """Return the model in use; None before the first index run."""
         return _model(self._rows(_CURRENT))
 
     def find_model(self, model_id: int) -> StoredModel | None:
         return _model(self._rows(_BY_ID, model_id))
 
     def find_snapshot(self, kind: Kind, *, model_id: int) -> StoredSnapshot | None:
-        """The index file in use; None when there is none, or embeddings in it were deleted since it was made."""
+        """Return the index file in use; None when there is none or it is stale, as after a deletion."""
         rows = self._rows(_SNAPSHOT, model_id, kind, self._machine)
         return _snapshot(rows[0]) if rows else None
 
     def list_snapshots(self) -> list[tuple[Kind, StoredModel, StoredSnapshot]]:
-        """All index files that are named, also those whose embeddings were deleted in part since."""
+        """List all index files that are recorded, stale ones too."""
         found = [
-            (row[0], _stored(row[6:]), _snapshot(row[1:6]))
+            (row[0], _stored_model(row[6:]), _snapshot(row[1:6]))
             for row in self._rows(_ALL_SNAPSHOTS, self._machine)
             if row[0] in KINDS
         ]
         return [(kind, model, snapshot) for kind, model, snapshot in found if snapshot is not None]
 
     def find_index_url(self) -> str | None:
-        """The server that has the catalog's index instead of files; None for files."""
+        """Return the URL of the server that holds the catalog's index; None for files."""
         rows = self._rows("SELECT index_url FROM catalog")
         if rows and not isinstance(rows[0][0], str | None):
-            raise StoreError(f"the catalog has no text as the URL of its index; {MENDS}")
+            raise StoreError(f"the URL of the catalog's index is not text; {REPAIR_HINT}")
         return rows[0][0] if rows else None
 
     def measure_tables(self) -> int:
-        """Bytes that a server has on its disk for the catalog."""
+        """Return the bytes that the catalog's tables take on the server's disk."""
         sizes = " + ".join(f"pg_total_relation_size('{table}')" for table in _LARGE_TABLES)
         return int(self._rows(f"SELECT {sizes}")[0][0])
 
     def list_models(self) -> list[StoredModel]:
-        """All models, the oldest first."""
-        return [_stored(row) for row in self._rows(_MODEL + "ORDER BY m.model_id")]
+        """List all models, the oldest first."""
+        return [_stored_model(row) for row in self._rows(_MODEL + "ORDER BY m.model_id")]
 
     def newest_embedding_id(self, kind: Kind) -> int:
-        """Of all models; 0 where there is none."""
+        """Return the highest embedding id of all models; 0 without embeddings."""
         found: int | None = self._rows(_LAST[kind])[0][0]
         return found or 0
 
     def ids(self, kind: Kind, *, model_id: int) -> NDArray[np.int64]:
-        """Contents or captions (n,) that a model has embedded, in the order their embeddings were stored."""
+        """Return ids (n,) of contents or captions that a model has embedded, in the order they were stored."""
         rows = self._rows(_IDS[kind], model_id)
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
     def rows_after(
         self, kind: Kind, *, model_id: int, dim: int, embedding_id: int = 0, chunk: int = 20_000
     ) -> Iterator[EmbeddingRows]:
-        """Embeddings stored after row `embedding_id`, in chunks that bound the memory."""
+        """Yield embeddings stored after row `embedding_id`, in chunks that bound the memory."""
         while rows := self._rows(_ROWS[kind] + _AFTER, model_id, embedding_id, chunk):
             embedding_id = rows[-1][0]
             yield EmbeddingRows(
@@ -184,7 +188,7 @@ class Reader:
             )
 
     def some_rows(self, kind: Kind, *, model_id: int, dim: int, embedding_ids: Sequence[int]) -> EmbeddingRows:
-        """The embeddings of these rows; those that are not there are left out."""
+        """Return the embeddings of some rows; missing ones are left out."""
         rows = [
             row
             for part in parts(embedding_ids)
@@ -199,20 +203,22 @@ class Reader:
         )
 
     def find_ann(self) -> str | None:
-        """How index files are to be built; None: by their size."""
+        """Return how index files are built, see `EmbeddingStore.set_ann`; None: by their size."""
         rows = self._rows("SELECT ann FROM catalog")
         return rows[0][0] if rows and isinstance(rows[0][0], str) else None
 
     def paths(self, content_ids: Sequence[int], *, filters: "Sequence[Filter]" = ()) -> dict[int, list[str]]:
-        """Absolute paths of the files that have each content, sorted, those that pass the filters first; files that are
-        gone and contents without any are left out."""
+        """Return the absolute paths of each content, sorted, those that pass the filters first.
+
+        Removed files, and contents without a file, are left out.
+        """
         passes, values = "TRUE", list[object]()
         if filters:
             from clipsearch.store.filter_sql import path_condition
 
-            passes, values = path_condition(filters, self._asking.dialect)
+            passes, values = path_condition(filters, self._connection.dialect)
         found: dict[int, list[tuple[bool, str]]] = {}
-        for part in parts(_row_numbers(content_ids)):
+        for part in parts(_valid_ids(content_ids)):
             statement = _PATHS.format(passes, ",".join("?" * len(part)))
             found_rows = self._rows(statement, *values, *part, is_selection=bool(filters))
             for content_id, folder, relative, is_wanted in found_rows:
@@ -222,8 +228,10 @@ class Reader:
         return {content_id: [path for _, path in sorted(paths)] for content_id, paths in found.items()}
 
     def files_below(self, folders: Sequence[str] = ()) -> list[IndexedFile]:
-        """All files, or those below these absolute folders, sorted by path; files that are gone and those that could
-        not be read are left out."""
+        """Return all files, or those below absolute folders, sorted by path.
+
+        Removed files, and those that could not be read, are left out.
+        """
         starts = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
         found = [
             IndexedFile(path, *_numbers(state))
@@ -233,109 +241,115 @@ class Reader:
         return sorted(file for file in found if not starts or file.path.startswith(starts))
 
     def measures(self, content_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
-        """Width and height of the upright picture, and bytes, of each content; unknown ones are left out."""
+        """Return (width, height, size_bytes) of contents, upright; unknown ones are left out."""
         found: dict[int, tuple[int, int, int]] = {}
-        for part in parts(_row_numbers(content_ids)):
+        for part in parts(_valid_ids(content_ids)):
             statement = _MEASURES.format(",".join("?" * len(part)))
             found.update((row[0], _numbers(row[1:])) for row in self._rows(statement, *part))
         return found
 
     def phashes(self) -> dict[int, int]:
-        """The perceptual hash of each content of which it is known."""
-        # SQLite keeps whatever was put into a column.
+        """Return the known perceptual hashes by content id."""
+        # SQLite columns are untyped.
         return {content_id: phash for content_id, phash in self._rows(_PHASHES) if isinstance(phash, int)}
 
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
-        """What is known of each content; unknown ones are left out."""
+        """Return the metadata of contents by id; unknown ones are left out."""
         found: dict[int, ContentDetails] = {}
-        for part in parts(_row_numbers(content_ids)):
+        for part in parts(_valid_ids(content_ids)):
             statement = _DETAILS.format(",".join("?" * len(part)))
             found.update((row[0], content_details(row)) for row in self._rows(statement, *part))
         return found
 
     def newest_content_id(self) -> int:
-        """0 where there is none; contents that are added later have greater ones."""
+        """Return the highest content id; 0 without contents. Contents that are added later have higher ones."""
         found: int | None = self._rows("SELECT max(content_id) FROM contents")[0][0]
         return found or 0
 
     def list_texts(self) -> list[str]:
-        """Captions, and the labels of all sets that were added, in lines."""
+        """List captions, and the labels of all added sets, one a line."""
         rows = [*self._rows("SELECT text FROM captions"), *self._rows("SELECT labels FROM label_sets")]
         return [text for (text,) in rows if isinstance(text, str)]
 
     def texts_version(self) -> tuple[object, ...]:
-        """Another one when `list_texts` has changed."""
+        """Return a value that changes whenever `list_texts` does."""
         captions = self._rows("SELECT count(*), max(caption_id) FROM captions")[0]
         return *captions, *self._rows("SELECT count(*), max(added_at) FROM label_sets")[0]
 
     def count_by(self, column: Literal["format", "camera"]) -> dict[str, int]:
-        """How many pictures with a file there are of each value that is known."""
+        """Count pictures with a file by each known value of a column."""
         return {value: count for value, count in self._rows(_DISTINCT.format(column)) if value is not None}
 
     def taken_between(self) -> tuple[datetime, datetime] | None:
-        """The first and the last date of pictures that have one."""
+        """Return the first and the last known date of pictures with a file."""
         first, last = self._rows(_PERIOD)[0]
         return None if first is None else (as_time(first), as_time(last))
 
     def folders(self) -> list[str]:
-        """The indexed folders, sorted."""
+        """Return the indexed folders, sorted."""
         rows = self._rows("SELECT path FROM roots WHERE removed_at IS NULL")
         return sorted(os.fsdecode(row[0]) for row in rows if is_folder(row[0]))
 
     def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
-        """A picture's embedding (dim,), unit-norm; None when the model has none of it."""
+        """Return a picture's embedding (dim,), unit-norm; None when the model has not embedded it."""
         return self.embeddings([content_id], model_id=model_id, dim=dim).get(content_id)
 
     def embeddings(
         self, ids: Sequence[int], *, model_id: int, dim: int, kind: Kind = "images"
     ) -> dict[int, NDArray[np.float32]]:
-        """The embedding (dim,), unit-norm, of each of these contents or captions; those without one are left out."""
+        """Return embeddings (dim,), unit-norm, of contents or captions by id; those without one are left out."""
         found: dict[int, NDArray[np.float32]] = {}
-        for part in parts(_row_numbers(ids)):
+        for part in parts(_valid_ids(ids)):
             statement = _EMBEDDINGS[kind].format(",".join("?" * len(part)))
             rows = self._rows(statement, model_id, *part)
             found.update(zip((row[0] for row in rows), _embeddings([row[1] for row in rows], dim), strict=True))
         return found
 
     def select(self, filters: "Sequence[Filter]") -> NDArray[np.int64]:
-        """Contents (n,) that pass all filters, of which there is at least one; also some that no file has any more."""
+        """Return ids (n,) of contents that pass all filters, contents without a file too.
+
+        Args:
+            filters: at least one.
+        """
         # Not at the top: most searches have no filters.
         from clipsearch.store.filter_sql import select_statement
 
-        statement, values = select_statement(filters, self._asking.dialect)
+        statement, values = select_statement(filters, self._connection.dialect)
         rows = self._rows(statement, *values, is_selection=True)
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
     def select_newest(self, filters: "Sequence[Filter]", top_k: int) -> list[int]:
-        """Contents that pass all filters and have a file, the last taken first, those without a date last, newly
-        indexed ones before others."""
+        """Return contents that pass all filters and have a file, newest first.
+
+        Ordered by the date taken, those without a date last, then by when they were indexed.
+        """
         from clipsearch.store.filter_sql import select_statement
 
-        statement, values = select_statement(filters, self._asking.dialect)
+        statement, values = select_statement(filters, self._connection.dialect)
         return [row[0] for row in self._rows(statement + _NEWEST, *values, top_k, is_selection=True)]
 
     def close(self) -> None:
-        self._asking.close()
+        self._connection.close()
 
 
-def _row_numbers(numbers: Sequence[int]) -> list[int]:
-    """Those that a database can have: 64 bits, from 1."""
-    return [number for each in numbers if 0 < (number := int(each)) < 1 << 63]
+def _valid_ids(numbers: Sequence[int]) -> list[int]:
+    """Return the numbers that can be row ids: 64 bits, from 1."""
+    return [number for value in numbers if 0 < (number := int(value)) < 1 << 63]
 
 
 def _model(rows: list[Any]) -> StoredModel | None:
-    return _stored(rows[0]) if rows else None
+    return _stored_model(rows[0]) if rows else None
 
 
-def _stored(row: Sequence[Any]) -> StoredModel:
+def _stored_model(row: Sequence[Any]) -> StoredModel:
     model_id, name, *others = row
     if not isinstance(name, bytes | str):
-        raise StoreError(f"the name of model {model_id} is none; {MENDS}")
+        raise StoreError(f"the name of model {model_id} is invalid; {REPAIR_HINT}")
     return StoredModel(model_id, os.fsdecode(name), *others)
 
 
 def _snapshot(row: Sequence[Any]) -> StoredSnapshot | None:
-    """None for one that makes no sense: it is made anew."""
+    """Return the snapshot of a row; None when it is invalid, so that it is rebuilt."""
     try:
         return StoredSnapshot(*row)
     except StoreError:
@@ -343,36 +357,38 @@ def _snapshot(row: Sequence[Any]) -> StoredSnapshot | None:
 
 
 def _numbers(values: Sequence[Any]) -> tuple[Any, ...]:
-    """
+    """Check that all values are numbers.
+
     Raises:
-        StoreError: one is none.
+        StoreError: one is not.
     """
     if not all(isinstance(value, int) for value in values):
-        raise StoreError(f"what is known of a picture is damaged; {MENDS}")
+        raise StoreError(f"the metadata of a picture is damaged; {REPAIR_HINT}")
     return tuple(values)
 
 
 def _embeddings(blobs: list[Any], dim: int) -> NDArray[np.float32]:
-    """
+    """Decode embeddings.
+
     Raises:
-        StoreError: one is of another length, or is none.
+        StoreError: one has another length, or is not a blob.
     """
     try:
         return from_bytes(blobs, dim)
     except (ValueError, TypeError) as error:
-        raise StoreError(f"an embedding is damaged; {MENDS}") from error
+        raise StoreError(f"an embedding is damaged; {REPAIR_HINT}") from error
 
 
 def content_details(row: Sequence[Any]) -> ContentDetails:
-    """From the columns of `contents`, in the order of `_DETAILS`."""
+    """Convert a row of `contents`, its columns in the order of `_DETAILS`."""
     content_id, blake3, *sizes, image_format, taken_at, camera, latitude, longitude, added_at, is_date_doubtful = row
     _numbers(sizes)
     if not all(value is None or isinstance(value, int | float) for value in (latitude, longitude)):
-        raise StoreError(f"what is known of picture {content_id} is damaged; {MENDS}")
+        raise StoreError(f"the metadata of picture {content_id} is damaged; {REPAIR_HINT}")
     try:
         taken_at, added_at = None if taken_at is None else as_time(taken_at), as_time(added_at)
     except (ValueError, TypeError) as error:
-        raise StoreError(f"what is known of picture {content_id} is damaged; {MENDS}") from error
+        raise StoreError(f"the metadata of picture {content_id} is damaged; {REPAIR_HINT}") from error
     size_bytes, width, height = sizes
     metadata = ImageMetadata(
         width, height, image_format, taken_at, camera, latitude, longitude, is_date_doubtful=bool(is_date_doubtful)
@@ -381,5 +397,5 @@ def content_details(row: Sequence[Any]) -> ContentDetails:
 
 
 def as_time(value: str | datetime) -> datetime:
-    """SQLite keeps times as texts."""
+    """Convert a stored time: SQLite keeps times as text."""
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)

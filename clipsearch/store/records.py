@@ -1,4 +1,4 @@
-"""What goes into the store and comes out of it. Nothing here needs SQLAlchemy."""
+"""Records that the store takes and returns; nothing here needs SQLAlchemy."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,20 +15,20 @@ from clipsearch.types import ImageMetadata
 Kind = Literal["images", "captions"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-# Marks of a file that was listed, see `PictureStore.files_besides`: it was there before, or it had been gone.
+# Marks of a listed file, see `PictureStore.files_besides`: it was present before, or it had been removed.
 SEEN = 1
 GONE_BEFORE = 2
 
-MENDS = "'clipsearch doctor --fix' mends it"
-"""What a message about damaged or impossible values ends with."""
+REPAIR_HINT = "'clipsearch doctor --fix' repairs it"
+"""Ending of every message about damaged or invalid values."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A row of `models`; a generation grows when embeddings of that kind are deleted or replaced.
+    """Row of `models`; a generation grows when embeddings of that kind are deleted or replaced.
 
     Raises:
-        StoreError: a value can't be one, whoever has written it: a fingerprint becomes part of names.
+        StoreError: a value is invalid. Values are untrusted: a fingerprint becomes part of names.
     """
 
     model_id: int
@@ -40,22 +40,22 @@ class StoredModel:
 
     def __post_init__(self) -> None:
         if not is_digest(self.fingerprint):
-            raise StoreError(_no_value("models.fingerprint", self.fingerprint, "64 hex digits"))
+            raise StoreError(_invalid_value("models.fingerprint", self.fingerprint, "64 hex digits"))
         if not is_number(self.dim, 1, MAX_DIM):
-            raise StoreError(_no_value("models.dim", self.dim, f"a number from 1 to {MAX_DIM:,}"))
+            raise StoreError(_invalid_value("models.dim", self.dim, f"a number from 1 to {MAX_DIM:,}"))
         for number in (self.model_id, self.image_generation, self.caption_generation):
             if not is_number(number, -(1 << 62), 1 << 62):
-                raise StoreError(_no_value("models", number, "a number"))
+                raise StoreError(_invalid_value("models", number, "a number"))
 
 
 def utc_now() -> datetime:
-    """The time as SQL keeps it: UTC without a zone."""
+    """Return the time as SQL stores it: UTC without a zone."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A folder to look through: the whole of an indexed root, or a subfolder of it ("" is the root itself).
+    """Folder to scan: a whole indexed root, or a subfolder of it ("" is the root itself).
 
     Attributes:
         exclude: patterns of what is left out of the root, see `images.exclude`.
@@ -68,14 +68,14 @@ class Scope:
 
 
 class KnownFile(NamedTuple):
-    """What the last run knew of a file; it has a content or a reason why it has none.
+    """What the last run knew of a file, which has a content or a skip reason.
 
     A tuple: a run over a million files makes a million of these.
 
     Attributes:
-        is_removed: it was gone when it was last looked for.
-        ctime_ns, inode: None where they were not known.
-        limit_kind, limit_value: the limit that it went beyond, as in `ImageReadError`; None for none.
+        is_removed: it was missing when it was last looked for.
+        ctime_ns, inode: None when they are unknown.
+        limit_kind, limit_value: the limit that it exceeded, as in `ImageReadError`, else None.
     """
 
     file_id: int
@@ -91,7 +91,11 @@ class KnownFile(NamedTuple):
 
 
 class IndexedFile(NamedTuple):
-    """A file that has a content, as it was when it was indexed; a tuple, as `KnownFile`. `path`: absolute."""
+    """File that has a content, as it was when it was indexed; a tuple, like `KnownFile`.
+
+    Attributes:
+        path: absolute.
+    """
 
     path: str
     content_id: int
@@ -101,7 +105,12 @@ class IndexedFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ContentRecord:
-    """A new content: blake3 of the whole file, metadata of the picture, and its unit-norm embedding (dim,)."""
+    """New content.
+
+    Attributes:
+        blake3: of the whole file.
+        embedding: unit-norm (dim,).
+    """
 
     blake3: bytes
     size_bytes: int
@@ -111,7 +120,7 @@ class ContentRecord:
 
 @dataclass(frozen=True, slots=True)
 class ContentDetails:
-    """What is known of a content; sizes and dates as in `tables.contents`."""
+    """Metadata of a content; sizes and dates as in `tables.contents`."""
 
     content_id: int
     blake3: bytes
@@ -122,8 +131,14 @@ class ContentDetails:
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A file as it was when it was read: `blake3` of a content that is stored, or a `skip_reason`, with the limit that
-    it went beyond, as in `ImageReadError`. Times and inode as in `FileStamp`."""
+    """File as it was when it was read, with a content or a skip reason.
+
+    Times and inode as in `FileStamp`.
+
+    Attributes:
+        blake3: of a stored content; None when the file was skipped.
+        limit: the limit that it exceeded, as in `ImageReadError`.
+    """
 
     root_id: int
     relative_path: str
@@ -156,7 +171,7 @@ class EmbeddingRows:
     Attributes:
         ids: int64 (n,), content ids or caption ids.
         embeddings: float32 (n, dim), unit-norm to the precision of float16.
-        last_embedding_id: the highest row number among them.
+        last_embedding_id: the highest embedding id among them.
     """
 
     ids: NDArray[np.int64]
@@ -166,18 +181,18 @@ class EmbeddingRows:
 
 @dataclass(frozen=True, slots=True)
 class StoredSnapshot:
-    """An index file.
+    """Index file that is recorded in SQL.
 
     Attributes:
         blake3: hex, of the whole file.
         row_count: embeddings in it.
-        generation: of the embeddings when it was made.
+        generation: of the embeddings when it was written.
         last_embedding_id: it holds the rows of SQL up to this one.
-        ann: of one that does not compare with all rows, how it is searched and what that was measured to find, as JSON
-            (`indexes.ivf_index.Tuning`); None: all are compared.
+        ann: of an approximate index, its search parameters and measured recall, as JSON (`indexes.ivf_tuning.Tuning`);
+            None for an exact one.
 
     Raises:
-        StoreError: a value can't be one, whoever has written it: the hash becomes part of names.
+        StoreError: a value is invalid. Values are untrusted: the hash becomes part of names.
     """
 
     blake3: str
@@ -188,13 +203,13 @@ class StoredSnapshot:
 
     def __post_init__(self) -> None:
         if self.blake3 != "" and not is_digest(self.blake3):  # "": not written yet
-            raise StoreError(_no_value("snapshots.blake3", self.blake3, "64 hex digits"))
+            raise StoreError(_invalid_value("snapshots.blake3", self.blake3, "64 hex digits"))
         for number in (self.row_count, self.generation, self.last_embedding_id):
             if not is_number(number, 0, 1 << 62):
-                raise StoreError(_no_value("snapshots", number, "a number of rows"))
+                raise StoreError(_invalid_value("snapshots", number, "a number of rows"))
         if self.ann is not None and not isinstance(self.ann, str):
-            raise StoreError(_no_value("snapshots.ann", self.ann, "a text"))
+            raise StoreError(_invalid_value("snapshots.ann", self.ann, "a text"))
 
 
-def _no_value(column: str, value: object, wanted: str) -> str:
-    return f"the catalog has {str(value)[:40]!r} as {column}, which is not {wanted}; {MENDS}"
+def _invalid_value(column: str, value: object, wanted: str) -> str:
+    return f"the catalog has {str(value)[:40]!r} as {column}, which is not {wanted}; {REPAIR_HINT}"

@@ -1,4 +1,4 @@
-"""The folders that were indexed."""
+"""Store the indexed folders."""
 
 import os
 from collections.abc import Sequence
@@ -19,23 +19,23 @@ class RootStore:
         self._database = database
 
     def add(self, folder: str) -> Scope:
-        """Registers an absolute folder.
+        """Register an absolute folder.
 
-        A folder inside a known root is a subfolder of that root; known roots inside the folder become part of it,
-        so that no file is ever known under two roots.
+        A folder inside a known root is a subfolder of that root; known roots inside the folder become part of it, so
+        that no file is ever known under two roots.
         """
         roots = tables.roots
         with self._database.write() as connection:
-            # One that is gone is no holder of others, but it may have come back.
+            # A removed root does not contain others, but it may be added again.
             rows = connection.execute(select(roots.c.root_id, roots.c.path, roots.c.removed_at, roots.c.exclude)).all()
             known = {row.path: row.root_id for row in rows if row.removed_at is None and row.path}
             exclude = {row.root_id: _lines(row.exclude) for row in rows}
             root_id = next((row.root_id for row in rows if row.path == folder), None)
             if folder in known:
                 return Scope(known[folder], folder, "", exclude[known[folder]])
-            for path, holder_id in known.items():
+            for path, parent_id in known.items():
                 if is_shown_below(folder, path):
-                    return Scope(holder_id, path, _relative(folder, path), exclude[holder_id])
+                    return Scope(parent_id, path, _relative(folder, path), exclude[parent_id])
             if root_id is None:
                 root_id = connection.execute(
                     insert(roots).values(path=folder, added_at=utc_now()).returning(roots.c.root_id)
@@ -44,7 +44,7 @@ class RootStore:
                 connection.execute(update(roots).where(roots.c.root_id == root_id).values(removed_at=None))
             patterns = list(exclude.get(root_id, ()))
             for path, child_id in known.items():
-                # A hidden folder was asked for by name: a search of the folder around it leaves it out.
+                # A hidden folder was indexed by name: scanning the folder around it leaves it out.
                 if is_shown_below(path, folder):
                     prefix = _relative(path, folder)
                     patterns += [pattern_below(pattern, plain_path(folder, prefix)) for pattern in exclude[child_id]]
@@ -54,7 +54,7 @@ class RootStore:
         return Scope(root_id, folder, "", tuple(patterns))
 
     def find_scope(self, folder: str) -> Scope | None:
-        """The known root that is or holds an absolute folder; changes nothing."""
+        """Return the known root that is or contains an absolute folder, without changing anything."""
         inside = [scope for scope in self.list_all() if folder == scope.root or is_inside(folder, scope.root)]
         if not inside:
             return None
@@ -62,11 +62,11 @@ class RootStore:
         return root if folder == root.root else replace(root, subfolder=_relative(folder, root.root))
 
     def remove(self, root_id: int) -> None:
-        """Marks a root as gone for good, as the user has said; its files are to be marked by themselves."""
+        """Mark a root as removed for good by the user; its files have to be marked separately."""
         self._set(root_id, removed_at=utc_now())
 
     def find_volume(self, root_id: int) -> str | None:
-        """What the root lay on when all its files were last seen, see `images.volume`."""
+        """Return the volume of the root when all its files were last seen, see `images.volume`."""
         with self._database.read() as connection:
             return connection.execute(select(tables.roots.c.volume).where(tables.roots.c.root_id == root_id)).scalar()
 
@@ -74,11 +74,11 @@ class RootStore:
         self._set(root_id, volume=volume)
 
     def set_exclude(self, root_id: int, patterns: Sequence[str]) -> None:
-        """From now on this is left out of a root: patterns without line breaks, see `patterns`."""
+        """Store what is left out of a root: patterns without line breaks, see `images.patterns`."""
         self._set(root_id, exclude="\n".join(patterns) or None)
 
     def include(self, folder: str) -> None:
-        """An absolute folder is left out no more, where it was by name; patterns that happen to fit it stay."""
+        """Stop leaving out an absolute folder that was excluded by name; other patterns that match it stay."""
         scope = self.find_scope(folder)
         if scope is not None and scope.subfolder:
             own = folder_pattern(plain_path(scope.root, scope.subfolder))
@@ -103,7 +103,7 @@ class RootStore:
 
 
 def is_shown_below(path: str, folder: str) -> bool:
-    """Whether whoever looks through `folder` comes to `path`: it lies inside, and in nothing hidden."""
+    """Return whether a scan of `folder` reaches `path`: it lies inside, and in no hidden folder."""
     return is_inside(path, folder) and not any(part.startswith(".") for part in _relative(path, folder).split("/"))
 
 
@@ -112,7 +112,7 @@ def is_inside(path: str, folder: str) -> bool:
 
 
 def _relative(path: str, folder: str) -> str:
-    """As relative paths are kept: parts joined by "/" on every system."""
+    """Return a relative path as it is stored: parts joined by "/" on every system."""
     return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
@@ -121,7 +121,7 @@ def _lines(text: str | None) -> tuple[str, ...]:
 
 
 def _absorb(connection: Connection, root_id: int, prefix: str, *, into: int) -> None:
-    """Moves the files of one root below another, which may know some of them from before they were taken out of it."""
+    """Move the files of one root below another, which may know some of them from before they were split off."""
     file = tables.files
     rows = connection.execute(select(file.c.file_id, file.c.relative_path).where(file.c.root_id == root_id)).all()
     for file_id, relative in rows:

@@ -1,4 +1,4 @@
-"""A line for every index run, written when it begins and brought up to date while it goes on."""
+"""Store a row for every index run, written when it begins and updated while it continues."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,19 +10,22 @@ from clipsearch.store.backends.database import Database
 from clipsearch.store.records import utc_now
 from clipsearch.types import CurrentRun, IndexReport, LastRun
 
-# A run that goes on says so every second while files are read, and less often while it embeds captions. One that has
-# not for so long was killed, whoever holds the writers' lock now.
+# A running run updates its row every second while it reads files, less often while it embeds captions. One that has
+# been silent this long was killed, no matter who holds the writer lock now.
 _SILENT_AFTER = timedelta(minutes=10)
 
 
 class RunStore:
-    """`to_do` of a line is NULL once its run has ended; of a killed one it stays."""
+    """Index runs; `to_do` of a row is NULL once its run has ended, and stays for a killed one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def begin(self, *, model_id: int, started_at: datetime) -> int:
-        """The new run's number. Others that seem to go on have ended, if they are silent or nobody else may write."""
+        """Register a new run; return its id.
+
+        Others that seem to be running are marked as ended when they are silent, or when nobody else may write.
+        """
         runs = tables.runs
         counts = dict.fromkeys(("found", "embedded", "reused", "unchanged", "removed", "skipped", "to_do"), 0)
         with self._database.write() as connection:
@@ -37,7 +40,7 @@ class RunStore:
         return run_id
 
     def note(self, run_id: int, **values: float) -> None:
-        """How far a run has come: any of the counts, `seconds`, and `to_do`, number of files that are left."""
+        """Store a run's progress: any of the counts, `seconds`, and `to_do`, the number of files left."""
         self._set(run_id, **values)
 
     def end(self, run_id: int, report: IndexReport) -> None:
@@ -55,18 +58,18 @@ class RunStore:
         )
 
     def find_last(self, *, is_writing: bool = False) -> LastRun | None:
-        """The last run that has ended.
+        """Return the last run that has ended.
 
         Args:
-            is_writing: some process holds the writers' lock; without that every run has ended.
+            is_writing: some process holds the writer lock; without that every run has ended.
         """
         runs, newest = tables.runs, select(tables.runs).order_by(tables.runs.c.run_id.desc()).limit(1)
         with self._database.read() as connection:
             row = connection.execute(newest).first()
-            if row is not None and is_writing and _goes_on(row):
+            if row is not None and is_writing and _is_running(row):
                 row = connection.execute(newest.where(runs.c.to_do.is_(None))).first()
             if row is not None and any(isinstance(value, str | bytes) for value in row):
-                raise TypeError("no number")  # nothing in it is a text
+                raise TypeError("not a number")  # no column holds text
         if row is None:
             return None
         return LastRun(
@@ -82,13 +85,13 @@ class RunStore:
         )
 
     def find_current(self, *, is_writing: bool) -> CurrentRun | None:
-        """The run that goes on, the newest of several; arguments as in `find_last`."""
+        """Return the run that is going on, the newest of several; arguments as in `find_last`."""
         runs = tables.runs
         with self._database.read() as connection:
             row = connection.execute(
                 select(runs).where(runs.c.to_do.is_not(None)).order_by(runs.c.run_id.desc()).limit(1)
             ).first()
-        if row is None or not is_writing or not _goes_on(row):
+        if row is None or not is_writing or not _is_running(row):
             return None
         return CurrentRun(
             started_at=row.started_at,
@@ -98,10 +101,10 @@ class RunStore:
         )
 
     def has_open(self) -> bool:
-        """Whether there is a line whose run has not said that it ended."""
+        """Return whether a run has not been marked as ended."""
         with self._database.read() as connection:
-            question = select(tables.runs.c.run_id).where(tables.runs.c.to_do.is_not(None)).limit(1)
-            return connection.execute(question).first() is not None
+            statement = select(tables.runs.c.run_id).where(tables.runs.c.to_do.is_not(None)).limit(1)
+            return connection.execute(statement).first() is not None
 
     def _set(self, run_id: int, **values: object) -> None:
         with self._database.write() as connection:
@@ -110,5 +113,5 @@ class RunStore:
             )
 
 
-def _goes_on(row: Row[Any]) -> bool:
+def _is_running(row: Row[Any]) -> bool:
     return row.to_do is not None and row.updated_at is not None and utc_now() - row.updated_at < _SILENT_AFTER

@@ -1,9 +1,9 @@
-"""What the schema of a catalog's SQLite file may say.
+"""Check the schema of an untrusted SQLite file.
 
-A database can act by itself: triggers, views, generated columns, defaults, checks, virtual tables and indexes on
-expressions run when somebody reads or writes. Nothing of that kind is in a catalog, so a file that says anything but
-plain columns and constraints is somebody else's, and nothing is run on it. Only the texts of the schema are read, which
-runs nothing.
+A database can run code by itself: triggers, views, generated columns, defaults, checks, virtual tables and indexes on
+expressions run when it is read or written. A catalog has nothing of that kind, so a file whose schema is more than
+plain columns and constraints is foreign, and nothing is run on it. Only the text of the schema is read, which runs
+nothing.
 """
 
 import re
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from clipsearch.errors import ForeignSchemaError, StoreError
 
 KNOWN_REVISION = "0007"
-"""The revision that `_KNOWN` says all of; a test compares it with what the migrations make."""
+"""Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
 _KNOWN_INDEXES = {"ix_files_content_id": "create index ix_files_content_id on files(content_id)"}
 _KNOWN_TABLES = {
@@ -65,14 +65,14 @@ _KNOWN_TABLES = {
         constraint fk_snapshots_model_id_models foreign key(model_id) references models(model_id)""",
 }
 
-# Tables of SQLite's own: row numbers that were given out, and what ANALYZE has counted.
+# Tables of SQLite's own: row ids that were issued, and what ANALYZE has counted.
 _OF_SQLITE = {
     "sqlite_sequence": "create table sqlite_sequence(name,seq)",
     "sqlite_stat1": "create table sqlite_stat1(tbl,idx,stat)",
     "sqlite_stat4": "create table sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)",
 }
 
-# More objects than any catalog has, and more text than any of them.
+# More objects, and more text, than any catalog has.
 _MAX_OBJECTS = 200
 _MAX_TEXT = 20_000
 
@@ -92,16 +92,17 @@ _QUOTED = re.compile(rf'"({_NAME})"|`({_NAME})`|\[({_NAME})\]', re.ASCII)
 _Object = Sequence[object]
 
 OBJECTS = f"SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT {_MAX_OBJECTS + 1}"  # noqa: S608
-"""What `check_objects` takes."""
+"""Query for the argument of `check_objects`."""
 
 
 def read_revision(connection: sqlite3.Connection) -> str | None:
-    """The revision that a database says it has, after all of its schema was looked at; None for an empty one. One that
-    no migration makes is not looked at closer.
+    """Return the revision that a database declares, after checking its whole schema; None for an empty one.
+
+    A revision that no migration creates is not checked any further.
 
     Raises:
-        ForeignSchemaError: there is something in it that no migration makes.
-        StoreError: it is no catalog.
+        ForeignSchemaError: it contains something that no migration creates.
+        StoreError: it is not a catalog.
         sqlite3.Error: it can't be read.
     """
     objects = connection.execute(OBJECTS).fetchall()
@@ -109,7 +110,7 @@ def read_revision(connection: sqlite3.Connection) -> str | None:
         return None
     versions = [found for found in objects if found[1] == "alembic_version"]
     if not any(found[0] == "table" for found in versions):
-        raise StoreError("it is an SQLite file but no clipsearch catalog")
+        raise StoreError("it is an SQLite file but not a clipsearch catalog")
     for found in versions:
         _require(found, _is_plain(found))
     rows = connection.execute("SELECT version_num FROM alembic_version LIMIT 2").fetchall()
@@ -117,20 +118,21 @@ def read_revision(connection: sqlite3.Connection) -> str | None:
         return None
     revision = rows[0][0]
     if len(rows) > 1 or not isinstance(revision, str) or not re.fullmatch(r"\w{1,32}", revision, re.ASCII):
-        raise ForeignSchemaError("a version that is none")
+        raise ForeignSchemaError("an invalid version")
     if revision <= KNOWN_REVISION:
         check_objects(objects, is_newest=revision == KNOWN_REVISION)
     return revision
 
 
 def check_objects(objects: Sequence[_Object], *, is_newest: bool) -> None:
-    """
+    """Check that all objects of a schema are plain tables and indexes of a catalog.
+
     Args:
         objects: (type, name, table, SQL) as `sqlite_master` has them.
-        is_newest: they are to be exactly those of `KNOWN_REVISION`, not only plain.
+        is_newest: require exactly the objects of `KNOWN_REVISION`, not only plain ones.
 
     Raises:
-        ForeignSchemaError: one can act by itself, or is not one of a catalog's.
+        ForeignSchemaError: one can run code, or is not part of a catalog.
     """
     if len(objects) > _MAX_OBJECTS:
         raise ForeignSchemaError(f"more than {_MAX_OBJECTS} tables and indexes")
@@ -143,8 +145,8 @@ def check_objects(objects: Sequence[_Object], *, is_newest: bool) -> None:
         raise ForeignSchemaError(f"no {missing[0]}, which every catalog has")
 
 
-def find_acting(objects: Sequence[_Object]) -> Iterator[tuple[str, str]]:
-    """(type, name) of objects that are no tables or indexes of the usual kind: triggers, views, virtual tables."""
+def find_active(objects: Sequence[_Object]) -> Iterator[tuple[str, str]]:
+    """Yield (type, name) of objects that can run code: triggers, views, virtual tables."""
     for kind, name, _, sql in objects:
         is_virtual = kind == "table" and name not in _KNOWN_TABLES and not _normalised(sql).startswith("create table ")
         if kind not in ("table", "index") or is_virtual:
@@ -152,22 +154,24 @@ def find_acting(objects: Sequence[_Object]) -> Iterator[tuple[str, str]]:
 
 
 def find_altered(objects: Sequence[_Object]) -> Iterator[tuple[str, str]]:
-    """(name, right SQL) of a catalog's tables that are described otherwise. Rows of older schemas are read by it too:
-    columns that came later stand last, and are NULL there."""
+    """Yield (name, correct SQL) of a catalog's tables whose SQL differs.
+
+    Rows of older schemas are readable with it too: columns that were added later come last, and are NULL there.
+    """
     for found in objects:
         name = str(found[1])
         if found[0] == "table" and name in _KNOWN_TABLES and not (_is_plain(found) and _is_known(found)):
             yield name, f"CREATE TABLE {name} ({_compact(_KNOWN_TABLES[name])})"
 
 
-def _require(found: _Object, is_right: bool) -> None:
-    if not is_right:
-        kind, name = (str(each)[:60] for each in found[:2])
-        raise ForeignSchemaError(f"a {kind} {name!r} that clipsearch does not make so")
+def _require(found: _Object, is_valid: bool) -> None:
+    if not is_valid:
+        kind, name = (str(value)[:60] for value in found[:2])
+        raise ForeignSchemaError(f"a {kind} {name!r} that is not part of clipsearch's schema")
 
 
 def _is_plain(found: _Object) -> bool:
-    """Whether it holds data and nothing else."""
+    """Return whether an object holds data and nothing else."""
     kind, name, table, sql = found
     if not isinstance(name, str) or not isinstance(table, str):
         return False
@@ -185,7 +189,7 @@ def _is_plain(found: _Object) -> bool:
 
 
 def _is_known(found: _Object) -> bool:
-    """Of one that is plain: whether it is exactly so in a catalog with the newest schema."""
+    """Return whether a plain object is exactly as in a catalog with the newest schema."""
     kind, name, table, sql = found
     if name in _OF_SQLITE:
         return True
@@ -196,7 +200,7 @@ def _is_known(found: _Object) -> bool:
 
 
 def _normalised(sql: object) -> str:
-    """In lower case, without quotes around plain names and without blanks that mean nothing; "" for no text."""
+    """Return SQL in lower case, without needless quotes and whitespace; "" for anything but text."""
     if not isinstance(sql, str) or len(sql) > _MAX_TEXT:
         return ""
     return _compact(_QUOTED.sub(lambda match: match[1] or match[2] or match[3], sql.lower()))
@@ -207,11 +211,11 @@ def _compact(text: str) -> str:
 
 
 def _parts(name: str, text: str) -> list[str]:
-    """Columns and constraints of a table; empty where it is no plain CREATE TABLE."""
+    """Split a plain CREATE TABLE into columns and constraints; empty for other statements."""
     start = f"create table {name}("
     return _split(text[len(start) : -1]) if text.startswith(start) and text.endswith(")") else []
 
 
 def _split(text: str) -> list[str]:
-    """At commas outside parentheses."""
+    """Split at commas outside parentheses."""
     return re.split(r",(?![^(]*\))", text)

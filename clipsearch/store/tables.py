@@ -1,11 +1,11 @@
-"""The tables. `migrations/` makes them; a test checks that both say the same.
+"""Define the tables, which `migrations/` creates; a test checks that both agree.
 
     roots ──< files >── contents ──< image_embeddings >── models
                         captions ──< caption_embeddings >──┘
 
-A file points at its content, a content has one embedding a model: a copy, a rename or a move costs no second embedding.
-Files that are gone are marked, and contents stay when their last file goes, so that a drive that comes back costs
-nothing either; `garbage` deletes both.
+A file points at its content, and a content has one embedding a model: a copy, a rename or a move costs no second
+embedding. Missing files are only marked as removed, and contents stay when their last file is removed, so that a drive
+that is mounted again costs nothing either; `garbage` deletes both.
 """
 
 import os
@@ -42,12 +42,12 @@ metadata = MetaData(
     }
 )
 
-# SQLite gives out ever-growing row numbers only to a column declared INTEGER.
+# SQLite issues ever-growing row ids only for a column declared INTEGER.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
 
 class PathBytes(TypeDecorator[str]):
-    """A path as the bytes the file system has: names that are not UTF-8 survive."""
+    """Path as the bytes of the file system, so that names that are not UTF-8 survive."""
 
     impl = LargeBinary
     cache_ok = True
@@ -56,35 +56,37 @@ class PathBytes(TypeDecorator[str]):
         return None if value is None else os.fsencode(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        # A file that others have written may hold anything.
+        # The file is untrusted and may hold anything.
         return os.fsdecode(value) if isinstance(value, bytes | str) else None
 
 
 class Text(TypeDecorator[str]):
-    """A text, and nothing that others may have written in the place of one."""
+    """Text column that rejects values of any other type, which an untrusted file may hold."""
 
     impl = String
     cache_ok = True
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         if value is not None and not isinstance(value, str):
-            raise TypeError("no text")
+            raise TypeError("not text")
         return value
 
 
 def _folded(name: str) -> Callable[[Any], str | None]:
-    """The default of a column that has the name of another one folded, see `folded_names`: only when a row is inserted;
-    who changes the name changes both."""
+    """Return the default of a column that holds the folded value of another, see `folded_names`.
 
-    def make(context: Any) -> str | None:
+    It applies only on insert; updates have to set both columns.
+    """
+
+    def default(context: Any) -> str | None:
         value = context.get_current_parameters()[name]
         return None if value is None else stored_fold(value)
 
-    return make
+    return default
 
 
-# One row. `uuid` names this catalog to files derived from it; `ann` is how its index files are built ("off", or by how
-# many cells; nothing: by their size), `index_url` the server that has its index instead of files.
+# One row. `uuid` identifies this catalog in files derived from it; `ann` is how its index files are built ("off", or by
+# the number of cells; NULL: by their size), `index_url` the server that holds its index instead of files.
 catalog = Table(
     "catalog",
     metadata,
@@ -96,8 +98,8 @@ catalog = Table(
     Column("index_url", String, nullable=True),
 )
 
-# A generation grows when embeddings of that kind are deleted or replaced, which makes older snapshots stale;
-# additions are seen by their growing ids.
+# A generation grows when embeddings of that kind are deleted or replaced, which makes older snapshots stale; additions
+# are detected by their growing ids.
 models = Table(
     "models",
     metadata,
@@ -110,8 +112,8 @@ models = Table(
     Column("added_at", DateTime, nullable=False),
 )
 
-# `volume` is what the folder lay on when all its files were last seen, see `images.volume`; `removed_at` is set when
-# the user has said that the folder is gone. `exclude`: patterns of what is left out of it, a line each.
+# `volume` is that of the folder when all its files were last seen, see `images.volume`; `removed_at` is set when the
+# user has removed the folder. `exclude`: patterns of what is left out of it, one a line.
 roots = Table(
     "roots",
     metadata,
@@ -124,9 +126,8 @@ roots = Table(
     Column("folded_path", String, nullable=True, default=_folded("path")),
 )
 
-# Width and height are those of the upright picture. taken_at is the camera's local time, as EXIF has it;
-# `is_date_doubtful`: it is what a clock shows that was never set. `phash`: 64-bit perceptual hash as a signed number;
-# NULL: not computed yet.
+# Width and height of the upright picture. taken_at is the camera's local time, as in EXIF; `is_date_doubtful`: it looks
+# like that of a clock that was never set. `phash`: 64-bit perceptual hash as a signed number; NULL: not computed yet.
 contents = Table(
     "contents",
     metadata,
@@ -147,9 +148,8 @@ contents = Table(
     sqlite_autoincrement=True,
 )
 
-# A file has a content or a reason why it has none; size and mtime say when to look again, ctime and inode (as a signed
-# number) too where the file system has honest ones. One that is gone has the time when that was seen. `limit_kind` and
-# `limit_value`: which limit of that run a skipped one hit, and what it was.
+# A file has a content or a skip reason, with the limit of that run it exceeded. It is stale when size or mtime change,
+# or ctime or inode (signed) where the file system's are reliable. `removed_at`: when it was found missing.
 files = Table(
     "files",
     metadata,
@@ -201,7 +201,7 @@ caption_embeddings = Table(
     sqlite_autoincrement=True,
 )
 
-# Labels, a line each, in the order they were given.
+# Labels, one a line, in the user's order.
 label_sets = Table(
     "label_sets",
     metadata,
@@ -211,10 +211,8 @@ label_sets = Table(
     Column("added_at", DateTime, nullable=False),
 )
 
-# The index file that holds the embeddings of a model up to `last_embedding_id`. A file is used only while it is the one
-# named here: a database that was restored from a backup does not know the files that were made after it. `ann`: of an
-# index that does not compare with all rows, how it is searched and what that was measured to find (JSON). `machine`:
-# which has the file, of a catalog on a server; else nothing.
+# Only the file recorded here is used: a restored database does not know files written after its backup. `ann`:
+# parameters and recall of an approximate index (JSON). `machine`: which one has the file; "" unless on a server.
 snapshots = Table(
     "snapshots",
     metadata,
@@ -228,7 +226,7 @@ snapshots = Table(
     Column("ann", String, nullable=True),
 )
 
-# `updated_at` and `to_do` say how far a run is that goes on: number of files that are left.
+# `updated_at` and `to_do`, the number of files left, are the progress of a run that is going on.
 runs = Table(
     "runs",
     metadata,

@@ -1,7 +1,7 @@
-"""Folders, on this machine and behind URLs, that the user has named here.
+"""Remember folders and URLs that the user has named on this machine.
 
-A catalog, a backup or an export remembers its folders and may come from anybody: what lies there is read, and
-credentials of this user and his place in the network are used, only for folders that he has named himself.
+A catalog, a backup or an export records its folders and is untrusted: files are read, and the user's credentials and
+position in the network are used, only for folders that the user has named.
 """
 
 import os
@@ -19,10 +19,10 @@ FOLDERS_NAME = "folders"
 
 
 def require_named_folders(folders: Sequence[str | os.PathLike[str]], roots: RootStore) -> None:
-    """Notes the URLs among the folders that were named now; without any, those of the catalog must have been.
+    """Remember the URLs among the named folders; without any, require that those of the catalog were named.
 
     Raises:
-        InputError: one was never named on this machine; nothing was asked there.
+        InputError: a URL was never named on this machine; it was not contacted.
     """
     for folder in folders:
         if isinstance(folder, str) and is_folder_url(folder) and not folder.lower().startswith("file:"):
@@ -33,15 +33,16 @@ def require_named_folders(folders: Sequence[str | os.PathLike[str]], roots: Root
     for scope in roots.list_all():
         if is_folder_url(scope.root) and _origin(scope.root) not in named:
             raise InputError(
-                f"the catalog's folder {_origin(scope.root)} was never named on this machine, and nothing was asked "
-                "there. If it is yours, name it once: clipsearch index URL --runner ray"
+                f"the catalog's folder {_origin(scope.root)} was never named on this machine and was not "
+                "contacted. If it is yours, name it once: clipsearch index URL --runner ray"
             )
 
 
 def remember_folders(folders: Iterable[str]) -> None:
-    """Notes folders of this machine, absolute, that the user has named; URLs are passed over.
+    """Remember absolute folders of this machine that the user has named; URLs are ignored.
 
-    One inside another that is noted needs no entry of its own. What can't be kept is to be named again after a restore.
+    A folder inside a remembered one needs no entry of its own. One that can't be saved has to be named again after a
+    restore.
     """
     known = _local_folders()
     for folder in folders:
@@ -51,11 +52,11 @@ def remember_folders(folders: Iterable[str]) -> None:
 
 
 def find_unnamed(folders: Iterable[str], named: Iterable[str]) -> list[str]:
-    """Those of a catalog's folders that are neither named on this machine nor lie inside one that is.
+    """Return the folders that were not named on this machine and lie in no folder that was.
 
     Args:
-        folders: as a catalog has them, absolute or URLs; untrusted.
-        named: folders that count beside those that were noted, absolute.
+        folders: of a catalog, absolute or URLs; untrusted.
+        named: more folders that count as named, absolute.
     """
     local, origins = {*_local_folders(), *named}, set(read_list(URLS_NAME))
 
@@ -76,7 +77,7 @@ def _is_below_any(folder: str, others: Iterable[str]) -> bool:
 
 
 def _origin(url: str) -> str:
-    """The server or bucket; all of what is no URL after all."""
+    """Return the server or bucket of a URL; an invalid URL as a whole."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The folders of a database that is nobody's yet, and their way out of it."""
+"""List and remove the indexed folders of an untrusted database before it is used."""
 
 import os
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _FOLDERS = "SELECT path FROM roots WHERE removed_at IS NULL ORDER BY root_id"
 
 
 def list_folders(path: Path) -> list[str]:
-    """Indexed folders of the catalog in a database, as it names them; none where it can't be read."""
+    """List the indexed folders of a database as recorded there; empty when it can't be read."""
     if not path.exists() or not is_inert(path):
         return []
     with suppress(*SQLITE_ERRORS), closing(open_sqlite(path)) as connection:
@@ -24,8 +24,8 @@ def list_folders(path: Path) -> list[str]:
     return []
 
 
-def set_aside(path: Path, folders: Iterable[str]) -> None:
-    """Marks indexed folders and their files as gone, as `forget` does: `index` with their names takes them back.
+def mark_removed(path: Path, folders: Iterable[str]) -> None:
+    """Mark indexed folders and their files as removed, as `forget` does; `index` with their names restores them.
 
     Raises:
         StoreError: it can't be written.

@@ -1,4 +1,4 @@
-"""What a value out of a database must be before it becomes part of a name, a path or a size."""
+"""Validate values of an untrusted database before they become part of a name, a path or a size."""
 
 import os
 import re
@@ -7,25 +7,25 @@ import uuid
 from clipsearch.paths import is_folder_url
 
 MAX_DIM = 1 << 16
-"""Numbers of an embedding; the largest models have some thousand."""
+"""Highest dimension of an embedding; the largest models have some thousand."""
 
 MAX_ROW = 1 << 31
-"""The highest number of a row: an index run has a byte in memory for each number of a file."""
+"""Highest row id: an index run has a byte in memory for each file id."""
 
 MAX_EMBEDDING_ROW = 1 << 53
-"""Of embeddings, which are never in memory by their number, and of which a picture has one for each model."""
+"""Highest embedding id: they index no memory, and a picture has one for each model."""
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _SEPARATORS = (b"/",) if os.sep == "/" else (b"/", b"\\")
 
 
 def is_digest(value: object) -> bool:
-    """A blake3 as 64 hex digits."""
+    """Return whether a value is a blake3 as 64 hex digits."""
     return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
 
 
 def is_uuid(value: object) -> bool:
-    """A UUID in its usual form."""
+    """Return whether a value is a UUID in its canonical form."""
     try:
         return isinstance(value, str) and str(uuid.UUID(value)) == value
     except ValueError:
@@ -37,24 +37,28 @@ def is_number(value: object, lowest: int, highest: int) -> bool:
 
 
 def highest_row(table: str) -> int:
-    """The highest number that a row of a table can have."""
+    """Return the highest row id that a table may have."""
     return MAX_EMBEDDING_ROW if table.endswith("_embeddings") else MAX_ROW
 
 
 def is_below(relative_path: object) -> bool:
-    """A path as SQL keeps it, bytes with parts joined by "/", that leads to something inside the folder above it."""
+    """Return whether a stored relative path leads to something inside the folder above it.
+
+    Args:
+        relative_path: bytes, parts joined by "/".
+    """
     if not isinstance(relative_path, bytes) or relative_path[:1] in (b"", *_SEPARATORS) or b"\0" in relative_path:
         return False
     if os.sep != "/":
         relative_path = relative_path.replace(b"\\", b"/")
         if b":" in relative_path:
             return False
-    # Most have no two dots at all.
+    # Fast path: most have no two dots at all.
     return b".." not in relative_path or b".." not in relative_path.split(b"/")
 
 
 def is_folder(root: object) -> bool:
-    """A path as SQL keeps it that can be an indexed folder: absolute, or a URL."""
+    """Return whether a stored path can be an indexed folder: absolute, or a URL."""
     if not isinstance(root, bytes) or b"\0" in root:
         return False
     name = os.fsdecode(root)
@@ -62,7 +66,7 @@ def is_folder(root: object) -> bool:
 
 
 def path_of(root: object, relative_path: object) -> str | None:
-    """Where a file lies, of two values as SQL keeps them; None where they lead nowhere or out of the folder."""
+    """Return the path of a file from two stored values; None when it is invalid or outside of the folder."""
     if not isinstance(root, bytes) or not is_below(relative_path) or not is_folder(root):
         return None
     return os.path.join(os.fsdecode(root), os.fsdecode(relative_path))  # type: ignore[arg-type]  # noqa: PTH118

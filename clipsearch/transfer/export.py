@@ -1,4 +1,4 @@
-"""The embeddings of a catalog as files for other programs."""
+"""Export the embeddings of a catalog to files for other programs."""
 
 import os
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from clipsearch.transfer.formats.seal import seal
 from clipsearch.transfer.formats.writing import part_count, write_file, write_folder
 
 DEFAULT_PART_ROWS = 1_000_000
-"""As many as clip-retrieval writes into a part."""
+"""Rows that clip-retrieval writes into a part."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:
-    """What was written.
+    """Report of an export.
 
     Attributes:
         path: absolute.
         model: its name.
         pictures: rows; different pictures that have a file.
         captions: rows.
-        parts: files of vectors of pictures.
+        parts: files with embeddings of pictures.
         size_bytes: of all files.
     """
 
@@ -43,12 +43,12 @@ class ExportReport:
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """How an export is written.
+    """Options of an export.
 
     Attributes:
-        part_rows: of a folder's files.
-        captions: write the stored captions too.
-        force: replace a file, or put the export into a folder, that is no export.
+        part_rows: rows in each file of a folder.
+        captions: export the stored captions too.
+        force: replace a file, or write into a folder, that is not an export.
     """
 
     part_rows: int = DEFAULT_PART_ROWS
@@ -62,7 +62,7 @@ def export_embeddings(
     session: Session,
     on_progress: Progress | None,
 ) -> ExportReport:
-    """Write a snapshot of all embeddings and what is known of their pictures, atomically."""
+    """Write a snapshot of all embeddings, with the metadata of their pictures, atomically."""
     start, part_rows, force = perf_counter(), options.part_rows, options.force
     require_pyarrow()
     if part_rows < 1:
@@ -88,7 +88,7 @@ def export_embeddings(
         )
         description = seal(description)
         if not description.pictures:
-            raise StoreError("no picture of the catalog has a file that is there: there is nothing to export")
+            raise StoreError("nothing to export: no picture of the catalog has a file")
         try:
             with (
                 write_file(place, description, force=force)

@@ -1,4 +1,4 @@
-"""Embeddings that were made elsewhere, taken into a catalog, so that no picture is embedded twice."""
+"""Import embeddings that were computed elsewhere, so that no picture is embedded twice."""
 
 import os
 from collections.abc import Iterator
@@ -26,22 +26,24 @@ __all__ = ["ImportReport", "import_embeddings"]
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What one import did. rows = added + known + missing + broken + len(skipped), unless it was interrupted.
+    """Report of an import.
+
+    rows = added + known + missing + broken + len(skipped), unless it was interrupted.
 
     Attributes:
         rows: in the files that were read.
-        added: whose embedding is new in the catalog.
-        known: of pictures that had an embedding already, which was kept; also copies within the files.
-        missing: left out, for their pictures are not there.
-        broken: left out, for their embedding is zero or not finite.
-        skipped: left out, for their pictures can't be read.
-        files: that are found from now on, copies included.
-        without_file: pictures among those added or known that no file was recorded for: they are found when a file
-            with their content is indexed, which costs no embedding.
-        outside: of these, pictures whose file is there, but in no indexed folder.
+        added: rows whose embedding is new in the catalog.
+        known: rows of pictures that had an embedding already, which was kept; also copies within the files.
+        missing: rows that were left out because their pictures do not exist.
+        broken: rows that were left out because their embedding is zero or not finite.
+        skipped: pictures that were left out because they can't be read.
+        files: that can be found now, copies included.
+        without_file: pictures among those added or known that no file was recorded for: they are found when a file with
+            their content is indexed, which costs no embedding.
+        outside: of these, pictures whose file exists, but in no indexed folder.
         captions: added.
-        checked: pictures that were embedded to see whether the model is the right one.
-        cosine: their median to the embeddings that were read; not a number when none was checked.
+        checked: pictures that were embedded to check whether the model is the right one.
+        cosine: their median to the embeddings that were read; NaN when none was checked.
         interrupted: stopped by the user before the end; what was done is kept.
     """
 
@@ -64,16 +66,16 @@ class ImportReport:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How embeddings that were made elsewhere are imported.
+    """Options of an import.
 
     Attributes:
-        images: the folder that relative paths start from; it is indexed from now on.
-        roots: folders below which those count that the export names: they are indexed from now on, as far as pictures
-            of the export lie there. An export that this user has made on this machine needs no such.
-        trust: add embeddings of a foreign source though no picture is there to compare.
-        captions: add captions too.
-        limits: what a picture may cost; None: the default ones.
-        wait: until no other process changes the catalog.
+        images: folder that relative paths start from; it becomes an indexed folder.
+        roots: folders to trust: a folder named in the export becomes an indexed one only as far as it overlaps one of
+            these and contains pictures of the export. An export made by this user on this machine needs none.
+        trust: import embeddings of a foreign source even when there is no picture to compare them with.
+        captions: import captions too.
+        limits: of memory and time for a picture; None: the defaults.
+        wait: wait until no other process changes the catalog.
     """
 
     images: str | os.PathLike[str] | None = None
@@ -90,7 +92,7 @@ def import_embeddings(
     session: Session,
     on_progress: Progress | None,
 ) -> ImportReport:
-    """Add embeddings of a source to the catalog, checked against its model, and hash the pictures that are there."""
+    """Add the embeddings of a source, checked against the catalog's model, and hash the pictures that exist."""
     start = perf_counter()
     limits = options.limits or default_limits()
     folder = None if options.images is None else _images_folder(options.images)
@@ -156,7 +158,7 @@ def _images_folder(images: str | os.PathLike[str]) -> str:
 
 
 def _load_encoder(source: EmbeddingSource, session: Session) -> Encoder:
-    """The catalog's.
+    """Load the catalog's encoder, and check it against the source.
 
     Raises:
         IndexMismatchError: the embeddings are of another model, or of another dimension.

@@ -1,4 +1,4 @@
-"""Whether embeddings that were made elsewhere come from a model: some pictures are embedded again and compared."""
+"""Check whether imported embeddings come from a model, by embedding some of the pictures and comparing."""
 
 import random
 from collections.abc import Iterable
@@ -14,17 +14,18 @@ from clipsearch.images.reading import OpenPath
 CHECKED_PICTURES = 32
 
 MIN_MEDIAN_COSINE = 0.99
-"""Of a picture's embedding to the one made here. With the starter on the sample pictures another filter for resizing
-gives 0.993 and more, a JPEG of quality 90 in between 0.998, float16 1.000; another crop 0.98, the most similar of other
-pictures 0.6. Another model has nothing to do with it. The median: some pictures may have been changed since."""
+"""Threshold for the cosine of imported embeddings to those computed here. With the starter on the sample pictures
+another resampling filter gives 0.993 and more, an intermediate JPEG of quality 90 0.998, float16 1.000; another crop
+0.98, the most similar of other pictures 0.6; another model is unrelated. The median: some pictures may have changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCheck:
-    """
+    """Result of the check.
+
     Attributes:
-        pictures: that were compared.
-        cosine: their median; not a number for none.
+        pictures: number of pictures that were compared.
+        cosine: their median; NaN when none was compared.
     """
 
     pictures: int
@@ -32,14 +33,14 @@ class ModelCheck:
 
 
 Candidate = tuple[str, NDArray[np.float32]]
-"""The path of a picture, and the embedding (dim,), unit-norm, that it is said to have."""
+"""Path of a picture, and its claimed embedding (dim,), unit-norm."""
 
 
 def check_model(candidates: Iterable[Candidate], *, encoder: Encoder, open_path: OpenPath, where: str) -> ModelCheck:
-    """Embeds some of the pictures, chosen evenly among all.
+    """Embed a uniform sample of the pictures, and compare with their claimed embeddings.
 
     Raises:
-        IndexMismatchError: the embeddings are not those of the encoder; names `where` they come from.
+        IndexMismatchError: the embeddings are not the encoder's; the message names `where` they are.
     """
     crops, expected = [], []
     for path, embedding in _sample(candidates):
@@ -63,7 +64,7 @@ def check_model(candidates: Iterable[Candidate], *, encoder: Encoder, open_path:
 
 
 def _sample(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """As many as are checked, each with the same chance; the same ones each time.
+    """Draw a uniform sample of the pictures to check, the same one each time.
 
     Source: Vitter, Random sampling with a reservoir (1985), algorithm R.
     """

@@ -1,4 +1,4 @@
-"""Where the pictures of an import lie."""
+"""Locate the pictures of an import."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from clipsearch.store.trusted_folders import remember_folders
 
 
 def present_paths(paths: Sequence[str], folder: str | None) -> list[str]:
-    """Absolute paths of those that are there. Relative ones are below `folder` or nowhere."""
+    """Return absolute paths of the files that exist; relative ones are looked up below `folder` only."""
     found = []
     for path in paths:
         place = path
@@ -22,24 +22,24 @@ def present_paths(paths: Sequence[str], folder: str | None) -> list[str]:
             if not _is_inside(place, folder):  # "C:a" leads to another drive
                 continue
         elif os.sep != "/" and path[:2].replace("/", "\\") == "\\\\":
-            continue  # another computer, which would be told who asks
+            continue  # another computer, to which the user would be authenticated
         if os.path.isfile(place):  # noqa: PTH113 (False for a name with a NUL)
             found.append(place)
     return found
 
 
-def wanted_folders(said: Sequence[str], named: Sequence[str], known: Sequence[str], *, is_own: bool) -> list[str]:
-    """Folders, as real paths, that an import may have indexed.
+def wanted_folders(claimed: Sequence[str], named: Sequence[str], known: Sequence[str], *, is_own: bool) -> list[str]:
+    """Return the folders, as real paths, that an import may index.
 
     Args:
-        said: by the export, anything.
-        named: by the user, absolute: of what the export says that counts which lies below one of these; where it says
-            more than that, the named one.
+        claimed: folders that the export claims; untrusted.
+        named: by the user, absolute: claimed folders inside one of these count; of a claimed folder around one, the
+            named one counts.
         known: indexed already, absolute.
-        is_own: the user has made the export here: its folders count unless they would swallow one that is known.
+        is_own: the user has made the export here: its folders count unless they would contain a known one.
     """
     found: dict[str, None] = {}
-    for folder in said:
+    for folder in claimed:
         if not os.path.isabs(folder) or is_folder_url(folder):  # noqa: PTH117
             continue
         real = os.path.realpath(folder)
@@ -48,7 +48,7 @@ def wanted_folders(said: Sequence[str], named: Sequence[str], known: Sequence[st
                 found[real] = None
             elif _is_inside(name, real):
                 found[name] = None
-        if is_own and not any(_is_inside(each, real) for each in known):
+        if is_own and not any(_is_inside(root, real) for root in known):
             found[real] = None
     return list(found)
 
@@ -58,36 +58,40 @@ def _is_inside(path: str, folder: str) -> bool:
 
 
 class IndexedFolders:
-    """Where in the indexed folders files lie."""
+    """Map files to their place in the indexed folders."""
 
     def __init__(self, roots: RootStore, folders: Sequence[str]) -> None:
-        """`folders`: real paths; each is indexed from the first file on that lies below it."""
+        """Take the roots.
+
+        Args:
+            folders: real paths; each is indexed once a file below it is added.
+        """
         self._roots = roots
         self._known = roots.list_all()
         self._wanted = folders
         self._real_folder = lru_cache(10_000)(os.path.realpath)
 
     def add_for(self, paths: Iterable[str]) -> None:
-        """Has the folders indexed that these files lie below. Roots may change their numbers."""
+        """Index the wanted folders that contain these files; ids of roots may change."""
         for path in paths:
             if self.find(path) is None:
                 real = self._real(path)
-                holder = next((folder for folder in self._wanted if is_shown_below(real, folder)), None)
-                if holder is not None:
-                    self._roots.add(holder)
-                    remember_folders([holder])
+                parent = next((folder for folder in self._wanted if is_shown_below(real, folder)), None)
+                if parent is not None:
+                    self._roots.add(parent)
+                    remember_folders([parent])
                     self._known = self._roots.list_all()
 
     def find(self, path: str) -> tuple[int, str] | None:
-        """(root_id, relative path) of an absolute path; None where it lies in no indexed folder, or hidden in one."""
+        """Return (root_id, relative path) of an absolute path; None outside of indexed folders, or hidden in one."""
         real = self._real(path)
-        holders = [scope for scope in self._known if is_shown_below(real, scope.root)]
-        if not holders:
+        scopes = [scope for scope in self._known if is_shown_below(real, scope.root)]
+        if not scopes:
             return None
-        root = max(holders, key=lambda scope: len(scope.root))
+        root = max(scopes, key=lambda scope: len(scope.root))
         return root.root_id, os.path.relpath(real, root.root).replace(os.sep, "/")
 
     def _real(self, path: str) -> str:
-        """As `index` would call it: a link keeps its own name, what leads to it does not."""
+        """Return the path that `index` would use: links among its folders are resolved, the file itself is not."""
         folder, name = os.path.split(path)
         return os.path.join(self._real_folder(folder), name)  # noqa: PTH118

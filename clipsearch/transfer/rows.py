@@ -1,4 +1,4 @@
-"""The rows of an import: looked up, hashed where their files are there, and stored."""
+"""Look up the rows of an import, hash their files where they exist, and store them."""
 
 import os
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _LOOKED_UP_AT_ONCE = 100
 
 @dataclass(slots=True)
 class Run:
-    """What has been counted so far."""
+    """Counts so far."""
 
     rows: int = 0
     added: int = 0
@@ -55,13 +55,13 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a row turned out to be.
+    """Result of looking up a row.
 
     Attributes:
-        blake3: of the content; None where there is none.
-        content: None where it is stored with an embedding already.
+        blake3: of the content; None when there is none.
+        content: None when it is stored with an embedding already.
         files: that have the content.
-        failure: why its file can't be read; None also where there is no file.
+        failure: why its file can't be read; None also without a file.
     """
 
     row: SourceRow
@@ -72,7 +72,7 @@ class _Found:
 
 
 class RowImport:
-    """One run over all rows, of which some at a time are looked up, hashed and stored."""
+    """Import of all rows, which are looked up, hashed and stored in batches."""
 
     def __init__(
         self,
@@ -87,11 +87,12 @@ class RowImport:
         max_bytes: int,
         run: Run,
     ) -> None:
-        """
+        """Take the source, the store and the options.
+
         Args:
-            folder: that relative paths start from.
-            named: by the user, folders below which those of an export count; real paths.
-            open_path: how pictures are opened that are to be described.
+            folder: base of relative paths.
+            named: by the user, folders inside which those of an export count; real paths.
+            open_path: how pictures are opened that have to be decoded.
             max_bytes: larger files are not read.
         """
         self._source = source
@@ -100,14 +101,14 @@ class RowImport:
         self._model_id = model_id
         self._folder = folder
         self._open_path = open_path
-        # Nothing is decoded of a picture that an export describes: it is hashed in this process.
+        # A picture with metadata in the export is not decoded, only hashed in this process.
         self._hash_path: OpenPath = partial(open_picture, spec=encoder.preprocess)
         self._max_bytes = max_bytes
         self._run = run
         wanted = [] if folder is None else [folder]
         if source.description is not None:
             known = [scope.root for scope in store.roots.list_all()]
-            # A folder of pictures that was named is what counts, and not where they were when they were exported.
+            # A named folder of pictures takes precedence over the folders at export.
             is_own_export = folder is None and is_own(source.description)
             wanted += wanted_folders(source.description.folders, named, known, is_own=is_own_export)
         self._places = IndexedFolders(store.roots, wanted)
@@ -136,7 +137,7 @@ class RowImport:
         if row.embedding is None:
             return _Found(row)
         if row.content is None:
-            return self._look_at_file(row)
+            return self._look_up_file(row)
         files, wanted = [], row.content.blake3
         for path in present_paths(row.paths, self._folder):
             try:
@@ -145,20 +146,20 @@ class RowImport:
                     if picture.blake3 == wanted:
                         files.append(_File(path, picture.stamp))
             except (OSError, ImageReadError, MemoryError):
-                continue  # it may be read another time: the embedding is taken in any case
+                continue  # the embedding is imported in any case
         return _Found(row, wanted, row.content, tuple(files))
 
-    def _look_at_file(self, row: SourceRow) -> _Found:
-        """Of a picture that only its file can describe."""
+    def _look_up_file(self, row: SourceRow) -> _Found:
+        """Look up a row without metadata, by reading its file."""
         for path in present_paths(row.paths[:1], self._folder):
             try:
                 self._check_size(path)
                 with self._open_path(path) as picture:
-                    its = _File(path, picture.stamp)
+                    file = _File(path, picture.stamp)
                     if self._store.pictures.has_embedding(picture.blake3, model_id=self._model_id):
-                        return _Found(row, picture.blake3, None, (its,))
+                        return _Found(row, picture.blake3, None, (file,))
                     content = SourceContent(picture.blake3, picture.stamp.size_bytes, picture.describe())
-                    return _Found(row, picture.blake3, content, (its,))
+                    return _Found(row, picture.blake3, content, (file,))
             except OSError as error:
                 return _Found(row, failure=SkippedFile(path, error.strerror or str(error)))
             except (ImageReadError, MemoryError) as error:
@@ -195,7 +196,7 @@ class RowImport:
         texts = [each.row.caption for each in found if each.blake3 is not None and each.row.caption is not None]
         captions = self._store.captions.add(filter(None, map(_clean, texts))) if with_captions else 0
         stored = sum(each.blake3 is not None for each in found)
-        # Counted when all of it is stored.
+        # Counted only after everything is stored.
         run.rows += len(found)
         run.added += len(contents)
         run.known += stored - len(contents)
@@ -209,7 +210,7 @@ class RowImport:
         run.captions += captions
 
     def _store_captions(self, rows: Sequence[SourceRow]) -> None:
-        """Of an export, with the embeddings that it has of them."""
+        """Store captions of an export, with their embeddings."""
         texts = {text: row.embedding for row in rows if row.caption is not None and (text := _clean(row.caption))}
         self._run.captions += self._store.captions.add(texts)
         ids = self._store.captions.find_ids(list(texts))
@@ -223,6 +224,6 @@ class RowImport:
 
 
 def _clean(text: str) -> str | None:
-    """A caption as it is stored; None for none."""
+    """Normalise a caption; None when nothing is left, or it is invalid."""
     cleaned = text.strip()
     return cleaned if cleaned and is_valid(cleaned) else None

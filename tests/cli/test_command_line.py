@@ -303,7 +303,7 @@ BAD_INPUT = {
     "no catalog for a caption": (("caption", SAMPLES / "food/donut.png"), 3, "clipsearch index FOLDER"),
     "missing folder": (("index", "/no/such/folder", "--model", "starter"), 2, "no folder /no/such/folder"),
     "a file for a folder": (("index", SAMPLES / "food/donut.png", "--model", "starter"), 2, "is a file"),
-    "no folder at all": (("index", "--model", "starter"), 2, "say which"),
+    "no folder at all": (("index", "--model", "starter"), 2, "name one"),
     "a named model that is not here": (("index", SAMPLES, "--model", "some/model"), 4, "some/model"),
     "a model folder that is not here": (("index", SAMPLES, "--model", "./nothing"), 4, "./nothing"),
     "nothing to choose from": (("classify", SAMPLES / "food/donut.png", "--model", "starter"), 2, "nothing to choose"),
@@ -349,7 +349,7 @@ def test_bad_queries(catalog, tmp_path):
     assert "text.jpg" in fail("caption", tmp_path / "text.jpg", "--catalog", catalog, code=1)
     assert "none.jpg" in fail("classify", tmp_path / "none.jpg", "a cat", "--catalog", catalog, code=2)
     assert "word for word" in fail("captions", "remove", "no such", "--catalog", catalog, code=2)
-    assert "empty name" in fail("query", "a cat", "--catalog", "", code=2)
+    assert "folder is empty" in fail("query", "a cat", "--catalog", "", code=2)
     assert "--all" in fail("captions", "remove", "--catalog", catalog, code=2)
 
 

@@ -61,7 +61,7 @@ def test_sidecars_are_written_once_and_one_that_is_broken_stops_no_other(photos,
     os.mkfifo(pipe)
     arguments = ["label", photos, "--labels", "lvis", "--write-xmp", "--catalog", catalog, "--min-relevance", "0.05"]
     done = run(*arguments, code=1)
-    assert "fox.webp.xmp is no XMP" in done.stderr
+    assert "fox.webp.xmp is not valid XMP" in done.stderr
     assert "cow.jpg.xmp: a named pipe, not a regular file" in done.stderr
     pipe.unlink()
     assert sidecar_of(fox).read_text() == "broken"

@@ -125,7 +125,7 @@ def test_what_goes_wrong_is_one_line(catalog, server, capfd):
     server.serve("/page", b"<html>", Content_Type="text/html")
     server.serve("/broken.png", b"no picture")
     for url, code, text in (
-        (server.url("/page"), 1, "it is no picture but text/html"),
+        (server.url("/page"), 1, "it is not a picture but text/html"),
         (server.url("/broken.png"), 1, "not a picture of a kind that can be read"),
         ("http://10.0.0.1/cat.jpg", 2, "only public addresses"),
         (server.url("/a cat.jpg"), 2, "%20"),

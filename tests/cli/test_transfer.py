@@ -98,7 +98,7 @@ def test_a_folder_of_others(exported, tmp_path):
 
 def test_what_is_wrong_is_one_line(exported, tmp_path):
     catalog = ("--catalog", exported / "catalog")
-    assert "holds other things" in fail("export", exported / "photos", *catalog, code=2)
+    assert "not part of an export" in fail("export", exported / "photos", *catalog, code=2)
     assert "no place in a single file" in fail("export", tmp_path / "a.parquet", "--captions", *catalog, code=2)
     assert "no folder or file" in fail("import-embeddings", tmp_path / "none", *catalog, code=2)
     assert "no catalog" in fail("export", tmp_path / "out", "--catalog", tmp_path / "none", code=3)

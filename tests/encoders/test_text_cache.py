@@ -172,7 +172,7 @@ def test_a_row_that_is_no_embedding_is_passed_over(stored):
     assert encoder.loaded == 2
 
 
-def test_a_flipped_bit_fails_no_query_and_is_gone_with_the_next():
+def test_a_flipped_bit_in_the_type_of_a_row_fails_no_query():
     encoder = CountingEncoder()
     right = ask("red", encoder)
     data = file().read_bytes()
@@ -185,7 +185,7 @@ def test_a_flipped_bit_fails_no_query_and_is_gone_with_the_next():
     file().write_bytes(flipped)
     for _ in range(2):
         np.testing.assert_array_equal(ask("red", encoder), right)
-    assert encoder.loaded == 2
+    assert encoder.loaded == 1  # it is read as bytes, whatever type it has
 
 
 def test_a_damaged_description_of_the_table_fails_no_query():

@@ -191,7 +191,7 @@ def test_output_replaces_regular_files_alone(kind, tmp_path, catalog_of_one, cap
         said = capfd.readouterr()
         assert (code, said.out, said.err.count("\n")) == (2, "", 1), (name, said)
         if not out.is_symlink():
-            assert f"is {words[kind]} and no file" in said.err
+            assert f"is {words[kind]}, not a file" in said.err
         assert out.lstat().st_ino == before and "--force" not in said.err
 
 

@@ -188,8 +188,9 @@ class TestUnseen:
                 raise OSError(5, "Input/output error")
             return scandir(path)
 
-        monkeypatch.setattr(os, "scandir", failing_scandir)
-        result = find_images(tmp_path)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "scandir", failing_scandir)
+            result = find_images(tmp_path)
         assert [image.relative_path for image in result.images] == ["a.jpg", "c/d.jpg"]
         assert [(path.relative_path, path.reason) for path in result.unseen] == [("broken", "Input/output error")]
 

@@ -130,7 +130,7 @@ def test_a_twin_is_not_decoded_and_the_next_file_is(pool, tmp_path):
     two.write_bytes(one.read_bytes())
     same = reader(pool)
     outcomes = [same.read(Task(1, path.name, str(path))).outcome for path in (one, two, three)]
-    assert outcomes == ["decoded", "twin", "decoded"]
+    assert outcomes == ["decoded", "duplicate", "decoded"]
 
 
 def test_names_that_are_not_unicode(pool, tmp_path):

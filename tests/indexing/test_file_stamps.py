@@ -164,7 +164,7 @@ class TestWhatLooksUnchanged:
 
     def test_a_file_whose_content_is_in_a_cloud_is_not_fetched(self, bitmaps, monkeypatch):
         (bitmaps.photos / "yellow.bmp").chmod(0o640)
-        monkeypatch.setattr(find, "numbers_of", lambda status: (status.st_size, status.st_mtime_ns, None, None))
+        monkeypatch.setattr(find, "stamp_fields", lambda status: (status.st_size, status.st_mtime_ns, None, None))
         monkeypatch.setattr(reading, "open_regular_file", None)
         assert counts(bitmaps.index()) == {"found": 5, "unchanged": 5}
 
@@ -215,9 +215,9 @@ class TestTimesBeyond64Bits:
         ],
     )
     def test_whatever_numbers_a_file_system_has(self, library, monkeypatch, odd):
-        real = file_stamp.numbers_of
+        real = file_stamp.stamp_fields
         for place in (find, file_stamp):
-            monkeypatch.setattr(place, "numbers_of", lambda status: real(SimpleNamespace(**fields(status) | odd)))
+            monkeypatch.setattr(place, "stamp_fields", lambda status: real(SimpleNamespace(**fields(status) | odd)))
         assert counts(library.index()) == {"found": 3, "embedded": 3}
         assert counts(library.index()) == {"found": 3, "unchanged": 3}
 

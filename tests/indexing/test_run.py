@@ -158,7 +158,7 @@ def test_a_file_deleted_after_it_was_listed(library, monkeypatch):
     monkeypatch.setattr(reading, "open_regular_file", vanishing)
     report = library.index()
     assert counts(report) == {"found": 3, "embedded": 2, "skipped": 1}
-    assert report.skipped[0].reason == "gone before it could be read"
+    assert report.skipped[0].reason == "deleted before it could be read"
     monkeypatch.undo()
     assert counts(library.index()) == {"found": 2, "unchanged": 2}
 
@@ -298,7 +298,7 @@ def test_another_drive_in_the_place_of_the_one_before(library, monkeypatch):
     monkeypatch.setattr(removal, "find_volume", lambda folder: "uuid a third")
     (library.photos / "blue.png").unlink()
     for _ in range(2):
-        with pytest.warns(ClipSearchNotice, match="another drive than before, without 1 file that was indexed: no"):
+        with pytest.warns(ClipSearchNotice, match="another drive than before and lacks 1 indexed file: no"):
             assert counts(library.index()) == {"found": 1, "unchanged": 1}
     assert counts(library.index(prune=True)) == {"found": 1, "unchanged": 1, "removed": 1}
 
@@ -504,5 +504,5 @@ def test_a_file_number_that_can_not_be_is_refused(library, number):
     library.index()
     with library.store._database.write() as connection:
         connection.exec_driver_sql("UPDATE files SET file_id = ? WHERE file_id = 1", (number,))
-    with pytest.raises(StoreError, match="can't be one"):
+    with pytest.raises(StoreError, match="invalid id"):
         library.index()

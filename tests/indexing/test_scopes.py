@@ -114,7 +114,7 @@ class TestExclude:
         home.run(home.photos, exclude=["red.png"])
         home.photos.rename(home.photos.parent / "away")
         home.photos.mkdir()
-        with pytest.warns(ClipSearchNotice, match="4 files that were indexed"):
+        with pytest.warns(ClipSearchNotice, match="4 indexed files"):
             assert counts(home.run()) == {}
 
     @pytest.mark.parametrize("pattern", ["./private", "a\\", "# x", " "])
@@ -157,7 +157,7 @@ class TestForget:
         forget_folder(home.photos / "private", store=home.store)
         report = home.run(home.photos / "private" / "2024")
         (skipped,) = report.skipped
-        assert skipped.reason.startswith(f"private in {home.photos} was forgotten or is left out by --exclude: ")
+        assert skipped.reason.startswith(f"private in {home.photos} was forgotten or is excluded by --exclude: ")
 
     def test_a_folder_around_several(self, home):
         home.run(home.photos / "private", home.photos / "sub")

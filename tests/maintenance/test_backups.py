@@ -55,15 +55,15 @@ def test_what_it_refuses_to_write_to(red, tmp_path):
     wrong = {
         backup: "is there already.*--force",
         tmp_path / "none" / "b.sqlite3": "no folder",
-        place.photos: "no file",
+        place.photos: "not a file",
     }
     forced = {
         place.database: "the catalog itself",
         place.catalog / ".." / "catalog" / "catalog.sqlite3": "the catalog itself",
         place.catalog / "catalog.sqlite3-wal": "the catalog itself",
         tmp_path / "link.sqlite3": "the catalog itself",
-        tmp_path / "pipe": "no file",
-        place.photos: "no file",
+        tmp_path / "pipe": "not a file",
+        place.photos: "not a file",
         "": "empty",
     }
     with place.open() as catalog:
@@ -277,11 +277,11 @@ def damage(file: Path, change: str) -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ("header", StoreError, "is no backup"),
-        ("truncated", StoreError, "is no backup|damaged|can't copy"),
+        ("header", StoreError, "is not a backup"),
+        ("truncated", StoreError, "is not a backup|damaged|can't copy"),
         ("page", StoreError, "is damaged and was not restored"),
-        ("empty", StoreError, "is no backup"),
-        ("text", StoreError, "is no backup"),
+        ("empty", StoreError, "is not a backup"),
+        ("text", StoreError, "is not a backup"),
         ("newer", SchemaOutdatedError, "newer clipsearch"),
     ],
 )
@@ -328,7 +328,11 @@ def test_one_at_a_time(red):
 
 def test_files_that_can_not_be_restored_from(red):
     place, backup = red
-    for file, reason in ((place.database, "itself"), (place.photos, "no file"), (backup.parent / "no", "can't read")):
+    for file, reason in (
+        (place.database, "itself"),
+        (place.photos, "not a file"),
+        (backup.parent / "no", "can't read"),
+    ):
         with pytest.raises(InputError, match=reason):
             restore_catalog(file, place.catalog)
 

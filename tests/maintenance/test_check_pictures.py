@@ -79,7 +79,7 @@ def test_what_was_changed_since_is_no_error(shelf):
     report = check_catalog(shelf.catalog, pictures="all")
     assert [(severity, message.partition(", such as")[0]) for severity, message in found(report)] == [
         ("info", "2 picture files are changed since the last 'clipsearch index'"),
-        ("info", "1 picture file is not there any more"),
+        ("info", "1 picture file is missing"),
     ]
     assert (report.compared_files, report.is_sound) == (1, True)
 
@@ -112,7 +112,7 @@ def test_a_drive_that_is_away_and_content_in_a_cloud_are_only_told(shelf, monkey
     assert found(report) == [
         (
             "info",
-            f"4 picture files are where no folder is now, as on a drive that is away, such as {found_path(report)}",
+            f"4 picture files are in a missing folder, as on a drive that is not mounted, such as {found_path(report)}",
         )
     ]
     assert report.is_sound
@@ -136,7 +136,7 @@ def test_so_many_by_chance(shelf):
         for _ in range(60):
             assert check_catalog(shelf.catalog, pictures=1).compared_files == 1
     assert len(seen) == 4  # by chance one in 30 million is left out
-    with pytest.raises(InputError, match="no number of pictures"):
+    with pytest.raises(InputError, match="invalid number of pictures"):
         check_catalog(shelf.catalog, pictures=0)
 
 

@@ -130,7 +130,7 @@ def test_a_disk_too_full_for_a_copy_is_told_and_nothing_is_changed(filled):
     done = run_with_little_room(40_000, "doctor", "--fix", "--catalog", filled.catalog)
     assert (done.returncode, done.stderr) == (1, "")
     assert f"can't keep a copy of the catalog {filled.database}: " in done.stdout
-    assert "no unit-norm row" in done.stdout
+    assert "not a unit-norm row" in done.stdout
     assert files(filled) == before
 
 
@@ -258,8 +258,8 @@ def test_what_is_not_wrong_is_told_all_the_same(place):
     messages = [finding.message for finding in report.findings]
     assert messages == [
         "1 picture has no embedding of the model in use and can't be found",
-        f"the folder {place.photos} is not there now",
-        "the files of the model someone/some-model are not here",
+        f"the folder {place.photos} is missing",
+        "the files of the model someone/some-model are not on this machine",
     ]
 
 
@@ -512,8 +512,8 @@ def test_the_command(filled, command):
     first, last = out.splitlines()
     assert (code, err) == (1, "")
     assert first == (
-        "error    1 embedding of pictures is no unit-norm row of the model's length: 'clipsearch doctor --fix' "
-        "mends it: what is wrong is deleted; the next 'clipsearch index' embeds it again"
+        "error    1 embedding of pictures is not a unit-norm row of the model's length: 'clipsearch doctor --fix' "
+        "repairs it: wrong embeddings are deleted; the next 'clipsearch index' computes them again"
     )
     assert last.startswith("1 thing wrong; ")
     code, out, _ = command("doctor", "--catalog", filled.catalog, "--json")

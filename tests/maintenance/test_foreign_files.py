@@ -430,7 +430,7 @@ def test_an_index_file_with_a_right_checksum_that_is_none_is_not_read(red, chang
         case "nested":
             content = content[:37] * 1000 + content
     in_the_place_of_the_index(red, bytes(content))
-    with pytest.warns(ClipSearchNotice, match="made anew"), red.open() as catalog:
+    with pytest.warns(ClipSearchNotice, match="rebuilt"), red.open() as catalog:
         assert names(catalog, "red", 1) == ["red"]
     in_the_place_of_the_index(red, bytes(content))
     assert check_catalog(red.catalog, fix=True).is_sound
@@ -441,7 +441,7 @@ def test_an_index_file_that_is_a_pipe_is_not_waited_for(red):
     (path,) = [path for path in red.index_files() if "-images-" in path.name]
     path.unlink()
     os.mkfifo(path)
-    with pytest.warns(ClipSearchNotice, match="made anew"), red.open() as catalog:
+    with pytest.warns(ClipSearchNotice, match="rebuilt"), red.open() as catalog:
         assert names(catalog, "red", 1) == ["red"]
 
 
@@ -452,6 +452,6 @@ def test_an_index_that_was_written_here_has_the_layout_that_is_looked_for(red):
 
 def test_a_file_that_claims_more_than_the_disk_has_is_not_copied(red, backup, monkeypatch):
     monkeypatch.setattr(backups.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    with pytest.raises(StoreError, match="no room"):
+    with pytest.raises(StoreError, match="not enough space"):
         restore_catalog(backup, red.catalog)
     assert red.find("red", 1) == ["red"]

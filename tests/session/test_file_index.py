@@ -149,7 +149,7 @@ def test_a_damaged_file_is_answered_without_and_made_anew(opened, photos, tmp_pa
     else:
         file.with_suffix(".json").write_text("{}")
     with Catalog.open(tmp_path / "c") as again:
-        with pytest.warns(ClipSearchNotice, match="made anew"):
+        with pytest.warns(ClipSearchNotice, match="rebuilt"):
             assert best(again, "red", "blue") == right
         again.index()
         assert again.admin.status().ann["nlist"] == 8

@@ -192,7 +192,7 @@ def test_somebody_elses_database_is_left_alone(tmp_path):
     with sqlite3.connect(tmp_path / DATABASE_NAME) as connection:
         connection.execute("CREATE TABLE recipes (name TEXT)")
     connection.close()
-    with pytest.raises(StoreError, match="no clipsearch catalog"):
+    with pytest.raises(StoreError, match="not a clipsearch catalog"):
         Store(tmp_path)
 
 

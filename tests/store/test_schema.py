@@ -148,7 +148,7 @@ def test_a_version_table_that_is_a_view_is_not_asked(tmp_path):
         "CREATE VIEW alembic_version AS WITH RECURSIVE n(version_num) AS "
         "(SELECT 1 UNION ALL SELECT version_num + 1 FROM n) SELECT max(version_num) AS version_num FROM n",
     )
-    with pytest.raises(StoreError, match="no clipsearch catalog"):
+    with pytest.raises(StoreError, match="not a clipsearch catalog"):
         Store(tmp_path)
 
 
@@ -182,7 +182,7 @@ def test_links_beside_the_database_are_not_followed(database, tmp_path, ending):
     beside = database.with_name(database.name + ending)
     beside.unlink(missing_ok=True)
     beside.symlink_to(victim)
-    with pytest.raises(StoreError, match="is no file"):
+    with pytest.raises(StoreError, match="is not a regular file"):
         Store(database.parent)
     assert victim.read_bytes() == b"precious" * 1000
 

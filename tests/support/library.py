@@ -1,6 +1,7 @@
 """A folder of coloured squares and the catalog over it."""
 
 import os
+import threading
 from pathlib import Path
 
 from PIL import Image
@@ -40,7 +41,14 @@ class Library:
         Image.new("RGB", (16, 12), COLOURS.get(colour, colour)).save(path)
         return path
 
-    def index(self, folder: Path | None = None, *, on_progress: Progress | None = None, **options) -> IndexReport:
+    def index(
+        self,
+        folder: Path | None = None,
+        *,
+        on_progress: Progress | None = None,
+        cancel: threading.Event | None = None,
+        **options,
+    ) -> IndexReport:
         self.encoder.images_seen = 0
         return index_folders(
             [self.store.roots.add(str(folder or self.photos))],
@@ -49,6 +57,7 @@ class Library:
             model_id=self.model_id,
             options=IndexOptions(**options),
             on_progress=on_progress,
+            cancel=cancel,
         )
 
     def find(self, words: str, top_k: int = 10) -> list[str]:

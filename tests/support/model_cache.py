@@ -1,6 +1,6 @@
 """One read-only cache of compiled models for the session, which each test's cache folder starts from.
 
-OpenVINO compiles the starter model in seconds, its bank of texts takes seconds more, and the files hold 90 MB: they are
+OpenVINO compiles the starter model in a second, its bank of texts takes five more, and the files hold 90 MB: they are
 made once, also where several workers share the session, and hard-linked into the cache folder of each test.
 """
 
@@ -16,14 +16,16 @@ from filelock import FileLock
 _WARM_UP = """
 from clipsearch.encoders.bank import load_bank
 from clipsearch.encoders.load import load_encoder
-encoder = load_encoder("starter")
-load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
-encoder.close()
+from tests.support.fakes import ColourEncoder
+for encoder in (load_encoder("starter"), ColourEncoder()):
+    load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
+    encoder.close()
 """
+_REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class ModelCache:
-    """`CLIPSEARCH_CACHE` as it is after the starter model was used."""
+    """`CLIPSEARCH_CACHE` as it is after the starter model and the one of colours were used."""
 
     def __init__(self, folder: Path) -> None:
         """`folder`: the same one for all workers of a session."""
@@ -48,7 +50,7 @@ class ModelCache:
             if not cache.exists():
                 fresh = self._folder / "fresh"
                 environment = {**os.environ, "CLIPSEARCH_CACHE": str(fresh)}
-                subprocess.run([sys.executable, "-c", _WARM_UP], env=environment, check=True)
+                subprocess.run([sys.executable, "-c", _WARM_UP], cwd=_REPOSITORY, env=environment, check=True)
                 (fresh / "file-hashes.json").unlink(missing_ok=True)  # a memo that is rewritten in place
                 fresh.rename(cache)
         self._digests = {path: _digest(path) for path in cache.rglob("*") if path.is_file()}

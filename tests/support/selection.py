@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-# Paths in tests/ whose tests load no model and start no process; a folder stands for all files in it.
-_FAST = (
+# Paths in tests/ whose tests load no model and start next to no processes; a folder stands for all files in it.
+FAST = (
     "captions",
     "cli/test_query_arguments.py",
     "encoders/test_fingerprint.py",
@@ -81,7 +81,7 @@ def is_left_out(path: Path, config: pytest.Config) -> bool:
 
 def _is_fast(path: Path, config: pytest.Config) -> bool:
     tests = config.rootpath / "tests"
-    return path.is_relative_to(tests) and any(path.relative_to(tests).is_relative_to(place) for place in _FAST)
+    return path.is_relative_to(tests) and any(path.relative_to(tests).is_relative_to(place) for place in FAST)
 
 
 def worker_count(config: pytest.Config) -> int | None:

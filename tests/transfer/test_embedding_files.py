@@ -97,8 +97,9 @@ class TestExport:
             assert catalog.pictures.embedding(row["content_id"]) == pytest.approx(vector.astype(np.float32))
             details = catalog.pictures.get(row["content_id"])
             assert [row["image_path"], *row["copies"]] == sorted(details.paths)
-            for name in ("blake3", "width", "height", "format", "size_bytes", "taken_at", "camera", "latitude"):
-                assert row[name] == getattr(details, name)
+            assert (row["blake3"], row["size_bytes"]) == (details.blake3, details.size_bytes)
+            for name in ("width", "height", "format", "taken_at", "camera", "latitude"):
+                assert row[name] == getattr(details.metadata, name)
         assert sorted(len(row["copies"]) for row in rows) == [0, 0, 0, 1]
         said = json.loads((tmp_path / "out" / "clipsearch.json").read_text())
         assert (said["model"], said["dim"], said["pictures"], said["folders"]) == ("colours", 4, 4, [str(photos)])
@@ -162,7 +163,7 @@ class TestExport:
         mine = tmp_path / "mine"
         (mine / "metadata").mkdir(parents=True)
         (mine / "letter.txt").write_text("dear")
-        with pytest.raises(InputError, match="holds other things"):
+        with pytest.raises(InputError, match="not part of an export"):
             catalog.export(mine)
         catalog.export(mine, force=True)
         catalog.export(mine)  # an export now
@@ -170,7 +171,7 @@ class TestExport:
         assert {path.name for path in mine.iterdir()} == {"letter.txt", "img_emb", "metadata", "clipsearch.json"}
         (tmp_path / "some.parquet").write_text("no parquet")
         for target in (tmp_path / "some.parquet", mine / "letter.txt"):
-            with pytest.raises(InputError, match="is there and no"):
+            with pytest.raises(InputError, match="exists and is not"):
                 catalog.export(target)
         catalog.export(tmp_path / "some.parquet", force=True)
         catalog.export(tmp_path / "some.parquet")
@@ -413,7 +414,7 @@ class TestForeignFolders:
                 assert found(other, words) == [(path, pytest.approx(s, abs=1e-3)) for path, s in found(catalog, words)]
             for path in files:
                 details = [each.pictures.get(each.search(path)[0].content_id) for each in (catalog, other)]
-                for name in ("blake3", "width", "height", "format", "size_bytes", "taken_at", "paths"):
+                for name in ("blake3", "metadata", "size_bytes", "paths"):
                     assert getattr(details[0], name) == getattr(details[1], name)
             again = other.index(photos)
             assert (again.embedded, again.reused, again.unchanged) == (0, 0, 5)
@@ -503,7 +504,7 @@ class TestForeignFolders:
         with open_catalog(tmp_path / "other") as other:
             assert other.import_embeddings(folder, images=photos).added == 4
             (folder / "metadata" / "metadata_0009.parquet").unlink()
-            with pytest.raises(InputError, match=r"img_emb_0009\.npy has no part 9 beside it"):
+            with pytest.raises(InputError, match=r"img_emb_0009\.npy has no matching part 9"):
                 other.import_embeddings(folder, images=photos)
 
     def test_text_of_other_types(self, tmp_path, photos):
@@ -559,7 +560,7 @@ class TestBrokenFolders:
         (tmp_path / "empty").mkdir()
         assert "holds no embeddings" in self.refused(tmp_path / "empty", tmp_path)
         (tmp_path / "text.parquet").write_text("no parquet")
-        assert "no Parquet file" in self.refused(tmp_path / "text.parquet", tmp_path)
+        assert "not a Parquet file" in self.refused(tmp_path / "text.parquet", tmp_path)
         pq.write_table(pa.table({"a": [1]}), tmp_path / "text.parquet")
         assert "no column 'embedding'" in self.refused(tmp_path / "text.parquet", tmp_path)
         for column in ([1.0], ["text"]):
@@ -576,9 +577,9 @@ class TestBrokenFolders:
 
     def test_a_part_is_missing(self, folder, tmp_path):
         (folder / "img_emb" / "img_emb_1.npy").unlink()
-        assert "metadata_1.parquet has no part 1" in self.refused(folder, tmp_path)
+        assert "metadata_1.parquet has no matching part 1" in self.refused(folder, tmp_path)
         (folder / "metadata" / "metadata_1.parquet").unlink()
-        assert "not all of the export: 2 of 4 rows" in self.refused(folder, tmp_path)
+        assert "incomplete export: 2 of 4 rows" in self.refused(folder, tmp_path)
 
     def test_numbers_of_rows_differ(self, folder, tmp_path):
         np.save(folder / "img_emb" / "img_emb_1.npy", np.ones((3, 4), np.float16))
@@ -601,10 +602,10 @@ class TestBrokenFolders:
             ("{'descr': '<f2', 'fortran_order': False, 'shape': (-3, -4)}", "no rows"),
             (
                 "{'descr': '<f2', 'fortran_order': False, 'shape': (4611686018427387904, 4611686018427387904)}",
-                "cut off",
+                "truncated",
             ),
-            ("{'descr': '<f2', 'fortran_order': False, 'shape': (18446744073709551619, 4)}", "cut off"),
-            ("{'descr': '<f2', 'fortran_order': True, 'shape': (1" + "0" * 400 + ", 4)}", "cut off"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (18446744073709551619, 4)}", "truncated"),
+            ("{'descr': '<f2', 'fortran_order': True, 'shape': (1" + "0" * 400 + ", 4)}", "truncated"),
             ("{'descr': '<f2', 'fortran_order': False, 'shape': (0, 1" + "0" * 40 + ")}", "can't be read"),
             ("{'descr': '<f2', 'fortran_order': False, 'shape': (True, 4)}", "no rows"),
             ("{'descr': '<f2', 'fortran_order': False, 'shape': (3.0, 4)}", "can't be read"),
@@ -625,7 +626,7 @@ class TestBrokenFolders:
             ("__import__('os').getpid()", "can't be read"),
             ("(" * 4000 + ")" * 4000, "can't be read"),
             ("{'descr': '<f2', 'fortran_order': False, 'shape': (3, 4), 'x': '" + "a" * 60_000 + "'}", "can't be read"),
-            ("{'descr': '<f2', 'fortran_order': False, 'shape': (4, 4)}", "cut off"),
+            ("{'descr': '<f2', 'fortran_order': False, 'shape': (4, 4)}", "truncated"),
         ],
     )
     @pytest.mark.parametrize("version", [1, 2, 3])
@@ -699,7 +700,7 @@ def test_a_picture_whose_folder_is_unknown_is_left_out(catalog, tmp_path, target
 
 def test_a_picture_whose_path_leads_nowhere_is_told(catalog, tmp_path):
     change(tmp_path / "catalog", "UPDATE files SET relative_path = CAST('../../x' AS BLOB) WHERE file_id = 1")
-    with pytest.raises(StoreError, match=r"lead to no file.*doctor --fix"):
+    with pytest.raises(StoreError, match=r"has no valid path.*doctor --fix"):
         catalog.export(tmp_path / "export")
     assert not (tmp_path / "export").exists()
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
+from clipsearch.gallery.collection import PictureCollection
 from tests.web.conftest import SAMPLES, client_of
 
 
@@ -362,7 +363,7 @@ def test_metrics_count_requests_by_route_and_say_nothing_of_what_was_asked(clien
 
 
 def test_what_nobody_foresaw_is_a_problem_without_details(client, catalog, monkeypatch):
-    monkeypatch.setattr(Catalog, "details", lambda *_: (_ for _ in ()).throw(RuntimeError("/home/ada/secret")))
+    monkeypatch.setattr(PictureCollection, "get", lambda *_: (_ for _ in ()).throw(RuntimeError("/home/ada/secret")))
     said = problem_of(client.get("/api/items/1"), 500)
     assert "secret" not in said["detail"]
     problem_of(client.get("/nothing"), 404)

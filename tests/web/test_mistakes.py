@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from clipsearch import Catalog, restore_catalog
 from clipsearch.errors import IndexMismatchError, ModelError, StoreError
+from clipsearch.gallery.collection import PictureCollection
 from tests.web.conftest import SAMPLES, client_of
 
 NUMBERS = ["0", "-1", "99999", 1 << 31, 1 << 62, (1 << 63) - 1, 1 << 63, 1 << 64, -(1 << 63) - 1, 10**30, 10**400]
@@ -204,7 +205,7 @@ def test_faults_of_the_server_are_logged_and_only_named_to_others(asked, monkeyp
         raise kind("/the-catalog/catalog.sqlite3 failed")
 
     monkeypatch.setattr(Catalog, "search_page", fail)
-    monkeypatch.setattr(Catalog, "near_duplicates", fail)
+    monkeypatch.setattr(PictureCollection, "near_duplicates", fail)
     for path in ("/api/search?q=cat", "/?q=cat", "/pictures/1/similar", "/api/items/1/similar"):
         answer = asked.get(path)
         if kind is OSError and not path.startswith("/api"):

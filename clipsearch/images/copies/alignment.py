@@ -1,7 +1,7 @@
-"""How one grey picture lies in another that shows the same: cut, framed, stretched, or turned by a few degrees.
+"""Align two grey pictures of the same content: one cropped, framed, stretched, or rotated by a few degrees.
 
-Pictures are float32 (height, width), and places in them go from 0 at the left or upper edge to the width or height.
-A map is an array (2, 3): x, y, 1 in the first picture → x, y in the second.
+Pictures are float32 (height, width), and coordinates go from 0 at the left or upper edge to the width or height.
+A map is an affine transform, an array (2, 3): x, y, 1 in the first picture → x, y in the second.
 """
 
 from collections.abc import Sequence
@@ -13,66 +13,69 @@ from PIL import Image
 Grey = NDArray[np.float32]
 Map = NDArray[np.float64]
 
-# Longest side at which the map is found, and most steps at that and at larger ones.
+# Longest side at which the map is found, and maximum number of steps at that and at larger sizes.
 _COARSE_SIDE, _STEPS = 40, 16
 
-# The second picture may show less or more than the first, so that it is searched from several scales.
+# The second picture may show less or more than the first, so the search starts from several scales.
 _SCALES = (1.0, 0.93, 1.07, 0.85, 1.17)
 _SURE = 0.95
 
-# More is another picture: least and greatest scale, share of the width or height that a side is turned away by.
-_LEAST_SCALE, _GREATEST_SCALE, _MOST_TURN = 0.65, 1.55, 0.1
+# Beyond these it is another picture: minimum and maximum scale, and shear as a share of the width or height.
+_MIN_SCALE, _MAX_SCALE, _MAX_TURN = 0.65, 1.55, 0.1
 
-# Which numbers of the map are found, row by row: at the coarse size pictures are taken for upright.
+# Parameters of the map that are estimated, row by row: at the coarse size pictures are assumed upright.
 _UPRIGHT, _TURNED = np.array([0, 2, 4, 5]), np.arange(6)
 
-# Of the first picture must lie in the second.
-_LEAST_SHARED = 0.4
+# Share of the first picture that must be in the second.
+_MIN_SHARED = 0.4
 
-# Of the side, what is left out at the second's edges while the map is refined: the colour of a frame runs in there.
+# Share of the side that is ignored at the second's edges during refinement: the colour of a frame bleeds in there.
 _MARGIN_SHARE = 1 / 64
 
 
 def find_map(first: Grey, second: Grey, *, sides: Sequence[int] = ()) -> Map | None:
-    """Where each place of the first lies in the second, both with sides of length 1; None where they have too little in
-    common for that.
+    """Find the map from the first picture to the second, both with sides of length 1.
 
-    Gauss-Newton steps for the six numbers of an affine map and for brightness and contrast, from coarse to fine.
-    Source: B. Lucas, T. Kanade, "An Iterative Image Registration Technique with an Application to Stereo Vision", 1981.
+    None where they have too little in common. Gauss-Newton steps for the six parameters of an affine map and for
+    brightness and contrast, from coarse to fine.
 
     Args:
-        sides: longest sides at which it is made finer; without any it is good to a pixel of a picture 40 pixels wide.
+        sides: longest sides for refinement; without any it is accurate to a pixel of a picture 40 pixels wide.
+
+    Source: B. Lucas, T. Kanade, "An Iterative Image Registration Technique with an Application to Stereo Vision", 1981.
     """
-    small, other = shrunk(first, _COARSE_SIDE), shrunk(second, _COARSE_SIDE)
+    small, other = shrink(first, _COARSE_SIDE), shrink(second, _COARSE_SIDE)
     best, best_score = None, 0.0
     for scale in _SCALES:
         middle = (1 - scale) / 2
         found = _refine(small, other, np.array([[scale, 0, middle], [0, scale, middle]]), _UPRIGHT)
         if found is None:
             continue
-        moved, is_shared = laid_over(small, other, found)
+        moved, is_shared = overlay(small, other, found)
         score = correlation(small[is_shared], moved[is_shared])
         if score > best_score:
             best, best_score = found, score
         if score > _SURE:
             break
-    return None if best is None else finer_map(first, second, best, sides=sides)
+    return None if best is None else refine_map(first, second, best, sides=sides)
 
 
-def finer_map(first: Grey, second: Grey, place: Map, *, sides: Sequence[int]) -> Map | None:
-    """As `find_map`, from a map that is nearly right."""
+def refine_map(first: Grey, second: Grey, place: Map, *, sides: Sequence[int]) -> Map | None:
+    """Refine a map that is nearly right; see `find_map`."""
     best: Map | None = place
     for side in sides:
         if best is not None:
-            best = _refine(shrunk(first, side), shrunk(second, side), best, _TURNED)
+            best = _refine(shrink(first, side), shrink(second, side), best, _TURNED)
     return best
 
 
-def laid_over(first: Grey, second: Grey, place: Map, *, margin: float = 1.0) -> tuple[Grey, NDArray[np.bool_]]:
-    """The second as it lies on the first, and where it does, pixels within `margin` of its edge left out; both (height,
-    width) of the first. `place`: between sides of length 1."""
+def overlay(first: Grey, second: Grey, place: Map, *, margin: float = 1.0) -> tuple[Grey, NDArray[np.bool_]]:
+    """Warp the second picture onto the first, and mask the overlap, without pixels within `margin` of its edge.
+
+    Both results are (height, width) of the first. `place` is a map between sides of length 1.
+    """
     width, height = first.shape[1], first.shape[0]
-    pixels = _scaled(place, first, second)
+    pixels = _to_pixels(place, first, second)
     image = Image.fromarray(second).transform(
         (width, height), Image.Transform.AFFINE, tuple(pixels.ravel()), Image.Resampling.BILINEAR
     )
@@ -83,26 +86,26 @@ def laid_over(first: Grey, second: Grey, place: Map, *, margin: float = 1.0) -> 
     return np.asarray(image), is_in_width & (down >= margin) & (down <= second.shape[0] - margin)
 
 
-def shrunk(grey: Grey, side: int) -> Grey:
-    """At most so many pixels wide and high, and smoothed a little."""
+def shrink(grey: Grey, side: int) -> Grey:
+    """Shrink a picture to at most `side` pixels wide and high, and smooth it a little."""
     height, width = grey.shape
     scale = min(1.0, side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = (
         grey if size == (width, height) else np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR))
     )
-    return smoothed(small)
+    return smooth(small)
 
 
-def smoothed(grey: Grey) -> Grey:
-    """Each pixel with its neighbours, by 1, 2, 1 both ways."""
+def smooth(grey: Grey) -> Grey:
+    """Smooth each pixel with its neighbours, by weights 1, 2, 1 both ways."""
     padded = np.pad(grey, 1, mode="edge")
     rows = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
     return np.asarray((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 4, dtype=np.float32)
 
 
 def correlation(one: Grey, other: Grey) -> float:
-    """-1 to 1; 0 where one has no contrast."""
+    """Return the correlation of two pictures, -1 to 1; 0 where one has no contrast."""
     if not one.size:
         return 0.0
     one, other = one - np.float32(one.mean()), other - np.float32(other.mean())
@@ -111,12 +114,12 @@ def correlation(one: Grey, other: Grey) -> float:
 
 
 def zoom(place: Map) -> float:
-    """How many times larger the second must be, at its longer side, to show the first's content in the same size."""
+    """Return how many times larger the second's longer side must be to show the first's content in the same size."""
     return float(1 / np.sqrt(abs(np.linalg.det(place[:, :2]))))
 
 
-def explained(one: Grey, other: Grey, is_shared: NDArray[np.bool_]) -> Grey:
-    """What the levels of the other picture say about this one: the mean level here for each level there."""
+def predict_levels(one: Grey, other: Grey, is_shared: NDArray[np.bool_]) -> Grey:
+    """Predict this picture's levels from those of the other one: the mean level here for each level there."""
     bins = 32
     levels = np.clip(other, 0, 255)
     which = np.minimum((levels * (bins / 256)).astype(np.int64), bins - 1)[is_shared]
@@ -126,8 +129,8 @@ def explained(one: Grey, other: Grey, is_shared: NDArray[np.bool_]) -> Grey:
     return np.asarray(np.interp(levels, means[0], means[1]), dtype=np.float32)
 
 
-def _scaled(place: Map, first: Grey, second: Grey) -> Map:
-    """From sides of length 1 to pixels."""
+def _to_pixels(place: Map, first: Grey, second: Grey) -> Map:
+    """Convert a map between sides of length 1 to pixels."""
     pixels: Map = place / [first.shape[1], first.shape[0], 1.0] * [[second.shape[1]], [second.shape[0]]]
     return pixels
 
@@ -141,11 +144,11 @@ def _refine(first: Grey, second: Grey, place: Map, numbers: NDArray[np.int64]) -
     across, down = np.tile(x, (height, 1)), np.repeat(y[:, None], width, axis=1)
     by_x, by_y = np.zeros_like(first), np.zeros_like(first)
     for _ in range(_STEPS):
-        moved, is_shared = laid_over(first, second, place, margin=max(1.0, _MARGIN_SHARE * max(height, width)))
+        moved, is_shared = overlay(first, second, place, margin=max(1.0, _MARGIN_SHARE * max(height, width)))
         is_shared[[0, -1]] = is_shared[:, [0, -1]] = False
-        if is_shared.mean() < _LEAST_SHARED:
+        if is_shared.mean() < _MIN_SHARED:
             return None
-        # Nothing is shared at the edges, so that differences of the neighbours on both sides are enough.
+        # The edges are masked, so that central differences are enough.
         by_x[:, 1:-1] = (moved[:, 2:] - moved[:, :-2]) * np.float32(width / 2)
         by_y[1:-1] = (moved[2:] - moved[:-2]) * np.float32(height / 2)
         places = np.flatnonzero(is_shared)
@@ -156,7 +159,7 @@ def _refine(first: Grey, second: Grey, place: Map, numbers: NDArray[np.int64]) -
             by[row] = parts[number]
         by[-2], by[-1] = moved.ravel()[places], 1
         products = (by @ by.T).astype(np.float64)
-        # A little damped, for pictures that say nothing about some of the numbers.
+        # A little damping, for pictures that do not determine all of the parameters.
         products[np.diag_indices(len(products))] *= 1.001
         products[np.diag_indices(len(products))] += 1e-6
         try:
@@ -169,11 +172,7 @@ def _refine(first: Grey, second: Grey, place: Map, numbers: NDArray[np.int64]) -
         step[numbers] = np.array(found) / contrast
         place = (np.vstack([place, [0, 0, 1]]) @ (np.eye(3) + step.reshape(3, 3)))[:2]
         scales, turns = place[[0, 1], [0, 1]], place[[0, 1], [1, 0]]
-        if (
-            not (scales > _LEAST_SCALE).all()
-            or not (scales < _GREATEST_SCALE).all()
-            or np.abs(turns).max() > _MOST_TURN
-        ):
+        if not (scales > _MIN_SCALE).all() or not (scales < _MAX_SCALE).all() or np.abs(turns).max() > _MAX_TURN:
             return None
         if np.abs(step).max() * max(width, height) < 0.02:
             break

@@ -1,4 +1,4 @@
-"""What two pictures are compared by, see `comparison`: their pixels, made small."""
+"""Make the small views that pictures are compared by, see `decision`."""
 
 import json
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _HEADER_LENGTH = Struct("<I")
 
 @dataclass(frozen=True, slots=True)
 class PictureView:
-    """A picture made small, as people see it.
+    """A picture scaled down and upright.
 
     Attributes:
         pixels: uint8 (height, width, 3), upright.
         phash: see `perceptual_hash`.
-        format: Pillow's name of what the file holds.
-        is_sequence: there is more in the file than this picture.
+        format: Pillow's name of the file's real format.
+        is_sequence: the file holds more than this picture.
     """
 
     pixels: NDArray[np.uint8]
@@ -35,7 +35,7 @@ class PictureView:
 def make_view(
     source: bytes | BinaryIO, *, side: int, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS, turn: Turn | None = None
 ) -> PictureView:
-    """A picture at most `side` pixels wide and high; a smaller one keeps its size. Errors as in `decode_image`."""
+    """Make a view at most `side` pixels wide and high; smaller ones keep their size. Errors as in `decode_image`."""
     decoded = decode_image(source, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn)
     left, top, right, bottom = decoded.box
     scale = min(1.0, side / max(right - left, bottom - top))

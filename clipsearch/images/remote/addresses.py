@@ -1,6 +1,6 @@
-"""Which IP addresses belong to the public internet: all that IANA has set aside for nothing else.
+"""Tell public IP addresses from all that IANA has reserved for other uses.
 
-As a table of its own, because the answers of `ipaddress` change with the version of Python.
+A table of its own, because the answers of `ipaddress` change with the version of Python.
 """
 
 import ipaddress
@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# Source: IANA IPv4 Special-Purpose Address Registry, all of it, and the multicast addresses (RFC 5771). Those that may
-# be reached from everywhere are left out too: they are served by whatever is nearest, and no picture lies there.
+# Source: IANA IPv4 Special-Purpose Address Registry, all of it, and the multicast addresses (RFC 5771). Globally
+# reachable entries are excluded too: the nearest server answers for them, and none has pictures.
 _IPV4 = tuple(
     ipaddress.IPv4Network(network)
     for network in (
@@ -35,10 +35,10 @@ _IPV4 = tuple(
     )
 )
 
-# Source: IANA IPv6 address space: all that is routed between networks. What is outside is not public: loopback,
+# Source: IANA IPv6 address space: everything routed between networks. Not public is all outside: loopback,
 # IPv4-compatible, 64:ff9b:1::/48, 100::/64, 5f00::/16, fc00::/7, fe80::/10, fec0::/10, ff00::/8 …
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-# Source: IANA IPv6 Special-Purpose Address Registry, what lies in it.
+# Source: IANA IPv6 Special-Purpose Address Registry, the entries inside 2000::/3.
 _IPV6 = tuple(
     ipaddress.IPv6Network(network)
     for network in (
@@ -53,7 +53,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address belongs to the public internet; one that carries an IPv4 address is judged by that."""
+    """Return whether an address is on the public internet; an IPv4 address inside an IPv6 one is checked instead."""
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in network for network in _IPV4)
     inner = address.ipv4_mapped or address.sixtofour

@@ -1,8 +1,8 @@
-"""Fetches the picture that a URL names, from the public internet only.
+"""Fetch the picture that a URL names, from the public internet only.
 
-A URL may come from somebody who means harm. So the addresses of its host are looked up here, once; all of them must be
-public, and the connection goes to one that was checked: a second look-up could give another answer. Each redirect is
-held to the same. The proxies of the environment are not used: a proxy would do the look-up in our place.
+URLs are untrusted. So the addresses of a URL's host are resolved here, once; all of them must be public, and the
+connection goes to one that was checked: a second lookup could return another answer. Each redirect is checked the same
+way. The proxies of the environment are not used: a proxy would resolve the host itself.
 """
 
 import contextlib
@@ -28,18 +28,18 @@ from clipsearch.version import __version__
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-# As getaddrinfo gives it: family, type, protocol, canonical name, socket address.
+# As getaddrinfo returns it: family, type, protocol, canonical name, socket address.
 _Found: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[Any, ...]]
 
 DEADLINE_S = 20.0
 MAX_BYTES = 50_000_000
 MAX_REDIRECTS = 3
-# A host with several addresses may not answer at the first.
+# The first address of a host with several may not answer.
 _CONNECT_TIMEOUT_S = 5.0
 _CHUNK_BYTES = 1 << 16
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Elsewhere other services listen, which a URL of somebody else's could make requests to.
+# Other services listen on other ports, to which an untrusted URL could send requests.
 _PORTS = frozenset(_DEFAULT_PORTS.values())
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -47,16 +47,16 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 def fetch_picture(
     url: str, *, hosts: Collection[str] = (), is_allowed: Callable[[Address], bool] = is_public
 ) -> FetchedPicture:
-    """Fetches a picture of at most 50 MB within 20 seconds, following at most three redirects. It is not decoded yet.
+    """Fetch a picture of at most 50 MB within 20 seconds, following at most three redirects, without decoding it.
 
     Args:
         url: http or https, without user name and password.
-        hosts: HOST:PORT in lower case, which may be asked at that port; all others at 80 and 443 only.
-        is_allowed: which addresses may be connected to; all addresses of a host must be.
+        hosts: HOST:PORT in lower case that may be requested at that port; all others at 80 and 443 only.
+        is_allowed: whether an address may be connected to; all addresses of a host must be allowed.
 
     Raises:
-        InputError: the URL, or one it leads to, can't be used or is not allowed.
-        ImageReadError: nothing came, or no picture.
+        InputError: the URL or a redirect is invalid or not allowed.
+        ImageReadError: no response, or not a picture.
     """
     deadline = _Deadline(DEADLINE_S)
     try:
@@ -64,7 +64,7 @@ def fetch_picture(
         for _ in range(1 + MAX_REDIRECTS):
             if place.port not in _PORTS and place.authority not in hosts:
                 raise InputError(
-                    f"it names port {place.port}, and only 80 and 443 are used (CLIPSEARCH_ALLOW_URL={place.authority} "
+                    f"port {place.port} is not allowed, only 80 and 443 (CLIPSEARCH_ALLOW_URL={place.authority} "
                     "allows that one)"
                 )
             found = _get(place, deadline, is_allowed)
@@ -75,22 +75,22 @@ def fetch_picture(
             place = found
         raise ImageReadError(f"redirected more than {MAX_REDIRECTS} times")
     except (InputError, ImageReadError) as error:
-        # A password has no place in a message.
+        # A password must not appear in a message.
         shown = re.sub(r"//[^/?#]*@", "//…@", url)
         raise type(error)(f"can't fetch {shown}: {error}") from error
 
 
 class _Deadline:
-    """Ends all of a fetch: a time limit for each read would let a server go on for ever, byte by byte."""
+    """Deadline of a whole fetch: with a timeout per read, a server could go on for ever, byte by byte."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds, more than 0.
+        """Return the remaining seconds, more than 0.
 
         Raises:
-            ImageReadError: there are none.
+            ImageReadError: the deadline has passed.
         """
         seconds = self._end - time.monotonic()
         if seconds <= 0:
@@ -100,10 +100,10 @@ class _Deadline:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A URL that was checked, in parts; all ASCII.
+    """A validated URL in parts; all ASCII.
 
     Attributes:
-        authority: host and port as the Host header has them.
+        authority: host and port as in the Host header.
         target: path and query.
     """
 
@@ -116,7 +116,7 @@ class _Place:
 
 
 def _parse(url: str) -> _Place:
-    # urlsplit drops some of these in silence; what is checked must be what is asked for.
+    # urlsplit drops some of these silently; the URL that is checked must be the one that is requested.
     if re.search(r"[\s\x00-\x1f\x7f\\]", url):
         raise InputError("a URL holds no spaces, line breaks or backslashes (a space is written %20)")
     try:
@@ -124,12 +124,12 @@ def _parse(url: str) -> _Place:
         host = (parts.hostname or "").encode("idna").decode("ascii")
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
         path, query = (quote(part, safe="/%:;@!$&'()*+,=~?[]|") for part in (parts.path, parts.query))
-    except ValueError as error:  # also when the host is no name that DNS could have
-        raise InputError("it is no valid URL") from error
+    except ValueError as error:  # also when DNS could not have the host's name
+        raise InputError("it is not a valid URL") from error
     if parts.scheme not in _DEFAULT_PORTS:
         raise InputError(f"{parts.scheme or 'a URL without a scheme'}: only http and https can be fetched")
     if "@" in parts.netloc:
-        raise InputError("a URL with a user name or password is not used")
+        raise InputError("a URL with a user name or password is not supported")
     if not host:
         raise InputError("it names no host")
     authority = f"[{host}]" if ":" in host else host
@@ -139,14 +139,14 @@ def _parse(url: str) -> _Place:
 
 
 def _get(place: _Place, deadline: _Deadline, is_allowed: Callable[[Address], bool]) -> bytes | _Place:
-    """One request: the content of the picture, or where the server sends us.
+    """Send one request, and return the picture's content or the target of a redirect.
 
     Raises:
-        InputError, ImageReadError: why not, without the URL.
+        InputError, ImageReadError: the request failed; the message does not include the URL.
     """
     found = _resolve(place, deadline)
     for *_, socket_address in found:
-        # The interface of a link-local address may stand after a "%".
+        # A link-local address may be followed by "%" and its interface.
         address = ipaddress.ip_address(str(socket_address[0]).partition("%")[0])
         if not is_allowed(address):
             raise InputError(f"{place.host} is at {address}, and only public addresses are connected to")
@@ -176,9 +176,9 @@ def _get(place: _Place, deadline: _Deadline, is_allowed: Callable[[Address], boo
     except OSError as error:
         raise ImageReadError(f"the connection to {place.host} failed: {error.strerror or error}") from error
     except http.client.IncompleteRead as error:
-        raise ImageReadError("it broke off before its end") from error
+        raise ImageReadError("the response was truncated") from error
     except (http.client.HTTPException, ValueError) as error:
-        raise ImageReadError(f"the server's answer is not valid ({type(error).__name__})") from error
+        raise ImageReadError(f"the server's response is invalid ({type(error).__name__})") from error
 
 
 def _resolve(place: _Place, deadline: _Deadline) -> Sequence[_Found]:
@@ -190,7 +190,7 @@ def _resolve(place: _Place, deadline: _Deadline) -> Sequence[_Found]:
         except (OSError, UnicodeError) as error:
             answer.put(error)
 
-    # The system's look-up knows no time limit. As a daemon, a thread that still waits does not keep the process.
+    # The system's lookup has no timeout. A daemon thread that still waits does not keep the process alive.
     threading.Thread(target=look_up, daemon=True).start()
     try:
         found = answer.get(timeout=deadline.left())
@@ -203,11 +203,11 @@ def _resolve(place: _Place, deadline: _Deadline) -> Sequence[_Found]:
 
 @contextlib.contextmanager
 def _connected(place: _Place, found: Sequence[_Found], deadline: _Deadline) -> Iterator[socket.socket]:
-    """Connected to the first address that answers; for https the host has proved its name.
+    """Connect to the first address that answers; for https, verify the host's certificate.
 
     Raises:
-        OSError: none does, or it is not the host.
-        ImageReadError: no time is left.
+        OSError: none answers, or the certificate is invalid.
+        ImageReadError: the deadline has passed.
     """
     failure = OSError("it has no address")
     for family, kind, protocol, _, socket_address in found:
@@ -229,7 +229,7 @@ def _connected(place: _Place, found: Sequence[_Found], deadline: _Deadline) -> I
 
 
 class _TimedSocket(io.RawIOBase):
-    """What http.client needs of a socket, each read and write limited to the time that is left."""
+    """The part of a socket that http.client needs, with the remaining time as the timeout of each read and write."""
 
     def __init__(self, connected: socket.socket, deadline: _Deadline) -> None:
         super().__init__()
@@ -251,24 +251,25 @@ class _TimedSocket(io.RawIOBase):
         return io.BufferedReader(self)
 
     def close(self) -> None:
-        """Nothing: http.client closes before it has read the answer, and who connected closes."""
+        """Do nothing: http.client closes before it has read the response, and `_connected` closes the socket."""
 
 
 def _picture_of(response: http.client.HTTPResponse) -> bytes:
-    """
+    """Read the picture from a response.
+
     Raises:
-        ImageReadError: it is no picture, too large, or not complete.
+        ImageReadError: it is not a picture, too large, or truncated.
     """
     if response.status != 200:
         meaning = http.client.responses.get(response.status, "")
         raise ImageReadError(f"the server answers {response.status} {meaning}".rstrip())
     kind = response.getheader("Content-Type", "").partition(";")[0].strip().lower()
     if not kind.startswith("image/"):
-        raise ImageReadError(f"it is no picture but {kind[:50] or 'of a kind that the server does not say'}")
+        raise ImageReadError(f"it is not a picture but {kind[:50] or 'of an undeclared type'}")
     if response.getheader("Content-Encoding", "identity").strip().lower() not in ("identity", ""):
-        raise ImageReadError("the server compresses it, which was not asked for")
+        raise ImageReadError("the server compressed it, against the request")
     too_large = ImageReadError(f"it is larger than {MAX_BYTES / 1e6:g} MB")
-    announced = response.length  # None: it ends where the connection does, or comes in chunks
+    announced = response.length  # None: the end of the connection is the end, or the response is chunked
     if announced is not None and announced > MAX_BYTES:
         raise too_large
     content = bytearray()
@@ -277,5 +278,5 @@ def _picture_of(response: http.client.HTTPResponse) -> bytes:
         if len(content) > MAX_BYTES:
             raise too_large
     if announced is not None and len(content) < announced:
-        raise ImageReadError("it broke off before its end")
+        raise ImageReadError("the response was truncated")
     return bytes(content)

@@ -1,7 +1,7 @@
-"""Files behind URLs: in a bucket, or on a web server. The only place that imports fsspec.
+"""Read files behind URLs: in a bucket, or on a web server. The only module that imports fsspec.
 
-Who may look into a bucket is a matter of the file system's own package, which asks the environment: no name and no
-password is ever part of a URL here, so that none is kept or shown.
+Credentials for a bucket are left to the file system's own package, which reads the environment: no URL here ever
+contains a name or password, so that none is stored or shown.
 """
 
 import os
@@ -19,43 +19,43 @@ from clipsearch.text import is_valid
 # Scheme → the package that reads it.
 SCHEMES = {"abfs": "adlfs", "az": "adlfs", "gs": "gcsfs", "http": "aiohttp", "https": "aiohttp", "s3": "s3fs"}
 
-# A request that failed may go well the next time; what is not there or not allowed will not.
+# A failed request may succeed on a retry; a missing or forbidden file will not.
 _ATTEMPTS = 3
 _PAUSE_S = 0.5
 
 
 def check_folder_url(url: str) -> str:
-    """The URL of a folder as it is kept: scheme and host in lower case, no slash at the end.
+    """Validate the URL of a folder, and return it as it is stored: scheme and host in lower case, no slash at the end.
 
     Raises:
-        InputError: it is of no scheme that can be read, holds a name and password, or is no plain address of a folder.
+        InputError: its scheme is not supported, it contains a name and password, or is not a plain folder address.
     """
     shown = re.sub(r"//[^/]*@", "//…@", url)
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise InputError(f"{shown} is no URL: {error}") from error
+        raise InputError(f"invalid URL {shown}: {error}") from error
     scheme = parts.scheme.lower()
     if scheme not in SCHEMES:
-        raise InputError(f"folders can't be read by {scheme}://; use {', '.join(f'{each}://' for each in SCHEMES)}")
+        raise InputError(f"unsupported URL scheme {scheme}://; use {', '.join(f'{each}://' for each in SCHEMES)}")
     user, at, host = parts.netloc.rpartition("@")
     is_web = scheme in ("http", "https")
-    # The container of an Azure account stands before an @: no secret.
+    # The container of an Azure account stands before an @: not a secret.
     if at and (is_web or ":" in user or scheme not in ("abfs", "az")):
-        raise InputError(f"{shown} holds a name or password, which a catalog would keep: set them in the environment")
+        raise InputError(f"{shown} has a name or password, which a catalog would store: set them in the environment")
     if not host or not is_valid(url):
-        raise InputError(f"{shown} is no URL of a folder: say it as in s3://BUCKET/FOLDER")
+        raise InputError(f"invalid folder URL {shown}: write it as in s3://BUCKET/FOLDER")
     if parts.query or parts.fragment or "?" in url or "#" in url:
-        raise InputError(f"{shown.split('?')[0].split('#')[0]} must stand without what comes after ? or #")
+        raise InputError(f"invalid folder URL {shown.split('?')[0].split('#')[0]}: leave out what comes after ? or #")
     path = parts.path.strip("/")
     if "//" in parts.path or any(part in (".", "..") for part in path.split("/")):
-        raise InputError(f"{shown} is no plain address: it has an empty part, '.' or '..'")
+        raise InputError(f"invalid folder URL {shown}: it has an empty part, '.' or '..'")
     place = f"{user}{at}{host.lower() if is_web else host}"
     return f"{scheme}://{place}/{path}".rstrip("/")
 
 
 def open_file_system(url: str) -> tuple[Any, str]:
-    """What reads a URL, and the name that the file or folder has there, without a slash at the end.
+    """Open the file system of a URL; also return the name of the file or folder there, without a slash at the end.
 
     Raises:
         MissingExtraError: the package for it is not installed.
@@ -68,21 +68,21 @@ def open_file_system(url: str) -> tuple[Any, str]:
     except ImportError as error:
         raise MissingExtraError(f"{scheme}:// needs the package fsspec: pip install 'clipsearch[scale]'") from error
     try:
-        # What another process, or this one, saw a while ago is not what is there.
+        # No listings cache: another process, or this one, may have changed the folder since.
         system = fsspec.filesystem(scheme, use_listings_cache=False)
     except ImportError as error:
         raise MissingExtraError(f"{scheme}:// needs the package {package}: pip install {package}") from error
     except Exception as error:  # whatever the package raises
-        raise InputError(f"can't look into {url}: {reason_of(error)}") from error
+        raise InputError(f"can't list the folder {url}: {reason_of(error)}") from error
     return system, str(system._strip_protocol(url)).rstrip("/")
 
 
 @contextmanager
 def fetched_file(url: str, *, max_bytes: int | None = None) -> Iterator[str]:
-    """The path of a copy, which is deleted afterwards.
+    """Download a file to a temporary copy, yield the copy's path, and delete it afterwards.
 
     Raises:
-        OSError: it can't be had; FileNotFoundError where it is not there.
+        OSError: it can't be downloaded; FileNotFoundError where it is missing.
         ImageReadError: it is larger than `max_bytes`.
         MissingExtraError, InputError: as in `open_file_system`.
     """
@@ -107,13 +107,13 @@ def fetched_file(url: str, *, max_bytes: int | None = None) -> Iterator[str]:
 
 
 def reason_of(error: Exception) -> str:
-    """What a file system says, in one line; without the part of an address that may hold a signature."""
+    """Return an error's message in one line, without the part of a URL that may contain a signature."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
     return re.sub(r"//[^/\s]*@", "//", re.sub(r"\?[^\s'\")]*", "?…", said))
 
 
 def _limit(max_bytes: int | None) -> Any:
-    """What is told how much has come, and stops it."""
+    """Make a callback that counts the downloaded bytes, and stops the download at the limit."""
     from fsspec.callbacks import Callback
 
     class Limit(Callback):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Which pictures lie below a URL; see `find` for what is left out."""
+"""Find the pictures below a URL; `find` documents what is left out."""
 
 import math
 from collections import Counter
@@ -14,18 +14,18 @@ from blake3 import blake3
 
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
-from clipsearch.images.exclude import exclusion_of
-from clipsearch.images.file_stamp import kept_size, signed_64
+from clipsearch.images.exclude import make_exclusion
+from clipsearch.images.file_stamp import clamp_size, signed_64
 from clipsearch.images.find import PART_IMAGES, UNKNOWN_SIZE, FoundImage, UnseenPath, is_junk, join_path
 from clipsearch.images.ignore import IGNORE_FILE, MAX_IGNORE_BYTES, IgnoreRules, read_ignore_file
 from clipsearch.images.patterns import plain_path
 from clipsearch.images.remote.files import fetched_file, open_file_system, reason_of
 
-# What file systems call the time when a file was written, and what changes with its content.
+# Keys that file systems use for the modification time, and for what changes with the content.
 _TIMES = ("mtime", "LastModified", "last_modified", "Last-Modified", "updated", "modified")
 _TAGS = ("ETag", "etag", "content_md5", "md5Hash", "Content-MD5", "Digest")
 
-# Requests at the same time, where each file has to be asked for.
+# Concurrent requests, where each file has to be queried.
 _REQUESTS = 16
 
 _Entry: TypeAlias = Mapping[str, Any]
@@ -38,25 +38,26 @@ class _Folder:
 
 
 class UrlWalk:
-    """Lists the pictures below a URL while it is iterated, once; the counterpart of `find.ImageWalk`.
+    """Single-use iterator over the pictures below a URL; the counterpart of `find.ImageWalk`.
 
-    Names are those of the file system: on a web server with what is escaped in its links. A folder is listed in one
-    request, and held as a whole.
+    Names are those of the file system: on a web server escaped as in its links. A folder is listed in one request, and
+    kept in memory as a whole.
 
     Attributes:
-        unseen: what could not be listed so far.
-        unsupported: lower-case suffix → number of pictures of kinds that can't be read, so far.
+        unseen: folders and files that could not be listed so far.
+        unsupported: lower-case suffix → number of pictures in formats that can't be read, so far.
     """
 
     def __init__(self, root: str, *, subfolder: str = "", exclude: Sequence[str] = ()) -> None:
-        """
+        """List the start folder.
+
         Args:
-            root: as `urls.check_folder_url` gives it.
-            subfolder: only this part of it. Ignore files above are not asked.
-            exclude: patterns of what is left out, see `exclude.Exclusion`; of a web server in plain characters.
+            root: as `files.check_folder_url` returns it.
+            subfolder: walk only this part of it. Ignore files above it are not read.
+            exclude: exclude patterns, see `exclude.Exclusion`; unescaped for a web server.
 
         Raises:
-            FileNotFoundError: there is nothing at that place.
+            FileNotFoundError: the folder is missing.
             InputError: it can't be listed, or is a file.
             MissingExtraError: the package that reads it is not installed.
         """
@@ -66,24 +67,24 @@ class UrlWalk:
         self._system, self._base = open_file_system(root)
         self._is_web = root.startswith("http")
         self._start = subfolder
-        self._exclusion = exclusion_of(exclude)
+        self._exclusion = make_exclusion(exclude)
         url = f"{root}/{subfolder}" if subfolder else root
-        if subfolder and self._exclusion is not None and self._exclusion.leaves_out_folder(plain_path(root, subfolder)):
+        if subfolder and self._exclusion is not None and self._exclusion.excludes_folder(plain_path(root, subfolder)):
             raise InputError(
-                f"{url} was forgotten or is left out by --exclude: take all back with --exclude '' on {root}"
+                f"{url} was forgotten or is excluded by --exclude: clear the patterns with --exclude '' on {root}"
             )
         try:
             self._first = self._list(subfolder)
         except FileNotFoundError:
             raise
         except Exception as error:  # whatever the package raises
-            raise InputError(f"can't look into {url}: {reason_of(error)}") from error
+            raise InputError(f"can't list the folder {url}: {reason_of(error)}") from error
         files = [str(entry["name"]).strip("/") for entry in self._first if entry.get("type") != "directory"]
         if len(self._first) == 1 and files == [self._name(subfolder).strip("/")]:
-            raise InputError(f"{url} is a file: say the folder that holds it")
+            raise InputError(f"{url} is a file, not a folder: name the folder that contains it")
 
     def __iter__(self) -> Iterator[list[FoundImage]]:
-        """Parts of at most `PART_IMAGES` pictures, at least one for every folder: it may be empty."""
+        """Yield chunks of at most `PART_IMAGES` pictures, at least one chunk per folder: it may be empty."""
         folders = [_Folder(self._start, IgnoreRules())]
         first: list[_Entry] | None = self._first
         self._first = []
@@ -114,19 +115,19 @@ class UrlWalk:
                 continue
             suffix = plain[plain.rfind(".") :].lower()
             if entry.get("type") == "directory":
-                if not (is_junk(plain) or self._is_left_out(plain, rules, is_folder=True)):
+                if not (is_junk(plain) or self._is_excluded(plain, rules, is_folder=True)):
                     subfolders.append(_Folder(path, rules))
-            elif suffix in IMAGE_SUFFIXES and not self._is_left_out(plain, rules):
+            elif suffix in IMAGE_SUFFIXES and not self._is_excluded(plain, rules):
                 pictures.append((path, entry))
-            elif suffix in UNSUPPORTED_SUFFIXES and not self._is_left_out(plain, rules):
+            elif suffix in UNSUPPORTED_SUFFIXES and not self._is_excluded(plain, rules):
                 self.unsupported[suffix] += 1
         folders.extend(reversed(subfolders))
         for start in range(0, len(pictures) or 1, PART_IMAGES):
             found = pool.map(lambda picture: self._look_at(*picture), pictures[start : start + PART_IMAGES])
             yield [image for image in found if image is not None]
 
-    def _is_left_out(self, plain: str, rules: IgnoreRules, *, is_folder: bool = False) -> bool:
-        if self._exclusion is not None and self._exclusion.leaves_out(plain, is_folder=is_folder):
+    def _is_excluded(self, plain: str, rules: IgnoreRules, *, is_folder: bool = False) -> bool:
+        if self._exclusion is not None and self._exclusion.excludes(plain, is_folder=is_folder):
             return True
         return rules.ignore(plain, is_folder=is_folder)
 
@@ -153,14 +154,14 @@ class UrlWalk:
         for entry in entries:
             name = str(entry["name"])
             child = name[len(start) :].rstrip("/")
-            # Above all no links of a page that lead elsewhere.
+            # In particular no links of a page that lead elsewhere.
             if not name.startswith(start) or not child or "/" in child or child == "..":
                 continue
             if not (self._is_web and ("?" in child or "#" in child)):
                 yield child, entry
 
     def _rules_in(self, folder: _Folder) -> IgnoreRules | None:
-        """As in `find.ImageWalk`: None, and the folder becomes unseen, when its ignore file can't be used."""
+        """Return the rules of a folder as `find.ImageWalk` does: None, and unseen, if its ignore file can't be used."""
         path = join_path(folder.relative_path, IGNORE_FILE)
         plain = plain_path(self._root, folder.relative_path)
         try:
@@ -177,8 +178,10 @@ class UrlWalk:
 
 
 def change_number(entry: Mapping[str, Any]) -> int:
-    """When a file was written, in ns since 1970 UTC as `signed_64`; else a number of 63 bits made of its ETag or
-    checksum, else 0."""
+    """Return the modification time of a file, in ns since 1970 UTC as `signed_64`.
+
+    The fallback is a number of 63 bits hashed from its ETag or checksum, else 0.
+    """
     for key in _TIMES:
         found = entry.get(key)
         if isinstance(found, str):
@@ -204,9 +207,9 @@ def _parse_time(text: str) -> datetime | None:
 
 
 def size_of(entry: Mapping[str, Any]) -> int:
-    """`UNKNOWN_SIZE` also where a server says what can't be."""
+    """Return the size of a file in bytes; `UNKNOWN_SIZE` where the server reports none, or an invalid one."""
     try:
         size = int(entry["size"])
     except (KeyError, TypeError, ValueError, OverflowError):
         return UNKNOWN_SIZE
-    return kept_size(size) if size >= 0 else UNKNOWN_SIZE
+    return clamp_size(size) if size >= 0 else UNKNOWN_SIZE

@@ -1,4 +1,4 @@
-"""Read XMP of others with care: in any Unicode encoding, without a document type, up to limits; with places."""
+"""Parse untrusted XMP: in any Unicode encoding, without a document type, up to limits; with byte positions."""
 
 import codecs
 import re
@@ -15,7 +15,7 @@ DC = "http://purl.org/dc/elements/1.1/"
 RDF_ROOT, DESCRIPTION, SUBJECT = f"{{{RDF}}}RDF", f"{{{RDF}}}Description", f"{{{DC}}}subject"
 ABOUT = f"{{{RDF}}}about"
 
-# XMP is a dozen elements deep; brush strokes of editors make some 10,000.
+# XMP is about twelve elements deep; brush strokes of editors make some 10,000 tags.
 _MAX_DEPTH = 100
 _MAX_TAGS = 200_000
 
@@ -27,19 +27,19 @@ _FIRST_BYTES = (
     (b"\0<", "utf-16-be"),
 )
 _DECLARED = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([^"'>]*)["']""")
-# Those in which the letters of XML itself are ASCII, and that Python and all others read alike.
+# Encodings in which the letters of XML itself are ASCII, and that all parsers decode alike.
 _DECLARABLE = {"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252"}
 
 START_TAG = re.compile(rb"""<(?P<name>[^\s/>]+)(?:[^>"']++|"[^"]*"|'[^']*')*+>""")
 
 
 class UnsupportedFormError(InputError):
-    """XMP whose keywords are written so that they can't be read or edited for certain."""
+    """XMP whose keywords have a form that can't be read or edited reliably."""
 
 
 @dataclass(eq=False, slots=True)
 class Element:
-    """An element on the way to the keywords, or among them.
+    """An element on the path to the keywords, or among them.
 
     Attributes:
         name: "{namespace}local", as the keys of `attributes`.
@@ -69,9 +69,9 @@ class Element:
 
 
 def decode_document(content: bytes) -> tuple[bytes, str, bytes]:
-    """The document in UTF-8 without a byte order mark; its encoding; its byte order mark.
+    """Decode a document to (UTF-8 without a byte order mark, its encoding, its byte order mark).
 
-    Done here and not by the parser, so that positions and checks are of the text that the parser sees.
+    Done here and not by the parser, so that positions and checks are of the same text that the parser reads.
     """
     mark, encoding = byte_order_mark(content)
     body = content[len(mark) :]
@@ -91,7 +91,7 @@ def decode_document(content: bytes) -> tuple[bytes, str, bytes]:
 
 
 class DocumentReader:
-    """Reads a document up to its limits, and keeps what leads to the keywords."""
+    """Target of the parser: enforces the limits, and keeps the elements on the path to the keywords."""
 
     def __init__(self, content: bytes) -> None:
         from xml.etree.ElementTree import ParseError
@@ -99,7 +99,7 @@ class DocumentReader:
         from defusedxml import DefusedXmlException
         from defusedxml.ElementTree import XMLParser
 
-        # Signs that every tag and every attribute has: what costs time is known before any of it is spent.
+        # Every tag and every attribute has one of these characters: the cost is known before any of it is spent.
         if max(content.count(b"<"), content.count(b"=")) > _MAX_TAGS:
             raise InputError(f"it has more than {_MAX_TAGS:,} tags or attributes")
         self.root: Element | None = None
@@ -124,11 +124,11 @@ class DocumentReader:
             raise InputError(f"its elements are nested more than {_MAX_DEPTH} deep")
         parent = self._stack[-1] if self._stack else None
         element = None
-        if not self._stack or (parent is not None and self._is_kept(name, parent)):
+        if not self._stack or (parent is not None and self._is_relevant(name, parent)):
             start = self._parser.parser.CurrentByteIndex
             tag = START_TAG.match(self._content, start)
             if tag is None:
-                raise InputError("an element of it can't be found again")
+                raise InputError("the position of an element can't be determined")
             element = Element(name, attributes, self._prefixes, parent, start, tag.end())
             if parent is None:
                 self.root = element
@@ -141,12 +141,12 @@ class DocumentReader:
         self._is_about_picture.append(element is None and attributes.get(ABOUT) == "")
 
     def _check_not_inside(self, name: str, attributes: dict[str, str]) -> None:
-        """RDF may say something of the picture wherever a node can stand; readers of XMP know the top ones only."""
+        """Raise if RDF describes the picture in a nested node; readers of XMP know the top ones only."""
         is_own_attribute = SUBJECT in attributes and attributes.get(ABOUT) == ""
         if is_own_attribute or (name == SUBJECT and self._is_about_picture[-1]):
-            raise UnsupportedFormError("its keywords stand inside of another property")
+            raise UnsupportedFormError("its keywords are nested inside another property")
 
-    def _is_kept(self, name: str, parent: Element) -> bool:
+    def _is_relevant(self, name: str, parent: Element) -> bool:
         depth = len(self._stack)
         if depth == 1 and parent.name != RDF_ROOT:
             return name == RDF_ROOT
@@ -170,4 +170,4 @@ class DocumentReader:
             element.end = self._content.index(b">", element.inner_end) + 1
 
     def close(self) -> None:
-        """Nothing: the parser calls it at the end."""
+        """Do nothing: the parser calls it at the end."""

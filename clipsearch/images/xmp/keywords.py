@@ -1,6 +1,6 @@
-"""Keywords in XMP, as text: found in the forms that RDF allows, and added where they stand; all else keeps its bytes.
+"""Find and add keywords in XMP, in every form that RDF allows; all other bytes stay unchanged.
 
-XMP is edited and not written anew: another program's namespaces, comments, order and line ends are its own.
+XMP is edited in place and not rewritten: namespaces, comments, order and line ends belong to other programs.
 """
 
 import re
@@ -48,13 +48,13 @@ _NEW = f"""<?xml version="1.0" encoding="UTF-8"?>
 """.encode()
 
 _ATTRIBUTE = re.compile(rb"""\s+([^\s=/>]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
-# Source: XML 1.0, 2.2: characters that no document may hold.
+# Source: XML 1.0, 2.2: characters that are not allowed in a document.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
-    """Bytes from `start` to `end` are replaced."""
+    """Replacement of the bytes from `start` to `end`."""
 
     start: int
     end: int
@@ -62,41 +62,42 @@ class _Edit:
 
 
 def find_keywords(content: bytes) -> list[str]:
-    """The keywords of an XMP document in their order, each once; blanks made one space.
+    """Return the keywords of an XMP document in order, without duplicates; whitespace becomes one space.
 
     Raises:
-        InputError: it is no XMP; the text has no path.
+        InputError: it is not XMP; the message does not include the path.
     """
     text, _, _ = decode_document(content)
     return _Keywords(text).words
 
 
 def add_to_xmp(content: bytes | None, keywords: Iterable[str]) -> bytes:
-    """Add keywords to an XMP document; the same bytes when they are all there, none when there are none.
+    """Add keywords to an XMP document; the same bytes when all are present, none when there are none to add.
 
-    Afterwards the document has one array of the picture's keywords, with each once: a Bag or Seq that was there, else
-    a Bag; an Alt becomes a Bag. What it says of other things stays.
+    Afterwards the document has one array of the picture's keywords, without duplicates: its own Bag or Seq, else a new
+    Bag; an Alt becomes a Bag. Everything else stays unchanged. Idempotent.
 
     Args:
         content: None: a new document.
 
     Raises:
-        InputError: it is no XMP, or its keywords have a form that can't be edited; the text has no path.
+        InputError: it is not XMP, or its keywords have a form that can't be edited; the message does not include the
+            path.
     """
     text, encoding, mark = decode_document(_NEW if content is None else content)
     found = _Keywords(text)
-    known = {_folded(word): word for word in found.words}
+    known = {_normalise(word): word for word in found.words}
     for word in (" ".join(_NOT_XML.sub(" ", word).split()) for word in keywords):
         if word:
-            known.setdefault(_folded(word), word)
-    fresh = list(known.values())[len(found.words) :]
-    edits = found.edits(fresh)
+            known.setdefault(_normalise(word), word)
+    new_words = list(known.values())[len(found.words) :]
+    edits = found.edits(new_words)
     if not edits:
         return content or b""
     edited = _apply(text, edits)
-    # What is written is read first: whatever a document may hold that was not thought of, it is not made worse.
-    again = _Keywords(edited)
-    if again.words != found.words + fresh or again.edits([]):
+    # The result is parsed before it is written: a document with an unforeseen form is not made worse.
+    reread = _Keywords(edited)
+    if reread.words != found.words + new_words or reread.edits([]):
         raise UnsupportedFormError(_NOT_EDITED)
     if encoding == "utf-8":
         return mark + edited
@@ -104,10 +105,10 @@ def add_to_xmp(content: bytes | None, keywords: Iterable[str]) -> bytes:
 
 
 class _Keywords:
-    """Where the keywords of a document stand.
+    """Positions of the keywords in a document.
 
     Attributes:
-        words: in the order that they have in one array, each once.
+        words: in array order, without duplicates.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -126,11 +127,11 @@ class _Keywords:
         self._home, self._home_subject = arrays[0] if arrays else (None, None)
         known: dict[str, str] = {}
         for _, word in self._items():
-            known.setdefault(_folded(word), word)
+            known.setdefault(_normalise(word), word)
         self.words = list(known.values())
 
     def _items(self) -> Iterator[tuple[Element | None, str]]:
-        """The words with their elements: of the array that stays, then those elsewhere, without an element."""
+        """Yield (element, word) of the array that stays, then (None, word) of those elsewhere."""
         if self._home is not None:
             yield from ((item, word) for item in self._home.children if is_member(item) and (word := word_of(item)))
             yield from ((None, word) for text in attribute_members(self._home) if (word := " ".join(text.split())))
@@ -143,25 +144,25 @@ class _Keywords:
                     if array is not self._home:
                         yield from ((None, word) for word in movable_words(array))
 
-    def edits(self, fresh: list[str]) -> list[_Edit]:
-        """What makes one array of the keywords, with fresh ones at its end."""
+    def edits(self, new_words: list[str]) -> list[_Edit]:
+        """Return the edits that merge the keywords into one array, with new ones at its end."""
         edits: list[_Edit] = []
         here: set[str] = set()
         for item, word in self._items():
             if item is not None:
-                if _folded(word) in here:
+                if _normalise(word) in here:
                     if not is_plain(item):
                         raise UnsupportedFormError(_NOT_EDITED)
                     edits.append(self._removal(item))
-                here.add(_folded(word))
-        added = [word for word in self.words if _folded(word) not in here] + fresh
+                here.add(_normalise(word))
+        added = [word for word in self.words if _normalise(word) not in here] + new_words
         forms = [form for forms in self._forms for form in forms]
         subject = self._home_subject or next((form.element for form in forms), None)
         for node in self._nodes:
             edits += self._attribute_removals(node, {SUBJECT})
         for form in forms:
-            is_written_anew = form.element is not subject or (self._home is None and bool(added))
-            if is_written_anew and not form.is_plain:
+            is_rewritten = form.element is not subject or (self._home is None and bool(added))
+            if is_rewritten and not form.is_plain:
                 raise UnsupportedFormError(_NOT_EDITED)
             if form.element is not subject:
                 edits.append(self._removal(form.element))
@@ -185,7 +186,7 @@ class _Keywords:
         return self._append(array, items, b"Bag" if array.name == ALT else None)
 
     def _make_array(self, subject: Element | None, words: list[str]) -> list[_Edit]:
-        """An array where there is none, with all that is missing on the way to it."""
+        """Create an array where there is none, with all missing elements above it."""
         if subject is not None:
             edits = self._attribute_removals(subject, text_attributes(subject))
             inner = self._array_text(subject, words, self._indent(subject))
@@ -207,7 +208,7 @@ class _Keywords:
         )
 
     def _description_text(self, words: list[str], indent: bytes) -> bytes:
-        """A description with an array, in an rdf:RDF where there is none; prefixes are declared anew."""
+        """Return a description with an array, in an rdf:RDF where there is none; prefixes are declared again."""
         items = b"".join(_tag(b"rdf:li", b"", escape(word).encode()) for word in words)
         subject = _tag(b"dc:subject", f' xmlns:dc="{DC}"'.encode(), _tag(b"rdf:Bag", b"", items))
         declared, about = f' xmlns:rdf="{RDF}"'.encode(), b' rdf:about=""'
@@ -221,7 +222,7 @@ class _Keywords:
         return indent + _tag(bag, declared, items + indent)
 
     def _append(self, element: Element, inner: bytes, renamed: bytes | None = None) -> list[_Edit]:
-        """A last child; an element without an end tag gets one."""
+        """Append a last child; an element without an end tag gets one."""
         space = self._space_before(element.start)
         if element.inner_start == element.end:
             name = self._raw_name(element)
@@ -231,7 +232,7 @@ class _Keywords:
         return [_Edit(place, place, inner + (b"" if place < element.inner_end else space))]
 
     def _rename(self, array: Element) -> list[_Edit]:
-        """An Alt made a Bag."""
+        """Rename an Alt to a Bag."""
         name = self._raw_name(array)
         edits = [_Edit(array.start + 1 + len(name) - 3, array.start + 1 + len(name), b"Bag")]
         if array.inner_start != array.end:
@@ -246,7 +247,7 @@ class _Keywords:
         return _Edit(element.start - len(self._space_before(element.start)), element.end)
 
     def _attribute_removals(self, element: Element, names: Collection[str]) -> list[_Edit]:
-        """Of the attributes of an element, those called so ("{namespace}local")."""
+        """Remove those attributes of an element that have one of the names ("{namespace}local")."""
         edits: list[_Edit] = []
         scope = element.scope()
         place = element.start + 1 + len(self._raw_name(element))
@@ -260,7 +261,7 @@ class _Keywords:
         return edits
 
     def _indent(self, element: Element) -> bytes:
-        """What stands before a child of the element: a line break and blanks, or nothing where it stands in a line."""
+        """Return the whitespace before a child of the element: a line break and blanks, or nothing within a line."""
         space = self._space_before(element.start)
         if not {*b"\r\n"} & {*space}:
             return b""
@@ -274,7 +275,7 @@ class _Keywords:
 
 
 def _qualified(element: Element, address: str, usual: str, local: str) -> tuple[bytes, bytes]:
-    """The name of a new child, and the declaration of its prefix unless it has one there."""
+    """Return the qualified name of a new child, and the declaration of its prefix unless it is declared there."""
     prefix = next((prefix for prefix, found in element.scope().items() if found == address), None)
     if prefix is None:
         return f"{usual}:{local}".encode(), f' xmlns:{usual}="{address}"'.encode()
@@ -285,8 +286,8 @@ def _tag(name: bytes, declared: bytes, inner: bytes) -> bytes:
     return b"<" + name + declared + b">" + inner + b"</" + name + b">"
 
 
-def _folded(word: str) -> str:
-    """The same for words that look the same: composed and decomposed letters."""
+def _normalise(word: str) -> str:
+    """Normalise composed and decomposed letters, so that words that look the same compare equal."""
     return unicodedata.normalize("NFC", word)
 
 

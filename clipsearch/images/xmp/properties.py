@@ -1,4 +1,4 @@
-"""Read single properties of the XMP packet that a picture carries."""
+"""Read simple properties of a picture's XMP packet."""
 
 from collections.abc import Collection
 from xml.etree.ElementTree import Element
@@ -12,23 +12,23 @@ NAMESPACES = {
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
     "xmp": "http://ns.adobe.com/xap/1.0/",
 }
-"""Prefixes as they are used here. Source: XMP Specification Part 2, 2016, and Exif for XMP, CIPA DC-010-2017."""
+"""Prefixes used here. Source: XMP Specification Part 2, 2016, and Exif for XMP, CIPA DC-010-2017."""
 
-# Packets hold a few kilobytes; histories of edits make some of them large.
+# Packets have a few kilobytes; edit histories make some of them large.
 _MAX_BYTES = 4 << 20
 
 
 def read_properties(packet: object, names: Collection[str]) -> dict[str, str]:
-    """Find simple properties of the picture, whether they are written as attributes or as elements.
+    """Read simple properties of the picture, whether they are written as attributes or as elements.
 
-    Those of the pictures that it was made from stand deeper, or are about something else.
+    Properties of the pictures that it was made from are nested deeper, or are about another resource.
 
     Args:
         packet: bytes in any encoding that XML knows, or text.
         names: such as "exif:DateTimeOriginal", with the prefixes of `NAMESPACES`.
 
     Returns:
-        The text of those that are there; nothing where the packet is no XML, or tries to define entities.
+        The text of those that are present; empty where the packet is not XML, or defines entities.
     """
     content = packet.encode("utf-8", "replace") if isinstance(packet, str) else packet
     if not isinstance(content, bytes) or not 0 < len(content) <= _MAX_BYTES:

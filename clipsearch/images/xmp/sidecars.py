@@ -1,4 +1,4 @@
-"""Keywords in XMP sidecars, where other programs look for them: `cat.jpg.xmp` beside `cat.jpg`, or `cat.xmp`."""
+"""Read and write keywords in XMP sidecars: `cat.jpg.xmp` next to `cat.jpg`, or `cat.xmp`."""
 
 import os
 from collections.abc import Iterable
@@ -10,23 +10,23 @@ from clipsearch.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 from clipsearch.images.xmp.document import UnsupportedFormError
 from clipsearch.images.xmp.keywords import add_to_xmp, find_keywords
 
-# Sidecars are some kilobytes; those of editors with a long history some megabytes.
+# Sidecars have some kilobytes; with a long edit history some megabytes.
 _MAX_BYTES = 8_000_000
 
 
 def sidecar_of(picture: Path) -> Path:
-    """Where the sidecar of a picture lies, or would be made.
+    """Return the path of a picture's sidecar, existing or to be created.
 
-    `cat.jpg.xmp`, as digiKam and darktable name it; `cat.xmp`, as Lightroom and Photos do, only if that is there, the
-    other is not, and no other picture has the name `cat`: it may be that of `cat.cr2`.
+    `cat.jpg.xmp`, as digiKam and darktable name it; `cat.xmp`, as Lightroom and Photos do, only if it exists, the
+    other does not, and no other picture has the name `cat`: it may belong to `cat.cr2`.
     """
     own = picture.name + ".xmp"
     for name in (own, picture.name + ".XMP"):
-        if _is_there(picture.with_name(name)):
+        if _exists(picture.with_name(name)):
             return picture.with_name(name)
     for ending in (".xmp", ".XMP"):
         shared = picture.with_name(picture.stem + ending)
-        if _is_there(shared) and not any(_is_there(other) for other in _pictures_named_alike(picture)):
+        if _exists(shared) and not any(_exists(other) for other in _pictures_named_alike(picture)):
             return shared
     return picture.with_name(own)
 
@@ -39,13 +39,15 @@ def _pictures_named_alike(picture: Path) -> Iterable[Path]:
 
 
 def add_keywords(picture: Path, keywords: Iterable[str]) -> bool:
-    """Add keywords to a picture's sidecar, which is made when there is none; all else in it keeps its bytes.
+    """Add keywords to a picture's sidecar, which is created if missing; all other bytes stay unchanged. Idempotent.
+
+    The write is atomic.
 
     Returns:
-        Whether anything had to be written.
+        Whether the sidecar was written.
 
     Raises:
-        InputError: the sidecar is not XMP, is a link or not a file, or can't be read or written; it is left as it is.
+        InputError: the sidecar is not XMP, is a link or not a file, or can't be read or written; it is unchanged.
     """
     path = sidecar_of(picture)
     try:
@@ -53,7 +55,7 @@ def add_keywords(picture: Path, keywords: Iterable[str]) -> bool:
         changed = _edited(path, content, keywords)
         if changed == (content or b""):
             return False
-        # By its mode also for those whom the system lets write anything.
+        # By its mode too, for users whom the system lets write anything.
         if status is not None and not (status.st_mode & 0o222 and os.access(path, os.W_OK)):
             raise InputError(f"can't write {path}: it is read-only")
         replace_file(path, changed, previous=status)
@@ -63,7 +65,7 @@ def add_keywords(picture: Path, keywords: Iterable[str]) -> bool:
 
 
 def read_keywords(picture: Path) -> list[str]:
-    """The keywords in a picture's sidecar, in their order; none when there is none. Errors as in `add_keywords`."""
+    """Return the keywords of a picture's sidecar in order; none when it is missing. Errors as in `add_keywords`."""
     path = sidecar_of(picture)
     try:
         content, _ = _read(path)
@@ -71,7 +73,7 @@ def read_keywords(picture: Path) -> list[str]:
     except UnsupportedFormError as error:
         raise InputError(f"can't read the keywords of {path}: {error}") from error
     except InputError as error:
-        raise InputError(f"{path} is no XMP: {error}") from error
+        raise InputError(f"{path} is not valid XMP: {error}") from error
     except OSError as error:
         raise InputError(f"can't read {path}: {error.strerror or error}") from error
 
@@ -82,17 +84,17 @@ def _edited(path: Path, content: bytes | None, keywords: Iterable[str]) -> bytes
     except UnsupportedFormError as error:
         raise InputError(f"can't add keywords to {path}: {error}") from error
     except InputError as error:
-        raise InputError(f"{path} is no XMP: {error}") from error
+        raise InputError(f"{path} is not valid XMP: {error}") from error
 
 
 def _read(path: Path) -> tuple[bytes | None, os.stat_result | None]:
-    """Content and status; None where there is no sidecar. A link is never followed: it would be written through."""
-    if not _is_there(path):
+    """Read content and status; None where there is no sidecar. Links are not followed: they would be overwritten."""
+    if not _exists(path):
         return None, None
     with open_regular_file(path, follow_link=False) as file:
         return read_limited(file, _MAX_BYTES), os.fstat(file.fileno())
 
 
-def _is_there(path: Path) -> bool:
-    """Also a link that leads nowhere, which is not to be filled."""
+def _exists(path: Path) -> bool:
+    """Return whether the path exists, even as a dangling link, which must not be written through."""
     return os.path.lexists(path)

@@ -1,4 +1,4 @@
-"""The connection to Ray: to a cluster that is there, or to one of our own on this machine."""
+"""Connect to Ray: to an existing cluster, or to a local one started on this machine."""
 
 import logging
 import os
@@ -17,23 +17,23 @@ from clipsearch import processes
 from clipsearch.errors import InputError, MissingExtraError, RunnerError, first_line
 from clipsearch.processes import environment
 
-# Of shared memory, for a Ray of our own: crops on their way take some ten megabytes a process.
+# Shared memory of a local Ray: crops in flight take some ten megabytes per process.
 _OBJECT_STORE_BYTES = 1 << 30
 
-# Sockets lie below it, whose paths may have 107 characters. Source: Linux, unix(7).
-_LONGEST_FOLDER = 40
+# The paths of sockets below it may have 107 characters. Source: Linux, unix(7).
+_MAX_FOLDER_CHARACTERS = 40
 
 _CONNECT_S = 10.0
 
 _VARIABLES = {
-    "RAY_USAGE_STATS_ENABLED": "0",  # it would report to its makers
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # as later versions will do; without, it warns
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # what its C++ says goes to the terminal
+    "RAY_USAGE_STATS_ENABLED": "0",  # no telemetry
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the default of later versions; else it warns
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # its C++ logs to the terminal
 }
 
 
 def load_ray() -> Any:
-    """Ray with Ray Data.
+    """Import Ray with Ray Data.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -52,40 +52,39 @@ def load_ray() -> Any:
 
 
 def check_address(address: str | None) -> str | None:
-    """The address given, else the one in RAY_ADDRESS, else None: a Ray of our own.
+    """Return the given address, else that of RAY_ADDRESS, else None: a local Ray.
 
     Raises:
-        InputError: it is none that can be connected to.
+        InputError: the address is invalid.
     """
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address in (None, "local"):
         return None
     if address != "auto" and not re.fullmatch(r"([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}", address):
-        raise InputError(
-            f"{address!r} is no address of a Ray cluster; use HOST:6379 of its head, or 'auto' (--address)"
-        )
+        raise InputError(f"invalid Ray cluster address {address!r}: use HOST:6379 of its head, or 'auto' (--address)")
     return address
 
 
 class RayCluster:
-    """Connected until `close`; a program around that is connected already stays so."""
+    """Connection to Ray until `close`; a connection of the host program is reused and stays open."""
 
     def __init__(self, address: str | None) -> None:
-        """
+        """Connect to the cluster, or start a local one.
+
         Args:
-            address: as `check_address` gives it.
+            address: as `check_address` returns it.
 
         Raises:
             MissingExtraError: Ray is not installed.
-            RunnerError: it can't be reached or started.
+            RunnerError: the cluster can't be reached or started.
         """
         self.ray = load_ray()
         self._folder: str | None = None
-        self._is_ours = not self.ray.is_initialized()
-        if not self._is_ours:
+        self._owns_connection = not self.ray.is_initialized()
+        if not self._owns_connection:
             return
         if address not in (None, "auto"):
-            _check_is_there(str(address))
+            _check_reachable(str(address))
         options: dict[str, Any] = {"address": address}
         if address is None:
             self._folder = tempfile.mkdtemp(prefix="clipsearch-ray-")
@@ -95,10 +94,10 @@ class RayCluster:
                 "include_dashboard": False,
                 "object_store_memory": _OBJECT_STORE_BYTES,
             }
-            if len(self._folder) <= _LONGEST_FOLDER:
+            if len(self._folder) <= _MAX_FOLDER_CHARACTERS:
                 options["_temp_dir"] = self._folder
         try:
-            with _variables(), _own_signals(), _quiet_start():
+            with _variables(), _keep_signal_handlers(), _quiet_start():
                 self.ray.init(
                     **options,
                     job_config=_job_config(),
@@ -106,32 +105,32 @@ class RayCluster:
                     log_to_driver=False,
                     logging_level=logging.CRITICAL,
                 )
-        except Exception as error:  # of several kinds, built-in ones too
+        except Exception as error:  # of several types, built-in ones too
             self.close()
             where = "Ray can't be started" if address is None else f"no Ray cluster can be reached at {address}"
             raise RunnerError(f"{where}: {first_line(error)}") from error
 
     def count(self, resource: str) -> list[float]:
-        """How much of a resource, "CPU" or "GPU", each machine has that has any."""
+        """Return the amount of a resource, "CPU" or "GPU", of each machine that has any."""
         found = [node["Resources"].get(resource, 0.0) for node in self.ray.nodes() if node["Alive"]]
         return [count for count in found if count]
 
     def close(self) -> None:
-        """It may be called again."""
-        if self._is_ours:
+        """Disconnect. Idempotent."""
+        if self._owns_connection:
             with suppress(Exception):
                 self.ray.shutdown()
-            self._is_ours = False
+            self._owns_connection = False
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
 
-def _check_is_there(address: str) -> None:
-    """Ray itself would try for minutes.
+def _check_reachable(address: str) -> None:
+    """Check that the head answers; Ray itself would retry for minutes.
 
     Raises:
-        RunnerError: nobody answers.
+        RunnerError: there is no answer.
     """
     host, _, port = address.rpartition(":")
     try:
@@ -145,7 +144,7 @@ def _job_config() -> Any:
 
     class Job(JobConfig):
         def _runtime_env_has_working_dir(self) -> bool:
-            # Else workers look for modules in the current folder first: a torch.py among pictures would be run.
+            # Else workers import modules from the current folder first: an untrusted torch.py among pictures would run.
             return True
 
     return Job()
@@ -153,7 +152,7 @@ def _job_config() -> Any:
 
 @contextmanager
 def _variables() -> Iterator[None]:
-    """Ray, and the processes it starts, read these when they start."""
+    """Set the environment variables that Ray, and the processes it starts, read at startup."""
     wanted = {**_VARIABLES, "PYTHONPATH": environment()["PYTHONPATH"]}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
@@ -169,31 +168,31 @@ def _variables() -> Iterator[None]:
 
 @contextmanager
 def _quiet_start() -> Iterator[None]:
-    """Leaves out that Ray was told to be quiet, which it says on stderr itself, past Python; the rest comes later."""
+    """Drop Ray's notice about its log level, which bypasses Python, from stderr; the rest is printed afterwards."""
     with suppress(OSError, ValueError):
         sys.stderr.flush()
     try:
-        own = os.dup(2)
-    except OSError:  # there is none
+        original = os.dup(2)
+    except OSError:  # stderr is closed
         yield
         return
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
+    with tempfile.TemporaryFile() as captured:
+        os.dup2(captured.fileno(), 2)
         try:
             yield
         finally:
-            os.dup2(own, 2)
-            os.close(own)
-            said.seek(0)
-            for line in said:
+            os.dup2(original, 2)
+            os.close(original)
+            captured.seek(0)
+            for line in captured:
                 if b"Set ray log level" not in line:
                     with suppress(OSError):
                         os.write(2, line)
 
 
 @contextmanager
-def _own_signals() -> Iterator[None]:
-    """What `ray.init` sets for SIGTERM is taken back."""
+def _keep_signal_handlers() -> Iterator[None]:
+    """Restore the SIGTERM handler that `ray.init` replaces."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""Which contents need no embedding any more, as two arrays that many processes can share."""
+"""Store the contents that already have an embedding as two arrays, which many processes can share."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class KnownContents:
 
     @classmethod
     def of(cls, digests: NDArray[np.uint8]) -> "KnownContents":
-        """Of (n, 32) uint8, in any order."""
+        """Build the set from (n, 32) uint8, in any order."""
         starts = np.ascontiguousarray(digests[:, :8]).view(">u8").astype(np.uint64).reshape(-1)
         order = np.argsort(starts, kind="stable")
         return cls(starts[order], digests[order])

@@ -1,11 +1,11 @@
-"""Reading and encoding on the machines of a Ray cluster; listing and storing stay here.
+"""Read and encode on the machines of a Ray cluster; listing and storing stay in this process.
 
     listing ──► waves of files ──► Ray Data: read_files ──► EncodeCrops ──► store
     here                           tasks, any machine       one a machine   here, the caller's thread
                                                             or one a GPU
 
-Nothing is lost with a machine: Ray does again what was done there and not taken yet, and files of which nothing came
-back are sent again. What came twice is stored once.
+No work is lost with a machine: Ray retries its tasks whose results were not taken yet, and files without a result are
+sent again. Results that come twice are stored once.
 """
 
 import math
@@ -33,36 +33,36 @@ from clipsearch.prefetch import RunAhead, Wake
 from clipsearch.quantities import count
 from clipsearch.store import Store
 
-# Files that are given to Ray at once, each encoder being loaded once for them; sooner when the listing takes so long.
+# Files given to Ray per wave, for which each encoder is loaded once; fewer when the listing takes this long.
 _WAVE_FILES = 50_000
 _MAX_WAIT_S = 20.0
 
-# A wave that brought nothing is tried again so often.
+# Attempts for a wave without results.
 _ATTEMPTS = 3
 
-# Shares of a processor core. An encoder uses all cores of its machine, in the gaps that reading leaves, and must not
-# take the place of reading on the last machine that is left.
+# Shares of a CPU core. An encoder uses all cores of its machine, in the gaps that reading leaves, and must not displace
+# reading on the last machine that is left.
 _ENCODER_CPUS = 0.05
 _READING_CPUS = 0.75
 _READING_THREADS = 2
 
-# Files that are read and encoded together are as many as the encoder takes best, but fewer where there would not be so
-# many blocks for each core to share.
-_BLOCKS_A_CORE = 8
-_FEWEST_ROWS = 8
+# A block has the encoder's best batch size, or fewer files where there would be less than this many blocks per core.
+_BLOCKS_PER_CORE = 8
+_MIN_ROWS = 8
 
-_LONGEST_REASON = 300
+_MAX_REASON_CHARACTERS = 300
 
 
 class RayRunner:
-    """`Runner` on a Ray cluster, connected to for the first file."""
+    """`Runner` on a Ray cluster, connected on the first file."""
 
     def __init__(self, recipe: EncoderRecipe, *, address: str | None, workers: int | None = None) -> None:
-        """
+        """Configure the runner.
+
         Args:
             recipe: of the encoder that each machine loads.
-            address: as `check_address` gives it.
-            workers: encoders; None: one a GPU where that is of use, else one a machine.
+            address: as `check_address` returns it.
+            workers: number of encoders; None: one per GPU where the model can use it, else one per machine.
         """
         self._recipe = recipe
         self._address = address
@@ -71,7 +71,8 @@ class RayRunner:
     def open(
         self, *, store: Store, encoder: Encoder, model_id: int, limits: DecodingLimits | None, run: Run, wake: Wake
     ) -> Stage:
-        """
+        """Connect to the cluster.
+
         Raises:
             RunnerError: the cluster can't be reached.
         """
@@ -90,11 +91,11 @@ class RayRunner:
 
 
 class _StoppedError(Exception):
-    """Raised inside of Ray Data, to end it."""
+    """Raised inside of Ray Data to stop it."""
 
 
-class _StopWhenAsked:
-    """Ray Data's `ExecutionCallback`, which it knows by its class alone: the run is found by a key in the context."""
+class _StopOnRequest:
+    """Ray Data's `ExecutionCallback`, registered by class only: the run is identified by a key in the context."""
 
     KEY = "clipsearch_run"
     stopped: ClassVar[set[str]] = set()
@@ -140,11 +141,11 @@ class RayEmbedding:
         self._waiting: deque[Task] = deque()
         self._waiting_since = monotonic()
         self._wave: RunAhead[_Results] | None = None
-        self._sent: dict[int, Task] = {}  # of the wave, by number, until it has come back
-        self._has_come = False
+        self._sent: dict[int, Task] = {}  # files of the wave without a result, by number
+        self._has_results = False
         self._attempts = 0
         self._known: list[Any] = []  # references to `KnownContents`
-        self._fresh: set[bytes] = set()  # contents that came with the wave
+        self._encoded: set[bytes] = set()  # contents encoded in the wave
         self._key = uuid4().hex
         self._is_stopped = False
 
@@ -179,14 +180,14 @@ class RayEmbedding:
 
     def stop(self) -> None:
         self._is_stopped = True
-        _StopWhenAsked.stopped.add(self._key)
+        _StopOnRequest.stopped.add(self._key)
         if self._wave is not None:
             self._wave.stop()
 
     def join(self) -> None:
         if self._wave is not None:
             self._wave.join()
-        _StopWhenAsked.stopped.discard(self._key)
+        _StopOnRequest.stopped.discard(self._key)
         self._cluster.close()
 
     def store_encoded(self) -> None:
@@ -198,22 +199,23 @@ class RayEmbedding:
     def _begin_wave(self) -> None:
         count = min(len(self._waiting), _WAVE_FILES)
         self._sent = {number: self._waiting.popleft() for number in range(count)}
-        self._has_come = False
+        self._has_results = False
         if not self._known:
             stored = np.frombuffer(self._store.pictures.embedded_contents(model_id=self._model_id), dtype=np.uint8)
-            self._know(stored)
+            self._publish_known(stored)
         self._wave = RunAhead(self._results_of(dict(self._sent)), wake=self._wake)
         self._wave.start()
 
     def _is_over(self, wave: "RunAhead[_Results]") -> bool:
-        """
+        """Return whether the wave is over.
+
         Raises:
-            RunnerError: it has failed, and not for the first time without having brought anything.
+            RunnerError: it failed on the last attempt without any result.
         """
         try:
             return wave.is_over
         except RunnerError:
-            if self._attempts + 1 >= _ATTEMPTS and not self._has_come:
+            if self._attempts + 1 >= _ATTEMPTS and not self._has_results:
                 raise
             return True
 
@@ -222,24 +224,26 @@ class RayEmbedding:
             self._wave.stop()
             self._wave.join()
             self._wave = None
-        self._attempts = 0 if self._has_come or not self._sent else self._attempts + 1
+        self._attempts = 0 if self._has_results or not self._sent else self._attempts + 1
         if self._attempts >= _ATTEMPTS:
-            raise RunnerError(f"of {count(len(self._sent), 'file')} nothing came back from Ray: run index again")
+            raise RunnerError(
+                f"Ray returned nothing for {count(len(self._sent), 'file')}: run 'clipsearch index' again"
+            )
         self._waiting.extendleft(reversed(self._sent.values()))
         self._sent = {}
-        self._know(np.frombuffer(b"".join(self._fresh), dtype=np.uint8))
-        self._fresh.clear()
+        self._publish_known(np.frombuffer(b"".join(self._encoded), dtype=np.uint8))
+        self._encoded.clear()
 
-    def _know(self, digests: "np.ndarray[Any, np.dtype[np.uint8]]") -> None:
+    def _publish_known(self, digests: "np.ndarray[Any, np.dtype[np.uint8]]") -> None:
         if len(digests) or not self._known:
             self._known.append(self._cluster.ray.put(KnownContents.of(digests.reshape(-1, 32))))
 
     def _results_of(self, tasks: dict[int, Task]) -> "Iterator[_Results]":
-        """In a thread of its own.
+        """Run a wave and yield its results, in a thread of its own.
 
         Raises:
             ModelError: a machine can't encode with the model.
-            RunnerError: whatever Ray raises.
+            RunnerError: any error of Ray.
         """
         try:
             blocks = self._dataset(tasks).iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
@@ -251,9 +255,9 @@ class RayEmbedding:
                 yield _Results(block["number"].tolist(), pictures, np.array(block["embedding"], dtype=np.float32))
         except ClipSearchError:
             raise
-        except Exception as error:  # Ray's own and what it passes on
+        except Exception as error:  # Ray's own errors and those it passes on
             if not self._is_stopped:
-                raise RunnerError(f"the work on Ray has failed: {_last_line(error)}") from error
+                raise RunnerError(f"the Ray job failed: {_last_line(error)}") from error
 
     def _dataset(self, tasks: dict[int, Task]) -> Any:
         from clipsearch.indexing.ray.tasks import EncodeCrops, Reading, read_files
@@ -262,8 +266,8 @@ class RayEmbedding:
         cores, gpus = self._cluster.count("CPU"), sum(self._cluster.count("GPU"))
         uses_gpu = gpus >= 1 and self._recipe.may_use_gpu
         workers = self._workers or (int(gpus) if uses_gpu else len(cores)) or 1
-        # Several blocks for each process that reads, as far as there are files enough.
-        rows = max(_FEWEST_ROWS, min(self._batch_size, math.ceil(len(tasks) / (_BLOCKS_A_CORE * sum(cores) or 1))))
+        # Several blocks for each reading process, as far as there are enough files.
+        rows = max(_MIN_ROWS, min(self._batch_size, math.ceil(len(tasks) / (_BLOCKS_PER_CORE * sum(cores) or 1))))
         items = [{"number": number, "task": pickle.dumps(task)} for number, task in tasks.items()]
         n_blocks = math.ceil(len(items) / rows)
         reading = Reading(self._preprocess, self._limits, tuple(self._known), _READING_THREADS)
@@ -290,8 +294,8 @@ class RayEmbedding:
     def _set_up(self, context: Any) -> None:
         context.enable_progress_bars = False
         context.print_on_execution_start = False
-        context.set_config(_StopWhenAsked.KEY, self._key)
-        context.custom_execution_callback_classes = [*context.custom_execution_callback_classes, _StopWhenAsked]
+        context.set_config(_StopOnRequest.KEY, self._key)
+        context.custom_execution_callback_classes = [*context.custom_execution_callback_classes, _StopOnRequest]
 
     # ------------------------------------------------------------------ storing
 
@@ -299,20 +303,20 @@ class RayEmbedding:
         batch = Batch()
         for number, picture, embedding in zip(results.numbers, results.pictures, results.embeddings, strict=True):
             if self._sent.pop(number, None) is None:
-                continue  # it has come before
+                continue  # a repeated result
             if picture.outcome == "decoded" and picture.blake3 is not None:
-                if picture.blake3 in self._fresh:  # copies may be encoded twice; one is kept
+                if picture.blake3 in self._encoded:  # duplicates may be encoded twice; one is stored
                     batch.take(_as_stored(picture))
                     continue
-                self._fresh.add(picture.blake3)
+                self._encoded.add(picture.blake3)
                 batch.contents.append(content_record(picture, embedding))
             batch.take(picture)
-        self._has_come = True
+        self._has_results = True
         store_batch(batch, store=self._store, model_id=self._model_id, run=self._run)
 
 
 class _Results:
-    """Of one block: numbers of files, what reading them gave, and embeddings (n, dim)."""
+    """Results of one block: numbers of files, results of reading, and embeddings (n, dim)."""
 
     def __init__(
         self, numbers: list[int], pictures: list[ReadPicture], embeddings: "np.ndarray[Any, np.dtype[np.float32]]"
@@ -327,7 +331,7 @@ def _as_stored(picture: ReadPicture) -> ReadPicture:
 
 
 def _last_line(error: Exception) -> str:
-    """Of what Ray passes on, the last line says what was raised."""
+    """Return the last line of an error that Ray passes on, which has the original message."""
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     lines = str(cause).strip().splitlines()
-    return (lines[-1] if lines else first_line(error))[:_LONGEST_REASON]
+    return (lines[-1] if lines else first_line(error))[:_MAX_REASON_CHARACTERS]

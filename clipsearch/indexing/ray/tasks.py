@@ -1,7 +1,7 @@
-"""What Ray runs on the machines of a cluster: reading and decoding, and encoding.
+"""Define the tasks that Ray runs on the machines of a cluster: reading and decoding, and encoding.
 
-Ray runs a task again when its process or its machine dies. So that it does so for nothing else, what is wrong with a
-file or a model is no exception here but part of the answer, and a decoder that crashes is a process of its own.
+Ray retries a task when its process or its machine dies. So that it does so for nothing else, an error of a file or a
+model is returned as data, not raised, and a decoder that may crash runs in a process of its own.
 
 A block of files, as NumPy arrays:
 
@@ -48,12 +48,12 @@ Block: TypeAlias = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files are read.
+    """Configuration of reading.
 
     Attributes:
         preprocess: of the model that the pictures are for.
-        known: references to the `KnownContents` that need no embedding any more.
-        threads: files that one task reads at the same time.
+        known: references to the `KnownContents` that already have an embedding.
+        threads: number of files that one task reads concurrently.
     """
 
     preprocess: Preprocess
@@ -64,7 +64,7 @@ class Reading:
 
 @cache
 def _worker_pool(preprocess: Preprocess, limits: DecodingLimits) -> WorkerPool:
-    """That of this process, for all its tasks."""
+    """Return the worker pool of this process, shared by all its tasks."""
     return WorkerPool(preprocess, limits=limits)
 
 
@@ -74,7 +74,7 @@ def _threads(count: int) -> ThreadPoolExecutor:
 
 
 def read_files(block: Block, *, reading: Reading) -> Block:
-    """Reads and decodes; nothing that is wrong with a file is raised."""
+    """Read and decode the files of a block; errors of a file are returned, never raised."""
     known: list[KnownContents] = ray.get(list(reading.known))
     limits, spec = reading.limits, reading.preprocess
     reader = PictureReader(
@@ -83,25 +83,25 @@ def read_files(block: Block, *, reading: Reading) -> Block:
         open_path=_worker_pool(spec, limits).open_path,
         max_bytes=limits.max_bytes,
     )
-    tasks = [pickle.loads(task) for task in block["task"]]  # noqa: S301 (of the process that asked for this one)
+    tasks = [pickle.loads(task) for task in block["task"]]  # noqa: S301 (pickled by the process that runs the index)
     found = list(_threads(reading.threads).map(lambda task: _read(task, reader, limits.max_bytes), tasks))
     crops = np.zeros((len(tasks), spec.height, spec.width, 3), dtype=np.uint8)
     pictures: list[bytes] = []
     for row, picture in enumerate(found):
         if picture.crop is not None:
             crops[row] = picture.crop
-        pictures.append(pickle.dumps(replace(_settled(picture, reader), crop=None)))
+        pictures.append(pickle.dumps(replace(_resolve_duplicate(picture, reader), crop=None)))
     return {
         "number": block["number"],
-        "picture": _objects(pictures),
+        "picture": _object_array(pictures),
         "is_decoded": np.array([picture.outcome == "decoded" for picture in found], dtype=bool),
         "crop": crops,
     }
 
 
-def _settled(picture: ReadPicture, reader: PictureReader) -> ReadPicture:
-    """Twins, for which there is another picture of the same block: it is stored together with them."""
-    if picture.outcome != "twin":
+def _resolve_duplicate(picture: ReadPicture, reader: PictureReader) -> ReadPicture:
+    """Resolve a duplicate of another picture of the same block, which is stored in the same transaction."""
+    if picture.outcome != "duplicate":
         return picture
     return reader.outcome(picture) or replace(picture, outcome="stored")
 
@@ -110,7 +110,7 @@ def _read(task: Task, reader: PictureReader, max_bytes: int) -> ReadPicture:
     listed = task.listed
     if listed is None:
         return reader.read(task)
-    # As it was listed: the next run compares with another listing.
+    # The stamp of the listing: the next run compares it with another listing.
     stamp = FileStamp(max(listed.size_bytes, 0), listed.mtime_ns)
     if listed.size_bytes > max_bytes:
         return too_large_to_read(task, stamp, max_bytes=max_bytes)
@@ -119,7 +119,7 @@ def _read(task: Task, reader: PictureReader, max_bytes: int) -> ReadPicture:
         with fetched_file(task.path, max_bytes=max_bytes) as copy:
             picture = reader.read(replace(task, path=copy))
     except FileNotFoundError:
-        return failed(reason="gone before it could be read")
+        return failed(reason="deleted before it could be read")
     except ImageReadError as error:
         return failed(reason=str(error), is_lasting=True, limit=error.limit)
     except (OSError, ClipSearchError) as error:
@@ -129,10 +129,10 @@ def _read(task: Task, reader: PictureReader, max_bytes: int) -> ReadPicture:
 
 
 class EncodeCrops:
-    """Holds one encoder, on the GPU that Ray gave to this process or else on the processor."""
+    """Actor with one encoder, on the GPU that Ray assigned to this process, else on the CPU."""
 
     def __init__(self, recipe: EncoderRecipe) -> None:
-        # Ray says one thread for what is to use the whole machine.
+        # Ray sets it to one thread, for a process that should use the whole machine.
         os.environ.pop("OMP_NUM_THREADS", None)
         self._encoder: Encoder | None = None
         self._failure = ""
@@ -155,11 +155,11 @@ class EncodeCrops:
             "number": block["number"],
             "picture": block["picture"],
             "embedding": embeddings,
-            "failure": _objects([failure] * len(is_decoded)),
+            "failure": _object_array([failure] * len(is_decoded)),
         }
 
 
-def _objects(values: Sequence[object]) -> NDArray[Any]:
+def _object_array(values: Sequence[object]) -> NDArray[Any]:
     found = np.empty(len(values), dtype=object)
     found[:] = values
     return found

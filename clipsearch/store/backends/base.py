@@ -1,4 +1,4 @@
-"""Ask either kind of database in plain SQL."""
+"""Query either kind of database in plain SQL."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Protocol, TypeVar
@@ -12,31 +12,34 @@ _IN_LIMIT = 10_000
 
 
 def parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
-    """No more at once than one IN (...) takes."""
+    """Split values into parts that fit into one IN (...)."""
     for start in range(0, len(values), _IN_LIMIT):
         yield values[start : start + _IN_LIMIT]
 
 
-class Asking(Protocol):
-    """One connection that only reads, opened when it is first asked; may be used from any thread."""
+class ReadConnection(Protocol):
+    """Thread-safe read-only connection, opened when it is first used."""
 
     @property
     def dialect(self) -> Dialect: ...
 
     def rows(self, statement: str, *values: object, is_selection: bool = False) -> list[Any]:
-        """What a statement gives: one consistent state.
+        """Return the rows of a statement, all of one consistent state.
 
         Args:
             statement: with a question mark for each value, and no other.
-            is_selection: it may use the functions of `selection`.
+            is_selection: it may use the functions of `filter_sql`.
 
         Raises:
-            StoreError: it failed, or is closed.
+            StoreError: the query failed, or the connection is closed.
         """
         ...
 
-    def at_one_moment(self) -> "Asking":
-        """Another one, to be closed by itself: all that it is asked is as of its first question."""
+    def open_snapshot(self) -> "ReadConnection":
+        """Return another connection with snapshot isolation, to be closed separately.
+
+        All its queries see the state at the first of them.
+        """
         ...
 
     def close(self) -> None: ...

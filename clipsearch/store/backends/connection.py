@@ -1,4 +1,4 @@
-"""One way to open the SQLite file, and what is asked of either kind of database."""
+"""Open the SQLite file, always in the same safe way."""
 
 import os
 import sqlite3
@@ -13,17 +13,17 @@ from clipsearch.errors import StoreError
 from clipsearch.files import is_link, is_regular
 from clipsearch.store.backends.base import Dialect
 
-# Ends a journal that names a super-journal. Source: sqlite/src/pager.c, aJournalMagic.
+# End of a journal that names a super-journal. Source: sqlite/src/pager.c, aJournalMagic.
 _JOURNAL_MAGIC = bytes((0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7))
 
 
 DATABASE_NAME = "catalog.sqlite3"
 
 SCRATCH_PREFIX = ".clipsearch-"
-"""How names of scratch files beside it begin."""
+"""Prefix of the names of scratch files next to the database."""
 
 SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
-"""What Python raises when SQLite fails: its messages may name what is damaged."""
+"""What Python raises when SQLite fails; UnicodeDecodeError for a message that quotes damaged names."""
 
 
 # How long one process waits for another to finish its transaction.
@@ -31,26 +31,27 @@ BUSY_TIMEOUT_S = 30.0
 
 
 def require_own_database(path: Path) -> None:
-    """
+    """Check that a catalog's database is a regular file.
+
     Raises:
-        StoreError: a catalog's database is a link, or no file: what is behind the name may be anybody's.
+        StoreError: it is a link, or not a file: its target may belong to anybody.
     """
     if is_link(path) or (os.path.lexists(path) and not is_regular(path)):
         raise StoreError(
-            f"{path} is a link or no file, and is neither read nor changed: a link to another drive may be the "
-            "catalog's whole folder, and nothing in it"
+            f"{path} is a link or not a file, and is neither read nor changed: to keep a catalog on another drive, "
+            "link to its whole folder"
         )
 
 
 def open_sqlite(path: Path) -> sqlite3.Connection:
-    """A connection that begins no transaction of its own and may be handed from thread to thread.
+    """Open a connection that begins no transaction of its own and may be passed between threads.
 
     Raises:
-        sqlite3.Error: it can't be opened, or what lies beside it would lead SQLite to other files.
+        sqlite3.Error: it can't be opened, or an adjacent file would lead SQLite to other files.
     """
-    _check_beside(path)
+    _check_adjacent_files(path)
     connection = _connect(path)
-    # Functions that have effects, or are costly, can't be called from what a file's own schema says.
+    # A file's own schema can't call functions that have side effects or are costly.
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
@@ -60,44 +61,48 @@ def _connect(path: Path) -> sqlite3.Connection:
         return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
     log = path.with_name(path.name + "-wal")
     if log.exists() and log.stat().st_size:
-        raise sqlite3.OperationalError("it can't be written and its last changes are still in its log; copy both files")
-    # In WAL mode SQLite wants to write even to read. On a read-only medium nobody writes: `immutable` says so.
+        raise sqlite3.OperationalError(
+            "it can't be written and its last changes are still in its write-ahead log; copy both files"
+        )
+    # In WAL mode SQLite writes even to read. On a read-only medium nobody writes: `immutable` says so.
     uri = f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1"
     return sqlite3.connect(uri, uri=True, check_same_thread=False, isolation_level=None)
 
 
-def _check_beside(path: Path) -> None:
-    """SQLite writes to the files beside a database by their names, and deletes the file that a journal names as that of
-    a transaction over several databases, which there never is here.
+def _check_adjacent_files(path: Path) -> None:
+    """Check the files next to a database, which SQLite opens by name.
+
+    SQLite writes to them, and deletes the file that a journal names as its super-journal, that of a transaction over
+    several databases, which never exists here.
 
     Source: https://sqlite.org/fileformat.html#the_rollback_journal, https://sqlite.org/tempfiles.html (super-journal)
     """
-    beside = os.path.realpath(path)
+    database = os.path.realpath(path)
     with suppress(OSError, ValueError):
-        if not stat.S_ISREG(os.stat(beside).st_mode):  # noqa: PTH116 (a pipe would be waited for)
-            raise sqlite3.OperationalError("it is no file")
+        if not stat.S_ISREG(os.stat(database).st_mode):  # noqa: PTH116 (a pipe would block)
+            raise sqlite3.OperationalError("it is not a regular file")
     for ending in ("-wal", "-shm", "-journal"):
         try:
-            mode = os.lstat(beside + ending).st_mode
+            mode = os.lstat(database + ending).st_mode
         except (OSError, ValueError):
             continue
         if not stat.S_ISREG(mode):
-            raise sqlite3.OperationalError(f"{os.path.basename(beside)}{ending} beside it is no file")  # noqa: PTH119
-    with suppress(FileNotFoundError), open(f"{beside}-journal", "rb") as journal:  # noqa: PTH123
+            raise sqlite3.OperationalError(f"{os.path.basename(database)}{ending} next to it is not a regular file")  # noqa: PTH119
+    with suppress(FileNotFoundError), open(f"{database}-journal", "rb") as journal:  # noqa: PTH123
         size = journal.seek(0, os.SEEK_END)
         journal.seek(max(0, size - len(_JOURNAL_MAGIC)))
         if journal.read() == _JOURNAL_MAGIC:
-            raise sqlite3.OperationalError("the journal beside it names another file, which SQLite would delete")
+            raise sqlite3.OperationalError("the journal next to it names another file, which SQLite would delete")
 
 
-class AskingSqlite:
-    """`Asking` of the SQLite file `path`, with the newest schema."""
+class SqliteReadConnection:
+    """`ReadConnection` to an SQLite file with the newest schema."""
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, path: Path, *, is_one_moment: bool = False) -> None:
+    def __init__(self, path: Path, *, is_snapshot: bool = False) -> None:
         self._path = path
-        self._is_one_moment = is_one_moment
+        self._is_snapshot = is_snapshot
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._is_closed = False
@@ -109,10 +114,10 @@ class AskingSqlite:
                     raise StoreError(f"the catalog {self._path.parent} is closed")
                 if self._connection is None:
                     self._connection = open_sqlite(self._path)
-                    if self._is_one_moment:
+                    if self._is_snapshot:
                         self._connection.execute("BEGIN")
                 if is_selection:
-                    # Not at the top: most searches have no filters.
+                    # Imported late: most searches have no filters.
                     from clipsearch.store.filter_sql import add_functions
 
                     add_functions(self._connection)
@@ -120,8 +125,8 @@ class AskingSqlite:
         except sqlite3.Error as error:
             raise StoreError(f"the catalog {self._path} failed: {error}") from error
 
-    def at_one_moment(self) -> "AskingSqlite":
-        return AskingSqlite(self._path, is_one_moment=True)
+    def open_snapshot(self) -> "SqliteReadConnection":
+        return SqliteReadConnection(self._path, is_snapshot=True)
 
     def close(self) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""Transactions over a database, through SQLAlchemy."""
+"""Run transactions on a database through SQLAlchemy."""
 
 import sqlite3
 from abc import ABC, abstractmethod
@@ -15,48 +15,52 @@ from sqlalchemy.pool import QueuePool
 from clipsearch.errors import StoreError
 from clipsearch.paths import CatalogPlace
 from clipsearch.store.backends.connection import open_sqlite
-from clipsearch.store.records import MENDS
+from clipsearch.store.records import REPAIR_HINT
 
 Insert: TypeAlias = sqlite.Insert | postgresql.Insert
 InsertInto: TypeAlias = Callable[[Table], Insert]
 
 
 class Database(ABC):
-    """The only holder of connections. Every method of the store is one `read()` or one `write()` block."""
+    """Owner of all SQLAlchemy connections; every method of the store is one `read()` or one `write()` block."""
 
     is_server = False
 
     def __init__(self, engine: Engine, place: Path | CatalogPlace) -> None:
-        """`place`: of the catalog, for errors."""
+        """Take the engine.
+
+        Args:
+            place: location of the catalog, for errors.
+        """
         self._engine = engine
         self._place = place
         self._is_closed = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A read transaction: one consistent state, whatever a writer does meanwhile."""
+        """Open a read transaction: one consistent state, whatever a writer does meanwhile."""
         self._require_open()
-        with self._wrapped(), self._engine.begin() as connection:
+        with self._converted_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A write transaction, one at a time: committed at the end of the block, rolled back on any exception."""
+        """Open a write transaction, one at a time: committed at the end, rolled back on any exception."""
         self._require_open()
-        with self._wrapped(), self._engine.execution_options(write=True).begin() as connection:
+        with self._converted_errors(), self._engine.execution_options(write=True).begin() as connection:
             yield connection
 
     @abstractmethod
     def insert(self, table: Table) -> Insert:
-        """A statement that can say what to do with rows that are there."""
+        """Return an insert statement that supports ON CONFLICT."""
 
     @abstractmethod
-    def ask(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
-        """Plain SQL, with a question mark for each value, and no other."""
+    def execute_sql(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
+        """Execute plain SQL, with a question mark for each value, and no other."""
 
     @abstractmethod
-    def _wrapped(self) -> Any:
-        """A context in which errors of the database become those of the store."""
+    def _converted_errors(self) -> Any:
+        """Return a context that converts errors of the database into those of the store."""
 
     def close(self) -> None:
         self._is_closed = True
@@ -71,9 +75,13 @@ class SqliteDatabase(Database):
     """One SQLite file in WAL mode."""
 
     def __init__(self, path: Path) -> None:
-        """`path`: of the file, with the newest schema; see `migrate.open_file`."""
+        """Create the engine.
+
+        Args:
+            path: of the file, with the newest schema; see `migrate.open_file`.
+        """
         self.path = path
-        # The pool is named: for a URL without a file SQLAlchemy takes one that closes connections other threads use.
+        # The pool is explicit: for a URL without a file SQLAlchemy's default closes connections that other threads use.
         super().__init__(
             create_engine("sqlite://", creator=self._connect, poolclass=QueuePool, max_overflow=-1), path.parent
         )
@@ -82,7 +90,7 @@ class SqliteDatabase(Database):
     def insert(self, table: Table) -> Insert:
         return sqlite.insert(table)
 
-    def ask(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
+    def execute_sql(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
         return connection.exec_driver_sql(statement, values)
 
     def _connect(self) -> sqlite3.Connection:
@@ -91,31 +99,29 @@ class SqliteDatabase(Database):
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as error:
-                # Another process is at the same: one of two gets the lock, and the mode is the file's, for both.
+                # Another process sets it too: one of two gets the lock, and the mode is stored in the file, for both.
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                     connection.close()
                     raise
-        # NORMAL in WAL mode: a power cut can lose the last commits but never damages the file;
-        # what is lost is embedded again by the next run. Source: https://sqlite.org/pragma.html#pragma_synchronous
+        # NORMAL in WAL mode: a power cut can lose the last commits but never damages the file; the next run embeds what
+        # is lost. Source: https://sqlite.org/pragma.html#pragma_synchronous
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         return connection
 
     @contextmanager
-    def _wrapped(self) -> Iterator[None]:
+    def _converted_errors(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
             if "readonly" in str(error.orig):
-                raise StoreError(
-                    f"the catalog {self.path.parent} can only be read: it can't be changed here"
-                ) from error
+                raise StoreError(f"the catalog {self.path.parent} is read-only: it can't be changed here") from error
             raise StoreError(f"the catalog {self.path} failed: {error.orig}") from error
-        except (TypeError, ValueError) as error:  # of values that SQLAlchemy, or the store, can't make sense of
-            raise StoreError(f"the catalog {self.path.parent} holds a value that makes no sense; {MENDS}") from error
+        except (TypeError, ValueError) as error:  # of values that SQLAlchemy, or the store, can't convert
+            raise StoreError(f"the catalog {self.path.parent} holds an invalid value; {REPAIR_HINT}") from error
         except sqlite3.Error as error:
             raise StoreError(f"can't open the catalog {self.path}: {error}") from error
-        except OverflowError as error:  # of Python's numbers, which know no end
+        except OverflowError as error:  # Python's numbers are unbounded
             raise StoreError(f"a number is too large for the catalog {self.path}") from error
 
 

@@ -1,4 +1,4 @@
-"""One process at a time changes a catalog; any number read it meanwhile."""
+"""Lock a catalog for one writing process; any number read it meanwhile."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,15 +8,16 @@ from clipsearch.errors import CatalogBusyError, StoreError
 from clipsearch.files import is_link
 from clipsearch.notices import notify
 
-# Stays where it is: the lock is the system's, on the open file, and ends with the process however that ends.
+# The file is never deleted by a writer: the lock is the system's, on the open file, and ends with the process however
+# that ends.
 LOCK_NAME = "writer.lock"
 
 
-_MOMENT_S = 0.2
+_PROBE_TIMEOUT_S = 0.2
 
 
 def is_locked(directory: Path) -> bool:
-    """Whether a process holds the lock. Asking takes it for a moment."""
+    """Return whether a process holds the lock, by trying to take it for a moment."""
     from filelock import FileLock, Timeout
 
     if not (directory / LOCK_NAME).exists():
@@ -32,26 +33,26 @@ def is_locked(directory: Path) -> bool:
 
 @contextmanager
 def writer_lock(directory: Path, *, wait: bool = False) -> Iterator[None]:
-    """Held by what takes long: index runs, a change of the model, garbage collection, repair, restoring.
+    """Hold the writer lock, for long operations: index runs, switching the model, garbage collection, repair, restore.
 
-    SQLite keeps single transactions apart by itself; without this, two runs would do the same work twice.
+    SQLite serialises single transactions by itself; without this lock, two runs would do the same work twice.
 
     Args:
-        wait: until another process is done, after a notice.
+        wait: wait for another process, after a notice.
 
     Raises:
         CatalogBusyError: another process holds it and `wait` is false.
-        StoreError: the file can't be made.
+        StoreError: the file can't be created.
     """
     from filelock import FileLock, Timeout
 
-    if is_link(directory / LOCK_NAME):  # what is behind it would be emptied
-        raise StoreError(f"{directory / LOCK_NAME} is a link, and no lock of this catalog: remove it")
+    if is_link(directory / LOCK_NAME):  # locking would truncate its target
+        raise StoreError(f"{directory / LOCK_NAME} is a link, not the lock file of this catalog: remove it")
     lock = FileLock(directory / LOCK_NAME, mode=0o600, thread_local=False)
     try:
         try:
-            # Not at once: `is_locked` may have it for a moment.
-            lock.acquire(timeout=_MOMENT_S, poll_interval=_MOMENT_S / 10)
+            # Not without a timeout: `is_locked` may hold it for a moment.
+            lock.acquire(timeout=_PROBE_TIMEOUT_S, poll_interval=_PROBE_TIMEOUT_S / 10)
         except Timeout:
             if not wait:
                 raise CatalogBusyError(

@@ -1,4 +1,4 @@
-"""A catalog's database on a PostgreSQL server: connections, what is asked over them, and who may write."""
+"""Connect to a catalog's database on a PostgreSQL server, query it, and lock it for writing."""
 
 import threading
 import uuid
@@ -10,28 +10,29 @@ from typing import TYPE_CHECKING, Any
 from clipsearch.errors import CatalogBusyError, MissingExtraError, StoreError
 from clipsearch.notices import notify
 from clipsearch.paths import NO_SAFE_NAME, CatalogPlace
-from clipsearch.store.backends.base import Asking, Dialect
+from clipsearch.store.backends.base import Dialect, ReadConnection
 
 if TYPE_CHECKING:
     import psycopg
 
 _CONNECT_TIMEOUT_S = 10
 
-# The server's locks have numbers, one space for each database: "clips" in ASCII.
+# Advisory locks are numbered, separately for each database: "clips" in ASCII.
 WRITING = 0x636C697073
-"""The number of the writer's lock."""
+"""Number of the writer lock."""
 MIGRATING = WRITING + 1
-"""The number of the lock under which the schema is made or changed."""
+"""Number of the lock for creating or upgrading the schema."""
 
 APPLICATION = "clipsearch"
-"""What the server calls connections of this program."""
+"""Name of this program's connections on the server."""
 
-# A machine is known by it to the database, where its index files are named.
-_MACHINE = "machine"
+# File with the id of this machine, under which the database records its index files.
+_MACHINE_FILE = "machine"
 
 
 def connect(place: CatalogPlace, *, autocommit: bool = True) -> "psycopg.Connection[Any]":
-    """
+    """Connect to the server.
+
     Raises:
         MissingExtraError: psycopg is not installed.
         StoreError: the server can't be reached, or refuses.
@@ -42,12 +43,12 @@ def connect(place: CatalogPlace, *, autocommit: bool = True) -> "psycopg.Connect
         raise MissingExtraError("a catalog on a server needs psycopg: pip install 'clipsearch[postgres]'") from error
     try:
         psycopg.conninfo.conninfo_to_dict(place.server or "")
-        is_clear = str(place) != NO_SAFE_NAME
+        is_valid = str(place) != NO_SAFE_NAME
     except psycopg.Error:
-        is_clear = False
-    if not is_clear:  # what libpq says of it may hold a part of the password
+        is_valid = False
+    if not is_valid:  # libpq's message may contain a part of the password
         raise StoreError(
-            "the catalog's URL can't be read: write special letters in names and passwords as %40 for @, %2F for /"
+            "the catalog's URL is invalid: write special characters in names and passwords as %40 for @, %2F for /"
         )
     try:
         return psycopg.connect(
@@ -61,35 +62,39 @@ def connect(place: CatalogPlace, *, autocommit: bool = True) -> "psycopg.Connect
 
 
 def reason_of(error: BaseException | None) -> str:
-    """The server's words in one line."""
+    """Return the first line of the server's message."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
-class AskingServer:
-    """`Asking` of a PostgreSQL database with the newest schema; a connection that is lost is made once more."""
+class PostgresReadConnection:
+    """`ReadConnection` to a PostgreSQL database with the newest schema; reconnects once when it is lost."""
 
     dialect: Dialect = "postgresql"
 
-    def __init__(self, place: CatalogPlace, *, is_one_moment: bool = False) -> None:
-        """`is_one_moment`: all that is asked is as of the first question."""
+    def __init__(self, place: CatalogPlace, *, is_snapshot: bool = False) -> None:
+        """Take the location.
+
+        Args:
+            is_snapshot: use snapshot isolation: all queries see the state at the first of them.
+        """
         self._place = place
-        self._is_one_moment = is_one_moment
+        self._is_snapshot = is_snapshot
         self._lock = threading.Lock()
         self._connection: psycopg.Connection[Any] | None = None
         self._is_closed = False
 
     def rows(self, statement: str, *values: object, is_selection: bool = False) -> list[Any]:
-        asked: Any = statement.replace("?", "%s")
+        query: Any = statement.replace("?", "%s")
         with self._lock:
             for attempt in range(2):
                 connection = self._open()
-                import psycopg  # there by now
+                import psycopg  # installed, see `connect`
 
                 try:
-                    return connection.execute(asked, values).fetchall()
+                    return connection.execute(query, values).fetchall()
                 except psycopg.Error as error:
-                    is_lost = connection.closed and not self._is_one_moment
+                    is_lost = connection.closed and not self._is_snapshot
                     if not is_lost or attempt:
                         raise StoreError(f"the catalog {self._place} failed: {reason_of(error)}") from error
         raise AssertionError("unreachable")
@@ -99,12 +104,12 @@ class AskingServer:
             raise StoreError(f"the catalog {self._place} is closed")
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._place)
-            if self._is_one_moment:
+            if self._is_snapshot:
                 self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return self._connection
 
-    def at_one_moment(self) -> "AskingServer":
-        return AskingServer(self._place, is_one_moment=True)
+    def open_snapshot(self) -> "PostgresReadConnection":
+        return PostgresReadConnection(self._place, is_snapshot=True)
 
     def close(self) -> None:
         with self._lock:
@@ -116,12 +121,14 @@ class AskingServer:
 
 @contextmanager
 def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iterator[None]:
-    """What `lock.writer_lock` is for a file; the server lets go of it when the process ends, however that is.
+    """Hold the writer lock on the server, as `lock.writer_lock` does for a file.
+
+    The server releases it when the process ends, however that ends.
 
     Args:
-        alone: nobody else may write; else others may who don't need to be alone: single transactions are kept apart by
-            a row that each of them locks.
-        wait: until the others are done, after a notice.
+        alone: exclude all other writers. Otherwise those that don't need to be alone may write too: single transactions
+            are serialised by a row that each of them locks.
+        wait: wait for the others, after a notice.
 
     Raises:
         CatalogBusyError: others write and `wait` is false.
@@ -144,18 +151,18 @@ def server_lock(place: CatalogPlace, *, alone: bool, wait: bool = False) -> Iter
         try:
             yield
         finally:
-            # The server notices some time later that a connection is closed.
+            # Unlock explicitly: the server notices a closed connection with a delay.
             with suppress(psycopg.Error):
                 connection.execute(f"SELECT pg_advisory_unlock{shared}(%s)", (WRITING,))
     finally:
         connection.close()
 
 
-def is_locked(asking: Asking) -> bool:
-    """Whether a process, on any machine, is within `server_lock`."""
+def is_locked(connection: ReadConnection) -> bool:
+    """Return whether a process, on any machine, holds `server_lock`."""
     # Source: https://www.postgresql.org/docs/16/view-pg-locks.html: the upper half of a 64-bit number is the classid.
     return bool(
-        asking.rows(
+        connection.rows(
             "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid::bigint = ? "
             "AND objid::bigint = ? AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
             WRITING >> 32,
@@ -165,19 +172,21 @@ def is_locked(asking: Asking) -> bool:
 
 
 def machine_name(directory: Path) -> str:
-    """What this machine is called in the database: made up once and kept in `directory`. One that can't be kept is good
-    for as long as the process."""
-    path = directory / _MACHINE
+    """Return the id of this machine in the database, created once and stored in `directory`.
+
+    One that can't be stored lasts as long as the process.
+    """
+    path = directory / _MACHINE_FILE
     with suppress(OSError):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        made = str(uuid.uuid4())
+        new_name = str(uuid.uuid4())
         try:
             with path.open("x", encoding="ascii") as file:
-                file.write(made)
+                file.write(new_name)
         except FileExistsError:
-            kept = path.read_text(encoding="ascii", errors="replace").strip()
+            stored = path.read_text(encoding="ascii", errors="replace").strip()
             with suppress(ValueError):
-                return str(uuid.UUID(kept))
-            path.write_text(made, encoding="ascii")
-        return made
+                return str(uuid.UUID(stored))
+            path.write_text(new_name, encoding="ascii")
+        return new_name
     return str(uuid.uuid4())

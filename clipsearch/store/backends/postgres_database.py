@@ -1,4 +1,4 @@
-"""Transactions over a PostgreSQL database."""
+"""Run transactions on a PostgreSQL database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +15,16 @@ from clipsearch.store.backends.postgres import connect, reason_of
 
 
 class ServerDatabase(Database):
-    """Writers on any number of machines."""
+    """Database with writers on any number of machines."""
 
     is_server = True
 
     def __init__(self, place: CatalogPlace) -> None:
-        """`place`: with the newest schema; see `server_schema.open_server`."""
+        """Create the engine.
+
+        Args:
+            place: with the newest schema; see `postgres_schema.open_server`.
+        """
         super().__init__(
             create_engine(
                 "postgresql+psycopg://",
@@ -36,11 +40,11 @@ class ServerDatabase(Database):
     def insert(self, table: Table) -> Insert:
         return postgresql.insert(table)
 
-    def ask(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
+    def execute_sql(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
         return connection.exec_driver_sql(statement.replace("?", "%s"), values)
 
     @contextmanager
-    def _wrapped(self) -> Iterator[None]:
+    def _converted_errors(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
@@ -50,9 +54,8 @@ class ServerDatabase(Database):
 def _begin(connection: Connection) -> None:
     options: Any = connection.get_execution_options()
     if options.get("write"):
-        # One transaction at a time, as in SQLite: row numbers are then committed in the order in which they are given
-        # out, and whoever asks for what came after the last one that he knows misses nothing. The lock is that of a
-        # row: readers don't wait for it.
+        # One write transaction at a time, as in SQLite: row ids are committed in the order they are issued, so that a
+        # reader that continues after its last id misses nothing. The lock is on a row: readers don't wait for it.
         connection.exec_driver_sql("SELECT catalog_id FROM catalog FOR UPDATE")
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

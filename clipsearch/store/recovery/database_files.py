@@ -1,4 +1,4 @@
-"""Copies of a whole database, and a copy put back in its place, while others may have it open."""
+"""Copy a whole database, and replace one by a copy, while others may have it open."""
 
 import itertools
 import os
@@ -22,12 +22,12 @@ from clipsearch.store.backends.connection import (
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, is_inert, upgrade
 from clipsearch.store.values import highest_row, is_uuid
 
-# Row numbers of a database that takes the place of another go on so far beyond those of both: what others add between
-# the look at them and the change does not reach that.
+# Row ids of a database that replaces another continue this far beyond those of both: what others add between reading
+# the ids and replacing the database does not reach that.
 _LEAP = 1_000
 
 SCRATCH_NAMES = re.compile(rf"{re.escape(SCRATCH_PREFIX)}[a-z0-9_]+\.new(-wal|-shm|-journal)?", re.ASCII)
-"""Scratch files, with what SQLite puts beside them: one that a killed process has left can be told by its name."""
+"""Names of scratch files, and of the files SQLite puts next to them, by which those of killed processes are found."""
 
 _STEM, _ENDING = map(re.escape, DATABASE_NAME.split("."))
 COPY_NAMES = re.compile(
@@ -35,22 +35,22 @@ COPY_NAMES = re.compile(
     rf"{_STEM}\.schema-\d{{4}}\.backup\.{_ENDING}(-wal|-shm)?",
     re.ASCII,
 )
-"""Copies of a database that are kept beside it, see `dated_name`."""
+"""Names of copies of a database that are kept next to it, see `dated_name`."""
 
 _COUNTED = ("contents", "captions", "image_embeddings", "caption_embeddings")
 _GENERATIONS = "SELECT coalesce(max(image_generation), 0), coalesce(max(caption_generation), 0) FROM models"
 
-# The file itself can't be read as a database; any other error is one of the disk, the system, or a lock.
+# The file itself is not readable as a database; any other error is of the disk, the system, or a lock.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 def reason_of(error: Exception) -> str:
-    """In the system's words, without the name of a file, or in SQLite's."""
+    """Return the system's message without the name of a file, or SQLite's message."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def is_damage(error: BaseException) -> bool:
-    """True when SQLite says that a file is broken or no database."""
+    """Return whether SQLite reports that a file is damaged or not a database."""
     if isinstance(error, UnicodeDecodeError):  # of a name in a message
         return True
     if "unsupported file format" in str(error):
@@ -59,7 +59,7 @@ def is_damage(error: BaseException) -> bool:
 
 
 def has_sound_header(path: Path) -> bool:
-    """Whether the first bytes are those of a database that can be written, or the file is empty.
+    """Return whether a file is empty, or has the header of a database that can be written.
 
     Source: https://sqlite.org/fileformat.html#the_database_header
     """
@@ -82,13 +82,14 @@ def has_sound_header(path: Path) -> bool:
 
 @contextmanager
 def scratch_file(folder: Path) -> Iterator[Path]:
-    """A new empty file for the owner only, which is gone afterwards with what SQLite puts beside it, unless it was
-    renamed.
+    """Create an empty file for the owner only, deleted afterwards unless it was renamed.
+
+    Files that SQLite puts next to it are deleted too.
 
     Raises:
-        StoreError: it can't be made.
+        StoreError: it can't be created.
     """
-    # Not `atomic_file`: SQLite writes it, and it is checked before it is renamed.
+    # Not `atomic_file`: SQLite writes the file itself, and it is checked before it is renamed.
     try:
         handle, name = tempfile.mkstemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=folder)
     except OSError as error:
@@ -101,26 +102,26 @@ def scratch_file(folder: Path) -> Iterator[Path]:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Everything that is committed in `source`, as of one moment, page by page; who reads or writes it goes on.
+    """Copy everything that is committed in `source` page by page, as one snapshot; others may read and write it.
 
-    `target` becomes one file without a log beside it, and is on the disk afterwards. Page by page: a damaged database
-    gives a copy with the same damage.
+    `target` becomes one file without a write-ahead log, and is flushed to disk. Page by page: a damaged database gives
+    a copy with the same damage.
 
     Raises:
         sqlite3.Error, OSError: it can't be read or written.
     """
     with closing(open_sqlite(source)) as reading, closing(open_sqlite(target)) as writing:
         reading.backup(writing)
-        with suppress(*SQLITE_ERRORS):  # damaged: it stays as it is
+        with suppress(*SQLITE_ERRORS):  # damaged: leave the copy unchanged
             writing.execute("PRAGMA journal_mode = DELETE").fetchall()
     flush(target)
 
 
 def keep_copy(path: Path, what: str) -> Path:
-    """A copy of a database beside it, see `dated_name`: whole, or none.
+    """Copy a database next to itself atomically, under a `dated_name`.
 
     Raises:
-        StoreError: it can't be made.
+        StoreError: it can't be written.
     """
     require_own_database(path)
     with scratch_file(path.parent) as scratch:
@@ -135,7 +136,8 @@ def keep_copy(path: Path, what: str) -> Path:
 
 
 def check_database(path: Path) -> None:
-    """
+    """Check the integrity of a database.
+
     Raises:
         StoreError: it is damaged.
     """
@@ -149,7 +151,7 @@ def check_database(path: Path) -> None:
 
 
 def count_rows(path: Path) -> tuple[int, int]:
-    """(pictures, captions) of an intact database."""
+    """Return (pictures, captions) of an intact database."""
     with closing(open_sqlite(path)) as connection:
         pictures, captions = (
             connection.execute(statement).fetchone()[0]
@@ -158,14 +160,14 @@ def count_rows(path: Path) -> tuple[int, int]:
     return pictures, captions
 
 
-def prepare(fresh: Path, *, instead_of: Path) -> bool:
-    """Makes a database ready to take the place of another: the newest schema, and nothing in it that an index file or
-    an open process could take for what it knows.
+def prepare(fresh: Path, *, replaced: Path) -> bool:
+    """Prepare a database to replace another: upgrade its schema, and reset what would look current.
 
-    The catalog keeps its uuid, generations grow past both, and no row number that was ever given out comes again.
+    So that no index file and no open process takes its rows for known ones: the catalog keeps its uuid, generations
+    grow past both, and no row id that was ever issued is issued again.
 
     Returns:
-        Whether the schema was older.
+        Whether the schema was upgraded.
 
     Raises:
         SchemaOutdatedError: it was written by a newer version.
@@ -173,27 +175,27 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
     """
     was_older = current_revision(fresh) != HEAD_REVISION
     upgrade(fresh, keep_old=False)
-    present = _Present(instead_of)
+    before = _Replaced(replaced)
     try:
         with closing(open_sqlite(fresh)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM snapshots")
             images, captions = map(_number, connection.execute(_GENERATIONS).fetchone())
-            # The time is later than any generation of a database that can't be read any more.
+            # The time is higher than any generation of a database that can't be read any more.
             now = int(time.time())
             connection.execute(
                 "UPDATE models SET image_generation = ?, caption_generation = ?",
-                (max(images + 1, present.images + 1, now), max(captions + 1, present.captions + 1, now)),
+                (max(images + 1, before.images + 1, now), max(captions + 1, before.captions + 1, now)),
             )
             rows = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
-            given_out = _given_out(rows)
+            issued = _issued_ids(rows)
             connection.execute("DELETE FROM sqlite_sequence")
             connection.executemany(
                 "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)",
-                [(name, max(given_out.get(name, 0), present.given_out.get(name, 0)) + _LEAP) for name in _COUNTED],
+                [(name, max(issued.get(name, 0), before.issued.get(name, 0)) + _LEAP) for name in _COUNTED],
             )
-            if present.uuid is not None:
-                connection.execute("UPDATE catalog SET uuid = ?", (present.uuid,))
+            if before.uuid is not None:
+                connection.execute("UPDATE catalog SET uuid = ?", (before.uuid,))
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = DELETE").fetchall()
     except SQLITE_ERRORS as error:
@@ -203,7 +205,7 @@ def prepare(fresh: Path, *, instead_of: Path) -> bool:
 
 
 def find_index_url(path: Path) -> str | None:
-    """The server that has the index, as a database says; None for files, and where that can't be read."""
+    """Return the URL of the index server recorded in a database; None for files, or when it can't be read."""
     if not path.exists() or not is_inert(path):
         return None
     with suppress(*SQLITE_ERRORS, TypeError), closing(open_sqlite(path)) as connection:
@@ -213,7 +215,7 @@ def find_index_url(path: Path) -> str | None:
 
 
 def forget_index_url(path: Path) -> None:
-    """Has the index of a database that is nobody's yet in files.
+    """Reset the index of an untrusted database to files.
 
     Raises:
         StoreError: it can't be written.
@@ -227,13 +229,13 @@ def forget_index_url(path: Path) -> None:
 
 
 def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> None:
-    """Puts the content of `fresh` in the place of that of `path`, all or nothing, and keeps the latter as `keep_as`.
+    """Replace the content of `path` by that of `fresh`, all or nothing, and keep the old one as `keep_as`.
 
-    Who has it open sees the new content from the next transaction on. Only where the file is so damaged that SQLite
-    can't write it, it is moved aside, and `fresh` to its place.
+    Processes that have it open see the new content from their next transaction on. Only when the file is so damaged
+    that SQLite can't write it, it is moved aside, and `fresh` is renamed to its path.
 
     Raises:
-        StoreError: it can't be done, for want of room say; all is as it was.
+        StoreError: it failed, as for lack of space; everything is unchanged.
     """
     require_own_database(path)
     try:
@@ -259,7 +261,7 @@ def replace_database(path: Path, fresh: Path, *, keep_as: Path) -> None:
 
 
 def move_aside(path: Path, target: Path) -> None:
-    """Renames a database with the log beside it, which belongs to it and would spoil another one of its name."""
+    """Rename a database with its write-ahead log, which would damage another database of its name."""
     for ending in ("-wal", "-shm", ""):
         part = path.with_name(path.name + ending)
         if part.exists():
@@ -268,13 +270,13 @@ def move_aside(path: Path, target: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Waits until the file is on the disk."""
+    """Flush a file to disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def flush_folder(folder: Path) -> None:
-    """Waits until the names in a folder are on the disk, where the system knows how."""
+    """Flush the names in a folder to disk, where the system supports it."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -284,19 +286,19 @@ def flush_folder(folder: Path) -> None:
 
 
 def dated_name(path: Path, what: str) -> Path:
-    """A free name beside a database for a copy of it, with the local time in it."""
+    """Return a free name next to a database for a copy of it, with the local time in it."""
     when = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
     names = (path.with_name(f"{path.stem}.{what}-{when}{ending}{path.suffix}") for ending in endings)
     return next(name for name in names if not os.path.lexists(name))
 
 
-class _Present:
-    """What must not come again of a database that will be replaced; as far as it can be read."""
+class _Replaced:
+    """Ids of a database to be replaced that must not be issued again, as far as it can be read."""
 
     def __init__(self, path: Path) -> None:
         self.images = self.captions = 0
-        self.given_out: dict[str, int] = {}
+        self.issued: dict[str, int] = {}
         self.uuid: str | None = None
         if not path.exists() or not is_inert(path):
             return
@@ -305,26 +307,26 @@ class _Present:
                 self.images, self.captions = map(_number, connection.execute(_GENERATIONS).fetchone())
             with suppress(*SQLITE_ERRORS):
                 rows = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
-                self.given_out = _given_out(rows)
+                self.issued = _issued_ids(rows)
             with suppress(*SQLITE_ERRORS):
                 (found,) = connection.execute("SELECT uuid FROM catalog").fetchone() or (None,)
                 self.uuid = found if is_uuid(found) else None
 
 
 def _number(value: object, highest: int = 1 << 53) -> int:
-    """0 for what can't be a number of rows or generations."""
+    """Return a number of rows or generations; 0 for an invalid one."""
     return value if isinstance(value, int) and 0 <= value <= highest else 0
 
 
-def _given_out(rows: Iterable[tuple[object, object]]) -> dict[str, int]:
-    """The highest row number that each table has given out, of rows of `sqlite_sequence`."""
+def _issued_ids(rows: Iterable[tuple[object, object]]) -> dict[str, int]:
+    """Return the highest row id that each table has issued, from rows of `sqlite_sequence`."""
     return {str(name): _number(seq, highest_row(str(name)) >> 1) for name, seq in rows}
 
 
 def _overwrite(path: Path, fresh: Path) -> None:
     with closing(open_sqlite(fresh)) as reading, closing(open_sqlite(path)) as writing:
         writing.execute("PRAGMA synchronous = FULL")
-        # A database with a log keeps the size of its pages.
+        # A database in WAL mode keeps its page size.
         sizes = [connection.execute("PRAGMA page_size").fetchone()[0] for connection in (reading, writing)]
         if sizes[0] != sizes[1]:
             reading.execute(f"PRAGMA page_size = {int(sizes[1])}")

@@ -1,4 +1,4 @@
-"""Takes away a catalog that a command has made in a folder and could do nothing with."""
+"""Discard a catalog that a command has created in a folder without storing anything."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -10,25 +10,25 @@ from clipsearch.paths import index_folder
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.backends.lock import LOCK_NAME, writer_lock
 
-# Rows of the others (models, roots, runs) say what was tried.
+# Rows of the other tables (models, roots, runs) only record what was tried.
 CONTENT_TABLES = ("files", "contents", "captions", "label_sets")
 
 
 def missing_folders(directory: Path) -> list[Path]:
-    """The folder and those above it that are not there, the innermost first."""
+    """Return those of a folder and its parents that do not exist, the innermost first."""
     return [folder for folder in (directory, *directory.parents) if not folder.exists()]
 
 
 def discard_if_empty(directory: Path, folders: Sequence[Path]) -> None:
-    """Deletes a catalog's database where it holds nothing and nobody else has it open; what can't be deleted stays.
+    """Delete a catalog's database that holds nothing and that nobody else has open; ignore errors.
 
     Args:
-        folders: that were made for it, the innermost first; they are deleted when nothing else is in them.
+        folders: those created for it, the innermost first; deleted when nothing else is in them.
     """
     database = directory / DATABASE_NAME
     with suppress(StoreError, OSError, sqlite3.Error):
         with writer_lock(directory):
-            if not _is_empty(database) or not _is_ours_alone(database):
+            if not _is_empty(database) or not _is_exclusive(database):
                 return
             for ending in ("", "-wal", "-shm"):
                 database.with_name(database.name + ending).unlink(missing_ok=True)
@@ -38,7 +38,7 @@ def discard_if_empty(directory: Path, folders: Sequence[Path]) -> None:
 
 
 def remove_folders(folders: Sequence[Path]) -> None:
-    """Deletes those with nothing in them, up to the first that is not empty."""
+    """Delete empty folders, up to the first that is not empty."""
     with suppress(OSError):
         for folder in folders:
             folder.rmdir()
@@ -54,7 +54,7 @@ def _is_empty(database: Path) -> bool:
         )
 
 
-def _is_ours_alone(database: Path) -> bool:
+def _is_exclusive(database: Path) -> bool:
     with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
         # Refused while any other connection is open. Source: https://sqlite.org/wal.html#persistence_of_wal_mode
         return bool(connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0] == "delete")

@@ -1,4 +1,4 @@
-"""What is wrong inside a database. Only reads, and takes nothing for granted but that SQLite can open the file."""
+"""Check the rows of a database, read-only, assuming only that SQLite can open the file."""
 
 import os
 import sqlite3
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
-from clipsearch.store.backends.base import Asking, parts
+from clipsearch.store.backends.base import ReadConnection, parts
 from clipsearch.store.backends.connection import SQLITE_ERRORS, open_sqlite
 from clipsearch.store.records import Kind
 from clipsearch.store.recovery.database_files import has_sound_header, is_damage
@@ -36,7 +36,7 @@ _TABLES: dict[Kind, tuple[str, str]] = {
 }
 
 
-# Columns of texts, but for those of a single row.
+# Text columns, except those of a single row.
 TEXTS = (
     ("captions", "text"),
     ("contents", "format"),
@@ -48,8 +48,8 @@ TEXTS = (
     ("label_sets", "name"),
     ("label_sets", "labels"),
 )
-# What a value may be, by the type its column was declared with.
-_CLAIMS = {
+# Condition on a value by the declared type of its column.
+_TYPE_CONDITIONS = {
     "INTEGER": "typeof({0}) IN ('integer', 'null')",
     "BIGINT": "typeof({0}) IN ('integer', 'null')",
     "BOOLEAN": "typeof({0}) IN ('integer', 'null')",
@@ -73,8 +73,8 @@ TABLES_WITH_VALUES = (
     "sqlite_sequence",
 )
 
-# What can't be, by table: values that become part of names, paths and sizes, whoever has written the file.
-IMPOSSIBLE = {
+# Condition for invalid rows by table: untrusted values that become part of names, paths and sizes.
+INVALID_ROWS = {
     "models": (
         "typeof(fingerprint) != 'text' OR length(fingerprint) != 64 OR fingerprint GLOB '*[^0-9a-f]*' "
         "OR typeof(name) != 'blob' OR instr(name, x'00') > 0 "
@@ -85,7 +85,7 @@ IMPOSSIBLE = {
     "contents": "typeof(blake3) != 'blob' OR length(blake3) != 32",
 }
 GENERATIONS = ("image_generation", "caption_generation")
-ROW_NUMBERS = {
+ROW_IDS = {
     "models": "model_id",
     "roots": "root_id",
     "contents": "content_id",
@@ -97,23 +97,23 @@ ROW_NUMBERS = {
     "runs": "run_id",
     "sqlite_sequence": "seq",
 }
-NO_GENERATION = "typeof({0}) != 'integer' OR {0} NOT BETWEEN 0 AND 1 << 61"
-NO_UUID = "NOT is_uuid(uuid)"
-NO_TEXT = "{0} IS NOT NULL AND NOT is_text(CAST({0} AS BLOB))"
+INVALID_GENERATION = "typeof({0}) != 'integer' OR {0} NOT BETWEEN 0 AND 1 << 61"
+INVALID_UUID = "NOT is_uuid(uuid)"
+INVALID_TEXT = "{0} IS NOT NULL AND NOT is_text(CAST({0} AS BLOB))"
 
 
-# Of the numbers that were given out: half is left for those to come.
+# Of issued row ids: half the range is left for later ones.
 _HIGHEST_SEQUENCE = f"CASE WHEN name GLOB '*_embeddings' THEN {MAX_EMBEDDING_ROW >> 1} ELSE {MAX_ROW >> 1} END"
 
 
-def no_row_number(table: str) -> str:
-    """The condition that a row has a number that can't be one: other rows than those of `ROW_NUMBERS` have none."""
+def invalid_row_id(table: str) -> str:
+    """Return the condition that a row id of one of `ROW_IDS` is invalid."""
     highest = _HIGHEST_SEQUENCE if table == "sqlite_sequence" else highest_row(table)
-    return "typeof({0}) != 'integer' OR {0} NOT BETWEEN 0 AND {1}".format(ROW_NUMBERS[table], highest)
+    return "typeof({0}) != 'integer' OR {0} NOT BETWEEN 0 AND {1}".format(ROW_IDS[table], highest)
 
 
 def is_text(value: bytes) -> bool:
-    """For SQL, as `is_text`."""
+    """Return whether bytes are UTF-8; a function for SQL."""
     try:
         value.decode("utf-8")
     except UnicodeDecodeError:
@@ -121,19 +121,21 @@ def is_text(value: bytes) -> bool:
     return True
 
 
-def claim_of(column: str, declared: str) -> str:
-    """The condition that a column's values are of the type it was declared with."""
-    return next((claim for kind, claim in _CLAIMS.items() if declared.startswith(kind)), "TRUE").format(column)
+def type_condition(column: str, declared: str) -> str:
+    """Return the condition that a column's values have its declared type."""
+    return next(
+        (condition for kind, condition in _TYPE_CONDITIONS.items() if declared.startswith(kind)), "TRUE"
+    ).format(column)
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Those that the conditions above use."""
+    """Add the SQL functions that the conditions above use."""
     for function in (is_text, is_below, is_folder, is_uuid):
         connection.create_function(function.__name__, 1, function, deterministic=True)
 
 
 class CheckedEmbeddings(NamedTuple):
-    """How many are stored, how many were looked at closely, and the row numbers of those that are broken."""
+    """Number of stored embeddings, number checked one by one, and ids of the broken ones."""
 
     stored: int
     checked: int
@@ -141,8 +143,12 @@ class CheckedEmbeddings(NamedTuple):
 
 
 class RecordedFile(NamedTuple):
-    """A file with the content that it had when it was indexed; times and inode as in `FileStamp`. `path`: absolute, as
-    `root`, the indexed folder that it lies in."""
+    """File with the content that it had when it was indexed; times and inode as in `FileStamp`.
+
+    Attributes:
+        root: absolute, the indexed folder that contains it.
+        path: absolute.
+    """
 
     root: str
     path: str
@@ -154,35 +160,35 @@ class RecordedFile(NamedTuple):
 
 
 class Inspection:
-    """Every method is one question; of a server, which keeps its own tables sound, some have an answer already."""
+    """Checks of a database, one a method; a server keeps its tables consistent, so that some find nothing."""
 
-    # An embedding of another length than its model's.
+    # Conditions on the length of an embedding.
     _other_length = "octet_length(embedding) != 2 * dim"
-    _right_length = "octet_length(embedding) = ?"
+    _valid_length = "octet_length(embedding) = ?"
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
+    def __init__(self, connection: ReadConnection) -> None:
+        self._read_connection = connection
 
     def find_orphans(self) -> Counter[tuple[str, str]]:
-        """Number of rows by (table, the table in which the row they point at is missing)."""
+        """Count rows by (table, referenced table) whose referenced row is missing."""
         return Counter()
 
     def count_broken_texts(self) -> int:
-        """Texts that are no UTF-8: they can't be read."""
+        """Count texts that are not UTF-8 and can't be read."""
         return 0
 
-    def find_impossible(self) -> Counter[str]:
-        """Number of rows, by table, with a value that can't be one."""
+    def find_invalid(self) -> Counter[str]:
+        """Count rows with an invalid value, by table."""
         (row,) = self._rows("SELECT count(*) FROM files WHERE file_id NOT BETWEEN 0 AND ?", MAX_ROW)
         return Counter({"files": int(row[0])} if row[0] else {})
 
     def count_unknown_files(self) -> int:
-        """Files with neither a content nor a reason why they have none."""
+        """Count files with neither a content nor a skip reason."""
         (row,) = self._rows("SELECT count(*) FROM files WHERE content_id IS NULL AND skip_reason IS NULL")
         return int(row[0])
 
     def count_pictures_without_embedding(self) -> int:
-        """Pictures that have a file and that the model in use has not embedded."""
+        """Count pictures that have a file and that the model in use has not embedded."""
         (row,) = self._rows(
             "SELECT count(DISTINCT content_id) FROM files, catalog WHERE removed_at IS NULL AND content_id IS NOT NULL "
             "AND catalog.model_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM image_embeddings e "
@@ -191,12 +197,12 @@ class Inspection:
         return int(row[0])
 
     def list_folders(self) -> list[str]:
-        """Indexed folders that were not given up."""
+        """List the indexed folders that were not removed."""
         rows = self._rows("SELECT path FROM roots WHERE removed_at IS NULL")
         return [os.fsdecode(row[0]) for row in rows if is_folder(row[0])]
 
     def picture_files(self) -> NDArray[np.int64]:
-        """The numbers of all files that have a content, in indexed folders, ascending."""
+        """Return the ids of all files that have a content, in indexed folders, ascending."""
         rows = self._rows(
             "SELECT file_id FROM files f JOIN roots r ON r.root_id = f.root_id JOIN contents c ON "
             "c.content_id = f.content_id WHERE f.removed_at IS NULL AND r.removed_at IS NULL ORDER BY file_id"
@@ -204,7 +210,7 @@ class Inspection:
         return np.array(rows, dtype=np.int64).reshape(len(rows))
 
     def recorded_files(self, numbers: NDArray[np.int64]) -> Iterator[list[RecordedFile]]:
-        """In parts; a row that makes no sense is left out."""
+        """Yield files by id, in parts; invalid rows are left out."""
         for part in parts(numbers.tolist()):
             rows = self._rows(
                 "SELECT r.path, f.relative_path, f.size_bytes, f.mtime_ns, f.ctime_ns, f.inode, c.blake3 "  # noqa: S608
@@ -222,11 +228,11 @@ class Inspection:
             yield found
 
     def check_embeddings(self, kind: Kind, *, sample: int | None) -> CheckedEmbeddings:
-        """Those of all models that are no unit-norm rows of as many numbers as their model has.
+        """Find embeddings of all models that are not unit-norm rows of their model's dimension.
 
         Args:
-            sample: at most so many of each model are looked at closely, chosen by chance; None: all. The length is
-                looked at in all.
+            sample: number of embeddings of each model that are checked one by one, chosen at random; None: all. The
+                length of all is checked.
         """
         table, _ = _TABLES[kind]
         wrong = self._rows(
@@ -238,20 +244,20 @@ class Inspection:
         for model_id, dim in self._rows("SELECT model_id, dim FROM models"):
             if not is_number(dim, 1, MAX_DIM):
                 continue
-            numbers, _ = self.row_numbers(kind, model_id=model_id)
+            numbers, _ = self.embedding_ids(kind, model_id=model_id)
             stored += len(numbers)
             chosen = choose(numbers, sample)
             checked += len(chosen)
             for part, rows in self.embeddings(kind, chosen, dim=dim):
                 with np.errstate(over="ignore", invalid="ignore"):
                     errors = np.abs(np.linalg.norm(rows, axis=1) - 1)
-                broken += part[~(errors <= _MAX_NORM_ERROR)].tolist()  # not a number is not less either
+                broken += part[~(errors <= _MAX_NORM_ERROR)].tolist()  # NaN compares false
         return CheckedEmbeddings(stored, checked, broken)
 
-    def row_numbers(
+    def embedding_ids(
         self, kind: Kind, *, model_id: int, up_to: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(row numbers, ids of the pictures or captions) of a model's embeddings in the order they were stored."""
+        """Return (embedding ids, content or caption ids) of a model's embeddings in the order they were stored."""
         table, owner = _TABLES[kind]
         rows = self._rows(
             f"SELECT embedding_id, {owner} FROM {table} WHERE model_id = ? AND embedding_id <= ? "  # noqa: S608
@@ -266,12 +272,12 @@ class Inspection:
     def embeddings(
         self, kind: Kind, numbers: NDArray[np.int64], *, dim: int
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """(row numbers, embeddings (n, dim)) in parts; rows of another length are left out."""
+        """Yield (embedding ids, embeddings (n, dim)) in parts; rows of another length are left out."""
         table, _ = _TABLES[kind]
         for part in parts(numbers.tolist()):
             rows = self._rows(
                 f"SELECT embedding_id, embedding FROM {table} WHERE embedding_id IN "  # noqa: S608
-                f"({','.join('?' * len(part))}) AND {self._right_length} "
+                f"({','.join('?' * len(part))}) AND {self._valid_length} "
                 "ORDER BY embedding_id",
                 *part,
                 2 * dim,
@@ -279,19 +285,20 @@ class Inspection:
             yield np.array([row[0] for row in rows], dtype=np.int64), from_bytes([row[1] for row in rows], dim)
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
-        return self._asking.rows(statement, *values)
+        return self._read_connection.rows(statement, *values)
 
 
 class FileInspection(Inspection):
-    """Takes nothing for granted but that SQLite can open the file."""
+    """Checks of an SQLite file, assuming only that SQLite can open it."""
 
     _other_length = "typeof(embedding) != 'blob' OR length(embedding) != 2 * dim"
-    _right_length = "typeof(embedding) = 'blob' AND length(embedding) = ?"
+    _valid_length = "typeof(embedding) = 'blob' AND length(embedding) = ?"
 
     def __init__(self, path: Path) -> None:
-        """
+        """Open the file.
+
         Raises:
-            StoreError: the file can't be opened at all.
+            StoreError: it can't be opened at all.
         """
         self._path = path
         try:
@@ -308,9 +315,13 @@ class FileInspection(Inspection):
         self._connection.close()
 
     def find_damage(self, *, full: bool) -> list[str]:
-        """What SQLite finds wrong, in its words; `full`: also whether its own indexes agree with the tables."""
+        """Return SQLite's messages on the damage that it finds.
+
+        Args:
+            full: also check whether SQLite's own indexes agree with the tables.
+        """
         if not has_sound_header(self._path):
-            return ["its first bytes are not those of a database"]
+            return ["its header is not that of a database"]
         try:
             rows = self._connection.execute(f"PRAGMA {'integrity_check' if full else 'quick_check'}(100)").fetchall()
         except SQLITE_ERRORS as error:
@@ -325,32 +336,32 @@ class FileInspection(Inspection):
 
     def count_broken_texts(self) -> int:
         return sum(
-            self._rows(f"SELECT count(*) FROM {table} WHERE {NO_TEXT.format(name)}")[0][0]  # noqa: S608
+            self._rows(f"SELECT count(*) FROM {table} WHERE {INVALID_TEXT.format(name)}")[0][0]  # noqa: S608
             for table, name in TEXTS
         )
 
-    def find_impossible(self) -> Counter[str]:
-        wanted = {table: [self._of_wrong_types(table)] for table in self._tables()}
-        for table, is_wrong in IMPOSSIBLE.items():
-            wanted[table].append(is_wrong)
-        for table in ROW_NUMBERS:
-            if table in wanted:
-                wanted[table].append(no_row_number(table))
-        wanted["models"] += map(NO_GENERATION.format, GENERATIONS)
-        wanted["catalog"].append(NO_UUID)
+    def find_invalid(self) -> Counter[str]:
+        conditions_by_table = {table: [self._wrong_type_condition(table)] for table in self._tables()}
+        for table, is_wrong in INVALID_ROWS.items():
+            conditions_by_table[table].append(is_wrong)
+        for table in ROW_IDS:
+            if table in conditions_by_table:
+                conditions_by_table[table].append(invalid_row_id(table))
+        conditions_by_table["models"] += map(INVALID_GENERATION.format, GENERATIONS)
+        conditions_by_table["catalog"].append(INVALID_UUID)
         found = {
             table: self._rows(f"SELECT count(*) FROM {table} WHERE {' OR '.join(conditions)}")[0][0]  # noqa: S608
-            for table, conditions in wanted.items()
+            for table, conditions in conditions_by_table.items()
         }
         return Counter({table: count for table, count in found.items() if count})
 
     def _tables(self) -> list[str]:
-        there = {row[0] for row in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        return [table for table in TABLES_WITH_VALUES if table in there]
+        existing = {row[0] for row in self._rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return [table for table in TABLES_WITH_VALUES if table in existing]
 
-    def _of_wrong_types(self, table: str) -> str:
+    def _wrong_type_condition(self, table: str) -> str:
         columns = self._rows(f"PRAGMA table_info({table})")
-        return " OR ".join(f"NOT ({claim_of(name, declared)})" for _, name, declared, *_ in columns)
+        return " OR ".join(f"NOT ({type_condition(name, declared)})" for _, name, declared, *_ in columns)
 
     def _rows(self, statement: str, *values: object) -> list[Any]:
         try:
@@ -360,18 +371,19 @@ class FileInspection(Inspection):
 
 
 def check_values(path: Path) -> None:
-    """
+    """Check the values of a database with a valid schema.
+
     Raises:
-        StoreError: a database with a sound schema has values that can't be.
+        StoreError: some are invalid.
     """
     with FileInspection(path) as inspection:
-        found = inspection.find_impossible()
+        found = inspection.find_invalid()
     if found:
-        raise StoreError(f"{path} has values that can't be in {', '.join(sorted(found))}")
+        raise StoreError(f"{path} has invalid values in {', '.join(sorted(found))}")
 
 
 def choose(values: NDArray[np.int64], sample: int | None) -> NDArray[np.int64]:
-    """All of some sorted values, or so many of them, by chance and sorted."""
+    """Return all of some sorted values, or a sorted random sample of them."""
     if sample is None or len(values) <= sample:
         return values
     return np.sort(np.random.default_rng().choice(values, sample, replace=False))

@@ -1,4 +1,4 @@
-"""What an export says about itself, beside or in its files."""
+"""Describe an export in a JSON file next to it, or in its own metadata."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,24 +9,25 @@ from clipsearch.errors import InputError, MissingExtraError
 DESCRIPTION_NAME = "clipsearch.json"
 
 MAX_DESCRIPTION_BYTES = 10_000_000
-"""Of a whole file; the folders take most of it."""
+"""Limit of the file; the folders take most of it."""
 
 DESCRIPTION_KEY = b"clipsearch"
-"""Of a single Parquet file's own metadata."""
+"""Key in the metadata of a single Parquet file."""
 
 _FORMAT, _VERSION = "clipsearch embeddings", 1
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """
+    """Description of an export.
+
     Attributes:
-        model: its name; what it is called elsewhere may be another.
+        model: its name at export, which may differ elsewhere.
         fingerprint: of the model, see `encoders.base.Encoder`.
-        folders: those that were indexed where it was made: absolute as that system has it, or URLs.
+        folders: indexed folders at export: absolute on that system, or URLs.
         pictures: rows, like `captions`.
         exported_at: UTC, ISO 8601.
-        seal: see `seal`; "" where there is none.
+        seal: see `seal`; "" without one.
     """
 
     model: str
@@ -40,14 +41,15 @@ class Description:
     seal: str = ""
 
     def to_json(self) -> bytes:
-        """ASCII: names of folders that are no text stay valid JSON, as lone surrogates."""
+        """Return JSON in ASCII: folder names that are not text stay valid, as lone surrogates."""
         return json.dumps({"format": _FORMAT, "version": _VERSION} | asdict(self), indent=2).encode("ascii")
 
 
 def parse_description(content: bytes, *, where: str) -> Description:
-    """
+    """Parse an untrusted description.
+
     Raises:
-        InputError: it is none, or was written by a newer clipsearch.
+        InputError: it is invalid, or was written by a newer clipsearch.
     """
     try:
         found: dict[str, Any] = json.loads(content)
@@ -62,17 +64,18 @@ def parse_description(content: bytes, *, where: str) -> Description:
         numbers = (description.dim, description.pictures, description.captions, description.parts)
         if not all(isinstance(text, str) and "\0" not in text for text in texts):
             raise ValueError
-        if not all(isinstance(each, int) and 0 <= each < 1 << 62 for each in numbers):
+        if not all(isinstance(number, int) and 0 <= number < 1 << 62 for number in numbers):
             raise ValueError
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise InputError(f"{where} is damaged: it describes no export of clipsearch") from error
+        raise InputError(f"{where} is damaged: it is not the description of a clipsearch export") from error
     return description
 
 
 def require_pyarrow() -> None:
-    """
+    """Check that pyarrow is installed.
+
     Raises:
-        MissingExtraError: it is not installed.
+        MissingExtraError: it is not.
     """
     try:
         import pyarrow.parquet  # noqa: F401

@@ -1,5 +1,4 @@
-"""Reads embeddings that were made elsewhere: folders in the layout of clip-retrieval, as LAION's are, and single
-Parquet files with a column of embeddings; exports of clipsearch are both."""
+"""Read embeddings from folders in clip-retrieval's layout, as LAION's are, and Parquet files; exports are both."""
 
 import math
 import os
@@ -26,12 +25,12 @@ from clipsearch.transfer.formats.description import (
 )
 from clipsearch.types import ImageMetadata
 
-# Rows further from norm 1 than this are normalised; rounding to float16 moves a norm by less.
+# Rows further from norm 1 are normalised; rounding to float16 changes a norm by less.
 _NORM_TOLERANCE = 1e-3
 
 _BATCH_ROWS = 1_000
 
-# Version 3 differs from 2 in names of fields only, which rows of numbers have none of.
+# Version 3 differs from 2 only in field names, which plain arrays don't have.
 _HEADER_READERS: dict[tuple[int, int], Callable[[BinaryIO], Any]] = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -54,16 +53,16 @@ _OWN_COLUMNS = (
     "raw_paths",
 )
 
-# Of some thousand folders.
+# Enough for some thousand folders.
 _MAX_DESCRIPTION_BYTES = 10_000_000
 
-# Of bytes, width and height: what the store's columns hold.
+# Limits of bytes, width and height in the store's columns.
 _LIMITS = (1 << 63, 1 << 31, 1 << 31)
 
 
 @dataclass(frozen=True, slots=True)
 class SourceContent:
-    """What an export of clipsearch knows of a picture, without its file; as `store.ContentRecord` has it."""
+    """Content of a picture in an export of clipsearch; fields as in `store.ContentRecord`."""
 
     blake3: bytes
     size_bytes: int
@@ -72,13 +71,13 @@ class SourceContent:
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
-    """One picture.
+    """Row of one picture.
 
     Attributes:
-        paths: as they are given, absolute or not; empty where only a URL is known.
-        caption: None where there is none.
-        content: None where it is not all known.
-        embedding: (dim,) unit-norm; None where the row is zero or not finite.
+        paths: as in the file, absolute or not; empty when only a URL is known.
+        caption: None without one.
+        content: None when it is incomplete.
+        embedding: (dim,) unit-norm; None when the row is zero or not finite.
     """
 
     paths: tuple[str, ...]
@@ -89,7 +88,7 @@ class SourceRow:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Vectors with their metadata; one Parquet file may hold both."""
+    """Embeddings with their metadata; one Parquet file may hold both."""
 
     vectors: Path | None
     metadata: Path
@@ -98,7 +97,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingSource:
-    """Embeddings that can be read, checked as far as that is possible without reading all of them.
+    """Readable embeddings, checked as far as possible without reading all of them.
 
     Attributes:
         path: of the folder or file.
@@ -114,7 +113,7 @@ class EmbeddingSource:
     captions: "EmbeddingSource | None" = None
 
     def batches(self) -> Iterator[list[SourceRow]]:
-        """All rows in their order, some at a time.
+        """Yield all rows in order, in batches.
 
         Raises:
             InputError: a file is damaged.
@@ -131,14 +130,14 @@ class EmbeddingSource:
         start = 0
         try:
             with pq.ParquetFile(part.metadata) as file:
-                there = file.schema_arrow.names
+                names = file.schema_arrow.names
                 wanted = [
                     *_PICTURE_COLUMNS,
                     *(_OWN_COLUMNS if is_ours else ()),
                     *(() if vectors is not None else (_VECTORS,)),
                 ]
-                # Without any column there is nothing to count the rows by.
-                columns = [name for name in wanted if name in there] or there[:1]
+                # At least one column, to count the rows by.
+                columns = [name for name in wanted if name in names] or names[:1]
                 for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
                     if vectors is None:
                         rows = _unit_rows(_embedding_column(batch, self.dim, part.metadata))
@@ -151,10 +150,11 @@ class EmbeddingSource:
 
 
 def open_source(path: Path) -> EmbeddingSource:
-    """
+    """Open a folder or file of embeddings.
+
     Raises:
-        MissingExtraError: what reads Parquet is not installed.
-        InputError: there is nothing to read, parts are missing or don't fit together, or a file is damaged.
+        MissingExtraError: pyarrow, which reads Parquet, is not installed.
+        InputError: there is nothing to read, parts are missing or inconsistent, or a file is damaged.
     """
     require_pyarrow()
     if path.is_dir():
@@ -172,15 +172,14 @@ def open_source(path: Path) -> EmbeddingSource:
         _check_count(source, source.description.pictures)
         if source.dim != source.description.dim:
             raise InputError(
-                f"{path} does not fit together: {source.dim} numbers a row, not the {source.description.dim} that were "
-                "written"
+                f"{path} is inconsistent: {source.dim} numbers a row, its description says {source.description.dim}"
             )
     return source
 
 
 def _check_count(source: EmbeddingSource, wanted: int) -> None:
     if source.rows != wanted:
-        raise InputError(f"{source.path} is not all of the export: {source.rows:,} of {wanted:,} rows are there")
+        raise InputError(f"{source.path} is an incomplete export: {source.rows:,} of {wanted:,} rows")
 
 
 def _find_description(path: Path) -> Description | None:
@@ -201,7 +200,7 @@ def _open_folder(folder: Path, kind: str, description: Description | None) -> Em
         )
     for number in vectors.keys() ^ metadata.keys():
         alone, other = (vectors, "metadata/*.parquet") if number in vectors else (metadata, f"{kind}/*.npy")
-        raise InputError(f"{alone[number]} has no part {number} beside it in {folder / other}")
+        raise InputError(f"{alone[number]} has no matching part {number} in {folder / other}")
     parts, dims = [], set()
     for number in sorted(vectors):
         rows, dim = _open_vectors(vectors[number]).shape
@@ -232,13 +231,13 @@ def _open_file(path: Path) -> EmbeddingSource:
                 raise InputError(f"{path} holds no embeddings")
             dim = len(first.column(0)[0])
     except (pa.ArrowException, OSError, TypeError) as error:
-        raise InputError(f"{path} is no Parquet file with embeddings: {first_line(error)}") from error
+        raise InputError(f"{path} is not a Parquet file with embeddings: {first_line(error)}") from error
     description = None if described is None else parse_description(described, where=str(path))
     return EmbeddingSource(path, description, dim, rows, (_Part(None, path, rows),))
 
 
 def _numbered(folder: Path, ending: str) -> dict[int, Path]:
-    """Files by the number their name ends in, as in img_emb_0012.npy; one without a number is number 0."""
+    """Return files by the number their name ends in, as in img_emb_0012.npy; 0 without a number."""
     found: dict[int, Path] = {}
     try:
         names = sorted(path for path in folder.iterdir() if path.suffix == ending and path.is_file())
@@ -256,20 +255,20 @@ def _numbered(folder: Path, ending: str) -> dict[int, Path]:
 
 
 def _open_vectors(path: Path) -> NDArray[Any]:
-    """(n, dim), read when it is looked at.
+    """Map the array of a .npy file, (n, dim); it is read when it is accessed.
 
     Raises:
-        InputError: it is no .npy file of so many rows of floating-point numbers.
+        InputError: it is not a .npy file with all its rows of floating-point numbers.
     """
     try:
         with path.open("rb") as file:
             shape, is_fortran, dtype = _read_header(file)
             offset, size_bytes = file.tell(), os.fstat(file.fileno()).st_size
-        is_right = len(shape) == 2 and all(type(side) is int and side >= 0 for side in shape) and dtype.kind == "f"
-        if not is_right or not shape[1]:
+        is_valid = len(shape) == 2 and all(type(side) is int and side >= 0 for side in shape) and dtype.kind == "f"
+        if not is_valid or not shape[1]:
             raise InputError(f"{path} holds no rows of floating-point numbers")
         if math.prod(shape) * dtype.itemsize > size_bytes - offset:
-            raise InputError(f"{path} is cut off: it does not hold as many numbers as it says")
+            raise InputError(f"{path} is truncated: it holds fewer numbers than its header says")
         if not shape[0]:
             return np.empty(shape, dtype)
         return np.memmap(path, dtype, mode="r", offset=offset, shape=shape, order="F" if is_fortran else "C")
@@ -278,20 +277,20 @@ def _open_vectors(path: Path) -> NDArray[Any]:
 
 
 def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether it is in Fortran's order, and the type of a .npy file's numbers.
+    """Return shape, whether the order is Fortran's, and dtype of a .npy file.
 
     Raises:
-        ValueError: it has no such header.
+        ValueError: its header is invalid.
     """
     version = np.lib.format.read_magic(file)
     if version not in _HEADER_READERS:
-        raise ValueError(f"version {version[0]}.{version[1]} of .npy is not known here")
+        raise ValueError(f"unknown .npy version {version[0]}.{version[1]}")
     try:
         header: tuple[tuple[int, ...], bool, np.dtype[Any]] = _HEADER_READERS[version](file)
     except OSError:
         raise
-    except Exception as error:  # it is a literal of Python, in which anything can be wrong
-        raise ValueError(f"its header can't be understood: {first_line(error)}") from error
+    except Exception as error:  # an untrusted Python literal
+        raise ValueError(f"invalid header: {first_line(error)}") from error
     return header
 
 
@@ -302,13 +301,13 @@ def _count_rows(path: Path) -> int:
     try:
         rows: int = pq.read_metadata(path).num_rows
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path} is no Parquet file: {first_line(error)}") from error
+        raise InputError(f"{path} is not a Parquet file: {first_line(error)}") from error
     return rows
 
 
 def _unit_rows(vectors: NDArray[Any]) -> list[NDArray[np.float32] | None]:
-    """None for rows that have no direction: zero, not finite."""
-    with np.errstate(all="ignore"):  # any bytes can stand there
+    """Normalise rows; None for those without a direction, zero or not finite."""
+    with np.errstate(all="ignore"):  # the bytes are untrusted
         wide = vectors.astype(np.float64)
         norms = np.linalg.norm(wide, axis=1)
         is_good = np.isfinite(norms) & (norms > 0)
@@ -319,44 +318,44 @@ def _unit_rows(vectors: NDArray[Any]) -> list[NDArray[np.float32] | None]:
 
 
 def _embedding_column(batch: Any, dim: int, path: Path) -> NDArray[Any]:
-    """(n, dim); rows that are null are NaN."""
+    """Return the embedding column, (n, dim); null rows are NaN."""
     import pyarrow.compute as pc
 
     column = batch.column(batch.schema.get_field_index(_VECTORS))
     lengths = pc.list_value_length(column).drop_null().to_numpy(zero_copy_only=False)
     if np.any(lengths != dim):
         raise InputError(f"{path} holds embeddings of several lengths, not all of {dim}")
-    is_there = column.is_valid().to_numpy(zero_copy_only=False)
+    is_set = column.is_valid().to_numpy(zero_copy_only=False)
     rows = np.full((len(column), dim), np.nan)
-    rows[is_there] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
+    rows[is_set] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
     return rows
 
 
 def _source_rows(batch: Any, embeddings: list[NDArray[np.float32] | None], *, is_ours: bool) -> list[SourceRow]:
     paths, captions = _texts(batch, "image_path"), _texts(batch, "caption")
     names = {name: number for number, name in enumerate(batch.schema.names)}
-    kept = {name: batch.column(names[name]).to_pylist() for name in _OWN_COLUMNS if is_ours and name in names}
+    columns = {name: batch.column(names[name]).to_pylist() for name in _OWN_COLUMNS if is_ours and name in names}
     rows = []
     for row, embedding in enumerate(embeddings):
         path, caption = paths[row], captions[row]
-        its_paths: tuple[str, ...] = () if path is None else (os.fsdecode(path),)
-        its = {name: values[row] for name, values in kept.items()}
-        if raw := its.get("raw_paths"):
-            its_paths = tuple(os.fsdecode(each) for each in raw)
-        elif copies := its.get("copies"):
-            its_paths += tuple(copies)
+        row_paths: tuple[str, ...] = () if path is None else (os.fsdecode(path),)
+        fields = {name: values[row] for name, values in columns.items()}
+        if raw := fields.get("raw_paths"):
+            row_paths = tuple(os.fsdecode(name) for name in raw)
+        elif copies := fields.get("copies"):
+            row_paths += tuple(copies)
         text = None if caption is None else caption.decode("utf-8", "replace")
-        rows.append(SourceRow(its_paths, text, _source_content(its) if is_ours else None, embedding))
+        rows.append(SourceRow(row_paths, text, _source_content(fields) if is_ours else None, embedding))
     return rows
 
 
-def _source_content(its: dict[str, Any]) -> SourceContent | None:
-    """None where something is missing or makes no sense."""
+def _source_content(fields: dict[str, Any]) -> SourceContent | None:
+    """Return the content of a row; None when something is missing or invalid."""
     try:
-        digest = bytes.fromhex(its["blake3"])
-        size_bytes, width, height = sizes = [int(its[name]) for name in ("size_bytes", "width", "height")]
-        format_name, camera, taken_at = str(its["format"])[:16], its["camera"], its["taken_at"]
-        latitude, longitude = its["latitude"], its["longitude"]
+        digest = bytes.fromhex(fields["blake3"])
+        size_bytes, width, height = sizes = [int(fields[name]) for name in ("size_bytes", "width", "height")]
+        format_name, camera, taken_at = str(fields["format"])[:16], fields["camera"], fields["taken_at"]
+        latitude, longitude = fields["latitude"], fields["longitude"]
         if len(digest) != 32 or not all(0 < size < limit for size, limit in zip(sizes, _LIMITS, strict=True)):
             return None
         if latitude is None or longitude is None or not (abs(latitude) <= 90 and abs(longitude) <= 180):
@@ -378,7 +377,7 @@ def _source_content(its: dict[str, Any]) -> SourceContent | None:
 
 
 def _texts(batch: Any, name: str) -> list[bytes | None]:
-    """A column of texts as bytes, which need not be UTF-8; all None where there is no such column."""
+    """Return a text column as bytes, which need not be UTF-8; all None without the column."""
     import pyarrow as pa
 
     number = batch.schema.get_field_index(name)

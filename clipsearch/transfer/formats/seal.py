@@ -1,7 +1,7 @@
-"""Which exports were made here: what they say of folders can be believed.
+"""Seal exports, to trust the folders of those that this user made on this machine.
 
-An export carries a keyed hash of its description; the key lies in the user's configuration and never leaves it. Whoever
-has no key, or can't keep one, makes and reads exports all the same, without this.
+An export carries a keyed hash of its description; the key lies in the user's configuration and never leaves it. Without
+a key, or where none can be stored, exports are written and read all the same, without a seal.
 
 Source: BLAKE3's keyed mode, https://github.com/BLAKE3-team/BLAKE3-specs, section 2.3.
 """
@@ -25,20 +25,20 @@ _KEY_BYTES = 32
 
 
 def seal(description: Description) -> Description:
-    """The description as this user's own; as it is where no key can be kept."""
+    """Return the description sealed as this user's own; unchanged when no key can be stored."""
     key = _find_key() or _make_key()
     return description if key is None else replace(description, seal=_hash(description, key))
 
 
 def is_own(description: Description) -> bool:
-    """Whether the user has made the export, on this machine."""
+    """Return whether the user has made the export, on this machine."""
     key = _find_key()
     return key is not None and hmac.compare_digest(_hash(description, key).encode(), description.seal.encode())
 
 
 def _hash(description: Description, key: bytes) -> str:
-    said = asdict(description) | {"seal": ""}
-    return blake3(json.dumps(said, sort_keys=True).encode("ascii"), key=key).hexdigest()
+    fields = asdict(description) | {"seal": ""}
+    return blake3(json.dumps(fields, sort_keys=True).encode("ascii"), key=key).hexdigest()
 
 
 def _find_key() -> bytes | None:
@@ -52,14 +52,14 @@ def _make_key() -> bytes | None:
     folder = config_dir()
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Written beside and linked: whoever comes second finds a whole one.
-        fresh = folder / f"{KEY_NAME}.{os.getpid()}.new"
-        file = create_file(fresh)
+        # Atomic: written to a scratch file and linked, so that a second process finds a complete key.
+        scratch = folder / f"{KEY_NAME}.{os.getpid()}.new"
+        file = create_file(scratch)
         try:
             with file:
                 file.write(os.urandom(_KEY_BYTES))
             with suppress(FileExistsError):
-                os.link(fresh, folder / KEY_NAME)
+                os.link(scratch, folder / KEY_NAME)
         finally:
-            Path(fresh).unlink()
+            Path(scratch).unlink()
     return _find_key()

@@ -1,4 +1,4 @@
-"""Writes exports: beside their place first, then renamed."""
+"""Write exports atomically: to a scratch name first, then renamed."""
 
 import os
 import shutil
@@ -22,14 +22,14 @@ from clipsearch.transfer.formats.description import (
 )
 
 SCRATCH_PREFIX = ".clipsearch-"
-"""As the store has it: what a killed process has left can be told by it."""
+"""Prefix as in the store, by which leftovers of killed processes are recognised."""
 
 _ENTRIES = ("img_emb", "metadata", "captions")
-"""What an export puts into a folder, the description apart."""
+"""Entries of an export in its folder, besides the description."""
 
 
 class ExportWriter(Protocol):
-    """Takes as many rows as the description says."""
+    """Writer of exactly the numbers of rows in the description."""
 
     def add_pictures(self, rows: list[ExportedPicture]) -> None: ...
 
@@ -38,15 +38,15 @@ class ExportWriter(Protocol):
 
 @contextmanager
 def write_folder(target: Path, description: Description, *, part_rows: int, force: bool) -> Iterator[ExportWriter]:
-    """A folder in the layout of clip-retrieval, which is there when the block has ended, and else as it was before.
+    """Write a folder in the layout of clip-retrieval, which appears when the block ends, or stays unchanged on error.
 
-    An export that is there is replaced, what else lies in its folder stays.
+    An existing export is replaced, other files in its folder stay.
 
     Raises:
         InputError: `target` is a file, or a folder that holds other things and `force` is false.
     """
     _check_folder(target, force=force)
-    # Within a folder that is there: it may be a drive of its own.
+    # Inside of an existing folder, which may be another drive.
     place = target if target.is_dir() else target.parent
     scratch = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, suffix=".new", dir=place))  # 0700
     try:
@@ -69,10 +69,10 @@ def write_folder(target: Path, description: Description, *, part_rows: int, forc
 
 @contextmanager
 def write_file(target: Path, description: Description, *, force: bool) -> Iterator[ExportWriter]:
-    """A single Parquet file with a column `embedding`, a fixed-size list of float16; else as `write_folder`.
+    """Write a single Parquet file with a column `embedding`, a fixed-size list of float16; else as `write_folder`.
 
     Raises:
-        InputError: `target` is there, no export, and `force` is false.
+        InputError: `target` exists, is not an export, and `force` is false.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -123,13 +123,14 @@ class _FileWriter:
 
 
 class _Parts:
-    """Vectors and metadata of one kind, split into parts of the same number of rows; nothing is made without rows."""
+    """Embeddings and metadata of one kind, split into parts of equal size; nothing is created without rows."""
 
     def __init__(self, folder: Path, kind: str, count: int, *, dim: int, part_rows: int) -> None:
-        """
+        """Take the folder and the sizes.
+
         Args:
             kind: "img_emb" or "text_emb".
-            count: of all rows that will come.
+            count: of all rows that will be added.
         """
         self._folder = folder
         self._kind = kind
@@ -159,7 +160,7 @@ class _Parts:
             raise ValueError("fewer rows than were announced")
 
     def close(self) -> None:
-        """After a failure: what is open; errors of a disk that is full were raised before."""
+        """Close open files after a failure; errors of a full disk were raised before."""
         for each in (self._writer, self._vectors, self._metadata):
             if each is not None:
                 with suppress(Exception):
@@ -219,7 +220,7 @@ def _picture_schema() -> Any:
             ("latitude", pa.float64()),
             ("longitude", pa.float64()),
             ("copies", pa.list_(pa.string())),
-            # Only of pictures with a name that is not UTF-8: all their paths, as the file system has them.
+            # Only for pictures with a path that is not UTF-8: all their paths as bytes.
             ("raw_paths", pa.list_(pa.binary())),
         ]
     )
@@ -242,7 +243,7 @@ def _picture_columns(rows: list[ExportedPicture]) -> dict[str, Any]:
 
 
 def _utf8(path: str) -> str:
-    """With "�" for bytes that are no text: Parquet has none of those."""
+    """Return a path with "�" for bytes that are not UTF-8, which Parquet strings can't hold."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -251,7 +252,7 @@ def _check_folder(target: Path, *, force: bool) -> None:
     if not os.path.lexists(target):
         return
     if not target.is_dir():
-        raise InputError(f"{target} is there and no folder: name another one for the export")
+        raise InputError(f"{target} exists and is not a folder: name another one for the export")
     if force or all(each.name.startswith(SCRATCH_PREFIX) for each in target.iterdir()):
         return
     try:
@@ -259,7 +260,7 @@ def _check_folder(target: Path, *, force: bool) -> None:
         parse_description(content, where=str(target))
     except (OSError, InputError) as error:
         raise InputError(
-            f"{target} holds other things than an export: name another folder, or put the export beside them with "
+            f"{target} holds files that are not part of an export: name another folder, or add the export to it with "
             "--force"
         ) from error
 
@@ -275,7 +276,9 @@ def _check_file(target: Path, *, force: bool) -> None:
         metadata = pq.read_schema(target).metadata or {}
         parse_description(metadata.get(DESCRIPTION_KEY, b""), where=str(target))
     except (OSError, pa.ArrowException, InputError) as error:
-        raise InputError(f"{target} is there and no export: name another file, or replace it with --force") from error
+        raise InputError(
+            f"{target} exists and is not an export: name another file, or replace it with --force"
+        ) from error
 
 
 def _check_parent(target: Path) -> None:
@@ -284,8 +287,11 @@ def _check_parent(target: Path) -> None:
 
 
 def _take_place(scratch: Path, target: Path) -> None:
-    """One rename where nothing is there. Else the description goes first and comes last: without it no half of a
-    replaced export is taken for a whole one."""
+    """Move the finished export to its place, with one rename when nothing is there.
+
+    Otherwise the description is moved away first and comes last: without it a half-replaced export is not mistaken for
+    a complete one.
+    """
     if not target.is_dir():
         scratch.rename(target)
         return

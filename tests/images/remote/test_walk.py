@@ -95,7 +95,7 @@ class TestListing:
     def test_that_fails_is_an_error(self, tmp_path):
         with serving(tmp_path) as url, pytest.raises(FileNotFoundError):
             UrlWalk(f"{url}/missing")
-        with pytest.raises(InputError, match=f"can't look into {url}: "):
+        with pytest.raises(InputError, match=f"can't list the folder {url}: "):
             UrlWalk(url)
 
     def test_of_one_folder_that_fails_leaves_it_unseen(self, tmp_path):

@@ -255,11 +255,11 @@ OWN = [
     ('<x:Photo rdf:about="" dc:subject="old">{}</x:Photo>', ""),
 ]
 NOT_THE_PICTURES = [
-    ((OTHERS[0], '<rdf:Description rdf:about="c.jpg"/>'), "describes several things"),
-    (('<x:P><x:of><x:Q rdf:about="" dc:subject="a"/></x:of></x:P>',), "inside of another property"),
+    ((OTHERS[0], '<rdf:Description rdf:about="c.jpg"/>'), "describes several resources"),
+    (('<x:P><x:of><x:Q rdf:about="" dc:subject="a"/></x:of></x:P>',), "inside another property"),
     (
         ('<x:P><x:of><x:Q rdf:about=""><dc:subject>a</dc:subject></x:Q></x:of></x:P>',),
-        "inside of another property",
+        "inside another property",
     ),
 ]
 NOT_EDITED = [

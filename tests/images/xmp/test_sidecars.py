@@ -62,7 +62,7 @@ def test_what_others_have_written_stays(picture):
 def test_what_is_no_xmp_is_left_as_it_is(picture, content):
     sidecar_of(picture).write_bytes(content)
     for call in (lambda: add_keywords(picture, ["cat"]), lambda: read_keywords(picture)):
-        with pytest.raises(InputError, match="is no XMP"):
+        with pytest.raises(InputError, match="is not valid XMP"):
             call()
     assert sidecar_of(picture).read_bytes() == content
 

@@ -354,7 +354,7 @@ class TestCatalog:
         make_catalog(place, photos, milvus_url)
         with Catalog.open(place) as catalog:
             assert catalog.admin.index_place().index_type == "FLAT"
-            with pytest.warns(ClipSearchNotice, match="as yet"):
+            with pytest.warns(ClipSearchNotice, match="is still"):
                 catalog.admin.use_index(milvus_url + "?type=HNSW")
             assert catalog.admin.reindex().index_type == "HNSW"
             assert catalog.admin.index_place().rows == 8

@@ -126,14 +126,14 @@ class TestCluster:
             with Catalog.open(tmp_path) as catalog:
                 again = catalog.index(runner="ray", address=cluster.address)
                 assert (again.unchanged, again.embedded, len(again.skipped)) == (TOTAL + COPIES, 0, BROKEN)
-                with pytest.warns(match=f"{url}: nothing new is looked for there without --runner ray"):
+                with pytest.warns(match=f"{url}: not scanned, since only --runner ray can read URLs"):
                     assert counts(catalog.index()) == {}
                 assert catalog.search("a red thing", top_k=1)[0].path.startswith(url)
         # The server is gone, its pictures are not.
         with Catalog.open(tmp_path) as catalog:
             report = catalog.index(runner="ray", address=cluster.address)
             assert report.removed == 0
-            assert report.skipped[0].reason.startswith(f"can't look into {url}: ")
+            assert report.skipped[0].reason.startswith(f"can't list the folder {url}: ")
         found, known = records(tmp_path)[1], records(alone)[1]
         assert found.keys() == known.keys()
 
@@ -212,10 +212,10 @@ class TestWithoutCluster:
     @pytest.mark.parametrize(
         ("options", "said"),
         [
-            ({"runner": "spark"}, "'spark' is no runner; use local or ray"),
-            ({"address": "auto"}, "--address is of a Ray cluster"),
-            ({"runner": "ray", "address": "ray://head:10001"}, "'ray://head:10001' is no address of a Ray cluster"),
-            ({"runner": "ray", "address": "head"}, "'head' is no address of a Ray cluster"),
+            ({"runner": "spark"}, "invalid runner 'spark': use local or ray"),
+            ({"address": "auto"}, "--address names a Ray cluster"),
+            ({"runner": "ray", "address": "ray://head:10001"}, "invalid Ray cluster address 'ray://head:10001'"),
+            ({"runner": "ray", "address": "head"}, "invalid Ray cluster address 'head'"),
         ],
     )
     def test_what_can_not_be_is_refused(self, photos, tmp_path, options, said):
@@ -227,7 +227,7 @@ class TestWithoutCluster:
             index(photos, tmp_path, runner="ray", address="127.0.0.1:9")
 
     def test_a_url_needs_ray(self, tmp_path):
-        said = "s3://bucket/photos is on no drive of this machine: clipsearch index s3://bucket/photos --runner ray"
+        said = "only Ray can read the URL s3://bucket/photos: clipsearch index s3://bucket/photos --runner ray"
         with pytest.raises(InputError, match=said):
             index("s3://bucket/photos", tmp_path)
 
