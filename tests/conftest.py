@@ -82,11 +82,12 @@ def notices_are_warnings() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def only_temporary_files(repository: Path) -> Iterator[None]:
+def only_temporary_files(pytestconfig: pytest.Config, repository: Path) -> Iterator[None]:
     """Fail the session when a test has written to the repository or to the developer's home."""
-    before = files_outside(repository)
+    temporary = _session_folder(pytestconfig)
+    before = files_outside(temporary, repository)
     yield
-    assert files_outside(repository) - before == set()
+    assert files_outside(temporary, repository) - before == set()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,6 @@
 
 import os
 import site
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,12 +55,11 @@ def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
     patch.setenv("HF_HUB_OFFLINE", "1")
 
 
-def files_outside(repository: Path) -> set[Path]:
-    """All files of the repository and of the developer's own clipsearch folders."""
-    return {path for place in (repository, *(_DEVELOPER / name for name in _PLACES)) for path in _files(place)}
-
-
-def _files(place: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(place):
-        folders[:] = [name for name in folders if name not in _TOOLS and not name.endswith(".egg-info")]
-        yield from (Path(folder, name) for name in names)
+def files_outside(temporary: Path, repository: Path) -> set[Path]:
+    """Files of the repository and of the developer's own clipsearch folders, but for those of a temporary folder."""
+    found = set()
+    for place in (repository, *(_DEVELOPER / name for name in _PLACES)):
+        for folder, folders, names in os.walk(place):
+            folders[:] = [name for name in folders if name not in _TOOLS and Path(folder, name) != temporary]
+            found |= {Path(folder, name) for name in names}
+    return found

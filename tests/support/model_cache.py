@@ -50,7 +50,9 @@ class ModelCache:
             if not cache.exists():
                 fresh = self._folder / "fresh"
                 environment = {**os.environ, "CLIPSEARCH_CACHE": str(fresh)}
-                subprocess.run([sys.executable, "-c", _WARM_UP], cwd=_REPOSITORY, env=environment, check=True)
+                subprocess.run(
+                    [sys.executable, "-c", _WARM_UP], cwd=_REPOSITORY, env=environment, check=True, capture_output=True
+                )
                 (fresh / "file-hashes.json").unlink(missing_ok=True)  # a memo that is rewritten in place
                 fresh.rename(cache)
         self._digests = {path: _digest(path) for path in cache.rglob("*") if path.is_file()}
