@@ -84,8 +84,7 @@ class PartialFile:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What one `index` run did. found = embedded + reused + unchanged + len(skipped),
-    unless it was interrupted.
+    """Counts of one index run: found = embedded + reused + unchanged + len(skipped), unless it was interrupted.
 
     Attributes:
         found: picture files seen under the folders.

@@ -44,7 +44,7 @@ def query(
         typer.Argument(
             metavar="QUERY...",
             help="Words, the path of a picture (with a folder or suffix, as in ./cat.jpg), with --allow-url its URL; "
-            "several terms with + and -; filters such as taken:2024 or -path:backup. See the README.",
+            "several terms with + and -; filters such as taken:2024 or -path:backup. See docs/query-language.md.",
         ),
     ],
     catalog: CatalogOption = None,
