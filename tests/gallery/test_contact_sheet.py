@@ -124,7 +124,7 @@ def test_filters_alone_have_no_score_and_no_hits_say_so(tmp_path):
 
 def test_where_nothing_seems_to_match_it_says_so(tmp_path):
     faint = [replace(HIT, relevance=0.1), replace(HIT, rank=2, relevance=0.29)]
-    assert "Nothing here seems to match; the nearest 2 pictures" in sheet(tmp_path, faint).text
+    assert "Nothing seems to match; the nearest 2 pictures" in sheet(tmp_path, faint).text
     # The nearest is not always the likeliest.
     assert "seems to match" not in sheet(tmp_path, [*faint, replace(HIT, rank=3, relevance=0.3)]).text
 

@@ -112,7 +112,8 @@ def png_header(width: int, height: int, depth: int = 8, colour: int = 2) -> byte
 
 def png_of_zeros(width: int, height: int) -> bytes:
     """A valid 1-bit PNG: a few kilobytes, whatever its size in pixels."""
-    pixels = zlib.compress(b"\0" * ((width // 8 + 1) * height), 9)
+    packer, row = zlib.compressobj(9), bytes(width // 8 + 1)
+    pixels = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
     return png_header(width, height, 1, 0) + png_chunk(b"IDAT", pixels) + png_chunk(b"IEND", b"")
 
 

@@ -10,7 +10,11 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
+<<<<<<< HEAD
 from clipsearch.gallery.collection import PictureCollection
+=======
+from tests.support.make_hostile import png_of_zeros
+>>>>>>> area-tests
 from tests.web.conftest import SAMPLES, client_of
 
 
@@ -164,9 +168,7 @@ def test_what_is_no_picture_is_refused(client, content, words, tmp_path):
 
 
 def test_a_bomb_is_refused_before_it_goes_off(client):
-    bomb = io.BytesIO()
-    Image.new("1", (60_000, 60_000)).save(bomb, "PNG")
-    detail = problem_of(send(client, "/api/pictures", bomb.getvalue()), 422)["detail"]
+    detail = problem_of(send(client, "/api/pictures", png_of_zeros(60_000, 60_000)), 422)["detail"]
     assert "megapixels" in detail
 
 

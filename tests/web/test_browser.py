@@ -118,7 +118,7 @@ def test_words_find_pictures(page):
 
 def test_what_is_not_there_is_said_to_be_not_there(page):
     search(page, "a nuclear submarine under the ice")
-    expect(page.locator(".summary")).to_contain_text("Nothing here seems to match")
+    expect(page.locator(".summary")).to_contain_text("Nothing seems to match")
 
 
 def test_a_typing_error_is_corrected_with_a_click(page):
