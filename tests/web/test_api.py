@@ -10,11 +10,8 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
-<<<<<<< HEAD
 from clipsearch.gallery.collection import PictureCollection
-=======
 from tests.support.make_hostile import png_of_zeros
->>>>>>> area-tests
 from tests.web.conftest import SAMPLES, client_of
 
 
