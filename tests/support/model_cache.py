@@ -33,7 +33,7 @@ class ModelCache:
         self._digests: dict[Path, str] = {}
 
     def link_into(self, cache: Path) -> None:
-        """Fill a test's cache folder; what the test writes there replaces the links, never the files."""
+        """Fill a test's cache folder with links, which files that the test writes replace, and copies of databases."""
         self._make()
         shutil.copytree(self._folder / "cache", cache, copy_function=_link, dirs_exist_ok=True)
 
@@ -59,6 +59,9 @@ class ModelCache:
 
 
 def _link(source: str, target: str) -> None:
+    if source.endswith(".sqlite3"):  # SQLite writes in place, through a link too
+        shutil.copy2(source, target)
+        return
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links
