@@ -131,7 +131,7 @@ class _Batcher(Generic[Inputs]):
             self.inputs += sum(request.n_rows for request in requests)
             with muted(requests[0].is_muted):  # the caller's setting, whose thread may be another one
                 rows = self._encode(self._join([request.inputs for request in requests]))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             if len(requests) > 1:  # retry one by one, so that the error reaches only the request that caused it
                 for request in requests:
                     self._run([request])

@@ -46,7 +46,7 @@ class AcceleratedEncoder:
             load, self._load_accelerated = self._load_accelerated, None
             try:
                 self._for_images = load() or self._compiled
-            except Exception as error:  # drivers and torch raise many types, such as for a GPU without free memory
+            except Exception as error:  # drivers and torch raise many types, such as for a GPU without free memory  # noqa: BLE001
                 reason = f"the GPU is not used ({first_line(error)}): pictures are embedded on the CPU"
                 notify(reason)
             if self._is_closed:  # closed by another thread during loading

@@ -89,13 +89,13 @@ def load_tokenizer(directory: Path, name: str) -> Any:
         if tokenizer.is_fast:
             return tokenizer
         failure: Exception | None = None
-    except Exception as error:  # as above
+    except Exception as error:  # as above  # noqa: BLE001
         failure = error
     # SigLIP's own tokenizer class needs sentencepiece and has no offsets; its tokenizer.json works without.
     if (directory / "tokenizer.json").is_file():
         try:
             return PreTrainedTokenizerFast.from_pretrained(directory, **where)
-        except Exception as error:  # as above
+        except Exception as error:  # as above  # noqa: BLE001
             failure = failure or error
     reason = first_line(failure) if failure else "it gives no character positions, a tokenizer.json is needed"
     raise ModelError(f"{name}: the tokenizer can't be loaded: {reason}") from failure

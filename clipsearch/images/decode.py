@@ -217,7 +217,7 @@ def is_sequence(source: bytes | BinaryIO) -> bool:
     try:
         with _open_source(source) as file, decoding_settings(DEFAULT_MAX_MEGAPIXELS):
             return bool(getattr(_open_image(file), "is_animated", False))
-    except Exception:  # decoders raise anything, see above; an unknown number of frames may be more than one
+    except Exception:  # decoders raise anything, see above; an unknown number of frames may be more than one  # noqa: BLE001
         return True
 
 

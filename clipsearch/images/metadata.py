@@ -139,7 +139,7 @@ def _container_claim(image: Image.Image, file: BinaryIO) -> DateClaim | None:
 def _attempt(read: Callable[[], Value]) -> Value | None:
     try:
         return read()
-    except Exception:  # broken EXIF raises anything
+    except Exception:  # broken EXIF raises anything  # noqa: BLE001
         return None
 
 

@@ -165,7 +165,7 @@ def _load(content: bytes, open_image: OpenImage) -> Image.Image | None:
         image.load()
     except MemoryError:
         raise
-    except Exception:  # decoders raise anything
+    except Exception:  # decoders raise anything  # noqa: BLE001
         return None
     return image
 
@@ -249,7 +249,7 @@ def _load_onto(level: int, content: bytes, open_image: OpenImage) -> Image.Image
         prepare = image.load_prepare  # type: ignore[attr-defined]
     except MemoryError:
         raise
-    except Exception:  # readers raise anything
+    except Exception:  # readers raise anything  # noqa: BLE001
         return None
 
     def prepare_filled() -> None:
@@ -262,9 +262,9 @@ def _load_onto(level: int, content: bytes, open_image: OpenImage) -> Image.Image
         image.load()
     except MemoryError:
         raise
-    except Exception:  # decoders raise anything
+    except Exception:  # decoders raise anything  # noqa: BLE001
         image.tile = []  # type: ignore[attr-defined]  # Pillow then treats it as loaded
     try:
         return image if image.im.size == image.size else None
-    except Exception:  # no pixels were allocated
+    except Exception:  # no pixels were allocated  # noqa: BLE001
         return None

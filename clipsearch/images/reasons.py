@@ -67,7 +67,7 @@ def unidentified_error(file: BinaryIO, formats: tuple[str, ...]) -> ImageReadErr
         file.seek(0)
         try:
             factory(file, "")
-        except Exception as error:  # readers raise anything
+        except Exception as error:  # readers raise anything  # noqa: BLE001
             cause = error.__cause__
             # A TIFF's compression is looked up by its number.
             is_unknown_number = isinstance(cause, KeyError) and isinstance(cause.args[0], int)
@@ -133,7 +133,7 @@ def _unusual_jpeg(file: BinaryIO) -> str | None:
 def _has_tiff_codec(codec: str) -> bool:
     try:
         Image.new("RGB", (1, 1)).save(io.BytesIO(), "TIFF", compression=codec)
-    except Exception:  # Pillow raises whatever libtiff reports
+    except Exception:  # Pillow raises whatever libtiff reports  # noqa: BLE001
         return False
     return True
 

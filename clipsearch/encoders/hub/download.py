@@ -103,7 +103,7 @@ def _append(url: str, partial: Path, done: int, bar: Any) -> Exception | None:
         if error.errno is not None and error.filename is not None:  # an error of the disk, not of the connection
             raise
         return error
-    except Exception as error:  # of httpx or httpx2, depending on the version of huggingface_hub
+    except Exception as error:  # of httpx or httpx2, depending on the version of huggingface_hub  # noqa: BLE001
         return error
     return None
 

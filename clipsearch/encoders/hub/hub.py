@@ -281,7 +281,7 @@ def _within(timeout_s: float, ask: Callable[[], _T]) -> _T:
     def work() -> None:
         try:
             answers.append(ask())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001
             errors.append(error)
 
     thread = threading.Thread(target=work, daemon=True, name="clipsearch-hub")

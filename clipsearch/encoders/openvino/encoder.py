@@ -155,7 +155,7 @@ class CompiledEncoder:
         except RuntimeError as error:
             error.with_traceback(None)
             raise ModelError(f"the {part} model of {self.name} failed: {_reason_of(error)}") from error
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001
             raise error.with_traceback(None)  # noqa: B904 (the same error)
 
     def _offsets(self, texts: Sequence[str]) -> list[Offsets]:

@@ -93,7 +93,7 @@ class UrlWalk:
                 folder = folders.pop()
                 try:
                     entries = self._list(folder.relative_path) if first is None else first
-                except Exception as error:  # whatever the package raises
+                except Exception as error:  # whatever the package raises  # noqa: BLE001
                     self.unseen.append(UnseenPath(folder.relative_path, reason_of(error)))
                     continue
                 first = None
@@ -138,7 +138,7 @@ class UrlWalk:
                 entry = self._system.info(self._name(path))
             except FileNotFoundError:
                 return None
-            except Exception as error:  # whatever the package raises
+            except Exception as error:  # whatever the package raises  # noqa: BLE001
                 self.unseen.append(UnseenPath(path, reason_of(error)))
                 return None
         return FoundImage(path, size_of(entry), change_number(entry))
