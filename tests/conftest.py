@@ -97,20 +97,27 @@ def shared_models_stay_unchanged(pytestconfig: pytest.Config) -> Iterator[None]:
         assert pytestconfig.stash[_MODEL_CACHE].changed_files() == []
 
 
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("home")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(autouse=True)
 def own_environment(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """A cache and a default catalog for each test; those of modules and of the session share one."""
-    home = tmp_path_factory.mktemp("home")
+    request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache and a default catalog for each test; those of modules and of the session share one.
+
+    `tmp_path` comes before `monkeypatch`, so that folders are deleted after a test's own `os.scandir` is gone.
+    """
     monkeypatch.setenv("CLIPSEARCH_CACHE", str(home / "cache"))
     monkeypatch.setenv("CLIPSEARCH_CONFIG", str(home / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.setenv("HF_HOME", str(home / "hub"))
     if not any(request.node.get_closest_marker(name) for name in ("fast", "empty_cache")):
         _model_cache(request.config).link_into(home / "cache")
-    yield
-    shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
