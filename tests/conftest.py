@@ -1,6 +1,5 @@
 """What every test gets: an environment of its own, and no way to a model hub."""
 
-import os
 import shutil
 import signal
 import tempfile
@@ -68,7 +67,7 @@ def _session_folder(config: pytest.Config) -> Path:
     """The temporary folder of the session, the same one for all workers."""
     factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
     base = factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return base.parent if hasattr(config, "workerinput") else base
 
 
 @pytest.fixture(scope="session", autouse=True)
