@@ -1,6 +1,5 @@
 """What every test gets: an environment of its own, and no way to a model hub."""
 
-import os
 import shutil
 import signal
 import tempfile
@@ -69,7 +68,7 @@ def _session_folder(config: pytest.Config) -> Path:
     """The temporary folder of the session, the same one for all workers."""
     factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
     base = factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return base.parent if hasattr(config, "workerinput") else base
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -98,7 +97,7 @@ def shared_models_stay_unchanged(pytestconfig: pytest.Config) -> Iterator[None]:
 
 
 @pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("home")
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -106,18 +105,18 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def own_environment(
-    request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, own_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cache and a default catalog for each test; those of modules and of the session share one.
 
     `tmp_path` comes before `monkeypatch`, so that folders are deleted after a test's own `os.scandir` is gone.
     """
-    monkeypatch.setenv("CLIPSEARCH_CACHE", str(home / "cache"))
-    monkeypatch.setenv("CLIPSEARCH_CONFIG", str(home / "config"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
-    monkeypatch.setenv("HF_HOME", str(home / "hub"))
+    monkeypatch.setenv("CLIPSEARCH_CACHE", str(own_home / "cache"))
+    monkeypatch.setenv("CLIPSEARCH_CONFIG", str(own_home / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(own_home / "data"))
+    monkeypatch.setenv("HF_HOME", str(own_home / "hub"))
     if not any(request.node.get_closest_marker(name) for name in ("fast", "empty_cache")):
-        _model_cache(request.config).link_into(home / "cache")
+        _model_cache(request.config).link_into(own_home / "cache")
 
 
 @pytest.fixture(scope="session")
