@@ -103,4 +103,4 @@ def test_without_a_catalog_the_sets_that_come_along_work(photos, tmp_path):
 
 def test_one_picture_and_nothing_else(photos):
     assert "one picture" in fail("classify", photos / "cat.jpg", "dog", "--labels", "coco", code=2)
-    assert "no picture" in fail("classify", photos / "none.jpg", "--labels", "coco", "--model", "starter", code=2)
+    assert "does not exist" in fail("classify", photos / "none.jpg", "--labels", "coco", "--model", "starter", code=2)

@@ -146,7 +146,7 @@ def test_the_library_never_fetches_on_its_own(catalog, monkeypatch):
         with pytest.raises(QueryError, match="was not fetched"):
             opened.search(URL)
         assert len(opened.search(words_query(URL))) == 4
-        with pytest.raises(InputError, match="no picture"):
+        with pytest.raises(InputError, match="does not exist"):
             opened.search(Path(URL))
         with pytest.raises(InputError, match="no picture"):
             opened.caption(URL)
