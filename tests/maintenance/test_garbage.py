@@ -180,7 +180,7 @@ def test_one_at_a_time(garbage):
 def test_the_command_says_what_it_did_in_one_line(garbage, command):
     code, out, err = command("gc", "--dry-run", "--catalog", garbage.catalog)
     assert (code, err) == (0, "")
-    assert out.startswith("2 pictures and 4 embeddings of 2 files that are gone would be deleted, about ")
+    assert out.startswith("2 pictures and 4 embeddings of 2 missing files would be deleted, about ")
     code, out, err = command("gc", "--catalog", garbage.catalog)
     assert (code, err, out.count("\n")) == (0, "", 1)
     assert out.startswith("2 pictures and 4 embeddings of 2 missing files and 2 index files deleted, ")
