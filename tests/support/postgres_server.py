@@ -4,8 +4,6 @@ import itertools
 import warnings
 from pathlib import Path
 
-import psycopg
-
 
 class PostgresServer:
     def __init__(self, folder: Path) -> None:
@@ -19,6 +17,8 @@ class PostgresServer:
 
     def make_database(self, options: str = "") -> str:
         """The URL of an empty one, as users write it."""
+        import psycopg
+
         name = f"catalog{next(self._numbers)}"
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} {options}")

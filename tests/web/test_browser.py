@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
+
+pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[services]'")
+pytest.importorskip("axe_playwright_python", reason="axe is not installed: pip install -e '.[services]'")
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.child_processes import await_worker, needs_proc

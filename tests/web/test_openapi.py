@@ -3,6 +3,8 @@
 import json
 
 import pytest
+
+pytest.importorskip("schemathesis", reason="schemathesis is not installed: pip install -e '.[services]'")
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode

@@ -10,8 +10,10 @@ import warnings
 from contextlib import closing
 
 import numpy as np
-import psycopg
 import pytest
+
+pytest.importorskip("psycopg", reason="psycopg is not installed: pip install -e '.[services]'")
+import psycopg
 
 from clipsearch import Catalog
 from clipsearch.cli import run
