@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         RunnerError,
         StoreError,
         UnknownPictureError,
+        VectorIndexError,
     )
     from clipsearch.evaluation import (
         LabelQuality,
@@ -134,6 +135,7 @@ __all__ = [
     "StoreError",
     "TermScore",
     "UnknownPictureError",
+    "VectorIndexError",
     "check_catalog",
     "compare_models",
     "draw_heat_map",
@@ -186,7 +188,6 @@ _PLACES = {
     "evaluate_pairs": "evaluation",
     "evaluate_relevance": "evaluation",
     "fetch_picture": "images.remote.fetch",
-    "import_module": "importlib",
     "parse_query": "query",
     "read_caption_pairs": "captions.pairs",
     "restore_catalog": "maintenance.backups",
@@ -206,4 +207,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(["__version__", *__all__])

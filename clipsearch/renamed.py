@@ -53,7 +53,5 @@ def get_renamed(owner: object, name: str) -> Any:
     path = RENAMED.get(kind, {}).get(name)
     if path is None:
         raise AttributeError(f"{kind!r} object has no attribute {name!r}", name=name, obj=owner)
-    warnings.warn(
-        f"{kind}.{name} is {kind}.{path} now; the old name goes with the next release", DeprecationWarning, stacklevel=3
-    )
+    warnings.warn(f"{kind}.{name} is {kind}.{path} now; the old name goes with 0.3", DeprecationWarning, stacklevel=3)
     return attrgetter(path)(owner)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import os
 import shutil
 import warnings
 from dataclasses import replace
@@ -662,6 +663,13 @@ def test_words_asked_before_are_encoded_anew_where_a_runtime_is_forced(tmp_path,
         with Catalog.open(tmp_path / "c", **forced) as catalog:
             catalog.search("red")
             assert catalog._session.model._encoder is not None
+
+
+def test_a_file_is_not_a_catalog(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", Path(os.devnull)):
+        with pytest.raises(InputError, match="is not a folder: name the folder of a catalog"):
+            Catalog.open(place, create=True)
 
 
 @pytest.mark.parametrize("wrong", [{"runtime": "nonsense"}, {"device": "nonsense"}, {"device": "cuda:"}])

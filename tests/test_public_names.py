@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import clipsearch
-from clipsearch import Catalog, ImageReadError, SearchHit
+from clipsearch import Catalog, ImageReadError, InputError, SearchHit
 from clipsearch.renamed import RENAMED
 from clipsearch.search.paging import SearchPage
 from tests.support.fakes import COLOURS
@@ -83,6 +83,9 @@ def test_the_thumbnail_of_a_hit_is_the_upright_picture(tmp_path):
     for missing in (str(tmp_path / "none.jpg"), "no\0name", str(tmp_path)):
         with pytest.raises(ImageReadError, match="can't read the picture"):
             SearchHit(1, 0.3, 0.9, missing, 1).thumbnail()
+    for side in (0, -1, 1.5, 65_536):
+        with pytest.raises(InputError, match="side of a thumbnail"):
+            hit.thumbnail(side=side)
 
 
 def test_notebooks_show_hits_with_their_pictures_and_escape_all_text(catalog, tmp_path):

@@ -1,0 +1,1 @@
+"""Read, store and embed captions, and rank them for a picture."""

@@ -1,0 +1,1 @@
+"""Embed pictures and texts with dual encoders."""

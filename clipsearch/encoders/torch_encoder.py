@@ -148,13 +148,13 @@ class TransformersEncoder:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()  # PyTorch's allocator caches freed memory
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
         if self.model is None:
             raise ModelError(f"the model {self.name} is closed: load it again")
 
     def _image_features(self, crops: NDArray[np.uint8]) -> torch.Tensor:
         """Return projected image features (n, dim), not normalised; copies uint8 crops to the device, not floats."""
-        self._require_open()
+        self.require_open()
         with torch.inference_mode():
             pixel_values = pixel_values_of(torch.from_numpy(crops).to(self.device), self.preprocess)
             output = self.model.get_image_features(pixel_values=pixel_values.contiguous().to(self.model.dtype))
@@ -177,7 +177,7 @@ class TransformersEncoder:
         """Embed texts, see `Encoder.encode_texts`."""
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
-        self._require_open()
+        self.require_open()
         chunks = chunk_texts(
             [self._normalised(text) for text in texts],
             self._offsets,
@@ -199,7 +199,7 @@ class TransformersEncoder:
 
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text, see `Encoder.count_tokens`."""
-        self._require_open()
+        self.require_open()
         return len(self._offsets([self._normalised(text)])[0]) + int(
             self.tokenizer.num_special_tokens_to_add(pair=False)
         )
@@ -243,7 +243,7 @@ class TransformersEncoder:
 
     def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
         """Return projected text features (n, dim), not normalised."""
-        self._require_open()
+        self.require_open()
         with torch.inference_mode():
             return projected_features(self.model.get_text_features(**self.inputs_of(texts)))
 

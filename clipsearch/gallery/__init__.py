@@ -1,0 +1,1 @@
+"""Show stored pictures: details, duplicates, clusters, heat maps, contact sheets."""

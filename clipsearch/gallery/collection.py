@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from clipsearch.gallery.duplicates import NearDuplicate
 
-# Maximum side of a JPEG. Source: ITU-T T.81, B.2.2
-_MAX_SIDE = 65_535
-
 
 class PictureCollection:
     """`Catalog.pictures`: the indexed pictures, by `content_id` as in `SearchHit`."""
@@ -75,8 +72,9 @@ class PictureCollection:
             ImageReadError: the file is missing, has changed, or can't be decoded.
             InputError: `side` is out of range, 1 to 65,535.
         """
-        if not 1 <= side <= _MAX_SIDE:
-            raise InputError(f"the side of a thumbnail must be 1 to {_MAX_SIDE:,} pixels, got {side}")
+        from clipsearch.images.thumbnails import check_side  # loads Pillow
+
+        check_side(side)
         details = self.get(content_id)
         return self._session.thumbnails.get(
             bytes.fromhex(details.blake3), side, lambda: self._make_thumbnail(details, side)

@@ -1,0 +1,1 @@
+"""Find, read, decode and compare picture files."""

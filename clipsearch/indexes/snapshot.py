@@ -97,13 +97,13 @@ class SnapshotIndex:
 
     @property
     def _base(self) -> FaissIndex:
-        return self._require_open()[0]
+        return self.require_open()[0]
 
     @property
     def _tail(self) -> FaissIndex:
-        return self._require_open()[1]
+        return self.require_open()[1]
 
-    def _require_open(self) -> tuple[FaissIndex, FaissIndex]:
+    def require_open(self) -> tuple[FaissIndex, FaissIndex]:
         if self._files is None:
             raise VectorIndexError("the index is closed")
         return self._files

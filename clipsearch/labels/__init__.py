@@ -1,0 +1,1 @@
+"""Store sets of labels and assign them to pictures."""

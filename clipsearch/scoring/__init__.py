@@ -1,0 +1,1 @@
+"""Calculate relevance, label scores, confidence and diversity from embeddings."""

@@ -62,9 +62,13 @@ class SearchHit:
 
         Raises:
             ImageReadError: its file is missing or can't be decoded.
+            InputError: `side` is out of range, 1 to 65,535.
         """
         from PIL import Image
 
+        from clipsearch.images.thumbnails import check_side
+
+        check_side(side)
         with Image.open(io.BytesIO(_read_jpeg(self.path, side))) as image:
             image.load()
         return image

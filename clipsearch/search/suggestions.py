@@ -25,6 +25,7 @@ _SHORTEST_STEM = 4
 
 def suggest_query(query: "str | Query", session: Session) -> str | None:
     """Suggest a query with its typing errors corrected; None if it seems to have none."""
+    session.require_open()
     parsed = parse_local(query) if isinstance(query, str) else query
     if parsed.filters or any(term.kind != "words" for group in parsed.groups for term in group):
         return None

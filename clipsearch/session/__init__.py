@@ -1,0 +1,1 @@
+"""Hold an open catalog: store, model and vector indexes in step."""

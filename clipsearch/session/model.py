@@ -54,10 +54,10 @@ class CatalogModel:
         encoder = self._encoder
         if encoder is None:
             with self._load_lock:
-                self._require_open()
+                self.require_open()
                 encoder = self._encoder or self._share(self._load_own())
                 self._encoder = encoder
-                self._require_open()
+                self.require_open()
         return encoder
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ class CatalogModel:
         for encoder in loaded:
             encoder.close()
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
         """Check that the catalog is open.
 
         Raises:
@@ -166,7 +166,7 @@ class CatalogModel:
     def _register(self, encoder: "Encoder") -> "Encoder":
         with self._registry_lock:
             self._loaded.add(encoder)
-        self._require_open()
+        self.require_open()
         return encoder
 
     def _share(self, encoder: "Encoder") -> "Encoder":

@@ -104,7 +104,7 @@ class Session:
         """
         model_id = self.model.row.model_id
         with self._lock:
-            self._require_open()
+            self.require_open()
             index = self._indexes.get(kind)
             if index is None:
                 index = self._indexes[kind] = self._open_index(kind, model_id)
@@ -193,7 +193,7 @@ class Session:
 
         spec = self.model.encoder.preprocess
         with self._lock:
-            self._require_open()
+            self.require_open()
             if purpose not in self._workers:
                 self._workers[purpose] = WorkerPool(spec, limits=replace(default_limits(), max_seconds=_MAX_SECONDS))
             return self._workers[purpose]
@@ -223,7 +223,8 @@ class Session:
             for pool in workers.values():
                 closing.callback(pool.close)
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
+        """Raise StoreError where the catalog is closed."""
         if self._is_closed:
             raise StoreError(f"the catalog {self.store.place} is closed")
 

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch.errors import CatalogNotFoundError, ForeignSchemaError, SchemaOutdatedError, StoreError
+from clipsearch.errors import CatalogNotFoundError, ForeignSchemaError, InputError, SchemaOutdatedError, StoreError
 from clipsearch.store.backends.connection import (
     DATABASE_NAME,
     SCRATCH_PREFIX,
@@ -54,8 +54,9 @@ def open_file(directory: Path, *, create: bool) -> tuple[Path, Path | None]:
             # For the owner only: it holds paths, dates and places of somebody's pictures.
             path.touch(mode=0o600, exist_ok=False)
             is_new = True
-        except FileExistsError:  # another process has created it
-            pass
+        except FileExistsError as error:  # another process has created it
+            if not directory.is_dir():
+                raise InputError(f"{directory} is not a folder: name the folder of a catalog") from error
         except OSError as error:
             raise StoreError(f"can't make a catalog in {directory}: {error.strerror}") from error
     try:

@@ -1,0 +1,1 @@
+"""Export embeddings to files and import them."""

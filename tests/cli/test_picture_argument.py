@@ -123,7 +123,7 @@ def test_with_text_a_url_is_words(catalog, server, capfd):
 
 def test_what_goes_wrong_is_one_line(catalog, server, capfd):
     server.serve("/page", b"<html>", Content_Type="text/html")
-    server.serve("/broken.png", b"no picture")
+    server.serve("/broken.png", b"does not exist")
     for url, code, text in (
         (server.url("/page"), 1, "it is not a picture but text/html"),
         (server.url("/broken.png"), 1, "not a picture of a kind that can be read"),
@@ -148,5 +148,5 @@ def test_the_library_never_fetches_on_its_own(catalog, monkeypatch):
         assert len(opened.search(words_query(URL))) == 4
         with pytest.raises(InputError, match="does not exist"):
             opened.search(Path(URL))
-        with pytest.raises(InputError, match="no picture"):
+        with pytest.raises(InputError, match="does not exist"):
             opened.caption(URL)

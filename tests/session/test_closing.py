@@ -145,6 +145,7 @@ QUESTIONS: dict[str, Callable[[Catalog], object]] = {
     "explain": lambda catalog: catalog.heat_map(CAT, "a cat"),
     "use index": lambda catalog: catalog.admin.use_index("files"),
     "export": lambda catalog: catalog.export(CAT.with_name("none")),
+    "suggest": lambda catalog: catalog.suggest("a ct"),
     "thumbnail": lambda catalog: catalog.pictures.thumbnail(1),
     "facets": lambda catalog: catalog.pictures.facets(),
     "backup": lambda catalog: catalog.admin.backup(CAT.with_name("none.sqlite3")),

@@ -1,0 +1,1 @@
+"""Find and download models of the hub."""

@@ -1,0 +1,1 @@
+"""Compile models for OpenVINO, cache and run them."""

@@ -144,7 +144,7 @@ class CompiledEncoder:
 
     def _run_text_model(self, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         request = self._text_request
-        self._require_open()
+        self.require_open()
         request.infer(inputs)
         return np.array(request.get_output_tensor(0).data, dtype=np.float32)
 
@@ -164,7 +164,7 @@ class CompiledEncoder:
 
     def _open_tokenizer(self) -> Any:
         tokenizer = self._tokenizer
-        self._require_open()
+        self.require_open()
         if tokenizer is None:
             from tokenizers import Tokenizer
 
@@ -177,12 +177,12 @@ class CompiledEncoder:
             tokenizer.no_truncation()
             tokenizer.no_padding()
             self._tokenizer = tokenizer
-            self._require_open()
+            self.require_open()
         return tokenizer
 
     def _open_image_queue(self) -> Any:
         queue = self._image_queue
-        self._require_open()
+        self.require_open()
         if queue is None:
             path = self._directory / self.spec.image_file
             model = path if self.spec.takes_crops else _with_preprocessing(path, self.preprocess)
@@ -190,7 +190,7 @@ class CompiledEncoder:
             queue = import_openvino().AsyncInferQueue(compiled)
             queue.set_callback(_store_rows)
             self._image_queue = queue
-            self._require_open()
+            self.require_open()
         return queue
 
     def _open_text_model(self) -> None:
@@ -198,19 +198,19 @@ class CompiledEncoder:
 
         The blob is looked up before, as that needs the GIL, which the tokenizer holds while it loads.
         """
-        self._require_open()
+        self.require_open()
         blob = self._find_blob("text")
         with ThreadPoolExecutor(1) as pool:
             loading = pool.submit(self._open_text_request, blob)
             self._open_tokenizer()
         self._text_request = loading.result()
         del loading
-        self._require_open()
+        self.require_open()
 
     def _open_text_request(self, blob: Path | None) -> Any:
         return self._load("text", self._directory / self.spec.text_file, "LATENCY", blob).create_infer_request()
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
         """Check that the encoder is open.
 
         Raises:

@@ -1,0 +1,1 @@
+"""Decide by pixels whether two pictures are copies of each other."""

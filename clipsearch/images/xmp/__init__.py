@@ -1,0 +1,1 @@
+"""Read and write XMP packets and sidecars."""

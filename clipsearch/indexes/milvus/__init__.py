@@ -1,0 +1,1 @@
+"""Keep a vector index in a collection of a Milvus server."""

@@ -1,0 +1,1 @@
+"""Read and embed on the machines of a Ray cluster."""

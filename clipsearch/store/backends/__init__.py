@@ -1,0 +1,1 @@
+"""Connect to SQLite files and PostgreSQL servers."""

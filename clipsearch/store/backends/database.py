@@ -39,14 +39,14 @@ class Database(ABC):
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a read transaction: one consistent state, whatever a writer does meanwhile."""
-        self._require_open()
+        self.require_open()
         with self._converted_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a write transaction, one at a time: committed at the end, rolled back on any exception."""
-        self._require_open()
+        self.require_open()
         with self._converted_errors(), self._engine.execution_options(write=True).begin() as connection:
             yield connection
 
@@ -66,7 +66,7 @@ class Database(ABC):
         self._is_closed = True
         self._engine.dispose()
 
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
         if self._is_closed:
             raise StoreError(f"the catalog {self._place} is closed")
 

@@ -1,0 +1,1 @@
+"""Copy, check, repair and salvage databases."""
