@@ -14,9 +14,11 @@ CLIPSEARCH_ALLOW_URL  1: the command line fetches pictures given as a URL; HOST:
 
 import os
 import re
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from clipsearch.errors import InputError
+from clipsearch.types import ModelOptions
 
 STARTER = "starter"
 """Name of the bundled model."""
@@ -39,6 +41,11 @@ def device_name() -> str | None:
 
 def runtime_name() -> str | None:
     return os.environ.get("CLIPSEARCH_RUNTIME") or None
+
+
+def with_environment(options: ModelOptions) -> ModelOptions:
+    """Return the options with device and runtime from the environment where they have none."""
+    return replace(options, device=options.device or device_name(), runtime=options.runtime or runtime_name())
 
 
 def check_device(name: str | None) -> None:

@@ -31,7 +31,7 @@ def bench(
 
     found = measure(
         paths.catalog_directory(catalog),
-        ModelOptions(model, device or settings.device_name(), runtime or settings.runtime_name()),
+        settings.with_environment(ModelOptions(model, device, runtime)),
         folder=None if folder is None else paths.folder_path(folder),
         on_stage=None if json else lambda what: note(f"clipsearch: {what} …"),
     )

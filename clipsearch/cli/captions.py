@@ -170,14 +170,14 @@ def open_encoder(
     from clipsearch.encoders.load import load_chosen_encoder
     from clipsearch.types import ModelOptions
 
-    device, runtime = device or settings.device_name(), runtime or settings.runtime_name()
     with ExitStack() as stack:
         encoder: Encoder | None = None
         if model is None:
             with suppress(CatalogNotFoundError):
                 opened = Catalog.open(catalog, device=device, runtime=runtime, show_progress=is_terminal())
                 encoder = stack.enter_context(opened).encoder
-        yield encoder or load_chosen_encoder(ModelOptions(model, device, runtime, show_progress=is_terminal()))
+        options = ModelOptions(model, device, runtime, show_progress=is_terminal())
+        yield encoder or load_chosen_encoder(settings.with_environment(options))
 
 
 @app.command("add")

@@ -62,14 +62,13 @@ class Session:
         cls, directory: str | os.PathLike[str] | None, options: ModelOptions, *, create: bool, is_shared: bool
     ) -> "Session":
         """Open the catalog in a folder or on a server; device and runtime default to those in the environment."""
-        device, runtime = options.device or settings.device_name(), options.runtime or settings.runtime_name()
-        settings.check_device(device)
-        settings.check_runtime(runtime)
+        options = settings.with_environment(options)
+        settings.check_device(options.device)
+        settings.check_runtime(options.runtime)
         place = paths.catalog_place(directory)
         store = Store(place, create=create)
         if store.backup is not None:
             notify(f"the catalog was upgraded; a copy of the old one is {store.backup}")
-        options = replace(options, device=device, runtime=runtime)
         return cls(store, place.directory, model=CatalogModel(store, options, is_shared=is_shared))
 
     def describe(self) -> str:
