@@ -38,6 +38,18 @@ def from_bytes(blobs: list[bytes], dim: int) -> NDArray[np.float32]:
     return rows.astype(np.float32)
 
 
+def sigmoid(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Convert log-odds of any shape to probabilities, above 0 and below 1."""
+    odds = np.exp(np.clip(log_odds.astype(np.float64), -50, 50))
+    return np.asarray(odds / (1 + odds))
+
+
+def cosines_among(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the cosines (n, n - 1) of each unit-norm row (n, dim) with the others."""
+    is_other = ~np.eye(len(rows), dtype=np.bool_)
+    return np.asarray((rows @ rows.T)[is_other].reshape(len(rows), -1))
+
+
 def median_and_spread(cosines: NDArray[np.float32]) -> tuple[float, float]:
     """Return the median of all cosines (p, n) and the spread of each row around its own median.
 

@@ -1,6 +1,6 @@
 """Embed the reference bank of a model: texts about pictures, meaningless words, and unrelated photographs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from clipsearch.paths import sample_data_folder
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.familiarity import fit_familiarity
 from clipsearch.scoring.number_cache import cache_numbers, read_numbers
-from clipsearch.vectors import median_and_spread
+from clipsearch.vectors import cosines_among, median_and_spread
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
@@ -52,7 +52,7 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
         texts,
         fingerprint=fingerprint,
         dim=dim,
-        load_encoder=lambda: _announce_duration(load_encoder(), len(texts)),
+        load_encoder=lambda: _announce_duration(load_encoder(), texts),
         encode=lambda texts, encoder: encoder.encode_texts(texts),
     )
     digest = blake3("\n".join([fingerprint, _CALIBRATION, *texts, *strange_texts()]).encode()).hexdigest()
@@ -64,30 +64,28 @@ def load_bank(*, fingerprint: str, dim: int, load_encoder: "Callable[[], Encoder
         numbers = [
             float(encoder.head.logit_scale),
             *fit_familiarity(rows, strange),
-            *median_and_spread(_cosines_of_photographs(encoder)),
+            *median_and_spread(cosines_among(_embed_photographs(encoder))),
         ]
         cache_numbers("bank", digest[:32], numbers)
     return Bank(rows, *numbers)
 
 
-def _cosines_of_photographs(encoder: "Encoder") -> NDArray[np.float32]:
-    """Return the cosines (n, n - 1) of each photograph with the others."""
+def _embed_photographs(encoder: "Encoder") -> NDArray[np.float32]:
+    """Embed the unrelated photographs, (n, dim) unit-norm."""
     # Lazy: loads Pillow, which is needed only for the first query with a model.
     from clipsearch.encoders.embed_image import embed_pictures
 
-    found = embed_pictures([sample_data_folder() / name for name in _PHOTOGRAPHS], encoder=encoder)
-    is_other = ~np.eye(len(found), dtype=np.bool_)
-    return np.asarray((found @ found.T)[is_other].reshape(len(found), -1))
+    return embed_pictures([sample_data_folder() / name for name in _PHOTOGRAPHS], encoder=encoder)
 
 
-def _announce_duration(encoder: "Encoder", count: int) -> "Encoder":
-    """Time some texts, give a notice when encoding `count` of them takes long, and return the encoder."""
-    texts = bank_texts()[:_TIMED]
+def _announce_duration(encoder: "Encoder", texts: Sequence[str]) -> "Encoder":
+    """Time some of the texts, give a notice when encoding all of them takes long, and return the encoder."""
+    timed = texts[:_TIMED]
     with muted():
-        encoder.encode_texts(texts[:1])  # warm-up: the model is loaded lazily
+        encoder.encode_texts(timed[:1])  # warm-up: the model is loaded lazily
         start = perf_counter()
-        encoder.encode_texts(texts)
-    seconds = (perf_counter() - start) * count / len(texts)
+        encoder.encode_texts(timed)
+    seconds = (perf_counter() - start) * len(texts) / len(timed)
     if seconds > _LONG_S:
         notify(f"calibrating the scores of this model, once: about {seconds:.0f} s")
     return encoder

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.scoring.familiarity import nearness_of
+from clipsearch.vectors import sigmoid
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +31,4 @@ class Bank:
     def familiarity_of(self, embedding: NDArray[np.float32]) -> float:
         """Return the probability, above 0 to 1, that the model knows a text, from its embedding (dim,)."""
         (nearness,) = nearness_of(embedding[np.newaxis] @ self.embeddings.T)
-        return float(1 / (1 + np.exp(-np.clip(self.slope * nearness + self.intercept, -50, 50))))
+        return float(sigmoid(self.slope * nearness + self.intercept))

@@ -7,6 +7,8 @@ apart from all of them. The distance to the nearest neighbours is calibrated by 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.vectors import sigmoid
+
 # Nearest neighbours averaged: a single one may be near by chance.
 _NEAREST = 5
 
@@ -55,7 +57,7 @@ def _fit_logistic(
     penalty = np.diag([_RIDGE, 0.0])
     found = np.array([0.0, np.log((1 - _STRANGE_SHARE) / _STRANGE_SHARE)])
     for _ in range(_ROUNDS):
-        chances = 1 / (1 + np.exp(-np.clip(columns @ found, -50, 50)))
+        chances = sigmoid(columns @ found)
         gradient = columns.T @ (weights * (labels - chances)) - penalty @ found
         curvature = (columns * (weights * chances * (1 - chances))[:, np.newaxis]).T @ columns + penalty
         found = found + np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)

@@ -19,10 +19,9 @@ from clipsearch.scoring.relevance import (
     fit_shares,
     learn_words_level,
     own_levels_from,
-    relevance_of,
 )
 from clipsearch.types import LabelHit
-from clipsearch.vectors import normalise
+from clipsearch.vectors import normalise, sigmoid
 
 # A label's hubness is its score on pictures that it does not fit: those where this share of all texts scores higher.
 # The mean over all pictures would penalise "dog" in a catalog of dogs.
@@ -75,9 +74,7 @@ class LabelSpace:
         """
         margins, _ = _margins(images, self.compared, self.offsets, len(self.labels), self.logit_scale)
         spreads = (margins.astype(np.float64) - self.level.location) / self.level.spread
-        return relevance_of(
-            evidence_of(spreads, self.level.reach + _STRICTER) + math.log(self.share / (1 - self.share))
-        )
+        return sigmoid(evidence_of(spreads, self.level.reach + _STRICTER) + math.log(self.share / (1 - self.share)))
 
     def scores(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the scores (p, n) that order the labels, for images (p, dim) unit-norm or means of such rows."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
 from clipsearch.scoring.bank import Bank
-from clipsearch.vectors import median_and_spread, normalise
+from clipsearch.vectors import cosines_among, median_and_spread, normalise, sigmoid
 
 DEFAULT_CUTOFF = 0.3
 """Relevance threshold of a match."""
@@ -106,7 +106,7 @@ class Direction:
 
     def relevances(self, scores: Rows, own_levels: Rows) -> NDArray[np.float64]:
         """Return the relevances, from 0 to 1, of cosines and own levels whose shapes broadcast."""
-        return relevance_of(self.worth(scores) - np.float32(self.own_share) * own_levels)
+        return sigmoid(self.worth(scores) - np.float32(self.own_share) * own_levels)
 
 
 @dataclass(frozen=True)
@@ -205,19 +205,13 @@ class Background:
         return abs(count - self.count) > 0.1 * self.count
 
 
-def relevance_of(log_odds: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Convert log-odds of any shape to relevances from 0 to 1 (logistic function)."""
-    odds = np.exp(np.clip(log_odds.astype(np.float64), -50, 50))
-    return np.asarray(odds / (1 + odds))
-
-
 def has_match(relevances: Iterable[float | None], cutoff: float = DEFAULT_CUTOFF) -> bool:
     """Return whether any hit is a match; the nearest one is not always the most relevant."""
     return any(relevance is not None and relevance >= cutoff for relevance in relevances)
 
 
 def log_odds_of(relevance: float) -> float:
-    """Convert a relevance to log-odds (logit), the inverse of `relevance_of`; -infinity and infinity for 0 and 1."""
+    """Convert a relevance to log-odds (logit), the inverse of `sigmoid`; -infinity and infinity for 0 and 1."""
     if not 0 < relevance < 1:
         return -math.inf if relevance <= 0 else math.inf
     return math.log(relevance / (1 - relevance))
@@ -280,8 +274,7 @@ def learn_background(index: VectorIndex, bank: Bank) -> Background:
     words = learn_words_level(some @ bank.embeddings.T - own[:, np.newaxis], bank.logit_scale)
     spread = bank.picture_spread
     if len(some) > 1:
-        is_other = ~np.eye(len(some), dtype=np.bool_)
-        _, own_spread = median_and_spread((some @ some.T)[is_other].reshape(len(some), -1))
+        _, own_spread = median_and_spread(cosines_among(some))
         spread += len(some) / (len(some) + _LEVEL_PICTURES) * max(0.0, own_spread - spread)
     pictures = Level(bank.picture_location, spread, _PICTURE_REACH)
     return Background(sample, own_levels, usual_level, index.count, words, pictures, bank)
@@ -311,7 +304,7 @@ def fit_shares(
     total, levels, shares = rows.sum(axis=1), np.zeros(queries), np.full(queries, _FIRST_SHARE)
     for _ in range(_MOST_ROUNDS):
         prior_odds = np.log(shares / (1 - shares))
-        fits = relevance_of(evidence_of(rows, (levels + reach)[:, np.newaxis]) + prior_odds[:, np.newaxis])
+        fits = sigmoid(evidence_of(rows, (levels + reach)[:, np.newaxis]) + prior_odds[:, np.newaxis])
         fitting = fits.sum(axis=1)
         before, shares = shares, (fitting + prior * _SHARE) / (count + prior)
         if not is_level_known:

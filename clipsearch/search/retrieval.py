@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.indexes.base import VectorIndex
-from clipsearch.scoring.relevance import Background, Direction, log_odds_of, relevance_of
+from clipsearch.scoring.relevance import Background, Direction, log_odds_of
 from clipsearch.search.hits import SearchHit
 from clipsearch.store import Store
+from clipsearch.vectors import sigmoid
 
 if TYPE_CHECKING:
     from clipsearch.query.filters import Filter
@@ -67,7 +68,7 @@ def search_pictures(
             for worth, score, relevance, content_id in zip(
                 found.worth.tolist(),
                 found.scores.tolist(),
-                relevance_of(found.worth - found.own_shares * levels).tolist(),
+                sigmoid(found.worth - found.own_shares * levels).tolist(),
                 found.ids.tolist(),
                 strict=True,
             )

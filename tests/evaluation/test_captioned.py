@@ -1,4 +1,4 @@
-"""`clipsearch eval`: pictures and captions asked for through a catalog of their own."""
+"""`clipsearch eval`: captioned pictures evaluated in a catalog of their own."""
 
 import json
 import math

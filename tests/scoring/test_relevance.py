@@ -22,11 +22,10 @@ from clipsearch.scoring.relevance import (
     find_own_levels,
     learn_background,
     log_odds_of,
-    relevance_of,
 )
 from clipsearch.search.retrieval import find_nearest
 from clipsearch.store import Store
-from clipsearch.vectors import median_and_spread, normalise
+from clipsearch.vectors import median_and_spread, normalise, sigmoid
 from tests.support.sample_catalog import SampleCatalog
 
 DIM = 64
@@ -164,7 +163,7 @@ def test_a_picture_is_relevant_to_itself_and_no_level_of_words_counts():
     background = learn_background(index_of(pictures), bank())
     direction = background.direction([pictures[0]], [1.0], are_words=[False])
     assert direction.own_share == 0
-    found = relevance_of(direction.worth(pictures @ pictures[0]))
+    found = sigmoid(direction.worth(pictures @ pictures[0]))
     assert found[0] > 0.9
     assert np.median(found) < 0.05
 
@@ -240,7 +239,7 @@ def test_own_levels_are_fetched_once():
 
 def test_log_odds_and_relevance_are_each_other_the_other_way_round():
     for relevance in (0.01, 0.3, 0.99):
-        assert relevance_of(np.array(log_odds_of(relevance))) == pytest.approx(relevance)
+        assert sigmoid(np.array(log_odds_of(relevance))) == pytest.approx(relevance)
     assert (log_odds_of(0.0), log_odds_of(1.0)) == (-np.inf, np.inf)
 
 
@@ -260,7 +259,7 @@ def test_real_clip_knows_a_kitten_from_most_things(shared):
     for name, text in zip(texts["names"].tolist(), names, strict=True):
         direction = background.direction([text], [1.0], are_words=[True])
         worth = direction.worth(pictures @ text) - direction.own_share * levels
-        found[name] = dict(zip(images["names"].tolist(), relevance_of(worth), strict=True))
+        found[name] = dict(zip(images["names"].tolist(), sigmoid(worth), strict=True))
     assert {picture for picture, each in found["kitten"].items() if each >= DEFAULT_CUTOFF} == {"123_456", "456_123"}
     assert {picture for picture, each in found["cat"].items() if each >= DEFAULT_CUTOFF} == {"123_456", "456_123"}
     matches = np.array([[each >= DEFAULT_CUTOFF for each in of_name.values()] for of_name in found.values()])
