@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from clipsearch.notices import LOGGER, WarningsHandler
+from clipsearch.store import migrate
 from clipsearch.types import ModelOptions
+from tests.support import new_catalogs
 from tests.support.isolation import files_outside, isolate
 from tests.support.model_cache import ModelCache
 from tests.support.postgres_server import PostgresServer
@@ -117,6 +119,12 @@ def own_environment(
     monkeypatch.setenv("HF_HOME", str(own_home / "hub"))
     if not any(request.node.get_closest_marker(name) for name in ("fast", "empty_cache")):
         _model_cache(request.config).link_into(own_home / "cache")
+
+
+@pytest.fixture(autouse=True)
+def new_catalogs_are_copies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("migrates") is None:
+        monkeypatch.setattr(migrate, "upgrade", new_catalogs.upgrade)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ pytest.importorskip("resource", reason="kills and limits of POSIX")
 
 from tests.faults import disks, kills, snapshots, writers
 
+pytestmark = pytest.mark.migrates
+
 # How many in one test.
 KILLS = 3
 
