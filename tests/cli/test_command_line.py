@@ -19,12 +19,13 @@ from clipsearch.types import IndexReport, PartialFile
 from tests.faults.checks import stored_contents
 from tests.support.command_line import SAMPLES, SCRIPT, fail, run, run_script
 
+# Pictures of a run that is interrupted after the first batch of 32 or so.
+COUNT = 256
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory) -> Path:
-    catalog = tmp_path_factory.mktemp("cli") / "catalog"
-    run_script("index", SAMPLES, "--catalog", catalog, "--model", "starter")
-    run_script("captions", "add", SAMPLES / "captions.jsonl", "--catalog", catalog)
+def catalog(indexed_samples, tmp_path_factory) -> Path:
+    catalog = indexed_samples.copy_to(tmp_path_factory.mktemp("cli") / "catalog")
+    run("captions", "add", SAMPLES / "captions.jsonl", "--catalog", catalog)
     return catalog
 
 
@@ -394,21 +395,21 @@ def test_without_a_hub_the_starter_stands_in_with_one_notice(tmp_path):
 def test_ctrl_c_keeps_what_was_done(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
-    for number in range(600):
-        Image.new("RGB", (300, 300), (number % 256, number // 256 * 90, 77)).save(photos / f"{number}.png")
+    for number in range(COUNT):
+        Image.new("RGB", (64, 48), (number, 255 - number, 77)).save(photos / f"{number}.png")
     arguments = [SCRIPT, "index", photos, "--catalog", tmp_path / "c", "--model", "starter", "--json"]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not stored_contents(tmp_path / "c"):
-        time.sleep(0.05)
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in err) == (130, False)
     first = json.loads(out)
     assert first["interrupted"]
-    assert 0 < first["embedded"] < 600
+    assert 0 < first["embedded"] < COUNT
     rest = json.loads(run(*arguments[1:]).stdout)
     assert rest["unchanged"] == first["embedded"]
-    assert rest["embedded"] == 600 - first["embedded"]
+    assert rest["embedded"] == COUNT - first["embedded"]
 
 
 def test_names_that_are_not_utf8_survive(tmp_path):
@@ -491,8 +492,10 @@ def test_every_command_has_help():
     assert run_script("--version").stdout.startswith("clipsearch 0.")
 
 
-def test_one_grammar_for_what_is_typed(catalog, tmp_path):
+def test_one_grammar_for_what_is_typed(tmp_path, colours):
     """Paths, filters and signs as they are typed, with and without quotes of the shell."""
+    catalog = tmp_path / "c"
+    run("index", SAMPLES / "animals", SAMPLES / "food", "--model", "colours", "--catalog", catalog)
 
     def names(*query, **options) -> list[str]:
         return [

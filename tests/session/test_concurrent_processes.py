@@ -11,7 +11,8 @@ import pytest
 
 from clipsearch import Catalog, CatalogBusyError
 from clipsearch.store import Store
-from tests.faults.checks import squares, start_index
+from tests.faults.checks import squares
+from tests.faults.programs import start_index
 from tests.support.child_processes import await_worker, needs_proc
 
 COMMAND = [sys.executable, "-m", "clipsearch"]
