@@ -9,18 +9,18 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from clipsearch.cli.render import print_report
+from clipsearch.encoders.load import load_encoder
 from clipsearch.types import IndexReport, PartialFile
 from tests.faults.checks import stored_contents
 from tests.support.command_line import SAMPLES, SCRIPT, fail, run, run_script
 
-# Pictures of a run that is interrupted after the first batch of 32 or so.
-COUNT = 256
 
 @pytest.fixture(scope="module")
 def catalog(indexed_samples, tmp_path_factory) -> Path:
@@ -395,8 +395,10 @@ def test_without_a_hub_the_starter_stands_in_with_one_notice(tmp_path):
 def test_ctrl_c_keeps_what_was_done(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
-    for number in range(COUNT):
-        Image.new("RGB", (64, 48), (number, 255 - number, 77)).save(photos / f"{number}.png")
+    with closing(load_encoder("starter")) as encoder:
+        count = 3 * encoder.batch_size
+    for number in range(count):
+        Image.new("RGB", (64, 48), (number % 256, number // 256 * 90, 77)).save(photos / f"{number}.png")
     arguments = [SCRIPT, "index", photos, "--catalog", tmp_path / "c", "--model", "starter", "--json"]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not stored_contents(tmp_path / "c"):
@@ -406,10 +408,10 @@ def test_ctrl_c_keeps_what_was_done(tmp_path):
     assert (process.returncode, "Traceback" in err) == (130, False)
     first = json.loads(out)
     assert first["interrupted"]
-    assert 0 < first["embedded"] < COUNT
+    assert 0 < first["embedded"] < count
     rest = json.loads(run(*arguments[1:]).stdout)
     assert rest["unchanged"] == first["embedded"]
-    assert rest["embedded"] == COUNT - first["embedded"]
+    assert rest["embedded"] == count - first["embedded"]
 
 
 def test_names_that_are_not_utf8_survive(tmp_path):
@@ -495,7 +497,7 @@ def test_every_command_has_help():
 def test_one_grammar_for_what_is_typed(tmp_path, colours):
     """Paths, filters and signs as they are typed, with and without quotes of the shell."""
     catalog = tmp_path / "c"
-    run("index", SAMPLES / "animals", SAMPLES / "food", "--model", "colours", "--catalog", catalog)
+    run("index", SAMPLES, "--model", "colours", "--catalog", catalog)
 
     def names(*query, **options) -> list[str]:
         return [

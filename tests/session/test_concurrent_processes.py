@@ -18,6 +18,9 @@ from tests.support.child_processes import await_worker, needs_proc
 COMMAND = [sys.executable, "-m", "clipsearch"]
 LIMIT_S = 120
 
+# More pictures than a batch of any machine has.
+COUNT = 300
+
 
 @needs_proc
 def test_ctrl_c_while_workers_start_ends_the_run_quietly(tmp_path):
@@ -79,7 +82,7 @@ def test_a_second_writer_waits_when_it_is_told_to(tmp_path):
 
 
 def test_a_killed_writer_leaves_no_lock(tmp_path):
-    photos = squares(tmp_path / "photos", 400)
+    photos = squares(tmp_path / "photos", COUNT)
     Store(tmp_path / "catalog", create=True).close()
     running = start_index(tmp_path / "catalog", photos)
     with contextlib.closing(Store(tmp_path / "catalog")) as store:
@@ -90,12 +93,12 @@ def test_a_killed_writer_leaves_no_lock(tmp_path):
     assert running.returncode == -signal.SIGKILL
     with Catalog.open(tmp_path / "catalog") as catalog:
         report = catalog.index(photos)
-    assert report.embedded + report.unchanged == report.found == 400
+    assert report.embedded + report.unchanged == report.found == COUNT
     assert report.unchanged > 0
 
 
 def test_queries_while_another_process_indexes_see_one_consistent_state(tmp_path):
-    photos = squares(tmp_path / "photos", 400)
+    photos = squares(tmp_path / "photos", COUNT)
     first = squares(tmp_path / "first", 1)
     with Catalog.open(tmp_path / "catalog", model="starter", create=True) as catalog:
         catalog.index(first)
@@ -115,4 +118,4 @@ def test_queries_while_another_process_indexes_see_one_consistent_state(tmp_path
         assert running.returncode == 0, output
         assert len(set(seen)) > 2, "the queries saw it grow"
         final = [path for hit in catalog.search("a blue square", top_k=1_000) for path in (hit.path, *hit.copies)]
-        assert len(final) == 401
+        assert len(final) == COUNT + 1
