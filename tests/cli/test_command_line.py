@@ -420,12 +420,12 @@ def test_names_that_are_not_utf8_survive(tmp_path):
     odd = os.fsencode(photos) + b"/latin1_\xe9.png"
     with open(odd, "wb") as file:
         file.write((SAMPLES / "food" / "donut.png").read_bytes())
-    run_script("index", photos, "--catalog", tmp_path / "c", "--model", "starter")
+    run("index", photos, "--catalog", tmp_path / "c", "--model", "starter")
     found = run_script("query", "a donut", "--paths", "--catalog", tmp_path / "c")
     assert os.fsencode(found.stdout) == odd + b"\n"
-    hits = json.loads(run_script("query", "a donut", "--json", "--catalog", tmp_path / "c").stdout)["hits"]
+    hits = json.loads(run("query", "a donut", "--json", "--catalog", tmp_path / "c").stdout)["hits"]
     assert os.fsencode(hits[0]["path"]) == odd
-    shown = run_script("query", "a donut", "--catalog", tmp_path / "c", cwd=tmp_path).stdout
+    shown = run("query", "a donut", "--catalog", tmp_path / "c", cwd=tmp_path).stdout
     assert shown.split()[-1] == "photos/latin1_\\udce9.png"
     run_script("query", odd, "--catalog", tmp_path / "c")
 
@@ -475,7 +475,7 @@ def test_nothing_leaves_the_machine(catalog, tmp_path):
     (tmp_path / "home").mkdir()
     for arguments in (
         ("query", "a glazed donut", "--catalog", catalog),
-        ("index", SAMPLES, "--catalog", tmp_path / "c", "--model", "starter"),
+        ("index", SAMPLES / "food", "--catalog", tmp_path / "c", "--model", "starter"),
         ("caption", SAMPLES / "animals" / "cat.jpg", "--catalog", catalog),
         ("model", "inspect", "starter"),
     ):
