@@ -123,7 +123,7 @@ class Light:
         from tests.faults.light import run
 
         arguments: Sequence[str] = ["index", str(photos), "--catalog", str(catalog), "--model", "colours", *options]
-        handle, output = tempfile.mkstemp()
+        handle, output = tempfile.mkstemp(dir=photos.parent)
         os.close(handle)
         process = self._context.Process(target=run, args=(arguments, dict(os.environ), output, fault))
         process.start()
