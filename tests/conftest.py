@@ -11,7 +11,6 @@ import pytest
 
 from clipsearch.notices import LOGGER, WarningsHandler
 from clipsearch.store import migrate
-from clipsearch.types import ModelOptions
 from tests.support import new_catalogs
 from tests.support.isolation import files_outside, isolate
 from tests.support.model_cache import ModelCache
@@ -136,17 +135,9 @@ def indexed_samples(pytestconfig: pytest.Config) -> SampleCatalog:
 @pytest.fixture
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models of colours under any name that begins with "colours"; pictures are decoded in this process."""
-    from clipsearch.encoders import load
-    from tests.support.fakes import ColourEncoder, LocalPool
+    from tests.support.fakes import use_colours
 
-    def load_colours(model: str | ModelOptions) -> object:
-        name = model if isinstance(model, str) else model.name or ""
-        return ColourEncoder(name) if name.startswith("colours") else load_encoder(model)
-
-    load_encoder = load.load_encoder
-    monkeypatch.setattr(load, "load_encoder", load_colours)
-    for module in ("images.worker_pool", "indexing.pipeline", "transfer.imports", "gallery.duplicates.views"):
-        monkeypatch.setattr(f"clipsearch.{module}.WorkerPool", LocalPool)
+    use_colours(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ def run(*arguments, code: int = 0, cwd: str | os.PathLike[str] = ".") -> Done:
         patch.setattr(LOGGER, "handlers", [cli.NoticePrinter()])
         patch.setattr(LOGGER, "propagate", False)
         patch.setattr(sys, "argv", ["clipsearch", *words])
+        patch.setattr(sys.modules["__main__"], "__package__", None)  # of `python -m pytest`: it would be named in help
         returned = cli.run(words)
     return _checked(subprocess.CompletedProcess(words, returned, out.text(), err.text()), code)
 

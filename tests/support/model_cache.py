@@ -35,7 +35,7 @@ class ModelCache:
     def link_into(self, cache: Path) -> None:
         """Fill a test's cache folder with links, which files that the test writes replace, and copies of databases."""
         self._make()
-        shutil.copytree(self._folder / "cache", cache, copy_function=_link, dirs_exist_ok=True)
+        shutil.copytree(self._folder / "cache", cache, copy_function=link_or_copy, dirs_exist_ok=True)
 
     def changed_files(self) -> list[str]:
         """Names of the shared files that are not as they were made."""
@@ -58,7 +58,7 @@ class ModelCache:
         self._digests = {path: _digest(path) for path in cache.rglob("*") if path.is_file()}
 
 
-def _link(source: str, target: str) -> None:
+def link_or_copy(source: str, target: str) -> None:
     if source.endswith(".sqlite3"):  # SQLite writes in place, through a link too
         shutil.copy2(source, target)
         return
