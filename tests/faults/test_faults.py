@@ -9,9 +9,7 @@ pytest.importorskip("resource", reason="kills and limits of POSIX")
 from tests.faults import disks, kills, snapshots, writers
 from tests.faults.programs import Light
 
-pytestmark = pytest.mark.usefixtures("colours")
-
-pytestmark = pytest.mark.migrates
+pytestmark = [pytest.mark.usefixtures("colours"), pytest.mark.migrates]
 
 # How many in one test.
 KILLS = 6
