@@ -3,13 +3,14 @@
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from clipsearch import Catalog
-from tests.docs.pages import find_session, python_blocks, run, sessions, without_names, without_times
+from tests.docs.pages import find_session, python_blocks, run, run_in_shell, sessions, without_names, without_times
 from tests.support.milvus_server import MilvusServer
 
 # A part of a command by which each session is known.
@@ -60,10 +61,10 @@ def test_a_slow_machine_may_say_so(said, written):
     assert without_times(said) == without_times(written)
 
 
-def check_session(session, folder, *, is_stderr_first: bool) -> None:
+def check_session(session, folder, *, is_stderr_first: bool, run_command=run) -> None:
     """Run the commands, and compare what they print with what the page shows; times may differ."""
     for command, expected in session:
-        done = run(command, folder)
+        done = run_command(command, folder)
         said = done.stderr + done.stdout if is_stderr_first else done.stdout + done.stderr
         assert without_times(said.strip()) == without_times(expected), command
 
@@ -71,7 +72,7 @@ def check_session(session, folder, *, is_stderr_first: bool) -> None:
 def test_the_session_of_the_readme_is_real(pages, samples):
     session = find_session(pages, README)
     assert len(session) == 4
-    check_session(session, samples, is_stderr_first=True)
+    check_session(session, samples, is_stderr_first=True, run_command=run_in_shell)
 
 
 def test_the_first_steps_are_real(pages, samples):
@@ -83,7 +84,8 @@ def test_the_first_steps_are_real(pages, samples):
 
 def test_the_session_of_the_command_line_is_real(pages, samples):
     (samples / "photos" / "broken.jpg").write_text("not a picture")
-    run("clipsearch index photos; clipsearch captions add photos/captions.jsonl", samples)
+    run("clipsearch index photos", samples)
+    run("clipsearch captions add photos/captions.jsonl", samples)
     session = find_session(pages, COMMAND_LINE)
     assert len(session) == 3
     for command, expected in session:

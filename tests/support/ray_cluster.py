@@ -19,15 +19,15 @@ COPIES = 6
 
 @contextmanager
 def running_cluster() -> Iterator[Any]:
-    """Two nodes of one core each."""
+    """Two nodes of one core each, without the processes that only a person or an autoscaler would look at."""
     before = dict(os.environ)
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": environment()["PYTHONPATH"]}
     from ray.cluster_utils import Cluster
 
     # A node that is gone is missed sooner than is usual.
     health = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 3}
-    node = {"num_cpus": 1, "object_store_memory": 200_000_000}
-    head = {**node, "include_dashboard": False, "_system_config": health}
+    node = {"num_cpus": 1, "object_store_memory": 100_000_000, "include_log_monitor": False}
+    head = {**node, "include_dashboard": False, "no_monitor": True, "_system_config": health}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(**node)
     try:
