@@ -23,7 +23,7 @@ from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.types import IndexReport
 from tests.support.library import counts
 from tests.support.listing_server import serving
-from tests.support.ray_cluster import BROKEN, COPIES, paint, running_cluster
+from tests.support.ray_cluster import BROKEN, COPIES, NODE, paint, running_cluster
 
 # What Ray says about its own settings.
 pytestmark = pytest.mark.filterwarnings(r"ignore:.use_\w+. is deprecated:DeprecationWarning")
@@ -33,13 +33,13 @@ pytest.importorskip("ray", reason="ray, of the extra 'scale', is not installed")
 TOTAL = 60
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def cluster():
     with running_cluster() as cluster:
         yield cluster
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def connected(cluster):
     """The cluster, with a connection of the host program: one job for all runs, whose processes are reused."""
     with closing(RayCluster(cluster.address)):
@@ -105,7 +105,7 @@ class TestCluster:
             catalog.index(folder)
             (folder / "0001.jpg").rename(folder / "moved.jpg")
             (folder / "0003.jpg").write_bytes((folder / "0005.jpg").read_bytes() + b"more")
-            report = catalog.index(folder, runner="ray", address=connected.address, workers=1)
+            report = catalog.index(folder, runner="ray", address=connected.address)
         assert (report.embedded, report.reused, report.moved, report.removed) == (1, 1, 1, 0)
 
     def test_another_model_of_that_name_is_refused(self, connected, photos, tmp_path):
@@ -114,7 +114,7 @@ class TestCluster:
         encoder = load_encoder("starter")
         with Store(tmp_path, create=True) as store:
             model = store.models.add(name="starter", fingerprint=encoder.fingerprint, dim=encoder.dim)
-            runner = RayRunner(EncoderRecipe("starter", "0" * 64), address=connected.address, workers=1)
+            runner = RayRunner(EncoderRecipe("starter", "0" * 64), address=connected.address)
             with pytest.raises(ModelError, match="the model starter there is not the one here"):
                 index_folders(
                     [store.roots.add(str(photos))],
@@ -126,7 +126,7 @@ class TestCluster:
 
     def test_a_folder_on_a_web_server(self, connected, photos, alone, tmp_path):
         with serving(photos) as url:
-            report = index(url, tmp_path, runner="ray", address=connected.address, workers=1)
+            report = index(url, tmp_path, runner="ray", address=connected.address)
             assert counts(report)["embedded"] == TOTAL
             assert {path for path, _ in skipped(report)} == {f"{url}/broken-{number}.png" for number in range(BROKEN)}
             # What is there is known: nothing is fetched again, with whatever runner.
@@ -149,7 +149,7 @@ class TestCluster:
             if done < total // 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        report = index(photos, tmp_path, runner="ray", address=connected.address, workers=1, on_progress=press)
+        report = index(photos, tmp_path, runner="ray", address=connected.address, on_progress=press)
         assert report.interrupted
         assert 0 < report.embedded < TOTAL
         assert len(records(tmp_path)[1]) == report.embedded
@@ -162,19 +162,19 @@ class TestCluster:
             "def stop(done, total):\n"
             "    if done >= total // 3: os.kill(os.getpid(), signal.SIGKILL)\n"
             "with Catalog.open(sys.argv[1], model='starter', create=True) as catalog:\n"
-            "    catalog.index(sys.argv[2], runner='ray', workers=1, on_progress=stop)\n"
+            "    catalog.index(sys.argv[2], runner='ray', on_progress=stop)\n"
         )
         arguments = [sys.executable, "-c", code, str(tmp_path), str(photos)]
         environment = {**os.environ, "RAY_ADDRESS": connected.address}
         assert subprocess.run(arguments, env=environment, check=False).returncode == -signal.SIGKILL
         before = len(records(tmp_path)[1])
         assert 0 < before < TOTAL
-        report = index(photos, tmp_path, runner="ray", address=connected.address, workers=1)
+        report = index(photos, tmp_path, runner="ray", address=connected.address)
         assert report.embedded == TOTAL - before
         assert_same(tmp_path, alone)
 
     def test_a_node_that_is_killed_half_way_takes_nothing_with_it(self, connected, photos, alone, tmp_path):
-        node = next(node for node in connected.list_all_nodes() if node is not connected.head_node)
+        node = connected.add_node(**NODE)
         killed = []
 
         def kill(done: int, total: int) -> None:
@@ -198,17 +198,6 @@ def skipped(report: IndexReport) -> list[tuple[str, str]]:
 
 
 class TestWithoutCluster:
-    def test_a_ray_of_its_own_goes_when_the_run_is_over(self, photos, tmp_path):
-        import ray
-
-        folder = tmp_path / "photos"
-        paint(folder, 12)
-        before = signal.getsignal(signal.SIGTERM)
-        report = index(folder, tmp_path / "catalog", runner="ray")
-        assert (report.embedded, len(report.skipped)) == (12, BROKEN)
-        assert not ray.is_initialized()
-        assert signal.getsignal(signal.SIGTERM) is before
-
     def test_without_the_package_one_line_says_what_to_install(self, photos, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "ray", None)
         with pytest.raises(MissingExtraError, match=r"pip install 'clipsearch\[scale\]'"):
