@@ -127,6 +127,12 @@ def new_catalogs_are_copies(request: pytest.FixtureRequest, monkeypatch: pytest.
 
 
 @pytest.fixture(scope="session")
+def model_cache(pytestconfig: pytest.Config) -> ModelCache:
+    """The compiled models that each test's cache folder starts from."""
+    return _model_cache(pytestconfig)
+
+
+@pytest.fixture(scope="session")
 def indexed_samples(pytestconfig: pytest.Config) -> SampleCatalog:
     """The sample pictures indexed by the starter model, once; copied for each test that changes or opens it."""
     return SampleCatalog(_session_folder(pytestconfig) / "sample-catalog")

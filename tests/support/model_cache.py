@@ -1,7 +1,8 @@
 """One read-only cache of compiled models for the session, which each test's cache folder starts from.
 
-OpenVINO compiles the starter model in a second, its bank of texts takes five more, and the files hold 90 MB: they are
-made once, also where several workers share the session, and hard-linked into the cache folder of each test.
+OpenVINO compiles the starter model in a second, its bank of texts takes five more, the two built-in sets of labels
+three, and the files hold 90 MB: they are made once, also where several workers share the session, and hard-linked into
+the cache folder of each test.
 """
 
 import os
@@ -16,9 +17,14 @@ from filelock import FileLock
 _WARM_UP = """
 from clipsearch.encoders.bank import load_bank
 from clipsearch.encoders.load import load_encoder
+from clipsearch.encoders.prompts import label_embeddings
+from clipsearch.labels.sets import built_in_labels
 from tests.support.fakes import ColourEncoder
 for encoder in (load_encoder("starter"), ColourEncoder()):
-    load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
+    model = {"fingerprint": encoder.fingerprint, "dim": encoder.dim, "load_encoder": lambda: encoder}
+    load_bank(**model)
+    for name in ("coco", "lvis"):
+        label_embeddings(built_in_labels(name), **model)
     encoder.close()
 """
 _REPOSITORY = Path(__file__).resolve().parents[2]
