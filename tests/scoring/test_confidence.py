@@ -81,10 +81,9 @@ def test_it_is_learnt_once_for_a_catalog_and_damage_costs_time_alone(monkeypatch
     assert len(list((cache_dir() / "confidence").glob("*.json"))) == 2
 
 
-def test_on_the_command_line(tmp_path, capsys):
-    catalog = tmp_path / "catalog"
-    with Catalog.open(catalog, model="starter", create=True) as opened:
-        opened.index(sample_data_folder())
+def test_on_the_command_line(tmp_path, capsys, indexed_samples):
+    catalog = indexed_samples.copy_to(tmp_path / "catalog")
+    with Catalog.open(catalog) as opened:
         cutoff = opened.cutoff_for(0.9)
         assert opened.cutoff_for(0.5) < cutoff < opened.cutoff_for(0.95)
         hits = opened.search("a cat", min_relevance=cutoff)
@@ -112,6 +111,6 @@ def test_an_open_catalog_asks_its_texts_once(tmp_path, monkeypatch):
         first = opened.cutoff_for(0.9)
         assert opened.cutoff_for(0.9) == first
         assert len(asked) == 1
-        opened.index(sample_data_folder())  # it has become another one
+        opened.index(sample_data_folder() / "food")  # it has become another one
         opened.cutoff_for(0.9)
         assert len(asked) == 2

@@ -40,12 +40,12 @@ class TinyClips:
         return directory
 
     def _make(self, seed: int) -> Path:
-        from tests.support.tiny_models import compile_quietly, make_clip  # imports PyTorch
-
         self._folder.mkdir(exist_ok=True)
         made = self._folder / str(seed)
         with FileLock(self._folder / "lock"):
             if not made.exists():
+                from tests.support.tiny_models import compile_quietly, make_clip  # imports PyTorch
+
                 fresh = self._folder / "fresh"
                 compile_quietly(make_clip(fresh / "source", seed=seed), fresh / "compiled")
                 fresh.rename(made)
