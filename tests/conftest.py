@@ -17,6 +17,7 @@ from tests.support.model_cache import ModelCache
 from tests.support.postgres_server import PostgresServer
 from tests.support.sample_catalog import SampleCatalog
 from tests.support.selection import is_left_out, mark, worker_count
+from tests.support.tiny_clips import TinyClips
 
 _patch = pytest.MonkeyPatch()
 _home = tempfile.TemporaryDirectory(prefix="clipsearch-tests-", ignore_cleanup_errors=True)
@@ -136,6 +137,12 @@ def model_cache(pytestconfig: pytest.Config) -> ModelCache:
 def indexed_samples(pytestconfig: pytest.Config) -> SampleCatalog:
     """The sample pictures indexed by the starter model, once; copied for each test that changes or opens it."""
     return SampleCatalog(_session_folder(pytestconfig) / "sample-catalog")
+
+
+@pytest.fixture(scope="session")
+def tiny_clips(pytestconfig: pytest.Config) -> TinyClips:
+    """The tiny CLIP in the hub's layout and compiled, once."""
+    return TinyClips(_session_folder(pytestconfig) / "tiny-clips")
 
 
 @pytest.fixture
