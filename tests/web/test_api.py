@@ -219,6 +219,7 @@ def test_an_item_is_described(client):
     said = client.get(f"/api/items/{cat['id']}").json()
     assert said["name"] == "cat.jpg" and said["paths"] == [str(SAMPLES / "animals" / "cat.jpg")]
     assert said["width"] and said["height"] and said["format"] == "JPEG"
+    assert said["added_at"].endswith("Z")  # RFC 3339 wants a time zone
 
 
 @pytest.mark.parametrize("number", [0, -1, 9999, 1 << 63, 1 << 200])
