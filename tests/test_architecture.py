@@ -34,6 +34,7 @@ ONLY_IN = {
     "pymilvus": {"indexes/milvus/collection.py"},
     "grpc": {"indexes/milvus/collection.py"},
     "torch": {
+        "encoders/adapter.py",
         "encoders/torch_encoder.py",
         "encoders/transformers_files.py",
         "encoders/openvino/compile.py",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,3 +70,18 @@ class Encoder(Protocol):
         Running calls of other threads may finish; later calls raise ModelError.
         """
         ...
+
+
+class PatchEncoder(Encoder, Protocol):
+    """Encoder whose patches are aligned with texts, so that one pass says what lies where in a picture."""
+
+    patch_grid: tuple[int, int]  # rows and columns of patches, which cover the whole picture
+
+    def encode_patches(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed the patches of n crops, as those of `encode_images`, to unit-norm rows (n, rows, columns, dim)."""
+        ...
+
+
+def with_patches(encoder: Encoder) -> PatchEncoder | None:
+    """Return the encoder if its patches are aligned with texts, else None."""
+    return cast(PatchEncoder, encoder) if getattr(encoder, "patch_grid", None) is not None else None

@@ -10,7 +10,6 @@ import os
 import re
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +48,13 @@ def fingerprint_of(
         settings: JSON values: model type, context length, and everything else that changes the rows.
         rehash: see `hash_file`.
     """
+    from clipsearch.images.preprocess import as_json  # lazy: it needs NumPy
+
     return combine(
         {
             "weights": [hash_file(path, rehash=rehash) for path in sorted(weights)],
             "tokenizer": {path.name: hash_file(path, rehash=rehash) for path in tokenizer_files},
-            "preprocess": asdict(preprocess),
+            "preprocess": as_json(preprocess),
             "settings": dict(settings),
         }
     )

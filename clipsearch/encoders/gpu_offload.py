@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders.base import Encoder
-from clipsearch.errors import first_line
+from clipsearch.encoders.base import Encoder, with_patches
+from clipsearch.errors import ModelError, first_line
 from clipsearch.notices import notify
 
 # Pictures from which on loading torch, which takes seconds, pays off; also the batch size.
@@ -33,6 +33,8 @@ class AcceleratedEncoder:
         self.context_length = compiled.context_length
         self.preprocess = compiled.preprocess
         self.head = compiled.head
+        patches = with_patches(compiled)
+        self.patch_grid = None if patches is None else patches.patch_grid
         self.batch_size = BATCH
         self._compiled = compiled
         self._load_accelerated: Callable[[], Encoder | None] | None = load_accelerated
@@ -56,6 +58,13 @@ class AcceleratedEncoder:
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._compiled.encode_texts(texts)
+
+    def encode_patches(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed patches on the CPU, see `PatchEncoder.encode_patches`; only with a `patch_grid`."""
+        patches = with_patches(self._compiled)
+        if patches is None:
+            raise ModelError(f"the patches of {self.name} are not aligned with texts")
+        return patches.encode_patches(crops)
 
     def count_tokens(self, text: str) -> int:
         return self._compiled.count_tokens(text)

@@ -1,5 +1,6 @@
 """Load encoders by model name, and choose the default model."""
 
+import contextlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from clipsearch import paths, settings
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.devices import choose_device, may_have_gpu
+from clipsearch.encoders.families import family_of
 from clipsearch.encoders.gpu_offload import AcceleratedEncoder
 from clipsearch.encoders.hub import hub, model_files
 from clipsearch.encoders.openvino import cache as compile_cache
@@ -21,6 +23,10 @@ STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
 
 # A starter with another fingerprint has damaged files, and would give other embeddings.
 STARTER_FINGERPRINT = "ed0dbd31f6fb99a595da093cab23e17a3152d0cf3ed99584ee709733dd1d2b80"
+
+
+# Names of models whose licence was said.
+_licences_said: set[str] = set()
 
 
 def load_encoder(model: str | ModelOptions) -> Encoder:
@@ -61,6 +67,7 @@ def _load(name: str, options: ModelOptions) -> Encoder:
         name = str(directory)
     if is_compiled_directory(directory):
         return _load_compiled(directory, name, device, runtime)
+    _say_licence(directory, name)
     if runtime == "torch" or device not in (None, "cpu") or not model_files.is_complete(directory):
         return _load_with_torch(directory, name, device)
     compiled = find_or_make_compiled(directory, name, runtime=runtime, show_progress=options.show_progress)
@@ -75,6 +82,15 @@ def _load(name: str, options: ModelOptions) -> Encoder:
         return None if best.type == "cpu" else _load_with_torch(directory, name, str(best))
 
     return AcceleratedEncoder(encoder, load_accelerated=load_accelerated)
+
+
+def _say_licence(directory: Path, name: str) -> None:
+    """Say once in this process that a model must not be used commercially."""
+    with contextlib.suppress(ModelError):  # raised again, with its reason, when the model is loaded
+        licence = family_of(model_files.read_json(directory / model_files.CONFIG)).licence
+        if licence is not None and name not in _licences_said:
+            _licences_said.add(name)
+            notify(f"{name}: models of this family are published under {licence}")
 
 
 def find_or_make_compiled(

@@ -1,4 +1,4 @@
-"""Run dual encoders through transformers: CLIP, SigLIP, SigLIP 2, Chinese-CLIP, AltCLIP and related models.
+"""Run dual encoders through transformers: CLIP, SigLIP and all others, see `families`.
 
 Model files are untrusted data: loaded from a local directory, safetensors only, without remote code.
 """
@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clipsearch.encoders.base import MIN_COSINE, ProbabilityHead
+from clipsearch.encoders.adapter import Adapter, head_of, simplify_pooling
+from clipsearch.encoders.base import MIN_COSINE
 from clipsearch.encoders.devices import choose_device
+from clipsearch.encoders.families import Family, family_of
 from clipsearch.encoders.fingerprint import fingerprint_of
 from clipsearch.encoders.hub import model_files
 from clipsearch.encoders.long_text import Offsets, chunk_texts, mean_of_chunks
@@ -55,7 +57,7 @@ class TransformersEncoder:
         name: str,
         model: Any,
         tokenizer: Any,
-        preprocess: Preprocess,
+        adapter: Adapter,
         fingerprint: str,
         device: torch.device,
         half: bool,
@@ -63,13 +65,15 @@ class TransformersEncoder:
         self.name = name
         self.model = model.to(device)
         self.tokenizer = tokenizer
-        self.preprocess = preprocess
+        self.adapter = adapter
+        self.preprocess = adapter.preprocess
         self.fingerprint = fingerprint
         self.device = device
         self.batch_size = IMAGE_BATCH if device.type == "cpu" else DEVICE_IMAGE_BATCH
-        self.head = _head(model, name)
-        self.lower_case = self.head.kind == "sigmoid"
-        self.context_length = _context_length(model, tokenizer, name)
+        self.head = head_of(model, adapter.family, name)
+        self.lower_case = adapter.family.lower_case
+        self.patch_grid = adapter.patch_grid(model)
+        self.context_length = _context_length(model, tokenizer, adapter.family, name)
         self.dim = self._text_features(["a"]).shape[1]
         if half:
             self._try_half_precision()
@@ -100,18 +104,24 @@ class TransformersEncoder:
                 f"{directory} has no tokenizer files (tokenizer.json, vocab.json and merges.txt, vocab.txt)"
             )
         preprocess = from_processor_config(model_files.read_processor_config(directory))
+        family = family_of(config)
+        _check_shape(family, preprocess, name)
         with quiet():
-            model = load_model(directory, config, name)
+            model = load_model(directory, config, name, text_attention=family.text_attention)
             tokenizer = load_tokenizer(directory, name)
-        _check_image_size(model, preprocess, name)
+        _check_image_size(model, family, preprocess, name)
+        simplify_pooling(model, family)
         fingerprint = fingerprint_of(
-            weights=weights, tokenizer_files=tokenizer_files, preprocess=preprocess, settings=_settings(model.config)
+            weights=weights,
+            tokenizer_files=tokenizer_files,
+            preprocess=preprocess,
+            settings=_settings(model.config, family),
         )
         return cls(
             name=name,
             model=model,
             tokenizer=tokenizer,
-            preprocess=preprocess,
+            adapter=Adapter(family, preprocess),
             fingerprint=fingerprint,
             device=target,
             half=target.type != "cpu" if half is None else half,
@@ -142,6 +152,20 @@ class TransformersEncoder:
             begin += len(part)
         return rows
 
+    def encode_patches(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed patches, see `PatchEncoder.encode_patches`; only with a `patch_grid`."""
+        if self.patch_grid is None:
+            raise ModelError(f"the patches of {self.name} are not aligned with texts")
+        self.require_open()
+        parts = []
+        with torch.inference_mode():
+            for begin in range(0, len(crops), IMAGE_BATCH):
+                part = torch.from_numpy(crops[begin : begin + IMAGE_BATCH]).to(self.device)
+                _, patches = self.adapter.patch_features(self.model, part)
+                parts.append(self._unit_norm(patches.flatten(0, 1), "patch"))
+        rows = np.concatenate(parts) if parts else np.empty((0, self.dim), np.float32)
+        return rows.reshape(len(crops), *self.patch_grid, self.dim)
+
     def close(self) -> None:
         """Release the model, see `Encoder.close`."""
         self.model = self.tokenizer = None
@@ -156,13 +180,10 @@ class TransformersEncoder:
         """Return projected image features (n, dim), not normalised; copies uint8 crops to the device, not floats."""
         self.require_open()
         with torch.inference_mode():
-            pixel_values = pixel_values_of(torch.from_numpy(crops).to(self.device), self.preprocess)
-            output = self.model.get_image_features(pixel_values=pixel_values.contiguous().to(self.model.dtype))
-            return projected_features(output)
+            return self.adapter.image_features(self.model, torch.from_numpy(crops).to(self.device))
 
     def _try_half_precision(self) -> None:
-        shape = (4, self.preprocess.height, self.preprocess.width, 3)
-        crops = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        crops = random_crops(4, self.preprocess)
         single = np.concatenate([self.encode_images(crops), self.encode_texts(["a cat", "snow"])])
         model, self.model = self.model, copy.deepcopy(self.model).half()
         try:
@@ -205,13 +226,9 @@ class TransformersEncoder:
         )
 
     def inputs_of(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
-        """Return the text tower's inputs for texts that fit: input_ids (n, length) and, for CLIP, attention_mask.
-
-        Source: SigLIP was trained on text padded to the full context without a mask, lower case (arXiv:2303.15343 and
-        2502.14786, and transformers' model pages of siglip and siglip2 at v5.0); CLIP on text padded with a mask.
-        """
+        """Return the text tower's inputs for texts that fit: input_ids (n, length) and, for most, attention_mask."""
         texts = [self._normalised(text) for text in texts]
-        fixed = self.head.kind == "sigmoid"
+        fixed = self.adapter.family.text_padding == "context"
         encoded = self.tokenizer(
             texts,
             padding="max_length" if fixed else "longest",
@@ -220,7 +237,10 @@ class TransformersEncoder:
             return_tensors="pt",
             verbose=False,
         )
-        ids = encoded["input_ids"]
+        ids, mask = encoded["input_ids"], encoded.get("attention_mask")
+        if ids.shape[1] == 0:
+            ids = torch.full((len(texts), 1), int(self.tokenizer.pad_token_id or 0))
+            mask = torch.zeros_like(ids)
         if ids.shape[1] > self.context_length:
             raise ModelError(f"{self.name} takes {self.context_length} tokens of text, not {ids.shape[1]}: shorten it")
         vocab_size = getattr(getattr(self.model.config, "text_config", None), "vocab_size", None)
@@ -229,8 +249,11 @@ class TransformersEncoder:
                 f"{self.name}: the tokenizer gives ids beyond the model's vocabulary of {vocab_size}; the files belong "
                 "to different models"
             )
-        names = ("input_ids",) if fixed else ("input_ids", "attention_mask")
-        return {key: encoded[key].to(self.device) for key in names if key in encoded}
+        if fixed or mask is None:
+            return {"input_ids": ids.to(self.device)}
+        # A text without any token, start and end tokens included, is one padding token.
+        mask[mask.sum(dim=1) == 0, 0] = 1
+        return {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
 
     def _normalised(self, text: str) -> str:
         return text.lower() if self.lower_case else text
@@ -245,7 +268,7 @@ class TransformersEncoder:
         """Return projected text features (n, dim), not normalised."""
         self.require_open()
         with torch.inference_mode():
-            return projected_features(self.model.get_text_features(**self.inputs_of(texts)))
+            return self.adapter.text_features(self.model, self.inputs_of(texts))
 
     def _unit_norm(self, features: torch.Tensor, what: str) -> NDArray[np.float32]:
         rows: NDArray[np.float32] = features.float().cpu().numpy()
@@ -257,39 +280,26 @@ class TransformersEncoder:
             raise ModelError(f"{self.name}, a {what}: {error}; the model's files may be damaged") from error
 
 
-def pixel_values_of(crops: torch.Tensor, spec: Preprocess) -> torch.Tensor:
-    """Convert uint8 crops (n, height, width, 3) to float32 pixel values (n, 3, height, width), on any device.
-
-    The same as `preprocess.to_pixel_values`.
-    """
-    scale, shift = (torch.tensor(values, device=crops.device) for values in (spec.scale, spec.shift))
-    return (crops.float() * scale - shift).permute(0, 3, 1, 2)
-
-
-def projected_features(output: Any) -> torch.Tensor:
-    """Return the projected features (n, dim), which transformers 5 wraps in an output object, unlike older versions."""
-    features = output if isinstance(output, torch.Tensor) else getattr(output, "pooler_output", None)
-    if not isinstance(features, torch.Tensor) or features.ndim != 2:
-        raise ModelError("the model's features are not an (n, dim) matrix: clipsearch does not support this model")
-    return features
+def random_crops(count: int, spec: Preprocess) -> NDArray[np.uint8]:
+    """Generate uint8 crops (count, height, width, 3) of noise; where the model takes patches, of several shapes."""
+    rng = np.random.default_rng(0)
+    if spec.patches is None:
+        return rng.integers(0, 256, (count, spec.height, spec.width, 3), dtype=np.uint8)
+    shapes = [spec.patches.shape_for(*rng.integers(1, 9, 2)) for _ in range(count)]
+    side = spec.patches.size
+    return np.stack(
+        [
+            spec.patches.pack(rng.integers(0, 256, (rows * side, columns * side, 3), dtype=np.uint8))
+            for rows, columns in shapes
+        ]
+    )
 
 
-def _head(model: Any, name: str) -> ProbabilityHead:
-    logit_scale = getattr(model, "logit_scale", None)
-    if not isinstance(logit_scale, torch.Tensor):
-        raise ModelError(
-            f"{name} ({model.config.model_type}) has no logit_scale: its scores can't become probabilities"
-        )
-    scale = float(logit_scale.detach().float().exp())
-    logit_bias = getattr(model, "logit_bias", None)
-    if isinstance(logit_bias, torch.Tensor):
-        return ProbabilityHead("sigmoid", logit_scale=scale, logit_bias=float(logit_bias.detach().float()))
-    return ProbabilityHead("softmax", logit_scale=scale)
-
-
-def _context_length(model: Any, tokenizer: Any, name: str) -> int:
-    """Return the context length: the tokenizer's limit, at most the number of position embeddings."""
+def _context_length(model: Any, tokenizer: Any, family: Family, name: str) -> int:
+    """Return the context length: the tokenizer's and the family's limit, at most the number of position embeddings."""
     lengths = [int(tokenizer.model_max_length)]
+    if family.text_tokens is not None:
+        lengths.append(family.text_tokens)
     for module_name, module in model.named_modules():
         if (
             isinstance(module, torch.nn.Embedding)
@@ -299,22 +309,41 @@ def _context_length(model: Any, tokenizer: Any, name: str) -> int:
             # RoBERTa's positions start at padding_idx + 1; see AltRobertaEmbeddings in modeling_altclip.py.
             first = 0 if module.padding_idx is None else module.padding_idx + 1
             lengths.append(module.num_embeddings - first)
-    if len(lengths) == 1 and lengths[0] > 1 << 20:  # transformers uses 1e30 for "unknown"
+    if len(lengths) == 1:  # positions that are not learnt
+        lengths += [int(getattr(getattr(model.config, "text_config", None), "max_position_embeddings", lengths[0]))]
+    if min(lengths) > 1 << 20:  # transformers uses 1e30 for "unknown"
         raise ModelError(f"{name}: neither the tokenizer nor the model has a context length")
     return min(lengths)
 
 
-def _check_image_size(model: Any, preprocess: Preprocess, name: str) -> None:
-    size = getattr(getattr(model.config, "vision_config", None), "image_size", None)
-    if isinstance(size, int) and (size, size) != (preprocess.height, preprocess.width):
+def _check_shape(family: Family, preprocess: Preprocess, name: str) -> None:
+    takes_patches = family.image_call != "pixels"
+    if takes_patches != (preprocess.patches is not None):
+        model, processor = ("variable (NaFlex)", "fixed") if takes_patches else ("fixed", "variable")
+        raise ModelError(
+            f"{name} takes pictures of {model} resolution, its image processor makes those of {processor} resolution: "
+            "the files belong to different models"
+        )
+
+
+def _check_image_size(model: Any, family: Family, preprocess: Preprocess, name: str) -> None:
+    vision = getattr(model.config, "vision_config", None)
+    patch_size = getattr(vision, "patch_size", None)
+    if preprocess.patches is not None and patch_size != preprocess.patches.size:
+        raise ModelError(
+            f"{name}: the image processor makes patches of {preprocess.patches.size} pixels, "
+            f"the model takes {patch_size}"
+        )
+    size = getattr(vision, "image_size", None)
+    if family.has_fixed_size and isinstance(size, int) and (size, size) != (preprocess.height, preprocess.width):
         raise ModelError(
             f"{name}: the image processor gives {preprocess.height}×{preprocess.width} pixels, "
             f"the model takes {size}×{size}"
         )
 
 
-def _settings(config: Any) -> dict[str, Any]:
-    """Return model_type and the fields of `_SETTINGS`, of the whole model and of both towers."""
+def _settings(config: Any, family: Family) -> dict[str, Any]:
+    """Return model_type and the fields of `_SETTINGS` and of the family, of the whole model and of both towers."""
     towers = {
         "": config,
         "text": getattr(config, "text_config", None),
@@ -326,4 +355,8 @@ def _settings(config: Any) -> dict[str, Any]:
         for field in _SETTINGS
         if isinstance(getattr(part, field, None), (str, int, float))
     }
+    for tower, part in towers.items():
+        for field in family.settings:
+            if getattr(part, field, None) is not None:
+                found[f"{tower}.{field}"] = getattr(part, field)
     return {"model_type": config.model_type, **found}

@@ -76,8 +76,8 @@ class Walkthrough:
 
 _ENCODER_LAYERS = "encoder layers"
 
-# Names of the modules in each model family: CLIP, SigLIP and SigLIP 2, Chinese-CLIP, AltCLIP.
-# Source: transformers 5.24, models/*/modeling_{clip,siglip,siglip2,chinese_clip,altclip}.py.
+# Names of the modules in each model family: CLIP, MetaCLIP 2, SigLIP and SigLIP 2, Chinese-CLIP, AltCLIP; others are
+# traced by `walk_any`. Source: transformers 5.24, models/*/modeling_{clip,siglip,siglip2,chinese_clip,altclip}.py.
 _TEXT_MODULES = {
     "embeddings": ("text_model.embeddings", "text_model.roberta.embeddings"),
     _ENCODER_LAYERS: (
@@ -225,7 +225,7 @@ def _tensor_of(output: Any) -> Any:
 
 def _text_stages(calls: Mapping[str, _Call], config: Any) -> list[Stage]:
     """Build the text stages from the token embeddings to the projected features, (1, dim)."""
-    is_causal = config.model_type == "clip"
+    is_causal = config.model_type in ("clip", "metaclip_2")
     layers, projection = calls[_ENCODER_LAYERS], calls["projection"]
     hidden = calls["embeddings"].output
     stages = [_stage("token + position embedding", hidden, "a row for each token, its place added")]
@@ -255,9 +255,12 @@ def _image_stages(calls: Mapping[str, _Call], config: Any) -> list[Stage]:
     config = config.vision_config
     patches, hidden, layers = calls["patches"].output, calls["embeddings"].output, calls[_ENCODER_LAYERS]
     size = config.patch_size
-    stages = [_stage("patch convolution", patches, f"one column for each {size}×{size} pixels")]
-    patches = patches.flatten(2).transpose(1, 2)
-    stages.append(_stage("patches in a row", patches, f"{patches.shape[1]} tokens"))
+    if patches.ndim == 4:
+        stages = [_stage("patch convolution", patches, f"one column for each {size}×{size} pixels")]
+        patches = patches.flatten(2).transpose(1, 2)
+        stages.append(_stage("patches in a row", patches, f"{patches.shape[1]} tokens"))
+    else:
+        stages = [_stage("patch projection", patches, f"one row for each {size}×{size} pixels, and padding")]
     if hidden.shape[1] > patches.shape[1]:
         note = "one token more, which will stand for the whole"
         stages.append(_stage("class token + position embedding", hidden, note))

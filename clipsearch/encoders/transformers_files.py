@@ -32,8 +32,14 @@ def safe_weights(directory: Path) -> tuple[Path, ...]:
     raise ModelError(f"{directory} has no complete safetensors weights ({model_files.WEIGHTS})")
 
 
-def load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
+def load_model(directory: Path, config: dict[str, Any], name: str, *, text_attention: str | None = None) -> Any:
     """Load a transformers model in float32 and evaluation mode.
+
+    Args:
+        directory: in the hub's layout.
+        config: its config.json.
+        name: for messages.
+        text_attention: attention implementation for texts; None: transformers' choice.
 
     Raises:
         ModelError: the model is not a supported dual encoder, or its files are damaged or incomplete.
@@ -47,11 +53,7 @@ def load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
     model_class = MODEL_MAPPING.get(CONFIG_MAPPING[model_type], None)
     if not (hasattr(model_class, "get_image_features") and hasattr(model_class, "get_text_features")):
         raise ModelError(f"{name} ({model_type}) does not embed pictures and texts in one space; take a CLIP or SigLIP")
-    if model_type == "siglip2":
-        raise ModelError(
-            f"{name} is a SigLIP 2 of variable resolution (NaFlex); take one of fixed resolution, "
-            "such as google/siglip2-base-patch16-224"
-        )
+    attention = {} if text_attention is None else {"attn_implementation": {"text_config": text_attention}}
     try:
         model, info = AutoModel.from_pretrained(
             directory,
@@ -60,6 +62,7 @@ def load_model(directory: Path, config: dict[str, Any], name: str) -> Any:
             local_files_only=True,
             output_loading_info=True,
             dtype=torch.float32,
+            **attention,
         )
     except Exception as error:  # transformers raises many types for invalid files
         is_misshapen = "mismatched_sizes" in str(error)

@@ -7,13 +7,14 @@ Two steps, so that the first can run in decoding threads and the data queued in 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ModelError
+from clipsearch.images.patch_grid import PatchGrid, shapes_of
 
 if TYPE_CHECKING:  # code that only uses `Preprocess` needs no Pillow
     from PIL import Image
@@ -42,7 +43,33 @@ _SIGLIP_DEFAULTS: dict[str, Any] = {
     "image_mean": (0.5, 0.5, 0.5),  # IMAGENET_STANDARD_MEAN
     "image_std": (0.5, 0.5, 0.5),  # IMAGENET_STANDARD_STD
 }
-_PROCESSOR_DEFAULTS = {"CLIP": _CLIP_DEFAULTS, "ChineseCLIP": _CLIP_DEFAULTS, "Siglip": _SIGLIP_DEFAULTS}
+_PROCESSOR_DEFAULTS: dict[str, dict[str, Any]] = {
+    "CLIP": _CLIP_DEFAULTS,
+    "ChineseCLIP": _CLIP_DEFAULTS,
+    "Siglip": _SIGLIP_DEFAULTS,
+    "Siglip2": {**_SIGLIP_DEFAULTS, "resample": 2, "patch_size": 16, "max_num_patches": 256},
+    "Tipsv2": {**_SIGLIP_DEFAULTS, "size": {"height": 448, "width": 448}, "resample": 2, "do_normalize": False},
+    "EfficientNet": {
+        **_SIGLIP_DEFAULTS,
+        "size": {"height": 346, "width": 346},
+        "crop_size": {"height": 289, "width": 289},
+        "rescale_offset": False,
+        "include_top": True,
+    },
+    "Gemma4": {
+        **_SIGLIP_DEFAULTS,
+        "do_normalize": False,
+        "patch_size": 16,
+        "max_soft_tokens": 280,
+        "pooling_kernel_size": 3,
+    },
+}
+
+# Patches of one picture; more would need gigabytes for a batch.
+_MAX_PATCHES = 1 << 14
+
+# Fields added later: left out of descriptions where they are None, so that fingerprints and files of older models stay.
+_OPTIONAL = ("resized", "patches")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +85,9 @@ class Preprocess:
         rescale_factor: applied to the 0–255 values before mean and std.
         mean: per channel, RGB.
         std: per channel, RGB.
+        resized: height and width that a picture of any shape is resized to before the centre is cropped; None: see
+            `shortest_edge`.
+        patches: the picture keeps its shape and becomes a grid of patches, packed into (height, width); None: fixed.
     """
 
     height: int
@@ -67,6 +97,8 @@ class Preprocess:
     rescale_factor: float
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    resized: tuple[int, int] | None = None
+    patches: PatchGrid | None = None
 
     @property
     def resized_side(self) -> int:
@@ -74,7 +106,14 @@ class Preprocess:
 
         When resizing straight to height × width it is the longer of both, which a picture rotated before may need.
         """
-        return self.shortest_edge or max(self.height, self.width)
+        if self.shortest_edge is None and self.patches is not None:
+            return self.patches.longest_short_side
+        return self.shortest_edge or max(self.resized or (self.height, self.width))
+
+    @property
+    def covers_picture(self) -> bool:
+        """Whether the whole picture is resized to (height, width): nothing cropped, no variable shape."""
+        return self.shortest_edge is None and self.resized is None and self.patches is None
 
     @property
     def scale(self) -> tuple[float, ...]:
@@ -112,10 +151,17 @@ def resize_and_crop(
     if image.mode != "RGB":
         raise ValueError(f"an RGB picture is needed, not mode {image.mode}")
     left, top, right, bottom = box or (0, 0, *image.size)
-    if spec.shortest_edge is None:
-        return _as_array(image.resize((spec.width, spec.height), spec.resample, box=(left, top, right, bottom)))
-
     width, height = right - left, bottom - top
+    if spec.patches is not None:
+        rows, columns = spec.patches.shape_for(height, width)
+        size = columns * spec.patches.size, rows * spec.patches.size
+        return spec.patches.pack(_as_array(image.resize(size, spec.resample, box=(left, top, right, bottom))))
+    if spec.resized is not None:
+        whole = _as_array(image.resize(spec.resized[::-1], spec.resample, box=(left, top, right, bottom)))
+        return _center_crop(whole, spec)
+    if spec.shortest_edge is None:
+        return stretch(image, spec, (left, top, right, bottom))
+
     resized_long = int(spec.shortest_edge * max(width, height) / min(width, height))
     resized = (spec.shortest_edge, resized_long) if width <= height else (resized_long, spec.shortest_edge)
     first_column, columns, left_padding = _crop_span(resized[0], spec.width)
@@ -127,16 +173,30 @@ def resize_and_crop(
         min(left + (first_column + columns) * scale_x, right),  # rounding
         min(top + (first_row + rows) * scale_y, bottom),
     )
-    pixels = _as_array(_resize_box(image, (columns, rows), spec.resample, crop_box))
-    if (rows, columns) == (spec.height, spec.width):
-        return pixels
-    padded = np.zeros((spec.height, spec.width, 3), dtype=np.uint8)
-    padded[top_padding : top_padding + rows, left_padding : left_padding + columns] = pixels
-    return padded
+    return _pad(
+        _as_array(_resize_box(image, (columns, rows), spec.resample, crop_box)), spec, top_padding, left_padding
+    )
+
+
+def stretch(image: "Image.Image", spec: Preprocess, box: tuple[float, float, float, float]) -> NDArray[np.uint8]:
+    """Resize an area of a picture to the model's input without cropping it: (height, width, 3) uint8.
+
+    Its shape is kept where the model takes patches, else not.
+    """
+    if spec.patches is not None:
+        return resize_and_crop(image, spec, box=box)
+    return _as_array(image.resize((spec.width, spec.height), spec.resample, box=box))
 
 
 def to_pixel_values(crops: NDArray[np.uint8], spec: Preprocess) -> NDArray[np.float32]:
-    """Rescale and normalise crops: (n, height, width, 3) uint8 → (n, 3, height, width) float32, contiguous."""
+    """Rescale and normalise crops: (n, height, width, 3) uint8 → (n, 3, height, width) float32, contiguous.
+
+    Of patches: → (n, max_patches, size² * 3), zero where a picture has fewer.
+    """
+    if spec.patches is not None:
+        values = crops[:, 1:] * np.array(spec.scale, dtype=np.float32) - np.array(spec.shift, dtype=np.float32)
+        is_patch = np.arange(spec.patches.max_patches) < shapes_of(crops).prod(axis=1)[:, None]
+        return np.ascontiguousarray((values * is_patch[..., None, None]).reshape(*is_patch.shape, -1), np.float32)
     scale, shift = np.array(spec.scale, dtype=np.float32), np.array(spec.shift, dtype=np.float32)
     pixel_values = crops.transpose(0, 3, 1, 2).astype(np.float32, order="C")
     pixel_values *= scale[:, None, None]
@@ -144,8 +204,27 @@ def to_pixel_values(crops: NDArray[np.uint8], spec: Preprocess) -> NDArray[np.fl
     return pixel_values
 
 
+def as_json(spec: Preprocess) -> dict[str, Any]:
+    """Describe preprocessing as JSON values, for `from_json`."""
+    return {key: value for key, value in asdict(spec).items() if key not in _OPTIONAL or value is not None}
+
+
+def from_json(content: Mapping[str, Any]) -> Preprocess:
+    """Read what `as_json` describes; numbers are not validated.
+
+    Raises:
+        TypeError, LookupError: missing or unknown keys.
+    """
+    options = {**content, **{key: tuple(content[key]) for key in ("mean", "std")}}
+    if content.get("resized") is not None:
+        options["resized"] = tuple(content["resized"])
+    if content.get("patches") is not None:
+        options["patches"] = PatchGrid(**content["patches"])
+    return Preprocess(**options)
+
+
 def from_processor_config(config: Mapping[str, Any]) -> Preprocess:
-    """Read a transformers `preprocessor_config.json` of CLIP, AltCLIP, Chinese-CLIP, SigLIP or fixed-size SigLIP 2.
+    """Read a transformers `preprocessor_config.json` of an image processor named in `_PROCESSOR_DEFAULTS`.
 
     Missing or null keys take the default of the image processor that the file names; without a name it is read as
     CLIP's.
@@ -153,7 +232,7 @@ def from_processor_config(config: Mapping[str, Any]) -> Preprocess:
     Raises:
         ModelError: the file requires what a fixed-size resize and crop can't do.
 
-    Source: transformers 5.23 `image_processing_base.py`, `image_processing_utils.py` (`get_size_dict`) and the
+    Source: transformers 5.24 `image_processing_base.py`, `image_processing_utils.py` (`get_size_dict`) and the
         processors named in `_PROCESSOR_DEFAULTS`.
     """
     defaults = _processor_defaults(config)
@@ -165,17 +244,31 @@ def from_processor_config(config: Mapping[str, Any]) -> Preprocess:
             "the image processor does not resize its pictures (do_resize is false), which is not supported"
         )
 
-    height, width, shortest_edge = _target_size(options)
+    patches = _patch_grid(options)
+    if patches is None:
+        height, width, shortest_edge, resized = _target_size(options)
+    else:
+        (height, width), shortest_edge, resized = patches.crop_shape, None, None
+    rescale_factor = _number(options["rescale_factor"], "rescale_factor") if options["do_rescale"] else 1.0
+    mean, std = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    if options["do_normalize"]:
+        mean = _per_channel(options["image_mean"], "image_mean")
+        std = _per_channel(options["image_std"], "image_std", not_zero=True)
+    if options.get("rescale_offset") and options["do_rescale"]:
+        mean = (mean[0] + 1, mean[1] + 1, mean[2] + 1)
+    if options.get("include_top"):  # EfficientNet divides once more
+        red, green, blue = _per_channel(options["image_std"], "image_std", not_zero=True)
+        std = (std[0] * red, std[1] * green, std[2] * blue)
     return Preprocess(
         height=height,
         width=width,
         shortest_edge=shortest_edge,
         resample=_whole_number(options["resample"], "resample", allowed=range(6)),
-        rescale_factor=_number(options["rescale_factor"], "rescale_factor") if options["do_rescale"] else 1.0,
-        mean=_per_channel(options["image_mean"], "image_mean") if options["do_normalize"] else (0.0, 0.0, 0.0),
-        std=_per_channel(options["image_std"], "image_std", not_zero=True)
-        if options["do_normalize"]
-        else (1.0, 1.0, 1.0),
+        rescale_factor=rescale_factor,
+        mean=mean,
+        std=std,
+        resized=resized,
+        patches=patches,
     )
 
 
@@ -197,6 +290,22 @@ def _resize_box(
     return image.resize(size, resample, box=(left, top, right, bottom))
 
 
+def _center_crop(pixels: NDArray[np.uint8], spec: Preprocess) -> NDArray[np.uint8]:
+    first_row, rows, top_padding = _crop_span(pixels.shape[0], spec.height)
+    first_column, columns, left_padding = _crop_span(pixels.shape[1], spec.width)
+    cropped = np.ascontiguousarray(pixels[first_row : first_row + rows, first_column : first_column + columns])
+    return _pad(cropped, spec, top_padding, left_padding)
+
+
+def _pad(pixels: NDArray[np.uint8], spec: Preprocess, top: int, left: int) -> NDArray[np.uint8]:
+    rows, columns = pixels.shape[:2]
+    if (rows, columns) == (spec.height, spec.width):
+        return pixels
+    padded = np.zeros((spec.height, spec.width, 3), dtype=np.uint8)
+    padded[top : top + rows, left : left + columns] = pixels
+    return padded
+
+
 def _as_array(image: "Image.Image") -> NDArray[np.uint8]:
     # np.array, not asarray: a copy, so that the resized picture is not kept alive.
     return np.array(image, dtype=np.uint8)
@@ -212,16 +321,29 @@ def _crop_span(length: int, crop: int) -> tuple[int, int, int]:
 def _processor_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
     name = str(config.get("image_processor_type") or config.get("feature_extractor_type") or "CLIPImageProcessor")
     family = re.sub(r"(ImageProcessor(Fast|Pil)?|FeatureExtractor)$", "", name)
-    if family == "Siglip2" or "max_num_patches" in config:
-        raise ModelError("the image processor makes a variable number of patches (NaFlex), which is not supported")
     if family not in _PROCESSOR_DEFAULTS:
         known = ", ".join(f"{family}ImageProcessor" for family in _PROCESSOR_DEFAULTS)
         raise ModelError(f"the image processor {name} is not supported; supported are {known}")
     return _PROCESSOR_DEFAULTS[family]
 
 
-def _target_size(options: Mapping[str, Any]) -> tuple[int, int, int | None]:
-    """Return (height, width, shortest_edge) of `Preprocess`."""
+def _patch_grid(options: Mapping[str, Any]) -> PatchGrid | None:
+    """Return the grid of a processor that keeps the shape of pictures, else None."""
+    if "max_num_patches" in options:
+        size = _whole_number(options.get("patch_size"), "patch_size", allowed=range(2, 257))
+        count = _whole_number(options["max_num_patches"], "max_num_patches", allowed=range(1, _MAX_PATCHES + 1))
+        return PatchGrid(size, count)
+    if "max_soft_tokens" in options:
+        size = _whole_number(options.get("patch_size"), "patch_size", allowed=range(2, 257))
+        multiple = _whole_number(options.get("pooling_kernel_size"), "pooling_kernel_size", allowed=range(1, 17))
+        tokens = range(1, _MAX_PATCHES // multiple**2 + 1)
+        count = _whole_number(options["max_soft_tokens"], "max_soft_tokens", allowed=tokens)
+        return PatchGrid(size, count * multiple**2, multiple, rounds_up=False)
+    return None
+
+
+def _target_size(options: Mapping[str, Any]) -> tuple[int, int, int | None, tuple[int, int] | None]:
+    """Return (height, width, shortest_edge, resized) of `Preprocess`."""
     size = options["size"]
     # A bare number means the shortest edge: all these processors have default_to_square = False.
     size = {"shortest_edge": size} if isinstance(size, int | float) else size
@@ -234,13 +356,11 @@ def _target_size(options: Mapping[str, Any]) -> tuple[int, int, int | None]:
             raise ModelError(
                 "the image processor resizes the shortest edge and does not crop, so its pictures have no fixed size"
             )
-        return *crop, _whole_number(size["shortest_edge"], "size")
+        return *crop, _whole_number(size["shortest_edge"], "size"), None
     height, width = _height_and_width(size, "size")
-    if crop is not None and crop != (height, width):
-        raise ModelError(
-            f"the image processor resizes to {height} × {width} and crops {crop[0]} × {crop[1]}, which is not supported"
-        )
-    return height, width, None
+    if crop is None or crop == (height, width):
+        return height, width, None, None
+    return *crop, None, (height, width)
 
 
 def _height_and_width(size: object, name: str) -> tuple[int, int]:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.copies.views import pack_view
-from clipsearch.images.preprocess import Preprocess
+from clipsearch.images.preprocess import Preprocess, from_json
 from clipsearch.images.reading import LocalPicture, open_picture
 from clipsearch.images.thumbnails import Thumbnail
 from clipsearch.types import ImageMetadata
@@ -200,8 +200,7 @@ def main() -> None:
     # Output of decoders must not get between the frames.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    described = options["preprocess"]
-    spec = Preprocess(**described | {key: tuple(described[key]) for key in ("mean", "std")})
+    spec = from_json(options["preprocess"])
     with contextlib.suppress(BrokenPipeError, EOFError):
         write_frame(answers, READY)
         serve(

@@ -7,7 +7,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from clipsearch.images import worker
 from clipsearch.images.copies.views import PictureView, unpack_view
 from clipsearch.images.decode import BYTES_PER_PIXEL, DecodingLimits
 from clipsearch.images.file_stamp import FileStamp
-from clipsearch.images.preprocess import Preprocess
+from clipsearch.images.preprocess import Preprocess, as_json
 from clipsearch.images.reading import OpenPicture, open_picture
 from clipsearch.images.thumbnails import Thumbnail
 from clipsearch.notices import notify
@@ -147,7 +146,7 @@ class _Worker:
         self._limits = limits
         self._options = json.dumps(
             {
-                "preprocess": asdict(spec),
+                "preprocess": as_json(spec),
                 "max_megapixels": limits.max_megapixels,
                 "max_seconds": limits.max_seconds,
                 "max_wall_seconds": limits.max_wall_seconds,

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import signal
 from pathlib import Path
 
 from clipsearch.encoders.fingerprint import combine, hash_file
@@ -16,6 +17,10 @@ from clipsearch.processes import run_python
 
 # Negative cache entry: the reason why a model could not be compiled, so that it is not retried every time.
 _REFUSED = "refused.json"
+
+# Signals of a crash in OpenVINO's own code, which then is tried in float32. Its fused gated MLP divides by zero in
+# bfloat16 (OpenVINO 2026.4.1, AIMv2). Not SIGKILL, which also ends a process when memory is short.
+_CRASHES = (signal.SIGFPE, signal.SIGSEGV, signal.SIGILL, signal.SIGABRT)
 
 
 def find_compiled(source: Path) -> Path | None:
@@ -59,8 +64,11 @@ def make_compiled(source: Path) -> Path:
 
 
 def _run_compiler(source: Path, scratch: Path, target: Path) -> None:
+    arguments = ["-m", "clipsearch.encoders.openvino.compile", str(source), str(scratch)]
     try:
-        done = run_python(["-m", "clipsearch.encoders.openvino.compile", str(source), str(scratch)], HF_HUB_OFFLINE="1")
+        done = run_python(arguments, HF_HUB_OFFLINE="1")
+        if -done.returncode in _CRASHES:
+            done = run_python([*arguments, "f32"], HF_HUB_OFFLINE="1")
     except OSError as error:
         raise ModelError(f"can't start Python: {error.strerror}") from error
     if done.returncode == 0 and is_compiled_directory(scratch):

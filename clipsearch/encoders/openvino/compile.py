@@ -1,14 +1,14 @@
 """Compile a transformers model to a compiled model directory, and check that the rows of both agree.
 
-Run as a subprocess (`python -m clipsearch.encoders.openvino.compile SOURCE TARGET`, see `cache`), because it needs
-gigabytes of memory, which a process does not return, and because torch and OpenVINO each start a thread pool.
+Run as a subprocess (`python -m clipsearch.encoders.openvino.compile SOURCE TARGET [PRECISION…]`, see `cache`), because
+it needs gigabytes of memory, which a process does not return, and because torch and OpenVINO each start a thread pool.
 """
 
 import contextlib
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clipsearch.encoders.adapter import Adapter
 from clipsearch.encoders.base import MIN_COSINE
 from clipsearch.encoders.openvino.encoder import CompiledEncoder, can_calculate_with, import_openvino
 from clipsearch.encoders.openvino.spec import CompiledSpec, Precision, write_spec
-from clipsearch.encoders.torch_encoder import TransformersEncoder, pixel_values_of, projected_features
+from clipsearch.encoders.torch_encoder import TransformersEncoder, random_crops
 from clipsearch.errors import ModelError
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.notices import muted
@@ -42,10 +43,15 @@ class NotCompilableError(ModelError):
     """Raised when a model can't be compiled with these versions of the libraries, so that a retry is useless."""
 
 
-def compile_model(source: Path, target: Path) -> None:
+def compile_model(source: Path, target: Path, precisions: Sequence[Precision] = get_args(Precision)) -> None:
     """Compile the model in the hub's layout at `source` into the directory `target`, creating it if needed.
 
     After an error the content of `target` is invalid.
+
+    Args:
+        source: the model.
+        target: the compiled model directory.
+        precisions: to choose from.
 
     Raises:
         NotCompilableError: OpenVINO does not support the model, or its rows differ too much.
@@ -55,45 +61,53 @@ def compile_model(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     with muted():  # the texts of the check are too long on purpose
         _convert(encoder, target)
-        _choose_precision(encoder, target)
+        _choose_precision(encoder, target, precisions)
 
 
 class _ImageTower(torch.nn.Module):
-    """Module from uint8 crops (n, height, width, 3) to unit-norm rows (n, dim)."""
+    """Module from uint8 crops (n, height, width, 3) to unit-norm rows (n, dim).
 
-    def __init__(self, model: Any, preprocess: Preprocess) -> None:
+    A second output, where patches are aligned with texts: their unit-norm rows (n, patches, dim).
+    """
+
+    def __init__(self, model: Any, adapter: Adapter) -> None:
         super().__init__()
         self._model = model
-        self._preprocess = preprocess
+        self._adapter = adapter
 
-    def forward(self, crops: torch.Tensor) -> torch.Tensor:
-        pixel_values = pixel_values_of(crops, self._preprocess)
-        features = projected_features(self._model.get_image_features(pixel_values=pixel_values))
-        return torch.nn.functional.normalize(features, dim=-1)
+    def forward(self, crops: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        if self._adapter.patch_grid(self._model) is None:
+            return _normalised(self._adapter.image_features(self._model, crops))
+        features, patches = self._adapter.patch_features(self._model, crops)
+        return _normalised(features), _normalised(patches)
 
 
 class _TextTower(torch.nn.Module):
     """Module from token ids (n, length), and a mask if the model uses one, to unit-norm rows (n, dim)."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, adapter: Adapter) -> None:
         super().__init__()
         self._model = model
+        self._adapter = adapter
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         mask = {} if attention_mask is None else {"attention_mask": attention_mask}
-        features = projected_features(self._model.get_text_features(input_ids=input_ids, **mask))
-        return torch.nn.functional.normalize(features, dim=-1)
+        return _normalised(self._adapter.text_features(self._model, {"input_ids": input_ids, **mask}))
+
+
+def _normalised(features: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.normalize(features, dim=-1)
 
 
 def _convert(encoder: TransformersEncoder, directory: Path) -> None:
     """Write image.xml and text.xml (OpenVINO IR, float16 weights, dynamic batch and text length) and tokenizer.json."""
     openvino = import_openvino()
     height, width = encoder.preprocess.height, encoder.preprocess.width
-    crops = torch.zeros((2, height, width, 3), dtype=torch.uint8)
+    crops = torch.from_numpy(random_crops(2, encoder.preprocess))
     texts = encoder.inputs_of(["a cat", "a photo of a dog"])
     any_length = [-1, -1] if "attention_mask" in texts else [-1, encoder.context_length]
-    image = _ImageTower(encoder.model, encoder.preprocess).eval()
-    text = _TextTower(encoder.model).eval()
+    image = _ImageTower(encoder.model, encoder.adapter).eval()
+    text = _TextTower(encoder.model, encoder.adapter).eval()
     with torch.inference_mode():
         with _errors_of_model():
             compiled = openvino.convert_model(image, example_input=crops, input=[([-1, height, width, 3], np.uint8)])
@@ -120,13 +134,13 @@ def _errors_of_model() -> Iterator[None]:
         raise NotCompilableError(f"OpenVINO does not support it: {' '.join(str(error).split())[:200]}") from error
 
 
-def _choose_precision(encoder: TransformersEncoder, directory: Path) -> None:
+def _choose_precision(encoder: TransformersEncoder, directory: Path, precisions: Sequence[Precision]) -> None:
     """Write `model.json` with the fastest precision whose rows agree with transformers."""
     crops = check_crops(encoder.preprocess)
     images, texts = encoder.encode_images(crops), encoder.encode_texts(_CHECK_TEXTS)
     pads_to_context = "attention_mask" not in encoder.inputs_of(["a cat"])
     cosine = 0.0
-    for precision in sorted(get_args(Precision), key="f32".__eq__):
+    for precision in sorted(precisions, key="f32".__eq__):
         if not can_calculate_with(precision):
             continue
         write_spec(
@@ -145,6 +159,7 @@ def _choose_precision(encoder: TransformersEncoder, directory: Path) -> None:
                 pads_to_context=pads_to_context,
                 lower_case=encoder.lower_case,
                 precision=precision,
+                patch_grid=encoder.patch_grid,
             ),
         )
         compiled = CompiledEncoder(directory, name=encoder.name, cache_blobs=False)
@@ -158,6 +173,8 @@ def _choose_precision(encoder: TransformersEncoder, directory: Path) -> None:
 
 def check_crops(preprocess: Preprocess) -> NDArray[np.uint8]:
     """Generate crops to compare two runtimes with: smooth blotches of colour and, every third, noise."""
+    if preprocess.patches is not None:
+        return random_crops(_CHECK_PICTURES, preprocess)
     rng = np.random.default_rng(0)
     shape = (_CHECK_PICTURES, preprocess.height, preprocess.width, 3)
     coarse = rng.integers(0, 256, (_CHECK_PICTURES, 8, 8, 3)).astype(np.float32)
@@ -170,4 +187,5 @@ def check_crops(preprocess: Preprocess) -> NDArray[np.uint8]:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")  # the tracer warns about every shape that Python code reads
-    compile_model(Path(sys.argv[1]), Path(sys.argv[2]))
+    chosen = [precision for precision in get_args(Precision) if precision in sys.argv[3:]]
+    compile_model(Path(sys.argv[1]), Path(sys.argv[2]), chosen or get_args(Precision))

@@ -16,7 +16,7 @@ from clipsearch.encoders.base import ProbabilityHead
 from clipsearch.encoders.fingerprint import fingerprint_of, hash_file
 from clipsearch.errors import ModelError
 from clipsearch.files import read_regular_file
-from clipsearch.images.preprocess import Preprocess
+from clipsearch.images.preprocess import Preprocess, as_json, from_json
 
 SPEC_NAME = "model.json"
 FORMAT = 2
@@ -46,6 +46,8 @@ class CompiledSpec:
         pads_to_context: texts are padded to the full context without an attention mask, as for SigLIP.
         lower_case: texts are lower-cased before tokenization.
         precision: of the arithmetic if the processor supports it, else float32. Weights are float16 or int8.
+        patch_grid: rows and columns of patches, where they are aligned with texts: the image model's second output is
+            their unit-norm rows (n, patches, dim). None: it has none.
     """
 
     fingerprint: str
@@ -61,6 +63,11 @@ class CompiledSpec:
     pads_to_context: bool
     lower_case: bool
     precision: Precision
+    patch_grid: tuple[int, int] | None = None
+
+
+# Fields added after format 2, left out where they have these values.
+_OPTIONAL = {"patch_grid": None}
 
 
 def is_compiled_directory(directory: Path) -> bool:
@@ -96,9 +103,11 @@ def read_spec(directory: Path, *, rehash: bool = False) -> CompiledSpec:
 def write_spec(directory: Path, spec: CompiledSpec) -> None:
     """Write `model.json` with the hashes of all files in the directory."""
     files = sorted(path.name for path in directory.iterdir() if path.name != SPEC_NAME)
+    described = {key: value for key, value in asdict(spec).items() if value != _OPTIONAL.get(key, ...)}
     content = {
         "format": FORMAT,
-        **asdict(spec),
+        **described,
+        "preprocess": as_json(spec.preprocess),
         "files": {name: hash_file(directory / name) for name in files},
     }
     (directory / SPEC_NAME).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -150,9 +159,11 @@ def _read_format_2(directory: Path, content: dict[str, Any], rehash: bool) -> Co
     del content["format"]
     files: dict[str, str] = content.pop("files")
     preprocess, head = content.pop("preprocess"), content.pop("head")
+    if content.get("patch_grid") is not None:
+        content["patch_grid"] = tuple(content["patch_grid"])
     spec = CompiledSpec(
         **content,
-        preprocess=Preprocess(**preprocess | {key: tuple(preprocess[key]) for key in ("mean", "std")}),
+        preprocess=from_json(preprocess),
         head=ProbabilityHead(**head),
     )
     # Validated, as it becomes part of file names.
@@ -183,11 +194,16 @@ def _check_numbers(spec: CompiledSpec) -> None:
     """
     preprocess, head = spec.preprocess, spec.head
     edge = preprocess.height if preprocess.shortest_edge is None else preprocess.shortest_edge
-    sizes = (preprocess.height, preprocess.width, edge, spec.dim, spec.context_length)
+    grid = preprocess.patches
+    patches = () if grid is None else (grid.size, grid.max_patches, grid.multiple)
+    more = (*patches, *(preprocess.resized or ()), *(spec.patch_grid or ()))
+    sizes = (preprocess.height, preprocess.width, edge, spec.dim, spec.context_length, *more)
     if not all(type(size) is int and 0 < size <= 1 << 16 for size in sizes) or spec.context_length <= 2:
         raise ValueError(f"sizes {sizes}")
     if type(spec.pad_id) is not int or not 0 <= spec.pad_id < 1 << 31:
         raise ValueError(f"pad_id {spec.pad_id!r}")
+    if grid is not None and (preprocess.height, preprocess.width) != grid.crop_shape:
+        raise ValueError(f"patches {grid}")
     if preprocess.resample not in range(6):
         raise ValueError(f"resample {preprocess.resample!r}")
     if head.kind not in ("softmax", "sigmoid"):
