@@ -357,7 +357,8 @@ class Catalog:
         from clipsearch.gallery.heat_map import make_heat_map
 
         check_text(words, "text")
-        return make_heat_map(picture, words, self._session.model.encode_text(words), encoder=self.encoder)
+        model = self._session.model
+        return make_heat_map(picture, words, model.encode_text(words), encoder=self.encoder, bank=model.load_bank())
 
     def duplicates(
         self,

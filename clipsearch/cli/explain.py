@@ -35,6 +35,7 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Locate words in a picture: best place and heat map."""
+    from clipsearch.encoders.bank import load_bank
     from clipsearch.gallery.heat_map import make_heat_map
     from clipsearch.text import check_text
 
@@ -42,7 +43,8 @@ def explain(
     path = None if out_file is None else check_drawing(out_file, kind="a map", suffixes=_SUFFIXES, force=force)
     picture = load_picture(image, allow_url=allow_url)
     with open_encoder(catalog, model, device, runtime) as encoder:
-        heat_map = make_heat_map(picture, words, encoder.encode_texts([words])[0], encoder=encoder)
+        bank = load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
+        heat_map = make_heat_map(picture, words, encoder.encode_texts([words])[0], encoder=encoder, bank=bank)
     if path is not None:
         from clipsearch.encoders.embed_image import read_picture
         from clipsearch.gallery.heat_map import draw_heat_map
@@ -57,12 +59,15 @@ def explain(
         print_json(
             {
                 "image": image, "model": encoder.name, "words": words, "score": heat_map.score,
-                "best": [round(edge, 4) for edge in heat_map.best], "scores": rows,
+                "level": heat_map.level,
+                "peak": [round(place, 4) for place in heat_map.peak],
+                "box": [round(edge, 4) for edge in heat_map.box], "scores": rows,
             }
         )  # fmt: skip
     else:
         out(f"{_describe_position(across, down)}  {100 * across:.0f} % from the left, {100 * down:.0f} % from the top")
-        note(f"score there {float(heat_map.scores.max()):.3f}, of the whole picture {heat_map.score:.3f}")
+        best = float(heat_map.scores.max())
+        note(f"score there {best:.3f}, of the whole picture {heat_map.score:.3f}, of other words {heat_map.level:.3f}")
         if path is not None:
             note(f"map: {shown_path(str(path))}")
 

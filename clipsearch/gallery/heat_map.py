@@ -1,13 +1,15 @@
 """Compute heat maps: where in a picture words are found.
 
-A square window slides over the whole picture and its content is embedded as a picture of its own; the window with the
-highest score locates the words. This requires only a model that embeds pictures, and covers what the centre crop cuts
-off. Where a model's patches are aligned with words, one pass scores them instead (`patch_map`).
-`python -m tests.benchmarks.pointing` measures it. With the starter, occlusion (hiding regions to see where the score
-falls) and the model's patch map before pooling both pointed worse. Subtracting the own level of each window from its
-score, as relevance does for pictures, points no better: on sample_data 0.950 instead of 0.975 (half of it: 0.967), on
-stamps by caption 0.725 instead of 0.708 (0.713), by kind 0.704 both (0.708), on photographs 0.912 instead of 0.908
-(0.917), all within the error of 120 and 240 maps.
+Square windows of two sizes slide over the whole picture, and their contents are embedded as pictures of their own. A
+place has the best score of a window of each size that covers it, averaged with weights: the small windows locate small
+things, and the large ones fill what is larger than a small window, of which those would find the outline. Where a
+model's patches are aligned with words, one pass scores them instead (`patch_map`).
+
+Measured by `python -m tests.benchmarks.pointing`. With the starter, the window with the best score alone (of one size)
+pointed worse, as did the mean over the windows that cover a place. With the median as the cold end, close-ups were
+ringed instead of covered. Occlusion (hiding regions to see where the score falls) and the model's patch map before
+pooling pointed worse, too. Subtracting the own level of each window from its score, as relevance does for pictures,
+changes nothing measurable.
 """
 
 import io
@@ -22,12 +24,17 @@ from clipsearch.encoders.embed_image import PictureSource, read_picture
 from clipsearch.gallery.patch_map import patch_scores
 from clipsearch.images.figures import figure_html
 from clipsearch.images.preprocess import Preprocess, resize_and_crop, stretch
+from clipsearch.scoring.bank import Bank
 
 # Steps along the shorter side of a picture, and maximum along the longer one.
 _STEPS, _MAX_STEPS = 8, 16
 
-# Side of a window in steps.
-_WINDOW = 3
+# Sides of the windows in steps, and the weight of each size. Source of these and of the next one:
+# `tests.benchmarks.pointing --boxes`, with other seeds than the one of its figures in the documentation.
+_WINDOWS = {3: 2 / 3, 5: 1 / 3}
+
+# Places this far between the level and the maximum, and connected with it, are what is shown as the best place.
+_MASS_SHARE = 0.8
 
 # Longer side of the stored thumbnail, and side of a step without a thumbnail; in pixels.
 _PICTURE_SIDE, _BLANK_STEP = 384, 32
@@ -40,80 +47,87 @@ class HeatMap:
     Attributes:
         words: the text.
         score: cosine of the text and the whole picture.
-        scores: float32 (rows, columns), cosine of the text and the content of each window, the upper left one first.
-            They compare places within one picture, and are mostly higher than the score of the whole picture.
-        steps: steps down and across the picture; a window is three steps high and wide.
+        scores: float32 (down, across), score of each place, the upper left one first. They compare places within one
+            picture, and are mostly higher than the score of the whole picture.
+        level: score of words in general, or the median of the scores: places at or below it are cold.
         picture: thumbnail of the upright picture; None: not stored.
     """
 
     words: str
     score: float
     scores: NDArray[np.float32]
-    steps: tuple[int, int]
+    level: float
     picture: Image.Image | None = field(default=None, repr=False)
 
     @property
-    def best(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom edge of the best window, as fractions of the upright picture's sides."""
-        row, column = divmod(int(self.scores.argmax()), self.scores.shape[1])
-        down, across = self.steps
-        return column / across, row / down, (column + _WINDOW) / across, (row + _WINDOW) / down
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom edge of the best place, as fractions of the upright picture's sides.
+
+        It holds the maximum and all places connected with it that score above four fifths of the way from `level` to
+        it.
+        """
+        rows, columns = (np.flatnonzero((self._mass() > 0).any(axis=axis)) for axis in (1, 0))
+        down, across = self.scores.shape
+        return (
+            float(columns[0] / across),
+            float(rows[0] / down),
+            float((columns[-1] + 1) / across),
+            float((rows[-1] + 1) / down),
+        )
 
     @property
     def peak(self) -> tuple[float, float]:
-        """Centre of `best`, from the left and from the top, as fractions of the picture."""
-        left, top, right, bottom = self.best
-        return (left + right) / 2, (top + bottom) / 2
+        """Centre of mass of the best place, from the left and from the top, as fractions of the picture."""
+        mass = self._mass()
+        down, across = ((np.arange(count) + 0.5) / count for count in mass.shape)
+        return float(mass.sum(axis=0) @ across / mass.sum()), float(mass.sum(axis=1) @ down / mass.sum())
 
-    @property
-    def cells(self) -> NDArray[np.float32]:
-        """Scores of all steps of the picture, float32 of shape `steps`.
-
-        Each step has the score of the window centred on it; at the edges, of the nearest window.
-        """
-        return np.pad(self.scores, _WINDOW // 2, mode="edge")
+    def _mass(self) -> NDArray[np.float32]:
+        """Scores scaled as in the drawing, 0 outside of the best place; where none is hot, from the median on."""
+        level = self.level if self.scores.max() > self.level else float(np.median(self.scores))
+        if self.scores.max() <= level:
+            return np.ones_like(self.scores)
+        shares = _shares(self.scores, level)
+        return np.where(_connected(shares >= _MASS_SHARE, int(shares.argmax())), shares, np.float32(0))
 
     def _repr_html_(self) -> str:
         """Show the map in a notebook, over the picture."""
-        down, across = self.steps
+        down, across = self.scores.shape
         blank = Image.new("RGB", (across * _BLANK_STEP, down * _BLANK_STEP), "white")
         content = io.BytesIO()
         draw_heat_map(self, self.picture or blank).save(content, "JPEG", quality=80)
         return figure_html(content.getvalue(), f"{self.words}: {float(self.scores.max()):.3f}")
 
 
-def make_heat_map(picture: PictureSource, words: str, text: NDArray[np.float32], *, encoder: Encoder) -> HeatMap:
+def make_heat_map(
+    picture: PictureSource, words: str, text: NDArray[np.float32], *, encoder: Encoder, bank: Bank | None = None
+) -> HeatMap:
     """Compute the heat map of words in a picture.
 
     Args:
         text: (dim,) unit-norm, the embedding of the words.
+        bank: of the model, for the level; None: the level is the median, so that of a thing that fills the picture the
+            best parts alone are hot.
 
     Raises:
         ImageReadError: the picture can't be read.
     """
     spec = encoder.preprocess
-    image, box = read_picture(picture, replace(spec, shortest_edge=spec.resized_side * _STEPS // _WINDOW))
-    left, top, right, bottom = box or (0, 0, *image.size)
+    image, box = read_picture(picture, replace(spec, shortest_edge=spec.resized_side * _STEPS // min(_WINDOWS)))
+    left, top, right, bottom = edges = box or (0, 0, *image.size)
     patches = with_patches(encoder)
-    crops = [resize_and_crop(image, spec, box=box)]
-    if patches is not None and min(patches.patch_grid) >= _WINDOW:
-        steps = patches.patch_grid
-        whole = encoder.encode_images(np.stack(crops)) @ text
-        scores = np.append(whole, patch_scores(crops[0], text, encoder=patches))
+    crop = resize_and_crop(image, spec, box=box)
+    if patches is not None:
+        rows = encoder.encode_images(crop[None])
+        scores = patch_scores(crop, text, encoder=patches)
     else:
         steps = _steps(right - left, bottom - top)
-        crops += _windows(image, (left, top, right, bottom), steps, spec)
-        scores = encoder.encode_images(np.stack(crops)) @ text
-    rows, columns = (count - _WINDOW + 1 for count in steps)
+        rows = encoder.encode_images(np.stack([crop, *_window_crops(image, edges, steps, spec)]))
+        scores = _best_of_windows(rows[1:] @ text, steps)
     scale = min(1.0, _PICTURE_SIDE / max(right - left, bottom - top))
     size = max(1, round(scale * (right - left))), max(1, round(scale * (bottom - top)))
-    return HeatMap(
-        words,
-        float(scores[0]),
-        np.asarray(scores[1:].reshape(rows, columns), dtype=np.float32),
-        steps,
-        image.resize(size, box=(left, top, right, bottom)),
-    )
+    level = np.median(scores) if bank is None else (rows @ bank.embeddings.mean(axis=0)).mean()
+    return HeatMap(words, float(rows[0] @ text), scores, float(level), image.resize(size, box=edges))
 
 
 def _steps(width: float, height: float) -> tuple[int, int]:
@@ -122,10 +136,21 @@ def _steps(width: float, height: float) -> tuple[int, int]:
     return (longer, _STEPS) if height > width else (_STEPS, longer)
 
 
-def _windows(
+def _places(steps: tuple[int, int]) -> list[tuple[int, int, int]]:
+    """Return the side, row and column of all windows in steps, the smaller windows first."""
+    down, across = steps
+    return [
+        (side, row, column)
+        for side in _WINDOWS
+        for row in range(down - side + 1)
+        for column in range(across - side + 1)
+    ]
+
+
+def _window_crops(
     image: Image.Image, box: tuple[float, float, float, float], steps: tuple[int, int], spec: Preprocess
 ) -> list[NDArray[np.uint8]]:
-    """Return the crops of all windows, resized to the model's input: (height, width, 3) uint8 each."""
+    """Return the crops of all windows in the order of `_places`, resized to the model's input: uint8 each."""
     left, top, right, bottom = box
     down, across = (bottom - top) / steps[0], (right - left) / steps[1]
     return [
@@ -135,13 +160,38 @@ def _windows(
             (
                 left + column * across,
                 top + row * down,
-                min(right, left + (column + _WINDOW) * across),
-                min(bottom, top + (row + _WINDOW) * down),
+                min(right, left + (column + side) * across),
+                min(bottom, top + (row + side) * down),
             ),
         )
-        for row in range(steps[0] - _WINDOW + 1)
-        for column in range(steps[1] - _WINDOW + 1)
+        for side, row, column in _places(steps)
     ]
+
+
+def _best_of_windows(found: NDArray[np.float32], steps: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the score of each place, float32 of shape `steps`, from those (n,) of all windows."""
+    best = {side: np.full(steps, -np.inf, dtype=np.float32) for side in _WINDOWS}
+    for score, (side, row, column) in zip(found, _places(steps), strict=True):
+        covered = best[side][row : row + side, column : column + side]
+        np.maximum(covered, score, out=covered)
+    weighted = [weight * best[side] for side, weight in _WINDOWS.items()]
+    return np.asarray(np.sum(weighted, axis=0), dtype=np.float32)
+
+
+def _connected(is_hot: NDArray[np.bool_], start: int) -> NDArray[np.bool_]:
+    """Return which hot places are connected by their edges with the one at the flat index `start`."""
+    reached = np.zeros_like(is_hot)
+    reached.flat[start] = True
+    while True:
+        grown = reached.copy()
+        grown[1:] |= reached[:-1]
+        grown[:-1] |= reached[1:]
+        grown[:, 1:] |= reached[:, :-1]
+        grown[:, :-1] |= reached[:, 1:]
+        grown &= is_hot
+        if (grown == reached).all():
+            return reached
+        reached = grown
 
 
 # From cold to hot: dark blue, purple, orange, light yellow. Lightness increases monotonically, so that the map is
@@ -154,7 +204,8 @@ _MAX_ALPHA, _MIN_ALPHA = 190, 60
 
 def overlay(heat_map: HeatMap, width: int, height: int) -> Image.Image:
     """Render the overlay of a heat map for a picture shown at `width` × `height`: mode "RGBA"."""
-    smooth = Image.fromarray(_shares(heat_map.cells)).resize((width, height), Image.Resampling.BICUBIC)
+    shares = _shares(heat_map.scores, heat_map.level) ** 2  # half as good as the best place is lukewarm
+    smooth = Image.fromarray(shares).resize((width, height), Image.Resampling.BICUBIC)
     shares = np.clip(np.asarray(smooth, dtype=np.float32), 0, 1)
     stops, colours = [stop for stop, _ in _COLOURS], np.array([colour for _, colour in _COLOURS])
     pixels = np.empty((*shares.shape, 4), dtype=np.uint8)
@@ -176,7 +227,6 @@ def draw_heat_map(heat_map: HeatMap, picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(picture.convert("RGBA"), overlay(heat_map, *picture.size)).convert("RGB")
 
 
-def _shares(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale scores from 0 at the median and below to 1 at the maximum."""
-    low, high = float(np.median(scores)), float(scores.max())
-    return np.asarray(np.clip((scores - low) / max(high - low, 1e-6), 0, 1), dtype=np.float32)
+def _shares(scores: NDArray[np.float32], level: float) -> NDArray[np.float32]:
+    """Scale scores from 0 at the level and below to 1 at the maximum; 0 where all are below."""
+    return np.asarray(np.clip((scores - level) / max(float(scores.max()) - level, 1e-6), 0, 1), dtype=np.float32)

@@ -46,12 +46,12 @@ def test_the_place_of_a_colour_is_found(place):
     found = heat_of(quarters(*colours), "red", FineColours())
     x, y = found.peak
     assert (x > 0.5, y > 0.5) == (place % 2 == 1, place // 2 == 1)
-    assert (found.scores.dtype, found.scores.shape, found.steps) == (np.float32, (6, 6), (8, 8))
-    rows, columns = np.s_[3 * (place // 2) : 3 * (place // 2) + 3], np.s_[3 * (place % 2) : 3 * (place % 2) + 3]
+    assert (found.scores.dtype, found.scores.shape) == (np.float32, (8, 8))
+    rows, columns = np.s_[4 * (place // 2) : 4 * (place // 2) + 4], np.s_[4 * (place % 2) : 4 * (place % 2) + 4]
     assert found.scores[rows, columns].max() == found.scores.max() > found.scores.mean()
 
 
-def test_each_score_is_that_of_what_is_in_the_window():
+def test_each_score_is_the_best_of_each_size_that_covers_the_place():
     encoder = FineColours()
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8))
     found = heat_of(image, "red", encoder)
@@ -60,10 +60,18 @@ def test_each_score_is_that_of_what_is_in_the_window():
     def score(box):
         return float(encoder.encode_images(np.array(image.resize((64, 64), 2, box=box))[np.newaxis])[0] @ red)
 
+    def best(row, column, side):
+        corners = ((top, left) for top in range(8 - side + 1) for left in range(8 - side + 1))
+        return max(
+            score((20 * left, 20 * top, 20 * (left + side), 20 * (top + side)))
+            for top, left in corners
+            if top <= row < top + side and left <= column < left + side
+        )
+
     assert found.score == pytest.approx(score((0, 0, 160, 160)), abs=1e-3)
-    for row, column in ((0, 0), (2, 5), (5, 1)):
-        box = (20 * column, 20 * row, 20 * column + 60, 20 * row + 60)
-        assert found.scores[row, column] == pytest.approx(score(box), abs=1e-5)
+    for row, column in ((0, 0), (2, 5), (7, 3)):
+        expected = (2 * best(row, column, 3) + best(row, column, 5)) / 3
+        assert found.scores[row, column] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -72,15 +80,42 @@ def test_each_score_is_that_of_what_is_in_the_window():
 )
 def test_the_map_covers_all_of_the_picture_whatever_its_shape(size, steps):
     found = heat_of(Image.new("RGB", size, "blue"), "red", FineColours())
-    assert found.steps == steps == found.cells.shape
-    assert found.scores.shape == (steps[0] - 2, steps[1] - 2)
+    assert found.scores.shape == steps
 
 
 def test_what_lies_outside_of_the_middle_is_found_too():
     image = Image.new("RGB", (320, 80), "black")
     image.paste("red", (290, 0, 320, 80))
-    left, top, right, bottom = heat_of(image, "red", FineColours()).best
-    assert (left, right) == (13 / 16, 1) and 0 <= top < bottom <= 1
+    left, top, right, bottom = heat_of(image, "red", FineColours()).box
+    assert 11 / 16 <= left < 15 / 16 and (top, right, bottom) == (0, 1, 1)
+
+
+@pytest.mark.parametrize("side", [60, 100, 200])
+def test_what_is_larger_than_a_window_is_covered_and_not_ringed(side):
+    """The middle of a large thing is as good as its edge, and the box grows with it."""
+    image = Image.new("RGB", (320, 320), "blue")
+    image.paste("red", (60, 60, 60 + side, 60 + side))
+    found = heat_of(image, "red", FineColours())
+    left, top, right, bottom = found.box
+    centre = (60 + side / 2) / 320
+    assert found.peak == pytest.approx((centre, centre), abs=0.08)
+    assert left <= centre <= right and top <= centre <= bottom
+    assert max(right - left, bottom - top) == pytest.approx(max(side / 320, 3 / 8), abs=0.3)
+    row = int(8 * centre)
+    assert found.scores[row, row] == found.scores.max()
+
+
+def test_of_two_places_the_best_one_is_boxed():
+    image = Image.new("RGB", (320, 320), "black")
+    image.paste("red", (20, 20, 100, 100))
+    image.paste((200, 60, 60), (220, 220, 300, 300))
+    left, top, right, bottom = heat_of(image, "red", FineColours()).box
+    assert max(left, top) == 0 and max(right, bottom) < 0.6
+
+
+def test_the_box_of_a_map_of_nothing_is_the_whole_picture():
+    found = heat_of(Image.new("RGB", (90, 70), "white"), "red", FineColours())
+    assert (found.box, found.peak) == ((0, 0, 1, 1), pytest.approx((0.5, 0.5)))
 
 
 def test_the_drawing_is_hot_at_the_peak():
@@ -212,7 +247,7 @@ def catalog_of_one(tmp_path, colours) -> Path:
 
 def test_the_command_prints_json():
     said = json.loads(explain(SAMPLES / "food" / "donut.png", "a donut", "--json").stdout)
-    assert set(said) == {"image", "model", "words", "score", "best", "scores"}
+    assert set(said) == {"image", "model", "words", "score", "peak", "box", "scores"}
     assert len(said["scores"]) == len(said["scores"][0])
 
 
