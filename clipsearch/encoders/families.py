@@ -80,6 +80,26 @@ _FAMILIES: dict[str, Family] = {
         pooler="pooler",
         settings=("depthwise_padding", "strides", "pooling_type", "batch_norm_eps"),
     ),
+    # It publishes no scale: that of sentence-transformers' MultipleNegativesRankingLoss is taken. Texts of 8,192 tokens
+    # would need gigabytes a batch.
+    "embedding_gemma2": Family(
+        text_tokens=512,
+        prompt_names=("SearchQuery", "Retrieval-query", "query"),
+        text_call="mean",
+        image_call="tokens",
+        scale=20.0,
+        has_fixed_size=False,
+        settings=(
+            "hidden_activation",
+            "rms_norm_eps",
+            "sliding_window",
+            "layer_types",
+            "rope_parameters",
+            "pooling_kernel_size",
+            "standardize",
+            "use_clipped_linears",
+        ),
+    ),
 }
 
 

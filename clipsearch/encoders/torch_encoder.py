@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clipsearch.encoders.adapter import Adapter, head_of, simplify_pooling
+from clipsearch.encoders.adapter import Adapter, frame_of, head_of, simplify_pooling
 from clipsearch.encoders.base import MIN_COSINE
 from clipsearch.encoders.devices import choose_device
 from clipsearch.encoders.families import Family, family_of
@@ -58,6 +58,7 @@ class TransformersEncoder:
         model: Any,
         tokenizer: Any,
         adapter: Adapter,
+        prompt: str,
         fingerprint: str,
         device: torch.device,
         half: bool,
@@ -66,6 +67,7 @@ class TransformersEncoder:
         self.model = model.to(device)
         self.tokenizer = tokenizer
         self.adapter = adapter
+        self.prompt = prompt
         self.preprocess = adapter.preprocess
         self.fingerprint = fingerprint
         self.device = device
@@ -107,21 +109,24 @@ class TransformersEncoder:
         family = family_of(config)
         _check_shape(family, preprocess, name)
         with quiet():
-            model = load_model(directory, config, name, text_attention=family.text_attention)
+            model = load_model(directory, config, family, name)
             tokenizer = load_tokenizer(directory, name)
         _check_image_size(model, family, preprocess, name)
         simplify_pooling(model, family)
+        frame = frame_of(model.config, tokenizer) if family.image_call == "tokens" else ((), ())
+        prompt = model_files.read_prompt(directory, family.prompt_names)
         fingerprint = fingerprint_of(
             weights=weights,
             tokenizer_files=tokenizer_files,
             preprocess=preprocess,
-            settings=_settings(model.config, family),
+            settings=_settings(model.config, family) | ({"prompt": prompt} if prompt else {}),
         )
         return cls(
             name=name,
             model=model,
             tokenizer=tokenizer,
-            adapter=Adapter(family, preprocess),
+            adapter=Adapter(family, preprocess, frame),
+            prompt=prompt,
             fingerprint=fingerprint,
             device=target,
             half=target.type != "cpu" if half is None else half,
@@ -203,7 +208,7 @@ class TransformersEncoder:
             [self._normalised(text) for text in texts],
             self._offsets,
             context_length=self.context_length,
-            special_tokens=self.tokenizer.num_special_tokens_to_add(pair=False),
+            special_tokens=self._added_tokens(),
         )
         # Sorted by length to minimise padding; a stable sort makes batches deterministic.
         order = np.argsort(chunks.lengths, kind="stable")
@@ -221,13 +226,16 @@ class TransformersEncoder:
     def count_tokens(self, text: str) -> int:
         """Count the tokens of a text, see `Encoder.count_tokens`."""
         self.require_open()
-        return len(self._offsets([self._normalised(text)])[0]) + int(
-            self.tokenizer.num_special_tokens_to_add(pair=False)
-        )
+        return len(self._offsets([self._normalised(text)])[0]) + self._added_tokens()
+
+    def _added_tokens(self) -> int:
+        """Return the number of start and end tokens, and of those of the prompt, which every text gets."""
+        prompt = len(self._offsets([self.prompt])[0]) if self.prompt else 0
+        return int(self.tokenizer.num_special_tokens_to_add(pair=False)) + prompt
 
     def inputs_of(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
         """Return the text tower's inputs for texts that fit: input_ids (n, length) and, for most, attention_mask."""
-        texts = [self._normalised(text) for text in texts]
+        texts = [self.prompt + self._normalised(text) for text in texts]
         fixed = self.adapter.family.text_padding == "context"
         encoded = self.tokenizer(
             texts,

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from clipsearch.encoders.families import Family
 from clipsearch.encoders.hub import model_files
 from clipsearch.errors import ModelError, first_line
 
@@ -32,14 +33,14 @@ def safe_weights(directory: Path) -> tuple[Path, ...]:
     raise ModelError(f"{directory} has no complete safetensors weights ({model_files.WEIGHTS})")
 
 
-def load_model(directory: Path, config: dict[str, Any], name: str, *, text_attention: str | None = None) -> Any:
+def load_model(directory: Path, config: dict[str, Any], family: Family, name: str) -> Any:
     """Load a transformers model in float32 and evaluation mode.
 
     Args:
         directory: in the hub's layout.
         config: its config.json.
+        family: of the model.
         name: for messages.
-        text_attention: attention implementation for texts; None: transformers' choice.
 
     Raises:
         ModelError: the model is not a supported dual encoder, or its files are damaged or incomplete.
@@ -51,9 +52,10 @@ def load_model(directory: Path, config: dict[str, Any], name: str, *, text_atten
         remedy = "needs code of its own, which is not run" if "auto_map" in config else "is not one transformers knows"
         raise ModelError(f"{name}: the model type {model_type!r} {remedy}")
     model_class = MODEL_MAPPING.get(CONFIG_MAPPING[model_type], None)
-    if not (hasattr(model_class, "get_image_features") and hasattr(model_class, "get_text_features")):
+    takes_texts = family.text_call == "mean" or hasattr(model_class, "get_text_features")
+    if not (takes_texts and hasattr(model_class, "get_image_features")):
         raise ModelError(f"{name} ({model_type}) does not embed pictures and texts in one space; take a CLIP or SigLIP")
-    attention = {} if text_attention is None else {"attn_implementation": {"text_config": text_attention}}
+    attention = {} if family.text_attention is None else {"attn_implementation": {"text_config": family.text_attention}}
     try:
         model, info = AutoModel.from_pretrained(
             directory,

@@ -18,10 +18,11 @@ from PIL import Image
 from transformers import AutoModel, AutoTokenizer
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.efficientnet.image_processing_pil_efficientnet import EfficientNetImageProcessorPil
+from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
 from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
 from clipsearch.encoders import load
-from clipsearch.encoders.base import with_patches
+from clipsearch.encoders.base import ProbabilityHead, with_patches
 from clipsearch.encoders.embed_image import embed_pictures, picture_crop
 from clipsearch.encoders.openvino import cache as compile_cache
 from clipsearch.encoders.openvino.encoder import CompiledEncoder
@@ -58,6 +59,7 @@ class Case:
     padding: str = "longest"
     lower_case: bool = False
     head: str = "softmax"
+    prompt: str = ""
 
 
 CASES = {
@@ -69,6 +71,9 @@ CASES = {
     "metaclip_2": Case(tiny_families.make_metaclip_2, CLIPImageProcessorPil),
     "aimv2": Case(tiny_families.make_aimv2, CLIPImageProcessorPil),
     "align": Case(tiny_families.make_align, EfficientNetImageProcessorPil, "max_length"),
+    "embedding_gemma2": Case(
+        tiny_families.make_embedding_gemma_2, Gemma4ImageProcessorPil, prompt="the photo of ", head="none"
+    ),
 }
 
 
@@ -90,7 +95,7 @@ class Built:
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
     case, folder = CASES[request.param], tmp_path_factory.mktemp("family")
     directory = case.make(folder / "model")
-    if request.param == "aimv2":  # in a process of its own, as OpenVINO crashes with some precisions
+    if request.param in ("aimv2", "embedding_gemma2"):  # in a process, as OpenVINO crashes with their gated MLPs
         compiled = compile_cache.make_compiled(directory)
     else:
         compiled = folder / "compiled"
@@ -98,7 +103,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     files = save_pictures(folder)
     images = [Image.open(path).convert("RGB") for path in files]
     tokenizer = AutoTokenizer.from_pretrained(directory)
-    texts = [text.lower() for text in TEXTS] if case.lower_case else TEXTS
+    texts = [case.prompt + (text.lower() if case.lower_case else text) for text in TEXTS]
     return Built(
         case=case,
         directory=directory,
@@ -121,9 +126,36 @@ def save_pictures(folder: Path) -> list[Path]:
     return files
 
 
-def unit(output: Any) -> NDArray[np.float32]:
-    rows: NDArray[np.float32] = torch.nn.functional.normalize(output.pooler_output, dim=-1).numpy()
+def unit(features: torch.Tensor) -> NDArray[np.float32]:
+    rows: NDArray[np.float32] = torch.nn.functional.normalize(features, dim=-1).numpy()
     return rows
+
+
+def image_rows(built: Built) -> NDArray[np.float32]:
+    """Rows of the pictures, by transformers alone."""
+    with torch.inference_mode():
+        if built.case.head == "none":
+            return np.concatenate([gemma_row(built, row) for row in range(len(built.files))])
+        return unit(built.model.get_image_features(**built.image_inputs).pooler_output)
+
+
+def gemma_row(built: Built, row: int) -> NDArray[np.float32]:
+    """EmbeddingGemma's row of one picture: the text its processor makes of it, forward, and the mean of all tokens."""
+    count = int(built.image_inputs["num_soft_tokens_per_image"][row])
+    input_ids = torch.tensor([[2, 4, *[5] * count, 6, 1]])  # bos, boi, tokens of the picture, eoi, eos
+    inputs = {key: built.image_inputs[key][row : row + 1] for key in ("pixel_values", "image_position_ids")}
+    output = built.model(input_ids=input_ids, attention_mask=torch.ones_like(input_ids), **inputs)
+    return unit(output.last_hidden_state.mean(dim=1))
+
+
+def text_rows(built: Built) -> NDArray[np.float32]:
+    """Rows of the texts, by transformers alone."""
+    with torch.inference_mode():
+        if built.case.head == "none":
+            mask = built.text_inputs["attention_mask"][..., None]
+            output = built.model(**built.text_inputs).last_hidden_state
+            return unit((output * mask).sum(dim=1) / mask.sum(dim=1))
+        return unit(built.model.get_text_features(**built.text_inputs).pooler_output)
 
 
 def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -136,8 +168,7 @@ def spread(rows: NDArray[np.float32]) -> float:
 
 
 def test_pictures_equal_transformers(built: Built) -> None:
-    with torch.inference_mode():
-        expected = unit(built.model.get_image_features(**built.image_inputs))
+    expected = image_rows(built)
     rows = embed_pictures(built.files, encoder=built.encoder)
     assert cosines(rows, expected).min() >= 0.9999
     assert cosines(embed_pictures(built.files, encoder=built.compiled), expected).min() >= 0.999
@@ -145,14 +176,16 @@ def test_pictures_equal_transformers(built: Built) -> None:
 
 
 def test_texts_equal_transformers(built: Built) -> None:
-    with torch.inference_mode():
-        expected = unit(built.model.get_text_features(**built.text_inputs))
+    expected = text_rows(built)
     assert cosines(built.encoder.encode_texts(TEXTS), expected).min() >= 0.9999
     assert cosines(built.compiled.encode_texts(TEXTS), expected).min() >= 0.999
     assert spread(expected) < 0.99
 
 
 def test_probabilities_equal_transformers(built: Built) -> None:
+    if built.case.head == "none":  # no scale is published
+        assert built.encoder.head == ProbabilityHead("softmax", logit_scale=20.0)
+        return
     with torch.inference_mode():
         logits = built.model(**built.image_inputs, **built.text_inputs).logits_per_image
     expected = (logits.sigmoid() if built.case.head == "sigmoid" else logits.softmax(dim=-1)).numpy()
@@ -199,6 +232,7 @@ def test_a_setting_of_the_family_changes_the_fingerprint(built: Built, tmp_path:
         "tipsv2": ("text_config", "pooling_epsilon", 0.1),
         "aimv2": ("vision_config", "rms_norm_eps", 0.1),
         "align": ("vision_config", "pooling_type", "max"),
+        "embedding_gemma2": ("text_config", "sliding_window", 31),
     }.get(config["model_type"])
     if changed is None:  # those of all models are in test_torch_encoder
         assert built.encoder.adapter.family.settings == ()
@@ -332,6 +366,59 @@ def test_pictures_of_another_kind_of_resolution_are_refused(tmp_path: Path) -> N
         shutil.copy(source / "preprocessor_config.json", mixed)
         with pytest.raises(ModelError, match=message):
             TransformersEncoder.load(mixed)
+
+
+@pytest.fixture(scope="module")
+def gemma(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_families.make_embedding_gemma_2(tmp_path_factory.mktemp("gemma"))
+
+
+def test_a_prompt_counts_as_tokens_and_for_the_fingerprint(gemma: Path, tmp_path: Path) -> None:
+    with_prompt = TransformersEncoder.load(gemma, device="cpu")
+    copy = Path(shutil.copytree(gemma, tmp_path / "copy"))
+    (copy / "config_sentence_transformers.json").unlink()
+    without = TransformersEncoder.load(copy, device="cpu")
+    assert (with_prompt.prompt, without.prompt) == ("the photo of ", "")
+    assert with_prompt.fingerprint != without.fingerprint
+    assert compile_cache.source_key(gemma) != compile_cache.source_key(copy)
+    assert with_prompt.count_tokens("a dog") == without.count_tokens("a dog") + 3 == 7
+    assert with_prompt.tokenize("a dog") == without.tokenize("the photo of a dog")
+    np.testing.assert_allclose(
+        with_prompt.encode_texts(["a dog"]), without.encode_texts(["the photo of a dog"]), atol=1e-6
+    )
+
+
+def test_every_part_of_a_long_text_gets_the_prompt(gemma: Path) -> None:
+    encoder = TransformersEncoder.load(gemma, device="cpu")
+    with pytest.warns(ClipSearchNotice, match="longer than the model's 16 tokens"):
+        long = encoder.encode_texts(["dog cat " * 10])[0]
+    # 11 words beside the prompt's three, start and end
+    parts = encoder.encode_texts(["dog cat " * 5 + "dog", "cat " + "dog cat " * 4])
+    mean = parts.mean(axis=0)
+    np.testing.assert_allclose(long, mean / np.linalg.norm(mean), atol=1e-5)
+
+
+@pytest.mark.parametrize("prompts", [{"SearchQuery": 7}, {"SearchQuery": "x" * 1000}])
+def test_a_prompt_that_is_no_short_text_is_refused(prompts: dict[str, object], gemma: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(gemma, tmp_path / "copy"))
+    write_json(copy / "config_sentence_transformers.json", {"prompts": prompts})
+    with pytest.raises(ModelError, match="not a short text"):
+        TransformersEncoder.load(copy)
+
+
+def test_prompts_of_other_families_are_not_read(tmp_path: Path) -> None:
+    directory = tiny_families.make_metaclip_2(tmp_path)
+    before = TransformersEncoder.load(directory).fingerprint, compile_cache.source_key(directory)
+    write_json(directory / "config_sentence_transformers.json", {"prompts": {"query": "the photo of "}})
+    assert (TransformersEncoder.load(directory).fingerprint, compile_cache.source_key(directory)) == before
+
+
+def test_a_tokenizer_without_tokens_for_pictures_is_refused(gemma: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(gemma, tmp_path / "copy"))
+    config = json.loads((copy / "config.json").read_text())
+    write_json(copy / "config.json", {**config, "image_token_id": 63})
+    with pytest.raises(ModelError, match="does not know the model's tokens of pictures"):
+        TransformersEncoder.load(copy)
 
 
 def test_patches_of_another_size_are_refused(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from transformers import (
     Aimv2Model,
     AlignConfig,
     AlignModel,
+    EmbeddingGemma2Config,
+    EmbeddingGemma2Model,
     MetaClip2Config,
     MetaClip2Model,
     Siglip2Config,
@@ -116,6 +118,47 @@ def make_align(directory: Path) -> Path:
     return directory
 
 
+def make_embedding_gemma_2(directory: Path, *, prompt: str = "the photo of ") -> Path:
+    """EmbeddingGemma 2 without its tower for sound: pictures become tokens between texts, all outputs are averaged."""
+    special = ["<pad>", "<eos>", "<bos>", "<unk>", "<boi>", "<img>", "<eoi>"]
+    text = {
+        "vocab_size": 64,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "global_head_dim": 16,
+        "num_global_key_value_heads": 1,
+        "hidden_size_per_layer_input": 8,
+        "embedding_dim": 24,
+        "sliding_window": 32,
+        "sliding_window_pattern": 3,
+        "max_position_embeddings": 256,
+    }
+    vision = {**TOWER, "model_type": "gemma4_vision", "num_key_value_heads": 4, "head_dim": 8, "patch_size": PATCH}
+    vision |= {"pooling_kernel_size": 3, "position_embedding_size": 512}
+    ids = {"boi_token_id": 4, "image_token_id": 5, "eoi_token_id": 6, "video_token_id": 60, "audio_token_id": 61}
+    config = EmbeddingGemma2Config(
+        text_config=text, vision_config=vision, audio_config=None, boa_token_id=62, eoa_token_index=63, **ids
+    )
+    # Of soft tokens Gemma's image processor takes some numbers only, 70 is the least.
+    processor = {
+        "image_processor_type": "Gemma4ImageProcessor",
+        "patch_size": PATCH,
+        "pooling_kernel_size": 3,
+        "max_soft_tokens": 70,
+    }
+    save(EmbeddingGemma2Model, config, directory, processor)
+    _save_words(directory, special, model_max_length=CONTEXT_LENGTH, prefix="<bos>", image_token="<img>")
+    write_json(
+        directory / "config_sentence_transformers.json",
+        {"prompts": {"Document": "title: ", "SearchQuery": prompt}, "default_prompt_name": None},
+    )
+    return directory
+
+
 def _save_words(
     directory: Path,
     special: list[str],
@@ -125,11 +168,13 @@ def _save_words(
     suffix: str | None = None,
     **options: Any,
 ) -> None:
-    """Write a tokenizer of whole words; of the special tokens, the first with "pad" or "PAD" pads, and so on."""
+    """Write a tokenizer of whole words; the special tokens are known by their names."""
     unknown = next(token for token in special if "unk" in token.lower())
     pad = next(token for token in special if "pad" in token.lower())
     end = "<eos>" if suffix is None else suffix
-    word_tokenizer(special, unknown=unknown, prefix=prefix, suffix=end).save(str(directory / "tokenizer.json"))
+    tokenizer = word_tokenizer(special, unknown=unknown, prefix=prefix, suffix=end)
+    tokenizer.add_special_tokens(special)
+    tokenizer.save(str(directory / "tokenizer.json"))
     named = {"pad_token": pad, "unk_token": unknown, **({"eos_token": end} if end else {})}
     write_json(
         directory / "tokenizer_config.json",

@@ -1,7 +1,7 @@
 """Find and check the files of a model directory in the hub's layout."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ from clipsearch.files import read_regular_file
 # Far above the largest JSON files, vocabularies of some megabytes.
 _MAX_JSON_BYTES = 200_000_000
 
+# Characters of a prompt.
+_MAX_PROMPT = 200
+
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
@@ -18,6 +21,9 @@ WEIGHTS_INDEX = "model.safetensors.index.json"
 # Either of the two contains the image processor; processor_config.json nests it under "image_processor".
 PREPROCESSOR_CONFIG = "preprocessor_config.json"
 PROCESSOR_CONFIG = "processor_config.json"
+
+# Prompts of models that are published for sentence-transformers.
+PROMPTS = "config_sentence_transformers.json"
 
 # Each entry alone is enough to tokenise.
 TOKENIZER_SETS = (
@@ -39,7 +45,7 @@ TOKENIZER_FILES = (
 
 # Files downloaded in addition to the weights. An allow-list, not "*.json", which would include the indexes of pickled
 # weights; open_clip's repositories also have a second copy of the weights under another name.
-SMALL_FILES = (CONFIG, PREPROCESSOR_CONFIG, PROCESSOR_CONFIG, WEIGHTS_INDEX, *TOKENIZER_FILES)
+SMALL_FILES = (CONFIG, PREPROCESSOR_CONFIG, PROCESSOR_CONFIG, PROMPTS, WEIGHTS_INDEX, *TOKENIZER_FILES)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -58,6 +64,21 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError(f"{path} does not hold a JSON object")
     return content
+
+
+def read_prompt(directory: Path, names: Sequence[str]) -> str:
+    """Return the first prompt of these names in config_sentence_transformers.json; "" when there is none.
+
+    Raises:
+        ModelError: the file is unreadable, or a prompt is not a text.
+    """
+    if not names or not (directory / PROMPTS).is_file():
+        return ""
+    prompts = read_json(directory / PROMPTS).get("prompts")
+    found = next((prompts[name] for name in names if name in prompts), "") if isinstance(prompts, dict) else ""
+    if not isinstance(found, str) or len(found) > _MAX_PROMPT:
+        raise ModelError(f"{directory / PROMPTS} has a prompt that is not a short text")
+    return found
 
 
 def find_weights(directory: Path) -> tuple[Path, ...]:

@@ -6,6 +6,7 @@ import shutil
 import signal
 from pathlib import Path
 
+from clipsearch.encoders.families import family_of
 from clipsearch.encoders.fingerprint import combine, hash_file
 from clipsearch.encoders.hub import model_files
 from clipsearch.encoders.openvino.spec import FORMAT, is_compiled_directory, read_spec
@@ -103,6 +104,8 @@ def source_key(source: Path) -> str:
     """
     names = (model_files.CONFIG, model_files.PREPROCESSOR_CONFIG, model_files.PROCESSOR_CONFIG)
     files = [path for name in names if (path := source / name).is_file()]
+    if family_of(model_files.read_json(source / model_files.CONFIG)).prompt_names:
+        files += [path for path in (source / model_files.PROMPTS,) if path.is_file()]
     files += [*model_files.find_tokenizer_files(source), *model_files.find_weights(source)]
     return combine({"format": FORMAT, "files": {path.name: hash_file(path) for path in files}})[:32]
 

@@ -160,6 +160,7 @@ def _choose_precision(encoder: TransformersEncoder, directory: Path, precisions:
                 lower_case=encoder.lower_case,
                 precision=precision,
                 patch_grid=encoder.patch_grid,
+                prompt=encoder.prompt,
             ),
         )
         compiled = CompiledEncoder(directory, name=encoder.name, cache_blobs=False)

@@ -118,12 +118,11 @@ class CompiledEncoder:
             return np.empty((0, self.dim), dtype=np.float32)
         if self._text_request is None:
             self._open_text_model()
-        tokenizer = self._open_tokenizer()
         chunks = chunk_texts(
-            [text.lower() for text in texts] if self.spec.lower_case else texts,
+            [self._normalised(text) for text in texts],
             self._offsets,
             context_length=self.context_length,
-            special_tokens=tokenizer.num_special_tokens_to_add(False),
+            special_tokens=self._added_tokens(),
         )
         rows = np.empty((len(chunks.texts), self.dim), dtype=np.float32)
         # Sorted by length to minimise padding: a batch is padded to its longest text.
@@ -135,11 +134,21 @@ class CompiledEncoder:
 
     def tokenize(self, text: str) -> list[int]:
         """Return the token ids of a text with start and end tokens, not truncated."""
-        ids: list[int] = self._open_tokenizer().encode(text.lower() if self.spec.lower_case else text).ids
+        ids: list[int] = self._open_tokenizer().encode(self.spec.prompt + self._normalised(text)).ids
         return ids
 
     def count_tokens(self, text: str) -> int:
-        return len(self.tokenize(text))
+        if not self.spec.prompt:
+            return len(self.tokenize(text))
+        return len(self._offsets([self._normalised(text)])[0]) + self._added_tokens()
+
+    def _normalised(self, text: str) -> str:
+        return text.lower() if self.spec.lower_case else text
+
+    def _added_tokens(self) -> int:
+        """Return the number of start and end tokens, and of those of the prompt, which every text gets."""
+        prompt = len(self._offsets([self.spec.prompt])[0]) if self.spec.prompt else 0
+        return int(self._open_tokenizer().num_special_tokens_to_add(False)) + prompt
 
     def close(self) -> None:
         # The flag first: a thread that is loading a model checks it afterwards.
@@ -147,7 +156,7 @@ class CompiledEncoder:
         self._image_queue = self._image_model = self._text_request = self._tokenizer = None
 
     def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        encodings = self._open_tokenizer().encode_batch(list(texts))
+        encodings = self._open_tokenizer().encode_batch([self.spec.prompt + text for text in texts])
         longest = max(len(encoding.ids) for encoding in encodings)
         length = self.context_length if self.spec.pads_to_context else max(1, longest)
         input_ids = np.full((len(texts), length), self.spec.pad_id, dtype=np.int64)

@@ -48,6 +48,7 @@ class CompiledSpec:
         precision: of the arithmetic if the processor supports it, else float32. Weights are float16 or int8.
         patch_grid: rows and columns of patches, where they are aligned with texts: the image model's second output is
             their unit-norm rows (n, patches, dim). None: it has none.
+        prompt: text before every text.
     """
 
     fingerprint: str
@@ -64,10 +65,11 @@ class CompiledSpec:
     lower_case: bool
     precision: Precision
     patch_grid: tuple[int, int] | None = None
+    prompt: str = ""
 
 
 # Fields added after format 2, left out where they have these values.
-_OPTIONAL = {"patch_grid": None}
+_OPTIONAL = {"patch_grid": None, "prompt": ""}
 
 
 def is_compiled_directory(directory: Path) -> bool:
@@ -173,6 +175,8 @@ def _read_format_2(directory: Path, content: dict[str, Any], rehash: bool) -> Co
         raise ValueError(f"precision {spec.precision!r}")
     if not all(type(flag) is bool for flag in (spec.takes_crops, spec.pads_to_context, spec.lower_case)):
         raise TypeError("a flag is neither true nor false")
+    if type(spec.prompt) is not str:
+        raise TypeError(f"prompt {spec.prompt!r}")
     _check_numbers(spec)
     _require(directory, spec.image_file, spec.text_file, spec.tokenizer_file, *files)
     # OpenVINO reads the weights of image.xml from image.bin.
