@@ -33,7 +33,8 @@ _TOKENS, _WIDTH, _HIDDEN = 400, 768, 3072
 # AMX: 0.72 to 1.03, median 0.83, on the CPU with CLIP ViT-B/32 in bfloat16.
 _CPU_SHARE = 0.8
 
-# On a GPU: 144 of about 650 TFLOP/s with CLIP ViT-B/32 in float16 on an H200, see docs/benchmarks.md.
+# On a GPU: 144 of about 790 TFLOP/s with CLIP ViT-B/32 in float16 on an H200, from the pictures a second in
+# docs/benchmarks.md.
 _GPU_SHARE = 0.2
 
 
