@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from clipsearch.notices import LOGGER, WarningsHandler
-from clipsearch.types import ModelOptions
+from clipsearch.store import migrate
+from tests.support import new_catalogs
 from tests.support.isolation import files_outside, isolate
 from tests.support.model_cache import ModelCache
 from tests.support.postgres_server import PostgresServer
 from tests.support.sample_catalog import SampleCatalog
 from tests.support.selection import is_left_out, mark, worker_count
+from tests.support.tiny_clips import TinyClips
 
 _patch = pytest.MonkeyPatch()
 _home = tempfile.TemporaryDirectory(prefix="clipsearch-tests-", ignore_cleanup_errors=True)
@@ -119,26 +121,36 @@ def own_environment(
         _model_cache(request.config).link_into(own_home / "cache")
 
 
+@pytest.fixture(autouse=True)
+def new_catalogs_are_copies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.get_closest_marker("migrates") is None:
+        monkeypatch.setattr(migrate, "upgrade", new_catalogs.upgrade)
+
+
+@pytest.fixture(scope="session")
+def model_cache(pytestconfig: pytest.Config) -> ModelCache:
+    """The compiled models that each test's cache folder starts from."""
+    return _model_cache(pytestconfig)
+
+
 @pytest.fixture(scope="session")
 def indexed_samples(pytestconfig: pytest.Config) -> SampleCatalog:
     """The sample pictures indexed by the starter model, once; copied for each test that changes or opens it."""
     return SampleCatalog(_session_folder(pytestconfig) / "sample-catalog")
 
 
+@pytest.fixture(scope="session")
+def tiny_clips(pytestconfig: pytest.Config) -> TinyClips:
+    """The tiny CLIP in the hub's layout and compiled, once."""
+    return TinyClips(_session_folder(pytestconfig) / "tiny-clips")
+
+
 @pytest.fixture
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models of colours under any name that begins with "colours"; pictures are decoded in this process."""
-    from clipsearch.encoders import load
-    from tests.support.fakes import ColourEncoder, LocalPool
+    from tests.support.fakes import use_colours
 
-    def load_colours(model: str | ModelOptions) -> object:
-        name = model if isinstance(model, str) else model.name or ""
-        return ColourEncoder(name) if name.startswith("colours") else load_encoder(model)
-
-    load_encoder = load.load_encoder
-    monkeypatch.setattr(load, "load_encoder", load_colours)
-    for module in ("images.worker_pool", "indexing.pipeline", "transfer.imports", "gallery.duplicates.views"):
-        monkeypatch.setattr(f"clipsearch.{module}.WorkerPool", LocalPool)
+    use_colours(monkeypatch.setattr)
 
 
 @pytest.fixture(scope="session")

@@ -9,13 +9,16 @@ from tests.support.selection import FAST
 
 TESTS = """
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from clipsearch import Catalog
 from clipsearch.paths import cache_dir, catalog_place, sample_data_folder
+from tests.support.model_cache import link_or_copy
 
+pytestmark = pytest.mark.fast  # the cache of the run around this one holds the compiled models
 AT_COLLECTION = {**os.environ}
 
 
@@ -30,8 +33,12 @@ def made_for_a_module(tmp_path_factory):
 
 
 def use_clipsearch(tmp_path_factory):
+    if not cache_dir().exists():
+        shutil.copytree(os.environ["COMPILED"], cache_dir(), copy_function=link_or_copy)
+    photos = tmp_path_factory.mktemp("photos")
+    shutil.copy(sample_data_folder() / "animals" / "cat.jpg", photos)
     with Catalog.open(create=True) as catalog:
-        catalog.index(sample_data_folder() / "animals")
+        catalog.index(photos)
         catalog.search("a cat")
     return {**os.environ}
 
@@ -51,7 +58,7 @@ POISONED = (
 )
 
 
-def test_fixtures_of_any_scope_leave_the_home_alone(tmp_path, repository):
+def test_fixtures_of_any_scope_leave_the_home_alone(tmp_path, repository, own_home):
     home = tmp_path / "poisoned"
     home.mkdir()
     (tmp_path / "tests").mkdir()
@@ -62,6 +69,7 @@ def test_fixtures_of_any_scope_leave_the_home_alone(tmp_path, repository):
     environment = {**os.environ, **{name: str(home) for name in POISONED}, "CLIPSEARCH_FUZZ_EXAMPLES": "3"}
     environment.pop("PYTEST_ADDOPTS", None)  # of the run around this one
     environment |= {"PYTHONPATH": str(repository), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"COMPILED": str(own_home / "cache")}
     done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert list(home.rglob("*")) == []

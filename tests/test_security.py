@@ -1,12 +1,14 @@
 """What docs/security.md promises."""
 
 import ast
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from clipsearch import Catalog
 from clipsearch.errors import ImageReadError
 from clipsearch.images.decode import decode_image
 from clipsearch.paths import cache_dir, sample_data_folder
-from tests.support.tiny_models import make_clip
+from tests.support.command_line import Done, run, run_script
 from tools import audit
 
 SAMPLES = sample_data_folder()
@@ -78,11 +80,12 @@ def test_the_walk_sees_what_it_looks_for(code):
 
 @posix
 @pytest.mark.empty_cache
-def test_what_is_written_is_the_owners_alone(tmp_path):
+def test_what_is_written_is_the_owners_alone(tmp_path, tiny_clips):
     """With the umask that most systems have, and while the catalog is in use."""
+    model = str(tiny_clips.find_compiled())
     before = os.umask(0o022)
     try:
-        with Catalog.open(tmp_path / "c", model="starter", create=True) as catalog:
+        with Catalog.open(tmp_path / "c", model=model, create=True) as catalog:
             catalog.index(SAMPLES / "food")
             catalog.captions.add(["a glazed donut"])
             catalog.search("a glazed donut")
@@ -110,11 +113,11 @@ def check_closed(folder: Path) -> None:
 
 
 @posix
-def test_the_cache_is_the_owners_alone_whatever_makes_it(tmp_path, monkeypatch):
+def test_the_cache_is_the_owners_alone_whatever_makes_it(tmp_path, monkeypatch, tiny_clips):
     from clipsearch.encoders import fingerprint, text_cache
     from clipsearch.encoders.openvino import cache as compile_cache
 
-    model = make_clip(tmp_path / "model")
+    model = Path(shutil.copytree(tiny_clips.find_source(), tmp_path / "model"))
     before = os.umask(0o022)
     try:
         monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "1" / "cache"))
@@ -145,17 +148,9 @@ ODD_NAMES = [
 ]
 
 
-def clipsearch(*arguments: object, cwd: Path) -> bytes:
-    command = [
-        sys.executable,
-        "-m",
-        "clipsearch",
-        *(part if isinstance(part, bytes) else str(part) for part in arguments),
-    ]
-    repository = str(Path(__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": repository, "CLIPSEARCH_CATALOG": str(cwd.parent / "c")}
-    done = subprocess.run(command, cwd=cwd, capture_output=True, check=False, env=environment, timeout=120)
-    return done.stdout + done.stderr
+def output_of(*arguments: object, cwd: Path, code: int = 0, run: Callable[..., Done] = run) -> bytes:
+    done = run(*arguments, code=code, cwd=cwd)
+    return (done.stdout + done.stderr).encode("utf-8", "surrogateescape")
 
 
 def check_harmless(output: bytes) -> None:
@@ -167,7 +162,8 @@ def check_harmless(output: bytes) -> None:
 
 @posix
 @pytest.mark.skipif(sys.platform == "darwin", reason="names must be UTF-8 there")
-def test_names_steer_no_terminal(tmp_path):
+def test_names_steer_no_terminal(tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(tmp_path / "c"))
     photos = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\x1b[1mphotos\n"))
     photos.mkdir()
     for number, name in enumerate(ODD_NAMES):
@@ -176,85 +172,116 @@ def test_names_steer_no_terminal(tmp_path):
             Path(os.fsdecode(path)).write_bytes(b"no picture")
         else:
             shutil.copy(SAMPLES / "food" / "donut.png", path)
-    output = clipsearch("index", ".", "--model", "starter", cwd=photos)
+    output = output_of("index", ".", "--model", "starter", cwd=photos, run=run_script)
     assert output.count(b"  skipped ") == 3
     check_harmless(output)
     (photos / "captions\x1b[2J.txt").write_bytes(b"a cat \x1b[31m\n\xff\na \xe2\x80\xaedonut\n")
-    for arguments in (
-        ("query", "a donut"),
-        ("query", "--text", b"\x1b[31m a donut"),
-        ("query", "--json", "a donut"),
-        ("status",),
-        ("status", "--json"),
-        ("captions", "add", "captions\x1b[2J.txt"),
-        ("captions", "list"),
-        ("caption", b"./" + ODD_NAMES[0]),
-        ("caption", b"./" + ODD_NAMES[1]),
-        ("classify", b"./" + ODD_NAMES[0], "a donut", b"a \x1b[31m cat"),
-        ("classify", "a donut", "--images", b"./" + ODD_NAMES[0], b"./" + ODD_NAMES[2], b"./" + ODD_NAMES[4]),
-        ("classify", "a donut", "--images", *ODD_NAMES),
-        ("query", b"./gone\x1b[2J\n.jpg"),
-        ("query", b"https://example.org/\x1b[2J.jpg"),
-        ("index", b"gone\x1b[2J\n"),
-        ("index", "--catalog", b"\x1b[2J\n/c"),
-        ("captions", "add", b"gone\x1b[2J\xff.txt"),
-        ("model", "inspect", b"./\x1b[2J"),
-        (b"\x1b[2J\n",),
-        ("query", b"--\x1b[2J\n"),
+    for code, *arguments in (
+        (0, "query", "a donut"),
+        (0, "query", "--text", b"\x1b[31m a donut"),
+        (0, "query", "--json", "a donut"),
+        (0, "status"),
+        (0, "status", "--json"),
+        (0, "captions", "add", "captions\x1b[2J.txt"),
+        (0, "captions", "list"),
+        (0, "caption", b"./" + ODD_NAMES[0]),
+        (1, "caption", b"./" + ODD_NAMES[1]),
+        (0, "classify", b"./" + ODD_NAMES[0], "a donut", b"a \x1b[31m cat"),
+        (0, "classify", "a donut", "--images", b"./" + ODD_NAMES[0], b"./" + ODD_NAMES[2], b"./" + ODD_NAMES[4]),
+        (2, "classify", "a donut", "--images", *ODD_NAMES),
+        (2, "query", b"./gone\x1b[2J\n.jpg"),
+        (2, "query", b"https://example.org/\x1b[2J.jpg"),
+        (2, "index", b"gone\x1b[2J\n"),
+        (2, "index", "--catalog", b"\x1b[2J\n/c"),
+        (2, "captions", "add", b"gone\x1b[2J\xff.txt"),
+        (4, "model", "inspect", b"./\x1b[2J"),
+        (2, b"\x1b[2J\n"),
+        (2, "query", b"--\x1b[2J\n"),
     ):
-        output = clipsearch(*arguments, cwd=photos)
+        output = output_of(*arguments, cwd=photos, code=code)
         assert output, arguments
         check_harmless(output)
     # For other programs names stay what they are.
-    assert os.fsencode(photos) + b"/" + ODD_NAMES[0] in clipsearch("query", "a donut", "--print0", cwd=photos).split(
-        b"\0"
-    )
+    names = output_of("query", "a donut", "--print0", cwd=photos, run=run_script).split(b"\0")
+    assert os.fsencode(photos) + b"/" + ODD_NAMES[0] in names
 
 
 # ------------------------------------------------------------------ nothing is fetched, nothing is started
 
 WATCH = """
-import os, runpy, sys
+import json, os, runpy, subprocess, sys
 sys.path[0] = ""  # not the folder of this script
 asked = []
 def watch(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.gethostbyname", "urllib.Request"):
         asked.append((event, arguments))
 sys.addaudithook(watch)
-code = 0
-try:
-    del sys.argv[0]
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-except SystemExit as end:
-    code = end.code or 0
-os.write(1, f"\\nasked {asked}\\n".encode())
-os._exit(code)
+
+def run_module(name, *arguments):
+    before, sys.argv = sys.argv, [name, *arguments]
+    try:
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code or 0
+    finally:
+        sys.argv = before
+    return 0
+
+def compile_here(arguments, **variables):
+    return subprocess.CompletedProcess(arguments, run_module(*arguments[1:]), "", "")
+
+from clipsearch.encoders.openvino import cache
+cache.run_python = compile_here  # instead of a process that is not watched
+codes = []
+for command in json.loads(sys.argv[1]):
+    codes.append(run_module("clipsearch", *command))
+    print(end="\\0", flush=True)
+os.write(1, f"{codes} asked {asked}".encode())
+os._exit(0)
 """
 
 
-def watched(module: str, *arguments: object, tmp_path: Path) -> str:
-    """Runs a module, with the model hub allowed; fails when the network is asked."""
+def watched(*commands: tuple[object, ...], tmp_path: Path) -> list[str]:
+    """Run commands in one process, with the model hub allowed; fails when the network is asked."""
     environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
     environment |= {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
     (tmp_path / "watch.py").write_text(WATCH)
-    command = [sys.executable, tmp_path / "watch.py", module, *arguments]
+    command = [sys.executable, tmp_path / "watch.py", json.dumps(commands, default=str)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.rstrip().endswith("\nasked []"), done.stdout
-    return done.stdout
+    *outputs, last = done.stdout.split("\0")
+    assert last == f"{[0] * len(commands)} asked []", (done.stdout, done.stderr)
+    return outputs
 
 
-@pytest.mark.parametrize("model", ["starter", "a directory"])
-def test_a_model_that_is_here_asks_no_network(tmp_path, model):
-    name = model if model == "starter" else str(make_clip(tmp_path / "clip"))
+def test_the_starter_asks_no_network(tmp_path):
     catalog = ("--catalog", tmp_path / "c")
-    watched("clipsearch", "index", SAMPLES / "food", *catalog, "--model", name, tmp_path=tmp_path)
-    assert "food" in watched("clipsearch", "query", "a donut", *catalog, tmp_path=tmp_path)
-    assert "donut" in watched("clipsearch", "query", SAMPLES / "food" / "donut.png", *catalog, tmp_path=tmp_path)
-    if model != "starter":
-        watched("clipsearch.encoders.openvino.compile", name, tmp_path / "compiled", tmp_path=tmp_path)
-        shutil.rmtree(cache_dir() / "compiled")
-        watched("clipsearch", "query", "snow", *catalog, "--runtime", "torch", tmp_path=tmp_path)
+    _, by_words, by_picture = watched(
+        ("index", SAMPLES / "food", *catalog, "--model", "starter"),
+        ("query", "a donut", *catalog),
+        ("query", SAMPLES / "food" / "donut.png", *catalog),
+        tmp_path=tmp_path,
+    )
+    assert "food" in by_words
+    assert "donut" in by_picture
+
+
+def test_a_model_that_is_here_asks_no_network(tmp_path, tiny_clips):
+    """Neither with torch nor while it is compiled nor after that."""
+    catalog, compiled = ("--catalog", tmp_path / "c"), cache_dir() / "compiled"
+    model = tiny_clips.find_source()
+    assert not compiled.exists()
+    _, by_torch, *_, by_words, by_picture = watched(
+        ("index", SAMPLES / "food", *catalog, "--model", model, "--runtime", "torch"),
+        ("query", "snow", *catalog, "--runtime", "torch"),
+        ("index", SAMPLES / "animals", *catalog),
+        ("query", "a donut", *catalog),
+        ("query", SAMPLES / "food" / "donut.png", *catalog),
+        tmp_path=tmp_path,
+    )
+    assert "food" in by_torch
+    assert "food" in by_words
+    assert "donut" in by_picture
+    assert len(list(compiled.iterdir())) == 1
 
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"

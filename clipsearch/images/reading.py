@@ -18,13 +18,13 @@ from clipsearch.files import open_regular_file
 from clipsearch.images.copies.views import PictureView, make_view
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
 from clipsearch.images.file_stamp import NO_STAMP, FileStamp, stamp_of
-from clipsearch.images.find import FoundImage
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.images.reasons import too_many_bytes
 from clipsearch.types import ImageMetadata
 
 if TYPE_CHECKING:
+    from clipsearch.images.find import FoundImage
     from clipsearch.images.thumbnails import Thumbnail
 
 # Files up to this size are read into memory once, for the hash and the decoder; larger ones are read twice.
@@ -48,7 +48,7 @@ class Task:
     root_id: int
     relative_path: str
     path: str
-    listed: FoundImage | None = None
+    listed: "FoundImage | None" = None
     blake3: bytes | None = None
 
 

@@ -9,22 +9,23 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from clipsearch.cli.render import print_report
+from clipsearch.encoders.load import load_encoder
 from clipsearch.types import IndexReport, PartialFile
 from tests.faults.checks import stored_contents
 from tests.support.command_line import SAMPLES, SCRIPT, fail, run, run_script
 
 
 @pytest.fixture(scope="module")
-def catalog(tmp_path_factory) -> Path:
-    catalog = tmp_path_factory.mktemp("cli") / "catalog"
-    run_script("index", SAMPLES, "--catalog", catalog, "--model", "starter")
-    run_script("captions", "add", SAMPLES / "captions.jsonl", "--catalog", catalog)
+def catalog(indexed_samples, tmp_path_factory) -> Path:
+    catalog = indexed_samples.copy_to(tmp_path_factory.mktemp("cli") / "catalog")
+    run("captions", "add", SAMPLES / "captions.jsonl", "--catalog", catalog)
     return catalog
 
 
@@ -394,21 +395,23 @@ def test_without_a_hub_the_starter_stands_in_with_one_notice(tmp_path):
 def test_ctrl_c_keeps_what_was_done(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
-    for number in range(600):
-        Image.new("RGB", (300, 300), (number % 256, number // 256 * 90, 77)).save(photos / f"{number}.png")
+    with closing(load_encoder("starter")) as encoder:
+        count = 3 * encoder.batch_size
+    for number in range(count):
+        Image.new("RGB", (64, 48), (number % 256, number // 256 * 90, 77)).save(photos / f"{number}.png")
     arguments = [SCRIPT, "index", photos, "--catalog", tmp_path / "c", "--model", "starter", "--json"]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while process.poll() is None and not stored_contents(tmp_path / "c"):
-        time.sleep(0.05)
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in err) == (130, False)
     first = json.loads(out)
     assert first["interrupted"]
-    assert 0 < first["embedded"] < 600
+    assert 0 < first["embedded"] < count
     rest = json.loads(run(*arguments[1:]).stdout)
     assert rest["unchanged"] == first["embedded"]
-    assert rest["embedded"] == 600 - first["embedded"]
+    assert rest["embedded"] == count - first["embedded"]
 
 
 def test_names_that_are_not_utf8_survive(tmp_path):
@@ -417,12 +420,12 @@ def test_names_that_are_not_utf8_survive(tmp_path):
     odd = os.fsencode(photos) + b"/latin1_\xe9.png"
     with open(odd, "wb") as file:
         file.write((SAMPLES / "food" / "donut.png").read_bytes())
-    run_script("index", photos, "--catalog", tmp_path / "c", "--model", "starter")
+    run("index", photos, "--catalog", tmp_path / "c", "--model", "starter")
     found = run_script("query", "a donut", "--paths", "--catalog", tmp_path / "c")
     assert os.fsencode(found.stdout) == odd + b"\n"
-    hits = json.loads(run_script("query", "a donut", "--json", "--catalog", tmp_path / "c").stdout)["hits"]
+    hits = json.loads(run("query", "a donut", "--json", "--catalog", tmp_path / "c").stdout)["hits"]
     assert os.fsencode(hits[0]["path"]) == odd
-    shown = run_script("query", "a donut", "--catalog", tmp_path / "c", cwd=tmp_path).stdout
+    shown = run("query", "a donut", "--catalog", tmp_path / "c", cwd=tmp_path).stdout
     assert shown.split()[-1] == "photos/latin1_\\udce9.png"
     run_script("query", odd, "--catalog", tmp_path / "c")
 
@@ -472,7 +475,7 @@ def test_nothing_leaves_the_machine(catalog, tmp_path):
     (tmp_path / "home").mkdir()
     for arguments in (
         ("query", "a glazed donut", "--catalog", catalog),
-        ("index", SAMPLES, "--catalog", tmp_path / "c", "--model", "starter"),
+        ("index", SAMPLES / "food", "--catalog", tmp_path / "c", "--model", "starter"),
         ("caption", SAMPLES / "animals" / "cat.jpg", "--catalog", catalog),
         ("model", "inspect", "starter"),
     ):
@@ -491,8 +494,10 @@ def test_every_command_has_help():
     assert run_script("--version").stdout.startswith("clipsearch 0.")
 
 
-def test_one_grammar_for_what_is_typed(catalog, tmp_path):
+def test_one_grammar_for_what_is_typed(tmp_path, colours):
     """Paths, filters and signs as they are typed, with and without quotes of the shell."""
+    catalog = tmp_path / "c"
+    run("index", SAMPLES, "--model", "colours", "--catalog", catalog)
 
     def names(*query, **options) -> list[str]:
         return [

@@ -17,19 +17,40 @@ def pages(repository: Path) -> dict[str, str]:
     return read_pages(repository)
 
 
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all sessions run, so that a catalog of the pictures there can be copied."""
+    return tmp_path_factory.mktemp("sessions")
+
+
+@pytest.fixture(scope="session")
+def sample_catalog(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalog of the sample pictures in `place / "photos"`."""
+    copied = tmp_path_factory.mktemp("sample-catalog") / "catalog"
+    _put_samples(place)
+    with Catalog.open(place / "catalog", model="starter", create=True) as catalog:
+        catalog.index(place / "photos")
+    return (place / "catalog").rename(copied)
+
+
 @pytest.fixture
-def samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def samples(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the sample pictures as `photos`; commands find the program, `catalog` and the starter."""
-    shutil.copytree(sample_data_folder(), tmp_path / "photos")
+    _put_samples(place)
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(tmp_path / "catalog"))
+    monkeypatch.setenv("CLIPSEARCH_CATALOG", str(place / "catalog"))
     monkeypatch.setenv("CLIPSEARCH_MODEL", "starter")
-    return tmp_path
+    return place
 
 
 @pytest.fixture
-def indexed(samples: Path) -> Path:
+def indexed(sample_catalog: Path, samples: Path) -> Path:
     """The same folder, with the sample pictures in the catalog."""
-    with Catalog.open(model="starter", create=True) as catalog:
-        catalog.index(samples / "photos")
+    shutil.copytree(sample_catalog, samples / "catalog")
     return samples
+
+
+def _put_samples(place: Path) -> None:
+    """Leave nothing in the folder but the sample pictures."""
+    shutil.rmtree(place)
+    shutil.copytree(sample_data_folder(), place / "photos")

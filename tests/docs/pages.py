@@ -10,6 +10,7 @@ from typing import Any
 import typer.main
 
 from clipsearch.cli import app
+from tests.support import command_line
 
 GENERATED = re.compile(r"<!-- commands: .*?<!-- end of commands -->", re.DOTALL)
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -44,7 +45,15 @@ def find_session(pages: dict[str, str], part: str) -> Session:
     return session
 
 
-def run(command: str, folder: Path, *, check: bool = True) -> "subprocess.CompletedProcess[str]":
+def run(command: str, folder: Path, *, check: bool = True) -> command_line.Done:
+    """Run a command of a session: in this process where it is one of clipsearch alone, else in a shell."""
+    outside_quotes = re.sub(r"'[^']*'|\"[^\"]*\"", "", command)
+    if not command.startswith("clipsearch ") or re.search(r"[|;&<>*?$]", outside_quotes):
+        return run_in_shell(command, folder, check=check)
+    return command_line.run(*shlex.split(command)[1:], code=0 if check else None, cwd=folder)
+
+
+def run_in_shell(command: str, folder: Path, *, check: bool = True) -> command_line.Done:
     return subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=check)
 
 

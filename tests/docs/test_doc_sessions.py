@@ -1,15 +1,18 @@
 """Sessions and code in the documentation run and give what they show."""
 
+import contextlib
+import io
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from clipsearch import Catalog
-from tests.docs.pages import find_session, python_blocks, run, sessions, without_names, without_times
+from tests.docs.pages import find_session, python_blocks, run, run_in_shell, sessions, without_names, without_times
 from tests.support.milvus_server import MilvusServer
 
 # A part of a command by which each session is known.
@@ -60,10 +63,10 @@ def test_a_slow_machine_may_say_so(said, written):
     assert without_times(said) == without_times(written)
 
 
-def check_session(session, folder, *, is_stderr_first: bool) -> None:
+def check_session(session, folder, *, is_stderr_first: bool, run_command=run) -> None:
     """Run the commands, and compare what they print with what the page shows; times may differ."""
     for command, expected in session:
-        done = run(command, folder)
+        done = run_command(command, folder)
         said = done.stderr + done.stdout if is_stderr_first else done.stdout + done.stderr
         assert without_times(said.strip()) == without_times(expected), command
 
@@ -71,7 +74,7 @@ def check_session(session, folder, *, is_stderr_first: bool) -> None:
 def test_the_session_of_the_readme_is_real(pages, samples):
     session = find_session(pages, README)
     assert len(session) == 4
-    check_session(session, samples, is_stderr_first=True)
+    check_session(session, samples, is_stderr_first=True, run_command=run_in_shell)
 
 
 def test_the_first_steps_are_real(pages, samples):
@@ -83,7 +86,8 @@ def test_the_first_steps_are_real(pages, samples):
 
 def test_the_session_of_the_command_line_is_real(pages, samples):
     (samples / "photos" / "broken.jpg").write_text("not a picture")
-    run("clipsearch index photos; clipsearch captions add photos/captions.jsonl", samples)
+    run("clipsearch index photos", samples)
+    run("clipsearch captions add photos/captions.jsonl", samples)
     session = find_session(pages, COMMAND_LINE)
     assert len(session) == 3
     for command, expected in session:
@@ -152,13 +156,18 @@ def test_the_session_of_milvus_is_real(pages, samples):
         server.stop()
 
 
-def test_the_session_of_ray_is_real(pages, samples):
-    pytest.importorskip("ray")
+# What Ray says about its own settings.
+@pytest.mark.filterwarnings(r"ignore:.use_\w+. is deprecated:DeprecationWarning")
+def test_the_session_of_ray_is_real_and_its_ray_goes_with_the_run(pages, samples):
+    ray = pytest.importorskip("ray")
+    before = signal.getsignal(signal.SIGTERM)
     codes = []
     for command, expected in find_session(pages, RAY):
         done = run(command, samples, check=False)
         assert without_times((done.stdout + done.stderr).strip()) == without_times(expected), command
         codes.append(done.returncode)
+        assert not ray.is_initialized()
+        assert signal.getsignal(signal.SIGTERM) is before
     assert codes == [0, 0, 2]
 
 
@@ -238,7 +247,10 @@ def test_the_python_of_the_api_runs(pages, samples):
     shutil.copy(samples / "photos" / "animals" / "cat.jpg", samples / "photos" / "cat.jpg")
     shutil.copy(samples / "photos" / "food" / "donut.png", samples / "photos" / "x.jpg")
     (code,) = python_blocks(pages["docs/python-api.md"])
-    first, caption, best, peak = run_python(code, samples)
+    said = io.StringIO()
+    with contextlib.chdir(samples), contextlib.redirect_stdout(said):
+        exec(compile(code, "docs/python-api.md", "exec"), {"__name__": "__main__"})
+    first, caption, best, peak = said.getvalue().splitlines()
     assert first.startswith("1 0.39")
     assert caption == "a glazed donut"
     assert best.startswith("a photo of a donut 0.99")
@@ -247,15 +259,11 @@ def test_the_python_of_the_api_runs(pages, samples):
 
 def test_the_python_of_the_readme_runs(pages, samples):
     (code,) = python_blocks(pages["README.md"])
-    first, *_, caption = run_python(code, samples)
+    done = subprocess.run([sys.executable, "-c", code], cwd=samples, capture_output=True, text=True, check=True)
+    first, *_, caption = done.stdout.splitlines()
     assert re.fullmatch(r"0\.\d\d (/.*)", first)[1] == str(samples / "photos" / "food" / "donut.png")
     assert caption == "a glazed donut"
 
 
 def test_only_these_pages_have_python(pages):
     assert {name for name, text in pages.items() if python_blocks(text)} == {"README.md", "docs/python-api.md"}
-
-
-def run_python(code: str, folder) -> list[str]:
-    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()

@@ -5,17 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tiny_clips import TinyClips
+
 
 @pytest.fixture(scope="session")
-def compiled_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled_clip(tiny_clips: TinyClips) -> Path:
     """`make_clip`'s model, compiled; to be read only."""
-    from tests.support.tiny_models import compile_quietly, make_clip
-
-    folder = tmp_path_factory.mktemp("compiled-clip")
-    compile_quietly(make_clip(folder / "source"), folder / "compiled")
-    return folder / "compiled"
+    return tiny_clips.find_compiled()
 
 
 @pytest.fixture
 def compiled_copy(compiled_clip: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(compiled_clip, tmp_path / "copy"))
+
+
+@pytest.fixture
+def compiled_before(tiny_clips: TinyClips, tmp_path: Path) -> Path:
+    """`make_clip`'s model in the hub's layout, whose compiled model is in the cache."""
+    return tiny_clips.copy_source(tmp_path / "source")

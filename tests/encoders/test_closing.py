@@ -17,12 +17,12 @@ from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ModelError
 from clipsearch.types import ModelOptions
 from tests.support.fakes import ColourEncoder
-from tests.support.tiny_models import make_clip
+from tests.support.tiny_clips import TinyClips
 
 
 @pytest.fixture(scope="module")
-def hub_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_clip(tmp_path_factory.mktemp("clip"))
+def hub_clip(tiny_clips: TinyClips) -> Path:
+    return tiny_clips.find_source()
 
 
 KINDS: dict[str, Callable[[Path, Path], Encoder]] = {

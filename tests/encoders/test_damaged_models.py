@@ -18,12 +18,13 @@ from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.torch_encoder import TransformersEncoder
 from clipsearch.errors import ClipSearchNotice, ModelError, ModelUnavailableError
 from clipsearch.types import ModelOptions
-from tests.support.tiny_models import compile_quietly, make_clip, make_siglip
+from tests.support.tiny_clips import compile_by_copying, compile_in_this_process
+from tests.support.tiny_models import make_siglip
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    return make_clip(tmp_path_factory.mktemp("clip") / "model")
+def made(tiny_clips) -> Path:
+    return tiny_clips.find_source()
 
 
 @pytest.fixture
@@ -32,11 +33,9 @@ def model(made, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def compiled_twice(compiled_clip, tmp_path_factory) -> tuple[Path, Path]:
+def compiled_twice(tiny_clips) -> tuple[Path, Path]:
     """Two models that differ in their weights only."""
-    folder = tmp_path_factory.mktemp("compiled")
-    compile_quietly(make_clip(folder / "source", seed=1), folder / "two")
-    return compiled_clip, folder / "two"
+    return tiny_clips.find_compiled(0), tiny_clips.find_compiled(1)
 
 
 def refusal(model: Path) -> str:
@@ -139,7 +138,8 @@ def take_siglip_config(model: Path) -> None:
         "deep config", "no object", "no dual encoder", "odd preprocessor",
     ],
 )  # fmt: skip
-def test_a_directory_that_lacks_something_is_refused_in_one_line(model, damage, message):
+def test_a_directory_that_lacks_something_is_refused_in_one_line(model, damage, message, monkeypatch):
+    compile_in_this_process(monkeypatch)
     damage(model)
     assert message in refusal(model)
     with pytest.raises(ModelError) as caught:
@@ -161,7 +161,8 @@ def test_pickled_weights_are_never_read(model, name, tmp_path):
 
 
 @pytest.mark.parametrize("file", ["config.json", "preprocessor_config.json", "tokenizer_config.json"])
-def test_code_beside_a_model_is_never_run(model, file, tmp_path):
+def test_code_beside_a_model_is_never_run(model, file, tmp_path, monkeypatch):
+    compile_in_this_process(monkeypatch)
     mark = tmp_path / "was run"
     (model / "evil.py").write_text(f"open({str(mark)!r}, 'w')\nclass Evil: pass\n")
     names = ("AutoConfig", "AutoModel", "AutoTokenizer", "AutoImageProcessor", "AutoProcessor")
@@ -216,12 +217,13 @@ def test_all_files_of_another_model_are_that_model(compiled_twice, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"reason": "no"}'])
-def test_a_damaged_note_of_a_refusal_means_another_try(model, content):
+def test_a_damaged_note_of_a_refusal_means_another_try(model, content, compiled_clip, monkeypatch):
+    tried = compile_by_copying(compiled_clip, monkeypatch)
     target = compile_cache._target(model)
     target.mkdir(parents=True)
     (target / "refused.json").write_bytes(content)
     assert compile_cache.find_refusal(model) is None
     with warnings.catch_warnings():
         warnings.simplefilter("error", ClipSearchNotice)
-        if content in (b"", b'{"reason": "no"}'):  # to compile takes seconds
-            assert isinstance(load_encoder(str(model)), CompiledEncoder)
+        assert isinstance(load_encoder(str(model)), CompiledEncoder)
+    assert tried == [model]

@@ -11,10 +11,9 @@ import pytest
 from clipsearch.encoders.openvino.timing import TIMING_NAME, read_image_ms
 from clipsearch.paths import cache_dir
 from tests.support.fake_hub import FakeHub
-from tests.support.tiny_models import make_clip
 
 CODE = """
-import json, logging, os, sys
+import json, logging, os, shutil, subprocess, sys
 from clipsearch.encoders import load
 from clipsearch.encoders.hub import known_models
 from clipsearch.types import ModelOptions
@@ -23,6 +22,10 @@ notices = []
 handler = logging.Handler()
 handler.emit = lambda record: notices.append(record.getMessage())
 logging.getLogger("clipsearch").addHandler(handler)
+def compile_by_copying(command, **options):
+    shutil.copytree(os.environ["COMPILED"], command[-1], dirs_exist_ok=True)
+    return subprocess.CompletedProcess(command, 0, "", "")
+subprocess.run = compile_by_copying
 encoder = load.load_chosen_encoder(
     ModelOptions(sys.argv[1] or None, runtime=os.environ.get("CLIPSEARCH_RUNTIME"), show_progress=True)
 )
@@ -38,12 +41,14 @@ def load(endpoint: str, home: Path, name: str = "", **variables: str) -> dict[st
 
 
 @pytest.fixture(scope="module")
-def tiny_files(tmp_path_factory) -> dict[str, bytes]:
-    folder = make_clip(tmp_path_factory.mktemp("tiny"))
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+def tiny_files(tiny_clips) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in tiny_clips.find_source().iterdir()}
 
 
-def test_the_default_is_downloaded_with_its_size_told_and_then_used_offline(tiny_files, tmp_path):
+def test_the_default_is_downloaded_with_its_size_told_and_then_used_offline(
+    tiny_files, compiled_clip, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("COMPILED", str(compiled_clip))
     with FakeHub(tiny_files) as hub:
         first = load(hub.endpoint, tmp_path)
         assert first["name"] == "org/tiny"

@@ -2,8 +2,6 @@
 
 import contextlib
 import sqlite3
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,19 +45,6 @@ def squares(folder: Path, count: int) -> Path:
             colour = (number % 256, number // 256 * 40, 255 - number % 256)
             Image.new("RGB", (64, 48), colour).save(path)
     return folder
-
-
-def index_command(catalog: Path, photos: Path, *options: str) -> list[str]:
-    return [sys.executable, "-m", "clipsearch", "index", str(photos), "--catalog", str(catalog), *options]
-
-
-def start_index(catalog: Path, photos: Path, *options: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        index_command(catalog, photos, "--model", "starter", *options),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def stored_contents(catalog: Path) -> set[bytes]:

@@ -27,7 +27,8 @@ from PIL import Image
 
 from tests.benchmarks.measuring import print_table
 from tests.benchmarks.serving import memory_mb, serving
-from tests.faults.checks import index_command, stored_contents
+from tests.faults.checks import stored_contents
+from tests.faults.programs import index_command
 from tests.support.tiny_models import make_clip
 
 VISITORS = 8

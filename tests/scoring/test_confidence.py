@@ -9,19 +9,13 @@ from clipsearch import Catalog, cli
 from clipsearch.data import caption_count
 from clipsearch.errors import QueryError
 from clipsearch.indexes.flat import FaissIndex
-from clipsearch.paths import sample_data_folder
+from clipsearch.paths import cache_dir, sample_data_folder
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.confidence import BestRelevances, learn_best_relevances
 from clipsearch.scoring.relevance import learn_background
 from clipsearch.vectors import normalise
 
 DIM = 48
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("CLIPSEARCH_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 def texts(count: int, seed: int) -> np.ndarray:
@@ -69,11 +63,11 @@ def test_queries_like_the_bank_get_an_answer_as_rarely_as_promised(count):
         assert np.mean(np.array(tops) >= best.cutoff(confidence)) <= 1 - confidence + error
 
 
-def test_it_is_learnt_once_for_a_catalog_and_damage_costs_time_alone(cache, monkeypatch):
+def test_it_is_learnt_once_for_a_catalog_and_damage_costs_time_alone(monkeypatch):
     held_against, pictures = bank(), texts(50, 5)
     background, index, fetch = catalog_of(pictures, held_against)
     first = learn_best_relevances(background, index, fetch)
-    (file,) = (cache / "confidence").glob("*.json")
+    (file,) = (cache_dir() / "confidence").glob("*.json")
     assert file.stat().st_mode & 0o77 == 0
     with monkeypatch.context() as patched:
         patched.setattr(FaissIndex, "search", None)
@@ -84,13 +78,12 @@ def test_it_is_learnt_once_for_a_catalog_and_damage_costs_time_alone(cache, monk
         assert learn_best_relevances(background, index, fetch) == first
     # Another catalog has numbers of its own.
     learn_best_relevances(*catalog_of(texts(51, 6), held_against))
-    assert len(list((cache / "confidence").glob("*.json"))) == 2
+    assert len(list((cache_dir() / "confidence").glob("*.json"))) == 2
 
 
-def test_on_the_command_line(tmp_path, capsys):
-    catalog = tmp_path / "catalog"
-    with Catalog.open(catalog, model="starter", create=True) as opened:
-        opened.index(sample_data_folder())
+def test_on_the_command_line(tmp_path, capsys, indexed_samples):
+    catalog = indexed_samples.copy_to(tmp_path / "catalog")
+    with Catalog.open(catalog) as opened:
         cutoff = opened.cutoff_for(0.9)
         assert opened.cutoff_for(0.5) < cutoff < opened.cutoff_for(0.95)
         hits = opened.search("a cat", min_relevance=cutoff)
@@ -118,6 +111,6 @@ def test_an_open_catalog_asks_its_texts_once(tmp_path, monkeypatch):
         first = opened.cutoff_for(0.9)
         assert opened.cutoff_for(0.9) == first
         assert len(asked) == 1
-        opened.index(sample_data_folder())  # it has become another one
+        opened.index(sample_data_folder() / "food")  # it has become another one
         opened.cutoff_for(0.9)
         assert len(asked) == 2

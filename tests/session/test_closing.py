@@ -17,6 +17,7 @@ from clipsearch.encoders import load
 from clipsearch.paths import sample_data_folder
 from clipsearch.types import ModelOptions
 from tests.support.fakes import ColourEncoder
+from tests.support.sample_catalog import SampleCatalog
 
 CAT = sample_data_folder() / "animals" / "cat.jpg"
 
@@ -42,11 +43,11 @@ for _ in range(8):
 
 
 @pytest.fixture
-def catalog_folder(tmp_path: Path) -> Path:
-    with Catalog.open(tmp_path / "catalog", model="starter", create=True) as catalog:
-        catalog.index(CAT.parent)
+def catalog_folder(indexed_samples: SampleCatalog, tmp_path: Path) -> Path:
+    folder = indexed_samples.copy_to(tmp_path / "catalog")
+    with Catalog.open(folder) as catalog:
         catalog.captions.add(["a cat"])
-    return tmp_path / "catalog"
+    return folder
 
 
 def native_holders() -> list[object]:

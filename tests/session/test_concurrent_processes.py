@@ -11,7 +11,8 @@ import pytest
 
 from clipsearch import Catalog, CatalogBusyError
 from clipsearch.store import Store
-from tests.faults.checks import squares, start_index
+from tests.faults.checks import squares
+from tests.faults.programs import Light, start_index
 from tests.support.child_processes import await_worker, needs_proc
 
 COMMAND = [sys.executable, "-m", "clipsearch"]
@@ -78,7 +79,7 @@ def test_a_second_writer_waits_when_it_is_told_to(tmp_path):
 
 
 def test_a_killed_writer_leaves_no_lock(tmp_path):
-    photos = squares(tmp_path / "photos", 400)
+    photos = squares(tmp_path / "photos", 130)
     Store(tmp_path / "catalog", create=True).close()
     running = start_index(tmp_path / "catalog", photos)
     with contextlib.closing(Store(tmp_path / "catalog")) as store:
@@ -89,16 +90,17 @@ def test_a_killed_writer_leaves_no_lock(tmp_path):
     assert running.returncode == -signal.SIGKILL
     with Catalog.open(tmp_path / "catalog") as catalog:
         report = catalog.index(photos)
-    assert report.embedded + report.unchanged == report.found == 400
+    assert report.embedded + report.unchanged == report.found == 130
     assert report.unchanged > 0
 
 
-def test_queries_while_another_process_indexes_see_one_consistent_state(tmp_path):
-    photos = squares(tmp_path / "photos", 400)
+def test_queries_while_another_process_indexes_see_one_consistent_state(tmp_path, colours):
+    photos = squares(tmp_path / "photos", 600)
     first = squares(tmp_path / "first", 1)
-    with Catalog.open(tmp_path / "catalog", model="starter", create=True) as catalog:
+    light = Light()
+    with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
         catalog.index(first)
-        running = start_index(tmp_path / "catalog", photos)
+        running = light.start(tmp_path / "catalog", photos)
         seen = [1]
         try:
             while running.poll() is None:
@@ -110,8 +112,8 @@ def test_queries_while_another_process_indexes_see_one_consistent_state(tmp_path
                 assert len(paths) == len(set(paths)) >= seen[-1]
                 seen.append(len(paths))
         finally:
-            output = running.communicate()
-        assert running.returncode == 0, output
+            code, output = running.wait(), running.errors()
+        assert code == 0, output
         assert len(set(seen)) > 2, "the queries saw it grow"
         final = [path for hit in catalog.search("a blue square", top_k=1_000) for path in (hit.path, *hit.copies)]
-        assert len(final) == 401
+        assert len(final) == 601

@@ -1,8 +1,6 @@
 """A catalog whose index looks into some cells only: index --ann."""
 
 import json
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -13,6 +11,7 @@ from clipsearch import Catalog, InputError, check_catalog
 from clipsearch.errors import ClipSearchNotice
 from clipsearch.indexes.ivf import IvfIndex
 from clipsearch.session import file_index
+from tests.support.command_line import fail, run, run_script
 
 COUNT = 240
 
@@ -201,15 +200,12 @@ def test_what_can_not_be_built_is_refused_before_anything_is_read(opened, photos
 
 
 def test_the_command_takes_it_and_status_tells(tmp_path):
-    def run(*arguments):
-        command = [sys.executable, "-m", "clipsearch", *map(str, arguments), "--catalog", str(tmp_path / "c")]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
+    place = ("--catalog", tmp_path / "c")
     photos = paint(tmp_path / "photos", 0, 60)
-    refused = run("index", photos, "--model", "starter", "--ann", "IVF")
-    assert (refused.returncode, refused.stdout) == (2, "") and "auto, off" in refused.stderr
-    assert run("index", photos, "--model", "starter", "--ann", "IVF4,SQfp16").returncode == 0
-    assert "of 4 cells: index recall@10" in run("status").stdout
-    said = json.loads(run("status", "--json").stdout)["ann"]
+    assert "auto, off" in fail("index", photos, "--model", "starter", "--ann", "IVF", *place, code=2)
+    run("index", photos, "--model", "starter", "--ann", "IVF4,SQfp16", *place)
+    assert "of 4 cells: index recall@10" in run("status", *place).stdout
+    said = json.loads(run("status", "--json", *place).stdout)["ann"]
     assert set(said) == {"nlist", "nprobe", "trained_rows", "text_recall", "picture_recall"}
-    assert len(run("query", "a red square", "-k", "60", "--paths").stdout.splitlines()) == 60
+    found = run_script("query", "a red square", "-k", "60", "--paths", *place)  # by another process than made it
+    assert len(found.stdout.splitlines()) == 60

@@ -26,6 +26,8 @@ from clipsearch.store.migrate import HEAD_REVISION, current_revision, migrations
 from clipsearch.store.tables import metadata
 from tests.support.fakes import COLOURS, ColourEncoder
 
+pytestmark = pytest.mark.migrates
+
 
 def test_head_is_the_newest_migration():
     config = Config()

@@ -13,6 +13,8 @@ from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.migrate import HEAD_REVISION, current_revision, upgrade
 from clipsearch.store.schema import KNOWN_REVISION, OBJECTS, check_objects
 
+pytestmark = pytest.mark.migrates
+
 ACTING = {
     "trigger": "CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM files; END",
     "endless trigger": "CREATE TRIGGER t AFTER UPDATE ON models BEGIN "

@@ -1,6 +1,6 @@
 """Stand-ins that really compute: an encoder of colours, and a worker pool that decodes in this process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,6 +12,7 @@ from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import OpenPicture, open_picture
 from clipsearch.notices import notify
+from clipsearch.types import ModelOptions
 from clipsearch.vectors import normalise
 
 COLOURS = {
@@ -85,3 +86,20 @@ class LocalPool:
 
     def close(self) -> None:
         pass
+
+
+def use_colours(patch: Callable[[str, object], object]) -> None:
+    """Load models of colours under any name that begins with "colours"; decode pictures in this process.
+
+    Args:
+        patch: replaces what a dotted name names.
+    """
+    from clipsearch.encoders.load import load_encoder
+
+    def load_colours(model: str | ModelOptions) -> object:
+        name = model if isinstance(model, str) else model.name or ""
+        return ColourEncoder(name) if name.startswith("colours") else load_encoder(model)
+
+    patch("clipsearch.encoders.load.load_encoder", load_colours)
+    for module in ("images.worker_pool", "indexing.pipeline", "transfer.imports", "gallery.duplicates.views"):
+        patch(f"clipsearch.{module}.WorkerPool", LocalPool)

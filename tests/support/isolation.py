@@ -53,6 +53,9 @@ def isolate(patch: pytest.MonkeyPatch, home: Path) -> None:
     for name, folder in _FOLDERS.items():
         patch.setenv(name, str(home / folder))
     patch.setenv("HF_HUB_OFFLINE", "1")
+    # For workers and other processes, which are started after this: they share the cores, and OpenBLAS's threads would
+    # wait for each other in every small product.
+    patch.setenv("OPENBLAS_NUM_THREADS", "1")
 
 
 def files_outside(temporary: Path, repository: Path) -> set[Path]:

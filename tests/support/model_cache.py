@@ -1,7 +1,8 @@
 """One read-only cache of compiled models for the session, which each test's cache folder starts from.
 
-OpenVINO compiles the starter model in a second, its bank of texts takes five more, and the files hold 90 MB: they are
-made once, also where several workers share the session, and hard-linked into the cache folder of each test.
+OpenVINO compiles the starter model in a second, its bank of texts takes five more, the two built-in sets of labels
+three, and the files hold 90 MB: they are made once, also where several workers share the session, and hard-linked into
+the cache folder of each test.
 """
 
 import os
@@ -16,9 +17,14 @@ from filelock import FileLock
 _WARM_UP = """
 from clipsearch.encoders.bank import load_bank
 from clipsearch.encoders.load import load_encoder
+from clipsearch.encoders.prompts import label_embeddings
+from clipsearch.labels.sets import built_in_labels
 from tests.support.fakes import ColourEncoder
 for encoder in (load_encoder("starter"), ColourEncoder()):
-    load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
+    model = {"fingerprint": encoder.fingerprint, "dim": encoder.dim, "load_encoder": lambda: encoder}
+    load_bank(**model)
+    for name in ("coco", "lvis"):
+        label_embeddings(built_in_labels(name), **model)
     encoder.close()
 """
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,7 +41,7 @@ class ModelCache:
     def link_into(self, cache: Path) -> None:
         """Fill a test's cache folder with links, which files that the test writes replace, and copies of databases."""
         self._make()
-        shutil.copytree(self._folder / "cache", cache, copy_function=_link, dirs_exist_ok=True)
+        shutil.copytree(self._folder / "cache", cache, copy_function=link_or_copy, dirs_exist_ok=True)
 
     def changed_files(self) -> list[str]:
         """Names of the shared files that are not as they were made."""
@@ -58,7 +64,7 @@ class ModelCache:
         self._digests = {path: _digest(path) for path in cache.rglob("*") if path.is_file()}
 
 
-def _link(source: str, target: str) -> None:
+def link_or_copy(source: str, target: str) -> None:
     if source.endswith(".sqlite3"):  # SQLite writes in place, through a link too
         shutil.copy2(source, target)
         return

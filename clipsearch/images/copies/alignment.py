@@ -79,11 +79,28 @@ def overlay(first: Grey, second: Grey, place: Map, *, margin: float = 1.0) -> tu
     image = Image.fromarray(second).transform(
         (width, height), Image.Transform.AFFINE, tuple(pixels.ravel()), Image.Resampling.BILINEAR
     )
-    x, y = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]
-    across = pixels[0, 0] * x + pixels[0, 1] * y + pixels[0, 2]
-    down = pixels[1, 0] * x + pixels[1, 1] * y + pixels[1, 2]
-    is_in_width = (across >= margin) & (across <= second.shape[1] - margin)
-    return np.asarray(image), is_in_width & (down >= margin) & (down <= second.shape[0] - margin)
+    return np.asarray(image), _mask_overlap(pixels, first.shape, second.shape, margin)
+
+
+def _mask_overlap(
+    pixels: Map, shape: tuple[int, ...], other_shape: tuple[int, ...], margin: float
+) -> NDArray[np.bool_]:
+    """Mask the pixels of a picture of `shape` that a map leads into one of `other_shape`.
+
+    The map is affine, so that they are one run of columns in each row.
+    """
+    height, width = shape
+    first, last = np.full(height, 0.0), np.full(height, width - 1.0)
+    y = np.arange(height) + 0.5
+    for (by_x, by_y, offset), side in zip(pixels, reversed(other_shape), strict=True):
+        edges = np.stack([margin - offset - by_y * y, side - margin - offset - by_y * y])
+        if by_x == 0:
+            first[(edges[0] > 0) | (edges[1] < 0)] = width
+            continue
+        low, high = (edges if by_x > 0 else edges[::-1]) / by_x - 0.5
+        first, last = np.maximum(first, np.ceil(low)), np.minimum(last, np.floor(high))
+    columns = np.arange(width)
+    return np.asarray((columns >= first[:, None]) & (columns <= last[:, None]))
 
 
 def shrink(grey: Grey, side: int) -> Grey:
@@ -140,30 +157,32 @@ def _refine(first: Grey, second: Grey, place: Map, numbers: NDArray[np.int64]) -
     if min(height, width, *second.shape) < 8:
         return None
     x = ((np.arange(width) + 0.5) / width).astype(np.float32)
-    y = ((np.arange(height) + 0.5) / height).astype(np.float32)
-    across, down = np.tile(x, (height, 1)), np.repeat(y[:, None], width, axis=1)
-    by_x, by_y = np.zeros_like(first), np.zeros_like(first)
+    y = ((np.arange(height) + 0.5) / height).astype(np.float32)[:, None]
+    one = np.ones(1, dtype=np.float32)
+    slope_x, slope_y = np.zeros_like(first), np.zeros_like(first)
+    parts = ((slope_x, x), (slope_x, y), (slope_x, one), (slope_y, x), (slope_y, y), (slope_y, one))
+    by = np.empty((len(numbers) + 2, height * width), dtype=np.float32)
+    layers = by.reshape(-1, height, width)
     for _ in range(_STEPS):
         moved, is_shared = overlay(first, second, place, margin=max(1.0, _MARGIN_SHARE * max(height, width)))
         is_shared[[0, -1]] = is_shared[:, [0, -1]] = False
         if is_shared.mean() < _MIN_SHARED:
             return None
-        # The edges are masked, so that central differences are enough.
-        by_x[:, 1:-1] = (moved[:, 2:] - moved[:, :-2]) * np.float32(width / 2)
-        by_y[1:-1] = (moved[2:] - moved[:-2]) * np.float32(height / 2)
-        places = np.flatnonzero(is_shared)
-        slope_x, slope_y, x, y = (each.ravel()[places] for each in (by_x, by_y, across, down))
-        parts = (slope_x * x, slope_x * y, slope_x, slope_y * x, slope_y * y, slope_y)
-        by = np.empty((len(numbers) + 2, len(places)), dtype=np.float32)
+        # The edges are masked, so that central differences are enough; what is masked counts as 0 everywhere.
+        slope_x[:, 1:-1] = (moved[:, 2:] - moved[:, :-2]) * np.float32(width / 2)
+        slope_y[1:-1] = (moved[2:] - moved[:-2]) * np.float32(height / 2)
+        slope_x *= is_shared
+        slope_y *= is_shared
         for row, number in enumerate(numbers):
-            by[row] = parts[number]
-        by[-2], by[-1] = moved.ravel()[places], 1
+            np.multiply(parts[number][0], parts[number][1], out=layers[row])
+        np.multiply(moved, is_shared, out=layers[-2])
+        layers[-1] = is_shared
         products = (by @ by.T).astype(np.float64)
         # A little damping, for pictures that do not determine all of the parameters.
         products[np.diag_indices(len(products))] *= 1.001
         products[np.diag_indices(len(products))] += 1e-6
         try:
-            *found, contrast, _ = np.linalg.solve(products, by @ first.ravel()[places])
+            *found, contrast, _ = np.linalg.solve(products, by @ first.ravel())
         except np.linalg.LinAlgError:
             return None
         if contrast < 0.1:

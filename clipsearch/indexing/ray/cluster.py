@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import Any
 
 from clipsearch import processes
@@ -38,7 +38,7 @@ def load_ray() -> Any:
     Raises:
         MissingExtraError: it is not installed.
     """
-    with _variables():
+    with _start_variables():
         try:
             import ray
             import ray.data
@@ -80,11 +80,18 @@ class RayCluster:
         """
         self.ray = load_ray()
         self._folder: str | None = None
+        # Ray Data decides at each execution; its collector is an actor, in a process of its own.
+        self._without_usage = ExitStack()
+        self._without_usage.enter_context(_variables(RAY_DATA_USAGE_DISABLED="1"))
         self._owns_connection = not self.ray.is_initialized()
         if not self._owns_connection:
             return
         if address not in (None, "auto"):
-            _check_reachable(str(address))
+            try:
+                _check_reachable(str(address))
+            except RunnerError:
+                self._without_usage.close()
+                raise
         options: dict[str, Any] = {"address": address}
         if address is None:
             self._folder = tempfile.mkdtemp(prefix="clipsearch-ray-")
@@ -97,7 +104,7 @@ class RayCluster:
             if len(self._folder) <= _MAX_FOLDER_CHARACTERS:
                 options["_temp_dir"] = self._folder
         try:
-            with _variables(), _keep_signal_handlers(), _quiet_start():
+            with _start_variables(), _keep_signal_handlers(), _quiet_start():
                 self.ray.init(
                     **options,
                     job_config=_job_config(),
@@ -121,6 +128,7 @@ class RayCluster:
             with suppress(Exception):
                 self.ray.shutdown()
             self._owns_connection = False
+        self._without_usage.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -150,10 +158,14 @@ def _job_config() -> Any:
     return Job()
 
 
-@contextmanager
-def _variables() -> Iterator[None]:
+def _start_variables() -> AbstractContextManager[None]:
     """Set the environment variables that Ray, and the processes it starts, read at startup."""
-    wanted = {**_VARIABLES, "PYTHONPATH": environment()["PYTHONPATH"]}
+    return _variables(**_VARIABLES, PYTHONPATH=environment()["PYTHONPATH"])
+
+
+@contextmanager
+def _variables(**wanted: str) -> Iterator[None]:
+    """Set environment variables of this process."""
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

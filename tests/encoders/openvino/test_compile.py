@@ -31,6 +31,7 @@ from clipsearch.errors import ClipSearchNotice, InputError, ModelError
 from clipsearch.paths import cache_dir, sample_data_folder
 from clipsearch.types import ModelOptions
 from tests.support.fakes import ColourEncoder
+from tests.support.tiny_clips import compile_by_copying
 from tests.support.tiny_models import compile_quietly, make_altclip, make_chinese_clip, make_clip, make_siglip
 
 TEXTS = ["a cat", "A photo of the dog in the snow", "red", "donut " * 40, "猫"]
@@ -80,24 +81,33 @@ def test_a_model_whose_rows_differ_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_first_use_compiles_and_later_ones_need_no_torch(tmp_path):
-    source = make_clip(tmp_path)
+    """And modules in the current folder, one of pictures from anywhere, are not run."""
+    source = make_clip(tmp_path / "source")
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("torch", "openvino", "sitecustomize"):
+        (pictures / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     code = (
-        "import sys; from pathlib import Path; from clipsearch.encoders.load import load_encoder; "
+        "import sys; from clipsearch.encoders.load import load_encoder; "
+        "from clipsearch.encoders.openvino.encoder import import_openvino; import_openvino(); "
+        f"sys.path[:0] = ['', {str(pictures)!r}]; "  # for the process that compiles: this one has what it needs
         f"encoder = load_encoder({str(source)!r}); encoder.encode_texts(['a cat']); "
         "print(type(encoder).__name__, sorted({'torch', 'transformers'} & set(sys.modules)))"
     )
     for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code], cwd=pictures, capture_output=True, text=True, check=True
+        )
         assert done.stdout == "CompiledEncoder []\n"
         assert done.stderr == ""
+    assert not (tmp_path / "ran").exists()
 
 
-def test_other_weights_in_the_same_place_are_not_taken_for_those_before(tmp_path):
+def test_other_weights_in_the_same_place_are_not_taken_for_those_before(tmp_path, tiny_clips):
     place = tmp_path / "place"
     rows = []
     for seed in (0, 1):
-        made = tmp_path / f"made-{seed}"
-        compile_quietly(make_clip(tmp_path / f"source-{seed}", seed=seed), made)
+        made = tiny_clips.find_compiled(seed)
         if place.exists():
             for weights in made.glob("*.bin"):
                 shutil.copy(weights, place)
@@ -121,20 +131,8 @@ def test_a_fingerprint_that_is_none_is_refused(compiled_copy, fingerprint):
         CompiledEncoder(spec.parent, name="odd")
 
 
-def test_modules_in_the_current_folder_are_not_run(tmp_path, monkeypatch):
-    source = make_clip(tmp_path / "source")
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for name in ("torch", "openvino", "sitecustomize"):
-        (pictures / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    monkeypatch.chdir(pictures)
-    monkeypatch.setattr(sys, "path", ["", str(pictures), *sys.path])
-    compile_cache.make_compiled(source)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_a_runtime_can_be_forced(tmp_path):
-    source = make_clip(tmp_path)
+def test_a_runtime_can_be_forced(compiled_before):
+    source = compiled_before
     assert isinstance(load_encoder(ModelOptions(str(source), runtime="torch")), TransformersEncoder)
     assert isinstance(load_encoder(ModelOptions(str(source), runtime="openvino")), CompiledEncoder)
     assert isinstance(load_encoder(ModelOptions(str(source), device="cpu")), CompiledEncoder)
@@ -199,7 +197,7 @@ def test_only_what_lies_in_the_model_is_blamed_on_it(tmp_path, monkeypatch, erro
     assert isinstance(caught.value, NotCompilableError) == lies_in_the_model
 
 
-def test_a_full_disk_is_not_remembered(tmp_path, monkeypatch):
+def test_a_full_disk_is_not_remembered(tmp_path, monkeypatch, compiled_clip):
     resource = pytest.importorskip("resource", reason="needs a limit on what a process may write")
     source = make_clip(tmp_path)
     start = subprocess.run
@@ -216,7 +214,9 @@ def test_a_full_disk_is_not_remembered(tmp_path, monkeypatch):
         with pytest.raises(ModelError):
             load_encoder(ModelOptions(str(source), runtime="openvino"))
     assert compile_cache.find_refusal(source) is None
+    tried = compile_by_copying(compiled_clip, monkeypatch)
     assert isinstance(load_encoder(ModelOptions(str(source), runtime="openvino")), CompiledEncoder)
+    assert tried == [source]
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(8, "Exec format error")])
@@ -275,15 +275,16 @@ def test_a_cache_that_cannot_be_written_is_one_error(tmp_path):
         compile_cache.make_compiled(source)
 
 
-def test_a_damaged_compiled_model_is_compiled_again(tmp_path):
-    source = make_clip(tmp_path)
-    load_encoder(str(source))
+def test_a_damaged_compiled_model_is_compiled_again(compiled_before, compiled_clip, monkeypatch):
+    source = compiled_before
     compiled = compile_cache.find_compiled(source)
     assert compiled is not None
     rows = load_encoder(str(source)).encode_texts(["a cat"])
     (compiled / "text.bin").write_bytes((compiled / "text.bin").read_bytes()[:-100])
+    tried = compile_by_copying(compiled_clip, monkeypatch)
     with pytest.warns(ClipSearchNotice, match=r"text\.bin is damaged: it is compiled again"):
         again = load_encoder(str(source))
+    assert tried == [source]
     np.testing.assert_array_equal(again.encode_texts(["a cat"]), rows)
 
 
@@ -383,8 +384,8 @@ def test_a_gpu_model_that_cannot_be_loaded_leaves_the_pictures_to_the_cpu(error)
     assert (compiled.batches, encoder.batch_size) == ([BATCH, BATCH], compiled.batch_size)
 
 
-def test_a_machine_with_a_driver_gets_both(tmp_path, monkeypatch):
-    source = make_clip(tmp_path)
+def test_a_machine_with_a_driver_gets_both(compiled_before, monkeypatch):
+    source = compiled_before
     monkeypatch.setattr(load, "may_have_gpu", lambda: True)
     encoder = load_encoder(str(source))
     assert isinstance(encoder, AcceleratedEncoder)
@@ -393,8 +394,8 @@ def test_a_machine_with_a_driver_gets_both(tmp_path, monkeypatch):
     assert isinstance(load_encoder(ModelOptions(str(source), device="cpu")), CompiledEncoder)
 
 
-def test_a_catalog_made_with_one_runtime_is_searched_with_the_other(tmp_path):
-    source = str(make_clip(tmp_path))
+def test_a_catalog_made_with_one_runtime_is_searched_with_the_other(tmp_path, compiled_before):
+    source = str(compiled_before)
     folder = sample_data_folder() / "animals"
     with Catalog.open(tmp_path / "catalog", model=source, runtime="torch", create=True) as catalog:
         catalog.index(folder)

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -18,24 +17,32 @@ from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.spec import EncoderRecipe
 from clipsearch.errors import IndexMismatchError, InputError, MissingExtraError, ModelError, RunnerError
 from clipsearch.indexing import index_folders
+from clipsearch.indexing.ray.cluster import RayCluster
 from clipsearch.store import Store
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.types import IndexReport
 from tests.support.library import counts
 from tests.support.listing_server import serving
-from tests.support.ray_cluster import BROKEN, COPIES, paint, running_cluster
+from tests.support.ray_cluster import BROKEN, COPIES, NODE, paint, running_cluster
 
 # What Ray says about its own settings.
 pytestmark = pytest.mark.filterwarnings(r"ignore:.use_\w+. is deprecated:DeprecationWarning")
 
 pytest.importorskip("ray", reason="ray, of the extra 'scale', is not installed")
 
-TOTAL = 200
+TOTAL = 60
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def cluster():
     with running_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="class")
+def connected(cluster):
+    """The cluster, with a connection of the host program: one job for all runs, whose processes are reused."""
+    with closing(RayCluster(cluster.address)):
         yield cluster
 
 
@@ -91,23 +98,28 @@ def alone(photos, tmp_path_factory) -> Path:
 
 
 class TestCluster:
-    def test_a_moved_file_is_not_embedded_again(self, cluster, tmp_path):
+    def test_a_moved_file_is_not_embedded_again(self, connected, tmp_path):
+        import ray
+
         folder = tmp_path / "photos"
         paint(folder, 20)
         with Catalog.open(tmp_path / "catalog", model="starter", create=True) as catalog:
             catalog.index(folder)
             (folder / "0001.jpg").rename(folder / "moved.jpg")
             (folder / "0003.jpg").write_bytes((folder / "0005.jpg").read_bytes() + b"more")
-            report = catalog.index(folder, runner="ray", address=cluster.address)
+            report = catalog.index(folder, runner="ray", address=connected.address)
         assert (report.embedded, report.reused, report.moved, report.removed) == (1, 1, 1, 0)
+        # Nobody counts how Ray Data is used.
+        actors = {actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)}
+        assert not {name for name in actors if "usage" in name.lower()}
 
-    def test_another_model_of_that_name_is_refused(self, cluster, photos, tmp_path):
+    def test_another_model_of_that_name_is_refused(self, connected, photos, tmp_path):
         from clipsearch.indexing.ray.runner import RayRunner
 
         encoder = load_encoder("starter")
         with Store(tmp_path, create=True) as store:
             model = store.models.add(name="starter", fingerprint=encoder.fingerprint, dim=encoder.dim)
-            runner = RayRunner(EncoderRecipe("starter", "0" * 64), address=cluster.address)
+            runner = RayRunner(EncoderRecipe("starter", "0" * 64), address=connected.address)
             with pytest.raises(ModelError, match="the model starter there is not the one here"):
                 index_folders(
                     [store.roots.add(str(photos))],
@@ -117,38 +129,38 @@ class TestCluster:
                     runner=runner,
                 )
 
-    def test_a_folder_on_a_web_server(self, cluster, photos, alone, tmp_path):
+    def test_a_folder_on_a_web_server(self, connected, photos, alone, tmp_path):
         with serving(photos) as url:
-            report = index(url, tmp_path, runner="ray", address=cluster.address)
+            report = index(url, tmp_path, runner="ray", address=connected.address)
             assert counts(report)["embedded"] == TOTAL
             assert {path for path, _ in skipped(report)} == {f"{url}/broken-{number}.png" for number in range(BROKEN)}
             # What is there is known: nothing is fetched again, with whatever runner.
             with Catalog.open(tmp_path) as catalog:
-                again = catalog.index(runner="ray", address=cluster.address)
+                again = catalog.index(runner="ray", address=connected.address)
                 assert (again.unchanged, again.embedded, len(again.skipped)) == (TOTAL + COPIES, 0, BROKEN)
                 with pytest.warns(match=f"{url}: not scanned, since only --runner ray can read URLs"):
                     assert counts(catalog.index()) == {}
                 assert catalog.search("a red thing", top_k=1)[0].path.startswith(url)
         # The server is gone, its pictures are not.
         with Catalog.open(tmp_path) as catalog:
-            report = catalog.index(runner="ray", address=cluster.address)
+            report = catalog.index(runner="ray", address=connected.address)
             assert report.removed == 0
             assert report.skipped[0].reason.startswith(f"can't list the folder {url}: ")
         found, known = records(tmp_path)[1], records(alone)[1]
         assert found.keys() == known.keys()
 
-    def test_ctrl_c_keeps_what_was_done(self, cluster, photos, tmp_path):
+    def test_ctrl_c_keeps_what_was_done(self, connected, photos, tmp_path):
         def press(done: int, total: int) -> None:
             if done < total // 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        report = index(photos, tmp_path, runner="ray", address=cluster.address, on_progress=press)
+        report = index(photos, tmp_path, runner="ray", address=connected.address, on_progress=press)
         assert report.interrupted
         assert 0 < report.embedded < TOTAL
         assert len(records(tmp_path)[1]) == report.embedded
         assert not [thread for thread in threading.enumerate() if thread.name.startswith("clipsearch")]
 
-    def test_whoever_goes_on_does_the_rest(self, cluster, photos, alone, tmp_path):
+    def test_whoever_goes_on_does_the_rest(self, connected, photos, alone, tmp_path):
         code = (
             "import os, signal, sys\n"
             "from clipsearch import Catalog\n"
@@ -158,26 +170,24 @@ class TestCluster:
             "    catalog.index(sys.argv[2], runner='ray', on_progress=stop)\n"
         )
         arguments = [sys.executable, "-c", code, str(tmp_path), str(photos)]
-        # What Ray leaves when it is killed lies there; its sockets need a short name.
-        with tempfile.TemporaryDirectory() as place:
-            environment = {**os.environ, "TMPDIR": place}
-            assert subprocess.run(arguments, env=environment, check=False).returncode == -signal.SIGKILL
+        environment = {**os.environ, "RAY_ADDRESS": connected.address}
+        assert subprocess.run(arguments, env=environment, check=False).returncode == -signal.SIGKILL
         before = len(records(tmp_path)[1])
         assert 0 < before < TOTAL
-        report = index(photos, tmp_path, runner="ray", address=cluster.address)
+        report = index(photos, tmp_path, runner="ray", address=connected.address)
         assert report.embedded == TOTAL - before
         assert_same(tmp_path, alone)
 
-    def test_a_node_that_is_killed_half_way_takes_nothing_with_it(self, cluster, photos, alone, tmp_path):
-        node = next(node for node in cluster.list_all_nodes() if node is not cluster.head_node)
+    def test_a_node_that_is_killed_half_way_takes_nothing_with_it(self, connected, photos, alone, tmp_path):
+        node = connected.add_node(**NODE)
         killed = []
 
         def kill(done: int, total: int) -> None:
             if not killed and done >= total // 3:
-                cluster.remove_node(node, allow_graceful=False)
+                connected.remove_node(node, allow_graceful=False)
                 killed.append(done)
 
-        report = index(photos, tmp_path, runner="ray", address=cluster.address, on_progress=kill)
+        report = index(photos, tmp_path, runner="ray", address=connected.address, on_progress=kill)
         assert 0 < killed[0] < TOTAL
         assert counts(report) == {
             "found": TOTAL + COPIES + BROKEN,
@@ -193,17 +203,6 @@ def skipped(report: IndexReport) -> list[tuple[str, str]]:
 
 
 class TestWithoutCluster:
-    def test_a_ray_of_its_own_goes_when_the_run_is_over(self, photos, tmp_path):
-        import ray
-
-        folder = tmp_path / "photos"
-        paint(folder, 12)
-        before = signal.getsignal(signal.SIGTERM)
-        report = index(folder, tmp_path / "catalog", runner="ray")
-        assert (report.embedded, len(report.skipped)) == (12, BROKEN)
-        assert not ray.is_initialized()
-        assert signal.getsignal(signal.SIGTERM) is before
-
     def test_without_the_package_one_line_says_what_to_install(self, photos, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "ray", None)
         with pytest.raises(MissingExtraError, match=r"pip install 'clipsearch\[scale\]'"):
