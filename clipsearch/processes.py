@@ -1,6 +1,7 @@
-"""Start Python with the modules of this process but none from the current folder; count cores and free memory."""
+"""Start Python with the modules of this process but none from the current folder; tell cores and free memory."""
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -153,6 +154,25 @@ def core_count() -> int:
     process = psutil.Process()
     # macOS has no affinity.
     return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
+
+
+def processor_name() -> str:
+    """Return the processor's name as the system tells it, such as "AMD Ryzen 7 7840U"; "" when it does not."""
+    found = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", _cpu_info(), re.MULTILINE)
+    return found[1].strip() if found else platform.processor()
+
+
+def processor_flags() -> frozenset[str]:
+    """Return the processor's features by their names in /proc/cpuinfo; empty where there is no such file."""
+    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _cpu_info(), re.MULTILINE)
+    return frozenset(found[1].split()) if found else frozenset()
+
+
+def _cpu_info() -> str:
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not Linux
+        return ""
 
 
 def available_bytes() -> int | None:

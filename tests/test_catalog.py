@@ -35,6 +35,7 @@ from clipsearch.scoring.relevance import learn_background
 from clipsearch.store import ContentRecord, FileRecord
 from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
+from tests.support.command_line import run_script
 from tests.support.fakes import ColourEncoder
 
 SAMPLES = sample_data_folder()
@@ -309,6 +310,25 @@ def test_two_models_side_by_side(tmp_path, colours):
         assert catalog.search("white")[0].path.endswith("white.png")
 
 
+def test_other_processes_answer_with_the_old_model_during_a_switch(tmp_path, indexed_samples, colours):
+    directory = indexed_samples.copy_to(tmp_path / "c")
+    answers = []
+
+    def ask(done: int, to_do: int) -> None:
+        if not answers:
+            answers.append(json.loads(run_script("query", "a glazed donut", "--json", "--catalog", directory).stdout))
+            answers.append(json.loads(run_script("status", "--json", "--catalog", directory).stdout))
+
+    with Catalog.open(directory) as catalog:
+        catalog.use_model("colours 2", on_progress=ask)
+        assert catalog.admin.status().model == "colours 2"
+    found, status = answers
+    assert found["model"] == "starter"
+    assert found["hits"][0]["path"].endswith("donut.png")
+    assert status["model"] == "starter"
+    assert status["current_run"] is not None
+
+
 def test_pictures_that_can_not_be_read_for_a_new_model_are_told(tmp_path, colours):
     photos = squares(tmp_path / "photos", "red", "green")
     with Catalog.open(tmp_path / "c", model="colours", create=True) as catalog:
@@ -331,7 +351,7 @@ def test_a_model_that_was_named_is_never_replaced(tmp_path):
 def test_the_starter_stands_in_when_nobody_named_a_model(tmp_path):
     with (
         Catalog.open(tmp_path / "c", create=True) as catalog,
-        pytest.warns(ClipSearchNotice, match="starter model.*clipsearch model use openai/clip-vit-base-patch32"),
+        pytest.warns(ClipSearchNotice, match="starter model.*clipsearch model use laion/CLIP-ViT-B-32"),
     ):
         catalog.index(squares(tmp_path / "photos", "red"))
         assert catalog.admin.status().model == "starter"

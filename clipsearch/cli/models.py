@@ -1,10 +1,12 @@
-"""Implement clipsearch model list | pull | use | inspect."""
+"""Implement clipsearch model list | recommend | pull | use | inspect."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from clipsearch import paths, settings
+from clipsearch.cli import model_list
 from clipsearch.cli.index import ProgressBar, is_terminal
 from clipsearch.cli.options import (
     INTERRUPTED,
@@ -21,7 +23,6 @@ from clipsearch.cli.options import (
 from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.render import out, percent, print_json, print_report, printable, report_json
 from clipsearch.errors import CatalogNotFoundError, InputError
-from clipsearch.quantities import count, size
 from clipsearch.settings import STARTER
 from clipsearch.types import ModelInfo
 
@@ -34,50 +35,38 @@ ModelName = Annotated[
 
 @app.command("list")
 def list_(catalog: CatalogOption = None, json: JsonOption = False) -> None:
-    """List supported models and those of this catalog."""
-    from clipsearch.encoders.hub import hub
-    from clipsearch.encoders.load import STARTER_DIRECTORY
+    """List supported models, with what each finds and costs, and those of this catalog.
 
+    The best published recall comes first.
+    """
     used = _models_of(catalog)
-    starter_bytes = sum(file.stat().st_size for file in STARTER_DIRECTORY.iterdir())
-    rows: list[tuple[str, int | None, str, str]] = [
-        (STARTER, starter_bytes, "here", "bundled; small, less accurate than CLIP; English")
-    ]
-    rows += [
-        (known.name, known.size_bytes, "here" if hub.find_cached(known.name) else "not here", known.description)
-        for known in hub.KNOWN_MODELS
-    ]
-    rows += [(name, None, "", "") for name in used if name not in {row[0] for row in rows}]
+    rows = model_list.find_rows(used)
+    if json:
+        print_json({"models": model_list.rows_json(rows, used)})
+    else:
+        model_list.print_rows(rows, used)
+
+
+@app.command("recommend")
+def recommend(json: JsonOption = False) -> None:
+    """Recommend two models for this machine: for everyday, and better.
+
+    Examines processor, GPU, memory, disk and the locale's language. Downloads nothing.
+    """
+    from clipsearch.encoders import recommend as recommending
+    from clipsearch.encoders.machine import examine_machine
+
+    machine = examine_machine()
+    found = recommending.recommend(machine, recommending.find_candidates(machine))
     if json:
         print_json(
             {
-                "models": [
-                    {
-                        "name": name,
-                        "size_bytes": size_bytes,
-                        "is_here": here == "here" if here else None,
-                        "description": description,
-                        "is_current": name in used and used[name].is_current,
-                        "pictures": used[name].images if name in used else 0,
-                        "captions": used[name].captions if name in used else 0,
-                    }
-                    for name, size_bytes, here, description in rows
-                ]
+                "machine": model_list.machine_json(machine),
+                "models": model_list.recommendations_json(found),
             }
         )
-        return
-    for name, size_bytes, here, description in rows:
-        mark = "*" if name in used and used[name].is_current else " "
-        embedded = (
-            f"{'; ' if description else ''}{count(used[name].images, 'picture')} in this catalog"
-            if name in used
-            else ""
-        )
-        known_size = "" if size_bytes is None else size(size_bytes)
-        out(f"{mark} {printable(name):<40}{known_size:>9}  {here:<9} {description}{embedded}".rstrip())
-    if any(model.is_current for model in used.values()):
-        out("* the model of this catalog")
-    out("Any other dual encoder in safetensors can be named by its hub id or directory.")
+    else:
+        model_list.print_recommendations(machine, found)
 
 
 def _models_of(catalog: str | None) -> dict[str, ModelInfo]:
@@ -101,12 +90,12 @@ def pull(
 
     An interrupted download is resumed.
     """
-    from clipsearch.encoders.hub import hub
+    from clipsearch.encoders.hub.known_models import DEFAULT_MODEL
     from clipsearch.encoders.load import prepare_model
 
     if name == "":
         raise InputError("the model name is empty: omit it for the catalog's model")
-    name = name or next((model for model, info in _models_of(catalog).items() if info.is_current), hub.DEFAULT_MODEL)
+    name = name or next((model for model, info in _models_of(catalog).items() if info.is_current), DEFAULT_MODEL)
     if name == STARTER:
         out("starter is bundled with clipsearch")
     else:
@@ -126,7 +115,8 @@ def use(
 ) -> int:
     """Switch the catalog to another model.
 
-    Embeds the pictures and captions that this model has not embedded yet. Embeddings of other models are kept.
+    Embeds the pictures and captions that this model has not embedded yet. Until the end, other processes and the page
+    answer with the previous model. Embeddings of other models are kept.
     """
     from clipsearch.catalog import Catalog
 
@@ -135,13 +125,17 @@ def use(
         ProgressBar() as bar,
         Catalog.open(catalog, device=device, runtime=runtime, create=True, show_progress=is_terminal()) as opened,
     ):
+        before = opened.admin.status().model
         report = opened.use_model(name, limits=limits, wait=wait, on_progress=bar.update)
+        models = opened.admin.status().models
+    gain = model_list.find_gain(before, report.model, models)
     if json:
-        print_json(report_json(report))
+        print_json({**report_json(report), "gain": None if report.interrupted else asdict(gain)})
     else:
         print_report(report)
         if not report.interrupted:
             out(f"this catalog now uses {printable(report.model)}")
+            model_list.print_gain(gain)
     return INTERRUPTED if report.interrupted else 0
 
 
@@ -164,8 +158,6 @@ def inspect(
 
     Prints every stage with its output shape.
     """
-    from dataclasses import asdict
-
     from clipsearch.cli.captions import open_encoder
     from clipsearch.encoders.embed_image import picture_crop
     from clipsearch.encoders.load import runs_with_torch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,3 +47,31 @@ def choose_device(device: str | None) -> torch.device:
     if (chosen.index or 0) >= count.get(chosen.type, 0):
         raise ModelError(f"the device {device!r} is not available here: leave --device out to use the best available")
     return chosen
+
+
+def measure_gpu() -> tuple[str, float] | None:
+    """Measure matrix products in half precision on the GPU that would be chosen; None without one.
+
+    Returns:
+        Its name, and billions of operations a second.
+    """
+    import torch
+
+    device = choose_device(None)
+    if device.type == "cpu":
+        return None
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "Apple GPU"
+    return name, measure_products(device, torch.float16)
+
+
+def measure_products(device: torch.device, dtype: torch.dtype, *, side: int = 4096, repeats: int = 20) -> float:
+    """Measure products of square matrices: billions of operations a second."""
+    import torch
+
+    matrix = torch.ones((side, side), device=device, dtype=dtype)
+    float((matrix @ matrix)[0, 0])  # waits for the first one, which takes longer
+    began = time.perf_counter()
+    for _ in range(repeats):
+        product = matrix @ matrix
+    float(product[0, 0])
+    return repeats * 2 * side**3 / (time.perf_counter() - began) / 1e9

@@ -10,7 +10,7 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.devices import choose_device, may_have_gpu
 from clipsearch.encoders.families import family_of
 from clipsearch.encoders.gpu_offload import AcceleratedEncoder
-from clipsearch.encoders.hub import hub, model_files
+from clipsearch.encoders.hub import hub, known_models, model_files
 from clipsearch.encoders.openvino import cache as compile_cache
 from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.openvino.spec import is_compiled_directory
@@ -20,6 +20,9 @@ from clipsearch.settings import STARTER
 from clipsearch.types import ModelOptions
 
 STARTER_DIRECTORY = Path(__file__).resolve().parent / STARTER
+
+STARTER_DIM = 384
+"""Dimensions of the starter's embeddings."""
 
 # A starter with another fingerprint has damaged files, and would give other embeddings.
 STARTER_FINGERPRINT = "ed0dbd31f6fb99a595da093cab23e17a3152d0cf3ed99584ee709733dd1d2b80"
@@ -173,30 +176,56 @@ def load_chosen_encoder(options: ModelOptions) -> Encoder:
 
 
 def _load_default_encoder(options: ModelOptions) -> Encoder:
-    """Load CLIP from the local cache or the hub; falls back to the starter model, with a notice."""
-    name = hub.DEFAULT_MODEL
-    if hub.find_cached(name) is None:
-        if options.show_progress and not hub.is_offline():
-            notify(f"looking up {name} on the model hub, at most 5 seconds")
-        try:
-            size_bytes = hub.probe(name)
-            if size_bytes is None:
-                is_offline = hub.is_offline()
-                return _starter_instead(
-                    "the model hub is not used while HF_HUB_OFFLINE is set"
-                    if is_offline
-                    else "the model hub can't be reached"
-                )
-            _download(name, size_bytes, options.show_progress)
-        except ModelError as error:
+    """Load the default model from the local cache or the hub.
+
+    Where it can't be had, falls back to the second default, else to the starter model, with one notice.
+    """
+    name, second = known_models.DEFAULT_MODEL, known_models.SECOND_DEFAULT_MODEL
+    try:
+        _fetch_default(name, options)
+    except ModelError as error:
+        # A hub that does not answer is not asked again.
+        is_refused = not isinstance(error, ModelUnavailableError)
+        if not _has_second_default(options, may_fetch=is_refused):
             return _starter_instead(str(error))
+        notify(f"{error}: using {second}, which finds less. To switch later: clipsearch model use {name}")
+        name = second
     return load_encoder(replace(options, name=name))
+
+
+def _has_second_default(options: ModelOptions, *, may_fetch: bool) -> bool:
+    name = known_models.SECOND_DEFAULT_MODEL
+    if may_fetch:
+        with contextlib.suppress(ModelError):
+            _fetch_default(name, options)
+    return hub.find_cached(name) is not None
+
+
+def _fetch_default(name: str, options: ModelOptions) -> None:
+    """Download a model unless it is cached.
+
+    Raises:
+        ModelUnavailableError: offline, or the hub does not answer.
+        ModelError: the hub does not have it.
+    """
+    if hub.find_cached(name) is not None:
+        return
+    if options.show_progress and not hub.is_offline():
+        notify(f"looking up {name} on the model hub, at most 5 seconds")
+    size_bytes = hub.probe(name)
+    if size_bytes is None:
+        raise ModelUnavailableError(
+            "the model hub is not used while HF_HUB_OFFLINE is set"
+            if hub.is_offline()
+            else "the model hub can't be reached"
+        )
+    _download(name, size_bytes, options.show_progress)
 
 
 def _starter_instead(reason: str) -> Encoder:
     notify(
         f"{reason}: using the small starter model, which knows less than CLIP. "
-        f"To switch later: clipsearch model use {hub.DEFAULT_MODEL}",
+        f"To switch later: clipsearch model use {known_models.DEFAULT_MODEL}",
     )
     return load_encoder(STARTER)
 

@@ -388,7 +388,7 @@ def test_without_a_hub_the_starter_stands_in_with_one_notice(tmp_path):
     found = run_script("index", SAMPLES / "food", "--catalog", tmp_path / "c")
     (line,) = found.stderr.splitlines()
     assert "starter" in line
-    assert "clipsearch model use openai/clip-vit-base-patch32" in line
+    assert "clipsearch model use laion/CLIP-ViT-B-32-laion2B-s34B-b79K" in line
     assert run("query", "a cup of coffee", "--catalog", tmp_path / "c").stderr == ""
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from clipsearch.encoders.hub import model_files
 from clipsearch.encoders.hub.download import download_blob
+from clipsearch.encoders.hub.known_models import find_known
 from clipsearch.errors import ModelError, ModelUnavailableError, first_line
 from clipsearch.files import atomic_write
 from clipsearch.notices import notify
@@ -28,75 +29,6 @@ _REVISION = re.compile(r"[\w][\w./-]{0,199}", re.ASCII)
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class KnownModel:
-    """Hub model that is known to work.
-
-    Attributes:
-        name: hub id.
-        revision: commit with safetensors, used when a name has no revision.
-        size_bytes: of the weights, nearly all of the download; None if unknown.
-        dim: dimensions of an embedding.
-        description: one line.
-    """
-
-    name: str
-    revision: str
-    size_bytes: int | None
-    dim: int
-    description: str
-
-
-# The first is the default. Its main branch has pickled weights only; the revision is the hub's own conversion.
-# Source: revisions and sizes that public projects pin, several for each model, looked up in 2026-11.
-KNOWN_MODELS: tuple[KnownModel, ...] = (
-    KnownModel(
-        "openai/clip-vit-base-patch32",
-        "c237dc49a33fc61debc9276459120b7eac67e7ef",
-        605_157_884,
-        512,
-        "CLIP ViT-B/32, the default; English",
-    ),
-    KnownModel(
-        "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
-        "1a25a446712ba5ee05982a381eed697ef9b435cf",
-        None,
-        512,
-        "CLIP ViT-B/32 trained on LAION-2B; English",
-    ),
-    KnownModel(
-        "google/siglip-base-patch16-224",
-        "7fd15f0689c79d79e38b1c2e2e2370a7bf2761ed",
-        812_672_320,
-        768,
-        "SigLIP B/16; English",
-    ),
-    KnownModel(
-        "google/siglip2-base-patch16-224",
-        "75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2",
-        1_500_800_904,
-        768,
-        "SigLIP 2 B/16; many languages",
-    ),
-    KnownModel(
-        "openai/clip-vit-large-patch14",
-        "32bd64288804d66eefd0ccbe215aa642df71cc41",
-        1_710_540_580,
-        768,
-        "CLIP ViT-L/14; English",
-    ),
-    KnownModel(
-        "OFA-Sys/chinese-clip-vit-base-patch16",
-        "f4a64596bbcf9a2a94591b74b9dc39b2e4e77e3e",
-        753_106_020,
-        512,
-        "Chinese-CLIP ViT-B/16; Chinese",
-    ),
-)
-
-DEFAULT_MODEL = KNOWN_MODELS[0].name
 
 
 def parse_model_name(name: str) -> tuple[str, str | None]:
@@ -115,8 +47,10 @@ def parse_model_name(name: str) -> tuple[str, str | None]:
 def resolve_revision(name: str) -> tuple[str, str]:
     """Return (repository, revision) of a name: its own revision, else that of the known model, else "main"."""
     repo_id, revision = parse_model_name(name)
-    known = {model.name: model.revision for model in KNOWN_MODELS}
-    return repo_id, revision or known.get(repo_id, "main")
+    if revision is None:
+        known = find_known(repo_id)
+        revision = "main" if known is None else known.revision
+    return repo_id, revision
 
 
 def find_cached(name: str) -> Path | None:
@@ -363,8 +297,13 @@ def is_offline() -> bool:
     return bool(constants.HF_HUB_OFFLINE)
 
 
-def _repo_folder(repo_id: str) -> Path:
-    # Source: huggingface_hub's guide "Understand caching": models--{org}--{name}/{blobs,refs,snapshots}.
+def cache_folder() -> Path:
+    """Return the folder that models are downloaded to; it may not exist yet."""
     from huggingface_hub import constants
 
-    return Path(constants.HF_HUB_CACHE) / f"models--{repo_id.replace('/', '--')}"
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _repo_folder(repo_id: str) -> Path:
+    # Source: huggingface_hub's guide "Understand caching": models--{org}--{name}/{blobs,refs,snapshots}.
+    return cache_folder() / f"models--{repo_id.replace('/', '--')}"

@@ -10,6 +10,7 @@ from clipsearch.encoders.families import family_of
 from clipsearch.encoders.fingerprint import combine, hash_file
 from clipsearch.encoders.hub import model_files
 from clipsearch.encoders.openvino.spec import FORMAT, is_compiled_directory, read_spec
+from clipsearch.encoders.openvino.timing import read_image_ms
 from clipsearch.errors import ModelError
 from clipsearch.files import atomic_write, scratch_folder
 from clipsearch.notices import notify
@@ -35,6 +36,14 @@ def find_compiled(source: Path) -> Path | None:
         notify(f"{error}: it is compiled again")
         return None
     return target
+
+
+def find_image_ms(source: Path) -> float | None:
+    """Find how long a picture takes on this machine, in milliseconds; None unless it was measured when compiling."""
+    try:
+        return read_image_ms(_target(source))
+    except (OSError, ModelError):  # files of the model are missing
+        return None
 
 
 def find_refusal(source: Path) -> str | None:

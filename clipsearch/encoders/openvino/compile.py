@@ -20,6 +20,7 @@ from clipsearch.encoders.adapter import Adapter
 from clipsearch.encoders.base import MIN_COSINE
 from clipsearch.encoders.openvino.encoder import CompiledEncoder, can_calculate_with, import_openvino
 from clipsearch.encoders.openvino.spec import CompiledSpec, Precision, write_spec
+from clipsearch.encoders.openvino.timing import measure_image_ms, write_image_ms
 from clipsearch.encoders.torch_encoder import TransformersEncoder, random_crops
 from clipsearch.errors import ModelError
 from clipsearch.images.preprocess import Preprocess
@@ -61,7 +62,9 @@ def compile_model(source: Path, target: Path, precisions: Sequence[Precision] = 
     target.mkdir(parents=True, exist_ok=True)
     with muted():  # the texts of the check are too long on purpose
         _convert(encoder, target)
-        _choose_precision(encoder, target, precisions)
+        compiled = _choose_precision(encoder, target, precisions)
+        with contextlib.suppress(ModelError):  # it works, and its speed stays unknown
+            write_image_ms(target, measure_image_ms(compiled, check_crops(encoder.preprocess)))
 
 
 class _ImageTower(torch.nn.Module):
@@ -134,8 +137,10 @@ def _errors_of_model() -> Iterator[None]:
         raise NotCompilableError(f"OpenVINO does not support it: {' '.join(str(error).split())[:200]}") from error
 
 
-def _choose_precision(encoder: TransformersEncoder, directory: Path, precisions: Sequence[Precision]) -> None:
-    """Write `model.json` with the fastest precision whose rows agree with transformers."""
+def _choose_precision(
+    encoder: TransformersEncoder, directory: Path, precisions: Sequence[Precision]
+) -> CompiledEncoder:
+    """Write `model.json` with the fastest precision whose rows agree with transformers; returns the encoder."""
     crops = check_crops(encoder.preprocess)
     images, texts = encoder.encode_images(crops), encoder.encode_texts(_CHECK_TEXTS)
     pads_to_context = "attention_mask" not in encoder.inputs_of(["a cat"])
@@ -168,7 +173,7 @@ def _choose_precision(encoder: TransformersEncoder, directory: Path, precisions:
             rows = np.concatenate([compiled.encode_images(crops), compiled.encode_texts(_CHECK_TEXTS)])
         cosine = float((rows * np.concatenate([images, texts])).sum(axis=1).min())
         if cosine >= MIN_COSINE:
-            return
+            return compiled
     raise NotCompilableError(f"its rows with OpenVINO agree with transformers only to a cosine of {cosine:.4f}")
 
 

@@ -30,6 +30,7 @@ _Result = TypeVar("_Result")
 _IMAGE_ROWS = 8
 _TEXT_ROWS = 64
 
+
 # OpenVINO temporarily sets the process's locale to "C" while it writes a blob: a race of two threads would leave it
 # there, and Python would then read text files as ASCII.
 _compile_lock = threading.Lock()

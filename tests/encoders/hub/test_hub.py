@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from clipsearch.encoders.hub import hub
+from clipsearch.encoders.hub.known_models import KNOWN_MODELS
 from clipsearch.errors import ModelError, ModelUnavailableError
 from tests.support.fake_hub import COMMIT, FakeHub
 
@@ -54,6 +55,7 @@ def start(code: str, endpoint: str, home: Path, **environment: str) -> subproces
     program = f"""
 import json, sys, time, warnings
 from clipsearch.encoders.hub import hub
+from clipsearch.encoders.hub.known_models import KNOWN_MODELS
 from clipsearch.errors import ClipSearchError
 began = time.monotonic()
 try:
@@ -99,9 +101,8 @@ def test_what_is_no_name_is_refused(name: str) -> None:
         hub.parse_model_name(name)
 
 
-def test_known_models_are_pinned_and_the_default_comes_first() -> None:
-    assert hub.KNOWN_MODELS[0].name == hub.DEFAULT_MODEL == "openai/clip-vit-base-patch32"
-    for known in hub.KNOWN_MODELS:
+def test_known_models_are_pinned() -> None:
+    for known in KNOWN_MODELS:
         assert hub.resolve_revision(known.name) == (known.name, known.revision)
         assert len(known.revision) == 40
     assert hub.resolve_revision("openai/clip-vit-base-patch32@main")[1] == "main"
