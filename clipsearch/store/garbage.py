@@ -20,8 +20,8 @@ class GarbageStore:
     def delete(self, *, removed_before: datetime | None = None, dry_run: bool = False) -> GarbageReport:
         """Delete removed files, contents without a file, and empty removed roots, in one transaction.
 
-        Contents go with their embeddings of all models, and as examples of concepts. Space that becomes free inside the database file counts as
-        freed.
+        Contents go with their embeddings of all models, and are no longer examples of concepts. Space that becomes free
+        inside the database file counts as freed.
 
         Args:
             removed_before: files that were removed later than this stay; None: none of them do.
