@@ -21,7 +21,7 @@ LAYERS = (
     {"images", "query", "scoring"},
     {"encoders", "store"},
     {"session"},
-    {"search", "captions", "labels"},
+    {"search", "captions", "concepts", "labels"},
     {"gallery", "indexing"},
     {"transfer", "maintenance"},
     {"catalog"},

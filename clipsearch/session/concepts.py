@@ -4,9 +4,10 @@ import threading
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from clipsearch.errors import QueryError
+from clipsearch.errors import QueryError, UnknownConceptError
 from clipsearch.session.model import CatalogModel
-from clipsearch.store import Store, StoredConcept
+from clipsearch.store import Store
+from clipsearch.types import Concept
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,7 @@ class ConceptLearner:
     def __init__(self, store: Store, model: CatalogModel) -> None:
         self._store = store
         self._model = model
-        self._cached: dict[StoredConcept, ConceptDirection] = {}
+        self._cached: dict[Concept, ConceptDirection] = {}
         self._others: tuple[Background, WeakNegatives] | None = None
         self._lock = threading.Lock()
 
@@ -36,7 +37,8 @@ class ConceptLearner:
         """Return the direction of a concept.
 
         Raises:
-            QueryError: it is unknown, or nothing tells it from other pictures.
+            UnknownConceptError: there is none of this name.
+            QueryError: nothing tells it from other pictures.
         """
         concept = get_concept(name, self._store)
         with self._lock:
@@ -62,7 +64,7 @@ class ConceptLearner:
             self._others = background, WeakNegatives.learn(background.sample)
         return self._others[1]
 
-    def _learn(self, concept: StoredConcept, background: "Background", others: "WeakNegatives") -> "ConceptDirection":
+    def _learn(self, concept: Concept, background: "Background", others: "WeakNegatives") -> "ConceptDirection":
         from clipsearch.scoring.concepts import ConceptExamples, learn_concept
 
         words, familiarity = None, 1.0
@@ -89,18 +91,18 @@ class ConceptLearner:
         return np.array([found[number] for number in content_ids if number in found], np.float32).reshape(-1, row.dim)
 
 
-def get_concept(name: str, store: Store) -> StoredConcept:
+def get_concept(name: str, store: Store) -> Concept:
     """Return a concept by its folded name.
 
     Raises:
-        QueryError: it is unknown.
+        UnknownConceptError: there is none of this name.
     """
     concept = store.concepts.find(name)
     if concept is None:
         names = store.concepts.names()
         near = get_close_matches(name, names, n=3) or names[:3]
         hint = f"did you mean {' or '.join(f'@{each}' for each in near)}?" if near else ""
-        raise QueryError(
+        raise UnknownConceptError(
             f"there is no concept @{name}: {hint or f'teach it with clipsearch concept add {name} PICTURE...'}"
             " Words with an @ go in quotes"
         )

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, delete, select
 from clipsearch.store import tables
 from clipsearch.store.backends.base import parts
 from clipsearch.store.backends.database import Database
-from clipsearch.store.records import StoredConcept, utc_now
+from clipsearch.store.records import utc_now
+from clipsearch.types import Concept
 
 
 class ConceptStore:
@@ -45,13 +46,13 @@ class ConceptStore:
                     )
                 )
 
-    def find(self, name: str) -> StoredConcept | None:
+    def find(self, name: str) -> Concept | None:
         """Return a concept with its examples; None when there is no such concept."""
         with self._database.read() as connection:
             found = _read(connection, name)
         return found[0] if found else None
 
-    def list_all(self) -> list[StoredConcept]:
+    def list_all(self) -> list[Concept]:
         """List all concepts by name."""
         with self._database.read() as connection:
             return _read(connection)
@@ -82,7 +83,7 @@ class ConceptStore:
             )
 
 
-def _read(connection: Connection, name: str | None = None) -> list[StoredConcept]:
+def _read(connection: Connection, name: str | None = None) -> list[Concept]:
     concept, example = tables.concepts, tables.concept_examples
     wanted = select(concept).order_by(concept.c.name)
     of_these = select(example.c.concept_id, example.c.content_id, example.c.is_positive)
@@ -93,7 +94,7 @@ def _read(connection: Connection, name: str | None = None) -> list[StoredConcept
     for concept_id, content_id, is_positive in connection.execute(of_these.order_by(example.c.example_id)):
         examples.setdefault((concept_id, is_positive), []).append(content_id)
     return [
-        StoredConcept(
+        Concept(
             row.name,
             row.words,
             row.created_at,

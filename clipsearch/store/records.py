@@ -48,23 +48,6 @@ class StoredModel:
                 raise StoreError(_invalid_value("models", number, "a number"))
 
 
-@dataclass(frozen=True, slots=True)
-class StoredConcept:
-    """Row of `concepts` with its examples.
-
-    Attributes:
-        words: that describe it; None without any.
-        created_at: UTC.
-        positives, negatives: content ids, in the order they were added.
-    """
-
-    name: str
-    words: str | None
-    created_at: datetime
-    positives: tuple[int, ...]
-    negatives: tuple[int, ...]
-
-
 def utc_now() -> datetime:
     """Return the time as SQL stores it: UTC without a zone."""
     return datetime.now(UTC).replace(tzinfo=None)
