@@ -148,7 +148,11 @@ class _Learner:
         return normalise(total[np.newaxis])[0] if float(np.linalg.norm(total)) > _LEAST_NORM else None
 
     def find_reach(self) -> float:
-        """Return how far above other pictures a match lies, in spreads: the mean of positives left out in turn."""
+        """Return how far above other pictures a match lies, in spreads: the mean of positives left out in turn.
+
+        At least as far as pictures of one thing usually do: a concept that reaches less far is no reason to take
+        less for a match.
+        """
         positives = self._examples.positives
         if len(positives) < _LEAST_LEFT_OUT:
             return PICTURE_REACH
@@ -158,4 +162,4 @@ class _Learner:
             if row is not None:
                 level = self._others.level_of(row)
                 margins.append((float(positives[place] @ row) - level.location) / level.spread)
-        return max(0.0, (sum(margins) + _REACH_EXAMPLES * PICTURE_REACH) / (len(margins) + _REACH_EXAMPLES))
+        return max(PICTURE_REACH, (sum(margins) + _REACH_EXAMPLES * PICTURE_REACH) / (len(margins) + _REACH_EXAMPLES))
