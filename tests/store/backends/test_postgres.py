@@ -271,6 +271,21 @@ def test_garbage_of_a_server_is_collected(url, tmp_path):
         assert len(catalog.search("a colour", top_k=10)) == 4
 
 
+def test_a_server_learns_concepts(url, tmp_path):
+    photos = squares(tmp_path / "photos", 5)
+    first, second, third = (photos / f"0000{number}.png" for number in (1, 2, 3))
+    with Catalog.open(url, model="starter", create=True) as catalog:
+        catalog.index(photos)
+        made = catalog.concepts.add("rex", [first, second], negatives=[third])
+        assert catalog.search("@rex", top_k=1)[0].content_id in made.positives
+        assert catalog.concepts.add("rex", negatives=[second]).positives == made.positives[:1]
+        first.unlink()
+        catalog.index()
+        catalog.admin.collect_garbage()
+        assert catalog.concepts.get("rex").positives == ()
+        assert catalog.concepts.remove("rex") and catalog.concepts.list() == []
+
+
 # ------------------------------------------------------------------ what may be wrong with a server
 
 
