@@ -6,7 +6,8 @@ examples against the other pictures, up to its length. Source: Hariharan, Malik 
 decorrelation for clustering and classification", ECCV 2012.
 
 The embedding of the words is a prior: both directions are scaled to spread alike over the catalog's pictures, and the
-words count as so many more examples. Constants: `python -m tests.benchmarks.concepts --fit`.
+words count as so many more examples; fewer where the model does not know them, or they do not find the examples: a name
+such as "rex" is no prior. Constants: `python -m tests.benchmarks.concepts --fit`.
 """
 
 from dataclasses import dataclass
@@ -19,8 +20,11 @@ from clipsearch.vectors import median_and_spread, normalise
 
 Rows = NDArray[np.float32]
 
-# Examples that the words count as, where the model knows them.
-WORDS_EXAMPLES = 4.0
+# Examples that the words count as, where the model knows them and they find the examples.
+WORDS_EXAMPLES = 6.0
+
+# Spreads above other pictures at which words find an example, and the pseudo-count of examples that they find.
+_AGREEMENT, _AGREEING_PICTURES = 3.0, 1
 
 # Ridge added to the covariance, in its mean variances.
 RIDGE = 1.0
@@ -124,11 +128,20 @@ class _Learner:
     def __init__(self, examples: ConceptExamples, others: WeakNegatives, words_examples: float) -> None:
         self._examples = examples
         self._others = others
-        self._words_examples = 0.0 if examples.words is None else examples.familiarity * words_examples
+        self._words_examples = 0.0
+        if examples.words is not None:
+            self._words_examples = words_examples * examples.familiarity * self._agreement_of(examples.words) ** 2
         self._origin = others.mean
         if count := len(examples.negatives):
             share = _NEGATIVE_SHARE * count / (count + _NEGATIVE_PICTURES)
             self._origin = others.mean + np.float32(share) * (examples.negatives.mean(axis=0) - others.mean)
+
+    def _agreement_of(self, words: Rows) -> float:
+        """Return how well words find the positives, 0 to 1."""
+        positives, level = self._examples.positives, self._others.level_of(words)
+        margins = (positives @ words - level.location) / level.spread
+        found = (float(margins.sum()) + _AGREEING_PICTURES * _AGREEMENT) / (len(positives) + _AGREEING_PICTURES)
+        return min(1.0, max(0.0, found / _AGREEMENT))
 
     def direction_of(self, positives: Rows) -> Rows | None:
         """Return the direction (dim,) unit-norm of some positives and the words; None where they have none."""
@@ -137,7 +150,7 @@ class _Learner:
         if len(positives):
             share = len(positives) / (len(positives) + self._words_examples)
             parts.append((self._others.precision @ (positives.mean(axis=0) - self._origin), share))
-        if self._examples.words is not None and share < 1:
+        if self._examples.words is not None and share < 1:  # without positives, words alone
             parts.append((self._examples.words, 1 - share))
         total = np.zeros_like(self._others.mean)
         for part, weight in parts:

@@ -238,8 +238,8 @@ def report(sets: Sequence[tuple[Things, int]], bank: Bank) -> None:
 
 def fit(sets: Sequence[tuple[Things, int]], bank: Bank) -> None:
     lines = []
-    for ridge in (0.3, 1.0, 3.0):
-        for words_examples in (2.0, 4.0, 6.0, 8.0):
+    for ridge in (0.5, 1.0, 2.0):
+        for words_examples in (3.0, 6.0, 9.0):
             cells = []
             for things, count in sets:
                 found = measure(things, count, bank, ridge=ridge, words_examples=words_examples)

@@ -46,18 +46,32 @@ def test_common_differences_do_not_count():
     assert margin(found, held_out).mean() > plain + 0.5
 
 
-def test_words_count_less_the_more_examples_there_are():
-    def share_of_words(count, **options):
-        examples = ConceptExamples(pictures(count, seed=5, of=THING), NONE, OTHER, **options)
-        return float(learn_concept(examples, OTHERS).embedding @ OTHER)
-
-    shares = [share_of_words(count) for count in (1, 3, 10, 100)]
-    assert shares == sorted(shares, reverse=True) and shares[0] > 0.5 > shares[-1]
-    # Words that the model does not know are no prior.
-    assert share_of_words(3, familiarity=0.0) == pytest.approx(
-        float(learn_concept(ConceptExamples(pictures(3, seed=5, of=THING), NONE), OTHERS).embedding @ OTHER)
+def share_of_words(words, count, **options):
+    """How much of the way from the examples alone to the words alone a direction has gone."""
+    positives = pictures(count, seed=5, of=THING)
+    both, alone = (
+        learn_concept(ConceptExamples(positives, NONE, row, **options), OTHERS).embedding for row in (words, None)
     )
-    assert share_of_words(3, familiarity=0.5) < shares[1]
+    return float((both - alone) @ words / ((words - alone) @ words))
+
+
+# Words of the thing, as far from its pictures as CLIP's are.
+(WORDS,) = normalise((THING + 0.7 * OTHER)[np.newaxis])
+
+
+def test_words_count_less_the_more_examples_there_are():
+    shares = [share_of_words(WORDS, count) for count in (1, 3, 10, 100)]
+    assert shares == sorted(shares, reverse=True) and shares[0] > 0.5 > shares[-1]
+
+
+def test_words_that_the_model_does_not_know_are_no_prior():
+    assert share_of_words(WORDS, 3, familiarity=0.0) == pytest.approx(0, abs=1e-6)
+    assert share_of_words(WORDS, 3) > share_of_words(WORDS, 3, familiarity=0.5) > 0
+
+
+def test_words_that_do_not_find_the_examples_are_no_prior():
+    assert share_of_words(OTHER, 10) < 0.1 < share_of_words(WORDS, 10)
+    assert share_of_words(-THING, 3) == pytest.approx(0, abs=1e-6)
 
 
 def test_words_alone_are_their_own_direction():
