@@ -24,7 +24,7 @@ Rows = NDArray[np.float32]
 WORDS_EXAMPLES = 6.0
 
 # Spreads above other pictures at which words find an example, and the pseudo-count of examples that they find.
-_AGREEMENT, _AGREEING_PICTURES = 3.0, 1
+_AGREEMENT, _AGREEING_PICTURES = 2.0, 1
 
 # Ridge added to the covariance, in its mean variances.
 RIDGE = 1.0
