@@ -2,6 +2,7 @@
 
 import os
 import signal
+import shutil
 import subprocess
 import sys
 import threading
@@ -272,8 +273,8 @@ def test_garbage_of_a_server_is_collected(url, tmp_path):
 
 
 def test_a_server_learns_concepts(url, tmp_path):
-    photos = squares(tmp_path / "photos", 5)
-    first, second, third = (photos / f"0000{number}.png" for number in (1, 2, 3))
+    photos = shutil.copytree(sample_data_folder() / "animals", tmp_path / "photos")
+    first, second, third = (photos / name for name in ("cat.jpg", "rabbit.webp", "fox.webp"))
     with Catalog.open(url, model="starter", create=True) as catalog:
         catalog.index(photos)
         made = catalog.concepts.add("rex", [first, second], negatives=[third])
