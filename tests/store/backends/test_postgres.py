@@ -1,8 +1,8 @@
 """A catalog on a PostgreSQL server: several writers, several machines, and what may be wrong with a server."""
 
 import os
-import signal
 import shutil
+import signal
 import subprocess
 import sys
 import threading
