@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         QuerySyntaxError,
         RunnerError,
         StoreError,
+        UnknownConceptError,
         UnknownPictureError,
         VectorIndexError,
     )
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from clipsearch.types import (
         CaptionHit,
         CatalogStatus,
+        Concept,
         CurrentRun,
         FetchedPicture,
         ForgetReport,
@@ -90,6 +92,7 @@ __all__ = [
     "CheckReport",
     "ClipSearchError",
     "ClipSearchNotice",
+    "Concept",
     "CurrentRun",
     "Difference",
     "DuplicateGroup",
@@ -134,6 +137,7 @@ __all__ = [
     "SkippedFile",
     "StoreError",
     "TermScore",
+    "UnknownConceptError",
     "UnknownPictureError",
     "VectorIndexError",
     "check_catalog",

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from clipsearch.captions.collection import CaptionCollection
+from clipsearch.concepts.collection import ConceptCollection
 from clipsearch.gallery.collection import PictureCollection
 from clipsearch.labels.collection import LabelCollection
 from clipsearch.maintenance.admin import CatalogAdmin
@@ -43,6 +44,7 @@ class Catalog:
         directory: the catalog's folder.
         captions: the stored captions.
         labels: sets of labels, and what fits the pictures of them.
+        concepts: what examples have taught.
         pictures: what is known of the pictures, and how they look.
         admin: status, backups, garbage, and where the vector index is.
 
@@ -59,6 +61,7 @@ class Catalog:
         self.directory = session.directory
         self.captions = CaptionCollection(session)
         self.labels = LabelCollection(session)
+        self.concepts = ConceptCollection(session)
         self.pictures = PictureCollection(session)
         self.admin = CatalogAdmin(session)
         self._session = session
@@ -305,11 +308,7 @@ class Catalog:
         return match_picture(query, content_id, self._session, pictures=pictures)
 
     def suggest(self, query: "str | Query") -> str | None:
-        """Correct the typing errors of a query, in the language of queries; None: it seems to have none.
-
-        Raises:
-            QueryError: it can't be understood.
-        """
+        """Correct the typing errors of a query, in its language; None: it seems to have none. Errors as in `search`."""
         from clipsearch.search.suggestions import suggest_query
 
         return suggest_query(query, self._session)

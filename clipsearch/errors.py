@@ -4,7 +4,8 @@ ClipSearchError
 ├── InputError              a folder, file or argument that is invalid
 │   └── QueryError          an empty or invalid query
 │       ├── QuerySyntaxError    a query that can't be parsed, with the position of the error
-│       └── UnknownPictureError no picture has this id
+│       ├── UnknownPictureError no picture has this id
+│       └── UnknownConceptError no concept has this name
 ├── MissingExtraError       an optional package that is not installed
 ├── ImageReadError          a picture that can't be read or decoded
 │   └── TransientReadError      a temporary failure: out of memory, disk error; worth a retry
@@ -59,6 +60,10 @@ class UnknownPictureError(QueryError):
 
     def __init__(self, content_id: int) -> None:
         super().__init__(f"the catalog has no picture with the number {content_id}")
+
+
+class UnknownConceptError(QueryError):
+    pass
 
 
 class MissingExtraError(ClipSearchError):

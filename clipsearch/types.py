@@ -283,6 +283,25 @@ class FetchedPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class Concept:
+    """What examples have taught, to search for as `@name`.
+
+    Attributes:
+        name: folded, as in `query.concept_name`.
+        words: that describe it; None: its examples alone do.
+        created_at: UTC.
+        positives: content ids of pictures that show it, in the order they were added.
+        negatives: of pictures that don't, though they look like it.
+    """
+
+    name: str
+    words: str | None
+    created_at: datetime
+    positives: tuple[int, ...]
+    negatives: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class GarbageReport:
     """What collecting the garbage of a catalog deleted, or would delete.
 

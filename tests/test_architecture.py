@@ -22,7 +22,7 @@ LAYERS = (
     {"encoders", "store"},
     {"session"},
     {"search", "captions", "labels"},
-    {"gallery", "indexing"},
+    {"concepts", "gallery", "indexing"},
     {"transfer", "maintenance"},
     {"catalog"},
     {"web", "mcp_server", "evaluation"},

@@ -15,6 +15,7 @@ from clipsearch.cli import (
     bench,
     captions,
     clusters,
+    concepts,
     demo,
     duplicates,
     evaluate,
@@ -69,6 +70,7 @@ app.add_typer(captions.app, name="captions")
 app.command("explain")(explain.explain)
 app.command("label")(labels.label)
 app.add_typer(labels.app, name="labels")
+app.add_typer(concepts.app, name="concept")
 app.command("cluster")(clusters.cluster)
 app.command("dupes")(duplicates.dupes)
 app.command("status")(status.status)

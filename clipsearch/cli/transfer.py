@@ -49,6 +49,7 @@ def export(
         print_json(asdict(report))
         return
     more = f" and {count(report.captions, 'caption')}" if captions else ""
+    more += f", {count(report.concepts, 'concept')}" if report.concepts else ""
     out(
         f"{shown_path(report.path)}: {count(report.pictures, 'picture')}{more} of {report.model}, {report.dim} numbers "
         f"each, {count(report.parts, 'part')}, {size(report.size_bytes)}"
@@ -132,6 +133,8 @@ def import_embeddings(
         out(f"  checked: {count(report.checked, 'picture')} embedded again, median cosine {report.cosine:.3f}")
     if captions:
         out(f"  {count(report.captions, 'caption')} added")
+    if report.concepts:
+        out(f"  {count(report.concepts, 'concept')} added or extended")
     print_skipped(report.skipped)
     if report.without_file:
         where = f", {report.outside:,} of them outside indexed folders (see --root)" if report.outside else ""

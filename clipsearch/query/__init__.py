@@ -4,7 +4,7 @@
     group   =  [ sign ] term { sign term }       a weighted sum
     sign    =  "+" | "-"                         at the start of a word: "rock-n-roll" is one word
     term    =  [ weight ":" ] what
-    what    =  words  |  "words"  |  path or URL of a picture  |  image:PATH  |  id:NUMBER
+    what    =  words  |  "words"  |  path or URL of a picture  |  image:PATH  |  id:NUMBER  |  @CONCEPT
     filter  =  [ "-" ] key ":" value             anywhere between terms; see `filters`
 
 Blanks are allowed after the colon of a filter and inside its value when the value has a fixed syntax (`size:> 2 MB`,
@@ -18,7 +18,8 @@ position and the correct form, and never searched as words: another program's na
 next to filters, a list (`type:jpg,png`), no blank before a filter (`dog,path:x`), AND, OR and NOT between other words.
 All other words with a colon are words: `re:zero`, `star wars: a new hope`, `note: to self`, `:)`. A number with a colon
 before a digit is a ratio or a time (`16:9 wallpaper`, `10:30`), else a weight at the start of a term, except for a year
-before a blank (`2001: a space odyssey`). Everything in quotes is words.
+before a blank (`2001: a space odyssey`). A name after an @ is a taught concept at the start of a term (`@rex`), else
+words (`me@example.com`). Everything in quotes is words.
 
 All interfaces use this parser. It does no I/O: whether a picture exists is checked when it is read. The exception is a
 caller who may read this machine's files: for it, `parse_query` recognises file names with blanks or signs, see there.
@@ -27,6 +28,7 @@ caller who may read this machine's files: for it, `parse_query` recognises file 
 from clipsearch.query.file_names import IsFile
 from clipsearch.query.parsing import MOST_CHARACTERS, MOST_TERMS, check_query, parse_query
 from clipsearch.query.syntax import Query, Term, TermKind, picture_query, words_query
+from clipsearch.query.tokens import concept_name
 
 __all__ = [
     "MOST_CHARACTERS",
@@ -36,6 +38,7 @@ __all__ = [
     "Term",
     "TermKind",
     "check_query",
+    "concept_name",
     "parse_query",
     "picture_query",
     "words_query",

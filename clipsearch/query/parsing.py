@@ -19,7 +19,18 @@ from clipsearch.query.operators import (
     is_and_of_filters,
 )
 from clipsearch.query.syntax import Query, Term, TermKind
-from clipsearch.query.tokens import BLANKS, FILTER, LONE_SIGN, NUMBERED, PATH, QUOTED, TOKEN, VALUE, is_picture
+from clipsearch.query.tokens import (
+    BLANKS,
+    FILTER,
+    LONE_SIGN,
+    NUMBERED,
+    PATH,
+    QUOTED,
+    TOKEN,
+    VALUE,
+    find_concept,
+    is_picture,
+)
 from clipsearch.text import is_url
 
 MOST_TERMS = 32
@@ -293,6 +304,8 @@ class _Reader:
                 token, position = rest, position + numbered.end()
                 if end := self._files.file_end(position):
                     return Term("picture", self._text[position:end], weight), end
+        if is_first and (concept := find_concept(token)) is not None:
+            return Term("concept", concept, weight), position + len(token)
         kind_and_value, end = self._read_what(token, position)
         return Term(*kind_and_value, weight), end
 

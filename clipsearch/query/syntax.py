@@ -6,9 +6,9 @@ from typing import Literal, TypeAlias
 
 from clipsearch.query.filters import Filter, quoted
 from clipsearch.query.operators import FIRST_WORDS, OPERATORS, OPERATORS_NEXT_TO_FILTERS
-from clipsearch.query.tokens import is_picture
+from clipsearch.query.tokens import find_concept, is_picture
 
-TermKind: TypeAlias = Literal["words", "picture", "id"]
+TermKind: TypeAlias = Literal["words", "picture", "id", "concept"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Term:
 
     Attributes:
         kind: words: `value` is a text for the model. picture: a path or URL. id: a content id, in digits.
+            concept: the name of a taught concept, as folded by `concept_name`.
         value: never empty.
         weight: in the sum of its group; below 0 to exclude, never 0.
     """
@@ -31,6 +32,8 @@ class Term:
         match self.kind:
             case "id":
                 return f"{weight}id:{self.value}"
+            case "concept":
+                return f"{weight}@{self.value}"
             case "picture" if is_picture(self.value) and re.fullmatch(_PLAIN_PATH, self.value):
                 return weight + self.value
             case "picture":
@@ -78,7 +81,7 @@ _PLAIN_PATH = r'(?:https?://)?[^\s:："“”„+\-&][^\s:："“”„]*'
 
 def _is_plain(words: str) -> bool:
     """Return whether words need no quotes, as none of them has a special meaning."""
-    return all(
+    return find_concept(words.partition(" ")[0]) is None and all(
         word
         and word[0] not in "+-&!"
         and word not in OPERATORS

@@ -1,6 +1,7 @@
 """Regular expressions and predicates for the tokens of a query."""
 
 import re
+import unicodedata
 
 from clipsearch.query.filters import KEYS
 
@@ -18,6 +19,28 @@ NUMBERED = re.compile(
     r"(?P<number>[+-]?(?:\d[\d.,]*|\.\d[\d.,]*)(?:e[+-]?\d+)?|nan|inf(?:inity)?)[:：]", re.ASCII | re.IGNORECASE
 )
 PATH = re.compile(r"\.{0,2}[/\\]\S|~[^\s/\\]*[/\\]\S|[A-Za-z]:[/\\]\S|https?://\S", re.IGNORECASE)
+
+
+MOST_NAME_CHARACTERS = 64
+"""Upper limit of the name of a concept."""
+
+
+def concept_name(name: str) -> str | None:
+    """Return the name that a concept is stored by, "rex" for "Rex" and "REX"; None for one that it can't have.
+
+    It has letters and digits of any script, hyphens and underscores, and does not begin with one of these two.
+    """
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    if not 0 < len(folded) <= MOST_NAME_CHARACTERS or not folded[0].isalnum():
+        return None
+    # Marks: vowel signs of Indic scripts are no letters.
+    is_valid = all(each.isalnum() or each in "-_" or unicodedata.category(each)[0] == "M" for each in folded)
+    return folded if is_valid else None
+
+
+def find_concept(token: str) -> str | None:
+    """Return the folded name of the concept that a token names, as in "@rex"; None for any other."""
+    return concept_name(token[1:]) if token[:1] == "@" else None
 
 
 def is_picture(token: str) -> bool:

@@ -38,9 +38,12 @@ _OWN = 2 / 3
 # Pseudo-count of the prior level, 0, for catalogs with few pictures that don't match.
 _LEVEL_PICTURES = 20
 
-# Spreads that pictures of one thing score above unrelated ones. Less helps drawings and catalogs of one thing, more
-# helps photographs of many: `python -m tests.benchmarks.relevance --pictures`.
-_PICTURE_REACH = 5.0
+PICTURE_REACH = 5.0
+"""Spreads that pictures of one thing score above unrelated ones.
+
+Less helps drawings and catalogs of one thing, more helps photographs of many:
+`python -m tests.benchmarks.relevance --pictures`.
+"""
 
 # Beta prior of the share of matching pictures: its mean, its pseudo-count, and the part of the sample added to that, so
 # that the log-odds of a picture hardly change when a catalog grows.
@@ -131,20 +134,31 @@ class Background:
     _remembered: dict[int, float] = field(default_factory=dict, repr=False, compare=False)
 
     def direction(
-        self, embeddings: Sequence[Rows], weights: Sequence[float], *, are_words: Sequence[bool]
+        self,
+        embeddings: Sequence[Rows],
+        weights: Sequence[float],
+        *,
+        are_words: Sequence[bool],
+        levels: Sequence[Level | None] | None = None,
     ) -> Direction:
         """Sum terms, each (dim,) unit-norm, into one calibrated direction.
 
         Weights are divided by the spread of the term's kind, so that words and pictures count equally although their
         cosines spread differently.
 
+        Args:
+            levels: of each term that has its own; None: that of words or pictures.
+
         Raises:
             QueryError: the terms cancel each other out.
         """
         if len(embeddings) == 1:
             weights = (1.0,)
-        levels = [self.words if words else self.pictures for words in are_words]
-        factors = [weight / level.spread for weight, level in zip(weights, levels, strict=True)]
+        known_levels = [
+            level or (self.words if words else self.pictures)
+            for level, words in zip(levels or [None] * len(embeddings), are_words, strict=True)
+        ]
+        factors = [weight / level.spread for weight, level in zip(weights, known_levels, strict=True)]
         # A term that does not match must not be compensated by another one that matches twice as well.
         scale = math.sqrt(sum(weight**2 for weight in weights if weight > 0)) or 1.0
         total: Rows = np.asarray(factors, dtype=np.float32) @ np.stack(embeddings)
@@ -153,11 +167,11 @@ class Background:
             raise QueryError("the wanted and the excluded terms cancel each other out: remove one, or change a weight")
         (row,) = normalise(total[np.newaxis]) if len(embeddings) > 1 else (embeddings[0],)
         # (score - center) / unit - own · own_level: the margin above the level of unrelated pairs, in spreads.
-        center = sum(factor * level.location for factor, level in zip(factors, levels, strict=True)) / length
+        center = sum(factor * level.location for factor, level in zip(factors, known_levels, strict=True)) / length
         unit = scale / length
         own = sum(factor for factor, words in zip(factors, are_words, strict=True) if words) / scale
         margins = (self.sample @ row - center) / unit - own * self.own_levels
-        reach = self.words.reach if any(are_words) else self.pictures.reach
+        reach = self.words.reach if any(are_words) else max(level.reach for level in known_levels)
         (level,), (share,) = fit_shares(margins.astype(np.float64)[:, np.newaxis], reach)
         known = min(
             (
@@ -276,7 +290,7 @@ def learn_background(index: VectorIndex, bank: Bank) -> Background:
     if len(some) > 1:
         _, own_spread = median_and_spread(cosines_among(some))
         spread += len(some) / (len(some) + _LEVEL_PICTURES) * max(0.0, own_spread - spread)
-    pictures = Level(bank.picture_location, spread, _PICTURE_REACH)
+    pictures = Level(bank.picture_location, spread, PICTURE_REACH)
     return Background(sample, own_levels, usual_level, index.count, words, pictures, bank)
 
 

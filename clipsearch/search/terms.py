@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clipsearch.encoders.embed_image import Picture, PictureSource
-    from clipsearch.scoring.relevance import Background, Direction
+    from clipsearch.scoring.relevance import Background, Direction, Level
 
 AnyQuery: TypeAlias = "PictureSource | Query | SearchHit"
 """Query of a search: a str in the query language, a parsed query, a picture, or a hit."""
@@ -27,10 +27,15 @@ Pictures: TypeAlias = "Mapping[str, Picture]"
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedGroup:
-    """Terms of a group and their embeddings, (dim,) unit-norm each."""
+    """Terms of a group and their embeddings, (dim,) unit-norm each.
+
+    Attributes:
+        levels: of terms that have a level of their own, see `Background.direction`.
+    """
 
     terms: tuple[Term, ...]
     embeddings: "tuple[NDArray[np.float32], ...]"
+    levels: "tuple[Level | None, ...]"
 
     def direction(self, background: "Background") -> "Direction":
         """Sum the terms into one calibrated direction.
@@ -42,6 +47,7 @@ class EmbeddedGroup:
             self.embeddings,
             [term.weight for term in self.terms],
             are_words=[term.kind == "words" for term in self.terms],
+            levels=self.levels,
         )
 
 
@@ -125,16 +131,24 @@ def embed_query(query: Query, session: Session, *, pictures: Pictures) -> Embedd
         pictures: already loaded ones, or their embeddings (dim,), by their name in the query.
 
     Raises:
-        QueryError: a picture's id is unknown, or a URL was not fetched.
+        QueryError: a picture's id or a concept is unknown, or a URL was not fetched.
         ImageReadError: a picture can't be read.
     """
-    groups = (
-        EmbeddedGroup(group, tuple(_embed_term(term, session, pictures) for term in group)) for group in query.groups
-    )
+    groups = []
+    for group in query.groups:
+        found = [_embed_term(term, session, pictures) for term in group]
+        groups.append(EmbeddedGroup(group, tuple(each for each, _ in found), tuple(level for _, level in found)))
     return EmbeddedQuery(tuple(groups), session)
 
 
-def _embed_term(term: Term, session: Session, pictures: Pictures) -> "NDArray[np.float32]":
+def _embed_term(term: Term, session: Session, pictures: Pictures) -> "tuple[NDArray[np.float32], Level | None]":
+    if term.kind == "concept":
+        concept = session.concept(term.value)
+        return concept.embedding, concept.level
+    return _embed(term, session, pictures), None
+
+
+def _embed(term: Term, session: Session, pictures: Pictures) -> "NDArray[np.float32]":
     if term.kind == "words":
         return session.model.encode_text(term.value)
     if term.kind == "id":

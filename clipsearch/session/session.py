@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from clipsearch import paths, settings
 from clipsearch.errors import CatalogNotFoundError, StoreError
 from clipsearch.notices import notify
+from clipsearch.session.concepts import ConceptLearner
 from clipsearch.session.model import CatalogModel
 from clipsearch.store import Kind, Store
 from clipsearch.types import ModelOptions
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from clipsearch.images.worker_pool import WorkerPool
     from clipsearch.indexes.base import VectorIndex
     from clipsearch.query.spelling import Vocabulary
+    from clipsearch.scoring.concepts import ConceptDirection
     from clipsearch.scoring.confidence import BestRelevances
     from clipsearch.scoring.labels import LabelSpace
     from clipsearch.scoring.relevance import Background
@@ -53,6 +55,7 @@ class Session:
         self._label_spaces: dict[tuple[str, ...], tuple[Background, LabelSpace]] = {}
         self._best_relevances: tuple[Background, BestRelevances] | None = None
         self._words: tuple[object, Vocabulary] | None = None
+        self._concepts = ConceptLearner(store, model)
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
         self._lock, self._learn_lock = threading.Lock(), threading.Lock()
@@ -152,6 +155,14 @@ class Session:
                 while len(self._label_spaces) > _LABEL_SPACES:
                     del self._label_spaces[next(iter(self._label_spaces))]
         return space
+
+    def concept(self, name: str) -> "ConceptDirection":
+        """Return the direction of a concept by its folded name, learnt when its examples or the catalog have changed.
+
+        Raises:
+            QueryError: it is unknown, or nothing tells it from other pictures.
+        """
+        return self._concepts.learn(name, self.background(self.vector_index("images")))
 
     def best_relevances(self) -> "BestRelevances":
         """Return how relevant the best picture is for texts of the bank; learnt once for each background."""

@@ -33,6 +33,7 @@ from clipsearch.store.recovery.discard import discard_if_empty, missing_folders
 if TYPE_CHECKING:
     from clipsearch.store.backends.database import Database
     from clipsearch.store.captions import CaptionStore
+    from clipsearch.store.concepts import ConceptStore
     from clipsearch.store.embeddings import EmbeddingStore
     from clipsearch.store.exports import ExportReader
     from clipsearch.store.garbage import GarbageStore
@@ -194,6 +195,12 @@ class Store:
         from clipsearch.store.labels import LabelStore
 
         return LabelStore(self._database)
+
+    @cached_property
+    def concepts(self) -> "ConceptStore":
+        from clipsearch.store.concepts import ConceptStore
+
+        return ConceptStore(self._database)
 
     @cached_property
     def embeddings(self) -> "EmbeddingStore":

@@ -35,6 +35,27 @@ _CAPTIONS = (
 )
 
 
+_CONCEPTS = (
+    "SELECT c.name, c.words, e.is_positive, p.blake3 FROM concepts c "
+    "JOIN concept_examples e ON e.concept_id = c.concept_id JOIN contents p ON p.content_id = e.content_id "
+    "ORDER BY c.name, e.example_id"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedConcept:
+    """Concept, with its examples by blake3 in hex.
+
+    Attributes:
+        words: that describe it; None without any.
+    """
+
+    name: str
+    words: str | None
+    positives: tuple[str, ...]
+    negatives: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class ExportedPicture:
     """Picture that has a file.
@@ -96,6 +117,19 @@ class ExportReader:
         while rows := self._rows(_CAPTIONS, self._model_id, last, _PAGE_ROWS):
             last = rows[-1][0]
             yield [ExportedCaption(row[0], row[1], self._require_length(row[2], f"caption {row[0]}")) for row in rows]
+
+    def concepts(self) -> list[ExportedConcept]:
+        """List the concepts that have examples, by name."""
+        return [
+            ExportedConcept(
+                name,
+                words,
+                tuple(blake3.hex() for *_, is_positive, blake3 in rows if is_positive),
+                tuple(blake3.hex() for *_, is_positive, blake3 in rows if not is_positive),
+            )
+            for (name, words), group in groupby(self._rows(_CONCEPTS), key=lambda row: row[:2])
+            for rows in [list(group)]
+        ]
 
     def _require_length(self, embedding: bytes, subject: str) -> bytes:
         if len(embedding) != 2 * self._dim:

@@ -20,14 +20,15 @@ class GarbageStore:
     def delete(self, *, removed_before: datetime | None = None, dry_run: bool = False) -> GarbageReport:
         """Delete removed files, contents without a file, and empty removed roots, in one transaction.
 
-        Contents go with their embeddings of all models. Space that becomes free inside the database file counts as
-        freed.
+        Contents go with their embeddings of all models, and are no longer examples of concepts. Space that becomes free
+        inside the database file counts as freed.
 
         Args:
             removed_before: files that were removed later than this stay; None: none of them do.
             dry_run: only report what would be deleted.
         """
         file, content, root = tables.files, tables.contents, tables.roots
+        example = tables.concept_examples
         images, snapshot, model = tables.image_embeddings, tables.snapshots, tables.models
         is_removed = file.c.removed_at.is_not(None) if removed_before is None else file.c.removed_at < removed_before
         in_use = select(file.c.content_id).where(file.c.content_id.is_not(None))
@@ -45,6 +46,7 @@ class GarbageStore:
             free_before = free_bytes()
             files = connection.execute(delete(file).where(is_removed)).rowcount
             embeddings = connection.execute(delete(images).where(images.c.content_id.not_in(in_use))).rowcount
+            connection.execute(delete(example).where(example.c.content_id.not_in(in_use)))
             pictures = connection.execute(delete(content).where(content.c.content_id.not_in(in_use))).rowcount
             roots = connection.execute(
                 delete(root).where(root.c.removed_at.is_not(None), root.c.root_id.not_in(select(file.c.root_id)))

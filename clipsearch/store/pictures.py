@@ -77,6 +77,14 @@ class PictureStore:
                 found.update((row[0], row[1]) for row in rows)
         return found
 
+    def find_contents(self, digests: Iterable[bytes]) -> dict[bytes, int]:
+        """Return the content ids of known contents by blake3."""
+        found: dict[bytes, int] = {}
+        with self._database.read() as connection:
+            for part in parts(list(digests)):
+                found |= _content_ids(connection, part)
+        return found
+
     def count_contents(self, file_ids: Sequence[int]) -> Counter[bytes]:
         """Count how many of the files have each content, by its blake3."""
         file, content = tables.files, tables.contents

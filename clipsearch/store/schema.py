@@ -12,10 +12,13 @@ from collections.abc import Iterator, Sequence
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 
-KNOWN_REVISION = "0007"
+KNOWN_REVISION = "0008"
 """Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
-_KNOWN_INDEXES = {"ix_files_content_id": "create index ix_files_content_id on files(content_id)"}
+_KNOWN_INDEXES = {
+    "ix_concept_examples_content_id": "create index ix_concept_examples_content_id on concept_examples(content_id)",
+    "ix_files_content_id": "create index ix_files_content_id on files(content_id)",
+}
 _KNOWN_TABLES = {
     "alembic_version": "version_num varchar(32) not null, constraint alembic_version_pkc primary key(version_num)",
     "caption_embeddings": """embedding_id integer not null primary key autoincrement, model_id integer not null,
@@ -28,6 +31,13 @@ _KNOWN_TABLES = {
     "catalog": """catalog_id integer not null, uuid varchar(36) not null, created_at datetime not null,
         model_id integer, ann varchar, index_url varchar, constraint pk_catalog primary key(catalog_id),
         constraint fk_catalog_model_id_models foreign key(model_id) references models(model_id)""",
+    "concept_examples": """example_id integer not null, concept_id integer not null, content_id integer not null,
+        is_positive boolean not null, constraint pk_concept_examples primary key(example_id),
+        constraint fk_concept_examples_concept_id_concepts foreign key(concept_id) references concepts(concept_id),
+        constraint fk_concept_examples_content_id_contents foreign key(content_id) references contents(content_id),
+        constraint uq_concept_examples_concept_id_content_id unique(concept_id, content_id)""",
+    "concepts": """concept_id integer not null, name varchar not null, words varchar, created_at datetime not null,
+        constraint pk_concepts primary key(concept_id), constraint uq_concepts_name unique(name)""",
     "contents": """content_id integer not null primary key autoincrement, blake3 blob not null,
         size_bytes bigint not null, width integer not null, height integer not null, format varchar(16) not null,
         taken_at datetime, camera varchar(128), latitude float, longitude float, added_at datetime not null,

@@ -2,6 +2,7 @@
 
     roots ──< files >── contents ──< image_embeddings >── models
                         captions ──< caption_embeddings >──┘
+    concepts ──< concept_examples >── contents
 
 A file points at its content, and a content has one embedding a model: a copy, a rename or a move costs no second
 embedding. Missing files are only marked as removed, and contents stay when their last file is removed, so that a drive
@@ -210,6 +211,27 @@ label_sets = Table(
     Column("labels", Text, nullable=False),
     Column("added_at", DateTime, nullable=False),
 )
+
+# A concept taught by examples: `words` describe it (NULL: its examples alone do); each content is an example or none.
+concepts = Table(
+    "concepts",
+    metadata,
+    Column("concept_id", RowId, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("words", Text, nullable=True),
+    Column("created_at", DateTime, nullable=False),
+)
+
+concept_examples = Table(
+    "concept_examples",
+    metadata,
+    Column("example_id", RowId, primary_key=True),
+    Column("concept_id", ForeignKey("concepts.concept_id"), nullable=False),
+    Column("content_id", ForeignKey("contents.content_id"), nullable=False),
+    Column("is_positive", Boolean, nullable=False),
+    UniqueConstraint("concept_id", "content_id"),
+)
+Index("ix_concept_examples_content_id", concept_examples.c.content_id)
 
 # Only the file recorded here is used: a restored database does not know files written after its backup. `ann`:
 # parameters and recall of an approximate index (JSON). `machine`: which one has the file; "" unless on a server.

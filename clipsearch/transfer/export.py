@@ -29,6 +29,7 @@ class ExportReport:
         captions: rows.
         parts: files with embeddings of pictures.
         size_bytes: of all files.
+        concepts: that have examples.
     """
 
     path: str
@@ -39,6 +40,7 @@ class ExportReport:
     parts: int
     size_bytes: int
     seconds: float
+    concepts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def export_embeddings(
             parts=1 if is_file else part_count(reader.count_pictures(), part_rows),
             folders=tuple(session.store.reader.folders()),
             exported_at=utc_now().isoformat(timespec="seconds"),
+            concepts=tuple(reader.concepts()),
         )
         description = seal(description)
         if not description.pictures:
@@ -115,6 +118,7 @@ def export_embeddings(
         parts=description.parts,
         size_bytes=_size(place),
         seconds=perf_counter() - start,
+        concepts=len(description.concepts),
     )
 
 

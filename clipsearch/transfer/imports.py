@@ -15,6 +15,7 @@ from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing import Progress
 from clipsearch.indexing.interrupt import DeferredInterrupt
 from clipsearch.session.session import Session
+from clipsearch.transfer.concepts import import_concepts
 from clipsearch.transfer.formats.reading import EmbeddingSource, open_source
 from clipsearch.transfer.model_check import Candidate, check_model
 from clipsearch.transfer.places import present_paths
@@ -45,6 +46,7 @@ class ImportReport:
         checked: pictures that were embedded to check whether the model is the right one.
         cosine: their median to the embeddings that were read; NaN when none was checked.
         interrupted: stopped by the user before the end; what was done is kept.
+        concepts: of which an example is in the catalog, added or given more examples.
     """
 
     rows: int
@@ -62,6 +64,7 @@ class ImportReport:
     seconds: float
     model: str
     interrupted: bool = False
+    concepts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,8 @@ def import_embeddings(
             except KeyboardInterrupt:
                 run.interrupted = True
         if not run.interrupted:
+            if opened.description is not None:
+                run.concepts = import_concepts(opened.description.concepts, session.store)
             session.refresh("images", "captions")
     return ImportReport(
         rows=run.rows,
@@ -147,6 +152,7 @@ def import_embeddings(
         seconds=perf_counter() - start,
         model=encoder.name,
         interrupted=run.interrupted,
+        concepts=run.concepts,
     )
 
 

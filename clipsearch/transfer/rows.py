@@ -45,6 +45,7 @@ class Run:
     captions: int = 0
     check: ModelCheck = field(default_factory=lambda: ModelCheck(0, float("nan")))
     interrupted: bool = False
+    concepts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE
 from clipsearch.query import parse_query
 from clipsearch.version import __version__
 from clipsearch.web import schemas
-from clipsearch.web.errors import MEDIA_TYPE
+from clipsearch.web.concept_routes import add_concept_routes
 from clipsearch.web.heat_maps import heat_map_png
 from clipsearch.web.lanes import TooBusyError
+from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
 
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
@@ -29,16 +30,9 @@ _MAX_LISTENERS = 100
 _IMMUTABLE = "private, max-age=31536000, immutable"
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {
-        status: {"model": schemas.Problem, "content": {MEDIA_TYPE: {}}, "description": "An error."}
-        for status in (400, 409, 422, 500, 503, *statuses)
-    }
-
-
 def make_api(site: Site) -> APIRouter:
     """Create the router of the HTTP API, below /api."""
-    api = APIRouter(prefix="/api", responses=_problems())
+    api = APIRouter(prefix="/api", responses=problems())
     catalog = site.catalog
 
     @api.get("/search", summary="Search pictures by words, pictures and filters", tags=["search"])
@@ -48,7 +42,7 @@ def make_api(site: Site) -> APIRouter:
             str,
             Query(
                 max_length=4000,
-                description="A query: words, `+` and `-`, `&`, `id:42`, filters like `taken:2024`.",
+                description="A query: words, `+` and `-`, `&`, `id:42`, `@concept`, filters like `taken:2024`.",
                 examples=["a glazed donut", "beach - people taken:2023..", "id:3 + 0.5:snow"],
             ),
         ],
@@ -87,7 +81,7 @@ def make_api(site: Site) -> APIRouter:
         summary="Upload a picture to search by",
         tags=["search"],
         status_code=201,
-        responses=_problems(408, 413, 507),
+        responses=problems(408, 413, 507),
     )
     @site.lanes.uploads
     def send_picture(
@@ -99,7 +93,7 @@ def make_api(site: Site) -> APIRouter:
         "/caption",
         summary="List the nearest stored captions of a catalog picture",
         tags=["words"],
-        responses=_problems(404),
+        responses=problems(404),
     )
     @site.lanes.queries
     def caption(id: Annotated[int, Query(ge=1, le=1 << 62)], k: TopK = 5) -> schemas.Captions:
@@ -109,7 +103,7 @@ def make_api(site: Site) -> APIRouter:
         "/caption",
         summary="List the nearest stored captions of an uploaded picture",
         tags=["words"],
-        responses=_problems(408, 413, 507),
+        responses=problems(408, 413, 507),
     )
     @site.lanes.uploads
     def caption_sent(file: Annotated[UploadFile, File()], k: TopK = 5) -> schemas.Captions:
@@ -123,7 +117,7 @@ def make_api(site: Site) -> APIRouter:
         "/classify",
         summary="Choose the text that fits a catalog picture",
         tags=["words"],
-        responses=_problems(404),
+        responses=problems(404),
     )
     @site.lanes.queries
     def classify(
@@ -138,7 +132,7 @@ def make_api(site: Site) -> APIRouter:
         "/classify",
         summary="Choose the text that fits an upload",
         tags=["words"],
-        responses=_problems(408, 413, 507),
+        responses=problems(408, 413, 507),
     )
     @site.lanes.uploads
     def classify_sent(
@@ -150,13 +144,13 @@ def make_api(site: Site) -> APIRouter:
         found = catalog.classify(embedding, texts)
         return schemas.Captions(model=catalog.model.name, captions=[schemas.Caption.of(hit) for hit in found])
 
-    @api.get("/items/{id}", summary="Get the details of a picture", tags=["pictures"], responses=_problems(404))
+    @api.get("/items/{id}", summary="Get the details of a picture", tags=["pictures"], responses=problems(404))
     @site.lanes.queries
     def item(id: int) -> schemas.Item:
         return schemas.Item.of(catalog.pictures.get(id))
 
     @api.get(
-        "/items/{id}/similar", summary="List copies and similar pictures", tags=["pictures"], responses=_problems(404)
+        "/items/{id}/similar", summary="List copies and similar pictures", tags=["pictures"], responses=problems(404)
     )
     @site.lanes.queries
     def similar(id: int, k: TopK = 12) -> list[schemas.NearDuplicate]:
@@ -166,7 +160,7 @@ def make_api(site: Site) -> APIRouter:
         "/items/{id}/labels",
         summary="List the labels of a set that fit a picture",
         tags=["pictures"],
-        responses=_problems(404),
+        responses=problems(404),
     )
     @site.lanes.queries
     def labels(
@@ -182,7 +176,7 @@ def make_api(site: Site) -> APIRouter:
         summary="Get a thumbnail, upright, without metadata",
         tags=["pictures"],
         response_class=Response,
-        responses={200: {"content": {"image/jpeg": {}}, "description": "A JPEG."}, **_problems(404)},
+        responses={200: {"content": {"image/jpeg": {}}, "description": "A JPEG."}, **problems(404)},
     )
     @site.lanes.thumbnails
     def thumbnail(
@@ -208,7 +202,7 @@ def make_api(site: Site) -> APIRouter:
         summary="Get a heat map of words, to overlay on the picture",
         tags=["pictures"],
         response_class=Response,
-        responses={200: {"content": {"image/png": {}}, "description": "A PNG, mostly transparent."}, **_problems(404)},
+        responses={200: {"content": {"image/png": {}}, "description": "A PNG, mostly transparent."}, **problems(404)},
     )
     @site.lanes.thumbnails
     def heat_map(
@@ -235,7 +229,7 @@ def make_api(site: Site) -> APIRouter:
         )
 
     @api.post(
-        "/index", summary="Index a folder of this machine", tags=["catalog"], status_code=202, responses=_problems(403)
+        "/index", summary="Index a folder of this machine", tags=["catalog"], status_code=202, responses=problems(403)
     )
     @site.lanes.queries
     def start_index(request: schemas.IndexRequest) -> schemas.IndexStatus:
@@ -247,7 +241,7 @@ def make_api(site: Site) -> APIRouter:
         summary="Stop indexing; completed work is saved",
         tags=["catalog"],
         status_code=202,
-        responses=_problems(403),
+        responses=problems(403),
     )
     async def stop_index() -> schemas.IndexStatus:
         require_indexing()
@@ -274,6 +268,7 @@ def make_api(site: Site) -> APIRouter:
         if not site.may_index:
             raise HTTPException(403, "indexing is disabled on this server: start it with --index")
 
+    add_concept_routes(api, site)
     return api
 
 

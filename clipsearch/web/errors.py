@@ -26,6 +26,7 @@ from clipsearch.errors import (
     MissingExtraError,
     ModelUnavailableError,
     QuerySyntaxError,
+    UnknownConceptError,
     UnknownPictureError,
 )
 from clipsearch.notices import message_for_others
@@ -43,6 +44,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # The first match applies.
 _STATUS: tuple[tuple[type[ClipSearchError], int], ...] = (
     (UnknownPictureError, 404),
+    (UnknownConceptError, 404),
     (InputError, 400),
     (ImageReadError, 422),
     (CatalogNotFoundError, 409),

@@ -3,7 +3,7 @@
 import math
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -12,6 +12,7 @@ from clipsearch.gallery import duplicates
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.search.hits import SearchHit
 from clipsearch.types import CaptionHit, LabelHit
+from clipsearch.web.errors import MEDIA_TYPE
 from clipsearch.web.index_job import JobState, JobStatus
 
 Relevance = Annotated[float, Field(ge=0, le=1, description="Calibrated probability that it matches.")]
@@ -36,6 +37,14 @@ class Problem(BaseModel):
     status: int
     detail: str
     position: int | None = Field(default=None, description="Offset of the error in the query, in characters from 0.")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of a route: those of all routes, and some more statuses."""
+    return {
+        status: {"model": Problem, "content": {MEDIA_TYPE: {}}, "description": "An error."}
+        for status in (400, 409, 422, 500, 503, *statuses)
+    }
 
 
 class Hit(BaseModel):
@@ -115,6 +124,38 @@ class Label(BaseModel):
 class Labels(BaseModel):
     model: str
     labels: list[Label]
+
+
+ContentId = Annotated[int, Field(ge=1, le=1 << 62, description="Content id of a picture.")]
+
+
+class Concept(BaseModel):
+    name: str = Field(description="Folded; `@name` stands for it in queries.")
+    words: str | None = Field(description="That describe it; null without any.")
+    positives: list[ContentId] = Field(description="Pictures that show it.")
+    negatives: list[ContentId] = Field(description="Pictures that look like it and don't show it.")
+
+    @classmethod
+    def of(cls, concept: types.Concept) -> "Concept":
+        return cls(
+            name=concept.name,
+            words=concept.words,
+            positives=list(concept.positives),
+            negatives=list(concept.negatives),
+        )
+
+
+class Lesson(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"name": "rex", "positives": [3, 8, 12], "negatives": [5], "words": "a dog"}}
+    )
+
+    name: str = Field(min_length=1, max_length=200, description="Letters, digits, `-` and `_`.")
+    positives: list[ContentId] = Field(default_factory=list, max_length=1000)
+    negatives: list[ContentId] = Field(default_factory=list, max_length=1000)
+    words: str | None = Field(
+        default=None, max_length=1000, description='"" for none. null: unchanged; of a new concept, its name.'
+    )
 
 
 class Item(BaseModel):

@@ -8,6 +8,7 @@ import pytest
 import clipsearch
 from clipsearch import Catalog
 from clipsearch.captions.collection import CaptionCollection
+from clipsearch.concepts.collection import ConceptCollection
 from clipsearch.gallery.collection import PictureCollection
 from clipsearch.labels.collection import LabelCollection
 from clipsearch.maintenance.admin import CatalogAdmin
@@ -94,6 +95,7 @@ def test_every_public_name_is_in_the_python_api(pages):
 COLLECTIONS = {
     "captions": CaptionCollection,
     "labels": LabelCollection,
+    "concepts": ConceptCollection,
     "pictures": PictureCollection,
     "admin": CatalogAdmin,
 }

@@ -33,9 +33,10 @@ MILVUS = "clipsearch reindex"
 POSTGRESQL = "--catalog postgresql"
 RAY = "--runner ray"
 EVAL = "clipsearch eval"
+CONCEPTS = "clipsearch concept"
 RUN = {
     README, FIRST_STEPS, COMMAND_LINE, LANGUAGE, URL, SHEET, HEAT_MAP, LABELS, DUPLICATES, CLUSTERS, CELLS, EMBEDDINGS,
-    CARE, MILVUS, POSTGRESQL, RAY, EVAL,
+    CARE, MILVUS, POSTGRESQL, RAY, EVAL, CONCEPTS,
 }  # fmt: skip
 # They need a model that is not on every machine.
 NOT_RUN = {"clipsearch model inspect openai/", "clipsearch bench --model random-clip"}
@@ -193,6 +194,13 @@ def test_the_session_of_labels_is_real(pages, indexed):
         done = run(command, indexed)
         lines = without_times((done.stderr + done.stdout).strip()).splitlines()
         assert sorted(lines) == sorted(without_times(expected).splitlines()), command
+
+
+def test_the_session_of_concepts_is_real(pages, indexed):
+    for command, expected in find_session(pages, CONCEPTS):
+        done = run(command, indexed)
+        assert without_times((done.stderr + done.stdout).strip()) == without_times(expected), command
+    run("clipsearch concept remove wheels", indexed)
 
 
 @pytest.mark.parametrize("part", [CLUSTERS, SHEET])

@@ -19,6 +19,7 @@ from clipsearch.cli import run
 from clipsearch.transfer.formats import description
 from clipsearch.transfer.formats.reading import open_source
 from tests.support.fakes import COLOURS
+from tests.transfer.conftest import open_catalog, paint
 
 pa = pytest.importorskip("pyarrow")
 import pyarrow.parquet as pq  # noqa: E402
@@ -28,34 +29,9 @@ pytestmark = pytest.mark.usefixtures("colours")
 posix = pytest.mark.skipif(os.name != "posix", reason="rights and names of POSIX")
 
 
-def paint(folder: Path, **pictures) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, colour in pictures.items():
-        Image.new("RGB", (16, 12), COLOURS.get(colour, colour)).save(folder / f"{name}.png")
-
-
 def some_colours(number: int) -> dict[str, tuple[int, int, int]]:
     choose = np.random.default_rng(0)
     return {f"p{row:03}": tuple(map(int, choose.integers(0, 255, 3))) for row in range(number)}
-
-
-@pytest.fixture
-def photos(tmp_path) -> Path:
-    folder = tmp_path / "photos"
-    paint(folder, red="red", green="green", blue="blue", copy="red")
-    paint(folder / "more", yellow="yellow")
-    return folder
-
-
-def open_catalog(place: Path, model: str | None = "colours") -> Catalog:
-    return Catalog.open(place, model=model, create=True)
-
-
-@pytest.fixture
-def catalog(tmp_path, photos):
-    with open_catalog(tmp_path / "catalog") as catalog:
-        catalog.index(photos)
-        yield catalog
 
 
 def found(catalog: Catalog, words: str) -> list[tuple[str, float]]:

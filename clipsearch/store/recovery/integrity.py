@@ -47,6 +47,8 @@ TEXTS = (
     ("files", "skip_reason"),
     ("label_sets", "name"),
     ("label_sets", "labels"),
+    ("concepts", "name"),
+    ("concepts", "words"),
 )
 # Condition on a value by the declared type of its column.
 _TYPE_CONDITIONS = {
@@ -67,6 +69,8 @@ TABLES_WITH_VALUES = (
     "files",
     "captions",
     "label_sets",
+    "concepts",
+    "concept_examples",
     "runs",
     "image_embeddings",
     "caption_embeddings",
@@ -94,6 +98,8 @@ ROW_IDS = {
     "image_embeddings": "embedding_id",
     "caption_embeddings": "embedding_id",
     "label_sets": "label_set_id",
+    "concepts": "concept_id",
+    "concept_examples": "example_id",
     "runs": "run_id",
     "sqlite_sequence": "seq",
 }

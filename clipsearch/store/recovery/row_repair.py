@@ -29,6 +29,8 @@ _TEXTS = (
     f"UPDATE contents SET format = '' WHERE {INVALID_TEXT.format('format')}",  # noqa: S608
     f"UPDATE contents SET camera = NULL WHERE {INVALID_TEXT.format('camera')}",  # noqa: S608
     f"DELETE FROM label_sets WHERE {INVALID_TEXT.format('name')} OR {INVALID_TEXT.format('labels')}",  # noqa: S608
+    f"DELETE FROM concepts WHERE {INVALID_TEXT.format('name')}",  # noqa: S608
+    f"UPDATE concepts SET words = NULL WHERE {INVALID_TEXT.format('words')}",  # noqa: S608
     f"UPDATE files SET skip_reason = NULL WHERE {INVALID_TEXT.format('skip_reason')}",  # noqa: S608
 )
 
@@ -38,6 +40,11 @@ _READ_AGAIN = (
     "skip_reason = 'to be read again: its row was damaged' "
     "WHERE content_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM contents) "
     "OR content_id IS NULL AND skip_reason IS NULL"
+)
+
+_DROP_EXAMPLES = (
+    "DELETE FROM concept_examples WHERE concept_id NOT IN (SELECT concept_id FROM concepts) "
+    "OR content_id NOT IN (SELECT content_id FROM contents)"
 )
 
 _MODELS = "model_id NOT IN (SELECT model_id FROM models)"
@@ -92,6 +99,7 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
                 ).rowcount
                 if deleted:
                     connection.execute(_BUMP_GENERATION[kind])
+            connection.execute(_DROP_EXAMPLES)
             connection.execute(f"DELETE FROM snapshots WHERE {_MODELS}")  # noqa: S608
             connection.execute(f"DELETE FROM runs WHERE {_MODELS}")  # noqa: S608
             connection.execute(f"UPDATE catalog SET model_id = {_MOST_USED} WHERE {_MODELS}")  # noqa: S608

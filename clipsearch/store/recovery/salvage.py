@@ -33,6 +33,8 @@ _TABLES = {
     "image_embeddings": "embedding_id",
     "caption_embeddings": "embedding_id",
     "label_sets": "label_set_id",
+    "concepts": "concept_id",
+    "concept_examples": "example_id",
     "runs": "run_id",
     "catalog": "catalog_id",
 }

@@ -1,10 +1,14 @@
 """Describe an export in a JSON file next to it, or in its own metadata."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from clipsearch.errors import InputError, MissingExtraError
+from clipsearch.query import concept_name
+from clipsearch.store.exports import ExportedConcept
+from clipsearch.text import is_valid as is_valid_text
 
 DESCRIPTION_NAME = "clipsearch.json"
 
@@ -13,6 +17,11 @@ MAX_DESCRIPTION_BYTES = 10_000_000
 
 DESCRIPTION_KEY = b"clipsearch"
 """Key in the metadata of a single Parquet file."""
+
+_DIGEST = re.compile("[0-9a-f]{64}")
+
+# Characters of the words of a concept.
+_MAX_WORDS = 100_000
 
 _FORMAT, _VERSION = "clipsearch embeddings", 1
 
@@ -28,6 +37,7 @@ class Description:
         pictures: rows, like `captions`.
         exported_at: UTC, ISO 8601.
         seal: see `seal`; "" without one.
+        concepts: with the blake3 of their examples, which need not be among the pictures.
     """
 
     model: str
@@ -39,10 +49,16 @@ class Description:
     folders: tuple[str, ...]
     exported_at: str
     seal: str = ""
+    concepts: tuple[ExportedConcept, ...] = ()
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields by name, without concepts where there are none: older versions know no such field."""
+        fields = asdict(self)
+        return fields if self.concepts else {name: value for name, value in fields.items() if name != "concepts"}
 
     def to_json(self) -> bytes:
         """Return JSON in ASCII: folder names that are not text stay valid, as lone surrogates."""
-        return json.dumps({"format": _FORMAT, "version": _VERSION} | asdict(self), indent=2).encode("ascii")
+        return json.dumps({"format": _FORMAT, "version": _VERSION} | self.fields(), indent=2).encode("ascii")
 
 
 def parse_description(content: bytes, *, where: str) -> Description:
@@ -58,7 +74,8 @@ def parse_description(content: bytes, *, where: str) -> Description:
             raise ValueError
         if version != _VERSION:
             raise InputError(f"{where} was written by another clipsearch (version {version} of the format): upgrade")
-        description = Description(**found | {"folders": tuple(found["folders"])})
+        concepts = tuple(_concept(**fields) for fields in found.pop("concepts", ()))
+        description = Description(**found | {"folders": tuple(found["folders"]), "concepts": concepts})
         texts = (*description.folders, description.model, description.fingerprint, description.exported_at)
         texts += (description.seal,)
         numbers = (description.dim, description.pictures, description.captions, description.parts)
@@ -69,6 +86,19 @@ def parse_description(content: bytes, *, where: str) -> Description:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{where} is damaged: it is not the description of a clipsearch export") from error
     return description
+
+
+def _concept(name: str, words: str | None, positives: list[str], negatives: list[str]) -> ExportedConcept:
+    """Check an untrusted concept.
+
+    Raises:
+        ValueError: a value is invalid.
+        TypeError: likewise.
+    """
+    is_valid = concept_name(name) == name and (words is None or (is_valid_text(words) and len(words) <= _MAX_WORDS))
+    if not is_valid or not all(_DIGEST.fullmatch(digest) for digest in (*positives, *negatives)):
+        raise ValueError
+    return ExportedConcept(name, words, tuple(positives), tuple(negatives))
 
 
 def require_pyarrow() -> None:

@@ -10,7 +10,7 @@ import hmac
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from blake3 import blake3
@@ -37,7 +37,7 @@ def is_own(description: Description) -> bool:
 
 
 def _hash(description: Description, key: bytes) -> str:
-    fields = asdict(description) | {"seal": ""}
+    fields = description.fields() | {"seal": ""}
     return blake3(json.dumps(fields, sort_keys=True).encode("ascii"), key=key).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """A catalog on a PostgreSQL server: several writers, several machines, and what may be wrong with a server."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -274,6 +275,21 @@ def test_garbage_of_a_server_is_collected(url, tmp_path):
         report = catalog.admin.collect_garbage()
         assert (report.files, report.pictures, report.embeddings) == (1, 1, 1)
         assert len(catalog.search("a colour", top_k=10)) == 4
+
+
+def test_a_server_learns_concepts(url, tmp_path):
+    photos = shutil.copytree(sample_data_folder() / "animals", tmp_path / "photos")
+    first, second, third = (photos / name for name in ("cat.jpg", "rabbit.webp", "fox.webp"))
+    with Catalog.open(url, model="starter", create=True) as catalog:
+        catalog.index(photos)
+        made = catalog.concepts.add("rex", [first, second], negatives=[third])
+        assert catalog.search("@rex", top_k=1)[0].content_id in made.positives
+        assert catalog.concepts.add("rex", negatives=[second]).positives == made.positives[:1]
+        first.unlink()
+        catalog.index()
+        catalog.admin.collect_garbage()
+        assert catalog.concepts.get("rex").positives == ()
+        assert catalog.concepts.remove("rex") and catalog.concepts.list() == []
 
 
 # ------------------------------------------------------------------ what may be wrong with a server

@@ -1,0 +1,1 @@
+"""Teach concepts by example pictures."""

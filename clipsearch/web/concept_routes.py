@@ -1,0 +1,66 @@
+"""Routes of the HTTP API that teach concepts; pictures are named by content id only, never by path."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path
+
+from clipsearch.web import schemas
+from clipsearch.web.schemas import problems
+from clipsearch.web.state import Site
+
+ConceptName = Annotated[str, Path(min_length=1, max_length=200, examples=["rex"])]
+
+
+def add_concept_routes(api: APIRouter, site: Site) -> None:
+    """Add the routes below /concepts; those that change a concept need a server that may index."""
+    catalog = site.catalog
+
+    @api.get("/concepts", summary="List the concepts taught by examples", tags=["concepts"])
+    @site.lanes.queries
+    def concepts() -> list[schemas.Concept]:
+        return [schemas.Concept.of(concept) for concept in catalog.concepts.list()]
+
+    @api.post(
+        "/concepts",
+        summary="Teach a concept, or add examples to one",
+        tags=["concepts"],
+        responses=problems(403, 404),
+    )
+    @site.lanes.queries
+    def teach(request: schemas.Lesson) -> schemas.Concept:
+        require_changes()
+        found = catalog.concepts.add(request.name, request.positives, negatives=request.negatives, words=request.words)
+        return schemas.Concept.of(found)
+
+    @api.get("/concepts/{name}", summary="Get a concept", tags=["concepts"], responses=problems(404))
+    @site.lanes.queries
+    def concept(name: ConceptName) -> schemas.Concept:
+        return schemas.Concept.of(catalog.concepts.get(name))
+
+    @api.delete(
+        "/concepts/{name}",
+        summary="Remove a concept",
+        tags=["concepts"],
+        status_code=204,
+        responses=problems(403, 404),
+    )
+    @site.lanes.queries
+    def remove_concept(name: ConceptName) -> None:
+        require_changes()
+        catalog.concepts.remove(catalog.concepts.get(name).name)
+
+    @api.delete(
+        "/concepts/{name}/examples/{id}",
+        summary="Remove an example of a concept",
+        tags=["concepts"],
+        responses=problems(403, 404),
+    )
+    @site.lanes.queries
+    def remove_example(name: ConceptName, id: Annotated[int, Path(ge=1, le=1 << 62)]) -> schemas.Concept:
+        require_changes()
+        catalog.concepts.remove_examples(name, [id])
+        return schemas.Concept.of(catalog.concepts.get(name))
+
+    def require_changes() -> None:
+        if not site.may_index:
+            raise HTTPException(403, "changes are disabled on this server: start it with --index")
