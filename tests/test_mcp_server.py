@@ -3,52 +3,67 @@
 import base64
 import io
 import os
-import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 from mcp import ClientSession, StdioServerParameters, stdio_client
 from mcp.server.mcpserver.exceptions import ToolError
 from PIL import Image
 
 from clipsearch import Catalog
 from clipsearch.errors import StoreError
-from clipsearch.paths import sample_data_folder
-
-SAMPLES = sample_data_folder()
+from tests.support.sample_catalog import SampleCatalog
 
 
 @pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("mcp")
-    shutil.copytree(SAMPLES, place / "photos")
-    with Catalog.open(place / "catalog", model="starter", create=True) as catalog:
-        catalog.index(place / "photos")
+def directory(indexed_samples: SampleCatalog, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = indexed_samples.copy_to(tmp_path_factory.mktemp("mcp") / "catalog")
+    with Catalog.open(made) as catalog:
         catalog.captions.add(["a glazed donut", "a cat looks at you"])
-    return place / "catalog"
+    return made
 
 
-def talk(directory: Path, ask: Callable[[ClientSession], Awaitable[Any]]) -> Any:
-    async def session() -> Any:
-        server = StdioServerParameters(
-            command=sys.executable,
-            args=["-m", "clipsearch", "mcp", "--catalog", str(directory)],
-            env={"CLIPSEARCH_CACHE": os.environ["CLIPSEARCH_CACHE"], "PATH": "/usr/bin"},
-        )
+class Client:
+    """A client of one server process, asked from this thread."""
+
+    def __init__(self, portal: BlockingPortal, session: ClientSession) -> None:
+        self._portal = portal
+        self._session = session
+
+    def ask(self, question: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        async def in_time() -> Any:
+            with anyio.fail_after(90):
+                return await question(self._session, *arguments)
+
+        return self._portal.call(in_time)
+
+    def call(self, name: str, **arguments: Any) -> Any:
+        return self.ask(ClientSession.call_tool, name, arguments)
+
+
+@asynccontextmanager
+async def connected(directory: Path) -> AsyncIterator[ClientSession]:
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "clipsearch", "mcp", "--catalog", str(directory)],
+        env={"CLIPSEARCH_CACHE": os.environ["CLIPSEARCH_CACHE"], "PATH": "/usr/bin"},
+    )
+    async with stdio_client(server) as (read, write), ClientSession(read, write) as session:
         with anyio.fail_after(90):
-            async with stdio_client(server) as (read, write), ClientSession(read, write) as client:
-                await client.initialize()
-                return await ask(client)
-
-    return anyio.run(session)
+            await session.initialize()
+        yield session
 
 
-def call(directory: Path, name: str, **arguments: Any) -> Any:
-    return talk(directory, lambda client: client.call_tool(name, arguments))
+@pytest.fixture(scope="module")
+def client(directory: Path) -> Iterator[Client]:
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(connected(directory)) as session:
+        yield Client(portal, session)
 
 
 def texts(result: Any) -> list[str]:
@@ -59,14 +74,14 @@ def pictures(result: Any) -> list[bytes]:
     return [base64.b64decode(part.data) for part in result.content if part.type == "image"]
 
 
-def test_it_tells_what_it_can_do(directory):
-    tools = talk(directory, lambda client: client.list_tools()).tools
+def test_it_tells_what_it_can_do(client):
+    tools = client.ask(ClientSession.list_tools).tools
     assert {tool.name for tool in tools} == {"search", "caption", "classify", "similar", "status"}
     assert all(tool.description and tool.annotations.read_only_hint for tool in tools)
 
 
-def test_a_search_answers_with_lines_and_small_pictures(directory):
-    found = call(directory, "search", query="a glazed donut", top_k=3)
+def test_a_search_answers_with_lines_and_small_pictures(client):
+    found = client.call("search", query="a glazed donut", top_k=3)
     assert not found.is_error
     lines = texts(found)[0].splitlines()
     assert len(lines) == 3 and lines[0].startswith("1. id ") and lines[0].endswith("donut.png")
@@ -77,35 +92,35 @@ def test_a_search_answers_with_lines_and_small_pictures(directory):
             assert image.format == "JPEG" and max(image.size) <= 256
 
 
-def test_pictures_can_be_left_out_and_what_is_not_there_is_said(directory):
-    found = call(directory, "search", query="a nuclear submarine under the ice", thumbnails=False)
+def test_pictures_can_be_left_out_and_what_is_not_there_is_said(client):
+    found = client.call("search", query="a nuclear submarine under the ice", thumbnails=False)
     assert pictures(found) == [] and texts(found)[0].startswith("Nothing seems to match")
-    found = call(directory, "search", query="a nuclear submarine", min_relevance=0.99)
+    found = client.call("search", query="a nuclear submarine", min_relevance=0.99)
     assert texts(found) == ["No picture matches."]
 
 
-def test_typing_errors_are_noticed_and_filters_alone_have_no_relevance(directory):
-    found = call(directory, "search", query="a zerba", top_k=1, thumbnails=False)
+def test_typing_errors_are_noticed_and_filters_alone_have_no_relevance(client):
+    found = client.call("search", query="a zerba", top_k=1, thumbnails=False)
     assert texts(found)[0].splitlines()[-1] == "suggestion: a zebra"
-    found = call(directory, "search", query="a zerba", min_relevance=0.99)
+    found = client.call("search", query="a zerba", min_relevance=0.99)
     assert texts(found) == ["No picture matches.\nsuggestion: a zebra"]
-    found = call(directory, "search", query="type:png", top_k=2, thumbnails=False)
+    found = client.call("search", query="type:png", top_k=2, thumbnails=False)
     assert len(texts(found)[0].splitlines()) == 2 and "relevance" not in texts(found)[0]
 
 
-def test_words_for_a_picture_and_pictures_like_it(directory):
-    first = texts(call(directory, "search", query="a glazed donut", top_k=1, thumbnails=False))[0]
+def test_words_for_a_picture_and_pictures_like_it(client):
+    first = texts(client.call("search", query="a glazed donut", top_k=1, thumbnails=False))[0]
     number = int(first.split("id ")[1].split(",")[0])
-    said = texts(call(directory, "caption", id=number))[0].splitlines()[0]
+    said = texts(client.call("caption", id=number))[0].splitlines()[0]
     assert said.startswith("relevance 0.") and said.endswith(" a glazed donut")
-    said = texts(call(directory, "classify", id=number, texts=["a dog", "a donut"]))[0].splitlines()
+    said = texts(client.call("classify", id=number, texts=["a dog", "a donut"]))[0].splitlines()
     assert said[0].endswith(" a donut") and float(said[0].split()[0]) > 0.9
-    like = texts(call(directory, "similar", id=number, top_k=2, thumbnails=False))[0].splitlines()
+    like = texts(client.call("similar", id=number, top_k=2, thumbnails=False))[0].splitlines()
     assert len(like) == 2 and f"id {number}," not in "".join(like)
 
 
-def test_status_says_what_there_is(directory):
-    said = texts(call(directory, "status"))[0]
+def test_status_says_what_there_is(client):
+    said = texts(client.call("status"))[0]
     assert "40 pictures in 40 files, 2 captions" in said and "model: starter" in said
 
 
@@ -121,8 +136,8 @@ def test_status_says_what_there_is(directory):
         ("classify", {"id": 1, "texts": []}, "texts"),
     ],
 )
-def test_what_cannot_be_answered_is_told(directory, name, arguments, words):
-    found = call(directory, name, **arguments)
+def test_what_cannot_be_answered_is_told(client, name, arguments, words):
+    found = client.call(name, **arguments)
     assert found.is_error and words in texts(found)[0]
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from clipsearch import types
 from clipsearch.gallery import duplicates
@@ -15,6 +15,8 @@ from clipsearch.types import CaptionHit, LabelHit
 from clipsearch.web.index_job import JobState, JobStatus
 
 Relevance = Annotated[float, Field(ge=0, le=1, description="Calibrated probability that it matches.")]
+# The format "date-time" would need a time zone (RFC 3339).
+LocalTime = Annotated[datetime, WithJsonSchema({"type": "string", "examples": ["2024-05-17T09:30:00"]})]
 Score = Annotated[
     float | None,
     Field(description="Cosine, -1 to 1, higher is better; null for a query of filters only.", ge=-1.01, le=1.01),
@@ -124,7 +126,7 @@ class Item(BaseModel):
     width: int = Field(description="In pixels, of the upright picture.")
     height: int
     format: str
-    taken_at: datetime | None = Field(description="Local time of the camera.")
+    taken_at: LocalTime | None = Field(description="Local time of the camera, without a time zone.")
     camera: str | None
     latitude: float | None
     longitude: float | None
@@ -147,7 +149,7 @@ class Item(BaseModel):
             camera=metadata.camera,
             latitude=metadata.latitude,
             longitude=metadata.longitude,
-            added_at=details.added_at,
+            added_at=details.added_at.replace(tzinfo=UTC),
             is_date_doubtful=metadata.is_date_doubtful,
         )
 

@@ -3,7 +3,7 @@
 import io
 import random
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
@@ -235,6 +235,7 @@ def almost_blank(seed: int) -> Picture:
     return picture
 
 
+@lru_cache(maxsize=4)
 def dense_page(seed: int) -> Picture:
     """A page without gaps, all lines of one length."""
     rng = random.Random(seed)

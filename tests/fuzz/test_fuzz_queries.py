@@ -31,7 +31,7 @@ ODD = [
     "\U0010ffff",
 ]
 TEXTS = st.text(st.characters(), max_size=60) | st.lists(
-    st.sampled_from([*ODD, " ", "a", "donut", "/", "~", ".", "\n", ".jpg", "x" * 300, "word " * 400]), max_size=6
+    st.sampled_from([*ODD, " ", "a", "donut", "/", "~", ".", "\n", ".jpg", "x" * 300, "word " * 100]), max_size=6
 ).map("".join)
 
 

@@ -17,23 +17,15 @@ from clipsearch import Catalog
 from clipsearch.paths import sample_data_folder
 from clipsearch.web.app import make_app
 from clipsearch.web.security import GuardRules
+from tests.support.sample_catalog import SampleCatalog
 
 SAMPLES = sample_data_folder()
 
 
 @pytest.fixture(scope="session")
-def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample pictures, to be changed at will."""
-    folder = tmp_path_factory.mktemp("web") / "photos"
-    shutil.copytree(SAMPLES, folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def made_catalog(tmp_path_factory: pytest.TempPathFactory, sample_folder: Path) -> Path:
-    directory = tmp_path_factory.mktemp("web") / "catalog"
-    with Catalog.open(directory, model="starter", create=True) as catalog:
-        catalog.index(sample_folder)
+def made_catalog(tmp_path_factory: pytest.TempPathFactory, indexed_samples: SampleCatalog) -> Path:
+    directory = indexed_samples.copy_to(tmp_path_factory.mktemp("web") / "catalog")
+    with Catalog.open(directory) as catalog:
         catalog.captions.add(["a glazed donut", "a cat looks at you", "a boat on the water"])
     return directory
 

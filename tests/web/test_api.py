@@ -214,11 +214,12 @@ def test_labels_and_near_duplicates_of_a_picture(client):
 # ------------------------------------------------------------------ single pictures
 
 
-def test_an_item_is_described(client, sample_folder):
+def test_an_item_is_described(client):
     (cat,) = search(client, "a cat", k=1)["hits"]
     said = client.get(f"/api/items/{cat['id']}").json()
-    assert said["name"] == "cat.jpg" and said["paths"] == [str(sample_folder / "animals" / "cat.jpg")]
+    assert said["name"] == "cat.jpg" and said["paths"] == [str(SAMPLES / "animals" / "cat.jpg")]
     assert said["width"] and said["height"] and said["format"] == "JPEG"
+    assert said["added_at"].endswith("Z")  # RFC 3339 wants a time zone
 
 
 @pytest.mark.parametrize("number", [0, -1, 9999, 1 << 63, 1 << 200])
@@ -289,7 +290,7 @@ def test_a_folder_is_indexed_and_its_pictures_are_found(tmp_path):
         assert "unchanged" in wait_for_index(client, "done")["message"]
 
 
-def test_a_run_can_be_stopped_and_only_one_goes_on(catalog, monkeypatch, sample_folder):
+def test_a_run_can_be_stopped_and_only_one_goes_on(catalog, monkeypatch, tmp_path):
     gate = threading.Event()
     index = type(catalog).index
 
@@ -299,17 +300,15 @@ def test_a_run_can_be_stopped_and_only_one_goes_on(catalog, monkeypatch, sample_
         return index(self, *folders, on_progress=lambda *_: on_progress(2, 9), **options)
 
     monkeypatch.setattr(Catalog, "index", slow_index)
+    shutil.copytree(SAMPLES / "food", tmp_path / "food")
     with client_of(catalog) as client:
-        client.post("/api/index", json={"folder": str(sample_folder)})
+        client.post("/api/index", json={"folder": str(tmp_path / "food")})
         assert "already" in problem_of(client.post("/api/index", json={}), 409)["detail"]
         assert wait_for_index(client, "running")["to_do"] == 9
         assert client.delete("/api/index").status_code == 202
-        Image.new("RGB", (30, 30), "blue").save(sample_folder / "late.png")
-        try:
-            gate.set()
-            assert "indexed" in wait_for_index(client, "stopped")["message"]
-        finally:
-            (sample_folder / "late.png").unlink()
+        Image.new("RGB", (30, 30), "blue").save(tmp_path / "food" / "late.png")
+        gate.set()
+        assert "indexed" in wait_for_index(client, "stopped")["message"]
 
 
 @pytest.mark.parametrize(

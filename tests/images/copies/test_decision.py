@@ -1,5 +1,6 @@
 """Which pictures are copies, and which only look alike."""
 
+import functools
 import io
 import random
 
@@ -15,7 +16,8 @@ from tests.benchmarks import copies
 
 def view_of(picture: Image.Image, kind: str = "PNG", side: int = 1536, **options):
     content = io.BytesIO()
-    picture.save(content, kind, **options)
+    # Nothing but time depends on how small the file is.
+    picture.save(content, kind, **({"compress_level": 0} if kind == "PNG" else {}), **options)
     return make_view(content.getvalue(), side=side)
 
 
@@ -25,6 +27,7 @@ def likeness(first: Image.Image, second: Image.Image) -> str | None:
     return None if pose is None else compare(one, other, pose)
 
 
+@functools.cache
 def sample(name: str) -> Image.Image:
     with Image.open(sample_data_folder() / name) as opened:
         return ImageOps.exif_transpose(opened).convert("RGB")
@@ -104,17 +107,20 @@ def test_a_document_saved_again_is_a_copy(kind):
     assert likeness(document, copies.resized(document, 0.5)) == "copy"
 
 
+@functools.cache
+def bill(amount: str, size: tuple[int, int], font_size: int) -> Image.Image:
+    picture = Image.new("RGB", size, "white")
+    draw, rng, font = ImageDraw.Draw(picture), random.Random(0), ImageFont.load_default(font_size)
+    for row in range((size[1] - 100) // (2 * font_size)):
+        text = f"total {amount}" if row == 12 else copies.words(rng, 9)
+        draw.text((50, 50 + 2 * font_size * row), text, fill="black", font=font)
+    return picture
+
+
 @pytest.mark.parametrize(("size", "font"), [((827, 1169), 15), ((1654, 2339), 22)])
 @pytest.mark.parametrize("other", ["113.50", "172.50"])
 def test_a_page_with_another_digit_is_another_page(size, font, other):
-    pages = []
-    for amount in ("112.50", other):
-        picture = Image.new("RGB", size, "white")
-        draw, rng = ImageDraw.Draw(picture), random.Random(0)
-        for row in range((size[1] - 100) // (2 * font)):
-            text = f"total {amount}" if row == 12 else copies.words(rng, 9)
-            draw.text((50, 50 + 2 * font * row), text, fill="black", font=ImageFont.load_default(font))
-        pages.append(picture)
+    pages = [bill(amount, size, font) for amount in ("112.50", other)]
     assert likeness(*pages) is None
     assert likeness(pages[0], copies.saved(pages[1], "JPEG", quality=70)) is None
 
