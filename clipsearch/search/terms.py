@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clipsearch.encoders.embed_image import Picture, PictureSource
+    from clipsearch.scoring.feedback import Unwanted
     from clipsearch.scoring.relevance import Background, Direction
 
 AnyQuery: TypeAlias = "PictureSource | Query | SearchHit"
@@ -60,23 +61,33 @@ class EmbeddedQuery:
         """
         return [group.direction(background) for group in self.groups]
 
-    def explain(self, hits: Sequence[SearchHit], directions: "Sequence[Direction]") -> list[SearchHit]:
-        """Return the hits with the score of each term.
+    def explain(
+        self, hits: Sequence[SearchHit], directions: "Sequence[Direction]", unwanted: "Unwanted | None" = None
+    ) -> list[SearchHit]:
+        """Return the hits with the score of each term, and of the nearest unwanted picture where that costs anything.
 
         Args:
             directions: result of `directions`.
         """
         return [
-            replace(hit, terms=tuple(self._term_scores(picture, directions)) if picture is not None else ())
+            replace(hit, terms=tuple(self._term_scores(picture, directions, unwanted)) if picture is not None else ())
             for hit in hits
             for picture in [_find_embedding(hit.content_id, self.session)]
         ]
 
-    def _term_scores(self, picture: "NDArray[np.float32]", directions: "Sequence[Direction]") -> Iterator[TermScore]:
+    def _term_scores(
+        self, picture: "NDArray[np.float32]", directions: "Sequence[Direction]", unwanted: "Unwanted | None"
+    ) -> Iterator[TermScore]:
         for group, direction in zip(self.groups, directions, strict=True):
             for term, embedding, share in zip(group.terms, group.embeddings, direction.shares, strict=True):
                 score = float(embedding @ picture)
                 yield TermScore(str(term), term.weight, score, share * score)
+            if unwanted is not None:
+                cosines = unwanted.embeddings @ picture[:, None]
+                ((nearest,), (loss,)) = unwanted.nearest(cosines)
+                if loss > 0:
+                    term = Term("id", str(unwanted.ids[nearest]), -1.0)
+                    yield TermScore(str(term), -1.0, float(cosines[nearest, 0]), -float(loss) / direction.steepness)
 
 
 def parse_local(text: str) -> Query:
