@@ -25,6 +25,7 @@ from clipsearch.cli.render import (
     print_hits,
     print_json,
     print_paths,
+    print_suggestions,
     printable,
 )
 from clipsearch.cli.terminal_images import check_thumbnails, print_thumbnails
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 def query(
     query_words: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="QUERY...",
             help="Words, the path of a picture (with a folder or suffix, as in ./cat.jpg), with --allow-url its URL; "
@@ -48,6 +49,26 @@ def query(
         ),
     ],
     catalog: CatalogOption = None,
+    more: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--more",
+            min=1,
+            metavar="ID",
+            help="Find more of a picture, by its content id; may be repeated, and QUERY left out.",
+            show_default=False,
+        ),
+    ] = None,
+    less: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--less",
+            min=1,
+            metavar="ID",
+            help="Omit a picture, and find less of it; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
@@ -75,6 +96,7 @@ def query(
         bool, typer.Option("--text", help="Take QUERY as plain words, without operators and paths.")
     ] = False,
     allow_url: AllowUrlOption = False,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Also print narrower and related queries.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the parsed query and each term's contribution.")
     ] = False,
@@ -95,28 +117,40 @@ def query(
     Prints rank, relevance, score (cosine) and path.
     """
     from clipsearch.catalog import Catalog
-    from clipsearch.query import words_query
+    from clipsearch.query import Query, words_query
 
     if (paths or print0) + json + jsonl + csv > 1:
         raise InputError("choose one output format: --json, --jsonl, --csv, --paths or -0")
-    words = " ".join(query_words)
+    if suggest and (jsonl or csv or paths or print0):
+        raise InputError("--suggest goes with the table or with --json")
+    if not query_words and not more:
+        raise QueryError("what to look for is missing: QUERY, or --more ID")
+    words = " ".join(query_words or ())
     sheet = check_sheet(html)
     if thumbnails:
         check_thumbnails()
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-        parsed = words_query(words) if text else read_query(query_words)
+        parsed = Query() if not query_words else words_query(words) if text else read_query(query_words)
         _check_files(parsed)
         fetched = {
             url: load_picture(url, allow_url=allow_url, or_else="; use --text for words") for url in _urls(parsed)
         }
         min_relevance = max(min_relevance, opened.cutoff_for(confidence) if confidence is not None else 0.0)
         hits = opened.search(
-            parsed, top_k=top_k, min_relevance=min_relevance, pictures=fetched, diverse=diverse, explain=explain
+            parsed,
+            top_k=top_k,
+            min_relevance=min_relevance,
+            pictures=fetched,
+            diverse=diverse,
+            explain=explain,
+            more=more or (),
+            less=less or (),
         )
         # Loaded only here: a query answered from the text cache needs no model.
         used = opened.model.name if json else ""
         is_shown = not (jsonl or csv or paths or print0)
         suggestion = opened.suggest(parsed) if is_shown else None
+        suggestions = opened.suggestions(parsed, pictures=fetched) if suggest else None
     if explain:
         note(f"parsed as: {printable(str(parsed))}")
     if sheet is not None:
@@ -124,7 +158,7 @@ def query(
     if thumbnails:
         print_thumbnails(hits)
     if json:
-        print_json(hits_json(words, used, hits, suggestion))
+        print_json(hits_json(words, used, hits, suggestion, suggestions))
     elif jsonl:
         print_hit_lines(hits)
     elif csv:
@@ -133,6 +167,8 @@ def query(
         print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
     else:
         _print_table(hits, parsed, min_relevance, suggestion)
+        if suggestions is not None:
+            print_suggestions(suggestions)
     if open_it and (sheet is not None or hits):
         open_file(hits[0].path if sheet is None else str(sheet))
 

@@ -40,30 +40,42 @@ class KnownLabels:
     """Labels of the bank, calibrated on the catalog's pictures.
 
     Attributes:
+        labels: the n labels.
+        space: of the labels; its `compared` has the bank's texts behind them.
+        rows: (n,) of the labels in the bank.
         is_present: (n,) labels that fit a picture of the background's sample.
         shared: (dim,) mean of the texts.
     """
 
+    labels: tuple[str, ...]
     space: LabelSpace
+    rows: NDArray[np.int64]
     is_present: NDArray[np.bool_]
     shared: Rows
+
+    def relevances(self, pictures: Rows) -> NDArray[np.float64]:
+        """Return the relevances (p, n) of the labels for pictures (p, dim) unit-norm, as `LabelSpace` does.
+
+        The labels are among the texts of the bank, which are compared with the pictures anyway.
+        """
+        return self.space.relevances_of_bank(pictures, self.rows)
 
     def nearness(self, text: Rows) -> Rows:
         """Return the cosines (n,) of the labels with a text (dim,) unit-norm, the common mean of texts removed."""
         (row,) = normalise((text - np.linalg.norm(self.shared) * self.shared)[np.newaxis])
-        return np.asarray(self.space.compared[: len(self.space.labels)] @ row)
+        return np.asarray(self.space.compared[: len(self.labels)] @ row)
 
 
 def learn_known_labels(rows: Mapping[str, int], background: Background) -> KnownLabels:
     """Calibrate labels, by their rows in the bank, on the background's sample of pictures."""
-    bank = background.bank
-    embeddings = bank.embeddings[list(rows.values())]
-    space = learn_labels(list(rows), embeddings, bank=bank, pictures=background.sample)
-    is_present = np.zeros(len(rows), dtype=np.bool_)
+    bank, labels = background.bank, tuple(rows)
+    places = np.array(list(rows.values()), dtype=np.int64)
+    space = learn_labels(labels, bank.embeddings[places], bank=bank, pictures=background.sample)
+    is_present = np.zeros(len(labels), dtype=np.bool_)
     if len(background.sample):
         is_present |= (space.relevances(background.sample) >= DEFAULT_CUTOFF).any(axis=0)
-    shared = np.concatenate((embeddings, bank.embeddings)).mean(axis=0)
-    return KnownLabels(space, is_present, shared)
+    shared = np.concatenate((bank.embeddings[places], bank.embeddings)).mean(axis=0)
+    return KnownLabels(labels, space, places, is_present, shared)
 
 
 def choose_narrowing(
@@ -106,7 +118,7 @@ def choose_related(
         nearness: (n,) of the labels to the query, see `KnownLabels.nearness`.
         relevances: (h, n) of the labels for the query's hits; h may be 0.
     """
-    labels = known.space.labels
+    labels = known.labels
     is_candidate = known.is_present & (nearness > _RELATED) & (nearness < _SAME)
     if len(relevances):
         is_candidate &= (relevances >= DEFAULT_CUTOFF).mean(axis=0) <= _MOST_RELATED_SHARE

@@ -55,6 +55,10 @@ _USUAL_MARGIN, _USUAL_SPREAD, _USUAL_REACH, _USUAL_PICTURES = -2.2, 2.0, 4.1, 4
 _FIRST_SHARE = 0.5
 _MOST_ROUNDS, _SETTLED = 50, 1e-3
 
+# Correlation between the scores of a query's terms and of the pictures marked for it, on pictures that don't match: both
+# are of one thing. Without it twice as many hits are claimed: `python -m tests.benchmarks.feedback`, "error".
+_TOGETHER = 0.8
+
 # Smallest norm of a sum of embeddings: a shorter one has no direction.
 _MIN_NORM = 1e-3
 
@@ -131,12 +135,15 @@ class Background:
     _remembered: dict[int, float] = field(default_factory=dict, repr=False, compare=False)
 
     def direction(
-        self, embeddings: Sequence[Rows], weights: Sequence[float], *, are_words: Sequence[bool]
+        self, embeddings: Sequence[Rows], weights: Sequence[float], *, are_words: Sequence[bool], marked: int = 0
     ) -> Direction:
         """Sum terms, each (dim,) unit-norm, into one calibrated direction.
 
         Weights are divided by the spread of the term's kind, so that words and pictures count equally although their
         cosines spread differently.
+
+        Args:
+            marked: the last terms, which are pictures of one thing: they are no independent evidence and count as one.
 
         Raises:
             QueryError: the terms cancel each other out.
@@ -146,7 +153,9 @@ class Background:
         levels = [self.words if words else self.pictures for words in are_words]
         factors = [weight / level.spread for weight, level in zip(weights, levels, strict=True)]
         # A term that does not match must not be compensated by another one that matches twice as well.
-        scale = math.sqrt(sum(weight**2 for weight in weights if weight > 0)) or 1.0
+        alone = len(weights) - marked
+        terms, pictures = math.sqrt(sum(weight**2 for weight in weights[:alone] if weight > 0)), sum(weights[alone:])
+        scale = math.sqrt(terms**2 + pictures**2 + 2 * _TOGETHER * terms * pictures) or 1.0
         total: Rows = np.asarray(factors, dtype=np.float32) @ np.stack(embeddings)
         length = float(np.linalg.norm(total))
         if not length > _MIN_NORM * max(map(abs, factors)):

@@ -45,7 +45,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     # The first time, the model and the index are opened in parallel: both take long, and mostly without the GIL.
     with ThreadPoolExecutor(1) as pool:
         opening = None if session.is_open("images") else pool.submit(session.vector_index, "images")
-        embedded = embed_query(parsed, session, pictures=known_pictures)
+        embedded = embed_query(parsed, session, pictures=known_pictures, marked=len(options.feedback.more))
         index = session.vector_index("images") if opening is None else opening.result()
     background = session.background(index)
     directions = embedded.directions(background)
@@ -93,7 +93,7 @@ def match_picture(
     hit = SearchHit(0, math.nan, 1.0, paths[0], content_id, copies=tuple(paths[1:]))
     if not parsed.groups:
         return hit
-    embedded = embed_query(parsed, session, pictures=known_pictures)
+    embedded = embed_query(parsed, session, pictures=known_pictures, marked=len(options.feedback.more))
     background = session.background(session.vector_index("images"))
     directions = embedded.directions(background)
     scores = np.array([direction.embedding @ embedding for direction in directions], dtype=np.float32)

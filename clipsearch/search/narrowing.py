@@ -11,9 +11,8 @@ from clipsearch.query.spelling import stems_of
 from clipsearch.scoring.narrowing import choose_narrowing, choose_related
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.search.engine import SearchOptions, answer_query
-from clipsearch.search.feedback import Feedback
 from clipsearch.search.suggestions import suggest_query
-from clipsearch.search.terms import Pictures, embed_query
+from clipsearch.search.terms import Pictures, embed_query, parse_local
 from clipsearch.session.session import Session
 from clipsearch.vectors import normalise
 
@@ -52,29 +51,25 @@ class Suggestions:
     related: tuple[str, ...] = ()
 
 
-def find_suggestions(
-    query: "str | Query", session: Session, *, pictures: Pictures, feedback: Feedback | None = None
-) -> Suggestions:
+def find_suggestions(query: str | Query, session: Session, *, pictures: Pictures) -> Suggestions:
     """Suggest what to search for next; errors as in `Catalog.search`."""
-    feedback = feedback or Feedback()
-    parsed = feedback.parse(query) if isinstance(query, str) else query
+    parsed = parse_local(query) if isinstance(query, str) else query
     corrected = suggest_query(parsed, session)
-    if not parsed.groups and not feedback.more:
+    if not parsed.groups:
         return Suggestions(corrected)
-    options = SearchOptions(_HITS, pictures, DEFAULT_CUTOFF, feedback=feedback)
-    hits = answer_query(parsed, session, options)
+    hits = answer_query(parsed, session, SearchOptions(_HITS, pictures, DEFAULT_CUTOFF))
     known, row = session.known_labels(), session.model.row
     found = session.store.reader.embeddings([hit.content_id for hit in hits], model_id=row.model_id, dim=row.dim)
     rows = np.array(list(found.values()), dtype=np.float32).reshape(-1, row.dim)
-    relevances = known.space.relevances(rows) if len(rows) else np.empty((0, len(known.space.labels)))
-    labels = known.space.labels
+    labels = known.labels
+    relevances = known.relevances(rows) if len(rows) else np.empty((0, len(labels)))
     taken = {stem for group in parsed.groups for term in group if term.kind == "words" for stem in _stems(term.value)}
 
     def is_new(label: str, chosen: Collection[str]) -> bool:
         return taken.isdisjoint(_stems(label)) and all(_stems(each).isdisjoint(_stems(label)) for each in chosen)
 
     narrow = [
-        NarrowerQuery(labels[column], str(_narrowed(parsed, labels[column])), count)
+        NarrowerQuery(labels[column], str(narrow_query(parsed, labels[column])), count)
         for column, count in choose_narrowing(relevances, labels, most=_MOST_NARROW, is_new=is_new)
     ]
     words = tuple(term for group in parsed.groups for term in group if term.kind == "words" and term.weight > 0)
@@ -95,7 +90,8 @@ def find_suggestions(
     )
 
 
-def _narrowed(query: Query, label: str) -> Query:
+def narrow_query(query: Query, label: str) -> Query:
+    """Return `QUERY & label`."""
     return replace(query, groups=(*query.groups, (Term("words", label),)))
 
 

@@ -28,10 +28,15 @@ Pictures: TypeAlias = "Mapping[str, Picture]"
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedGroup:
-    """Terms of a group and their embeddings, (dim,) unit-norm each."""
+    """Terms of a group and their embeddings, (dim,) unit-norm each.
+
+    Attributes:
+        marked: the last terms, which are pictures marked as wanted.
+    """
 
     terms: tuple[Term, ...]
     embeddings: "tuple[NDArray[np.float32], ...]"
+    marked: int = 0
 
     def direction(self, background: "Background") -> "Direction":
         """Sum the terms into one calibrated direction.
@@ -43,6 +48,7 @@ class EmbeddedGroup:
             self.embeddings,
             [term.weight for term in self.terms],
             are_words=[term.kind == "words" for term in self.terms],
+            marked=self.marked,
         )
 
 
@@ -129,18 +135,20 @@ def as_query(query: AnyQuery, pictures: Pictures) -> tuple[Query, Pictures]:
     return query, pictures
 
 
-def embed_query(query: Query, session: Session, *, pictures: Pictures) -> EmbeddedQuery:
+def embed_query(query: Query, session: Session, *, pictures: Pictures, marked: int = 0) -> EmbeddedQuery:
     """Embed the terms of a query that `as_query` has validated.
 
     Args:
         pictures: already loaded ones, or their embeddings (dim,), by their name in the query.
+        marked: the last terms of each group, which are pictures marked as wanted.
 
     Raises:
         QueryError: a picture's id is unknown, or a URL was not fetched.
         ImageReadError: a picture can't be read.
     """
     groups = (
-        EmbeddedGroup(group, tuple(_embed_term(term, session, pictures) for term in group)) for group in query.groups
+        EmbeddedGroup(group, tuple(_embed_term(term, session, pictures) for term in group), marked)
+        for group in query.groups
     )
     return EmbeddedQuery(tuple(groups), session)
 

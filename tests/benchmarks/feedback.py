@@ -137,10 +137,11 @@ def error_of(rounds: Sequence[Round]) -> float:
     return calibration_error(reliability.bins)
 
 
-def report(data: Labelled, names: Sequence[str]) -> None:
+def report(data: Labelled, names: Sequence[str], rules: Sequence[str]) -> None:
     print(f"\n{data.name}: {len(names)} names\n")
     rows = []
-    for label, rule in RULES.items():
+    for label in rules:
+        rule = RULES[label]
         note(f"{data.name}: {label}")
         runs = [list(simulate(data, name, rule)) for name in names]
         for number in range(ROUNDS):
@@ -175,6 +176,7 @@ def main() -> None:
     parser.add_argument("--model", default="starter")
     parser.add_argument("--folder", type=Path, help="keep catalogs and caches there")
     parser.add_argument("--kinds", action="store_true")
+    parser.add_argument("--rule", action="append", choices=RULES, help="only this one; may be repeated")
     half = parser.add_mutually_exclusive_group()
     half.add_argument("--even", dest="first", action="store_const", const=0)
     half.add_argument("--odd", dest="first", action="store_const", const=1)
@@ -184,7 +186,8 @@ def main() -> None:
             data = load(labels, place, options.model, are_kinds=options.kinds)
             with data.catalog:
                 names = sorted(data.right)
-                report(data, names if options.first is None else names[options.first :: 2])
+                names = names if options.first is None else names[options.first :: 2]
+                report(data, names, options.rule or list(RULES))
 
 
 if __name__ == "__main__":
