@@ -55,8 +55,8 @@ _USUAL_MARGIN, _USUAL_SPREAD, _USUAL_REACH, _USUAL_PICTURES = -2.2, 2.0, 4.1, 4
 _FIRST_SHARE = 0.5
 _MOST_ROUNDS, _SETTLED = 50, 1e-3
 
-# Correlation between the scores of a query's terms and of the pictures marked for it, on pictures that don't match: both
-# are of one thing. Without it twice as many hits are claimed: `python -m tests.benchmarks.feedback`, "error".
+# Correlation between the scores of a query's terms and of the pictures marked for it, as both are of one thing. Without
+# it twice as many hits are claimed: `python -m tests.benchmarks.feedback`, "error".
 _TOGETHER = 0.8
 
 # Smallest norm of a sum of embeddings: a shorter one has no direction.
