@@ -16,14 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.scoring.relevance import Level
+from clipsearch.scoring.relevance import SLOPE, Level, scale_of
 
 # Weight of the wanted pictures' mean (Rocchio's beta), in multiples of the weight of the terms.
 _BETA = 1.0
 
-# Log-odds that one spread nearer to an unwanted picture costs (Rocchio's gamma): three quarters of the evidence that a
-# spread is in `relevance`, so that a minus is weaker than a plus.
-_GAMMA = 1.5
+# Weight of the nearness to an unwanted picture (Rocchio's gamma), likewise: a minus is weaker than a plus.
+_GAMMA = 0.75
 
 # Spreads above unrelated pictures from which nearness to an unwanted picture counts, and the most that counts.
 _FLOOR, _MOST = 1.0, 3.0
@@ -60,4 +59,6 @@ class Unwanted:
         margins = (cosines - np.float32(self.level.location)) / np.float32(self.level.spread)
         unwanted, wanted = margins[: len(self.ids)], margins[len(self.ids) :]
         floor = wanted.max(axis=0, initial=_FLOOR)
-        return unwanted.argmax(axis=0), np.float32(_GAMMA) * np.clip(unwanted.max(axis=0) - floor, 0, _MOST)
+        # As much evidence as a term of this weight next to the others, see `Background.direction`.
+        cost = np.float32(SLOPE * _GAMMA / scale_of(1.0, _BETA if len(wanted) else 0.0))
+        return unwanted.argmax(axis=0), cost * np.clip(unwanted.max(axis=0) - floor, 0, _MOST)

@@ -29,7 +29,7 @@ _SPREAD_ROWS = 256
 # Logistic evidence of a margin: slope, intercept, and the share of the bank's reach subtracted. Ideal training would
 # give a slope of the spread in logits, about 2. These, and the shares below, are a compromise between photographs of
 # which 0.5 to 7 % match a query, and drawings: `python -m tests.benchmarks.relevance --fit` prints each set's optimum.
-_SLOPE, _INTERCEPT, _TAKEN = 2.0, 3.7, 0.75
+SLOPE, _INTERCEPT, _TAKEN = 2.0, 3.7, 0.75
 
 # Shrinkage of a picture's own level towards the catalog's usual one: the level is estimated from the bank alone, and
 # all of it would penalise pictures of what the bank names.
@@ -155,7 +155,7 @@ class Background:
         # A term that does not match must not be compensated by another one that matches twice as well.
         alone = len(weights) - marked
         terms, pictures = math.sqrt(sum(weight**2 for weight in weights[:alone] if weight > 0)), sum(weights[alone:])
-        scale = math.sqrt(terms**2 + pictures**2 + 2 * _TOGETHER * terms * pictures) or 1.0
+        scale = scale_of(terms, pictures) or 1.0
         total: Rows = np.asarray(factors, dtype=np.float32) @ np.stack(embeddings)
         length = float(np.linalg.norm(total))
         if not length > _MIN_NORM * max(map(abs, factors)):
@@ -180,9 +180,9 @@ class Background:
         return Direction(
             row,
             tuple(factor / length for factor in factors),
-            steepness=_SLOPE / unit,
-            offset=float(prior + _INTERCEPT - _SLOPE * (center / unit + _TAKEN * (level + reach))),
-            own_share=_SLOPE * own,
+            steepness=SLOPE / unit,
+            offset=float(prior + _INTERCEPT - SLOPE * (center / unit + _TAKEN * (level + reach))),
+            own_share=SLOPE * own,
         )
 
     def own_levels_of(self, ids: Sequence[int], fetch: Callable[[Sequence[int]], Mapping[int, Rows]]) -> Rows:
@@ -212,6 +212,11 @@ class Background:
     def is_outdated(self, count: int) -> bool:
         """Return whether the sample is stale: the catalog, now with `count` pictures, has changed by over 10 %."""
         return abs(count - self.count) > 0.1 * self.count
+
+
+def scale_of(terms: float, pictures: float) -> float:
+    """Return the standard deviation, in spreads, of terms and marked pictures with these weights on unrelated ones."""
+    return math.sqrt(terms**2 + pictures**2 + 2 * _TOGETHER * terms * pictures)
 
 
 def has_match(relevances: Iterable[float | None], cutoff: float = DEFAULT_CUTOFF) -> bool:
@@ -269,7 +274,7 @@ def evidence_of(margins: NDArray[np.float64], above: NDArray[np.float64] | float
     Args:
         above: level of the pictures that don't match plus the reach of the bank's best texts, in spreads.
     """
-    return np.asarray(_SLOPE * (margins - _TAKEN * above) + _INTERCEPT)
+    return np.asarray(SLOPE * (margins - _TAKEN * above) + _INTERCEPT)
 
 
 def learn_background(index: VectorIndex, bank: Bank) -> Background:

@@ -45,7 +45,12 @@ def make_api(site: Site) -> APIRouter:
     api = APIRouter(prefix="/api", responses=_problems())
     catalog = site.catalog
 
-    @api.get("/search", summary="Search pictures by words, pictures and filters", tags=["search"])
+    @api.get(
+        "/search",
+        summary="Search pictures by words, pictures and filters",
+        tags=["search"],
+        responses=_problems(404),
+    )
     @site.lanes.queries
     def search(
         q: Annotated[
@@ -92,7 +97,7 @@ def make_api(site: Site) -> APIRouter:
             next=page.next,
         )
 
-    @api.get("/suggestions", summary="Suggest narrower and related queries", tags=["search"])
+    @api.get("/suggestions", summary="Suggest narrower and related queries", tags=["search"], responses=_problems(404))
     @site.lanes.queries
     def suggestions(
         q: Annotated[str, Query(max_length=4000, description="A query.", examples=["a dog"])],
