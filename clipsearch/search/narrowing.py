@@ -17,7 +17,7 @@ from clipsearch.session.session import Session
 from clipsearch.vectors import normalise
 
 # Hits that are compared with the labels, and suggestions of each kind.
-_HITS, _MOST_NARROW, _MOST_RELATED = 200, 6, 5
+_HITS, _MOST_NARROW, _MOST_RELATED = 100, 6, 5
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -28,7 +28,7 @@ class NarrowerQuery:
 
     Attributes:
         query: `QUERY & label`, in the query language.
-        count: of the first 200 relevant hits, those that the label fits.
+        count: of the first 100 relevant hits, those that the label fits.
     """
 
     label: str

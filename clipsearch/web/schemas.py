@@ -88,7 +88,7 @@ class SearchResult(BaseModel):
 class NarrowerQuery(BaseModel):
     label: str
     query: str = Field(description="The query and the label: `QUERY & label`.")
-    count: int = Field(ge=1, description="Of the first 200 relevant hits, those that the label fits.")
+    count: int = Field(ge=1, description="Of the first 100 relevant hits, those that the label fits.")
 
 
 class Suggestions(BaseModel):

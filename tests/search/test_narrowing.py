@@ -75,7 +75,7 @@ def test_a_label_of_the_bank_is_as_relevant_as_in_its_set(samples):
 )
 def test_suggestions_are_queries_that_have_hits(samples, query):
     found = samples.suggestions(query)
-    hits = samples.search(query, top_k=200, min_relevance=DEFAULT_CUTOFF)
+    hits = samples.search(query, top_k=100, min_relevance=DEFAULT_CUTOFF)
     assert found.did_you_mean is None and len(found.narrow) <= 6 and 0 < len(found.related) <= 5
     parsed = parse_query(query)
     for each in found.narrow:
