@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from clipsearch.query import Query, parse_query, words_query
     from clipsearch.scoring.relevance import DEFAULT_CUTOFF
     from clipsearch.search.hits import SearchHit, TermScore
+    from clipsearch.search.narrowing import NarrowerQuery, Suggestions
     from clipsearch.search.paging import SearchPage
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.imports import ImportReport
@@ -119,6 +120,7 @@ __all__ = [
     "ModelError",
     "ModelOptions",
     "ModelUnavailableError",
+    "NarrowerQuery",
     "NearDuplicate",
     "PartialFile",
     "PictureCluster",
@@ -136,6 +138,7 @@ __all__ = [
     "SearchPage",
     "SkippedFile",
     "StoreError",
+    "Suggestions",
     "TermScore",
     "UnknownConceptError",
     "UnknownPictureError",
@@ -173,6 +176,7 @@ _PLACES = {
     "ImportReport": "transfer.imports",
     "IndexOptions": "indexing.options",
     "LabelQuality": "evaluation",
+    "NarrowerQuery": "search.narrowing",
     "NearDuplicate": "gallery.duplicates",
     "PictureCluster": "gallery.clusters",
     "PictureDetails": "gallery.details",
@@ -184,6 +188,7 @@ _PLACES = {
     "RetrievalQuality": "evaluation",
     "SearchHit": "search.hits",
     "SearchPage": "search.paging",
+    "Suggestions": "search.narrowing",
     "TermScore": "search.hits",
     "check_catalog": "maintenance.doctor",
     "compare_models": "evaluation",

@@ -10,7 +10,15 @@ from clipsearch.gallery.collection import PictureCollection
 from clipsearch.labels.collection import LabelCollection
 from clipsearch.maintenance.admin import CatalogAdmin
 from clipsearch.paths import StrPath, absolute_folders
+from clipsearch.query import Query
 from clipsearch.renamed import get_renamed
+from clipsearch.search.engine import SearchOptions, answer_query, find_cutoff, match_picture
+from clipsearch.search.feedback import Feedback, Marks
+from clipsearch.search.hits import SearchHit
+from clipsearch.search.narrowing import Suggestions, find_suggestions
+from clipsearch.search.paging import SearchPage, find_page
+from clipsearch.search.suggestions import suggest_query
+from clipsearch.search.terms import AnyQuery, Pictures
 from clipsearch.session.session import Session
 from clipsearch.store import StoredModel
 from clipsearch.text import as_list, check_text
@@ -24,10 +32,6 @@ if TYPE_CHECKING:
     from clipsearch.gallery.heat_map import HeatMap
     from clipsearch.images.decode import DecodingLimits
     from clipsearch.indexing import Progress
-    from clipsearch.query import Query
-    from clipsearch.search.hits import SearchHit
-    from clipsearch.search.paging import SearchPage
-    from clipsearch.search.terms import AnyQuery, Pictures
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.imports import ImportReport
 
@@ -37,23 +41,21 @@ class Catalog:
 
     >>> with Catalog.open("photos.catalog", create=True) as catalog:
     ...     catalog.index("photos")
-    ...     for hit in catalog.search("a glazed donut", top_k=3):
-    ...         print(hit.rank, hit.score, hit.path)
+    ...     print(catalog.search("a glazed donut", top_k=3))
 
     Attributes:
         directory: the catalog's folder.
         captions: the stored captions.
         labels: sets of labels, and what fits the pictures of them.
         concepts: what examples have taught.
-        pictures: what is known of the pictures, and how they look.
+        pictures: what is known of the pictures.
         admin: status, backups, garbage, and where the vector index is.
 
     Raises:
         StoreError: at any call, also: the catalog is closed, damaged, or can't be written.
         CatalogNotFoundError: where pictures are needed: nothing was ever indexed.
         CatalogBusyError: where `wait` is false: another process changes the catalog.
-        ModelUnavailableError: where something is embedded: the model's files are not here.
-        IndexMismatchError: likewise: it is not the model that the catalog's embeddings come from.
+        ModelUnavailableError, IndexMismatchError: the model's files are not here, or are not those of the embeddings.
         ImageReadError: where a picture is given: it can't be read.
     """
 
@@ -139,8 +141,8 @@ class Catalog:
     ) -> IndexReport:
         """Switch the catalog to a model, embedding with it what it has not embedded yet.
 
-        Embeddings of other models stay. The switch is made when all that can be read is embedded; when the run is
-        interrupted, the old model stays in use and the next call goes on. The options are those of `index`.
+        Embeddings of other models stay. The switch is made when all is embedded; after an interrupted run, the old
+        model stays in use and the next call goes on. The options are those of `index`.
         """
         from clipsearch.indexing.run import IndexOptions, switch_model
 
@@ -179,8 +181,7 @@ class Catalog:
 
         Raises:
             InputError: `ann`, `runner`, `address` or a pattern is invalid, or a folder is missing or is a file.
-            MissingExtraError: Ray, or what reads a URL, is not installed.
-            RunnerError: the cluster can't be reached or has failed.
+            MissingExtraError: Ray, or what reads a URL, is not installed; RunnerError: the cluster has failed.
         """
         from clipsearch.indexing.run import IndexOptions, run_index
 
@@ -226,8 +227,7 @@ class Catalog:
     ) -> "ImportReport":
         """Add embeddings that were made elsewhere. Pictures whose files are there are hashed, not embedded.
 
-        An export must come from the catalog's model, by its fingerprint; a new catalog takes the export's. Of foreign
-        embeddings some are made again and compared, see `transfer.model_check`.
+        An export must come from the catalog's model; a new catalog takes the export's. See `transfer.model_check`.
 
         Args:
             source: an export, a folder of clip-retrieval or LAION, or a Parquet file with a column "embedding".
@@ -246,83 +246,85 @@ class Catalog:
 
     def search(
         self,
-        query: "AnyQuery",
+        query: AnyQuery,
         *,
         top_k: int = 10,
         pictures: "Pictures | None" = None,
         min_relevance: float = 0.0,
         diverse: bool = False,
         explain: bool = False,
-    ) -> "list[SearchHit]":
+        more: Marks = (),
+        less: Marks = (),
+    ) -> list[SearchHit]:
         """Find the pictures nearest to a query, best first.
 
         Args:
-            query: a str in the language of queries, or what `parse_query` or `words_query` made of one; or a picture: a
-                Path, a Pillow image, a FetchedPicture, or a hit, whose file is not read.
+            query: a str in the language of queries, or a Query; or a picture: a Path, a Pillow image, a FetchedPicture,
+                or a hit, whose file is not read.
             top_k: of the pictures that pass the query's filters.
             pictures: those in the query that are here already, or their embeddings (dim,), by what it calls them.
             min_relevance: leave out what is less relevant, 0 to 1; see `clipsearch.DEFAULT_CUTOFF`.
             diverse: rank hits that differ from those above them first, see `scoring.diversity`.
             explain: fill in what each term contributes to each hit.
+            more: ids or hits that are right: others like them rank higher. With these, the query may be "".
+            less: ids or hits that are wrong: they are left out, and others like them rank lower.
 
         Raises:
-            QueryError: it can't be understood, `top_k` is less than 1, or `min_relevance` not from 0 to 1.
+            QueryError: it can't be understood, `top_k`, `min_relevance` or the marks are out of range.
         """
-        from clipsearch.search.engine import SearchOptions, answer_query
-
-        return answer_query(query, self._session, SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain))
+        options = SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain, Feedback.of(more, less))
+        return answer_query(query, self._session, options)
 
     def search_page(
         self,
-        query: "str | Query",
+        query: str | Query,
         *,
         page_size: int = 40,
         after: str | None = None,
         pictures: "Pictures | None" = None,
         min_relevance: float = 0.0,
         confidence: float | None = None,
-    ) -> "SearchPage":
+        more: Marks = (),
+        less: Marks = (),
+    ) -> SearchPage:
         """Find up to 10,000 hits of a query a page at a time, the same whatever is indexed meanwhile.
 
         Args:
             query: `Query()` means all pictures, the last taken first.
             after: `SearchPage.next` of the page before.
             confidence: leave out what is less relevant than `cutoff_for` says, too.
-
-        Raises:
-            QueryError: `after` belongs to another query; else as in `search` and `cutoff_for`.
+            more, less: as in `search`. QueryError: `after` belongs to another query; else as in `search`.
         """
-        from clipsearch.search.paging import SearchOptions, find_page
-
-        options = SearchOptions(page_size, pictures or {}, min_relevance)
+        options = SearchOptions(page_size, pictures or {}, min_relevance, feedback=Feedback.of(more, less))
         return find_page(query, self._session, options, after=after, confidence=confidence)
 
-    def match(self, query: "AnyQuery", content_id: int, *, pictures: "Pictures | None" = None) -> "SearchHit":
-        """Compare one picture with a query, term by term; its rank is 0, for it is not searched for.
+    def match(
+        self,
+        query: AnyQuery,
+        content_id: int,
+        *,
+        pictures: "Pictures | None" = None,
+        more: Marks = (),
+        less: Marks = (),
+    ) -> SearchHit:
+        """Compare one picture with a query, term by term; its rank is 0. Errors as in `search`."""
+        options = SearchOptions(pictures=pictures or {}, feedback=Feedback.of(more, less))
+        return match_picture(query, content_id, self._session, options)
 
-        Raises:
-            UnknownPictureError: the catalog has no picture with that number; else as in `search`.
-        """
-        from clipsearch.search.engine import match_picture
-
-        return match_picture(query, content_id, self._session, pictures=pictures)
-
-    def suggest(self, query: "str | Query") -> str | None:
-        """Correct the typing errors of a query, in its language; None: it seems to have none. Errors as in `search`."""
-        from clipsearch.search.suggestions import suggest_query
-
+    def suggest(self, query: str | Query) -> str | None:
+        """Correct the typing errors of a query; None: it seems to have none. Errors as in `search`."""
         return suggest_query(query, self._session)
+
+    def suggestions(self, query: str | Query, *, pictures: "Pictures | None" = None) -> Suggestions:
+        """Suggest queries that narrow this one, related ones, and a corrected one; errors as in `search`."""
+        return find_suggestions(query, self._session, pictures=pictures or {})
 
     def cutoff_for(self, confidence: float) -> float:
         """Find the least relevance with which at most 1 - confidence of the unanswerable queries get a hit.
 
-        See `scoring.confidence`; the first call takes some seconds for a million pictures.
-
-        Raises:
-            QueryError: `confidence` does not lie between 0 and 1, or is more than can be known.
+        See `scoring.confidence`; the first call takes some seconds for a million pictures. A confidence that is not
+        between 0 and 1, or more than can be known: QueryError.
         """
-        from clipsearch.search.engine import find_cutoff
-
         return find_cutoff(confidence, self._session)
 
     def caption(self, picture: "Picture", *, top_k: int = 5) -> list[CaptionHit]:
@@ -348,16 +350,12 @@ class Catalog:
         return classify_text(text, pictures, encoder=self.encoder)
 
     def heat_map(self, picture: "PictureSource", words: str) -> "HeatMap":
-        """Find where in a picture words fit; `draw_heat_map` draws it.
-
-        Raises:
-            QueryError: no words.
-        """
+        """Find where in a picture words fit, see `draw_heat_map`; QueryError without words."""
         from clipsearch.gallery.heat_map import make_heat_map
 
         check_text(words, "text")
-        model = self._session.model
-        return make_heat_map(picture, words, model.encode_text(words), encoder=self.encoder, bank=model.load_bank())
+        text, bank = self._session.model.encode_text(words), self._session.model.load_bank()
+        return make_heat_map(picture, words, text, encoder=self.encoder, bank=bank)
 
     def duplicates(
         self,
@@ -368,8 +366,8 @@ class Catalog:
     ) -> "list[DuplicateGroup]":
         """Group pictures that are there more than once, below the folders or anywhere.
 
-        Groups of exact ones and of copies, those that waste most first, come before groups of similar ones. Pixels say
-        what is a copy, and all that is offered as one is read again: missing and changed files are left out.
+        Groups of exact ones and of copies, those that waste most first, come before groups of similar ones. Files that
+        are missing or have changed are left out.
 
         Args:
             threshold: the cosine from which pixels are compared; None: by how alike the catalog's pictures are.

@@ -1,6 +1,7 @@
 """Implement clipsearch query."""
 
 import stat
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,6 +26,7 @@ from clipsearch.cli.render import (
     print_hits,
     print_json,
     print_paths,
+    print_suggestions,
     printable,
 )
 from clipsearch.cli.terminal_images import check_thumbnails, print_thumbnails
@@ -36,18 +38,39 @@ from clipsearch.text import is_url
 if TYPE_CHECKING:
     from clipsearch.query import Query
     from clipsearch.search.hits import SearchHit
+    from clipsearch.search.narrowing import Suggestions
 
 
 def query(
     query_words: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="QUERY...",
             help="Words, the path of a picture (with a folder or suffix, as in ./cat.jpg), with --allow-url its URL; "
             "several terms with + and -; filters such as taken:2024 or -path:backup. See docs/query-language.md.",
         ),
-    ],
+    ] = None,
     catalog: CatalogOption = None,
+    more: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--more",
+            min=1,
+            metavar="ID",
+            help="Find more of a picture, by its content id; may be repeated, and QUERY left out.",
+            show_default=False,
+        ),
+    ] = None,
+    less: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--less",
+            min=1,
+            metavar="ID",
+            help="Omit a picture, and find less of it; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
@@ -75,6 +98,7 @@ def query(
         bool, typer.Option("--text", help="Take QUERY as plain words, without operators and paths.")
     ] = False,
     allow_url: AllowUrlOption = False,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Also print narrower and related queries.")] = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="Print the parsed query and each term's contribution.")
     ] = False,
@@ -95,49 +119,91 @@ def query(
     Prints rank, relevance, score (cosine) and path.
     """
     from clipsearch.catalog import Catalog
-    from clipsearch.query import words_query
 
-    if (paths or print0) + json + jsonl + csv > 1:
-        raise InputError("choose one output format: --json, --jsonl, --csv, --paths or -0")
-    words = " ".join(query_words)
+    output = _output_of(json=json, jsonl=jsonl, csv=csv, paths=paths, print0=print0)
+    if suggest and output not in ("table", "json"):
+        raise InputError("--suggest goes with the table or with --json")
+    words = " ".join(query_words or ())
     sheet = check_sheet(html)
     if thumbnails:
         check_thumbnails()
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
-        parsed = words_query(words) if text else read_query(query_words)
+        parsed = _parse(query_words or (), text=text, has_marks=bool(more))
         _check_files(parsed)
         fetched = {
             url: load_picture(url, allow_url=allow_url, or_else="; use --text for words") for url in _urls(parsed)
         }
         min_relevance = max(min_relevance, opened.cutoff_for(confidence) if confidence is not None else 0.0)
         hits = opened.search(
-            parsed, top_k=top_k, min_relevance=min_relevance, pictures=fetched, diverse=diverse, explain=explain
+            parsed,
+            top_k=top_k,
+            min_relevance=min_relevance,
+            pictures=fetched,
+            diverse=diverse,
+            explain=explain,
+            more=more or (),
+            less=less or (),
         )
         # Loaded only here: a query answered from the text cache needs no model.
         used = opened.model.name if json else ""
-        is_shown = not (jsonl or csv or paths or print0)
-        suggestion = opened.suggest(parsed) if is_shown else None
-    if explain:
+        suggestion = opened.suggest(parsed) if output in ("table", "json") else None
+        suggestions = opened.suggestions(parsed, pictures=fetched) if suggest else None
+    if explain and query_words:
         note(f"parsed as: {printable(str(parsed))}")
     if sheet is not None:
         write_sheet(sheet, hits, words)
     if thumbnails:
         print_thumbnails(hits)
-    if json:
-        print_json(hits_json(words, used, hits, suggestion))
-    elif jsonl:
-        print_hit_lines(hits)
-    elif csv:
-        print_csv(hits)
-    elif print0 or paths:
-        print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
-    else:
-        _print_table(hits, parsed, min_relevance, suggestion)
+    match output:
+        case "json":
+            print_json(hits_json(words, used, hits, suggestion, suggestions))
+        case "jsonl":
+            print_hit_lines(hits)
+        case "csv":
+            print_csv(hits)
+        case "paths":
+            print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
+        case _:
+            _print_table(hits, parsed, min_relevance, suggestion, suggestions)
     if open_it and (sheet is not None or hits):
         open_file(hits[0].path if sheet is None else str(sheet))
 
 
-def _print_table(hits: "list[SearchHit]", parsed: "Query", min_relevance: float, suggestion: str | None) -> None:
+def _output_of(*, json: bool, jsonl: bool, csv: bool, paths: bool, print0: bool) -> str:
+    """Return the name of the output format.
+
+    Raises:
+        InputError: several were chosen.
+    """
+    chosen = {"json": json, "jsonl": jsonl, "csv": csv, "paths": paths or print0}
+    names = [name for name, is_chosen in chosen.items() if is_chosen]
+    if len(names) > 1:
+        raise InputError("choose one output format: --json, --jsonl, --csv, --paths or -0")
+    return names[0] if names else "table"
+
+
+def _parse(arguments: Sequence[str], *, text: bool, has_marks: bool) -> "Query":
+    """Parse the words of the query, or return an empty one next to pictures marked with --more.
+
+    Raises:
+        QueryError: invalid query, or none.
+    """
+    from clipsearch.query import Query, words_query
+
+    if arguments:
+        return words_query(" ".join(arguments)) if text else read_query(arguments)
+    if not has_marks:
+        raise QueryError("what to look for is missing: write QUERY, or --more ID")
+    return Query()
+
+
+def _print_table(
+    hits: "list[SearchHit]",
+    parsed: "Query",
+    min_relevance: float,
+    suggestion: str | None,
+    suggestions: "Suggestions | None",
+) -> None:
     """Print the hits, and notes about their relevance or about an empty result."""
     from clipsearch.scoring.relevance import has_match
 
@@ -153,6 +219,8 @@ def _print_table(hits: "list[SearchHit]", parsed: "Query", min_relevance: float,
         note("clipsearch: the catalog is empty: add pictures with 'clipsearch index FOLDER'")
     if suggestion is not None:
         note(f'clipsearch: did you mean "{suggestion}"?')
+    if suggestions is not None:
+        print_suggestions(suggestions)
 
 
 def _urls(query: "Query") -> list[str]:

@@ -10,12 +10,15 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clipsearch.quantities import count, rate
 from clipsearch.search.hits import SearchHit
 from clipsearch.text import is_url
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SkippedFile
+
+if TYPE_CHECKING:
+    from clipsearch.search.narrowing import Suggestions
 
 # Reasons printed in tables; JSON has all of them.
 _MAX_REASONS = 20
@@ -127,8 +130,19 @@ def print_skipped(files: Sequence[SkippedFile]) -> None:
         out(f"  … and {len(files) - _MAX_REASONS:,} more: --json lists them all")
 
 
-def hits_json(query: str, model: str, hits: Sequence[SearchHit], suggestion: str | None) -> dict[str, Any]:
-    return {"query": query, "model": model, "suggestion": suggestion, "hits": _hit_rows(hits)}
+def hits_json(
+    query: str, model: str, hits: Sequence[SearchHit], suggestion: str | None, suggestions: "Suggestions | None" = None
+) -> dict[str, Any]:
+    found = {"query": query, "model": model, "suggestion": suggestion, "hits": _hit_rows(hits)}
+    return found if suggestions is None else found | {"suggestions": asdict(suggestions)}
+
+
+def print_suggestions(suggestions: "Suggestions") -> None:
+    """Print narrower and related queries, one per line."""
+    for narrower in suggestions.narrow:
+        out(f"narrow by  {count(narrower.count, 'picture'):>12}  {printable(narrower.query)}")
+    for related in suggestions.related:
+        out(f"related  {'':14}  {printable(related)}")
 
 
 def _hit_rows(hits: Sequence[SearchHit]) -> list[dict[str, Any]]:

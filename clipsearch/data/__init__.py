@@ -35,6 +35,15 @@ def _captions() -> list[str]:
     return list(dict.fromkeys([*_lines("background"), *_lines("scenes"), *_lines("labels/scenes")]))
 
 
+def bank_labels() -> dict[str, int]:
+    """Return the names of things and places among the texts of the bank: label → its row in `bank_texts`."""
+    rows = {text: row for row, text in enumerate(bank_texts())}
+    names = [(name, _FORMS[row % len(_FORMS)].format(name)) for row, name in enumerate(_lines("labels/lvis"))]
+    places = [(name, name) for name in _lines("labels/scenes")]
+    # Only a label's first sense is searched for by its name alone: "bat (animal)" is not what anyone would type.
+    return {name: rows[text] for name, text in [*places, *names] if "(" not in name}
+
+
 def strange_texts() -> list[str]:
     """Return random words that no language has, in the forms of the bank."""
     return [_FORMS[row % len(_FORMS)].format(word) for row, word in enumerate(_lines("strange"))]

@@ -73,6 +73,15 @@ class LabelSpace:
         For one picture, the labels' order is that of their scores minus their offsets.
         """
         margins, _ = _margins(images, self.compared, self.offsets, len(self.labels), self.logit_scale)
+        return self._calibrate(margins)
+
+    def relevances_of_bank(self, images: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return relevances (p, r) for images (p, dim) unit-norm of texts of the bank, by their rows (r,) in it."""
+        count = len(self.labels)
+        _, margins = _margins(images, self.compared[count:], self.offsets[count:], 0, self.logit_scale)
+        return self._calibrate(margins[:, rows])
+
+    def _calibrate(self, margins: NDArray[np.float32]) -> NDArray[np.float64]:
         spreads = (margins.astype(np.float64) - self.level.location) / self.level.spread
         return sigmoid(evidence_of(spreads, self.level.reach + _STRICTER) + math.log(self.share / (1 - self.share)))
 

@@ -29,7 +29,7 @@ _SPREAD_ROWS = 256
 # Logistic evidence of a margin: slope, intercept, and the share of the bank's reach subtracted. Ideal training would
 # give a slope of the spread in logits, about 2. These, and the shares below, are a compromise between photographs of
 # which 0.5 to 7 % match a query, and drawings: `python -m tests.benchmarks.relevance --fit` prints each set's optimum.
-_SLOPE, _INTERCEPT, _TAKEN = 2.0, 3.7, 0.75
+SLOPE, _INTERCEPT, _TAKEN = 2.0, 3.7, 0.75
 
 # Shrinkage of a picture's own level towards the catalog's usual one: the level is estimated from the bank alone, and
 # all of it would penalise pictures of what the bank names.
@@ -57,6 +57,10 @@ _USUAL_MARGIN, _USUAL_SPREAD, _USUAL_REACH, _USUAL_PICTURES = -2.2, 2.0, 4.1, 4
 # where nearly every picture matches.
 _FIRST_SHARE = 0.5
 _MOST_ROUNDS, _SETTLED = 50, 1e-3
+
+# Correlation between the scores of a query's terms and of the pictures marked for it, as both are of one thing. Without
+# it twice as many hits are claimed: `python -m tests.benchmarks.feedback`, "error".
+_TOGETHER = 0.8
 
 # Smallest norm of a sum of embeddings: a shorter one has no direction.
 _MIN_NORM = 1e-3
@@ -140,6 +144,7 @@ class Background:
         *,
         are_words: Sequence[bool],
         levels: Sequence[Level | None] | None = None,
+        marked: int = 0,
     ) -> Direction:
         """Sum terms, each (dim,) unit-norm, into one calibrated direction.
 
@@ -148,6 +153,7 @@ class Background:
 
         Args:
             levels: of each term that has its own; None: that of words or pictures.
+            marked: the last terms, which are pictures of one thing: they are no independent evidence and count as one.
 
         Raises:
             QueryError: the terms cancel each other out.
@@ -160,7 +166,9 @@ class Background:
         ]
         factors = [weight / level.spread for weight, level in zip(weights, known_levels, strict=True)]
         # A term that does not match must not be compensated by another one that matches twice as well.
-        scale = math.sqrt(sum(weight**2 for weight in weights if weight > 0)) or 1.0
+        alone = len(weights) - marked
+        terms, pictures = math.sqrt(sum(weight**2 for weight in weights[:alone] if weight > 0)), sum(weights[alone:])
+        scale = scale_of(terms, pictures) or 1.0
         total: Rows = np.asarray(factors, dtype=np.float32) @ np.stack(embeddings)
         length = float(np.linalg.norm(total))
         if not length > _MIN_NORM * max(map(abs, factors)):
@@ -185,9 +193,9 @@ class Background:
         return Direction(
             row,
             tuple(factor / length for factor in factors),
-            steepness=_SLOPE / unit,
-            offset=float(prior + _INTERCEPT - _SLOPE * (center / unit + _TAKEN * (level + reach))),
-            own_share=_SLOPE * own,
+            steepness=SLOPE / unit,
+            offset=float(prior + _INTERCEPT - SLOPE * (center / unit + _TAKEN * (level + reach))),
+            own_share=SLOPE * own,
         )
 
     def own_levels_of(self, ids: Sequence[int], fetch: Callable[[Sequence[int]], Mapping[int, Rows]]) -> Rows:
@@ -217,6 +225,11 @@ class Background:
     def is_outdated(self, count: int) -> bool:
         """Return whether the sample is stale: the catalog, now with `count` pictures, has changed by over 10 %."""
         return abs(count - self.count) > 0.1 * self.count
+
+
+def scale_of(terms: float, pictures: float) -> float:
+    """Return the standard deviation, in spreads, of terms and marked pictures with these weights on unrelated ones."""
+    return math.sqrt(terms**2 + pictures**2 + 2 * _TOGETHER * terms * pictures)
 
 
 def has_match(relevances: Iterable[float | None], cutoff: float = DEFAULT_CUTOFF) -> bool:
@@ -274,7 +287,7 @@ def evidence_of(margins: NDArray[np.float64], above: NDArray[np.float64] | float
     Args:
         above: level of the pictures that don't match plus the reach of the bank's best texts, in spreads.
     """
-    return np.asarray(_SLOPE * (margins - _TAKEN * above) + _INTERCEPT)
+    return np.asarray(SLOPE * (margins - _TAKEN * above) + _INTERCEPT)
 
 
 def learn_background(index: VectorIndex, bank: Bank) -> Background:

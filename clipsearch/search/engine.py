@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from clipsearch.errors import QueryError, UnknownPictureError
+from clipsearch.query import Query
+from clipsearch.search.feedback import Feedback
 from clipsearch.search.hits import SearchHit
 from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
 from clipsearch.session.session import Session
@@ -22,6 +24,7 @@ class SearchOptions:
     min_relevance: float = 0.0
     diverse: bool = False
     explain: bool = False
+    feedback: Feedback = field(default_factory=Feedback)
 
 
 def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> list[SearchHit]:
@@ -33,18 +36,20 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     check_top_k(top_k)
     if not 0 <= options.min_relevance <= 1:
         raise QueryError(f"min_relevance must be between 0 and 1, not {options.min_relevance}")
-    parsed, known_pictures = as_query(query, options.pictures)
+    feedback = options.feedback
+    parsed, known_pictures = _with_feedback(query, options)
     session.require_pictures()
     if not parsed.groups:
-        return newest_pictures(parsed.filters, store=session.store, top_k=top_k)
+        return newest_pictures(parsed.filters, store=session.store, top_k=top_k, excluded=feedback.less)
     row = session.model.row  # evaluate the lazy property before two threads use it
     # The first time, the model and the index are opened in parallel: both take long, and mostly without the GIL.
     with ThreadPoolExecutor(1) as pool:
         opening = None if session.is_open("images") else pool.submit(session.vector_index, "images")
-        embedded = embed_query(parsed, session, pictures=known_pictures)
+        embedded = embed_query(parsed, session, pictures=known_pictures, marked=len(options.feedback.more))
         index = session.vector_index("images") if opening is None else opening.result()
     background = session.background(index)
     directions = embedded.directions(background)
+    unwanted = feedback.unwanted(session, background)
     hits = search_pictures(
         directions,
         background=background,
@@ -54,6 +59,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         top_k=candidates_for(top_k) if options.diverse else top_k,
         filters=parsed.filters,
         min_relevance=options.min_relevance,
+        unwanted=unwanted,
     )
     if options.diverse:
         known = session.store.reader.embeddings([hit.content_id for hit in hits], model_id=row.model_id, dim=row.dim)
@@ -62,18 +68,22 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         relevances = [hit.relevance for hit in hits]
         chosen = diversify(relevances, embeddings, usual=background.pictures.location, top_k=top_k)
         hits = [replace(hits[place], rank=rank) for rank, place in enumerate(chosen, start=1)]
-    return embedded.explain(hits, directions) if options.explain else hits
+    return embedded.explain(hits, directions, unwanted) if options.explain else hits
+
+
+def _with_feedback(query: AnyQuery, options: SearchOptions) -> tuple[Query, Pictures]:
+    """Convert a query as `as_query` does, and add the wanted pictures."""
+    read = options.feedback.parse(query) if isinstance(query, str) else query
+    parsed, known_pictures = as_query(read, options.pictures)
+    return options.feedback.add_wanted(parsed), known_pictures
 
 
 def match_picture(
-    query: AnyQuery,
-    content_id: int,
-    session: Session,
-    *,
-    pictures: "Pictures | None" = None,
+    query: AnyQuery, content_id: int, session: Session, options: SearchOptions | None = None
 ) -> SearchHit:
     """Score one picture against a query, term by term; its rank is 0. Errors as in `Catalog.match`."""
-    parsed, known_pictures = as_query(query, pictures or {})
+    options = options or SearchOptions()
+    parsed, known_pictures = _with_feedback(query, options)
     session.require_pictures()
     row = session.model.row
     embedding = session.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
@@ -83,16 +93,20 @@ def match_picture(
     hit = SearchHit(0, math.nan, 1.0, paths[0], content_id, copies=tuple(paths[1:]))
     if not parsed.groups:
         return hit
-    embedded = embed_query(parsed, session, pictures=known_pictures)
+    embedded = embed_query(parsed, session, pictures=known_pictures, marked=len(options.feedback.more))
     background = session.background(session.vector_index("images"))
     directions = embedded.directions(background)
     scores = np.array([direction.embedding @ embedding for direction in directions], dtype=np.float32)
     worth = np.array([float(each.worth(score)) for each, score in zip(directions, scores, strict=True)])
     least = int(worth.argmin())
+    unwanted = options.feedback.unwanted(session, background)
+    if unwanted is not None:
+        _, losses = unwanted.nearest(unwanted.embeddings @ embedding[:, np.newaxis])
+        scores -= losses[0] / np.array([direction.steepness for direction in directions], dtype=np.float32)
     own_level = background.own_levels_of([content_id], lambda _: {content_id: embedding})
     (relevance,) = directions[least].relevances(scores[least], own_level).tolist()
     hit = replace(hit, score=float(scores[least]), relevance=relevance)
-    return embedded.explain([hit], directions)[0]
+    return embedded.explain([hit], directions, unwanted)[0]
 
 
 def find_cutoff(confidence: float, session: Session) -> float:

@@ -11,7 +11,6 @@ from clipsearch.errors import QueryError
 from clipsearch.query import Query
 from clipsearch.search.engine import SearchOptions, answer_query, find_cutoff
 from clipsearch.search.hits import SearchHit, hits_html
-from clipsearch.search.terms import parse_local
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
 
@@ -58,11 +57,11 @@ def find_page(
     """Return one page of `options.top_k` hits: the first one, or the one after a cursor."""
     page_size, min_relevance = options.top_k, options.min_relevance
     check_top_k(page_size)
-    parsed = parse_local(query) if isinstance(query, str) else query
+    parsed = options.feedback.parse(query) if isinstance(query, str) else query
     session.require_pictures()
     # The confidence itself, not its threshold, which changes with the catalog and would invalidate the cursor.
-    thresholds = f"{min_relevance} {confidence}"
-    key = blake3(f"{session.store.uuid} {thresholds} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    others = f"{min_relevance} {confidence} {options.feedback}"
+    key = blake3(f"{session.store.uuid} {others} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
     if confidence is not None:
         min_relevance = max(min_relevance, find_cutoff(confidence, session))
     position = (

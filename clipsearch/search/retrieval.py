@@ -18,6 +18,7 @@ from clipsearch.vectors import sigmoid
 
 if TYPE_CHECKING:
     from clipsearch.query.filters import Filter
+    from clipsearch.scoring.feedback import Unwanted
 
 # First depth of each ranking in the threshold algorithm, in multiples of `top_k`.
 _FIRST_REACH = 8
@@ -40,6 +41,7 @@ def search_pictures(
     top_k: int,
     filters: "Sequence[Filter]" = (),
     min_relevance: float = 0.0,
+    unwanted: "Unwanted | None" = None,
 ) -> list[SearchHit]:
     """Return up to `top_k` pictures with a file that match all directions best, best first.
 
@@ -51,15 +53,17 @@ def search_pictures(
         model_id: of the embeddings in the index.
         filters: the search is restricted to pictures that pass all of them.
         min_relevance: threshold; less relevant pictures are excluded and the next ones considered instead.
+        unwanted: pictures that are excluded, and lower the log-odds of those near them.
     """
+    excluded = set() if unwanted is None else set(unwanted.ids)
     among = store.reader.select(filters) if filters else None
     fetch = partial(store.reader.embeddings, model_id=model_id, dim=index.dim)
     # Log-odds below this are not relevant enough on any picture.
     easiest = background.least_own_level() * max(direction.own_share for direction in directions)
     least_worth = log_odds_of(min_relevance) + easiest
-    wanted = top_k
+    wanted = top_k + len(excluded)
     while True:
-        found = find_nearest(directions, wanted, index=index, among=among)
+        found = find_nearest(directions, wanted, index=index, among=among, unwanted=unwanted)
         paths = store.reader.paths(found.ids.tolist(), filters=filters)
         # Queries by picture have no own level: it comes from texts.
         levels = background.own_levels_of(found.ids.tolist(), fetch) if found.own_shares.any() else np.float32(0)
@@ -72,7 +76,7 @@ def search_pictures(
                 found.ids.tolist(),
                 strict=True,
             )
-            if content_id in paths and relevance >= min_relevance
+            if content_id in paths and relevance >= min_relevance and content_id not in excluded
         ]
         is_all = len(found.ids) < wanted or wanted >= index.count
         if len(hits) >= top_k or is_all or found.worth[-1] < least_worth:
@@ -92,9 +96,12 @@ def search_pictures(
     ]
 
 
-def newest_pictures(filters: "Sequence[Filter]", *, store: Store, top_k: int) -> list[SearchHit]:
-    """Return up to `top_k` pictures that pass all filters, the last taken first."""
-    ids = store.reader.select_newest(filters, top_k)
+def newest_pictures(
+    filters: "Sequence[Filter]", *, store: Store, top_k: int, excluded: Sequence[int] = ()
+) -> list[SearchHit]:
+    """Return up to `top_k` pictures that pass all filters, the last taken first, without the excluded ids."""
+    newest = store.reader.select_newest(filters, top_k + len(excluded))
+    ids = [content_id for content_id in newest if content_id not in excluded][:top_k]
     paths = store.reader.paths(ids, filters=filters)
     found = [(content_id, _reachable(paths[content_id])) for content_id in ids if content_id in paths]
     return [
@@ -112,6 +119,7 @@ class Found:
     With several directions, the values are those of the direction that a picture matches least.
 
     Attributes:
+        scores: cosines, lowered by the nearness to unwanted pictures.
         worth: log-odds before subtracting the own level, see `Direction`.
         own_shares: see `Direction`.
     """
@@ -123,45 +131,54 @@ class Found:
 
 
 def find_nearest(
-    directions: Sequence[Direction], top_k: int, *, index: VectorIndex, among: NDArray[np.int64] | None
+    directions: Sequence[Direction],
+    top_k: int,
+    *,
+    index: VectorIndex,
+    among: NDArray[np.int64] | None,
+    unwanted: "Unwanted | None" = None,
 ) -> Found:
     """Return the pictures of an index with the highest log-odds in all directions.
 
     Args:
         among: ids that the search is restricted to.
+        unwanted: lower the log-odds of pictures near them.
     """
-    if len(directions) == 1:
+    if len(directions) == 1 and unwanted is None:
         scores, ids = index.search(directions[0].embedding[np.newaxis], top_k, among=among)
         own_shares = np.full(len(ids[0]), directions[0].own_share, dtype=np.float32)
         return Found(ids[0], scores[0], directions[0].worth(scores[0]), own_shares)
-    # Threshold algorithm: a picture at the top of no ranking scores below the last ones seen in each.
-    # Source: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", PODS 2001.
+    # Threshold algorithm: a picture at the top of no ranking scores below the last ones seen in each, and unwanted
+    # pictures only lower it. Source: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", PODS 2001.
+    embeddings = np.stack([direction.embedding for direction in directions])
+    steepness = np.array([direction.steepness for direction in directions], dtype=np.float32)
     reach = _FIRST_REACH * top_k
     while True:
-        found = [index.search(each.embedding[np.newaxis], reach, among=among) for each in directions]
-        seen = np.unique(np.concatenate([ids[0] for _, ids in found]))
-        scores = np.stack([_scores_of(each, seen, index) for each in directions])
+        nearest_scores, nearest_ids = index.search(embeddings, reach, among=among)
+        seen = np.unique(nearest_ids)
+        scores = _cosines_of(embeddings, seen, index)
         worths = np.stack([each.worth(row) for each, row in zip(directions, scores, strict=True)])
         least = worths.argmin(axis=0)
         columns = np.arange(len(seen))
-        worth = worths[least, columns]
+        worth, score = worths[least, columns], scores[least, columns]
+        if unwanted is not None and len(seen):
+            _, losses = unwanted.nearest(_cosines_of(unwanted.embeddings, seen, index))
+            worth, score = worth - losses, score - losses / steepness[least]
         order = np.lexsort((seen, -worth))[:top_k]
-        is_all = found[0][1].shape[1] < reach
+        is_all = nearest_ids.shape[1] < reach
         if is_all or len(order) == 0:
             break
-        unseen = min(
-            float(each.worth(ids_scores[0][0, -1:])[0]) for each, ids_scores in zip(directions, found, strict=True)
-        )
+        unseen = min(float(each.worth(last)) for each, last in zip(directions, nearest_scores[:, -1], strict=True))
         if worth[order[-1]] >= unseen and len(order) == top_k:
             break
         reach *= 4
     own_shares = np.array([direction.own_share for direction in directions], dtype=np.float32)
-    return Found(seen[order], scores[least, columns][order], worth[order], own_shares[least[order]])
+    return Found(seen[order], score[order], worth[order], own_shares[least[order]])
 
 
-def _scores_of(direction: Direction, ids: NDArray[np.int64], index: VectorIndex) -> NDArray[np.float32]:
-    """Return the cosines (n,) of ids that are in the index, in their order."""
-    scores, found = index.search(direction.embedding[np.newaxis], len(ids), among=ids)
-    in_order: NDArray[np.float32] = np.empty(len(ids), dtype=np.float32)
-    in_order[np.searchsorted(ids, found[0])] = scores[0]
+def _cosines_of(embeddings: NDArray[np.float32], ids: NDArray[np.int64], index: VectorIndex) -> NDArray[np.float32]:
+    """Return the cosines (q, n) of embeddings (q, dim) with ids that are in the index, in their order."""
+    scores, found = index.search(embeddings, len(ids), among=ids)
+    in_order: NDArray[np.float32] = np.empty((len(embeddings), len(ids)), dtype=np.float32)
+    np.put_along_axis(in_order, np.searchsorted(ids, found), scores, axis=1)
     return in_order

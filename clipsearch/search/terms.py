@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clipsearch.encoders.embed_image import Picture, PictureSource
+    from clipsearch.scoring.feedback import Unwanted
     from clipsearch.scoring.relevance import Background, Direction, Level
 
 AnyQuery: TypeAlias = "PictureSource | Query | SearchHit"
@@ -31,11 +32,13 @@ class EmbeddedGroup:
 
     Attributes:
         levels: of terms that have a level of their own, see `Background.direction`.
+        marked: the last terms, which are pictures marked as wanted.
     """
 
     terms: tuple[Term, ...]
     embeddings: "tuple[NDArray[np.float32], ...]"
     levels: "tuple[Level | None, ...]"
+    marked: int = 0
 
     def direction(self, background: "Background") -> "Direction":
         """Sum the terms into one calibrated direction.
@@ -48,6 +51,7 @@ class EmbeddedGroup:
             [term.weight for term in self.terms],
             are_words=[term.kind == "words" for term in self.terms],
             levels=self.levels,
+            marked=self.marked,
         )
 
 
@@ -66,23 +70,33 @@ class EmbeddedQuery:
         """
         return [group.direction(background) for group in self.groups]
 
-    def explain(self, hits: Sequence[SearchHit], directions: "Sequence[Direction]") -> list[SearchHit]:
-        """Return the hits with the score of each term.
+    def explain(
+        self, hits: Sequence[SearchHit], directions: "Sequence[Direction]", unwanted: "Unwanted | None" = None
+    ) -> list[SearchHit]:
+        """Return the hits with the score of each term, and of the nearest unwanted picture where that costs anything.
 
         Args:
             directions: result of `directions`.
         """
         return [
-            replace(hit, terms=tuple(self._term_scores(picture, directions)) if picture is not None else ())
+            replace(hit, terms=tuple(self._term_scores(picture, directions, unwanted)) if picture is not None else ())
             for hit in hits
             for picture in [_find_embedding(hit.content_id, self.session)]
         ]
 
-    def _term_scores(self, picture: "NDArray[np.float32]", directions: "Sequence[Direction]") -> Iterator[TermScore]:
+    def _term_scores(
+        self, picture: "NDArray[np.float32]", directions: "Sequence[Direction]", unwanted: "Unwanted | None"
+    ) -> Iterator[TermScore]:
         for group, direction in zip(self.groups, directions, strict=True):
             for term, embedding, share in zip(group.terms, group.embeddings, direction.shares, strict=True):
                 score = float(embedding @ picture)
                 yield TermScore(str(term), term.weight, score, share * score)
+            if unwanted is not None:
+                cosines = unwanted.embeddings @ picture[:, None]
+                ((nearest,), (loss,)) = unwanted.nearest(cosines)
+                if loss > 0:
+                    term = Term("id", str(unwanted.ids[nearest]), -1.0)
+                    yield TermScore(str(term), -1.0, float(cosines[nearest, 0]), -float(loss) / direction.steepness)
 
 
 def parse_local(text: str) -> Query:
@@ -124,11 +138,12 @@ def as_query(query: AnyQuery, pictures: Pictures) -> tuple[Query, Pictures]:
     return query, pictures
 
 
-def embed_query(query: Query, session: Session, *, pictures: Pictures) -> EmbeddedQuery:
+def embed_query(query: Query, session: Session, *, pictures: Pictures, marked: int = 0) -> EmbeddedQuery:
     """Embed the terms of a query that `as_query` has validated.
 
     Args:
         pictures: already loaded ones, or their embeddings (dim,), by their name in the query.
+        marked: the last terms of each group, which are pictures marked as wanted.
 
     Raises:
         QueryError: a picture's id or a concept is unknown, or a URL was not fetched.
@@ -137,7 +152,8 @@ def embed_query(query: Query, session: Session, *, pictures: Pictures) -> Embedd
     groups = []
     for group in query.groups:
         found = [_embed_term(term, session, pictures) for term in group]
-        groups.append(EmbeddedGroup(group, tuple(each for each, _ in found), tuple(level for _, level in found)))
+        embeddings, levels = tuple(each for each, _ in found), tuple(level for _, level in found)
+        groups.append(EmbeddedGroup(group, embeddings, levels, marked))
     return EmbeddedQuery(tuple(groups), session)
 
 

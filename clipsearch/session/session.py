@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from clipsearch.scoring.concepts import ConceptDirection
     from clipsearch.scoring.confidence import BestRelevances
     from clipsearch.scoring.labels import LabelSpace
+    from clipsearch.scoring.narrowing import KnownLabels
     from clipsearch.scoring.relevance import Background
     from clipsearch.session.file_index import CatalogIndex
     from clipsearch.session.server_index import ServerIndex
@@ -54,6 +55,7 @@ class Session:
         self._background: Background | None = None
         self._label_spaces: dict[tuple[str, ...], tuple[Background, LabelSpace]] = {}
         self._best_relevances: tuple[Background, BestRelevances] | None = None
+        self._known_labels: tuple[Background, KnownLabels] | None = None
         self._words: tuple[object, Vocabulary] | None = None
         self._concepts = ConceptLearner(store, model)
         self._workers: dict[str, WorkerPool] = {}
@@ -176,6 +178,17 @@ class Session:
                 self._best_relevances = background, learn_best_relevances(background, index, fetch)
             return self._best_relevances[1]
 
+    def known_labels(self) -> "KnownLabels":
+        """Return the bank's labels, calibrated on the catalog's pictures; learnt once for each background, no model."""
+        from clipsearch.data import bank_labels
+        from clipsearch.scoring.narrowing import learn_known_labels
+
+        background = self.background(self.vector_index("images"))
+        with self._learn_lock:
+            if self._known_labels is None or self._known_labels[0] is not background:
+                self._known_labels = background, learn_known_labels(bank_labels(), background)
+            return self._known_labels[1]
+
     def known_words(self) -> "Vocabulary":
         """Return the words expected in a query; read again when captions or labels have changed."""
         from clipsearch.query.spelling import known_words
@@ -224,7 +237,7 @@ class Session:
             indexes, self._indexes = self._indexes, {}
             workers, self._workers = self._workers, {}
             self._label_spaces = {}
-        self._background = self._best_relevances = self._words = None
+        self._background = self._best_relevances = self._known_labels = self._words = None
         with ExitStack() as closing:
             closing.callback(self.store.close)
             closing.callback(self.model.close)

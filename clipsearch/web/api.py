@@ -9,15 +9,19 @@ from fastapi.responses import Response, StreamingResponse
 
 from clipsearch.errors import ImageReadError
 from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE
+from clipsearch.query import Query as ParsedQuery
 from clipsearch.query import parse_query
+from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.version import __version__
 from clipsearch.web import schemas
 from clipsearch.web.concept_routes import add_concept_routes
 from clipsearch.web.heat_maps import heat_map_png
 from clipsearch.web.lanes import TooBusyError
+from clipsearch.web.page_query import MarkId
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
 
+Marks = tuple[MarkId, ...]
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
 
 # Interval at which an event stream polls the run, and at which an idle one sends a keep-alive comment.
@@ -35,7 +39,12 @@ def make_api(site: Site) -> APIRouter:
     api = APIRouter(prefix="/api", responses=problems())
     catalog = site.catalog
 
-    @api.get("/search", summary="Search pictures by words, pictures and filters", tags=["search"])
+    @api.get(
+        "/search",
+        summary="Search pictures by words, pictures and filters",
+        tags=["search"],
+        responses=problems(404),
+    )
     @site.lanes.queries
     def search(
         q: Annotated[
@@ -58,8 +67,12 @@ def make_api(site: Site) -> APIRouter:
                 "1 - `confidence` get a hit.",
             ),
         ] = None,
+        more: Annotated[Marks, Query(max_length=MOST_MARKS, description="Ids of pictures to find more of.")] = (),
+        less: Annotated[
+            Marks, Query(max_length=MOST_MARKS, description="Ids of pictures to leave out, and to find less of.")
+        ] = (),
     ) -> schemas.SearchResult:
-        parsed = parse_query(q)
+        parsed = ParsedQuery() if more and not q.strip() else parse_query(q)
         page = catalog.search_page(
             parsed,
             page_size=k,
@@ -67,6 +80,8 @@ def make_api(site: Site) -> APIRouter:
             pictures=site.uploads.for_query(parsed),
             min_relevance=min_relevance,
             confidence=confidence,
+            more=more,
+            less=less,
         )
         return schemas.SearchResult(
             query=q,
@@ -75,6 +90,14 @@ def make_api(site: Site) -> APIRouter:
             hits=[schemas.Hit.of(hit) for hit in page.hits],
             next=page.next,
         )
+
+    @api.get("/suggestions", summary="Suggest narrower and related queries", tags=["search"], responses=problems(404))
+    @site.lanes.queries
+    def suggestions(
+        q: Annotated[str, Query(max_length=4000, description="A query.", examples=["a dog"])],
+    ) -> schemas.Suggestions:
+        parsed = parse_query(q)
+        return schemas.Suggestions.of(catalog.suggestions(parsed, pictures=site.uploads.for_query(parsed)))
 
     @api.post(
         "/pictures",

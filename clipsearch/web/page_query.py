@@ -4,19 +4,28 @@ import os
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query
+from pydantic import Field
 
 from clipsearch.query import Query as ParsedQuery
 from clipsearch.query import parse_query
 from clipsearch.query.filters import parse_filter
+from clipsearch.search.feedback import MOST_MARKS
+
+MarkId = Annotated[int, Field(ge=1, lt=1 << 62)]
+"""Content id of a marked picture."""
 
 
 @dataclass(frozen=True)
 class PageQuery:
-    """Query parameters of a page, unparsed."""
+    """Query parameters of a page, unparsed.
+
+    Attributes:
+        more, less: content ids of marked pictures, see `search.feedback`.
+    """
 
     q: str = ""
     since: str = ""
@@ -24,6 +33,8 @@ class PageQuery:
     camera: str = ""
     folder: str = ""
     type: str = ""
+    more: tuple[int, ...] = ()
+    less: tuple[int, ...] = ()
 
     @property
     def has_filters(self) -> bool:
@@ -32,8 +43,21 @@ class PageQuery:
     def url(self, path: str = "/", **more: str) -> str:
         """Return a URL with these parameters and more; empty ones are omitted."""
         named = {"q": self.q, "since": self.since, "until": self.until, "camera": self.camera, "folder": self.folder}
-        present = {name: value for name, value in {**named, "type": self.type, **more}.items() if value}
-        return f"{path}?{urlencode(present, errors='surrogateescape')}" if present else path
+        marks = {"more": self.more, "less": self.less}
+        present = {name: value for name, value in {**named, "type": self.type, **marks, **more}.items() if value}
+        return f"{path}?{urlencode(present, doseq=True, errors='surrogateescape')}" if present else path
+
+    def mark(self, content_id: int, kind: Literal["more", "less"]) -> "PageQuery":
+        """Return the query with a picture marked, or no longer marked where it was; each has one mark at most."""
+        is_marked = content_id in getattr(self, kind)
+        more, less = (tuple(each for each in marks if each != content_id) for marks in (self.more, self.less))
+        if is_marked:
+            return replace(self, more=more, less=less)
+        return (
+            replace(self, more=(*more, content_id), less=less)
+            if kind == "more"
+            else replace(self, more=more, less=(*less, content_id))
+        )
 
     def parse(self) -> ParsedQuery:
         """Parse the typed query and the filter fields.
@@ -67,8 +91,10 @@ async def _read_parameters(
     camera: Annotated[str, Query(max_length=200)] = "",
     folder: Annotated[str, Query(max_length=4096)] = "",
     type: Annotated[str, Query(max_length=20)] = "",
+    more: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
+    less: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
 ) -> PageQuery:
-    return PageQuery(q.strip(), since, until, camera, folder, type)
+    return PageQuery(q.strip(), since, until, camera, folder, type, more, less)
 
 
 PageQueryDep = Annotated[PageQuery, Depends(_read_parameters)]

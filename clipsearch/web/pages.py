@@ -12,7 +12,7 @@ from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.page_query import PageQuery, PageQueryDep
 from clipsearch.web.schemas import name_of
-from clipsearch.web.search_view import find_results, make_tiles, weigh_links
+from clipsearch.web.search_view import find_narrower, find_results, make_tiles, mark_links, mark_of, weigh_links
 from clipsearch.web.state import Site
 from clipsearch.web.templating import render
 
@@ -50,6 +50,11 @@ def make_pages(site: Site) -> APIRouter:
         results = find_results(page_query, site, after=after)
         return render("results.html", status_code=results.status, page_query=page_query, results=results)
 
+    @pages.get("/suggestions")
+    @site.lanes.queries
+    def suggestions(page_query: PageQueryDep) -> Response:
+        return render("suggestions.html", found=find_narrower(page_query, site))
+
     @pages.get("/pictures/{content_id}")
     @site.lanes.queries
     def picture(content_id: int, page_query: PageQueryDep) -> Response:
@@ -63,8 +68,10 @@ def make_pages(site: Site) -> APIRouter:
             links = weigh_links(content_id, page_query)
             parsed = replace(page_query.parse(), filters=())
             words = [term.value for group in parsed.groups for term in group if term.kind == "words"]
-            if parsed.groups:
-                hit = catalog.match(parsed, content_id, pictures=site.uploads.for_query(parsed))
+            if parsed.groups or page_query.more:
+                pictures = site.uploads.for_query(parsed)
+                marks = page_query.more, page_query.less
+                hit = catalog.match(parsed, content_id, pictures=pictures, more=marks[0], less=marks[1])
         except ClipSearchError:
             pass  # the page of hits reports the error; the picture is shown without a match
         path = Path(details.paths[0])
@@ -79,6 +86,8 @@ def make_pages(site: Site) -> APIRouter:
             words=words,
             plus=links[0],
             minus=links[1],
+            mark=mark_of(content_id, page_query),
+            marks=mark_links(content_id, page_query),
             more_like=PageQuery(q=f"id:{content_id}").url(),
         )
 

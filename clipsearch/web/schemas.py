@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from clipsearch import types
 from clipsearch.gallery import duplicates
 from clipsearch.gallery.details import PictureDetails
+from clipsearch.search import narrowing
 from clipsearch.search.hits import SearchHit
 from clipsearch.types import CaptionHit, LabelHit
 from clipsearch.web.errors import MEDIA_TYPE
@@ -91,6 +92,33 @@ class SearchResult(BaseModel):
     )
     hits: list[Hit]
     next: str | None = Field(description="Cursor for `after`; null on the last page.")
+
+
+class NarrowerQuery(BaseModel):
+    label: str
+    query: str = Field(description="The query and the label: `QUERY & label`.")
+    count: int = Field(ge=1, description="Of the first 100 relevant hits, those that the label fits.")
+
+
+class Suggestions(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "did_you_mean": None,
+                "narrow": [{"label": "strawberry", "query": "fruit & strawberry", "count": 21}],
+                "related": ["apple", "watermelon"],
+            }
+        }
+    )
+
+    did_you_mean: str | None = Field(description="The query with typing errors corrected; null without any.")
+    narrow: list[NarrowerQuery] = Field(description="Labels that split the hits, best first.")
+    related: list[str] = Field(description="Related queries that pictures of the catalog match, nearest first.")
+
+    @classmethod
+    def of(cls, found: narrowing.Suggestions) -> "Suggestions":
+        narrow = [NarrowerQuery(label=each.label, query=each.query, count=each.count) for each in found.narrow]
+        return cls(did_you_mean=found.did_you_mean, narrow=narrow, related=list(found.related))
 
 
 class Caption(BaseModel):

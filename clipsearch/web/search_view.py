@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from clipsearch.errors import CatalogNotFoundError, ClipSearchError, QuerySyntaxError
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.query import Query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
+from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.search.hits import SearchHit
+from clipsearch.search.narrowing import narrow_query
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.page_query import PageQuery
 from clipsearch.web.query_edits import STEP, Chip, chips_of, weigh_picture
@@ -15,6 +18,8 @@ from clipsearch.web.schemas import name_of
 from clipsearch.web.state import Site
 
 _PAGE_SIZE = 40
+
+_MARKS: tuple[Literal["more", "less"], ...] = ("more", "less")
 
 # Each picture and each term has several links that repeat the query: longer ones are omitted.
 _MAX_LINK_CHARS = 2_000
@@ -27,7 +32,8 @@ class Tile:
     Attributes:
         is_faint: relevance below the cutoff.
         url: URL of the picture's page.
-        plus, minus: URLs of the query with more, or less, of the picture; None when not applicable.
+        mark: "more" or "less" where the picture is marked, else "".
+        more, less: URLs with the picture marked so, or no longer; None for one too long, or too many marks.
     """
 
     hit: SearchHit
@@ -36,8 +42,19 @@ class Tile:
     is_faint: bool
     url: str
     more_like: str
-    plus: str | None
-    minus: str | None
+    mark: str
+    more: str | None
+    less: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A marked picture, and the URL without its mark."""
+
+    kind: str
+    details: PictureDetails
+    name: str
+    without: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +73,9 @@ class Results:
 
     Attributes:
         status: HTTP status.
+        marks: marked pictures, those with more first, and the URL without any.
         next_url: URL of the next tiles; None for the last.
+        suggestions_url: URL of the suggestions; None for a query without terms.
         has_relevance: the query has terms, not only filters.
         is_empty: the catalog is empty.
         suggestion: the query with typing errors corrected, and its URL; None without typing errors.
@@ -65,8 +84,11 @@ class Results:
 
     tiles: list[Tile] = field(default_factory=list)
     chips: list[ChipLinks] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    without_marks: str = "/"
     status: int = 200
     next_url: str | None = None
+    suggestions_url: str | None = None
     has_relevance: bool = False
     is_empty: bool = False
     suggestion: tuple[str, str] | None = None
@@ -80,12 +102,26 @@ class Results:
         return has_match(tile.hit.relevance for tile in self.tiles)
 
 
+@dataclass(frozen=True, slots=True)
+class SuggestedLinks:
+    """Labels that narrow the query, with the hits that each fits, and related labels; each with its URL."""
+
+    narrow: list[tuple[str, int, str]] = field(default_factory=list)
+    related: list[tuple[str, str]] = field(default_factory=list)
+
+
 def find_results(page_query: PageQuery, site: Site, *, after: str | None = None) -> Results:
     """Search one page of results; errors are part of the result."""
     try:
         parsed = page_query.parse()
         pictures = site.uploads.for_query(parsed)
-        page = site.catalog.search_page(parsed, page_size=_PAGE_SIZE, after=after, pictures=pictures)
+        marked = {each.content_id: each for each in site.catalog.pictures.list([*page_query.more, *page_query.less])}
+        # A mark of a picture that was removed since could not be taken back.
+        more, less = (tuple(each for each in ids if each in marked) for ids in (page_query.more, page_query.less))
+        page_query = replace(page_query, more=more, less=less)
+        page = site.catalog.search_page(
+            parsed, page_size=_PAGE_SIZE, after=after, pictures=pictures, more=more, less=less
+        )
         suggestion = site.catalog.suggest(parsed) if after is None else None
     except CatalogNotFoundError:
         return Results(is_empty=True)
@@ -99,8 +135,11 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
     return Results(
         tiles=make_tiles(page.hits, page_query, site),
         chips=[_links_of(chip, page_query) for chip in chips_of(page_query.typed)],
+        marks=[_mark_of(kind, marked[each], page_query) for kind, ids in _kinds(page_query) for each in ids],
+        without_marks=replace(page_query, more=(), less=()).url(),
+        suggestions_url=page_query.url("/suggestions") if parsed.groups and after is None else None,
         next_url=page_query.url("/results", after=page.next) if page.next else None,
-        has_relevance=bool(parsed.groups),
+        has_relevance=bool(parsed.groups or more),
         suggestion=None if suggestion is None else (suggestion, replace(page_query, q=suggestion).url()),
         is_empty=not page.hits and after is None and parsed == Query(),
     )
@@ -117,13 +156,55 @@ def make_tiles(hits: Sequence[SearchHit], page_query: PageQuery, site: Site) -> 
             is_faint=hit.relevance < DEFAULT_CUTOFF,
             url=_picture_url(hit.content_id, page_query),
             more_like=PageQuery(q=f"id:{hit.content_id}").url(),
-            plus=plus,
-            minus=minus,
+            mark=mark_of(hit.content_id, page_query),
+            more=more,
+            less=less,
         )
         for hit in hits
         if hit.content_id in known
-        for plus, minus in [weigh_links(hit.content_id, page_query)]
+        for more, less in [mark_links(hit.content_id, page_query)]
     ]
+
+
+def mark_links(content_id: int, page_query: PageQuery) -> tuple[str | None, str | None]:
+    """Return the URLs with a picture marked as more and as less of what is searched for, or no longer marked so."""
+    more, less = (_marked_url(page_query.mark(content_id, kind), page_query) for kind in _MARKS)
+    return more, less
+
+
+def mark_of(content_id: int, page_query: PageQuery) -> str:
+    """Return how a picture is marked: "more", "less" or ""."""
+    return next((kind for kind, ids in _kinds(page_query) if content_id in ids), "")
+
+
+def _kinds(page_query: PageQuery) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    return ("more", page_query.more), ("less", page_query.less)
+
+
+def _marked_url(marked: PageQuery, before: PageQuery) -> str | None:
+    count, count_before = (len(each.more) + len(each.less) for each in (marked, before))
+    url = marked.url()
+    is_shorter = count < count_before
+    return url if is_shorter or (count <= MOST_MARKS and len(url) <= _MAX_LINK_CHARS) else None
+
+
+def _mark_of(kind: str, details: PictureDetails, page_query: PageQuery) -> Mark:
+    more, less = (tuple(each for each in ids if each != details.content_id) for _, ids in _kinds(page_query))
+    return Mark(kind, details, name_of(details.paths[0]), replace(page_query, more=more, less=less).url())
+
+
+def find_narrower(page_query: PageQuery, site: Site) -> SuggestedLinks:
+    """Find suggestions for a page; without any where the query is invalid, which the page of hits reports."""
+    try:
+        parsed = page_query.parse()
+        found = site.catalog.suggestions(parsed, pictures=site.uploads.for_query(parsed))
+    except ClipSearchError:
+        return SuggestedLinks()
+    narrow = [
+        (each.label, each.count, _link(page_query, narrow_query(page_query.typed, each.label))) for each in found.narrow
+    ]
+    related = [(label, replace(page_query, q=label, more=(), less=()).url()) for label in found.related]
+    return SuggestedLinks([(label, count, url) for label, count, url in narrow if url is not None], related)
 
 
 def weigh_links(content_id: int, page_query: PageQuery) -> tuple[str | None, str | None]:

@@ -2,8 +2,9 @@
 
 Downloads Debian's package tuxpaint-stamps-default (2022.06.04, 161 MB; GPL-2 and other licences, named in its copyright
 file) with apt-get, unpacks it below FOLDER and writes captions.jsonl there: the English description of each picture,
-for `clipsearch eval` and `tests.benchmarks.relevance`; and kinds.jsonl, where pictures in folders that show one kind of
-thing have that as their caption, for `tests.benchmarks.labels`.
+for `clipsearch eval` and `tests.benchmarks.relevance`; kinds.jsonl, where pictures in folders that show one kind of
+thing have that as their caption, for `tests.benchmarks.labels`; and folders.jsonl, the same for more and for nested
+folders, for `tests.benchmarks.feedback`.
 """
 
 import argparse
@@ -24,6 +25,51 @@ KINDS = {
     "plants/trees": "tree",
     "town/houses": "house",
     "town/roadsigns": "road sign",
+}
+
+FOLDERS = {
+    "animals": "an animal",
+    "animals/birds": "a bird",
+    "animals/fish": "a fish",
+    "animals/insects": "an insect",
+    "animals/mammals": "a mammal",
+    "animals/mammals/bovines": "cattle",
+    "animals/mammals/rodents": "a rodent",
+    "clothes": "clothes",
+    "clothes/hats": "a hat",
+    "food": "food",
+    "food/fruit": "fruit",
+    "food/vegetables": "a vegetable",
+    "hobbies/music": "a musical instrument",
+    "household": "household goods",
+    "household/dishes": "dishes",
+    "household/tools": "a tool",
+    "military": "military",
+    "people": "people",
+    "plants": "a plant",
+    "plants/flowers": "a flower",
+    "plants/trees": "a tree",
+    "seasonal/christmas": "christmas",
+    "seasonal/easter": "easter",
+    "seasonal/halloween": "halloween",
+    "seasonal/hanukkah": "hanukkah",
+    "space": "space",
+    "space/planets": "a planet",
+    "sports": "sports",
+    "symbols/alphabets/asl": "sign language",
+    "symbols/alphabets/english": "a letter",
+    "symbols/chess": "a chess piece",
+    "symbols/math": "mathematics",
+    "symbols/money": "money",
+    "symbols/music": "music notes",
+    "symbols/shapes": "a shape",
+    "town": "town",
+    "town/flags": "a flag",
+    "town/houses": "a house",
+    "town/monuments": "a monument",
+    "town/roadsigns": "a road sign",
+    "vehicles": "a vehicle",
+    "vehicles/locomotive": "a locomotive",
 }
 
 
@@ -50,7 +96,13 @@ def main() -> None:
         for folder, kind in KINDS.items()
         if row["image"].startswith(f"{folder}/")
     ]
-    for name, part in (("captions", rows), ("kinds", kinds)):
+    folders = [
+        {"image": row["image"], "caption": name}
+        for row in rows
+        for folder, name in FOLDERS.items()
+        if row["image"].startswith(f"{folder}/")
+    ]
+    for name, part in (("captions", rows), ("kinds", kinds), ("folders", folders)):
         (stamps / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part), encoding="utf-8")
         print(f"{len(part)} pictures with a caption: {stamps / name}.jsonl")
 

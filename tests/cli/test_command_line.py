@@ -142,6 +142,42 @@ def test_a_typing_error_is_noticed(catalog):
         assert json.loads(run("query", query, "--json", "--catalog", catalog).stdout)["suggestion"] is None
 
 
+def test_pictures_are_marked_by_their_ids(catalog):
+    def ids(*arguments: str) -> list[int]:
+        found = run("query", *arguments, "--json", "--catalog", catalog)
+        return [hit["content_id"] for hit in json.loads(found.stdout)["hits"]]
+
+    first, second, third, *_ = ids("an animal")
+    assert first not in ids("an animal", "-k", "100", "--less", str(first))
+    assert ids("an animal", "--more", str(third), "--less", str(first), "--less", str(second))[0] == third
+    assert {*ids("-k", "2", "--more", str(second), "--more", str(third))} == {second, third}
+    explained = run("query", "--more", str(second), "--explain", "-k", "1", "--catalog", catalog)
+    assert f"id:{second}" in explained.stdout and "parsed as" not in explained.stderr
+
+
+def test_a_query_of_nothing_and_marks_of_nothing_are_refused(catalog):
+    for arguments, message in (
+        ([], "what to look for is missing: write QUERY, or --more ID"),
+        (["--less", "1"], "what to look for is missing"),
+        (["a cat", "--more", "1", "--less", "1"], "picture 1 is marked as more and as less"),
+        (["a cat", "--more", "99999"], "no picture with the number 99999"),
+        (["a cat", "--suggest", "--csv"], "--suggest goes with the table or with --json"),
+    ):
+        found = run("query", *arguments, "--catalog", catalog, code=2)
+        assert message in found.stderr and found.stdout == ""
+
+
+def test_narrower_and_related_queries_are_printed_after_the_hits(catalog):
+    found = json.loads(run("query", "a dog", "--suggest", "--json", "--catalog", catalog).stdout)["suggestions"]
+    assert found["did_you_mean"] is None and found["related"]
+    lines = run("query", "a dog", "--suggest", "-k", "2", "--catalog", catalog).stdout.splitlines()
+    assert [line.split(maxsplit=1) for line in lines[-len(found["related"]) :]] == [
+        ["related", related] for related in found["related"]
+    ]
+    assert len(lines) == 2 + len(found["narrow"]) + len(found["related"])
+    assert "suggestions" not in json.loads(run("query", "a dog", "--json", "--catalog", catalog).stdout)
+
+
 def test_what_was_not_compared_has_no_relevance(catalog):
     lines = run("query", "type:png", "--catalog", catalog).stdout.splitlines()
     assert lines and all("%" not in line and line.split()[1:3] == ["-", "-"] for line in lines)

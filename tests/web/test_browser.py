@@ -232,9 +232,8 @@ def test_what_is_no_picture_is_refused_with_a_reason(page, tmp_path):
 def test_more_and_less_of_a_picture_change_the_query(page):
     search(page, "an animal")
     before = names(page)
-    tile = page.locator(".tile").nth(2)
-    tile.hover()
-    tile.get_by_label(re.compile("^More of ")).click()
+    page.locator(".tile .picture").nth(2).click()
+    page.locator("#detail").get_by_label("Add this to the query").click()
     expect(page.locator(".chip")).to_have_count(2)
     expect(page.locator("#q")).to_have_value(re.compile(r"an animal \+ 0\.5:id:\d+"))
     assert names(page)[0] == before[2]
@@ -242,11 +241,82 @@ def test_more_and_less_of_a_picture_change_the_query(page):
     expect(page.locator("#q")).to_have_value(re.compile(r"an animal \+ id:\d+"))
     page.locator(".chip").nth(1).get_by_label(re.compile("^without")).click()
     expect(page.locator("#q")).to_have_value("an animal")
-    tile = page.locator(".tile").first
-    tile.hover()
-    tile.get_by_label(re.compile("^Less of ")).click()
+    open_first(page)
+    page.locator("#detail").get_by_label("Subtract this from the query").click()
     expect(page.locator(".chip.unwanted")).to_have_count(1)
     assert names(page)[0] != before[0]
+
+
+def focused_label(page: Page) -> str:
+    return page.evaluate("document.activeElement.getAttribute('aria-label') ?? ''")
+
+
+def test_thumbs_change_the_results_at_once_and_can_be_undone(page):
+    search(page, "an animal")
+    before = names(page)
+    tile = page.locator(".tile").nth(2)
+    tile.hover()
+    tile.get_by_label(f"More of {before[2]}").click()
+    expect(page.locator(".marks .chip")).to_have_count(1)
+    expect(page.locator("#q")).to_have_value("an animal")
+    assert names(page)[0] == before[2] and re.search(r"\?q=an\+animal&more=\d+$", page.url)
+    expect(page.locator(".tile").first).to_have_class(re.compile("marked"))
+    expect(page.locator(".summary")).to_contain_text("Ranked again by the 1 picture marked above")
+    second = names(page)[1]
+    tile = page.locator(".tile").nth(1)
+    tile.hover()
+    tile.get_by_label(f"Less of {second}").click()
+    expect(page.locator(".marks .chip.unwanted")).to_have_count(1)
+    assert second not in names(page)
+    check_accessible(page)
+    page.get_by_label(f"Undo less of {second}").click()
+    expect(page.locator(".marks .chip.unwanted")).to_have_count(0)
+    assert second in names(page)
+    page.go_back()
+    expect(page.locator(".marks .chip.unwanted")).to_have_count(1)
+    page.click("text=Undo all")
+    expect(page.locator(".marks")).to_have_count(0)
+    assert names(page) == before and page.url.endswith("/?q=an+animal")
+
+
+def test_thumbs_go_with_the_keyboard_and_the_focus_stays_near(page):
+    search(page, "an animal")
+    first = names(page)[0]
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    assert focused_label(page) == f"More of {first}"
+    page.keyboard.press("Tab")
+    assert focused_label(page) == f"Less of {first}"
+    page.keyboard.press("Enter")
+    expect(page.locator(".marks .chip")).to_have_count(1)
+    expect(page.get_by_label(f"Undo less of {first}")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".marks")).to_have_count(0)
+    assert names(page)[0] == first
+
+
+def test_pictures_marked_without_words_are_a_query(page):
+    marked = set()
+    for place in (0, 1):
+        tile = page.locator(".tile").nth(place)
+        marked.add(names(page)[place])
+        tile.hover()
+        tile.locator("a[aria-label^='More of']").click()
+        expect(page.locator(".marks img")).to_have_count(place + 1)
+    expect(page.locator(".tile.marked")).to_have_count(2)
+    assert {*names(page)[:2]} == marked
+    expect(page.locator(".tile").first.locator(".relevance")).to_contain_text("%")
+
+
+def test_suggestions_are_a_click_away(page):
+    search(page, "a dog")
+    related = page.get_by_role("navigation", name="Related searches").get_by_role("link")
+    expect(related.first).to_be_visible()
+    check_accessible(page)
+    label = (related.first.text_content() or "").strip()
+    related.first.click()
+    expect(page.locator("#content")).to_have_attribute("data-q", label)
+    expect(page.locator("#q")).to_have_value(label)
 
 
 def test_more_like_this_is_a_search_by_the_picture(page):
@@ -373,7 +443,7 @@ def test_everything_goes_with_the_keyboard_alone(page):
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.ariaLabel").startswith("More of")
     page.keyboard.press("Enter")
-    expect(page.locator(".chip")).to_have_count(2)
+    expect(page.locator(".marks .chip")).to_have_count(1)
 
 
 # ------------------------------------------------------------------ indexing
@@ -477,7 +547,7 @@ def test_it_fits_a_telephone(browser, server):
         box = page.locator("#picture").bounding_box()
         assert box is not None and box["width"] == 360
         page.get_by_label("More of this").tap()
-        expect(page.locator(".chip")).to_have_count(2)
+        expect(page.locator(".marks .chip")).to_have_count(1)
         assert page.wrong == []  # type: ignore[attr-defined]
 
 

@@ -29,8 +29,18 @@ function prepare(root = document) {
 }
 
 prepare();
+// A thumb goes with the pictures that it reorders: the focus moves to where its mark can be undone.
+let marking = "";
+document.addEventListener("click", (event) => {
+  marking = event.target.closest?.("a.mark")?.dataset.mark ?? "";
+});
 document.addEventListener("htmx:after:swap", () => {
   prepare();
+  const undo = marking && document.getElementById(`mark-${marking}`);
+  if (undo && !document.activeElement?.closest("#content, #q")) {
+    undo.focus({ preventScroll: true });
+    marking = "";
+  }
   // A link can have changed the query; what is being typed is left alone.
   const input = document.getElementById("q");
   if (input && content() && document.activeElement !== input) input.value = content().dataset.q;
