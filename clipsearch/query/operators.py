@@ -2,12 +2,12 @@
 
 import re
 
-from clipsearch.query.filters import EXAMPLES, KEYS
+from clipsearch.query.filters import EXAMPLES, NAME_FORM
 
 OPERATORS = frozenset({"AND", "OR", "NOT", "|", "||"})
 """Operators that are rejected between words."""
 
-_KEY = rf"(?ai:{'|'.join(KEYS)})[:：]"
+_KEY = rf"{NAME_FORM}[:：]"
 
 _BEFORE_FILTER = re.compile(rf"\s+(?:NOT\s+|not\s+|!\s*|[-−–—])?{_KEY}")
 _BRACKET = re.compile(rf"[(\[{{]+[-!]?(?:NOT\s+)?{_KEY}")
