@@ -15,6 +15,7 @@ from clipsearch.cli import (
     bench,
     captions,
     clusters,
+    curation,
     demo,
     duplicates,
     evaluate,
@@ -70,6 +71,8 @@ app.command("explain")(explain.explain)
 app.command("label")(labels.label)
 app.add_typer(labels.app, name="labels")
 app.command("cluster")(clusters.cluster)
+app.command("unusual", cls=QueryCommand)(curation.unusual)
+app.command("representative", cls=QueryCommand)(curation.representative)
 app.command("dupes")(duplicates.dupes)
 app.command("status")(status.status)
 app.add_typer(models.app, name="model")

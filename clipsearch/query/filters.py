@@ -113,12 +113,14 @@ def parse_filter(key: str, value: str, *, is_negated: bool = False) -> Filter:
     """Parse the value of a filter.
 
     Args:
-        key: one of `KEYS`.
+        key: one of `KEYS`, or "is" before one of `SHORTHANDS`.
 
     Raises:
         QueryError: the value is not valid for this filter.
     """
     try:
+        if key == "is":
+            key, value = SHORTHANDS[_choice(*SHORTHANDS)(value.strip()).name]
         return Filter(key, _PARSERS[key](value.strip()), is_negated)
     except ValueError as error:
         raise QueryError(f"{key}: {error}") from error

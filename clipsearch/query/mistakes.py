@@ -34,7 +34,7 @@ _LIKE_A_PATH = re.compile(r"[/\\*\d]|\.\w{2,5}$")
 _ORDERS = re.compile(r"date|time|taken|newest|oldest|latest|name|size|relevance|random|(?:asc|desc)\w*", re.IGNORECASE)
 _INSIDE = re.compile(
     rf"(?<!\w)(?ai:(?:{'|'.join(key for key in KEYS if key not in SHAPES)})[:：]\S"
-    rf"|(?:{'|'.join(SHAPES)})[:：][<>=.]*\d)"
+    rf"|(?:{'|'.join(SHAPES)})[:：][<>=.]*\d|(?ai:is)[:：](?:{'|'.join(SHORTHANDS)})(?!\w))"
 )
 _YES = re.compile(r"(?:yes|true|y|1|any|\*)", re.IGNORECASE)
 _BRANDS = re.compile(

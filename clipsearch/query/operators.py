@@ -13,7 +13,7 @@ _BEFORE_FILTER = re.compile(rf"\s+(?:NOT\s+|not\s+|!\s*|[-−–—])?{_KEY}")
 _BRACKET = re.compile(rf"[(\[{{]+[-!]?(?:NOT\s+)?{_KEY}")
 _JOINED = re.compile(r"\w\|\|?\w")
 _LISTS = {
-    **dict.fromkeys(("type", "has", "orientation"), re.compile(r"[,;|/+]")),
+    **dict.fromkeys(("type", "has", "orientation", "is"), re.compile(r"[,;|/+]")),
     "camera": re.compile(r"[,|]"),
     "path": re.compile(r"[|]|,$"),
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from clipsearch.errors import QueryError, QuerySyntaxError
 from clipsearch.query.continuations import find_continuation
 from clipsearch.query.file_names import FileNames, IsFile
-from clipsearch.query.filters import MOST_FILTERS, SHAPES, SHORTHANDS, Filter, parse_filter, unquoted
+from clipsearch.query.filters import MOST_FILTERS, SHAPES, Filter, parse_filter, unquoted
 from clipsearch.query.mistakes import find_near_filter, has_filter_inside, may_be_words
 from clipsearch.query.operators import (
     NO_BRACKETS,
@@ -226,11 +226,7 @@ class _Reader:
             raise self._error("a quote that is not closed", value.end())
         raw = value[0]
         try:
-            plain = _without_quotes(raw)
-            filter_key, limit = SHORTHANDS.get(plain.lower(), ("", "")) if key == "is" else (key, plain)
-            if not filter_key:
-                raise self._error(f"is: takes {', '.join(SHORTHANDS)}, not {plain[:40]}; words go in quotes", start)
-            parsed = parse_filter(filter_key, limit, is_negated=found["minus"] is not None)
+            parsed = parse_filter(key, _without_quotes(raw), is_negated=found["minus"] is not None)
         except QueryError as error:
             hint = "; words with a colon go in quotes" if begin > found.end() else ""
             raise self._error(f"{explain_list(key, raw) or error}{hint}", start) from error

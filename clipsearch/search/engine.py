@@ -9,6 +9,7 @@ import numpy as np
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.search.hits import SearchHit
 from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
+from clipsearch.search.unmeasured import notify_unmeasured
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
 
@@ -35,6 +36,8 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         raise QueryError(f"min_relevance must be between 0 and 1, not {options.min_relevance}")
     parsed, known_pictures = as_query(query, options.pictures)
     session.require_pictures()
+    if parsed.filters:
+        notify_unmeasured(parsed.filters, session)
     if not parsed.groups:
         return newest_pictures(parsed.filters, store=session.store, top_k=top_k)
     row = session.model.row  # evaluate the lazy property before two threads use it

@@ -55,6 +55,7 @@ class Session:
         self._words: tuple[object, Vocabulary] | None = None
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
+        self.has_told_unmeasured = False
         self._lock, self._learn_lock = threading.Lock(), threading.Lock()
 
     @classmethod

@@ -90,6 +90,11 @@ _DETAILS = f"SELECT {DETAIL_COLUMNS} FROM contents c WHERE content_id IN ({{}})"
 # Condition that a content has a file.
 _WITH_FILE = "EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.content_id AND f.removed_at IS NULL)"
 _DISTINCT = f"SELECT {{}}, count(*) FROM contents c WHERE {_WITH_FILE} GROUP BY 1"  # noqa: S608
+_UNMEASURED = f"SELECT count(*) FROM contents c WHERE c.sharpness IS NULL AND {_WITH_FILE}"  # noqa: S608
+_MEASURED_BELOW = (
+    "SELECT sum(CASE WHEN c.sharpness < ? THEN 1 ELSE 0 END), sum(CASE WHEN c.brightness < ? THEN 1 ELSE 0 END) "  # noqa: S608
+    f"FROM contents c WHERE {_WITH_FILE}"
+)
 # A clock that was never set gives no date of the picture.
 _SURE_DATE = "NOT coalesce(c.is_date_doubtful, false)"
 _PERIOD = f"SELECT min(taken_at), max(taken_at) FROM contents c WHERE {_WITH_FILE} AND {_SURE_DATE}"  # noqa: S608
@@ -272,6 +277,16 @@ class Reader:
         """Return a value that changes whenever `list_texts` does."""
         captions = self._rows("SELECT count(*), max(caption_id) FROM captions")[0]
         return *captions, *self._rows("SELECT count(*), max(added_at) FROM label_sets")[0]
+
+    def count_unmeasured(self) -> int:
+        """Count pictures with a file whose sharpness and brightness are unknown: those of earlier versions."""
+        count: int = self._rows(_UNMEASURED)[0][0]
+        return count
+
+    def count_measured_below(self, *, sharpness: int, brightness: int) -> tuple[int, int]:
+        """Count pictures with a file that are less sharp, and that are less bright."""
+        blurred, dark = self._rows(_MEASURED_BELOW, sharpness, brightness)[0]
+        return int(blurred or 0), int(dark or 0)
 
     def count_by(self, column: Literal["format", "camera"]) -> dict[str, int]:
         """Count pictures with a file by each known value of a column."""

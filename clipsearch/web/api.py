@@ -18,7 +18,6 @@ from clipsearch.web.lanes import TooBusyError
 from clipsearch.web.state import Site
 
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
-
 # Interval at which an event stream polls the run, and at which an idle one sends a keep-alive comment.
 _POLL_INTERVAL_S, _PING_INTERVAL_S = 0.25, 15.0
 
@@ -29,7 +28,8 @@ _MAX_LISTENERS = 100
 _IMMUTABLE = "private, max-age=31536000, immutable"
 
 
-def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of error responses, with those that all routes have."""
     return {
         status: {"model": schemas.Problem, "content": {MEDIA_TYPE: {}}, "description": "An error."}
         for status in (400, 409, 422, 500, 503, *statuses)
@@ -38,7 +38,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def make_api(site: Site) -> APIRouter:
     """Create the router of the HTTP API, below /api."""
-    api = APIRouter(prefix="/api", responses=_problems())
+    api = APIRouter(prefix="/api", responses=problems())
     catalog = site.catalog
 
     @api.get("/search", summary="Search pictures by words, pictures and filters", tags=["search"])
@@ -78,6 +78,7 @@ def make_api(site: Site) -> APIRouter:
             query=q,
             model=catalog.model.name,
             suggestion=catalog.suggest(parsed),
+            unmeasured=catalog.pictures.count_unmeasured(parsed),
             hits=[schemas.Hit.of(hit) for hit in page.hits],
             next=page.next,
         )
@@ -87,7 +88,7 @@ def make_api(site: Site) -> APIRouter:
         summary="Upload a picture to search by",
         tags=["search"],
         status_code=201,
-        responses=_problems(408, 413, 507),
+        responses=problems(408, 413, 507),
     )
     @site.lanes.uploads
     def send_picture(
@@ -99,7 +100,7 @@ def make_api(site: Site) -> APIRouter:
         "/caption",
         summary="List the nearest stored captions of a catalog picture",
         tags=["words"],
-        responses=_problems(404),
+        responses=problems(404),
     )
     @site.lanes.queries
     def caption(id: Annotated[int, Query(ge=1, le=1 << 62)], k: TopK = 5) -> schemas.Captions:
@@ -109,7 +110,7 @@ def make_api(site: Site) -> APIRouter:
         "/caption",
         summary="List the nearest stored captions of an uploaded picture",
         tags=["words"],
-        responses=_problems(408, 413, 507),
+        responses=problems(408, 413, 507),
     )
     @site.lanes.uploads
     def caption_sent(file: Annotated[UploadFile, File()], k: TopK = 5) -> schemas.Captions:
@@ -123,7 +124,7 @@ def make_api(site: Site) -> APIRouter:
         "/classify",
         summary="Choose the text that fits a catalog picture",
         tags=["words"],
-        responses=_problems(404),
+        responses=problems(404),
     )
     @site.lanes.queries
     def classify(
@@ -138,7 +139,7 @@ def make_api(site: Site) -> APIRouter:
         "/classify",
         summary="Choose the text that fits an upload",
         tags=["words"],
-        responses=_problems(408, 413, 507),
+        responses=problems(408, 413, 507),
     )
     @site.lanes.uploads
     def classify_sent(
@@ -150,13 +151,13 @@ def make_api(site: Site) -> APIRouter:
         found = catalog.classify(embedding, texts)
         return schemas.Captions(model=catalog.model.name, captions=[schemas.Caption.of(hit) for hit in found])
 
-    @api.get("/items/{id}", summary="Get the details of a picture", tags=["pictures"], responses=_problems(404))
+    @api.get("/items/{id}", summary="Get the details of a picture", tags=["pictures"], responses=problems(404))
     @site.lanes.queries
     def item(id: int) -> schemas.Item:
         return schemas.Item.of(catalog.pictures.get(id))
 
     @api.get(
-        "/items/{id}/similar", summary="List copies and similar pictures", tags=["pictures"], responses=_problems(404)
+        "/items/{id}/similar", summary="List copies and similar pictures", tags=["pictures"], responses=problems(404)
     )
     @site.lanes.queries
     def similar(id: int, k: TopK = 12) -> list[schemas.NearDuplicate]:
@@ -166,7 +167,7 @@ def make_api(site: Site) -> APIRouter:
         "/items/{id}/labels",
         summary="List the labels of a set that fit a picture",
         tags=["pictures"],
-        responses=_problems(404),
+        responses=problems(404),
     )
     @site.lanes.queries
     def labels(
@@ -182,7 +183,7 @@ def make_api(site: Site) -> APIRouter:
         summary="Get a thumbnail, upright, without metadata",
         tags=["pictures"],
         response_class=Response,
-        responses={200: {"content": {"image/jpeg": {}}, "description": "A JPEG."}, **_problems(404)},
+        responses={200: {"content": {"image/jpeg": {}}, "description": "A JPEG."}, **problems(404)},
     )
     @site.lanes.thumbnails
     def thumbnail(
@@ -208,7 +209,7 @@ def make_api(site: Site) -> APIRouter:
         summary="Get a heat map of words, to overlay on the picture",
         tags=["pictures"],
         response_class=Response,
-        responses={200: {"content": {"image/png": {}}, "description": "A PNG, mostly transparent."}, **_problems(404)},
+        responses={200: {"content": {"image/png": {}}, "description": "A PNG, mostly transparent."}, **problems(404)},
     )
     @site.lanes.thumbnails
     def heat_map(
@@ -235,7 +236,7 @@ def make_api(site: Site) -> APIRouter:
         )
 
     @api.post(
-        "/index", summary="Index a folder of this machine", tags=["catalog"], status_code=202, responses=_problems(403)
+        "/index", summary="Index a folder of this machine", tags=["catalog"], status_code=202, responses=problems(403)
     )
     @site.lanes.queries
     def start_index(request: schemas.IndexRequest) -> schemas.IndexStatus:
@@ -247,7 +248,7 @@ def make_api(site: Site) -> APIRouter:
         summary="Stop indexing; completed work is saved",
         tags=["catalog"],
         status_code=202,
-        responses=_problems(403),
+        responses=problems(403),
     )
     async def stop_index() -> schemas.IndexStatus:
         require_indexing()

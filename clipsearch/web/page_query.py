@@ -24,15 +24,17 @@ class PageQuery:
     camera: str = ""
     folder: str = ""
     type: str = ""
+    quality: str = ""
 
     @property
     def has_filters(self) -> bool:
-        return any((self.since, self.until, self.camera, self.folder, self.type))
+        return any((self.since, self.until, self.camera, self.folder, self.type, self.quality))
 
     def url(self, path: str = "/", **more: str) -> str:
         """Return a URL with these parameters and more; empty ones are omitted."""
         named = {"q": self.q, "since": self.since, "until": self.until, "camera": self.camera, "folder": self.folder}
-        present = {name: value for name, value in {**named, "type": self.type, **more}.items() if value}
+        named |= {"type": self.type, "quality": self.quality, **more}
+        present = {name: value for name, value in named.items() if value}
         return f"{path}?{urlencode(present, errors='surrogateescape')}" if present else path
 
     def parse(self) -> ParsedQuery:
@@ -52,6 +54,8 @@ class PageQuery:
             filters.append(parse_filter("path", self.folder.rstrip(os.sep) + os.sep + "*" if is_whole else self.folder))
         if self.type:
             filters.append(parse_filter("type", self.type))
+        if self.quality:
+            filters.append(parse_filter("is", self.quality))
         return replace(query, filters=tuple(filters))
 
     @cached_property
@@ -67,8 +71,9 @@ async def _read_parameters(
     camera: Annotated[str, Query(max_length=200)] = "",
     folder: Annotated[str, Query(max_length=4096)] = "",
     type: Annotated[str, Query(max_length=20)] = "",
+    quality: Annotated[str, Query(max_length=20)] = "",
 ) -> PageQuery:
-    return PageQuery(q.strip(), since, until, camera, folder, type)
+    return PageQuery(q.strip(), since, until, camera, folder, type, quality)
 
 
 PageQueryDep = Annotated[PageQuery, Depends(_read_parameters)]

@@ -46,7 +46,9 @@ def main() -> None:
     originals = values["original"]
     fitted = [int(np.quantile(originals[::2, column], share)) for column, share in enumerate(_SPARED)]
     print(f"{len(paths):,} photographs; fitted on half of them: sharp:<{fitted[0]}, bright:<{fitted[1]}\n")
-    rows = [(name, *_shares(values[name], fitted), *_shares(values[name], (BLURRED_BELOW, DARK_BELOW))) for name in names]
+    rows = [
+        (name, *_shares(values[name], fitted), *_shares(values[name], (BLURRED_BELOW, DARK_BELOW))) for name in names
+    ]
     blurred, dark = f"sharp:<{BLURRED_BELOW}", f"bright:<{DARK_BELOW}"
     print_table(["copies", "blurred, fitted", "dark, fitted", f"{blurred}", f"{dark}"], rows)
     median = np.median([measures.sharpness for measures in map(Measures._make, originals)])
