@@ -171,7 +171,6 @@ class PictureCollection:
 
         Raises:
             QueryError: it can't be understood, or `top_k` is less than 1.
-            InputError: nothing below one of the folders was indexed.
         """
         from clipsearch.gallery.curation import find_unusual
 
