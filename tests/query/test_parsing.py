@@ -112,6 +112,7 @@ EXAMPLES = {
     "w:1920": only("w", Span(1920, 1920)),
     "w:>=1000 h:<1000": Query((), (Filter("w", Span(1000, None)), Filter("h", Span(None, 999)))),
     "w:100..200": only("w", Span(100, 200)),
+    '2:"black|white"': Query(((words("black|white", 2),),)),
     "sharp:>40": only("sharp", Span(41, None)),
     "-is:blurred": only("sharp", Span(None, BLURRED_BELOW - 1), is_negated=True),
     "bright:10..20": only("bright", Span(10, 20)),
@@ -201,6 +202,8 @@ VALUES = {
     "size": SPANS.map(lambda span: Span(*span)),
     "w": SPANS.map(lambda span: Span(span[0], None)),
     "h": SPANS.map(lambda span: Span(None, span[0])),
+    "sharp": SPANS.map(lambda span: Span(*span)),
+    "bright": SPANS.map(lambda span: Span(None, span[1])),
     "orientation": st.just(Choice("square")),
     "has": st.just(Choice("gps")),
 }
