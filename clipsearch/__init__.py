@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from clipsearch.evaluation.metrics import Difference, Estimate
     from clipsearch.gallery.clusters import PictureCluster
     from clipsearch.gallery.contact_sheet import write_contact_sheet
+    from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.details import CatalogFacets, PictureDetails
     from clipsearch.gallery.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
     from clipsearch.gallery.heat_map import HeatMap, draw_heat_map
@@ -131,6 +132,7 @@ __all__ = [
     "QuerySyntaxError",
     "RelevanceQuality",
     "ReliabilityBin",
+    "RepresentativePicture",
     "RestoreReport",
     "RetrievalQuality",
     "RunnerError",
@@ -142,6 +144,7 @@ __all__ = [
     "TermScore",
     "UnknownConceptError",
     "UnknownPictureError",
+    "UnusualPicture",
     "VectorIndexError",
     "check_catalog",
     "compare_models",
@@ -184,12 +187,14 @@ _PLACES = {
     "Query": "query",
     "RelevanceQuality": "evaluation",
     "ReliabilityBin": "evaluation.calibration",
+    "RepresentativePicture": "gallery.curation",
     "RestoreReport": "maintenance.reports",
     "RetrievalQuality": "evaluation",
     "SearchHit": "search.hits",
     "SearchPage": "search.paging",
     "Suggestions": "search.narrowing",
     "TermScore": "search.hits",
+    "UnusualPicture": "gallery.curation",
     "check_catalog": "maintenance.doctor",
     "compare_models": "evaluation",
     "draw_heat_map": "gallery.heat_map",

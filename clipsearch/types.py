@@ -40,6 +40,8 @@ class ImageMetadata:
         decoded_share: share of the rows, 0.75 to 1, of a truncated picture; None for a complete one.
         is_coarse: of a truncated picture: some of the detail or colours is missing in all rows.
         phash: see `perceptual_hash`; None where the pixels were not decoded, and in metadata read from the store.
+        sharpness: 0 to 100, see `images.measures`; None where the pixels were not decoded, or by an earlier version.
+        brightness: 0 to 100, likewise.
     """
 
     width: int
@@ -53,6 +55,8 @@ class ImageMetadata:
     decoded_share: float | None = None
     is_coarse: bool = False
     phash: int | None = None
+    sharpness: int | None = None
+    brightness: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

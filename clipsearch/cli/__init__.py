@@ -16,6 +16,7 @@ from clipsearch.cli import (
     captions,
     clusters,
     concepts,
+    curation,
     demo,
     duplicates,
     evaluate,
@@ -72,6 +73,8 @@ app.command("label")(labels.label)
 app.add_typer(labels.app, name="labels")
 app.add_typer(concepts.app, name="concept")
 app.command("cluster")(clusters.cluster)
+app.command("unusual", cls=QueryCommand)(curation.unusual)
+app.command("representative", cls=QueryCommand)(curation.representative)
 app.command("dupes")(duplicates.dupes)
 app.command("status")(status.status)
 app.add_typer(models.app, name="model")

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 from clipsearch.errors import ImageReadError, InputError, UnknownPictureError
 from clipsearch.gallery.details import SMALL_SIDE, CatalogFacets, PictureDetails
+from clipsearch.paths import StrPath, absolute_folders
+from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW
 from clipsearch.session.session import Session
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.duplicates import NearDuplicate
+    from clipsearch.query.syntax import Query
+    from clipsearch.search.terms import Pictures
 
 
 class PictureCollection:
@@ -51,15 +56,18 @@ class PictureCollection:
         ]
 
     def facets(self) -> CatalogFacets:
-        """Return the facets of the catalog: cameras, formats, folders, dates; empty ones for an empty catalog."""
+        """Return the facets of the catalog: cameras, formats, folders, dates, flaws; empty for an empty catalog."""
         reader = self._session.store.reader
         first_taken, last_taken = reader.taken_between() or (None, None)
+        blurred, dark = reader.count_measured_below(sharpness=BLURRED_BELOW, brightness=DARK_BELOW)
         return CatalogFacets(
             cameras=reader.count_by("camera"),
             formats=reader.count_by("format"),
             folders=tuple(reader.folders()),
             first_taken=first_taken,
             last_taken=last_taken,
+            blurred=blurred,
+            dark=dark,
         )
 
     def thumbnail(self, content_id: int, *, side: int = SMALL_SIDE) -> bytes:
@@ -143,3 +151,57 @@ class PictureCollection:
         from clipsearch.gallery.duplicates.nearest import find_near_duplicates
 
         return find_near_duplicates(content_id, self._session, top_k=top_k)
+
+    def unusual(
+        self,
+        query: "str | Query | None" = None,
+        *,
+        folders: Sequence[StrPath] = (),
+        top_k: int = 10,
+        pictures: "Pictures | None" = None,
+    ) -> "builtins.list[UnusualPicture]":
+        """Find the pictures that are least like any other of the query and the folders, or of all.
+
+        They have the lowest mean cosine to their 10 nearest neighbours, see `gallery.curation`.
+
+        Args:
+            query: filters; with terms, its up to 1,000 hits with a relevance of at least `DEFAULT_CUTOFF`.
+            folders: indexed ones, or subfolders of them; any of these.
+            pictures: those in the query, as in `Catalog.search`.
+
+        Raises:
+            QueryError: it can't be understood, or `top_k` is less than 1.
+        """
+        from clipsearch.gallery.curation import find_unusual
+
+        return find_unusual(query, absolute_folders(folders), self._session, top_k=top_k, pictures=pictures)
+
+    def representative(
+        self,
+        query: "str | Query | None" = None,
+        *,
+        folders: Sequence[StrPath] = (),
+        top_k: int = 10,
+        pictures: "Pictures | None" = None,
+    ) -> "builtins.list[RepresentativePicture]":
+        """Choose a few pictures that all of the query and the folders are near to, the largest share first.
+
+        Arguments and errors as in `unusual`.
+        """
+        from clipsearch.gallery.curation import find_representative
+
+        return find_representative(query, absolute_folders(folders), self._session, top_k=top_k, pictures=pictures)
+
+    def count_unmeasured(self, query: "str | Query") -> int:
+        """Count the pictures of which a query's filters `sharp:` and `bright:` know nothing; 0 without such filters.
+
+        `Catalog.index` with `again` measures them.
+
+        Raises:
+            QueryError: it can't be understood.
+        """
+        from clipsearch.search.terms import parse_local
+        from clipsearch.search.unmeasured import count_unmeasured
+
+        parsed = parse_local(query) if isinstance(query, str) else query
+        return count_unmeasured(parsed.filters, self._session.store)

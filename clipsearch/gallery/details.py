@@ -42,6 +42,7 @@ class CatalogFacets:
 
     Attributes:
         folders: the indexed folders.
+        blurred, dark: number of pictures that pass `is:blurred` and `is:dark`.
         first_taken, last_taken: None when no picture has a date that is not doubtful.
     """
 
@@ -50,3 +51,5 @@ class CatalogFacets:
     folders: tuple[str, ...]
     first_taken: datetime | None
     last_taken: datetime | None
+    blurred: int = 0
+    dark: int = 0

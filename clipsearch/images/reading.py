@@ -18,6 +18,7 @@ from clipsearch.files import open_regular_file
 from clipsearch.images.copies.views import PictureView, make_view
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
 from clipsearch.images.file_stamp import NO_STAMP, FileStamp, stamp_of
+from clipsearch.images.measures import measure
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.images.reasons import too_many_bytes
@@ -63,6 +64,7 @@ class ReadPicture:
         stamp: of the file when it was opened; all 0 when it could not be opened.
         blake3: of the whole content, None when it could not be read.
         crop: uint8 (height, width, 3).
+        metadata: of a decoded picture, and of a stored one that was decoded for its measures.
         reason: short reason of a failure.
         is_lasting: the failure is due to the file itself or a limit: no retry until the file changes or the limit is
             raised.
@@ -144,8 +146,9 @@ class LocalPicture:
         decoded = decode_image(
             self.source, needed_side=self.spec.resized_side, max_megapixels=self.max_megapixels, turn=self.turn
         )
-        metadata = replace(decoded.metadata, phash=perceptual_hash(decoded.image, decoded.box))
-        return resize_and_crop(decoded.image, self.spec, box=decoded.box), metadata
+        image, box = decoded.image, decoded.box
+        metadata = replace(decoded.metadata, phash=perceptual_hash(image, box), **measure(image, box)._asdict())
+        return resize_and_crop(image, self.spec, box=box), metadata
 
     def describe(self) -> ImageMetadata:
         return read_header(self.source, max_megapixels=self.max_megapixels)
@@ -182,6 +185,7 @@ class PictureReader:
         preprocess: Preprocess,
         *,
         is_stored: Callable[[bytes], bool],
+        is_measured: Callable[[bytes], bool] | None = None,
         open_path: OpenPath | None = None,
         max_bytes: int | None = None,
     ) -> None:
@@ -190,12 +194,15 @@ class PictureReader:
         Args:
             preprocess: of the model that the pictures are for.
             is_stored: returns, from any thread, whether a content (its blake3) already has an embedding.
+            is_measured: returns likewise whether a stored content has its measures, or it is decoded for them alone;
+                None: all have.
             open_path: opens files; None: in this process.
             max_bytes: larger files are not read; None: no limit.
         """
         self._max_bytes = max_bytes
         self._open = open_path or partial(open_picture, spec=preprocess)
         self._is_stored = is_stored
+        self._is_measured = is_measured
         self._lock = threading.Lock()
         # Contents seen in this run, and their outcome: None while in flight.
         self._outcomes: dict[bytes, ReadPicture | Literal["stored"] | None] = {}
@@ -227,7 +234,7 @@ class PictureReader:
             return read(outcome="duplicate")
         if self._is_stored(digest):
             self.mark_stored([digest])
-            return read(outcome="stored")
+            return read(outcome="stored", metadata=self._measure(picture))
         try:
             crop, metadata = picture.decode()
         except (ImageReadError, MemoryError) as error:
@@ -242,6 +249,15 @@ class PictureReader:
                 self._outcomes[digest] = failed
             return failed
         return read(outcome="decoded", crop=crop, metadata=metadata)
+
+    def _measure(self, picture: OpenPicture) -> ImageMetadata | None:
+        """Return the metadata of a stored content without measures; None for others, and where it can't be decoded."""
+        if self._is_measured is None or self._is_measured(picture.blake3):
+            return None
+        try:
+            return picture.decode()[1]
+        except (ImageReadError, MemoryError):
+            return None
 
     def mark_stored(self, digests: Iterable[bytes]) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.reading import PictureReader, ReadPicture
 from clipsearch.store import ContentRecord, FileRecord
-from clipsearch.types import PartialFile, SkippedFile
+from clipsearch.types import ImageMetadata, PartialFile, SkippedFile
 
 # Files that need no embedding are stored when there are this many, at the latest.
 _MAX_FILES = 500
@@ -31,6 +31,7 @@ class Batch:
         partial: files among the pictures to encode that are truncated.
         reused: blake3 of each file with a known content that was not its own before.
         unchanged: number of files that were read and still have the same content.
+        measured: metadata of stored contents that were decoded for their measures, by blake3.
         contents: contents of the pictures, once they are encoded.
         is_stored: whether the batch was stored and counted.
         seconds: time that encoding took.
@@ -42,6 +43,7 @@ class Batch:
     partial: list[PartialFile] = field(default_factory=list)
     reused: list[bytes] = field(default_factory=list)
     unchanged: int = 0
+    measured: dict[bytes, ImageMetadata] = field(default_factory=dict)
     contents: list[ContentRecord] = field(default_factory=list)
     is_stored: bool = False
     seconds: float = 0.0
@@ -63,6 +65,8 @@ class Batch:
                     self.partial.append(PartialFile(picture.task.path, metadata.decoded_share, metadata.is_coarse))
             case "stored":
                 self.files.append(_file_record(picture))
+                if picture.metadata is not None and picture.blake3 is not None:
+                    self.measured[picture.blake3] = picture.metadata
                 if picture.is_unchanged:
                     self.unchanged += 1
                 elif picture.blake3 is not None:

@@ -52,6 +52,7 @@ class Embedding:
         self._reader = PictureReader(
             encoder.preprocess,
             is_stored=lambda blake3: store.pictures.has_embedding(blake3, model_id=model_id),
+            is_measured=store.pictures.is_measured,
             open_path=None if self._workers is None else self._workers.open_path,
             max_bytes=None if limits is None else limits.max_bytes,
         )

@@ -100,6 +100,8 @@ def store_batch(batch: Batch, *, store: Store, model_id: int, run: Run) -> None:
     files = file_records(batch)
     if files:
         store.pictures.record(batch.contents, files, model_id=model_id)
+    if batch.measured:
+        store.pictures.set_measures(batch.measured)
     n_embedded, n_reused, found = len(batch.contents), len(batch.reused), b"".join(batch.reused)
     n_done = n_embedded + n_reused + batch.unchanged + len(batch.skipped)
     # No call from here to `is_stored`: Ctrl-C can't interrupt, and nothing is counted twice or not at all.

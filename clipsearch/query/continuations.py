@@ -32,6 +32,7 @@ _BYTES = (
     r"(?:bytes?|bits?|octets?)|megs?|gigs?|megas?|gigas?|mio|thousand|million|billion|mp|megapixels?|px|pixels?)"
 )
 _LENGTH = r"(?:px|pixels?|pix|dots|[cm]m|cms|inch(?:es)?|ft|feet|pt|dpi|ppi|[kp]|mp|megapixels?|%|percent)"
+_SHARE = r"(?:percent|pct|points?|px|pixels?|stops?|ev)"
 _DISTANCE = r"(?:k?ms?|kilomet(?:er|re)s?|met(?:er|re)s?|mi|miles?|ft|feet|yds?|yards?|nm)"
 _WITHIN = r"(?:within|radius|distance|range|around|about|circa|±|\+/?-|<=?|~)"
 
@@ -67,6 +68,8 @@ _CONTINUATIONS = {
         "size": _limits(_BYTES),
         "w": _limits(_LENGTH, short="(?:in|m)"),
         "h": _limits(_LENGTH, short="(?:in|m)"),
+        "sharp": _limits(_SHARE),
+        "bright": _limits(_SHARE),
     }.items()
 }
 _TWO_LIMITS = {
@@ -74,8 +77,14 @@ _TWO_LIMITS = {
     "size": "size:>2MB size:<4MB",
     "w": "w:>1000 w:<2000",
     "h": "h:>500 h:<2000",
+    "sharp": "sharp:>20 sharp:<40",
+    "bright": "bright:>20 bright:<80",
 }
-_UNITS = {"size": "bytes, kB, MB, GB, TB, KiB, MiB, GiB and TiB", "w": "pixels", "h": "pixels"}
+_UNITS = {
+    "size": "bytes, kB, MB, GB, TB, KiB, MiB, GiB and TiB",
+    **dict.fromkeys(("w", "h"), "pixels"),
+    **dict.fromkeys(("sharp", "bright"), "numbers from 0 to 100"),
+}
 _MOST_WORDS_OF_A_NAME = 8
 
 

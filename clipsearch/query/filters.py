@@ -113,12 +113,14 @@ def parse_filter(key: str, value: str, *, is_negated: bool = False) -> Filter:
     """Parse the value of a filter.
 
     Args:
-        key: one of `KEYS`.
+        key: one of `KEYS`, or "is" before one of `SHORTHANDS`.
 
     Raises:
         QueryError: the value is not valid for this filter.
     """
     try:
+        if key == "is":
+            key, value = SHORTHANDS[_choice(*SHORTHANDS)(value.strip()).name]
         return Filter(key, _PARSERS[key](value.strip()), is_negated)
     except ValueError as error:
         raise QueryError(f"{key}: {error}") from error
@@ -156,6 +158,12 @@ def _choice(*names: str, **others: str) -> Callable[[str], Choice]:
     return parse
 
 
+BLURRED_BELOW = 45
+"""Sharpness below which a picture is blurred: `is:blurred`. Source: `python -m tests.benchmarks.quality`."""
+
+DARK_BELOW = 30
+"""Brightness below which a picture is dark: `is:dark`. Source: likewise."""
+
 _DEFAULT_RADIUS_KM = 10.0
 
 # A tenth of a millimetre in degrees; floats of this precision survive formatting and parsing.
@@ -188,6 +196,7 @@ _UNITS = {
         for ending in ("", "s")
     },
 }
+_SHARES = {"": 1, "%": 1}
 _PIXELS = {"": 1, "px": 1, "pixel": 1, "pixels": 1}
 
 _NUMBER = r"\d+(?:\.\d+)?"
@@ -206,7 +215,7 @@ def _shape(one: str) -> re.Pattern[str]:
     return re.compile(rf"(?:(?:[<>]=?|=)\s*{one}|{span})(?=\s|$)", re.ASCII | re.IGNORECASE)
 
 
-_SIZE, _EXTENT = (_shape(rf"{_NUMBER}(?:\s*{_words_of(units)})?") for units in (_UNITS, _PIXELS))
+_SIZE, _EXTENT, _LEVEL = (_shape(rf"{_NUMBER}(?:\s*{_words_of(units)})?") for units in (_UNITS, _PIXELS, _SHARES))
 SHAPES = {
     "taken": _shape(_DATE),
     "near": re.compile(
@@ -217,6 +226,8 @@ SHAPES = {
     "size": _SIZE,
     "w": _EXTENT,
     "h": _EXTENT,
+    "sharp": _LEVEL,
+    "bright": _LEVEL,
 }
 """Patterns of the values that may contain blanks, up to the blank that ends them, by filter key.
 
@@ -226,7 +237,7 @@ They match more than `parse_filter` accepts, such as unknown units, so that its 
 
 def _span(*, example: str, units: dict[str, int]) -> Callable[[str], Span]:
     def number(text: str) -> int:
-        found = re.fullmatch(r"(\d{1,100}(?:\.\d{1,9})?)\s*([a-z]*)", text.strip().lower(), re.ASCII)
+        found = re.fullmatch(r"(\d{1,100}(?:\.\d{1,9})?)\s*([a-z%]*)", text.strip().lower(), re.ASCII)
         if found is None or found[2] not in units:
             raise ValueError(f"takes a number or a range, as in {example}, not {text.strip()[:40]}")
         return round(Fraction(found[1]) * units[found[2]])
@@ -321,12 +332,24 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "size": _span(example="size:>2MB or size:500k..2MB", units=_UNITS),
     "w": _span(example="w:1920 or w:>=1000 or w:1000..2000", units=_PIXELS),
     "h": _span(example="h:1080 or h:>=1000 or h:1000..2000", units=_PIXELS),
+    "sharp": _span(example="sharp:<20 or sharp:40..100", units=_SHARES),
+    "bright": _span(example="bright:<15 or bright:80..100", units=_SHARES),
     "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
     "has": _choice("gps", "date", "camera", taken="date", geo="gps", location="gps", coordinates="gps"),
 }
 
 KEYS = tuple(_PARSERS)
 """Keys of all filters."""
+
+SHORTHANDS = {
+    **dict.fromkeys(("blurred", "blurry"), ("sharp", f"<{BLURRED_BELOW}")),
+    "sharp": ("sharp", f">={BLURRED_BELOW}"),
+    **dict.fromkeys(("dark", "underexposed"), ("bright", f"<{DARK_BELOW}")),
+}
+"""Filter, as key and value, by the word after `is:` that it is written for."""
+
+NAME_FORM = rf"(?ai:{'|'.join(KEYS)}|is(?=[:：](?:{'|'.join(SHORTHANDS)})(?!\w)))"
+"""Pattern of what may stand before the colon of a filter; "is: a sign" is words."""
 
 EXAMPLES = {
     "path": "path:2024/*.jpg",
@@ -337,6 +360,8 @@ EXAMPLES = {
     "size": "size:>2MB",
     "w": "w:>=1920",
     "h": "h:..1080",
+    "sharp": "sharp:>40",
+    "bright": "bright:<15",
     "orientation": "orientation:portrait",
     "has": "has:gps",
 }

@@ -3,7 +3,7 @@
 import re
 
 from clipsearch.errors import QueryError
-from clipsearch.query.filters import EXAMPLES, KEYS, SHAPES, parse_filter
+from clipsearch.query.filters import EXAMPLES, KEYS, SHAPES, SHORTHANDS, parse_filter
 from clipsearch.query.names import (
     LIMITS,
     OTHER_NAMES,
@@ -34,7 +34,7 @@ _LIKE_A_PATH = re.compile(r"[/\\*\d]|\.\w{2,5}$")
 _ORDERS = re.compile(r"date|time|taken|newest|oldest|latest|name|size|relevance|random|(?:asc|desc)\w*", re.IGNORECASE)
 _INSIDE = re.compile(
     rf"(?<!\w)(?ai:(?:{'|'.join(key for key in KEYS if key not in SHAPES)})[:：]\S"
-    rf"|(?:{'|'.join(SHAPES)})[:：][<>=.]*\d)"
+    rf"|(?:{'|'.join(SHAPES)})[:：][<>=.]*\d|(?ai:is)[:：](?:{'|'.join(SHORTHANDS)})(?!\w))"
 )
 _YES = re.compile(r"(?:yes|true|y|1|any|\*)", re.IGNORECASE)
 _BRANDS = re.compile(
@@ -61,6 +61,8 @@ def find_near_filter(token: str, following: str) -> str | None:
     limit = _AS_LIMITS.get(sign, sign) or _AS_LIMITS.get(signed["limit"], signed["limit"])
     is_apart = bool(signed["before"] or signed["behind"] or (signed["gap"] and not signed["limit"]))
     key = name if name in KEYS else OTHER_NAMES.get(name)
+    if name == "is" and value.lower() in SHORTHANDS:
+        return f"write is:{value.lower()}, without a blank; words with a colon go in quotes"
     if name == "is" and not _is_value("orientation", value):
         key = None
     if key == "image" or (name in ("id", "image") and sign not in ":："):

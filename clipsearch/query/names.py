@@ -25,6 +25,8 @@ OTHER_NAMES: dict[str, str] = {
         "w": "width wide imagewidth pixelwidth minwidth maxwidth mp mpx megapixel megapixels pixel pixels px "
         "resolution res dimension dimensions",
         "h": "height high imageheight pixelheight minheight maxheight",
+        "sharp": "sharpness blur blurred blurry blurriness unsharp focused outoffocus",
+        "bright": "brightness luminance lightness dark darkness underexposed overexposed",
         "orientation": "orient layout aspect is",
         "has": "hasgps no without missing",
         "image": "picture img photo pic like similar similarto url ids",
@@ -42,6 +44,8 @@ LIMITS = {
 """Comparison operator that a name implies, which this language writes before the value."""
 
 RIGHT_FORMS = {
+    **dict.fromkeys(("blur", "blurred", "blurry", "blurriness", "unsharp", "outoffocus"), "is:blurred"),
+    **dict.fromkeys(("dark", "darkness", "underexposed"), "is:dark"),
     **dict.fromkeys(("mp", "mpx", "megapixel", "megapixels", "pixel", "pixels", "px"), "w:>=1920 h:>=1080"),
     **dict.fromkeys(("resolution", "res", "dimension", "dimensions"), "w:>=1920 h:>=1080"),
 }

@@ -2,18 +2,20 @@
 
 import re
 
-from clipsearch.query.filters import EXAMPLES, KEYS
+from clipsearch.query.filters import EXAMPLES, NAME_FORM
+from clipsearch.query.tokens import QUOTED
 
 OPERATORS = frozenset({"AND", "OR", "NOT", "|", "||"})
 """Operators that are rejected between words."""
 
-_KEY = rf"(?ai:{'|'.join(KEYS)})[:：]"
+_KEY = rf"{NAME_FORM}[:：]"
 
 _BEFORE_FILTER = re.compile(rf"\s+(?:NOT\s+|not\s+|!\s*|[-−–—])?{_KEY}")
 _BRACKET = re.compile(rf"[(\[{{]+[-!]?(?:NOT\s+)?{_KEY}")
+_IN_QUOTES = re.compile(QUOTED, re.DOTALL)
 _JOINED = re.compile(r"\w\|\|?\w")
 _LISTS = {
-    **dict.fromkeys(("type", "has", "orientation"), re.compile(r"[,;|/+]")),
+    **dict.fromkeys(("type", "has", "orientation", "is"), re.compile(r"[,;|/+]")),
     "camera": re.compile(r"[,|]"),
     "path": re.compile(r"[|]|,$"),
 }
@@ -72,7 +74,7 @@ def find_mistaken_operator(word: str, following: str, *, follows_filter: bool) -
         return NO_BRACKETS
     if re.match(r"!+\w", word):
         return f"a - before a term excludes it: -{word.lstrip('!')[:40]}; words with a ! go in quotes"
-    if _JOINED.search(word):
+    if _JOINED.search(_IN_QUOTES.sub("", word)):
         return explain_operator("OR")
     if word.lower() not in _INSTEAD or not (follows_filter or precedes):
         return None

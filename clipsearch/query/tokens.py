@@ -3,12 +3,12 @@
 import re
 import unicodedata
 
-from clipsearch.query.filters import KEYS
+from clipsearch.query.filters import NAME_FORM
 
 QUOTED = r'"(?:[^"\\]|\\.)*"|“[^“”]*”|„[^“”„]*[“”]'
 TOKEN = re.compile(rf"(?P<sign>[+\-]|&&?)|(?P<quoted>{QUOTED})|(?P<word>[^\s\"](?:{QUOTED}|[^\s\"])*)", re.DOTALL)
 # NOT, ! and a dash before a filter mean -. The ASCII flag, because the lower case of İ is two characters.
-FILTER = re.compile(rf"(?P<minus>[-−–—]|!\s*|NOT\s+)?(?P<key>(?ai:{'|'.join(KEYS)}))[:：]")
+FILTER = re.compile(rf"(?P<minus>[-−–—]|!\s*|NOT\s+)?(?P<key>{NAME_FORM})[:：]")
 
 # A filter's value, parts of which may be in quotes.
 VALUE = re.compile(rf"(?:{QUOTED}|[^\s\"])+", re.DOTALL)

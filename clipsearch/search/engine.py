@@ -11,6 +11,7 @@ from clipsearch.query import Query
 from clipsearch.search.feedback import Feedback
 from clipsearch.search.hits import SearchHit
 from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
+from clipsearch.search.unmeasured import notify_unmeasured
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
 
@@ -39,6 +40,8 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     feedback = options.feedback
     parsed, known_pictures = _with_feedback(query, options)
     session.require_pictures()
+    if parsed.filters:
+        notify_unmeasured(parsed.filters, session)
     if not parsed.groups:
         return newest_pictures(parsed.filters, store=session.store, top_k=top_k, excluded=feedback.less)
     row = session.model.row  # evaluate the lazy property before two threads use it

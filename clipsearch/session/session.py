@@ -60,6 +60,7 @@ class Session:
         self._concepts = ConceptLearner(store, model)
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
+        self.has_told_unmeasured = False
         self._lock, self._learn_lock = threading.Lock(), threading.Lock()
 
     @classmethod

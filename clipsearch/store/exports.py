@@ -7,7 +7,7 @@ from itertools import groupby
 
 from clipsearch.errors import StoreError
 from clipsearch.store.backends.base import ReadConnection
-from clipsearch.store.reader import content_details
+from clipsearch.store.content_rows import DETAIL_COLUMNS, content_details
 from clipsearch.store.records import REPAIR_HINT, ContentDetails
 from clipsearch.store.values import path_of
 
@@ -19,11 +19,7 @@ _WITH_FILE = (
     "WHERE f.content_id = e.content_id AND f.removed_at IS NULL) "
 )
 _COUNT = f"SELECT count(*) {_WITH_FILE}"
-_PAGE = (
-    "SELECT c.content_id, c.blake3, c.size_bytes, c.width, c.height, c.format, c.taken_at, c.camera, c.latitude, "
-    f"c.longitude, c.added_at, c.is_date_doubtful, e.embedding {_WITH_FILE} AND e.content_id > ? "
-    "ORDER BY e.content_id LIMIT ?"
-)
+_PAGE = f"SELECT {DETAIL_COLUMNS}, e.embedding {_WITH_FILE} AND e.content_id > ? ORDER BY e.content_id LIMIT ?"
 _PATHS = (
     "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
     "WHERE f.removed_at IS NULL AND f.content_id BETWEEN ? AND ? ORDER BY f.content_id"

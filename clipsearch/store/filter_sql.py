@@ -14,7 +14,7 @@ from clipsearch.text import fold_name
 # Pillow's format names; formats that are missing here have the filter's own name in upper case.
 _FORMATS = {"jpeg": ("JPEG", "MPO"), "bmp": ("BMP", "DIB")}
 
-_COLUMNS = {"size": "c.size_bytes", "w": "c.width", "h": "c.height"}
+_COLUMNS = {"size": "c.size_bytes", "w": "c.width", "h": "c.height", "sharp": "c.sharpness", "bright": "c.brightness"}
 _ORIENTATIONS = {"portrait": "c.width < c.height", "landscape": "c.width > c.height", "square": "c.width = c.height"}
 _WILD = {"*": "%", "?": "_"}
 _KNOWN = {"gps": "c.latitude IS NOT NULL", "date": "c.taken_at IS NOT NULL", "camera": "c.camera IS NOT NULL"}

@@ -23,13 +23,16 @@ from clipsearch.store.records import (
     utc_now,
 )
 from clipsearch.store.values import MAX_ROW, is_number
+from clipsearch.types import ImageMetadata
 from clipsearch.vectors import to_bytes
 
 # Columns of `contents` that are fields of `ImageMetadata`.
 _METADATA_COLUMNS = (
     *("width", "height", "format", "taken_at", "camera", "latitude", "longitude", "is_date_doubtful"),
-    "phash",
+    *("phash", "sharpness", "brightness"),
 )
+# Of these, what is measured on the pixels: unknown for contents of earlier versions, or without decoding.
+_MEASURED = ("phash", "sharpness", "brightness")
 
 
 class PictureStore:
@@ -226,6 +229,33 @@ class PictureStore:
                     [{"number": number, "hash": phash} for number, phash in part],
                 )
 
+    def is_measured(self, blake3: bytes) -> bool:
+        """Return whether a stored content has its measures. Thread-safe."""
+        with self._database.read() as connection:
+            found = self._database.execute_sql(
+                connection, "SELECT 1 FROM contents WHERE blake3 = ? AND sharpness IS NULL", blake3
+            )
+            return found.first() is None
+
+    def unmeasured_contents(self) -> bytes:
+        """Return the blake3 of all contents without measures, 32 bytes each."""
+        content = tables.contents
+        with self._database.read() as connection:
+            wanted = select(content.c.blake3).where(content.c.sharpness.is_(None))
+            return b"".join(connection.execute(wanted).scalars())
+
+    def set_measures(self, measured: Mapping[bytes, ImageMetadata]) -> None:
+        """Store what was measured on the pixels of contents that are stored, by their blake3."""
+        statement = update(tables.contents).where(tables.contents.c.blake3 == bindparam("digest"))
+        with self._database.write() as connection:
+            connection.execute(
+                statement.values({name: bindparam(f"new_{name}") for name in _MEASURED}),
+                [
+                    {"digest": blake3, **{f"new_{name}": getattr(metadata, name) for name in _MEASURED}}
+                    for blake3, metadata in measured.items()
+                ],
+            )
+
     def remove_files(self, file_ids: Iterable[int]) -> None:
         """Mark files as removed: they are not found any more, but stay stored until garbage is collected."""
         self._set_removed(file_ids, utc_now())
@@ -297,8 +327,15 @@ def _insert_contents(
     connection: Connection, contents: Sequence[ContentRecord], model_id: int, *, insert: InsertInto
 ) -> None:
     now = utc_now()
+    statement = insert(tables.contents)
+    measured = {name: getattr(statement.excluded, name) for name in _MEASURED}
     connection.execute(
-        insert(tables.contents).on_conflict_do_nothing(),
+        # A content of an earlier version has no measures: it was decoded now.
+        statement.on_conflict_do_update(
+            index_elements=["blake3"],
+            set_=measured,
+            where=and_(tables.contents.c.sharpness.is_(None), statement.excluded.sharpness.is_not(None)),
+        ),
         [
             {
                 "blake3": content.blake3,

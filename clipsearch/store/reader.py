@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
 from clipsearch.store.backends.base import ReadConnection, parts
+from clipsearch.store.content_rows import DETAIL_COLUMNS, as_time, content_details, numbers
 from clipsearch.store.records import (
     KINDS,
     REPAIR_HINT,
@@ -21,7 +22,6 @@ from clipsearch.store.records import (
     StoredSnapshot,
 )
 from clipsearch.store.values import is_folder, is_uuid, path_of
-from clipsearch.types import ImageMetadata
 from clipsearch.vectors import from_bytes
 
 if TYPE_CHECKING:
@@ -85,14 +85,16 @@ _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE co
 
 _PHASHES = "SELECT content_id, phash FROM contents WHERE phash IS NOT NULL"
 
-_DETAILS = (
-    "SELECT content_id, blake3, size_bytes, width, height, format, taken_at, camera, latitude, longitude, added_at, "
-    "is_date_doubtful FROM contents WHERE content_id IN ({})"
-)
+_DETAILS = f"SELECT {DETAIL_COLUMNS} FROM contents c WHERE content_id IN ({{}})"  # noqa: S608
 
 # Condition that a content has a file.
 _WITH_FILE = "EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.content_id AND f.removed_at IS NULL)"
 _DISTINCT = f"SELECT {{}}, count(*) FROM contents c WHERE {_WITH_FILE} GROUP BY 1"  # noqa: S608
+_UNMEASURED = f"SELECT count(*) FROM contents c WHERE c.sharpness IS NULL AND {_WITH_FILE}"  # noqa: S608
+_MEASURED_BELOW = (
+    "SELECT sum(CASE WHEN c.sharpness < ? THEN 1 ELSE 0 END), sum(CASE WHEN c.brightness < ? THEN 1 ELSE 0 END) "  # noqa: S608
+    f"FROM contents c WHERE {_WITH_FILE}"
+)
 # A clock that was never set gives no date of the picture.
 _SURE_DATE = "NOT coalesce(c.is_date_doubtful, false)"
 _PERIOD = f"SELECT min(taken_at), max(taken_at) FROM contents c WHERE {_WITH_FILE} AND {_SURE_DATE}"  # noqa: S608
@@ -234,7 +236,7 @@ class Reader:
         """
         starts = tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
         found = [
-            IndexedFile(path, *_numbers(state))
+            IndexedFile(path, *numbers(state))
             for root, relative, *state in self._rows(_FILES)
             if (path := path_of(root, relative)) is not None
         ]
@@ -245,7 +247,7 @@ class Reader:
         found: dict[int, tuple[int, int, int]] = {}
         for part in parts(_valid_ids(content_ids)):
             statement = _MEASURES.format(",".join("?" * len(part)))
-            found.update((row[0], _numbers(row[1:])) for row in self._rows(statement, *part))
+            found.update((row[0], numbers(row[1:])) for row in self._rows(statement, *part))
         return found
 
     def phashes(self) -> dict[int, int]:
@@ -275,6 +277,16 @@ class Reader:
         """Return a value that changes whenever `list_texts` does."""
         captions = self._rows("SELECT count(*), max(caption_id) FROM captions")[0]
         return *captions, *self._rows("SELECT count(*), max(added_at) FROM label_sets")[0]
+
+    def count_unmeasured(self) -> int:
+        """Count pictures with a file whose sharpness and brightness are unknown: those of earlier versions."""
+        count: int = self._rows(_UNMEASURED)[0][0]
+        return count
+
+    def count_measured_below(self, *, sharpness: int, brightness: int) -> tuple[int, int]:
+        """Count pictures with a file that are less sharp, and that are less bright."""
+        blurred, dark = self._rows(_MEASURED_BELOW, sharpness, brightness)[0]
+        return int(blurred or 0), int(dark or 0)
 
     def count_by(self, column: Literal["format", "camera"]) -> dict[str, int]:
         """Count pictures with a file by each known value of a column."""
@@ -356,13 +368,6 @@ def _snapshot(row: Sequence[Any]) -> StoredSnapshot | None:
         return None
 
 
-def _numbers(values: Sequence[Any]) -> tuple[Any, ...]:
-    """Check that all values are numbers, or raise StoreError."""
-    if not all(isinstance(value, int) for value in values):
-        raise StoreError(f"the metadata of a picture is damaged; {REPAIR_HINT}")
-    return tuple(values)
-
-
 def _embeddings(blobs: list[Any], dim: int) -> NDArray[np.float32]:
     """Decode embeddings.
 
@@ -373,25 +378,3 @@ def _embeddings(blobs: list[Any], dim: int) -> NDArray[np.float32]:
         return from_bytes(blobs, dim)
     except (ValueError, TypeError) as error:
         raise StoreError(f"an embedding is damaged; {REPAIR_HINT}") from error
-
-
-def content_details(row: Sequence[Any]) -> ContentDetails:
-    """Convert a row of `contents`, its columns in the order of `_DETAILS`."""
-    content_id, blake3, *sizes, image_format, taken_at, camera, latitude, longitude, added_at, is_date_doubtful = row
-    _numbers(sizes)
-    if not all(value is None or isinstance(value, int | float) for value in (latitude, longitude)):
-        raise StoreError(f"the metadata of picture {content_id} is damaged; {REPAIR_HINT}")
-    try:
-        taken_at, added_at = None if taken_at is None else as_time(taken_at), as_time(added_at)
-    except (ValueError, TypeError) as error:
-        raise StoreError(f"the metadata of picture {content_id} is damaged; {REPAIR_HINT}") from error
-    size_bytes, width, height = sizes
-    metadata = ImageMetadata(
-        width, height, image_format, taken_at, camera, latitude, longitude, is_date_doubtful=bool(is_date_doubtful)
-    )
-    return ContentDetails(content_id, blake3, size_bytes, metadata, added_at)
-
-
-def as_time(value: str | datetime) -> datetime:
-    """Convert a stored time: SQLite keeps times as text."""
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value)

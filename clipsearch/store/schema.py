@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 
-KNOWN_REVISION = "0008"
+KNOWN_REVISION = "0009"
 """Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
 _KNOWN_INDEXES = {
@@ -41,7 +41,8 @@ _KNOWN_TABLES = {
     "contents": """content_id integer not null primary key autoincrement, blake3 blob not null,
         size_bytes bigint not null, width integer not null, height integer not null, format varchar(16) not null,
         taken_at datetime, camera varchar(128), latitude float, longitude float, added_at datetime not null,
-        phash bigint, is_date_doubtful boolean, folded_camera varchar, constraint uq_contents_blake3 unique(blake3)""",
+        phash bigint, is_date_doubtful boolean, folded_camera varchar, sharpness integer, brightness integer,
+        constraint uq_contents_blake3 unique(blake3)""",
     "files": """file_id integer not null, root_id integer not null, relative_path blob not null,
         size_bytes bigint not null, mtime_ns bigint not null, content_id integer, skip_reason varchar,
         removed_at datetime, ctime_ns bigint, inode bigint, limit_kind varchar(16), limit_value float,

@@ -128,7 +128,8 @@ roots = Table(
 )
 
 # Width and height of the upright picture. taken_at is the camera's local time, as in EXIF; `is_date_doubtful`: it looks
-# like that of a clock that was never set. `phash`: 64-bit perceptual hash as a signed number; NULL: not computed yet.
+# like that of a clock that was never set. `phash`: 64-bit perceptual hash as a signed number; NULL: not computed yet,
+# like `sharpness` and `brightness`, see `images.measures`.
 contents = Table(
     "contents",
     metadata,
@@ -146,6 +147,8 @@ contents = Table(
     Column("phash", BigInteger, nullable=True),
     Column("is_date_doubtful", Boolean, nullable=True),
     Column("folded_camera", String, nullable=True, default=_folded("camera")),
+    Column("sharpness", Integer, nullable=True),
+    Column("brightness", Integer, nullable=True),
     sqlite_autoincrement=True,
 )
 

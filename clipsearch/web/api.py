@@ -23,7 +23,6 @@ from clipsearch.web.state import Site
 
 Marks = tuple[MarkId, ...]
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
-
 # Interval at which an event stream polls the run, and at which an idle one sends a keep-alive comment.
 _POLL_INTERVAL_S, _PING_INTERVAL_S = 0.25, 15.0
 
@@ -87,6 +86,7 @@ def make_api(site: Site) -> APIRouter:
             query=q,
             model=catalog.model.name,
             suggestion=catalog.suggest(parsed),
+            unmeasured=catalog.pictures.count_unmeasured(parsed),
             hits=[schemas.Hit.of(hit) for hit in page.hits],
             next=page.next,
         )

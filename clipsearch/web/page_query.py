@@ -33,18 +33,20 @@ class PageQuery:
     camera: str = ""
     folder: str = ""
     type: str = ""
+    quality: str = ""
     more: tuple[int, ...] = ()
     less: tuple[int, ...] = ()
 
     @property
     def has_filters(self) -> bool:
-        return any((self.since, self.until, self.camera, self.folder, self.type))
+        return any((self.since, self.until, self.camera, self.folder, self.type, self.quality))
 
     def url(self, path: str = "/", **more: str) -> str:
         """Return a URL with these parameters and more; empty ones are omitted."""
         named = {"q": self.q, "since": self.since, "until": self.until, "camera": self.camera, "folder": self.folder}
+        named |= {"type": self.type, "quality": self.quality, **more}
         marks = {"more": self.more, "less": self.less}
-        present = {name: value for name, value in {**named, "type": self.type, **marks, **more}.items() if value}
+        present = {name: value for name, value in {**named, **marks}.items() if value}
         return f"{path}?{urlencode(present, doseq=True, errors='surrogateescape')}" if present else path
 
     def mark(self, content_id: int, kind: Literal["more", "less"]) -> "PageQuery":
@@ -76,6 +78,8 @@ class PageQuery:
             filters.append(parse_filter("path", self.folder.rstrip(os.sep) + os.sep + "*" if is_whole else self.folder))
         if self.type:
             filters.append(parse_filter("type", self.type))
+        if self.quality:
+            filters.append(parse_filter("is", self.quality))
         return replace(query, filters=tuple(filters))
 
     @cached_property
@@ -91,10 +95,11 @@ async def _read_parameters(
     camera: Annotated[str, Query(max_length=200)] = "",
     folder: Annotated[str, Query(max_length=4096)] = "",
     type: Annotated[str, Query(max_length=20)] = "",
+    quality: Annotated[str, Query(max_length=20)] = "",
     more: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
     less: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
 ) -> PageQuery:
-    return PageQuery(q.strip(), since, until, camera, folder, type, more, less)
+    return PageQuery(q.strip(), since, until, camera, folder, type, quality, more, less)
 
 
 PageQueryDep = Annotated[PageQuery, Depends(_read_parameters)]

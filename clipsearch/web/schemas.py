@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from clipsearch import types
-from clipsearch.gallery import duplicates
+from clipsearch.gallery import curation, duplicates
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.search import narrowing
 from clipsearch.search.hits import SearchHit
@@ -79,6 +79,7 @@ class SearchResult(BaseModel):
                 "query": "a glazed donut",
                 "model": "starter",
                 "suggestion": None,
+                "unmeasured": 0,
                 "hits": [{"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png"}],
                 "next": "WzEsMjMsNDAsIjZmMGE0ZTgxYjYyYzdkMTAiXQ",
             }
@@ -90,6 +91,7 @@ class SearchResult(BaseModel):
     suggestion: str | None = Field(
         default=None, description="The query with typing errors corrected; null without any."
     )
+    unmeasured: int = Field(description="Pictures that its filters `sharp:` and `bright:` know nothing of.")
     hits: list[Hit]
     next: str | None = Field(description="Cursor for `after`; null on the last page.")
 
@@ -201,6 +203,8 @@ class Item(BaseModel):
     longitude: float | None
     added_at: datetime = Field(description="Time when it was first indexed, UTC.")
     is_date_doubtful: bool = Field(description="The date is in the future, or of a clock that was never set.")
+    sharpness: int | None = Field(description="0 to 100, as `sharp:` compares it; null: not measured yet.")
+    brightness: int | None = Field(description="0 to 100, as `bright:` compares it; null: not measured yet.")
 
     @classmethod
     def of(cls, details: PictureDetails) -> "Item":
@@ -220,7 +224,31 @@ class Item(BaseModel):
             longitude=metadata.longitude,
             added_at=details.added_at.replace(tzinfo=UTC),
             is_date_doubtful=metadata.is_date_doubtful,
+            sharpness=metadata.sharpness,
+            brightness=metadata.brightness,
         )
+
+
+class UnusualPicture(BaseModel):
+    id: int = Field(description="Content id of the picture.")
+    rank: int = Field(ge=1)
+    name: str = Field(description="Name of its file, without the folder.")
+    similarity: float = Field(description="Mean cosine to its nearest neighbours.")
+
+    @classmethod
+    def of(cls, found: curation.UnusualPicture) -> "UnusualPicture":
+        return cls(id=found.content_id, rank=found.rank, name=name_of(found.path), similarity=found.similarity)
+
+
+class RepresentativePicture(BaseModel):
+    id: int = Field(description="Content id of the picture.")
+    rank: int = Field(ge=1)
+    name: str = Field(description="Name of its file, without the folder.")
+    pictures: int = Field(description="Number of the pictures that it stands for, itself included.")
+
+    @classmethod
+    def of(cls, found: curation.RepresentativePicture) -> "RepresentativePicture":
+        return cls(id=found.content_id, rank=found.rank, name=name_of(found.path), pictures=found.pictures)
 
 
 class Upload(BaseModel):

@@ -11,6 +11,7 @@ from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.search.hits import SearchHit
 from clipsearch.search.narrowing import narrow_query
+from clipsearch.search.unmeasured import describe_unmeasured
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.page_query import PageQuery
 from clipsearch.web.query_edits import STEP, Chip, chips_of, weigh_picture
@@ -79,6 +80,7 @@ class Results:
         has_relevance: the query has terms, not only filters.
         is_empty: the catalog is empty.
         suggestion: the query with typing errors corrected, and its URL; None without typing errors.
+        unmeasured: number of pictures that the filters `sharp:` and `bright:` know nothing of, as a sentence.
         problem: error message; then `before`, `at` and `behind` are the query, split at the error.
     """
 
@@ -92,6 +94,7 @@ class Results:
     has_relevance: bool = False
     is_empty: bool = False
     suggestion: tuple[str, str] | None = None
+    unmeasured: str = ""
     problem: str = ""
     before: str = ""
     at: str = ""
@@ -123,6 +126,7 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
             parsed, page_size=_PAGE_SIZE, after=after, pictures=pictures, more=more, less=less
         )
         suggestion = site.catalog.suggest(parsed) if after is None else None
+        unmeasured = site.catalog.pictures.count_unmeasured(parsed) if after is None else 0
     except CatalogNotFoundError:
         return Results(is_empty=True)
     except QuerySyntaxError as error:
@@ -140,6 +144,7 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
         suggestions_url=page_query.url("/suggestions") if parsed.groups and after is None else None,
         next_url=page_query.url("/results", after=page.next) if page.next else None,
         has_relevance=bool(parsed.groups or more),
+        unmeasured=describe_unmeasured(unmeasured) if unmeasured else "",
         suggestion=None if suggestion is None else (suggestion, replace(page_query, q=suggestion).url()),
         is_empty=not page.hits and after is None and parsed == Query(),
     )

@@ -26,6 +26,7 @@ HEAT_MAP = "clipsearch explain"
 LABELS = "clipsearch labels"
 DUPLICATES = "clipsearch dupes"
 CLUSTERS = "clipsearch cluster"
+CURATION = "clipsearch unusual"
 CELLS = "--ann"
 EMBEDDINGS = "clipsearch export"
 CARE = "clipsearch gc"
@@ -35,8 +36,8 @@ RAY = "--runner ray"
 EVAL = "clipsearch eval"
 CONCEPTS = "clipsearch concept"
 RUN = {
-    README, FIRST_STEPS, COMMAND_LINE, LANGUAGE, URL, SHEET, HEAT_MAP, LABELS, DUPLICATES, CLUSTERS, CELLS, EMBEDDINGS,
-    CARE, MILVUS, POSTGRESQL, RAY, EVAL, CONCEPTS,
+    README, FIRST_STEPS, COMMAND_LINE, LANGUAGE, URL, SHEET, HEAT_MAP, LABELS, DUPLICATES, CLUSTERS, CURATION, CELLS,
+    EMBEDDINGS, CARE, MILVUS, POSTGRESQL, RAY, EVAL, CONCEPTS,
 }  # fmt: skip
 # They need a model that is not on every machine.
 NOT_RUN = {"clipsearch model inspect openai/", "clipsearch bench --model random-clip"}
@@ -209,6 +210,12 @@ def test_the_session_of_groups_and_that_of_sheets_are_real(pages, indexed, part)
     done = run(command, indexed)
     said = (done.stderr + done.stdout).strip().replace(str(indexed), "/home/me")
     assert without_times(said) == without_times(expected)
+
+
+def test_the_session_of_curation_is_real(pages, indexed):
+    session = find_session(pages, CURATION)
+    assert len(session) == 3
+    check_session(session, indexed, is_stderr_first=True)
 
 
 def test_the_session_of_duplicates_is_real(pages, indexed):

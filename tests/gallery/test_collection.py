@@ -169,6 +169,9 @@ def test_details_tell_what_is_known(tmp_path):
         facets = catalog.pictures.facets()
         assert (facets.cameras, facets.formats, facets.folders) == ({"Box 1": 1}, {"JPEG": 1}, (str(tmp_path / "p"),))
         assert facets.first_taken == facets.last_taken == known.taken_at
+        # A picture of one colour has no edges.
+        assert (facets.blurred, facets.dark) == (1, 1)
+        assert (known.sharpness, known.brightness is not None) == (0, True)
 
 
 def test_facets_of_nothing(tmp_path):

@@ -1,7 +1,9 @@
 """What an index run does with a folder that changes, with a model that really computes colours."""
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import threading
 import time
 from functools import partial
@@ -17,6 +19,7 @@ from clipsearch.images.decode import DecodingLimits
 from clipsearch.indexing import index_folders, scan
 from clipsearch.indexing.scopes import plan_scopes
 from clipsearch.store import Scope
+from clipsearch.store.backends.connection import DATABASE_NAME
 from tests.support.fakes import COLOURS, ColourEncoder
 from tests.support.library import BATCH, Library, counts
 
@@ -46,6 +49,50 @@ def test_renamed_image_keeps_its_embedding(library):
     assert counts(library.index()) == {"found": 3, "reused": 1, "moved": 1, "unchanged": 2}
     assert library.encoder.images_seen == 0
     assert library.find("red", 3)[0] == "rose.png"
+
+
+class TestMeasures:
+    """Sharpness and brightness of pictures that an earlier version has indexed."""
+
+    @staticmethod
+    def forget(library) -> None:
+        with contextlib.closing(sqlite3.connect(library.photos.parent / "catalog" / DATABASE_NAME)) as connection:
+            connection.execute("UPDATE contents SET sharpness = NULL, brightness = NULL, phash = NULL")
+            connection.commit()
+
+    @staticmethod
+    def known(library) -> list[tuple[int | None, int | None]]:
+        details = library.store.reader.details([1, 2, 3]).values()
+        return sorted((each.metadata.sharpness, each.metadata.brightness) for each in details)
+
+    def test_all_are_measured_when_they_are_read_again_without_being_embedded(self, library):
+        library.index()
+        measured, hashes = self.known(library), library.store.reader.phashes()
+        assert None not in {value for pair in measured for value in pair}
+        self.forget(library)
+        assert counts(library.index()) == {"found": 3, "unchanged": 3}
+        assert library.store.reader.count_unmeasured() == 3
+        assert counts(library.index(again=True)) == {"found": 3, "unchanged": 3}
+        assert library.encoder.images_seen == 0
+        assert (self.known(library), library.store.reader.phashes()) == (measured, hashes)
+
+    def test_a_copy_is_measured_as_its_content_is_read(self, library):
+        library.index()
+        self.forget(library)
+        shutil.copy(library.photos / "red.png", library.photos / "rose.png")
+        assert counts(library.index()) == {"found": 4, "reused": 1, "unchanged": 3}
+        assert library.store.reader.count_unmeasured() == 2
+
+    def test_one_that_cannot_be_decoded_any_more_stays_unmeasured(self, library, monkeypatch):
+        library.index()
+        self.forget(library)
+
+        def refuse(*_: object, **__: object) -> None:
+            raise ImageReadError("damaged")
+
+        monkeypatch.setattr("clipsearch.images.reading.decode_image", refuse)
+        assert counts(library.index(again=True)) == {"found": 3, "unchanged": 3}
+        assert library.store.reader.count_unmeasured() == 3
 
 
 class TestMoved:

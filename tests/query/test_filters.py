@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import QuerySyntaxError
 from clipsearch.query import Query, Term, parse_query
-from clipsearch.query.filters import EXAMPLES, KEYS
+from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, EXAMPLES, KEYS
 from clipsearch.query.names import OTHER_NAMES
 from tests.fuzz.budget import examples
 from tests.support.refusals import check_refused
@@ -27,6 +27,9 @@ WORDS = (
     "from: grandpa with love",
     "from: 9 to 5",
     "is: a sign",
+    "dark: knight rises",
+    "shark:50",
+    "focus: on infinity",
     "sort: of blue",
     "order: pizza",
     "title: dog",
@@ -105,6 +108,14 @@ UNDERSTOOD = {
     "orientation:vertical": "orientation:portrait",
     "orientation:horizontal": "orientation:landscape",
     "has:location": "has:gps",
+    "dog is:blurred": f"dog sharp:<{BLURRED_BELOW}",
+    "-is:Blurry": f"-sharp:<{BLURRED_BELOW}",
+    "is:sharp & dog": f"dog sharp:>={BLURRED_BELOW}",
+    "NOT is:dark cat": f"-bright:<{DARK_BELOW} cat",
+    "is:underexposed": f"bright:<{DARK_BELOW}",
+    "sharp: > 40 %": "sharp:>40",
+    "bright:10..20%": "bright:10..20",
+    "is:dark is the night": f"is the night bright:<{DARK_BELOW}",
     r'path:"D:\My Photos"': r'path:"D:\\My Photos"',
 }
 
@@ -231,6 +242,24 @@ REFUSED = {
     "no:gps": (0, "-has:gps"),
     "is:portrait": (0, "orientation:portrait"),
     "is:starred": (0, "there is no is:"),
+    "is: dark": (0, "write is:dark, without a blank"),
+    "is=blurred": (0, "write is:blurred"),
+    "is:dark,blurred": (0, "one value"),
+    "is:dark or is:blurred": (8, "no 'or'"),
+    "is:dark blurred": (8, "one value"),
+    "(is:dark)": (0, "no brackets"),
+    "dog,is:dark": (0, "a blank is missing before a filter"),
+    "2:is:dark": (2, "takes no weight"),
+    "blurry:yes": (0, "is:blurred"),
+    "blur:>50": (0, "is:blurred"),
+    "darkness:>50": (0, "is:dark"),
+    "sharpness>50": (0, "sharp:>50"),
+    "brightness < 20": (0, "bright:<20"),
+    "sharp:yes": (0, "sharp:<20"),
+    "sharp:>20 <40": (10, "sharp:>20 sharp:<40"),
+    "bright:20 percent": (10, "no unit percent"),
+    "bright:40..20": (0, "empty range"),
+    "brigt:<20": (0, "bright:<20"),
     "rating:>=4": (0, "there is no rating:"),
     "rating: 5": (0, "there is no rating:"),
     "iso:400": (0, "there is no iso:"),

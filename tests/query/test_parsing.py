@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import QuerySyntaxError
 from clipsearch.query import Query, Term, parse_query
-from clipsearch.query.filters import KEYS, Choice, Circle, Filter, Pattern, Period, Span
+from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, KEYS, Choice, Circle, Filter, Pattern, Period, Span
 from tests.fuzz.budget import examples
 
 
@@ -112,6 +112,11 @@ EXAMPLES = {
     "w:1920": only("w", Span(1920, 1920)),
     "w:>=1000 h:<1000": Query((), (Filter("w", Span(1000, None)), Filter("h", Span(None, 999)))),
     "w:100..200": only("w", Span(100, 200)),
+    '2:"black|white"': Query(((words("black|white", 2),),)),
+    "sharp:>40": only("sharp", Span(41, None)),
+    "-is:blurred": only("sharp", Span(None, BLURRED_BELOW - 1), is_negated=True),
+    "bright:10..20": only("bright", Span(10, 20)),
+    "is:dark": only("bright", Span(None, DARK_BELOW - 1)),
     "orientation:portrait": only("orientation", Choice("portrait")),
     "-has:gps": only("has", Choice("gps"), is_negated=True),
     "a dog taken:2024 in the snow": Query(
@@ -197,6 +202,8 @@ VALUES = {
     "size": SPANS.map(lambda span: Span(*span)),
     "w": SPANS.map(lambda span: Span(span[0], None)),
     "h": SPANS.map(lambda span: Span(None, span[0])),
+    "sharp": SPANS.map(lambda span: Span(*span)),
+    "bright": SPANS.map(lambda span: Span(None, span[1])),
     "orientation": st.just(Choice("square")),
     "has": st.just(Choice("gps")),
 }

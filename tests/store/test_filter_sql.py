@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from clipsearch.query import parse_query
-from clipsearch.query.filters import MOST_FILTERS
+from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, MOST_FILTERS
 from clipsearch.store import ContentRecord, FileRecord
 from clipsearch.types import ImageMetadata
 
@@ -42,6 +42,8 @@ def pictures() -> list[ContentRecord]:
                     camera=rng.choice([None, "Canon EOS 5D", "NIKON D90", "100%_Camera", "Ünïcode Cam"]),
                     latitude=place[0],
                     longitude=place[1],
+                    sharpness=None if number % 5 == 0 else number % 101,
+                    brightness=None if number % 5 == 0 else 7 * number % 101,
                 ),
                 embedding=np.eye(DIM, dtype=np.float32)[number % DIM],
             )
@@ -112,6 +114,14 @@ CASES = {
     "w:>=1000 h:<1080": lambda p, _: p.width >= 1000 and p.height < 1080,
     "orientation:landscape": lambda p, _: p.width > p.height,
     "-orientation:square": lambda p, _: p.width != p.height,
+    "sharp:>40": lambda p, _: p.sharpness is not None and p.sharpness > 40,
+    "sharp:20..40": lambda p, _: p.sharpness is not None and 20 <= p.sharpness <= 40,
+    "-sharp:<20": lambda p, _: p.sharpness is None or p.sharpness >= 20,
+    "bright:<15": lambda p, _: p.brightness is not None and p.brightness < 15,
+    "is:blurred": lambda p, _: p.sharpness is not None and p.sharpness < BLURRED_BELOW,
+    "is:sharp -is:dark": lambda p, _: (
+        p.sharpness is not None and p.sharpness >= BLURRED_BELOW and p.brightness >= DARK_BELOW
+    ),
     "has:gps": lambda p, _: p.latitude is not None,
     "has:date -has:camera": lambda p, _: p.taken_at is not None and p.camera is None,
     "path:BEACH": lambda _, names: any("beach" in name.lower() for name in names),

@@ -211,6 +211,39 @@ def test_perceptual_hashes_are_kept_and_filled_in(store, model_id):
     assert store.reader.phashes() == before | first | {second: (1 << 63) - 1}
 
 
+def test_measures_are_kept_and_filled_in_and_never_taken_away(store, model_id):
+    root = store.roots.add("/photos").root_id
+
+    def measured(number: int, sharpness: int | None, brightness: int | None) -> ContentRecord:
+        metadata = ImageMetadata(4, 3, "JPEG", phash=number, sharpness=sharpness, brightness=brightness)
+        return replace(content(number), metadata=metadata)
+
+    def known() -> dict[int, tuple[int | None, int | None]]:
+        ids = range(1, store.reader.newest_content_id() + 1)
+        metadata = {each.blake3[0]: each.metadata for each in store.reader.details(ids).values()}
+        return {number: (metadata[number].sharpness, metadata[number].brightness) for number in (1, 2, 3)}
+
+    files = [file(root, f"{number}.jpg", number) for number in (1, 2, 3)]
+    records = [measured(1, 0, 100), measured(2, None, None), measured(3, None, None)]
+    before = store.reader.count_unmeasured()
+    store.pictures.record(records, files, model_id=model_id)
+    assert known() == {1: (0, 100), 2: (None, None), 3: (None, None)}
+    assert store.reader.count_unmeasured() == before + 2
+    assert [store.pictures.is_measured(each.blake3) for each in records] == [True, False, False]
+    unmeasured = store.pictures.unmeasured_contents()
+    assert records[1].blake3 + records[2].blake3 in unmeasured
+    assert records[0].blake3 not in [unmeasured[place : place + 32] for place in range(0, len(unmeasured), 32)]
+    # Embedded once more, for another model; and measured alone.
+    store.pictures.record([measured(1, 7, 7), measured(2, 40, 50)], [], model_id=model_id)
+    store.pictures.record([measured(1, None, None)], [], model_id=model_id)
+    store.pictures.set_measures({records[2].blake3: measured(3, 1, 2).metadata})
+    assert known() == {1: (0, 100), 2: (40, 50), 3: (1, 2)}
+    assert store.reader.count_unmeasured() == before
+    below = store.reader.count_measured_below(sharpness=40, brightness=51)
+    assert store.reader.count_measured_below(sharpness=0, brightness=0) == (0, 0)
+    assert min(below) >= 2
+
+
 def test_what_is_known_of_a_file_fits_64_bits_and_can_be_filled_in(store, model_id):
     root = store.roots.add("/photos").root_id
     far = FileRecord(root, "a.jpg", 10, -(1 << 63), bytes([1]) * 32, None, (1 << 63) - 1, -1)

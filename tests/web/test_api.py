@@ -34,7 +34,7 @@ def problem_of(answer, status):
 
 def test_a_search_answers_as_it_is_described(client, catalog):
     found = search(client, "a glazed donut", k=3)
-    assert set(found) == {"query", "model", "suggestion", "hits", "next"} and found["suggestion"] is None
+    assert set(found) == {"query", "model", "suggestion", "unmeasured", "hits", "next"} and found["suggestion"] is None
     assert search(client, "a glazed donutt")["suggestion"] == "a glazed donut"
     assert (found["query"], found["model"]) == ("a glazed donut", "starter")
     assert [set(hit) for hit in found["hits"]] == [{"id", "rank", "score", "relevance", "name"}] * 3
@@ -211,15 +211,44 @@ def test_labels_and_near_duplicates_of_a_picture(client):
     assert problem_of(client.get(f"/api/items/{donut['id']}/labels", params={"labels": "nothing"}), 400)
 
 
+def test_unusual_and_representative_pictures_are_those_of_the_catalog(client, catalog):
+    for name, field in (("unusual", "similarity"), ("representative", "pictures")):
+        choose = getattr(catalog.pictures, name)
+        for params, options in (({"k": 3}, {"top_k": 3}), ({"q": "path:animals"}, {"query": "path:animals"})):
+            said = client.get(f"/api/{name}", params=params).json()
+            expected = choose(**options)
+            assert [(each["id"], each["rank"], each[field]) for each in said] == [
+                (each.content_id, each.rank, getattr(each, field)) for each in expected
+            ]
+            assert said
+        assert set(said[0]) == {"id", "rank", "name", field}
+        assert client.get(f"/api/{name}", params={"q": "type:gif"}).json() == []
+        assert problem_of(client.get(f"/api/{name}", params={"q": "date:2019"}), 400)["position"] == 0
+        assert problem_of(client.get(f"/api/{name}", params={"k": 0}), 422)
+
+
+def test_pictures_that_a_filter_knows_nothing_of_are_counted(client, catalog, monkeypatch):
+    assert search(client, "a cat is:sharp")["unmeasured"] == 0
+    monkeypatch.setattr(catalog.pictures, "count_unmeasured", lambda _: 5)
+    assert search(client, "a cat is:sharp")["unmeasured"] == 5
+    monkeypatch.undo()
+    page = client.get("/", params={"quality": "sharp"})
+    assert page.status_code == 200
+    assert "no sharpness" not in page.text
+    assert client.get("/", params={"quality": "loud"}).status_code == 400
+
+
 # ------------------------------------------------------------------ single pictures
 
 
-def test_an_item_is_described(client):
+def test_an_item_is_described(client, catalog):
     (cat,) = search(client, "a cat", k=1)["hits"]
     said = client.get(f"/api/items/{cat['id']}").json()
     assert said["name"] == "cat.jpg" and said["paths"] == [str(SAMPLES / "animals" / "cat.jpg")]
     assert said["width"] and said["height"] and said["format"] == "JPEG"
     assert said["added_at"].endswith("Z")  # RFC 3339 wants a time zone
+    measured = catalog.pictures.get(cat["id"]).metadata
+    assert (said["sharpness"], said["brightness"]) == (measured.sharpness, measured.brightness) != (None, None)
 
 
 @pytest.mark.parametrize("number", [0, -1, 9999, 1 << 63, 1 << 200])

@@ -145,6 +145,7 @@ class RayEmbedding:
         self._has_results = False
         self._attempts = 0
         self._known: list[Any] = []  # references to `KnownContents`
+        self._unmeasured: Any = None
         self._encoded: set[bytes] = set()  # contents encoded in the wave
         self._key = uuid4().hex
         self._is_stopped = False
@@ -203,6 +204,8 @@ class RayEmbedding:
         if not self._known:
             stored = np.frombuffer(self._store.pictures.embedded_contents(model_id=self._model_id), dtype=np.uint8)
             self._publish_known(stored)
+            unmeasured = np.frombuffer(self._store.pictures.unmeasured_contents(), dtype=np.uint8)
+            self._unmeasured = self._cluster.ray.put(KnownContents.of(unmeasured.reshape(-1, 32)))
         self._wave = RunAhead(self._results_of(dict(self._sent)), wake=self._wake)
         self._wave.start()
 
@@ -270,7 +273,7 @@ class RayEmbedding:
         rows = max(_MIN_ROWS, min(self._batch_size, math.ceil(len(tasks) / (_BLOCKS_PER_CORE * sum(cores) or 1))))
         items = [{"number": number, "task": pickle.dumps(task)} for number, task in tasks.items()]
         n_blocks = math.ceil(len(items) / rows)
-        reading = Reading(self._preprocess, self._limits, tuple(self._known), _READING_THREADS)
+        reading = Reading(self._preprocess, self._limits, tuple(self._known), self._unmeasured, _READING_THREADS)
         dataset = data.from_items(items, override_num_blocks=n_blocks)
         self._set_up(dataset.context)
         return dataset.map_batches(

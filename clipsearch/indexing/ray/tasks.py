@@ -53,12 +53,14 @@ class Reading:
     Attributes:
         preprocess: of the model that the pictures are for.
         known: references to the `KnownContents` that already have an embedding.
+        unmeasured: reference to those that are stored without their measures.
         threads: number of files that one task reads concurrently.
     """
 
     preprocess: Preprocess
     limits: DecodingLimits
     known: Sequence[Any]
+    unmeasured: Any
     threads: int
 
 
@@ -76,10 +78,12 @@ def _threads(count: int) -> ThreadPoolExecutor:
 def read_files(block: Block, *, reading: Reading) -> Block:
     """Read and decode the files of a block; errors of a file are returned, never raised."""
     known: list[KnownContents] = ray.get(list(reading.known))
+    unmeasured: KnownContents = ray.get(reading.unmeasured)
     limits, spec = reading.limits, reading.preprocess
     reader = PictureReader(
         spec,
         is_stored=lambda digest: any(digest in part for part in known),
+        is_measured=lambda digest: digest not in unmeasured,
         open_path=_worker_pool(spec, limits).open_path,
         max_bytes=limits.max_bytes,
     )

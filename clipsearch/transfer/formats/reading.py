@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from clipsearch.errors import InputError, first_line
 from clipsearch.files import read_regular_file
 from clipsearch.images.dates import is_doubtful
+from clipsearch.store.values import is_number
 from clipsearch.transfer.formats.description import (
     DESCRIPTION_KEY,
     DESCRIPTION_NAME,
@@ -39,18 +40,10 @@ _HEADER_READERS: dict[tuple[int, int], Callable[[BinaryIO], Any]] = {
 
 _VECTORS = "embedding"
 _PICTURE_COLUMNS = ("image_path", "caption")
+_MEASURES = ("sharpness", "brightness")
 _OWN_COLUMNS = (
-    "blake3",
-    "width",
-    "height",
-    "format",
-    "size_bytes",
-    "taken_at",
-    "camera",
-    "latitude",
-    "longitude",
-    "copies",
-    "raw_paths",
+    *("blake3", "width", "height", "format", "size_bytes", "taken_at", "camera", "latitude", "longitude"),
+    *("copies", "raw_paths", *_MEASURES),
 )
 
 # Enough for some thousand folders.
@@ -362,6 +355,8 @@ def _source_content(fields: dict[str, Any]) -> SourceContent | None:
             latitude = longitude = None
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
+    # Exports of earlier versions have none.
+    measures: dict[str, Any] = {name: value for name in _MEASURES if is_number(value := fields.get(name), 0, 100)}
     taken_at = taken_at.replace(tzinfo=None) if isinstance(taken_at, datetime) else None
     metadata = ImageMetadata(
         width=width,
@@ -372,6 +367,7 @@ def _source_content(fields: dict[str, Any]) -> SourceContent | None:
         latitude=latitude,
         longitude=longitude,
         is_date_doubtful=taken_at is not None and is_doubtful(taken_at, now=datetime.now()),
+        **measures,
     )
     return SourceContent(digest, size_bytes, metadata)
 

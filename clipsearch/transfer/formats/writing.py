@@ -219,6 +219,8 @@ def _picture_schema() -> Any:
             ("camera", pa.string()),
             ("latitude", pa.float64()),
             ("longitude", pa.float64()),
+            ("sharpness", pa.int16()),
+            ("brightness", pa.int16()),
             ("copies", pa.list_(pa.string())),
             # Only for pictures with a path that is not UTF-8: all their paths as bytes.
             ("raw_paths", pa.list_(pa.binary())),
@@ -228,7 +230,16 @@ def _picture_schema() -> Any:
 
 def _picture_columns(rows: list[ExportedPicture]) -> dict[str, Any]:
     shown = [[_utf8(path) for path in row.paths] for row in rows]
-    described = ("width", "height", "format", "taken_at", "camera", "latitude", "longitude")
+    described = (
+        "width",
+        "height",
+        "format",
+        "taken_at",
+        "camera",
+        "latitude",
+        "longitude",
+        *("sharpness", "brightness"),
+    )
     return {
         "image_path": [paths[0] for paths in shown],
         "content_id": [row.details.content_id for row in rows],

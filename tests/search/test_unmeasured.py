@@ -1,0 +1,57 @@
+"""Filters on what an earlier version has not measured."""
+
+import contextlib
+import json
+import sqlite3
+
+import pytest
+
+from clipsearch import Catalog
+from clipsearch.store.backends.connection import DATABASE_NAME
+from tests.support.command_line import run
+
+
+@pytest.fixture
+def place(indexed_samples, tmp_path):
+    """A catalog in which three pictures are not measured."""
+    copied = indexed_samples.copy_to(tmp_path / "catalog")
+    with contextlib.closing(sqlite3.connect(tmp_path / "catalog" / DATABASE_NAME)) as connection:
+        connection.execute("UPDATE contents SET sharpness = NULL, brightness = NULL WHERE content_id <= 3")
+        connection.commit()
+    return copied
+
+
+NOTICE = "clipsearch: 3 pictures have no sharpness and brightness yet: 'clipsearch index --again' measures them"
+
+
+def test_a_notice_says_how_many_pictures_a_filter_knows_nothing_of(place):
+    for words in (("query", "cat is:sharp"), ("query", "-is:dark"), ("unusual", "bright:>10")):
+        assert run(*words, "--catalog", place).stderr.splitlines().count(NOTICE) == 1
+    for words in (("query", "cat"), ("query", "cat has:gps"), ("representative",)):
+        assert NOTICE not in run(*words, "--catalog", place).stderr
+
+
+def test_unknown_values_neither_pass_nor_fail(place):
+    def found(query: str) -> set[int]:
+        return {
+            hit["content_id"]
+            for hit in json.loads(run("query", query, "-k", "99", "--json", "--catalog", place).stdout)["hits"]
+        }
+
+    assert len(found("sharp:0..100")) == 37
+    assert found("-sharp:0..100") == {1, 2, 3}
+
+
+def test_they_are_counted_for_a_query(place):
+    with Catalog.open(place) as catalog:
+        assert [catalog.pictures.count_unmeasured(query) for query in ("dog", "dog sharp:>4", "-is:dark")] == [0, 3, 3]
+
+
+def test_the_last_one(place, tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "catalog" / DATABASE_NAME)) as connection:
+        connection.execute("UPDATE contents SET sharpness = 1, brightness = 1 WHERE content_id <= 2")
+        connection.commit()
+    assert (
+        "1 picture has no sharpness and brightness yet: 'clipsearch index --again' measures it"
+        in run("query", "is:dark", "--catalog", place).stderr
+    )
