@@ -7,6 +7,7 @@ unit-norm rows. The bundled starter model is one; `compile` makes one from any o
 import contextlib
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -69,7 +70,8 @@ class CompiledEncoder:
         # Four inferences a core: at the end of a batch, cores idle until the last one is done. With two, that was a
         # tenth of the time, with four a twentieth.
         self.batch_size = min(4 * _IMAGE_ROWS * processes.core_count(), 256)
-        self._image_queue: Any = None
+        self._image_requests: list[Any] | None = None
+        self._image_lock = threading.Lock()
         self._image_model: Any = None
         self._text_request: Any = None
         self._tokenizer: Any = None
@@ -79,21 +81,43 @@ class CompiledEncoder:
         rows = np.empty((len(crops), self.dim), dtype=np.float32)
         if len(crops) == 0:
             return rows
-        failures: list[str] = []
-        self._run("image", lambda: self._run_image_model(crops, rows, failures))
-        if failures:
-            raise ModelError(f"the image model of {self.name} gave rows of the wrong shape: {failures[0]}")
+        self._run("image", lambda: self._run_image_model(crops, rows))
         return normalise(rows)
 
-    def _run_image_model(self, crops: NDArray[np.uint8], rows: NDArray[np.float32], failures: list[str]) -> None:
-        queue = self._open_image_queue()
-        try:
-            for start in range(0, len(crops), _IMAGE_ROWS):
-                # Without share_inputs: a request would use the shared memory after this call.
-                queue.start_async({0: crops[start : start + _IMAGE_ROWS]}, (rows, start, failures))
-        finally:
-            # Also after Ctrl-C: a request that finishes while Python shuts down aborts the process.
-            queue.wait_all()
+    def _run_image_model(self, crops: NDArray[np.uint8], rows: NDArray[np.float32]) -> None:
+        """Fill `rows`, with all requests busy in turn.
+
+        Without OpenVINO's queue and its callbacks in Python: a callback takes the GIL once more after all has been
+        waited for, so that dropping the model at that moment, with the GIL held, waits for that thread forever.
+        """
+        requests = self._open_image_requests()
+        running: deque[tuple[Any, int]] = deque()
+        with self._image_lock:
+            try:
+                for number, start in enumerate(range(0, len(crops), _IMAGE_ROWS)):
+                    if len(running) == len(requests):
+                        self._store_rows(*running.popleft(), rows)
+                    request = requests[number % len(requests)]
+                    # Without share_inputs: a request would use the shared memory after this call.
+                    request.start_async({0: crops[start : start + _IMAGE_ROWS]})
+                    running.append((request, start))
+                while running:
+                    self._store_rows(*running.popleft(), rows)
+            finally:
+                # Also after Ctrl-C: a request that finishes while Python shuts down aborts the process.
+                for request, _ in running:
+                    request.wait()
+
+    def _store_rows(self, request: Any, start: int, rows: NDArray[np.float32]) -> None:
+        """Wait for a request, and store its rows from `start` on."""
+        request.wait()
+        found = request.get_output_tensor(0).data
+        wanted = (min(_IMAGE_ROWS, len(rows) - start), self.dim)
+        if found.shape != wanted:
+            raise ModelError(
+                f"the image model of {self.name} gave rows of the wrong shape: {found.shape}, not {wanted}"
+            )
+        rows[start : start + len(found)] = found
 
     def encode_patches(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed patches, see `PatchEncoder.encode_patches`; only with a `patch_grid`."""
@@ -105,7 +129,7 @@ class CompiledEncoder:
         return normalise(rows.reshape(-1, self.dim)).reshape(rows.shape)
 
     def _run_patches(self, crops: NDArray[np.uint8], rows: NDArray[np.float32]) -> None:
-        self._open_image_queue()
+        self._open_image_requests()
         request = self._image_model.create_infer_request()
         for start in range(0, len(crops), _IMAGE_ROWS):
             request.infer({0: crops[start : start + _IMAGE_ROWS]})
@@ -154,7 +178,7 @@ class CompiledEncoder:
     def close(self) -> None:
         # The flag first: a thread that is loading a model checks it afterwards.
         self._is_closed = True
-        self._image_queue = self._image_model = self._text_request = self._tokenizer = None
+        self._image_requests = self._image_model = self._text_request = self._tokenizer = None
 
     def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         encodings = self._open_tokenizer().encode_batch([self.spec.prompt + text for text in texts])
@@ -212,19 +236,19 @@ class CompiledEncoder:
             self.require_open()
         return tokenizer
 
-    def _open_image_queue(self) -> Any:
-        queue = self._image_queue
+    def _open_image_requests(self) -> list[Any]:
+        requests = self._image_requests
         self.require_open()
-        if queue is None:
+        if requests is None:
             path = self._directory / self.spec.image_file
             model = path if self.spec.takes_crops else _with_preprocessing(path, self.preprocess)
             compiled = self._load("image", model, "THROUGHPUT", self._find_blob("image"))
-            queue = import_openvino().AsyncInferQueue(compiled)
-            queue.set_callback(_store_rows)
+            count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+            requests = [compiled.create_infer_request() for _ in range(count)]
             self._image_model = compiled
-            self._image_queue = queue
+            self._image_requests = requests
             self.require_open()
-        return queue
+        return requests
 
     def _open_text_model(self) -> None:
         """Load tokenizer and text model in parallel; each takes a tenth of a second.
@@ -307,25 +331,6 @@ class CompiledEncoder:
         """
         if read_spec(self._directory, rehash=True) != self.spec:
             raise ModelError(f"the model {self.name} in {self._directory} is damaged")
-
-
-def _store_rows(request: Any, task: tuple[NDArray[np.float32], int, list[str]]) -> None:
-    """Store the rows of a finished request (callback of the queue).
-
-    A module function, not a method: the queue's reference is invisible to the garbage collector, so a callback with a
-    reference to the encoder would leak both.
-
-    Args:
-        request: the finished inference request.
-        task: all rows (n, dim), the row at which this request's begin, and a list that collects errors.
-    """
-    rows, start, failures = task
-    found = request.get_output_tensor(0).data
-    wanted = (min(_IMAGE_ROWS, len(rows) - start), rows.shape[1])
-    if found.shape == wanted:
-        rows[start : start + len(found)] = found
-    else:
-        failures.append(f"{found.shape} instead of {wanted}")
 
 
 def _reason_of(error: RuntimeError) -> str:
