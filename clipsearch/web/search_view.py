@@ -75,6 +75,7 @@ class Results:
     Attributes:
         status: HTTP status.
         marks: marked pictures, those with more first, and the URL without any.
+        words: of the query, where it has one term of words; "" else.
         next_url: URL of the next tiles; None for the last.
         suggestions_url: URL of the suggestions; None for a query without terms.
         has_relevance: the query has terms, not only filters.
@@ -88,6 +89,7 @@ class Results:
     chips: list[ChipLinks] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     without_marks: str = "/"
+    words: str = ""
     status: int = 200
     next_url: str | None = None
     suggestions_url: str | None = None
@@ -136,11 +138,13 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
         return Results(status=400, problem=str(error), before=parts[0], at=parts[1], behind=parts[2])
     except ClipSearchError as error:
         return Results(status=status_of(error), problem=message_of(error))
+    words = [term.value for group in parsed.groups for term in group if term.kind == "words"]
     return Results(
         tiles=make_tiles(page.hits, page_query, site),
         chips=[_links_of(chip, page_query) for chip in chips_of(page_query.typed)],
         marks=[_mark_of(kind, marked[each], page_query) for kind, ids in _kinds(page_query) for each in ids],
         without_marks=replace(page_query, more=(), less=()).url(),
+        words=words[0] if len(words) == 1 else "",
         suggestions_url=page_query.url("/suggestions") if parsed.groups and after is None else None,
         next_url=page_query.url("/results", after=page.next) if page.next else None,
         has_relevance=bool(parsed.groups or more),

@@ -279,6 +279,22 @@ def test_thumbs_change_the_results_at_once_and_can_be_undone(page):
     assert names(page) == before and page.url.endswith("/?q=an+animal")
 
 
+def test_marked_pictures_teach_a_concept(page):
+    search(page, "an animal")
+    wanted = names(page)[2]
+    tile = page.locator(".tile").nth(2)
+    tile.hover()
+    tile.get_by_label(f"More of {wanted}").click()
+    expect(page.locator(".marks .chip")).to_have_count(1)
+    check_accessible(page)
+    page.get_by_label("Teach these as").fill("@my_pet")
+    page.get_by_role("button", name="Save the concept").click()
+    page.wait_for_url(re.compile(r"\?q=%40my_pet$"))
+    expect(page.locator("#q")).to_have_value("@my_pet")
+    assert names(page)[0] == wanted
+    expect(page.locator(".marks")).to_have_count(0)
+
+
 def test_thumbs_go_with_the_keyboard_and_the_focus_stays_near(page):
     search(page, "an animal")
     first = names(page)[0]
