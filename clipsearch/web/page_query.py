@@ -44,9 +44,9 @@ class PageQuery:
     def url(self, path: str = "/", **more: str) -> str:
         """Return a URL with these parameters and more; empty ones are omitted."""
         named = {"q": self.q, "since": self.since, "until": self.until, "camera": self.camera, "folder": self.folder}
-        named |= {"type": self.type, "quality": self.quality, **more}
+        named |= {"type": self.type, "quality": self.quality}
         marks = {"more": self.more, "less": self.less}
-        present = {name: value for name, value in {**named, **marks}.items() if value}
+        present = {name: value for name, value in {**named, **marks, **more}.items() if value}
         return f"{path}?{urlencode(present, doseq=True, errors='surrogateescape')}" if present else path
 
     def mark(self, content_id: int, kind: Literal["more", "less"]) -> "PageQuery":

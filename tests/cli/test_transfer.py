@@ -46,6 +46,7 @@ def test_out_and_in_again(exported, tmp_path):
         "without_file": 0,
         "outside": 0,
         "captions": 40,
+        "concepts": 0,
         "checked": 0,
         "cosine": None,
         "seconds": 0,

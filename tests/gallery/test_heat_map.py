@@ -247,7 +247,7 @@ def catalog_of_one(tmp_path, colours) -> Path:
 
 def test_the_command_prints_json():
     said = json.loads(explain(SAMPLES / "food" / "donut.png", "a donut", "--json").stdout)
-    assert set(said) == {"image", "model", "words", "score", "peak", "box", "scores"}
+    assert set(said) == {"image", "model", "words", "score", "level", "peak", "box", "scores"}
     assert len(said["scores"]) == len(said["scores"][0])
 
 

@@ -113,10 +113,17 @@ def source_key(source: Path) -> str:
     """
     names = (model_files.CONFIG, model_files.PREPROCESSOR_CONFIG, model_files.PROCESSOR_CONFIG)
     files = [path for name in names if (path := source / name).is_file()]
-    if family_of(model_files.read_json(source / model_files.CONFIG)).prompt_names:
-        files += [path for path in (source / model_files.PROMPTS,) if path.is_file()]
+    if _has_prompts(source) and (source / model_files.PROMPTS).is_file():
+        files.append(source / model_files.PROMPTS)
     files += [*model_files.find_tokenizer_files(source), *model_files.find_weights(source)]
     return combine({"format": FORMAT, "files": {path.name: hash_file(path) for path in files}})[:32]
+
+
+def _has_prompts(source: Path) -> bool:
+    try:
+        return bool(family_of(model_files.read_json(source / model_files.CONFIG)).prompt_names)
+    except ModelError:  # a missing or damaged config is told when the model is loaded
+        return False
 
 
 def _target(source: Path) -> Path:
