@@ -5,6 +5,7 @@ unit-norm rows. The bundled starter model is one; `compile` makes one from any o
 """
 
 import contextlib
+import math
 import sys
 import threading
 from collections import deque
@@ -72,71 +73,59 @@ class CompiledEncoder:
         self.batch_size = min(4 * _IMAGE_ROWS * processes.core_count(), 256)
         self._image_requests: list[Any] | None = None
         self._image_lock = threading.Lock()
-        self._image_model: Any = None
         self._text_request: Any = None
         self._tokenizer: Any = None
         self._is_closed = False
 
     def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         rows = np.empty((len(crops), self.dim), dtype=np.float32)
-        if len(crops) == 0:
-            return rows
-        self._run("image", lambda: self._run_image_model(crops, rows))
+        self._run("image", lambda: self._run_image_model(crops, rows, output=0))
         return normalise(rows)
-
-    def _run_image_model(self, crops: NDArray[np.uint8], rows: NDArray[np.float32]) -> None:
-        """Fill `rows`, with all requests busy in turn.
-
-        Without OpenVINO's queue and its callbacks in Python: a callback takes the GIL once more after all has been
-        waited for, so that dropping the model at that moment, with the GIL held, waits for that thread forever.
-        """
-        requests = self._open_image_requests()
-        running: deque[tuple[Any, int]] = deque()
-        with self._image_lock:
-            try:
-                for number, start in enumerate(range(0, len(crops), _IMAGE_ROWS)):
-                    if len(running) == len(requests):
-                        self._store_rows(*running.popleft(), rows)
-                    request = requests[number % len(requests)]
-                    # Without share_inputs: a request would use the shared memory after this call.
-                    request.start_async({0: crops[start : start + _IMAGE_ROWS]})
-                    running.append((request, start))
-                while running:
-                    self._store_rows(*running.popleft(), rows)
-            finally:
-                # Also after Ctrl-C: a request that finishes while Python shuts down aborts the process.
-                for request, _ in running:
-                    request.wait()
-
-    def _store_rows(self, request: Any, start: int, rows: NDArray[np.float32]) -> None:
-        """Wait for a request, and store its rows from `start` on."""
-        request.wait()
-        found = request.get_output_tensor(0).data
-        wanted = (min(_IMAGE_ROWS, len(rows) - start), self.dim)
-        if found.shape != wanted:
-            raise ModelError(
-                f"the image model of {self.name} gave rows of the wrong shape: {found.shape}, not {wanted}"
-            )
-        rows[start : start + len(found)] = found
 
     def encode_patches(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embed patches, see `PatchEncoder.encode_patches`; only with a `patch_grid`."""
         if self.patch_grid is None:
             raise ModelError(f"the patches of {self.name} are not aligned with texts")
-        rows = np.empty((len(crops), *self.patch_grid, self.dim), dtype=np.float32)
-        if len(crops):
-            self._run("image", lambda: self._run_patches(crops, rows.reshape(len(crops), -1, self.dim)))
-        return normalise(rows.reshape(-1, self.dim)).reshape(rows.shape)
+        rows = np.empty((len(crops), math.prod(self.patch_grid), self.dim), dtype=np.float32)
+        self._run("image", lambda: self._run_image_model(crops, rows, output=1))
+        return normalise(rows.reshape(-1, self.dim)).reshape(len(crops), *self.patch_grid, self.dim)
 
-    def _run_patches(self, crops: NDArray[np.uint8], rows: NDArray[np.float32]) -> None:
-        self._open_image_requests()
-        request = self._image_model.create_infer_request()
-        for start in range(0, len(crops), _IMAGE_ROWS):
-            request.infer({0: crops[start : start + _IMAGE_ROWS]})
-            found = request.get_output_tensor(1).data
-            if found.shape[1:] != rows.shape[1:]:
-                raise ModelError(f"the image model of {self.name} gave patches of shape {found.shape}")
+    def _run_image_model(self, crops: NDArray[np.uint8], rows: NDArray[np.float32], *, output: int) -> None:
+        """Fill `rows` (n, …) with an output of the image model for n crops, with all requests busy in turn.
+
+        Without OpenVINO's queue and its callbacks in Python: a callback takes the GIL once more after all has been
+        waited for, so that dropping the model at that moment, with the GIL held, can wait for that thread forever.
+        """
+        if len(crops) == 0:
+            return
+        requests = self._open_image_requests()
+        running: deque[tuple[Any, int]] = deque()
+
+        def store_oldest() -> None:
+            request, start = running[0]
+            request.wait()
+            running.popleft()
+            found = request.get_output_tensor(output).data
+            wanted = (min(_IMAGE_ROWS, len(rows) - start), *rows.shape[1:])
+            if found.shape != wanted:
+                raise ModelError(f"the image model of {self.name} gave an output of shape {found.shape}, not {wanted}")
             rows[start : start + len(found)] = found
+
+        with self._image_lock:
+            try:
+                for number, start in enumerate(range(0, len(crops), _IMAGE_ROWS)):
+                    if len(running) == len(requests):
+                        store_oldest()
+                    request = requests[number % len(requests)]
+                    # Without share_inputs: a request would use the shared memory after this call.
+                    request.start_async({0: crops[start : start + _IMAGE_ROWS]})
+                    running.append((request, start))
+                while running:
+                    store_oldest()
+            finally:
+                # Also after Ctrl-C: a request that finishes while Python shuts down aborts the process.
+                for request, _ in running:
+                    request.wait()
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts:
@@ -178,7 +167,7 @@ class CompiledEncoder:
     def close(self) -> None:
         # The flag first: a thread that is loading a model checks it afterwards.
         self._is_closed = True
-        self._image_requests = self._image_model = self._text_request = self._tokenizer = None
+        self._image_requests = self._text_request = self._tokenizer = None
 
     def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         encodings = self._open_tokenizer().encode_batch([self.spec.prompt + text for text in texts])
@@ -245,7 +234,6 @@ class CompiledEncoder:
             compiled = self._load("image", model, "THROUGHPUT", self._find_blob("image"))
             count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
             requests = [compiled.create_infer_request() for _ in range(count)]
-            self._image_model = compiled
             self._image_requests = requests
             self.require_open()
         return requests
