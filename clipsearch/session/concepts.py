@@ -1,7 +1,6 @@
 """Learn the concepts of a catalog from their stored examples, for the model in use."""
 
 import threading
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import QueryError, UnknownConceptError
@@ -55,6 +54,12 @@ class ConceptLearner:
                     del self._cached[next(iter(self._cached))]
         return found
 
+    def forget(self) -> None:
+        """Drop all directions, and the background that they were learnt for."""
+        with self._lock:
+            self._cached.clear()
+            self._others = None
+
     def _others_of(self, background: "Background") -> "WeakNegatives":
         """Return the weak negatives of a background; another one, as of another model, invalidates the cache."""
         from clipsearch.scoring.concepts import WeakNegatives
@@ -99,6 +104,8 @@ def get_concept(name: str, store: Store) -> Concept:
     """
     concept = store.concepts.find(name)
     if concept is None:
+        from difflib import get_close_matches
+
         names = store.concepts.names()
         near = get_close_matches(name, names, n=3) or names[:3]
         hint = f"did you mean {' or '.join(f'@{each}' for each in near)}?" if near else ""

@@ -237,8 +237,8 @@ class Session:
             self._is_closed = True
             indexes, self._indexes = self._indexes, {}
             workers, self._workers = self._workers, {}
-            self._label_spaces = {}
-        self._background = self._best_relevances = self._known_labels = self._words = None
+        self._forget_learnt()
+        self._words = None
         with ExitStack() as closing:
             closing.callback(self.store.close)
             closing.callback(self.model.close)
@@ -289,7 +289,13 @@ class Session:
         """Invalidate the indexes after the model or the index place has changed; running searches keep the old ones."""
         with self._lock:
             indexes, self._indexes = self._indexes, {}
-            self._label_spaces = {}
         for index in indexes.values():
             index.release()
-        self._background = self._best_relevances = None
+        self._forget_learnt()
+
+    def _forget_learnt(self) -> None:
+        """Drop the background, and all that was learnt for it."""
+        with self._lock:
+            self._label_spaces = {}
+        self._background = self._best_relevances = self._known_labels = None
+        self._concepts.forget()
