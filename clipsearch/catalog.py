@@ -15,7 +15,6 @@ from clipsearch.renamed import get_renamed
 from clipsearch.search.engine import SearchOptions, answer_query, find_cutoff, match_picture
 from clipsearch.search.feedback import Feedback, Marks
 from clipsearch.search.hits import SearchHit
-from clipsearch.search.narrowing import Suggestions, find_suggestions
 from clipsearch.search.paging import SearchPage, find_page
 from clipsearch.search.suggestions import suggest_query
 from clipsearch.search.terms import AnyQuery, Pictures
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from clipsearch.gallery.heat_map import HeatMap
     from clipsearch.images.decode import DecodingLimits
     from clipsearch.indexing import Progress
+    from clipsearch.search.narrowing import Suggestions
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.imports import ImportReport
 
@@ -315,8 +315,10 @@ class Catalog:
         """Correct the typing errors of a query; None: it seems to have none. Errors as in `search`."""
         return suggest_query(query, self._session)
 
-    def suggestions(self, query: str | Query, *, pictures: "Pictures | None" = None) -> Suggestions:
+    def suggestions(self, query: str | Query, *, pictures: "Pictures | None" = None) -> "Suggestions":
         """Suggest queries that narrow this one, related ones, and a corrected one; errors as in `search`."""
+        from clipsearch.search.narrowing import find_suggestions
+
         return find_suggestions(query, self._session, pictures=pictures or {})
 
     def cutoff_for(self, confidence: float) -> float:

@@ -1,7 +1,6 @@
 """Answer a query: embed its terms, search the index, diversify and explain the hits."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,6 +29,8 @@ class SearchOptions:
 
 def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> list[SearchHit]:
     """Find the best hits of a query, best first; result and errors as in `Catalog.search`."""
+    from concurrent.futures import ThreadPoolExecutor
+
     from clipsearch.scoring.diversity import candidates_for, diversify
     from clipsearch.search.retrieval import newest_pictures, search_pictures
 
