@@ -55,7 +55,7 @@ class Recommendation:
     @property
     def hours(self) -> float | None:
         """Expected time for embedding `PICTURES` pictures, without decoding them."""
-        return None if self.image_ms is None else self.image_ms * PICTURES / 3.6e6
+        return None if self.image_ms is None else _hours(self.image_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def recommend(machine: Machine, candidates: Sequence[Candidate]) -> tuple[Recomm
     if len(frontier) < 2:
         only = [_recommend(one, "better", _ONLY_ONE, machine) for one in frontier]
         return (_recommend_starter(machine, has_better=bool(only)), *only)
-    quick = [row for row, one in enumerate(frontier[:-1]) if _hours(one) <= _EVERYDAY_HOURS]
+    quick = [row for row, one in enumerate(frontier[:-1]) if _hours(one.image_ms) <= _EVERYDAY_HOURS]
     everyday, better = frontier[max(quick, default=0)], frontier[max(quick, default=0) + 1]
     gain, times = _recall(better) - _recall(everyday), better.image_ms / everyday.image_ms
     return (
@@ -128,8 +128,8 @@ def _recall(candidate: Candidate) -> float:
     return candidate.model.recall or 0.0
 
 
-def _hours(candidate: Candidate) -> float:
-    return candidate.image_ms * PICTURES / 3.6e6
+def _hours(image_ms: float) -> float:
+    return image_ms * PICTURES / 3.6e6
 
 
 def _recommend(candidate: Candidate, use: str, reason: str, machine: Machine) -> Recommendation:

@@ -197,7 +197,7 @@ def choose_medoids(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]
 def _paths_of(
     query: str | Query | None, folders: Sequence[str], session: Session, top_k: int, pictures: Pictures
 ) -> dict[int, list[str]]:
-    """Return the paths of the pictures that are asked for, by content id.
+    """Return the paths of the requested pictures, by content id.
 
     With terms these are the hits of the query that are likely matches, up to 1,000.
     """

@@ -6,8 +6,8 @@ examples against the other pictures, up to its length. Source: Hariharan, Malik 
 decorrelation for clustering and classification", ECCV 2012.
 
 The embedding of the words is a prior: both directions are scaled to spread alike over the catalog's pictures, and the
-words count as so many more examples; fewer where the model does not know them, or they do not find the examples: a name
-such as "rex" is no prior. Constants: `python -m tests.benchmarks.concepts --fit`.
+words count as a fixed number of examples; as fewer where the model does not know them, or they do not find the
+examples: a name such as "rex" is no prior. Constants: `python -m tests.benchmarks.concepts --fit`.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 "Did you mean" on words that `tests/search/test_suggestions.py` does not have: how many of 20 typing errors are mended
 to the word that was meant, and how many of 60 odd words and brands are left alone. "Narrow by" and "related" on the
 sample pictures or a catalog, for the queries below: what is suggested, the hits that a label is said to fit and those
-that `QUERY & label` has, and whether each related query has one. `--rows` makes a catalog of so many pictures around
+that `QUERY & label` has, and whether each related query has one. `--rows` makes a catalog of that size around
 those; the times are CPU times of a search of 100 hits, and of the suggestions, which begin with one.
 """
 
