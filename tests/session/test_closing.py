@@ -95,7 +95,8 @@ def test_nothing_native_is_left_of_a_closed_catalog(catalog_folder):
     assert mapped_index_files() == mapped
 
 
-def test_nothing_native_is_left_while_somebody_keeps_the_error(catalog_folder):
+@pytest.mark.parametrize("count", [1, 100])
+def test_nothing_native_is_left_while_somebody_keeps_the_error(count, catalog_folder):
     before, mapped = {id(each) for each in native_holders()}, mapped_index_files()
     kept = []
     with (
@@ -103,7 +104,7 @@ def test_nothing_native_is_left_while_somebody_keeps_the_error(catalog_folder):
         Catalog.open(catalog_folder) as one,
     ):
         use_everything(one)
-        one.encoder.encode_images(np.zeros((1, 3, 3, 3), dtype=np.uint8))
+        one.encoder.encode_images(np.zeros((count, 3, 3, 3), dtype=np.uint8))
     kept.append(raised.value)
     with pytest.raises(InputError) as missing, Catalog.open(catalog_folder) as other:
         use_everything(other)

@@ -123,9 +123,11 @@ class CompiledEncoder:
                 while running:
                     store_oldest()
             finally:
-                # Also after Ctrl-C: a request that finishes while Python shuts down aborts the process.
+                # Also after Ctrl-C: a request that finishes while Python shuts down aborts the process. One that has
+                # failed raises its error again, and the others are still to be waited for.
                 for request, _ in running:
-                    request.wait()
+                    with contextlib.suppress(RuntimeError):
+                        request.wait()
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts:
