@@ -14,7 +14,6 @@ from clipsearch.query import parse_query
 from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.version import __version__
 from clipsearch.web import schemas
-from clipsearch.web.concept_routes import add_concept_routes
 from clipsearch.web.heat_maps import heat_map_png
 from clipsearch.web.lanes import TooBusyError
 from clipsearch.web.page_query import MarkId
@@ -291,7 +290,6 @@ def make_api(site: Site) -> APIRouter:
         if not site.may_index:
             raise HTTPException(403, "indexing is disabled on this server: start it with --index")
 
-    add_concept_routes(api, site)
     return api
 
 

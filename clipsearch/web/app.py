@@ -12,6 +12,7 @@ from clipsearch.catalog import Catalog
 from clipsearch.version import __version__
 from clipsearch.web import metrics, pages
 from clipsearch.web.api import make_api
+from clipsearch.web.concept_api import make_concept_api
 from clipsearch.web.curation_api import make_curation_api
 from clipsearch.web.errors import add_handlers
 from clipsearch.web.security import Guard, GuardRules
@@ -54,6 +55,7 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
     )
     add_handlers(app)
     app.include_router(make_api(site))
+    app.include_router(make_concept_api(site))
     app.include_router(make_curation_api(site))
     app.include_router(pages.make_pages(site))
     app.add_api_route("/static/{name:path}", static_file, methods=["GET", "HEAD"], include_in_schema=False)

@@ -1,4 +1,4 @@
-"""Routes of the HTTP API that teach concepts; pictures are named by content id only, never by path."""
+"""Define the routes of the HTTP API that teach concepts; they name pictures by content id only, never by path."""
 
 from typing import Annotated
 
@@ -11,8 +11,9 @@ from clipsearch.web.state import Site
 ConceptName = Annotated[str, Path(min_length=1, max_length=200, examples=["rex"])]
 
 
-def add_concept_routes(api: APIRouter, site: Site) -> None:
-    """Add the routes below /concepts; those that change a concept need a server that may index."""
+def make_concept_api(site: Site) -> APIRouter:
+    """Create the router of /api/concepts; what changes a concept needs a server that may index."""
+    api = APIRouter(prefix="/api", responses=problems())
     catalog = site.catalog
 
     @api.get("/concepts", summary="List the concepts taught by examples", tags=["concepts"])
@@ -64,3 +65,5 @@ def add_concept_routes(api: APIRouter, site: Site) -> None:
     def require_changes() -> None:
         if not site.may_index:
             raise HTTPException(403, "changes are disabled on this server: start it with --index")
+
+    return api
