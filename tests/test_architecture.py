@@ -39,6 +39,7 @@ ONLY_IN = {
         "encoders/transformers_files.py",
         "encoders/openvino/compile.py",
         "encoders/devices.py",
+        "encoders/plain_loop.py",
     },
     "transformers": {"encoders/transformers_files.py"},
     "openvino": {"encoders/openvino/encoder.py"},

@@ -7,7 +7,7 @@ import typer
 
 from clipsearch import paths, settings
 from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
-from clipsearch.cli.render import note, out, print_json, printable
+from clipsearch.cli.render import note, out, print_json, print_processor, printable
 from clipsearch.quantities import count, size
 from clipsearch.types import ModelOptions
 
@@ -21,6 +21,9 @@ def bench(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Measure the plain loop of transformers beside it; not for the starter.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Benchmark this machine: indexing, queries, search, memory.
@@ -33,19 +36,25 @@ def bench(
         paths.catalog_directory(catalog),
         settings.with_environment(ModelOptions(model, device, runtime)),
         folder=None if folder is None else paths.folder_path(folder),
+        with_loop=loop,
         on_stage=None if json else lambda what: note(f"clipsearch: {what} …"),
     )
     if json:
         rates = [{**asdict(rate), "share_of_bound": rate.share_of_bound} for rate in found.rates]
         print_json({**asdict(found), "rates": rates})
         return
-    out(f"model {printable(found.model)}, {count(found.cores, 'core')}")
-    out(f"{'pictures a second':<32} {'decode':>8} {'encode':>8} {'bound':>8} {'index':>8}")
+    out(f"model {printable(found.model)}")
+    print_processor(found.processor, found.cores, found.features)
+    looped = f" {'loop':>8}" if loop else ""
+    out(f"{'pictures a second':<32} {'decode':>8} {'encode':>8} {'bound':>8} {'index':>8}{looped}")
     for rate in found.rates:
-        out(
+        line = (
             f"  {printable(rate.what):<30} {rate.decode_rate:8.0f} {rate.encode_rate:8.0f} {rate.bound_rate:8.0f} "
-            f"{rate.index_rate:8.0f}  {rate.share_of_bound:.0%} of the bound"
+            f"{rate.index_rate:8.0f}"
         )
+        if rate.loop_rate is not None:
+            line += f" {rate.loop_rate:8.1f}  {rate.index_rate / rate.loop_rate:.1f} × the loop,"
+        out(f"{line}  {rate.share_of_bound:.0%} of the bound")
     if found.peak_memory_bytes is not None:
         out(f"memory while indexing    {size(found.peak_memory_bytes)} at most")
     out(f"a query                  {found.cold_query_s:.2f} s as a process of its own")

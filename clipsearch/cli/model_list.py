@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from clipsearch.cli.render import out, printable
+from clipsearch.cli.render import out, print_processor, printable
 from clipsearch.quantities import count, size
 from clipsearch.types import ModelInfo
 
@@ -166,8 +166,7 @@ def recommendations_json(found: Sequence["Recommendation"]) -> list[dict[str, An
 
 def print_recommendations(machine: "Machine", found: Sequence["Recommendation"]) -> None:
     """Print the machine in two lines, and each model in a paragraph."""
-    features = f" ({', '.join(machine.features)})" if machine.features else ""
-    out(f"{count(machine.cores, 'core')} of {printable(machine.processor or 'an unknown processor')}{features}")
+    print_processor(machine.processor, machine.cores, machine.features)
     known = [
         f"GPU {printable(machine.gpu)}" if machine.gpu else "no GPU",
         f"arithmetic in {machine.precision}",

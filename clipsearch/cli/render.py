@@ -89,6 +89,12 @@ def shown_path(path: str) -> str:
     return printable(path.removeprefix(here))
 
 
+def print_processor(processor: str, cores: int, features: Sequence[str]) -> None:
+    """Print cores, name and features of a processor, in a line."""
+    listed = f" ({', '.join(features)})" if features else ""
+    out(f"{count(cores, 'core')} of {printable(processor or 'an unknown processor')}{listed}")
+
+
 def report_json(report: IndexReport) -> dict[str, Any]:
     return asdict(report)
 

@@ -87,6 +87,18 @@ def _load(name: str, options: ModelOptions) -> Encoder:
     return AcceleratedEncoder(encoder, load_accelerated=load_accelerated)
 
 
+def find_source(name: str) -> Path:
+    """Find the directory of a model in the hub's layout, without a download.
+
+    Raises:
+        ModelError: it has none on this machine, like the starter and models that came compiled.
+    """
+    directory = None if name == STARTER else _find_directory(name) or hub.find_cached(name)
+    if directory is None or is_compiled_directory(directory):
+        raise ModelError(f"the model {name} has no files for transformers on this machine")
+    return directory
+
+
 def _say_licence(directory: Path, name: str) -> None:
     """Say once in this process that a model must not be used commercially."""
     with contextlib.suppress(ModelError):  # raised again, with its reason, when the model is loaded

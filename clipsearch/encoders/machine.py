@@ -21,6 +21,8 @@ _FEATURES = {
     "avx512f": "AVX-512",
     "avx_vnni": "VNNI",
     "avx512_vnni": "VNNI",
+    "avx512_bf16": "bf16",
+    "amx_bf16": "bf16",
     "amx_tile": "AMX",
     "asimd": "NEON",
     "asimddp": "dot product",
@@ -45,7 +47,7 @@ class Machine:
     Attributes:
         processor: its name; "" when unknown.
         cores: logical ones that this process may use.
-        features: of the processor, such as "AVX2", "VNNI", "AMX"; empty when unknown.
+        features: of the processor, such as "AVX2", "VNNI", "bf16"; empty when unknown.
         precision: fastest arithmetic that OpenVINO has natively here: "bf16", "f16" or "f32".
         gpu: name of the GPU that would embed pictures; None without one.
         tower_gflops: billions of operations a second that an image tower is expected to do, on the GPU if there is one,
@@ -70,11 +72,10 @@ def examine_machine() -> Machine:
     """Examine this machine; takes a second, or some seconds with a GPU. Nothing is downloaded."""
     precision = next((name for name in ("bf16", "f16") if can_calculate_with(name)), "f32")
     gpu = measure_gpu() if may_have_gpu() else None
-    flags = processes.processor_flags()
     return Machine(
         processor=processes.processor_name(),
         cores=processes.core_count(),
-        features=tuple(dict.fromkeys(name for flag, name in _FEATURES.items() if flag in flags)),
+        features=processor_features(),
         precision=precision,
         gpu=None if gpu is None else gpu[0],
         tower_gflops=_CPU_SHARE * _measure_cpu(precision) if gpu is None else _GPU_SHARE * gpu[1],
@@ -82,6 +83,12 @@ def examine_machine() -> Machine:
         disk_bytes=_free_bytes(hub.cache_folder()),
         language=find_language(os.environ),
     )
+
+
+def processor_features() -> tuple[str, ...]:
+    """Return what makes this processor fast at matrix products, such as ("AVX2", "VNNI"); empty when unknown."""
+    flags = processes.processor_flags()
+    return tuple(dict.fromkeys(name for flag, name in _FEATURES.items() if flag in flags))
 
 
 def find_language(environment: Mapping[str, str]) -> str | None:

@@ -124,3 +124,19 @@ def quiet() -> Iterator[None]:
             logging.set_verbosity(verbosity)
             if bars:
                 logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def load_image_processor(directory: Path, name: str) -> Any:
+    """Load the image processor of transformers, only to compare with: pictures are prepared by `images.preprocess`.
+
+    Raises:
+        ModelError: it can't be loaded.
+    """
+    from transformers import AutoImageProcessor  # takes seconds
+
+    load: Any = AutoImageProcessor.from_pretrained
+    try:
+        with quiet():
+            return load(directory, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # as above
+        raise ModelError(f"can't load the image processor of {name}: {first_line(error)}") from error

@@ -20,6 +20,8 @@ from clipsearch import paths, processes
 from clipsearch.catalog import Catalog
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_chosen_encoder
+from clipsearch.encoders.machine import processor_features
+from clipsearch.encoders.plain_loop import PlainLoop
 from clipsearch.errors import CatalogNotFoundError, ClipSearchError, InputError
 from clipsearch.evaluation.links import link_image
 from clipsearch.images.decode import default_limits
@@ -27,6 +29,7 @@ from clipsearch.images.find import find_images
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.indexing import index_folders
 from clipsearch.indexing.options import IndexOptions
+from clipsearch.notices import muted
 from clipsearch.prefetch import default_workers
 from clipsearch.processes import run_python, start_python, watch_memory
 from clipsearch.session.file_index import CatalogIndex
@@ -39,6 +42,7 @@ _ROUNDS = 3
 _QUERIES = 50
 _COLD_QUERIES = 5
 _MAX_OWN_PICTURES = 200
+_LOOP_PICTURES = 32
 
 # (name, pictures, width, height) of the sets generated when no folder is named.
 _GENERATED = (("small photos, 640 × 480", 200, 640, 480), ("photos of 12 megapixels", 24, 4000, 3000))
@@ -66,6 +70,7 @@ class IndexRate:
         encode_rate: the vision tower alone, on all cores.
         bound_rate: upper bound when both share the cores: 1 / (1 / decode_rate + 1 / encode_rate).
         index_rate: the whole index run, including storage.
+        loop_rate: the plain loop of transformers, see `PlainLoop`, over up to 32 of them; None when not measured.
     """
 
     what: str
@@ -74,6 +79,7 @@ class IndexRate:
     encode_rate: float
     bound_rate: float
     index_rate: float
+    loop_rate: float | None
 
     @property
     def share_of_bound(self) -> float:
@@ -86,6 +92,8 @@ class BenchReport:
 
     Attributes:
         model: model name.
+        processor: its name; "" when unknown.
+        features: of the processor, such as "AVX2", "VNNI", "bf16"; empty when unknown.
         cores: number of cores available to this process.
         rates: one for each set of pictures.
         peak_memory_bytes: of an index process; None where the system does not report it.
@@ -97,6 +105,8 @@ class BenchReport:
     """
 
     model: str
+    processor: str
+    features: tuple[str, ...]
     cores: int
     rates: tuple[IndexRate, ...]
     peak_memory_bytes: int | None
@@ -112,6 +122,7 @@ def measure(
     model: ModelOptions,
     *,
     folder: Path | None = None,
+    with_loop: bool = False,
     on_stage: Stage | None = None,
 ) -> BenchReport:
     """Measure index rates, query latencies and memory; takes about a minute.
@@ -122,9 +133,11 @@ def measure(
         directory: the catalog to search, with its model; without one, the catalog of the measured pictures is searched.
         model: the model to measure; without a name, the catalog's.
         folder: pictures to index, at most 200 of them; None for generated pictures.
+        with_loop: measure the plain loop of transformers too.
 
     Raises:
         InputError: the folder has no pictures.
+        ModelError: `with_loop`, and the model has no files for transformers.
     """
     tell = on_stage or (lambda what: None)
     has_catalog = _has_pictures(directory)
@@ -135,6 +148,7 @@ def measure(
         else:
             encoder = load_chosen_encoder(model)
             opened.callback(encoder.close)
+        loop = PlainLoop(encoder.name) if with_loop else None
         named = {"--model": model.name or encoder.name, "--device": model.device, "--runtime": model.runtime}
         options = [part for option, value in named.items() if value is not None for part in (option, value)]
         scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="clipsearch-bench-")))
@@ -143,17 +157,20 @@ def measure(
         peak_bytes = 0
         for what, pictures in _picture_sets(folder, scratch, tell):
             tell(f"indexing {what}")
-            rates.append(_measure_rate(what, pictures, encoder, scratch))
+            rates.append(_measure_rate(what, pictures, encoder, scratch, loop))
             peak_bytes = max(peak_bytes, _peak_bytes(["index", str(pictures), "--catalog", str(indexed), *options]))
         tell("queries")
         searched = directory if has_catalog else indexed
         cold_s = statistics.median(_cold_query(searched, options) for _ in range(_COLD_QUERIES))
-        with _open(searched, model) as catalog:
+        # Muted: each text is longer than some models take.
+        with _open(searched, model) as catalog, muted():
             catalog.search("a photo")
             warm_ms = [1000 * _seconds(partial(catalog.search, new_text())) for _ in range(_QUERIES)]
         search_ms, count = _measure_search(searched)
         return BenchReport(
             model=encoder.name,
+            processor=processes.processor_name(),
+            features=processor_features(),
             cores=processes.core_count(),
             rates=tuple(rates),
             peak_memory_bytes=peak_bytes or None,
@@ -210,16 +227,19 @@ def _generate_photo(rng: np.random.Generator, width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
-def _measure_rate(what: str, folder: Path, encoder: Encoder, scratch: Path) -> IndexRate:
+def _measure_rate(what: str, folder: Path, encoder: Encoder, scratch: Path, loop: PlainLoop | None) -> IndexRate:
     tasks = [Task(0, image.relative_path, str(folder / image.relative_path)) for image in find_images(folder).images]
     encoder.encode_images(_read_first(tasks, encoder))  # warm-up: loads what is loaded once
-    read_s, encode_s, index_s = [], [], []
+    looped = [Path(task.path) for task in tasks[:_LOOP_PICTURES]]
+    read_s, encode_s, index_s, loop_s = [], [], [], []
     for number in range(_ROUNDS):
         start = perf_counter()
         crops = _read_all(tasks, encoder)
         read_s.append(perf_counter() - start)
         encode_s.append(_seconds(partial(_encode_all, crops, encoder)))
         index_s.append(_seconds(partial(_index, folder, encoder, scratch / f"{folder.name}-{number}")))
+        if loop is not None:
+            loop_s.append(_seconds(partial(loop.embed, looped)))
     decode_rate, encode_rate = len(tasks) / statistics.median(read_s), len(crops) / statistics.median(encode_s)
     return IndexRate(
         what=what,
@@ -228,6 +248,7 @@ def _measure_rate(what: str, folder: Path, encoder: Encoder, scratch: Path) -> I
         encode_rate=encode_rate,
         bound_rate=1 / (1 / decode_rate + 1 / encode_rate),
         index_rate=len(tasks) / statistics.median(index_s),
+        loop_rate=len(looped) / statistics.median(loop_s) if loop_s else None,
     )
 
 

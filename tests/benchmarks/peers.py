@@ -25,12 +25,13 @@ from clipsearch import Catalog
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.embed_image import picture_crop
 from clipsearch.encoders.load import load_encoder
+from clipsearch.encoders.plain_loop import PlainLoop
 from clipsearch.images.reading import PictureReader, Task
 from clipsearch.prefetch import default_workers
 from tests.benchmarks import material, photos
 from tests.benchmarks.measuring import note, print_table, run_clipsearch, seconds_of, workplace
 
-_LOOP_BATCH = 32
+_WARM_UP = 32
 _ENCODED = 256
 
 
@@ -39,14 +40,14 @@ def measure(name: str, folder: Path, *, rounds: int, loop_count: int, scratch: P
     paths = sorted(folder.iterdir())
     encoder = load_encoder(name)
     crops = np.stack([picture_crop(path, encoder.preprocess) for path in paths[:_ENCODED]])
-    loop = _make_loop(name)
+    loop = PlainLoop(name).embed
     ways: list[tuple[str, int, Callable[[], float]]] = [
         ("transformers loop", min(loop_count, len(paths)), lambda: seconds_of(lambda: loop(paths[:loop_count]))),
         ("Catalog.index", len(paths), lambda: _index_s(name, folder, scratch / "catalog")),
         ("encoder alone", len(crops), lambda: seconds_of(lambda: _encode(encoder, crops))),
         ("reading alone", len(paths), lambda: seconds_of(lambda: _read(encoder, paths))),
     ]
-    loop(paths[:_LOOP_BATCH])
+    loop(paths[:_WARM_UP])
     _encode(encoder, crops[: encoder.batch_size])
     rates: list[list[float]] = [[] for _ in ways]
     for round_number in range(1, rounds + 1):
@@ -54,26 +55,6 @@ def measure(name: str, folder: Path, *, rounds: int, loop_count: int, scratch: P
             found.append(count / work())
             note(f"  round {round_number}, {way:<18} {found[-1]:8.1f} a second over {count}")
     return [median(found) for found in rates]
-
-
-def _make_loop(name: str) -> Callable[[list[Path]], NDArray[np.float32]]:
-    import torch
-    from PIL import Image
-    from transformers import CLIPImageProcessor, CLIPModel
-
-    model = CLIPModel.from_pretrained(name).eval()
-    processor = CLIPImageProcessor.from_pretrained(name)
-
-    def embed(paths: list[Path]) -> NDArray[np.float32]:
-        parts = []
-        for start in range(0, len(paths), _LOOP_BATCH):
-            images = [Image.open(path) for path in paths[start : start + _LOOP_BATCH]]
-            with torch.inference_mode():
-                features = model.get_image_features(**processor(images=images, return_tensors="pt")).pooler_output
-            parts.append(torch.nn.functional.normalize(features, dim=-1).numpy())
-        return np.concatenate(parts)
-
-    return embed
 
 
 def _index_s(name: str, folder: Path, directory: Path) -> float:

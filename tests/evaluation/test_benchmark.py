@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from clipsearch import Catalog, cli
+from clipsearch.encoders.machine import processor_features
 from clipsearch.errors import InputError
 from clipsearch.evaluation import benchmark
 from clipsearch.paths import sample_data_folder
+from clipsearch.processes import core_count
 from clipsearch.types import ModelOptions
 
 
@@ -50,7 +52,23 @@ def test_a_catalog_that_is_there_is_searched_and_not_changed(short, tmp_path, ca
     printed = capsys.readouterr()
     assert f"{before.pictures} pictures, exact" in printed.out
     assert "of your pictures" in printed.out
+    assert f"{core_count()} core" in printed.out
+    assert "× the loop" not in printed.out
     assert "clipsearch: queries …" in printed.err
+
+
+def test_the_plain_loop_is_measured_beside(short, tmp_path, tiny_clips, capsys):
+    source = tiny_clips.copy_source(tmp_path / "source")
+    arguments = ["bench", "--model", str(source), "--catalog", str(tmp_path / "none"), "--loop"]
+    assert cli.run([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert all(rate["loop_rate"] > 0 for rate in found["rates"])
+    assert found["features"] == list(processor_features())
+
+
+def test_a_model_without_files_for_transformers_has_no_plain_loop(short, tmp_path, capsys):
+    assert cli.run(["bench", "--model", "starter", "--catalog", str(tmp_path / "none"), "--loop"]) == 1
+    assert "the model starter has no files for transformers" in capsys.readouterr().err
 
 
 def test_a_folder_without_pictures_is_one_error(tmp_path: Path):
