@@ -5,14 +5,18 @@ The same photographs and the same model, one after the other in turns, medians o
 (a) the loop: Pillow opens, CLIP's image processor prepares, CLIPModel in float32 encodes 32 at a time;
 (b) Catalog.index, from the folder to the embeddings in SQL, with the model loaded;
 (c) its encoder alone, the crops in memory;
-(d) its reading alone: file, hash, decoding, crop.
+(d) its reading alone: file, hash, decoding, crop;
+(e) with --rclip, rclip with a model of the same size: a process that indexes the folder and asks once, less the time of
+    a second one that only asks.
 
 (b) does (c) and (d) at the same time on the same cores: 1 / (1/c + 1/d) is what it would reach if nothing else cost
 anything.
 """
 
 import argparse
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,8 +39,39 @@ _WARM_UP = 32
 _ENCODED = 256
 
 
-def measure(name: str, folder: Path, *, rounds: int, loop_count: int, scratch: Path) -> list[float]:
-    """Pictures a second in each of the four ways."""
+class Rclip:
+    """rclip in an environment of its own; `data` is its data folder with the model's files.
+
+    Attributes:
+        asking_s: what the processes took that only asked.
+    """
+
+    def __init__(self, command: Path, data: Path) -> None:
+        self._command = command
+        self._data = data
+        self.asking_s: list[float] = []
+
+    def index_s(self, folder: Path) -> float:
+        """Seconds of indexing a folder into an empty database."""
+        for path in self._data.glob("db.sqlite3*"):
+            path.unlink()
+        both = self._ask(folder)
+        self.asking_s.append(self._ask(folder))
+        return both - self.asking_s[-1]
+
+    def _ask(self, folder: Path) -> float:
+        environment = os.environ | {"RCLIP_DATADIR": str(self._data)}
+        return seconds_of(
+            lambda: subprocess.run(
+                [self._command, "-f", "-t", "1", "cat"], cwd=folder, env=environment, check=True, capture_output=True
+            )
+        )
+
+
+def measure(
+    name: str, folder: Path, *, rounds: int, loop_count: int, scratch: Path, rclip: Rclip | None
+) -> list[float]:
+    """Pictures a second in each of the ways."""
     paths = sorted(folder.iterdir())
     encoder = load_encoder(name)
     crops = np.stack([picture_crop(path, encoder.preprocess) for path in paths[:_ENCODED]])
@@ -47,6 +82,8 @@ def measure(name: str, folder: Path, *, rounds: int, loop_count: int, scratch: P
         ("encoder alone", len(crops), lambda: seconds_of(lambda: _encode(encoder, crops))),
         ("reading alone", len(paths), lambda: seconds_of(lambda: _read(encoder, paths))),
     ]
+    if rclip is not None:
+        ways.append(("rclip", len(paths), lambda: rclip.index_s(folder)))
     loop(paths[:_WARM_UP])
     _encode(encoder, crops[: encoder.batch_size])
     rates: list[list[float]] = [[] for _ in ways]
@@ -79,13 +116,14 @@ def _read(encoder: Encoder, paths: list[Path]) -> None:
 
 
 def _row(what: str, count: int, rates: list[float]) -> list[str]:
-    loop, index, encoder, reading = rates
+    loop, index, encoder, reading, *others = rates
     bound = 1 / (1 / encoder + 1 / reading)
     return [
         f"{count:,} {what}",
         *(f"{rate:.1f}" for rate in (loop, index, encoder, reading, bound)),
         f"{index / bound:.0%}",
         f"{index / loop:.1f}",
+        *(f"{rate:.1f}" for rate in others),
     ]
 
 
@@ -96,7 +134,9 @@ def main() -> None:
     parser.add_argument("--loop-count", type=int, default=128, help="as many of them for the loop, which is slow")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="keep what is made here, and use it again")
+    parser.add_argument("--rclip", type=Path, nargs=2, metavar=("COMMAND", "DATA"), help="its program and data folder")
     chosen = parser.parse_args()
+    rclip = None if chosen.rclip is None else Rclip(*(path.absolute() for path in chosen.rclip))
     with workplace(chosen.folder) as place:
         name = material.model_name(place, material.RANDOM_CLIP)
         load_encoder(name)  # compiles it
@@ -109,7 +149,9 @@ def main() -> None:
             note(f"{count:,} {what}")
             folder = place / f"{kind}-{count}"
             make(folder, count)
-            rates = measure(name, folder, rounds=chosen.rounds, loop_count=chosen.loop_count, scratch=place)
+            rates = measure(
+                name, folder, rounds=chosen.rounds, loop_count=chosen.loop_count, scratch=place, rclip=rclip
+            )
             table.append(_row(what, count, rates))
             # The first time OpenVINO makes a file of its own of the compiled model.
             shutil.rmtree(place / "cache" / "openvino", ignore_errors=True)
@@ -120,7 +162,10 @@ def main() -> None:
                     [f"{count:,} {what}, {run} run", f"{done.peak_bytes / 1e9:.2f} GB", f"{done.seconds:.1f} s"]
                 )
     print(f"(a) over {chosen.loop_count} of the photographs, medians of {chosen.rounds} rounds, photographs a second\n")
-    print_table(["", "a: loop", "b: index", "c: encoder", "d: reading", "1/(1/c + 1/d)", "b of that", "b / a"], table)
+    titles = ["", "a: loop", "b: index", "c: encoder", "d: reading", "1/(1/c + 1/d)", "b of that", "b / a"]
+    print_table([*titles, "e: rclip"] if rclip else titles, table)
+    if rclip is not None:
+        print(f"\nrclip as a process that only asks: {median(rclip.asking_s):.2f} s, median of {len(rclip.asking_s)}")
     print("\nclipsearch index as a process, with the model compiled before\n")
     print_table(["", "peak memory", "time"], memory)
 
