@@ -70,7 +70,6 @@ def _load(name: str, options: ModelOptions) -> Encoder:
         name = str(directory)
     if is_compiled_directory(directory):
         return _load_compiled(directory, name, device, runtime)
-    _say_licence(directory, name)
     if runtime == "torch" or device not in (None, "cpu") or not model_files.is_complete(directory):
         return _load_with_torch(directory, name, device)
     compiled = find_or_make_compiled(directory, name, runtime=runtime, show_progress=options.show_progress)
@@ -87,9 +86,17 @@ def _load(name: str, options: ModelOptions) -> Encoder:
     return AcceleratedEncoder(encoder, load_accelerated=load_accelerated)
 
 
-def _say_licence(directory: Path, name: str) -> None:
-    """Say once in this process that a model must not be used commercially."""
+def notify_licence(name: str) -> None:
+    """Give a notice, once in this process, of a model that must not be used commercially.
+
+    For what chooses or downloads a model; each load would repeat it with every query.
+    """
+    if name == STARTER:
+        return
     with contextlib.suppress(ModelError):  # raised again, with its reason, when the model is loaded
+        directory = _find_directory(name) or hub.find_cached(name)
+        if directory is None or is_compiled_directory(directory):
+            return
         licence = family_of(model_files.read_json(directory / model_files.CONFIG)).licence
         if licence is not None and name not in _licences_said:
             _licences_said.add(name)
@@ -134,6 +141,7 @@ def prepare_model(name: str, *, show_progress: bool = False) -> Path:
     if name == STARTER:
         return STARTER_DIRECTORY
     directory = _find_directory(name) or hub.pull(name, show_progress=show_progress)
+    notify_licence(name)
     if not is_compiled_directory(directory):
         find_or_make_compiled(directory, name, show_progress=show_progress)
     return directory
