@@ -14,13 +14,13 @@ from clipsearch.query import Query
 from clipsearch.renamed import get_renamed
 from clipsearch.search.engine import SearchOptions, answer_query, find_cutoff, match_picture
 from clipsearch.search.feedback import Feedback, Marks
-from clipsearch.search.hits import SearchHit
+from clipsearch.search.hits import SearchHit, picture_of
 from clipsearch.search.paging import SearchPage, find_page
 from clipsearch.search.suggestions import suggest_query
 from clipsearch.search.terms import AnyQuery, Pictures
 from clipsearch.session.session import Session
 from clipsearch.store import StoredModel
-from clipsearch.text import as_list, check_text
+from clipsearch.text import as_list
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, ModelOptions
 
 if TYPE_CHECKING:
@@ -266,13 +266,14 @@ class Catalog:
             min_relevance: leave out what is less relevant, 0 to 1; see `clipsearch.DEFAULT_CUTOFF`.
             diverse: rank hits that differ from those above them first, see `scoring.diversity`.
             explain: fill in what each term contributes to each hit.
-            more: ids or hits that are right: others like them rank higher. With these, the query may be "".
-            less: ids or hits that are wrong: they are left out, and others like them rank lower.
+            more: ids, hits or files that are right: others like them rank higher. With these, the query may be "".
+            less: ids, hits or files that are wrong: they are left out, and others like them rank lower.
 
         Raises:
             QueryError: it can't be understood, `top_k`, `min_relevance` or the marks are out of range.
         """
-        options = SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain, Feedback.of(more, less))
+        marks = Feedback.of(more, less, self._session)
+        options = SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain, marks)
         return answer_query(query, self._session, options)
 
     def search_page(
@@ -295,7 +296,9 @@ class Catalog:
             confidence: leave out what is less relevant than `cutoff_for` says, too.
             more, less: as in `search`. QueryError: `after` belongs to another query; else as in `search`.
         """
-        options = SearchOptions(page_size, pictures or {}, min_relevance, feedback=Feedback.of(more, less))
+        options = SearchOptions(
+            page_size, pictures or {}, min_relevance, feedback=Feedback.of(more, less, self._session)
+        )
         return find_page(query, self._session, options, after=after, confidence=confidence)
 
     def match(
@@ -308,7 +311,7 @@ class Catalog:
         less: Marks = (),
     ) -> SearchHit:
         """Compare one picture with a query, term by term; its rank is 0. Errors as in `search`."""
-        options = SearchOptions(pictures=pictures or {}, feedback=Feedback.of(more, less))
+        options = SearchOptions(pictures=pictures or {}, feedback=Feedback.of(more, less, self._session))
         return match_picture(query, content_id, self._session, options)
 
     def suggest(self, query: str | Query) -> str | None:
@@ -329,21 +332,21 @@ class Catalog:
         """
         return find_cutoff(confidence, self._session)
 
-    def caption(self, picture: "Picture", *, top_k: int = 5) -> list[CaptionHit]:
-        """Find the stored captions nearest to a picture or its embedding, with probabilities over all of them.
+    def caption(self, picture: "Picture | SearchHit", *, top_k: int = 5) -> list[CaptionHit]:
+        """Find the stored captions nearest to a picture, a hit or an embedding, with probabilities over all of them.
 
         Raises:
             QueryError: no captions are stored.
         """
         from clipsearch.captions.embedding import caption_picture
 
-        return caption_picture(picture, self._session, top_k=top_k)
+        return caption_picture(picture_of(picture, self._session), self._session, top_k=top_k)
 
-    def classify(self, picture: "Picture", texts: str | Sequence[str]) -> list[CaptionHit]:
-        """Rank candidate texts for a picture or its embedding, with probabilities over these texts."""
+    def classify(self, picture: "Picture | SearchHit", texts: str | Sequence[str]) -> list[CaptionHit]:
+        """Rank candidate texts for a picture, a hit or an embedding, with probabilities over these texts."""
         from clipsearch.captions.embedding import classify_picture
 
-        return classify_picture(picture, as_list(texts), encoder=self.encoder)
+        return classify_picture(picture_of(picture, self._session), as_list(texts), encoder=self.encoder)
 
     def classify_text(self, text: str, pictures: "Sequence[PictureSource]") -> list[ImageMatch]:
         """Rank candidate pictures for a text, with probabilities over these pictures."""
@@ -351,13 +354,11 @@ class Catalog:
 
         return classify_text(text, pictures, encoder=self.encoder)
 
-    def heat_map(self, picture: "PictureSource", words: str) -> "HeatMap":
-        """Find where in a picture words fit, see `draw_heat_map`; QueryError without words."""
-        from clipsearch.gallery.heat_map import make_heat_map
+    def heat_map(self, picture: "PictureSource | SearchHit", words: str) -> "HeatMap":
+        """Find where in a picture words, or a concept as in "@rex", fit, see `draw_heat_map`; QueryError: no words."""
+        from clipsearch.gallery.heat_map import find_heat_map
 
-        check_text(words, "text")
-        text, bank = self._session.model.encode_text(words), self._session.model.load_bank()
-        return make_heat_map(picture, words, text, encoder=self.encoder, bank=bank)
+        return find_heat_map(picture, words, self._session)
 
     def duplicates(
         self,
@@ -368,8 +369,7 @@ class Catalog:
     ) -> "list[DuplicateGroup]":
         """Group pictures that are there more than once, below the folders or anywhere.
 
-        Groups of exact ones and of copies, those that waste most first, come before groups of similar ones. Files that
-        are missing or have changed are left out.
+        Exact ones and copies, the most wasteful first, before similar ones; without files that are missing or changed.
 
         Args:
             threshold: the cosine from which pixels are compared; None: by how alike the catalog's pictures are.

@@ -67,7 +67,19 @@ class UnknownConceptError(QueryError):
 
 
 class MissingExtraError(ClipSearchError):
-    pass
+    """An optional package that is not installed.
+
+    Args:
+        purpose: what needs it, as the subject of a sentence in the singular.
+        package: its name, or that of a module in it.
+        requirement: what pip installs it by, where that is not its name.
+    """
+
+    def __init__(self, purpose: str, package: str, requirement: str | None = None) -> None:
+        name = package.partition(".")[0]
+        wanted = requirement or name
+        quoted = wanted if wanted.replace("-", "").isalnum() else f"'{wanted}'"
+        super().__init__(f"{purpose} needs {name}, which is not installed: pip install {quoted}")
 
 
 class ImageReadError(ClipSearchError):

@@ -64,8 +64,9 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
             str,
             Field(
                 description="A description of the picture ('a red car in the snow'). Also: '+' and '-' "
-                "between terms ('beach - people'), '&' for both, 'id:42' for a picture, filters such as taken:2024, "
-                "taken:2024-05..2024-08, camera:pixel, path:holiday, type:png, orientation:portrait.",
+                "between terms ('beach - people'), '&' for both, 'id:42' for a picture, '@rex' for a concept that the "
+                "user has taught (status lists them), filters such as taken:2024, taken:2024-05..2024-08, "
+                "camera:pixel, path:holiday, type:png, orientation:portrait, is:blurred, -is:dark.",
                 max_length=4000,
             ),
         ],
@@ -105,15 +106,16 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
             return ["The catalog has no other picture."]
         return ["\n".join(_lines(hits)), *(_thumbnails(catalog, hits) if thumbnails else [])]
 
-    @tool("Describe the catalog: folders, number of pictures and captions, model.")
+    @tool("Describe the catalog: folders, number of pictures and captions, model, taught concepts.")
     def status() -> str:
-        known = catalog.admin.status()
+        known, concepts = catalog.admin.status(), catalog.concepts.list()
         return "\n".join(
             [
                 f"{count(known.pictures, 'picture')} in {count(known.files, 'file')}, "
                 f"{count(known.captions, 'caption')}",
                 f"model: {known.model or 'none yet: nothing is indexed'}",
                 *(f"folder: {_text(folder)}" for folder in known.folders),
+                *([f"concepts: {', '.join(f'@{concept.name}' for concept in concepts)}"] if concepts else []),
                 *([str(known.current_run)] if known.current_run is not None else []),
             ]
         )

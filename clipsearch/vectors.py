@@ -44,6 +44,11 @@ def sigmoid(log_odds: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     return np.asarray(odds / (1 + odds))
 
 
+def as_score(cosine: float) -> float:
+    """Return the score of a measured cosine: within -1 and 1, as stored rows are of unit norm to float16 precision."""
+    return min(1.0, max(-1.0, float(cosine)))
+
+
 def cosines_among(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the cosines (n, n - 1) of each unit-norm row (n, dim) with the others."""
     is_other = ~np.eye(len(rows), dtype=np.bool_)

@@ -92,6 +92,38 @@ def test_a_picture_finds_itself_first(sample_catalog):
     assert [first.rank, second.rank] == [1, 2]
 
 
+def test_scores_are_cosines_where_stored_rows_are_slightly_longer_than_1(sample_catalog):
+    """Rows are stored as float16: those of some pictures have a cosine of more than 1 with themselves."""
+    ids = [hit.content_id for hit in sample_catalog.search("animal", top_k=40)]
+    rows = np.stack([sample_catalog.pictures.embedding(content_id) for content_id in ids])
+    assert np.linalg.norm(rows, axis=1).max() ** 2 > 1.00001
+    for content_id in ids:
+        found = sample_catalog.search("", more=[content_id], top_k=1, explain=True)[0]
+        assert found.content_id == content_id
+        assert 0.999 < found.score <= 1
+        assert found.terms[0].score <= 1
+        assert sample_catalog.match("", content_id, more=[content_id]).score <= 1
+
+
+def test_a_hit_is_a_picture_too(sample_catalog):
+    hit = sample_catalog.search("a glazed donut", top_k=1)[0]
+    row = sample_catalog.pictures.embedding(hit.content_id)
+    assert sample_catalog.caption(hit) == sample_catalog.caption(row)
+    assert sample_catalog.classify(hit, ["a cat", "a donut"])[0].text == "a donut"
+    with pytest.raises(UnknownPictureError):
+        sample_catalog.caption(replace(hit, content_id=9_999))
+    for wrong in (42, None, [hit]):
+        with pytest.raises(InputError, match="a picture is a path, a Pillow image"):
+            sample_catalog.caption(wrong)
+
+
+@pytest.mark.parametrize("name", ["captions", "concepts", "labels", "pictures", "admin"])
+def test_collections_name_their_catalog(sample_catalog, name):
+    shown = repr(getattr(sample_catalog, name))
+    assert type(getattr(sample_catalog, name)).__name__ in shown
+    assert "pictures: 40" in shown and str(sample_catalog.directory) in shown
+
+
 def test_a_pillow_image_is_a_query_too(sample_catalog):
     with Image.open(SAMPLES / "food" / "pizza.jpg") as image:
         assert name(sample_catalog.search(image)[0].path) == "food/pizza.jpg"

@@ -119,9 +119,15 @@ def test_words_for_a_picture_and_pictures_like_it(client):
     assert len(like) == 2 and f"id {number}," not in "".join(like)
 
 
-def test_status_says_what_there_is(client):
+def test_status_says_what_there_is(client, directory):
     said = texts(client.call("status"))[0]
     assert "40 pictures in 40 files, 2 captions" in said and "model: starter" in said
+    assert "concepts" not in said
+    with Catalog.open(directory) as catalog:
+        catalog.concepts.add("rex", [1])
+        catalog.concepts.add("our-house", [2])
+    assert "concepts: @our-house, @rex" in texts(client.call("status"))[0]
+    assert "id 1" in texts(client.call("search", query="@rex", top_k=1))[0]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ class CaptionCollection:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._session.describe()}>"
+
     def add(self, texts: str | Sequence[str]) -> CaptionsReport:
         """Store and embed captions; empty ones are ignored.
 

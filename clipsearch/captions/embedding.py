@@ -14,6 +14,7 @@ from clipsearch.session.session import Session
 from clipsearch.store import Store
 from clipsearch.text import check_text, check_top_k
 from clipsearch.types import CaptionHit, ImageMatch
+from clipsearch.vectors import as_score
 
 # Captions embedded and stored per transaction: an interruption loses a few seconds of work.
 _BATCH = 512
@@ -70,7 +71,7 @@ def nearest_captions(
         CaptionHit(
             rank=rank,
             text=texts[best_ids[row]],
-            score=float(scores[0][row]),
+            score=as_score(scores[0][row]),
             probability=float(probabilities[row]),
             relevance=relevance,
         )
@@ -141,7 +142,7 @@ def _ranked(cosines: NDArray[np.float32], head: ProbabilityHead) -> list[tuple[i
     """Return (row, cosine, probability) tuples, best first; ties keep the input order."""
     probabilities = head.probabilities(cosines)
     order = np.argsort(-cosines, kind="stable")
-    return [(int(row), float(cosines[row]), float(probabilities[row])) for row in order]
+    return [(int(row), as_score(cosines[row]), float(probabilities[row])) for row in order]
 
 
 def embed_captions(store: Store, encoder: Encoder, *, model_id: int) -> int:

@@ -1,22 +1,29 @@
 """Implement clipsearch explain."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clipsearch.cli.captions import open_encoder
+from clipsearch.cli.index import is_terminal
 from clipsearch.cli.options import AllowUrlOption, CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
 from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.render import note, out, print_json, shown_path
 from clipsearch.cli.viewing import check_drawing, write_drawing
+from clipsearch.types import ModelOptions
+
+if TYPE_CHECKING:
+    from clipsearch.encoders.base import Encoder
+    from clipsearch.encoders.embed_image import PictureSource
+    from clipsearch.gallery.heat_map import HeatMap
 
 _SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
 def explain(
     image: Annotated[str, typer.Argument(metavar="IMAGE", help="The picture to explain.")],
-    words: Annotated[str, typer.Argument(metavar="WORDS", help="The words to locate in it.")],
+    words: Annotated[str, typer.Argument(metavar="WORDS", help="The words to locate in it, or a concept: @rex.")],
     out_file: Annotated[
         str | None,
         typer.Option(
@@ -35,16 +42,12 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Locate words in a picture: best place and heat map."""
-    from clipsearch.encoders.bank import load_bank
-    from clipsearch.gallery.heat_map import make_heat_map
     from clipsearch.text import check_text
 
     check_text(words, "text")
     path = None if out_file is None else check_drawing(out_file, kind="a map", suffixes=_SUFFIXES, force=force)
     picture = load_picture(image, allow_url=allow_url)
-    with open_encoder(catalog, model, device, runtime) as encoder:
-        bank = load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
-        heat_map = make_heat_map(picture, words, encoder.encode_texts([words])[0], encoder=encoder, bank=bank)
+    heat_map, encoder = _locate(words, picture, catalog, ModelOptions(model, device, runtime, is_terminal()))
     if path is not None:
         from clipsearch.encoders.embed_image import read_picture
         from clipsearch.gallery.heat_map import draw_heat_map
@@ -70,6 +73,25 @@ def explain(
         note(f"score there {best:.3f}, of the whole picture {heat_map.score:.3f}, of other words {heat_map.level:.3f}")
         if path is not None:
             note(f"map: {shown_path(str(path))}")
+
+
+def _locate(
+    words: str, picture: "PictureSource", catalog: str | None, options: ModelOptions
+) -> "tuple[HeatMap, Encoder]":
+    """Compute the heat map, and return it with the model. Only a concept needs a catalog."""
+    from clipsearch.catalog import Catalog
+    from clipsearch.encoders.bank import load_bank
+    from clipsearch.gallery.heat_map import make_heat_map
+    from clipsearch.query.tokens import find_concept
+
+    name, device, runtime = options.name, options.device, options.runtime
+    if find_concept(words.strip()) is not None:
+        with Catalog.open(catalog, model=name, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
+            return opened.heat_map(picture, words), opened.encoder
+    with open_encoder(catalog, name, device, runtime) as encoder:
+        bank = load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
+        text = encoder.encode_texts([words])[0]
+        return make_heat_map(picture, words, text, encoder=encoder, bank=bank), encoder
 
 
 def _describe_position(across: float, down: float) -> str:

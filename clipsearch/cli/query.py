@@ -19,6 +19,7 @@ from clipsearch.cli.options import (
 from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.query_arguments import read_query
 from clipsearch.cli.render import (
+    Measures,
     hits_json,
     note,
     print_csv,
@@ -36,6 +37,7 @@ from clipsearch.paths import expand_user
 from clipsearch.text import is_url
 
 if TYPE_CHECKING:
+    from clipsearch.catalog import Catalog
     from clipsearch.query import Query
     from clipsearch.search.hits import SearchHit
     from clipsearch.search.narrowing import Suggestions
@@ -52,21 +54,20 @@ def query(
     ] = None,
     catalog: CatalogOption = None,
     more: Annotated[
-        list[int] | None,
+        list[str] | None,
         typer.Option(
             "--more",
-            min=1,
-            metavar="ID",
-            help="Find more of a picture, by its content id; may be repeated, and QUERY left out.",
+            metavar="PICTURE",
+            help="Find more of a picture of the catalog, a file or a number such as 42; may be repeated, and QUERY "
+            "left out.",
             show_default=False,
         ),
     ] = None,
     less: Annotated[
-        list[int] | None,
+        list[str] | None,
         typer.Option(
             "--less",
-            min=1,
-            metavar="ID",
+            metavar="PICTURE",
             help="Omit a picture, and find less of it; may be repeated.",
             show_default=False,
         ),
@@ -141,13 +142,14 @@ def query(
             pictures=fetched,
             diverse=diverse,
             explain=explain,
-            more=more or (),
-            less=less or (),
+            more=_marks(more),
+            less=_marks(less),
         )
         # Loaded only here: a query answered from the text cache needs no model.
         used = opened.model.name if json else ""
         suggestion = opened.suggest(parsed) if output in ("table", "json") else None
         suggestions = opened.suggestions(parsed, pictures=fetched) if suggest else None
+        measures = _measure(hits, opened) if output in ("json", "jsonl", "csv") else {}
     if explain and query_words:
         note(f"parsed as: {printable(str(parsed))}")
     if sheet is not None:
@@ -156,17 +158,27 @@ def query(
         print_thumbnails(hits)
     match output:
         case "json":
-            print_json(hits_json(words, used, hits, suggestion, suggestions))
+            print_json(hits_json(words, used, hits, measures, suggestion, suggestions))
         case "jsonl":
-            print_hit_lines(hits)
+            print_hit_lines(hits, measures)
         case "csv":
-            print_csv(hits)
+            print_csv(hits, measures)
         case "paths":
             print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
         case _:
             _print_table(hits, parsed, min_relevance, suggestion, suggestions)
     if open_it and (sheet is not None or hits):
         open_file(hits[0].path if sheet is None else str(sheet))
+
+
+def _marks(pictures: Sequence[str] | None) -> list[int | str]:
+    """Return marked pictures as the library takes them: numbers as content ids."""
+    return [int(each) if each.isascii() and each.isdecimal() else each for each in pictures or ()]
+
+
+def _measure(hits: "Sequence[SearchHit]", catalog: "Catalog") -> Measures:
+    details = catalog.pictures.list([hit.content_id for hit in hits])
+    return {each.content_id: (each.metadata.sharpness, each.metadata.brightness) for each in details}
 
 
 def _output_of(*, json: bool, jsonl: bool, csv: bool, paths: bool, print0: bool) -> str:
@@ -193,7 +205,7 @@ def _parse(arguments: Sequence[str], *, text: bool, has_marks: bool) -> "Query":
     if arguments:
         return words_query(" ".join(arguments)) if text else read_query(arguments)
     if not has_marks:
-        raise QueryError("what to look for is missing: write QUERY, or --more ID")
+        raise QueryError("what to look for is missing: write QUERY, or --more PICTURE")
     return Query()
 
 

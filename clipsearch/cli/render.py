@@ -7,10 +7,10 @@ import math
 import os
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clipsearch.quantities import count, rate
 from clipsearch.search.hits import SearchHit
@@ -136,10 +136,19 @@ def print_skipped(files: Sequence[SkippedFile]) -> None:
         out(f"  … and {len(files) - _MAX_REASONS:,} more: --json lists them all")
 
 
+Measures: TypeAlias = Mapping[int, tuple[int | None, int | None]]
+"""Sharpness and brightness of pictures by content id; None: not measured."""
+
+
 def hits_json(
-    query: str, model: str, hits: Sequence[SearchHit], suggestion: str | None, suggestions: "Suggestions | None" = None
+    query: str,
+    model: str,
+    hits: Sequence[SearchHit],
+    measures: Measures,
+    suggestion: str | None,
+    suggestions: "Suggestions | None" = None,
 ) -> dict[str, Any]:
-    found = {"query": query, "model": model, "suggestion": suggestion, "hits": _hit_rows(hits)}
+    found = {"query": query, "model": model, "suggestion": suggestion, "hits": _hit_rows(hits, measures)}
     return found if suggestions is None else found | {"suggestions": asdict(suggestions)}
 
 
@@ -151,8 +160,13 @@ def print_suggestions(suggestions: "Suggestions") -> None:
         out(f"related  {'':14}  {printable(related)}")
 
 
-def _hit_rows(hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
-    rows = [asdict(hit) for hit in hits]
+def _measures_of(hit: SearchHit, measures: Measures) -> dict[str, int | None]:
+    sharpness, brightness = measures.get(hit.content_id, (None, None))
+    return {"sharpness": sharpness, "brightness": brightness}
+
+
+def _hit_rows(hits: Sequence[SearchHit], measures: Measures) -> list[dict[str, Any]]:
+    rows = [asdict(hit) | _measures_of(hit, measures) for hit in hits]
     for row in rows:
         if not row["terms"]:  # not requested
             del row["terms"]
@@ -175,25 +189,25 @@ def _score(score: float) -> str:
     return "    -" if math.isnan(score) else f"{score:.3f}"
 
 
-def print_hit_lines(hits: Sequence[SearchHit]) -> None:
+def print_hit_lines(hits: Sequence[SearchHit], measures: Measures) -> None:
     """Print hits as JSON lines."""
-    for row in _hit_rows(hits):
+    for row in _hit_rows(hits, measures):
         out(json.dumps(row, ensure_ascii=True))
 
 
 _COLUMNS = ("rank", "score", "relevance", "path", "content_id", "copies")
 
 
-def print_csv(hits: Sequence[SearchHit]) -> None:
+def print_csv(hits: Sequence[SearchHit], measures: Measures) -> None:
     """Print hits as CSV (RFC 4180), with the original bytes of paths; `copies` counts other files of the content."""
     text = io.StringIO(newline="")
     table = csv.writer(text)
-    table.writerow(_COLUMNS)
+    table.writerow((*_COLUMNS, "sharpness", "brightness"))
     for hit in hits:
         row = {column: getattr(hit, column) for column in _COLUMNS} | {"copies": len(hit.copies)}
         if math.isnan(hit.score):
             row["score"] = ""
-        table.writerow(row.values())
+        table.writerow([*row.values(), *_measures_of(hit, measures).values()])
     write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 

@@ -60,9 +60,7 @@ def serve(
         from clipsearch.web.server import ServerOptions
         from clipsearch.web.server import serve as run_server
     except ImportError as error:
-        raise MissingExtraError(
-            f"the web server requires packages that are not installed ({error.name}): pip install {WEB_PACKAGES}"
-        ) from error
+        raise MissingExtraError("the web server", error.name or "fastapi", "clipsearch[web]") from error
 
     def ready(address: str) -> None:
         out(address)
@@ -75,9 +73,6 @@ def serve(
         catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal(), shared=True
     ) as opened:
         run_server(opened, options, on_ready=ready)
-
-
-WEB_PACKAGES = "fastapi uvicorn python-multipart prometheus-client"
 
 
 def mcp(
@@ -95,8 +90,6 @@ def mcp(
     try:
         from clipsearch.mcp_server import make_server
     except ImportError as error:
-        raise MissingExtraError(
-            f"MCP requires packages that are not installed ({error.name}): pip install 'mcp>=2,<3'"
-        ) from error
+        raise MissingExtraError("MCP", error.name or "mcp", "clipsearch[mcp]") from error
     with Catalog.open(catalog, model=model, device=device, runtime=runtime, shared=True) as opened:
         make_server(opened).run("stdio")

@@ -82,7 +82,5 @@ def _terminal_image() -> Any:
         logging.getLogger("textual_image").addHandler(logging.NullHandler())
         from textual_image.renderable import Image
     except ImportError as error:
-        raise MissingExtraError(
-            "--thumbnails requires textual-image, which is not installed: pip install textual-image"
-        ) from error
+        raise MissingExtraError("--thumbnails", "textual-image", "clipsearch[terminal]") from error
     return Image

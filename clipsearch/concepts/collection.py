@@ -4,9 +4,9 @@ import builtins
 import re
 from collections.abc import Iterable
 
-from clipsearch.concepts.examples import Example, check_count, find_examples
 from clipsearch.errors import InputError, QueryError
 from clipsearch.query import concept_name
+from clipsearch.search.indexed_pictures import IndexedPicture, find_indexed
 from clipsearch.session.concepts import get_concept
 from clipsearch.session.session import Session
 from clipsearch.text import check_text
@@ -29,12 +29,15 @@ class ConceptCollection:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._session.describe()}>"
+
     def add(
         self,
         name: str,
-        positives: Iterable[Example] = (),
+        positives: Iterable[IndexedPicture] = (),
         *,
-        negatives: Iterable[Example] = (),
+        negatives: Iterable[IndexedPicture] = (),
         words: str | None = None,
     ) -> Concept:
         """Teach a concept, or add examples to one.
@@ -54,7 +57,7 @@ class ConceptCollection:
         folded = _folded(name)
         self._session.require_pictures()
         store = self._session.store
-        added, excluded = (find_examples(pictures, store) for pictures in (positives, negatives))
+        added, excluded = (find_indexed(pictures, store) for pictures in (positives, negatives))
         if both := set(added) & set(excluded):
             raise QueryError(f"id:{min(both)} can't be an example and none: leave it out of one of the two")
         if words is not None and words.strip():
@@ -63,7 +66,9 @@ class ConceptCollection:
         if known is None and not added:
             raise QueryError(f"name at least one picture of @{folded}, as in 'clipsearch concept add {folded} a.jpg'")
         before = () if known is None else (*known.positives, *known.negatives)
-        check_count(list({*before, *added, *excluded}), MOST_EXAMPLES)
+        examples_count = len({*before, *added, *excluded})
+        if examples_count > MOST_EXAMPLES:
+            raise QueryError(f"a concept has up to {MOST_EXAMPLES:,} examples, not {examples_count:,}")
         if words is None:
             words = _words_of(name) if known is None else known.words
         examples = [*((number, True) for number in added), *((number, False) for number in excluded)]
@@ -86,14 +91,14 @@ class ConceptCollection:
         """Delete a concept; return whether there was one."""
         return self._session.store.concepts.remove(_folded(name))
 
-    def remove_examples(self, name: str, pictures: Iterable[Example]) -> int:
+    def remove_examples(self, name: str, pictures: Iterable[IndexedPicture]) -> int:
         """Delete examples of a concept, positive or negative ones; return the number deleted.
 
         Raises:
             UnknownConceptError: there is none of this name.
         """
         concept, store = self.get(name), self._session.store
-        return store.concepts.remove_examples(concept.name, find_examples(pictures, store))
+        return store.concepts.remove_examples(concept.name, find_indexed(pictures, store))
 
 
 def _folded(name: str) -> str:

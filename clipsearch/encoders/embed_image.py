@@ -83,6 +83,8 @@ def read_picture(
     """
     if isinstance(source, Image.Image):
         return upright_rgb(source), None
+    if not isinstance(source, str | os.PathLike | FetchedPicture):
+        raise InputError(f"a picture is a path, a Pillow image or a FetchedPicture, not {type(source).__name__}")
     path = source.url if isinstance(source, FetchedPicture) else expand_user(source)
     try:
         if isinstance(source, FetchedPicture):

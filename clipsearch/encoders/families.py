@@ -1,6 +1,6 @@
 """Describe what differs between families of dual encoders, as data: one record for each model type of transformers.
 
-Sources: transformers 5.24, models/*/modeling_*.py and processing_*.py; licences: the model cards, 2026-11.
+Sources: transformers 5.24, models/*/modeling_*.py and processing_*.py; licences: docs/models.md.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Family:
         patches_from: setting of the image model with the number of tokens between the class token and the patches,
             where the patches' outputs lie in the space of the texts; None: they do not.
         settings: settings that change the rows but not the shapes of the weights, besides those of all models.
-        licence: of the published models, where it forbids commercial use; said once when one is loaded.
+        licence: of the published models, where it forbids commercial use; a notice gives it.
     """
 
     text_padding: Literal["longest", "context"] = "longest"
@@ -66,7 +66,7 @@ _FAMILIES: dict[str, Family] = {
         patches_from="num_register_tokens",
         settings=("scale_sqrt_depth", "pooling_epsilon", "use_swiglu_ffn"),
     ),
-    "metaclip_2": Family(licence="CC-BY-NC-4.0, not for commercial use"),
+    "metaclip_2": Family(licence="CC-BY-NC, not for commercial use"),
     "aimv2": Family(
         text_attention="eager",
         max_scale="max_logit_scale",

@@ -70,7 +70,6 @@ def _load(name: str, options: ModelOptions) -> Encoder:
         name = str(directory)
     if is_compiled_directory(directory):
         return _load_compiled(directory, name, device, runtime)
-    _say_licence(directory, name)
     if runtime == "torch" or device not in (None, "cpu") or not model_files.is_complete(directory):
         return _load_with_torch(directory, name, device)
     compiled = find_or_make_compiled(directory, name, runtime=runtime, show_progress=options.show_progress)
@@ -99,10 +98,13 @@ def find_source(name: str) -> Path:
     return directory
 
 
-def _say_licence(directory: Path, name: str) -> None:
-    """Say once in this process that a model must not be used commercially."""
-    with contextlib.suppress(ModelError):  # raised again, with its reason, when the model is loaded
-        licence = family_of(model_files.read_json(directory / model_files.CONFIG)).licence
+def notify_licence(name: str) -> None:
+    """Give a notice, once in this process, of a model that must not be used commercially.
+
+    For what chooses or downloads a model; each load would repeat it with every query.
+    """
+    with contextlib.suppress(ModelError):  # a compiled one, or one whose reason is said when it is loaded
+        licence = family_of(model_files.read_json(find_source(name) / model_files.CONFIG)).licence
         if licence is not None and name not in _licences_said:
             _licences_said.add(name)
             notify(f"{name}: models of this family are published under {licence}")
@@ -146,6 +148,7 @@ def prepare_model(name: str, *, show_progress: bool = False) -> Path:
     if name == STARTER:
         return STARTER_DIRECTORY
     directory = _find_directory(name) or hub.pull(name, show_progress=show_progress)
+    notify_licence(name)
     if not is_compiled_directory(directory):
         find_or_make_compiled(directory, name, show_progress=show_progress)
     return directory

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import QueryError
+from clipsearch.gallery.folders import files_below
 from clipsearch.indexes.flat import cluster_rows
 from clipsearch.labels.assign import label_space
 from clipsearch.scoring.labels import LabelSpace
@@ -53,7 +54,7 @@ def cluster_pictures(
     session.require_pictures()
     space = label_space(labels, session)
     paths: dict[int, str] = {}
-    for file in session.store.reader.files_below(folders):
+    for file in files_below(folders, session):
         paths.setdefault(file.content_id, file.path)
     row = session.model.row
     known = session.store.reader.embeddings(list(paths), model_id=row.model_id, dim=row.dim)

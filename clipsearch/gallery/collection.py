@@ -27,6 +27,9 @@ class PictureCollection:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._session.describe()}>"
+
     def get(self, content_id: int) -> PictureDetails:
         """Return the details of one picture.
 
@@ -171,6 +174,7 @@ class PictureCollection:
 
         Raises:
             QueryError: it can't be understood, or `top_k` is less than 1.
+            InputError: nothing below one of the folders was indexed.
         """
         from clipsearch.gallery.curation import find_unusual
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.gallery.folders import files_below
 from clipsearch.indexes.flat import spaced
 from clipsearch.query.syntax import Query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
@@ -214,7 +215,7 @@ def _paths_of(
         paths = reader.paths(reader.select(parsed.filters).tolist(), filters=parsed.filters)
     if folders or not (parsed.groups or parsed.filters):
         below: dict[int, list[str]] = {}
-        for file in reader.files_below(folders):
+        for file in files_below(folders, session):
             below.setdefault(file.content_id, []).append(file.path)
         is_all = not (parsed.groups or parsed.filters)
         paths = {number: files for number, files in below.items() if is_all or number in paths}

@@ -24,7 +24,11 @@ from clipsearch.encoders.embed_image import PictureSource, read_picture
 from clipsearch.gallery.patch_map import patch_scores
 from clipsearch.images.figures import figure_html
 from clipsearch.images.preprocess import Preprocess, resize_and_crop, stretch
+from clipsearch.query.tokens import find_concept
 from clipsearch.scoring.bank import Bank
+from clipsearch.search.hits import SearchHit
+from clipsearch.session.session import Session
+from clipsearch.text import check_text
 
 # Steps along the shorter side of a picture, and maximum along the longer one.
 _STEPS, _MAX_STEPS = 8, 16
@@ -99,8 +103,36 @@ class HeatMap:
         return figure_html(content.getvalue(), f"{self.words}: {float(self.scores.max()):.3f}")
 
 
+def find_heat_map(picture: "PictureSource | SearchHit", words: str, session: Session) -> HeatMap:
+    """Compute the heat map of words, or of a taught concept as in "@rex", in a picture.
+
+    Args:
+        picture: of a hit, its file is read.
+
+    Raises:
+        QueryError: the words are empty; the concept is unknown, or nothing tells it from other pictures.
+        ImageReadError: the picture can't be read.
+    """
+    check_text(words, "text")
+    source = picture.path if isinstance(picture, SearchHit) else picture
+    encoder, concept = session.model.encoder, find_concept(words.strip())
+    if concept is None:
+        return make_heat_map(
+            source, words, session.model.encode_text(words), encoder=encoder, bank=session.model.load_bank()
+        )
+    session.require_pictures()
+    learnt = session.concept(concept)
+    return make_heat_map(source, words, learnt.embedding, encoder=encoder, level=learnt.level.location)
+
+
 def make_heat_map(
-    picture: PictureSource, words: str, text: NDArray[np.float32], *, encoder: Encoder, bank: Bank | None = None
+    picture: PictureSource,
+    words: str,
+    text: NDArray[np.float32],
+    *,
+    encoder: Encoder,
+    bank: Bank | None = None,
+    level: float | None = None,
 ) -> HeatMap:
     """Compute the heat map of words in a picture.
 
@@ -108,6 +140,7 @@ def make_heat_map(
         text: (dim,) unit-norm, the embedding of the words.
         bank: of the model, for the level; None: the level is the median, so that of a thing that fills the picture the
             best parts alone are hot.
+        level: in place of that of the bank, see `HeatMap.level`.
 
     Raises:
         ImageReadError: the picture can't be read.
@@ -126,8 +159,9 @@ def make_heat_map(
         scores = _best_of_windows(rows[1:] @ text, steps)
     scale = min(1.0, _PICTURE_SIDE / max(right - left, bottom - top))
     size = max(1, round(scale * (right - left))), max(1, round(scale * (bottom - top)))
-    level = np.median(scores) if bank is None else (rows @ bank.embeddings.mean(axis=0)).mean()
-    return HeatMap(words, float(rows[0] @ text), scores, float(level), image.resize(size, box=edges))
+    if level is None:
+        level = float(np.median(scores) if bank is None else (rows @ bank.embeddings.mean(axis=0)).mean())
+    return HeatMap(words, float(rows[0] @ text), scores, level, image.resize(size, box=edges))
 
 
 def _steps(width: float, height: float) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Build and check gitignore patterns as text: of a folder, and relative to a larger folder."""
 
+import re
 from urllib.parse import unquote
 
 from clipsearch.errors import InputError
@@ -50,7 +51,17 @@ def check_pattern(pattern: str, folder: str) -> str:
         shown = body.removeprefix("./")
         hint = f"; write '/{shown}'" if shown != body and ".." not in shown else ""
         raise InputError(f"{pattern}: patterns are relative to {folder}, without '.' and '..'{hint}")
+    if _has_open_bracket(body):
+        raise InputError(
+            f"{pattern}: the bracket is not closed, so no name can match; write '\\[' for a bracket itself"
+        )
     return as_text(pattern)
+
+
+def _has_open_bracket(pattern: str) -> bool:
+    """Return whether a class such as [a-c] has no end. Source: git, wildmatch.c: a "]" that comes first is literal."""
+    outside = re.sub(r"\\.|\[[!^]?+\]?+(?:\\.|[^\]\\])*+\]", "", pattern, flags=re.DOTALL)
+    return "[" in outside
 
 
 def as_text(path: str) -> str:

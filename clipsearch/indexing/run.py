@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from clipsearch.encoders.load import notify_licence
 from clipsearch.errors import IndexMismatchError, InputError
 from clipsearch.images.decode import default_limits
 from clipsearch.indexes.ivf_tuning import check_ann
@@ -45,6 +46,7 @@ def run_index(
             raise IndexMismatchError(
                 f"this catalog uses the model {current.name}. To switch: clipsearch model use {model.encoder.name}"
             )
+        notify_licence(model.encoder.name)
         if ann is not None:
             store.embeddings.set_ann(checked_ann)
         scopes = register_scopes()
@@ -103,6 +105,7 @@ def switch_model(
     store = session.store
     with store.writing(wait=options.wait):
         encoder = session.model.load(name)
+        notify_licence(encoder.name)
         model = store.models.add(name=encoder.name, fingerprint=encoder.fingerprint, dim=encoder.dim)
         report = index_folders(
             [scope for scope in store.roots.list_all() if os.path.isdir(scope.root)],  # noqa: PTH112

@@ -22,6 +22,9 @@ class LabelCollection:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._session.describe()}>"
+
     def add(self, name: str, labels: Sequence[str]) -> int:
         """Store a label set, replacing one of the same name; return its number of labels.
 

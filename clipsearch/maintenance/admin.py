@@ -18,6 +18,9 @@ class CatalogAdmin:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._session.describe()}>"
+
     def status(self) -> CatalogStatus:
         """Count what is stored and measure its size; loads no model."""
         from clipsearch.maintenance.status import read_status

@@ -5,6 +5,7 @@ import shutil
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import filterfalse
 from pathlib import Path
 
 from clipsearch import paths
@@ -22,7 +23,7 @@ from clipsearch.indexes.names import list_own_files
 from clipsearch.maintenance.orphans import named_files, remove_leftovers
 from clipsearch.maintenance.reports import BackupReport, RestoreReport
 from clipsearch.notices import notify
-from clipsearch.paths import absolute_folders
+from clipsearch.paths import absolute_folders, is_folder_url
 from clipsearch.session.server_index import refresh_or_notice
 from clipsearch.store import KINDS, Store
 from clipsearch.store.backends.connection import DATABASE_NAME, SQLITE_ERRORS, require_own_database
@@ -44,6 +45,7 @@ from clipsearch.store.recovery.database_files import (
 )
 from clipsearch.store.recovery.discard import missing_folders, remove_folders
 from clipsearch.store.recovery.integrity import check_values
+from clipsearch.store.roots import is_inside
 from clipsearch.store.trusted_folders import find_unnamed, remember_folders
 from clipsearch.store.unnamed_folders import list_folders, mark_removed
 
@@ -155,7 +157,9 @@ def _restore(source: Path, database: Path, named: Sequence[str]) -> RestoreRepor
                 f"the backup {source} was written by a newer clipsearch: upgrade with 'pip install -U clipsearch'"
             ) from error
         _check_index_url(scratch, database)
-        unnamed = find_unnamed(list_folders(scratch), [*named, *list_folders(database)])
+        restored = list_folders(scratch)
+        _notify_useless(named, restored)
+        unnamed = find_unnamed(restored, [*named, *list_folders(database)])
         mark_removed(scratch, unnamed)
         pictures, captions = count_rows(scratch)
         if database.exists():
@@ -172,6 +176,14 @@ def _restore(source: Path, database: Path, named: Sequence[str]) -> RestoreRepor
         was_upgraded=was_upgraded,
         unnamed=tuple(unnamed),
     )
+
+
+def _notify_useless(named: Sequence[str], restored: Sequence[str]) -> None:
+    """Give a notice of folders that the caller named and that no folder of the backup lies in."""
+    for folder in filterfalse(is_folder_url, named):  # a URL names its whole server
+        if not any(each == folder or is_inside(os.path.realpath(each), folder) for each in restored):
+            has = f"it has {', '.join(restored[:3])}{' …' if len(restored) > 3 else ''}" if restored else "it has none"
+            notify(f"the backup has no folder at or below {folder}: {has}")
 
 
 def _refresh_index_files(store: Store, directory: Path) -> None:

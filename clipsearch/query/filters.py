@@ -235,12 +235,15 @@ They match more than `parse_filter` accepts, such as unknown units, so that its 
 """
 
 
-def _span(*, example: str, units: dict[str, int]) -> Callable[[str], Span]:
+def _span(*, example: str, units: dict[str, int], most: int | None = None) -> Callable[[str], Span]:
     def number(text: str) -> int:
         found = re.fullmatch(r"(\d{1,100}(?:\.\d{1,9})?)\s*([a-z%]*)", text.strip().lower(), re.ASCII)
         if found is None or found[2] not in units:
             raise ValueError(f"takes a number or a range, as in {example}, not {text.strip()[:40]}")
-        return round(Fraction(found[1]) * units[found[2]])
+        value = round(Fraction(found[1]) * units[found[2]])
+        if most is not None and value > most:
+            raise ValueError(f"goes from 0 to {most}, as in {example}, not {text.strip()[:40]}")
+        return value
 
     def parse(value: str) -> Span:
         low, dots, high = value.partition("..")
@@ -332,8 +335,8 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "size": _span(example="size:>2MB or size:500k..2MB", units=_UNITS),
     "w": _span(example="w:1920 or w:>=1000 or w:1000..2000", units=_PIXELS),
     "h": _span(example="h:1080 or h:>=1000 or h:1000..2000", units=_PIXELS),
-    "sharp": _span(example="sharp:<20 or sharp:40..100", units=_SHARES),
-    "bright": _span(example="bright:<15 or bright:80..100", units=_SHARES),
+    "sharp": _span(example="sharp:<20 or sharp:40..100", units=_SHARES, most=100),
+    "bright": _span(example="bright:<15 or bright:80..100", units=_SHARES, most=100),
     "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
     "has": _choice("gps", "date", "camera", taken="date", geo="gps", location="gps", coordinates="gps"),
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from clipsearch.query.filters import KEYS
+from clipsearch.query.filters import KEYS, SHORTHANDS
 
 
 def _names(text: str) -> frozenset[str]:
@@ -85,6 +85,9 @@ def find_unsupported(name: str, value: str) -> str | None:
     Args:
         name: see `normalise_name`.
     """
+    if name == "is":
+        words = [word for word in SHORTHANDS if word not in ("blurry", "underexposed")]
+        return f"is: takes {', '.join(words[:-1])} or {words[-1]}, not {value[:40]}; words with a colon go in quotes"
     is_number = value[:1].isdecimal()
     if name in _ABSENT or (is_number and name in _ABSENT_WITH_A_NUMBER):
         return no_such_filter(name)
@@ -103,7 +106,7 @@ def write_alone(name: str, value: str) -> str:
 
 def no_such_filter(name: str) -> str:
     """Format the message that a filter is unknown, with all filter keys."""
-    return f"there is no {name}: but {', '.join(f'{key}:' for key in KEYS)}; words with a colon go in quotes"
+    return f"there is no {name}: but {', '.join(f'{key}:' for key in (*KEYS, 'is'))}; words with a colon go in quotes"
 
 
 def find_typo(word: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ from clipsearch.scoring.relevance import (
     own_levels_from,
 )
 from clipsearch.types import LabelHit
-from clipsearch.vectors import normalise, sigmoid
+from clipsearch.vectors import as_score, normalise, sigmoid
 
 # A label's hubness is its score on pictures that it does not fit: those where this share of all texts scores higher.
 # The mean over all pictures would penalise "dog" in a catalog of dogs.
@@ -104,7 +104,9 @@ class LabelSpace:
         scores = np.einsum("pd,pkd->pk", images, self.embeddings[best])
         return [
             [
-                LabelHit(rank=rank, label=self.labels[column], score=float(score), relevance=float(relevance[column]))
+                LabelHit(
+                    rank=rank, label=self.labels[column], score=as_score(score), relevance=float(relevance[column])
+                )
                 for rank, (column, score) in enumerate(zip(columns.tolist(), row, strict=True), start=1)
                 if relevance[column] >= min_relevance
             ]

@@ -13,6 +13,7 @@ from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
 from clipsearch.search.unmeasured import notify_unmeasured
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
+from clipsearch.vectors import as_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class SearchOptions:
     diverse: bool = False
     explain: bool = False
     feedback: Feedback = field(default_factory=Feedback)
+    notifies: bool = True  # of pictures that its filters know nothing of
 
 
 def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> list[SearchHit]:
@@ -41,7 +43,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     feedback = options.feedback
     parsed, known_pictures = _with_feedback(query, options)
     session.require_pictures()
-    if parsed.filters:
+    if parsed.filters and options.notifies:
         notify_unmeasured(parsed.filters, session)
     if not parsed.groups:
         return newest_pictures(parsed.filters, store=session.store, top_k=top_k, excluded=feedback.less)
@@ -109,7 +111,7 @@ def match_picture(
         scores -= losses[0] / np.array([direction.steepness for direction in directions], dtype=np.float32)
     own_level = background.own_levels_of([content_id], lambda _: {content_id: embedding})
     (relevance,) = directions[least].relevances(scores[least], own_level).tolist()
-    hit = replace(hit, score=float(scores[least]), relevance=relevance)
+    hit = replace(hit, score=as_score(scores[least]), relevance=relevance)
     return embedded.explain([hit], directions, unwanted)[0]
 
 

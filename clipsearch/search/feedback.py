@@ -1,14 +1,17 @@
 """Move a query towards pictures marked as wanted, and away from those marked as unwanted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.query import Query, Term
 from clipsearch.search.hits import SearchHit
+from clipsearch.search.indexed_pictures import IndexedPicture, find_indexed
 from clipsearch.search.terms import parse_local
 from clipsearch.session.session import Session
+from clipsearch.store import Store
 
 if TYPE_CHECKING:
     from clipsearch.scoring.feedback import Unwanted
@@ -17,8 +20,8 @@ if TYPE_CHECKING:
 MOST_MARKS = 100
 """Upper limit of the pictures marked for one query, wanted and unwanted: each is compared with all candidates."""
 
-Marks: TypeAlias = "Iterable[int | SearchHit]"
-"""Pictures of the catalog, by their content ids or as hits."""
+Marks: TypeAlias = "Iterable[IndexedPicture]"
+"""Pictures of the catalog: content ids, hits or files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,14 @@ class Feedback:
     less: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, more: Marks, less: Marks) -> "Feedback":
+    def of(cls, more: Marks, less: Marks, session: Session) -> "Feedback":
         """Read marked pictures.
 
         Raises:
-            QueryError: too many, one is marked as both, or something that is not an id.
+            QueryError: too many, one is marked as both, or something that is not a picture.
+            UnknownPictureError, InputError, ImageReadError: as in `find_indexed`, for files.
         """
-        feedback = cls(_ids_of(more), _ids_of(less))
+        feedback = cls(*(_ids_of(marks, session.store) for marks in (more, less)))
         both = sorted({*feedback.more} & {*feedback.less})
         if both:
             raise QueryError(f"picture {both[0]} is marked as more and as less: choose one")
@@ -96,9 +100,16 @@ class Feedback:
         return Unwanted(self.less, np.stack([known[content_id] for content_id in marked]), background.pictures)
 
 
-def _ids_of(marks: Marks) -> tuple[int, ...]:
-    found: Sequence[object] = [mark.content_id if isinstance(mark, SearchHit) else mark for mark in marks]
-    for number in found:
-        if not isinstance(number, int) or not 0 < number < 1 << 62:
-            raise QueryError(f"{number!r} is not the id of a picture: mark hits, or their content_id")
-    return tuple(dict.fromkeys(int(number) for number in found if isinstance(number, int)))
+def _ids_of(marks: Marks, store: Store) -> tuple[int, ...]:
+    """Return the content ids of marked pictures, each once; only files are looked up, ids by the search itself."""
+    found: list[int] = []
+    for mark in marks:
+        if isinstance(mark, SearchHit):
+            found.append(mark.content_id)
+        elif isinstance(mark, int) and not isinstance(mark, bool) and 0 < mark < 1 << 62:
+            found.append(mark)
+        elif isinstance(mark, str | Path):
+            found += find_indexed([mark], store)
+        else:
+            raise QueryError(f"{mark!r} is not a picture of the catalog: mark hits, their content_id, or files")
+    return tuple(dict.fromkeys(found))

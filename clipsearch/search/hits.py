@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch.errors import ImageReadError
+from clipsearch.errors import ImageReadError, UnknownPictureError
+from clipsearch.session.session import Session
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from clipsearch.encoders.embed_image import Picture
 
 # Longer side in pixels of a picture shown in a notebook.
 _NOTEBOOK_SIDE = 256
@@ -76,6 +79,21 @@ class SearchHit:
     def _repr_html_(self) -> str:
         """Render the picture for a notebook, if its file exists."""
         return hits_html([self])
+
+
+def picture_of(source: "Picture | SearchHit", session: Session) -> "Picture":
+    """Return the stored embedding (dim,), unit-norm, of a hit; any other picture as it is.
+
+    Raises:
+        UnknownPictureError: the catalog has no such picture any more.
+    """
+    if not isinstance(source, SearchHit):
+        return source
+    row = session.model.row
+    embedding = session.store.reader.find_embedding(source.content_id, model_id=row.model_id, dim=row.dim)
+    if embedding is None:
+        raise UnknownPictureError(source.content_id)
+    return embedding
 
 
 def hits_html(hits: Sequence[SearchHit]) -> str:

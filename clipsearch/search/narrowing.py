@@ -41,7 +41,7 @@ class Suggestions:
     """What to search for next.
 
     Attributes:
-        did_you_mean: the query with its typing errors corrected; None without any.
+        did_you_mean: the query with its typing errors corrected; None without any. Else nothing more is suggested.
         narrow: best first; empty when few hits are relevant.
         related: labels near the words of the query that pictures of the catalog show, nearest first; each is a query.
     """
@@ -55,9 +55,9 @@ def find_suggestions(query: str | Query, session: Session, *, pictures: Pictures
     """Suggest what to search for next; errors as in `Catalog.search`."""
     parsed = parse_local(query) if isinstance(query, str) else query
     corrected = suggest_query(parsed, session)
-    if not parsed.groups:
+    if corrected is not None or not parsed.groups:  # what lies near a misspelt word is arbitrary
         return Suggestions(corrected)
-    hits = answer_query(parsed, session, SearchOptions(_HITS, pictures, DEFAULT_CUTOFF))
+    hits = answer_query(parsed, session, SearchOptions(_HITS, pictures, DEFAULT_CUTOFF, notifies=False))
     known, row = session.known_labels(), session.model.row
     found = session.store.reader.embeddings([hit.content_id for hit in hits], model_id=row.model_id, dim=row.dim)
     rows = np.array(list(found.values()), dtype=np.float32).reshape(-1, row.dim)
@@ -74,7 +74,7 @@ def find_suggestions(query: str | Query, session: Session, *, pictures: Pictures
     ]
     words = tuple(term for group in parsed.groups for term in group if term.kind == "words" and term.weight > 0)
     if not words:
-        return Suggestions(corrected, tuple(narrow))
+        return Suggestions(None, tuple(narrow))
     (embedded,) = embed_query(Query((words,)), session, pictures={}).groups
     (text,) = normalise(np.sum(embedded.embeddings, axis=0)[np.newaxis])
     shown = {each.label for each in narrow}
@@ -85,9 +85,7 @@ def find_suggestions(query: str | Query, session: Session, *, pictures: Pictures
         most=_MOST_RELATED,
         is_new=lambda label, chosen: label not in shown and is_new(label, chosen),
     )
-    return Suggestions(
-        corrected, tuple(narrow), tuple(str(Query(((Term("words", labels[each]),),))) for each in related)
-    )
+    return Suggestions(None, tuple(narrow), tuple(str(Query(((Term("words", labels[each]),),))) for each in related))
 
 
 def narrow_query(query: Query, label: str) -> Query:

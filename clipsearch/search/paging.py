@@ -11,6 +11,7 @@ from clipsearch.errors import QueryError
 from clipsearch.query import Query
 from clipsearch.search.engine import SearchOptions, answer_query, find_cutoff
 from clipsearch.search.hits import SearchHit, hits_html
+from clipsearch.search.unmeasured import count_unmeasured
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
 
@@ -27,10 +28,12 @@ class SearchPage:
     Attributes:
         hits: ranks continue from the previous page.
         next: cursor of the next page, for `after`; None when this is the last page.
+        unmeasured: pictures of which its filters `sharp:` and `bright:` know nothing; no notice is given of them.
     """
 
     hits: tuple[SearchHit, ...]
     next: str | None
+    unmeasured: int = 0
 
     def _repr_html_(self) -> str:
         """Render the pictures for a notebook, if their files exist."""
@@ -69,15 +72,17 @@ def find_page(
     )
     # One more than the page shows, to know whether there is a next page.
     wanted = min(position.rank + page_size + 1, MOST_HITS)
+    unmeasured = count_unmeasured(parsed.filters, session.store)
     while True:
-        hits = answer_query(parsed, session, replace(options, top_k=wanted, min_relevance=min_relevance))
+        page_options = replace(options, top_k=wanted, min_relevance=min_relevance, notifies=False)
+        hits = answer_query(parsed, session, page_options)
         left = _after(position, [hit for hit in hits if hit.content_id <= position.newest])
         if len(left) > page_size or len(hits) < wanted or wanted == MOST_HITS:
             break
         wanted = min(2 * wanted, MOST_HITS)
     shown = [replace(hit, rank=rank) for rank, hit in enumerate(left[:page_size], start=position.rank + 1)]
     is_last = len(left) <= page_size or not shown
-    return SearchPage(tuple(shown), None if is_last else _encode_cursor(shown[-1], position.newest, key))
+    return SearchPage(tuple(shown), None if is_last else _encode_cursor(shown[-1], position.newest, key), unmeasured)
 
 
 def _after(position: _Position, hits: list[SearchHit]) -> list[SearchHit]:

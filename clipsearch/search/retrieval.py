@@ -14,7 +14,7 @@ from clipsearch.indexes.base import VectorIndex
 from clipsearch.scoring.relevance import Background, Direction, log_odds_of
 from clipsearch.search.hits import SearchHit
 from clipsearch.store import Store
-from clipsearch.vectors import sigmoid
+from clipsearch.vectors import as_score, sigmoid
 
 if TYPE_CHECKING:
     from clipsearch.query.filters import Filter
@@ -86,7 +86,7 @@ def search_pictures(
     return [
         SearchHit(
             rank=rank,
-            score=score,
+            score=as_score(score),
             relevance=relevance,
             path=files[0],
             content_id=content_id,

@@ -10,6 +10,7 @@ from clipsearch.query import Query, Term, check_query, parse_query
 from clipsearch.search.hits import SearchHit, TermScore
 from clipsearch.session.session import Session
 from clipsearch.text import check_text, is_url
+from clipsearch.vectors import as_score
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,13 +91,13 @@ class EmbeddedQuery:
         for group, direction in zip(self.groups, directions, strict=True):
             for term, embedding, share in zip(group.terms, group.embeddings, direction.shares, strict=True):
                 score = float(embedding @ picture)
-                yield TermScore(str(term), term.weight, score, share * score)
+                yield TermScore(str(term), term.weight, as_score(score), share * score)
             if unwanted is not None:
                 cosines = unwanted.embeddings @ picture[:, None]
                 ((nearest,), (loss,)) = unwanted.nearest(cosines)
                 if loss > 0:
                     term = Term("id", str(unwanted.ids[nearest]), -1.0)
-                    yield TermScore(str(term), -1.0, float(cosines[nearest, 0]), -float(loss) / direction.steepness)
+                    yield TermScore(str(term), -1.0, as_score(cosines[nearest, 0]), -float(loss) / direction.steepness)
 
 
 def parse_local(text: str) -> Query:

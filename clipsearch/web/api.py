@@ -85,7 +85,7 @@ def make_api(site: Site) -> APIRouter:
             query=q,
             model=catalog.model.name,
             suggestion=catalog.suggest(parsed),
-            unmeasured=catalog.pictures.count_unmeasured(parsed),
+            unmeasured=page.unmeasured,
             hits=[schemas.Hit.of(hit) for hit in page.hits],
             next=page.next,
         )

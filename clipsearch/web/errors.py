@@ -112,6 +112,8 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return answer(422, "the body is not valid JSON", kind="invalid-request")
         where = ".".join(str(part) for part in first["loc"][1:]) or "the request"
         return answer(422, f"{where}: {first['msg']}", kind="invalid-request")
 

@@ -11,6 +11,7 @@ from clipsearch.errors import ClipSearchError, UnknownPictureError
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.page_query import PageQuery, PageQueryDep
+from clipsearch.web.query_edits import words_to_locate
 from clipsearch.web.schemas import name_of
 from clipsearch.web.search_view import find_narrower, find_results, make_tiles, mark_links, mark_of, weigh_links
 from clipsearch.web.state import Site
@@ -67,7 +68,7 @@ def make_pages(site: Site) -> APIRouter:
         try:
             links = weigh_links(content_id, page_query)
             parsed = replace(page_query.parse(), filters=())
-            words = [term.value for group in parsed.groups for term in group if term.kind == "words"]
+            words = words_to_locate(parsed)
             if parsed.groups or page_query.more:
                 pictures = site.uploads.for_query(parsed)
                 marks = page_query.more, page_query.less

@@ -44,6 +44,16 @@ def weigh_picture(query: Query, content_id: int, change: float) -> Query | None:
     return _with_group(query, 0, tuple(terms))
 
 
+def words_to_locate(query: Query) -> list[str]:
+    """Return the words and concepts of a query, as `Catalog.heat_map` takes them."""
+    return [
+        f"@{term.value}" if term.kind == "concept" else term.value
+        for group in query.groups
+        for term in group
+        if term.kind in ("words", "concept")
+    ]
+
+
 def chips_of(query: Query) -> list[Chip]:
     """Return a chip for each of the first 32 terms; none for a query of a single words term."""
     terms = [(place, term) for place, group in enumerate(query.groups) for term in group]

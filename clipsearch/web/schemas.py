@@ -158,6 +158,9 @@ class Labels(BaseModel):
 
 ContentId = Annotated[int, Field(ge=1, le=1 << 62, description="Content id of a picture.")]
 
+# In a body: neither true nor "3" is an id.
+StrictId = Annotated[int, Field(strict=True, ge=1, le=1 << 62, description="Content id of a picture.")]
+
 
 class Concept(BaseModel):
     name: str = Field(description="Folded; `@name` stands for it in queries.")
@@ -177,12 +180,13 @@ class Concept(BaseModel):
 
 class Lesson(BaseModel):
     model_config = ConfigDict(
-        json_schema_extra={"example": {"name": "rex", "positives": [3, 8, 12], "negatives": [5], "words": "a dog"}}
+        extra="forbid",
+        json_schema_extra={"example": {"name": "rex", "positives": [3, 8, 12], "negatives": [5], "words": "a dog"}},
     )
 
     name: str = Field(min_length=1, max_length=200, description="Letters, digits, `-` and `_`.")
-    positives: list[ContentId] = Field(default_factory=list, max_length=1000)
-    negatives: list[ContentId] = Field(default_factory=list, max_length=1000)
+    positives: list[StrictId] = Field(default_factory=list, max_length=1000)
+    negatives: list[StrictId] = Field(default_factory=list, max_length=1000)
     words: str | None = Field(
         default=None, max_length=1000, description='"" for none. null: unchanged; of a new concept, its name.'
     )
@@ -256,6 +260,8 @@ class Upload(BaseModel):
 
 
 class IndexRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     folder: str = Field(default="", max_length=4096, description="Absolute path; empty: the folders indexed before.")
 
 

@@ -128,7 +128,6 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
             parsed, page_size=_PAGE_SIZE, after=after, pictures=pictures, more=more, less=less
         )
         suggestion = site.catalog.suggest(parsed) if after is None else None
-        unmeasured = site.catalog.pictures.count_unmeasured(parsed) if after is None else 0
     except CatalogNotFoundError:
         return Results(is_empty=True)
     except QuerySyntaxError as error:
@@ -148,7 +147,7 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
         suggestions_url=page_query.url("/suggestions") if parsed.groups and after is None else None,
         next_url=page_query.url("/results", after=page.next) if page.next else None,
         has_relevance=bool(parsed.groups or more),
-        unmeasured=describe_unmeasured(unmeasured) if unmeasured else "",
+        unmeasured=describe_unmeasured(page.unmeasured) if page.unmeasured and after is None else "",
         suggestion=None if suggestion is None else (suggestion, replace(page_query, q=suggestion).url()),
         is_empty=not page.hits and after is None and parsed == Query(),
     )

@@ -157,7 +157,7 @@ def test_pictures_are_marked_by_their_ids(catalog):
 
 def test_a_query_of_nothing_and_marks_of_nothing_are_refused(catalog):
     for arguments, message in (
-        ([], "what to look for is missing: write QUERY, or --more ID"),
+        ([], "what to look for is missing: write QUERY, or --more PICTURE"),
         (["--less", "1"], "what to look for is missing"),
         (["a cat", "--more", "1", "--less", "1"], "picture 1 is marked as more and as less"),
         (["a cat", "--more", "99999"], "no picture with the number 99999"),
@@ -190,7 +190,9 @@ def test_hits_come_in_lines_and_in_columns(catalog):
     table = list(csv.DictReader(io.StringIO(run(query, *options, "--csv").stdout)))
     assert [row["path"] for row in table] == [hit["path"] for hit in whole]
     assert [float(row["relevance"]) for row in table] == [hit["relevance"] for hit in whole]
-    assert list(table[0]) == ["rank", "score", "relevance", "path", "content_id", "copies"]
+    assert list(table[0]) == [
+        *("rank", "score", "relevance", "path", "content_id", "copies", "sharpness", "brightness")
+    ]
     assert table[0]["copies"] == "0"
     for forms in (["--json", "--csv"], ["--jsonl", "--paths"], ["--csv", "-0"]):
         assert "one output format" in fail(query, *options, *forms, code=2)

@@ -65,7 +65,7 @@ def test_json_names_the_pictures(photos):
         (["add", "a b", "red.png"], "invalid name of a concept: 'a b'"),
         (["add", "rex", "nothing.png"], "no such picture: nothing.png"),
         (["add", "rex", "id:999"], "no picture with the number 999"),
-        (["show", "rex"], "no concept @rex: teach it with clipsearch concept add rex PICTURE..."),
+        (["show", "rex"], "no concept @rex: teach it with 'clipsearch concept add rex PICTURE...'"),
         (["remove", "rex"], "no concept @rex"),
         (["remove", "other", "green.png"], "none of these pictures is an example of @other"),
     ],
@@ -81,4 +81,4 @@ def test_mistakes_are_one_line(photos, arguments, said):
 def test_a_query_with_an_unknown_concept_names_near_ones(photos):
     run("concept", "add", "rex", photos / "red.png")
     done = run("query", "@rix", code=2)
-    assert done.stderr == ("clipsearch: there is no concept @rix: did you mean @rex? Words with an @ go in quotes\n")
+    assert done.stderr == ("clipsearch: there is no concept @rix: did you mean @rex? (words with an @ go in quotes)\n")

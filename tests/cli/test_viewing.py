@@ -120,4 +120,4 @@ def test_without_what_draws_them_the_line_says_what_to_install(catalog):
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.strip().endswith("pip install textual-image")
+    assert done.stderr.strip().endswith("pip install 'clipsearch[terminal]'")

@@ -116,15 +116,36 @@ def test_another_model_learns_from_the_same_examples(catalog, photos):
 
 
 def test_an_unknown_name_is_answered_with_near_ones(catalog, photos):
-    with pytest.raises(UnknownConceptError, match=r"no concept @rex: teach it with clipsearch concept add rex"):
+    with pytest.raises(UnknownConceptError, match=r"no concept @rex: teach it with 'clipsearch concept add rex"):
         catalog.search("@rex")
     catalog.concepts.add("rex", [photos / "red0.png"])
-    with pytest.raises(UnknownConceptError, match=r"no concept @rox: did you mean @rex\? Words with an @ go in quotes"):
+    with pytest.raises(
+        UnknownConceptError, match=r"no concept @rox: did you mean @rex\? \(words with an @ go in quotes"
+    ):
         catalog.search("beach + @rox")
     for ask in (catalog.concepts.get, lambda name: catalog.concepts.remove_examples(name, [1])):
-        with pytest.raises(UnknownConceptError):
+        with pytest.raises(UnknownConceptError, match=r"no concept @rox: did you mean @rex\?$"):
             ask("rox")
+        with pytest.raises(
+            UnknownConceptError, match=r"teach it with 'clipsearch concept add beach PICTURE...'; known are @rex$"
+        ):
+            ask("beach")
     assert catalog.search('"@rox"') and catalog.search("me@rox.com")
+
+
+def test_a_heat_map_shows_where_a_concept_is(catalog, photos):
+    catalog.concepts.add("x1", [photos / "red0.png", photos / "red20.png"])
+    picture = Image.new("RGB", (64, 64), "blue")
+    for corner, place in (((0, 0), (0.25, 0.25)), ((32, 32), (0.75, 0.75))):
+        shown = picture.copy()
+        shown.paste("red", (*corner, corner[0] + 32, corner[1] + 32))
+        found = catalog.heat_map(shown, "@X1")
+        assert found.peak == pytest.approx(place, abs=0.13)
+        assert found.scores.max() > 0.5 > found.level
+    with pytest.raises(UnknownConceptError, match="@x2"):
+        catalog.heat_map(picture, "@x2")
+    (hit,) = catalog.search("path:red0.png")
+    assert catalog.heat_map(hit, "@x1").score == pytest.approx(catalog.heat_map(photos / "red0.png", "@x1").score)
 
 
 def test_a_removed_concept_is_gone(catalog, photos):

@@ -21,6 +21,7 @@ from transformers.models.efficientnet.image_processing_pil_efficientnet import E
 from transformers.models.gemma4.image_processing_pil_gemma4 import Gemma4ImageProcessorPil
 from transformers.models.siglip2.image_processing_pil_siglip2 import Siglip2ImageProcessorPil
 
+from clipsearch import Catalog
 from clipsearch.encoders import load
 from clipsearch.encoders.base import ProbabilityHead, with_patches
 from clipsearch.encoders.embed_image import embed_pictures, picture_crop
@@ -321,20 +322,37 @@ def test_heat_maps_with_windows_work_for_patches_of_any_shape(tmp_path: Path) ->
     assert np.unique(heat_map.scores).size > 10
 
 
-@pytest.mark.parametrize(("make", "licence"), [("make_metaclip_2", "CC-BY-NC-4.0"), ("make_aimv2", "AMLR")])
-def test_a_licence_for_no_commercial_use_is_said_once(make: str, licence: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("make", "licence"), [("make_metaclip_2", "CC-BY-NC"), ("make_aimv2", "AMLR")])
+def test_a_licence_for_no_commercial_use_is_said_once_and_not_with_each_query(
+    make: str, licence: str, tmp_path: Path
+) -> None:
     directory = getattr(tiny_families, make)(tmp_path / make)
-    options = ModelOptions(str(directory), runtime="torch")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ClipSearchNotice)
+        load.load_encoder(ModelOptions(str(directory), runtime="torch")).close()
     with pytest.warns(ClipSearchNotice, match=licence) as caught:
-        load.load_encoder(options).close()
-        load.load_encoder(options).close()
+        load.notify_licence(str(directory))
+        load.notify_licence(str(directory))
     assert len([warning for warning in caught if licence in str(warning.message)]) == 1
 
 
-def test_other_licences_are_not_said(tipsv2: Path) -> None:
+def test_other_licences_are_not_said(tipsv2: Path, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", ClipSearchNotice)
-        load.load_encoder(ModelOptions(str(tipsv2), runtime="torch")).close()
+        for name in (str(tipsv2), "starter", str(tmp_path / "missing"), "nobody/nothing"):
+            load.notify_licence(name)
+
+
+def test_indexing_says_the_licence(tmp_path: Path) -> None:
+    directory = tiny_families.make_metaclip_2(tmp_path / "model")
+    (tmp_path / "photos").mkdir()
+    save_pictures(tmp_path / "photos")
+    with Catalog.open(tmp_path / "catalog", model=str(directory), runtime="torch", create=True) as catalog:
+        with pytest.warns(ClipSearchNotice, match="CC-BY-NC"):
+            catalog.index(tmp_path / "photos")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ClipSearchNotice)
+            catalog.search("a dog")
 
 
 def test_a_model_with_which_openvino_crashes_is_compiled_in_float32(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
-from clipsearch.errors import CatalogNotFoundError, QueryError
+from clipsearch.errors import CatalogNotFoundError, InputError, QueryError
 from clipsearch.indexes.flat import cluster_rows
 from clipsearch.vectors import normalise
 from tests.support.command_line import fail, run
@@ -53,7 +53,8 @@ def test_groups_are_called_by_what_sets_them_apart(catalog, tmp_path):
     assert len(only.paths) == 4
     assert sum(len(group.paths) for group in catalog.clusters(count=99, labels=["red"])) == 12
     assert len(catalog.clusters(labels=["red"])) == 2
-    assert catalog.clusters(tmp_path / "elsewhere", labels=["red"]) == []
+    with pytest.raises(InputError, match=r"no picture below .*elsewhere is in the catalog"):
+        catalog.clusters(tmp_path / "elsewhere", labels=["red"])
     with pytest.raises(QueryError, match="at least 1"):
         catalog.clusters(count=0, labels=["red"])
 
@@ -90,7 +91,7 @@ def test_on_the_command_line(indexed_samples, tmp_path):
     assert len(set(paths)) == len(paths) == 40
     lines = run("cluster", "-n", "6", "--labels", "coco", *place).stdout.splitlines()
     assert sum(" pictures: " in line or " picture: " in line for line in lines) == 6
-    assert "no pictures" in run("cluster", tmp_path / "none", *place).stderr
+    assert "no picture below" in fail("cluster", tmp_path / "none", *place, code=2)
     assert fail("cluster", "-n", "0", *place, code=2)
     assert fail("cluster", "--labels", "nope", *place, code=2)
     assert fail("cluster", "--catalog", tmp_path / "none", code=3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import Catalog
+from clipsearch import Catalog, InputError
 from clipsearch.errors import CatalogNotFoundError, QueryError
 from clipsearch.gallery import curation
 from clipsearch.gallery.curation import choose_medoids
@@ -80,6 +80,9 @@ def test_folders_filters_and_hits_choose_the_pictures(catalog, tmp_path):
     assert {name.split("/")[0] for name in names(hits)} <= {"red"}
     assert hits
     assert catalog.pictures.unusual("type:jpeg") == catalog.pictures.representative("type:jpeg") == []
+    for choose in (catalog.pictures.unusual, catalog.pictures.representative):
+        with pytest.raises(InputError, match=r"no picture below .*nowhere is in the catalog"):
+            choose(folders=[photos / "green", photos / "nowhere"])
     assert catalog.pictures.unusual("path:grey") == []  # nothing to compare it with
     assert [each.pictures for each in catalog.pictures.representative("path:grey")] == [1]
 

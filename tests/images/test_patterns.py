@@ -121,11 +121,21 @@ def test_git_agrees(tmp_path):
         ("/photos/private", "write '/private'"),
         ("!/photos/private", "write '/private'"),
         ("/photos", "write '/\\*'"),
+        ("a[", "bracket is not closed"),
+        ("[]", "bracket is not closed"),
+        ("[!]", "bracket is not closed"),
+        ("[a-c]/x[y", "bracket is not closed"),
+        ("a[\\]", "bracket is not closed"),
     ],
 )
 def test_what_can_match_nothing_is_refused_with_the_right_form(pattern, said):
     with pytest.raises(InputError, match=said):
         check_pattern(pattern, "/photos")
+
+
+@pytest.mark.parametrize("pattern", ["a\\[", "[a-c]x", "[]]", "[!]x]", "[\\]]", "x]", "[[]", "a\\\\[b]"])
+def test_brackets_that_are_closed_or_escaped_are_accepted(pattern):
+    assert check_pattern(pattern, "/photos") == pattern
 
 
 def test_bytes_that_are_no_text_are_kept_apart():

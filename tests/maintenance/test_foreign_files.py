@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import struct
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -125,6 +126,14 @@ def test_what_is_there_is_replaced_without_being_asked_where_it_acts_by_itself(r
     sql(red.database, "UPDATE alembic_version SET version_num = ?", values=(revision,))
     assert restore_catalog(backup, red.catalog, roots=[red.photos]).pictures == 3
     assert sorted(red.find("red")) == ["blue", "green", "red"]
+
+
+def test_a_root_that_the_backup_does_not_have_is_told(red, backup, tmp_path):
+    with pytest.warns(ClipSearchNotice, match=f"the backup has no folder at or below {tmp_path / 'fotos'}: it has"):
+        restore_catalog(backup, red.catalog, roots=[tmp_path / "fotos"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ClipSearchNotice)
+        restore_catalog(backup, red.catalog, roots=[red.photos, red.photos.parent])
 
 
 FINGERPRINTS = ["../../*", "../" * 22, "*" * 64, "A" * 64, "ab" * 31 + "\n\n", "", "[a-z]" * 13, 7, b"ab" * 32]

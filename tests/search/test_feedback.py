@@ -1,6 +1,7 @@
 """More and less of pictures: what is found, what is left out, and what is refused."""
 
 import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import Catalog, Query, QueryError, SearchHit, UnknownPictureError, parse_query
+from clipsearch import Catalog, InputError, Query, QueryError, SearchHit, UnknownPictureError, parse_query
 from clipsearch.query import Term
 from clipsearch.scoring.feedback import Unwanted
 from clipsearch.search.feedback import MOST_MARKS, Feedback
@@ -49,6 +50,18 @@ def test_hits_are_marked_like_their_ids(samples):
     expected = samples.search("an animal", more=[hits[1].content_id], less=[hits[0].content_id])
     assert samples.search("an animal", more=[hits[1]], less=iter([hits[0]])) == expected
     assert samples.search("an animal", more=[hits[1], hits[1]], less=[hits[0]]) == expected
+
+
+def test_files_are_marked_by_their_content(samples, tmp_path):
+    hits = samples.search("an animal", top_k=3)
+    copy = shutil.copy(hits[1].path, tmp_path / "elsewhere")
+    expected = samples.search("an animal", more=[hits[1]], less=[hits[0]])
+    assert samples.search("an animal", more=[copy], less=[Path(hits[0].path)]) == expected
+    assert samples.search("an animal", more=[f"id:{hits[1].content_id}"], less=[hits[0]]) == expected
+    (tmp_path / "other").write_bytes(b"x")
+    for missing, message in ((tmp_path / "other", "is not in the catalog"), ("nowhere.jpg", "no such picture")):
+        with pytest.raises(InputError, match=message):
+            samples.search("an animal", more=[missing])
 
 
 def test_pictures_alone_are_a_query(samples):
@@ -143,9 +156,11 @@ def test_diverse_hits_leave_out_what_is_marked_with_less(samples):
     ("marks", "message"),
     [
         ({"more": [1], "less": [2, 1]}, "picture 1 is marked as more and as less"),
-        ({"more": [0]}, "0 is not the id of a picture"),
-        ({"less": ["1"]}, "'1' is not the id of a picture"),
-        ({"more": [1 << 62]}, "is not the id of a picture"),
+        ({"more": [0]}, "0 is not a picture of the catalog"),
+        ({"less": [True]}, "True is not a picture of the catalog"),
+        ({"less": [None]}, "None is not a picture of the catalog"),
+        ({"more": [1 << 62]}, "is not a picture of the catalog"),
+        ({"more": ["https://example.org/cat.jpg"]}, "is a URL"),
         ({"more": range(1, MOST_MARKS), "less": [500, 501]}, "up to 100 pictures can be marked"),
     ],
 )

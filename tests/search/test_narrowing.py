@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from clipsearch import Catalog, QueryError, parse_query
+from clipsearch import Catalog, QueryError, Suggestions, parse_query
 from clipsearch.data import bank_labels, bank_texts
 from clipsearch.paths import sample_data_folder
 from clipsearch.query import Term
@@ -100,7 +100,7 @@ def test_related_labels_have_pictures(samples):
 
 
 def test_typing_errors_and_pictures(samples):
-    assert samples.suggestions("a zerba").did_you_mean == "a zebra"
+    assert samples.suggestions("a zerba") == Suggestions("a zebra")
     (hit,) = samples.search("a cat", top_k=1)
     assert samples.suggestions(f"id:{hit.content_id}").related == ()
     donut = sample_data_folder() / "food" / "donut.png"

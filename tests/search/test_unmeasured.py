@@ -8,6 +8,7 @@ import pytest
 
 from clipsearch import Catalog
 from clipsearch.store.backends.connection import DATABASE_NAME
+from clipsearch.store.reader import Reader
 from tests.support.command_line import run
 
 
@@ -40,6 +41,30 @@ def test_unknown_values_neither_pass_nor_fail(place):
 
     assert len(found("sharp:0..100")) == 37
     assert found("-sharp:0..100") == {1, 2, 3}
+
+
+def test_hits_tell_their_measures(place):
+    printed = run("query", "has:gps", "-k", "99", "--json", "--catalog", place)
+    hits = {hit["content_id"]: hit for hit in json.loads(printed.stdout)["hits"]}
+    assert hits
+    lines = run("query", "-has:gps", "-k", "99", "--jsonl", "--catalog", place).stdout.splitlines()
+    hits |= {hit["content_id"]: hit for hit in map(json.loads, lines)}
+    with Catalog.open(place) as catalog:
+        known = {each.content_id: each.metadata for each in catalog.pictures.list(hits)}
+    assert len(hits) == 40
+    for content_id, hit in hits.items():
+        assert (hit["sharpness"], hit["brightness"]) == (known[content_id].sharpness, known[content_id].brightness)
+        assert (hit["sharpness"] is None) == (content_id <= 3)
+
+
+def test_a_page_counts_them_once_and_gives_no_notice(place, monkeypatch, caplog):
+    with Catalog.open(place) as catalog:
+        counts: list[int] = []
+        count = Reader.count_unmeasured
+        monkeypatch.setattr(Reader, "count_unmeasured", lambda reader: counts.append(1) or count(reader))
+        assert [catalog.search_page(query, page_size=2).unmeasured for query in ("is:sharp", "dog")] == [3, 0]
+    assert counts == [1]
+    assert not [record for record in caplog.records if "sharpness" in record.message]
 
 
 def test_they_are_counted_for_a_query(place):

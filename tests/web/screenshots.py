@@ -35,7 +35,7 @@ def main() -> None:
         with serving(Path(place) / "catalog") as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1200, "height": 760})
-            page.goto(f"{server.address}?q=an+animal+%2B+0.5%3Aid%3A3")
+            page.goto(f"{server.address}?q=an+animal+-+0.5%3Agrey")
             save(page, "page-search.png", 900)
             page.goto(f"{server.address}?q=a+camera")
             page.locator(".tile .picture").first.click()
@@ -47,7 +47,7 @@ def main() -> None:
             phone = browser.new_page(
                 viewport={"width": 390, "height": 760}, color_scheme="dark", is_mobile=True, has_touch=True
             )
-            phone.goto(f"{server.address}?q=something+sweet")
+            phone.goto(f"{server.address}?q=a+vehicle")
             save(phone, "page-phone.png", 300)
             browser.close()
 

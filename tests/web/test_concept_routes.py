@@ -29,6 +29,17 @@ def test_a_concept_is_taught_searched_for_and_removed(client, catalog, ids):
     assert client.get("/api/concepts").json() == []
 
 
+def test_a_concept_is_located_in_a_picture(client, ids):
+    client.post("/api/concepts", json={"name": "rex", "positives": ids[:2]})
+    page = client.get(f"/pictures/{ids[0]}", params={"q": "@rex + a cat"}).text
+    for words in ("%40rex", "a+cat"):
+        assert f"/api/items/{ids[0]}/heatmap?words={words}" in page
+    answer = client.get(f"/api/items/{ids[0]}/heatmap", params={"words": "@rex"})
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.content != client.get(f"/api/items/{ids[0]}/heatmap", params={"words": "a cat"}).content
+    problem_of(client.get(f"/api/items/{ids[0]}/heatmap", params={"words": "@nobody"}), 404)
+
+
 def test_what_is_not_there(client):
     assert "no concept @rex" in problem_of(client.get("/api/concepts/rex"), 404)["detail"]
     for method, path in (("delete", "/api/concepts/rex"), ("delete", "/api/concepts/rex/examples/1")):
@@ -40,8 +51,21 @@ def test_what_is_not_there(client):
 
 
 def test_no_path_is_taken(client, ids):
-    for positives in (["/etc/passwd"], ["id:1"], [0], [-1], [1.5], [1 << 70]):
+    for positives in (["/etc/passwd"], ["id:1"], ["1"], [True], [0], [-1], [1.5], [1 << 70]):
         problem_of(client.post("/api/concepts", json={"name": "rex", "positives": positives}), 422)
+
+
+def test_a_misspelt_member_is_refused(client, ids):
+    said = problem_of(client.post("/api/concepts", json={"name": "rex", "positives": ids, "negative": [1]}), 422)
+    assert "negative" in said["detail"]
+    assert client.get("/api/concepts").json() == []
+
+
+@pytest.mark.parametrize("body", [b"nope", b"{", b'{"name": "rex",}', b"\xff"])
+def test_a_body_that_is_not_json_is_refused(client, body):
+    answer = client.post("/api/concepts", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert "JSON" in answer.json()["detail"] or "parsing the body" in answer.json()["detail"]
 
 
 def test_a_server_that_may_not_be_changed_answers_and_learns_nothing(catalog, ids):

@@ -205,4 +205,4 @@ def test_what_is_not_installed_is_named(made_catalog, tmp_path):
         check=False, capture_output=True, text=True, timeout=60, env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin"},
     )  # fmt: skip
     assert found.returncode == 1
-    assert "pip install fastapi uvicorn" in found.stderr and found.stderr.count("\n") == 1
+    assert "pip install 'clipsearch[web]'" in found.stderr and found.stderr.count("\n") == 1

@@ -21,7 +21,8 @@ class KnownModel:
         recall: published text-to-image recall@1 on COCO in percent (5,000 pictures of Karpathy's test split, five
             captions each); None: no comparable figure is known.
         languages: of the texts: a language, or `MANY_LANGUAGES`.
-        licence: of the weights, an SPDX identifier; None: its card names none.
+        licence: of the weights, else of the code that came with them, an SPDX identifier; None: not known.
+            Sources: docs/models.md.
         image_side: of the square crop, in pixels.
         image_gflop: floating-point operations of the image tower for a picture, in billions; a multiply-add counts as
             two.

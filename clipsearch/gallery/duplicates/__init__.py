@@ -4,24 +4,24 @@ embeddings, perceptual hashes ──► candidates ──► decision ──► 
                                                  pixels       files re-read and verified
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.errors import InputError, QueryError, StoreError
+from clipsearch.errors import QueryError, StoreError
 from clipsearch.gallery.duplicates.candidates import default_threshold, near_by_embedding, near_by_hash
 from clipsearch.gallery.duplicates.decision import Coarse, Decision, decide, load_coarse, rank
 from clipsearch.gallery.duplicates.files import present, unchanged
 from clipsearch.gallery.duplicates.grouping import make_groups
 from clipsearch.gallery.duplicates.groups import DuplicateGroup, DuplicatePicture, GroupKind, NearDuplicate
 from clipsearch.gallery.duplicates.views import Views, open_views
+from clipsearch.gallery.folders import files_below
 from clipsearch.images.copies.decision import COARSE_SIDE
 from clipsearch.prefetch import default_workers
 from clipsearch.session.session import Session
-from clipsearch.store import ContentDetails, IndexedFile
+from clipsearch.store import ContentDetails
 
 __all__ = ["DuplicateGroup", "DuplicatePicture", "GroupKind", "NearDuplicate", "default_threshold", "find_duplicates"]
 
@@ -43,7 +43,7 @@ def find_duplicates(
         raise QueryError(f"threshold lies between 0 and 1, got {threshold}")
     session.require_pictures()
     paths: dict[int, list[str]] = {}
-    for file in present(_files_below(folders, session)):
+    for file in present(files_below(folders, session)):
         paths.setdefault(file.content_id, []).append(file.path)
     details = session.store.reader.details(list(paths))
     digests = {content_id: each.blake3 for content_id, each in details.items()}
@@ -59,20 +59,6 @@ def find_duplicates(
     row = session.model.row
     embeddings = session.store.reader.embeddings(list(related), model_id=row.model_id, dim=row.dim)
     return make_groups({**paths, **now}, details, decision, embeddings)
-
-
-def _files_below(folders: Sequence[str], session: Session) -> list[IndexedFile]:
-    """Return the indexed files below folders.
-
-    Raises:
-        InputError: one of the folders has no indexed file.
-    """
-    files = session.store.reader.files_below(folders)
-    for folder in folders:
-        start = folder.rstrip(os.sep) + os.sep
-        if not any(file.path.startswith(start) for file in files):
-            raise InputError(f"no picture below {folder} is in the catalog: run clipsearch index FOLDER")
-    return files
 
 
 def _compare(

@@ -66,12 +66,12 @@ def open_file_system(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise MissingExtraError(f"{scheme}:// needs the package fsspec: pip install 'clipsearch[scale]'") from error
+        raise MissingExtraError(f"{scheme}://", "fsspec", "clipsearch[scale]") from error
     try:
         # No listings cache: another process, or this one, may have changed the folder since.
         system = fsspec.filesystem(scheme, use_listings_cache=False)
     except ImportError as error:
-        raise MissingExtraError(f"{scheme}:// needs the package {package}: pip install {package}") from error
+        raise MissingExtraError(f"{scheme}://", package) from error
     except Exception as error:  # whatever the package raises
         raise InputError(f"can't list the folder {url}: {reason_of(error)}") from error
     return system, str(system._strip_protocol(url)).rstrip("/")

@@ -56,9 +56,7 @@ def _load_pymilvus() -> Any:
     try:
         import pymilvus
     except ImportError as error:
-        raise MissingExtraError(
-            "an index on a Milvus server needs the package pymilvus: pip install 'clipsearch[milvus]'"
-        ) from error
+        raise MissingExtraError("an index on a Milvus server", "pymilvus", "clipsearch[milvus]") from error
     finally:
         if before is None:
             del os.environ["PYTHON_DOTENV_DISABLED"]

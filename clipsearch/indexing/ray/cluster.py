@@ -43,9 +43,7 @@ def load_ray() -> Any:
             import ray
             import ray.data
         except ImportError as error:
-            raise MissingExtraError(
-                "sharing the work among machines needs the package ray: pip install 'clipsearch[scale]'"
-            ) from error
+            raise MissingExtraError("sharing the work among machines", "ray", "clipsearch[scale]") from error
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return ray

@@ -40,7 +40,7 @@ def connect(place: CatalogPlace, *, autocommit: bool = True) -> "psycopg.Connect
     try:
         import psycopg
     except ImportError as error:
-        raise MissingExtraError("a catalog on a server needs psycopg: pip install 'clipsearch[postgres]'") from error
+        raise MissingExtraError("a catalog on a server", "psycopg", "clipsearch[postgres]") from error
     try:
         psycopg.conninfo.conninfo_to_dict(place.server or "")
         is_valid = str(place) != NO_SAFE_NAME

@@ -110,6 +110,4 @@ def require_pyarrow() -> None:
     try:
         import pyarrow.parquet  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError(
-            "export and import need pyarrow, which is not installed: pip install 'pyarrow>=18'"
-        ) from error
+        raise MissingExtraError("an export or import", "pyarrow", "pyarrow>=18") from error

@@ -56,7 +56,7 @@ class TestAddress:
         import sys
 
         monkeypatch.setitem(sys.modules, "adlfs", None)
-        with pytest.raises(MissingExtraError, match="abfs:// needs the package adlfs: pip install adlfs"):
+        with pytest.raises(MissingExtraError, match="abfs:// needs adlfs, which is not installed: pip install adlfs"):
             open_file_system("abfs://container/x")
 
     def test_what_a_server_says_is_told_without_signatures(self):

@@ -1,7 +1,7 @@
-"""Find the contents of pictures that are named as examples: by id, hit or file."""
+"""Find the contents of pictures of the catalog that are named by id, hit or file."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,13 +13,13 @@ from clipsearch.text import is_url
 if TYPE_CHECKING:
     from clipsearch.search.hits import SearchHit
 
-Example: TypeAlias = "int | str | Path | SearchHit"
+IndexedPicture: TypeAlias = "int | str | Path | SearchHit"
 """Indexed picture: its content id, "id:12", a hit, or a file with its content."""
 
 _ID = re.compile(r"id:([0-9]{1,18})", re.ASCII)
 
 
-def find_examples(pictures: Iterable[Example], store: Store) -> list[int]:
+def find_indexed(pictures: Iterable[IndexedPicture], store: Store) -> list[int]:
     """Return the content ids of pictures, each once, in order.
 
     Files are read: their content counts, wherever it was indexed.
@@ -29,7 +29,7 @@ def find_examples(pictures: Iterable[Example], store: Store) -> list[int]:
         InputError: a file is missing, or its content is not indexed.
         ImageReadError: a file can't be read.
     """
-    found, digests = dict[int | bytes, Example](), dict[bytes, Example]()
+    found, digests = dict[int | bytes, IndexedPicture](), dict[bytes, IndexedPicture]()
     for picture in pictures:
         key = _key_of(picture)
         found.setdefault(key, picture)
@@ -47,7 +47,7 @@ def find_examples(pictures: Iterable[Example], store: Store) -> list[int]:
     return list(dict.fromkeys(content_ids))
 
 
-def _key_of(picture: Example) -> int | bytes:
+def _key_of(picture: IndexedPicture) -> int | bytes:
     """Return the content id of a picture, or the blake3 of its file."""
     if isinstance(picture, int):
         content_id = picture
@@ -66,20 +66,10 @@ def _hash(path: str | Path) -> bytes:
     from clipsearch.images.reading import hash_file
 
     if isinstance(path, str) and is_url(path):
-        raise QueryError(f"{path} is a URL: examples are pictures of the catalog, files or ids like id:42")
+        raise QueryError(f"{path} is a URL: name a picture of the catalog by its file or its id, as in id:42")
     try:
         return hash_file(str(expand_user(path)))[1]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"no such picture: {path}") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise ImageReadError(f"can't read the picture {path}: {getattr(error, 'strerror', None) or error}") from error
-
-
-def check_count(examples: Sequence[int], most: int) -> None:
-    """Check the number of examples of a concept.
-
-    Raises:
-        QueryError: it is more than `most`.
-    """
-    if len(examples) > most:
-        raise QueryError(f"a concept has up to {most:,} examples, not {len(examples):,}")

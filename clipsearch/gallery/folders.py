@@ -1,0 +1,22 @@
+"""List the indexed files of the folders that a view is restricted to."""
+
+import os
+from collections.abc import Sequence
+
+from clipsearch.errors import InputError
+from clipsearch.session.session import Session
+from clipsearch.store import IndexedFile
+
+
+def files_below(folders: Sequence[str], session: Session) -> list[IndexedFile]:
+    """Return the indexed files below absolute folders, or all, sorted by path.
+
+    Raises:
+        InputError: one of the folders has no indexed file.
+    """
+    files = session.store.reader.files_below(folders)
+    for folder in folders:
+        start = folder.rstrip(os.sep) + os.sep
+        if not any(file.path.startswith(start) for file in files):
+            raise InputError(f"no picture below {folder} is in the catalog: run clipsearch index FOLDER")
+    return files
