@@ -13,6 +13,7 @@ import pytest
 
 from clipsearch.errors import StoreError
 from clipsearch.images import reading
+from clipsearch.images.picture_reader import PictureReader
 from clipsearch.indexing import batches, pipeline, scan
 from clipsearch.prefetch import default_workers
 from tests.support.fakes import ColourEncoder
@@ -251,7 +252,7 @@ class TestInterruption:
             "decode": (reading, "decode_image"),
             "encode": (library.encoder, "encode_images"),
             "record": (store, "record"),
-            "mark": (reading.PictureReader, "mark_stored"),
+            "mark": (PictureReader, "mark_stored"),
             "progress": (self, "on_progress"),
         }[stage]
         monkeypatch.setattr(scan, "_COMPARED_AFTER_S", 0.0)
