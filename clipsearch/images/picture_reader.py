@@ -154,7 +154,7 @@ class PictureReader:
         return ReadFiles([picture for picture in found if picture is not None], release, perf_counter() - start)
 
     def _check_size(self, task: Task) -> ReadPicture | None:
-        if self._max_bytes is None:
+        if self._max_bytes is None or 0 < task.size_bytes <= self._max_bytes:  # no look-up for most files
             return None
         try:
             status = os.stat(task.path)  # noqa: PTH116

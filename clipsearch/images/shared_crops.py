@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from clipsearch.images.preprocess import Preprocess
 
-MOST_FILES = 16
+MOST_FILES = 32
 """Pictures of one slot, which is that of one list of files."""
 
 # Bytes of one slot: models with large crops get shorter lists.

@@ -61,11 +61,11 @@ def read_frame(stream: BinaryIO) -> tuple[int, bytes]:
 
 
 def pack_paths(paths: Sequence[str]) -> bytes:
-    return b"\0".join(map(os.fsencode, paths))
+    return os.fsencode("\0".join(paths))
 
 
 def unpack_paths(content: bytes) -> list[str]:
-    return [os.fsdecode(path) for path in content.split(b"\0")]
+    return os.fsdecode(content).split("\0")
 
 
 def pack_hashed(files: Sequence[HashedFile | Exception]) -> bytes:

@@ -160,7 +160,8 @@ class WorkerProcess:
             self._descriptor = None
 
     def _note(self, found: Sequence[object]) -> None:
-        self._has_failed |= any(isinstance(each, Exception) and frames.is_transient(each) for each in found)
+        errors = [each for each in found if type(each) is not tuple]
+        self._has_failed |= any(isinstance(each, Exception) and frames.is_transient(each) for each in errors)
 
     def _receive_answer(self) -> tuple[int, bytes]:
         while True:

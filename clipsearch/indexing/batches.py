@@ -54,8 +54,10 @@ class Batch:
     def is_empty(self) -> bool:
         return not (self.to_encode or self.files or self.skipped)
 
-    def is_full(self, batch_size: int) -> bool:
-        return len(self.to_encode) >= batch_size or len(self.files) + len(self.skipped) >= _MAX_FILES
+    def room(self, batch_size: int) -> int:
+        """Return how many pictures can be added, whatever they are; 0 when the batch is full."""
+        n_files = len(self.files) + len(self.skipped)  # a failure may count twice
+        return max(0, min(batch_size - len(self.to_encode), (_MAX_FILES - n_files + 1) // 2))
 
     def take(self, picture: ReadPicture) -> None:
         """Add a picture that was read; duplicates must be resolved before."""
@@ -93,6 +95,12 @@ class Collector:
         self._max_to_encode: float = math.inf
         self._spare: list[NDArray[np.uint8]] = []
 
+    def take_all(self, pictures: deque[ReadPicture]) -> None:
+        """Take pictures that were read from a queue, as far as the batch has room."""
+        while pictures and (room := self._room):
+            for _ in range(min(room, len(pictures))):
+                self.take(pictures.popleft())
+
     def take(self, picture: ReadPicture) -> None:
         """Add a picture that was read; its crop is copied, and may be released."""
         if picture.crop is not None:
@@ -126,9 +134,13 @@ class Collector:
         return int(min(self._encoder.batch_size, self._max_to_encode))
 
     @property
-    def is_full(self) -> bool:
+    def _room(self) -> int:
         crops = self._batch.crops
-        return self._batch.is_full(self._batch_size if crops is None else min(self._batch_size, len(crops)))
+        return self._batch.room(self._batch_size if crops is None else min(self._batch_size, len(crops)))
+
+    @property
+    def is_full(self) -> bool:
+        return not self._room
 
     def note_speed(self, batch: Batch) -> None:
         """Limit the number of pictures per batch by the speed at which this batch was encoded."""

@@ -144,8 +144,7 @@ class Embedding:
                 self._read.extend(found.pictures)
                 file_s = found.seconds / len(found.pictures)
                 self._file_s += (file_s - self._file_s) * (_NEWEST if self._file_s else 1)
-            while self._read and not collector.is_full:
-                collector.take(self._read.popleft())
+            collector.take_all(self._read)
             has_taken = True
             if not self._read:
                 found.release()

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
-from clipsearch.store.backends.base import parts
+from clipsearch.store.backends.base import ReadConnection, parts
 from clipsearch.store.backends.database import Database
 from clipsearch.store.recording import MEASURED, content_ids, insert_contents, upsert_files
 from clipsearch.store.records import (
@@ -28,8 +28,9 @@ from clipsearch.types import ImageMetadata
 
 
 class PictureStore:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, connection: ReadConnection) -> None:
         self._database = database
+        self._connection = connection
 
     def known_files(self, scope: Scope, relative_paths: Sequence[str]) -> dict[str, KnownFile]:
         """Return the files that earlier runs knew, removed ones too, by relative path."""
@@ -149,8 +150,7 @@ class PictureStore:
 
     def with_embedding(self, blake3s: Sequence[bytes], *, model_id: int) -> set[bytes]:
         """Return those of the contents that are stored with an embedding of the model. Thread-safe."""
-        # Plain SQL, since every new file is looked up: SQLAlchemy takes longer to compile it than SQLite to answer. Not
-        # a join, which SQLite may begin with all embeddings of the model.
+        # Not a join, which SQLite may begin with all embeddings of the model.
         return self._select_digests(
             "SELECT blake3 FROM contents WHERE blake3 IN ({}) AND EXISTS (SELECT 1 FROM image_embeddings "
             "WHERE image_embeddings.content_id = contents.content_id AND model_id = ?)",
@@ -159,13 +159,14 @@ class PictureStore:
         )
 
     def _select_digests(self, statement: str, blake3s: Sequence[bytes], *values: object) -> set[bytes]:
-        """Return the first column of a statement, in which {} stands for the question marks of the contents."""
+        """Return the first column of a statement, in which {} stands for the question marks of the contents.
+
+        Without SQLAlchemy, which takes longer than SQLite: every new file is looked up.
+        """
         found: set[bytes] = set()
-        with self._database.read() as connection:
-            for part in parts(blake3s):
-                marks = ",".join("?" * len(part))
-                rows = self._database.execute_sql(connection, statement.format(marks), *part, *values)
-                found.update(row[0] for row in rows)
+        for part in parts(blake3s):
+            rows = self._connection.rows(statement.format(",".join("?" * len(part))), *part, *values)
+            found.update(row[0] for row in rows)
         return found
 
     def embedded_contents(self, *, model_id: int) -> bytes:

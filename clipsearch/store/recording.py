@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection
 
 from clipsearch.store.backends.base import parts
@@ -65,10 +66,15 @@ def insert_contents(
         rows.append((content.blake3, content.size_bytes, now, taken_at, camera, *_metadata_values(metadata)))
     database.execute_many(connection, _INSERT_CONTENT, rows)
     ids = content_ids(database, connection, {content.blake3 for content in contents})
+    embeddings = to_bytes(np.stack([content.embedding for content in contents]))
+    size = len(embeddings) // len(contents)
     database.execute_many(
         connection,
         _INSERT_EMBEDDING,
-        [(model_id, ids[content.blake3], to_bytes(content.embedding)) for content in contents],
+        [
+            (model_id, ids[content.blake3], embeddings[row * size : (row + 1) * size])
+            for row, content in enumerate(contents)
+        ],
     )
 
 
