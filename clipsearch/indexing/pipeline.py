@@ -3,7 +3,8 @@
     listing ──► to read ──► reading ──► collector ──► encoding ──► store
     1 thread                n threads                 1 thread     the caller's thread
 
-Reading to encoding is a `Stage`, which another `Runner` may run elsewhere.
+Files are read in lists: what a thread or a worker process costs for each of them is shared. Reading to encoding is a
+`Stage`, which another `Runner` may run elsewhere.
 
 The caller's thread moves items from one stage to the next and is the only one that writes to the store. Back-pressure
 bounds the pictures in flight to a few batches; only file names may accumulate.
