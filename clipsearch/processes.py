@@ -50,6 +50,7 @@ def start_python(
     stdin: "_File" = subprocess.DEVNULL,
     is_apart: bool = False,
     is_exposed: bool = False,
+    pass_fds: Sequence[int] = (),
     **variables: str,
 ) -> "subprocess.Popen[bytes]":
     """Start Python; variables and errors as in `run_python`.
@@ -57,8 +58,9 @@ def start_python(
     Args:
         is_apart: Ctrl-C in the terminal is for this process alone, which ends the other one.
         is_exposed: it reads what may be hostile: no keys and tokens of the environment are passed on.
+        pass_fds: descriptors that it inherits by the same numbers; none on Windows.
     """
-    options: dict[str, int] = {}
+    options: dict[str, Any] = {"pass_fds": pass_fds} if pass_fds else {}
     if is_apart and sys.platform == "win32":
         options["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
     elif is_apart:
@@ -66,7 +68,7 @@ def start_python(
     passed_on = environment(**variables)
     if is_exposed:
         passed_on = {name: value for name, value in passed_on.items() if name in variables or _is_plain(name)}
-    return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # noqa: S603
+    return subprocess.Popen(  # noqa: S603
         command(arguments), env=passed_on, stdin=stdin, stdout=stdout, stderr=stderr, **options
     )
 

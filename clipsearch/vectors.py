@@ -28,7 +28,7 @@ def normalise(rows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
 
 
 def to_bytes(embedding: NDArray[np.float32]) -> bytes:
-    """Encode an embedding (dim,) as little-endian float16, the format of the SQL column: 2 · dim bytes."""
+    """Encode an embedding (dim,), or rows of them, as little-endian float16, the format of SQL: 2 · dim bytes each."""
     return embedding.astype("<f2").tobytes()
 
 

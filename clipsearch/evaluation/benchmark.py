@@ -26,7 +26,7 @@ from clipsearch.errors import CatalogNotFoundError, ClipSearchError, InputError
 from clipsearch.evaluation.links import link_image
 from clipsearch.images.decode import default_limits
 from clipsearch.images.find import find_images
-from clipsearch.images.reading import PictureReader, Task
+from clipsearch.images.picture_reader import PictureReader, Task
 from clipsearch.indexing import index_folders
 from clipsearch.indexing.options import IndexOptions
 from clipsearch.notices import muted
@@ -254,7 +254,7 @@ def _measure_rate(what: str, folder: Path, encoder: Encoder, scratch: Path, loop
 
 def _read_first(tasks: Sequence[Task], encoder: Encoder) -> NDArray[np.uint8]:
     """Return the crop (1, height, width, 3) of the first readable picture."""
-    reader = PictureReader(encoder.preprocess, is_stored=lambda blake3: False)
+    reader = PictureReader(encoder.preprocess, find_stored=lambda blake3s: ())
     for task in tasks:
         crop = reader.read(task).crop
         if crop is not None:
@@ -264,7 +264,7 @@ def _read_first(tasks: Sequence[Task], encoder: Encoder) -> NDArray[np.uint8]:
 
 def _read_all(tasks: Sequence[Task], encoder: Encoder) -> NDArray[np.uint8]:
     """Return the crops (n, height, width, 3) of readable pictures, with as many threads as indexing uses."""
-    reader = PictureReader(encoder.preprocess, is_stored=lambda blake3: False)
+    reader = PictureReader(encoder.preprocess, find_stored=lambda blake3s: ())
     with ThreadPoolExecutor(default_workers()) as pool:
         return np.stack([picture.crop for picture in pool.map(reader.read, tasks) if picture.crop is not None])
 

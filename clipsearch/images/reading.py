@@ -1,94 +1,32 @@
-"""Read files once: hash each, and decode the crop for the model when the content is new."""
+"""Open files: hash each once, and decode it when it is needed, in this process."""
 
 import io
 import os
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.errors import ImageReadError
 from clipsearch.files import open_regular_file
 from clipsearch.images.copies.views import PictureView, make_view
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
-from clipsearch.images.file_stamp import NO_STAMP, FileStamp, stamp_of
+from clipsearch.images.file_stamp import FileStamp, stamp_of
 from clipsearch.images.measures import measure
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
-from clipsearch.images.reasons import too_many_bytes
 from clipsearch.types import ImageMetadata
 
 if TYPE_CHECKING:
-    from clipsearch.images.find import FoundImage
     from clipsearch.images.thumbnails import Thumbnail
 
-# Files up to this size are read into memory once, for the hash and the decoder; larger ones are read twice.
-_MAX_BUFFERED_BYTES = 64 << 20
+MAX_BUFFERED_BYTES = 64 << 20
+"""Files up to this size together are read into memory once, for the hash and the decoder; others are read twice."""
 _CHUNK_BYTES = 1 << 20
-
-Outcome = Literal["decoded", "stored", "duplicate", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A file to read.
-
-    Attributes:
-        path: absolute, or a URL.
-        listed: the listing's entry of a file behind a URL, which can't be queried when it is read.
-        blake3: previous hash of a file that is reread although only its ctime changed, or because all files are
-            reread.
-    """
-
-    root_id: int
-    relative_path: str
-    path: str
-    listed: "FoundImage | None" = None
-    blake3: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPicture:
-    """Result of reading a file.
-
-    Attributes:
-        outcome: decoded: `crop` and `metadata` are set. stored: this content already has an embedding.
-            duplicate: another file of this run with the same content is in flight and is processed first.
-            failed: see `reason`.
-        stamp: of the file when it was opened; all 0 when it could not be opened.
-        blake3: of the whole content, None when it could not be read.
-        crop: uint8 (height, width, 3).
-        metadata: of a decoded picture, and of a stored one that was decoded for its measures.
-        reason: short reason of a failure.
-        is_lasting: the failure is due to the file itself or a limit: no retry until the file changes or the limit is
-            raised.
-        limit: as in `ImageReadError`.
-    """
-
-    task: Task
-    outcome: Outcome
-    stamp: FileStamp = NO_STAMP
-    blake3: bytes | None = None
-    crop: NDArray[np.uint8] | None = None
-    metadata: ImageMetadata | None = None
-    reason: str = ""
-    is_lasting: bool = False
-    limit: tuple[str, float] | None = None
-
-    @property
-    def size_bytes(self) -> int:
-        return self.stamp.size_bytes
-
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether the content is the file's previous one."""
-        return self.blake3 is not None and self.blake3 == self.task.blake3
 
 
 class OpenPicture(Protocol):
@@ -123,6 +61,31 @@ class OpenPicture(Protocol):
 
 OpenPath: TypeAlias = Callable[[str], AbstractContextManager[OpenPicture]]
 """Opens and hashes a file; raises OSError."""
+
+
+class OpenList(Protocol):
+    """Files that were read and hashed together."""
+
+    @property
+    def files(self) -> Sequence[tuple[FileStamp, bytes] | Exception]:
+        """Stamp and blake3 of each file, or the OSError, ImageReadError or MemoryError why it can't be read."""
+        ...
+
+    def decode(self, rows: Sequence[int]) -> Sequence[tuple[NDArray[np.uint8], ImageMetadata] | Exception]:
+        """Decode files of the list by position, as `OpenPicture.decode`; call it once.
+
+        Returns:
+            For each the crop, valid until `release`, and the metadata, or the ImageReadError or MemoryError.
+        """
+        ...
+
+    def release(self) -> None:
+        """Release the crops, after the list was closed too."""
+        ...
+
+
+OpenLists: TypeAlias = Callable[[Sequence[str]], AbstractContextManager[OpenList]]
+"""Opens and hashes files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,120 +127,77 @@ class LocalPicture:
 
 @contextmanager
 def open_picture(
-    path: str, *, spec: Preprocess, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS, turn: Turn | None = None
+    path: str,
+    *,
+    spec: Preprocess,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+    turn: Turn | None = None,
+    max_buffered: int = MAX_BUFFERED_BYTES,
 ) -> Iterator[LocalPicture]:
     """Open and hash a file, for decoding in this process.
+
+    Args:
+        max_buffered: a larger file is not held in memory.
 
     Raises:
         OSError: it can't be opened or read, or is not a regular file.
     """
     with open_regular_file(path) as file:
         status = os.fstat(file.fileno())
-        digest, source = _hash(file, status.st_size)
+        digest, source = _hash(file, status.st_size, max_buffered)
         yield LocalPicture(stamp_of(status), digest, source, spec, max_megapixels, turn)
 
 
-class PictureReader:
-    """Reads files from several threads. Thread-safe; each new content is decoded once, however many files have it."""
+class LocalList:
+    """`OpenList` in this process."""
 
-    def __init__(
-        self,
-        preprocess: Preprocess,
-        *,
-        is_stored: Callable[[bytes], bool],
-        is_measured: Callable[[bytes], bool] | None = None,
-        open_path: OpenPath | None = None,
-        max_bytes: int | None = None,
-    ) -> None:
-        """Configure the reader.
+    def __init__(self, pictures: Sequence[LocalPicture | Exception]) -> None:
+        self._pictures = pictures
+        self.files = [each if isinstance(each, Exception) else (each.stamp, each.blake3) for each in pictures]
 
-        Args:
-            preprocess: of the model that the pictures are for.
-            is_stored: returns, from any thread, whether a content (its blake3) already has an embedding.
-            is_measured: returns likewise whether a stored content has its measures, or it is decoded for them alone;
-                None: all have.
-            open_path: opens files; None: in this process.
-            max_bytes: larger files are not read; None: no limit.
-        """
-        self._max_bytes = max_bytes
-        self._open = open_path or partial(open_picture, spec=preprocess)
-        self._is_stored = is_stored
-        self._is_measured = is_measured
-        self._lock = threading.Lock()
-        # Contents seen in this run, and their outcome: None while in flight.
-        self._outcomes: dict[bytes, ReadPicture | Literal["stored"] | None] = {}
+    def picture(self, row: int) -> LocalPicture:
+        """Return a file by position; raises the error why it can't be read."""
+        picture = self._pictures[row]
+        if isinstance(picture, Exception):
+            raise picture
+        return picture
 
-    def read(self, task: Task) -> ReadPicture:
-        """Read a file; errors of the file are returned, never raised."""
-        try:
-            if self._max_bytes is not None:
-                status = os.stat(task.path)  # noqa: PTH116
-                if status.st_size > self._max_bytes:
-                    return too_large_to_read(task, stamp_of(status), max_bytes=self._max_bytes)
-            with self._open(task.path) as picture:
-                return self._decode(task, picture)
-        except FileNotFoundError:
-            return ReadPicture(task, "failed", reason="deleted before it could be read")
-        except OSError as error:
-            return ReadPicture(task, "failed", reason=error.strerror or str(error))
-        except (ImageReadError, MemoryError) as error:  # while reading; errors of decoding are handled below
-            return ReadPicture(task, "failed", reason=str(error) or "not enough memory to read it")
+    def decode(self, rows: Sequence[int]) -> list[tuple[NDArray[np.uint8], ImageMetadata] | Exception]:
+        found: list[tuple[NDArray[np.uint8], ImageMetadata] | Exception] = []
+        for row in rows:
+            try:
+                found.append(self.picture(row).decode())
+            except (ImageReadError, MemoryError) as error:
+                found.append(error)
+        return found
 
-    def _decode(self, task: Task, picture: OpenPicture) -> ReadPicture:
-        digest = picture.blake3
-        read = partial(ReadPicture, task, stamp=picture.stamp, blake3=digest)
-        with self._lock:
-            is_first = digest not in self._outcomes
-            if is_first:
-                self._outcomes[digest] = None
-        if not is_first:
-            return read(outcome="duplicate")
-        if self._is_stored(digest):
-            self.mark_stored([digest])
-            return read(outcome="stored", metadata=self._measure(picture))
-        try:
-            crop, metadata = picture.decode()
-        except (ImageReadError, MemoryError) as error:
-            is_lasting = not isinstance(error, TransientReadError | MemoryError)
-            failed = read(
-                outcome="failed",
-                reason=str(error) or "not enough memory to decode it",
-                is_lasting=is_lasting,
-                limit=getattr(error, "limit", None),
-            )
-            with self._lock:
-                self._outcomes[digest] = failed
-            return failed
-        return read(outcome="decoded", crop=crop, metadata=metadata)
-
-    def _measure(self, picture: OpenPicture) -> ImageMetadata | None:
-        """Return the metadata of a stored content without measures; None for others, and where it can't be decoded."""
-        if self._is_measured is None or self._is_measured(picture.blake3):
-            return None
-        try:
-            return picture.decode()[1]
-        except (ImageReadError, MemoryError):
-            return None
-
-    def mark_stored(self, digests: Iterable[bytes]) -> None:
-        with self._lock:
-            self._outcomes.update(dict.fromkeys(digests, "stored"))
-
-    def outcome(self, duplicate: ReadPicture) -> ReadPicture | None:
-        """Return the outcome of a duplicate: "stored" or "failed" like its content; None while it is in flight."""
-        with self._lock:
-            found = self._outcomes[duplicate.blake3] if duplicate.blake3 is not None else None
-        if found == "stored":
-            return replace(duplicate, outcome="stored")
-        if found is None:
-            return None
-        return replace(duplicate, outcome="failed", reason=found.reason, is_lasting=found.is_lasting, limit=found.limit)
+    def release(self) -> None:
+        pass
 
 
-def too_large_to_read(task: Task, stamp: FileStamp, *, max_bytes: int) -> ReadPicture:
-    """Return the result for a file that exceeds `max_bytes`."""
-    error = too_many_bytes(stamp.size_bytes, max_bytes)
-    return ReadPicture(task, "failed", stamp, reason=str(error), is_lasting=True, limit=error.limit)
+@contextmanager
+def open_list(
+    paths: Sequence[str],
+    *,
+    spec: Preprocess,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+    turn: Turn | None = None,
+) -> Iterator[LocalList]:
+    """Open and hash files, for decoding in this process; arguments as in `open_picture`."""
+    room = MAX_BUFFERED_BYTES
+    found: list[LocalPicture | Exception] = []
+    with ExitStack() as opened:
+        for path in paths:
+            try:
+                picture = opened.enter_context(
+                    open_picture(path, spec=spec, max_megapixels=max_megapixels, turn=turn, max_buffered=room)
+                )
+            except (ImageReadError, MemoryError, OSError) as error:
+                found.append(error)
+            else:
+                found.append(picture)
+                room -= len(picture.source) if isinstance(picture.source, bytes) else 0
+        yield LocalList(found)
 
 
 def hash_file(path: str) -> tuple[FileStamp, bytes]:
@@ -302,9 +222,9 @@ def _forget_pages(file: BinaryIO) -> None:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _hash(file: BinaryIO, size_bytes: int) -> tuple[bytes, bytes | BinaryIO]:
+def _hash(file: BinaryIO, size_bytes: int, max_buffered: int) -> tuple[bytes, bytes | BinaryIO]:
     """Return the blake3 of the whole content, and what to decode it from."""
-    if size_bytes <= _MAX_BUFFERED_BYTES:
+    if size_bytes <= max_buffered:
         content = file.read()
         return blake3(content).digest(), content
     hasher = blake3()

@@ -1,18 +1,24 @@
 """Decode files in a worker process: a decoder that crashes, hangs or exhausts memory takes only this process with it.
 
-It reads paths from stdin and answers on stdout, in frames: a kind (1 byte), a length (4 bytes), and that many bytes.
+It reads lists of paths from stdin and answers on stdout, in frames, see `worker_frames`:
 
     parent                    worker
                        ◄──    READY
-    READ path          ──►    reads and hashes the file
-                       ◄──    HASHED stamp, blake3                or FAILED
-    DECODE | SHRINK | DESCRIBE | VIEW | SKIP ─► decodes it, or goes on to the next
-                       ◄──    LARGE                               only if large, then waits
+    READ paths         ──►    reads and hashes the files
+                       ◄──    HASHED stamp, blake3 or failure of each
+    DECODE rows, slot  ──►    decodes these files of the list
+                       ◄──    LARGE                               only before a large picture, then waits
     GO                 ──►
-                       ◄──    DECODED metadata, crop              or FAILED
-                              SHRUNK width, height, JPEG          after SHRINK
+                       ◄──    SMALL                               after a large picture
+                       ◄──    DECODED metadata or failure of each
+    SHRINK | DESCRIBE | VIEW ─► decodes the first file of the list
+                       ◄──    SHRUNK width, height, JPEG          after SHRINK
                               DESCRIBED metadata                  after DESCRIBE
                               VIEWED view                         after VIEW
+                              FAILED
+    SKIP               ──►    goes on to the next list
+
+The crops lie in a slot of a block of memory that is shared with the parent, where there is one, else in DECODED.
 """
 
 import contextlib
@@ -20,85 +26,16 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
-from datetime import datetime
-from struct import Struct
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.errors import ImageReadError
+from clipsearch.images import worker_frames as frames
 from clipsearch.images.copies.views import pack_view
 from clipsearch.images.preprocess import Preprocess, from_json
-from clipsearch.images.reading import LocalPicture, open_picture
-from clipsearch.images.thumbnails import Thumbnail
+from clipsearch.images.reading import LocalList, LocalPicture, open_list
+from clipsearch.images.shared_crops import SharedCrops
 from clipsearch.types import ImageMetadata
-
-READY, READ, DECODE, SKIP, GO, HASHED, LARGE, DECODED, FAILED, SHRINK, SHRUNK, DESCRIBE, DESCRIBED, VIEW, VIEWED = (
-    range(15)
-)
-
-_HEADER = Struct("<BI")
-_METADATA_LENGTH = Struct("<I")
-SIDE = Struct("<I")
-_SIZE = Struct("<II")
-
-
-def write_frame(stream: BinaryIO, kind: int, content: bytes = b"") -> None:
-    stream.write(_HEADER.pack(kind, len(content)) + content)
-    stream.flush()
-
-
-def read_frame(stream: BinaryIO) -> tuple[int, bytes]:
-    """Read one frame: its kind and its content.
-
-    Raises:
-        EOFError: the other end has closed the pipe.
-    """
-    header = stream.read(_HEADER.size)
-    if len(header) < _HEADER.size:
-        raise EOFError
-    kind, length = _HEADER.unpack(header)
-    content = stream.read(length)
-    if len(content) < length:
-        raise EOFError
-    return kind, content
-
-
-def pack_decoded(crop: NDArray[np.uint8], metadata: ImageMetadata) -> bytes:
-    text = pack_metadata(metadata)
-    return _METADATA_LENGTH.pack(len(text)) + text + crop.tobytes()
-
-
-def unpack_decoded(content: bytes, *, height: int, width: int) -> tuple[NDArray[np.uint8], ImageMetadata]:
-    """Unpack the crop (height, width, 3) and the metadata that `pack_decoded` packed."""
-    start = _METADATA_LENGTH.size + _METADATA_LENGTH.unpack_from(content)[0]
-    crop = np.frombuffer(content, dtype=np.uint8, offset=start).reshape(height, width, 3)
-    return crop, unpack_metadata(content[_METADATA_LENGTH.size : start])
-
-
-def pack_metadata(metadata: ImageMetadata) -> bytes:
-    described = asdict(metadata)
-    if metadata.taken_at is not None:
-        described["taken_at"] = metadata.taken_at.isoformat()
-    return json.dumps(described).encode("ascii")
-
-
-def unpack_metadata(content: bytes) -> ImageMetadata:
-    described: dict[str, Any] = json.loads(content)
-    if described["taken_at"] is not None:
-        described["taken_at"] = datetime.fromisoformat(described["taken_at"])
-    return ImageMetadata(**described)
-
-
-def pack_thumbnail(thumbnail: Thumbnail) -> bytes:
-    return _SIZE.pack(thumbnail.width, thumbnail.height) + thumbnail.jpeg
-
-
-def unpack_thumbnail(content: bytes) -> Thumbnail:
-    return Thumbnail(content[_SIZE.size :], *_SIZE.unpack_from(content))
 
 
 class Alarm(NamedTuple):
@@ -125,63 +62,112 @@ class Alarm(NamedTuple):
             signal.setitimer(signal.ITIMER_REAL, wall_seconds)
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, *, spec: Preprocess, max_megapixels: float, alarm: Alarm) -> None:
-    """Answer requests until the parent closes the pipe or exits."""
+class Server:
+    """Answers requests of the parent."""
+
+    def __init__(
+        self,
+        requests: BinaryIO,
+        answers: BinaryIO,
+        *,
+        spec: Preprocess,
+        max_megapixels: float,
+        alarm: Alarm,
+        crops: SharedCrops | None,
+    ) -> None:
+        self._requests = requests
+        self._answers = answers
+        self._spec = spec
+        self._max_megapixels = max_megapixels
+        self._alarm = alarm
+        self._crops = crops
+        self._has_turn = False
+
+    def run(self) -> None:
+        """Answer until the parent closes the pipe or exits.
+
+        Raises:
+            EOFError: it did so in the middle of a list.
+        """
+        frames.write_frame(self._answers, frames.READY)
+        while True:
+            try:
+                _, paths = frames.read_frame(self._requests)
+            except EOFError:
+                return
+            opened = open_list(
+                frames.unpack_paths(paths), spec=self._spec, max_megapixels=self._max_megapixels, turn=self._turn
+            )
+            with opened as pictures:
+                self._answer(pictures)
+
+    def _answer(self, opened: LocalList) -> None:
+        frames.write_frame(self._answers, frames.HASHED, frames.pack_hashed(opened.files))
+        kind, content = frames.read_frame(self._requests)
+        if kind == frames.SKIP:
+            return
+        if kind == frames.DECODE:
+            answer = frames.DECODED, self._decode(opened, *frames.unpack_request(content))
+        else:
+            try:
+                answer = self._show(opened.picture(0), kind, content)
+            except (ImageReadError, MemoryError, OSError) as error:
+                answer = frames.FAILED, frames.pack_failure(error)
+        frames.write_frame(self._answers, *answer)
+
+    def _decode(self, opened: LocalList, rows: Sequence[int], slot: int | None) -> bytes:
+        """Decode some files of the list, up to the first that fails for lack of memory: a new process has all of it."""
+        target = None if self._crops is None or slot is None else self._crops.rows(slot)
+        found: list[ImageMetadata | Exception] = []
+        sent: list[bytes] = []
+        for place, row in enumerate(rows):
+            try:
+                crop, metadata = self._decode_one(opened.picture(row))
+            except (ImageReadError, MemoryError, OSError) as error:
+                found.append(error)
+                if frames.is_transient(error):
+                    break
+            else:
+                found.append(metadata)
+                if target is None:
+                    sent.append(crop.tobytes())
+                else:
+                    target[place] = crop
+            if self._has_turn:
+                self._has_turn = False
+                frames.write_frame(self._answers, frames.SMALL)
+        self._has_turn = False
+        return frames.pack_decoded(found, b"".join(sent))
+
+    def _decode_one(self, picture: LocalPicture) -> frames.Decoded:
+        self._alarm.start()
+        try:
+            return picture.decode()
+        finally:
+            self._alarm.stop()
+
+    def _show(self, picture: LocalPicture, kind: int, content: bytes) -> tuple[int, bytes]:
+        self._alarm.start()
+        try:
+            if kind == frames.SHRINK:
+                return frames.SHRUNK, frames.pack_thumbnail(picture.shrink(*frames.SIDE.unpack(content)))
+            if kind == frames.DESCRIBE:
+                return frames.DESCRIBED, frames.pack_metadata(picture.describe())
+            return frames.VIEWED, pack_view(picture.view(*frames.SIDE.unpack(content)))
+        finally:
+            self._alarm.stop()
+            self._has_turn = False
 
     @contextlib.contextmanager
-    def turn() -> Iterator[None]:
-        alarm.stop()  # waiting is not decoding
-        write_frame(answers, LARGE)
-        read_frame(requests)
-        alarm.start()
+    def _turn(self) -> Iterator[None]:
+        """Wait for the turn of a large picture; the parent takes it back after the picture."""
+        self._alarm.stop()  # waiting is not decoding
+        if not self._has_turn:  # a truncated picture is decoded twice
+            frames.write_frame(self._answers, frames.LARGE)
+            frames.read_frame(self._requests)
+            self._has_turn = True
+        self._alarm.start()
         yield
-
-    while True:
-        try:
-            _, path = read_frame(requests)
-        except EOFError:
-            return
-        try:
-            with open_picture(os.fsdecode(path), spec=spec, max_megapixels=max_megapixels, turn=turn) as picture:
-                _answer(picture, requests, answers, alarm)
-        except ImageReadError as error:
-            _write_failure(answers, error, str(error))
-        except MemoryError as error:
-            _write_failure(answers, error, "not enough memory to decode it")
-        except OSError as error:
-            _write_failure(answers, error, error.strerror or str(error))
-
-
-def _answer(picture: LocalPicture, requests: BinaryIO, answers: BinaryIO, alarm: Alarm) -> None:
-    described = {"stamp": picture.stamp, "blake3": picture.blake3.hex()}
-    write_frame(answers, HASHED, json.dumps(described).encode("ascii"))
-    wanted, content = read_frame(requests)
-    if wanted == SKIP:
-        return
-    alarm.start()
-    try:
-        if wanted == SHRINK:
-            answer = SHRUNK, pack_thumbnail(picture.shrink(*SIDE.unpack(content)))
-        elif wanted == DESCRIBE:
-            answer = DESCRIBED, pack_metadata(picture.describe())
-        elif wanted == VIEW:
-            answer = VIEWED, pack_view(picture.view(*SIDE.unpack(content)))
-        else:
-            answer = DECODED, pack_decoded(*picture.decode())
-    finally:
-        alarm.stop()
-    write_frame(answers, *answer)
-
-
-def _write_failure(answers: BinaryIO, error: Exception, reason: str) -> None:
-    described = {
-        "reason": reason,
-        "errno": error.errno if isinstance(error, OSError) else None,
-        "is_system": isinstance(error, OSError),
-        "is_transient": isinstance(error, TransientReadError | MemoryError),
-        "limit": getattr(error, "limit", None),
-    }
-    write_frame(answers, FAILED, json.dumps(described).encode("ascii"))
 
 
 def _limit_memory(limit_bytes: int) -> None:
@@ -193,23 +179,24 @@ def _limit_memory(limit_bytes: int) -> None:
 
 
 def main() -> None:
-    """Run `python -m clipsearch.images.worker OPTIONS`, as JSON; see `worker_pool`."""
+    """Run `python -m clipsearch.images.worker OPTIONS`, as JSON; see `worker_process`."""
     options = json.loads(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whatever sends it: the parent ends this process
     _limit_memory(options["memory_bytes"])
     # Output of decoders must not get between the frames.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    spec = from_json(options["preprocess"])
+    spec, descriptor = from_json(options["preprocess"]), options["crops"]
+    server = Server(
+        sys.stdin.buffer,
+        answers,
+        spec=spec,
+        max_megapixels=options["max_megapixels"],
+        alarm=Alarm(options["max_seconds"], options["max_wall_seconds"]),
+        crops=None if descriptor is None else SharedCrops(descriptor, spec),
+    )
     with contextlib.suppress(BrokenPipeError, EOFError):
-        write_frame(answers, READY)
-        serve(
-            sys.stdin.buffer,
-            answers,
-            spec=spec,
-            max_megapixels=options["max_megapixels"],
-            alarm=Alarm(options["max_seconds"], options["max_wall_seconds"]),
-        )
+        server.run()
     os._exit(0)  # nothing to clean up, and a parent that waits need not wait for it
 
 

@@ -2,14 +2,14 @@
 
 import math
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
-from clipsearch.images.reading import PictureReader, ReadPicture
+from clipsearch.images.picture_reader import PictureReader, ReadPicture
 from clipsearch.store import ContentRecord, FileRecord
 from clipsearch.types import ImageMetadata, PartialFile, SkippedFile
 
@@ -25,7 +25,8 @@ class Batch:
     """Pictures and files that are stored in one transaction.
 
     Attributes:
-        to_encode: pictures to encode; each has a crop until it is encoded.
+        to_encode: pictures to encode.
+        crops: uint8 (n or more, height, width, 3), their crops in that order; None without any.
         files: files whose content needs no embedding, or that can't be read.
         skipped: files that can't be read.
         partial: files among the pictures to encode that are truncated.
@@ -38,6 +39,7 @@ class Batch:
     """
 
     to_encode: list[ReadPicture] = field(default_factory=list)
+    crops: NDArray[np.uint8] | None = None
     files: list[FileRecord] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
     partial: list[PartialFile] = field(default_factory=list)
@@ -52,8 +54,10 @@ class Batch:
     def is_empty(self) -> bool:
         return not (self.to_encode or self.files or self.skipped)
 
-    def is_full(self, batch_size: int) -> bool:
-        return len(self.to_encode) >= batch_size or len(self.files) + len(self.skipped) >= _MAX_FILES
+    def room(self, batch_size: int) -> int:
+        """Return how many pictures can be added, whatever they are; 0 when the batch is full."""
+        n_files = len(self.files) + len(self.skipped)  # a failure may count twice
+        return max(0, min(batch_size - len(self.to_encode), (_MAX_FILES - n_files + 1) // 2))
 
     def take(self, picture: ReadPicture) -> None:
         """Add a picture that was read; duplicates must be resolved before."""
@@ -89,18 +93,54 @@ class Collector:
         self._batch = Batch()
         self._duplicates: deque[ReadPicture] = deque()
         self._max_to_encode: float = math.inf
+        self._spare: list[NDArray[np.uint8]] = []
+
+    def take_all(self, pictures: deque[ReadPicture]) -> None:
+        """Take pictures that were read from a queue, as far as the batch has room."""
+        while pictures and (room := self._room):
+            for _ in range(min(room, len(pictures))):
+                self.take(pictures.popleft())
 
     def take(self, picture: ReadPicture) -> None:
+        """Add a picture that was read; its crop is copied, and may be released."""
+        if picture.crop is not None:
+            self._copy_crop(picture.crop)
+            picture.crop = None
         known = self._reader.outcome(picture) if picture.outcome == "duplicate" else picture
         if known is None:
             self._duplicates.append(picture)
         else:
             self._batch.take(known)
 
+    def _copy_crop(self, crop: NDArray[np.uint8]) -> None:
+        batch = self._batch
+        if batch.crops is None:
+            count = self._batch_size
+            spare = next((each for each in self._spare if len(each) >= count), None)
+            # Used again: new memory costs more than the copy, since the system clears each page of it first.
+            self._spare = [] if spare is None else [each for each in self._spare if each is not spare]
+            batch.crops = np.empty((count, *crop.shape), dtype=np.uint8) if spare is None else spare
+        batch.crops[len(batch.to_encode)] = crop
+
+    def reuse(self, batch: Batch) -> None:
+        """Take back the memory for the crops of a batch that was encoded."""
+        if batch.crops is not None:
+            self._spare.append(batch.crops)
+            batch.crops = None
+
+    @property
+    def _batch_size(self) -> int:
+        # The encoder may change its batch size while it runs.
+        return int(min(self._encoder.batch_size, self._max_to_encode))
+
+    @property
+    def _room(self) -> int:
+        crops = self._batch.crops
+        return self._batch.room(self._batch_size if crops is None else min(self._batch_size, len(crops)))
+
     @property
     def is_full(self) -> bool:
-        # The encoder may change its batch size while it runs.
-        return self._batch.is_full(int(min(self._encoder.batch_size, self._max_to_encode)))
+        return not self._room
 
     def note_speed(self, batch: Batch) -> None:
         """Limit the number of pictures per batch by the speed at which this batch was encoded."""
@@ -135,8 +175,9 @@ class Collector:
 def encode_batch(batch: Batch, encoder: Encoder) -> Batch:
     """Encode the pictures of a batch, and set its contents; the encoder is not called for a batch without any."""
     if batch.to_encode:
-        crops = np.stack([picture.crop for picture in batch.to_encode if picture.crop is not None])
-        batch.to_encode = [replace(picture, crop=None) for picture in batch.to_encode]  # `crops` holds them now
+        if batch.crops is None:
+            raise ValueError("a batch without crops")
+        crops = batch.crops[: len(batch.to_encode)]
         start = perf_counter()
         embeddings = encoder.encode_images(crops)
         batch.seconds = perf_counter() - start

@@ -3,12 +3,14 @@
     listing ──► to read ──► reading ──► collector ──► encoding ──► store
     1 thread                n threads                 1 thread     the caller's thread
 
-Reading to encoding is a `Stage`, which another `Runner` may run elsewhere.
+Files are read in lists: what a thread or a worker process costs for each of them is shared. Reading to encoding is a
+`Stage`, which another `Runner` may run elsewhere.
 
 The caller's thread moves items from one stage to the next and is the only one that writes to the store. Back-pressure
 bounds the pictures in flight to a few batches; only file names may accumulate.
 """
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,8 +20,8 @@ from time import monotonic
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.decode import DecodingLimits
-from clipsearch.images.find import FoundImage
-from clipsearch.images.reading import PictureReader, ReadPicture, Task
+from clipsearch.images.picture_reader import PictureReader, ReadFiles, ReadPicture, Task
+from clipsearch.images.shared_crops import SLOTS, files_at_once
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
 from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
@@ -38,6 +40,14 @@ Progress = Callable[[int, int], None]
 # may take (see `batches`), a crash never loses more than about ten seconds of work.
 _MAX_WAIT_S = 5.0
 
+# Files are read in lists of up to this many bytes, and of about this much time: those that come next are not held up,
+# nor is the end of a run that is interrupted.
+_MAX_LIST_BYTES = 8 << 20
+_MAX_LIST_S = 0.5
+
+# Weight of the last list in the time that a file takes.
+_NEWEST = 0.3
+
 
 class Embedding:
     """`Stage` in threads and worker processes of this machine."""
@@ -51,16 +61,20 @@ class Embedding:
         self._workers = None if limits is None else WorkerPool(encoder.preprocess, limits=limits)
         self._reader = PictureReader(
             encoder.preprocess,
-            is_stored=lambda blake3: store.pictures.has_embedding(blake3, model_id=model_id),
-            is_measured=store.pictures.is_measured,
-            open_path=None if self._workers is None else self._workers.open_path,
+            find_stored=lambda blake3s: store.pictures.with_embedding(blake3s, model_id=model_id),
+            find_unmeasured=store.pictures.without_measures,
+            open_list=None if self._workers is None else self._workers.open_list,
             max_bytes=None if limits is None else limits.max_bytes,
         )
         self._collector = Collector(self._reader, encoder)
         self._last_batch_at = monotonic()
-        workers = default_workers()
-        self._reading: WorkAhead[Task, ReadPicture] = WorkAhead(
-            self._reader.read, workers=workers, ahead=encoder.batch_size + workers, wake=wake
+        self._n_workers = default_workers()
+        self._most_files = files_at_once(encoder.preprocess)
+        self._waiting: deque[Task] = deque()
+        self._read: deque[ReadPicture] = deque()  # of the list that is collected
+        self._file_s = 0.0
+        self._reading: WorkAhead[list[Task], ReadFiles] = WorkAhead(
+            self._reader.read_list, workers=self._n_workers, ahead=SLOTS * self._n_workers, wake=wake
         )
         # One is encoded, one waits: the encoder itself uses all cores.
         self._encoding: WorkAhead[Batch, Batch] = WorkAhead(
@@ -69,29 +83,52 @@ class Embedding:
 
     @property
     def is_full(self) -> bool:
-        return self._reading.is_full
+        return len(self._waiting) >= 2 * SLOTS * self._n_workers * self._most_files  # all lists are of full length
 
     @property
     def is_empty(self) -> bool:
-        return self._reading.is_empty and self._collector.is_empty and self._encoding.is_empty
+        return not self._is_reading and self._collector.is_empty and self._encoding.is_empty
+
+    @property
+    def _is_reading(self) -> bool:
+        return bool(self._waiting) or not self._reading.is_empty
 
     def begin(self, task: Task) -> None:
-        self._reading.put(task)
+        self._waiting.append(task)
+
+    def _begin_lists(self) -> bool:
+        """Have lists of files read; return whether any was begun."""
+        has_begun = False
+        while self._waiting and not self._reading.is_full:
+            self._reading.put(self._next_list())
+            has_begun = True
+        return has_begun
+
+    def _next_list(self) -> list[Task]:
+        """Return the next files to read together: fewer when they are large or slow, or few are left."""
+        count = min(self._most_files, math.ceil(len(self._waiting) / (SLOTS * self._n_workers)))
+        if self._file_s:
+            count = min(count, max(1, int(_MAX_LIST_S / self._file_s)))
+        tasks = [self._waiting.popleft()]
+        size_bytes = tasks[0].size_bytes
+        while self._waiting and len(tasks) < count:
+            size_bytes += self._waiting[0].size_bytes
+            if size_bytes > _MAX_LIST_BYTES:
+                break
+            tasks.append(self._waiting.popleft())
+        return tasks
 
     def advance(self, *, is_last: bool) -> bool:
         """Store one batch or collect pictures that were read; return whether there was anything to do."""
+        has_begun = self._begin_lists()
         if self._encoding.is_ready:
             self._store_batch()
             return True
         if self._encoding.is_full:
-            return False
-        has_taken = False
-        while self._reading.is_ready and not self._collector.is_full:
-            self._collector.take(self._reading.first())
-            self._reading.remove_first()
-            has_taken = True
+            return has_begun
+        has_taken = self._collect() or has_begun
         is_late = monotonic() - self._last_batch_at > _MAX_WAIT_S
-        if self._collector.is_due or is_late or (is_last and self._reading.is_empty):
+        if self._collector.is_due or is_late or (is_last and not self._is_reading):
             batch = self._collector.next_batch()
             if batch is not None:
                 self._encoding.put(batch)
@@ -99,8 +136,25 @@ class Embedding:
                 return True
         return has_taken
 
+    def _collect(self) -> bool:
+        """Take pictures that were read, as far as the batch has room; return whether there were any."""
+        collector, has_taken = self._collector, False
+        while self._reading.is_ready and not collector.is_full:
+            found = self._reading.first()
+            if not self._read:
+                self._read.extend(found.pictures)
+                file_s = found.seconds / len(found.pictures)
+                self._file_s += (file_s - self._file_s) * (_NEWEST if self._file_s else 1)
+            collector.take_all(self._read)
+            has_taken = True
+            if not self._read:
+                found.release()
+                self._reading.remove_first()
+        return has_taken
+
     def stop(self) -> None:
         """Drop all work that has not begun."""
+        self._waiting.clear()
         self._reading.stop()
         self._encoding.stop()
 
@@ -121,6 +175,7 @@ class Embedding:
         store_batch(batch, store=self._store, model_id=self._model_id, run=self._run)
         self._reader.mark_stored(content.blake3 for content in batch.contents)
         self._encoding.remove_first()
+        self._collector.reuse(batch)
         self._collector.note_speed(batch)
         self._collector.settle_duplicates()
 
@@ -167,7 +222,7 @@ class Pipeline:
         self._on_progress = on_progress
         self._cancel = cancel
         self._wake: Wake = SimpleQueue()
-        self._to_read: deque[tuple[Scope, FoundImage, bytes | None]] = deque()
+        self._to_read: deque[Task] = deque()
         self._listed: list[Changes] = []  # the last chunk of every folder
         self._embedding: Stage | None = None  # made for the first file: most runs have none to read
         changes = find_changes(scopes, store=store, model_id=model_id, options=options)
@@ -232,9 +287,7 @@ class Pipeline:
             )
         embedding = self._embedding
         while self._to_read and embedding is not None and not embedding.is_full:
-            scope, image, content = self._to_read.popleft()
-            path, listed = image.relative_path, image if is_folder_url(scope.root) else None
-            embedding.begin(Task(scope.root_id, path, full_path(scope, path), listed, content))
+            embedding.begin(self._to_read.popleft())
         return embedding
 
     def _take_changes(self, changes: Changes) -> None:
@@ -246,7 +299,20 @@ class Pipeline:
         for suffix, count in changes.unsupported.items():
             run.unsupported[suffix] = run.unsupported.get(suffix, 0) + count
         contents = changes.contents
-        self._to_read.extend((changes.scope, image, contents.get(image.relative_path)) for image in changes.to_read)
+        if changes.to_read:
+            scope, is_remote = changes.scope, is_folder_url(changes.scope.root)
+            start = full_path(scope, "x")[:-1]
+            self._to_read.extend(
+                Task(
+                    scope.root_id,
+                    image.relative_path,
+                    start + image.relative_path,
+                    image if is_remote else None,
+                    contents.get(image.relative_path),
+                    image.size_bytes,
+                )
+                for image in changes.to_read
+            )
         if changes.change_times:
             self._store.pictures.set_change_times(changes.change_times)
         if changes.returned:

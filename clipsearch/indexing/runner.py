@@ -5,7 +5,7 @@ from typing import Protocol
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.decode import DecodingLimits
-from clipsearch.images.reading import Task
+from clipsearch.images.picture_reader import Task
 from clipsearch.indexing.batches import Batch, file_records
 from clipsearch.prefetch import Wake
 from clipsearch.store import Store

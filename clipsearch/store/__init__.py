@@ -182,7 +182,7 @@ class Store:
     def pictures(self) -> "PictureStore":
         from clipsearch.store.pictures import PictureStore
 
-        return PictureStore(self._database)
+        return PictureStore(self._database, self.connection)
 
     @cached_property
     def captions(self) -> "CaptionStore":

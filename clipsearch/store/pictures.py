@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
-from clipsearch.store.backends.base import parts
-from clipsearch.store.backends.database import Database, InsertInto
+from clipsearch.store.backends.base import ReadConnection, parts
+from clipsearch.store.backends.database import Database
+from clipsearch.store.recording import MEASURED, content_ids, insert_contents, upsert_files
 from clipsearch.store.records import (
     GONE_BEFORE,
     REPAIR_HINT,
@@ -24,20 +25,12 @@ from clipsearch.store.records import (
 )
 from clipsearch.store.values import MAX_ROW, is_number
 from clipsearch.types import ImageMetadata
-from clipsearch.vectors import to_bytes
-
-# Columns of `contents` that are fields of `ImageMetadata`.
-_METADATA_COLUMNS = (
-    *("width", "height", "format", "taken_at", "camera", "latitude", "longitude", "is_date_doubtful"),
-    *("phash", "sharpness", "brightness"),
-)
-# Of these, what is measured on the pixels: unknown for contents of earlier versions, or without decoding.
-_MEASURED = ("phash", "sharpness", "brightness")
 
 
 class PictureStore:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, connection: ReadConnection) -> None:
         self._database = database
+        self._connection = connection
 
     def known_files(self, scope: Scope, relative_paths: Sequence[str]) -> dict[str, KnownFile]:
         """Return the files that earlier runs knew, removed ones too, by relative path."""
@@ -82,11 +75,8 @@ class PictureStore:
 
     def find_contents(self, digests: Iterable[bytes]) -> dict[bytes, int]:
         """Return the content ids of known contents by blake3."""
-        found: dict[bytes, int] = {}
         with self._database.read() as connection:
-            for part in parts(list(digests)):
-                found |= _content_ids(connection, part)
-        return found
+            return content_ids(self._database, connection, set(digests))
 
     def count_contents(self, file_ids: Sequence[int]) -> Counter[bytes]:
         """Count how many of the files have each content, by its blake3."""
@@ -156,30 +146,27 @@ class PictureStore:
 
     def has_embedding(self, blake3: bytes, *, model_id: int) -> bool:
         """Return whether a content is stored with an embedding of the model. Thread-safe."""
-        with self._database.read() as connection:
-            # Plain SQL, since every new file is looked up: SQLAlchemy takes longer to compile it than SQLite to answer.
-            found = self._database.execute_sql(
-                connection,
-                "SELECT 1 FROM contents JOIN image_embeddings USING (content_id) WHERE blake3 = ? AND model_id = ?",
-                blake3,
-                model_id,
-            )
-            return found.first() is not None
+        return bool(self.with_embedding([blake3], model_id=model_id))
 
     def with_embedding(self, blake3s: Sequence[bytes], *, model_id: int) -> set[bytes]:
-        """Return those of the contents that are stored with an embedding of the model."""
-        content, embedding = tables.contents, tables.image_embeddings
+        """Return those of the contents that are stored with an embedding of the model. Thread-safe."""
+        # Not a join, which SQLite may begin with all embeddings of the model.
+        return self._select_digests(
+            "SELECT blake3 FROM contents WHERE blake3 IN ({}) AND EXISTS (SELECT 1 FROM image_embeddings "
+            "WHERE image_embeddings.content_id = contents.content_id AND model_id = ?)",
+            blake3s,
+            model_id,
+        )
+
+    def _select_digests(self, statement: str, blake3s: Sequence[bytes], *values: object) -> set[bytes]:
+        """Return the first column of a statement, in which {} stands for the question marks of the contents.
+
+        Without SQLAlchemy, which takes longer than SQLite: every new file is looked up.
+        """
         found: set[bytes] = set()
-        with self._database.read() as connection:
-            for part in parts(blake3s):
-                joined = content.join(embedding, embedding.c.content_id == content.c.content_id)
-                found.update(
-                    connection.execute(
-                        select(content.c.blake3)
-                        .select_from(joined)
-                        .where(content.c.blake3.in_(part), embedding.c.model_id == model_id)
-                    ).scalars()
-                )
+        for part in parts(blake3s):
+            rows = self._connection.rows(statement.format(",".join("?" * len(part))), *part, *values)
+            found.update(row[0] for row in rows)
         return found
 
     def embedded_contents(self, *, model_id: int) -> bytes:
@@ -210,10 +197,10 @@ class PictureStore:
         """
         with self._database.write() as connection:
             if contents:
-                _insert_contents(connection, contents, model_id, insert=self._database.insert)
+                insert_contents(self._database, connection, contents, model_id=model_id)
             if files:
                 try:
-                    _upsert_files(connection, files, insert=self._database.insert)
+                    upsert_files(self._database, connection, files)
                 except IntegrityError as error:
                     raise StoreError(
                         "another process has made the folder part of a larger one meanwhile: run index again"
@@ -229,13 +216,9 @@ class PictureStore:
                     [{"number": number, "hash": phash} for number, phash in part],
                 )
 
-    def is_measured(self, blake3: bytes) -> bool:
-        """Return whether a stored content has its measures. Thread-safe."""
-        with self._database.read() as connection:
-            found = self._database.execute_sql(
-                connection, "SELECT 1 FROM contents WHERE blake3 = ? AND sharpness IS NULL", blake3
-            )
-            return found.first() is None
+    def without_measures(self, blake3s: Sequence[bytes]) -> set[bytes]:
+        """Return those of the contents that are stored without their measures. Thread-safe."""
+        return self._select_digests("SELECT blake3 FROM contents WHERE blake3 IN ({}) AND sharpness IS NULL", blake3s)
 
     def unmeasured_contents(self) -> bytes:
         """Return the blake3 of all contents without measures, 32 bytes each."""
@@ -249,9 +232,9 @@ class PictureStore:
         statement = update(tables.contents).where(tables.contents.c.blake3 == bindparam("digest"))
         with self._database.write() as connection:
             connection.execute(
-                statement.values({name: bindparam(f"new_{name}") for name in _MEASURED}),
+                statement.values({name: bindparam(f"new_{name}") for name in MEASURED}),
                 [
-                    {"digest": blake3, **{f"new_{name}": getattr(metadata, name) for name in _MEASURED}}
+                    {"digest": blake3, **{f"new_{name}": getattr(metadata, name) for name in MEASURED}}
                     for blake3, metadata in measured.items()
                 ],
             )
@@ -315,83 +298,3 @@ def _is_in(scope: Scope) -> ColumnElement[bool]:
     # "0" is the character after "/".
     first, end = f"{scope.subfolder}/", f"{scope.subfolder}0"
     return and_(is_present, file.c.relative_path > first, file.c.relative_path < end)
-
-
-def _content_ids(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
-    content = tables.contents
-    rows = connection.execute(select(content.c.blake3, content.c.content_id).where(content.c.blake3.in_(set(digests))))
-    return {row[0]: row[1] for row in rows}
-
-
-def _insert_contents(
-    connection: Connection, contents: Sequence[ContentRecord], model_id: int, *, insert: InsertInto
-) -> None:
-    now = utc_now()
-    statement = insert(tables.contents)
-    measured = {name: getattr(statement.excluded, name) for name in _MEASURED}
-    connection.execute(
-        # A content of an earlier version has no measures: it was decoded now.
-        statement.on_conflict_do_update(
-            index_elements=["blake3"],
-            set_=measured,
-            where=and_(tables.contents.c.sharpness.is_(None), statement.excluded.sharpness.is_not(None)),
-        ),
-        [
-            {
-                "blake3": content.blake3,
-                "size_bytes": content.size_bytes,
-                "added_at": now,
-                **{name: getattr(content.metadata, name) for name in _METADATA_COLUMNS},
-            }
-            for content in contents
-        ],
-    )
-    ids = _content_ids(connection, (content.blake3 for content in contents))
-    connection.execute(
-        insert(tables.image_embeddings).on_conflict_do_nothing(),
-        [
-            {
-                "model_id": model_id,
-                "content_id": ids[content.blake3],
-                "embedding": to_bytes(content.embedding),
-            }
-            for content in contents
-        ],
-    )
-
-
-def _upsert_files(connection: Connection, files: Sequence[FileRecord], *, insert: InsertInto) -> None:
-    ids = _content_ids(connection, (file.blake3 for file in files if file.blake3 is not None))
-    statement = insert(tables.files)
-    new = statement.excluded
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["root_id", "relative_path"],
-            set_={
-                "size_bytes": new.size_bytes,
-                "mtime_ns": new.mtime_ns,
-                "content_id": new.content_id,
-                "skip_reason": new.skip_reason,
-                "ctime_ns": new.ctime_ns,
-                "inode": new.inode,
-                "limit_kind": new.limit_kind,
-                "limit_value": new.limit_value,
-                "removed_at": None,
-            },
-        ),
-        [
-            {
-                "root_id": file.root_id,
-                "relative_path": file.relative_path,
-                "size_bytes": file.size_bytes,
-                "mtime_ns": file.mtime_ns,
-                "content_id": None if file.blake3 is None else ids[file.blake3],
-                "skip_reason": file.skip_reason,
-                "ctime_ns": file.ctime_ns,
-                "inode": file.inode,
-                "limit_kind": None if file.limit is None else file.limit[0],
-                "limit_value": None if file.limit is None else file.limit[1],
-            }
-            for file in files
-        ],
-    )

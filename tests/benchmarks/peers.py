@@ -30,7 +30,7 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.embed_image import picture_crop
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.plain_loop import PlainLoop
-from clipsearch.images.reading import PictureReader, Task
+from clipsearch.images.picture_reader import PictureReader, Task
 from clipsearch.prefetch import default_workers
 from tests.benchmarks import material, photos
 from tests.benchmarks.measuring import note, print_table, run_clipsearch, seconds_of, workplace
@@ -109,7 +109,7 @@ def _encode(encoder: Encoder, crops: NDArray[np.uint8]) -> None:
 
 def _read(encoder: Encoder, paths: list[Path]) -> None:
     """In as many threads as indexing takes, each picture forgotten at once."""
-    reader = PictureReader(encoder.preprocess, is_stored=lambda blake3: False)
+    reader = PictureReader(encoder.preprocess, find_stored=lambda blake3s: ())
     with ThreadPoolExecutor(default_workers()) as pool:
         outcomes = pool.map(lambda path: reader.read(Task(0, path.name, str(path))).outcome, paths)
     assert set(outcomes) == {"decoded"}

@@ -28,7 +28,7 @@ def test_index_killed_at_any_moment_loses_nothing(tmp_path, light):
 
 
 def test_index_killed_at_one_statement_after_another_loses_nothing(tmp_path, light):
-    outcome = kills.kill_at_statements(tmp_path, every=17, pictures=PICTURES, program=light)
+    outcome = kills.kill_at_statements(tmp_path, every=6, pictures=PICTURES, program=light)
     assert outcome.faults >= 8
     assert outcome.is_clean, outcome
 

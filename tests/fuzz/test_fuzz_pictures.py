@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import ImageReadError
 from clipsearch.images.decode import DecodingLimits, decode_image
+from clipsearch.images.picture_reader import PictureReader, ReadPicture, Task
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
-from clipsearch.images.reading import PictureReader, ReadPicture, Task
 from clipsearch.images.worker_pool import WorkerPool
 from tests.fuzz.budget import examples
 from tests.fuzz.pictures import damaged, exif_of_a_camera, samples
@@ -52,7 +52,7 @@ def crashes(tmp_path_factory: pytest.TempPathFactory) -> Crashes:
 
 
 def read_in_worker(pool: WorkerPool, path: Path) -> ReadPicture:
-    reader = PictureReader(SPEC, is_stored=lambda _: False, open_path=pool.open_path)
+    reader = PictureReader(SPEC, find_stored=lambda _: (), open_list=pool.open_list)
     return reader.read(Task(1, path.name, str(path)))
 
 

@@ -20,8 +20,8 @@ from clipsearch.encoders.load import load_encoder
 from clipsearch.errors import ImageReadError
 from clipsearch.images import decode
 from clipsearch.images.decode import decode_image
+from clipsearch.images.picture_reader import PictureReader, Task
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
-from clipsearch.images.reading import PictureReader, Task
 from tests.support.orientations import TURNED_BACK
 
 REPOSITORY = Path(__file__).parents[2]
@@ -167,7 +167,7 @@ def test_only_what_needs_much_memory_waits_for_its_turn(monkeypatch: pytest.Monk
 def test_a_query_gets_the_very_crop_of_the_index(tmp_path: Path) -> None:
     path = tmp_path / "big.jpg"
     path.write_bytes(jpeg(scene(1600, 1200)))
-    read = PictureReader(model(), is_stored=lambda _: False).read(Task(1, path.name, str(path)))
+    read = PictureReader(model(), find_stored=lambda _: ()).read(Task(1, path.name, str(path)))
     encoder: Any = SimpleNamespace(preprocess=model(), encode_images=lambda crops: crops)
     assert read.crop is not None
     np.testing.assert_array_equal(embed_pictures([path], encoder=encoder)[0], read.crop)

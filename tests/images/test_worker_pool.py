@@ -16,12 +16,13 @@ from PIL import Image
 from clipsearch import processes
 from clipsearch.errors import ClipSearchNotice, ImageReadError, TransientReadError
 from clipsearch.images import decode as images_decode
-from clipsearch.images import reading, worker_pool
+from clipsearch.images import reading, worker_process
 from clipsearch.images.decode import DecodingLimits
+from clipsearch.images.picture_reader import PictureReader, Task
 from clipsearch.images.preprocess import Preprocess
-from clipsearch.images.reading import PictureReader, Task
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.paths import sample_data_folder
+from tests.support.breaking_workers import prepare_breaking
 
 SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -29,7 +30,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 
 def reader(pool: WorkerPool | None) -> PictureReader:
-    return PictureReader(SPEC, is_stored=lambda _: False, open_path=None if pool is None else pool.open_path)
+    return PictureReader(SPEC, find_stored=lambda _: (), open_list=None if pool is None else pool.open_list)
 
 
 def read(pool: WorkerPool, path) -> object:
@@ -44,28 +45,7 @@ def pool():
 
 @pytest.fixture
 def breaking(monkeypatch, tmp_path):
-    """Has workers run some code first; `name in path` tells what to break."""
-
-    def prepare(code: str) -> None:
-        (tmp_path / "breaking").mkdir()
-        (tmp_path / "breaking" / "broken_worker.py").write_text(
-            "import clipsearch.images.reading as reading\n"
-            "import clipsearch.images.worker as worker\n"
-            "decode = reading.LocalPicture.decode\n"
-            f"{code}\n"
-            "worker.main()\n"
-        )
-        monkeypatch.syspath_prepend(str(tmp_path / "breaking"))
-        command = processes.command
-        monkeypatch.setattr(
-            processes,
-            "command",
-            lambda arguments: command(
-                ["broken_worker" if part == "clipsearch.images.worker" else part for part in arguments]
-            ),
-        )
-
-    return prepare
+    return prepare_breaking(monkeypatch, tmp_path)
 
 
 def squares(folder, *names: str) -> list:
@@ -83,7 +63,7 @@ def test_a_worker_that_is_at_work_when_the_pool_is_closed_ends_when_it_is_done(t
         started.append(processes.start_python(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr(worker_pool, "start_python", start)
+    monkeypatch.setattr(worker_process, "start_python", start)
     pool = WorkerPool(SPEC, limits=DecodingLimits())
     with pool.open_path(str(path)) as picture:
         pool.close()
@@ -176,7 +156,7 @@ def test_a_crash_that_does_not_come_again_costs_nothing(pool, tmp_path, breaking
 
 @posix
 def test_a_crash_while_a_file_is_read(pool, tmp_path, breaking):
-    breaking("import os\nworker.open_picture = lambda *a, **o: os.abort()")
+    breaking("import os\nreading.open_picture = lambda *a, **o: os.abort()")
     found = read(pool, squares(tmp_path / "p", "a.png")[0])
     assert (found.outcome, found.is_lasting) == ("failed", False)
     assert found.reason == "its decoder crashed (SIGABRT)"
@@ -274,7 +254,7 @@ def test_a_decoder_that_eats_memory_is_stopped(tmp_path, breaking):
 
 
 def test_a_file_that_is_too_large_for_memory_while_it_is_read(pool, tmp_path, breaking):
-    breaking("def open_picture(*a, **o): raise MemoryError\nworker.open_picture = open_picture")
+    breaking("def open_picture(*a, **o): raise MemoryError\nreading.open_picture = open_picture")
     found = read(pool, squares(tmp_path / "p", "a.png")[0])
     assert (found.outcome, found.reason, found.is_lasting) == ("failed", "not enough memory to decode it", False)
 
@@ -391,7 +371,7 @@ def test_workers_are_told_no_secrets_of_the_environment(tmp_path, monkeypatch, n
     monkeypatch.setenv("TZ", "UTC")
     started = []
     monkeypatch.setattr(
-        worker_pool,
+        worker_process,
         "start_python",
         lambda *arguments, **options: started.append(processes.start_python(*arguments, **options)) or started[-1],
     )
@@ -417,7 +397,7 @@ def test_no_process_is_left(tmp_path):
         "from clipsearch.images.preprocess import Preprocess\n"
         f"pool = WorkerPool({SPEC!r}, limits=DecodingLimits())\n"
         "with pool.open_path(sys.argv[1]) as picture:\n"
-        "    print(picture._worker._process.pid, flush=True)\n"
+        "    print(picture._opened._worker._process.pid, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run(

@@ -13,6 +13,8 @@ import pytest
 
 from clipsearch.errors import StoreError
 from clipsearch.images import reading
+from clipsearch.images.picture_reader import PictureReader
+from clipsearch.images.shared_crops import MOST_FILES, SLOTS
 from clipsearch.indexing import batches, pipeline, scan
 from clipsearch.prefetch import default_workers
 from tests.support.fakes import ColourEncoder
@@ -172,8 +174,8 @@ def test_only_a_few_batches_of_pictures_are_in_memory(library, monkeypatch):
     monkeypatch.setattr(reading, "resize_and_crop", cropped)
     monkeypatch.setattr(library.encoder, "encode_images", encoded)
     assert library.index().embedded == 50 * BATCH
-    # One read ahead, one collected, one waiting, one about to be encoded.
-    assert 2 * BATCH <= most <= 4 * BATCH + default_workers()
+    # Those of the lists that are read ahead: a batch has a copy of its crops.
+    assert 2 * BATCH <= most <= SLOTS * MOST_FILES * default_workers()
 
 
 def test_batches_of_a_slow_model_are_smaller(library, monkeypatch):
@@ -251,7 +253,7 @@ class TestInterruption:
             "decode": (reading, "decode_image"),
             "encode": (library.encoder, "encode_images"),
             "record": (store, "record"),
-            "mark": (reading.PictureReader, "mark_stored"),
+            "mark": (PictureReader, "mark_stored"),
             "progress": (self, "on_progress"),
         }[stage]
         monkeypatch.setattr(scan, "_COMPARED_AFTER_S", 0.0)

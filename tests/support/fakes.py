@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from clipsearch.encoders.base import ProbabilityHead
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.preprocess import Preprocess
-from clipsearch.images.reading import OpenPicture, open_picture
+from clipsearch.images.reading import OpenList, OpenPicture, open_list, open_picture
 from clipsearch.notices import notify
 from clipsearch.types import ModelOptions
 from clipsearch.vectors import normalise
@@ -83,6 +83,11 @@ class LocalPool:
     def open_path(self, path: str) -> Iterator[OpenPicture]:
         with open_picture(path, spec=self._spec, max_megapixels=self._limits.max_megapixels) as picture:
             yield picture
+
+    @contextmanager
+    def open_list(self, paths: Sequence[str]) -> Iterator[OpenList]:
+        with open_list(paths, spec=self._spec, max_megapixels=self._limits.max_megapixels) as opened:
+            yield opened
 
     def close(self) -> None:
         pass

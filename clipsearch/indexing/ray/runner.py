@@ -23,8 +23,8 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.spec import EncoderRecipe
 from clipsearch.errors import ClipSearchError, ModelError, RunnerError, first_line
 from clipsearch.images.decode import DecodingLimits, default_limits
+from clipsearch.images.picture_reader import ReadPicture, Task
 from clipsearch.images.preprocess import Preprocess
-from clipsearch.images.reading import ReadPicture, Task
 from clipsearch.indexing.batches import Batch, content_record
 from clipsearch.indexing.ray.cluster import RayCluster
 from clipsearch.indexing.ray.digest_set import KnownContents

@@ -37,8 +37,8 @@ from clipsearch.errors import ClipSearchError, ImageReadError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.file_stamp import FileStamp
 from clipsearch.images.find import UNKNOWN_SIZE
+from clipsearch.images.picture_reader import PictureReader, ReadPicture, Task, too_large_to_read
 from clipsearch.images.preprocess import Preprocess
-from clipsearch.images.reading import PictureReader, ReadPicture, Task, too_large_to_read
 from clipsearch.images.remote.files import fetched_file
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.ray.digest_set import KnownContents
@@ -82,9 +82,9 @@ def read_files(block: Block, *, reading: Reading) -> Block:
     limits, spec = reading.limits, reading.preprocess
     reader = PictureReader(
         spec,
-        is_stored=lambda digest: any(digest in part for part in known),
-        is_measured=lambda digest: digest not in unmeasured,
-        open_path=_worker_pool(spec, limits).open_path,
+        find_stored=lambda digests: {digest for digest in digests if any(digest in part for part in known)},
+        find_unmeasured=lambda digests: {digest for digest in digests if digest in unmeasured},
+        open_list=_worker_pool(spec, limits).open_list,
         max_bytes=limits.max_bytes,
     )
     tasks = [pickle.loads(task) for task in block["task"]]  # noqa: S301 (pickled by the process that runs the index)

@@ -2,8 +2,9 @@
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -62,6 +63,14 @@ class Database(ABC):
         """Execute plain SQL, with a question mark for each value, and no other."""
 
     @abstractmethod
+    def execute_many(self, connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Execute plain SQL, as `execute_sql`, once for each row of values."""
+
+    @abstractmethod
+    def time_value(self, time: datetime | None) -> object:
+        """Return a time, in UTC without a zone or local, as plain SQL takes it."""
+
+    @abstractmethod
     def _converted_errors(self) -> Any:
         """Return a context that converts errors of the database into those of the store."""
 
@@ -95,6 +104,12 @@ class SqliteDatabase(Database):
 
     def execute_sql(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
         return connection.exec_driver_sql(statement, values)
+
+    def execute_many(self, connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        connection.exec_driver_sql(statement, list(rows))
+
+    def time_value(self, time: datetime | None) -> object:
+        return None if time is None else time.isoformat(" ", "microseconds")
 
     def _connect(self) -> sqlite3.Connection:
         connection = open_sqlite(self.path)

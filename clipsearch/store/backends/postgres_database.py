@@ -1,7 +1,8 @@
 """Run transactions on a PostgreSQL database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Table, create_engine, event
@@ -42,6 +43,12 @@ class ServerDatabase(Database):
 
     def execute_sql(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
         return connection.exec_driver_sql(statement.replace("?", "%s"), values)
+
+    def execute_many(self, connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        connection.exec_driver_sql(statement.replace("?", "%s"), list(rows))
+
+    def time_value(self, time: datetime | None) -> object:
+        return time
 
     @contextmanager
     def _converted_errors(self) -> Iterator[None]:

@@ -1,0 +1,68 @@
+"""Share the crops of decoded pictures between a worker process and its parent, in a block of memory without a name.
+
+The block is an open file descriptor, which ends with the processes that have it, however they end. Its size is sealed:
+a worker that could shrink it would take the parent with it (SIGBUS). Only Linux has both.
+
+Source: memfd_create(2), fcntl(2) "File Sealing".
+"""
+
+import math
+import mmap
+import os
+import sys
+from contextlib import suppress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.images.preprocess import Preprocess
+
+MOST_FILES = 32
+"""Pictures of one slot, which is that of one list of files."""
+
+# Bytes of one slot: models with large crops get shorter lists.
+_MAX_SLOT_BYTES = 8 << 20
+
+SLOTS = 2
+"""Slots of one worker: it fills one while the other is collected."""
+
+
+def files_at_once(spec: Preprocess) -> int:
+    """Return how many files a list may have, 1 to `MOST_FILES`."""
+    return max(1, min(MOST_FILES, _MAX_SLOT_BYTES // (spec.height * spec.width * 3)))
+
+
+def create_block(spec: Preprocess) -> int | None:
+    """Return the descriptor of a new block for one worker; None where the system has none."""
+    if sys.platform != "linux":
+        return None
+    import fcntl
+
+    with suppress(OSError, AttributeError):  # another libc, an old kernel, no more descriptors
+        descriptor = os.memfd_create("clipsearch-crops", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.ftruncate(descriptor, math.prod(_shape(spec)))
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+    return None
+
+
+class SharedCrops:
+    """Crops uint8 (slots, files, height, width, 3) in a block; the memory is given back with the last array of it."""
+
+    def __init__(self, descriptor: int, spec: Preprocess) -> None:
+        shape = _shape(spec)
+        memory = mmap.mmap(descriptor, math.prod(shape))
+        self._crops: NDArray[np.uint8] = np.frombuffer(memory, dtype=np.uint8).reshape(shape)
+
+    def rows(self, slot: int) -> NDArray[np.uint8]:
+        """Return the crops (files, height, width, 3) of one slot."""
+        rows: NDArray[np.uint8] = self._crops[slot]
+        return rows
+
+
+def _shape(spec: Preprocess) -> tuple[int, ...]:
+    return SLOTS, files_at_once(spec), spec.height, spec.width, 3

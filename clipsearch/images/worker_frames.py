@@ -1,0 +1,188 @@
+"""Pack and unpack the frames between a worker process and its parent: a kind (1 byte), a length (4 bytes), the content.
+
+See `worker` for their order. Metadata and failures are JSON, never pickles: a worker reads hostile files.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from operator import attrgetter
+from struct import Struct
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.images.file_stamp import FileStamp
+from clipsearch.images.thumbnails import Thumbnail
+from clipsearch.types import ImageMetadata
+
+READY, READ, DECODE, SKIP, GO, HASHED, LARGE, SMALL, DECODED, FAILED = range(10)
+SHRINK, SHRUNK, DESCRIBE, DESCRIBED, VIEW, VIEWED = range(10, 16)
+
+SIDE = Struct("<I")
+_HEADER = Struct("<BI")
+_LENGTH = Struct("<I")
+_SIZE = Struct("<II")
+
+_FIELDS = tuple(field.name for field in fields(ImageMetadata))
+_values_of = attrgetter(*_FIELDS)
+_TAKEN_AT = _FIELDS.index("taken_at")
+
+HashedFile = tuple[FileStamp, bytes]
+"""Stamp and blake3 of a file that was read."""
+
+Decoded = tuple[NDArray[np.uint8], ImageMetadata]
+"""Crop (height, width, 3) for the model, and metadata."""
+
+
+def write_frame(stream: BinaryIO, kind: int, content: bytes = b"") -> None:
+    stream.write(_HEADER.pack(kind, len(content)) + content)
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO) -> tuple[int, bytes]:
+    """Read one frame: its kind and its content.
+
+    Raises:
+        EOFError: the other end has closed the pipe.
+    """
+    header = stream.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        raise EOFError
+    kind, length = _HEADER.unpack(header)
+    content = stream.read(length)
+    if len(content) < length:
+        raise EOFError
+    return kind, content
+
+
+def pack_paths(paths: Sequence[str]) -> bytes:
+    return os.fsencode("\0".join(paths))
+
+
+def unpack_paths(content: bytes) -> list[str]:
+    return os.fsdecode(content).split("\0")
+
+
+def pack_hashed(files: Sequence[HashedFile | Exception]) -> bytes:
+    return _pack_json([_failure(file) if isinstance(file, Exception) else [*file[0], file[1].hex()] for file in files])
+
+
+def unpack_hashed(content: bytes) -> list[HashedFile | Exception]:
+    """Unpack the files of a list in its order; an OSError or ImageReadError stands for one that can't be read."""
+    return [
+        _error(file) if isinstance(file, dict) else (FileStamp(*file[:4]), bytes.fromhex(file[4]))
+        for file in json.loads(content)
+    ]
+
+
+def pack_request(rows: Sequence[int], slot: int | None) -> bytes:
+    return _pack_json([slot, *rows])
+
+
+def unpack_request(content: bytes) -> tuple[list[int], int | None]:
+    """Unpack the positions in the list of what to decode, and the slot of the shared block for the crops, or None."""
+    slot, *rows = json.loads(content)
+    return rows, slot
+
+
+def pack_decoded(pictures: Sequence[ImageMetadata | Exception], crops: bytes = b"") -> bytes:
+    """Pack the pictures of a list; `crops` are those of all that were decoded, when there is no shared block."""
+    text = _pack_json([_failure(each) if isinstance(each, Exception) else _described(each) for each in pictures])
+    return _LENGTH.pack(len(text)) + text + crops
+
+
+def unpack_decoded(content: bytes, crops: NDArray[np.uint8] | None, *, height: int, width: int) -> list[Any]:
+    """Unpack the pictures of a list in its order.
+
+    Args:
+        crops: (n, height, width, 3) in the shared block, by position; None: they follow in the content.
+
+    Returns:
+        `Decoded` or ImageReadError for each; fewer than requested when the worker had to stop.
+    """
+    start = _LENGTH.size + _LENGTH.unpack_from(content)[0]
+    described = json.loads(content[_LENGTH.size : start])
+    if crops is None:
+        sent = iter(np.frombuffer(content, dtype=np.uint8, offset=start).reshape(-1, height, width, 3))
+        return [_error(each) if isinstance(each, dict) else (next(sent), _metadata(each)) for each in described]
+    return [
+        _error(each) if isinstance(each, dict) else (crop, _metadata(each))
+        for each, crop in zip(described, crops, strict=False)
+    ]
+
+
+def pack_metadata(metadata: ImageMetadata) -> bytes:
+    return _pack_json(_described(metadata))
+
+
+def unpack_metadata(content: bytes) -> ImageMetadata:
+    return _metadata(json.loads(content))
+
+
+def pack_thumbnail(thumbnail: Thumbnail) -> bytes:
+    return _SIZE.pack(thumbnail.width, thumbnail.height) + thumbnail.jpeg
+
+
+def unpack_thumbnail(content: bytes) -> Thumbnail:
+    return Thumbnail(content[_SIZE.size :], *_SIZE.unpack_from(content))
+
+
+def pack_failure(error: Exception) -> bytes:
+    return _pack_json(_failure(error))
+
+
+def unpack_failure(content: bytes) -> Exception:
+    return _error(json.loads(content))
+
+
+def is_transient(error: Exception) -> bool:
+    """Return whether memory ran out or the machine failed: a new process may do better."""
+    return isinstance(error, TransientReadError | MemoryError)
+
+
+def _pack_json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode("ascii")
+
+
+def _described(metadata: ImageMetadata) -> list[Any]:
+    values = list(_values_of(metadata))
+    if metadata.taken_at is not None:
+        values[_TAKEN_AT] = metadata.taken_at.isoformat()
+    return values
+
+
+def _metadata(values: list[Any]) -> ImageMetadata:
+    if values[_TAKEN_AT] is not None:
+        values[_TAKEN_AT] = datetime.fromisoformat(values[_TAKEN_AT])
+    return ImageMetadata(*values)
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    if isinstance(error, MemoryError):
+        reason = "not enough memory to decode it"
+    elif isinstance(error, OSError):
+        reason = error.strerror or str(error)
+    else:
+        reason = str(error)
+    return {
+        "reason": reason,
+        "errno": error.errno if isinstance(error, OSError) else None,
+        "is_system": isinstance(error, OSError),
+        "is_transient": is_transient(error),
+        "limit": getattr(error, "limit", None),
+    }
+
+
+def _error(described: dict[str, Any]) -> Exception:
+    reason: str = described["reason"]
+    if described["is_system"]:
+        code = described["errno"]
+        return OSError(reason) if code is None else OSError(code, reason)
+    limit = described["limit"]
+    failure = TransientReadError if described["is_transient"] else ImageReadError
+    return failure(reason, limit=None if limit is None else tuple(limit))
