@@ -5,6 +5,7 @@ import sys
 from typing import NamedTuple
 
 _MAX_INT = (1 << 63) - 1
+_IS_LINUX, _IS_WINDOWS = sys.platform == "linux", sys.platform == "win32"
 
 # Source: Apple, XNU, bsd/sys/stat.h, SF_DATALESS: the content is in cloud storage, and is downloaded when it is read.
 _DATALESS = 0x40000000
@@ -39,13 +40,17 @@ def stamp_of(status: os.stat_result) -> FileStamp:
 
 def stamp_fields(status: os.stat_result) -> tuple[int, int, int | None, int | None]:
     """Return the fields of a `FileStamp` in order, as a plain tuple: this runs for every file in every run."""
-    size_bytes, mtime_ns = status.st_size, status.st_mtime_ns
     # On Windows, ctime is the creation time.
-    if sys.platform == "win32" or ((sys.platform != "linux" or not status.st_blocks) and is_elsewhere(status)):
-        return clamp_size(size_bytes), signed_64(mtime_ns), None, None
-    ctime_ns, inode = status.st_ctime_ns, status.st_ino
-    if -_MAX_INT <= mtime_ns <= _MAX_INT and -_MAX_INT <= ctime_ns <= _MAX_INT >= inode and size_bytes <= _MAX_INT:
-        return size_bytes, mtime_ns, ctime_ns, inode
+    if _IS_WINDOWS or ((not _IS_LINUX or not status.st_blocks) and is_elsewhere(status)):
+        return clamp_size(status.st_size), signed_64(status.st_mtime_ns), None, None
+    fields = size_bytes, mtime_ns, ctime_ns, inode = (
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+    )
+    if 0 <= size_bytes | mtime_ns | ctime_ns | inode <= _MAX_INT:  # all of them
+        return fields
     return clamp_size(size_bytes), signed_64(mtime_ns), signed_64(ctime_ns), signed_64(inode)
 
 

@@ -6,11 +6,13 @@ By name only: the format of a file is detected when it is decoded. Hidden files 
 
 import errno
 import os
-import stat
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple
 
 from clipsearch.errors import InputError
@@ -27,6 +29,8 @@ UNKNOWN_SIZE = -1
 
 # A dangling or circular link, or a file deleted since its folder was listed, counts as missing.
 _NOT_THERE = {errno.ENOENT, errno.ELOOP, errno.ENOTDIR}
+
+_NAME: Callable[[os.DirEntry[str]], str] = attrgetter("name")
 
 
 class FoundImage(NamedTuple):
@@ -177,25 +181,29 @@ class ImageWalk:
         return folder
 
     def _list_folder(self, folder: _Folder) -> Iterator[list[FoundImage]]:
-        path = self._full_path(folder.relative_path)
-        status = path.stat()
-        identity = (status.st_dev, status.st_ino)
-        # Real folders are never skipped for their inode: some network file systems give one inode to several.
-        if folder.is_linked and identity in self._visited:
-            return
-        self._visited.add(identity)
-        with os.scandir(path) as listing:
-            entries = sorted(listing, key=_name)
-        rules = self._rules_in(folder) if any(entry.name == IGNORE_FILE for entry in entries) else folder.rules
+        with _opened(self._full_path(folder.relative_path)) as place:
+            status = os.stat(place)  # noqa: PTH116 (an open folder)
+            identity = (status.st_dev, status.st_ino)
+            # Real folders are never skipped for their inode: some network file systems give one inode to several.
+            if folder.is_linked and identity in self._visited:
+                return
+            self._visited.add(identity)
+            with os.scandir(place) as listing:
+                entries = sorted(listing, key=_NAME)
+            yield from self._look_at_entries(entries, folder)
+
+    def _look_at_entries(self, entries: list[os.DirEntry[str]], folder: _Folder) -> Iterator[list[FoundImage]]:
+        rules = self._rules_in(folder) if IGNORE_FILE in map(_NAME, entries) else folder.rules
         if rules is None:
             return
-
         images: list[FoundImage] = []
         subfolders: list[_Folder] = []
+        start = join_path(folder.relative_path, "")
         for entry in entries:
-            if entry.name.startswith("."):
+            name = entry.name
+            if name[0] == ".":
                 continue
-            relative_path = join_path(folder.relative_path, entry.name)
+            relative_path = start + name
             try:
                 if not entry.is_dir():
                     image = self._look_at_file(entry, relative_path, rules)
@@ -218,19 +226,18 @@ class ImageWalk:
     def _look_at_file(self, entry: os.DirEntry[str], relative_path: str, rules: IgnoreRules) -> FoundImage | None:
         suffix = entry.name[entry.name.rfind(".") :].lower()
         if suffix in IMAGE_SUFFIXES:
-            if rules.ignore(relative_path, is_folder=False):
+            if rules.folders and rules.ignore(relative_path, is_folder=False):
                 return None
             if self._exclusion is not None and self._exclusion.excludes(relative_path, is_folder=False):
                 return None
             status = entry.stat()
             # Never a named pipe or a device, whatever its name: reading one may block for ever.
-            if stat.S_ISREG(status.st_mode):
+            if S_ISREG(status.st_mode):
                 if status.st_dev != self._device:
                     self._enter_device(status.st_dev, relative_path)
-                size_bytes, mtime_ns, ctime_ns, inode = stamp_fields(status)
                 if self._keeps_change_times:
-                    return FoundImage(relative_path, size_bytes, mtime_ns, ctime_ns, inode)
-                return FoundImage(relative_path, size_bytes, mtime_ns)
+                    return FoundImage(relative_path, *stamp_fields(status))
+                return FoundImage(relative_path, *stamp_fields(status)[:2])
         elif suffix in UNSUPPORTED_SUFFIXES and entry.is_file() and not self._is_excluded(relative_path, rules):
             self.unsupported[suffix] += 1
         return None
@@ -265,8 +272,17 @@ class ImageWalk:
         return Path(self._root, relative_path)
 
 
-def _name(entry: os.DirEntry[str]) -> str:
-    return entry.name
+@contextmanager
+def _opened(path: Path) -> Iterator[Path | int]:
+    """Open a folder where the system can list an open one: its files are then found by name, not by a long path."""
+    if os.scandir not in os.supports_fd:
+        yield path
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def join_path(folder: str, name: str) -> str:

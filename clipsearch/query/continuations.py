@@ -52,25 +52,23 @@ def _limits(unit: str, *, short: str = "(?!)") -> dict[str, str]:
     }
 
 
+# Text, compiled when a filter is read: most queries have none, and compiling takes as long as opening a catalog.
 _CONTINUATIONS = {
-    key: {reason: re.compile(form, re.ASCII | re.IGNORECASE) for reason, form in forms.items()}
-    for key, forms in {
-        "taken": {
-            "limit": rf"{_LIMIT}\d{{4}}",
-            "time": r"\s+\d{1,2}(?::\d{2}|\s*[ap]m\b|h\b)",
-            "more": rf"\s*(?:{_TO}|[|])?\s*\d{{4}}(?:-\d{{1,2}}){{0,2}}(?=[\s&+]|$)|\s+(?:{_MONTHS})(?=\s|$)"
-            rf"|\s+(?:onwards?|later|earlier|0\d)(?=\s|$)|\s+-?\s*\d{{1,2}}(?:[-\s]+\d{{1,2}})?{_END}",
-        },
-        "near": {
-            "more": rf"\s+{_NUMBER}{_END}|\s*[,;]\s*\d|\s+{_NUMBER}\s*{_DISTANCE}(?=\s|$)|\s+{_DISTANCE}{_END}"
-            rf"|\s+{_WITHIN}\s*[:=]?\s*\d"
-        },
-        "size": _limits(_BYTES),
-        "w": _limits(_LENGTH, short="(?:in|m)"),
-        "h": _limits(_LENGTH, short="(?:in|m)"),
-        "sharp": _limits(_SHARE),
-        "bright": _limits(_SHARE),
-    }.items()
+    "taken": {
+        "limit": rf"{_LIMIT}\d{{4}}",
+        "time": r"\s+\d{1,2}(?::\d{2}|\s*[ap]m\b|h\b)",
+        "more": rf"\s*(?:{_TO}|[|])?\s*\d{{4}}(?:-\d{{1,2}}){{0,2}}(?=[\s&+]|$)|\s+(?:{_MONTHS})(?=\s|$)"
+        rf"|\s+(?:onwards?|later|earlier|0\d)(?=\s|$)|\s+-?\s*\d{{1,2}}(?:[-\s]+\d{{1,2}})?{_END}",
+    },
+    "near": {
+        "more": rf"\s+{_NUMBER}{_END}|\s*[,;]\s*\d|\s+{_NUMBER}\s*{_DISTANCE}(?=\s|$)|\s+{_DISTANCE}{_END}"
+        rf"|\s+{_WITHIN}\s*[:=]?\s*\d"
+    },
+    "size": _limits(_BYTES),
+    "w": _limits(_LENGTH, short="(?:in|m)"),
+    "h": _limits(_LENGTH, short="(?:in|m)"),
+    "sharp": _limits(_SHARE),
+    "bright": _limits(_SHARE),
 }
 _TWO_LIMITS = {
     "taken": "taken:>2019 taken:<2021",
@@ -128,7 +126,7 @@ def find_continuation(key: str, raw: str, following: str, *, is_file: Callable[[
 
 def _find_continued_number(key: str, raw: str, following: str) -> Mistake | None:
     for kind, form in _CONTINUATIONS[key].items():
-        found = form.match(following)
+        found = re.match(form, following, re.ASCII | re.IGNORECASE)
         if found is None or (key == "taken" and ".." in raw and re.match(r"\s+[a-z]", following, re.IGNORECASE)):
             continue
         more = found[0].strip()

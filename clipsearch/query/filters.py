@@ -209,20 +209,17 @@ def _words_of(units: dict[str, int]) -> str:
     return "(?:" + "|".join(sorted(filter(None, units), key=len, reverse=True)) + ")"
 
 
-def _shape(one: str) -> re.Pattern[str]:
+def _shape(one: str) -> str:
     """Return the pattern of a value, a limit (<, >=, …) or a range with two dots, and the blanks allowed in them."""
     span = rf"{one}(?:\s*\.\.(?:\s*{one})?)?|\.\.\s*{one}"
-    return re.compile(rf"(?:(?:[<>]=?|=)\s*{one}|{span})(?=\s|$)", re.ASCII | re.IGNORECASE)
+    return rf"(?:(?:[<>]=?|=)\s*{one}|{span})(?=\s|$)"
 
 
 _SIZE, _EXTENT, _LEVEL = (_shape(rf"{_NUMBER}(?:\s*{_words_of(units)})?") for units in (_UNITS, _PIXELS, _SHARES))
 SHAPES = {
     "taken": _shape(_DATE),
-    "near": re.compile(
-        rf"{_DEGREES}(?:\s*[,;]\s*|\s+){_DEGREES}"
-        rf"(?:\s*[,;]\s*{_DEGREES}(?:\s*{_DISTANCE})?|\s+{_DEGREES}\s*{_DISTANCE})?(?=\s|$)",
-        re.ASCII | re.IGNORECASE,
-    ),
+    "near": rf"{_DEGREES}(?:\s*[,;]\s*|\s+){_DEGREES}"
+    rf"(?:\s*[,;]\s*{_DEGREES}(?:\s*{_DISTANCE})?|\s+{_DEGREES}\s*{_DISTANCE})?(?=\s|$)",
     "size": _SIZE,
     "w": _EXTENT,
     "h": _EXTENT,
@@ -231,8 +228,15 @@ SHAPES = {
 }
 """Patterns of the values that may contain blanks, up to the blank that ends them, by filter key.
 
-They match more than `parse_filter` accepts, such as unknown units, so that its error names the whole value.
+They match more than `parse_filter` accepts, such as unknown units, so that its error names the whole value. Text, which
+`match_shape` compiles when it is first needed: most queries have no filter.
 """
+
+
+def match_shape(key: str, text: str, position: int) -> re.Match[str] | None:
+    """Match the value of a filter that may contain blanks at a position; None where there is none, or no such key."""
+    form = SHAPES.get(key)
+    return None if form is None else re.compile(form, re.ASCII | re.IGNORECASE).match(text, position)
 
 
 def _span(*, example: str, units: dict[str, int], most: int | None = None) -> Callable[[str], Span]:

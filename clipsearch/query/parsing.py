@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from clipsearch.errors import QueryError, QuerySyntaxError
 from clipsearch.query.continuations import find_continuation
 from clipsearch.query.file_names import FileNames, IsFile
-from clipsearch.query.filters import MOST_FILTERS, SHAPES, Filter, parse_filter, unquoted
+from clipsearch.query.filters import MOST_FILTERS, Filter, match_shape, parse_filter, unquoted
 from clipsearch.query.mistakes import find_near_filter, has_filter_inside, may_be_words
 from clipsearch.query.operators import (
     NO_BRACKETS,
@@ -221,8 +221,7 @@ class _Reader:
         begin = self._after_blanks(found.end())
         if (reason := find_first_word(key, text[max(0, start - 20) : start])) is not None:
             raise self._error(reason, start)
-        shape = SHAPES.get(key)
-        value = shape.match(text, begin) if shape is not None else None
+        value = match_shape(key, text, begin)
         if value is None:
             if (
                 begin == len(text)

@@ -22,8 +22,10 @@ from clipsearch.vectors import cosines_among, median_and_spread, normalise, sigm
 DEFAULT_CUTOFF = 0.3
 """Relevance threshold of a match."""
 
-# Sample of the catalog's pictures, and the part of it that measures the spread of scores.
-_SAMPLE_ROWS = 1_024
+SAMPLE_ROWS = 1_024
+"""Pictures of the catalog that are sampled."""
+
+# The part of the sample that measures the spread of scores.
 _SPREAD_ROWS = 256
 
 # Logistic evidence of a margin: slope, intercept, and the share of the bank's reach subtracted. Ideal training would
@@ -292,7 +294,11 @@ def evidence_of(margins: NDArray[np.float64], above: NDArray[np.float64] | float
 
 def learn_background(index: VectorIndex, bank: Bank) -> Background:
     """Estimate the distribution of scores from a sample of an index."""
-    sample = index.sample(_SAMPLE_ROWS)
+    return learn_from_sample(index.sample(SAMPLE_ROWS), index.count, bank)
+
+
+def learn_from_sample(sample: Rows, count: int, bank: Bank) -> Background:
+    """Estimate the distribution of scores from a sample (n, dim), unit-norm, of a catalog of `count` pictures."""
     found = find_own_levels(sample, bank)
     usual_level = float(np.median(found)) if len(found) else None
     own_levels = _shrink(found, usual_level)
@@ -304,7 +310,7 @@ def learn_background(index: VectorIndex, bank: Bank) -> Background:
         _, own_spread = median_and_spread(cosines_among(some))
         spread += len(some) / (len(some) + _LEVEL_PICTURES) * max(0.0, own_spread - spread)
     pictures = Level(bank.picture_location, spread, PICTURE_REACH)
-    return Background(sample, own_levels, usual_level, index.count, words, pictures, bank)
+    return Background(sample, own_levels, usual_level, count, words, pictures, bank)
 
 
 def _shrink(levels: Rows, usual_level: float | None) -> Rows:

@@ -127,11 +127,11 @@ class Session:
 
     def background(self, index: "VectorIndex") -> "Background":
         """Return the background that scores are calibrated against; learnt again when the index has grown or shrunk."""
-        from clipsearch.scoring.relevance import learn_background
+        from clipsearch.scoring.background_cache import load_background
 
         with self._learn_lock:
             if self._background is None or self._background.is_outdated(index.count):
-                self._background = learn_background(index, self.model.load_bank())
+                self._background = load_background(index, self.model.load_bank())
             return self._background
 
     def label_space(self, labels: Sequence[str]) -> "LabelSpace":

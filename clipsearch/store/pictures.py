@@ -1,6 +1,5 @@
 """Store files and their contents."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,6 +11,7 @@ from clipsearch.errors import StoreError
 from clipsearch.store import tables
 from clipsearch.store.backends.base import ReadConnection, parts
 from clipsearch.store.backends.database import Database
+from clipsearch.store.known_files import find_known_files
 from clipsearch.store.recording import MEASURED, content_ids, insert_contents, upsert_files
 from clipsearch.store.records import (
     GONE_BEFORE,
@@ -34,22 +34,7 @@ class PictureStore:
 
     def known_files(self, scope: Scope, relative_paths: Sequence[str]) -> dict[str, KnownFile]:
         """Return the files that earlier runs knew, removed ones too, by relative path."""
-        known: dict[str, KnownFile] = {}
-        with self._database.read() as connection:
-            for part in parts(relative_paths):
-                paths = {os.fsencode(path): path for path in part}
-                # Plain SQL and plain rows, since every run looks up every file. Only the question marks are formatted
-                # in.
-                rows = self._database.execute_sql(
-                    connection,
-                    "SELECT relative_path, file_id, size_bytes, mtime_ns, content_id, skip_reason, "  # noqa: S608
-                    "removed_at IS NOT NULL, ctime_ns, inode, limit_kind, limit_value FROM files "
-                    f"WHERE root_id = ? AND relative_path IN ({','.join('?' * len(paths))})",
-                    scope.root_id,
-                    *paths,
-                )
-                known.update((paths[row[0]], KnownFile._make(row[1:])) for row in rows.all())
-        return known
+        return find_known_files(self._database, scope, relative_paths)
 
     def set_change_times(self, files: Sequence[tuple[int, int | None, int | None]]) -> None:
         """Store (file_id, ctime_ns, inode), as in `FileStamp`, of files that are unchanged."""

@@ -73,21 +73,29 @@ class KnownFile(NamedTuple):
     A tuple: a run over a million files makes a million of these.
 
     Attributes:
+        relative_path: as it is stored.
+        size_bytes, mtime_ns, ctime_ns, inode: as in `FoundImage`, in the same order; the last two are None when they
+            are unknown.
         is_removed: it was missing when it was last looked for.
-        ctime_ns, inode: None when they are unknown.
         limit_kind, limit_value: the limit that it exceeded, as in `ImageReadError`, else None.
     """
 
-    file_id: int
+    relative_path: bytes
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int | None
+    inode: int | None
+    file_id: int
     content_id: int | None
-    skip_reason: str | None
     is_removed: bool
-    ctime_ns: int | None = None
-    inode: int | None = None
+    skip_reason: str | None = None
     limit_kind: str | None = None
     limit_value: float | None = None
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether it was there, and could be read, when it was last looked for."""
+        return self.content_id is not None and not self.is_removed
 
 
 class IndexedFile(NamedTuple):

@@ -32,7 +32,6 @@ RANDOM_CLIP = "random-clip"
 
 MODEL_HELP = f"{RANDOM_CLIP}: CLIP ViT-B/32 with random weights; {STARTER}; a directory or a hub id that is cached"
 
-_FILES_A_FOLDER = 200
 _ROWS_AT_ONCE = 20_000
 _CAMERAS = ("", "Canon EOS R6", "NIKON Z 6", "Apple iPhone 15", "Google Pixel 8")
 
@@ -47,11 +46,11 @@ def model_name(folder: Path, model: str) -> str:
     return str(folder / RANDOM_CLIP)
 
 
-def tree(folder: Path, count: int) -> None:
-    """Small files with the name of a JPEG, 200 in a folder; they are listed and never read."""
-    for first in range(0, count, _FILES_A_FOLDER):
-        place = folder / f"{first // _FILES_A_FOLDER:05d}"
-        numbers = range(first, min(first + _FILES_A_FOLDER, count))
+def tree(folder: Path, count: int, *, files_a_folder: int = 200) -> None:
+    """Small files with the name of a JPEG, some hundred in a folder; they are listed and never read."""
+    for first in range(0, count, files_a_folder):
+        place = folder / f"{first // files_a_folder:05d}"
+        numbers = range(first, min(first + files_a_folder, count))
         if place.is_dir() and len(os.listdir(place)) == len(numbers):
             continue
         place.mkdir(parents=True, exist_ok=True)

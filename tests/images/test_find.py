@@ -5,7 +5,6 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -181,15 +180,15 @@ class TestUnseen:
     def test_a_failing_listing_is_reported(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """The same without permissions, for a test run by root."""
         write(tmp_path, "a.jpg", "broken/b.jpg", "c/d.jpg")
-        scandir = os.scandir
+        open_folder = os.open
 
-        def failing_scandir(path: Path) -> "Iterator[os.DirEntry[str]]":
+        def failing(path: Path, flags: int) -> int:
             if path.name == "broken":
                 raise OSError(5, "Input/output error")
-            return scandir(path)
+            return open_folder(path, flags)
 
         with monkeypatch.context() as patch:
-            patch.setattr(os, "scandir", failing_scandir)
+            patch.setattr(os, "open", failing)
             result = find_images(tmp_path)
         assert [image.relative_path for image in result.images] == ["a.jpg", "c/d.jpg"]
         assert [(path.relative_path, path.reason) for path in result.unseen] == [("broken", "Input/output error")]

@@ -319,17 +319,17 @@ class TestErrors:
         for folder in "abc":
             paint(library, 5, folder * (1 + ord(folder) % 7))
         library.index()
-        scandir = os.scandir
+        open_folder = os.open
 
-        def failing(path):
+        def failing(path, *options, **others):
             if os.path.basename(path).startswith("b"):
                 raise OSError(5, "Input/output error")
-            return scandir(path)
+            return open_folder(path, *options, **others)
 
         for path in library.photos.glob("c*/00001.ppm"):
             path.unlink()
         with monkeypatch.context() as patched:
-            patched.setattr(os, "scandir", failing)
+            patched.setattr(os, "open", failing)
             report = library.index()
         assert counts(report) == {"found": 10, "unchanged": 9, "removed": 1, "skipped": 1}
         assert report.skipped[0].reason == "Input/output error"

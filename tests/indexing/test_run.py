@@ -449,14 +449,14 @@ def test_a_second_model_embeds_each_content_once(library):
 def test_a_folder_that_can_not_be_listed_forgets_nothing(library, monkeypatch):
     library.paint("sub/white.png", "white")
     library.index()
-    scandir = os.scandir
+    open_folder = os.open
 
-    def refusing(path):
+    def refusing(path, *options, **others):
         if str(path).endswith("sub"):
             raise PermissionError(13, "Permission denied")
-        return scandir(path)
+        return open_folder(path, *options, **others)
 
-    monkeypatch.setattr(os, "scandir", refusing)
+    monkeypatch.setattr(os, "open", refusing)
     report = library.index()
     monkeypatch.undo()
     assert report.removed == 0

@@ -251,15 +251,16 @@ def test_what_is_known_of_a_file_fits_64_bits_and_can_be_filled_in(store, model_
     store.pictures.record([content(1)], [far, large, file(root, "c.jpg", 1)], model_id=model_id)
     scope = Scope(root, "/photos", "")
     known = store.pictures.known_files(scope, ["a.jpg", "b.jpg", "c.jpg"])
-    assert known["a.jpg"][1:3] == (10, -(1 << 63))
-    assert known["a.jpg"][6:] == ((1 << 63) - 1, -1, None, None)
-    assert known["b.jpg"][6:] == (None, None, "megapixels", 0.25)
+    assert known["a.jpg"][1:5] == (10, -(1 << 63), (1 << 63) - 1, -1)
+    assert known["a.jpg"][8:] == (None, None, None)
+    assert known["b.jpg"][3:5] == (None, None)
+    assert known["b.jpg"][8:] == ("too large", "megapixels", 0.25)
     store.pictures.set_change_times([(known["c.jpg"].file_id, 7, None), (known["a.jpg"].file_id, 8, 9)])
     known = store.pictures.known_files(scope, ["a.jpg", "c.jpg"])
-    assert [known[name][6:8] for name in ("a.jpg", "c.jpg")] == [(8, 9), (7, None)]
+    assert [known[name][3:5] for name in ("a.jpg", "c.jpg")] == [(8, 9), (7, None)]
     numbers = [row.file_id for row in known.values()]
     assert store.pictures.find_digests([known["a.jpg"].content_id, 99]) == {known["a.jpg"].content_id: bytes([1]) * 32}
     assert store.pictures.count_contents([*numbers, 99]) == {bytes([1]) * 32: 2}
     # A file that could be read has no limit any more.
     store.pictures.record([], [file(root, "b.jpg", 1)], model_id=model_id)
-    assert store.pictures.known_files(scope, ["b.jpg"])["b.jpg"][8:] == (None, None)
+    assert store.pictures.known_files(scope, ["b.jpg"])["b.jpg"][8:] == (None, None, None)

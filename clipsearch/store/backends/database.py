@@ -62,6 +62,11 @@ class Database(ABC):
     def execute_sql(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
         """Execute plain SQL, with a question mark for each value, and no other."""
 
+    def fetch(self, connection: Connection, statement: str, *values: object) -> list[Any]:
+        """Return the rows of plain SQL as the driver gives them; SQLAlchemy's take longer to make than to read."""
+        cursor: Any = self.execute_sql(connection, statement, *values).cursor
+        return list(cursor.fetchall())
+
     @abstractmethod
     def execute_many(self, connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Execute plain SQL, as `execute_sql`, once for each row of values."""

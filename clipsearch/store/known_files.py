@@ -1,0 +1,55 @@
+"""Look up what earlier runs knew of files, a folder at a time: every run looks up every file."""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
+from typing import Any, cast
+
+from sqlalchemy import Connection
+
+from clipsearch.store.backends.base import parts
+from clipsearch.store.backends.database import Database
+from clipsearch.store.records import KnownFile, Scope
+
+# The fields of `KnownFile`. Plain SQL: SQLAlchemy takes longer to compile it than SQLite to answer.
+_KNOWN = (
+    "SELECT relative_path, size_bytes, mtime_ns, ctime_ns, inode, file_id, content_id, removed_at IS NOT NULL, "
+    "skip_reason, limit_kind, limit_value FROM files WHERE root_id = ? AND relative_path"
+)
+
+# Rows of a range, for each file that is looked up, from which on files are looked up one by one.
+_ROWS_A_FILE = 2
+
+
+_PATH: Callable[[Sequence[Any]], bytes] = itemgetter(0)
+
+
+def find_known_files(database: Database, scope: Scope, relative_paths: Sequence[str]) -> dict[str, KnownFile]:
+    """Return the files that earlier runs knew, removed ones too, by relative path."""
+    known: dict[str | None, KnownFile] = {}
+    with database.read() as connection:
+        for part in parts(relative_paths):
+            paths = dict(zip(_encoded(part), part, strict=True))
+            rows = _find_rows(database, connection, scope, paths)
+            # Without a step of Python for each.
+            known.update(zip(map(paths.get, map(_PATH, rows)), map(KnownFile._make, rows), strict=True))
+    known.pop(None, None)
+    return cast("dict[str, KnownFile]", known)
+
+
+def _find_rows(database: Database, connection: Connection, scope: Scope, paths: Collection[bytes]) -> Sequence[Any]:
+    """Return the rows of some files, and perhaps some of other files.
+
+    The files of a folder lie next to each other in the index of paths, and one range of it is read twice as fast as
+    each is looked up; not so when other folders, with many files, lie among them.
+    """
+    most = _ROWS_A_FILE * len(paths)
+    rows = database.fetch(connection, f"{_KNOWN} BETWEEN ? AND ? LIMIT {most}", scope.root_id, min(paths), max(paths))
+    if len(rows) < most:
+        return rows
+    return database.fetch(connection, f"{_KNOWN} IN ({','.join('?' * len(paths))})", scope.root_id, *paths)
+
+
+def _encoded(paths: Sequence[str]) -> list[bytes]:
+    """Encode paths as `os.fsencode` does, all at once: none contains a NUL."""
+    return os.fsencode("\0".join(paths)).split(b"\0")
