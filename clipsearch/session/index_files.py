@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError, VectorIndexError
-from clipsearch.files import remove_file
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.indexes.ivf import ROWS_TO_LEARN, IvfIndex
 from clipsearch.indexes.ivf_codes import CodedIvfIndex
 from clipsearch.indexes.ivf_tuning import Cells, Tuning
+from clipsearch.indexes.row_file import RowWriter
 from clipsearch.indexes.snapshot import (
     Sidecar,
     create_row_path,
@@ -54,25 +54,25 @@ def write_ann_snapshot(
         is_required: as in `write_snapshot`.
     """
     model = get_model(store, model_id)
-    row_path: Path | None = None
+    row_file: RowWriter | None = None
     try:
         if cells.codes == "SQ4":
-            row_path = create_row_path(folder, model.fingerprint, "images")
-        index, new = _build_ann(cells, row_path, store=store, model=model, folder=folder, texts=texts, before=before)
+            row_file = RowWriter(create_row_path(folder, model.fingerprint, "images"), model.dim)
+        index, new = _build_ann(cells, row_file, store=store, model=model, folder=folder, texts=texts, before=before)
         return _put_in_use("images", index, new, store=store, model=model, folder=folder, is_required=is_required)
     except VectorIndexError as error:  # the rows can't be written
         if is_required:
             raise
         notify(f"{error}: searches are answered from the database alone")
         return False
-    finally:  # also after Ctrl-C; on success they were moved
-        if row_path is not None:
-            remove_file(row_path)
+    finally:  # also after Ctrl-C; on success it was moved
+        if row_file is not None:
+            row_file.discard()
 
 
 def _build_ann(
     cells: Cells,
-    row_path: Path | None,
+    row_file: RowWriter | None,
     *,
     store: Store,
     model: StoredModel,
@@ -82,14 +82,14 @@ def _build_ann(
 ) -> tuple[IvfIndex, StoredSnapshot]:
     reader = store.reader
     count = store.embeddings.count("images", model_id=model.model_id)
-    grown = _index_to_grow(before, cells, count, row_path, store=store, model=model, folder=folder)
+    grown = _index_to_grow(before, cells, count, row_file, store=store, model=model, folder=folder)
     if grown is None:
         if count >= _MANY_ROWS:
             notify(
                 f"sorting {count:,} pictures into {cells.nlist:,} cells, so that searches need not look at all of "
                 "them: this takes some minutes, once",
             )
-        index, trained_rows, last_embedding_id = _new_index(cells, model.dim, row_path), count, 0
+        index, trained_rows, last_embedding_id = _new_index(cells, model.dim, row_file), count, 0
         index.learn(_spread_rows(ROWS_TO_LEARN * cells.nlist, store=store, model=model).embeddings)
     else:
         index, trained_rows, last_embedding_id = grown
@@ -101,15 +101,15 @@ def _build_ann(
     return index, StoredSnapshot("", index.count, generation_of(model, "images"), last_embedding_id, tuning.to_json())
 
 
-def _new_index(cells: Cells, dim: int, row_path: Path | None) -> IvfIndex:
-    return IvfIndex(dim, cells.nlist) if row_path is None else CodedIvfIndex(dim, cells.nlist, rows=row_path)
+def _new_index(cells: Cells, dim: int, row_file: RowWriter | None) -> IvfIndex:
+    return IvfIndex(dim, cells.nlist) if row_file is None else CodedIvfIndex(dim, cells.nlist, rows=row_file)
 
 
 def _index_to_grow(
     before: StoredSnapshot | None,
     cells: Cells,
     count: int,
-    row_path: Path | None,
+    row_file: RowWriter | None,
     *,
     store: Store,
     model: StoredModel,
@@ -126,12 +126,12 @@ def _index_to_grow(
     index: IvfIndex
     try:
         load_snapshot(folder, sidecar, before.blake3)
-        if row_path is None:
+        if row_file is None:
             index = IvfIndex.load_whole(path)
-        else:
-            index = CodedIvfIndex.copy_file(path, dim=model.dim, count=before.row_count, rows=row_path)
     except VectorIndexError:
         return None
+    if row_file is not None:  # an error is one of the new file, which is not empty then
+        index = CodedIvfIndex.copy_file(path, dim=model.dim, count=before.row_count, rows=row_file)
     return index, tuning.trained_rows, before.last_embedding_id
 
 

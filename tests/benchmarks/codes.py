@@ -23,6 +23,7 @@ from clipsearch.indexes.ivf import ROWS_TO_LEARN, IvfIndex
 from clipsearch.indexes.ivf_codes import CodedIvfIndex
 from clipsearch.indexes.ivf_tuning import Cells, Tuning, find_cells, usual_cells
 from clipsearch.indexes.load import load_index
+from clipsearch.indexes.row_file import RowWriter
 from clipsearch.indexes.snapshot import SnapshotIndex
 from tests.benchmarks.clip_like import ClipLike, Rows
 from tests.benchmarks.measuring import REPOSITORY, note, print_table, seconds_of, workplace
@@ -63,7 +64,7 @@ def make(folder: Path, count: int, cells: Cells) -> dict[str, Any]:
     """Build, tune and save an index; return what it cost, and write the right answers beside it."""
     made = ClipLike()
     index = (
-        CodedIvfIndex(made.dim, cells.nlist, rows=folder / "rows.new")
+        CodedIvfIndex(made.dim, cells.nlist, rows=RowWriter(folder / "rows.new", made.dim))
         if cells.codes == "SQ4"
         else IvfIndex(made.dim, cells.nlist)
     )

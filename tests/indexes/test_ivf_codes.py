@@ -11,13 +11,13 @@ from clipsearch.indexes.ivf_codes import CodedIvfIndex
 from clipsearch.indexes.ivf_tuning import Tuning
 from clipsearch.indexes.layout import check_layout
 from clipsearch.indexes.load import load_index
-from clipsearch.indexes.row_file import rows_end
+from clipsearch.indexes.row_file import RowWriter, rows_end
 from clipsearch.indexes.snapshot import Sidecar, create_row_path, index_path, load_snapshot, save_snapshot
 from tests.indexes.test_ivf import COUNT, DIM, IDS, NLIST, ROWS, TEXTS, clustered, recall
 
 
 def build(folder: Path) -> CodedIvfIndex:
-    index = CodedIvfIndex(DIM, NLIST, rows=folder / "rows.new")
+    index = CodedIvfIndex(DIM, NLIST, rows=RowWriter(folder / "rows.new", DIM))
     index.learn(ROWS[::3])
     for part in np.array_split(np.arange(COUNT), 5):
         index.add(IDS[part], ROWS[part])
@@ -118,7 +118,7 @@ def test_rows_and_ids_stand_in_the_order_they_were_added(mapped):
 def test_it_grows_from_its_file_which_stays(saved, tmp_path):
     path, tuning = saved
     before = path.read_bytes()
-    grown = CodedIvfIndex.copy_file(path, dim=DIM, count=COUNT, rows=tmp_path / "rows.new")
+    grown = CodedIvfIndex.copy_file(path, dim=DIM, count=COUNT, rows=RowWriter(tmp_path / "rows.new", DIM))
     fresh = clustered(500, 11)
     grown.add(np.arange(10**6, 10**6 + 500, dtype=np.int64), fresh)
     grown.nprobe, grown.rescored = tuning.nprobe, tuning.rescored
@@ -176,7 +176,7 @@ def test_ids_that_lead_to_no_row_are_an_error_and_no_wrong_hit(saved, tmp_path):
 
 def test_it_is_saved_and_loaded_as_a_snapshot(tmp_path, monkeypatch):
     rows = create_row_path(tmp_path / "indexes", "ab" * 32, "images")
-    index = CodedIvfIndex(DIM, 8, rows=rows)
+    index = CodedIvfIndex(DIM, 8, rows=RowWriter(rows, DIM))
     index.learn(ROWS[:1_000])
     index.add(IDS[:1_000], ROWS[:1_000])
     ann = Tuning(8, 8, 1_000, 1.0, 1.0, "SQ4", 100).to_json()
@@ -199,7 +199,7 @@ def test_it_is_saved_and_loaded_as_a_snapshot(tmp_path, monkeypatch):
 
 def test_an_odd_number_of_dimensions_has_a_layout_too(tmp_path):
     rows = clustered(300, 3)[:, :7]
-    index = CodedIvfIndex(7, 4, rows=tmp_path / "rows.new")
+    index = CodedIvfIndex(7, 4, rows=RowWriter(tmp_path / "rows.new", 7))
     index.learn(rows)
     index.add(np.arange(300, dtype=np.int64), rows)
     index.save(tmp_path / "odd.faiss")

@@ -14,6 +14,7 @@ from clipsearch.indexes.ivf_codes import CodedIvfIndex
 from clipsearch.indexes.milvus.address import parse_index_url
 from clipsearch.indexes.milvus.collection import MilvusCollection
 from clipsearch.indexes.milvus.index import MilvusIndex
+from clipsearch.indexes.row_file import RowWriter
 from clipsearch.indexes.snapshot import SnapshotIndex
 from clipsearch.vectors import from_bytes, normalise, to_bytes
 from tests.support.embedding_rows import DIM, Rows, brute_force, unit_rows
@@ -62,7 +63,7 @@ def half_in_codes(tmp_path, ids: NDArray[np.int64], rows: Rows) -> SnapshotIndex
     half = len(ids) // 2
     if not half:
         return only_tail(tmp_path, ids, rows)
-    codes = CodedIvfIndex(rows.shape[1], min(4, half), rows=tmp_path / "codes.rows")
+    codes = CodedIvfIndex(rows.shape[1], min(4, half), rows=RowWriter(tmp_path / "codes.rows", rows.shape[1]))
     codes.learn(rows[:half])
     codes.add(ids[:half], rows[:half])
     codes.save(tmp_path / "codes.faiss")

@@ -245,5 +245,7 @@ def test_the_command_takes_it_and_status_tells(tmp_path):
     assert "of 4 cells: index recall@10" in run("status", *place).stdout
     said = json.loads(run("status", "--json", *place).stdout)["ann"]
     assert set(said) == {"nlist", "nprobe", "trained_rows", "text_recall", "picture_recall"}
+    run("index", photos, "--ann", "IVF4,SQ4", *place)
+    assert "of 4 cells, " in (shown := run("status", *place).stdout) and " pictures scored again: index recall" in shown
     found = run_script("query", "a red square", "-k", "60", "--paths", *place)  # by another process than made it
     assert len(found.stdout.splitlines()) == 60
