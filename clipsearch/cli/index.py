@@ -66,7 +66,7 @@ def index(
         typer.Option(
             metavar="auto|off|SPEC",
             help="Set the search method, persistently: exact (off), approximate with this number of cells "
-            "(IVF1024,SQfp16), or by the number of pictures (auto).",
+            "(IVF1024,SQ4, or IVF1024,SQfp16 for more memory), or by the number of pictures (auto).",
             show_default=False,
         ),
     ] = None,

@@ -39,8 +39,9 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     out(f"sizes     database {size(found.database_bytes)}, index {size(found.index_bytes)}")
     if found.ann is not None:
         ann = found.ann
+        again = f", {ann['rescored']:,} pictures scored again" if ann.get("rescored") else ""
         out(
-            f"search    probes {ann['nprobe']:,} of {ann['nlist']:,} cells: index recall@10 "
+            f"search    probes {ann['nprobe']:,} of {ann['nlist']:,} cells{again}: index recall@10 "
             f"{ann['text_recall']:.3f} for words, {ann['picture_recall']:.3f} for pictures"
         )
     if found.current_run is not None:

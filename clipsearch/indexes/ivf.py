@@ -2,11 +2,12 @@
 
 It is built once from immutable rows, and memory-mapped from a file. Rows are stored as in SQL (float16), so scores are
 exact cosines; a search misses only rows of cells that it does not probe. `nprobe` is tuned on texts and on pictures,
-and stored in the index's sidecar.
+and stored in the index's sidecar. `indexes.ivf_codes` holds a quarter of that in memory.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,10 +18,9 @@ from numpy.typing import NDArray
 from clipsearch.errors import VectorIndexError
 from clipsearch.indexes.flat import NO_SCORE, THREADS, FaissIndex
 from clipsearch.indexes.ivf_tuning import TARGET_RECALL, Tuning
-from clipsearch.indexes.layout import check_layout
 
 # k of recall@k.
-_RECALL_AT = 10
+RECALL_AT = 10
 
 # Rows that one thread compares in about 20 ms; beyond, a single query uses several threads.
 _MANY_ROWS = 200_000
@@ -29,6 +29,21 @@ _MANY_ROWS = 200_000
 # (30 to 256).
 ROWS_TO_LEARN = 40
 _KMEANS_ROUNDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """Queries that an index is tuned on.
+
+    Attributes:
+        rows: (n, dim) unit-norm.
+        ids: (n,) int64, the id that a query has in the index; -1 for one that is not in it.
+        nearest: ids of the ten nearest rows of each, without the query itself.
+    """
+
+    rows: NDArray[np.float32]
+    ids: NDArray[np.int64]
+    nearest: list[set[int]]
 
 
 class IvfIndex(FaissIndex):
@@ -106,13 +121,19 @@ class IvfIndex(FaissIndex):
     def _search(
         self, queries: NDArray[np.float32], top_k: int, selector: Any, share: float
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        # Probe more cells for a larger top_k, and for a filter that allows fewer rows: small selections are exact.
-        reach = self.nprobe * max(1.0, top_k / _RECALL_AT) ** 0.5 / share
-        nprobe = min(self.nlist, math.ceil(reach))
+        nprobe = self._reach(top_k, share)
         scores, ids = self._search_cells(queries, top_k, selector, nprobe)
         if nprobe < self.nlist and (scores <= NO_SCORE).any():  # the cells had too few allowed rows
             scores, ids = self._search_cells(queries, top_k, selector, self.nlist)
         return scores, ids
+
+    def _reach(self, top_k: int, share: float) -> int:
+        """Return the number of cells to probe: more for a larger `top_k`, and for a filter that allows fewer rows.
+
+        Small selections are exact.
+        """
+        reach: float = self.nprobe * max(1.0, top_k / RECALL_AT) ** 0.5 / share
+        return min(self.nlist, math.ceil(reach))
 
     def _search_cells(
         self, queries: NDArray[np.float32], top_k: int, selector: Any, nprobe: int
@@ -150,63 +171,62 @@ class IvfIndex(FaissIndex):
             trained_rows: rows of the index when its cells were trained.
             target: index_recall@10 to reach.
         """
+        kinds = self._queries(texts, pictures, picture_ids)
+        text_recall, picture_recall = self._tune_nprobe(kinds, target)
+        return Tuning(self.nlist, self.nprobe, trained_rows, text_recall, picture_recall)
+
+    def _queries(
+        self, texts: NDArray[np.float32], pictures: NDArray[np.float32], picture_ids: NDArray[np.int64]
+    ) -> list[Queries]:
+        """Find the nearest rows of texts and pictures by an exact search."""
         kinds = [(texts, np.full(len(texts), -1)), (pictures, picture_ids)]
-        kinds = [(np.ascontiguousarray(queries, dtype=np.float32), own) for queries, own in kinds]
-        exact = [self._neighbours(queries, own, self.nlist) for queries, own in kinds]
-        nprobe = 1
+        return [
+            Queries(rows, ids, [set(row[:RECALL_AT]) for row in _without(ids, self._nearest(rows))])
+            for rows, ids in ((np.ascontiguousarray(rows, dtype=np.float32), ids) for rows, ids in kinds)
+        ]
+
+    def _tune_nprobe(self, kinds: Sequence[Queries], target: float) -> list[float]:
+        """Set `nprobe` as `tune` describes and return the recall of each kind on the second half."""
+        self.nprobe = 1
         for half in (0, 1):
             while True:
-                recalls = [
-                    _recall(self._neighbours(queries[half::2], own[half::2], nprobe), neighbours[half::2])
-                    for (queries, own), neighbours in zip(kinds, exact, strict=True)
-                ]
+                recalls = [self._recall(queries, half) for queries in kinds]
                 # A margin of one standard error: another sample of some hundred queries may have a lower recall.
-                if min(recall - error for recall, error in recalls) >= target or nprobe >= self.nlist:
+                if min(recall - error for recall, error in recalls) >= target or self.nprobe >= self.nlist:
                     break
-                nprobe = min(self.nlist, math.ceil(nprobe * 1.25))
-        self.nprobe = nprobe
-        return Tuning(self.nlist, nprobe, trained_rows, *(recall for recall, _ in recalls))
+                self.nprobe = min(self.nlist, math.ceil(self.nprobe * 1.25))
+        return [recall for recall, _ in recalls]
 
-    def _neighbours(self, queries: NDArray[np.float32], own: NDArray[np.int64], nprobe: int) -> list[set[int]]:
-        """Return the ids of the ten nearest neighbours of each query, without the query itself."""
-        if not len(queries):
-            return []
-        _, found = self._search_cells(queries, min(_RECALL_AT + 1, self.count), None, nprobe)
-        rows = [
-            [each for each in row.tolist() if each not in (itself, -1)] for row, itself in zip(found, own, strict=True)
-        ]
-        return [set(row[:_RECALL_AT]) for row in rows]
+    def _recall(self, queries: Queries, half: int) -> tuple[float, float]:
+        rows = queries.rows[half::2]
+        return recall_of(queries, half, self._candidates(rows) if len(rows) else np.empty((0, 0), np.int64))
+
+    def _nearest(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the ids of the eleven nearest rows (q, 11), the best first: one of them may be the query itself."""
+        return self._search_cells(queries, min(RECALL_AT + 1, self.count), None, self.nlist)[1]
+
+    def _candidates(self, queries: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the ids (q, n) among which a search for ten finds its hits, -1 where there are fewer."""
+        return self._search_cells(queries, min(RECALL_AT + 1, self.count), None, self.nprobe)[1]
 
 
-def _recall(found: Sequence[set[int]], exact: Sequence[set[int]]) -> tuple[float, float]:
-    """Return the mean recall and its standard error; 1.0 and 0.0 without queries."""
+def _without(own: NDArray[np.int64], found: NDArray[np.int64]) -> list[list[int]]:
+    """Return the rows of ids without padding and without the query's own id."""
+    return [[each for each in row.tolist() if each not in (itself, -1)] for row, itself in zip(found, own, strict=True)]
+
+
+def recall_of(queries: Queries, half: int, found: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the mean recall of every other query and its standard error; 1.0 and 0.0 without queries.
+
+    Args:
+        half: 0: of the first query, the third and so on; 1: of the others.
+        found: ids (q, n) that were found for each of these, padded with -1.
+    """
     recalls = [
-        len(ids & neighbours) / len(neighbours) for ids, neighbours in zip(found, exact, strict=True) if neighbours
+        len(nearest.intersection(ids)) / len(nearest)
+        for ids, nearest in zip(_without(queries.ids[half::2], found), queries.nearest[half::2], strict=True)
+        if nearest
     ]
     if not recalls:
         return 1.0, 0.0
     return float(np.mean(recalls)), float(np.std(recalls) / math.sqrt(len(recalls)))
-
-
-def load_index(path: Path, *, dim: int, count: int, ann: str | None) -> FaissIndex:
-    """Load an index file, flat or IVF, after validating its layout.
-
-    Args:
-        path: the index file.
-        dim: dimensions of a row.
-        count: number of rows.
-        ann: JSON of the `Tuning` in the index's sidecar; None for a flat index.
-
-    Raises:
-        VectorIndexError: the file can't be read, or its layout is not the expected one.
-    """
-    if ann is None:
-        check_layout(path, dim=dim, count=count)
-        return FaissIndex.load(path)
-    tuning = Tuning.from_json(ann)
-    check_layout(path, dim=dim, count=count, nlist=tuning.nlist)
-    index = IvfIndex.load(path)
-    if index.nlist != tuning.nlist:
-        raise VectorIndexError(f"the index {path} has {index.nlist} cells, not {tuning.nlist}")
-    index.nprobe = tuning.nprobe
-    return index

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import Any, Literal, Self, get_args
 
 from clipsearch.errors import InputError, VectorIndexError
 
@@ -17,7 +17,31 @@ TARGET_RECALL = 0.99
 # Largest number that `_SPEC` matches.
 _MAX_CELLS = 9_999_999
 
-_SPEC = re.compile(r"IVF([1-9]\d{0,6}),SQfp16")
+# Far above what tuning finds: a larger number in a sidecar would only take memory.
+_MAX_RESCORED = 100_000
+
+Codes = Literal["SQfp16", "SQ4"]
+"""What the cells hold of a row: all of it (`indexes.ivf`), or a code of 4 bits a number (`indexes.ivf_codes`)."""
+
+_SPEC = re.compile(rf"IVF([1-9]\d{{0,6}}),({'|'.join(get_args(Codes))})")
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Kind of an IVF index.
+
+    Attributes:
+        nlist: number of cells.
+        codes: what they hold.
+    """
+
+    nlist: int
+    codes: Codes
+
+    @property
+    def spec(self) -> str:
+        """FAISS factory string of the index."""
+        return f"IVF{self.nlist},{self.codes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +54,8 @@ class Tuning:
         trained_rows: rows of the index when its cells were trained.
         text_recall, picture_recall: index_recall@10 of texts, and of pictures of the catalog, which don't count as
             their own neighbours.
+        codes: what the cells hold.
+        rescored: rows that a search for ten hits scores exactly after a first look at codes; 0 without codes.
     """
 
     nlist: int
@@ -37,15 +63,24 @@ class Tuning:
     trained_rows: int
     text_recall: float
     picture_recall: float
+    codes: Codes = "SQfp16"
+    rescored: int = 0
 
     @property
-    def spec(self) -> str:
-        """FAISS factory string of the index."""
-        return f"IVF{self.nlist},SQfp16"
+    def cells(self) -> Cells:
+        """Kind of the index."""
+        return Cells(self.nlist, self.codes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values that JSON holds: those about codes only where there are codes, as in older files."""
+        values = asdict(self)
+        if self.codes == "SQfp16":
+            del values["codes"], values["rescored"]
+        return values
 
     def to_json(self) -> str:
         """Encode the tuning as JSON."""
-        return json.dumps(asdict(self))
+        return json.dumps(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -57,13 +92,15 @@ class Tuning:
         try:
             found = cls(**json.loads(text))
             numbers, recalls = (
-                (found.nlist, found.nprobe, found.trained_rows),
+                (found.nlist, found.nprobe, found.trained_rows, found.rescored),
                 (found.text_recall, found.picture_recall),
             )
             is_right = (
                 all(isinstance(each, int) for each in numbers)
                 and all(isinstance(each, int | float) and 0 <= each <= 1 for each in recalls)
                 and 1 <= found.nprobe <= found.nlist <= _MAX_CELLS
+                and found.codes in get_args(Codes)
+                and (0 if found.codes == "SQfp16" else 1) <= found.rescored <= _MAX_RESCORED
             )
         except (ValueError, TypeError, RecursionError) as error:
             raise VectorIndexError(f"invalid search settings of an index: {text[:80]}") from error
@@ -81,7 +118,7 @@ def is_tuning(text: str | None) -> bool:
 
 
 def check_ann(ann: str) -> str | None:
-    """Parse `--ann` to the form that the catalog stores: "off", a number of cells, or None for "auto".
+    """Parse `--ann` to the form that the catalog stores: "off", a kind of cells, or None for "auto".
 
     Raises:
         InputError: it is none of these.
@@ -91,7 +128,7 @@ def check_ann(ann: str) -> str | None:
     if ann.lower() == "off":
         return "off"
     if not _SPEC.fullmatch(ann):
-        raise InputError(f"--ann takes auto, off, or a number of cells as in IVF1024,SQfp16; not {ann}")
+        raise InputError(f"--ann takes auto, off, or a number of cells as in IVF1024,SQ4 or IVF1024,SQfp16; not {ann}")
     return ann
 
 
@@ -105,7 +142,14 @@ def usual_nlist(count: int) -> int:
     return int(2 ** round(math.log2(_CELLS * math.sqrt(count))))
 
 
-def nlist_of(ann: str) -> int | None:
-    """Return the number of cells in a stored `--ann` value; None for "off"."""
+def usual_cells(count: int) -> Cells:
+    """Return the default kind of index for a number of rows."""
+    return Cells(usual_nlist(count), "SQ4")
+
+
+def find_cells(ann: str) -> Cells | None:
+    """Return the kind of index that a stored `--ann` value names; None for "off"."""
     match = _SPEC.fullmatch(ann)
-    return int(match[1]) if match else None
+    if match is None:
+        return None
+    return Cells(int(match[1]), "SQ4" if match[2] == "SQ4" else "SQfp16")

@@ -8,7 +8,7 @@ from clipsearch.errors import VectorIndexError
 from clipsearch.files import is_link, list_files
 
 _HEX = "[0-9a-f]{16}"
-_OWN = re.compile(rf"{_HEX}-(images|captions)(-{_HEX}\.(faiss|json)|\.\d{{1,10}}(\.json)?\.new)", re.ASCII)
+_OWN = re.compile(rf"{_HEX}-(images|captions)(-{_HEX}\.(faiss|json)|\.\d{{1,10}}(\.json|\.rows)?\.new)", re.ASCII)
 
 
 def list_own_files(folder: Path) -> list[Path]:

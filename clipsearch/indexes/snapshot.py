@@ -23,7 +23,7 @@ from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.files import is_regular, recreate_file, remove_file
 from clipsearch.indexes.base import NearPairs
 from clipsearch.indexes.flat import FaissIndex, sort_by_score, spaced
-from clipsearch.indexes.ivf import load_index
+from clipsearch.indexes.load import load_index
 from clipsearch.indexes.names import list_own_files, require_own_folder
 from clipsearch.indexes.near_pairs import compare_rows, places_of
 
@@ -178,6 +178,29 @@ def sidecar_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
+def create_row_path(folder: Path, fingerprint: str, kind: str) -> Path:
+    """Create the folder and return the path for the rows of an index that is being built; `save_snapshot` moves them.
+
+    Raises:
+        VectorIndexError: the folder can't be created, or is a link.
+    """
+    try:
+        _make_folder(folder)
+    except OSError as error:
+        raise VectorIndexError(f"can't write the index in {folder}: {error.strerror}") from error
+    return _new_path(folder, fingerprint, kind, ".rows")
+
+
+def _make_folder(folder: Path) -> None:
+    require_own_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _new_path(folder: Path, fingerprint: str, kind: str, suffix: str) -> Path:
+    """Return the path of a file that is not complete; `indexes.names` recognises it when the process is killed."""
+    return folder / f"{fingerprint[:16]}-{kind}.{os.getpid()}{suffix}.new"
+
+
 def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
     """Write the index file and its sidecar atomically and return the file's checksum (blake3, hex).
 
@@ -186,11 +209,9 @@ def save_snapshot(index: FaissIndex, folder: Path, sidecar: Sidecar) -> str:
     """
     # Not `atomic_write`: FAISS writes the index file itself, and both are renamed only once both are complete. Files
     # abandoned by a killed process are recognised by their names.
-    stem = f"{sidecar.fingerprint[:16]}-{sidecar.kind}.{os.getpid()}"
-    new_index, new_sidecar = folder / f"{stem}.new", folder / f"{stem}.json.new"
+    new_index, new_sidecar = (_new_path(folder, sidecar.fingerprint, sidecar.kind, suffix) for suffix in ("", ".json"))
     try:
-        require_own_folder(folder)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folder(folder)
         index.save(new_index)
         checksum = file_checksum(new_index)
         path = index_path(folder, sidecar, checksum)

@@ -8,11 +8,11 @@ import numpy as np
 from clipsearch import paths
 from clipsearch.errors import VectorIndexError
 from clipsearch.indexes.flat import FaissIndex
-from clipsearch.indexes.ivf import load_index
+from clipsearch.indexes.load import load_index
 from clipsearch.indexes.names import require_own_folder
 from clipsearch.indexes.near_pairs import places_of
 from clipsearch.indexes.snapshot import Sidecar, file_checksum, index_path, read_sidecar, sidecar_path
-from clipsearch.session.file_index import describe_snapshot, generation_of
+from clipsearch.session.index_files import describe_snapshot, generation_of
 from clipsearch.store import Kind, StoredModel, StoredSnapshot
 from clipsearch.store.reader import Reader
 from clipsearch.store.recovery.integrity import Inspection, choose

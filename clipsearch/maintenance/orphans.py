@@ -8,7 +8,7 @@ from clipsearch import paths
 from clipsearch.files import is_regular, list_files, remove_file
 from clipsearch.indexes.names import list_own_files
 from clipsearch.indexes.snapshot import index_path, sidecar_path
-from clipsearch.session.file_index import describe_snapshot
+from clipsearch.session.index_files import describe_snapshot
 from clipsearch.store.reader import Reader
 from clipsearch.store.recovery.database_files import SCRATCH_NAMES
 

@@ -10,7 +10,7 @@ from clipsearch.maintenance.orphans import remove_leftovers
 from clipsearch.maintenance.permissions import restrict_paths
 from clipsearch.notices import notify
 from clipsearch.paths import CatalogPlace
-from clipsearch.session.file_index import generation_of, write_snapshot
+from clipsearch.session.index_files import generation_of, write_snapshot
 from clipsearch.session.server_index import rebuild_index, refresh_or_notice
 from clipsearch.store import KINDS, Kind, Store
 from clipsearch.store.backends.connection import DATABASE_NAME

@@ -1,7 +1,5 @@
 """Read counts and sizes of a catalog."""
 
-from dataclasses import asdict
-
 from clipsearch import paths
 from clipsearch.indexes.ivf_tuning import Tuning, is_tuning
 from clipsearch.indexes.names import list_own_files
@@ -49,4 +47,4 @@ def read_status(store: Store) -> CatalogStatus:
 
 
 def _parse_tuning(ann: str | None) -> dict[str, float] | None:
-    return asdict(Tuning.from_json(ann)) if ann is not None and is_tuning(ann) else None
+    return Tuning.from_json(ann).to_dict() if ann is not None and is_tuning(ann) else None

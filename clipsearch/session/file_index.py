@@ -8,43 +8,35 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clipsearch.errors import StoreError, VectorIndexError
+from clipsearch.errors import VectorIndexError
 from clipsearch.indexes.flat import FaissIndex
-from clipsearch.indexes.ivf import ROWS_TO_LEARN, IvfIndex
-from clipsearch.indexes.ivf_tuning import AUTO_ROWS, Tuning, is_tuning, nlist_of, usual_nlist
-from clipsearch.indexes.snapshot import (
-    Sidecar,
-    SnapshotIndex,
-    index_path,
-    load_snapshot,
-    remove_snapshots,
-    save_snapshot,
-)
+from clipsearch.indexes.ivf import IvfIndex
+from clipsearch.indexes.ivf_tuning import AUTO_ROWS, Cells, Tuning, find_cells, is_tuning, usual_cells
+from clipsearch.indexes.snapshot import SnapshotIndex, index_path, load_snapshot
 from clipsearch.notices import notify
-from clipsearch.store import EmbeddingRows, Kind, Store, StoredModel, StoredSnapshot
+from clipsearch.session.index_files import (
+    OUTGROWN,
+    Rows,
+    describe_snapshot,
+    generation_of,
+    get_model,
+    write_ann_snapshot,
+    write_snapshot,
+)
+from clipsearch.store import Kind, Store, StoredModel, StoredSnapshot
 
-# The tail of an approximate index is compared row by row, so that it is extended sooner; its cells are learnt again
-# when its rows have doubled since.
+# The tail of an approximate index is compared row by row, so that it is extended sooner.
 _MAX_TAIL_SHARE_ANN = 0.02
-_OUTGROWN = 2
 
 # An exact search slower than this gets an approximate index, unless the user has chosen one.
 _SLOW_MS = 100.0
 _MAYBE_SLOW_ROWS = 200_000
 
-# Pictures that an index is tuned on; half of them, and of the texts, to choose the search parameters, half to measure
-# them.
-_TUNING_PICTURES = 128
-
 # The tail, rows that are not in the snapshot, is loaded from SQL whenever a catalog is opened, about 10 ms a thousand:
 # a snapshot is rewritten when the tail exceeds both this number and this share of it.
 _MAX_TAIL_ROWS = 1_000
 _MAX_TAIL_SHARE = 0.2
-
-
-Rows = NDArray[np.float32]
 
 
 class CatalogIndex:
@@ -81,7 +73,7 @@ class CatalogIndex:
             self._index = None
 
     def _get(self) -> SnapshotIndex:
-        model = _get_model(self._store, self._model_id)
+        model = get_model(self._store, self._model_id)
         index = self._index
         if index is None or generation_of(model, self._kind) != self._generation:
             index = self._open(model)
@@ -147,7 +139,7 @@ def refresh_snapshot(
         texts: what an approximate index is tuned on, (n, dim) unit-norm; without them none is built, and an existing
             one stays.
     """
-    model = _get_model(store, model_id)
+    model = get_model(store, model_id)
     count = store.embeddings.count(kind, model_id=model_id)
     if count == 0:
         return
@@ -155,19 +147,19 @@ def refresh_snapshot(
     if snapshot is not None:
         path = index_path(folder, describe_snapshot(kind, store.uuid, model, snapshot), snapshot.blake3)
         snapshot = snapshot if path.exists() and is_tuning(snapshot.ann) else None
-    nlist = None if texts is None else _wanted_nlist(kind, snapshot, count, ann=store.reader.find_ann())
+    cells = None if texts is None else _wanted_cells(kind, snapshot, count, ann=store.reader.find_ann())
     is_behind = snapshot is None or _is_behind(snapshot, count)
-    if texts is not None and nlist is not None:
-        if is_behind or snapshot is None or snapshot.ann is None or Tuning.from_json(snapshot.ann).nlist != nlist:
-            write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts(), before=snapshot)
+    if texts is not None and cells is not None:
+        if is_behind or snapshot is None or snapshot.ann is None or Tuning.from_json(snapshot.ann).cells != cells:
+            write_ann_snapshot(cells, store=store, model_id=model_id, folder=folder, texts=texts(), before=snapshot)
     elif snapshot is not None and snapshot.ann is not None:
         if texts is not None:  # the index is to be exact now
             write_snapshot(kind, store=store, model_id=model_id, folder=folder)
     elif is_behind:
         write_snapshot(kind, store=store, model_id=model_id, folder=folder)
         if texts is not None and _is_slow(kind, store=store, model=model, folder=folder):
-            nlist = usual_nlist(count)
-            write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts())
+            cells = usual_cells(count)
+            write_ann_snapshot(cells, store=store, model_id=model_id, folder=folder, texts=texts())
 
 
 def rebuild_snapshot(
@@ -181,93 +173,32 @@ def rebuild_snapshot(
     snapshot = store.reader.find_snapshot(kind, model_id=model_id)
     snapshot = snapshot if snapshot is not None and is_tuning(snapshot.ann) else None
     count = store.embeddings.count(kind, model_id=model_id)
-    nlist = None if texts is None else _wanted_nlist(kind, snapshot, count, ann=store.reader.find_ann())
-    if texts is not None and nlist is not None:
-        write_ann_snapshot(nlist, store=store, model_id=model_id, folder=folder, texts=texts(), is_required=True)
+    ann = store.reader.find_ann()
+    cells = None if texts is None else _wanted_cells(kind, snapshot, count, ann=ann)
+    if texts is not None and cells is not None:
+        if ann is None:  # an older version may have chosen another kind
+            cells = replace(cells, codes=usual_cells(count).codes)
+        write_ann_snapshot(cells, store=store, model_id=model_id, folder=folder, texts=texts(), is_required=True)
     elif count:
         write_snapshot(kind, store=store, model_id=model_id, folder=folder, is_required=True)
 
 
-def _wanted_nlist(kind: Kind, snapshot: StoredSnapshot | None, count: int, *, ann: str | None) -> int | None:
-    """Return the number of cells of the pictures' index; None for an exact one.
+def _wanted_cells(kind: Kind, snapshot: StoredSnapshot | None, count: int, *, ann: str | None) -> Cells | None:
+    """Return the kind of the pictures' approximate index; None for an exact one.
 
     Captions always have an exact one: a picture's probabilities are over all of them.
     """
     if kind != "images":
         return None
     if ann is not None:
-        wanted = nlist_of(ann)
-        return None if wanted is None else min(wanted, count)
+        wanted = find_cells(ann)
+        return None if wanted is None else replace(wanted, nlist=min(wanted.nlist, count))
     if snapshot is not None and snapshot.ann is not None:
         tuning = Tuning.from_json(snapshot.ann)
-        return min(tuning.nlist, count) if count <= _OUTGROWN * tuning.trained_rows else usual_nlist(count)
-    return usual_nlist(count) if count >= AUTO_ROWS else None
-
-
-def write_ann_snapshot(
-    nlist: int,
-    *,
-    store: Store,
-    model_id: int,
-    folder: Path,
-    texts: Rows,
-    before: StoredSnapshot | None = None,
-    is_required: bool = False,
-) -> bool:
-    """Build, tune and measure an approximate index of the pictures, and put it into use; return whether that succeeded.
-
-    Args:
-        texts: (n, dim) unit-norm.
-        before: the one in use: while its cells are good enough, they are kept, and only new rows are added.
-        is_required: as in `write_snapshot`.
-    """
-    model, reader = _get_model(store, model_id), store.reader
-    count = store.embeddings.count("images", model_id=model_id)
-    grown = _index_to_grow(before, nlist, count, store=store, model=model, folder=folder)
-    if grown is None:
-        if count >= _MAYBE_SLOW_ROWS:
-            notify(
-                f"sorting {count:,} pictures into {nlist:,} cells, so that searches need not look at all of them: this "
-                "takes some minutes, once",
-            )
-        index, trained_rows, last_embedding_id = IvfIndex(model.dim, nlist), count, 0
-        index.learn(_spread_rows(ROWS_TO_LEARN * nlist, store=store, model=model).embeddings)
-    else:
-        index, trained_rows, last_embedding_id = grown
-    for rows in reader.rows_after("images", model_id=model_id, dim=model.dim, embedding_id=last_embedding_id):
-        index.add(rows.ids, rows.embeddings)
-        last_embedding_id = rows.last_embedding_id
-    pictures = _spread_rows(_TUNING_PICTURES, store=store, model=model)
-    tuning = index.tune(texts, pictures.embeddings, pictures.ids, trained_rows=trained_rows)
-    new = StoredSnapshot("", index.count, generation_of(model, "images"), last_embedding_id, tuning.to_json())
-    return _put_in_use("images", index, new, store=store, model=model, folder=folder, is_required=is_required)
-
-
-def _index_to_grow(
-    before: StoredSnapshot | None, nlist: int, count: int, *, store: Store, model: StoredModel, folder: Path
-) -> tuple[IvfIndex, int, int] | None:
-    """Return the index in use, the rows its cells were learnt from and its last row; None when they are outgrown."""
-    if before is None or before.ann is None or before.generation != generation_of(model, "images"):
-        return None
-    tuning = Tuning.from_json(before.ann)
-    if tuning.nlist != nlist or count > _OUTGROWN * tuning.trained_rows:
-        return None
-    sidecar = describe_snapshot("images", store.uuid, model, before)
-    try:
-        load_snapshot(folder, sidecar, before.blake3)
-        index = IvfIndex.load_whole(index_path(folder, sidecar, before.blake3))
-    except VectorIndexError:
-        return None
-    return index, tuning.trained_rows, before.last_embedding_id
-
-
-def _spread_rows(wanted: int, *, store: Store, model: StoredModel) -> EmbeddingRows:
-    """Return about n embeddings of pictures, evenly spaced in the order they were stored."""
-    last = store.reader.newest_embedding_id("images")
-    # Some ids are deleted, or belong to other models: request proportionally more.
-    count = max(1, store.embeddings.count("images", model_id=model.model_id))
-    numbers = np.unique(np.linspace(1, last, min(last, -(-wanted * last // count))).round().astype(np.int64))
-    return store.reader.some_rows("images", model_id=model.model_id, dim=model.dim, embedding_ids=numbers.tolist())
+        if count > OUTGROWN * tuning.trained_rows:
+            return usual_cells(count)
+        return replace(tuning.cells, nlist=min(tuning.nlist, count))
+    return usual_cells(count) if count >= AUTO_ROWS else None
 
 
 def _is_slow(kind: Kind, *, store: Store, model: StoredModel, folder: Path) -> bool:
@@ -286,51 +217,6 @@ def _is_slow(kind: Kind, *, store: Store, model: StoredModel, folder: Path) -> b
     return 1000 * median(seconds) > _SLOW_MS
 
 
-def write_snapshot(kind: Kind, *, store: Store, model_id: int, folder: Path, is_required: bool = False) -> bool:
-    """Build the exact index file from SQL, and put it into use; return whether that succeeded.
-
-    A catalog that can't be written is still searched, only more slowly.
-
-    Args:
-        is_required: a failed write is an error.
-
-    Raises:
-        VectorIndexError, StoreError: `is_required` and it can't be written, or recorded in the catalog.
-    """
-    model = _get_model(store, model_id)
-    index = FaissIndex(model.dim)
-    last_embedding_id = 0
-    for rows in store.reader.rows_after(kind, model_id=model_id, dim=model.dim):
-        index.add(rows.ids, rows.embeddings)
-        last_embedding_id = rows.last_embedding_id
-    new = StoredSnapshot("", index.count, generation_of(model, kind), last_embedding_id)
-    return _put_in_use(kind, index, new, store=store, model=model, folder=folder, is_required=is_required)
-
-
-def _put_in_use(
-    kind: Kind,
-    index: FaissIndex,
-    new: StoredSnapshot,
-    *,
-    store: Store,
-    model: StoredModel,
-    folder: Path,
-    is_required: bool,
-) -> bool:
-    sidecar = describe_snapshot(kind, store.uuid, model, new)
-    try:
-        checksum = save_snapshot(index, folder, sidecar)
-        # This puts it into use; until here the previous one was.
-        store.embeddings.set_snapshot(kind, replace(new, blake3=checksum), model_id=model.model_id)
-    except (VectorIndexError, StoreError) as error:
-        if is_required:
-            raise
-        notify(f"{error}: searches are answered from the database alone")
-        return False
-    remove_snapshots(folder, sidecar, keep=checksum)
-    return True
-
-
 def _is_behind(snapshot: StoredSnapshot, count: int) -> bool:
     share = _MAX_TAIL_SHARE if snapshot.ann is None else _MAX_TAIL_SHARE_ANN
     return count - snapshot.row_count > _allowed_tail(snapshot.row_count, share)
@@ -338,34 +224,3 @@ def _is_behind(snapshot: StoredSnapshot, count: int) -> bool:
 
 def _allowed_tail(rows: int, share: float) -> float:
     return max(_MAX_TAIL_ROWS, share * rows)
-
-
-def _get_model(store: Store, model_id: int) -> StoredModel:
-    """Return the current row of a model: another process may have changed a generation.
-
-    Raises:
-        StoreError: there is no such model.
-    """
-    model = store.reader.find_model(model_id)
-    if model is None:
-        raise StoreError(f"the catalog has no model {model_id}")
-    return model
-
-
-def generation_of(model: StoredModel, kind: Kind) -> int:
-    return model.image_generation if kind == "images" else model.caption_generation
-
-
-def describe_snapshot(kind: Kind, uuid: str, model: StoredModel, snapshot: StoredSnapshot) -> Sidecar:
-    """Return the sidecar of an index file of the catalog `uuid`."""
-    return Sidecar(
-        catalog=uuid,
-        fingerprint=model.fingerprint,
-        kind=kind,
-        dim=model.dim,
-        metric="inner_product",
-        count=snapshot.row_count,
-        generation=snapshot.generation,
-        last_embedding_id=snapshot.last_embedding_id,
-        ann=snapshot.ann,
-    )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.load import load_encoder
 from clipsearch.paths import index_folder
-from clipsearch.session.file_index import write_snapshot
+from clipsearch.session.index_files import write_snapshot
 from clipsearch.settings import STARTER
 from clipsearch.store import Store, StoredModel
 from clipsearch.store.backends.connection import DATABASE_NAME

@@ -42,7 +42,8 @@ from clipsearch.paths import index_folder, sample_data_folder
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.confidence import learn_best_relevances
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, Background, find_own_levels, learn_background
-from clipsearch.session.file_index import CatalogIndex, write_snapshot
+from clipsearch.session.file_index import CatalogIndex
+from clipsearch.session.index_files import write_snapshot
 from clipsearch.store import Store
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.vectors import normalise

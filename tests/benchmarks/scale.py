@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.indexes.ivf_tuning import Tuning, usual_nlist
+from clipsearch.indexes.ivf_tuning import Cells, Tuning, find_cells, usual_cells
 from clipsearch.indexes.snapshot import SnapshotIndex, file_checksum
 from clipsearch.paths import index_folder
-from clipsearch.session.file_index import CatalogIndex, write_ann_snapshot, write_snapshot
+from clipsearch.session.file_index import CatalogIndex
+from clipsearch.session.index_files import write_ann_snapshot, write_snapshot
 from clipsearch.store import Store, StoredModel
 from clipsearch.store.backends.connection import DATABASE_NAME
 from tests.benchmarks.clip_like import ClipLike, Rows
@@ -53,7 +54,7 @@ def fill(directory: Path, pictures: Iterable[Rows], *, dim: int) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def measure(directory: Path, count: int, made: ClipLike, *, nlist: int) -> Iterator[tuple[str, str]]:
+def measure(directory: Path, count: int, made: ClipLike, *, cells: Cells) -> Iterator[tuple[str, str]]:
     if not (directory / DATABASE_NAME).exists():
         fill(directory, made.make_pictures(count), dim=made.dim)
     folder = index_folder(directory)
@@ -67,7 +68,7 @@ def measure(directory: Path, count: int, made: ClipLike, *, nlist: int) -> Itera
         yield "database, bytes a picture", f"{store.size_bytes / count:,.0f}"
         kept = _tuning_in_use(store, model)
         right, filtered = dict[str, NDArray[np.int64]](), dict[str, tuple[Rows, NDArray[np.int64]]]()
-        if kept is None or kept.nlist != nlist:
+        if kept is None or kept.cells != cells:
             yield "exact: build", f"{seconds_of(lambda: write_snapshot('images', **where)):.0f} s"
             yield "  bytes a picture", f"{_size(folder) / count:,.0f}"
             exact = CatalogIndex("images", **where).get()
@@ -77,11 +78,11 @@ def measure(directory: Path, count: int, made: ClipLike, *, nlist: int) -> Itera
             right = {kind: exact.search(rows, _TOP_K)[1] for kind, rows in asked.items()}
             filtered = {kind: exact.search(rows, _TOP_K, among=among) for kind, rows in asked.items()}
             del exact
-            seconds = seconds_of(lambda: write_ann_snapshot(nlist, texts=texts[:_TUNING_TEXTS], **where))
+            seconds = seconds_of(lambda: write_ann_snapshot(cells, texts=texts[:_TUNING_TEXTS], **where))
             yield "cells: build, learn and tune", f"{seconds:.0f} s"
         tuning = _tuning_in_use(store, model)
         assert tuning is not None
-        yield "  cells looked into", f"{tuning.nprobe} of {tuning.nlist}"
+        yield "  cells looked into, scored again", f"{tuning.nprobe} of {tuning.nlist}, {tuning.rescored}"
         yield "  bytes a picture", f"{_size(folder) / count:,.0f}"
         opening = CatalogIndex("images", **where)
         yield "  opened in", f"{1000 * seconds_of(opening.get):.0f} ms"
@@ -139,7 +140,7 @@ def _size(folder: Path) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="100000,1000000", help="numbers of pictures, with commas")
-    parser.add_argument("--nlist", type=int, help="cells; as an index run chooses them")
+    parser.add_argument("--ann", help="cells, as in IVF4096,SQ4; as an index run chooses them")
     parser.add_argument("--folder", type=Path, help="keep what is made here, and use it again")
     chosen = parser.parse_args()
     sizes = [int(size) for size in chosen.sizes.split(",")]
@@ -149,8 +150,8 @@ def main() -> None:
             for size in sizes:
                 note(f"{size:,} pictures")
                 results.append([])
-                nlist = chosen.nlist or usual_nlist(size)
-                for what, value in measure(place / f"scale-{size}", size, made, nlist=nlist):
+                cells = (find_cells(chosen.ann) if chosen.ann else None) or usual_cells(size)
+                for what, value in measure(place / f"scale-{size}", size, made, cells=cells):
                     note(f"  {what:<32} {value:>24}")
                     results[-1].append((what, value))
         finally:

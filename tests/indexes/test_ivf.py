@@ -6,8 +6,9 @@ import pytest
 from clipsearch.errors import InputError, VectorIndexError
 from clipsearch.indexes import snapshot
 from clipsearch.indexes.flat import FaissIndex
-from clipsearch.indexes.ivf import IvfIndex, load_index
-from clipsearch.indexes.ivf_tuning import Tuning, check_ann, nlist_of, usual_nlist
+from clipsearch.indexes.ivf import IvfIndex
+from clipsearch.indexes.ivf_tuning import Cells, Tuning, check_ann, find_cells, usual_cells
+from clipsearch.indexes.load import load_index
 from clipsearch.indexes.snapshot import Sidecar, index_path, load_snapshot, save_snapshot
 from clipsearch.vectors import from_bytes, normalise, to_bytes
 from tests.support.embedding_rows import brute_force, unit_rows
@@ -173,7 +174,7 @@ def test_random_rows_have_no_cells_that_help_and_all_are_looked_into():
 
 @pytest.mark.parametrize(
     ("said", "kept"),
-    [("auto", None), ("AUTO", None), ("off", "off"), ("IVF1024,SQfp16", "IVF1024,SQfp16")],
+    [("auto", None), ("AUTO", None), ("off", "off"), ("IVF1024,SQfp16", "IVF1024,SQfp16"), ("IVF9,SQ4", "IVF9,SQ4")],
 )
 def test_what_the_user_wants_is_kept(said, kept):
     assert check_ann(said) == kept
@@ -188,8 +189,9 @@ def test_what_can_not_be_built_is_refused(said):
 
 
 def test_numbers_of_cells():
-    assert (nlist_of("IVF1024,SQfp16"), nlist_of("off")) == (1024, None)
-    assert [usual_nlist(count) for count in (1_000, 1_000_000, 10_000_000)] == [64, 2048, 8192]
+    assert find_cells("IVF1024,SQfp16") == Cells(1024, "SQfp16")
+    assert (find_cells("IVF1024,SQ4"), find_cells("off")) == (Cells(1024, "SQ4"), None)
+    assert [usual_cells(count).spec for count in (1_000, 1_000_000)] == ["IVF64,SQ4", "IVF2048,SQ4"]
 
 
 def test_cells_whose_sizes_do_not_add_up_are_not_read(built, tmp_path):

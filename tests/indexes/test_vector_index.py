@@ -10,9 +10,11 @@ from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.indexes.base import VectorIndex
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.indexes.ivf import IvfIndex
+from clipsearch.indexes.ivf_codes import CodedIvfIndex
 from clipsearch.indexes.milvus.address import parse_index_url
 from clipsearch.indexes.milvus.collection import MilvusCollection
 from clipsearch.indexes.milvus.index import MilvusIndex
+from clipsearch.indexes.row_file import RowWriter
 from clipsearch.indexes.snapshot import SnapshotIndex
 from clipsearch.vectors import from_bytes, normalise, to_bytes
 from tests.support.embedding_rows import DIM, Rows, brute_force, unit_rows
@@ -56,6 +58,22 @@ def half_in_cells(tmp_path, ids: NDArray[np.int64], rows: Rows) -> SnapshotIndex
     return index
 
 
+def half_in_codes(tmp_path, ids: NDArray[np.int64], rows: Rows) -> SnapshotIndex:
+    """All cells are looked into, and a thousand rows are scored again."""
+    half = len(ids) // 2
+    if not half:
+        return only_tail(tmp_path, ids, rows)
+    codes = CodedIvfIndex(rows.shape[1], min(4, half), rows=RowWriter(tmp_path / "codes.rows", rows.shape[1]))
+    codes.learn(rows[:half])
+    codes.add(ids[:half], rows[:half])
+    codes.save(tmp_path / "codes.faiss")
+    base = CodedIvfIndex.map_file(tmp_path / "codes.faiss", dim=rows.shape[1], count=half)
+    base.nprobe = base.nlist
+    index = SnapshotIndex(rows.shape[1], base)
+    index.add(ids[half:], rows[half:])
+    return index
+
+
 @pytest.fixture
 def on_milvus(milvus_url) -> Iterator[Callable[[NDArray[np.int64], Rows], MilvusIndex]]:
     collections: list[MilvusCollection] = []
@@ -77,7 +95,7 @@ def on_milvus(milvus_url) -> Iterator[Callable[[NDArray[np.int64], Rows], Milvus
 
 
 @pytest.fixture(
-    params=[in_memory, half_mapped, only_tail, half_in_cells, "on_milvus"],
+    params=[in_memory, half_mapped, only_tail, half_in_cells, half_in_codes, "on_milvus"],
     ids=lambda make: getattr(make, "__name__", make),
 )
 def make(request, tmp_path) -> Callable[[NDArray[np.int64], Rows], VectorIndex]:

@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog, InputError, check_catalog
-from clipsearch.errors import ClipSearchNotice
+from clipsearch.errors import ClipSearchNotice, VectorIndexError
 from clipsearch.indexes.ivf import IvfIndex
-from clipsearch.session import file_index
+from clipsearch.indexes.ivf_tuning import Cells
+from clipsearch.indexes.row_file import RowWriter
+from clipsearch.session import file_index, index_files
 from tests.support.command_line import fail, run, run_script
 
 COUNT = 240
@@ -37,6 +39,11 @@ def best(catalog, *words):
 @pytest.fixture
 def photos(tmp_path, colours):
     return paint(tmp_path / "photos", 0, COUNT)
+
+
+@pytest.fixture(params=["IVF8,SQfp16", "IVF8,SQ4"])
+def ann(request):
+    return request.param
 
 
 @pytest.fixture
@@ -80,8 +87,8 @@ def test_off_compares_with_all_again(opened, photos):
     assert not isinstance(base_of(opened), IvfIndex)
 
 
-def test_additions_and_removals_need_no_new_file(opened, photos, tmp_path):
-    opened.index(photos, ann="IVF8,SQfp16")
+def test_additions_and_removals_need_no_new_file(opened, photos, tmp_path, ann):
+    opened.index(photos, ann=ann)
     file = only_file(tmp_path / "c")
     Image.new("RGB", (16, 12), "red").save(photos / "pure red.png")
     (photos / "3.png").unlink()
@@ -91,9 +98,9 @@ def test_additions_and_removals_need_no_new_file(opened, photos, tmp_path):
     assert not [hit for hit in opened.search("red", top_k=COUNT) if hit.path.endswith("/3.png")]
 
 
-def test_what_came_later_goes_into_the_cells_that_are_there(opened, photos, tmp_path, monkeypatch):
+def test_what_came_later_goes_into_the_cells_that_are_there(opened, photos, tmp_path, monkeypatch, ann):
     monkeypatch.setattr(file_index, "_MAX_TAIL_ROWS", 20)
-    opened.index(photos, ann="IVF8,SQfp16")
+    opened.index(photos, ann=ann)
     monkeypatch.setattr(IvfIndex, "learn", lambda *arguments: pytest.fail("the cells were made anew"))
     paint(photos, COUNT, 60)
     opened.index()
@@ -124,9 +131,40 @@ def test_many_pictures_get_cells_by_themselves(opened, photos, monkeypatch):
     assert opened.admin.status().ann["nlist"] == 32
 
 
+def test_cells_of_an_older_version_stay_until_they_are_made_anew(opened, photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(file_index, "_SLOW_MS", 0.0)
+    monkeypatch.setattr(file_index, "_MAYBE_SLOW_ROWS", 100)
+    with monkeypatch.context() as older:
+        older.setattr(file_index, "usual_cells", lambda count: Cells(8, "SQfp16"))
+        opened.index(photos)
+    file = only_file(tmp_path / "c")
+    Image.new("RGB", (16, 12), "red").save(photos / "pure red.png")
+    opened.index()
+    assert only_file(tmp_path / "c") == file
+    assert opened.search("red")[0].path.endswith("pure red.png")
+    opened.admin.reindex()
+    assert opened.admin.status().ann["codes"] == "SQ4"
+    assert opened.search("red")[0].path.endswith("pure red.png")
+
+
+def test_where_the_rows_can_not_be_written_searches_are_exact(opened, photos, tmp_path, monkeypatch):
+    def fail(*arguments: object) -> None:
+        raise VectorIndexError("can't write the index in indexes: No space left on device")
+
+    opened.index(photos)
+    exact = best(opened, "red", "blue")
+    monkeypatch.setattr(RowWriter, "add", fail)
+    with pytest.warns(ClipSearchNotice, match="No space left"):
+        opened.index(ann="IVF8,SQ4")
+    assert not list((tmp_path / "c" / "indexes").glob("*.new"))
+    assert opened.admin.status().ann is None
+    assert best(opened, "red", "blue") == exact
+
+
 def test_a_search_that_takes_too_long_here_gets_cells(opened, photos, monkeypatch):
     monkeypatch.setattr(file_index, "_SLOW_MS", 0.0)
     monkeypatch.setattr(file_index, "_MAYBE_SLOW_ROWS", 100)
+    monkeypatch.setattr(index_files, "_MANY_ROWS", 100)
     with pytest.warns(ClipSearchNotice, match="sorting 240 pictures into 32 cells"):
         opened.index(photos)
     assert opened.admin.status().ann["nlist"] == 32
@@ -135,8 +173,8 @@ def test_a_search_that_takes_too_long_here_gets_cells(opened, photos, monkeypatc
 
 
 @pytest.mark.parametrize("damage", ["flipped", "missing", "description"])
-def test_a_damaged_file_is_answered_without_and_made_anew(opened, photos, tmp_path, damage):
-    opened.index(photos, ann="IVF8,SQfp16")
+def test_a_damaged_file_is_answered_without_and_made_anew(opened, photos, tmp_path, damage, ann):
+    opened.index(photos, ann=ann)
     right = best(opened, "red", "blue")
     file = only_file(tmp_path / "c")
     content = bytearray(file.read_bytes())
@@ -155,8 +193,8 @@ def test_a_damaged_file_is_answered_without_and_made_anew(opened, photos, tmp_pa
         assert best(again, "red", "blue") == right
 
 
-def test_deleted_embeddings_are_in_no_cell(opened, photos, tmp_path):
-    opened.index(photos, ann="IVF8,SQfp16")
+def test_deleted_embeddings_are_in_no_cell(opened, photos, tmp_path, ann):
+    opened.index(photos, ann=ann)
     for number in range(40):
         (photos / f"{number}.png").unlink()
     with warnings.catch_warnings():
@@ -168,8 +206,8 @@ def test_deleted_embeddings_are_in_no_cell(opened, photos, tmp_path):
     assert opened.admin.status().ann["trained_rows"] == COUNT - 40
 
 
-def test_doctor_reads_cells(opened, photos, tmp_path):
-    opened.index(photos, ann="IVF8,SQfp16")
+def test_doctor_reads_cells(opened, photos, tmp_path, ann):
+    opened.index(photos, ann=ann)
     opened.close()
     report = check_catalog(tmp_path / "c", full=True)
     assert report.is_sound and report.compared_rows == COUNT
@@ -182,7 +220,7 @@ def test_doctor_reads_cells(opened, photos, tmp_path):
 
 
 def test_cells_are_learnt_from_one_models_rows_where_most_rows_are_of_others(opened, photos, monkeypatch):
-    monkeypatch.setattr(file_index, "ROWS_TO_LEARN", 1)
+    monkeypatch.setattr(index_files, "ROWS_TO_LEARN", 1)
     for number in range(200, COUNT):
         (photos / f"{number}.png").rename(photos.parent / f"{number}.png")
     opened.index(photos)
@@ -207,5 +245,7 @@ def test_the_command_takes_it_and_status_tells(tmp_path):
     assert "of 4 cells: index recall@10" in run("status", *place).stdout
     said = json.loads(run("status", "--json", *place).stdout)["ann"]
     assert set(said) == {"nlist", "nprobe", "trained_rows", "text_recall", "picture_recall"}
+    run("index", photos, "--ann", "IVF4,SQ4", *place)
+    assert "of 4 cells, " in (shown := run("status", *place).stdout) and " pictures scored again: index recall" in shown
     found = run_script("query", "a red square", "-k", "60", "--paths", *place)  # by another process than made it
     assert len(found.stdout.splitlines()) == 60
