@@ -11,7 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
 from clipsearch.store.backends.base import parts
-from clipsearch.store.backends.database import Database, InsertInto
+from clipsearch.store.backends.database import Database
+from clipsearch.store.changes import make_stale, next_change, touch_contents
+from clipsearch.store.picture_rows import MEASURED, find_content_ids, insert_contents, upsert_files
 from clipsearch.store.records import (
     GONE_BEFORE,
     REPAIR_HINT,
@@ -24,15 +26,6 @@ from clipsearch.store.records import (
 )
 from clipsearch.store.values import MAX_ROW, is_number
 from clipsearch.types import ImageMetadata
-from clipsearch.vectors import to_bytes
-
-# Columns of `contents` that are fields of `ImageMetadata`.
-_METADATA_COLUMNS = (
-    *("width", "height", "format", "taken_at", "camera", "latitude", "longitude", "is_date_doubtful"),
-    *("phash", "sharpness", "brightness"),
-)
-# Of these, what is measured on the pixels: unknown for contents of earlier versions, or without decoding.
-_MEASURED = ("phash", "sharpness", "brightness")
 
 
 class PictureStore:
@@ -85,7 +78,7 @@ class PictureStore:
         found: dict[bytes, int] = {}
         with self._database.read() as connection:
             for part in parts(list(digests)):
-                found |= _content_ids(connection, part)
+                found |= find_content_ids(connection, part)
         return found
 
     def count_contents(self, file_ids: Sequence[int]) -> Counter[bytes]:
@@ -118,6 +111,7 @@ class PictureStore:
         number = tables.files.c.file_id
         with self._database.write() as connection:
             connection.execute(delete(tables.files).where(or_(number < 0, number > MAX_ROW)))
+            make_stale(connection)
 
     def files_besides(self, scope: Scope, seen: bytearray) -> dict[int, str]:
         """Return the files of a scope that a listing has not marked: relative paths by file id.
@@ -209,11 +203,12 @@ class PictureStore:
         Idempotent: a content or an embedding that is stored already is kept, so that a second writer does no harm.
         """
         with self._database.write() as connection:
+            change = next_change(connection)
             if contents:
-                _insert_contents(connection, contents, model_id, insert=self._database.insert)
+                insert_contents(connection, contents, model_id, insert=self._database.insert, change=change)
             if files:
                 try:
-                    _upsert_files(connection, files, insert=self._database.insert)
+                    upsert_files(connection, files, insert=self._database.insert, change=change)
                 except IntegrityError as error:
                     raise StoreError(
                         "another process has made the folder part of a larger one meanwhile: run index again"
@@ -248,10 +243,11 @@ class PictureStore:
         """Store what was measured on the pixels of contents that are stored, by their blake3."""
         statement = update(tables.contents).where(tables.contents.c.blake3 == bindparam("digest"))
         with self._database.write() as connection:
+            change = next_change(connection)
             connection.execute(
-                statement.values({name: bindparam(f"new_{name}") for name in _MEASURED}),
+                statement.values({name: bindparam(f"new_{name}") for name in MEASURED} | {"changed": change}),
                 [
-                    {"digest": blake3, **{f"new_{name}": getattr(metadata, name) for name in _MEASURED}}
+                    {"digest": blake3, **{f"new_{name}": getattr(metadata, name) for name in MEASURED}}
                     for blake3, metadata in measured.items()
                 ],
             )
@@ -273,6 +269,9 @@ class PictureStore:
         pictures = select(func.count(file.c.content_id.distinct())).where(file.c.removed_at.is_(None))
         with self._database.write() as connection:
             before = connection.execute(pictures).scalar_one()
+            change = next_change(connection)
+            for scope in scopes:
+                _touch_contents_of(connection, _is_in(scope), change=change)
             marked = [
                 connection.execute(update(file).where(_is_in(scope)).values(removed_at=utc_now())).rowcount
                 for scope in scopes
@@ -288,7 +287,9 @@ class PictureStore:
 
     def _set_removed(self, file_ids: Iterable[int], removed_at: datetime | None) -> None:
         with self._database.write() as connection:
+            change = next_change(connection)
             for part in parts(list(file_ids)):
+                _touch_contents_of(connection, tables.files.c.file_id.in_(part), change=change)
                 connection.execute(
                     update(tables.files).where(tables.files.c.file_id.in_(part)).values(removed_at=removed_at)
                 )
@@ -317,81 +318,7 @@ def _is_in(scope: Scope) -> ColumnElement[bool]:
     return and_(is_present, file.c.relative_path > first, file.c.relative_path < end)
 
 
-def _content_ids(connection: Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
-    content = tables.contents
-    rows = connection.execute(select(content.c.blake3, content.c.content_id).where(content.c.blake3.in_(set(digests))))
-    return {row[0]: row[1] for row in rows}
-
-
-def _insert_contents(
-    connection: Connection, contents: Sequence[ContentRecord], model_id: int, *, insert: InsertInto
-) -> None:
-    now = utc_now()
-    statement = insert(tables.contents)
-    measured = {name: getattr(statement.excluded, name) for name in _MEASURED}
-    connection.execute(
-        # A content of an earlier version has no measures: it was decoded now.
-        statement.on_conflict_do_update(
-            index_elements=["blake3"],
-            set_=measured,
-            where=and_(tables.contents.c.sharpness.is_(None), statement.excluded.sharpness.is_not(None)),
-        ),
-        [
-            {
-                "blake3": content.blake3,
-                "size_bytes": content.size_bytes,
-                "added_at": now,
-                **{name: getattr(content.metadata, name) for name in _METADATA_COLUMNS},
-            }
-            for content in contents
-        ],
-    )
-    ids = _content_ids(connection, (content.blake3 for content in contents))
-    connection.execute(
-        insert(tables.image_embeddings).on_conflict_do_nothing(),
-        [
-            {
-                "model_id": model_id,
-                "content_id": ids[content.blake3],
-                "embedding": to_bytes(content.embedding),
-            }
-            for content in contents
-        ],
-    )
-
-
-def _upsert_files(connection: Connection, files: Sequence[FileRecord], *, insert: InsertInto) -> None:
-    ids = _content_ids(connection, (file.blake3 for file in files if file.blake3 is not None))
-    statement = insert(tables.files)
-    new = statement.excluded
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["root_id", "relative_path"],
-            set_={
-                "size_bytes": new.size_bytes,
-                "mtime_ns": new.mtime_ns,
-                "content_id": new.content_id,
-                "skip_reason": new.skip_reason,
-                "ctime_ns": new.ctime_ns,
-                "inode": new.inode,
-                "limit_kind": new.limit_kind,
-                "limit_value": new.limit_value,
-                "removed_at": None,
-            },
-        ),
-        [
-            {
-                "root_id": file.root_id,
-                "relative_path": file.relative_path,
-                "size_bytes": file.size_bytes,
-                "mtime_ns": file.mtime_ns,
-                "content_id": None if file.blake3 is None else ids[file.blake3],
-                "skip_reason": file.skip_reason,
-                "ctime_ns": file.ctime_ns,
-                "inode": file.inode,
-                "limit_kind": None if file.limit is None else file.limit[0],
-                "limit_value": None if file.limit is None else file.limit[1],
-            }
-            for file in files
-        ],
-    )
+def _touch_contents_of(connection: Connection, files: ColumnElement[bool], *, change: int) -> None:
+    """Mark the contents of files as changed."""
+    chosen = select(tables.files.c.content_id).where(files, tables.files.c.content_id.is_not(None))
+    touch_contents(connection, tables.contents.c.content_id.in_(chosen), change=change)
