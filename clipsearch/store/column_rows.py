@@ -14,12 +14,14 @@ from clipsearch.store.values import is_number
 _STATE = "SELECT coalesce(last_change, 0), coalesce(stale_before, 0) FROM catalog"
 _FILE = "SELECT blake3, row_count, last_change FROM column_files WHERE machine = ?"
 
+# Text as bytes: SQLite's may be damaged, and then can't be read as text.
+_AS_BYTES: dict[Dialect, str] = {"sqlite": "CAST({} AS BLOB)", "postgresql": "{}"}
 _CONTENTS = (
-    "SELECT content_id, size_bytes, width, height, format, taken_at, is_date_doubtful, camera, latitude, longitude, "
-    "sharpness, brightness FROM contents WHERE "
+    "SELECT content_id, size_bytes, width, height, {format}, {taken_at}, is_date_doubtful, {camera}, latitude, "
+    "longitude, sharpness, brightness FROM contents WHERE "
 )
 _CONTENTS_AFTER = _CONTENTS + "content_id > ? ORDER BY content_id LIMIT ?"
-_SOME_CONTENTS = _CONTENTS + "content_id IN ({}) ORDER BY content_id"
+_SOME_CONTENTS = _CONTENTS + "content_id IN ({numbers}) ORDER BY content_id"
 
 _FOLDED: dict[Dialect, str] = {
     "sqlite": "CAST(coalesce(folded_path, relative_path) AS BLOB)",
@@ -60,6 +62,8 @@ class ColumnReader:
         """Take the connection; `machine` as in `Reader`."""
         self._connection = connection
         self._machine = machine
+        as_bytes = _AS_BYTES[connection.dialect]
+        self._texts = {name: as_bytes.format(name) for name in ("format", "taken_at", "camera")}
 
     @contextmanager
     def at_one_moment(self) -> Iterator["ColumnReader"]:
@@ -93,10 +97,11 @@ class ColumnReader:
         """Yield all contents by id, in chunks that bound the memory.
 
         A row is (id, bytes, width, height, format, date taken, is doubtful, camera, latitude, longitude, sharpness,
-        brightness); values are untrusted.
+        brightness); values are untrusted, and those of SQLite's texts and dates are bytes.
         """
+        statement = _CONTENTS_AFTER.format(**self._texts)
         last = -_LAST_ID - 1
-        while rows := self._connection.rows(_CONTENTS_AFTER, last, _ROWS):
+        while rows := self._connection.rows(statement, last, _ROWS):
             last = rows[-1][0]
             yield rows
 
@@ -118,7 +123,8 @@ class ColumnReader:
     def some_contents(self, content_ids: Sequence[int]) -> Iterator[list[Any]]:
         """Yield rows as `contents` does, of some of them."""
         for part in parts(content_ids):
-            yield self._connection.rows(_SOME_CONTENTS.format(",".join("?" * len(part))), *part)
+            statement = _SOME_CONTENTS.format(numbers=",".join("?" * len(part)), **self._texts)
+            yield self._connection.rows(statement, *part)
 
     def files_of(self, content_ids: Sequence[int]) -> Iterator[list[Any]]:
         """Yield rows as `files` does, of some contents."""
