@@ -126,6 +126,11 @@ def refresh_columns(store: Store, folder: Path) -> None:
             return
     elif store.reader.newest_content_id() <= _FEW_ROWS:
         return
+    rebuild_columns(store, folder)
+
+
+def rebuild_columns(store: Store, folder: Path) -> None:
+    """Rewrite the file of columns from SQL; few pictures have none. One that can't be written is left out."""
     part, last_change = read_part(store)
     if len(part) > _FEW_ROWS:
         with suppress(VectorIndexError, StoreError):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from clipsearch.errors import StoreError
 from clipsearch.query.globs import path_condition
 from clipsearch.store.backends.base import ReadConnection, parts
+from clipsearch.store.column_rows import ColumnReader
 from clipsearch.store.content_rows import DETAIL_COLUMNS, content_details, numbers
 from clipsearch.store.records import (
     KINDS,
@@ -18,6 +19,7 @@ from clipsearch.store.records import (
     EmbeddingRows,
     IndexedFile,
     Kind,
+    StoredColumnFile,
     StoredModel,
     StoredSnapshot,
 )
@@ -133,6 +135,10 @@ class Reader:
             if row[0] in KINDS
         ]
         return [(kind, model, snapshot) for kind, model, snapshot in found if snapshot is not None]
+
+    def find_column_file(self) -> StoredColumnFile | None:
+        """Return the file of columns in use on this machine; None without a valid one."""
+        return ColumnReader(self._connection, machine=self._machine).find_file()
 
     def find_index_url(self) -> str | None:
         """Return the URL of the server that holds the catalog's index; None for files."""
