@@ -17,7 +17,7 @@ from clipsearch.indexes.names import list_own_files
 from clipsearch.notices import notify
 from clipsearch.query.globs import folded_root
 from clipsearch.store import Store
-from clipsearch.store.column_rows import ColumnReader
+from clipsearch.store.column_rows import ColumnReader, ColumnState
 from clipsearch.store.records import StoredColumnFile
 
 Value = TypeVar("Value")
@@ -60,8 +60,8 @@ class CatalogColumns:
         """Return the columns, with all changes by now."""
         with self._lock:
             state, columns = self._store.column_rows.state(), self._columns
-            if columns is None or state.stale_before > self._made_from:
-                columns = self._open(state.stale_before)
+            if columns is None or state.stale_before > self._made_from or state.last_change < self._last_change:
+                columns = self._open(state)  # the last: a database was put back
             elif state.last_change != self._last_change:
                 columns = self._follow(columns)
             self._columns = columns
@@ -79,9 +79,9 @@ class CatalogColumns:
                 columns = self._columns = self._build()
             return columns
 
-    def _open(self, stale_before: int) -> Columns:
+    def _open(self, state: ColumnState) -> Columns:
         file = self._store.column_rows.find_file()
-        if file is None or file.last_change < stale_before:
+        if file is None or not state.stale_before <= file.last_change <= state.last_change:
             return self._build()
         try:
             part = load_part(self._folder, file.blake3, _describe(self._store, file))
