@@ -84,7 +84,8 @@ def make_catalog(directory: Path, count: int) -> None:
             connection.execute("BEGIN")
             connection.executemany(
                 "INSERT INTO contents (content_id, blake3, size_bytes, width, height, format, taken_at, camera, "
-                "latitude, longitude, added_at, sharpness, brightness, is_date_doubtful) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "latitude, longitude, added_at, sharpness, brightness, is_date_doubtful) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (_content(number, rng) for number in ids),
             )
             connection.executemany(
