@@ -50,12 +50,12 @@ def _match_indexed(text: TextColumn, items: Items) -> NDArray[np.bool_]:
     at = np.full(text.count, 1, dtype=np.int64)
     if first:
         at[:] = _NEVER
-        at[_find(text, first, is_start=True)[0]] = 1 + len(first)
+        at[_find(text, first, among, is_start=True)[0]] = 1 + len(first)
     for segment in between:
         at = _go_on(text, segment, at, among)
     end = text.lengths + 1
     if last:
-        strings, offsets = _find(text, last, is_end=True)
+        strings, offsets = _find(text, last, among, is_end=True)
         is_match = np.zeros(text.count, dtype=np.bool_)
         is_match[strings[offsets >= at[strings]]] = True
         return is_match & among
@@ -66,9 +66,7 @@ def _go_on(text: TextColumn, segment: Items, at: NDArray[np.int64], among: NDArr
     """Return where each string goes on after the first place of a segment from `at` on; `_NEVER` without one."""
     if set(segment) == {ANY}:
         return np.where(at < _NEVER, at + len(segment), _NEVER)
-    strings, offsets = _find(text, segment)
-    is_wanted = among[strings]
-    strings, offsets = strings[is_wanted], offsets[is_wanted]
+    strings, offsets = _find(text, segment, among)
     is_later = offsets >= at[strings]
     reached = np.full(len(at), _NEVER, dtype=np.int64)
     np.minimum.at(reached, strings[is_later], offsets[is_later] + len(segment))
@@ -76,7 +74,12 @@ def _go_on(text: TextColumn, segment: Items, at: NDArray[np.int64], among: NDArr
 
 
 def _find(
-    text: TextColumn, segment: Items, *, is_start: bool = False, is_end: bool = False
+    text: TextColumn,
+    segment: Items,
+    among: NDArray[np.bool_] | None = None,
+    *,
+    is_start: bool = False,
+    is_end: bool = False,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Find a segment without a *: strings, and the offsets of its first character; 1 is the first of a string."""
     # The zero byte of an end is found as that of the next string's start where a ? is before it: the length says it.
@@ -84,7 +87,7 @@ def _find(
     items = (0,) * is_start + segment + (0,) * has_end
     pieces = _pieces(items)
     if pieces:
-        strings, offsets = text.find(pieces)
+        strings, offsets = text.find(pieces, among)
         offsets += is_start
     else:
         strings = np.arange(text.count)

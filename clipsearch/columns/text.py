@@ -190,11 +190,14 @@ class TextColumn:
             for begins, ends in [self._range(part[at : at + GRAM])]
         )
 
-    def find(self, pieces: Sequence[Piece]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def find(
+        self, pieces: Sequence[Piece], among: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Find all places where pieces stand at their offsets from one another.
 
         Args:
             pieces: (offset, bytes), at least one, none of them empty.
+            among: which strings (n,) are looked at; None: all.
 
         Returns:
             The strings (n,) and the offsets (n,) in them that offset 0 of the pieces is at, where 1 is the first
@@ -204,6 +207,8 @@ class TextColumn:
         sizes = [last - first for first, last in (self._range(run) for _, run in runs)]
         best = min(range(len(runs)), key=sizes.__getitem__)
         places = self._places(*runs[best])
+        if among is not None:
+            places = places[among[places >> self._offset_bits]]
         covering = [(offset + at, piece[at : at + GRAM]) for offset, piece in pieces for at in _steps(piece, GRAM)]
         rest = [run for run in covering if run != runs[best]]
         if len(places) > _MANY:
