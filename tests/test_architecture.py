@@ -19,7 +19,7 @@ LAYERS = (
     {"trust"},
     {"indexes"},
     {"images", "query", "scoring"},
-    {"encoders", "store"},
+    {"encoders", "store", "columns"},
     {"session"},
     {"search", "captions", "labels"},
     {"concepts", "gallery", "indexing"},

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from clipsearch.errors import ImageReadError, InputError, UnknownPictureError
 from clipsearch.gallery.details import SMALL_SIDE, CatalogFacets, PictureDetails
 from clipsearch.paths import StrPath, absolute_folders
-from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW
 from clipsearch.session.session import Session
 
 if TYPE_CHECKING:
@@ -58,19 +57,29 @@ class PictureCollection:
             if content_id in paths and (details := known.get(content_id)) is not None
         ]
 
-    def facets(self) -> CatalogFacets:
-        """Return the facets of the catalog: cameras, formats, folders, dates, flaws; empty for an empty catalog."""
-        reader = self._session.store.reader
-        first_taken, last_taken = reader.taken_between() or (None, None)
-        blurred, dark = reader.count_measured_below(sharpness=BLURRED_BELOW, brightness=DARK_BELOW)
+    def facets(self, query: "str | Query | None" = None) -> CatalogFacets:
+        """Return the facets of the catalog, or of the pictures that pass the filters of a query.
+
+        Cameras, formats, folders, dates, flaws; empty for an empty catalog. What a query has beside filters is ignored.
+
+        Raises:
+            QueryError: it can't be understood.
+        """
+        from clipsearch.search.terms import parse_local
+
+        filters = () if query is None else (parse_local(query) if isinstance(query, str) else query).filters
+        found = self._session.columns.ask(lambda columns: columns.facets(filters))
+        folders = self._session.store.reader.folders_by_id()
+        shown = folders.values() if query is None else (folders[root] for root in found.roots if root in folders)
         return CatalogFacets(
-            cameras=reader.count_by("camera"),
-            formats=reader.count_by("format"),
-            folders=tuple(reader.folders()),
-            first_taken=first_taken,
-            last_taken=last_taken,
-            blurred=blurred,
-            dark=dark,
+            cameras=found.cameras,
+            formats=found.formats,
+            folders=tuple(sorted(shown)),
+            first_taken=found.first_taken,
+            last_taken=found.last_taken,
+            blurred=found.blurred,
+            dark=found.dark,
+            pictures=found.pictures,
         )
 
     def thumbnail(self, content_id: int, *, side: int = SMALL_SIDE) -> bytes:
@@ -208,4 +217,4 @@ class PictureCollection:
         from clipsearch.search.unmeasured import count_unmeasured
 
         parsed = parse_local(query) if isinstance(query, str) else query
-        return count_unmeasured(parsed.filters, self._session.store)
+        return count_unmeasured(parsed.filters, self._session)

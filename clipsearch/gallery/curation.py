@@ -212,7 +212,9 @@ def _paths_of(
         paths = {hit.content_id: [hit.path, *hit.copies] for hit in answer_query(parsed, session, options)}
     elif parsed.filters:
         notify_unmeasured(parsed.filters, session)
-        paths = reader.paths(reader.select(parsed.filters).tolist(), filters=parsed.filters)
+        filters = parsed.filters
+        chosen = session.columns.ask(lambda columns: columns.select_ids(filters))
+        paths = reader.paths(chosen.tolist(), filters=filters)
     if folders or not (parsed.groups or parsed.filters):
         below: dict[int, list[str]] = {}
         for file in files_below(folders, session):

@@ -41,9 +41,10 @@ class CatalogFacets:
     """Values that the pictures of a catalog can be filtered by, with the number of pictures of each.
 
     Attributes:
-        folders: the indexed folders.
+        folders: the indexed folders; of a query, those with a picture that passes.
         blurred, dark: number of pictures that pass `is:blurred` and `is:dark`.
         first_taken, last_taken: None when no picture has a date that is not doubtful.
+        pictures: number of pictures.
     """
 
     cameras: dict[str, int]
@@ -53,3 +54,4 @@ class CatalogFacets:
     last_taken: datetime | None
     blurred: int = 0
     dark: int = 0
+    pictures: int = 0

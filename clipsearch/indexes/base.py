@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.indexes.id_set import IdSet
+
 
 @dataclass(frozen=True, slots=True)
 class NearPairs:
@@ -49,7 +51,7 @@ class VectorIndex(Protocol):
         ...
 
     def search(
-        self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | None = None
+        self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | IdSet | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return scores (q, k) and ids (q, k), best first, ties by id; k = min(top_k, count).
 

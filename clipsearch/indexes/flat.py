@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.files import recreate_file
 from clipsearch.indexes.base import NearPairs
+from clipsearch.indexes.id_set import IdSet
 from clipsearch.indexes.near_pairs import compare_rows, places_of
 
 # Flat float16: exact, as SQL stores rows as float16, half the memory of float32 and five times as fast as IndexFlatIP
@@ -118,7 +119,7 @@ class FaissIndex:
         queries: NDArray[np.float32],
         top_k: int,
         *,
-        among: NDArray[np.int64] | None = None,
+        among: NDArray[np.int64] | IdSet | None = None,
         without: Sequence[int] = (),
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Search as in the protocol; `without`: ids in the index that are excluded."""
@@ -127,8 +128,11 @@ class FaissIndex:
         left_out = np.asarray(without, dtype=np.int64)
         allowed_count, selector = self.count - len(left_out), None
         if among is not None:
-            allowed = np.asarray(among, dtype=np.int64) if not without else np.setdiff1d(among, left_out)
-            allowed_count, selector = min(allowed_count, len(allowed)), _selector(allowed)
+            if isinstance(among, IdSet):
+                among = among.without(without) if without else among
+            else:
+                among = np.setdiff1d(among, left_out) if without else np.asarray(among, dtype=np.int64)
+            allowed_count, selector = min(allowed_count, len(among)), _selector(among)
         elif without:
             selector = faiss.IDSelectorNot(_selector(left_out))
         top_k = min(top_k, allowed_count)
@@ -216,14 +220,14 @@ def spaced(count: int, wanted: int) -> NDArray[np.int64]:
     return np.arange(wanted, dtype=np.int64) * count // max(wanted, 1)
 
 
-def _selector(ids: NDArray[np.int64]) -> Any:
+def _selector(ids: NDArray[np.int64] | IdSet) -> Any:
     """Return the FAISS selector of a set of ids."""
+    bitmap: Any = faiss.IDSelectorBitmap  # its type is declared as that of the C++ class
+    if isinstance(ids, IdSet):
+        return bitmap(ids.bits)
     if len(ids) == 0 or ids.min() < 0 or ids.max() > _MAX_BITMAP_ID:
         return faiss.IDSelectorBatch(ids)
-    is_wanted = np.zeros(int(ids.max()) + 1, dtype=np.bool_)
-    is_wanted[ids] = True
-    bitmap: Any = faiss.IDSelectorBitmap  # its type is declared as that of the C++ class
-    return bitmap(np.packbits(is_wanted, bitorder="little"))
+    return bitmap(IdSet.of(ids).bits)
 
 
 def sort_by_score(

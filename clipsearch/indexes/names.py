@@ -8,11 +8,14 @@ from clipsearch.errors import VectorIndexError
 from clipsearch.files import is_link, list_files
 
 _HEX = "[0-9a-f]{16}"
-_OWN = re.compile(rf"{_HEX}-(images|captions)(-{_HEX}\.(faiss|json)|\.\d{{1,10}}(\.json|\.rows)?\.new)", re.ASCII)
+_OWN = re.compile(
+    rf"{_HEX}-(images|captions)(-{_HEX}\.(faiss|json)|\.\d{{1,10}}(\.json|\.rows)?\.new)|columns(-{_HEX}\.bin|\.\d{{1,10}}\.new)",
+    re.ASCII,
+)
 
 
 def list_own_files(folder: Path) -> list[Path]:
-    """List index files and sidecars of all models, sorted, also temporary ones; none behind a symbolic link."""
+    """List index files and sidecars of all models, and files of columns, sorted; none behind a symbolic link."""
     return list_files(folder, _OWN)
 
 

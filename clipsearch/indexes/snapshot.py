@@ -23,6 +23,7 @@ from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.files import is_regular, recreate_file, remove_file
 from clipsearch.indexes.base import NearPairs
 from clipsearch.indexes.flat import FaissIndex, sort_by_score, spaced
+from clipsearch.indexes.id_set import IdSet
 from clipsearch.indexes.load import load_index
 from clipsearch.indexes.names import list_own_files, require_own_folder
 from clipsearch.indexes.near_pairs import compare_rows, places_of
@@ -158,7 +159,7 @@ class SnapshotIndex:
         return rows
 
     def search(
-        self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | None = None
+        self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | IdSet | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         base_scores, base_ids = self._base.search(queries, top_k, among=among, without=sorted(self._removed))
         with self._tail_lock:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from clipsearch import paths
+from clipsearch.columns.file import ColumnFileName, check_columns, column_path
 from clipsearch.errors import VectorIndexError
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.indexes.load import load_index
@@ -60,7 +61,23 @@ def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, 
         # Another process may have replaced it by a newer one meanwhile.
         if fault is not None and reader.find_snapshot(kind, model_id=model.model_id) == snapshot:
             found.faults.append(f"the index file {path.name} {fault}")
+    fault = _column_fault(directory, reader, uuid)
+    if fault is not None:
+        found.faults.append(fault)
     return found
+
+
+def _column_fault(directory: Path, reader: Reader, uuid: str) -> str | None:
+    """Return what is wrong with the file of columns; a missing one is rebuilt by the next filter."""
+    file, folder = reader.find_column_file(), paths.index_folder(directory)
+    if file is None or not column_path(folder, file.blake3).exists():
+        return None
+    try:
+        check_columns(folder, file.blake3, ColumnFileName(uuid, file.row_count, file.last_change))
+    except VectorIndexError as error:
+        # Another process may have replaced it meanwhile.
+        return str(error) if reader.find_column_file() == file else None
+    return None
 
 
 def _load(path: Path, sidecar: Sidecar, snapshot: StoredSnapshot) -> tuple[FaissIndex | None, str | None]:

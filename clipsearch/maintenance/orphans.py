@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clipsearch import paths
+from clipsearch.columns.file import column_path
 from clipsearch.files import is_regular, list_files, remove_file
 from clipsearch.indexes.names import list_own_files
 from clipsearch.indexes.snapshot import index_path, sidecar_path
@@ -29,12 +30,15 @@ def find_partial_copies(directory: Path) -> list[Path]:
 
 
 def named_files(directory: Path, reader: Reader) -> set[Path]:
-    """Return the index files that SQL records, with their sidecars, existing or not."""
+    """Return the index files that SQL records, with their sidecars, and the file of columns; existing or not."""
     folder, uuid = paths.index_folder(directory), reader.find_uuid() or ""
     named = {
         index_path(folder, describe_snapshot(kind, uuid, model, snapshot), snapshot.blake3)
         for kind, model, snapshot in reader.list_snapshots()
     }
+    columns = reader.find_column_file()
+    if columns is not None:
+        named.add(column_path(folder, columns.blake3))
     return named | {sidecar_path(path) for path in named}
 
 

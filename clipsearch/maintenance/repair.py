@@ -10,6 +10,7 @@ from clipsearch.maintenance.orphans import remove_leftovers
 from clipsearch.maintenance.permissions import restrict_paths
 from clipsearch.notices import notify
 from clipsearch.paths import CatalogPlace
+from clipsearch.session.columns import rebuild_columns
 from clipsearch.session.index_files import generation_of, write_snapshot
 from clipsearch.session.server_index import rebuild_index, refresh_or_notice
 from clipsearch.store import KINDS, Kind, Store
@@ -103,6 +104,7 @@ def _rewrite_snapshots(place: CatalogPlace) -> None:
         for kind, model, snapshot in store.reader.list_snapshots():
             if snapshot.generation == generation_of(model, kind):
                 write_snapshot(kind, store=store, model_id=model.model_id, folder=folder)
+        rebuild_columns(store, folder)
         refresh_or_notice(store, folder, *KINDS)
 
 

@@ -11,10 +11,10 @@ from clipsearch.errors import QueryError
 from clipsearch.text import fold_name
 
 MOST_FILTERS = 64
-"""Upper limit of filters in one query: SQL evaluates each of them for every picture."""
+"""Upper limit of filters in one query: each of them is evaluated for every picture."""
 
 MOST_CHARACTERS = 4_096
-"""Upper limit of a folded pattern: UTF-8 may double it, still below SQLite's LIKE limit. Source: https://sqlite.org/limits.html"""
+"""Upper limit of a folded pattern: no path is longer, and each part of it is looked up."""
 
 
 @dataclass(frozen=True, slots=True)

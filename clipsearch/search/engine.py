@@ -46,7 +46,9 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     if parsed.filters and options.notifies:
         notify_unmeasured(parsed.filters, session)
     if not parsed.groups:
-        return newest_pictures(parsed.filters, store=session.store, top_k=top_k, excluded=feedback.less)
+        return newest_pictures(
+            parsed.filters, columns=session.columns, store=session.store, top_k=top_k, excluded=feedback.less
+        )
     row = session.model.row  # evaluate the lazy property before two threads use it
     # The first time, the model and the index are opened in parallel: both take long, and mostly without the GIL.
     with ThreadPoolExecutor(1) as pool:
@@ -56,6 +58,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     background = session.background(index)
     directions = embedded.directions(background)
     unwanted = feedback.unwanted(session, background)
+    filters = parsed.filters
     hits = search_pictures(
         directions,
         background=background,
@@ -63,7 +66,8 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         store=session.store,
         model_id=row.model_id,
         top_k=candidates_for(top_k) if options.diverse else top_k,
-        filters=parsed.filters,
+        among=session.columns.ask(lambda columns: columns.select(filters)) if filters else None,
+        filters=filters,
         min_relevance=options.min_relevance,
         unwanted=unwanted,
     )

@@ -72,7 +72,7 @@ def find_page(
     )
     # One more than the page shows, to know whether there is a next page.
     wanted = min(position.rank + page_size + 1, MOST_HITS)
-    unmeasured = count_unmeasured(parsed.filters, session.store)
+    unmeasured = count_unmeasured(parsed.filters, session)
     while True:
         page_options = replace(options, top_k=wanted, min_relevance=min_relevance, notifies=False)
         hits = answer_query(parsed, session, page_options)

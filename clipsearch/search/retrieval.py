@@ -17,8 +17,10 @@ from clipsearch.store import Store
 from clipsearch.vectors import as_score, sigmoid
 
 if TYPE_CHECKING:
+    from clipsearch.indexes.id_set import IdSet
     from clipsearch.query.filters import Filter
     from clipsearch.scoring.feedback import Unwanted
+    from clipsearch.session.columns import CatalogColumns
 
 # First depth of each ranking in the threshold algorithm, in multiples of `top_k`.
 _FIRST_REACH = 8
@@ -39,6 +41,7 @@ def search_pictures(
     store: Store,
     model_id: int,
     top_k: int,
+    among: "NDArray[np.int64] | IdSet | None" = None,
     filters: "Sequence[Filter]" = (),
     min_relevance: float = 0.0,
     unwanted: "Unwanted | None" = None,
@@ -51,12 +54,12 @@ def search_pictures(
     Args:
         directions: with several, a picture's log-odds are those of the direction that it matches least.
         model_id: of the embeddings in the index.
-        filters: the search is restricted to pictures that pass all of them.
+        among: ids that the search is restricted to, those that pass the filters.
+        filters: of the paths of a hit, those that pass come first.
         min_relevance: threshold; less relevant pictures are excluded and the next ones considered instead.
         unwanted: pictures that are excluded, and lower the log-odds of those near them.
     """
     excluded = set() if unwanted is None else set(unwanted.ids)
-    among = store.reader.select(filters) if filters else None
     fetch = partial(store.reader.embeddings, model_id=model_id, dim=index.dim)
     # Log-odds below this are not relevant enough on any picture.
     easiest = background.least_own_level() * max(direction.own_share for direction in directions)
@@ -97,10 +100,10 @@ def search_pictures(
 
 
 def newest_pictures(
-    filters: "Sequence[Filter]", *, store: Store, top_k: int, excluded: Sequence[int] = ()
+    filters: "Sequence[Filter]", *, columns: "CatalogColumns", store: Store, top_k: int, excluded: Sequence[int] = ()
 ) -> list[SearchHit]:
     """Return up to `top_k` pictures that pass all filters, the last taken first, without the excluded ids."""
-    newest = store.reader.select_newest(filters, top_k + len(excluded))
+    newest = columns.ask(lambda current: current.newest(filters, top_k + len(excluded)))
     ids = [content_id for content_id in newest if content_id not in excluded][:top_k]
     paths = store.reader.paths(ids, filters=filters)
     found = [(content_id, _reachable(paths[content_id])) for content_id in ids if content_id in paths]
@@ -135,7 +138,7 @@ def find_nearest(
     top_k: int,
     *,
     index: VectorIndex,
-    among: NDArray[np.int64] | None,
+    among: "NDArray[np.int64] | IdSet | None",
     unwanted: "Unwanted | None" = None,
 ) -> Found:
     """Return the pictures of an index with the highest log-odds in all directions.

@@ -6,14 +6,15 @@ from clipsearch.notices import notify
 from clipsearch.quantities import count
 from clipsearch.query.filters import Filter
 from clipsearch.session.session import Session
-from clipsearch.store import Store
 
 _MEASURED_KEYS = ("sharp", "bright")
 
 
-def count_unmeasured(filters: Sequence[Filter], store: Store) -> int:
+def count_unmeasured(filters: Sequence[Filter], session: Session) -> int:
     """Count the pictures whose sharpness and brightness are unknown, when a filter asks for these; else return 0."""
-    return store.reader.count_unmeasured() if any(each.key in _MEASURED_KEYS for each in filters) else 0
+    if not any(each.key in _MEASURED_KEYS for each in filters):
+        return 0
+    return session.columns.ask(lambda columns: columns.count_unmeasured())
 
 
 def describe_unmeasured(number: int) -> str:
@@ -25,6 +26,6 @@ def describe_unmeasured(number: int) -> str:
 
 def notify_unmeasured(filters: Sequence[Filter], session: Session) -> None:
     """Give a notice of pictures that the filters know nothing of, once in a session."""
-    if not session.has_told_unmeasured and (number := count_unmeasured(filters, session.store)):
+    if not session.has_told_unmeasured and (number := count_unmeasured(filters, session)):
         session.has_told_unmeasured = True
         notify(describe_unmeasured(number))

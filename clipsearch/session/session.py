@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clipsearch.scoring.labels import LabelSpace
     from clipsearch.scoring.narrowing import KnownLabels
     from clipsearch.scoring.relevance import Background
+    from clipsearch.session.columns import CatalogColumns
     from clipsearch.session.file_index import CatalogIndex
     from clipsearch.session.server_index import ServerIndex
 
@@ -124,6 +125,13 @@ class Session:
         from clipsearch.session.file_index import CatalogIndex
 
         return CatalogIndex(kind, store=self.store, model_id=model_id, folder=paths.index_folder(self.directory))
+
+    @cached_property
+    def columns(self) -> "CatalogColumns":
+        """Columns of all pictures, for filters, counts and facets."""
+        from clipsearch.session.columns import CatalogColumns
+
+        return CatalogColumns(self.store, paths.index_folder(self.directory))
 
     def background(self, index: "VectorIndex") -> "Background":
         """Return the background that scores are calibrated against; learnt again when the index has grown or shrunk."""
@@ -239,6 +247,8 @@ class Session:
             workers, self._workers = self._workers, {}
         self._forget_learnt()
         self._words = None
+        if "columns" in self.__dict__:
+            self.columns.release()
         with ExitStack() as closing:
             closing.callback(self.store.close)
             closing.callback(self.model.close)
@@ -271,6 +281,9 @@ class Session:
                 model_id = self.model.row.model_id
                 refresh_snapshot(kind, store=self.store, model_id=model_id, folder=folder, texts=self.texts_to_tune_on)
         if "images" in kinds:
+            from clipsearch.session.columns import refresh_columns
+
+            refresh_columns(self.store, paths.index_folder(self.directory))
             self.model.load_bank()
 
     def texts_to_tune_on(self) -> "NDArray[np.float32]":

@@ -10,6 +10,7 @@ from clipsearch.errors import CatalogReplacedError, StoreError
 from clipsearch.paths import CatalogPlace
 from clipsearch.store.backends.base import ReadConnection
 from clipsearch.store.backends.connection import DATABASE_NAME, SqliteReadConnection
+from clipsearch.store.column_rows import ColumnReader
 from clipsearch.store.migrate import open_file
 from clipsearch.store.reader import Reader
 from clipsearch.store.records import (
@@ -33,6 +34,7 @@ from clipsearch.store.recovery.discard import discard_if_empty, missing_folders
 if TYPE_CHECKING:
     from clipsearch.store.backends.database import Database
     from clipsearch.store.captions import CaptionStore
+    from clipsearch.store.column_files import ColumnFileStore
     from clipsearch.store.concepts import ConceptStore
     from clipsearch.store.embeddings import EmbeddingStore
     from clipsearch.store.exports import ExportReader
@@ -71,6 +73,7 @@ class Store:
         uuid: id of this catalog; files derived from it carry it.
         backup: the copy made because an older schema was upgraded on opening, else None.
         reader: what a search needs, without SQLAlchemy.
+        column_rows: what filters compare, likewise.
         place: location of the catalog.
         connection: for queries in plain SQL.
     """
@@ -104,6 +107,7 @@ class Store:
                 raise
             self._machine = machine_name(place.directory)
         self.reader = Reader(self.connection, machine=self._machine)
+        self.column_rows = ColumnReader(self.connection, machine=self._machine)
         try:
             self.uuid = self.reader.find_uuid() or self._make_uuid()
         except BaseException:
@@ -207,6 +211,12 @@ class Store:
         from clipsearch.store.embeddings import EmbeddingStore
 
         return EmbeddingStore(self._database, machine=self._machine)
+
+    @cached_property
+    def column_files(self) -> "ColumnFileStore":
+        from clipsearch.store.column_files import ColumnFileStore
+
+        return ColumnFileStore(self._database, machine=self._machine)
 
     @cached_property
     def models(self) -> "ModelStore":

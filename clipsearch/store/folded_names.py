@@ -1,6 +1,6 @@
-"""Columns with case-folded names, which SQL compares, and how they are filled where Python did not write them.
+"""Columns with case-folded names, which filters compare, and how they are filled where Python did not write them.
 
-A column is NULL where the name is ASCII: lower() of SQL is right there, and most names are not stored twice. See
+A column is NULL where the name is ASCII: lower case is right there, and most names are not stored twice. See
 `text.stored_fold`.
 """
 
@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from clipsearch.store.backends.base import Dialect
 from clipsearch.text import stored_fold
 
 if TYPE_CHECKING:
@@ -25,28 +24,6 @@ _COLUMNS = (
 # Rows read and changed at once, and a key below the first one.
 _ROWS = 10_000
 _FIRST = -(1 << 63)
-
-_FOLDED_TEXT: dict[Dialect, str] = {
-    "sqlite": "coalesce({0}, CAST({1} AS TEXT))",
-    "postgresql": 'coalesce({0}, lower({1} COLLATE "C"))',
-}
-_FOLDED_BYTES: dict[Dialect, str] = {
-    "sqlite": _FOLDED_TEXT["sqlite"],
-    "postgresql": "coalesce({0}, lower(convert_from({1}, 'UTF8') COLLATE \"C\"))",
-}
-
-
-def folded_text(dialect: Dialect, folded: str, name: str) -> str:
-    """Return SQL for the folded value of a text column.
-
-    In lower case, except on SQLite, whose LIKE ignores the case of ASCII letters.
-    """
-    return _FOLDED_TEXT[dialect].format(folded, name)
-
-
-def folded_path(dialect: Dialect, folded: str, path: str) -> str:
-    """Return SQL for the folded value of a path column, which holds bytes; else as `folded_text`."""
-    return _FOLDED_BYTES[dialect].format(folded, path)
 
 
 def fill_sqlite(connection: sqlite3.Connection) -> None:

@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
 from clipsearch.store.backends.base import ReadConnection, parts
 from clipsearch.store.backends.database import Database
+from clipsearch.store.changes import make_stale, next_change, touch_contents
 from clipsearch.store.known_files import find_known_files
 from clipsearch.store.recording import MEASURED, content_ids, insert_contents, upsert_files
 from clipsearch.store.records import (
@@ -93,6 +94,7 @@ class PictureStore:
         number = tables.files.c.file_id
         with self._database.write() as connection:
             connection.execute(delete(tables.files).where(or_(number < 0, number > MAX_ROW)))
+            make_stale(connection)
 
     def files_besides(self, scope: Scope, seen: bytearray) -> dict[int, str]:
         """Return the files of a scope that a listing has not marked: relative paths by file id.
@@ -181,11 +183,12 @@ class PictureStore:
         Idempotent: a content or an embedding that is stored already is kept, so that a second writer does no harm.
         """
         with self._database.write() as connection:
+            change = next_change(connection)
             if contents:
-                insert_contents(self._database, connection, contents, model_id=model_id)
+                insert_contents(self._database, connection, contents, model_id=model_id, change=change)
             if files:
                 try:
-                    upsert_files(self._database, connection, files)
+                    upsert_files(self._database, connection, files, change=change)
                 except IntegrityError as error:
                     raise StoreError(
                         "another process has made the folder part of a larger one meanwhile: run index again"
@@ -216,8 +219,9 @@ class PictureStore:
         """Store what was measured on the pixels of contents that are stored, by their blake3."""
         statement = update(tables.contents).where(tables.contents.c.blake3 == bindparam("digest"))
         with self._database.write() as connection:
+            change = next_change(connection)
             connection.execute(
-                statement.values({name: bindparam(f"new_{name}") for name in MEASURED}),
+                statement.values({name: bindparam(f"new_{name}") for name in MEASURED} | {"changed": change}),
                 [
                     {"digest": blake3, **{f"new_{name}": getattr(metadata, name) for name in MEASURED}}
                     for blake3, metadata in measured.items()
@@ -241,6 +245,9 @@ class PictureStore:
         pictures = select(func.count(file.c.content_id.distinct())).where(file.c.removed_at.is_(None))
         with self._database.write() as connection:
             before = connection.execute(pictures).scalar_one()
+            change = next_change(connection)
+            for scope in scopes:
+                _touch_contents_of(connection, _is_in(scope), change=change)
             marked = [
                 connection.execute(update(file).where(_is_in(scope)).values(removed_at=utc_now())).rowcount
                 for scope in scopes
@@ -256,7 +263,9 @@ class PictureStore:
 
     def _set_removed(self, file_ids: Iterable[int], removed_at: datetime | None) -> None:
         with self._database.write() as connection:
+            change = next_change(connection)
             for part in parts(list(file_ids)):
+                _touch_contents_of(connection, tables.files.c.file_id.in_(part), change=change)
                 connection.execute(
                     update(tables.files).where(tables.files.c.file_id.in_(part)).values(removed_at=removed_at)
                 )
@@ -283,3 +292,9 @@ def _is_in(scope: Scope) -> ColumnElement[bool]:
     # "0" is the character after "/".
     first, end = f"{scope.subfolder}/", f"{scope.subfolder}0"
     return and_(is_present, file.c.relative_path > first, file.c.relative_path < end)
+
+
+def _touch_contents_of(connection: Connection, files: ColumnElement[bool], *, change: int) -> None:
+    """Mark the contents of files as changed."""
+    chosen = select(tables.files.c.content_id).where(files, tables.files.c.content_id.is_not(None))
+    touch_contents(connection, tables.contents.c.content_id.in_(chosen), change=change)

@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
+from clipsearch.query.globs import path_condition
 from clipsearch.store.backends.base import ReadConnection, parts
-from clipsearch.store.content_rows import DETAIL_COLUMNS, as_time, content_details, numbers
+from clipsearch.store.column_rows import ColumnReader
+from clipsearch.store.content_rows import DETAIL_COLUMNS, content_details, numbers
 from clipsearch.store.records import (
     KINDS,
     REPAIR_HINT,
@@ -18,6 +19,7 @@ from clipsearch.store.records import (
     EmbeddingRows,
     IndexedFile,
     Kind,
+    StoredColumnFile,
     StoredModel,
     StoredSnapshot,
 )
@@ -66,15 +68,10 @@ _LARGE_TABLES = ("files", "contents", "image_embeddings", "captions", "caption_e
 
 
 _PATHS = (
-    "SELECT f.content_id, r.path, f.relative_path, {} FROM files f JOIN roots r ON r.root_id = f.root_id "
+    "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
     "WHERE f.removed_at IS NULL AND f.content_id IN ({})"
 )
 
-
-_NEWEST = (
-    " AND EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.content_id AND f.removed_at IS NULL) "
-    "ORDER BY c.taken_at IS NULL OR coalesce(c.is_date_doubtful, false), c.taken_at DESC, c.content_id DESC LIMIT ?"
-)
 
 _EMBEDDINGS: dict[Kind, str] = {
     "images": "SELECT content_id, embedding FROM image_embeddings WHERE model_id = ? AND content_id IN ({})",
@@ -86,18 +83,6 @@ _MEASURES = "SELECT content_id, width, height, size_bytes FROM contents WHERE co
 _PHASHES = "SELECT content_id, phash FROM contents WHERE phash IS NOT NULL"
 
 _DETAILS = f"SELECT {DETAIL_COLUMNS} FROM contents c WHERE content_id IN ({{}})"  # noqa: S608
-
-# Condition that a content has a file.
-_WITH_FILE = "EXISTS (SELECT 1 FROM files f WHERE f.content_id = c.content_id AND f.removed_at IS NULL)"
-_DISTINCT = f"SELECT {{}}, count(*) FROM contents c WHERE {_WITH_FILE} GROUP BY 1"  # noqa: S608
-_UNMEASURED = f"SELECT count(*) FROM contents c WHERE c.sharpness IS NULL AND {_WITH_FILE}"  # noqa: S608
-_MEASURED_BELOW = (
-    "SELECT sum(CASE WHEN c.sharpness < ? THEN 1 ELSE 0 END), sum(CASE WHEN c.brightness < ? THEN 1 ELSE 0 END) "  # noqa: S608
-    f"FROM contents c WHERE {_WITH_FILE}"
-)
-# A clock that was never set gives no date of the picture.
-_SURE_DATE = "NOT coalesce(c.is_date_doubtful, false)"
-_PERIOD = f"SELECT min(taken_at), max(taken_at) FROM contents c WHERE {_WITH_FILE} AND {_SURE_DATE}"  # noqa: S608
 
 _FILES = (
     "SELECT r.path, f.relative_path, f.content_id, f.size_bytes, f.mtime_ns "
@@ -150,6 +135,10 @@ class Reader:
             if row[0] in KINDS
         ]
         return [(kind, model, snapshot) for kind, model, snapshot in found if snapshot is not None]
+
+    def find_column_file(self) -> StoredColumnFile | None:
+        """Return the file of columns in use on this machine; None without a valid one."""
+        return ColumnReader(self._connection, machine=self._machine).find_file()
 
     def find_index_url(self) -> str | None:
         """Return the URL of the server that holds the catalog's index; None for files."""
@@ -214,19 +203,14 @@ class Reader:
 
         Removed files, and contents without a file, are left out.
         """
-        passes, values = "TRUE", list[object]()
-        if filters:
-            from clipsearch.store.filter_sql import path_condition
-
-            passes, values = path_condition(filters, self._connection.dialect)
+        passes = path_condition(filters) if any(each.key == "path" for each in filters) else None
         found: dict[int, list[tuple[bool, str]]] = {}
         for part in parts(_valid_ids(content_ids)):
-            statement = _PATHS.format(passes, ",".join("?" * len(part)))
-            found_rows = self._rows(statement, *values, *part, is_selection=bool(filters))
-            for content_id, folder, relative, is_wanted in found_rows:
+            for content_id, folder, relative in self._rows(_PATHS.format(",".join("?" * len(part))), *part):
                 path = path_of(folder, relative)
                 if path is not None:
-                    found.setdefault(content_id, []).append((not is_wanted, path))
+                    is_other = passes is not None and not passes(folder, relative)
+                    found.setdefault(content_id, []).append((is_other, path))
         return {content_id: [path for _, path in sorted(paths)] for content_id, paths in found.items()}
 
     def files_below(self, folders: Sequence[str] = ()) -> list[IndexedFile]:
@@ -278,29 +262,14 @@ class Reader:
         captions = self._rows("SELECT count(*), max(caption_id) FROM captions")[0]
         return *captions, *self._rows("SELECT count(*), max(added_at) FROM label_sets")[0]
 
-    def count_unmeasured(self) -> int:
-        """Count pictures with a file whose sharpness and brightness are unknown: those of earlier versions."""
-        count: int = self._rows(_UNMEASURED)[0][0]
-        return count
-
-    def count_measured_below(self, *, sharpness: int, brightness: int) -> tuple[int, int]:
-        """Count pictures with a file that are less sharp, and that are less bright."""
-        blurred, dark = self._rows(_MEASURED_BELOW, sharpness, brightness)[0]
-        return int(blurred or 0), int(dark or 0)
-
-    def count_by(self, column: Literal["format", "camera"]) -> dict[str, int]:
-        """Count pictures with a file by each known value of a column."""
-        return {value: count for value, count in self._rows(_DISTINCT.format(column)) if value is not None}
-
-    def taken_between(self) -> tuple[datetime, datetime] | None:
-        """Return the first and the last known date of pictures with a file."""
-        first, last = self._rows(_PERIOD)[0]
-        return None if first is None else (as_time(first), as_time(last))
-
     def folders(self) -> list[str]:
         """Return the indexed folders, sorted."""
-        rows = self._rows("SELECT path FROM roots WHERE removed_at IS NULL")
-        return sorted(os.fsdecode(row[0]) for row in rows if is_folder(row[0]))
+        return sorted(self.folders_by_id().values())
+
+    def folders_by_id(self) -> dict[int, str]:
+        """Return the indexed folders by root id."""
+        rows = self._rows("SELECT root_id, path FROM roots WHERE removed_at IS NULL")
+        return {row[0]: os.fsdecode(row[1]) for row in rows if is_folder(row[1])}
 
     def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
         """Return a picture's embedding (dim,), unit-norm; None when the model has not embedded it."""
@@ -316,29 +285,6 @@ class Reader:
             rows = self._rows(statement, model_id, *part)
             found.update(zip((row[0] for row in rows), _embeddings([row[1] for row in rows], dim), strict=True))
         return found
-
-    def select(self, filters: "Sequence[Filter]") -> NDArray[np.int64]:
-        """Return ids (n,) of contents that pass all filters, contents without a file too.
-
-        Args:
-            filters: at least one.
-        """
-        # Not at the top: most searches have no filters.
-        from clipsearch.store.filter_sql import select_statement
-
-        statement, values = select_statement(filters, self._connection.dialect)
-        rows = self._rows(statement, *values, is_selection=True)
-        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-
-    def select_newest(self, filters: "Sequence[Filter]", top_k: int) -> list[int]:
-        """Return contents that pass all filters and have a file, newest first.
-
-        Ordered by the date taken, those without a date last, then by when they were indexed.
-        """
-        from clipsearch.store.filter_sql import select_statement
-
-        statement, values = select_statement(filters, self._connection.dialect)
-        return [row[0] for row in self._rows(statement + _NEWEST, *values, top_k, is_selection=True)]
 
     def close(self) -> None:
         self._connection.close()

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from clipsearch.store import tables
 from clipsearch.store.backends.base import parts
 from clipsearch.store.backends.database import Database
+from clipsearch.store.changes import touch_contents
 from clipsearch.store.records import ContentRecord, FileRecord, utc_now
 from clipsearch.text import stored_fold
 from clipsearch.vectors import to_bytes
@@ -25,7 +27,7 @@ MEASURED = ("phash", "sharpness", "brightness")
 _METADATA = (*("width", "height", "format", "camera", "latitude", "longitude", "is_date_doubtful"), *MEASURED)
 _metadata_values = attrgetter(*_METADATA)
 
-_CONTENT_COLUMNS = ("blake3", "size_bytes", "added_at", "taken_at", "folded_camera", *_METADATA)
+_CONTENT_COLUMNS = ("blake3", "size_bytes", "added_at", "changed", "taken_at", "folded_camera", *_METADATA)
 _FILE_COLUMNS = (
     *("root_id", "relative_path", "folded_path", "size_bytes", "mtime_ns", "content_id", "skip_reason"),
     *("ctime_ns", "inode", "limit_kind", "limit_value"),
@@ -41,7 +43,7 @@ _INSERT_CONTENT = _insert(
     "contents",
     _CONTENT_COLUMNS,
     # A content of an earlier version has no measures: it was decoded now.
-    f"(blake3) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in MEASURED)} "
+    f"(blake3) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*MEASURED, 'changed'))} "
     "WHERE contents.sharpness IS NULL AND excluded.sharpness IS NOT NULL",
 )
 _INSERT_EMBEDDING = _insert("image_embeddings", ("model_id", "content_id", "embedding"), "DO NOTHING")
@@ -54,7 +56,7 @@ _INSERT_FILE = _insert(
 
 
 def insert_contents(
-    database: Database, connection: Connection, contents: Sequence[ContentRecord], *, model_id: int
+    database: Database, connection: Connection, contents: Sequence[ContentRecord], *, model_id: int, change: int
 ) -> None:
     """Insert contents with their embeddings; those that are stored already are kept."""
     now, time_value = database.time_value(utc_now()), database.time_value
@@ -63,7 +65,7 @@ def insert_contents(
         metadata = content.metadata
         camera = None if metadata.camera is None else stored_fold(metadata.camera)
         taken_at = time_value(metadata.taken_at)
-        rows.append((content.blake3, content.size_bytes, now, taken_at, camera, *_metadata_values(metadata)))
+        rows.append((content.blake3, content.size_bytes, now, change, taken_at, camera, *_metadata_values(metadata)))
     database.execute_many(connection, _INSERT_CONTENT, rows)
     ids = content_ids(database, connection, {content.blake3 for content in contents})
     embeddings = to_bytes(np.stack([content.embedding for content in contents]))
@@ -78,14 +80,33 @@ def insert_contents(
     )
 
 
-def upsert_files(database: Database, connection: Connection, files: Sequence[FileRecord]) -> None:
+def upsert_files(database: Database, connection: Connection, files: Sequence[FileRecord], *, change: int) -> None:
     """Insert files, or update those that are stored already; their contents are stored.
 
     Raises:
         IntegrityError: the folder of a file is not stored any more.
     """
     ids = content_ids(database, connection, {file.blake3 for file in files if file.blake3 is not None})
+    # The contents that the files get, and those that they had.
+    touched = set(ids.values()) | _contents_at(database, connection, files)
+    for part in parts(sorted(touched)):
+        touch_contents(connection, tables.contents.c.content_id.in_(part), change=change)
     database.execute_many(connection, _INSERT_FILE, [_file_row(file, ids) for file in files])
+
+
+def _contents_at(database: Database, connection: Connection, files: Sequence[FileRecord]) -> set[int]:
+    """Return the contents that files are recorded with."""
+    paths: dict[int, list[bytes]] = {}
+    for file in files:
+        paths.setdefault(file.root_id, []).append(os.fsencode(file.relative_path))
+    found: set[int] = set()
+    for root_id, names in paths.items():
+        for part in parts(names):
+            marks = ",".join("?" * len(part))
+            statement = f"SELECT content_id FROM files WHERE root_id = ? AND relative_path IN ({marks})"  # noqa: S608
+            rows: Sequence[Any] = database.execute_sql(connection, statement, root_id, *part).all()
+            found.update(row[0] for row in rows if row[0] is not None)
+    return found
 
 
 def _file_row(file: FileRecord, ids: dict[bytes, int]) -> tuple[object, ...]:

@@ -219,5 +219,30 @@ class StoredSnapshot:
             raise StoreError(_invalid_value("snapshots.ann", self.ann, "a text"))
 
 
+@dataclass(frozen=True, slots=True)
+class StoredColumnFile:
+    """File of columns in use on this machine.
+
+    Attributes:
+        blake3: hex, of the file's header, which has the checksums of the columns.
+        row_count: pictures in it.
+        last_change: it holds the changes up to this one.
+
+    Raises:
+        StoreError: a value is invalid. Values are untrusted: the hash becomes part of names.
+    """
+
+    blake3: str
+    row_count: int
+    last_change: int
+
+    def __post_init__(self) -> None:
+        if not is_digest(self.blake3):
+            raise StoreError(_invalid_value("column_files.blake3", self.blake3, "64 hex digits"))
+        for number in (self.row_count, self.last_change):
+            if not is_number(number, 0, 1 << 62):
+                raise StoreError(_invalid_value("column_files", number, "a number"))
+
+
 def _invalid_value(column: str, value: object, wanted: str) -> str:
     return f"the catalog has {str(value)[:40]!r} as {column}, which is not {wanted}; {REPAIR_HINT}"

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from clipsearch.images.patterns import folder_pattern, pattern_below, plain_path
 from clipsearch.store import tables
 from clipsearch.store.backends.database import Database
+from clipsearch.store.changes import make_stale
 from clipsearch.store.records import Scope, utc_now
 from clipsearch.store.values import is_folder
 from clipsearch.text import stored_fold
@@ -133,3 +134,4 @@ def _absorb(connection: Connection, root_id: int, prefix: str, *, into: int) -> 
             .values(root_id=into, relative_path=place, folded_path=stored_fold(place))
         )
     connection.execute(delete(tables.roots).where(tables.roots.c.root_id == root_id))
+    make_stale(connection)

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 
-KNOWN_REVISION = "0009"
+KNOWN_REVISION = "0010"
 """Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
 _KNOWN_INDEXES = {
+    "ix_contents_changed": "create index ix_contents_changed on contents(changed)",
     "ix_concept_examples_content_id": "create index ix_concept_examples_content_id on concept_examples(content_id)",
     "ix_files_content_id": "create index ix_files_content_id on files(content_id)",
 }
@@ -29,8 +30,11 @@ _KNOWN_TABLES = {
     "captions": """caption_id integer not null primary key autoincrement, text varchar not null,
         added_at datetime not null, constraint uq_captions_text unique(text)""",
     "catalog": """catalog_id integer not null, uuid varchar(36) not null, created_at datetime not null,
-        model_id integer, ann varchar, index_url varchar, constraint pk_catalog primary key(catalog_id),
+        model_id integer, ann varchar, index_url varchar, last_change bigint, stale_before bigint,
+        constraint pk_catalog primary key(catalog_id),
         constraint fk_catalog_model_id_models foreign key(model_id) references models(model_id)""",
+    "column_files": """machine varchar(36) not null, blake3 varchar(64) not null, row_count integer not null,
+        last_change bigint not null, constraint pk_column_files primary key(machine)""",
     "concept_examples": """example_id integer not null, concept_id integer not null, content_id integer not null,
         is_positive boolean not null, constraint pk_concept_examples primary key(example_id),
         constraint fk_concept_examples_concept_id_concepts foreign key(concept_id) references concepts(concept_id),
@@ -42,7 +46,7 @@ _KNOWN_TABLES = {
         size_bytes bigint not null, width integer not null, height integer not null, format varchar(16) not null,
         taken_at datetime, camera varchar(128), latitude float, longitude float, added_at datetime not null,
         phash bigint, is_date_doubtful boolean, folded_camera varchar, sharpness integer, brightness integer,
-        constraint uq_contents_blake3 unique(blake3)""",
+        changed bigint, constraint uq_contents_blake3 unique(blake3)""",
     "files": """file_id integer not null, root_id integer not null, relative_path blob not null,
         size_bytes bigint not null, mtime_ns bigint not null, content_id integer, skip_reason varchar,
         removed_at datetime, ctime_ns bigint, inode bigint, limit_kind varchar(16), limit_value float,

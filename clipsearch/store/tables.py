@@ -87,7 +87,9 @@ def _folded(name: str) -> Callable[[Any], str | None]:
 
 
 # One row. `uuid` identifies this catalog in files derived from it; `ann` is how its index files are built ("off", or by
-# the number of cells; NULL: by their size), `index_url` the server that holds its index instead of files.
+# the number of cells; NULL: by their size), `index_url` the server that holds its index instead of files. `last_change`
+# numbers the transactions that change what filters see (NULL: none yet), see `changes`; columns of a change before
+# `stale_before` are rebuilt.
 catalog = Table(
     "catalog",
     metadata,
@@ -97,6 +99,8 @@ catalog = Table(
     Column("model_id", ForeignKey("models.model_id"), nullable=True),
     Column("ann", String, nullable=True),
     Column("index_url", String, nullable=True),
+    Column("last_change", BigInteger, nullable=True),
+    Column("stale_before", BigInteger, nullable=True),
 )
 
 # A generation grows when embeddings of that kind are deleted or replaced, which makes older snapshots stale; additions
@@ -129,7 +133,8 @@ roots = Table(
 
 # Width and height of the upright picture. taken_at is the camera's local time, as in EXIF; `is_date_doubtful`: it looks
 # like that of a clock that was never set. `phash`: 64-bit perceptual hash as a signed number; NULL: not computed yet,
-# like `sharpness` and `brightness`, see `images.measures`.
+# like `sharpness` and `brightness`, see `images.measures`. `changed`: the last change of the content or of its files;
+# NULL: before changes were numbered.
 contents = Table(
     "contents",
     metadata,
@@ -149,8 +154,10 @@ contents = Table(
     Column("folded_camera", String, nullable=True, default=_folded("camera")),
     Column("sharpness", Integer, nullable=True),
     Column("brightness", Integer, nullable=True),
+    Column("changed", BigInteger, nullable=True),
     sqlite_autoincrement=True,
 )
+Index("ix_contents_changed", contents.c.changed)
 
 # A file has a content or a skip reason, with the limit of that run it exceeded. It is stale when size or mtime change,
 # or ctime or inode (signed) where the file system's are reliable. `removed_at`: when it was found missing.
@@ -249,6 +256,16 @@ snapshots = Table(
     Column("generation", Integer, nullable=False),
     Column("last_embedding_id", BigInteger, nullable=False),
     Column("ann", String, nullable=True),
+)
+
+# Files of columns, by machine as in `snapshots`; `last_change`: the newest change in it.
+column_files = Table(
+    "column_files",
+    metadata,
+    Column("machine", String(36), primary_key=True),
+    Column("blake3", String(64), nullable=False),
+    Column("row_count", Integer, nullable=False),
+    Column("last_change", BigInteger, nullable=False),
 )
 
 # `updated_at` and `to_do`, the number of files left, are the progress of a run that is going on.

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from clipsearch.errors import StoreError
 from clipsearch.store.backends.connection import SQLITE_ERRORS, open_sqlite
+from clipsearch.store.column_rows import make_file_stale
 from clipsearch.store.migrate import is_inert
 from clipsearch.store.records import utc_now
 from clipsearch.store.recovery.database_files import flush
@@ -41,6 +42,7 @@ def mark_removed(path: Path, folders: Iterable[str]) -> None:
                 names,
             )
             connection.executemany("UPDATE roots SET removed_at = ? WHERE path = ?", names)
+            make_file_stale(connection)
             connection.execute("COMMIT")
     except SQLITE_ERRORS as error:
         raise StoreError(f"can't prepare {path}: {error}") from error

@@ -98,6 +98,16 @@ def make_api(site: Site) -> APIRouter:
         parsed = parse_query(q)
         return schemas.Suggestions.of(catalog.suggestions(parsed, pictures=site.uploads.for_query(parsed)))
 
+    @api.get("/facets", summary="Count the pictures that pass filters, by camera, format and flaw", tags=["search"])
+    @site.lanes.queries
+    def facets(
+        q: Annotated[
+            str,
+            Query(max_length=4000, description="A query, of which only the filters count.", examples=["taken:2024"]),
+        ] = "",
+    ) -> schemas.Facets:
+        return schemas.Facets.of(catalog.pictures.facets(parse_query(q) if q.strip() else None))
+
     @api.post(
         "/pictures",
         summary="Upload a picture to search by",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from clipsearch import types
 from clipsearch.gallery import curation, duplicates
-from clipsearch.gallery.details import PictureDetails
+from clipsearch.gallery.details import CatalogFacets, PictureDetails
 from clipsearch.search import narrowing
 from clipsearch.search.hits import SearchHit
 from clipsearch.types import CaptionHit, LabelHit
@@ -121,6 +121,30 @@ class Suggestions(BaseModel):
     def of(cls, found: narrowing.Suggestions) -> "Suggestions":
         narrow = [NarrowerQuery(label=each.label, query=each.query, count=each.count) for each in found.narrow]
         return cls(did_you_mean=found.did_you_mean, narrow=narrow, related=list(found.related))
+
+
+class Facets(BaseModel):
+    pictures: int = Field(ge=0, description="Number of pictures that pass the filters, or of all.")
+    cameras: dict[str, int] = Field(description="Number of pictures of each camera.")
+    formats: dict[str, int] = Field(description="Number of pictures of each format.")
+    folders: list[str] = Field(description="Indexed folders with such a picture; without a query, all of them.")
+    first_taken: LocalTime | None = Field(description="The first date that is not doubtful; null without any.")
+    last_taken: LocalTime | None = Field(description="The last date that is not doubtful; null without any.")
+    blurred: int = Field(ge=0, description="Number of pictures that pass `is:blurred`.")
+    dark: int = Field(ge=0, description="Number of pictures that pass `is:dark`.")
+
+    @classmethod
+    def of(cls, found: CatalogFacets) -> "Facets":
+        return cls(
+            pictures=found.pictures,
+            cameras=found.cameras,
+            formats=found.formats,
+            folders=list(found.folders),
+            first_taken=found.first_taken,
+            last_taken=found.last_taken,
+            blurred=found.blurred,
+            dark=found.dark,
+        )
 
 
 class Caption(BaseModel):

@@ -1,81 +1,201 @@
-"""What filters cost, and whether they are right: python -m tests.benchmarks.filters [--count 1000000]
+"""Filters, facets and counts from columns, beside SQL: python -m tests.benchmarks.filters [--count 1000000]
 
-Words among 50 %, 1 % and 0.01 % of a catalog of random embeddings, through `Catalog.search`, against a scan with numpy.
+A catalog with names like those of cameras, 1 of 50 pictures in two files, and no embeddings. Each time is the least of
+several runs, in milliseconds of CPU, as other work on the machine does not count then. SQL is that of
+`tests/support/filter_sql.py`, over the same database; --no-sql leaves it out. --random compares as many random filters
+of a catalog with odd names with SQL, and stops at the first difference.
 """
 
 import argparse
+import random
+import resource
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from statistics import median
+from time import perf_counter, process_time
 
-import numpy as np
-
-from clipsearch import Catalog, parse_query
-from clipsearch.encoders.load import load_encoder
-from clipsearch.evaluation.benchmark import new_text
+from clipsearch.columns.table import Columns
+from clipsearch.paths import index_folder
+from clipsearch.query import parse_query
+from clipsearch.session.columns import CatalogColumns, read_part
 from clipsearch.store import Store
-from tests.benchmarks import material
-from tests.benchmarks.measuring import print_table, seconds_of, workplace
+from clipsearch.store.backends.connection import DATABASE_NAME
+from clipsearch.text import stored_fold
+from tests.benchmarks.measuring import note, print_table, workplace
+from tests.support.filter_sql import FilterSql
+from tests.support.odd_catalogs import fill, random_filters
 
-# Of pictures taken one an hour from 2000 on, for 220,000 hours.
-FILTERS = {
-    "all": "",
-    "50 %": "taken:..2012-07-18",
-    "20 %": "camera:canon",
-    "1 %": "taken:2010-01..2010-03",
-    "0.01 %": "taken:2010-01-05",
-    "1 %, by path": "path:*/*42.jpg",
-}
-_QUERIES = 10
-_TOP_K = 10
+FILTERS = (
+    "taken:2010-01-05",
+    "taken:2010",
+    "-taken:2010",
+    "camera:canon",
+    "camera:maker",
+    "-camera:nikon",
+    "type:jpeg",
+    "size:>2MB",
+    "w:>=1920",
+    "orientation:portrait",
+    "is:blurred",
+    "has:gps",
+    "near:48.85,2.35,1km",
+    "near:48.85,2.35,3000km",
+    "path:beach",
+    "path:café",
+    "path:img_",
+    "path:img_2010",
+    "path:archive/20",
+    "-path:copies",
+    "path:*42.jpg",
+    "path:*/*42.jpg",
+    "path:2010/*.jpg",
+    "path:*beach*img_2010*",
+    "path:*img*2010*.jpg",
+    "camera:canon taken:2010 path:beach w:>1000 -is:dark near:48.85,2.35,5km",
+)
+_CAMERAS = (None, "Canon EOS R6", "NIKON Z 6", "Apple iPhone 15", "Google Pixel 8", *(f"Maker {n}" for n in range(60)))
+_WORDS = ("beach", "Holiday", "work", "café", "birthday", "2024", "Österreich", "cats", "archive")
+_TIMES = 5
+_ODD_PICTURES = 4_000
+
+
+def cpu_ms(work: Callable[[], object], times: int = _TIMES) -> float:
+    """The least CPU time of several runs."""
+    found = []
+    for _ in range(times):
+        start = process_time()
+        work()
+        found.append(1000 * (process_time() - start))
+    return min(found)
+
+
+def make_catalog(directory: Path, count: int) -> None:
+    """Past the store's own methods, which would need embeddings."""
+    with Store(directory, create=True) as store:
+        root_id = store.roots.add("/photos/Family Archive").root_id
+    rng = random.Random(0)
+    with closing(sqlite3.connect(directory / DATABASE_NAME, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        numbers = iter(range(1, count + 1))
+        while ids := list(islice(numbers, 20_000)):
+            connection.execute("BEGIN")
+            connection.executemany(
+                "INSERT INTO contents (content_id, blake3, size_bytes, width, height, format, taken_at, camera, "
+                "latitude, longitude, added_at, sharpness, brightness, is_date_doubtful) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                (_content(number, rng) for number in ids),
+            )
+            connection.executemany(
+                "INSERT INTO files (root_id, relative_path, size_bytes, mtime_ns, content_id, folded_path) "
+                "VALUES (?, ?, 1, 0, ?, ?)",
+                ((root_id, path.encode(), number, stored_fold(path)) for number in ids for path in _paths(number)),
+            )
+            connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _content(number: int, rng: random.Random) -> tuple[object, ...]:
+    place = (48.85 + rng.gauss(0, 0.02), 2.35 + rng.gauss(0, 0.02))
+    if rng.random() < 0.5:
+        place = (rng.uniform(-80, 80), rng.uniform(-180, 180))
+    taken = str(datetime(2000, 1, 1) + timedelta(seconds=rng.randrange(800_000_000))) + ".000000"
+    has_place, has_date = rng.random() < 0.6, rng.random() < 0.95
+    return (
+        *(number, rng.randbytes(32), rng.randrange(10**4, 2 * 10**7)),
+        *(rng.choice([640, 1920, 4000, 3000]), rng.choice([480, 1080, 3000, 4000])),
+        *(
+            rng.choice(["JPEG", "JPEG", "JPEG", "PNG", "HEIF", "MPO"]),
+            taken if has_date else None,
+            rng.choice(_CAMERAS),
+        ),
+        *(place if has_place else (None, None)),
+        *("2026-01-01 00:00:00.000000", None if rng.random() < 0.1 else rng.randrange(101), rng.randrange(101)),
+        rng.random() < 0.02,
+    )
+
+
+def _paths(number: int) -> Iterator[str]:
+    event = number // 1000
+    path = f"{2000 + event % 26}/{_WORDS[event % len(_WORDS)]} {event}/img_{2000 + number % 26}{1 + number % 12:02d}"
+    path += f"{1 + number % 28:02d}_{number % 1_000_000:06d}.jpg"
+    yield path
+    if number % 50 == 0:
+        yield f"copies/{path}"
+
+
+def compare_random(folder: Path, count: int) -> None:
+    """Stops with an AssertionError at the first difference."""
+    with Store(folder / "odd", create=True) as store:
+        rng = random.Random(4)
+        fill(store, _ODD_PICTURES, rng)
+        columns, sql, hits = Columns([read_part(store)[0]]), FilterSql(store), 0
+        for _ in range(count):
+            filters = random_filters(rng)
+            found = columns.select_ids(filters).tolist()
+            assert found == sql.select(filters), [str(each) for each in filters]
+            hits += bool(found)
+    print(f"{count:,} random filters select what SQL does; {hits:,} of them select something")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--model", default=material.RANDOM_CLIP, help=material.MODEL_HELP)
+    parser.add_argument("--random", type=int, default=0, help="compare so many random filters with SQL instead")
+    parser.add_argument("--no-sql", action="store_true")
     parser.add_argument("--folder", type=Path, help="keep what is made here; default: a temporary folder")
     options = parser.parse_args()
     with workplace(options.folder) as folder:
-        place = folder / f"growth-{options.count}"
-        if not (place / "catalog").is_dir():
-            encoder = load_encoder(material.model_name(folder, options.model))
-            material.tree(place / "pictures", options.count)
-            material.catalog(place / "catalog", place / "pictures", encoder=encoder)
-            material.write_image_snapshot(place / "catalog")
-        texts = [new_text() for _ in range(_QUERIES)]
-        rows = []
-        with Catalog.open(place / "catalog") as catalog, Store(place / "catalog") as store:
-            queries = catalog.encoder.encode_texts(texts)
-            model = catalog.model
-            stored = list(store.reader.rows_after("images", model_id=model.model_id, dim=model.dim))
-            ids = np.concatenate([part.ids for part in stored])
-            scores = np.concatenate([queries @ part.embeddings.T for part in stored], axis=1)
-            del stored
-            for name, written in FILTERS.items():
-                filters = parse_query(f"x {written}").filters
-                selected = ids if not filters else store.reader.select(filters)
-                kept = scores[:, np.isin(ids, selected)]
-                exact = np.sort(kept, axis=1)[:, ::-1][:, :_TOP_K]
-                asked = [f'"{text}" {written}'.strip() for text in texts]
-                found = [[hit.score for hit in catalog.search(query, top_k=_TOP_K)] for query in asked]
-                assert np.shape(found) == exact.shape, (name, np.shape(found), exact.shape)
-                whole = median(seconds_of(lambda query=query: catalog.search(query, top_k=_TOP_K)) for query in asked)
-                in_sql = (
-                    median(seconds_of(lambda chosen=filters: store.reader.select(chosen)) for _ in asked)
-                    if filters
-                    else 0.0
-                )
-                rows.append(
-                    (
-                        name,
-                        written,
-                        f"{len(selected):,}",
-                        f"{1000 * whole:.0f} ms",
-                        f"{1000 * in_sql:.0f} ms",
-                        f"{np.abs(np.array(found) - exact).max():.0e}",
-                    )
-                )
-        print_table(("pictures", "filter", "number", "a search", "of that SQL", "off numpy's by at most"), rows)
+        if options.random:
+            compare_random(folder, options.random)
+            return
+        place = folder / f"filters-{options.count}"
+        if not place.is_dir():
+            note(f"making a catalog of {options.count:,}")
+            make_catalog(place, options.count)
+        with Store(place) as store:
+            measure(store, with_sql=not options.no_sql)
+
+
+def measure(store: Store, *, with_sql: bool) -> None:
+    sql, folder = FilterSql(store), index_folder(store.place.directory)
+    start, cpu = perf_counter(), process_time()
+    part, _ = read_part(store)
+    made = f"{perf_counter() - start:.1f} s, {process_time() - cpu:.1f} s of CPU"
+    memory = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB"
+    del part
+    CatalogColumns(store, folder).get()
+    first = parse_query("taken:2010").filters
+    opened = cpu_ms(lambda: CatalogColumns(store, folder).ask(lambda columns: columns.count(first)))
+    columns = CatalogColumns(store, folder)
+    size = sum(path.stat().st_size for path in folder.glob("columns-*.bin"))
+    rows = [
+        ("columns made from SQL, and the most memory", f"{made}, {memory}"),
+        ("their file", f"{size / 1e6:,.0f} MB"),
+        ("file opened, and pictures of a year counted", f"{opened:.1f} ms"),
+        ("all facets, of all pictures", f"{cpu_ms(lambda: columns.get().facets()):.1f} ms"),
+    ]
+    print_table((f"{len(columns.get()):,} pictures", ""), rows)
+    table = []
+    for text in FILTERS:
+        filters = parse_query(text).filters
+        found = columns.get().select_ids(filters).tolist()
+        times = [
+            cpu_ms(work)
+            for work in (
+                lambda filters=filters: columns.get().select(filters),
+                lambda filters=filters: columns.get().facets(filters),
+                lambda filters=filters: columns.get().newest(filters, 50),
+            )
+        ]
+        if with_sql:
+            assert found == sql.select(filters), text
+            times.append(cpu_ms(lambda filters=filters: sql.select(filters), 1))
+        table.append((text, f"{len(found):,}", *(f"{each:.1f}" for each in times)))
+    names = ("filter", "number", "select, ms", "facets, ms", "newest 50, ms", "select by SQL, ms")
+    print_table(names[: 5 + with_sql], table)
 
 
 if __name__ == "__main__":

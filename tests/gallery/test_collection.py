@@ -170,7 +170,10 @@ def test_details_tell_what_is_known(tmp_path):
         assert (facets.cameras, facets.formats, facets.folders) == ({"Box 1": 1}, {"JPEG": 1}, (str(tmp_path / "p"),))
         assert facets.first_taken == facets.last_taken == known.taken_at
         # A picture of one colour has no edges.
-        assert (facets.blurred, facets.dark) == (1, 1)
+        assert (facets.blurred, facets.dark, facets.pictures) == (1, 1, 1)
+        assert catalog.pictures.facets("a box is:dark path:p") == facets
+        none = catalog.pictures.facets("-is:dark")
+        assert (none.cameras, none.formats, none.folders, none.first_taken, none.pictures) == ({}, {}, (), None, 0)
         assert (known.sharpness, known.brightness is not None) == (0, True)
 
 

@@ -71,7 +71,7 @@ class TestMeasures:
         assert None not in {value for pair in measured for value in pair}
         self.forget(library)
         assert counts(library.index()) == {"found": 3, "unchanged": 3}
-        assert library.store.reader.count_unmeasured() == 3
+        assert len(library.store.pictures.unmeasured_contents()) == 3 * 32
         assert counts(library.index(again=True)) == {"found": 3, "unchanged": 3}
         assert library.encoder.images_seen == 0
         assert (self.known(library), library.store.reader.phashes()) == (measured, hashes)
@@ -81,7 +81,7 @@ class TestMeasures:
         self.forget(library)
         shutil.copy(library.photos / "red.png", library.photos / "rose.png")
         assert counts(library.index()) == {"found": 4, "reused": 1, "unchanged": 3}
-        assert library.store.reader.count_unmeasured() == 2
+        assert len(library.store.pictures.unmeasured_contents()) == 2 * 32
 
     def test_one_that_cannot_be_decoded_any_more_stays_unmeasured(self, library, monkeypatch):
         library.index()
@@ -92,7 +92,7 @@ class TestMeasures:
 
         monkeypatch.setattr("clipsearch.images.reading.decode_image", refuse)
         assert counts(library.index(again=True)) == {"found": 3, "unchanged": 3}
-        assert library.store.reader.count_unmeasured() == 3
+        assert len(library.store.pictures.unmeasured_contents()) == 3 * 32
 
 
 class TestMoved:

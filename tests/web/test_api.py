@@ -211,6 +211,15 @@ def test_labels_and_near_duplicates_of_a_picture(client):
     assert problem_of(client.get(f"/api/items/{donut['id']}/labels", params={"labels": "nothing"}), 400)
 
 
+def test_facets_are_those_of_the_filters(client, catalog):
+    whole = client.get("/api/facets").json()
+    assert (whole["pictures"], sum(whole["formats"].values())) == (40, 40)
+    found = client.get("/api/facets", params={"q": "a dog type:webp"}).json()
+    assert found["formats"] == {"WEBP": whole["formats"]["WEBP"]}
+    assert found["pictures"] == found["formats"]["WEBP"] == len(catalog.search("type:webp", top_k=99))
+    assert problem_of(client.get("/api/facets", params={"q": "type:doc"}), 400)
+
+
 def test_unusual_and_representative_pictures_are_those_of_the_catalog(client, catalog):
     for name, field in (("unusual", "similarity"), ("representative", "pictures")):
         choose = getattr(catalog.pictures, name)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import IndexMismatchError, VectorIndexError
 from clipsearch.indexes.base import NearPairs
+from clipsearch.indexes.id_set import IdSet
 from clipsearch.indexes.milvus.collection import MAX_LIMIT, MilvusCollection
 from clipsearch.indexes.near_pairs import compare_rows, places_of
 
@@ -81,7 +82,7 @@ class MilvusIndex:
         return len(known)
 
     def search(
-        self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | None = None
+        self, queries: NDArray[np.float32], top_k: int, *, among: NDArray[np.int64] | IdSet | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Search as in the protocol.
 
@@ -101,7 +102,7 @@ class MilvusIndex:
             if top_k <= MAX_LIMIT:
                 return self._nearest(queries, top_k)
             among = self._list_ids()
-        wanted = np.unique(among)
+        wanted = among.ids if isinstance(among, IdSet) else np.unique(among)
         if len(wanted) > MAX_LIMIT and top_k <= _POST_FILTERED // 2:
             found = self._post_filter(queries, top_k, wanted)
             if found is not None:

@@ -23,12 +23,11 @@ class ReadConnection(Protocol):
     @property
     def dialect(self) -> Dialect: ...
 
-    def rows(self, statement: str, *values: object, is_selection: bool = False) -> list[Any]:
+    def rows(self, statement: str, *values: object) -> list[Any]:
         """Return the rows of a statement, all of one consistent state.
 
         Args:
             statement: with a question mark for each value, and no other.
-            is_selection: it may use the functions of `filter_sql`.
 
         Raises:
             StoreError: the query failed, or the connection is closed.

@@ -107,7 +107,7 @@ class SqliteReadConnection:
         self._connection: sqlite3.Connection | None = None
         self._is_closed = False
 
-    def rows(self, statement: str, *values: object, is_selection: bool = False) -> list[Any]:
+    def rows(self, statement: str, *values: object) -> list[Any]:
         try:
             with self._lock:
                 if self._is_closed:
@@ -116,11 +116,6 @@ class SqliteReadConnection:
                     self._connection = open_sqlite(self._path)
                     if self._is_snapshot:
                         self._connection.execute("BEGIN")
-                if is_selection:
-                    # Imported late: most searches have no filters.
-                    from clipsearch.store.filter_sql import add_functions
-
-                    add_functions(self._connection)
                 return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"the catalog {self._path} failed: {error}") from error

@@ -84,7 +84,7 @@ class PostgresReadConnection:
         self._connection: psycopg.Connection[Any] | None = None
         self._is_closed = False
 
-    def rows(self, statement: str, *values: object, is_selection: bool = False) -> list[Any]:
+    def rows(self, statement: str, *values: object) -> list[Any]:
         query: Any = statement.replace("?", "%s")
         with self._lock:
             for attempt in range(2):

@@ -39,6 +39,7 @@ COPY_NAMES = re.compile(
 
 _COUNTED = ("contents", "captions", "image_embeddings", "caption_embeddings")
 _GENERATIONS = "SELECT coalesce(max(image_generation), 0), coalesce(max(caption_generation), 0) FROM models"
+_LAST_CHANGE = "SELECT max(last_change) FROM catalog"
 
 # The file itself is not readable as a database; any other error is of the disk, the system, or a lock.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -181,12 +182,16 @@ def prepare(fresh: Path, *, replaced: Path) -> bool:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM snapshots")
             images, captions = map(_number, connection.execute(_GENERATIONS).fetchone())
+            (change,) = connection.execute(_LAST_CHANGE).fetchone()
             # The time is higher than any generation of a database that can't be read any more.
             now = int(time.time())
             connection.execute(
                 "UPDATE models SET image_generation = ?, caption_generation = ?",
                 (max(images + 1, before.images + 1, now), max(captions + 1, before.captions + 1, now)),
             )
+            last_change = max(_number(change) + 1, before.change + 1, now)
+            connection.execute("UPDATE catalog SET last_change = ?, stale_before = ?", (last_change, last_change))
+            connection.execute("DELETE FROM column_files")
             rows = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
             issued = _issued_ids(rows)
             connection.execute("DELETE FROM sqlite_sequence")
@@ -297,7 +302,7 @@ class _Replaced:
     """Ids of a database to be replaced that must not be issued again, as far as it can be read."""
 
     def __init__(self, path: Path) -> None:
-        self.images = self.captions = 0
+        self.images = self.captions = self.change = 0
         self.issued: dict[str, int] = {}
         self.uuid: str | None = None
         if not path.exists() or not is_inert(path):
@@ -305,6 +310,8 @@ class _Replaced:
         with suppress(*SQLITE_ERRORS), closing(open_sqlite(path)) as connection:
             with suppress(*SQLITE_ERRORS):
                 self.images, self.captions = map(_number, connection.execute(_GENERATIONS).fetchone())
+            with suppress(*SQLITE_ERRORS):
+                self.change = _number(connection.execute(_LAST_CHANGE).fetchone()[0])
             with suppress(*SQLITE_ERRORS):
                 rows = connection.execute("SELECT name, seq FROM sqlite_sequence").fetchall()
                 self.issued = _issued_ids(rows)

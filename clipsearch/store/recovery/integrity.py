@@ -89,6 +89,7 @@ INVALID_ROWS = {
     "contents": "typeof(blake3) != 'blob' OR length(blake3) != 32",
 }
 GENERATIONS = ("image_generation", "caption_generation")
+INVALID_CHANGE = "typeof(last_change) NOT IN ('integer', 'null') OR last_change NOT BETWEEN 0 AND 1 << 53"
 ROW_IDS = {
     "models": "model_id",
     "roots": "root_id",

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from clipsearch.errors import StoreError
 from clipsearch.store.backends.connection import open_sqlite
+from clipsearch.store.column_rows import make_file_stale
 from clipsearch.store.folded_names import fill_sqlite
 from clipsearch.store.records import Kind, utc_now
 from clipsearch.store.recovery.integrity import (
     GENERATIONS,
+    INVALID_CHANGE,
     INVALID_GENERATION,
     INVALID_ROWS,
     INVALID_TEXT,
@@ -85,6 +87,7 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
                     (int(time.time()),),
                 )
             connection.execute(f"UPDATE catalog SET uuid = ? WHERE {INVALID_UUID}", (str(uuid.uuid4()),))  # noqa: S608
+            connection.execute(f"UPDATE catalog SET last_change = ? WHERE {INVALID_CHANGE}", (int(time.time()),))  # noqa: S608
             _repair_types(connection)
             for statement in _TEXTS:
                 connection.execute(statement)
@@ -103,6 +106,7 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
             connection.execute(f"DELETE FROM snapshots WHERE {_MODELS}")  # noqa: S608
             connection.execute(f"DELETE FROM runs WHERE {_MODELS}")  # noqa: S608
             connection.execute(f"UPDATE catalog SET model_id = {_MOST_USED} WHERE {_MODELS}")  # noqa: S608
+            make_file_stale(connection)
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise StoreError(f"the catalog {path} can't be repaired: {error}") from error

@@ -11,8 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from clipsearch.columns.table import Columns
 from clipsearch.query import parse_query
 from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, MOST_FILTERS
+from clipsearch.session.columns import read_part
 from clipsearch.store import ContentRecord, FileRecord
 from clipsearch.types import ImageMetadata
 
@@ -79,6 +81,11 @@ def store(make_store, pictures):
     return store
 
 
+@pytest.fixture(scope="module")
+def columns(store):
+    return Columns([read_part(store)[0]])
+
+
 def distance_km(one, other) -> float:
     """By the law of cosines, on a sphere."""
     (a, b), (c, d) = [map(math.radians, place) for place in (one, other)]
@@ -141,12 +148,12 @@ CASES = {
 
 
 @pytest.mark.parametrize("text", CASES)
-def test_filters_select_what_plain_python_does(text, store, pictures):
+def test_filters_select_what_plain_python_does(text, columns, pictures):
     names = {number: [name_of(number)] + (["copies/backup.jpg"] if number == 0 else []) for number in range(COUNT)}
     known = [SimpleNamespace(size_bytes=each.size_bytes, **asdict(each.metadata)) for each in pictures]
     expected = {number for number, picture in enumerate(known) if CASES[text](picture, names[number])}
     numbers = {content_id: number for number, content_id in enumerate(range(1, COUNT + 1))}
-    found = store.reader.select(parse_query(text).filters)
+    found = columns.select_ids(parse_query(text).filters)
     assert found.dtype == np.int64
     assert {numbers[content_id] for content_id in found.tolist()} == expected
     assert len(found) == len(expected)
@@ -160,7 +167,7 @@ def test_paths_that_pass_come_first(store):
     assert store.reader.paths([1], filters=parse_query("-path:beach w:>1").filters) == {1: named[::-1]}
 
 
-def test_numbers_beyond_64_bits_are_beyond_all_that_is_stored(store):
+def test_numbers_beyond_64_bits_are_beyond_all_that_is_stored(store, columns):
     for text, count in {
         "size:>99999999999GB": 0,
         "size:9223372036854775808": 0,
@@ -168,7 +175,7 @@ def test_numbers_beyond_64_bits_are_beyond_all_that_is_stored(store):
         "-w:99999999999999999999999": COUNT,
         "size:0..99999999999999999999999999999 h:>0": COUNT,
     }.items():
-        assert len(store.reader.select(parse_query(text).filters)) == count, text
+        assert columns.count(parse_query(text).filters) == count, text
     huge = [-(10**30), -1, 0, 1 << 63, 10**30]
     assert store.reader.paths([1, *huge]).keys() == {1}
     assert store.reader.details([1, *huge]).keys() == {1}
@@ -177,7 +184,7 @@ def test_numbers_beyond_64_bits_are_beyond_all_that_is_stored(store):
     assert all(store.reader.find_embedding(number, model_id=1, dim=DIM) is None for number in huge)
 
 
-def test_as_many_filters_as_a_query_has_are_answered(store):
+def test_as_many_filters_as_a_query_has_are_answered(columns):
     for text in (
         "w:>=1",
         "path:o*o*o*o*o*o*x",
@@ -190,4 +197,4 @@ def test_as_many_filters_as_a_query_has_are_answered(store):
     ):
         filters = parse_query(f"{text} " * MOST_FILTERS).filters
         assert len(filters) == MOST_FILTERS
-        assert set(store.reader.select(filters).tolist()) == set(store.reader.select(filters[:1]).tolist())
+        assert columns.select_ids(filters).tolist() == columns.select_ids(filters[:1]).tolist()

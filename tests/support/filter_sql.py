@@ -1,14 +1,16 @@
-"""Compile query filters to SQL."""
+"""Filters in SQL: what the columns have to select, and what they are measured against."""
 
 import math
 import os
 import re
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 
-from clipsearch.query.filters import Choice, Circle, Filter, Pattern, Period, Span
+from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Choice, Circle, Filter, Pattern, Period, Span
+from clipsearch.store import Store
 from clipsearch.store.backends.base import Dialect
-from clipsearch.store.folded_names import folded_path, folded_text
+from clipsearch.store.backends.connection import DATABASE_NAME, open_sqlite
 from clipsearch.text import fold_name
 
 # Pillow's format names; formats that are missing here have the filter's own name in upper case.
@@ -25,10 +27,77 @@ _DISTANCE_KM: dict[Dialect, str] = {"sqlite": "distance_km", "postgresql": "clip
 _EARTH_KM = 6371.0088
 
 
+_FOLDED_TEXT: dict[Dialect, str] = {
+    "sqlite": "coalesce({0}, CAST({1} AS TEXT))",
+    "postgresql": 'coalesce({0}, lower({1} COLLATE "C"))',
+}
+_FOLDED_BYTES: dict[Dialect, str] = {
+    "sqlite": _FOLDED_TEXT["sqlite"],
+    "postgresql": "coalesce({0}, lower(convert_from({1}, 'UTF8') COLLATE \"C\"))",
+}
+
+
+def folded_text(dialect: Dialect, folded: str, name: str) -> str:
+    """Return SQL for the folded value of a text column.
+
+    In lower case, except on SQLite, whose LIKE ignores the case of ASCII letters.
+    """
+    return _FOLDED_TEXT[dialect].format(folded, name)
+
+
+def folded_path(dialect: Dialect, folded: str, path: str) -> str:
+    """Return SQL for the folded value of a path column, which holds bytes; else as `folded_text`."""
+    return _FOLDED_BYTES[dialect].format(folded, path)
+
+
+class FilterSql:
+    """Answers of SQL about the pictures of a store that have a file."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.dialect: Dialect = store.connection.dialect
+
+    def rows(self, statement: str, values: Sequence[object]) -> list[Sequence[object]]:
+        if self.dialect == "postgresql":
+            return self._store.connection.rows(statement, *values)
+        with closing(open_sqlite(self._store.place.directory / DATABASE_NAME)) as connection:
+            add_functions(connection)
+            return connection.execute(statement, values).fetchall()
+
+    def select(self, filters: Sequence[Filter]) -> list[int]:
+        """The ids of those that pass all filters, sorted."""
+        statement, values = select_statement(filters, self.dialect)
+        return sorted(row[0] for row in self.rows(f"{statement} AND {WITH_FILE}", values))
+
+    def newest(self, filters: Sequence[Filter], top_k: int) -> list[int]:
+        statement, values = select_statement(filters, self.dialect)
+        order = (
+            "ORDER BY c.taken_at IS NULL OR coalesce(c.is_date_doubtful, false), c.taken_at IS NULL, c.taken_at DESC, "
+            "c.content_id DESC LIMIT ?"
+        )
+        return [row[0] for row in self.rows(f"{statement} AND {WITH_FILE} {order}", [*values, top_k])]
+
+    def facets(self, filters: Sequence[Filter]) -> dict[str, object]:
+        """Numbers of cameras and formats, blurred and dark ones, and the first and the last date, as text."""
+        statement, values = select_statement(filters, self.dialect)
+        below = f"FROM contents c WHERE {WITH_FILE} AND c.content_id IN ({statement})"
+        found: dict[str, object] = {}
+        for name in ("camera", "format"):
+            rows = self.rows(f"SELECT c.{name}, count(*) {below} AND c.{name} IS NOT NULL GROUP BY 1", values)
+            found[f"{name}s"] = {row[0]: row[1] for row in rows}
+        for name, column, limit in (("blurred", "sharpness", BLURRED_BELOW), ("dark", "brightness", DARK_BELOW)):
+            found[name] = self.rows(f"SELECT count(*) {below} AND c.{column} < ?", [*values, limit])[0][0]
+        sure = "AND NOT coalesce(c.is_date_doubtful, false)"
+        ends = self.rows(f"SELECT min(c.taken_at), max(c.taken_at) {below} {sure}", values)[0]
+        found["period"] = tuple(None if each is None else str(each)[:19] for each in ends)
+        return found
+
+
+WITH_FILE = "EXISTS (SELECT 1 FROM files w WHERE w.content_id = c.content_id AND w.removed_at IS NULL)"
+
+
 def select_statement(filters: Sequence[Filter], dialect: Dialect = "sqlite") -> tuple[str, list[object]]:
     """Compile filters to SQL that selects the content ids that pass all of them.
-
-    For connections prepared by `add_functions`, and for servers whose migrations have added the functions.
 
     Returns:
         The statement, and the values for its question marks.
@@ -43,11 +112,11 @@ def select_statement(filters: Sequence[Filter], dialect: Dialect = "sqlite") -> 
     passes, new_values = path_condition(filters, dialect)
     if new_values:
         conditions.append(
-            "c.content_id IN (SELECT f.content_id FROM files f JOIN roots r ON r.root_id = f.root_id "  # noqa: S608
+            "c.content_id IN (SELECT f.content_id FROM files f JOIN roots r ON r.root_id = f.root_id "
             f"WHERE f.removed_at IS NULL AND {passes})"
         )
         values += new_values
-    return f"SELECT c.content_id FROM contents c WHERE {' AND '.join(conditions) or 'TRUE'}", values  # noqa: S608
+    return f"SELECT c.content_id FROM contents c WHERE {' AND '.join(conditions) or 'TRUE'}", values
 
 
 def path_condition(filters: Sequence[Filter], dialect: Dialect = "sqlite") -> tuple[str, list[object]]:

@@ -1,0 +1,244 @@
+"""Part of the columns: pictures with a file, a row each, and all that filters compare of them."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.columns.places import place_arrays
+from clipsearch.columns.text import TextColumn, text_arrays
+from clipsearch.query.globs import folded
+
+UNKNOWN_TIME = np.iinfo(np.int64).min
+UNKNOWN = np.iinfo(np.int32).min
+"""Values of numbers that are unknown; no known one is as low."""
+
+_INTEGERS = ("width", "height", "sharpness", "brightness")
+
+
+class Part:
+    """Immutable columns of n pictures.
+
+    Arrays, by name:
+        ids: int64 (n,), growing. size: int64. width, height, sharpness, brightness: int32; `UNKNOWN`.
+        taken: int64, microseconds since 1970; `UNKNOWN_TIME`. is_sure: bool, known and not doubtful.
+        order: rows, the newest first: by a sure date, then by any date, then by id.
+        latitude, longitude: float64; x, y, z: float32, as in `place_arrays`; NaN.
+        camera, format: codes; 0 unknown, else the place in the dictionary + 1. Highest code of the type: none.
+        folder: code of a file's folder (files,); the first n files are the first ones of each row, in order.
+        extra_rows: rows of the other files. folder_root: root id of each folder.
+        name.*, whole.*, relative.*: `TextColumn` of the folded names of files, and of the folded paths of folders from
+            the top and below the root, both with a slash at the end unless they are empty.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], *, cameras: Sequence[str], formats: Sequence[str]) -> None:
+        self.arrays = arrays
+        self.cameras, self.formats = tuple(cameras), tuple(formats)
+        self.names = TextColumn(arrays, "name")
+        self.wholes = TextColumn(arrays, "whole")
+        self.relatives = TextColumn(arrays, "relative")
+
+    def __len__(self) -> int:
+        return len(self.arrays["ids"])
+
+    @property
+    def ids(self) -> NDArray[np.int64]:
+        return self.arrays["ids"]
+
+    @cached_property
+    def folded_cameras(self) -> list[bytes]:
+        """Names of the cameras as filters compare them."""
+        return [folded(name) for name in self.cameras]
+
+    @cached_property
+    def highest_id(self) -> int:
+        """Highest content id; -1 without rows."""
+        return int(self.ids.max(initial=-1))
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of pictures, gathered to make a `Part` of; in any order.
+
+    Attributes:
+        numbers: arrays of `Part` by name, of the contents: ids, size, width … longitude; `is_doubtful` instead of
+            `is_sure`, and without those that follow from others.
+        camera, format: of each content; None: unknown.
+        file_ids: content of each file.
+        folders: (root id, folded path below the root, as bytes) by code.
+        folder: code of each file's folder.
+        names: folded names of the files.
+    """
+
+    numbers: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
+    camera: list[str | None] = field(default_factory=list)
+    format: list[str | None] = field(default_factory=list)
+    file_ids: list[NDArray[np.int64]] = field(default_factory=list)
+    folders: dict[tuple[int, bytes], int] = field(default_factory=dict)
+    folder: list[NDArray[np.int64]] = field(default_factory=list)
+    names: list[bytes] = field(default_factory=list)
+
+    def add_contents(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Add untrusted rows of `ColumnReader.contents`; a value of another type is unknown."""
+        ids, size, width, height, formats, taken, is_doubtful, cameras, latitude, longitude, *measures = zip(
+            *rows, strict=True
+        )
+        self._add("ids", np.array(ids, dtype=np.int64))
+        self._add("size", _integers(size, np.int64))
+        for name, values in zip(_INTEGERS, (width, height, *measures), strict=True):
+            self._add(name, _integers(values, np.int32))
+        self._add("taken", _times(taken))
+        self._add("is_doubtful", np.array([bool(value) for value in is_doubtful], dtype=np.bool_))
+        self._add("latitude", _degrees(latitude))
+        self._add("longitude", _degrees(longitude))
+        self.camera += map(_text, cameras)
+        self.format += map(_text, formats)
+
+    def _add(self, name: str, values: NDArray[Any]) -> None:
+        self.numbers.setdefault(name, []).append(values)
+
+    def add_files(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Add untrusted rows of `ColumnReader.files`."""
+        _, ids, roots, paths = zip(*rows, strict=True)
+        split = [(path if isinstance(path, bytes) else b"").lower().rpartition(b"/") for path in paths]
+        folders, codes, code, last = self.folders, [], 0, None
+        for root, (below, _, _) in zip(roots, split, strict=True):
+            if (root, below) != last:  # most files are next to the one before
+                last = (root, below)
+                code = folders.setdefault(last, len(folders))
+            codes.append(code)
+        self.folder.append(np.array(codes, dtype=np.int64))
+        self.file_ids.append(np.array(ids, dtype=np.int64))
+        self.names += [name for _, _, name in split]
+
+    def add_part(self, part: Part, is_kept: NDArray[np.bool_]) -> None:
+        """Add the rows (n,) of a part that are kept."""
+        kept = np.flatnonzero(is_kept)
+        arrays = part.arrays
+        for name in ("ids", "size", *_INTEGERS, "taken", "latitude", "longitude"):
+            self._add(name, arrays[name][kept])
+        self._add("is_doubtful", ~arrays["is_sure"][kept] & (arrays["taken"][kept] != UNKNOWN_TIME))
+        for names, codes, values in (
+            (part.cameras, arrays["camera"], self.camera),
+            (part.formats, arrays["format"], self.format),
+        ):
+            by_code = (None, *names)
+            values += [by_code[code] for code in codes[kept].tolist()]
+        owners = np.concatenate((np.arange(len(part)), arrays["extra_rows"]))
+        files = np.flatnonzero(is_kept[owners])
+        keys = [
+            (root, part.relatives.string(code).removesuffix(b"/"))
+            for code, root in enumerate(arrays["folder_root"].tolist())
+        ]
+        codes = np.array([self.folders.setdefault(key, len(self.folders)) for key in keys], dtype=np.int64)
+        self.folder.append(codes[arrays["folder"][files].astype(np.int64)])
+        self.file_ids.append(part.ids[owners[files]])
+        self.names += part.names.take(files)
+
+
+def make_part(rows: Rows, root_paths: Mapping[int, bytes]) -> Part:
+    """Make a part of the contents among the rows that have a file.
+
+    Args:
+        root_paths: folded paths of the roots by id, without a slash at the end.
+    """
+    numbers = {name: np.concatenate(values) for name, values in rows.numbers.items()}
+    ids = numbers.get("ids", np.empty(0, dtype=np.int64))
+    file_ids = np.concatenate([np.empty(0, dtype=np.int64), *rows.file_ids])
+    by_id = np.argsort(ids, kind="stable")
+    sorted_ids = ids[by_id]
+    place = np.searchsorted(sorted_ids, file_ids)
+    is_known = sorted_ids[np.minimum(place, len(ids) - 1)] == file_ids if len(ids) else np.zeros(len(file_ids), bool)
+    # The rows with a file in the order of their ids, and the first file of each.
+    used, first = np.unique(place[is_known], return_index=True)
+    files = np.flatnonzero(is_known)
+    firsts = files[first]
+    others = np.setdiff1d(files, firsts, assume_unique=True)
+    order = np.concatenate((firsts, others))
+    kept = by_id[used]
+    arrays: dict[str, NDArray[Any]] = {}
+    if len(ids):
+        arrays |= {name: numbers[name][kept] for name in ("ids", "size", *_INTEGERS, "taken", "latitude", "longitude")}
+        is_doubtful = numbers["is_doubtful"][kept]
+    else:
+        arrays |= {"ids": ids, "size": ids, "taken": ids, "latitude": np.empty(0), "longitude": np.empty(0)}
+        arrays |= {name: np.empty(0, dtype=np.int32) for name in _INTEGERS}
+        is_doubtful = np.empty(0, dtype=np.bool_)
+    arrays |= place_arrays(arrays["latitude"], arrays["longitude"])
+    arrays["is_sure"] = (arrays["taken"] != UNKNOWN_TIME) & ~is_doubtful
+    arrays["order"] = np.lexsort((arrays["ids"], arrays["taken"], arrays["is_sure"]))[::-1].astype(np.uint32)
+    cameras, arrays["camera"] = _codes([rows.camera[row] for row in kept.tolist()])
+    formats, arrays["format"] = _codes([rows.format[row] for row in kept.tolist()])
+    arrays["extra_rows"] = np.searchsorted(used, place[others])
+    codes = np.concatenate([np.empty(0, dtype=np.int64), *rows.folder])[order]
+    names = [rows.names[file] for file in order.tolist()]
+    arrays["folder"] = codes.astype(np.min_scalar_type(len(rows.folders)))
+    folders = list(rows.folders)
+    arrays["folder_root"] = np.array([root for root, _ in folders], dtype=np.int64)
+    below = [path + b"/" if path else b"" for _, path in folders]
+    whole = [
+        root_paths.get(root, b"") + os.sep.encode() + path for (root, _), path in zip(folders, below, strict=True)
+    ]  # fmt: skip
+    for name, text in (("whole", text_arrays(whole)), ("relative", text_arrays(below)), ("name", text_arrays(names))):
+        arrays |= {f"{name}.{key}": array for key, array in text.items()}
+    return Part(arrays, cameras=cameras, formats=formats)
+
+
+def _codes(values: Iterable[str | None]) -> tuple[list[str], NDArray[Any]]:
+    """Return the different values, sorted, and each one's place among them + 1; 0 for None."""
+    values = list(values)
+    names = sorted({value for value in values if value is not None})
+    code_of: dict[str | None, int] = {None: 0} | {name: code for code, name in enumerate(names, start=1)}
+    codes = np.array([code_of[value] for value in values], dtype=np.int64)
+    return names, codes.astype(np.min_scalar_type(len(names) + 1))
+
+
+def _text(value: object) -> str | None:
+    """Return an untrusted text; None for anything else."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else None
+
+
+def _integers(values: Sequence[Any], dtype: type[np.integer[Any]]) -> NDArray[Any]:
+    limits = np.iinfo(dtype)
+    try:
+        found = np.array([limits.min if value is None else value for value in values], dtype=np.int64)
+    except (TypeError, ValueError, OverflowError):
+        found = np.array(
+            [value if isinstance(value, int) and abs(value) <= limits.max else limits.min for value in values],
+            dtype=np.int64,
+        )
+    if dtype is not np.int64:
+        found[(found < limits.min) | (found > limits.max)] = limits.min
+    return found.astype(dtype)
+
+
+def _degrees(values: Sequence[Any]) -> NDArray[np.float64]:
+    return np.array([float(value) if isinstance(value, int | float) else np.nan for value in values], dtype=np.float64)
+
+
+def _times(values: Sequence[Any]) -> NDArray[np.int64]:
+    """Return untrusted times in microseconds."""
+    texts = [b"NaT" if value is None else value for value in values]
+    try:
+        joined = b"".join(texts)
+        if b"+" not in joined and b"Z" not in joined:  # numpy would warn of a zone
+            return np.array(texts, dtype="S26").astype("datetime64[us]").astype(np.int64)
+    except (TypeError, ValueError):
+        pass
+    return np.array([_time(value) for value in values], dtype="datetime64[us]").astype(np.int64)
+
+
+def _time(value: Any) -> np.datetime64:
+    try:
+        text = value.decode() if isinstance(value, bytes) else value
+        found = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+        return np.datetime64(found.replace(tzinfo=None), "us")
+    except (TypeError, ValueError, AttributeError):
+        return np.datetime64("NaT", "us")

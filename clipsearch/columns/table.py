@@ -1,0 +1,280 @@
+"""Columns of all pictures of a catalog: parts that are immutable, and rows of them that later parts replace."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.columns.conditions import passing
+from clipsearch.columns.part import UNKNOWN, UNKNOWN_TIME, Part, Rows, make_part
+from clipsearch.indexes.id_set import IdSet
+from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Filter
+
+_EPOCH = datetime(1970, 1, 1)
+
+# A part that is not this many times as large as what comes after it is made one with it.
+_TIMES_LARGER = 2
+
+# Up to this id, or this multiple of the pictures, ids become a bitmap.
+_DENSE_ID, _DENSE_TIMES = 1 << 20, 64
+
+# Of the rows in their order, so many are looked at first for the newest, and for the first and the last date. Where
+# fewer than one of so many is wanted, their dates are compared instead.
+_ORDER_CHUNK, _FIRST_CHUNK = 1 << 14, 1 << 9
+_SPARSE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """Values that pictures have, with the number of pictures of each.
+
+    Attributes:
+        pictures: number of pictures.
+        cameras, formats: sorted by name; what is unknown is left out.
+        roots: ids of the indexed folders with a file of one of them, sorted.
+        first_taken, last_taken: None when no picture has a date that is not doubtful.
+        blurred, dark: number of pictures that pass `is:blurred` and `is:dark`.
+    """
+
+    pictures: int
+    cameras: dict[str, int]
+    formats: dict[str, int]
+    roots: tuple[int, ...]
+    first_taken: datetime | None
+    last_taken: datetime | None
+    blurred: int
+    dark: int
+
+
+class Columns:
+    """Immutable columns of all pictures with a file, as of one change."""
+
+    def __init__(self, parts: Sequence[Part] = (), stale: Sequence[NDArray[np.bool_] | None] = ()) -> None:
+        """Take the parts, the oldest first.
+
+        Args:
+            stale: of each part, which rows (n,) are out of date; None: none.
+        """
+        self.parts = tuple(parts)
+        self._stale = tuple(stale) or (None,) * len(self.parts)
+
+    def __len__(self) -> int:
+        return sum(
+            len(part) - (0 if stale is None else int(np.count_nonzero(stale)))
+            for part, stale in zip(self.parts, self._stale, strict=True)
+        )
+
+    @property
+    def tail_count(self) -> int:
+        """Number of rows that are not in the first part."""
+        return sum(map(len, self.parts[1:]))
+
+    def with_changes(self, ids: NDArray[np.int64], rows: Rows, root_paths: dict[int, bytes]) -> "Columns":
+        """Return the columns after some contents have changed.
+
+        Args:
+            ids: (n,) of all that have changed.
+            rows: what they are now; a content without a file is no picture any more.
+            root_paths: as in `make_part`.
+        """
+        changed = np.unique(ids)
+        parts, stale = (
+            list(self.parts),
+            [_mark(part, old, changed) for part, old in zip(self.parts, self._stale, strict=True)],
+        )
+        count = len(changed)
+        # The file stays; what came after it is merged, so that there are only a few parts.
+        while len(parts) > 1 and len(parts[-1]) <= _TIMES_LARGER * count:
+            part, is_stale = parts.pop(), stale.pop()
+            rows.add_part(part, np.ones(len(part), dtype=np.bool_) if is_stale is None else ~is_stale)
+            count += len(part)
+        new = make_part(rows, root_paths)
+        if len(new):
+            parts.append(new)
+            stale.append(None)
+        return Columns(parts, stale)
+
+    def select(self, filters: Sequence[Filter]) -> IdSet | NDArray[np.int64]:
+        """Return the ids of the pictures that pass all filters; as an array (n,) where ids are sparse."""
+        masks = self._passing(filters)
+        highest = max((part.highest_id for part in self.parts), default=-1)
+        lowest = min((int(part.ids.min(initial=0)) for part in self.parts), default=0)
+        if lowest < 0 or highest > max(_DENSE_ID, _DENSE_TIMES * len(self)):
+            chosen = [part.ids[mask] for part, mask in zip(self.parts, masks, strict=True)]
+            return np.sort(np.concatenate(chosen))
+        is_member = np.zeros(highest + 1, dtype=np.bool_)
+        for part, mask, is_stale in zip(self.parts, masks, self._stale, strict=True):
+            if is_stale is None and len(part) > 0:
+                is_member[part.ids] = mask
+            else:
+                is_member[part.ids[mask]] = True
+        return IdSet(is_member)
+
+    def select_ids(self, filters: Sequence[Filter]) -> NDArray[np.int64]:
+        """Return the ids (n,) of the pictures that pass all filters, sorted."""
+        found = self.select(filters)
+        return found.ids if isinstance(found, IdSet) else found
+
+    def count(self, filters: Sequence[Filter] = ()) -> int:
+        """Count the pictures that pass all filters."""
+        return sum(int(np.count_nonzero(mask)) for mask in self._passing(filters))
+
+    def count_unmeasured(self) -> int:
+        """Count the pictures whose sharpness and brightness are unknown: those of earlier versions."""
+        return sum(
+            int(np.count_nonzero(mask & (part.arrays["sharpness"] == UNKNOWN)))
+            for part, mask in zip(self.parts, self._passing(()), strict=True)
+        )
+
+    def newest(self, filters: Sequence[Filter], top_k: int) -> list[int]:
+        """Return pictures that pass all filters, newest first.
+
+        Ordered by the date taken, doubtful and unknown ones last, then by when they were indexed.
+        """
+        found: list[tuple[bool, int, int]] = []
+        for part, mask in zip(self.parts, self._passing(filters), strict=True):
+            rows = _first_rows(part, mask, top_k)
+            columns = (part.arrays[name][rows].tolist() for name in ("is_sure", "taken", "ids"))
+            found += zip(*columns, strict=True)
+        found.sort(reverse=True)
+        return [content_id for _, _, content_id in found[:top_k]]
+
+    def facets(self, filters: Sequence[Filter] = ()) -> Facets:
+        """Return the facets of the pictures that pass all filters."""
+        masks = self._passing(filters)
+        cameras: dict[str, int] = {}
+        formats: dict[str, int] = {}
+        roots: set[int] = set()
+        pictures = blurred = dark = 0
+        first, last = np.iinfo(np.int64).max, UNKNOWN_TIME
+        for part, mask in zip(self.parts, masks, strict=True):
+            arrays = part.arrays
+            pictures += int(np.count_nonzero(mask))
+            _count_codes(cameras, part.cameras, arrays["camera"], mask)
+            _count_codes(formats, part.formats, arrays["format"], mask)
+            roots |= _roots(part, mask)
+            blurred += _count_below(arrays["sharpness"], BLURRED_BELOW, mask)
+            dark += _count_below(arrays["brightness"], DARK_BELOW, mask)
+            period = _sure_period(part, mask)
+            if period is not None:
+                first, last = min(first, period[0]), max(last, period[1])
+        return Facets(
+            pictures=pictures,
+            cameras=dict(sorted(cameras.items())),
+            formats=dict(sorted(formats.items())),
+            roots=tuple(sorted(roots)),
+            first_taken=None if last == UNKNOWN_TIME else _EPOCH + timedelta(microseconds=first),
+            last_taken=None if last == UNKNOWN_TIME else _EPOCH + timedelta(microseconds=last),
+            blurred=blurred,
+            dark=dark,
+        )
+
+    def _passing(self, filters: Sequence[Filter]) -> list[NDArray[np.bool_]]:
+        return [
+            mask if is_stale is None else mask & ~is_stale
+            for mask, is_stale in zip((passing(part, filters) for part in self.parts), self._stale, strict=True)
+        ]
+
+
+def _mark(part: Part, stale: NDArray[np.bool_] | None, changed: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """Return which rows (n,) are stale when contents have changed too."""
+    if not len(part):
+        return stale
+    rows = np.searchsorted(part.ids, changed)
+    rows = rows[part.ids[np.minimum(rows, len(part) - 1)] == changed]
+    if not len(rows):
+        return stale
+    marked = np.zeros(len(part), dtype=np.bool_) if stale is None else stale.copy()
+    marked[rows] = True
+    return marked
+
+
+def _first_rows(part: Part, mask: NDArray[np.bool_], top_k: int) -> NDArray[np.int64]:
+    """Return the newest rows of a mask, up to `top_k`, in any order."""
+    order = part.arrays["order"]
+    found, count = [np.empty(0, dtype=np.int64)], 0
+    left = int(np.count_nonzero(mask))
+    chunk = _ORDER_CHUNK
+    for first in _growing(len(order), chunk):
+        if count >= top_k or count == left:
+            break
+        rows = order[first[0] : first[1]].astype(np.int64)
+        rows = rows[mask[rows]]
+        found.append(rows)
+        count += len(rows)
+    return np.concatenate(found)[:top_k]
+
+
+def _growing(count: int, chunk: int) -> list[tuple[int, int]]:
+    """Return ranges that cover `count`, each twice as long as the one before."""
+    ranges, first = [], 0
+    while first < count:
+        ranges.append((first, min(first + chunk, count)))
+        first, chunk = first + chunk, 2 * chunk
+    return ranges
+
+
+def _count_codes(
+    counts: dict[str, int], names: Sequence[str], codes: NDArray[np.unsignedinteger], mask: NDArray[np.bool_]
+) -> None:
+    """Add the number of rows of each name."""
+    if codes.dtype.itemsize > 2:
+        found = np.bincount(codes[mask], minlength=len(names) + 1)
+    else:
+        # Rows that are left out get the highest code, which none has: faster than to choose the others.
+        left_out = mask.view(np.uint8).astype(codes.dtype) - codes.dtype.type(1)
+        found = _bincount(codes | left_out)
+    for name, count in zip(names, found[1:].tolist(), strict=False):
+        if count:
+            counts[name] = counts.get(name, 0) + count
+
+
+def _bincount(codes: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
+    """Count the rows of each code of one or two bytes; those of one byte in pairs, which takes half the time."""
+    if codes.dtype.itemsize == 2:
+        return np.bincount(codes)
+    half = len(codes) // 2
+    pairs = np.bincount(codes[: 2 * half].view(np.uint16), minlength=1 << 16).reshape(256, 256)
+    counts: NDArray[np.int64] = pairs.sum(axis=0) + pairs.sum(axis=1) + np.bincount(codes[2 * half :], minlength=256)
+    return counts
+
+
+def _sure_period(part: Part, mask: NDArray[np.bool_]) -> tuple[int, int] | None:
+    """Return the first and the last sure date of the rows of a mask; None without any."""
+    is_sure, taken = part.arrays["is_sure"], part.arrays["taken"]
+    sure = mask & is_sure
+    count = int(np.count_nonzero(sure))
+    if not count:
+        return None
+    if count * _SPARSE < len(part):
+        dates = taken[np.flatnonzero(sure)]
+        return int(dates.min()), int(dates.max())
+    # In the order of dates, the first row and the last: found soon where there are many.
+    order = part.arrays["order"][: int(np.count_nonzero(is_sure))]
+    ends = []
+    for rows in (order, order[::-1]):
+        for begin, end in _growing(len(rows), _FIRST_CHUNK):
+            some = rows[begin:end].astype(np.int64)
+            found = sure[some]
+            if found.any():
+                ends.append(int(taken[some[int(found.argmax())]]))
+                break
+    return ends[1], ends[0]
+
+
+def _count_below(column: NDArray[np.int32], limit: int, mask: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(mask & (column < limit) & (column != UNKNOWN)))
+
+
+def _roots(part: Part, mask: NDArray[np.bool_]) -> set[int]:
+    """Return the roots that have a file of one of the rows."""
+    roots = part.arrays["folder_root"]
+    if len(roots) and (roots == roots[0]).all():
+        return {int(roots[0])} if mask.any() else set()
+    is_used = np.zeros(len(roots), dtype=np.bool_)
+    folder = part.arrays["folder"]
+    is_used[folder[: len(part)][mask]] = True
+    is_used[folder[len(part) :][mask[part.arrays["extra_rows"]]]] = True
+    return set(roots[is_used].tolist())

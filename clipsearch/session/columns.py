@@ -1,0 +1,187 @@
+"""Keep the columns of a catalog in step with the store: map their file, follow changes, and rebuild it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from clipsearch.columns.file import ColumnFileName, column_path, load_part, save_part
+from clipsearch.columns.part import Part, Rows, make_part
+from clipsearch.columns.table import Columns
+from clipsearch.errors import StoreError, VectorIndexError
+from clipsearch.files import remove_file
+from clipsearch.indexes.names import list_own_files
+from clipsearch.notices import notify
+from clipsearch.query.globs import folded_root
+from clipsearch.store import Store
+from clipsearch.store.column_rows import ColumnReader, ColumnState
+from clipsearch.store.records import StoredColumnFile
+
+Value = TypeVar("Value")
+
+# Up to so many pictures, reading them from SQL takes no longer than opening a file.
+_FEW_ROWS = 1_000
+
+# Rows that are not in the file are read from SQL whenever a catalog is opened, about 10 ms a thousand: the file is
+# rewritten when they exceed both a thousand and this share of it.
+_MAX_TAIL_SHARE = 0.05
+
+
+class CatalogColumns:
+    """Thread-safe columns of an open catalog; they stay current while others write."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        """Take the store.
+
+        Args:
+            folder: of the index files.
+        """
+        self._store = store
+        self._folder = folder
+        self._columns: Columns | None = None
+        self._made_from = self._last_change = -1
+        self._lock = threading.Lock()
+
+    def ask(self, question: Callable[[Columns], Value]) -> Value:
+        """Return what a question says about the current columns; a file that turns out to be damaged is rebuilt."""
+        columns = self.get()
+        try:
+            return question(columns)
+        except (VectorIndexError, IndexError, ValueError) as error:
+            # The file is not trusted: another one than this program wrote may have any numbers in it.
+            if isinstance(error, VectorIndexError):
+                notify(f"{error}: rebuilt from the catalog")
+            return question(self._rebuilt(columns))
+
+    def get(self) -> Columns:
+        """Return the columns, with all changes by now."""
+        with self._lock:
+            state, columns = self._store.column_rows.state(), self._columns
+            if columns is None or state.stale_before > self._made_from or state.last_change < self._last_change:
+                columns = self._open(state)  # the last: a database was put back
+            elif state.last_change != self._last_change:
+                columns = self._follow(columns)
+            self._columns = columns
+            return columns
+
+    def release(self) -> None:
+        """Release the columns and their file; questions that are going on keep them."""
+        with self._lock:
+            self._columns = None
+
+    def _rebuilt(self, damaged: Columns) -> Columns:
+        with self._lock:
+            columns = self._columns
+            if columns is None or columns is damaged:
+                columns = self._columns = self._build()
+            return columns
+
+    def _open(self, state: ColumnState) -> Columns:
+        file = self._store.column_rows.find_file()
+        if file is None or not state.stale_before <= file.last_change <= state.last_change:
+            return self._build()
+        try:
+            part = load_part(self._folder, file.blake3, _describe(self._store, file))
+        except VectorIndexError as error:
+            if column_path(self._folder, file.blake3).exists():
+                notify(f"{error}: rebuilt from the catalog")
+            return self._build()
+        self._made_from = self._last_change = file.last_change
+        columns = self._follow(Columns([part]))
+        return self._build() if columns.tail_count > allowed_tail(len(part)) else columns
+
+    def _build(self) -> Columns:
+        """Make the columns from SQL, and their file of many."""
+        part, last_change = read_part(self._store)
+        self._made_from = self._last_change = last_change
+        if len(part) > _FEW_ROWS:
+            # A catalog that can't be written is searched all the same.
+            with suppress(VectorIndexError, StoreError):
+                part = write_file(part, last_change, store=self._store, folder=self._folder)
+        return Columns([part])
+
+    def _follow(self, columns: Columns) -> Columns:
+        """Return the columns with the changes since the last ones; all made anew when most have changed."""
+        with self._store.column_rows.at_one_moment() as reader:
+            state = reader.state()
+            changed = reader.changed_after(self._last_change)
+            if state.stale_before <= self._made_from and len(changed) <= max(_FEW_ROWS, len(columns)):
+                if changed:
+                    ids = np.array(changed, dtype=np.int64)
+                    columns = columns.with_changes(ids, _read_rows(reader, changed), root_paths(reader))
+                self._last_change = state.last_change
+                return columns
+        return self._build()
+
+
+def refresh_columns(store: Store, folder: Path) -> None:
+    """Rewrite the file of columns when it is missing, stale or too far behind; after an index run."""
+    file, state = store.column_rows.find_file(), store.column_rows.state()
+    if file is not None and file.last_change >= state.stale_before:
+        behind = len(store.column_rows.changed_after(file.last_change))
+        if behind <= allowed_tail(file.row_count) and column_path(folder, file.blake3).exists():
+            return
+    elif store.reader.newest_content_id() <= _FEW_ROWS:
+        return
+    rebuild_columns(store, folder)
+
+
+def rebuild_columns(store: Store, folder: Path) -> None:
+    """Rewrite the file of columns from SQL; few pictures have none. One that can't be written is left out."""
+    part, last_change = read_part(store)
+    if len(part) > _FEW_ROWS:
+        with suppress(VectorIndexError, StoreError):
+            write_file(part, last_change, store=store, folder=folder)
+
+
+def allowed_tail(rows: int) -> float:
+    """Return the number of rows outside a file of so many that is allowed before it is rewritten."""
+    return max(_FEW_ROWS, _MAX_TAIL_SHARE * rows)
+
+
+def read_part(store: Store) -> tuple[Part, int]:
+    """Make columns of the whole catalog from SQL; return them and the number of the last change in them."""
+    with store.column_rows.at_one_moment() as reader:
+        state = reader.state()
+        return make_part(_read_rows(reader), root_paths(reader)), state.last_change
+
+
+def write_file(part: Part, last_change: int, *, store: Store, folder: Path) -> Part:
+    """Write columns to a file, put it into use, delete older ones, and return it mapped.
+
+    Raises:
+        VectorIndexError, StoreError: it can't be written, or recorded in the catalog.
+    """
+    described = ColumnFileName(store.uuid, len(part), last_change)
+    checksum = save_part(part, folder, described)
+    mapped = load_part(folder, checksum, described)
+    store.column_files.set(StoredColumnFile(checksum, len(part), last_change))
+    current = column_path(folder, checksum)
+    for path in list_own_files(folder):
+        if path.name.startswith("columns-") and path != current:
+            remove_file(path)
+    return mapped
+
+
+def root_paths(reader: ColumnReader) -> dict[int, bytes]:
+    """Return the folded paths of all indexed folders by id, without a separator at the end."""
+    return {root_id: folded_root(path) for root_id, path in reader.folders() if isinstance(path, bytes)}
+
+
+def _read_rows(reader: ColumnReader, content_ids: Sequence[int] | None = None) -> Rows:
+    """Read all contents and their files, or some."""
+    rows = Rows()
+    for contents in reader.contents() if content_ids is None else reader.some_contents(content_ids):
+        if contents:
+            rows.add_contents(contents)
+    for files in reader.files() if content_ids is None else reader.files_of(content_ids):
+        if files:
+            rows.add_files(files)
+    return rows
+
+
+def _describe(store: Store, file: StoredColumnFile) -> ColumnFileName:
+    return ColumnFileName(store.uuid, file.row_count, file.last_change)
