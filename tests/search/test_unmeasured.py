@@ -8,7 +8,7 @@ import pytest
 
 from clipsearch import Catalog
 from clipsearch.store.backends.connection import DATABASE_NAME
-from clipsearch.store.reader import Reader
+from clipsearch.columns.table import Columns
 from tests.support.command_line import run
 
 
@@ -60,8 +60,8 @@ def test_hits_tell_their_measures(place):
 def test_a_page_counts_them_once_and_gives_no_notice(place, monkeypatch, caplog):
     with Catalog.open(place) as catalog:
         counts: list[int] = []
-        count = Reader.count_unmeasured
-        monkeypatch.setattr(Reader, "count_unmeasured", lambda reader: counts.append(1) or count(reader))
+        count = Columns.count_unmeasured
+        monkeypatch.setattr(Columns, "count_unmeasured", lambda columns: counts.append(1) or count(columns))
         assert [catalog.search_page(query, page_size=2).unmeasured for query in ("is:sharp", "dog")] == [3, 0]
     assert counts == [1]
     assert not [record for record in caplog.records if "sharpness" in record.message]
