@@ -34,7 +34,8 @@ _FILES_OF = _FILES + "content_id IN ({}) ORDER BY file_id"
 _CHANGED = "SELECT content_id FROM contents WHERE changed > ?"
 
 _LAST_ID = (1 << 63) - 1
-_ROWS = 20_000
+# Rows at once: with many more, Python's garbage collector looks at the same tuples again and again.
+_ROWS = 2_000
 
 _MAKE_STALE = (
     "UPDATE catalog SET last_change = coalesce(last_change, 0) + 1, stale_before = coalesce(last_change, 0) + 1",
