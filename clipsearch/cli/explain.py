@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from clipsearch.cli.captions import open_encoder
-from clipsearch.cli.options import AllowUrlOption, CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
+from clipsearch.cli.options import (
+    AllowUrlOption,
+    CatalogOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    PrecisionOption,
+    RuntimeOption,
+)
 from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.render import note, out, print_json, shown_path
 from clipsearch.cli.viewing import check_drawing, write_drawing
@@ -31,6 +39,7 @@ def explain(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -42,7 +51,7 @@ def explain(
     check_text(words, "text")
     path = None if out_file is None else check_drawing(out_file, kind="a map", suffixes=_SUFFIXES, force=force)
     picture = load_picture(image, allow_url=allow_url)
-    with open_encoder(catalog, model, device, runtime) as encoder:
+    with open_encoder(catalog, model, device, runtime, precision) as encoder:
         bank = load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
         heat_map = make_heat_map(picture, words, encoder.encode_texts([words])[0], encoder=encoder, bank=bank)
     if path is not None:
