@@ -88,9 +88,7 @@ class Catalog:
                 CLIPSEARCH_CATALOG, else the platform's data folder.
             model: "starter", a hub id with optional "@revision", or a directory. None: the catalog's own; a new
                 catalog takes CLIPSEARCH_MODEL, else CLIP where it is cached or can be downloaded, else the starter.
-            device: "cpu", "cuda", "mps"; None: CLIPSEARCH_DEVICE, else the best there is.
-            runtime: "torch" or "openvino"; None: CLIPSEARCH_RUNTIME, else OpenVINO where it can run the model.
-            precision: "auto", "f32", "bf16" or "int8"; None: CLIPSEARCH_PRECISION, else auto, the fastest that agrees.
+            device, runtime, precision: see `ModelOptions`; None: those of the environment, else the best there are.
             create: make an empty catalog when there is none; one that is still empty when its block fails is deleted.
             show_progress: draw a bar on stderr while a model is downloaded.
             shared: several threads use it at once, as in a server: the model takes what they ask in batches.
