@@ -76,6 +76,7 @@ class Catalog:
         model: str | None = None,
         device: str | None = None,
         runtime: str | None = None,
+        precision: str | None = None,
         create: bool = False,
         show_progress: bool = False,
         shared: bool = False,
@@ -87,18 +88,17 @@ class Catalog:
                 CLIPSEARCH_CATALOG, else the platform's data folder.
             model: "starter", a hub id with optional "@revision", or a directory. None: the catalog's own; a new
                 catalog takes CLIPSEARCH_MODEL, else CLIP where it is cached or can be downloaded, else the starter.
-            device: "cpu", "cuda", "mps"; None: CLIPSEARCH_DEVICE, else the best there is.
-            runtime: "torch" or "openvino"; None: CLIPSEARCH_RUNTIME, else OpenVINO where it can run the model.
+            device, runtime, precision: see `ModelOptions`; None: those of the environment, else the best there are.
             create: make an empty catalog when there is none; one that is still empty when its block fails is deleted.
             show_progress: draw a bar on stderr while a model is downloaded.
             shared: several threads use it at once, as in a server: the model takes what they ask in batches.
 
         Raises:
-            InputError: no such device or runtime.
+            InputError: no such device, runtime or precision.
             CatalogNotFoundError: there is none and `create` is false.
             SchemaOutdatedError: it was written by a newer clipsearch.
         """
-        options = ModelOptions(model, device, runtime, show_progress)
+        options = ModelOptions(model, device, runtime, show_progress, precision)
         return cls(Session.open(directory, options, create=create, is_shared=shared))
 
     def close(self) -> None:

@@ -14,12 +14,15 @@ class ModelOptions:
         device: "cpu", "cuda", "mps" …: everything runs there. None: texts on the CPU, pictures on the best there is.
         runtime: "torch" or "openvino"; None: OpenVINO where it can run the model.
         show_progress: draw a bar on stderr while files are downloaded.
+        precision: "f32", "bf16" or "int8": of the arithmetic with OpenVINO on the CPU; "auto" or None: the fastest that
+            agrees with float32, int8 only where it is much faster.
     """
 
     name: str | None = None
     device: str | None = None
     runtime: str | None = None
     show_progress: bool = False
+    precision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +258,7 @@ class CatalogStatus:
         current_run: that goes on, the last begun of several; None: there is none.
         ann: of pictures that a search compares with in part only, see `indexes.ann.Tuning`; None: with all.
         exclude: indexed folder → patterns of what is left out of it, where there are any.
+        precision: of the model in use where it was compiled on this machine, such as "bf16"; None: it was not.
     """
 
     directory: str
@@ -271,6 +275,7 @@ class CatalogStatus:
     current_run: CurrentRun | None = None
     ann: Mapping[str, float] | None = None
     exclude: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    precision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

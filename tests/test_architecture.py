@@ -42,7 +42,7 @@ ONLY_IN = {
         "encoders/plain_loop.py",
     },
     "transformers": {"encoders/transformers_files.py"},
-    "openvino": {"encoders/openvino/encoder.py"},
+    "openvino": {"encoders/openvino/runtime.py"},
     "sqlalchemy": {"store"},
     "typer": {"cli"},
     "rich": {"cli/terminal_images.py"},

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from clipsearch import paths, settings
-from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, PrecisionOption, RuntimeOption
 from clipsearch.cli.render import note, out, print_json, print_processor, printable
 from clipsearch.quantities import count, size
 from clipsearch.types import ModelOptions
@@ -21,6 +21,7 @@ def bench(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     loop: Annotated[
         bool, typer.Option("--loop", help="Measure the plain loop of transformers beside it; not for the starter.")
     ] = False,
@@ -34,7 +35,7 @@ def bench(
 
     found = measure(
         paths.catalog_directory(catalog),
-        settings.with_environment(ModelOptions(model, device, runtime)),
+        settings.with_environment(ModelOptions(model, device, runtime, precision=precision)),
         folder=None if folder is None else paths.folder_path(folder),
         with_loop=loop,
         on_stage=None if json else lambda what: note(f"clipsearch: {what} …"),

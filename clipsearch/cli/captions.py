@@ -17,6 +17,7 @@ from clipsearch.cli.options import (
     DeviceOption,
     JsonOption,
     ModelOption,
+    PrecisionOption,
     RuntimeOption,
     TopKOption,
 )
@@ -47,6 +48,7 @@ def caption(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     top_k: TopKOption = 5,
     allow_url: AllowUrlOption = False,
     json: JsonOption = False,
@@ -58,7 +60,9 @@ def caption(
     from clipsearch.catalog import Catalog
     from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 
-    with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
+    with Catalog.open(
+        catalog, model=model, device=device, runtime=runtime, precision=precision, show_progress=is_terminal()
+    ) as opened:
         hits = opened.caption(load_picture(image, allow_url=allow_url), top_k=top_k)
         used = opened.encoder.name
     is_unmatched = not has_match(hit.relevance for hit in hits)
@@ -89,6 +93,7 @@ def classify(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -105,7 +110,7 @@ def classify(
     if labels is not None:
         if images or len(candidates) > 1:
             raise QueryError("with --labels, name one picture and nothing else")
-        _classify_by_labels(candidates[0], labels, top_k, catalog, model, device, runtime, allow_url, json)
+        _classify_by_labels(candidates[0], labels, top_k, catalog, model, device, runtime, precision, allow_url, json)
         return
     from clipsearch.captions.embedding import classify_picture, classify_text
 
@@ -114,7 +119,7 @@ def classify(
         what = "pictures after the text" if images else "texts after the picture"
         raise QueryError(f"nothing to choose from: name the {what}")
     pictures = [load_picture(name, allow_url=allow_url) for name in (others if images else [first])]
-    with open_encoder(catalog, model, device, runtime) as encoder:
+    with open_encoder(catalog, model, device, runtime, precision) as encoder:
         if images:
             matches = classify_text(first, pictures, encoder=encoder)
             if json:
@@ -137,6 +142,7 @@ def _classify_by_labels(
     model: str | None,
     device: str | None,
     runtime: str | None,
+    precision: str | None,
     allow_url: bool,
     json: bool,
 ) -> None:
@@ -146,10 +152,12 @@ def _classify_by_labels(
 
     picture = load_picture(image, allow_url=allow_url)
     try:
-        with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
+        with Catalog.open(
+            catalog, model=model, device=device, runtime=runtime, precision=precision, show_progress=is_terminal()
+        ) as opened:
             hits, used = opened.labels.assign(picture, labels, top_k=top_k), opened.model.name
     except CatalogNotFoundError:
-        with open_encoder(catalog, model, device, runtime) as encoder:
+        with open_encoder(catalog, model, device, runtime, precision) as encoder:
             hits, used = label_without_catalog(picture, labels, encoder, top_k=top_k), encoder.name
     is_unmatched = hits[0].relevance < DEFAULT_CUTOFF
     if json:
@@ -163,7 +171,7 @@ def _classify_by_labels(
 
 @contextmanager
 def open_encoder(
-    catalog: str | None, model: str | None, device: str | None, runtime: str | None
+    catalog: str | None, model: str | None, device: str | None, runtime: str | None, precision: str | None
 ) -> "Iterator[Encoder]":
     """Open the named model, else the catalog's, else the default model; a catalog is not required."""
     from clipsearch.catalog import Catalog
@@ -174,9 +182,11 @@ def open_encoder(
         encoder: Encoder | None = None
         if model is None:
             with suppress(CatalogNotFoundError):
-                opened = Catalog.open(catalog, device=device, runtime=runtime, show_progress=is_terminal())
+                opened = Catalog.open(
+                    catalog, device=device, runtime=runtime, precision=precision, show_progress=is_terminal()
+                )
                 encoder = stack.enter_context(opened).encoder
-        options = ModelOptions(model, device, runtime, show_progress=is_terminal())
+        options = ModelOptions(model, device, runtime, show_progress=is_terminal(), precision=precision)
         yield encoder or load_chosen_encoder(settings.with_environment(options))
 
 
@@ -194,6 +204,7 @@ def add(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     json: JsonOption = False,
 ) -> int:
     """Store captions of files.
@@ -213,7 +224,13 @@ def add(
         ]
     )
     with Catalog.open(
-        catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
+        catalog,
+        model=model,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        create=True,
+        show_progress=is_terminal(),
     ) as opened:
         report = opened.captions.add([text for _, content in read for text in content.texts])
         used = opened.encoder.name

@@ -7,7 +7,7 @@ import typer
 
 from clipsearch.cli.index import is_terminal
 from clipsearch.cli.labels import LABELS_HELP
-from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, PrecisionOption, RuntimeOption
 from clipsearch.cli.render import note, out, print_json, printable, shown_path
 from clipsearch.quantities import count
 
@@ -37,6 +37,7 @@ def cluster(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     json: JsonOption = False,
 ) -> None:
     """Group pictures by what they show.
@@ -45,7 +46,9 @@ def cluster(
     """
     from clipsearch.catalog import Catalog
 
-    with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
+    with Catalog.open(
+        catalog, model=model, device=device, runtime=runtime, precision=precision, show_progress=is_terminal()
+    ) as opened:
         found = opened.clusters(*(folders or []), count=groups, labels=labels)
     if json:
         print_json({"labels": labels, "groups": [asdict(each) for each in found]})

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipsearch.cli.index import is_terminal
-from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption, TopKOption
+from clipsearch.cli.options import (
+    CatalogOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    PrecisionOption,
+    RuntimeOption,
+    TopKOption,
+)
 from clipsearch.cli.query_arguments import read_query
 from clipsearch.cli.render import note, out, print_json, print_paths, shown_path
 from clipsearch.cli.viewing import check_sheet, write_sheet
@@ -50,6 +58,7 @@ def unusual(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     json: JsonOption = False,
 ) -> None:
     """Find pictures unlike the others.
@@ -60,7 +69,9 @@ def unusual(
 
     sheet = _check_output(json, paths or print0, html)
     parsed = read_query(query_words) if query_words else None
-    with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
+    with Catalog.open(
+        catalog, model=model, device=device, runtime=runtime, precision=precision, show_progress=is_terminal()
+    ) as opened:
         found = opened.pictures.unusual(parsed, folders=folders or [], top_k=top_k)
     _write_sheet(sheet, found, f"Unusual: {' '.join(query_words or folders or ['all pictures'])}")
     if json:
@@ -84,6 +95,7 @@ def representative(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     json: JsonOption = False,
 ) -> None:
     """Choose pictures that represent the others.
@@ -94,7 +106,9 @@ def representative(
 
     sheet = _check_output(json, paths or print0, html)
     parsed = read_query(query_words) if query_words else None
-    with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
+    with Catalog.open(
+        catalog, model=model, device=device, runtime=runtime, precision=precision, show_progress=is_terminal()
+    ) as opened:
         found = opened.pictures.representative(parsed, folders=folders or [], top_k=top_k)
     _write_sheet(sheet, found, f"Representative: {' '.join(query_words or folders or ['all pictures'])}")
     if json:

@@ -9,7 +9,7 @@ import typer
 
 from clipsearch import paths
 from clipsearch.cli.index import is_terminal
-from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
+from clipsearch.cli.options import CatalogOption, DeviceOption, JsonOption, ModelOption, PrecisionOption, RuntimeOption
 from clipsearch.cli.quality import (
     comparison_json,
     labels_json,
@@ -43,7 +43,12 @@ def evaluate(
     ] = None,
     compare: Annotated[
         tuple[str, str] | None,
-        typer.Option("--compare", metavar="A B", help="Compare two models: whether B is better.", show_default=False),
+        typer.Option(
+            "--compare",
+            metavar="A B",
+            help="Compare two models, as in NAME@int8: whether B is better.",
+            show_default=False,
+        ),
     ] = None,
     labels: Annotated[
         bool,
@@ -63,6 +68,7 @@ def evaluate(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     json: JsonOption = False,
 ) -> None:
     """Evaluate retrieval of pictures by captions and vice versa.
@@ -81,6 +87,7 @@ def evaluate(
     options: dict[str, Any] = {
         "device": device,
         "runtime": runtime,
+        "precision": precision,
         "on_stage": (lambda what: note(f"clipsearch: {what} …")) if is_terminal() else None,
         "show_progress": is_terminal(),
     }

@@ -7,7 +7,15 @@ import typer
 
 from clipsearch.cli.captions import open_encoder
 from clipsearch.cli.index import is_terminal
-from clipsearch.cli.options import AllowUrlOption, CatalogOption, DeviceOption, JsonOption, ModelOption, RuntimeOption
+from clipsearch.cli.options import (
+    AllowUrlOption,
+    CatalogOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    PrecisionOption,
+    RuntimeOption,
+)
 from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.render import note, out, print_json, shown_path
 from clipsearch.cli.viewing import check_drawing, write_drawing
@@ -38,6 +46,7 @@ def explain(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     allow_url: AllowUrlOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -47,7 +56,8 @@ def explain(
     check_text(words, "text")
     path = None if out_file is None else check_drawing(out_file, kind="a map", suffixes=_SUFFIXES, force=force)
     picture = load_picture(image, allow_url=allow_url)
-    heat_map, encoder = _locate(words, picture, catalog, ModelOptions(model, device, runtime, is_terminal()))
+    options = ModelOptions(model, device, runtime, is_terminal(), precision)
+    heat_map, encoder = _locate(words, picture, catalog, options)
     if path is not None:
         from clipsearch.encoders.embed_image import read_picture
         from clipsearch.gallery.heat_map import draw_heat_map
@@ -84,11 +94,14 @@ def _locate(
     from clipsearch.gallery.heat_map import make_heat_map
     from clipsearch.query.tokens import find_concept
 
-    name, device, runtime = options.name, options.device, options.runtime
+    named = (options.name, options.device, options.runtime, options.precision)
     if find_concept(words.strip()) is not None:
-        with Catalog.open(catalog, model=name, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
+        name, device, runtime, precision = named
+        with Catalog.open(
+            catalog, model=name, device=device, runtime=runtime, precision=precision, show_progress=is_terminal()
+        ) as opened:
             return opened.heat_map(picture, words), opened.encoder
-    with open_encoder(catalog, name, device, runtime) as encoder:
+    with open_encoder(catalog, *named) as encoder:
         bank = load_bank(fingerprint=encoder.fingerprint, dim=encoder.dim, load_encoder=lambda: encoder)
         text = encoder.encode_texts([words])[0]
         return make_heat_map(picture, words, text, encoder=encoder, bank=bank), encoder

@@ -13,6 +13,7 @@ from clipsearch.cli.options import (
     MaxMegapixelsOption,
     MaxSecondsOption,
     ModelOption,
+    PrecisionOption,
     RuntimeOption,
     WaitOption,
     decoding_limits,
@@ -35,6 +36,7 @@ def index(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove missing files, even if their drive seems unmounted.")
     ] = False,
@@ -100,7 +102,13 @@ def index(
     with (
         ProgressBar() as bar,
         Catalog.open(
-            catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
+            catalog,
+            model=model,
+            device=device,
+            runtime=runtime,
+            precision=precision,
+            create=True,
+            show_progress=is_terminal(),
         ) as opened,
     ):
         if index_url is not None:

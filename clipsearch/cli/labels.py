@@ -17,6 +17,7 @@ from clipsearch.cli.options import (
     DeviceOption,
     JsonOption,
     ModelOption,
+    PrecisionOption,
     RuntimeOption,
     TopKOption,
 )
@@ -43,6 +44,7 @@ def label(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     top_k: TopKOption = 5,
     min_relevance: Annotated[
         float | None,
@@ -75,6 +77,7 @@ def label(
             model=model,
             device=device,
             runtime=runtime,
+            precision=precision,
             create=bool(folders),
             show_progress=is_terminal(),
         ) as opened,

@@ -16,6 +16,7 @@ _LEGEND = (
     "recall    published recall@1 of texts among 5,000 pictures of COCO, in percent; blank: unknown",
     "index     bytes that a picture takes in the index: its embedding in float16, and its number",
     "ms        for a picture in bulk on this machine, measured when the model was compiled",
+    "here      downloaded; in its place the precision in which a compiled model runs: f32, bf16 or int8",
 )
 
 
@@ -27,6 +28,7 @@ class ModelRow:
         size_bytes: of the download, of the starter's files.
         is_here: on this machine; None for a model of the catalog that is not a known one.
         image_ms: see `openvino.timing`.
+        precision: in which it runs on the CPU here.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ModelRow:
     is_here: bool | None
     is_default: bool
     image_ms: float | None
+    precision: str | None = None
 
     @property
     def index_bytes(self) -> int | None:
@@ -55,13 +58,15 @@ def find_rows(used: Mapping[str, ModelInfo]) -> list[ModelRow]:
     """
     from clipsearch.encoders.hub import hub
     from clipsearch.encoders.hub.known_models import DEFAULT_MODEL, KNOWN_MODELS
-    from clipsearch.encoders.load import STARTER_DIM, STARTER_DIRECTORY
+    from clipsearch.encoders.load import STARTER_DIM, STARTER_DIRECTORY, find_precision
     from clipsearch.encoders.openvino.cache import find_image_ms
-    from clipsearch.settings import STARTER
+    from clipsearch.settings import STARTER, with_environment
+    from clipsearch.types import ModelOptions
 
     rows = []
     for known in KNOWN_MODELS:
         cached = hub.find_cached(known.name)
+        precision = None if cached is None else find_precision(with_environment(ModelOptions(known.name)))
         rows.append(
             ModelRow(
                 name=known.name,
@@ -74,11 +79,15 @@ def find_rows(used: Mapping[str, ModelInfo]) -> list[ModelRow]:
                 is_here=cached is not None,
                 is_default=known.name == DEFAULT_MODEL,
                 image_ms=None if cached is None else find_image_ms(cached),
+                precision=precision,
             )
         )
     starter_bytes = sum(file.stat().st_size for file in STARTER_DIRECTORY.iterdir())
     bundled = "bundled; small, less accurate than CLIP"
-    rows.append(ModelRow(STARTER, bundled, STARTER_DIM, None, "English", None, starter_bytes, True, False, None))
+    precision = find_precision(with_environment(ModelOptions(STARTER)))
+    rows.append(
+        ModelRow(STARTER, bundled, STARTER_DIM, None, "English", None, starter_bytes, True, False, None, precision)
+    )
     listed = {row.name for row in rows}
     rows += [
         ModelRow(name, "", info.dim, None, None, None, None, None, False, None)
@@ -101,6 +110,7 @@ def rows_json(rows: Sequence[ModelRow], used: Mapping[str, ModelInfo]) -> list[d
             "dim": row.dim,
             "index_bytes": row.index_bytes,
             "image_ms": row.image_ms,
+            "precision": row.precision,
             "is_default": row.is_default,
             "is_current": row.name in used and used[row.name].is_current,
             "pictures": used[row.name].images if row.name in used else 0,
@@ -126,7 +136,7 @@ def print_rows(rows: Sequence[ModelRow], used: Mapping[str, ModelInfo]) -> None:
                 size_text,
                 "" if row.index_bytes is None else f"{row.index_bytes:,}",
                 "" if row.image_ms is None else milliseconds(row.image_ms),
-                "here" if row.is_here else "",
+                row.precision or ("here" if row.is_here else ""),
             )
         )
     out()

@@ -16,6 +16,7 @@ from clipsearch.cli.options import (
     JsonOption,
     MaxMegapixelsOption,
     MaxSecondsOption,
+    PrecisionOption,
     RuntimeOption,
     WaitOption,
     decoding_limits,
@@ -108,6 +109,7 @@ def use(
     catalog: CatalogOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     max_megapixels: MaxMegapixelsOption = None,
     max_seconds: MaxSecondsOption = settings.DEFAULT_MAX_SECONDS,
     wait: WaitOption = False,
@@ -123,7 +125,9 @@ def use(
     limits = decoding_limits(max_megapixels, max_seconds)
     with (
         ProgressBar() as bar,
-        Catalog.open(catalog, device=device, runtime=runtime, create=True, show_progress=is_terminal()) as opened,
+        Catalog.open(
+            catalog, device=device, runtime=runtime, precision=precision, create=True, show_progress=is_terminal()
+        ) as opened,
     ):
         before = opened.admin.status().model
         report = opened.use_model(name, limits=limits, wait=wait, on_progress=bar.update)
@@ -169,7 +173,7 @@ def inspect(
     # Only models that run in transformers can be traced.
     runtime = "torch" if (name or used) is None or runs_with_torch(str(name or used)) else None
     texts = text or ["a photo of a donut", "a photo of a cat", "a photo of a car", "a photo of a noodle"]
-    with open_encoder(catalog, name, device, runtime) as encoder:
+    with open_encoder(catalog, name, device, runtime, "auto") as encoder:
         found = walk(encoder, texts, picture_crop(picture, encoder.preprocess))
     if json:
         print_json(

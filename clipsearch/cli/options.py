@@ -49,6 +49,15 @@ RuntimeOption = Annotated[
         show_default=False,
     ),
 ]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--precision",
+        metavar="NAME",
+        help="Calculate in f32, bf16 or int8. Default: auto, the fastest that agrees.",
+        show_default=False,
+    ),
+]
 AllowUrlOption = Annotated[
     bool,
     typer.Option("--allow-url", help="Fetch pictures from http and https URLs. Also CLIPSEARCH_ALLOW_URL=1."),

@@ -13,6 +13,7 @@ from clipsearch.cli.options import (
     DeviceOption,
     JsonOption,
     ModelOption,
+    PrecisionOption,
     RuntimeOption,
     TopKOption,
 )
@@ -75,6 +76,7 @@ def query(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     top_k: TopKOption = 10,
     min_relevance: Annotated[
         float,
@@ -128,7 +130,9 @@ def query(
     sheet = check_sheet(html)
     if thumbnails:
         check_thumbnails()
-    with Catalog.open(catalog, model=model, device=device, runtime=runtime, show_progress=is_terminal()) as opened:
+    with Catalog.open(
+        catalog, model=model, device=device, runtime=runtime, precision=precision, show_progress=is_terminal()
+    ) as opened:
         parsed = _parse(query_words or (), text=text, has_marks=bool(more))
         _check_files(parsed)
         fetched = {

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from clipsearch.cli.index import is_terminal
-from clipsearch.cli.options import CatalogOption, DeviceOption, ModelOption, RuntimeOption
+from clipsearch.cli.options import CatalogOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption
 from clipsearch.cli.render import note, out
 from clipsearch.errors import MissingExtraError
 
@@ -15,6 +15,7 @@ def serve(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     host: Annotated[
         str,
         typer.Option("--host", metavar="ADDRESS", help="Listen on this address. Any but 127.0.0.1 requires a token."),
@@ -70,7 +71,14 @@ def serve(
 
     options = ServerOptions(host=host, port=port, token=token, hosts=tuple(allow_host or ()), may_index=index)
     with Catalog.open(
-        catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal(), shared=True
+        catalog,
+        model=model,
+        device=device,
+        runtime=runtime,
+        precision=precision,
+        create=True,
+        show_progress=is_terminal(),
+        shared=True,
     ) as opened:
         run_server(opened, options, on_ready=ready)
 
@@ -80,6 +88,7 @@ def mcp(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
 ) -> None:
     """Serve the catalog to an assistant over MCP.
 
@@ -91,5 +100,5 @@ def mcp(
         from clipsearch.mcp_server import make_server
     except ImportError as error:
         raise MissingExtraError("MCP", error.name or "mcp", "clipsearch[mcp]") from error
-    with Catalog.open(catalog, model=model, device=device, runtime=runtime, shared=True) as opened:
+    with Catalog.open(catalog, model=model, device=device, runtime=runtime, precision=precision, shared=True) as opened:
         make_server(opened).run("stdio")

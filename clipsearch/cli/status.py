@@ -21,7 +21,8 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
         print_json(_status_json(found) | {"index": asdict(place)})
         return
     out(f"catalog   {printable(found.directory)}")
-    out(f"model     {printable(found.model or 'none yet')}")
+    arithmetic = f", calculated in {found.precision}" if found.precision is not None else ""
+    out(f"model     {printable(found.model or 'none yet')}{arithmetic}")
     for model in found.models:
         if not model.is_current:
             out(f"          also {printable(model.name)}, {count(model.images, 'picture')}")

@@ -15,6 +15,7 @@ from clipsearch.cli.options import (
     MaxMegapixelsOption,
     MaxSecondsOption,
     ModelOption,
+    PrecisionOption,
     RuntimeOption,
     WaitOption,
     decoding_limits,
@@ -90,6 +91,7 @@ def import_embeddings(
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
+    precision: PrecisionOption = None,
     max_megapixels: MaxMegapixelsOption = None,
     max_seconds: MaxSecondsOption = DEFAULT_MAX_SECONDS,
     wait: WaitOption = False,
@@ -105,7 +107,13 @@ def import_embeddings(
     with (
         ProgressBar("row") as bar,
         Catalog.open(
-            catalog, model=model, device=device, runtime=runtime, create=True, show_progress=is_terminal()
+            catalog,
+            model=model,
+            device=device,
+            runtime=runtime,
+            precision=precision,
+            create=True,
+            show_progress=is_terminal(),
         ) as opened,
     ):
         report = opened.import_embeddings(

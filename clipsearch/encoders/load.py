@@ -14,6 +14,7 @@ from clipsearch.encoders.hub import hub, known_models, model_files
 from clipsearch.encoders.openvino import cache as compile_cache
 from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.openvino.spec import is_compiled_directory
+from clipsearch.encoders.precision import is_automatic, measure_int8, open_compiled, precision_of, require_openvino
 from clipsearch.errors import ModelError, ModelUnavailableError
 from clipsearch.notices import notify
 from clipsearch.settings import STARTER
@@ -42,9 +43,10 @@ def load_encoder(model: str | ModelOptions) -> Encoder:
         model: its name, or options; options without a name are loaded as by `load_chosen_encoder`.
 
     Raises:
-        InputError: unknown device or runtime.
+        InputError: unknown device, runtime or precision.
         ModelUnavailableError: its files are not on this machine and can't be downloaded.
-        ModelError: it can't be loaded, is not a dual encoder, or does not support the requested device or runtime.
+        ModelError: it can't be loaded, is not a dual encoder, or does not support the requested device, runtime
+            or precision.
     """
     options = ModelOptions(model) if isinstance(model, str) else model
     if options.name is None:
@@ -53,13 +55,14 @@ def load_encoder(model: str | ModelOptions) -> Encoder:
 
 
 def _load(name: str, options: ModelOptions) -> Encoder:
-    device, runtime = options.device, options.runtime
+    device, runtime, precision = options.device, options.runtime, options.precision
     settings.check_device(device)
     settings.check_runtime(runtime)
+    require_openvino(name, precision, device=device, runtime=runtime)
     if runtime == "openvino" and device not in (None, "cpu"):
         raise ModelError(f"OpenVINO runs models on the CPU here, not on {device}: leave --device or --runtime out")
     if name == STARTER:
-        starter = _load_compiled(STARTER_DIRECTORY, STARTER, device, runtime)
+        starter = _load_compiled(STARTER_DIRECTORY, STARTER, options)
         if starter.fingerprint != STARTER_FINGERPRINT:
             raise ModelError(f"the starter model is damaged: install clipsearch again ({STARTER_DIRECTORY})")
         return starter
@@ -69,14 +72,21 @@ def _load(name: str, options: ModelOptions) -> Encoder:
     else:
         name = str(directory)
     if is_compiled_directory(directory):
-        return _load_compiled(directory, name, device, runtime)
+        return _load_compiled(directory, name, options)
     if runtime == "torch" or device not in (None, "cpu") or not model_files.is_complete(directory):
         return _load_with_torch(directory, name, device)
-    compiled = find_or_make_compiled(directory, name, runtime=runtime, show_progress=options.show_progress)
+    is_free = is_automatic(precision)
+    compiled = find_or_make_compiled(
+        directory,
+        name,
+        runtime=runtime if is_free else "openvino",
+        show_progress=options.show_progress,
+        measures_int8=is_free,
+    )
     if compiled is None:
         return _load_with_torch(directory, name, device)
-    encoder = CompiledEncoder(compiled, name=name)
-    if device == "cpu" or runtime == "openvino" or not may_have_gpu():
+    encoder = open_compiled(compiled, name, precision, show_progress=options.show_progress)
+    if device == "cpu" or runtime == "openvino" or not is_free or not may_have_gpu():
         return encoder
 
     def load_accelerated() -> Encoder | None:
@@ -111,11 +121,17 @@ def notify_licence(name: str) -> None:
 
 
 def find_or_make_compiled(
-    directory: Path, name: str, *, runtime: str | None = None, show_progress: bool = False
+    directory: Path,
+    name: str,
+    *,
+    runtime: str | None = None,
+    show_progress: bool = False,
+    measures_int8: bool = True,
 ) -> Path | None:
     """Return the compiled directory of a model in the hub's layout, compiling it on a cache miss.
 
-    None when the model can't be compiled; the first time, a notice says so.
+    None when the model can't be compiled; the first time, a notice says so. A model that was just compiled is also
+    measured in int8.
 
     Raises:
         ModelError: the model can't be compiled and `runtime` is "openvino".
@@ -128,13 +144,30 @@ def find_or_make_compiled(
     if show_progress:
         notify(f"compiling {name} for this machine, once, about half a minute")
     try:
-        return compile_cache.make_compiled(directory)
+        compiled = compile_cache.make_compiled(directory)
     except ModelError as error:
         if runtime is not None:
             raise ModelError(f"{name} can't be compiled: {error}") from error
         # When the model itself is invalid, transformers' error is clearer.
         _load_with_torch(directory, name, "cpu")
         notify(f"{name} can't be compiled ({error}): it runs through transformers, several times slower")
+        return None
+    if measures_int8:
+        measure_int8(compiled, show_progress=show_progress)
+    return compiled
+
+
+def find_precision(options: ModelOptions) -> str | None:
+    """Return the precision in which a model runs on the CPU here, making nothing; None where it is not compiled."""
+    name = options.name
+    if name is None or options.runtime == "torch" or options.device not in (None, "cpu"):
+        return None
+    try:
+        directory = STARTER_DIRECTORY if name == STARTER else _find_directory(name) or hub.find_cached(name)
+        if directory is not None and not is_compiled_directory(directory):
+            directory = compile_cache.find_compiled(directory)
+        return None if directory is None else precision_of(directory, options.precision)
+    except (OSError, ModelError):  # files of the model are missing or damaged, as is told when it is loaded
         return None
 
 
@@ -168,18 +201,18 @@ def _load_with_torch(directory: Path, name: str, device: str | None) -> Encoder:
     return TransformersEncoder.load(directory, name=name, device=device)
 
 
-def _load_compiled(directory: Path, name: str, device: str | None, runtime: str | None) -> CompiledEncoder:
-    if device not in (None, "cpu"):
+def _load_compiled(directory: Path, name: str, options: ModelOptions) -> CompiledEncoder:
+    if options.device not in (None, "cpu"):
         raise ModelError(
-            f"the model {name} is compiled for the CPU, it can't run on {device}: leave --device (or "
+            f"the model {name} is compiled for the CPU, it can't run on {options.device}: leave --device (or "
             "CLIPSEARCH_DEVICE) out"
         )
-    if runtime == "torch":
+    if options.runtime == "torch":
         raise ModelError(
             f"the model {name} is compiled for OpenVINO, it can't run with torch: leave --runtime (or "
             "CLIPSEARCH_RUNTIME) out"
         )
-    return CompiledEncoder(directory, name=name)
+    return open_compiled(directory, name, options.precision, show_progress=options.show_progress)
 
 
 def load_chosen_encoder(options: ModelOptions) -> Encoder:

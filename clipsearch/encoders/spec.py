@@ -15,7 +15,7 @@ class EncoderRecipe:
     Attributes:
         name: "starter", a hub id, or a directory that exists on each machine.
         fingerprint: of the expected model; another one is rejected.
-        device, runtime: as in `ModelOptions`.
+        device, runtime, precision: as in `ModelOptions`.
         version: of the clipsearch that made the recipe; another one is rejected.
     """
 
@@ -23,6 +23,7 @@ class EncoderRecipe:
     fingerprint: str
     device: str | None = None
     runtime: str | None = None
+    precision: str | None = None
     version: str = __version__
 
     def load(self) -> Encoder:
@@ -38,7 +39,7 @@ class EncoderRecipe:
             raise ModelError(f"clipsearch is {__version__} there and {self.version} here: install the same everywhere")
         # A worker process sees only the GPU assigned to it, so its index does not apply.
         device = "cuda" if self.device is not None and self.device.startswith("cuda") else self.device
-        encoder = load_encoder(ModelOptions(self.name, device=device, runtime=self.runtime))
+        encoder = load_encoder(ModelOptions(self.name, device=device, runtime=self.runtime, precision=self.precision))
         if encoder.fingerprint != self.fingerprint:
             raise IndexMismatchError(f"the model {self.name} there is not the one here: put the same files everywhere")
         return encoder

@@ -55,6 +55,9 @@ def encode_query(
     """Return the embedding (dim,) unit-norm of a text from the cache, or from the encoder, loaded on a miss only.
 
     A text too long for the model is not cached, so that the notice of its split is issued each time.
+
+    Args:
+        fingerprint: of the model, and anything after it that the embedding depends on, such as a precision.
     """
     cached = find_embeddings([text], fingerprint=fingerprint, dim=dim)
     if cached is not None:
@@ -62,7 +65,8 @@ def encode_query(
     encoder = load_encoder()
     embeddings = encoder.encode_texts([text])
     if encoder.count_tokens(text) <= encoder.context_length:
-        put_embeddings([text], embeddings, fingerprint=encoder.fingerprint)
+        key = fingerprint if fingerprint.startswith(encoder.fingerprint) else encoder.fingerprint
+        put_embeddings([text], embeddings, fingerprint=key)
     return embeddings[0]  # type: ignore[no-any-return]
 
 

@@ -149,7 +149,12 @@ def measure(
             encoder = load_chosen_encoder(model)
             opened.callback(encoder.close)
         loop = PlainLoop(encoder.name) if with_loop else None
-        named = {"--model": model.name or encoder.name, "--device": model.device, "--runtime": model.runtime}
+        named = {
+            "--model": model.name or encoder.name,
+            "--device": model.device,
+            "--runtime": model.runtime,
+            "--precision": model.precision,
+        }
         options = [part for option, value in named.items() if value is not None for part in (option, value)]
         scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="clipsearch-bench-")))
         rates: list[IndexRate] = []
@@ -183,7 +188,9 @@ def measure(
 
 
 def _open(directory: Path, model: ModelOptions) -> Catalog:
-    return Catalog.open(directory, model=model.name, device=model.device, runtime=model.runtime)
+    return Catalog.open(
+        directory, model=model.name, device=model.device, runtime=model.runtime, precision=model.precision
+    )
 
 
 def _has_pictures(directory: Path) -> bool:

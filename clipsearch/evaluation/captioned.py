@@ -4,13 +4,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch import settings
 from clipsearch.captions.pairs import CaptionPair
 from clipsearch.catalog import Catalog
 from clipsearch.errors import CatalogNotFoundError, InputError
@@ -204,6 +205,7 @@ def index_pairs(
     Raises:
         InputError: none of the pictures can be read.
     """
+    named, options = options.name, settings.with_suffix(options)
     with (
         tempfile.TemporaryDirectory(prefix="clipsearch-eval-") as scratch,
         _Scratch.open(
@@ -211,11 +213,13 @@ def index_pairs(
             model=options.name or _model_of(catalog),
             device=options.device,
             runtime=options.runtime,
+            precision=options.precision,
             create=True,
             show_progress=options.show_progress,
         ) as opened,
     ):
-        yield _index(opened, pairs, Path(scratch) / "pictures", on_stage or (lambda what: None))
+        captioned = _index(opened, pairs, Path(scratch) / "pictures", on_stage or (lambda what: None))
+        yield captioned if named == options.name else replace(captioned, model=str(named))
 
 
 def _index(catalog: _Scratch, pairs: Sequence[CaptionPair], folder: Path, tell: Stage) -> CaptionedPictures:

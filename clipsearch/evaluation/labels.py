@@ -53,6 +53,7 @@ def evaluate_labels(
     model: str | None = None,
     device: str | None = None,
     runtime: str | None = None,
+    precision: str | None = None,
     on_stage: Stage | None = None,
     show_progress: bool = False,
 ) -> LabelQuality:
@@ -66,7 +67,7 @@ def evaluate_labels(
     Raises:
         InputError: none of the pictures can be read.
     """
-    options = ModelOptions(model, device, runtime, show_progress)
+    options = ModelOptions(model, device, runtime, show_progress, precision)
     with index_pairs(pairs, options, catalog=catalog, on_stage=on_stage) as captioned:
         captioned.tell(f"naming {count(len(captioned.content_ids), 'picture')}")
         ranks, counts = _rank_labels(captioned)

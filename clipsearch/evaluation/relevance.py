@@ -50,6 +50,7 @@ def evaluate_relevance(
     model: str | None = None,
     device: str | None = None,
     runtime: str | None = None,
+    precision: str | None = None,
     on_stage: Stage | None = None,
     show_progress: bool = False,
 ) -> RelevanceQuality:
@@ -63,7 +64,7 @@ def evaluate_relevance(
     Raises:
         InputError: none of the pictures can be read.
     """
-    options = ModelOptions(model, device, runtime, show_progress)
+    options = ModelOptions(model, device, runtime, show_progress, precision)
     with index_pairs(pairs, options, catalog=catalog, on_stage=on_stage) as captioned:
         captioned.tell(f"searching by {count(len(captioned.texts), 'caption')}")
         reliability, histogram = Reliability(), ScoreHistogram()

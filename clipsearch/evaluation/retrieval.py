@@ -68,6 +68,7 @@ def evaluate_pairs(
     model: str | None = None,
     device: str | None = None,
     runtime: str | None = None,
+    precision: str | None = None,
     on_stage: Stage | None = None,
     show_progress: bool = False,
 ) -> RetrievalQuality:
@@ -80,13 +81,14 @@ def evaluate_pairs(
 
     Args:
         catalog: default of the model; read-only, may be missing.
-        model: as in `ModelOptions`, like `device` and `runtime`.
+        model: as in `ModelOptions`, or its name with a suffix, see `settings.with_suffix`; like `device`, `runtime` and
+            `precision`.
 
     Raises:
         InputError: none of the pictures can be read.
         ModelUnavailableError: the model's files are not cached and can't be downloaded.
     """
-    options = ModelOptions(model, device, runtime, show_progress)
+    options = ModelOptions(model, device, runtime, show_progress, precision)
     with index_pairs(pairs, options, catalog=catalog, on_stage=on_stage) as captioned:
         return _quality(_rank_pairs(captioned))
 
@@ -98,6 +100,7 @@ def compare_models(
     *,
     device: str | None = None,
     runtime: str | None = None,
+    precision: str | None = None,
     on_stage: Stage | None = None,
     show_progress: bool = False,
 ) -> QualityComparison:
@@ -109,7 +112,7 @@ def compare_models(
     """
     found = []
     for name in (a, b):
-        options = ModelOptions(name, device, runtime, show_progress)
+        options = ModelOptions(name, device, runtime, show_progress, precision)
         with index_pairs(pairs, options, on_stage=on_stage) as captioned:
             found.append(_rank_pairs(captioned))
     first, second = found

@@ -1,6 +1,7 @@
 """Administer a catalog: status, backups, garbage collection, and the place of its vector index."""
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipsearch import paths
@@ -25,7 +26,7 @@ class CatalogAdmin:
         """Count what is stored and measure its size; loads no model."""
         from clipsearch.maintenance.status import read_status
 
-        return read_status(self._session.store)
+        return replace(read_status(self._session.store), precision=self._session.model.find_precision())
 
     def current_run(self) -> CurrentRun | None:
         """Return the index run in progress, of this process or another; None when there is none."""

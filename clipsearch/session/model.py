@@ -106,6 +106,14 @@ class CatalogModel:
             models.set_current(row.model_id)
         return row
 
+    def find_precision(self) -> str | None:
+        """Return the precision in which the catalog's model runs here, see `load.find_precision`; does not load it."""
+        from clipsearch.encoders.load import find_precision
+
+        current = self._store.reader.find_current_model()
+        name = self._options.name or (None if current is None else current.name)
+        return find_precision(replace(self._options, name=name))
+
     def suggest(self, name: str) -> None:
         """Set the model of a new catalog when none was requested, here or in the environment."""
         if (
@@ -127,21 +135,28 @@ class CatalogModel:
         if options.runtime == "torch" or options.device not in (None, "cpu"):  # no cache: the user wants it to run
             embedding: NDArray[np.float32] = self.encoder.encode_texts([text])[0]
             return embedding
-        return encode_query(text, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+        return encode_query(text, fingerprint=self._cache_key(row), dim=row.dim, load_encoder=lambda: self.encoder)
 
     def load_bank(self) -> "Bank":
         """Load the bank that the model's scores are calibrated against; cached, as encoding it takes some seconds."""
         from clipsearch.encoders.bank import load_bank
 
         row = self.row
-        return load_bank(fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+        return load_bank(fingerprint=self._cache_key(row), dim=row.dim, load_encoder=lambda: self.encoder)
 
     def encode_labels(self, labels: "Sequence[str]") -> "NDArray[np.float32]":
         """Return embeddings (n, dim), unit-norm, of labels in the templates of `encoders.prompts`; cached."""
         from clipsearch.encoders.prompts import label_embeddings
 
         row = self.row
-        return label_embeddings(labels, fingerprint=row.fingerprint, dim=row.dim, load_encoder=lambda: self.encoder)
+        return label_embeddings(
+            labels, fingerprint=self._cache_key(row), dim=row.dim, load_encoder=lambda: self.encoder
+        )
+
+    def _cache_key(self, row: StoredModel) -> str:
+        """Return the key of cached texts: those of a requested precision are not mixed with others."""
+        precision = self._options.precision
+        return row.fingerprint if precision in (None, "auto") else f"{row.fingerprint}@{precision}"
 
     def recipe(self) -> "EncoderRecipe":
         """Return how another process loads the encoder; errors as in `encoder`."""
@@ -149,7 +164,11 @@ class CatalogModel:
 
         encoder = self.encoder
         return EncoderRecipe(
-            encoder.name, encoder.fingerprint, device=self._options.device, runtime=self._options.runtime
+            encoder.name,
+            encoder.fingerprint,
+            device=self._options.device,
+            runtime=self._options.runtime,
+            precision=self._options.precision,
         )
 
     def load(self, name: str) -> "Encoder":

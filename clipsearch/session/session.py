@@ -68,10 +68,11 @@ class Session:
     def open(
         cls, directory: str | os.PathLike[str] | None, options: ModelOptions, *, create: bool, is_shared: bool
     ) -> "Session":
-        """Open the catalog in a folder or on a server; device and runtime default to those in the environment."""
+        """Open the catalog in a folder or on a server; device, runtime and precision default to the environment."""
         options = settings.with_environment(options)
         settings.check_device(options.device)
         settings.check_runtime(options.runtime)
+        settings.check_precision(options.precision)
         place = paths.catalog_place(directory)
         store = Store(place, create=create)
         if store.backup is not None:

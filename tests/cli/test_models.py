@@ -65,12 +65,14 @@ def test_the_list_as_json(tmp_path, cached_default):
         "dim": 512,
         "index_bytes": 1032,
         "image_ms": 23.44,
+        "precision": None,
         "is_default": True,
         "is_current": False,
         "pictures": 0,
         "captions": 0,
     }
     starter = listed["starter"]
+    assert starter["precision"] == "f32"
     assert (starter["recall"], starter["image_ms"], starter["is_here"], starter["index_bytes"]) == (
         None,
         None,

@@ -368,7 +368,8 @@ def test_two_models_are_held_against_each_other(painted, capsys, monkeypatch):
     assert set(found["differences"]["image_to_text"]) == {"recall@1", "mrr"}
     assert cli.run(["eval", str(path), "--compare", "colours-blind", "colours"]) == 0
     assert "text → image  recall@1  +0.750  (+0.250 to +1.000)  p = 0.250" in capsys.readouterr().out
-    alike = compare_models(read_caption_pairs(path).pairs, "colours", "colours")
+    alike = compare_models(read_caption_pairs(path).pairs, "colours", "colours@f32")
+    assert (alike.a.model, alike.b.model) == ("colours", "colours@f32")
     assert [row.p_value for row in (alike.text_to_image["mrr"], alike.image_to_text["recall@1"])] == [1, 1]
 
 

@@ -7,8 +7,8 @@ import sqlite3
 import pytest
 
 from clipsearch import Catalog
-from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.columns.table import Columns
+from clipsearch.store.backends.connection import DATABASE_NAME
 from tests.support.command_line import run
 
 

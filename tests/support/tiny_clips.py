@@ -74,6 +74,8 @@ def compile_in_this_process(patch: pytest.MonkeyPatch) -> None:
 def _stand_in(compile_model: Callable[[Path, Path], None]) -> Compile:
     def run(arguments: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
         option, module, source, target = arguments
+        if module == "clipsearch.encoders.openvino.int8":  # which is not what these tests are about
+            return subprocess.CompletedProcess(arguments, 1, "", "ModelError: not measured")
         assert (option, module) == ("-m", "clipsearch.encoders.openvino.compile")
         try:
             compile_model(Path(source), Path(target))

@@ -4,11 +4,15 @@ import contextlib
 import json
 import shutil
 import signal
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipsearch.encoders.families import family_of
 from clipsearch.encoders.fingerprint import combine, hash_file
 from clipsearch.encoders.hub import model_files
+from clipsearch.encoders.openvino.int8_record import read_record, read_refusal, write_refusal
+from clipsearch.encoders.openvino.runtime import has_int8_products
 from clipsearch.encoders.openvino.spec import FORMAT, is_compiled_directory, read_spec
 from clipsearch.encoders.openvino.timing import read_image_ms
 from clipsearch.errors import ModelError
@@ -16,6 +20,9 @@ from clipsearch.files import atomic_write, scratch_folder
 from clipsearch.notices import notify
 from clipsearch.paths import cache_dir
 from clipsearch.processes import run_python
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
 
 # Negative cache entry: the reason why a model could not be compiled, so that it is not retried every time.
 _REFUSED = "refused.json"
@@ -39,9 +46,17 @@ def find_compiled(source: Path) -> Path | None:
 
 
 def find_image_ms(source: Path) -> float | None:
-    """Find how long a picture takes on this machine, in milliseconds; None unless it was measured when compiling."""
+    """Find how long a picture takes on this machine, in milliseconds; None unless it was measured when compiling.
+
+    In int8 where that is taken unasked, else in the precision of the compiled model.
+    """
     try:
-        return read_image_ms(_target(source))
+        target = _target(source)
+        with contextlib.suppress(ModelError):  # it is not compiled
+            record = read_record(int8_directory(target))
+            if record is not None and record.is_worth_it:
+                return read_image_ms(int8_directory(target))
+        return read_image_ms(target)
     except (OSError, ModelError):  # files of the model are missing
         return None
 
@@ -73,22 +88,77 @@ def make_compiled(source: Path) -> Path:
     return target
 
 
+def int8_directory(compiled: Path) -> Path:
+    """Return where a compiled model's int8 form is cached, whether it exists or not.
+
+    One for each kind of processor, as weights have more bits on some.
+
+    Raises:
+        ModelError: not a compiled model directory.
+    """
+    parts = {"fingerprint": read_spec(compiled).fingerprint, "has_int8_products": has_int8_products()}
+    return cache_dir() / "compiled" / f"{combine(parts)[:32]}.int8"
+
+
+def find_int8_refusal(compiled: Path) -> str | None:
+    """Return why these versions of the libraries have no int8 form of a compiled model; None when that is not known."""
+    return read_refusal(int8_directory(compiled), _versions())
+
+
+def make_int8(compiled: Path) -> None:
+    """Quantise a compiled model in a subprocess, which takes about 30 s for CLIP ViT-B/32, and cache the result.
+
+    Raises:
+        ModelError: it failed; the reason is cached when rows differ too much.
+    """
+    target = int8_directory(compiled)
+    arguments = ["-m", "clipsearch.encoders.openvino.int8", str(compiled)]
+    try:
+        with scratch_folder(target.parent) as scratch:
+            done = _run([*arguments, str(scratch)])
+            if done.returncode != 0:
+                kind, reason = _error_of(done)
+                if kind.endswith("NotQuantisableError"):
+                    with contextlib.suppress(OSError):  # it is retried the next time
+                        shutil.rmtree(target, ignore_errors=True)
+                        target.mkdir(parents=True, mode=0o700)
+                        write_refusal(target, reason, _versions())
+                raise ModelError(reason)
+            shutil.rmtree(target, ignore_errors=True)
+            scratch.rename(target)
+    except OSError as error:
+        raise ModelError(
+            f"can't write to {target.parent} ({error.strerror}): set CLIPSEARCH_CACHE to another folder"
+        ) from error
+
+
 def _run_compiler(source: Path, scratch: Path, target: Path) -> None:
     arguments = ["-m", "clipsearch.encoders.openvino.compile", str(source), str(scratch)]
-    try:
-        done = run_python(arguments, HF_HUB_OFFLINE="1")
-        if -done.returncode in _CRASHES:
-            done = run_python([*arguments, "f32"], HF_HUB_OFFLINE="1")
-    except OSError as error:
-        raise ModelError(f"can't start Python: {error.strerror}") from error
+    done = _run(arguments)
+    if -done.returncode in _CRASHES:
+        done = _run([*arguments, "f32"])
     if done.returncode == 0 and is_compiled_directory(scratch):
         return
-    last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
-    kind, _, reason = last.partition(": ")
+    kind, reason = _error_of(done)
     if kind.endswith("NotCompilableError"):
         _remember_refusal(target, reason)
     # All other failures (memory, a full disk, a signal) are transient, and not cached.
-    raise ModelError(reason if kind.endswith(("NotCompilableError", "ModelError")) else last)
+    raise ModelError(reason)
+
+
+def _run(arguments: Sequence[str]) -> "CompletedProcess[str]":
+    try:
+        return run_python(arguments, HF_HUB_OFFLINE="1")
+    except OSError as error:
+        raise ModelError(f"can't start Python: {error.strerror}") from error
+
+
+def _error_of(done: "CompletedProcess[str]") -> tuple[str, str]:
+    """Return the class of the error that a process ended with, and the reason for the user."""
+    last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+    kind, _, reason = last.partition(": ")
+    is_ours = kind.endswith(("NotCompilableError", "NotQuantisableError", "ModelError"))
+    return kind, reason if is_ours else last
 
 
 def _put_in_place(scratch: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from clipsearch.encoders.adapter import Adapter
 from clipsearch.encoders.base import MIN_COSINE
-from clipsearch.encoders.openvino.encoder import CompiledEncoder, can_calculate_with, import_openvino
-from clipsearch.encoders.openvino.spec import CompiledSpec, Precision, write_spec
+from clipsearch.encoders.openvino.encoder import CompiledEncoder
+from clipsearch.encoders.openvino.runtime import can_calculate_with, import_openvino
+from clipsearch.encoders.openvino.spec import FLOATS, CompiledSpec, Precision, write_spec
 from clipsearch.encoders.openvino.timing import measure_image_ms, write_image_ms
 from clipsearch.encoders.torch_encoder import TransformersEncoder, random_crops
 from clipsearch.errors import ModelError
@@ -44,7 +45,7 @@ class NotCompilableError(ModelError):
     """Raised when a model can't be compiled with these versions of the libraries, so that a retry is useless."""
 
 
-def compile_model(source: Path, target: Path, precisions: Sequence[Precision] = get_args(Precision)) -> None:
+def compile_model(source: Path, target: Path, precisions: Sequence[Precision] = FLOATS) -> None:
     """Compile the model in the hub's layout at `source` into the directory `target`, creating it if needed.
 
     After an error the content of `target` is invalid.
@@ -193,5 +194,5 @@ def check_crops(preprocess: Preprocess) -> NDArray[np.uint8]:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")  # the tracer warns about every shape that Python code reads
-    chosen = [precision for precision in get_args(Precision) if precision in sys.argv[3:]]
-    compile_model(Path(sys.argv[1]), Path(sys.argv[2]), chosen or get_args(Precision))
+    chosen = [precision for precision in FLOATS if precision in sys.argv[3:]]
+    compile_model(Path(sys.argv[1]), Path(sys.argv[2]), chosen or FLOATS)

@@ -6,14 +6,13 @@ unit-norm rows. The bundled starter model is one; `compile` makes one from any o
 
 import contextlib
 import math
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,38 +20,33 @@ from numpy.typing import NDArray
 from clipsearch import processes
 from clipsearch.encoders.long_text import Offsets, chunk_texts, mean_of_chunks
 from clipsearch.encoders.openvino.blob_cache import BlobFolder
-from clipsearch.encoders.openvino.spec import CompiledSpec, Precision, read_spec
+from clipsearch.encoders.openvino.runtime import can_calculate_with, import_openvino, reason_of, with_preprocessing
+from clipsearch.encoders.openvino.spec import BULK_ROWS, CompiledSpec, Precision, read_spec
 from clipsearch.errors import ModelError
-from clipsearch.images.preprocess import Preprocess
 from clipsearch.vectors import normalise
 
 _Result = TypeVar("_Result")
 
-# Rows of one inference request. Small ones keep all streams busy until the end of a batch; larger ones were not faster.
-_IMAGE_ROWS = 8
+# Texts of one inference request.
 _TEXT_ROWS = 64
-
 
 # OpenVINO temporarily sets the process's locale to "C" while it writes a blob: a race of two threads would leave it
 # there, and Python would then read text files as ASCII.
 _compile_lock = threading.Lock()
 
-# A separate lock, as `_compile_lock` is held while a model is loaded. Lock order: `_compile_lock`, then this one.
-_import_lock = threading.Lock()
-
-# OpenVINO's capability names of precisions that not every processor supports.
-_CAPABILITIES: dict[Precision, str] = {"bf16": "BF16", "f16": "FP16"}
-
 
 class CompiledEncoder:
     """`Encoder` of a compiled model directory; see the protocol for the attributes and methods."""
 
-    def __init__(self, directory: Path, *, name: str, cache_blobs: bool = True) -> None:
+    def __init__(
+        self, directory: Path, *, name: str, precision: Precision | None = None, cache_blobs: bool = True
+    ) -> None:
         """Read and verify the directory; the models are loaded lazily.
 
         Args:
             directory: the compiled model directory.
             name: as a user would give it.
+            precision: of the arithmetic instead of the directory's; any but "int8".
             cache_blobs: cache OpenVINO's compiled blobs of the models on disk.
 
         Raises:
@@ -68,10 +62,12 @@ class CompiledEncoder:
         self.preprocess = self.spec.preprocess
         self.head = self.spec.head
         self.patch_grid = self.spec.patch_grid
+        self._requested_precision = precision
         # Four inferences a core: at the end of a batch, cores idle until the last one is done. With two, that was a
         # tenth of the time, with four a twentieth.
-        self.batch_size = min(4 * _IMAGE_ROWS * processes.core_count(), 256)
-        self._image_requests: list[Any] | None = None
+        self.batch_size = min(4 * BULK_ROWS * processes.core_count(), 256)
+        # By whether they are those of the model for `BULK_ROWS` crops.
+        self._image_requests: dict[bool, list[Any]] = {}
         self._image_lock = threading.Lock()
         self._text_request: Any = None
         self._tokenizer: Any = None
@@ -98,7 +94,9 @@ class CompiledEncoder:
         """
         if len(crops) == 0:
             return
-        requests = self._open_image_requests()
+        n_full = len(crops) // BULK_ROWS if self.spec.bulk_file is not None else 0
+        requests = self._open_image_requests(is_bulk=True) if n_full else []
+        others = self._open_image_requests(is_bulk=False) if n_full * BULK_ROWS < len(crops) else []
         running: deque[tuple[Any, int]] = deque()
 
         def store_oldest() -> None:
@@ -106,19 +104,20 @@ class CompiledEncoder:
             request.wait()
             running.popleft()
             found = request.get_output_tensor(output).data
-            wanted = (min(_IMAGE_ROWS, len(rows) - start), *rows.shape[1:])
+            wanted = (min(BULK_ROWS, len(rows) - start), *rows.shape[1:])
             if found.shape != wanted:
                 raise ModelError(f"the image model of {self.name} gave an output of shape {found.shape}, not {wanted}")
             rows[start : start + len(found)] = found
 
         with self._image_lock:
             try:
-                for number, start in enumerate(range(0, len(crops), _IMAGE_ROWS)):
-                    if len(running) == len(requests):
+                for number, start in enumerate(range(0, len(crops), BULK_ROWS)):
+                    pool = requests if number < n_full else others
+                    if len(running) == len(pool):
                         store_oldest()
-                    request = requests[number % len(requests)]
+                    request = pool[number % len(pool)]
                     # Without share_inputs: a request would use the shared memory after this call.
-                    request.start_async({0: crops[start : start + _IMAGE_ROWS]})
+                    request.start_async({0: crops[start : start + BULK_ROWS]})
                     running.append((request, start))
                 while running:
                     store_oldest()
@@ -169,9 +168,11 @@ class CompiledEncoder:
     def close(self) -> None:
         # The flag first: a thread that is loading a model checks it afterwards.
         self._is_closed = True
-        self._image_requests = self._text_request = self._tokenizer = None
+        self._image_requests = {}
+        self._text_request = self._tokenizer = None
 
-    def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def text_inputs(self, texts: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+        """Return the text model's inputs, each (n, length), for n texts that fit in the context."""
         encodings = self._open_tokenizer().encode_batch([self.spec.prompt + text for text in texts])
         longest = max(len(encoding.ids) for encoding in encodings)
         length = self.context_length if self.spec.pads_to_context else max(1, longest)
@@ -184,6 +185,10 @@ class CompiledEncoder:
         inputs = {"input_ids": input_ids}
         if not self.spec.pads_to_context:
             inputs["attention_mask"] = attention_mask
+        return inputs
+
+    def _encode_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        inputs = self.text_inputs(texts)
         found = self._run("text", lambda: self._run_text_model(inputs))
         if found.shape != (len(texts), self.dim):
             raise ModelError(f"the text model of {self.name} gave rows of shape {found.shape}, not (…, {self.dim})")
@@ -201,7 +206,7 @@ class CompiledEncoder:
             return function()
         except RuntimeError as error:
             error.with_traceback(None)
-            raise ModelError(f"the {part} model of {self.name} failed: {_reason_of(error)}") from error
+            raise ModelError(f"the {part} model of {self.name} failed: {reason_of(error)}") from error
         except BaseException as error:  # noqa: BLE001
             raise error.with_traceback(None)  # noqa: B904 (the same error)
 
@@ -227,16 +232,17 @@ class CompiledEncoder:
             self.require_open()
         return tokenizer
 
-    def _open_image_requests(self) -> list[Any]:
-        requests = self._image_requests
+    def _open_image_requests(self, *, is_bulk: bool) -> list[Any]:
+        requests = self._image_requests.get(is_bulk)
         self.require_open()
         if requests is None:
-            path = self._directory / self.spec.image_file
-            model = path if self.spec.takes_crops else _with_preprocessing(path, self.preprocess)
-            compiled = self._load("image", model, "THROUGHPUT", self._find_blob("image"))
+            part, name = ("bulk", self.spec.bulk_file) if is_bulk else ("image", self.spec.image_file)
+            path = self._directory / str(name)
+            model = path if self.spec.takes_crops else with_preprocessing(path, self.preprocess)
+            compiled = self._load(part, model, "THROUGHPUT", self._find_blob(part))
             count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
             requests = [compiled.create_infer_request() for _ in range(count)]
-            self._image_requests = requests
+            self._image_requests[is_bulk] = requests
             self.require_open()
         return requests
 
@@ -268,12 +274,14 @@ class CompiledEncoder:
             raise ModelError(f"the model {self.name} is closed: load it again")
 
     @cached_property
-    def _precision(self) -> Precision:
-        return self.spec.precision if can_calculate_with(self.spec.precision) else "f32"
+    def precision(self) -> Precision:
+        """Precision of the arithmetic on this processor."""
+        precision = self._requested_precision or self.spec.precision
+        return precision if can_calculate_with(precision) else "f32"
 
     def _blob_folder(self, part: str) -> BlobFolder:
         version = import_openvino().__version__
-        return BlobFolder(self.fingerprint, part, str(self._directory), self._precision, version)
+        return BlobFolder(self.fingerprint, part, str(self._directory), self.precision, version)
 
     def _find_blob(self, part: str) -> Path | None:
         """Find the cache folder of a model's blob for this processor; None on a miss."""
@@ -286,7 +294,7 @@ class CompiledEncoder:
         """Compile a model for this processor, or load its cached blob; one thread at a time.
 
         Args:
-            part: "image" or "text".
+            part: "image", "bulk" or "text".
             model: a path, or a model in memory.
             hint: OpenVINO's performance hint.
             blob: folder from `_find_blob`; None: compile, and cache the blob.
@@ -296,7 +304,9 @@ class CompiledEncoder:
 
     def _compile(self, part: str, model: Any, hint: str, blob: Path | None) -> Any:
         core = import_openvino().Core()
-        options = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": hint}
+        # What is not int8 in an int8 model was no faster in bf16.
+        floats = "f32" if self.precision == "int8" else self.precision
+        options = {"INFERENCE_PRECISION_HINT": floats, "PERFORMANCE_HINT": hint}
         model = str(model) if isinstance(model, Path) else model
         if self._cache_blobs:
             # Errors of the cache are treated as a miss; errors of the model itself are raised again below.
@@ -310,7 +320,7 @@ class CompiledEncoder:
             return core.compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise ModelError(
-                f"can't load the {part} model of {self.name} from {self._directory}: {_reason_of(error)}"
+                f"can't load the {part} model of {self.name} from {self._directory}: {reason_of(error)}"
             ) from error
 
     def _check_files(self) -> None:
@@ -321,61 +331,3 @@ class CompiledEncoder:
         """
         if read_spec(self._directory, rehash=True) != self.spec:
             raise ModelError(f"the model {self.name} in {self._directory} is damaged")
-
-
-def _reason_of(error: RuntimeError) -> str:
-    """Return the last line of OpenVINO's error, which follows locations in its source code."""
-    return (str(error).strip().splitlines() or ["it does not say why"])[-1].split(" Please check")[0]
-
-
-def can_calculate_with(precision: Precision) -> bool:
-    """Return whether this processor supports a precision natively; OpenVINO would emulate it, slowly."""
-    if precision not in _CAPABILITIES:
-        return True  # supported everywhere, so skip the query, which creates a Core
-    capabilities = import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return _CAPABILITIES[precision] in capabilities
-
-
-def _with_preprocessing(path: Path, preprocess: Preprocess) -> Any:
-    """Read an image model of normalised pixels and prepend preprocessing of uint8 crops (n, height, width, 3)."""
-    openvino = import_openvino()
-    try:
-        model = openvino.Core().read_model(str(path))
-    except RuntimeError as error:
-        raise ModelError(f"can't read the model {path}: {_reason_of(error)}") from error
-    steps = openvino.preprocess.PrePostProcessor(model)
-    image = steps.input(0)
-    image.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
-    image.model().set_layout(openvino.Layout("NCHW"))
-    scale = preprocess.rescale_factor
-    image.preprocess().convert_element_type(openvino.Type.f32).mean([mean / scale for mean in preprocess.mean])
-    image.preprocess().scale([std / scale for std in preprocess.std])
-    return steps.build()
-
-
-def import_openvino() -> Any:
-    """Import OpenVINO without telemetry and with a lazy converter; thread-safe.
-
-    Importing it sends telemetry through the package openvino_telemetry, and writes an id to the home folder, unless
-    that package can't be imported. The converter, a quarter of the import time, is not needed for a query.
-
-    Source: openvino/__init__.py, openvino/tools/ovc/__init__.py and telemetry_utils.py of OpenVINO 2026.4.1.
-    """
-    with _import_lock:
-        is_first = "openvino" not in sys.modules
-        modules = cast(dict[str, object], sys.modules)
-        if is_first:
-            modules["openvino_telemetry"] = modules["openvino.tools.ovc"] = None
-        import openvino  # not from sys.modules, which has it while another thread is still importing it
-
-        if is_first:
-            del modules["openvino.tools.ovc"]
-            openvino.convert_model = _convert_model
-    return openvino
-
-
-def _convert_model(*arguments: Any, **options: Any) -> Any:
-    """Call the real `openvino.convert_model`, importing it lazily."""
-    from openvino.tools.ovc import convert_model
-
-    return convert_model(*arguments, **options)

@@ -22,7 +22,13 @@ SPEC_NAME = "model.json"
 FORMAT = 2
 _MAX_BYTES = 10_000_000
 
-Precision = Literal["f32", "bf16", "f16"]
+BULK_ROWS = 8
+"""Crops of one inference request in bulk: small ones keep all streams busy until the end, larger were not faster."""
+
+Precision = Literal["f32", "bf16", "f16", "int8"]
+
+FLOATS: tuple[Precision, ...] = ("f32", "bf16", "f16")
+"""Precisions of one and the same image and text model; that of int8 is another one, see `quantise`."""
 
 _RESAMPLE = {"bilinear": 2, "bicubic": 3}
 
@@ -45,10 +51,13 @@ class CompiledSpec:
         pad_id: the padding token.
         pads_to_context: texts are padded to the full context without an attention mask, as for SigLIP.
         lower_case: texts are lower-cased before tokenization.
-        precision: of the arithmetic if the processor supports it, else float32. Weights are float16 or int8.
+        precision: of the arithmetic if the processor supports it, else float32. Weights are float16 or int8. "int8": of
+            the products of linear layers and convolutions, else float32.
         patch_grid: rows and columns of patches, where they are aligned with texts: the image model's second output is
             their unit-norm rows (n, patches, dim). None: it has none.
         prompt: text before every text.
+        bulk_file: name of an image model for exactly `BULK_ROWS` crops that is faster than the one of any number; None:
+            there is none.
     """
 
     fingerprint: str
@@ -66,10 +75,11 @@ class CompiledSpec:
     precision: Precision
     patch_grid: tuple[int, int] | None = None
     prompt: str = ""
+    bulk_file: str | None = None
 
 
 # Fields added after format 2, left out where they have these values.
-_OPTIONAL = {"patch_grid": None, "prompt": ""}
+_OPTIONAL = {"patch_grid": None, "prompt": "", "bulk_file": None}
 
 
 def is_compiled_directory(directory: Path) -> bool:
@@ -177,11 +187,14 @@ def _read_format_2(directory: Path, content: dict[str, Any], rehash: bool) -> Co
         raise TypeError("a flag is neither true nor false")
     if type(spec.prompt) is not str:
         raise TypeError(f"prompt {spec.prompt!r}")
+    if spec.bulk_file is not None and type(spec.bulk_file) is not str:
+        raise TypeError(f"bulk_file {spec.bulk_file!r}")
     _check_numbers(spec)
-    _require(directory, spec.image_file, spec.text_file, spec.tokenizer_file, *files)
+    models = {spec.image_file, spec.text_file} | ({spec.bulk_file} if spec.bulk_file is not None else set())
+    used = models | {spec.tokenizer_file}
+    _require(directory, *used, *files)
     # OpenVINO reads the weights of image.xml from image.bin.
-    weights = {str(Path(name).with_suffix(".bin")) for name in (spec.image_file, spec.text_file)}
-    used = {spec.image_file, spec.text_file, spec.tokenizer_file}
+    weights = {str(Path(name).with_suffix(".bin")) for name in models}
     if not used | {name for name in weights if (directory / name).exists()} <= files.keys():
         raise ValueError("a file without a hash")
     for name, digest in files.items():

@@ -32,13 +32,18 @@ def measure_image_ms(encoder: Encoder, crops: NDArray[np.uint8]) -> float:
     Args:
         crops: some of the model's input, (n, height, width, 3).
     """
-    batch = np.resize(crops, (_ROWS_PER_CORE * processes.core_count(), *crops.shape[1:]))
+    batch = batch_of(crops)
     seconds: list[float] = []
     while sum(seconds) < _SECONDS and len(seconds) < _ROUNDS:
         began = time.perf_counter()
         encoder.encode_images(batch)
         seconds.append(time.perf_counter() - began)
     return 1000 * float(np.median(seconds)) / len(batch)
+
+
+def batch_of(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Repeat or cut crops (n, height, width, 3) to a batch that keeps all cores busy."""
+    return np.resize(crops, (_ROWS_PER_CORE * processes.core_count(), *crops.shape[1:]))
 
 
 def write_image_ms(directory: Path, image_ms: float) -> None:
