@@ -281,7 +281,7 @@ def test_a_model_that_is_here_asks_no_network(tmp_path, tiny_clips):
     assert "food" in by_torch
     assert "food" in by_words
     assert "donut" in by_picture
-    assert len(list(compiled.iterdir())) == 1
+    assert len([path for path in compiled.iterdir() if path.suffix != ".int8"]) == 1
 
 
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"

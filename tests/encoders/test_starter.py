@@ -70,7 +70,7 @@ def test_several_streams_agree_with_one(starter, crops):
 def test_openvino_is_not_used_while_another_thread_still_imports_it():
     code = """
 import sys, threading
-from clipsearch.encoders.openvino.encoder import import_openvino
+from clipsearch.encoders.openvino.runtime import import_openvino
 from clipsearch.types import ModelOptions
 first = threading.Thread(target=import_openvino)
 first.start()
@@ -82,7 +82,7 @@ first.join()
 print(sys.modules["openvino_telemetry"], "openvino.tools.ovc" in sys.modules)
 """
     done = run_python(["-c", code])
-    assert done.stdout.startswith("clipsearch.encoders.openvino.encoder ["), done.stderr
+    assert done.stdout.startswith("clipsearch.encoders.openvino.runtime ["), done.stderr
     assert done.stdout.endswith("]\nNone False\n")
 
 

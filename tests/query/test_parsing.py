@@ -188,6 +188,7 @@ TERMS = st.one_of(
 )
 DAYS = st.dates().map(lambda day: datetime(day.year, day.month, day.day)).filter(lambda day: day < DAY(9999, 1, 1))
 SPANS = st.tuples(st.integers(0, 10**12), st.integers(0, 10**12)).map(sorted)
+SHARES = st.tuples(st.integers(0, 100), st.integers(0, 100)).map(sorted)
 VALUES = {
     "path": TEXTS.map(str.strip).filter(lambda text: text.strip("*")).map(Pattern),
     "camera": TEXTS.map(str.strip).filter(lambda text: text.strip("*")).map(Pattern),
@@ -202,8 +203,8 @@ VALUES = {
     "size": SPANS.map(lambda span: Span(*span)),
     "w": SPANS.map(lambda span: Span(span[0], None)),
     "h": SPANS.map(lambda span: Span(None, span[0])),
-    "sharp": SPANS.map(lambda span: Span(*span)),
-    "bright": SPANS.map(lambda span: Span(None, span[1])),
+    "sharp": SHARES.map(lambda span: Span(*span)),
+    "bright": SHARES.map(lambda span: Span(None, span[1])),
     "orientation": st.just(Choice("square")),
     "has": st.just(Choice("gps")),
 }

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
+from clipsearch.columns.table import Columns
 from clipsearch.gallery.collection import PictureCollection
 from tests.support.make_hostile import png_of_zeros
 from tests.web.conftest import SAMPLES, client_of
@@ -238,7 +239,7 @@ def test_unusual_and_representative_pictures_are_those_of_the_catalog(client, ca
 
 def test_pictures_that_a_filter_knows_nothing_of_are_counted(client, catalog, monkeypatch):
     assert search(client, "a cat is:sharp")["unmeasured"] == 0
-    monkeypatch.setattr(catalog.pictures, "count_unmeasured", lambda _: 5)
+    monkeypatch.setattr(Columns, "count_unmeasured", lambda _: 5)
     assert search(client, "a cat is:sharp")["unmeasured"] == 5
     monkeypatch.undo()
     page = client.get("/", params={"quality": "sharp"})
