@@ -3,22 +3,23 @@
 The same photographs and the same model, one after the other in turns, medians of the rounds:
 
 (a) the loop: Pillow opens, CLIP's image processor prepares, CLIPModel in float32 encodes 32 at a time;
-(b) Catalog.index, from the folder to the embeddings in SQL, with the model loaded;
-(c) its encoder alone, the crops in memory;
+(b) Catalog.index, from the folder to the embeddings in SQL, with the model loaded, in each precision that it has here;
+(c) its encoder alone in the last of these, the crops in memory;
 (d) its reading alone: file, hash, decoding, crop;
 (e) with --rclip, rclip with a model of the same size: a process that indexes the folder and asks once, less the time of
     a second one that only asks.
 
-(b) does (c) and (d) at the same time on the same cores: 1 / (1/c + 1/d) is what it would reach if nothing else cost
-anything.
+(b) in the last precision does (c) and (d) at the same time on the same cores: 1 / (1/c + 1/d) is what it would reach if
+nothing else cost anything.
 """
 
 import argparse
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -30,8 +31,10 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.embed_image import picture_crop
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.plain_loop import PlainLoop
+from clipsearch.errors import ModelError
 from clipsearch.images.picture_reader import PictureReader, Task
 from clipsearch.prefetch import default_workers
+from clipsearch.types import ModelOptions
 from tests.benchmarks import material, photos
 from tests.benchmarks.measuring import note, print_table, run_clipsearch, seconds_of, workplace
 
@@ -69,18 +72,28 @@ class Rclip:
 
 
 def measure(
-    name: str, folder: Path, *, rounds: int, loop_count: int, scratch: Path, rclip: Rclip | None
-) -> list[float]:
+    name: str,
+    precisions: Sequence[str],
+    folder: Path,
+    *,
+    rounds: int,
+    loop_count: int,
+    scratch: Path,
+    rclip: Rclip | None,
+) -> dict[str, float]:
     """Pictures a second in each of the ways."""
     paths = sorted(folder.iterdir())
-    encoder = load_encoder(name)
+    encoder = load_encoder(ModelOptions(name, precision=precisions[-1]))
     crops = np.stack([picture_crop(path, encoder.preprocess) for path in paths[:_ENCODED]])
     loop = PlainLoop(name).embed
     ways: list[tuple[str, int, Callable[[], float]]] = [
-        ("transformers loop", min(loop_count, len(paths)), lambda: seconds_of(lambda: loop(paths[:loop_count]))),
-        ("Catalog.index", len(paths), lambda: _index_s(name, folder, scratch / "catalog")),
-        ("encoder alone", len(crops), lambda: seconds_of(lambda: _encode(encoder, crops))),
-        ("reading alone", len(paths), lambda: seconds_of(lambda: _read(encoder, paths))),
+        ("loop", min(loop_count, len(paths)), lambda: seconds_of(lambda: loop(paths[:loop_count]))),
+        *(
+            (f"index {each}", len(paths), partial(_index_s, name, each, folder, scratch / "catalog"))
+            for each in precisions
+        ),
+        ("encoder", len(crops), lambda: seconds_of(lambda: _encode(encoder, crops))),
+        ("reading", len(paths), lambda: seconds_of(lambda: _read(encoder, paths))),
     ]
     if rclip is not None:
         ways.append(("rclip", len(paths), lambda: rclip.index_s(folder)))
@@ -91,12 +104,12 @@ def measure(
         for (way, count, work), found in zip(ways, rates, strict=True):
             found.append(count / work())
             note(f"  round {round_number}, {way:<18} {found[-1]:8.1f} a second over {count}")
-    return [median(found) for found in rates]
+    return {way: median(found) for (way, _, _), found in zip(ways, rates, strict=True)}
 
 
-def _index_s(name: str, folder: Path, directory: Path) -> float:
+def _index_s(name: str, precision: str, folder: Path, directory: Path) -> float:
     shutil.rmtree(directory, ignore_errors=True)
-    with Catalog.open(directory, model=name, create=True) as catalog:
+    with Catalog.open(directory, model=name, precision=precision, create=True) as catalog:
         spec = catalog.encoder.preprocess
         catalog.encoder.encode_images(np.zeros((1, spec.height, spec.width, 3), dtype=np.uint8))
         return seconds_of(lambda: catalog.index(folder))
@@ -115,16 +128,24 @@ def _read(encoder: Encoder, paths: list[Path]) -> None:
     assert set(outcomes) == {"decoded"}
 
 
-def _row(what: str, count: int, rates: list[float]) -> list[str]:
-    loop, index, encoder, reading, *others = rates
-    bound = 1 / (1 / encoder + 1 / reading)
-    return [
-        f"{count:,} {what}",
-        *(f"{rate:.1f}" for rate in (loop, index, encoder, reading, bound)),
-        f"{index / bound:.0%}",
-        f"{index / loop:.1f}",
-        *(f"{rate:.1f}" for rate in others),
-    ]
+def _row(what: str, count: int, rates: dict[str, float]) -> list[str]:
+    bound = 1 / (1 / rates["encoder"] + 1 / rates["reading"])
+    best = [rate for way, rate in rates.items() if way.startswith("index")][-1]
+    values = [*(f"{rate:.1f}" for rate in rates.values()), f"{bound:.1f}", f"{best / bound:.0%}"]
+    return [f"{count:,} {what}", *values, f"{best / rates['loop']:.1f} ×"]
+
+
+def _precisions(name: str) -> list[str]:
+    """Those that the model has on this machine, int8 last."""
+    found = []
+    for precision in ("f32", "bf16", "int8"):
+        try:
+            load_encoder(ModelOptions(name, device="cpu", precision=precision)).close()
+        except ModelError as error:
+            note(str(error))
+        else:
+            found.append(precision)
+    return found
 
 
 def main() -> None:
@@ -139,7 +160,7 @@ def main() -> None:
     rclip = None if chosen.rclip is None else Rclip(*(path.absolute() for path in chosen.rclip))
     with workplace(chosen.folder) as place:
         name = material.model_name(place, material.RANDOM_CLIP)
-        load_encoder(name)  # compiles it
+        precisions = _precisions(name)  # compiles it
         kinds = (
             ("small", "of 640 × 480", chosen.count, photos.small),
             ("large", "of 4000 × 3000", chosen.large_count, photos.large),
@@ -150,7 +171,7 @@ def main() -> None:
             folder = place / f"{kind}-{count}"
             make(folder, count)
             rates = measure(
-                name, folder, rounds=chosen.rounds, loop_count=chosen.loop_count, scratch=place, rclip=rclip
+                name, precisions, folder, rounds=chosen.rounds, loop_count=chosen.loop_count, scratch=place, rclip=rclip
             )
             table.append(_row(what, count, rates))
             # The first time OpenVINO makes a file of its own of the compiled model.
@@ -162,8 +183,7 @@ def main() -> None:
                     [f"{count:,} {what}, {run} run", f"{done.peak_bytes / 1e9:.2f} GB", f"{done.seconds:.1f} s"]
                 )
     print(f"(a) over {chosen.loop_count} of the photographs, medians of {chosen.rounds} rounds, photographs a second\n")
-    titles = ["", "a: loop", "b: index", "c: encoder", "d: reading", "1/(1/c + 1/d)", "b of that", "b / a"]
-    print_table([*titles, "e: rclip"] if rclip else titles, table)
+    print_table(["", *rates, "1/(1/c + 1/d)", "b of that", "b / a"], table)
     if rclip is not None:
         print(f"\nrclip as a process that only asks: {median(rclip.asking_s):.2f} s, median of {len(rclip.asking_s)}")
     print("\nclipsearch index as a process, with the model compiled before\n")
