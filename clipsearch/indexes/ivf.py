@@ -161,7 +161,7 @@ class IvfIndex(FaissIndex):
     ) -> Tuning:
         """Tune `nprobe` to a target recall and return the tuning with its held-out recalls.
 
-        `nprobe` is the smallest at which one half of the queries of each kind reach the target plus one standard error,
+        `nprobe` is the smallest at which one half of the queries of each kind reach the target plus two standard errors,
         then increased until the other half does too. The recalls of that second half are reported.
 
         Args:
@@ -191,8 +191,9 @@ class IvfIndex(FaissIndex):
         for half in (0, 1):
             while True:
                 recalls = [self._recall(queries, half) for queries in kinds]
-                # A margin of one standard error: another sample of some hundred queries may have a lower recall.
-                if min(recall - error for recall, error in recalls) >= target or self.nprobe >= self.nlist:
+                # A margin of two standard errors: another sample of some hundred queries may have a lower recall, and the
+                # smallest number that succeeds is one that was lucky.
+                if min(recall - 2 * error for recall, error in recalls) >= target or self.nprobe >= self.nlist:
                     break
                 self.nprobe = min(self.nlist, math.ceil(self.nprobe * 1.25))
         return [recall for recall, _ in recalls]

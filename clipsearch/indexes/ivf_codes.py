@@ -192,7 +192,7 @@ class CodedIvfIndex(IvfIndex):
     ) -> Tuning:
         """Tune `nprobe` as `IvfIndex` does, with as many rows scored again as are ever tried; then reduce these.
 
-        `rescored` is the smallest number at which both halves of the queries reach the target plus one standard error,
+        `rescored` is the smallest number at which both halves of the queries reach the target plus two standard errors,
         and lose next to nothing by it.
         """
         kinds = self._queries(texts, pictures, picture_ids)
@@ -211,7 +211,7 @@ class CodedIvfIndex(IvfIndex):
         self.rescored = _FEWEST
         while self.rescored < _MOST:
             recalls = measure(self.rescored)
-            if min(recall - error for recall, error in recalls) >= target and all(
+            if min(recall - 2 * error for recall, error in recalls) >= target and all(
                 recall >= best - _LOST for (recall, _), (best, _) in zip(recalls, most, strict=True)
             ):
                 text_recall, picture_recall = (recall for recall, _ in recalls[2:])

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from clipsearch.session.file_index import CatalogIndex
     from clipsearch.session.server_index import ServerIndex
 
-# Texts that an index is tuned on: every fourth text of the bank, and up to 200 of the user's own captions.
+# Texts that an index is tuned on: every other text of the bank, and up to 200 of the user's own captions.
 _TUNING_CAPTIONS = 200
-_EVERY_TEXT = 4
+_EVERY_TEXT = 2
 
 # Sets of labels that are cached: those of the web page, and one or two that the user tries.
 _LABEL_SPACES = 4

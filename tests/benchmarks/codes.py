@@ -28,7 +28,7 @@ from clipsearch.indexes.snapshot import SnapshotIndex
 from tests.benchmarks.clip_like import ClipLike, Rows
 from tests.benchmarks.measuring import REPOSITORY, note, print_table, seconds_of, workplace
 
-_TUNING_TEXTS, _TUNING_PICTURES = 256, 128
+_TUNING_TEXTS, _TUNING_PICTURES = 680, 128
 _QUERIES = 200
 _TOP_K = 10
 _CHUNK = 20_000
