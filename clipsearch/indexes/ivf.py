@@ -161,8 +161,8 @@ class IvfIndex(FaissIndex):
     ) -> Tuning:
         """Tune `nprobe` to a target recall and return the tuning with its held-out recalls.
 
-        `nprobe` is the smallest at which one half of the queries of each kind reach the target plus two standard errors,
-        then increased until the other half does too. The recalls of that second half are reported.
+        `nprobe` is the smallest at which one half of the queries of each kind reach the target plus two standard
+        errors, then increased until the other half does too. The recalls of that second half are reported.
 
         Args:
             texts: (n, dim) unit-norm; texts lie apart from pictures (modality gap) and need more cells.
@@ -191,8 +191,8 @@ class IvfIndex(FaissIndex):
         for half in (0, 1):
             while True:
                 recalls = [self._recall(queries, half) for queries in kinds]
-                # A margin of two standard errors: another sample of some hundred queries may have a lower recall, and the
-                # smallest number that succeeds is one that was lucky.
+                # A margin of two standard errors: another sample of some hundred queries may have a lower recall, and
+                # the smallest number that succeeds is one that was lucky.
                 if min(recall - 2 * error for recall, error in recalls) >= target or self.nprobe >= self.nlist:
                     break
                 self.nprobe = min(self.nlist, math.ceil(self.nprobe * 1.25))
