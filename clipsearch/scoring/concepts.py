@@ -40,7 +40,7 @@ _NEGATIVE_SHARE, _NEGATIVE_PICTURES = 0.5, 4
 
 # Positive examples from which left-out ones tell how far matches reach, how many of them are left out in turn, and the
 # pseudo-count of the usual reach.
-_LEAST_LEFT_OUT, _MOST_LEFT_OUT, _REACH_EXAMPLES = 5, 20, 5
+_LEAST_LEFT_OUT, _MOST_LEFT_OUT, _REACH_EXAMPLES = 2, 20, 2
 
 # Smallest length of a direction before it is normalised.
 _LEAST_NORM = 1e-6
