@@ -22,7 +22,7 @@ from clipsearch.store.records import StoredColumnFile
 
 Value = TypeVar("Value")
 
-# Up to so many pictures, reading them from SQL takes no longer than opening a file.
+# Up to this number of pictures, reading them from SQL takes no longer than opening a file.
 _FEW_ROWS = 1_000
 
 # Rows that are not in the file are read from SQL whenever a catalog is opened, about 10 ms a thousand: the file is
@@ -95,16 +95,12 @@ class CatalogColumns:
 
     def _build(self) -> Columns:
         """Make the columns from SQL, and their file of many."""
-        part, last_change = read_part(self._store)
+        part, last_change = rebuild_columns(self._store, self._folder)
         self._made_from = self._last_change = last_change
-        if len(part) > _FEW_ROWS:
-            # A catalog that can't be written is searched all the same.
-            with suppress(VectorIndexError, StoreError):
-                part = write_file(part, last_change, store=self._store, folder=self._folder)
         return Columns([part])
 
     def _follow(self, columns: Columns) -> Columns:
-        """Return the columns with the changes since the last ones; all made anew when most have changed."""
+        """Return the columns with the changes since the last ones; rebuilt when most have changed."""
         with self._store.column_rows.at_one_moment() as reader:
             state = reader.state()
             changed = reader.changed_after(self._last_change)
@@ -129,16 +125,23 @@ def refresh_columns(store: Store, folder: Path) -> None:
     rebuild_columns(store, folder)
 
 
-def rebuild_columns(store: Store, folder: Path) -> None:
-    """Rewrite the file of columns from SQL; few pictures have none. One that can't be written is left out."""
+def rebuild_columns(store: Store, folder: Path) -> tuple[Part, int]:
+    """Make the columns from SQL and rewrite their file; few pictures have none.
+
+    A catalog that can't be written is searched all the same.
+
+    Returns:
+        The columns, mapped where there is a file, and the number of the last change in them.
+    """
     part, last_change = read_part(store)
     if len(part) > _FEW_ROWS:
         with suppress(VectorIndexError, StoreError):
-            write_file(part, last_change, store=store, folder=folder)
+            part = write_file(part, last_change, store=store, folder=folder)
+    return part, last_change
 
 
 def allowed_tail(rows: int) -> float:
-    """Return the number of rows outside a file of so many that is allowed before it is rewritten."""
+    """Return how many rows may be outside a file of this number of rows before it is rewritten."""
     return max(_FEW_ROWS, _MAX_TAIL_SHARE * rows)
 
 

@@ -24,7 +24,7 @@ from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.openvino.int8_record import Int8Record, write_record
 from clipsearch.encoders.openvino.runtime import has_int8_products, import_openvino, with_preprocessing
 from clipsearch.encoders.openvino.spec import BULK_ROWS, CompiledSpec, read_spec, write_spec
-from clipsearch.encoders.openvino.timing import batch_of, write_image_ms
+from clipsearch.encoders.openvino.timing import batch_of, measure_image_ms, write_image_ms
 from clipsearch.errors import ImageReadError, ModelError
 from clipsearch.notices import muted
 
@@ -111,7 +111,7 @@ def make_int8(source: Path, target: Path) -> Int8Record:
         layers=found.layers,
     )
     write_record(target, record)
-    write_image_ms(target, _wall_ms(encoder, batch))
+    write_image_ms(target, measure_image_ms(encoder, crops))
     return record
 
 
@@ -223,12 +223,6 @@ def _compare_ms(one: Callable[[], object], other: Callable[[], object], count: i
             found.append(time.process_time() - began)
     first, second = (1000 * max(min(found[1:]), 1e-9) / count for found in seconds)
     return first, second
-
-
-def _wall_ms(encoder: Encoder, batch: NDArray[np.uint8]) -> float:
-    began = time.perf_counter()
-    encoder.encode_images(batch)
-    return 1000 * (time.perf_counter() - began) / len(batch)
 
 
 if __name__ == "__main__":

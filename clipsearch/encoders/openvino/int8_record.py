@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from clipsearch import processes
 from clipsearch.encoders.openvino.agreement import Agreement
+from clipsearch.encoders.openvino.timing import this_machine
 from clipsearch.files import atomic_write, read_regular_file
 
 RECORD_NAME = "int8.json"
@@ -48,7 +48,7 @@ class Int8Record:
 
 
 def write_record(directory: Path, record: Int8Record) -> None:
-    content = json.dumps({**asdict(record), "machine": _machine()}, indent=1)
+    content = json.dumps({**asdict(record), "machine": this_machine()}, indent=1)
     (directory / RECORD_NAME).write_text(content + "\n", encoding="utf-8")
 
 
@@ -56,7 +56,7 @@ def read_record(directory: Path) -> Int8Record | None:
     """Read what was measured; None when there is nothing, it is damaged, or was measured on another machine."""
     content = _read(directory)
     try:
-        if content is None or content["machine"] != _machine():
+        if content is None or content["machine"] != this_machine():
             return None
         texts = content["texts"]
         record = Int8Record(
@@ -76,7 +76,7 @@ def read_record(directory: Path) -> Int8Record | None:
 
 def write_refusal(directory: Path, reason: str, versions: dict[str, str]) -> None:
     """Write why a model can't be had in int8 with these versions of the libraries."""
-    content = json.dumps({"reason": reason, "versions": versions, "machine": _machine()})
+    content = json.dumps({"reason": reason, "versions": versions, "machine": this_machine()})
     atomic_write(directory / RECORD_NAME, content.encode("utf-8"))
 
 
@@ -84,7 +84,7 @@ def read_refusal(directory: Path, versions: dict[str, str]) -> str | None:
     """Read why a model can't be had in int8; None when that is not known of this machine and these versions."""
     content = _read(directory)
     try:
-        if content is None or content["machine"] != _machine() or content["versions"] != versions:
+        if content is None or content["machine"] != this_machine() or content["versions"] != versions:
             return None
         return str(content["reason"])
     except (LookupError, TypeError):
@@ -97,7 +97,3 @@ def _read(directory: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
-
-
-def _machine() -> dict[str, object]:
-    return {"processor": processes.processor_name(), "cores": processes.core_count()}

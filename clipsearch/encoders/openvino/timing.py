@@ -48,7 +48,7 @@ def batch_of(crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def write_image_ms(directory: Path, image_ms: float) -> None:
     """Write the milliseconds of a picture, with the machine that they were measured on."""
-    content = json.dumps({"image_ms": image_ms, **_machine()}, indent=1) + "\n"
+    content = json.dumps({"image_ms": image_ms, **this_machine()}, indent=1) + "\n"
     (directory / TIMING_NAME).write_text(content, encoding="utf-8")
 
 
@@ -57,11 +57,12 @@ def read_image_ms(directory: Path) -> float | None:
     try:
         content = json.loads(read_regular_file(directory / TIMING_NAME, max_bytes=_MAX_BYTES))
         image_ms = float(content["image_ms"])
-        is_from_here = {key: content[key] for key in ("processor", "cores")} == _machine()
+        is_from_here = {key: content[key] for key in ("processor", "cores")} == this_machine()
     except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return None
     return image_ms if is_from_here and math.isfinite(image_ms) and image_ms > 0 else None
 
 
-def _machine() -> dict[str, object]:
+def this_machine() -> dict[str, object]:
+    """Return what a measured time holds for: the processor and its cores."""
     return {"processor": processes.processor_name(), "cores": processes.core_count()}
