@@ -20,8 +20,8 @@ _TIMES_LARGER = 2
 # Up to this id, or this multiple of the pictures, ids become a bitmap.
 _DENSE_ID, _DENSE_TIMES = 1 << 20, 64
 
-# Of the rows in their order, so many are looked at first for the newest, and for the first and the last date. Where
-# fewer than one of so many is wanted, their dates are compared instead.
+# Rows in their order that are looked at first: for the newest, and for the first and the last date. Where fewer than
+# one row in `_SPARSE` is wanted, their dates are compared instead.
 _ORDER_CHUNK, _FIRST_CHUNK = 1 << 14, 1 << 9
 _SPARSE = 32
 
@@ -196,11 +196,10 @@ def _first_rows(part: Part, mask: NDArray[np.bool_], top_k: int) -> NDArray[np.i
     order = part.arrays["order"]
     found, count = [np.empty(0, dtype=np.int64)], 0
     left = int(np.count_nonzero(mask))
-    chunk = _ORDER_CHUNK
-    for first in _growing(len(order), chunk):
+    for begin, end in _growing(len(order), _ORDER_CHUNK):
         if count >= top_k or count == left:
             break
-        rows = order[first[0] : first[1]].astype(np.int64)
+        rows = order[begin:end].astype(np.int64)
         rows = rows[mask[rows]]
         found.append(rows)
         count += len(rows)

@@ -26,7 +26,7 @@ _FEWEST, _MOST = 20, 1_000
 # Recall that codes may cost: to score more rows is cheaper than to search more cells.
 _LOST = 0.001
 
-# So many are scored again, at least, of a selection of which all cells are searched: a selection of no more is exact.
+# Least number of rows scored again of a selection of which all cells are searched: a selection of no more is exact.
 # More would take longer than to compare its codes.
 _SELECTED = 1_000
 

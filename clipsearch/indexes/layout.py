@@ -103,7 +103,7 @@ def _has_cells(file: BinaryIO, dim: int, count: int, cells: Cells) -> bool:
 
 
 def _matches(file: BinaryIO, *parts: bytes | int) -> bool:
-    """Return whether a file goes on with these bytes; a number stands for so many bytes of any kind."""
+    """Return whether a file goes on with these bytes; a number stands for that number of any bytes."""
     for part in parts:
         if isinstance(part, int):
             file.seek(part, os.SEEK_CUR)

@@ -20,8 +20,8 @@ from clipsearch.files import open_regular_file, recreate_file, remove_file
 # Ids start at a multiple of it, so that they are aligned, and that pages with rows alone can be released.
 _PAGE = 4096
 
-# Up to so many rows are read one by one: mapped pages cost five times as much (measured: 250 rows of 512 dimensions in
-# memory, anywhere among ten million: 0.4 ms, mapped and released 2.0 ms).
+# Up to this number, rows are read one by one: mapped pages cost five times as much (measured: 250 rows of 512
+# dimensions in memory, anywhere among ten million: 0.4 ms, mapped and released 2.0 ms).
 _FEW_ROWS = 4_096
 
 # Bytes of rows that are copied at a time.

@@ -23,7 +23,7 @@ from clipsearch.indexes.snapshot import (
 from clipsearch.notices import notify
 from clipsearch.store import EmbeddingRows, Kind, Store, StoredModel, StoredSnapshot
 
-# The cells of so many pictures take so long to learn that a notice says it.
+# From this number of pictures on, cells take so long to learn that a notice says it.
 _MANY_ROWS = 200_000
 
 # An approximate index is built again from other cells when its rows have doubled since they were learnt.

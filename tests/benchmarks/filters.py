@@ -143,7 +143,7 @@ def compare_random(folder: Path, count: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--random", type=int, default=0, help="compare so many random filters with SQL instead")
+    parser.add_argument("--random", type=int, default=0, help="compare this number of random filters with SQL instead")
     parser.add_argument("--no-sql", action="store_true")
     parser.add_argument("--folder", type=Path, help="keep what is made here; default: a temporary folder")
     options = parser.parse_args()

@@ -26,7 +26,7 @@ from clipsearch.types import ModelOptions
 from tests.benchmarks.measuring import note, print_table, workplace
 from tests.benchmarks.reading import COSTS_HEAD, NoEncoder, costs_row, index
 
-# So many different ones; the others differ in some bytes at the end, which no decoder reads.
+# Number of different ones; the others differ in some bytes at the end, which no decoder reads.
 _DIFFERENT = 100
 
 # Pictures for each worker, so that no run is short, nor that of one worker long.
