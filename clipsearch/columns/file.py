@@ -16,7 +16,7 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.columns.part import Part
+from clipsearch.columns.segment import Segment
 from clipsearch.errors import VectorIndexError
 from clipsearch.files import is_regular, recreate_file, remove_file
 from clipsearch.indexes.names import require_own_folder
@@ -47,15 +47,15 @@ def column_path(folder: Path, checksum: str) -> Path:
     return folder / f"columns-{checksum[:16]}.bin"
 
 
-def save_part(part: Part, folder: Path, described: ColumnFileName) -> str:
+def save_segment(segment: Segment, folder: Path, described: ColumnFileName) -> str:
     """Write a file of columns atomically and return the checksum of its header (blake3, hex).
 
     Raises:
         VectorIndexError: it can't be written, or the folder is a link.
     """
-    columns = {name: np.ascontiguousarray(array) for name, array in part.arrays.items()}
+    columns = {name: np.ascontiguousarray(array) for name, array in segment.arrays.items()}
     for name in _NAMES:
-        text = json.dumps(getattr(part, name)).encode("ascii")
+        text = json.dumps(getattr(segment, name)).encode("ascii")
         columns[name] = np.frombuffer(text, dtype=np.uint8)
     offset, entries = 0, {}
     for name, array in columns.items():
@@ -88,7 +88,7 @@ def save_part(part: Part, folder: Path, described: ColumnFileName) -> str:
     return checksum
 
 
-def load_part(folder: Path, checksum: str, expected: ColumnFileName) -> Part:
+def load_segment(folder: Path, checksum: str, expected: ColumnFileName) -> Segment:
     """Map a file of columns after comparing its header.
 
     Raises:
@@ -118,10 +118,10 @@ def load_part(folder: Path, checksum: str, expected: ColumnFileName) -> Part:
         cameras, formats = (_names(arrays[name]) for name in _NAMES)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise VectorIndexError(f"can't read the file of columns {path}") from error
-    part = Part(arrays, cameras=cameras, formats=formats)
+    segment = Segment(arrays, cameras=cameras, formats=formats)
     if arrays.length_of("ids") != expected.row_count:
         raise damaged
-    return part
+    return segment
 
 
 def _names(column: NDArray[np.uint8]) -> list[str]:
@@ -174,7 +174,7 @@ class MappedColumns(Mapping[str, NDArray[Any]]):
 
 
 def check_columns(folder: Path, checksum: str, expected: ColumnFileName) -> None:
-    """Compare all checksums of a file of columns; errors as in `load_part`."""
-    arrays = load_part(folder, checksum, expected).arrays
+    """Compare all checksums of a file of columns; errors as in `load_segment`."""
+    arrays = load_segment(folder, checksum, expected).arrays
     for name in arrays:
         arrays[name]

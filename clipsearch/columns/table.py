@@ -1,4 +1,4 @@
-"""Columns of all pictures of a catalog: parts that are immutable, and rows of them that later parts replace."""
+"""Columns of all pictures of a catalog: segments that are immutable, and rows of them that later segments replace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.conditions import passing
-from clipsearch.columns.part import UNKNOWN, UNKNOWN_TIME, Part, Rows, make_part
+from clipsearch.columns.segment import UNKNOWN, UNKNOWN_TIME, Rows, Segment, make_segment
 from clipsearch.indexes.id_set import IdSet
 from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Filter
 
 _EPOCH = datetime(1970, 1, 1)
 
-# A part that is not this many times as large as what comes after it is made one with it.
+# A segment that is not this many times as large as what comes after it is made one with it.
 _TIMES_LARGER = 2
 
 # Up to this id, or this multiple of the pictures, ids become a bitmap.
@@ -51,25 +51,25 @@ class Facets:
 class Columns:
     """Immutable columns of all pictures with a file, as of one change."""
 
-    def __init__(self, parts: Sequence[Part] = (), stale: Sequence[NDArray[np.bool_] | None] = ()) -> None:
-        """Take the parts, the oldest first.
+    def __init__(self, segments: Sequence[Segment] = (), stale: Sequence[NDArray[np.bool_] | None] = ()) -> None:
+        """Take the segments, the oldest first.
 
         Args:
-            stale: of each part, which rows (n,) are out of date; None: none.
+            stale: of each segment, which rows (n,) are out of date; None: none.
         """
-        self.parts = tuple(parts)
-        self._stale = tuple(stale) or (None,) * len(self.parts)
+        self.segments = tuple(segments)
+        self._stale = tuple(stale) or (None,) * len(self.segments)
 
     def __len__(self) -> int:
         return sum(
-            len(part) - (0 if stale is None else int(np.count_nonzero(stale)))
-            for part, stale in zip(self.parts, self._stale, strict=True)
+            len(segment) - (0 if stale is None else int(np.count_nonzero(stale)))
+            for segment, stale in zip(self.segments, self._stale, strict=True)
         )
 
     @property
     def tail_count(self) -> int:
-        """Number of rows that are not in the first part."""
-        return sum(map(len, self.parts[1:]))
+        """Number of rows that are not in the first segment."""
+        return sum(map(len, self.segments[1:]))
 
     def with_changes(self, ids: NDArray[np.int64], rows: Rows, root_paths: dict[int, bytes]) -> "Columns":
         """Return the columns after some contents have changed.
@@ -77,39 +77,39 @@ class Columns:
         Args:
             ids: (n,) of all that have changed.
             rows: what they are now; a content without a file is no picture any more.
-            root_paths: as in `make_part`.
+            root_paths: as in `make_segment`.
         """
         changed = np.unique(ids)
-        parts, stale = (
-            list(self.parts),
-            [_mark(part, old, changed) for part, old in zip(self.parts, self._stale, strict=True)],
+        segments, stale = (
+            list(self.segments),
+            [_mark(segment, old, changed) for segment, old in zip(self.segments, self._stale, strict=True)],
         )
         count = len(changed)
-        # The file stays; what came after it is merged, so that there are only a few parts.
-        while len(parts) > 1 and len(parts[-1]) <= _TIMES_LARGER * count:
-            part, is_stale = parts.pop(), stale.pop()
-            rows.add_part(part, np.ones(len(part), dtype=np.bool_) if is_stale is None else ~is_stale)
-            count += len(part)
-        new = make_part(rows, root_paths)
+        # The file stays; what came after it is merged, so that there are only a few segments.
+        while len(segments) > 1 and len(segments[-1]) <= _TIMES_LARGER * count:
+            segment, is_stale = segments.pop(), stale.pop()
+            rows.add_segment(segment, np.ones(len(segment), dtype=np.bool_) if is_stale is None else ~is_stale)
+            count += len(segment)
+        new = make_segment(rows, root_paths)
         if len(new):
-            parts.append(new)
+            segments.append(new)
             stale.append(None)
-        return Columns(parts, stale)
+        return Columns(segments, stale)
 
     def select(self, filters: Sequence[Filter]) -> IdSet | NDArray[np.int64]:
         """Return the ids of the pictures that pass all filters; as an array (n,) where ids are sparse."""
         masks = self._passing(filters)
-        highest = max((part.highest_id for part in self.parts), default=-1)
-        lowest = min((int(part.ids.min(initial=0)) for part in self.parts), default=0)
+        highest = max((segment.highest_id for segment in self.segments), default=-1)
+        lowest = min((int(segment.ids.min(initial=0)) for segment in self.segments), default=0)
         if lowest < 0 or highest > max(_DENSE_ID, _DENSE_TIMES * len(self)):
-            chosen = [part.ids[mask] for part, mask in zip(self.parts, masks, strict=True)]
+            chosen = [segment.ids[mask] for segment, mask in zip(self.segments, masks, strict=True)]
             return np.sort(np.concatenate(chosen))
         is_member = np.zeros(highest + 1, dtype=np.bool_)
-        for part, mask, is_stale in zip(self.parts, masks, self._stale, strict=True):
-            if is_stale is None and len(part) > 0:
-                is_member[part.ids] = mask
+        for segment, mask, is_stale in zip(self.segments, masks, self._stale, strict=True):
+            if is_stale is None and len(segment) > 0:
+                is_member[segment.ids] = mask
             else:
-                is_member[part.ids[mask]] = True
+                is_member[segment.ids[mask]] = True
         return IdSet(is_member)
 
     def select_ids(self, filters: Sequence[Filter]) -> NDArray[np.int64]:
@@ -124,8 +124,8 @@ class Columns:
     def count_unmeasured(self) -> int:
         """Count the pictures whose sharpness and brightness are unknown: those of earlier versions."""
         return sum(
-            int(np.count_nonzero(mask & (part.arrays["sharpness"] == UNKNOWN)))
-            for part, mask in zip(self.parts, self._passing(()), strict=True)
+            int(np.count_nonzero(mask & (segment.arrays["sharpness"] == UNKNOWN)))
+            for segment, mask in zip(self.segments, self._passing(()), strict=True)
         )
 
     def newest(self, filters: Sequence[Filter], top_k: int) -> list[int]:
@@ -134,9 +134,9 @@ class Columns:
         Ordered by the date taken, doubtful and unknown ones last, then by when they were indexed.
         """
         found: list[tuple[bool, int, int]] = []
-        for part, mask in zip(self.parts, self._passing(filters), strict=True):
-            rows = _first_rows(part, mask, top_k)
-            columns = (part.arrays[name][rows].tolist() for name in ("is_sure", "taken", "ids"))
+        for segment, mask in zip(self.segments, self._passing(filters), strict=True):
+            rows = _first_rows(segment, mask, top_k)
+            columns = (segment.arrays[name][rows].tolist() for name in ("is_sure", "taken", "ids"))
             found += zip(*columns, strict=True)
         found.sort(reverse=True)
         return [content_id for _, _, content_id in found[:top_k]]
@@ -149,15 +149,15 @@ class Columns:
         roots: set[int] = set()
         pictures = blurred = dark = 0
         first, last = np.iinfo(np.int64).max, UNKNOWN_TIME
-        for part, mask in zip(self.parts, masks, strict=True):
-            arrays = part.arrays
+        for segment, mask in zip(self.segments, masks, strict=True):
+            arrays = segment.arrays
             pictures += int(np.count_nonzero(mask))
-            _count_codes(cameras, part.cameras, arrays["camera"], mask)
-            _count_codes(formats, part.formats, arrays["format"], mask)
-            roots |= _roots(part, mask)
+            _count_codes(cameras, segment.cameras, arrays["camera"], mask)
+            _count_codes(formats, segment.formats, arrays["format"], mask)
+            roots |= _roots(segment, mask)
             blurred += _count_below(arrays["sharpness"], BLURRED_BELOW, mask)
             dark += _count_below(arrays["brightness"], DARK_BELOW, mask)
-            period = _sure_period(part, mask)
+            period = _sure_period(segment, mask)
             if period is not None:
                 first, last = min(first, period[0]), max(last, period[1])
         return Facets(
@@ -174,26 +174,28 @@ class Columns:
     def _passing(self, filters: Sequence[Filter]) -> list[NDArray[np.bool_]]:
         return [
             mask if is_stale is None else mask & ~is_stale
-            for mask, is_stale in zip((passing(part, filters) for part in self.parts), self._stale, strict=True)
+            for mask, is_stale in zip(
+                (passing(segment, filters) for segment in self.segments), self._stale, strict=True
+            )
         ]
 
 
-def _mark(part: Part, stale: NDArray[np.bool_] | None, changed: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+def _mark(segment: Segment, stale: NDArray[np.bool_] | None, changed: NDArray[np.int64]) -> NDArray[np.bool_] | None:
     """Return which rows (n,) are stale when contents have changed too."""
-    if not len(part):
+    if not len(segment):
         return stale
-    rows = np.searchsorted(part.ids, changed)
-    rows = rows[part.ids[np.minimum(rows, len(part) - 1)] == changed]
+    rows = np.searchsorted(segment.ids, changed)
+    rows = rows[segment.ids[np.minimum(rows, len(segment) - 1)] == changed]
     if not len(rows):
         return stale
-    marked = np.zeros(len(part), dtype=np.bool_) if stale is None else stale.copy()
+    marked = np.zeros(len(segment), dtype=np.bool_) if stale is None else stale.copy()
     marked[rows] = True
     return marked
 
 
-def _first_rows(part: Part, mask: NDArray[np.bool_], top_k: int) -> NDArray[np.int64]:
+def _first_rows(segment: Segment, mask: NDArray[np.bool_], top_k: int) -> NDArray[np.int64]:
     """Return the newest rows of a mask, up to `top_k`, in any order."""
-    order = part.arrays["order"]
+    order = segment.arrays["order"]
     found, count = [np.empty(0, dtype=np.int64)], 0
     left = int(np.count_nonzero(mask))
     for begin, end in _growing(len(order), _ORDER_CHUNK):
@@ -240,18 +242,18 @@ def _bincount(codes: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
     return counts
 
 
-def _sure_period(part: Part, mask: NDArray[np.bool_]) -> tuple[int, int] | None:
+def _sure_period(segment: Segment, mask: NDArray[np.bool_]) -> tuple[int, int] | None:
     """Return the first and the last sure date of the rows of a mask; None without any."""
-    is_sure, taken = part.arrays["is_sure"], part.arrays["taken"]
+    is_sure, taken = segment.arrays["is_sure"], segment.arrays["taken"]
     sure = mask & is_sure
     count = int(np.count_nonzero(sure))
     if not count:
         return None
-    if count * _SPARSE < len(part):
+    if count * _SPARSE < len(segment):
         dates = taken[np.flatnonzero(sure)]
         return int(dates.min()), int(dates.max())
     # In the order of dates, the first row and the last: found soon where there are many.
-    order = part.arrays["order"][: int(np.count_nonzero(is_sure))]
+    order = segment.arrays["order"][: int(np.count_nonzero(is_sure))]
     ends = []
     for rows in (order, order[::-1]):
         for begin, end in _growing(len(rows), _FIRST_CHUNK):
@@ -267,13 +269,13 @@ def _count_below(column: NDArray[np.int32], limit: int, mask: NDArray[np.bool_])
     return int(np.count_nonzero(mask & (column < limit) & (column != UNKNOWN)))
 
 
-def _roots(part: Part, mask: NDArray[np.bool_]) -> set[int]:
+def _roots(segment: Segment, mask: NDArray[np.bool_]) -> set[int]:
     """Return the roots that have a file of one of the rows."""
-    roots = part.arrays["folder_root"]
+    roots = segment.arrays["folder_root"]
     if len(roots) and (roots == roots[0]).all():
         return {int(roots[0])} if mask.any() else set()
     is_used = np.zeros(len(roots), dtype=np.bool_)
-    folder = part.arrays["folder"]
-    is_used[folder[: len(part)][mask]] = True
-    is_used[folder[len(part) :][mask[part.arrays["extra_rows"]]]] = True
+    folder = segment.arrays["folder"]
+    is_used[folder[: len(segment)][mask]] = True
+    is_used[folder[len(segment) :][mask[segment.arrays["extra_rows"]]]] = True
     return set(roots[is_used].tolist())

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from clipsearch.columns.file import ColumnFileName, column_path, load_part, save_part
-from clipsearch.columns.part import Part, Rows, make_part
+from clipsearch.columns.file import ColumnFileName, column_path, load_segment, save_segment
+from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.table import Columns
 from clipsearch.errors import StoreError, VectorIndexError
 from clipsearch.files import remove_file
@@ -84,20 +84,20 @@ class CatalogColumns:
         if file is None or not state.stale_before <= file.last_change <= state.last_change:
             return self._build()
         try:
-            part = load_part(self._folder, file.blake3, _describe(self._store, file))
+            segment = load_segment(self._folder, file.blake3, _describe(self._store, file))
         except VectorIndexError as error:
             if column_path(self._folder, file.blake3).exists():
                 notify(f"{error}: rebuilt from the catalog")
             return self._build()
         self._made_from = self._last_change = file.last_change
-        columns = self._follow(Columns([part]))
-        return self._build() if columns.tail_count > allowed_tail(len(part)) else columns
+        columns = self._follow(Columns([segment]))
+        return self._build() if columns.tail_count > allowed_tail(len(segment)) else columns
 
     def _build(self) -> Columns:
         """Make the columns from SQL, and their file of many."""
-        part, last_change = rebuild_columns(self._store, self._folder)
+        segment, last_change = rebuild_columns(self._store, self._folder)
         self._made_from = self._last_change = last_change
-        return Columns([part])
+        return Columns([segment])
 
     def _follow(self, columns: Columns) -> Columns:
         """Return the columns with the changes since the last ones; rebuilt when most have changed."""
@@ -125,7 +125,7 @@ def refresh_columns(store: Store, folder: Path) -> None:
     rebuild_columns(store, folder)
 
 
-def rebuild_columns(store: Store, folder: Path) -> tuple[Part, int]:
+def rebuild_columns(store: Store, folder: Path) -> tuple[Segment, int]:
     """Make the columns from SQL and rewrite their file; few pictures have none.
 
     A catalog that can't be written is searched all the same.
@@ -133,11 +133,11 @@ def rebuild_columns(store: Store, folder: Path) -> tuple[Part, int]:
     Returns:
         The columns, mapped where there is a file, and the number of the last change in them.
     """
-    part, last_change = read_part(store)
-    if len(part) > _FEW_ROWS:
+    segment, last_change = read_segment(store)
+    if len(segment) > _FEW_ROWS:
         with suppress(VectorIndexError, StoreError):
-            part = write_file(part, last_change, store=store, folder=folder)
-    return part, last_change
+            segment = write_file(segment, last_change, store=store, folder=folder)
+    return segment, last_change
 
 
 def allowed_tail(rows: int) -> float:
@@ -145,23 +145,23 @@ def allowed_tail(rows: int) -> float:
     return max(_FEW_ROWS, _MAX_TAIL_SHARE * rows)
 
 
-def read_part(store: Store) -> tuple[Part, int]:
+def read_segment(store: Store) -> tuple[Segment, int]:
     """Make columns of the whole catalog from SQL; return them and the number of the last change in them."""
     with store.column_rows.at_one_moment() as reader:
         state = reader.state()
-        return make_part(_read_rows(reader), root_paths(reader)), state.last_change
+        return make_segment(_read_rows(reader), root_paths(reader)), state.last_change
 
 
-def write_file(part: Part, last_change: int, *, store: Store, folder: Path) -> Part:
+def write_file(segment: Segment, last_change: int, *, store: Store, folder: Path) -> Segment:
     """Write columns to a file, put it into use, delete older ones, and return it mapped.
 
     Raises:
         VectorIndexError, StoreError: it can't be written, or recorded in the catalog.
     """
-    described = ColumnFileName(store.uuid, len(part), last_change)
-    checksum = save_part(part, folder, described)
-    mapped = load_part(folder, checksum, described)
-    store.column_files.set(StoredColumnFile(checksum, len(part), last_change))
+    described = ColumnFileName(store.uuid, len(segment), last_change)
+    checksum = save_segment(segment, folder, described)
+    mapped = load_segment(folder, checksum, described)
+    store.column_files.set(StoredColumnFile(checksum, len(segment), last_change))
     current = column_path(folder, checksum)
     for path in list_own_files(folder):
         if path.name.startswith("columns-") and path != current:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sqlalchemy import and_, delete, func, select, update
 
 from clipsearch.store import tables
-from clipsearch.store.backends.base import parts
+from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.records import utc_now
 from clipsearch.vectors import to_bytes
@@ -63,10 +63,10 @@ class CaptionStore:
         """Return texts by caption id; unknown ids are left out."""
         found: dict[int, str] = {}
         with self._database.read() as connection:
-            for part in parts(caption_ids):
+            for chunk in chunks(caption_ids):
                 rows = connection.execute(
                     select(tables.captions.c.caption_id, tables.captions.c.text).where(
-                        tables.captions.c.caption_id.in_(part)
+                        tables.captions.c.caption_id.in_(chunk)
                     )
                 )
                 found.update({row[0]: row[1] for row in rows})
@@ -77,8 +77,8 @@ class CaptionStore:
         caption = tables.captions
         found: dict[str, int] = {}
         with self._database.read() as connection:
-            for part in parts(texts):
-                rows = connection.execute(select(caption.c.text, caption.c.caption_id).where(caption.c.text.in_(part)))
+            for chunk in chunks(texts):
+                rows = connection.execute(select(caption.c.text, caption.c.caption_id).where(caption.c.text.in_(chunk)))
                 found.update({row[0]: row[1] for row in rows})
         return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clipsearch.errors import StoreError
-from clipsearch.store.backends.base import Dialect, ReadConnection, parts
+from clipsearch.store.backends.base import Dialect, ReadConnection, chunks
 from clipsearch.store.records import REPAIR_HINT, StoredColumnFile
 from clipsearch.store.values import is_number
 
@@ -123,15 +123,15 @@ class ColumnReader:
 
     def some_contents(self, content_ids: Sequence[int]) -> Iterator[list[Any]]:
         """Yield rows as `contents` does, of some of them."""
-        for part in parts(content_ids):
-            statement = _SOME_CONTENTS.format(numbers=",".join("?" * len(part)), **self._texts)
-            yield self._connection.rows(statement, *part)
+        for chunk in chunks(content_ids):
+            statement = _SOME_CONTENTS.format(numbers=",".join("?" * len(chunk)), **self._texts)
+            yield self._connection.rows(statement, *chunk)
 
     def files_of(self, content_ids: Sequence[int]) -> Iterator[list[Any]]:
         """Yield rows as `files` does, of some contents."""
-        for part in parts(content_ids):
-            statement = _FILES_OF.format(_FOLDED[self._connection.dialect], ",".join("?" * len(part)))
-            yield self._connection.rows(statement, *part)
+        for chunk in chunks(content_ids):
+            statement = _FILES_OF.format(_FOLDED[self._connection.dialect], ",".join("?" * len(chunk)))
+            yield self._connection.rows(statement, *chunk)
 
     def folders(self) -> list[tuple[Any, Any]]:
         """Return (root id, path) of all indexed folders, removed ones too; values are untrusted."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection, delete, select
 
 from clipsearch.store import tables
-from clipsearch.store.backends.base import parts
+from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.records import utc_now
 from clipsearch.types import Concept
@@ -31,12 +31,14 @@ class ConceptStore:
                 .on_conflict_do_update(index_elements=[concept.c.name], set_={"words": words})
             )
             concept_id = connection.execute(select(concept.c.concept_id).where(concept.c.name == name)).scalar_one()
-            for part in parts(list(chosen)):
-                known = connection.execute(select(content.c.content_id).where(content.c.content_id.in_(part))).scalars()
+            for chunk in chunks(list(chosen)):
+                known = connection.execute(
+                    select(content.c.content_id).where(content.c.content_id.in_(chunk))
+                ).scalars()
                 rows = insert(example).values(
                     [
                         {"concept_id": concept_id, "content_id": content_id, "is_positive": chosen[content_id]}
-                        for content_id in sorted(known, key=part.index)
+                        for content_id in sorted(known, key=chunk.index)
                     ]
                 )
                 connection.execute(
@@ -77,9 +79,9 @@ class ConceptStore:
         with self._database.write() as connection:
             return sum(
                 connection.execute(
-                    delete(example).where(example.c.concept_id.in_(is_one), example.c.content_id.in_(part))
+                    delete(example).where(example.c.concept_id.in_(is_one), example.c.content_id.in_(chunk))
                 ).rowcount
-                for part in parts(list(content_ids))
+                for chunk in chunks(list(content_ids))
             )
 
 

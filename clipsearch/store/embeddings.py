@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Table, delete, func, select, update
 
 from clipsearch.store import tables
-from clipsearch.store.backends.base import parts
+from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.records import Kind, StoredSnapshot
 
@@ -49,8 +49,8 @@ class EmbeddingStore:
         table, model = _TABLES[kind], tables.models
         grown = model.c.image_generation if kind == "images" else model.c.caption_generation
         with self._database.write() as connection:
-            for part in parts(embedding_ids):
-                connection.execute(delete(table).where(table.c.embedding_id.in_(part)))
+            for chunk in chunks(embedding_ids):
+                connection.execute(delete(table).where(table.c.embedding_id.in_(chunk)))
             connection.execute(update(model).values({grown: grown + 1}))
 
     def set_ann(self, ann: str | None) -> None:

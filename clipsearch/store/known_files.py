@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from clipsearch.store.backends.base import parts
+from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.records import KnownFile, Scope
 
@@ -28,8 +28,8 @@ def find_known_files(database: Database, scope: Scope, relative_paths: Sequence[
     """Return the files that earlier runs knew, removed ones too, by relative path."""
     known: dict[str | None, KnownFile] = {}
     with database.read() as connection:
-        for part in parts(relative_paths):
-            paths = dict(zip(_encoded(part), part, strict=True))
+        for chunk in chunks(relative_paths):
+            paths = dict(zip(_encoded(chunk), chunk, strict=True))
             rows = _find_rows(database, connection, scope, paths)
             # Without a step of Python for each.
             known.update(zip(map(paths.get, map(_PATH, rows)), map(KnownFile._make, rows), strict=True))

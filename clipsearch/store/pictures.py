@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
-from clipsearch.store.backends.base import ReadConnection, parts
+from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.changes import make_stale, next_change, touch_contents
 from clipsearch.store.known_files import find_known_files
@@ -52,9 +52,9 @@ class PictureStore:
         content = tables.contents
         found: dict[int, bytes] = {}
         with self._database.read() as connection:
-            for part in parts(list(content_ids)):
+            for chunk in chunks(list(content_ids)):
                 rows = connection.execute(
-                    select(content.c.content_id, content.c.blake3).where(content.c.content_id.in_(part))
+                    select(content.c.content_id, content.c.blake3).where(content.c.content_id.in_(chunk))
                 )
                 found.update((row[0], row[1]) for row in rows)
         return found
@@ -69,9 +69,9 @@ class PictureStore:
         file, content = tables.files, tables.contents
         found: Counter[bytes] = Counter()
         with self._database.read() as connection:
-            for part in parts(file_ids):
+            for chunk in chunks(file_ids):
                 joined = content.join(file, file.c.content_id == content.c.content_id)
-                wanted = select(content.c.blake3).select_from(joined).where(file.c.file_id.in_(part))
+                wanted = select(content.c.blake3).select_from(joined).where(file.c.file_id.in_(chunk))
                 found.update(connection.execute(wanted).scalars())
         return found
 
@@ -118,14 +118,14 @@ class PictureStore:
         file = tables.files
         with self._database.read() as connection:
             contents: dict[int, int | None] = {}
-            for part in parts(file_ids):
-                rows = connection.execute(select(file.c.file_id, file.c.content_id).where(file.c.file_id.in_(part)))
+            for chunk in chunks(file_ids):
+                rows = connection.execute(select(file.c.file_id, file.c.content_id).where(file.c.file_id.in_(chunk)))
                 contents.update({row[0]: row[1] for row in rows})
             kept: set[int] = set()
-            for part in parts([content_id for content_id in contents.values() if content_id is not None]):
+            for chunk in chunks([content_id for content_id in contents.values() if content_id is not None]):
                 others = connection.execute(
                     select(file.c.content_id, file.c.file_id).where(
-                        file.c.content_id.in_(part), file.c.removed_at.is_(None)
+                        file.c.content_id.in_(chunk), file.c.removed_at.is_(None)
                     )
                 )
                 kept.update(content_id for content_id, file_id in others if file_id not in contents)
@@ -151,8 +151,8 @@ class PictureStore:
         Without SQLAlchemy, which takes longer than SQLite: every new file is looked up.
         """
         found: set[bytes] = set()
-        for part in parts(blake3s):
-            rows = self._connection.rows(statement.format(",".join("?" * len(part))), *part, *values)
+        for chunk in chunks(blake3s):
+            rows = self._connection.rows(statement.format(",".join("?" * len(chunk))), *chunk, *values)
             found.update(row[0] for row in rows)
         return found
 
@@ -198,10 +198,10 @@ class PictureStore:
         """Store perceptual hashes by content id."""
         statement = update(tables.contents).where(tables.contents.c.content_id == bindparam("number"))
         with self._database.write() as connection:
-            for part in parts(list(phashes.items())):
+            for chunk in chunks(list(phashes.items())):
                 connection.execute(
                     statement.values(phash=bindparam("hash")),
-                    [{"number": number, "hash": phash} for number, phash in part],
+                    [{"number": number, "hash": phash} for number, phash in chunk],
                 )
 
     def without_measures(self, blake3s: Sequence[bytes]) -> set[bytes]:
@@ -264,10 +264,10 @@ class PictureStore:
     def _set_removed(self, file_ids: Iterable[int], removed_at: datetime | None) -> None:
         with self._database.write() as connection:
             change = next_change(connection)
-            for part in parts(list(file_ids)):
-                _touch_contents_of(connection, tables.files.c.file_id.in_(part), change=change)
+            for chunk in chunks(list(file_ids)):
+                _touch_contents_of(connection, tables.files.c.file_id.in_(chunk), change=change)
                 connection.execute(
-                    update(tables.files).where(tables.files.c.file_id.in_(part)).values(removed_at=removed_at)
+                    update(tables.files).where(tables.files.c.file_id.in_(chunk)).values(removed_at=removed_at)
                 )
 
     def counts(self) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
 from clipsearch.query.globs import path_condition
-from clipsearch.store.backends.base import ReadConnection, parts
+from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.column_rows import ColumnReader
 from clipsearch.store.content_rows import DETAIL_COLUMNS, content_details, numbers
 from clipsearch.store.records import (
@@ -182,9 +182,9 @@ class Reader:
         """Return the embeddings of some rows; missing ones are left out."""
         rows = [
             row
-            for part in parts(embedding_ids)
+            for chunk in chunks(embedding_ids)
             for row in self._rows(
-                _ROWS[kind] + _SOME.format(",".join("?" * len(part))), model_id, *(int(number) for number in part)
+                _ROWS[kind] + _SOME.format(",".join("?" * len(chunk))), model_id, *(int(number) for number in chunk)
             )
         ]
         return EmbeddingRows(
@@ -205,8 +205,8 @@ class Reader:
         """
         passes = path_condition(filters) if any(each.key == "path" for each in filters) else None
         found: dict[int, list[tuple[bool, str]]] = {}
-        for part in parts(_valid_ids(content_ids)):
-            for content_id, folder, relative in self._rows(_PATHS.format(",".join("?" * len(part))), *part):
+        for chunk in chunks(_valid_ids(content_ids)):
+            for content_id, folder, relative in self._rows(_PATHS.format(",".join("?" * len(chunk))), *chunk):
                 path = path_of(folder, relative)
                 if path is not None:
                     is_other = passes is not None and not passes(folder, relative)
@@ -229,9 +229,9 @@ class Reader:
     def measures(self, content_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
         """Return (width, height, size_bytes) of contents, upright; unknown ones are left out."""
         found: dict[int, tuple[int, int, int]] = {}
-        for part in parts(_valid_ids(content_ids)):
-            statement = _MEASURES.format(",".join("?" * len(part)))
-            found.update((row[0], numbers(row[1:])) for row in self._rows(statement, *part))
+        for chunk in chunks(_valid_ids(content_ids)):
+            statement = _MEASURES.format(",".join("?" * len(chunk)))
+            found.update((row[0], numbers(row[1:])) for row in self._rows(statement, *chunk))
         return found
 
     def phashes(self) -> dict[int, int]:
@@ -242,9 +242,9 @@ class Reader:
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
         """Return the metadata of contents by id; unknown ones are left out."""
         found: dict[int, ContentDetails] = {}
-        for part in parts(_valid_ids(content_ids)):
-            statement = _DETAILS.format(",".join("?" * len(part)))
-            found.update((row[0], content_details(row)) for row in self._rows(statement, *part))
+        for chunk in chunks(_valid_ids(content_ids)):
+            statement = _DETAILS.format(",".join("?" * len(chunk)))
+            found.update((row[0], content_details(row)) for row in self._rows(statement, *chunk))
         return found
 
     def newest_content_id(self) -> int:
@@ -280,9 +280,9 @@ class Reader:
     ) -> dict[int, NDArray[np.float32]]:
         """Return embeddings (dim,), unit-norm, of contents or captions by id; those without one are left out."""
         found: dict[int, NDArray[np.float32]] = {}
-        for part in parts(_valid_ids(ids)):
-            statement = _EMBEDDINGS[kind].format(",".join("?" * len(part)))
-            rows = self._rows(statement, model_id, *part)
+        for chunk in chunks(_valid_ids(ids)):
+            statement = _EMBEDDINGS[kind].format(",".join("?" * len(chunk)))
+            rows = self._rows(statement, model_id, *chunk)
             found.update(zip((row[0] for row in rows), _embeddings([row[1] for row in rows], dim), strict=True))
         return found
 

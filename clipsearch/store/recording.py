@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from clipsearch.store import tables
-from clipsearch.store.backends.base import parts
+from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.changes import touch_contents
 from clipsearch.store.records import ContentRecord, FileRecord, utc_now
@@ -89,8 +89,8 @@ def upsert_files(database: Database, connection: Connection, files: Sequence[Fil
     ids = content_ids(database, connection, {file.blake3 for file in files if file.blake3 is not None})
     # The contents that the files get, and those that they had.
     touched = set(ids.values()) | _contents_at(database, connection, files)
-    for part in parts(sorted(touched)):
-        touch_contents(connection, tables.contents.c.content_id.in_(part), change=change)
+    for chunk in chunks(sorted(touched)):
+        touch_contents(connection, tables.contents.c.content_id.in_(chunk), change=change)
     database.execute_many(connection, _INSERT_FILE, [_file_row(file, ids) for file in files])
 
 
@@ -101,10 +101,10 @@ def _contents_at(database: Database, connection: Connection, files: Sequence[Fil
         paths.setdefault(file.root_id, []).append(os.fsencode(file.relative_path))
     found: set[int] = set()
     for root_id, names in paths.items():
-        for part in parts(names):
-            marks = ",".join("?" * len(part))
+        for chunk in chunks(names):
+            marks = ",".join("?" * len(chunk))
             statement = f"SELECT content_id FROM files WHERE root_id = ? AND relative_path IN ({marks})"  # noqa: S608
-            rows: Sequence[Any] = database.execute_sql(connection, statement, root_id, *part).all()
+            rows: Sequence[Any] = database.execute_sql(connection, statement, root_id, *chunk).all()
             found.update(row[0] for row in rows if row[0] is not None)
     return found
 
@@ -129,9 +129,9 @@ def _file_row(file: FileRecord, ids: dict[bytes, int]) -> tuple[object, ...]:
 def content_ids(database: Database, connection: Connection, digests: Collection[bytes]) -> dict[bytes, int]:
     """Return the content ids of known contents by blake3."""
     found: dict[bytes, int] = {}
-    for part in parts(list(digests)):
-        marks = ",".join("?" * len(part))
+    for chunk in chunks(list(digests)):
+        marks = ",".join("?" * len(chunk))
         statement = f"SELECT blake3, content_id FROM contents WHERE blake3 IN ({marks})"  # noqa: S608
-        rows: Sequence[Any] = database.execute_sql(connection, statement, *part).all()
+        rows: Sequence[Any] = database.execute_sql(connection, statement, *chunk).all()
         found.update((row[0], row[1]) for row in rows)
     return found

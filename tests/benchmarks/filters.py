@@ -20,7 +20,7 @@ from time import perf_counter, process_time
 from clipsearch.columns.table import Columns
 from clipsearch.paths import index_folder
 from clipsearch.query import parse_query
-from clipsearch.session.columns import CatalogColumns, read_part
+from clipsearch.session.columns import CatalogColumns, read_segment
 from clipsearch.store import Store
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.text import stored_fold
@@ -131,7 +131,7 @@ def compare_random(folder: Path, count: int) -> None:
     with Store(folder / "odd", create=True) as store:
         rng = random.Random(4)
         fill(store, _ODD_PICTURES, rng)
-        columns, sql, hits = Columns([read_part(store)[0]]), FilterSql(store), 0
+        columns, sql, hits = Columns([read_segment(store)[0]]), FilterSql(store), 0
         for _ in range(count):
             filters = random_filters(rng)
             found = columns.select_ids(filters).tolist()
@@ -162,10 +162,10 @@ def main() -> None:
 def measure(store: Store, *, with_sql: bool) -> None:
     sql, folder = FilterSql(store), index_folder(store.place.directory)
     start, cpu = perf_counter(), process_time()
-    part, _ = read_part(store)
+    segment, _ = read_segment(store)
     made = f"{perf_counter() - start:.1f} s, {process_time() - cpu:.1f} s of CPU"
     memory = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB"
-    del part
+    del segment
     CatalogColumns(store, folder).get()
     first = parse_query("taken:2010").filters
     opened = cpu_ms(lambda: CatalogColumns(store, folder).ask(lambda columns: columns.count(first)))

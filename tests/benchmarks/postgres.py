@@ -17,7 +17,7 @@ import numpy as np
 from clipsearch.columns.table import Columns
 from clipsearch.paths import CatalogPlace, catalog_place
 from clipsearch.query import parse_query
-from clipsearch.session.columns import read_part
+from clipsearch.session.columns import read_segment
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
@@ -85,9 +85,9 @@ def measure(place: CatalogPlace, pictures: int, *, writers: int) -> list[tuple[s
         )
         results.append(("embeddings read a second", f"{stored / seconds:,.0f}"))
         filters = parse_query(_QUESTION).filters
-        part, _ = read_part(store)
-        results.append(("columns made of them, a second", f"{stored / seconds_of(lambda: read_part(store)):,.0f}"))
-        columns = Columns([part])
+        segment, _ = read_segment(store)
+        results.append(("columns made of them, a second", f"{stored / seconds_of(lambda: read_segment(store)):,.0f}"))
+        columns = Columns([segment])
         ms = [1000 * seconds_of(lambda: columns.select(filters)) for _ in range(5)]
         found = len(columns.select(filters))
         results.append((f"{_QUESTION}: {found:,}", f"{median(ms):.0f} ms"))

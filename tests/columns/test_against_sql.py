@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clipsearch.columns.table import Columns
-from clipsearch.session.columns import CatalogColumns, read_part
+from clipsearch.session.columns import CatalogColumns, read_segment
 from clipsearch.store import FileRecord
 from tests.support.filter_sql import FilterSql
 from tests.support.odd_catalogs import fill, name_of, random_filters, record_of
@@ -18,7 +18,7 @@ COUNT = 1_500
 def filled(make_store):
     store = make_store()
     fill(store, COUNT, random.Random(1))
-    return store, Columns([read_part(store)[0]]), FilterSql(store)
+    return store, Columns([read_segment(store)[0]]), FilterSql(store)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -78,8 +78,8 @@ def test_they_stay_so_while_pictures_change(make_store, tmp_path):
         check_facets(columns.get(), sql, ())
         assert columns.get().newest((), 50) == sql.newest((), 50)
         assert len(columns.get()) == len(sql.select(()))
-    assert columns.get().parts[0] is first.parts[0], "what was there stays"
-    assert 1 < len(columns.get().parts) < 7
+    assert columns.get().segments[0] is first.segments[0], "what was there stays"
+    assert 1 < len(columns.get().segments) < 7
 
 
 def change(store, rng, *, root_id, model_id, number):
@@ -106,8 +106,8 @@ def change(store, rng, *, root_id, model_id, number):
 
 def test_sparse_ids_are_selected_too(filled):
     _, columns, _ = filled
-    part = columns.parts[0]
-    arrays = dict(part.arrays) | {"ids": part.ids + (1 << 40)}
-    far = Columns([type(part)(arrays, cameras=part.cameras, formats=part.formats)])
+    segment = columns.segments[0]
+    arrays = dict(segment.arrays) | {"ids": segment.ids + (1 << 40)}
+    far = Columns([type(segment)(arrays, cameras=segment.cameras, formats=segment.formats)])
     assert far.select_ids(()).tolist() == (columns.select_ids(()) + (1 << 40)).tolist()
     assert isinstance(far.select(()), np.ndarray)

@@ -14,7 +14,7 @@ import pytest
 from clipsearch.columns.table import Columns
 from clipsearch.query import parse_query
 from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, MOST_FILTERS
-from clipsearch.session.columns import read_part
+from clipsearch.session.columns import read_segment
 from clipsearch.store import ContentRecord, FileRecord
 from clipsearch.types import ImageMetadata
 
@@ -83,7 +83,7 @@ def store(make_store, pictures):
 
 @pytest.fixture(scope="module")
 def columns(store):
-    return Columns([read_part(store)[0]])
+    return Columns([read_segment(store)[0]])
 
 
 def distance_km(one, other) -> float:

@@ -68,13 +68,13 @@ def add(store: Store, count: int, first: int = 1_000) -> None:
 
 def is_read_from_sql(monkeypatch) -> list[int]:
     """The list gets an entry whenever all columns are read from SQL."""
-    calls, read = [], session_columns.read_part
+    calls, read = [], session_columns.read_segment
 
     def counted(store):
         calls.append(1)
         return read(store)
 
-    monkeypatch.setattr(session_columns, "read_part", counted)
+    monkeypatch.setattr(session_columns, "read_segment", counted)
     return calls
 
 
@@ -146,7 +146,7 @@ def test_what_is_no_file_is_not_read(store, tmp_path, what):
 
 def test_a_catalog_that_can_not_be_written_is_filtered_all_the_same(place, monkeypatch):
     if os.name != "posix" or os.geteuid() == 0:
-        monkeypatch.setattr(session_columns, "save_part", refuse)
+        monkeypatch.setattr(session_columns, "save_segment", refuse)
     else:
         place.chmod(0o500)
     with Store(place) as store:

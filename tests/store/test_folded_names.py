@@ -12,7 +12,7 @@ from sqlalchemy import create_engine
 from clipsearch.columns.table import Columns
 from clipsearch.paths import catalog_place
 from clipsearch.query import parse_query
-from clipsearch.session.columns import read_part
+from clipsearch.session.columns import read_segment
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.backends.postgres import connect
@@ -102,7 +102,7 @@ def fill(store: Store) -> None:
 
 
 def found(store: Store, text: str) -> set[int]:
-    ids = Columns([read_part(store)[0]]).select_ids(parse_query(text).filters).tolist()
+    ids = Columns([read_segment(store)[0]]).select_ids(parse_query(text).filters).tolist()
     paths = store.reader.paths(ids)
     places = {os.path.join(FOLDER, name): place for place, name in enumerate(NAMES)}
     return {places[path] for content_id in ids for path in paths[content_id]}

@@ -11,8 +11,8 @@ _Value = TypeVar("_Value")
 _IN_LIMIT = 10_000
 
 
-def parts(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
-    """Split values into parts that fit into one IN (...)."""
+def chunks(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
+    """Split values into chunks that fit into one IN (...)."""
     for start in range(0, len(values), _IN_LIMIT):
         yield values[start : start + _IN_LIMIT]
 

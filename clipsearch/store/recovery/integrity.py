@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
-from clipsearch.store.backends.base import ReadConnection, parts
+from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.backends.connection import SQLITE_ERRORS, open_sqlite
 from clipsearch.store.records import Kind
 from clipsearch.store.recovery.database_files import has_sound_header, is_damage
@@ -218,13 +218,13 @@ class Inspection:
 
     def recorded_files(self, numbers: NDArray[np.int64]) -> Iterator[list[RecordedFile]]:
         """Yield files by id, in parts; invalid rows are left out."""
-        for part in parts(numbers.tolist()):
+        for chunk in chunks(numbers.tolist()):
             rows = self._rows(
                 "SELECT r.path, f.relative_path, f.size_bytes, f.mtime_ns, f.ctime_ns, f.inode, c.blake3 "  # noqa: S608
                 "FROM files f "
                 "JOIN roots r ON r.root_id = f.root_id JOIN contents c ON c.content_id = f.content_id "
-                f"WHERE file_id IN ({','.join('?' * len(part))}) ORDER BY file_id",
-                *part,
+                f"WHERE file_id IN ({','.join('?' * len(chunk))}) ORDER BY file_id",
+                *chunk,
             )
             found = []
             for root, relative, size_bytes, mtime_ns, ctime_ns, inode, blake3 in rows:
@@ -255,10 +255,10 @@ class Inspection:
             stored += len(numbers)
             chosen = choose(numbers, sample)
             checked += len(chosen)
-            for part, rows in self.embeddings(kind, chosen, dim=dim):
+            for chunk, rows in self.embeddings(kind, chosen, dim=dim):
                 with np.errstate(over="ignore", invalid="ignore"):
                     errors = np.abs(np.linalg.norm(rows, axis=1) - 1)
-                broken += part[~(errors <= _MAX_NORM_ERROR)].tolist()  # NaN compares false
+                broken += chunk[~(errors <= _MAX_NORM_ERROR)].tolist()  # NaN compares false
         return CheckedEmbeddings(stored, checked, broken)
 
     def embedding_ids(
@@ -281,12 +281,12 @@ class Inspection:
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield (embedding ids, embeddings (n, dim)) in parts; rows of another length are left out."""
         table, _ = _TABLES[kind]
-        for part in parts(numbers.tolist()):
+        for chunk in chunks(numbers.tolist()):
             rows = self._rows(
                 f"SELECT embedding_id, embedding FROM {table} WHERE embedding_id IN "  # noqa: S608
-                f"({','.join('?' * len(part))}) AND {self._valid_length} "
+                f"({','.join('?' * len(chunk))}) AND {self._valid_length} "
                 "ORDER BY embedding_id",
-                *part,
+                *chunk,
                 2 * dim,
             )
             yield np.array([row[0] for row in rows], dtype=np.int64), from_bytes([row[1] for row in rows], dim)

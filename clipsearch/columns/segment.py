@@ -1,4 +1,4 @@
-"""Part of the columns: pictures with a file, a row each, and all that filters compare of them."""
+"""Segment of the columns: pictures with a file, a row each, and all that filters compare of them."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ UNKNOWN = np.iinfo(np.int32).min
 _INTEGERS = ("width", "height", "sharpness", "brightness")
 
 
-class Part:
+class Segment:
     """Immutable columns of n pictures.
 
     Arrays, by name:
@@ -63,10 +63,10 @@ class Part:
 
 @dataclass(slots=True)
 class Rows:
-    """Rows of pictures, gathered to make a `Part` of; in any order.
+    """Rows of pictures, gathered to make a `Segment` of; in any order.
 
     Attributes:
-        numbers: arrays of `Part` by name, of the contents: ids, size, width … longitude; `is_doubtful` instead of
+        numbers: arrays of `Segment` by name, of the contents: ids, size, width … longitude; `is_doubtful` instead of
             `is_sure`, and without those that follow from others.
         camera, format: of each content; None: unknown.
         file_ids: content of each file.
@@ -116,33 +116,33 @@ class Rows:
         self.file_ids.append(np.array(ids, dtype=np.int64))
         self.names += [name for _, _, name in split]
 
-    def add_part(self, part: Part, is_kept: NDArray[np.bool_]) -> None:
-        """Add the rows (n,) of a part that are kept."""
+    def add_segment(self, segment: Segment, is_kept: NDArray[np.bool_]) -> None:
+        """Add the rows (n,) of a segment that are kept."""
         kept = np.flatnonzero(is_kept)
-        arrays = part.arrays
+        arrays = segment.arrays
         for name in ("ids", "size", *_INTEGERS, "taken", "latitude", "longitude"):
             self._add(name, arrays[name][kept])
         self._add("is_doubtful", ~arrays["is_sure"][kept] & (arrays["taken"][kept] != UNKNOWN_TIME))
         for names, codes, values in (
-            (part.cameras, arrays["camera"], self.camera),
-            (part.formats, arrays["format"], self.format),
+            (segment.cameras, arrays["camera"], self.camera),
+            (segment.formats, arrays["format"], self.format),
         ):
             by_code = (None, *names)
             values += [by_code[code] for code in codes[kept].tolist()]
-        owners = np.concatenate((np.arange(len(part)), arrays["extra_rows"]))
+        owners = np.concatenate((np.arange(len(segment)), arrays["extra_rows"]))
         files = np.flatnonzero(is_kept[owners])
         keys = [
-            (root, part.relatives.string(code).removesuffix(b"/"))
+            (root, segment.relatives.string(code).removesuffix(b"/"))
             for code, root in enumerate(arrays["folder_root"].tolist())
         ]
         codes = np.array([self.folders.setdefault(key, len(self.folders)) for key in keys], dtype=np.int64)
         self.folder.append(codes[arrays["folder"][files].astype(np.int64)])
-        self.file_ids.append(part.ids[owners[files]])
-        self.names += part.names.take(files)
+        self.file_ids.append(segment.ids[owners[files]])
+        self.names += segment.names.take(files)
 
 
-def make_part(rows: Rows, root_paths: Mapping[int, bytes]) -> Part:
-    """Make a part of the contents among the rows that have a file.
+def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
+    """Make a segment of the contents among the rows that have a file.
 
     Args:
         root_paths: folded paths of the roots by id, without a slash at the end.
@@ -186,7 +186,7 @@ def make_part(rows: Rows, root_paths: Mapping[int, bytes]) -> Part:
     ]  # fmt: skip
     for name, text in (("whole", text_arrays(whole)), ("relative", text_arrays(below)), ("name", text_arrays(names))):
         arrays |= {f"{name}.{key}": array for key, array in text.items()}
-    return Part(arrays, cameras=cameras, formats=formats)
+    return Segment(arrays, cameras=cameras, formats=formats)
 
 
 def _codes(values: Iterable[str | None]) -> tuple[list[str], NDArray[Any]]:
