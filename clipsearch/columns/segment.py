@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from clipsearch.columns.places import place_arrays
 from clipsearch.columns.text import TextColumn, text_arrays
+from clipsearch.parts import MOST_PARTS
 from clipsearch.query.globs import folded
 
 UNKNOWN_TIME = np.iinfo(np.int64).min
 UNKNOWN = np.iinfo(np.int32).min
 """Values of numbers that are unknown; no known one is as low."""
+
+# Highest id of a part; higher ones of an untrusted file would need a bitmap of gigabytes.
+MAX_ROW = 1 << 31
 
 _INTEGERS = ("width", "height", "sharpness", "brightness")
 
@@ -32,6 +36,7 @@ class Segment:
         camera, format: codes; 0 unknown, else the place in the dictionary + 1. Highest code of the type: none.
         folder: code of a file's folder (files,); the first n files are the first ones of each row, in order.
         extra_rows: rows of the other files. folder_root: root id of each folder.
+        part_rows: rows of contents of several parts; part_first, part_count: ids of those besides the cover.
         name.*, whole.*, relative.*: `TextColumn` of the folded names of files, and of the folded paths of folders from
             the top and below the root, both with a slash at the end unless they are empty.
     """
@@ -57,8 +62,9 @@ class Segment:
 
     @cached_property
     def highest_id(self) -> int:
-        """Highest content id; -1 without rows."""
-        return int(self.ids.max(initial=-1))
+        """Highest id of a content or a part; -1 without rows."""
+        ends = self.arrays["part_first"] + self.arrays["part_count"] - 1
+        return int(max(self.ids.max(initial=-1), ends.max(initial=-1)))
 
 
 @dataclass(slots=True)
@@ -73,6 +79,7 @@ class Rows:
         folders: (root id, folded path below the root, as bytes) by code.
         folder: code of each file's folder.
         names: folded names of the files.
+        parts: int64 (3, n): contents, and the first id and the number of their parts besides the cover.
     """
 
     numbers: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
@@ -82,6 +89,7 @@ class Rows:
     folders: dict[tuple[int, bytes], int] = field(default_factory=dict)
     folder: list[NDArray[np.int64]] = field(default_factory=list)
     names: list[bytes] = field(default_factory=list)
+    parts: list[NDArray[np.int64]] = field(default_factory=list)
 
     def add_contents(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add untrusted rows of `ColumnReader.contents`; a value of another type is unknown."""
@@ -116,6 +124,13 @@ class Rows:
         self.file_ids.append(np.array(ids, dtype=np.int64))
         self.names += [name for _, _, name in split]
 
+    def add_parts(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Add untrusted rows of `ColumnReader.parts`."""
+        numbers = np.stack([_integers(values, np.int64) for values in zip(*rows, strict=True)])
+        _, first, count = numbers
+        is_valid = (first > 0) & (first <= MAX_ROW) & (count >= 0) & (count < MOST_PARTS)
+        self.parts.append(numbers[:, is_valid])
+
     def add_segment(self, segment: Segment, is_kept: NDArray[np.bool_]) -> None:
         """Add the rows (n,) of a segment that are kept."""
         kept = np.flatnonzero(is_kept)
@@ -139,6 +154,9 @@ class Rows:
         self.folder.append(codes[arrays["folder"][files].astype(np.int64)])
         self.file_ids.append(segment.ids[owners[files]])
         self.names += segment.names.take(files)
+        rows = arrays["part_rows"]
+        of_parts = np.stack((segment.ids[rows], arrays["part_first"], arrays["part_count"]))
+        self.parts.append(of_parts[:, is_kept[rows]])
 
 
 def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
@@ -175,6 +193,7 @@ def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
     cameras, arrays["camera"] = _codes([rows.camera[row] for row in kept.tolist()])
     formats, arrays["format"] = _codes([rows.format[row] for row in kept.tolist()])
     arrays["extra_rows"] = np.searchsorted(used, place[others])
+    arrays |= _part_arrays(rows, arrays["ids"])
     codes = np.concatenate([np.empty(0, dtype=np.int64), *rows.folder])[order]
     names = [rows.names[file] for file in order.tolist()]
     arrays["folder"] = codes.astype(np.min_scalar_type(len(rows.folders)))
@@ -187,6 +206,14 @@ def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
     for name, text in (("whole", text_arrays(whole)), ("relative", text_arrays(below)), ("name", text_arrays(names))):
         arrays |= {f"{name}.{key}": array for key, array in text.items()}
     return Segment(arrays, cameras=cameras, formats=formats)
+
+
+def _part_arrays(rows: Rows, ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
+    """Return the arrays of parts of contents (n,), which grow."""
+    owners, first, count = np.concatenate((np.empty((3, 0), dtype=np.int64), *rows.parts), axis=1)
+    places = np.searchsorted(ids, owners)
+    is_known = ids[np.minimum(places, len(ids) - 1)] == owners if len(ids) else np.zeros(len(owners), dtype=np.bool_)
+    return {"part_rows": places[is_known], "part_first": first[is_known], "part_count": count[is_known]}
 
 
 def _codes(values: Iterable[str | None]) -> tuple[list[str], NDArray[Any]]:

@@ -97,25 +97,29 @@ class Columns:
         return Columns(segments, stale)
 
     def select(self, filters: Sequence[Filter]) -> IdSet | NDArray[np.int64]:
-        """Return the ids of the pictures that pass all filters; as an array (n,) where ids are sparse."""
+        """Return the ids of all parts of the pictures that pass all filters; as an array (n,) where ids are sparse."""
         masks = self._passing(filters)
         highest = max((segment.highest_id for segment in self.segments), default=-1)
         lowest = min((int(segment.ids.min(initial=0)) for segment in self.segments), default=0)
-        if lowest < 0 or highest > max(_DENSE_ID, _DENSE_TIMES * len(self)):
+        parts = [_part_ids(segment, mask) for segment, mask in zip(self.segments, masks, strict=True)]
+        if lowest < 0 or highest > max(_DENSE_ID, _DENSE_TIMES * (len(self) + sum(map(len, parts)))):
             chosen = [segment.ids[mask] for segment, mask in zip(self.segments, masks, strict=True)]
-            return np.sort(np.concatenate(chosen))
+            return np.unique(np.concatenate([*chosen, *parts]))
         is_member = np.zeros(highest + 1, dtype=np.bool_)
         for segment, mask, is_stale in zip(self.segments, masks, self._stale, strict=True):
             if is_stale is None and len(segment) > 0:
                 is_member[segment.ids] = mask
             else:
                 is_member[segment.ids[mask]] = True
+        for ids in parts:
+            is_member[ids] = True
         return IdSet(is_member)
 
     def select_ids(self, filters: Sequence[Filter]) -> NDArray[np.int64]:
-        """Return the ids (n,) of the pictures that pass all filters, sorted."""
-        found = self.select(filters)
-        return found.ids if isinstance(found, IdSet) else found
+        """Return the ids (n,) of the pictures that pass all filters, sorted; of several parts, that of the cover."""
+        masks = self._passing(filters)
+        chosen = [segment.ids[mask] for segment, mask in zip(self.segments, masks, strict=True)]
+        return np.unique(np.concatenate([np.empty(0, dtype=np.int64), *chosen]))
 
     def count(self, filters: Sequence[Filter] = ()) -> int:
         """Count the pictures that pass all filters."""
@@ -178,6 +182,18 @@ class Columns:
                 (passing(segment, filters) for segment in self.segments), self._stale, strict=True
             )
         ]
+
+
+def _part_ids(segment: Segment, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the ids of the parts besides the covers of the rows of a mask."""
+    arrays = segment.arrays
+    if not len(arrays["part_rows"]):
+        return np.empty(0, dtype=np.int64)
+    chosen = mask[arrays["part_rows"]]
+    first, count = arrays["part_first"][chosen], arrays["part_count"][chosen]
+    places = np.arange(int(count.sum())) - np.repeat(np.cumsum(count) - count, count)
+    ids: NDArray[np.int64] = np.repeat(first, count) + places
+    return ids
 
 
 def _mark(segment: Segment, stale: NDArray[np.bool_] | None, changed: NDArray[np.int64]) -> NDArray[np.bool_] | None:

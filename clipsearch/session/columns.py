@@ -183,6 +183,9 @@ def _read_rows(reader: ColumnReader, content_ids: Sequence[int] | None = None) -
     for files in reader.files() if content_ids is None else reader.files_of(content_ids):
         if files:
             rows.add_files(files)
+    for parts in reader.parts(content_ids):
+        if parts:
+            rows.add_parts(parts)
     return rows
 
 

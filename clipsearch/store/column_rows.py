@@ -31,6 +31,9 @@ _FILES = "SELECT file_id, content_id, root_id, {} FROM files WHERE removed_at IS
 _FILES_AFTER = _FILES + "file_id > ? ORDER BY file_id LIMIT ?"
 _FILES_OF = _FILES + "content_id IN ({}) ORDER BY file_id"
 
+_PARTS = "SELECT content_id, first_part_id, part_count FROM parts "
+_PARTS_OF = _PARTS + "WHERE content_id IN ({}) ORDER BY content_id"
+
 _CHANGED = "SELECT content_id FROM contents WHERE changed > ?"
 
 _LAST_ID = (1 << 63) - 1
@@ -132,6 +135,14 @@ class ColumnReader:
         for chunk in chunks(content_ids):
             statement = _FILES_OF.format(_FOLDED[self._connection.dialect], ",".join("?" * len(chunk)))
             yield self._connection.rows(statement, *chunk)
+
+    def parts(self, content_ids: Sequence[int] | None = None) -> Iterator[list[Any]]:
+        """Yield (content id, first id, number) of the parts besides the cover, of some contents or all."""
+        if content_ids is None:
+            yield self._connection.rows(_PARTS + "ORDER BY content_id")
+            return
+        for chunk in chunks(content_ids):
+            yield self._connection.rows(_PARTS_OF.format(",".join("?" * len(chunk))), *chunk)
 
     def folders(self) -> list[tuple[Any, Any]]:
         """Return (root id, path) of all indexed folders, removed ones too; values are untrusted."""

@@ -14,12 +14,12 @@ from clipsearch.store.values import path_of
 _PAGE_ROWS = 10_000
 
 _WITH_FILE = (
-    "FROM image_embeddings e JOIN contents c ON c.content_id = e.content_id WHERE e.model_id = ? AND EXISTS "
+    "FROM image_embeddings e JOIN contents c ON c.content_id = e.part_id WHERE e.model_id = ? AND EXISTS "
     "(SELECT 1 FROM files f JOIN roots r ON r.root_id = f.root_id "
-    "WHERE f.content_id = e.content_id AND f.removed_at IS NULL) "
+    "WHERE f.content_id = e.part_id AND f.removed_at IS NULL) "
 )
 _COUNT = f"SELECT count(*) {_WITH_FILE}"
-_PAGE = f"SELECT {DETAIL_COLUMNS}, e.embedding {_WITH_FILE} AND e.content_id > ? ORDER BY e.content_id LIMIT ?"
+_PAGE = f"SELECT {DETAIL_COLUMNS}, e.embedding {_WITH_FILE} AND e.part_id > ? ORDER BY e.part_id LIMIT ?"
 _PATHS = (
     "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
     "WHERE f.removed_at IS NULL AND f.content_id BETWEEN ? AND ? ORDER BY f.content_id"

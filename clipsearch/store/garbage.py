@@ -4,12 +4,13 @@ import sqlite3
 from contextlib import closing
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
 from clipsearch.store.backends.connection import open_sqlite
 from clipsearch.store.backends.database import Database, SqliteDatabase
+from clipsearch.store.part_rows import ORPHANS
 from clipsearch.types import GarbageReport
 
 
@@ -45,9 +46,10 @@ class GarbageStore:
 
             free_before = free_bytes()
             files = connection.execute(delete(file).where(is_removed)).rowcount
-            embeddings = connection.execute(delete(images).where(images.c.content_id.not_in(in_use))).rowcount
             connection.execute(delete(example).where(example.c.content_id.not_in(in_use)))
+            connection.execute(delete(tables.parts).where(tables.parts.c.content_id.not_in(in_use)))
             pictures = connection.execute(delete(content).where(content.c.content_id.not_in(in_use))).rowcount
+            embeddings = connection.execute(delete(images).where(text(ORPHANS))).rowcount
             roots = connection.execute(
                 delete(root).where(root.c.removed_at.is_not(None), root.c.root_id.not_in(select(file.c.root_id)))
             ).rowcount

@@ -59,6 +59,15 @@ class ModelStore:
                     select(table.c.model_id, func.count()).group_by(table.c.model_id)
                 )
             }
+            # Pictures are counted, not their parts: most have one.
+            part = tables.parts
+            others = (
+                select(images.c.model_id, func.sum(part.c.part_count))
+                .select_from(part)
+                .join(images, images.c.part_id == part.c.first_part_id)
+            )
+            for model_id, count in connection.execute(others.group_by(images.c.model_id)):
+                counts[images.name, model_id] -= int(count)
         return tuple(
             ModelInfo(
                 model_id=stored.model_id,

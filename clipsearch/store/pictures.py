@@ -140,7 +140,7 @@ class PictureStore:
         # Not a join, which SQLite may begin with all embeddings of the model.
         return self._select_digests(
             "SELECT blake3 FROM contents WHERE blake3 IN ({}) AND EXISTS (SELECT 1 FROM image_embeddings "
-            "WHERE image_embeddings.content_id = contents.content_id AND model_id = ?)",
+            "WHERE image_embeddings.part_id = contents.content_id AND model_id = ?)",
             blake3s,
             model_id,
         )
@@ -159,7 +159,7 @@ class PictureStore:
     def embedded_contents(self, *, model_id: int) -> bytes:
         """Return the blake3 of all contents with an embedding of the model, 32 bytes each."""
         content, embedding = tables.contents, tables.image_embeddings
-        wanted = select(content.c.blake3).join(embedding, embedding.c.content_id == content.c.content_id)
+        wanted = select(content.c.blake3).join(embedding, embedding.c.part_id == content.c.content_id)
         with self._database.read() as connection:
             return b"".join(connection.execute(wanted.where(embedding.c.model_id == model_id)).scalars())
 
@@ -170,7 +170,7 @@ class PictureStore:
             with_removed: include contents whose files are all removed.
         """
         file, embedding = tables.files, tables.image_embeddings
-        embedded = select(embedding.c.content_id).where(embedding.c.model_id == model_id)
+        embedded = select(embedding.c.part_id).where(embedding.c.model_id == model_id)
         wanted = select(file.c.content_id).where(file.c.content_id.is_not(None), file.c.content_id.not_in(embedded))
         if not with_removed:
             wanted = wanted.where(file.c.removed_at.is_(None))

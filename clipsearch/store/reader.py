@@ -12,6 +12,7 @@ from clipsearch.query.globs import path_condition
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.column_rows import ColumnReader
 from clipsearch.store.content_rows import DETAIL_COLUMNS, content_details, numbers
+from clipsearch.store.part_rows import PartReader
 from clipsearch.store.records import (
     KINDS,
     REPAIR_HINT,
@@ -50,12 +51,12 @@ _ALL_SNAPSHOTS = (
 # "+ 0" keeps SQLite from the index on model_id, which it would scan as a whole for each chunk, and just to see whether
 # there are new rows.
 _ROWS: dict[Kind, str] = {
-    "images": "SELECT embedding_id, content_id, embedding FROM image_embeddings ",
+    "images": "SELECT embedding_id, part_id, embedding FROM image_embeddings ",
     "captions": "SELECT embedding_id, caption_id, embedding FROM caption_embeddings ",
 }
 _SOME = "WHERE model_id + 0 = ? AND embedding_id IN ({})"
 _IDS: dict[Kind, str] = {
-    "images": "SELECT content_id FROM image_embeddings WHERE model_id = ? ORDER BY embedding_id",
+    "images": "SELECT part_id FROM image_embeddings WHERE model_id = ? ORDER BY embedding_id",
     "captions": "SELECT caption_id FROM caption_embeddings WHERE model_id = ? ORDER BY embedding_id",
 }
 _LAST: dict[Kind, str] = {
@@ -74,7 +75,7 @@ _PATHS = (
 
 
 _EMBEDDINGS: dict[Kind, str] = {
-    "images": "SELECT content_id, embedding FROM image_embeddings WHERE model_id = ? AND content_id IN ({})",
+    "images": "SELECT part_id, embedding FROM image_embeddings WHERE model_id = ? AND part_id IN ({})",
     "captions": "SELECT caption_id, embedding FROM caption_embeddings WHERE model_id = ? AND caption_id IN ({})",
 }
 
@@ -103,6 +104,7 @@ class Reader:
         self._connection = connection
         self._rows = connection.rows
         self._machine = machine
+        self.parts = PartReader(connection)
 
     def find_uuid(self) -> str | None:
         """Return the catalog's uuid; None before it is first written.
@@ -162,7 +164,7 @@ class Reader:
         return found or 0
 
     def ids(self, kind: Kind, *, model_id: int) -> NDArray[np.int64]:
-        """Return ids (n,) of contents or captions that a model has embedded, in the order they were stored."""
+        """Return ids (n,) of parts or captions that a model has embedded, in the order they were stored."""
         rows = self._rows(_IDS[kind], model_id)
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
@@ -272,13 +274,13 @@ class Reader:
         return {row[0]: os.fsdecode(row[1]) for row in rows if is_folder(row[1])}
 
     def find_embedding(self, content_id: int, *, model_id: int, dim: int) -> NDArray[np.float32] | None:
-        """Return a picture's embedding (dim,), unit-norm; None when the model has not embedded it."""
+        """Return the embedding (dim,), unit-norm, of a picture or cover; None when the model has not embedded it."""
         return self.embeddings([content_id], model_id=model_id, dim=dim).get(content_id)
 
     def embeddings(
         self, ids: Sequence[int], *, model_id: int, dim: int, kind: Kind = "images"
     ) -> dict[int, NDArray[np.float32]]:
-        """Return embeddings (dim,), unit-norm, of contents or captions by id; those without one are left out."""
+        """Return embeddings (dim,), unit-norm, of parts or captions by id; those without one are left out."""
         found: dict[int, NDArray[np.float32]] = {}
         for chunk in chunks(_valid_ids(ids)):
             statement = _EMBEDDINGS[kind].format(",".join("?" * len(chunk)))

@@ -16,6 +16,7 @@ from clipsearch.store import tables
 from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.changes import touch_contents
+from clipsearch.store.parts import insert_parts
 from clipsearch.store.records import ContentRecord, FileRecord, utc_now
 from clipsearch.text import stored_fold
 from clipsearch.vectors import to_bytes
@@ -46,7 +47,7 @@ _INSERT_CONTENT = _insert(
     f"(blake3) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*MEASURED, 'changed'))} "
     "WHERE contents.sharpness IS NULL AND excluded.sharpness IS NOT NULL",
 )
-_INSERT_EMBEDDING = _insert("image_embeddings", ("model_id", "content_id", "embedding"), "DO NOTHING")
+_INSERT_EMBEDDING = _insert("image_embeddings", ("model_id", "part_id", "embedding"), "DO NOTHING")
 _INSERT_FILE = _insert(
     "files",
     _FILE_COLUMNS,
@@ -70,14 +71,15 @@ def insert_contents(
     ids = content_ids(database, connection, {content.blake3 for content in contents})
     embeddings = to_bytes(np.stack([content.embedding for content in contents]))
     size = len(embeddings) // len(contents)
-    database.execute_many(
-        connection,
-        _INSERT_EMBEDDING,
-        [
-            (model_id, ids[content.blake3], embeddings[row * size : (row + 1) * size])
-            for row, content in enumerate(contents)
-        ],
-    )
+    covers = [
+        (model_id, ids[content.blake3], embeddings[row * size : (row + 1) * size])
+        for row, content in enumerate(contents)
+    ]
+    others = insert_parts(database, connection, contents, ids, model_id=model_id)
+    if others:
+        several = [ids[content.blake3] for content in contents if content.parts]
+        touch_contents(connection, tables.contents.c.content_id.in_(several), change=change)
+    database.execute_many(connection, _INSERT_EMBEDDING, [*covers, *others])
 
 
 def upsert_files(database: Database, connection: Connection, files: Sequence[FileRecord], *, change: int) -> None:

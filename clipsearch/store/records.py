@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
 from clipsearch.images.file_stamp import FileStamp
+from clipsearch.parts import Parts
 from clipsearch.store.values import MAX_DIM, is_digest, is_number
 from clipsearch.types import ImageMetadata
 
@@ -117,13 +118,17 @@ class ContentRecord:
 
     Attributes:
         blake3: of the whole file.
-        embedding: unit-norm (dim,).
+        embedding: unit-norm (dim,); of several parts, that of the cover.
+        parts: of a content of several, the cover first; () for a picture of one part.
+        part_embeddings: unit-norm (len(parts) - 1, dim) of the other parts; None without any.
     """
 
     blake3: bytes
     size_bytes: int
     metadata: ImageMetadata
     embedding: NDArray[np.float32]
+    parts: Parts = ()
+    part_embeddings: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,7 @@ class EmbeddingRows:
     """Some embeddings in the order they were stored.
 
     Attributes:
-        ids: int64 (n,), content ids or caption ids.
+        ids: int64 (n,), part ids or caption ids.
         embeddings: float32 (n, dim), unit-norm to the precision of float16.
         last_embedding_id: the highest embedding id among them.
     """

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 
-KNOWN_REVISION = "0010"
+KNOWN_REVISION = "0011"
 """Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
 _KNOWN_INDEXES = {
@@ -56,16 +56,19 @@ _KNOWN_TABLES = {
         constraint fk_files_root_id_roots foreign key(root_id) references roots(root_id),
         constraint uq_files_root_id_relative_path unique(root_id, relative_path)""",
     "image_embeddings": """embedding_id integer not null primary key autoincrement, model_id integer not null,
-        content_id integer not null, embedding blob not null,
-        constraint fk_image_embeddings_content_id_contents foreign key(content_id) references contents(content_id),
+        part_id integer not null, embedding blob not null,
         constraint fk_image_embeddings_model_id_models foreign key(model_id) references models(model_id),
-        constraint uq_image_embeddings_model_id_content_id unique(model_id, content_id)""",
+        constraint uq_image_embeddings_model_id_part_id unique(model_id, part_id)""",
     "label_sets": """label_set_id integer not null, name varchar not null, labels varchar not null,
         added_at datetime not null, constraint pk_label_sets primary key(label_set_id),
         constraint uq_label_sets_name unique(name)""",
     "models": """model_id integer not null, fingerprint varchar(64) not null, name blob not null, dim integer not null,
         image_generation integer not null, caption_generation integer not null, added_at datetime not null,
         constraint pk_models primary key(model_id), constraint uq_models_fingerprint unique(fingerprint)""",
+    "parts": """content_id integer not null, first_part_id bigint not null, part_count integer not null,
+        described varchar not null, constraint pk_parts primary key(content_id),
+        constraint fk_parts_content_id_contents foreign key(content_id) references contents(content_id),
+        constraint uq_parts_first_part_id unique(first_part_id)""",
     "roots": """root_id integer not null, path blob not null, added_at datetime not null, removed_at datetime,
         volume varchar, exclude varchar, folded_path varchar, constraint pk_roots primary key(root_id),
         constraint uq_roots_path unique(path)""",

@@ -1,12 +1,13 @@
 """Define the tables, which `migrations/` creates; a test checks that both agree.
 
-    roots ──< files >── contents ──< image_embeddings >── models
-                        captions ──< caption_embeddings >──┘
+    roots ──< files >── contents ──< parts ──< image_embeddings >── models
+                                        captions ──< caption_embeddings >──┘
     concepts ──< concept_examples >── contents
 
-A file points at its content, and a content has one embedding a model: a copy, a rename or a move costs no second
-embedding. Missing files are only marked as removed, and contents stay when their last file is removed, so that a drive
-that is mounted again costs nothing either; `garbage` deletes both.
+A file points at its content, and a content has one embedding a model and part: a copy, a rename or a move costs no
+second embedding. Most contents are pictures of one part, and have no row in `parts`: the id of that part is their own.
+Missing files are only marked as removed, and contents stay when their last file is removed, so that a drive that is
+mounted again costs nothing either; `garbage` deletes both.
 """
 
 import os
@@ -181,14 +182,27 @@ files = Table(
 )
 Index("ix_files_content_id", files.c.content_id)
 
+# Contents of several parts, see `store.part_rows`. The first, the cover, has the id of the content, the others
+# consecutive ids from `first_part_id`, which are no content's: both come from one sequence. `described`: all parts, the
+# cover first, as JSON (`pack_parts`).
+parts = Table(
+    "parts",
+    metadata,
+    Column("content_id", ForeignKey("contents.content_id"), primary_key=True, autoincrement=False),
+    Column("first_part_id", BigInteger, nullable=False, unique=True),
+    Column("part_count", Integer, nullable=False),
+    Column("described", Text, nullable=False),
+)
+
+# `part_id` is the id of a content, or of another part of one: no foreign key can say that.
 image_embeddings = Table(
     "image_embeddings",
     metadata,
     Column("embedding_id", RowId, primary_key=True),
     Column("model_id", ForeignKey("models.model_id"), nullable=False),
-    Column("content_id", ForeignKey("contents.content_id"), nullable=False),
+    Column("part_id", RowId, nullable=False),
     Column("embedding", LargeBinary, nullable=False),
-    UniqueConstraint("model_id", "content_id"),
+    UniqueConstraint("model_id", "part_id"),
     sqlite_autoincrement=True,
 )
 

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
+from clipsearch.parts import unpack_parts
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.backends.connection import SQLITE_ERRORS, open_sqlite
+from clipsearch.store.part_rows import ORPHANS
 from clipsearch.store.records import Kind
 from clipsearch.store.recovery.database_files import has_sound_header, is_damage
 from clipsearch.store.values import (
@@ -31,7 +33,7 @@ from clipsearch.vectors import from_bytes
 _MAX_NORM_ERROR = 1e-2
 
 _TABLES: dict[Kind, tuple[str, str]] = {
-    "images": ("image_embeddings", "content_id"),
+    "images": ("image_embeddings", "part_id"),
     "captions": ("caption_embeddings", "caption_id"),
 }
 
@@ -49,6 +51,7 @@ TEXTS = (
     ("label_sets", "labels"),
     ("concepts", "name"),
     ("concepts", "words"),
+    ("parts", "described"),
 )
 # Condition on a value by the declared type of its column.
 _TYPE_CONDITIONS = {
@@ -71,6 +74,7 @@ TABLES_WITH_VALUES = (
     "label_sets",
     "concepts",
     "concept_examples",
+    "parts",
     "runs",
     "image_embeddings",
     "caption_embeddings",
@@ -87,6 +91,7 @@ INVALID_ROWS = {
     "roots": "NOT is_folder(path)",
     "files": "NOT is_below(relative_path)",
     "contents": "typeof(blake3) != 'blob' OR length(blake3) != 32",
+    "parts": "NOT is_parts(first_part_id, part_count, described)",
 }
 GENERATIONS = ("image_generation", "caption_generation")
 INVALID_CHANGE = "typeof(last_change) NOT IN ('integer', 'null') OR last_change NOT BETWEEN 0 AND 1 << 53"
@@ -101,6 +106,7 @@ ROW_IDS = {
     "label_sets": "label_set_id",
     "concepts": "concept_id",
     "concept_examples": "example_id",
+    "parts": "content_id",
     "runs": "run_id",
     "sqlite_sequence": "seq",
 }
@@ -128,6 +134,16 @@ def is_text(value: bytes) -> bool:
     return True
 
 
+def is_parts(first_part_id: object, part_count: object, described: object) -> bool:
+    """Return whether values are those of a row of `parts`; a function for SQL."""
+    if not is_number(first_part_id, 1, MAX_ROW) or not isinstance(described, str):
+        return False
+    try:
+        return len(unpack_parts(described)) - 1 == part_count
+    except ValueError:
+        return False
+
+
 def type_condition(column: str, declared: str) -> str:
     """Return the condition that a column's values have its declared type."""
     return next(
@@ -139,6 +155,7 @@ def add_functions(connection: sqlite3.Connection) -> None:
     """Add the SQL functions that the conditions above use."""
     for function in (is_text, is_below, is_folder, is_uuid):
         connection.create_function(function.__name__, 1, function, deterministic=True)
+    connection.create_function(is_parts.__name__, 3, is_parts, deterministic=True)
 
 
 class CheckedEmbeddings(NamedTuple):
@@ -198,7 +215,7 @@ class Inspection:
         """Count pictures that have a file and that the model in use has not embedded."""
         (row,) = self._rows(
             "SELECT count(DISTINCT content_id) FROM files, catalog WHERE removed_at IS NULL AND content_id IS NOT NULL "
-            "AND catalog.model_id IS NOT NULL AND content_id NOT IN (SELECT content_id FROM image_embeddings e "
+            "AND catalog.model_id IS NOT NULL AND content_id NOT IN (SELECT part_id FROM image_embeddings e "
             "WHERE e.model_id = catalog.model_id)"
         )
         return int(row[0])
@@ -339,7 +356,9 @@ class FileInspection(Inspection):
         return [line for line in lines if line not in ("ok", "*** in database main ***")]
 
     def find_orphans(self) -> Counter[tuple[str, str]]:
-        return Counter((row[0], row[2]) for row in self._rows("PRAGMA foreign_key_check"))
+        found = Counter((row[0], row[2]) for row in self._rows("PRAGMA foreign_key_check"))
+        ((count,),) = self._rows(f"SELECT count(*) FROM image_embeddings WHERE {ORPHANS}")  # noqa: S608
+        return found + Counter({("image_embeddings", "contents"): count})
 
     def count_broken_texts(self) -> int:
         return sum(

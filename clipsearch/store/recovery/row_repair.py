@@ -11,6 +11,7 @@ from clipsearch.errors import StoreError
 from clipsearch.store.backends.connection import open_sqlite
 from clipsearch.store.column_rows import make_file_stale
 from clipsearch.store.folded_names import fill_sqlite
+from clipsearch.store.part_rows import ORPHANS
 from clipsearch.store.records import Kind, utc_now
 from clipsearch.store.recovery.integrity import (
     GENERATIONS,
@@ -51,7 +52,7 @@ _DROP_EXAMPLES = (
 
 _MODELS = "model_id NOT IN (SELECT model_id FROM models)"
 _EMBEDDINGS: dict[Kind, tuple[str, str]] = {
-    "images": ("image_embeddings", _MODELS + " OR content_id NOT IN (SELECT content_id FROM contents)"),  # noqa: S608
+    "images": ("image_embeddings", f"{_MODELS} OR {ORPHANS}"),
     "captions": ("caption_embeddings", _MODELS + " OR caption_id NOT IN (SELECT caption_id FROM captions)"),  # noqa: S608
 }
 _BUMP_GENERATION: dict[Kind, str] = {
@@ -94,6 +95,7 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
             fill_sqlite(connection)
             connection.execute("DELETE FROM files WHERE root_id NOT IN (SELECT root_id FROM roots)")
             connection.execute(_READ_AGAIN)
+            connection.execute("DELETE FROM parts WHERE content_id NOT IN (SELECT content_id FROM contents)")
             for kind, (table, is_orphan) in _EMBEDDINGS.items():
                 deleted = connection.execute(f"DELETE FROM {table} WHERE {is_orphan}").rowcount  # noqa: S608
                 deleted += connection.executemany(

@@ -35,9 +35,13 @@ _TABLES = {
     "label_sets": "label_set_id",
     "concepts": "concept_id",
     "concept_examples": "example_id",
+    "parts": "content_id",
     "runs": "run_id",
     "catalog": "catalog_id",
 }
+# Columns that older schemas have by another name.
+_FORMER_NAMES = {("image_embeddings", "part_id"): "content_id"}
+
 # Without rows in one of these, a new catalog is pointless.
 _NEEDED = ("contents", "files", "captions")
 
@@ -65,7 +69,7 @@ _DROP_INCONSISTENT = {
     "image_embeddings": """
         DELETE FROM main.image_embeddings WHERE embedding_id BETWEEN ? AND ? AND NOT EXISTS (
             SELECT 1 FROM {0}.image_embeddings i INDEXED BY sqlite_autoindex_image_embeddings_1
-            WHERE i.model_id = image_embeddings.model_id AND i.content_id = image_embeddings.content_id
+            WHERE i.model_id = image_embeddings.model_id AND i.{2} = image_embeddings.{1}
             AND i.embedding_id = image_embeddings.embedding_id)""",
     "caption_embeddings": """
         DELETE FROM main.caption_embeddings WHERE embedding_id BETWEEN ? AND ? AND NOT EXISTS (
@@ -209,12 +213,13 @@ def _repair_header(copy: Path) -> None:
 
 def _copy_table(connection: sqlite3.Connection, table: str, key: str) -> None:
     fresh = {row[1]: row[2] for row in connection.execute(f"PRAGMA main.table_info({table})")}
-    existing = {row[1] for row in connection.execute(f"PRAGMA old.table_info({table})")}
-    columns = [name for name in fresh if name in existing]
-    conditions = [type_condition(name, fresh[name]) for name in columns]
-    names = ", ".join(columns)
+    existing = _columns(connection, "old", table)
+    former = {name: name if name in existing else _FORMER_NAMES.get((table, name)) for name in fresh}
+    columns = {name: old for name, old in former.items() if old in existing}
+    conditions = [type_condition(old, fresh[name]) for name, old in columns.items()]
     statement = (
-        f"INSERT OR IGNORE INTO main.{table} ({names}) SELECT {names} FROM old.{table} NOT INDEXED "  # noqa: S608
+        f"INSERT OR IGNORE INTO main.{table} ({', '.join(columns)}) "  # noqa: S608
+        f"SELECT {', '.join(columns.values())} FROM old.{table} NOT INDEXED "
         f"WHERE {key} BETWEEN ? AND ? AND {' AND '.join(conditions)}"
     )
     _run_in_batches(connection, statement, table, schema="old")
@@ -258,7 +263,18 @@ def _drop_inconsistent(connection: sqlite3.Connection, schema: str) -> None:
     """Delete or mark rows that differ from the indexes in `schema`; an unreadable index is ignored."""
     for table, statement in _DROP_INCONSISTENT.items():
         with suppress(*SQLITE_ERRORS):
-            _run_in_batches(connection, statement.format(schema), table, schema="main")
+            owners = (_embedded_column(connection, each) for each in ("main", schema))
+            _run_in_batches(connection, statement.format(schema, *owners), table, schema="main")
+
+
+def _embedded_column(connection: sqlite3.Connection, schema: str) -> str:
+    """Return the column of `image_embeddings` that says what is embedded."""
+    current, former = "part_id", _FORMER_NAMES["image_embeddings", "part_id"]
+    return former if former in _columns(connection, schema, "image_embeddings") else current
+
+
+def _columns(connection: sqlite3.Connection, schema: str, table: str) -> set[str]:
+    return {row[1] for row in connection.execute(f"PRAGMA {schema}.table_info({table})")}
 
 
 def _last_id(connection: sqlite3.Connection, table: str, key: str, *, schema: str) -> int:

@@ -1,0 +1,134 @@
+"""Parts of a content: the scenes of a film, the pages of a document, and crops of a picture."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+PartKind = Literal["scene", "page", "crop"]
+_KINDS: tuple[PartKind, ...] = get_args(PartKind)
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom edge, as shares of the upright picture, 0 to 1."""
+
+_EDGES = 4
+
+MOST_PARTS = 600
+"""Parts of one content: scenes of five hours, or pages of a thick book."""
+
+# No film is longer, in seconds, and no document has more pages.
+_MOST_SECONDS, _MOST_PAGES = 1e7, 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Part of a content; a whole picture is none.
+
+    Attributes:
+        kind: a scene has `start_s` and `end_s`, a page `page`, a crop `box`.
+        page: from 1; of an animation, the frame.
+        start_s: seconds from the start of the film; of the frame that stands for the scene it is the time itself.
+        end_s: seconds, at least `start_s`.
+        box: of the crop.
+
+    Raises:
+        ValueError: a value is missing, out of range, or of another kind. Values may come from an untrusted file.
+    """
+
+    kind: PartKind
+    page: int | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    box: Box | None = None
+
+    def __post_init__(self) -> None:
+        is_scene, is_page, is_crop = (self.kind == kind for kind in _KINDS)
+        is_valid = (
+            (is_scene or is_page or is_crop)
+            and is_scene == (self.start_s is not None) == (self.end_s is not None)
+            and is_page == (self.page is not None)
+            and is_crop == (self.box is not None)
+        )
+        if is_valid and self.page is not None:
+            is_valid = type(self.page) is int and 1 <= self.page <= _MOST_PAGES
+        if is_valid and self.start_s is not None and self.end_s is not None:
+            is_valid = 0 <= self.start_s <= self.end_s <= _MOST_SECONDS
+        if is_valid and self.box is not None:
+            left, top, right, bottom = self.box
+            is_valid = 0 <= left < right <= 1 and 0 <= top < bottom <= 1
+        if not is_valid:
+            raise ValueError("an invalid part")
+
+    @property
+    def fragment(self) -> str:
+        """Return the part as the fragment of a path: "t=83.5", "page=3" or "xywh=percent:0,0,50,50".
+
+        Source: Media Fragments URI 1.0, W3C 2012, 4.2; RFC 8118, 3 (page).
+        """
+        if self.start_s is not None:
+            return f"t={_short(self.start_s)}"
+        if self.box is not None:
+            left, top, right, bottom = (100 * edge for edge in self.box)
+            return "xywh=percent:" + ",".join(map(_short, (left, top, right - left, bottom - top)))
+        return f"page={self.page}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the part as JSON: its kind and what it has."""
+        values = {"page": self.page, "start_s": self.start_s, "end_s": self.end_s, "box": self.box}
+        return {"kind": self.kind, **{name: value for name, value in values.items() if value is not None}}
+
+    @classmethod
+    def from_json(cls, value: object) -> "Part":
+        """Return the part that `to_json` has described, from an untrusted file.
+
+        Raises:
+            ValueError: it is none.
+        """
+        if not isinstance(value, Mapping) or not value.keys() <= {"kind", "page", "start_s", "end_s", "box"}:
+            raise ValueError("an invalid part")
+        box = value.get("box")
+        edges = tuple(box) if isinstance(box, list | tuple) else ()
+        numbers = [each for each in (value.get("start_s"), value.get("end_s"), *edges) if each is not None]
+        if not all(map(_is_finite, numbers)) or (box is not None and len(edges) != _EDGES):
+            raise ValueError("an invalid part")
+        times = value.get("start_s"), value.get("end_s")
+        return cls(value.get("kind"), value.get("page"), *times, edges or None)  # type: ignore[arg-type]
+
+
+Parts: TypeAlias = tuple[Part | None, ...]
+"""All parts of a content. The first, its cover, stands for the content: None is the whole picture. () is (None,)."""
+
+
+def pack_parts(parts: Parts) -> str:
+    """Return parts as JSON."""
+    return json.dumps([None if part is None else part.to_json() for part in parts], separators=(",", ":"))
+
+
+def unpack_parts(text: str | bytes) -> Parts:
+    """Return the parts of untrusted JSON.
+
+    Raises:
+        ValueError: it is invalid, or has more than `MOST_PARTS`.
+    """
+    try:
+        values = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("invalid parts") from error
+    if not isinstance(values, list) or len(values) > MOST_PARTS:
+        raise ValueError("invalid parts")
+    return tuple(None if value is None else Part.from_json(value) for value in values)
+
+
+def locate(path: str, part: Part | None) -> str:
+    """Return a path with its part as the fragment: "film.mp4#t=83.5"; the path itself for a whole picture."""
+    return path if part is None else f"{path}#{part.fragment}"
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _short(value: float) -> str:
+    """Return a number to a hundredth, without needless zeros."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,99 @@
+"""Find the parts of contents, and the contents of parts; in plain SQL, as importing SQLAlchemy takes longer than that.
+
+The ids of contents and of their parts come from one sequence: an index of embeddings has one space of ids, and a
+content of one part, as most are, has no row here.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from clipsearch.errors import StoreError
+from clipsearch.parts import Part, Parts, unpack_parts
+from clipsearch.store.backends.base import ReadConnection, chunks
+from clipsearch.store.records import REPAIR_HINT
+
+_ANY = "SELECT 1 FROM parts LIMIT 1"
+_OF_CONTENTS = "SELECT content_id, first_part_id, part_count, described FROM parts WHERE content_id IN ({})"
+_OF_IDS = (
+    "WITH wanted(id) AS (VALUES {}) SELECT w.id, p.content_id, p.first_part_id, p.part_count, p.described "
+    "FROM wanted w JOIN parts p ON p.first_part_id = (SELECT max(q.first_part_id) FROM parts q "
+    "WHERE q.first_part_id <= w.id) WHERE w.id < p.first_part_id + p.part_count"
+)
+
+ORPHANS = (
+    "part_id NOT IN (SELECT content_id FROM contents) AND NOT EXISTS (SELECT 1 FROM parts p WHERE "
+    "p.first_part_id = (SELECT max(q.first_part_id) FROM parts q WHERE q.first_part_id <= part_id) "
+    "AND part_id < p.first_part_id + p.part_count)"
+)
+"""Condition on embeddings of pictures whose content or part does not exist."""
+
+
+class StoredPart(NamedTuple):
+    """A part, or the cover of a content of several.
+
+    Attributes:
+        content_id: the content that it is a part of.
+        part: None: a whole picture that has crops besides.
+    """
+
+    content_id: int
+    part: Part | None
+
+
+class PartReader:
+    """Thread-safe reader of parts."""
+
+    def __init__(self, connection: ReadConnection) -> None:
+        self._rows = connection.rows
+
+    def find(self, ids: Sequence[int]) -> dict[int, StoredPart]:
+        """Return the parts of ids of an index; those of contents of one part are left out.
+
+        Raises:
+            StoreError: a description is damaged.
+        """
+        if not ids or not self._rows(_ANY):
+            return {}
+        found: dict[int, StoredPart] = {}
+        for chunk in chunks(ids):
+            for content_id, first, count, described in self._rows(statement_for(chunk), *chunk):
+                found[content_id] = StoredPart(content_id, _unpack(content_id, first, count, described)[0])
+            others = [number for number in chunk if number not in found]
+            described_by_content: dict[int, Parts] = {}
+            if others:
+                for number, content_id, first, count, described in self._rows(
+                    _OF_IDS.format(",".join(("(?)",) * len(others))), *others
+                ):
+                    if content_id not in described_by_content:
+                        described_by_content[content_id] = _unpack(content_id, first, count, described)
+                    parts = described_by_content[content_id]
+                    found[number] = StoredPart(content_id, parts[number - first + 1])
+        return found
+
+    def of_contents(self, content_ids: Sequence[int]) -> dict[int, tuple[tuple[int, Part | None], ...]]:
+        """Return (id, part) of all parts of contents, the cover first; contents of one part are left out.
+
+        Raises:
+            StoreError: a description is damaged.
+        """
+        found: dict[int, tuple[tuple[int, Part | None], ...]] = {}
+        for chunk in chunks(content_ids):
+            for content_id, first, count, described in self._rows(statement_for(chunk), *chunk):
+                parts = _unpack(content_id, first, count, described)
+                found[content_id] = tuple(zip((content_id, *range(first, first + count)), parts, strict=True))
+        return found
+
+
+def statement_for(content_ids: Sequence[int]) -> str:
+    """Return the query of (content id, first part id, number of parts besides the cover, description) of contents."""
+    return _OF_CONTENTS.format(",".join("?" * len(content_ids)))
+
+
+def _unpack(content_id: int, first: object, count: object, described: str) -> Parts:
+    try:
+        parts = unpack_parts(described)
+    except ValueError as error:
+        raise StoreError(f"the parts of picture {content_id} are damaged; {REPAIR_HINT}") from error
+    if not isinstance(first, int) or len(parts) - 1 != count:
+        raise StoreError(f"the parts of picture {content_id} are damaged; {REPAIR_HINT}")
+    return parts
