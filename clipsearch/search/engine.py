@@ -8,7 +8,7 @@ import numpy as np
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.query import Query
 from clipsearch.search.feedback import Feedback
-from clipsearch.search.hits import SearchHit
+from clipsearch.search.hits import SearchHit, embeddings_of
 from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
 from clipsearch.search.unmeasured import notify_unmeasured
 from clipsearch.session.session import Session
@@ -72,9 +72,10 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         unwanted=unwanted,
     )
     if options.diverse:
-        known = session.store.reader.embeddings([hit.content_id for hit in hits], model_id=row.model_id, dim=row.dim)
-        hits = [hit for hit in hits if hit.content_id in known]
-        embeddings = np.array([known[hit.content_id] for hit in hits], dtype=np.float32).reshape(-1, row.dim)
+        found = zip(hits, embeddings_of(hits, session), strict=True)
+        known = [(hit, embedding) for hit, embedding in found if embedding is not None]
+        hits = [hit for hit, _ in known]
+        embeddings = np.array([embedding for _, embedding in known], dtype=np.float32).reshape(-1, row.dim)
         relevances = [hit.relevance for hit in hits]
         chosen = diversify(relevances, embeddings, usual=background.pictures.location, top_k=top_k)
         hits = [replace(hits[place], rank=rank) for rank, place in enumerate(chosen, start=1)]
@@ -95,10 +96,11 @@ def match_picture(
     options = options or SearchOptions()
     parsed, known_pictures = _with_feedback(query, options)
     session.require_pictures()
-    row = session.model.row
-    embedding = session.store.reader.find_embedding(content_id, model_id=row.model_id, dim=row.dim)
-    paths = session.store.reader.paths([content_id], filters=parsed.filters).get(content_id)
-    if embedding is None or not paths:
+    row, reader = session.model.row, session.store.reader
+    parts = reader.parts.of_contents([content_id]).get(content_id, ((content_id, None),))
+    known = reader.embeddings([part_id for part_id, _ in parts], model_id=row.model_id, dim=row.dim)
+    paths = reader.paths([content_id], filters=parsed.filters).get(content_id)
+    if not known or not paths:
         raise UnknownPictureError(content_id)
     hit = SearchHit(0, math.nan, 1.0, paths[0], content_id, copies=tuple(paths[1:]))
     if not parsed.groups:
@@ -106,16 +108,22 @@ def match_picture(
     embedded = embed_query(parsed, session, pictures=known_pictures, marked=len(options.feedback.more))
     background = session.background(session.vector_index("images"))
     directions = embedded.directions(background)
-    scores = np.array([direction.embedding @ embedding for direction in directions], dtype=np.float32)
-    worth = np.array([float(each.worth(score)) for each, score in zip(directions, scores, strict=True)])
-    least = int(worth.argmin())
     unwanted = options.feedback.unwanted(session, background)
+    embeddings = np.stack(list(known.values()))
+    # (directions, parts)
+    scores = np.stack([embeddings @ direction.embedding for direction in directions])
+    worth = np.stack([each.worth(row) for each, row in zip(directions, scores, strict=True)])
     if unwanted is not None:
-        _, losses = unwanted.nearest(unwanted.embeddings @ embedding[:, np.newaxis])
-        scores -= losses[0] / np.array([direction.steepness for direction in directions], dtype=np.float32)
-    own_level = background.own_levels_of([content_id], lambda _: {content_id: embedding})
-    (relevance,) = directions[least].relevances(scores[least], own_level).tolist()
-    hit = replace(hit, score=as_score(scores[least]), relevance=relevance)
+        _, losses = unwanted.nearest(unwanted.embeddings @ embeddings.T)
+        worth = worth - losses
+        scores = scores - losses / np.array([[direction.steepness] for direction in directions], dtype=np.float32)
+    best = int(worth.min(axis=0).argmax())
+    least = int(worth[:, best].argmin())
+    part_id = list(known)[best]
+    own_level = background.own_levels_of([part_id], lambda _: {part_id: embeddings[best]})
+    score = scores[least, best]
+    (relevance,) = directions[least].relevances(score, own_level).tolist()
+    hit = replace(hit, score=as_score(score), relevance=relevance, part=dict(parts)[part_id])
     return embedded.explain([hit], directions, unwanted)[0]
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import ImageReadError, UnknownPictureError
+from clipsearch.parts import Part, locate
 from clipsearch.session.session import Session
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from clipsearch.encoders.embed_image import Picture
@@ -50,6 +53,7 @@ class SearchHit:
         content_id: id of the picture's content in the catalog.
         copies: absolute paths of other files with the same content.
         terms: score of each term of the query; empty unless requested with `explain`.
+        part: the part of the content that matches best, of several; None: a whole picture.
     """
 
     rank: int
@@ -59,6 +63,12 @@ class SearchHit:
     content_id: int
     copies: tuple[str, ...] = ()
     terms: tuple[TermScore, ...] = ()
+    part: Part | None = None
+
+    @property
+    def location(self) -> str:
+        """Path with the part as its fragment, "film.mp4#t=83.5"."""
+        return locate(self.path, self.part)
 
     def thumbnail(self, side: int = 512) -> "Image.Image":
         """Read the picture upright, at most `side` pixels wide and high.
@@ -89,11 +99,22 @@ def picture_of(source: "Picture | SearchHit", session: Session) -> "Picture":
     """
     if not isinstance(source, SearchHit):
         return source
-    row = session.model.row
-    embedding = session.store.reader.find_embedding(source.content_id, model_id=row.model_id, dim=row.dim)
+    [embedding] = embeddings_of([source], session)
     if embedding is None:
         raise UnknownPictureError(source.content_id)
     return embedding
+
+
+def embeddings_of(hits: Sequence[SearchHit], session: Session) -> "list[NDArray[np.float32] | None]":
+    """Return the embedding (dim,), unit-norm, of each hit's part; None for one that was deleted meanwhile."""
+    reader, row = session.store.reader, session.model.row
+    with_parts = reader.parts.of_contents([hit.content_id for hit in hits if hit.part is not None])
+    ids = [
+        next((part_id for part_id, part in with_parts.get(hit.content_id, ()) if part == hit.part), hit.content_id)
+        for hit in hits
+    ]
+    found = reader.embeddings(ids, model_id=row.model_id, dim=row.dim)
+    return [found.get(part_id) for part_id in ids]
 
 
 def hits_html(hits: Sequence[SearchHit]) -> str:

@@ -11,6 +11,7 @@ from clipsearch.query.spelling import stems_of
 from clipsearch.scoring.narrowing import choose_narrowing, choose_related
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.search.engine import SearchOptions, answer_query
+from clipsearch.search.hits import embeddings_of
 from clipsearch.search.suggestions import suggest_query
 from clipsearch.search.terms import Pictures, embed_query, parse_local
 from clipsearch.session.session import Session
@@ -59,8 +60,8 @@ def find_suggestions(query: str | Query, session: Session, *, pictures: Pictures
         return Suggestions(corrected)
     hits = answer_query(parsed, session, SearchOptions(_HITS, pictures, DEFAULT_CUTOFF, notifies=False))
     known, row = session.known_labels(), session.model.row
-    found = session.store.reader.embeddings([hit.content_id for hit in hits], model_id=row.model_id, dim=row.dim)
-    rows = np.array(list(found.values()), dtype=np.float32).reshape(-1, row.dim)
+    found = [embedding for embedding in embeddings_of(hits, session) if embedding is not None]
+    rows = np.array(found, dtype=np.float32).reshape(-1, row.dim)
     labels = known.labels
     relevances = known.relevances(rows) if len(rows) else np.empty((0, len(labels)))
     taken = {stem for group in parsed.groups for term in group if term.kind == "words" for stem in _stems(term.value)}

@@ -14,6 +14,7 @@ from clipsearch.indexes.base import VectorIndex
 from clipsearch.scoring.relevance import Background, Direction, log_odds_of
 from clipsearch.search.hits import SearchHit
 from clipsearch.store import Store
+from clipsearch.store.part_rows import StoredPart
 from clipsearch.vectors import as_score, sigmoid
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def search_pictures(
     min_relevance: float = 0.0,
     unwanted: "Unwanted | None" = None,
 ) -> list[SearchHit]:
-    """Return up to `top_k` pictures with a file that match all directions best, best first.
+    """Return up to `top_k` pictures with a file that match all directions best, best first; each by its best part.
 
     The index may contain contents whose last file was deleted: SQL decides what is shown, and the search goes deeper
     until `top_k` remain.
@@ -67,35 +68,39 @@ def search_pictures(
     wanted = top_k + len(excluded)
     while True:
         found = find_nearest(directions, wanted, index=index, among=among, unwanted=unwanted)
-        paths = store.reader.paths(found.ids.tolist(), filters=filters)
+        parts = store.reader.parts.find(found.ids.tolist())
+        owners = [parts.get(number) or StoredPart(number, None) for number in found.ids.tolist()]
+        paths = store.reader.paths(list({owner.content_id for owner in owners}), filters=filters)
         # Queries by picture have no own level: it comes from texts.
         levels = background.own_levels_of(found.ids.tolist(), fetch) if found.own_shares.any() else np.float32(0)
-        hits = [
-            (-worth, _reachable(paths[content_id]), score, relevance, content_id)
-            for worth, score, relevance, content_id in zip(
-                found.worth.tolist(),
-                found.scores.tolist(),
-                sigmoid(found.worth - found.own_shares * levels).tolist(),
-                found.ids.tolist(),
-                strict=True,
-            )
-            if content_id in paths and relevance >= min_relevance and content_id not in excluded
-        ]
+        hits: dict[int, tuple[float, list[str], float, float, StoredPart]] = {}
+        for worth, score, relevance, owner in zip(
+            found.worth.tolist(),
+            found.scores.tolist(),
+            sigmoid(found.worth - found.own_shares * levels).tolist(),
+            owners,
+            strict=True,
+        ):
+            content_id = owner.content_id
+            is_known = content_id in hits  # by a better part, which came before
+            if content_id in paths and not is_known and content_id not in excluded and relevance >= min_relevance:
+                hits[content_id] = (-worth, _reachable(paths[content_id]), score, relevance, owner)
         is_all = len(found.ids) < wanted or wanted >= index.count
         if len(hits) >= top_k or is_all or found.worth[-1] < least_worth:
             break
         wanted = max(2 * wanted, wanted + 64)
-    hits.sort()
+    best = sorted(hits.values(), key=lambda hit: (hit[0], hit[1]))
     return [
         SearchHit(
             rank=rank,
             score=as_score(score),
             relevance=relevance,
             path=files[0],
-            content_id=content_id,
+            content_id=owner.content_id,
             copies=tuple(files[1:]),
+            part=owner.part,
         )
-        for rank, (_, files, score, relevance, content_id) in enumerate(hits[:top_k], start=1)
+        for rank, (_, files, score, relevance, owner) in enumerate(best[:top_k], start=1)
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.paths import expand_user
 from clipsearch.query import Query, Term, check_query, parse_query
-from clipsearch.search.hits import SearchHit, TermScore
+from clipsearch.search.hits import SearchHit, TermScore, embeddings_of
 from clipsearch.session.session import Session
 from clipsearch.text import check_text, is_url
 from clipsearch.vectors import as_score
@@ -81,8 +81,7 @@ class EmbeddedQuery:
         """
         return [
             replace(hit, terms=tuple(self._term_scores(picture, directions, unwanted)) if picture is not None else ())
-            for hit in hits
-            for picture in [_find_embedding(hit.content_id, self.session)]
+            for hit, picture in zip(hits, embeddings_of(hits, self.session), strict=True)
         ]
 
     def _term_scores(
