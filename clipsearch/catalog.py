@@ -154,6 +154,7 @@ class Catalog:
         prune: bool = False,
         retry: bool = False,
         again: bool = False,
+        detail: bool = False,
         exclude: str | Sequence[str] = (),
         limits: "DecodingLimits | None" = None,
         ann: str | None = None,
@@ -167,17 +168,16 @@ class Catalog:
 
         Args:
             prune: forget missing files, however many.
-            retry: read files again that could not be read, though they have not changed.
-            again: read all files, though nothing says that they have changed, and embed those that have.
+            retry: read unreadable files again, though they have not changed. again: read all files.
+            detail: also embed five to nine crops of each picture, in which small things are found.
             exclude: persisted patterns of gitignore, relative to each folder; "" takes back those given before.
             limits: what a picture may cost; None: the default ones, fewer megapixels where memory is short.
-            ann: persisted: "off" compares a query with all pictures, "IVF1024,SQfp16" with those in the nearest of
-                1,024 cells, "auto" with all unless they are too many; None: unchanged.
+            ann: persisted: "off": exact, "IVF1024,SQfp16": 1,024 cells, "auto": by their number; None: unchanged.
             runner: "local", or "ray" for a Ray cluster, where folders may be URLs, as in s3://bucket/photos.
             address: of the cluster, HOST:PORT or "auto"; None: RAY_ADDRESS, else a Ray of its own on this machine.
             wait: until no other process changes the catalog.
             on_progress: called with (done, to do).
-            cancel: a token: the run ends early, with `interrupted` set, once another thread has set it.
+            cancel: set by another thread, it ends the run early, which is then `interrupted`.
 
         Raises:
             InputError: `ann`, `runner`, `address` or a pattern is invalid, or a folder is missing or is a file.
@@ -185,7 +185,7 @@ class Catalog:
         """
         from clipsearch.indexing.run import IndexOptions, run_index
 
-        options = IndexOptions(prune, retry, again, tuple(as_list(exclude)), limits, ann, runner, address, wait)
+        options = IndexOptions(prune, retry, again, detail, tuple(as_list(exclude)), limits, ann, runner, address, wait)
         return run_index(folders, options, self._session, on_progress, cancel=cancel)
 
     def export(

@@ -145,7 +145,7 @@ def _lines(hits: Sequence[SearchHit]) -> list[str]:
 
 def _line(hit: SearchHit) -> str:
     relevance = "" if math.isnan(hit.score) else f", relevance {hit.relevance:.2f}"
-    return f"{hit.rank}. id {hit.content_id}{relevance}: {_text(hit.path)}"
+    return f"{hit.rank}. id {hit.content_id}{relevance}: {_text(hit.location)}"
 
 
 def _text(path: str) -> str:
@@ -168,7 +168,7 @@ def _thumbnails(catalog: Catalog, hits: Sequence[SearchHit]) -> list[Any]:
     remaining_bytes = _MAX_BYTES
     for hit in hits:
         try:
-            jpeg = _shrink(catalog.pictures.thumbnail(hit.content_id, side=SMALL_SIDE))
+            jpeg = _shrink(catalog.pictures.thumbnail(hit.content_id, side=SMALL_SIDE, part=hit.part))
         except ImageReadError as error:
             shown.append(f"id {hit.content_id}: {_text(str(error))}")
             continue

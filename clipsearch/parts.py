@@ -73,6 +73,21 @@ class Part:
             return "xywh=percent:" + ",".join(map(_short, (left, top, right - left, bottom - top)))
         return f"page={self.page}"
 
+    @property
+    def label(self) -> str:
+        """Return the part for people: "1:23", "page 3" or "detail"."""
+        if self.start_s is not None:
+            minutes, seconds = divmod(int(self.start_s), 60)
+            hours, minutes = divmod(minutes, 60)
+            return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+        return "detail" if self.page is None else f"page {self.page}"
+
+    @property
+    def order(self) -> tuple[float, ...]:
+        """Key that sorts the parts of a content: by time, page, or rows from the left."""
+        left, top, *_ = self.box or (0.0, 0.0)
+        return (self.start_s or 0.0, self.page or 0, top, left)
+
     def to_json(self) -> dict[str, Any]:
         """Return the part as JSON: its kind and what it has."""
         values = {"page": self.page, "start_s": self.start_s, "end_s": self.end_s, "box": self.box}
@@ -89,11 +104,11 @@ class Part:
             raise ValueError("an invalid part")
         box = value.get("box")
         edges = tuple(box) if isinstance(box, list | tuple) else ()
-        numbers = [each for each in (value.get("start_s"), value.get("end_s"), *edges) if each is not None]
-        if not all(map(_is_finite, numbers)) or (box is not None and len(edges) != _EDGES):
+        times = [each for each in (value.get("start_s"), value.get("end_s")) if each is not None]
+        if not all(map(_is_finite, (*times, *edges))) or (box is not None and len(edges) != _EDGES):
             raise ValueError("an invalid part")
-        times = value.get("start_s"), value.get("end_s")
-        return cls(value.get("kind"), value.get("page"), *times, edges or None)  # type: ignore[arg-type]
+        kind, page, start_s, end_s = (value.get(name) for name in ("kind", "page", "start_s", "end_s"))
+        return cls(kind, page, start_s, end_s, edges or None)  # type: ignore[arg-type]
 
 
 Parts: TypeAlias = tuple[Part | None, ...]

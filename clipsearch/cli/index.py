@@ -52,6 +52,10 @@ def index(
         ),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Re-read all files, and embed changed content.")] = False,
+    detail: Annotated[
+        bool,
+        typer.Option("--detail", help="Also embed five to nine crops of each picture, to find small things."),
+    ] = False,
     index_url: Annotated[
         str | None,
         typer.Option(
@@ -118,6 +122,7 @@ def index(
             prune=prune,
             retry=retry,
             again=again,
+            detail=detail,
             exclude=exclude or (),
             limits=limits,
             ann=ann,

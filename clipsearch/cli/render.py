@@ -172,6 +172,8 @@ def _hit_rows(hits: Sequence[SearchHit], measures: Measures) -> list[dict[str, A
             del row["terms"]
         if math.isnan(row["score"]):
             row["score"] = None
+    for row, hit in zip(rows, hits, strict=True):
+        row["part"] = None if hit.part is None else hit.part.to_json()
     return rows
 
 
@@ -180,7 +182,7 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
         more = f"  (+ {count(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
         is_compared = not math.isnan(hit.score)
         relevance = percent(hit.relevance) if is_compared else f"{'-':>7}"
-        out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {shown_path(hit.path)}{more}")
+        out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {shown_path(hit.location)}{more}")
         for term in hit.terms:
             out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
 
@@ -199,15 +201,19 @@ _COLUMNS = ("rank", "score", "relevance", "path", "content_id", "copies")
 
 
 def print_csv(hits: Sequence[SearchHit], measures: Measures) -> None:
-    """Print hits as CSV (RFC 4180), with the original bytes of paths; `copies` counts other files of the content."""
+    """Print hits as CSV (RFC 4180), with the original bytes of paths.
+
+    `copies` counts other files of the content; `part` is a fragment as in "t=83.5".
+    """
     text = io.StringIO(newline="")
     table = csv.writer(text)
-    table.writerow((*_COLUMNS, "sharpness", "brightness"))
+    table.writerow((*_COLUMNS, "sharpness", "brightness", "part"))
     for hit in hits:
         row = {column: getattr(hit, column) for column in _COLUMNS} | {"copies": len(hit.copies)}
         if math.isnan(hit.score):
             row["score"] = ""
-        table.writerow([*row.values(), *_measures_of(hit, measures).values()])
+        fragment = "" if hit.part is None else hit.part.fragment
+        table.writerow([*row.values(), *_measures_of(hit, measures).values(), fragment])
     write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 

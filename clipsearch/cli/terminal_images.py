@@ -63,7 +63,7 @@ def _picture(hit: SearchHit) -> Any:
     from clipsearch.images.thumbnails import make_thumbnail
 
     try:
-        thumbnail = make_thumbnail(hit.path, side=_SIDE)
+        thumbnail = make_thumbnail(hit.path, side=_SIDE, part=hit.part)
     except FileNotFoundError:
         return Text("file not found")
     except (OSError, ImageReadError, MemoryError) as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch.errors import ImageReadError, InputError, UnknownPictureError
 from clipsearch.gallery.details import SMALL_SIDE, CatalogFacets, PictureDetails
+from clipsearch.parts import Part
 from clipsearch.paths import StrPath, absolute_folders
 from clipsearch.session.session import Session
 
@@ -82,31 +83,50 @@ class PictureCollection:
             pictures=found.pictures,
         )
 
-    def thumbnail(self, content_id: int, *, side: int = SMALL_SIDE) -> bytes:
-        """Return a JPEG of the upright picture, at most `side` pixels wide and high, without metadata.
-
-        Thumbnails are cached. On a miss the picture is decoded in a separate process with limits on time and memory.
+    def parts(self, content_id: int) -> tuple[Part, ...]:
+        """Return the scenes, pages or crops of a picture, in their order in the file; () for a picture of one part.
 
         Raises:
             UnknownPictureError: the catalog has no picture with this id.
-            ImageReadError: the file is missing, has changed, or can't be decoded.
+        """
+        self.get(content_id)
+        found = self._session.store.reader.parts.of_contents([content_id]).get(content_id, ())
+        return tuple(sorted((part for _, part in found if part is not None), key=lambda part: part.order))
+
+    def thumbnail(self, content_id: int, *, side: int = SMALL_SIDE, part: Part | None = None) -> bytes:
+        """Return a JPEG of the upright picture or a part, at most `side` pixels wide and high, without metadata.
+
+        Thumbnails are cached. On a miss the picture is decoded in a separate process with limits on time and memory.
+
+        Args:
+            part: of `SearchHit` or `parts`; None: the picture itself, or the part that stands for the file.
+
+        Raises:
+            UnknownPictureError: the catalog has no picture with this id.
+            ImageReadError: the file is missing, has changed, can't be decoded, or has no such part.
             InputError: `side` is out of range, 1 to 65,535.
         """
         from clipsearch.images.thumbnails import check_side  # loads Pillow
 
         check_side(side)
         details = self.get(content_id)
+        shown = part or self._cover(content_id)
         return self._session.thumbnails.get(
-            bytes.fromhex(details.blake3), side, lambda: self._make_thumbnail(details, side)
+            bytes.fromhex(details.blake3), side, lambda: self._make_thumbnail(details, side, shown), part=shown
         )
 
-    def _make_thumbnail(self, details: PictureDetails, side: int) -> bytes:
+    def _cover(self, content_id: int) -> Part | None:
+        """Return the part that stands for a content; None for a whole picture."""
+        found = self._session.store.reader.parts.of_contents([content_id]).get(content_id)
+        return None if found is None else found[0][1]
+
+    def _make_thumbnail(self, details: PictureDetails, side: int, part: Part | None) -> bytes:
         reason = "file not found: moved, deleted, or on a drive that is not mounted"
         for path in details.paths:
             try:
                 with self._session.workers.open_path(path) as picture:
                     if picture.blake3.hex() == details.blake3:
-                        return picture.shrink(side).jpeg
+                        return picture.shrink(side, part).jpeg
                     reason = "it has changed since it was indexed"
             except FileNotFoundError:
                 continue
@@ -143,7 +163,7 @@ class PictureCollection:
 
         try:
             with self._session.upload_workers.open_path(path) as picture:
-                crop, _ = picture.decode()
+                crop = picture.decode().crop
         except FileNotFoundError as error:
             raise InputError(f"no such picture: {path}") from error
         except OSError as error:

@@ -128,7 +128,7 @@ def _tile(hit: SearchHit, cutoff: float) -> _Tile:
         is_faint=hit.relevance < cutoff,
     )
     try:
-        thumbnail = make_thumbnail(hit.path, side=_THUMBNAIL_SIDE)
+        thumbnail = make_thumbnail(hit.path, side=_THUMBNAIL_SIDE, part=hit.part)
     except FileNotFoundError:
         return tile(reason="file not found: moved, deleted, or on a drive that is not mounted")
     except OSError as error:

@@ -17,6 +17,7 @@ from clipsearch.images.file_stamp import NO_STAMP, FileStamp, stamp_of
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import OpenList, OpenLists
 from clipsearch.images.reasons import too_many_bytes
+from clipsearch.parts import Parts
 from clipsearch.types import ImageMetadata
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class ReadPicture:
         blake3: of the whole content, None when it could not be read.
         crop: uint8 (height, width, 3).
         metadata: of a decoded picture, and of a stored one that was decoded for its measures.
+        parts, part_crops: as in `Decoded`.
         reason: short reason of a failure.
         is_lasting: the failure is due to the file itself or a limit: no retry until the file changes or the limit is
             raised.
@@ -69,6 +71,8 @@ class ReadPicture:
     blake3: bytes | None = None
     crop: NDArray[np.uint8] | None = None
     metadata: ImageMetadata | None = None
+    parts: Parts = ()
+    part_crops: NDArray[np.uint8] | None = None
     reason: str = ""
     is_lasting: bool = False
     limit: tuple[str, float] | None = None
@@ -108,6 +112,7 @@ class PictureReader:
         find_unmeasured: Callable[[Sequence[bytes]], Container[bytes]] | None = None,
         open_list: OpenLists | None = None,
         max_bytes: int | None = None,
+        detail: bool = False,
     ) -> None:
         """Configure the reader.
 
@@ -118,9 +123,10 @@ class PictureReader:
                 alone; None: none does.
             open_list: opens files; None: in this process.
             max_bytes: larger files are not read; None: no limit.
+            detail: as in `LocalPicture`, of files that are opened in this process.
         """
         self._max_bytes = max_bytes
-        self._open = open_list or partial(reading.open_list, spec=preprocess)
+        self._open = open_list or partial(reading.open_list, spec=preprocess, detail=detail)
         self._find_stored = find_stored
         self._find_unmeasured = find_unmeasured
         self._lock = threading.Lock()

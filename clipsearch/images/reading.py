@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from blake3 import blake3
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from clipsearch.errors import ImageReadError
 from clipsearch.files import open_regular_file
 from clipsearch.images.copies.views import PictureView, make_view
+from clipsearch.images.crops import box_within, crop_boxes, side_for_crops
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
 from clipsearch.images.file_stamp import FileStamp, stamp_of
 from clipsearch.images.measures import measure
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
+from clipsearch.parts import Part, Parts
 from clipsearch.types import ImageMetadata
 
 if TYPE_CHECKING:
@@ -27,6 +29,22 @@ if TYPE_CHECKING:
 MAX_BUFFERED_BYTES = 64 << 20
 """Files up to this size together are read into memory once, for the hash and the decoder; others are read twice."""
 _CHUNK_BYTES = 1 << 20
+
+
+class Decoded(NamedTuple):
+    """A decoded file.
+
+    Attributes:
+        crop: uint8 (height, width, 3) for the model; of several parts, that of the cover.
+        metadata: of the file.
+        parts: of a file of several, the cover first; () for a picture of one part.
+        part_crops: uint8 (len(parts) - 1, height, width, 3) of the other parts; None without any.
+    """
+
+    crop: NDArray[np.uint8]
+    metadata: ImageMetadata
+    parts: Parts = ()
+    part_crops: NDArray[np.uint8] | None = None
 
 
 class OpenPicture(Protocol):
@@ -38,8 +56,8 @@ class OpenPicture(Protocol):
     @property
     def blake3(self) -> bytes: ...
 
-    def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
-        """Decode the crop (height, width, 3) for the model, and read the metadata.
+    def decode(self) -> Decoded:
+        """Decode the crops for the model, and read the metadata.
 
         Raises:
             ImageReadError: it can't be decoded, as in `decode_image`.
@@ -50,7 +68,7 @@ class OpenPicture(Protocol):
         """Read the metadata, instead of `decode`, without decoding the pixels; errors as there."""
         ...
 
-    def shrink(self, side: int) -> "Thumbnail":
+    def shrink(self, side: int, part: Part | None = None) -> "Thumbnail":
         """Make a thumbnail, instead of `decode`; arguments and errors as in `thumbnails.make_thumbnail`."""
         ...
 
@@ -71,11 +89,11 @@ class OpenList(Protocol):
         """Stamp and blake3 of each file, or the OSError, ImageReadError or MemoryError why it can't be read."""
         ...
 
-    def decode(self, rows: Sequence[int]) -> Sequence[tuple[NDArray[np.uint8], ImageMetadata] | Exception]:
+    def decode(self, rows: Sequence[int]) -> Sequence[Decoded | Exception]:
         """Decode files of the list by position, as `OpenPicture.decode`; call it once.
 
         Returns:
-            For each the crop, valid until `release`, and the metadata, or the ImageReadError or MemoryError.
+            For each what was decoded, its crop valid until `release`, or the ImageReadError or MemoryError.
         """
         ...
 
@@ -96,6 +114,7 @@ class LocalPicture:
         source: content or file to decode.
         spec: preprocessing of the model.
         max_megapixels: see `decode_image`, like `turn`.
+        detail: also decode crops of the picture.
     """
 
     stamp: FileStamp
@@ -104,22 +123,32 @@ class LocalPicture:
     spec: Preprocess
     max_megapixels: float
     turn: Turn | None
+    detail: bool = False
 
-    def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
+    def decode(self) -> Decoded:
+        side = self.spec.resized_side
         decoded = decode_image(
-            self.source, needed_side=self.spec.resized_side, max_megapixels=self.max_megapixels, turn=self.turn
+            self.source,
+            needed_side=side_for_crops(side) if self.detail else side,
+            max_megapixels=self.max_megapixels,
+            turn=self.turn,
         )
         image, box = decoded.image, decoded.box
         metadata = replace(decoded.metadata, phash=perceptual_hash(image, box), **measure(image, box)._asdict())
-        return resize_and_crop(image, self.spec, box=box), metadata
+        crop = resize_and_crop(image, self.spec, box=box)
+        crops = crop_boxes(metadata.width, metadata.height, needed_side=side, detail=self.detail)
+        if not crops:  # the row says that there are none
+            return Decoded(crop, metadata, (None,) if self.detail else ())
+        part_crops = np.stack([resize_and_crop(image, self.spec, box=box_within(box, each)) for each in crops])
+        return Decoded(crop, metadata, (None, *(Part("crop", box=each) for each in crops)), part_crops)
 
     def describe(self) -> ImageMetadata:
         return read_header(self.source, max_megapixels=self.max_megapixels)
 
-    def shrink(self, side: int) -> "Thumbnail":
+    def shrink(self, side: int, part: Part | None = None) -> "Thumbnail":
         from clipsearch.images.thumbnails import shrink
 
-        return shrink(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn)
+        return shrink(self.source, side=side, part=part, max_megapixels=self.max_megapixels, turn=self.turn)
 
     def view(self, side: int) -> PictureView:
         return make_view(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn)
@@ -132,11 +161,13 @@ def open_picture(
     spec: Preprocess,
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     turn: Turn | None = None,
+    detail: bool = False,
     max_buffered: int = MAX_BUFFERED_BYTES,
 ) -> Iterator[LocalPicture]:
     """Open and hash a file, for decoding in this process.
 
     Args:
+        detail: as in `LocalPicture`.
         max_buffered: a larger file is not held in memory.
 
     Raises:
@@ -145,7 +176,7 @@ def open_picture(
     with open_regular_file(path) as file:
         status = os.fstat(file.fileno())
         digest, source = _hash(file, status.st_size, max_buffered)
-        yield LocalPicture(stamp_of(status), digest, source, spec, max_megapixels, turn)
+        yield LocalPicture(stamp_of(status), digest, source, spec, max_megapixels, turn, detail)
 
 
 class LocalList:
@@ -162,8 +193,8 @@ class LocalList:
             raise picture
         return picture
 
-    def decode(self, rows: Sequence[int]) -> list[tuple[NDArray[np.uint8], ImageMetadata] | Exception]:
-        found: list[tuple[NDArray[np.uint8], ImageMetadata] | Exception] = []
+    def decode(self, rows: Sequence[int]) -> list[Decoded | Exception]:
+        found: list[Decoded | Exception] = []
         for row in rows:
             try:
                 found.append(self.picture(row).decode())
@@ -182,6 +213,7 @@ def open_list(
     spec: Preprocess,
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     turn: Turn | None = None,
+    detail: bool = False,
 ) -> Iterator[LocalList]:
     """Open and hash files, for decoding in this process; arguments as in `open_picture`."""
     room = MAX_BUFFERED_BYTES
@@ -190,7 +222,9 @@ def open_list(
         for path in paths:
             try:
                 picture = opened.enter_context(
-                    open_picture(path, spec=spec, max_megapixels=max_megapixels, turn=turn, max_buffered=room)
+                    open_picture(
+                        path, spec=spec, max_megapixels=max_megapixels, turn=turn, detail=detail, max_buffered=room
+                    )
                 )
             except (ImageReadError, MemoryError, OSError) as error:
                 found.append(error)

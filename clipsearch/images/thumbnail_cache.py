@@ -9,7 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from blake3 import blake3
+
 from clipsearch.files import SCRATCH_NAMES, atomic_write
+from clipsearch.parts import Part
 
 MAX_BYTES = 2 * 10**9
 """About 60,000 pictures with a small one each."""
@@ -38,11 +41,15 @@ class ThumbnailCache:
         self._size_bytes: int | None = None  # measured when the first file is added
         self._counting = threading.Lock()
 
-    def get(self, content: bytes, side: int, make: Callable[[], bytes]) -> bytes:
-        """Return the JPEG of a content (its blake3), at most `side` pixels wide and high; `make` runs on a miss."""
+    def get(self, content: bytes, side: int, make: Callable[[], bytes], *, part: Part | None = None) -> bytes:
+        """Return the JPEG of a content (its blake3), at most `side` pixels wide and high; `make` runs on a miss.
+
+        Args:
+            part: of the content; None: the whole picture.
+        """
         if len(content) != _CONTENT_BYTES:
             return make()  # not the hash of any content
-        name = content.hex()
+        name = (content if part is None else blake3(content + part.fragment.encode()).digest()).hex()
         path = self._folder / str(side) / name[:2] / f"{name}.jpg"
         try:
             cached = path.read_bytes()

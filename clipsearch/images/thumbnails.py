@@ -9,7 +9,9 @@ from PIL import Image
 
 from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file
-from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image
+from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn
+from clipsearch.images.part_image import decode_part
+from clipsearch.parts import Part
 
 _QUALITY = 80
 
@@ -44,27 +46,31 @@ def check_side(side: int) -> None:
         raise InputError(f"the side of a thumbnail must be 1 to {_MAX_SIDE:,} pixels, got {side}")
 
 
-def make_thumbnail(path: str | os.PathLike[str], *, side: int) -> Thumbnail:
+def make_thumbnail(path: str | os.PathLike[str], *, side: int, part: Part | None = None) -> Thumbnail:
     """Make an upright thumbnail, at most `side` pixels wide and high; a smaller picture keeps its size.
+
+    Args:
+        part: of the file; None: the whole picture.
 
     Raises:
         OSError: it can't be opened, or is not a regular file.
         ImageReadError: it can't be decoded.
     """
     with open_regular_file(os.fspath(path)) as file:
-        return shrink(file, side=side)
+        return shrink(file, side=side, part=part)
 
 
 def shrink(
     source: bytes | BinaryIO,
     *,
     side: int,
+    part: Part | None = None,
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     turn: Turn | None = None,
 ) -> Thumbnail:
     """Make a thumbnail of a file that is open or in memory; see `make_thumbnail` and `decode_image`."""
     # A JPEG scaled down during decoding keeps twice that: at least `side`, both ways.
-    decoded = decode_image(source, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn)
+    decoded = decode_part(source, part, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn)
     image = decoded.image
     profile = image.info.get("icc_profile")
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)

@@ -33,9 +33,8 @@ from clipsearch.errors import ImageReadError
 from clipsearch.images import worker_frames as frames
 from clipsearch.images.copies.views import pack_view
 from clipsearch.images.preprocess import Preprocess, from_json
-from clipsearch.images.reading import LocalList, LocalPicture, open_list
+from clipsearch.images.reading import Decoded, LocalList, LocalPicture, open_list
 from clipsearch.images.shared_crops import SharedCrops
-from clipsearch.types import ImageMetadata
 
 
 class Alarm(NamedTuple):
@@ -74,6 +73,7 @@ class Server:
         max_megapixels: float,
         alarm: Alarm,
         crops: SharedCrops | None,
+        detail: bool,
     ) -> None:
         self._requests = requests
         self._answers = answers
@@ -81,6 +81,7 @@ class Server:
         self._max_megapixels = max_megapixels
         self._alarm = alarm
         self._crops = crops
+        self._detail = detail
         self._has_turn = False
 
     def run(self) -> None:
@@ -96,7 +97,11 @@ class Server:
             except EOFError:
                 return
             opened = open_list(
-                frames.unpack_paths(paths), spec=self._spec, max_megapixels=self._max_megapixels, turn=self._turn
+                frames.unpack_paths(paths),
+                spec=self._spec,
+                max_megapixels=self._max_megapixels,
+                turn=self._turn,
+                detail=self._detail,
             )
             with opened as pictures:
                 self._answer(pictures)
@@ -118,28 +123,25 @@ class Server:
     def _decode(self, opened: LocalList, rows: Sequence[int], slot: int | None) -> bytes:
         """Decode some files of the list, up to the first that fails for lack of memory: a new process has all of it."""
         target = None if self._crops is None or slot is None else self._crops.rows(slot)
-        found: list[ImageMetadata | Exception] = []
-        sent: list[bytes] = []
+        found: list[Decoded | Exception] = []
         for place, row in enumerate(rows):
             try:
-                crop, metadata = self._decode_one(opened.picture(row))
+                decoded = self._decode_one(opened.picture(row))
             except (ImageReadError, MemoryError, OSError) as error:
                 found.append(error)
                 if frames.is_transient(error):
                     break
             else:
-                found.append(metadata)
-                if target is None:
-                    sent.append(crop.tobytes())
-                else:
-                    target[place] = crop
+                found.append(decoded)
+                if target is not None:
+                    target[place] = decoded.crop
             if self._has_turn:
                 self._has_turn = False
                 frames.write_frame(self._answers, frames.SMALL)
         self._has_turn = False
-        return frames.pack_decoded(found, b"".join(sent))
+        return frames.pack_decoded(found, with_crops=target is None)
 
-    def _decode_one(self, picture: LocalPicture) -> frames.Decoded:
+    def _decode_one(self, picture: LocalPicture) -> Decoded:
         self._alarm.start()
         try:
             return picture.decode()
@@ -150,7 +152,7 @@ class Server:
         self._alarm.start()
         try:
             if kind == frames.SHRINK:
-                return frames.SHRUNK, frames.pack_thumbnail(picture.shrink(*frames.SIDE.unpack(content)))
+                return frames.SHRUNK, frames.pack_thumbnail(picture.shrink(*frames.unpack_shrink(content)))
             if kind == frames.DESCRIBE:
                 return frames.DESCRIBED, frames.pack_metadata(picture.describe())
             return frames.VIEWED, pack_view(picture.view(*frames.SIDE.unpack(content)))
@@ -194,6 +196,7 @@ def main() -> None:
         max_megapixels=options["max_megapixels"],
         alarm=Alarm(options["max_seconds"], options["max_wall_seconds"]),
         crops=None if descriptor is None else SharedCrops(descriptor, spec),
+        detail=options["detail"],
     )
     with contextlib.suppress(BrokenPipeError, EOFError):
         server.run()

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.file_stamp import FileStamp
+from clipsearch.images.reading import Decoded
 from clipsearch.images.thumbnails import Thumbnail
+from clipsearch.parts import Part, pack_parts, unpack_parts
 from clipsearch.types import ImageMetadata
 
 READY, READ, DECODE, SKIP, GO, HASHED, LARGE, SMALL, DECODED, FAILED = range(10)
@@ -34,9 +36,6 @@ _TAKEN_AT = _FIELDS.index("taken_at")
 
 HashedFile = tuple[FileStamp, bytes]
 """Stamp and blake3 of a file that was read."""
-
-Decoded = tuple[NDArray[np.uint8], ImageMetadata]
-"""Crop (height, width, 3) for the model, and metadata."""
 
 
 def write_frame(stream: BinaryIO, kind: int, content: bytes = b"") -> None:
@@ -90,30 +89,58 @@ def unpack_request(content: bytes) -> tuple[list[int], int | None]:
     return rows, slot
 
 
-def pack_decoded(pictures: Sequence[ImageMetadata | Exception], crops: bytes = b"") -> bytes:
-    """Pack the pictures of a list; `crops` are those of all that were decoded, when there is no shared block."""
-    text = _pack_json([_failure(each) if isinstance(each, Exception) else _described(each) for each in pictures])
-    return _LENGTH.pack(len(text)) + text + crops
+def pack_decoded(pictures: Sequence[Decoded | Exception], *, with_crops: bool) -> bytes:
+    """Pack the pictures of a list, with the crops of all parts besides the covers.
+
+    Args:
+        with_crops: and those of the covers: there is no shared block.
+    """
+    described: list[Any] = []
+    crops: list[bytes] = []
+    for each in pictures:
+        if isinstance(each, Exception):
+            described.append(_failure(each))
+            continue
+        described.append([*_described(each.metadata), *([pack_parts(each.parts)] if each.parts else [])])
+        if with_crops:
+            crops.append(each.crop.tobytes())
+        if each.part_crops is not None:
+            crops.append(each.part_crops.tobytes())
+    text = _pack_json(described)
+    return b"".join((_LENGTH.pack(len(text)), text, *crops))
 
 
-def unpack_decoded(content: bytes, crops: NDArray[np.uint8] | None, *, height: int, width: int) -> list[Any]:
+def unpack_decoded(
+    content: bytes, crops: NDArray[np.uint8] | None, *, height: int, width: int
+) -> list[Decoded | Exception]:
     """Unpack the pictures of a list in its order.
 
     Args:
         crops: (n, height, width, 3) in the shared block, by position; None: they follow in the content.
 
     Returns:
-        `Decoded` or ImageReadError for each; fewer than requested when the worker had to stop.
+        ImageReadError for those that can't be decoded; fewer than requested when the worker had to stop.
     """
     start = _LENGTH.size + _LENGTH.unpack_from(content)[0]
     described = json.loads(content[_LENGTH.size : start])
-    if crops is None:
-        sent = iter(np.frombuffer(content, dtype=np.uint8, offset=start).reshape(-1, height, width, 3))
-        return [_error(each) if isinstance(each, dict) else (next(sent), _metadata(each)) for each in described]
-    return [
-        _error(each) if isinstance(each, dict) else (crop, _metadata(each))
-        for each, crop in zip(described, crops, strict=False)
-    ]
+    sent = np.frombuffer(content, dtype=np.uint8, offset=start).reshape(-1, height, width, 3)
+    found: list[Decoded | Exception] = []
+    for place, each in enumerate(described):
+        if isinstance(each, dict):
+            found.append(_error(each))
+            continue
+        if crops is None:
+            crop, sent = sent[0], sent[1:]
+        else:
+            crop = crops[place]
+        if len(each) == len(_FIELDS):
+            found.append(Decoded(crop, _metadata(each)))
+        else:
+            parts = unpack_parts(each.pop())
+            count = len(parts) - 1
+            found.append(Decoded(crop, _metadata(each), parts, sent[:count] if count else None))
+            sent = sent[count:]
+    return found
 
 
 def pack_metadata(metadata: ImageMetadata) -> bytes:
@@ -122,6 +149,17 @@ def pack_metadata(metadata: ImageMetadata) -> bytes:
 
 def unpack_metadata(content: bytes) -> ImageMetadata:
     return _metadata(json.loads(content))
+
+
+def pack_shrink(side: int, part: Part | None) -> bytes:
+    """Pack the side in pixels of a thumbnail, and the part that it is of."""
+    return SIDE.pack(side) + (b"" if part is None else _pack_json(part.to_json()))
+
+
+def unpack_shrink(content: bytes) -> tuple[int, Part | None]:
+    (side,) = SIDE.unpack_from(content)
+    described = content[SIDE.size :]
+    return side, Part.from_json(json.loads(described)) if described else None
 
 
 def pack_thumbnail(thumbnail: Thumbnail) -> bytes:

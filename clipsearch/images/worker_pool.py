@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar, cast
 
 from clipsearch.errors import ImageReadError, TransientReadError
@@ -11,11 +11,12 @@ from clipsearch.images.copies.views import PictureView, unpack_view
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.file_stamp import FileStamp
 from clipsearch.images.preprocess import Preprocess
-from clipsearch.images.reading import OpenList, OpenPicture, open_list
+from clipsearch.images.reading import Decoded, LocalList, OpenList, OpenPicture, open_list
 from clipsearch.images.thumbnails import Thumbnail
-from clipsearch.images.worker_frames import Decoded, HashedFile
+from clipsearch.images.worker_frames import HashedFile
 from clipsearch.images.worker_process import WorkerDiedError, WorkerProcess, WorkerStartError
 from clipsearch.notices import notify
+from clipsearch.parts import Part
 from clipsearch.types import ImageMetadata
 
 Answer = TypeVar("Answer")
@@ -30,8 +31,9 @@ _ATTEMPTS = 2
 class WorkerPool:
     """Opens files in worker processes, up to one per concurrent thread, each started on demand. Thread-safe."""
 
-    def __init__(self, spec: Preprocess, *, limits: DecodingLimits) -> None:
-        """Configure the pool; `spec` is the preprocessing of the model that the pictures are for."""
+    def __init__(self, spec: Preprocess, *, limits: DecodingLimits, detail: bool = False) -> None:
+        """Configure the pool; arguments as in `LocalPicture`."""
+        self._detail = detail
         self._spec = spec
         self._limits = limits
         self._lock = threading.Condition()
@@ -48,7 +50,7 @@ class WorkerPool:
         with self._worker(1) as worker:
             files = self._read(worker, [path])
             if files is None:
-                with open_list([path], spec=self._spec, max_megapixels=self._limits.max_megapixels) as here:
+                with self._open_here([path]) as here:
                     yield here.picture(0)
                 return
             if isinstance(files[0], Exception):
@@ -68,13 +70,16 @@ class WorkerPool:
         with self._worker(len(paths)) as worker:
             files = self._read(worker, paths)
             if files is None:
-                with open_list(paths, spec=self._spec, max_megapixels=self._limits.max_megapixels) as here:
+                with self._open_here(paths) as here:
                     yield here
                 return
             try:
                 yield _RemoteList(paths, worker, files)
             finally:
                 worker.skip()
+
+    def _open_here(self, paths: Sequence[str]) -> AbstractContextManager[LocalList]:
+        return open_list(paths, spec=self._spec, max_megapixels=self._limits.max_megapixels, detail=self._detail)
 
     def _read(self, worker: WorkerProcess, paths: Sequence[str]) -> list[HashedFile | Exception] | None:
         """Read and hash files in a worker; None when no worker can be started."""
@@ -134,7 +139,7 @@ class WorkerPool:
                 self._idle.remove(best)
                 return best
             self._count += 1
-        return WorkerProcess(self._spec, self._limits, self._one_large_picture)
+        return WorkerProcess(self._spec, self._limits, self._one_large_picture, detail=self._detail)
 
 
 class _RemoteList:
@@ -162,9 +167,7 @@ class _RemoteList:
 
     def _decode_alone(self, row: int, deaths: int) -> Decoded | Exception:
         try:
-            return cast(
-                "Decoded | Exception", self.request(lambda worker: worker.decode([0], None)[0], row, deaths=deaths)
-            )
+            return self.request(lambda worker: worker.decode([0], None)[0], row, deaths=deaths)
         except ImageReadError as error:
             return error
 
@@ -224,13 +227,13 @@ class _RemotePicture:
         found = self._opened.request(lambda worker: worker.decode([0], None)[0])
         if isinstance(found, Exception):
             raise found
-        return cast("Decoded", found)
+        return found
 
     def describe(self) -> ImageMetadata:
         return frames.unpack_metadata(self._show(frames.DESCRIBE))
 
-    def shrink(self, side: int) -> Thumbnail:
-        return frames.unpack_thumbnail(self._show(frames.SHRINK, frames.SIDE.pack(side)))
+    def shrink(self, side: int, part: Part | None = None) -> Thumbnail:
+        return frames.unpack_thumbnail(self._show(frames.SHRINK, frames.pack_shrink(side, part)))
 
     def view(self, side: int) -> PictureView:
         return unpack_view(self._show(frames.VIEW, frames.SIDE.pack(side)))

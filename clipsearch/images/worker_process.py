@@ -7,11 +7,11 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
 
 from clipsearch.images import worker_frames as frames
 from clipsearch.images.decode import BYTES_PER_PIXEL, DecodingLimits
 from clipsearch.images.preprocess import Preprocess, as_json
+from clipsearch.images.reading import Decoded
 from clipsearch.images.shared_crops import SLOTS, SharedCrops, create_block
 from clipsearch.images.worker_frames import HashedFile
 from clipsearch.processes import start_python
@@ -54,12 +54,16 @@ class WorkerProcess:
         is_waiting: it has read a list and waits for a request.
     """
 
-    def __init__(self, spec: Preprocess, limits: DecodingLimits, large: threading.Lock) -> None:
+    def __init__(
+        self, spec: Preprocess, limits: DecodingLimits, large: threading.Lock, *, detail: bool = False
+    ) -> None:
         """Configure the process.
 
         Args:
             large: held while a large picture is decoded.
+            detail: as in `LocalPicture`.
         """
+        self._detail = detail
         self.free_slots = list(range(SLOTS))
         self._spec = spec
         self._limits = limits
@@ -93,14 +97,14 @@ class WorkerProcess:
         self._note(found)
         return found
 
-    def decode(self, rows: Sequence[int], slot: int | None) -> list[Any]:
+    def decode(self, rows: Sequence[int], slot: int | None) -> list[Decoded | Exception]:
         """Decode some files of the list, by their positions in it.
 
         Args:
             slot: of the shared block for the crops; None: they are copied through the pipe.
 
         Returns:
-            `worker_frames.Decoded` or ImageReadError for each; fewer than requested when memory ran out on the last.
+            What was decoded, or the ImageReadError, of each; fewer than requested when memory ran out on the last.
 
         Raises:
             WorkerDiedError: the process has ended.
@@ -160,8 +164,7 @@ class WorkerProcess:
             self._descriptor = None
 
     def _note(self, found: Sequence[object]) -> None:
-        errors = [each for each in found if type(each) is not tuple]
-        self._has_failed |= any(isinstance(each, Exception) and frames.is_transient(each) for each in errors)
+        self._has_failed |= any(isinstance(each, Exception) and frames.is_transient(each) for each in found)
 
     def _receive_answer(self) -> tuple[int, bytes]:
         while True:
@@ -213,6 +216,7 @@ class WorkerProcess:
             "max_wall_seconds": limits.max_wall_seconds,
             "memory_bytes": _BASE_BYTES + int(limits.max_megapixels * 1e6 * BYTES_PER_PIXEL),
             "crops": self._descriptor,
+            "detail": self._detail,
         }
         return start_python(
             ["-m", "clipsearch.images.worker", json.dumps(options)],

@@ -33,6 +33,7 @@ class Batch:
         reused: blake3 of each file with a known content that was not its own before.
         unchanged: number of files that were read and still have the same content.
         measured: metadata of stored contents that were decoded for their measures, by blake3.
+        part_count: parts besides the covers of the pictures to encode.
         contents: contents of the pictures, once they are encoded.
         is_stored: whether the batch was stored and counted.
         seconds: time that encoding took.
@@ -46,6 +47,7 @@ class Batch:
     reused: list[bytes] = field(default_factory=list)
     unchanged: int = 0
     measured: dict[bytes, ImageMetadata] = field(default_factory=dict)
+    part_count: int = 0
     contents: list[ContentRecord] = field(default_factory=list)
     is_stored: bool = False
     seconds: float = 0.0
@@ -57,13 +59,15 @@ class Batch:
     def room(self, batch_size: int) -> int:
         """Return how many pictures can be added, whatever they are; 0 when the batch is full."""
         n_files = len(self.files) + len(self.skipped)  # a failure may count twice
-        return max(0, min(batch_size - len(self.to_encode), (_MAX_FILES - n_files + 1) // 2))
+        n_crops = len(self.to_encode) + self.part_count
+        return max(0, min(batch_size - n_crops, (_MAX_FILES - n_files + 1) // 2))
 
     def take(self, picture: ReadPicture) -> None:
         """Add a picture that was read; duplicates must be resolved before."""
         match picture.outcome:
             case "decoded":
                 self.to_encode.append(picture)
+                self.part_count += 0 if picture.part_crops is None else len(picture.part_crops)
                 metadata = picture.metadata
                 if metadata is not None and metadata.decoded_share is not None:
                     self.partial.append(PartialFile(picture.task.path, metadata.decoded_share, metadata.is_coarse))
@@ -145,7 +149,8 @@ class Collector:
     def note_speed(self, batch: Batch) -> None:
         """Limit the number of pictures per batch by the speed at which this batch was encoded."""
         if batch.contents and batch.seconds:
-            self._max_to_encode = max(1.0, _MAX_ENCODING_S / (batch.seconds / len(batch.contents)))
+            n_crops = len(batch.contents) + batch.part_count
+            self._max_to_encode = max(1.0, _MAX_ENCODING_S / (batch.seconds / n_crops))
 
     @property
     def is_due(self) -> bool:
@@ -180,11 +185,28 @@ def encode_batch(batch: Batch, encoder: Encoder) -> Batch:
         crops = batch.crops[: len(batch.to_encode)]
         start = perf_counter()
         embeddings = encoder.encode_images(crops)
-        batch.seconds = perf_counter() - start
+        parts = _encode_parts(batch.to_encode, encoder)
         batch.contents = [
-            content_record(picture, embedding) for picture, embedding in zip(batch.to_encode, embeddings, strict=True)
+            content_record(picture, embedding, parts.get(row))
+            for row, (picture, embedding) in enumerate(zip(batch.to_encode, embeddings, strict=True))
         ]
+        batch.seconds = perf_counter() - start
     return batch
+
+
+def _encode_parts(pictures: list[ReadPicture], encoder: Encoder) -> dict[int, NDArray[np.float32]]:
+    """Encode the parts besides the covers, and drop their crops; return embeddings (n, dim) by row of the picture."""
+    crops = {row: picture.part_crops for row, picture in enumerate(pictures) if picture.part_crops is not None}
+    if not crops:
+        return {}
+    size, together = max(1, encoder.batch_size), np.concatenate(list(crops.values()))
+    embeddings = np.concatenate(
+        [encoder.encode_images(together[start : start + size]) for start in range(0, len(together), size)]
+    )
+    for row in crops:
+        pictures[row].part_crops = None
+    ends = np.cumsum([len(each) for each in crops.values()])
+    return dict(zip(crops, np.split(embeddings, ends[:-1]), strict=True))
 
 
 def file_records(batch: Batch) -> list[FileRecord]:
@@ -203,9 +225,11 @@ def _file_record(picture: ReadPicture) -> FileRecord:
     )
 
 
-def content_record(picture: ReadPicture, embedding: NDArray[np.float32]) -> ContentRecord:
-    """Make the record of a decoded picture with its embedding (dim,)."""
+def content_record(
+    picture: ReadPicture, embedding: NDArray[np.float32], part_embeddings: NDArray[np.float32] | None = None
+) -> ContentRecord:
+    """Make the record of a decoded picture with its embedding (dim,), and those of its other parts (n, dim)."""
     metadata = picture.metadata
     if metadata is None or picture.blake3 is None:
         raise ValueError(f"{picture.task.path} was not decoded")
-    return ContentRecord(picture.blake3, picture.size_bytes, metadata, embedding)
+    return ContentRecord(picture.blake3, picture.size_bytes, metadata, embedding, picture.parts, part_embeddings)

@@ -11,12 +11,14 @@ class IndexOptions:
 
     Attributes:
         exclude: empty: keep the patterns stored in the catalog.
+        detail: also embed crops of each picture, and of those that were indexed without.
         limits: None: `Catalog.index` uses the default limits, `index_folders` decodes in this process.
     """
 
     prune: bool = False
     retry: bool = False
     again: bool = False
+    detail: bool = False
     exclude: tuple[str, ...] = ()
     limits: DecodingLimits | None = None
     ann: str | None = None

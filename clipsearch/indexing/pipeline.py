@@ -53,18 +53,27 @@ class Embedding:
     """`Stage` in threads and worker processes of this machine."""
 
     def __init__(
-        self, *, store: Store, encoder: Encoder, model_id: int, limits: DecodingLimits | None, run: Run, wake: Wake
+        self,
+        *,
+        store: Store,
+        encoder: Encoder,
+        model_id: int,
+        limits: DecodingLimits | None,
+        detail: bool,
+        run: Run,
+        wake: Wake,
     ) -> None:
         self._store = store
         self._model_id = model_id
         self._run = run
-        self._workers = None if limits is None else WorkerPool(encoder.preprocess, limits=limits)
+        self._workers = None if limits is None else WorkerPool(encoder.preprocess, limits=limits, detail=detail)
         self._reader = PictureReader(
             encoder.preprocess,
-            find_stored=lambda blake3s: store.pictures.with_embedding(blake3s, model_id=model_id),
+            find_stored=lambda blake3s: store.pictures.with_embedding(blake3s, model_id=model_id, detail=detail),
             find_unmeasured=store.pictures.without_measures,
             open_list=None if self._workers is None else self._workers.open_list,
             max_bytes=None if limits is None else limits.max_bytes,
+            detail=detail,
         )
         self._collector = Collector(self._reader, encoder)
         self._last_batch_at = monotonic()
@@ -184,9 +193,19 @@ class LocalRunner:
     """`Runner` on this machine."""
 
     def open(
-        self, *, store: Store, encoder: Encoder, model_id: int, limits: DecodingLimits | None, run: Run, wake: Wake
+        self,
+        *,
+        store: Store,
+        encoder: Encoder,
+        model_id: int,
+        limits: DecodingLimits | None,
+        detail: bool,
+        run: Run,
+        wake: Wake,
     ) -> Stage:
-        return Embedding(store=store, encoder=encoder, model_id=model_id, limits=limits, run=run, wake=wake)
+        return Embedding(
+            store=store, encoder=encoder, model_id=model_id, limits=limits, detail=detail, run=run, wake=wake
+        )
 
 
 class Pipeline:
@@ -282,6 +301,7 @@ class Pipeline:
                 encoder=self._encoder,
                 model_id=self._model_id,
                 limits=self._options.limits,
+                detail=self._options.detail,
                 run=self._run,
                 wake=self._wake,
             )

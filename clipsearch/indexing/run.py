@@ -35,6 +35,8 @@ def run_index(
 ) -> IndexReport:
     """Index folders, by default those indexed before, and refresh the vector indexes unless it was interrupted."""
     store, model, ann = session.store, session.model, options.ann
+    if options.detail and options.runner != "local":
+        raise InputError("crops of pictures are embedded on this machine only: leave --detail or --runner out")
     make_runner = _choose_runner(options.runner, options.address)
     checked_ann = None if ann is None else check_ann(ann)
     if options.runner == "ray":

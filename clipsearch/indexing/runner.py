@@ -78,11 +78,20 @@ class Runner(Protocol):
     """Factory of the stage that reads and encodes files."""
 
     def open(
-        self, *, store: Store, encoder: Encoder, model_id: int, limits: DecodingLimits | None, run: Run, wake: Wake
+        self,
+        *,
+        store: Store,
+        encoder: Encoder,
+        model_id: int,
+        limits: DecodingLimits | None,
+        detail: bool,
+        run: Run,
+        wake: Wake,
     ) -> Stage:
         """Open a stage for one run.
 
         Args:
+            detail: as in `IndexOptions`.
             limits: decode pictures in worker processes, within these limits; None: in this process.
             run: counters to update.
             wake: gets a token when `advance` has something to do.

@@ -73,6 +73,8 @@ def find_changes(
     """
     # Contents without an embedding of the model. All their files are reread: the first may not be readable now.
     missing = store.pictures.contents_without_embedding(model_id=model_id, with_removed=True)
+    if options is not None and options.detail:
+        missing |= store.pictures.contents_without_parts(model_id=model_id)
     for scope in scopes:
         yield from _changes_in(scope, store=store, missing=missing, options=options or IndexOptions())
 

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
-from clipsearch.indexes.base import VectorIndex
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.number_cache import cache_numbers, read_numbers
-from clipsearch.scoring.relevance import SAMPLE_ROWS, Background, Level, Rows, learn_from_sample
+from clipsearch.scoring.relevance import Background, Level, Rows, learn_from_sample
 
 # Part of the cache key: change it whenever `learn_from_sample` changes, so that cached numbers are invalidated.
 _CALIBRATION = "own levels, words, pictures 1"
@@ -19,14 +18,17 @@ _FOLDER = "background"
 _LEVEL = 3  # numbers of a `Level`
 
 
-def load_background(index: VectorIndex, bank: Bank) -> Background:
+def load_background(sample: Rows, count: int, bank: Bank) -> Background:
     """Return the background of an index, from the cache or learnt; the same either way, bit for bit.
 
     Learning takes a sixth of a cold query. The key is a hash of the sample and the bank, so that a changed catalog is a
     cache miss, and catalogs on any machine that share their rows share the numbers.
+
+    Args:
+        sample: (n, dim) of its pictures, unit-norm.
+        count: number of its rows.
     """
-    sample = index.sample(SAMPLE_ROWS)
-    learn = partial(learn_from_sample, sample, index.count, bank)
+    learn = partial(learn_from_sample, sample, count, bank)
     if not len(sample):
         return learn()
     name = _name_of(sample, bank)
@@ -34,7 +36,7 @@ def load_background(index: VectorIndex, bank: Bank) -> Background:
     if numbers is not None and _are_levels(numbers, len(sample)):
         words, pictures = Level(*numbers[1 : 1 + _LEVEL]), Level(*numbers[1 + _LEVEL : 1 + 2 * _LEVEL])
         own_levels = np.array(numbers[1 + 2 * _LEVEL :], dtype=np.float32)
-        return Background(sample, own_levels, numbers[0], index.count, words, pictures, bank)
+        return Background(sample, own_levels, numbers[0], count, words, pictures, bank)
     background = learn()
     levels = [number for level in (background.words, background.pictures) for number in _numbers_of(level)]
     cache_numbers(_FOLDER, name, [float(background.usual_level or 0.0), *levels, *background.own_levels.tolist()])

@@ -82,7 +82,7 @@ class SearchHit:
         from clipsearch.images.thumbnails import check_side
 
         check_side(side)
-        with Image.open(io.BytesIO(_read_jpeg(self.path, side))) as image:
+        with Image.open(io.BytesIO(_read_jpeg(self, side))) as image:
             image.load()
         return image
 
@@ -124,7 +124,7 @@ def hits_html(hits: Sequence[SearchHit]) -> str:
     figures = []
     for hit in hits:
         try:
-            jpeg = _read_jpeg(hit.path, _NOTEBOOK_SIDE)
+            jpeg = _read_jpeg(hit, _NOTEBOOK_SIDE)
         except ImageReadError:
             jpeg = None
         relevance = "" if math.isnan(hit.score) else f", relevance {hit.relevance:.2f}"
@@ -132,8 +132,8 @@ def hits_html(hits: Sequence[SearchHit]) -> str:
     return f'<div style="display:flex;flex-wrap:wrap;gap:8px">{"".join(figures)}</div>'
 
 
-def _read_jpeg(path: str, side: int) -> bytes:
-    """Read a picture as an upright JPEG of at most `side` pixels.
+def _read_jpeg(hit: SearchHit, side: int) -> bytes:
+    """Read a picture, or its part, as an upright JPEG of at most `side` pixels.
 
     Raises:
         ImageReadError: the file is missing or can't be decoded.
@@ -141,8 +141,9 @@ def _read_jpeg(path: str, side: int) -> bytes:
     from clipsearch.images.thumbnails import make_thumbnail
 
     try:
-        return make_thumbnail(path, side=side).jpeg
+        return make_thumbnail(hit.path, side=side, part=hit.part).jpeg
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise ImageReadError(f"can't read the picture {path}: {getattr(error, 'strerror', None) or error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ImageReadError(f"can't read the picture {hit.path}: {reason}") from error
     except ImageReadError as error:
-        raise ImageReadError(f"can't read the picture {path}: {error}") from error
+        raise ImageReadError(f"can't read the picture {hit.path}: {error}") from error

@@ -140,8 +140,17 @@ class Session:
 
         with self._learn_lock:
             if self._background is None or self._background.is_outdated(index.count):
-                self._background = load_background(index, self.model.load_bank())
+                self._background = load_background(self._sample(index), index.count, self.model.load_bank())
             return self._background
+
+    def _sample(self, index: "VectorIndex") -> "NDArray[np.float32]":
+        """Return a sample (n, dim) of the pictures; without crops and scenes, which would be many of one content."""
+        from clipsearch.scoring.relevance import SAMPLE_ROWS
+
+        reader, row = self.store.reader, self.model.row
+        if not reader.parts.has_any():
+            return index.sample(SAMPLE_ROWS)
+        return reader.sample_covers(SAMPLE_ROWS, model_id=row.model_id, dim=row.dim)
 
     def label_space(self, labels: Sequence[str]) -> "LabelSpace":
         """Return labels calibrated against the catalog's pictures, where it has any.

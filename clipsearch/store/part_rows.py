@@ -46,16 +46,20 @@ class PartReader:
     def __init__(self, connection: ReadConnection) -> None:
         self._rows = connection.rows
 
+    def has_any(self) -> bool:
+        """Return whether any content has several parts, or was looked at for them."""
+        return bool(self._rows(_ANY))
+
     def find(self, ids: Sequence[int]) -> dict[int, StoredPart]:
         """Return the parts of ids of an index; those of contents of one part are left out.
 
         Raises:
             StoreError: a description is damaged.
         """
-        if not ids or not self._rows(_ANY):
+        if not ids or not self.has_any():
             return {}
         found: dict[int, StoredPart] = {}
-        for chunk in chunks(ids):
+        for chunk in chunks([int(number) for number in ids]):  # SQLite takes those of numpy for blobs
             for content_id, first, count, described in self._rows(statement_for(chunk), *chunk):
                 found[content_id] = StoredPart(content_id, _unpack(content_id, first, count, described)[0])
             others = [number for number in chunk if number not in found]
@@ -77,7 +81,7 @@ class PartReader:
             StoreError: a description is damaged.
         """
         found: dict[int, tuple[tuple[int, Part | None], ...]] = {}
-        for chunk in chunks(content_ids):
+        for chunk in chunks([int(number) for number in content_ids]):
             for content_id, first, count, described in self._rows(statement_for(chunk), *chunk):
                 parts = _unpack(content_id, first, count, described)
                 found[content_id] = tuple(zip((content_id, *range(first, first + count)), parts, strict=True))

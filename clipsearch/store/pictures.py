@@ -27,6 +27,17 @@ from clipsearch.store.records import (
 from clipsearch.store.values import MAX_ROW, is_number
 from clipsearch.types import ImageMetadata
 
+# Not a join, which SQLite may begin with all embeddings of the model.
+_EMBEDDED = (
+    "SELECT blake3 FROM contents WHERE blake3 IN ({}) AND EXISTS (SELECT 1 FROM image_embeddings "
+    "WHERE image_embeddings.part_id = contents.content_id AND model_id = ?)"
+)
+_HAS_PARTS = (
+    "EXISTS (SELECT 1 FROM parts WHERE parts.content_id = contents.content_id AND (part_count = 0 OR EXISTS "
+    "(SELECT 1 FROM image_embeddings WHERE part_id = first_part_id AND model_id = ?)))"
+)
+_EMBEDDED_IN_DETAIL = f"{_EMBEDDED} AND {_HAS_PARTS}"
+
 
 class PictureStore:
     def __init__(self, database: Database, connection: ReadConnection) -> None:
@@ -135,15 +146,19 @@ class PictureStore:
         """Return whether a content is stored with an embedding of the model. Thread-safe."""
         return bool(self.with_embedding([blake3], model_id=model_id))
 
-    def with_embedding(self, blake3s: Sequence[bytes], *, model_id: int) -> set[bytes]:
-        """Return those of the contents that are stored with an embedding of the model. Thread-safe."""
-        # Not a join, which SQLite may begin with all embeddings of the model.
-        return self._select_digests(
-            "SELECT blake3 FROM contents WHERE blake3 IN ({}) AND EXISTS (SELECT 1 FROM image_embeddings "
-            "WHERE image_embeddings.part_id = contents.content_id AND model_id = ?)",
-            blake3s,
-            model_id,
-        )
+    def with_embedding(self, blake3s: Sequence[bytes], *, model_id: int, detail: bool = False) -> set[bytes]:
+        """Return those of the contents that are stored with an embedding of the model. Thread-safe.
+
+        Args:
+            detail: and whose parts are known, with embeddings.
+        """
+        values = [model_id, model_id] if detail else [model_id]
+        return self._select_digests(_EMBEDDED_IN_DETAIL if detail else _EMBEDDED, blake3s, *values)
+
+    def contents_without_parts(self, *, model_id: int) -> set[int]:
+        """Return ids of contents whose parts are not known, or not embedded by the model."""
+        rows = self._connection.rows(f"SELECT content_id FROM contents WHERE NOT {_HAS_PARTS}", model_id)  # noqa: S608
+        return {row[0] for row in rows}
 
     def _select_digests(self, statement: str, blake3s: Sequence[bytes], *values: object) -> set[bytes]:
         """Return the first column of a statement, in which {} stands for the question marks of the contents.

@@ -195,6 +195,13 @@ class Reader:
             last_embedding_id=max((row[0] for row in rows), default=0),
         )
 
+    def sample_covers(self, max_rows: int, *, model_id: int, dim: int) -> NDArray[np.float32]:
+        """Return up to `max_rows` embeddings (n, dim) of pictures and covers, evenly spaced by content id."""
+        ids = [row[0] for row in self._rows("SELECT content_id FROM contents ORDER BY content_id")]
+        step = max(1, -(-len(ids) // max_rows))
+        found = self.embeddings(ids[::step], model_id=model_id, dim=dim)
+        return np.array(list(found.values()), dtype=np.float32).reshape(-1, dim)
+
     def find_ann(self) -> str | None:
         """Return how index files are built, see `EmbeddingStore.set_ann`; None: by their size."""
         rows = self._rows("SELECT ann FROM catalog")

@@ -1,7 +1,7 @@
 """Define the HTTP API: JSON in and out, pictures by content id."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, File, HTTPException, Query, Request, UploadFile
@@ -9,6 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from clipsearch.errors import ImageReadError
 from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE
+from clipsearch.parts import Part
 from clipsearch.query import Query as ParsedQuery
 from clipsearch.query import parse_query
 from clipsearch.search.feedback import MOST_MARKS
@@ -216,15 +217,19 @@ def make_api(site: Site) -> APIRouter:
         request: Request,
         size: Annotated[Literal["small", "large"], Query(description="At most 512 or 2,048 pixels.")] = "small",
         v: Annotated[str | None, Query(max_length=64, description="Start of its blake3, for caching.")] = None,
+        part: Annotated[
+            str | None, Query(max_length=64, description="Fragment of a part of it.", examples=["t=83.5"])
+        ] = None,
     ) -> Response:
         details = catalog.pictures.get(id)
-        etag = f'"{details.blake3[:32]}-{size}"'
+        shown = None if part is None else _find_part(catalog.pictures.parts(id), part)
+        etag = f'"{details.blake3[:32]}-{size}{"" if shown is None else f"-{shown.fragment}"}"'
         caching = _IMMUTABLE if v and details.blake3.startswith(v) else "private, no-cache"
         headers = {"ETag": etag, "Cache-Control": caching}
         if request.headers.get("if-none-match") == etag:
             return Response(status_code=304, headers=headers)
         try:
-            jpeg = catalog.pictures.thumbnail(id, side=SMALL_SIDE if size == "small" else LARGE_SIDE)
+            jpeg = catalog.pictures.thumbnail(id, side=SMALL_SIDE if size == "small" else LARGE_SIDE, part=shown)
         except ImageReadError as error:
             raise HTTPException(404, str(error)) from error
         return Response(jpeg, media_type="image/jpeg", headers=headers)
@@ -326,3 +331,10 @@ async def _status_events(site: Site) -> AsyncIterator[str]:
             yield ": still there\n\n"
         await asyncio.sleep(_POLL_INTERVAL_S)
         quiet_s += _POLL_INTERVAL_S
+
+
+def _find_part(parts: Sequence[Part], fragment: str) -> Part:
+    found = next((part for part in parts if part.fragment == fragment), None)
+    if found is None:
+        raise HTTPException(404, f"the picture has no part {fragment!r}")
+    return found

@@ -13,7 +13,15 @@ from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.page_query import PageQuery, PageQueryDep
 from clipsearch.web.query_edits import words_to_locate
 from clipsearch.web.schemas import name_of
-from clipsearch.web.search_view import find_narrower, find_results, make_tiles, mark_links, mark_of, weigh_links
+from clipsearch.web.search_view import (
+    find_narrower,
+    find_results,
+    make_tiles,
+    mark_links,
+    mark_of,
+    picture_url,
+    weigh_links,
+)
 from clipsearch.web.state import Site
 from clipsearch.web.templating import render
 
@@ -58,7 +66,9 @@ def make_pages(site: Site) -> APIRouter:
 
     @pages.get("/pictures/{content_id}")
     @site.lanes.queries
-    def picture(content_id: int, page_query: PageQueryDep) -> Response:
+    def picture(
+        content_id: int, page_query: PageQueryDep, part: Annotated[str | None, Query(max_length=64)] = None
+    ) -> Response:
         try:
             details = catalog.pictures.get(content_id)
         except UnknownPictureError as error:
@@ -76,8 +86,15 @@ def make_pages(site: Site) -> APIRouter:
         except ClipSearchError:
             pass  # the page of hits reports the error; the picture is shown without a match
         path = Path(details.paths[0])
+        known = catalog.pictures.parts(content_id)
+        wanted = next((each for each in known if each.fragment == part), None if hit is None else hit.part)
+        crop = None if wanted is None else wanted.box
+        strip = [(each, picture_url(content_id, page_query, each)) for each in known if each.box is None]
         return render(
             "picture.html",
+            shown=(strip[0][0] if strip else None) if wanted is None or crop is not None else wanted,
+            crop=crop,
+            parts=strip,
             page_query=page_query,
             details=details,
             name=name_of(details.paths[0]),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from clipsearch import types
 from clipsearch.gallery import curation, duplicates
 from clipsearch.gallery.details import CatalogFacets, PictureDetails
+from clipsearch.parts import Part, PartKind
 from clipsearch.search import narrowing
 from clipsearch.search.hits import SearchHit
 from clipsearch.types import CaptionHit, LabelHit
@@ -48,17 +49,43 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+class PartOf(BaseModel):
+    """The part of a content that matches best: a scene, a page or a crop."""
+
+    kind: PartKind
+    fragment: str = Field(description="For `part` of a thumbnail, and after the path.", examples=["t=83.5", "page=3"])
+    page: int | None = Field(default=None, ge=1)
+    start_s: float | None = Field(default=None, ge=0)
+    end_s: float | None = Field(default=None, ge=0)
+    box: tuple[float, float, float, float] | None = Field(
+        default=None, description="Left, top, right and bottom edge as shares of the upright picture."
+    )
+
+    @classmethod
+    def of(cls, part: Part) -> "PartOf":
+        return cls(fragment=part.fragment, **part.to_json())
+
+
 class Hit(BaseModel):
     id: int = Field(description="Content id of the picture.")
     rank: int = Field(ge=1)
     score: Score
     relevance: Relevance
     name: str = Field(description="Name of its file, without the folder.")
+    part: PartOf | None = Field(default=None, description="Of several parts the one found; null: the whole picture.")
 
     @classmethod
     def of(cls, hit: SearchHit) -> "Hit":
         score = None if math.isnan(hit.score) else hit.score
-        return cls(id=hit.content_id, rank=hit.rank, score=score, relevance=hit.relevance, name=name_of(hit.path))
+        part = None if hit.part is None else PartOf.of(hit.part)
+        return cls(
+            id=hit.content_id,
+            rank=hit.rank,
+            score=score,
+            relevance=hit.relevance,
+            name=name_of(hit.path),
+            part=part,
+        )
 
 
 class NearDuplicate(Hit):
@@ -80,7 +107,7 @@ class SearchResult(BaseModel):
                 "model": "starter",
                 "suggestion": None,
                 "unmeasured": 0,
-                "hits": [{"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png"}],
+                "hits": [{"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png", "part": None}],
                 "next": "WzEsMjMsNDAsIjZmMGE0ZTgxYjYyYzdkMTAiXQ",
             }
         }

@@ -6,6 +6,7 @@ from typing import Literal
 
 from clipsearch.errors import CatalogNotFoundError, ClipSearchError, QuerySyntaxError
 from clipsearch.gallery.details import PictureDetails
+from clipsearch.parts import Part
 from clipsearch.query import Query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.search.feedback import MOST_MARKS
@@ -35,6 +36,7 @@ class Tile:
         url: URL of the picture's page.
         mark: "more" or "less" where the picture is marked, else "".
         more, less: URLs with the picture marked so, or no longer; None for one too long, or too many marks.
+        size: width and height of what is shown, in pixels of the picture.
     """
 
     hit: SearchHit
@@ -46,6 +48,12 @@ class Tile:
     mark: str
     more: str | None
     less: str | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        metadata = self.details.metadata
+        left, top, right, bottom = (self.hit.part.box if self.hit.part is not None else None) or (0, 0, 1, 1)
+        return max(1, round((right - left) * metadata.width)), max(1, round((bottom - top) * metadata.height))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +170,7 @@ def make_tiles(hits: Sequence[SearchHit], page_query: PageQuery, site: Site) -> 
             details=known[hit.content_id],
             name=name_of(hit.path),
             is_faint=hit.relevance < DEFAULT_CUTOFF,
-            url=_picture_url(hit.content_id, page_query),
+            url=picture_url(hit.content_id, page_query, hit.part),
             more_like=PageQuery(q=f"id:{hit.content_id}").url(),
             mark=mark_of(hit.content_id, page_query),
             more=more,
@@ -235,8 +243,8 @@ def _link(page_query: PageQuery, query: Query | None) -> str | None:
     return None if url is None or len(url) > _MAX_LINK_CHARS else url
 
 
-def _picture_url(content_id: int, page_query: PageQuery) -> str:
-    """Return the URL of a picture's page, with the query for its match unless that is too long."""
-    path = f"/pictures/{content_id}"
-    url = page_query.url(path)
-    return url if len(url) <= _MAX_LINK_CHARS else path
+def picture_url(content_id: int, page_query: PageQuery, part: Part | None = None) -> str:
+    """Return the URL of a picture's page at a part, with the query for its match unless that is too long."""
+    path, fragment = f"/pictures/{content_id}", "" if part is None else part.fragment
+    url = page_query.url(path, part=fragment)
+    return url if len(url) <= _MAX_LINK_CHARS else PageQuery().url(path, part=fragment)

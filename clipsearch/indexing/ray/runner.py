@@ -69,9 +69,17 @@ class RayRunner:
         self._workers = workers
 
     def open(
-        self, *, store: Store, encoder: Encoder, model_id: int, limits: DecodingLimits | None, run: Run, wake: Wake
+        self,
+        *,
+        store: Store,
+        encoder: Encoder,
+        model_id: int,
+        limits: DecodingLimits | None,
+        detail: bool,
+        run: Run,
+        wake: Wake,
     ) -> Stage:
-        """Connect to the cluster.
+        """Connect to the cluster; `detail` is False.
 
         Raises:
             RunnerError: the cluster can't be reached.
