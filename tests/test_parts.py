@@ -66,5 +66,5 @@ def test_anything_else_is_no_part(value):
 
 @pytest.mark.parametrize("text", ["", "{}", "3", "[", "[[" * 100_000, json.dumps([None] * (MOST_PARTS + 1))])
 def test_a_text_that_is_no_list_of_parts(text):
-    with pytest.raises(ValueError, match="invalid parts|Expecting value"):
+    with pytest.raises(ValueError, match=r"invalid parts|Expecting value"):
         unpack_parts(text)
