@@ -120,7 +120,7 @@ def _insert(
     noise = normalise(rng.standard_normal((len(files), model.dim), dtype=np.float32))
     rows = (noise if around is None else normalise(around[np.array(ids) % len(around)] + 0.6 * noise)).astype("<f2")
     connection.executemany(
-        "INSERT INTO image_embeddings (model_id, content_id, embedding) VALUES (?, ?, ?)",
+        "INSERT INTO image_embeddings (model_id, part_id, embedding) VALUES (?, ?, ?)",
         ((model.model_id, content_id, row.tobytes()) for content_id, row in zip(ids, rows, strict=True)),
     )
 

@@ -43,7 +43,7 @@ def fill(directory: Path, pictures: Iterable[Rows], *, dim: int) -> None:
             numbers = range(first, first + len(rows))
             connection.execute("BEGIN")
             connection.executemany(
-                "INSERT INTO image_embeddings (embedding_id, model_id, content_id, embedding) VALUES (?, ?, ?, ?)",
+                "INSERT INTO image_embeddings (embedding_id, model_id, part_id, embedding) VALUES (?, ?, ?, ?)",
                 (
                     (number, model.model_id, number, row.tobytes())
                     for number, row in zip(numbers, rows.astype("<f2"), strict=True)

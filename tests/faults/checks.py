@@ -55,7 +55,7 @@ def stored_contents(catalog: Path) -> set[bytes]:
     with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
         try:
             rows = connection.execute(
-                "SELECT DISTINCT blake3 FROM contents JOIN image_embeddings USING (content_id) "
+                "SELECT DISTINCT blake3 FROM contents JOIN image_embeddings ON part_id = content_id "
                 "JOIN files USING (content_id)"
             ).fetchall()
         except sqlite3.OperationalError:  # the tables are not made yet
@@ -95,7 +95,7 @@ def _wrong_answers(opened: Catalog, database: Path) -> int:
     model = opened.model
     with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
         rows = connection.execute(
-            "SELECT content_id, embedding FROM image_embeddings WHERE model_id = ? ORDER BY content_id",
+            "SELECT part_id, embedding FROM image_embeddings WHERE model_id = ? ORDER BY part_id",
             (model.model_id,),
         ).fetchall()
         shown = {

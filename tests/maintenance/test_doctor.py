@@ -203,7 +203,7 @@ def test_damaged_index_files_are_made_anew(filled, region):
 def test_an_index_file_of_other_pictures(filled):
     """As when rows were put back with other numbers by hand."""
     with sql(filled) as connection:
-        connection.execute("UPDATE image_embeddings SET content_id = 9000 WHERE content_id = 3")
+        connection.execute("UPDATE image_embeddings SET part_id = 9000 WHERE part_id = 3")
         connection.execute("UPDATE files SET content_id = 9000 WHERE content_id = 3")
         connection.execute("UPDATE contents SET content_id = 9000 WHERE content_id = 3")
     report = mend(filled, "snapshots")
@@ -359,12 +359,10 @@ def test_a_picture_whose_number_has_flipped_is_not_taken_for_another(filled):
         ).fetchone()
         good = filled.database.read_bytes()[(page - 1) * 4096 : page * 4096]
         one, other = connection.execute(
-            "SELECT content_id FROM image_embeddings WHERE embedding_id IN (20, 21) ORDER BY embedding_id"
+            "SELECT part_id FROM image_embeddings WHERE embedding_id IN (20, 21) ORDER BY embedding_id"
         ).fetchall()
         for number, (content_id,) in ((20, (-1,)), (21, one), (20, other)):
-            connection.execute(
-                "UPDATE image_embeddings SET content_id = ? WHERE embedding_id = ?", (content_id, number)
-            )
+            connection.execute("UPDATE image_embeddings SET part_id = ? WHERE embedding_id = ?", (content_id, number))
     content = bytearray(filled.database.read_bytes())
     content[(page - 1) * 4096 : page * 4096] = good
     filled.database.write_bytes(content)

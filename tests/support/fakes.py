@@ -75,18 +75,17 @@ class ColourEncoder:
 class LocalPool:
     """Open files as `WorkerPool` does, without its processes, which take longer to start than most tests."""
 
-    def __init__(self, spec: Preprocess, *, limits: DecodingLimits) -> None:
-        self._spec = spec
-        self._limits = limits
+    def __init__(self, spec: Preprocess, *, limits: DecodingLimits, detail: bool = False) -> None:
+        self._options = {"spec": spec, "max_megapixels": limits.max_megapixels, "detail": detail}
 
     @contextmanager
     def open_path(self, path: str) -> Iterator[OpenPicture]:
-        with open_picture(path, spec=self._spec, max_megapixels=self._limits.max_megapixels) as picture:
+        with open_picture(path, **self._options) as picture:
             yield picture
 
     @contextmanager
     def open_list(self, paths: Sequence[str]) -> Iterator[OpenList]:
-        with open_list(paths, spec=self._spec, max_megapixels=self._limits.max_megapixels) as opened:
+        with open_list(paths, **self._options) as opened:
             yield opened
 
     def close(self) -> None:

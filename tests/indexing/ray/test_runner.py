@@ -72,7 +72,7 @@ def records(catalog: Path) -> tuple[dict[str, tuple], dict[bytes, tuple]]:
             row[0]: row[1:]
             for row in connection.execute(
                 "SELECT blake3, size_bytes, width, height, format, taken_at, camera, embedding FROM contents "
-                "JOIN image_embeddings USING (content_id)"
+                "JOIN image_embeddings ON part_id = content_id"
             )
         }
     return files, contents
