@@ -10,6 +10,7 @@ from clipsearch.indexing import Progress, index_folders
 from clipsearch.indexing.options import IndexOptions
 from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.relevance import learn_background
+from clipsearch.search.hits import SearchHit
 from clipsearch.search.retrieval import search_pictures
 from clipsearch.session.file_index import CatalogIndex
 from clipsearch.store import Store
@@ -61,16 +62,18 @@ class Library:
         )
 
     def find(self, words: str, top_k: int = 10) -> list[str]:
+        return [os.path.relpath(hit.path, self.photos) for hit in self.hits(words, top_k)]
+
+    def hits(self, words: str, top_k: int = 10) -> list[SearchHit]:
         folder = self.photos.parent / "indexes"
         index = CatalogIndex("images", store=self.store, model_id=self.model_id, folder=folder).get()
         query = self.encoder.encode_texts([words])[0]
         bank = Bank(self.encoder.encode_texts(["a cat", "a street", "snow"]), self.encoder.head.logit_scale, 0.0, 5.0)
         background = learn_background(index, bank)
         direction = background.direction([query], [1.0], are_words=[True])
-        hits = search_pictures(
+        return search_pictures(
             [direction], background=background, index=index, store=self.store, model_id=self.model_id, top_k=top_k
         )
-        return [os.path.relpath(hit.path, self.photos) for hit in hits]
 
 
 def counts(report: IndexReport) -> dict[str, int]:
