@@ -77,9 +77,7 @@ class Part:
     def label(self) -> str:
         """Return the part for people: "1:23", "page 3" or "detail"."""
         if self.start_s is not None:
-            minutes, seconds = divmod(int(self.start_s), 60)
-            hours, minutes = divmod(minutes, 60)
-            return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+            return clock(self.start_s)
         return "detail" if self.page is None else f"page {self.page}"
 
     @property
@@ -138,6 +136,13 @@ def unpack_parts(text: str | bytes) -> Parts:
 def locate(path: str, part: Part | None) -> str:
     """Return a path with its part as the fragment: "film.mp4#t=83.5"; the path itself for a whole picture."""
     return path if part is None else f"{path}#{part.fragment}"
+
+
+def clock(seconds: float) -> str:
+    """Return a time as on a player: "1:23", "1:02:05"."""
+    minutes, whole = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"
 
 
 def _is_finite(value: object) -> bool:

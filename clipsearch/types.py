@@ -45,6 +45,7 @@ class ImageMetadata:
         phash: see `perceptual_hash`; None where the pixels were not decoded, and in metadata read from the store.
         sharpness: 0 to 100, see `images.measures`; None where the pixels were not decoded, or by an earlier version.
         brightness: 0 to 100, likewise.
+        duration_s: of a film or an animation, in seconds; None for anything else.
     """
 
     width: int
@@ -60,6 +61,7 @@ class ImageMetadata:
     phash: int | None = None
     sharpness: int | None = None
     brightness: int | None = None
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from clipsearch.types import ImageMetadata
 
 DETAIL_COLUMNS = (
     "c.content_id, c.blake3, c.size_bytes, c.width, c.height, c.format, c.taken_at, c.camera, c.latitude, c.longitude, "
-    "c.added_at, c.is_date_doubtful, c.sharpness, c.brightness"
+    "c.added_at, c.is_date_doubtful, c.sharpness, c.brightness, c.duration_s"
 )
 """Columns of `contents c` that `content_details` takes, in their order."""
 
@@ -18,11 +18,11 @@ DETAIL_COLUMNS = (
 def content_details(row: Sequence[Any]) -> ContentDetails:
     """Convert a row of `contents`, its columns those of `DETAIL_COLUMNS`."""
     content_id, blake3, *sizes, image_format, taken_at, camera, latitude, longitude, added_at = row[:11]
-    is_date_doubtful, *measures = row[11:]
+    is_date_doubtful, *measures, duration_s = row[11:]
     numbers(sizes)
-    if not all(value is None or isinstance(value, int | float) for value in (latitude, longitude)) or not all(
-        value is None or isinstance(value, int) for value in measures
-    ):
+    if not all(
+        value is None or isinstance(value, int | float) for value in (latitude, longitude, duration_s)
+    ) or not all(value is None or isinstance(value, int) for value in measures):
         raise StoreError(f"the metadata of picture {content_id} is damaged; {REPAIR_HINT}")
     try:
         taken_at, added_at = None if taken_at is None else as_time(taken_at), as_time(added_at)
@@ -41,6 +41,7 @@ def content_details(row: Sequence[Any]) -> ContentDetails:
         is_date_doubtful=bool(is_date_doubtful),
         sharpness=sharpness,
         brightness=brightness,
+        duration_s=duration_s,
     )
     return ContentDetails(content_id, blake3, size_bytes, metadata, added_at)
 

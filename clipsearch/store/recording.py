@@ -25,7 +25,10 @@ MEASURED = ("phash", "sharpness", "brightness")
 """Columns of `contents` that are measured on the pixels: unknown for contents of earlier versions, or not decoded."""
 
 # Columns of `contents` that are fields of `ImageMetadata`.
-_METADATA = (*("width", "height", "format", "camera", "latitude", "longitude", "is_date_doubtful"), *MEASURED)
+_METADATA = (
+    *("width", "height", "format", "camera", "latitude", "longitude", "is_date_doubtful", "duration_s"),
+    *MEASURED,
+)
 _metadata_values = attrgetter(*_METADATA)
 
 _CONTENT_COLUMNS = ("blake3", "size_bytes", "added_at", "changed", "taken_at", "folded_camera", *_METADATA)

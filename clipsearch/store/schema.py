@@ -46,7 +46,7 @@ _KNOWN_TABLES = {
         size_bytes bigint not null, width integer not null, height integer not null, format varchar(16) not null,
         taken_at datetime, camera varchar(128), latitude float, longitude float, added_at datetime not null,
         phash bigint, is_date_doubtful boolean, folded_camera varchar, sharpness integer, brightness integer,
-        changed bigint, constraint uq_contents_blake3 unique(blake3)""",
+        changed bigint, duration_s float, constraint uq_contents_blake3 unique(blake3)""",
     "files": """file_id integer not null, root_id integer not null, relative_path blob not null,
         size_bytes bigint not null, mtime_ns bigint not null, content_id integer, skip_reason varchar,
         removed_at datetime, ctime_ns bigint, inode bigint, limit_kind varchar(16), limit_value float,

@@ -156,6 +156,7 @@ contents = Table(
     Column("sharpness", Integer, nullable=True),
     Column("brightness", Integer, nullable=True),
     Column("changed", BigInteger, nullable=True),
+    Column("duration_s", Float, nullable=True),
     sqlite_autoincrement=True,
 )
 Index("ix_contents_changed", contents.c.changed)

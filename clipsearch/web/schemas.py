@@ -260,6 +260,7 @@ class Item(BaseModel):
     is_date_doubtful: bool = Field(description="The date is in the future, or of a clock that was never set.")
     sharpness: int | None = Field(description="0 to 100, as `sharp:` compares it; null: not measured yet.")
     brightness: int | None = Field(description="0 to 100, as `bright:` compares it; null: not measured yet.")
+    duration_s: float | None = Field(description="Of a film or an animation, in seconds; null for a picture.")
 
     @classmethod
     def of(cls, details: PictureDetails) -> "Item":
@@ -281,6 +282,7 @@ class Item(BaseModel):
             is_date_doubtful=metadata.is_date_doubtful,
             sharpness=metadata.sharpness,
             brightness=metadata.brightness,
+            duration_s=metadata.duration_s,
         )
 
 

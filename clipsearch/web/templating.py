@@ -7,6 +7,7 @@ from typing import Any
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from clipsearch.parts import clock
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.web.static_files import static_url
 
@@ -29,7 +30,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.globals |= {"static": static_url, "cutoff": DEFAULT_CUTOFF}
-    templates.filters["size"] = _size
+    templates.filters |= {"size": _size, "duration": clock}
     return templates
 
 

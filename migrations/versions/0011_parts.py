@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("content_id", name=op.f("pk_parts")),
         sa.UniqueConstraint("first_part_id", name=op.f("uq_parts_first_part_id")),
     )
+    op.add_column("contents", sa.Column("duration_s", sa.Float(), nullable=True))
     _rebuild("content_id", "part_id")
     op.execute("DELETE FROM column_files")  # they have no column of parts
 
@@ -34,6 +35,8 @@ def downgrade() -> None:
     op.execute("UPDATE models SET image_generation = image_generation + 1 WHERE EXISTS (SELECT 1 FROM parts)")
     _rebuild("part_id", "content_id")
     op.drop_table("parts")
+    # In place, as it was added. Source: SQLite 3.35, https://sqlite.org/lang_altertable.html
+    op.execute("ALTER TABLE contents DROP COLUMN duration_s")
     op.execute("DELETE FROM column_files")
 
 
