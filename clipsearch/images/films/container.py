@@ -147,6 +147,7 @@ class Container:
         if self.megapixels > budget.limits.max_frame_megapixels:
             raise too_large(self.megapixels, budget.limits.max_frame_megapixels)
         context.thread_count = 1
+        context.options = {"max_pixels": str(_max_pixels(budget.limits))}
         _discard_others(container, self.stream)
         self.time_base = self.stream.time_base or Fraction(1, 1_000_000)
         self._start = self.stream.start_time or 0
@@ -207,6 +208,10 @@ class Container:
                 second = self.second_of(frame)
                 if second is not None:
                     yield second, frame
+
+    def skip_unreferenced(self) -> None:
+        """Leave out frames that no other needs, from now on: they may be half of the work."""
+        self.stream.codec_context.skip_frame = "NONREF"
 
     def second_of(self, timed: "VideoFrame | Packet[Any]") -> float | None:
         """Return the time of a frame or packet in seconds from the start of the film, at least 0; None without one."""
@@ -271,12 +276,10 @@ def open_container(file: BinaryIO, budget: Budget) -> Iterator[Container]:
         "codec_whitelist": ",".join(sorted(_CODECS)),
         "protocol_whitelist": "none",
     }
-    # More than the limit, so that larger frames have a size that an error can name.
-    pixels = int(4 * budget.limits.max_frame_megapixels * 1e6)
     try:
         opened = av.open(
             view,
-            options={"max_pixels": str(pixels), "threads": "1"},
+            options={"max_pixels": str(_max_pixels(budget.limits)), "threads": "1"},
             container_options=options,
             metadata_errors="replace",
             buffer_size=_BUFFER_BYTES,
@@ -288,6 +291,11 @@ def open_container(file: BinaryIO, budget: Budget) -> Iterator[Container]:
         raise _reason_of(error) from error
     with opened:
         yield Container(opened, budget)
+
+
+def _max_pixels(limits: FilmLimits) -> int:
+    """Return FFmpeg's own limit: above ours, so that a frame between them has a size that an error can name."""
+    return int(4e6 * limits.max_frame_megapixels)
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> Any:

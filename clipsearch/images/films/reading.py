@@ -106,7 +106,8 @@ def _read(container: Container, reopen: Reopen, budget: Budget, needed_side: int
             geometry = geometry_of(frame, container.stream.sample_aspect_ratio)
             width, height = geometry.upright_size(frame.width, frame.height)
         builder.max_scenes = _max_scenes(max(second, container.duration_s or 0.0), budget.limits)
-        builder.add(make_candidate(second, to_picture(frame, geometry, shorter=needed_side)))
+        picture = to_picture(frame, geometry, shorter=needed_side)
+        builder.add(make_candidate(second, picture, is_corrupt=frame.is_corrupt))
     if geometry is None:
         raise _no_frame(budget)
     end_s = max(sampler.read_s, builder.scenes[-1].last_s)
@@ -146,7 +147,8 @@ def _frames_of(
             return
         if second >= next_s:
             next_s = second + step_s
-            yield make_candidate(second, to_picture(frame, geometry, shorter=needed_side))
+            picture = to_picture(frame, geometry, shorter=needed_side)
+            yield make_candidate(second, picture, is_corrupt=frame.is_corrupt)
 
 
 def _finish(builder: SceneBuilder, end_s: float) -> tuple[Scene, ...]:

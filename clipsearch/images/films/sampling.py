@@ -40,16 +40,19 @@ class Sampler:
         self._budget = budget
 
     def frames(self) -> Iterator[tuple[float, "VideoFrame"]]:
-        """Yield (second, frame)."""
-        last_s = 0.0
+        """Yield (second, frame), each later than the one before, whatever a damaged film says."""
+        last_s: float | None = None
         for second, frame in self._key_frames():
-            yield from self._between(last_s, second)
-            last_s = max(last_s, second)
+            if last_s is not None and second <= last_s:
+                continue
+            yield from self._between(last_s or 0.0, second)
+            last_s = second
             yield second, frame
-        yield from self._between(last_s, self.read_s)
+        if last_s is not None:
+            yield from self._between(last_s, self.read_s)
 
     def _key_frames(self) -> Iterator[tuple[float, "VideoFrame"]]:
-        next_s = -math.inf
+        last_s, next_s = 0.0, -math.inf
         for packet in self._container.packets():
             second = self._container.second_of(packet)
             if second is not None:
@@ -61,7 +64,10 @@ class Sampler:
             if second is not None:
                 next_s = second + self._step(second)
             for frame in self._container.decode(packet):
-                yield self._container.second_of(frame) or 0.0, frame
+                shown_s = self._container.second_of(frame)
+                # Without times, as some AVI files are, one step after the other.
+                last_s = last_s + self._step(last_s) if shown_s is None else shown_s
+                yield last_s, frame
 
     def _step(self, second: float) -> float:
         """Return the least time between two key frames."""
@@ -78,6 +84,7 @@ class Sampler:
         last_s, next_s = start_s, start_s + step_s
         # Damage, or a limit, may not let it be opened once more.
         with suppress(ImageReadError), self._reopen() as container:
+            container.skip_unreferenced()
             for second, frame in container.frames(start_s):
                 if second >= end_s:
                     return

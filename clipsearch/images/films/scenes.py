@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from clipsearch.images.films.looks import BLANK, Grade, Look, difference, grade, look_at
+from clipsearch.images.films.looks import BLANK, POOR, Grade, Look, difference, grade, look_at
 
 # Difference from the first good frame of a scene from which a frame starts another: see
 # `python -m tests.benchmarks.films --pairs`.
@@ -50,9 +50,10 @@ class OpenScene:
     last_s: float
 
 
-def make_candidate(second: float, image: Image.Image) -> Candidate:
-    """Describe a frame, mode "RGB"."""
-    return Candidate(second, image, look_at(image), grade(image))
+def make_candidate(second: float, image: Image.Image, *, is_corrupt: bool = False) -> Candidate:
+    """Describe a frame, mode "RGB"; a corrupt one stands for a scene only if there is no better one."""
+    level, sharpness = grade(image)
+    return Candidate(second, image, look_at(image), Grade(min(level, POOR) if is_corrupt else level, sharpness))
 
 
 class SceneBuilder:
