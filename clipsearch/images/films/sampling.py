@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from statistics import median
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.errors import ImageReadError
@@ -22,6 +23,11 @@ _SHORT_FILM_S = 600
 # second, at least every 10.4 seconds. Source: x264, keyint 250.
 _MAX_GAP_S = 12.0
 
+# Seconds without a key frame in which packets are looked through for a change that has none, as a cross-fade: bytes
+# in so many seconds above the median by this factor. Pans had up to 2.5, cross-fades of x264 4 to 10.
+_SUSPECT_GAP_S, _BURST_S, _BURST_FACTOR = 3.0, 0.5, 3.0
+_MAX_BURSTS = 20_000
+
 # Share of the decoded megapixels that key frames may take.
 _KEY_SHARE = 0.25
 
@@ -35,6 +41,7 @@ class Sampler:
 
     def __init__(self, container: Container, reopen: Reopen, budget: Budget) -> None:
         self.read_s = 0.0
+        self._bursts = _Bursts()
         self._container = container
         self._reopen = reopen
         self._budget = budget
@@ -58,6 +65,7 @@ class Sampler:
             if second is not None:
                 length_s = float((packet.duration or 0) * self._container.time_base)
                 self.read_s = max(self.read_s, second + max(0.0, length_s))
+                self._bursts.add(second, packet.size, is_key=packet.is_keyframe)
             # The empty packet at the end brings the frames that the decoder still holds.
             if packet.size and (not packet.is_keyframe or (second or 0.0) < next_s):
                 continue
@@ -79,9 +87,15 @@ class Sampler:
     def _between(self, start_s: float, end_s: float) -> Iterator[tuple[float, "VideoFrame"]]:
         """Yield frames after one time and before another, if they are far apart."""
         step_s = self._step(end_s)
-        if end_s - start_s <= max(_MAX_GAP_S, 2 * step_s) or self._budget.is_spent:
-            return
+        changes = self._bursts.take(end_s)
         last_s, next_s = start_s, start_s + step_s
+        if end_s - start_s <= max(_MAX_GAP_S, 2 * step_s):
+            changed_s = next((each for each in changes if start_s < each < end_s), None)
+            if changed_s is None or step_s > _LONG_STEP_S:
+                return
+            next_s = changed_s
+        if self._budget.is_spent:
+            return
         # Damage, or a limit, may not let it be opened once more.
         with suppress(ImageReadError), self._reopen() as container:
             container.skip_unreferenced()
@@ -94,3 +108,38 @@ class Sampler:
                 last_s = second
         if self._budget.is_spent:
             self.read_s = last_s
+
+
+class _Bursts:
+    """Finds times between key frames at which much changes, from the sizes of packets alone."""
+
+    def __init__(self) -> None:
+        self._start_s = 0.0
+        self._sizes: dict[int, int] = {}  # bytes in each _BURST_S since the last key frame
+        self._found: list[float] = []
+
+    def add(self, second: float, size: int, *, is_key: bool) -> None:
+        """Count a packet, in order of decoding."""
+        if is_key:
+            self._close(second)
+            self._start_s, self._sizes = second, {}
+        elif len(self._sizes) < _MAX_BURSTS:
+            number = int((second - self._start_s) / _BURST_S)
+            self._sizes[number] = self._sizes.get(number, 0) + size
+
+    def take(self, end_s: float) -> list[float]:
+        """Return the times before one at which a change was over, and forget them."""
+        if end_s > self._start_s:  # the end of the film, which no key frame follows
+            self._close(end_s)
+        found = [second for second in self._found if second < end_s]
+        self._found = [second for second in self._found if second >= end_s]
+        return found
+
+    def _close(self, end_s: float) -> None:
+        if end_s - self._start_s >= _SUSPECT_GAP_S and len(self._sizes) > 2:
+            limit = _BURST_FACTOR * median(self._sizes.values())
+            numbers = [number for number, size in self._sizes.items() if size > limit]
+            # The last of a row of bursts.
+            ends = [number for number in numbers if number + 1 not in numbers]
+            self._found += [self._start_s + (number + 1) * _BURST_S for number in sorted(ends)]
+        self._sizes = {}

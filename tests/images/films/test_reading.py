@@ -19,7 +19,7 @@ from clipsearch.images.films.film import Film, FilmLimits
 from clipsearch.images.films.looks import difference, look_at
 from clipsearch.images.films.reading import frame_at, read_film
 from clipsearch.paths import sample_data_folder
-from tests.support.films import Shot, make_film
+from tests.support.films import Shot, frames_of, make_film
 from tests.support.pictures import scene
 
 SIDE = 96
@@ -104,6 +104,20 @@ def test_scenes_are_found_without_key_frames() -> None:
     assert len(film.scenes) == 2
     assert film.scenes[1].start_s == pytest.approx(20, abs=1.1)
     assert looks_like(film.scenes[1].frame, scene(1))
+
+
+def test_a_cross_fade_without_a_key_frame_begins_a_scene() -> None:
+    photo = decode_image(sample_data_folder() / "people" / "astronaut.jpg").image
+    other = decode_image(sorted((sample_data_folder() / "food").iterdir())[0]).image.resize(photo.size)
+    shots = [Shot(photo, 5, pan=0.05), Shot(other, 5, pan=0.05)]
+    one, two = list(frames_of(shots[:1], (320, 240), 10)), list(frames_of(shots[1:], (320, 240), 10))
+    fade = [Image.blend(one[-1], two[0], share / 8) for share in range(8)]
+    options = {"x264-params": "scenecut=0"}
+    frames = [*one, *fade, *two]
+    film = read(make_film(frames=frames, codec="libx264", key_every=1000, options=options))
+    assert len(film.scenes) == 2
+    assert film.scenes[1].start_s == pytest.approx(5.8, abs=0.8)
+    assert looks_like(film.scenes[1].frame, other)
 
 
 @pytest.mark.parametrize("matrix", MATRICES)
