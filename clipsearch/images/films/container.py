@@ -73,6 +73,13 @@ class Budget:
         self._megapixels = limits.max_decoded_megapixels
         self._end = time.thread_time() + limits.max_seconds
 
+    @property
+    def has_half(self) -> bool:
+        """Whether half of the time and of the decoded pixels is left: what is not needed for the rest of a film."""
+        limits = self.limits
+        seconds_left = self._end - time.thread_time()
+        return 2 * self._megapixels > limits.max_decoded_megapixels and 2 * seconds_left > limits.max_seconds
+
     def take_packet(self) -> None:
         self._packets -= 1
         self._check()

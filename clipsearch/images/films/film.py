@@ -18,8 +18,8 @@ class FilmLimits:
     Attributes:
         max_frame_megapixels: of one frame; 8K has 33.
         max_scenes: of a film of any length.
-        max_decoded_megapixels: of all decoded frames together. A longer film is sampled more sparsely, so that its key
-            frames stay within half of this.
+        max_decoded_megapixels: of all decoded frames together. Longer films are sampled more sparsely, so that their
+            key frames stay within a quarter of this.
         max_packets: read from the container.
         max_bytes: read from the file, some of them twice.
         max_seconds: CPU time of this thread, lower than the time limit of a worker process

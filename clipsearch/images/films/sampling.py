@@ -56,7 +56,7 @@ class Sampler:
             last_s = second
             yield second, frame
         if last_s is not None:
-            yield from self._between(last_s, self.read_s)
+            yield from self._between(last_s, self.read_s, is_end=True)
 
     def _key_frames(self) -> Iterator[tuple[float, "VideoFrame"]]:
         last_s, next_s = 0.0, -math.inf
@@ -84,30 +84,41 @@ class Sampler:
         step_s = min(_LONG_STEP_S, max(_SHORT_STEP_S, length_s / _SHORT_FILM_S))
         return max(step_s, length_s / frames)
 
-    def _between(self, start_s: float, end_s: float) -> Iterator[tuple[float, "VideoFrame"]]:
-        """Yield frames after one time and before another, if they are far apart."""
-        step_s = self._step(end_s)
-        changes = self._bursts.take(end_s)
-        last_s, next_s = start_s, start_s + step_s
-        if end_s - start_s <= max(_MAX_GAP_S, 2 * step_s):
-            changed_s = next((each for each in changes if start_s < each < end_s), None)
-            if changed_s is None or step_s > _LONG_STEP_S:
-                return
-            next_s = changed_s
-        if self._budget.is_spent:
+    def _between(self, start_s: float, end_s: float, *, is_end: bool = False) -> Iterator[tuple[float, "VideoFrame"]]:
+        """Yield frames after one time and before another, if they are far apart or much changes.
+
+        Args:
+            is_end: no key frame follows: all of the budget may be spent.
+        """
+        next_s = self._first_between(start_s, end_s)
+        if next_s is None or not self._may_fill(is_end=is_end):
             return
+        step_s, last_s = self._step(end_s), start_s
         # Damage, or a limit, may not let it be opened once more.
         with suppress(ImageReadError), self._reopen() as container:
             container.skip_unreferenced()
             for second, frame in container.frames(start_s):
-                if second >= end_s:
-                    return
+                if second >= end_s or not self._may_fill(is_end=is_end):
+                    break
                 if second >= next_s:
                     next_s = second + step_s
                     yield second, frame
                 last_s = second
         if self._budget.is_spent:
             self.read_s = last_s
+
+    def _first_between(self, start_s: float, end_s: float) -> float | None:
+        """Return the time from which frames between two are needed; None where they are not."""
+        step_s = self._step(end_s)
+        changes = self._bursts.take(end_s)
+        if end_s - start_s > max(_MAX_GAP_S, 2 * step_s):
+            return start_s + step_s
+        if step_s > _LONG_STEP_S:
+            return None
+        return next((each for each in changes if start_s < each < end_s), None)
+
+    def _may_fill(self, *, is_end: bool) -> bool:
+        return not self._budget.is_spent if is_end else self._budget.has_half
 
 
 class _Bursts:
