@@ -51,6 +51,7 @@ ONLY_IN = {
     "mcp": {"mcp_server.py"},
     "pyarrow": {"transfer/formats"},
     "ray": {"indexing/ray/"},
+    "av": {"images/films/"},
     "fsspec": {"images/remote/files.py"},
     "defusedxml": {"images/xmp/"},
     "fastapi": {"web"},

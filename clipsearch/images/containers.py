@@ -42,15 +42,15 @@ def _find(file: BinaryIO, path: tuple[tuple[bytes, int], ...], size: int) -> int
     """Return the offset of the content of the box at the end of a path."""
     start, end = 0, size
     for kind, skipped in path:
-        found = next(((s, e) for name, s, e in _boxes(file, start, end) if name == kind), None)
+        found = next(((s, e) for name, s, e in iterate_boxes(file, start, end) if name == kind), None)
         if found is None:
             return None
         start, end = found[0] + skipped, found[1]
     return start
 
 
-def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (kind, start of content, end) of the boxes between two offsets."""
+def iterate_boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+    """Yield (kind, start of content, end) of up to 1,000 boxes between two offsets, until one is invalid."""
     for _ in range(_MAX_BOXES):
         file.seek(start)
         header = file.read(16)

@@ -50,7 +50,7 @@ def read_metadata(image: Image.Image, file: BinaryIO, *, width: int, height: int
         height=height,
         format=image.format or "unknown",
         taken_at=taken_at,
-        camera=_camera(_text(main[Base.Make]), _text(main[Base.Model])),
+        camera=join_camera(clean_text(main[Base.Make]), clean_text(main[Base.Model])),
         latitude=latitude,
         longitude=longitude,
         is_date_doubtful=taken_at is not None and is_doubtful(taken_at, now=datetime.now()),
@@ -79,7 +79,7 @@ def _date_claims(
     """
 
     def exif(tag: int, subsecond_tag: int, *, is_of_edit: bool = False) -> DateClaim:
-        fraction = _text(tags.get(subsecond_tag))
+        fraction = clean_text(tags.get(subsecond_tag))
         return DateClaim(_date_text(tags.get(tag)), fraction if fraction.isdigit() else "", is_of_edit)
 
     xmp: dict[str, str] | None = None
@@ -87,8 +87,8 @@ def _date_claims(
     def from_xmp(name: str) -> DateClaim:
         nonlocal xmp
         if xmp is None:
-            xmp = _attempt(partial(read_properties, _xmp_packet(image), _XMP_DATES)) or {}
-        return DateClaim(_text(xmp.get(name)))
+            xmp = _attempt(partial(read_properties, xmp_packet(image), _XMP_DATES)) or {}
+        return DateClaim(clean_text(xmp.get(name)))
 
     iptc: dict[tuple[int, int], object] | None = None
 
@@ -96,7 +96,7 @@ def _date_claims(
         nonlocal iptc
         if iptc is None:
             iptc = _attempt(partial(_read_iptc, image)) or {}
-        return DateClaim(f"{_text(iptc.get(date))} {_text(iptc.get(time))}".strip())
+        return DateClaim(f"{clean_text(iptc.get(date))} {clean_text(iptc.get(time))}".strip())
 
     yield partial(exif, Base.DateTimeOriginal, Base.SubsecTimeOriginal)
     yield partial(from_xmp, "exif:DateTimeOriginal")
@@ -106,7 +106,7 @@ def _date_claims(
     yield partial(from_xmp, "exif:DateTimeDigitized")
     yield partial(from_xmp, "xmp:CreateDate")
     yield partial(from_iptc, *_IPTC_DIGITIZED)
-    yield lambda: DateClaim(_text(image.info.get("Creation Time")))  # PNG's own
+    yield lambda: DateClaim(clean_text(image.info.get("Creation Time")))  # PNG's own
     yield lambda: _container_claim(image, file)
     yield partial(exif, Base.DateTime, Base.SubsecTime, is_of_edit=True)
 
@@ -114,7 +114,8 @@ def _date_claims(
 _XMP_DATES = ("exif:DateTimeOriginal", "photoshop:DateCreated", "exif:DateTimeDigitized", "xmp:CreateDate")
 
 
-def _xmp_packet(image: Image.Image) -> object:
+def xmp_packet(image: Image.Image) -> object:
+    """Return the XMP packet of an opened picture, bytes or text; None without one."""
     # PNG stores it as a text under its old name; in TIFF it is a tag.
     for key in ("xmp", "XML:com.adobe.xmp"):
         if image.info.get(key):
@@ -143,7 +144,7 @@ def _attempt(read: Callable[[], Value]) -> Value | None:
         return None
 
 
-def _text(value: object) -> str:
+def clean_text(value: object) -> str:
     """Clean a text to one line: up to the first NUL, without control characters, at most 100 characters."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
@@ -154,14 +155,14 @@ def _text(value: object) -> str:
 
 
 def _date_text(value: object) -> str:
-    """Clean a date like `_text`; a NUL before the length of the shortest date is a separator, not an end."""
-    text = _text(value)
+    """Clean a date like `clean_text`; a NUL before the length of the shortest date is a separator, not an end."""
+    text = clean_text(value)
     if len(text) >= _MIN_DATE_CHARACTERS:
         return text
-    return _text(value.replace(b"\0", b":") if isinstance(value, bytes) else str(value or "").replace("\0", ":"))
+    return clean_text(value.replace(b"\0", b":") if isinstance(value, bytes) else str(value or "").replace("\0", ":"))
 
 
-def _camera(make: str, model: str) -> str | None:
+def join_camera(make: str, model: str) -> str | None:
     """Join make and model: "NIKON CORPORATION", "NIKON D90" → "NIKON D90"; "Apple", "iPhone 12" → "Apple iPhone 12"."""
     if make and model.casefold().startswith(make.split(maxsplit=1)[0].casefold()):
         return model
@@ -181,7 +182,7 @@ def _degrees(value: object, reference: object, directions: str, limit: int) -> f
     """Convert degrees, minutes and seconds with "N" or "S", "E" or "W" to signed degrees."""
     parts = value if isinstance(value, tuple) else (value,)
     numbers = [_number(part) for part in parts]
-    direction = _text(reference).upper()[:1]
+    direction = clean_text(reference).upper()[:1]
     if not numbers or len(numbers) > 3 or not direction or direction not in directions:
         return None
     # Minutes and seconds of 60 occur, from rounding. NaN fails every comparison.

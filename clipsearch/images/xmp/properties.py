@@ -8,11 +8,15 @@ from clipsearch.images.xmp.document import RDF_ROOT, decode_document
 from clipsearch.images.xmp.forms import choose_nodes
 
 NAMESPACES = {
+    "camera": "http://ns.google.com/photos/1.0/camera/",
     "exif": "http://ns.adobe.com/exif/1.0/",
     "photoshop": "http://ns.adobe.com/photoshop/1.0/",
     "xmp": "http://ns.adobe.com/xap/1.0/",
 }
-"""Prefixes used here. Source: XMP Specification Part 2, 2016, and Exif for XMP, CIPA DC-010-2017."""
+"""Prefixes used here.
+
+Source: XMP Specification Part 2, 2016; Exif for XMP, CIPA DC-010-2017; Android, "Motion Photo format 1.0".
+"""
 
 # Packets have a few kilobytes; edit histories make some of them large.
 _MAX_BYTES = 4 << 20
@@ -30,10 +34,7 @@ def read_properties(packet: object, names: Collection[str]) -> dict[str, str]:
     Returns:
         The text of those that are present; empty where the packet is not XML, or defines entities.
     """
-    content = packet.encode("utf-8", "replace") if isinstance(packet, str) else packet
-    if not isinstance(content, bytes) or not 0 < len(content) <= _MAX_BYTES:
-        return {}
-    root = _parse(content)
+    root = parse_packet(packet)
     if root is None:
         return {}
     wanted: dict[str, str] = {}
@@ -53,7 +54,11 @@ def read_properties(packet: object, names: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _parse(content: bytes) -> Element | None:
+def parse_packet(packet: object) -> Element | None:
+    """Parse a packet, bytes or text; None where it is not XML, defines entities or is too large."""
+    content = packet.encode("utf-8", "replace") if isinstance(packet, str) else packet
+    if not isinstance(content, bytes) or not 0 < len(content) <= _MAX_BYTES:
+        return None
     from defusedxml import DefusedXmlException
     from defusedxml.ElementTree import ParseError, XMLParser
 

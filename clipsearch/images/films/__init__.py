@@ -1,0 +1,1 @@
+"""Read films: metadata, scenes, single frames, and films inside of photographs."""
