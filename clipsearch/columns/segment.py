@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.places import place_arrays
-from clipsearch.columns.text import TextColumn, text_arrays
+from clipsearch.columns.text import TextColumn
+from clipsearch.columns.text_index import text_arrays
 from clipsearch.query.globs import folded
 
 UNKNOWN_TIME = np.iinfo(np.int64).min

@@ -5,9 +5,12 @@ import re
 
 import pytest
 
+from clipsearch.columns import matching as matching_module
 from clipsearch.columns import text as text_module
+from clipsearch.columns import text_index
 from clipsearch.columns.matching import match
-from clipsearch.columns.text import TextColumn, text_arrays
+from clipsearch.columns.text import TextColumn
+from clipsearch.columns.text_index import text_arrays
 from clipsearch.query.filters import Pattern, parse_filter
 from clipsearch.query.globs import items_of, path_condition
 from clipsearch.text import fold_name
@@ -25,14 +28,18 @@ def is_like(pattern: Pattern, string: str) -> bool:
     return re.fullmatch(expression, string, re.DOTALL) is not None
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(40))
 def test_random_patterns(seed, monkeypatch):
     rng = random.Random(seed)
     if seed % 2:
         monkeypatch.setattr(text_module, "_MANY", 2)
         monkeypatch.setattr(text_module, "_CHUNK", 16)
+        monkeypatch.setattr(text_index, "_CHUNK", 16)
+        monkeypatch.setattr(matching_module, "_STRINGS", 3)
     if seed % 3 == 0:  # offsets of three bits: most strings are too long for the index
-        monkeypatch.setattr(text_module, "_POSTING_BITS", 9)
+        monkeypatch.setattr(text_index, "_POSTING_BITS", 9)
+    monkeypatch.setattr(text_index, "_FEWEST_COMMON", (seed % 4) * 20)
+    monkeypatch.setattr(matching_module, "_SPARSE", (0, 1, 8)[seed % 3])
     strings = ["".join(rng.choices(LETTERS, k=rng.choice([0, 1, 2, 3, 5, 8, 20]))) for _ in range(rng.randint(1, 40))]
     text = column(strings)
     assert [text.string(number).decode() for number in range(text.count)] == strings
