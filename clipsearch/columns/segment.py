@@ -61,6 +61,12 @@ class Segment:
         """Highest content id; -1 without rows."""
         return int(self.ids.max(initial=-1))
 
+    @cached_property
+    def first_id(self) -> int | None:
+        """The first id, where the others follow it without a gap; None without ids, or with a gap."""
+        is_run = len(self) > 0 and int(self.ids[-1]) - int(self.ids[0]) == len(self) - 1
+        return int(self.ids[0]) if is_run else None
+
 
 @dataclass(slots=True)
 class Rows:
