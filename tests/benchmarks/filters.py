@@ -13,7 +13,6 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -58,6 +57,23 @@ FILTERS = (
 )
 _CAMERAS = (None, "Canon EOS R6", "NIKON Z 6", "Apple iPhone 15", "Google Pixel 8", *(f"Maker {n}" for n in range(60)))
 _WORDS = ("beach", "Holiday", "work", "café", "birthday", "2024", "Österreich", "cats", "archive")
+_COLUMNS = (
+    "size_bytes, width, height, format, taken_at, camera, latitude, longitude, added_at, sharpness, brightness, "
+    "is_date_doubtful"
+)
+# Of every content by its number, or of one in `step`: in folders of a thousand.
+_FILES = """
+INSERT INTO files (root_id, relative_path, size_bytes, mtime_ns, content_id, folded_path)
+WITH RECURSIVE numbers (n) AS (SELECT :step UNION ALL SELECT n + :step FROM numbers WHERE n + :step <= :count),
+named AS (
+    SELECT n, word, folded, printf('%s%d/', :folder, 2000 + n / 1000 % 26) AS year,
+        printf(' %d/img_%d%02d%02d_%06d.jpg', n / 1000, 2000 + n % 26, 1 + n % 12, 1 + n % 28, n % 1000000) AS name
+    FROM numbers JOIN words ON number = n / 1000 % (SELECT count(*) FROM words)
+)
+SELECT :root, CAST(year || word || name AS BLOB), 1, 0, n, year || folded || name FROM named
+"""
+# Beyond, contents have what earlier ones have; names are always different.
+_DIFFERENT = 1_000_000
 _TIMES = 5
 _ODD_PICTURES = 4_000
 
@@ -79,22 +95,32 @@ def make_catalog(directory: Path, count: int) -> None:
     rng = random.Random(0)
     with closing(sqlite3.connect(directory / DATABASE_NAME, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        numbers = iter(range(1, count + 1))
-        while ids := list(islice(numbers, 20_000)):
+        connection.execute("PRAGMA cache_size = -500000")
+        for ids in _chunks(range(1, min(count, _DIFFERENT) + 1)):
             connection.execute("BEGIN")
             connection.executemany(
-                "INSERT INTO contents (content_id, blake3, size_bytes, width, height, format, taken_at, camera, "
-                "latitude, longitude, added_at, sharpness, brightness, is_date_doubtful) "
-                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                f"INSERT INTO contents (content_id, blake3, {_COLUMNS}) VALUES (?,?{',?' * _COLUMNS.count(',')},?)",
                 (_content(number, rng) for number in ids),
             )
-            connection.executemany(
-                "INSERT INTO files (root_id, relative_path, size_bytes, mtime_ns, content_id, folded_path) "
-                "VALUES (?, ?, 1, 0, ?, ?)",
-                ((root_id, path.encode(), number, stored_fold(path)) for number in ids for path in _paths(number)),
-            )
             connection.execute("COMMIT")
+        for first in range(_DIFFERENT, count, _DIFFERENT):
+            connection.execute(
+                f"INSERT INTO contents (content_id, blake3, {_COLUMNS}) SELECT content_id + ?1, "
+                f"CAST(printf('%032d', content_id + ?1) AS BLOB), {_COLUMNS} FROM contents WHERE content_id <= ?2",
+                (first, min(_DIFFERENT, count - first)),
+            )
+        connection.execute("CREATE TEMP TABLE words (number INTEGER PRIMARY KEY, word TEXT, folded TEXT)")
+        connection.executemany(
+            "INSERT INTO words VALUES (?, ?, ?)", ((at, word, stored_fold(word)) for at, word in enumerate(_WORDS))
+        )
+        for folder, step in (("", 1), ("copies/", 50)):
+            connection.execute(_FILES, {"root": root_id, "folder": folder, "step": step, "count": count})
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _chunks(numbers: range) -> Iterator[range]:
+    for first in range(0, len(numbers), 20_000):
+        yield numbers[first : first + 20_000]
 
 
 def _content(number: int, rng: random.Random) -> tuple[object, ...]:
@@ -115,15 +141,6 @@ def _content(number: int, rng: random.Random) -> tuple[object, ...]:
         *("2026-01-01 00:00:00.000000", None if rng.random() < 0.1 else rng.randrange(101), rng.randrange(101)),
         rng.random() < 0.02,
     )
-
-
-def _paths(number: int) -> Iterator[str]:
-    event = number // 1000
-    path = f"{2000 + event % 26}/{_WORDS[event % len(_WORDS)]} {event}/img_{2000 + number % 26}{1 + number % 12:02d}"
-    path += f"{1 + number % 28:02d}_{number % 1_000_000:06d}.jpg"
-    yield path
-    if number % 50 == 0:
-        yield f"copies/{path}"
 
 
 def compare_random(folder: Path, count: int) -> None:
