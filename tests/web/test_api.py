@@ -223,9 +223,10 @@ def test_facets_are_those_of_the_filters(client, catalog):
 
 def test_the_page_counts_pictures_as_soon_as_they_are_indexed(client, catalog, tmp_path):
     assert "BMP (1)" not in client.get("/").text
+    (tmp_path / "new").mkdir()
     with Image.open(SAMPLES / "animals" / "cat.jpg") as image:
-        image.rotate(1).save(tmp_path / "new.bmp")
-    catalog.index(tmp_path / "new.bmp")
+        image.rotate(1).save(tmp_path / "new" / "cat.bmp")
+    catalog.index(tmp_path / "new")
     assert "BMP (1)" in client.get("/").text
 
 
