@@ -21,7 +21,7 @@ from clipsearch.errors import VectorIndexError
 from clipsearch.files import is_regular, recreate_file, remove_file
 from clipsearch.indexes.names import require_own_folder
 
-_MAGIC = b"clipcol1"
+_MAGIC = b"clipcol2"
 _ALIGNED = 64
 _MAX_HEADER_BYTES = 1 << 20
 _NAMES = ("cameras", "formats")
@@ -59,7 +59,8 @@ def save_segment(segment: Segment, folder: Path, described: ColumnFileName) -> s
         columns[name] = np.frombuffer(text, dtype=np.uint8)
     offset, entries = 0, {}
     for name, array in columns.items():
-        entries[name] = [array.dtype.str, len(array), offset, blake3(array.tobytes()).hexdigest()]
+        checksum = blake3(array.view(np.uint8).data, max_threads=blake3.AUTO).hexdigest()
+        entries[name] = [array.dtype.str, len(array), offset, checksum]
         offset += -(-array.nbytes // _ALIGNED) * _ALIGNED
     values = {
         "catalog": described.catalog,
@@ -78,7 +79,7 @@ def save_segment(segment: Segment, folder: Path, described: ColumnFileName) -> s
         with recreate_file(scratch) as file:
             file.write(start + bytes(-len(start) % _ALIGNED))
             for array in columns.values():
-                file.write(array.tobytes())
+                file.write(array.view(np.uint8).data)
                 file.write(bytes(-array.nbytes % _ALIGNED))
         scratch.replace(column_path(folder, checksum))
     except OSError as error:

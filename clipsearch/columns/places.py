@@ -36,15 +36,20 @@ def is_within(arrays: Mapping[str, NDArray[Any]], circle: Circle) -> NDArray[np.
     surely, maybe = max(0.0, chord - _ROUGH) ** 2, (chord + _ROUGH) ** 2
     columns = [arrays[name] for name in "xyz"]
     is_inside: NDArray[np.bool_] = np.empty(len(columns[0]), dtype=np.bool_)
+    buffers = np.empty((2, min(_CHUNK, len(is_inside))), dtype=np.float32)
     edge = []
     for first in range(0, len(is_inside), _CHUNK):
-        squares = np.zeros(min(_CHUNK, len(is_inside) - first), dtype=np.float32)
-        for column, middle in zip(columns, centre, strict=True):
-            difference = column[first : first + _CHUNK] - np.float32(middle)
-            difference *= difference
-            squares += difference
-        inside = np.less(squares, np.float32(surely), out=is_inside[first : first + _CHUNK])
-        edge.append(first + np.flatnonzero((squares <= np.float32(maybe)) & ~inside))
+        inside = is_inside[first : first + _CHUNK]
+        squares, difference = buffers[:, : len(inside)]
+        for place, (column, middle) in enumerate(zip(columns, centre, strict=True)):
+            np.subtract(column[first : first + _CHUNK], np.float32(middle), out=difference)
+            np.multiply(difference, difference, out=difference if place else squares)
+            if place:
+                squares += difference
+        np.less(squares, np.float32(surely), out=inside)
+        may_be = squares <= np.float32(maybe)
+        if np.count_nonzero(may_be) > np.count_nonzero(inside):
+            edge.append(first + np.flatnonzero(may_be & ~inside))
     rows = np.concatenate(edge) if edge else np.empty(0, dtype=np.int64)
     is_inside[rows] = _is_near(arrays["latitude"][rows], arrays["longitude"][rows], circle, centre, chord)
     return is_inside

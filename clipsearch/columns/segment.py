@@ -1,19 +1,25 @@
 """Segment of the columns: pictures with a file, a row each, and all that filters compare of them."""
 
+import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.places import place_arrays
-from clipsearch.columns.text import TextColumn, text_arrays
+from clipsearch.columns.text import TextColumn
+from clipsearch.columns.text_index import text_arrays
 from clipsearch.parts import MOST_PARTS
 from clipsearch.query.globs import folded
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 UNKNOWN_TIME = np.iinfo(np.int64).min
 UNKNOWN = np.iinfo(np.int32).min
@@ -66,6 +72,49 @@ class Segment:
         ends = self.arrays["part_first"] + self.arrays["part_count"] - 1
         return int(max(self.ids.max(initial=-1), ends.max(initial=-1)))
 
+    @cached_property
+    def first_id(self) -> int | None:
+        """The first id, where the others follow it without a gap; None without ids, or with a gap."""
+        is_run = len(self) > 0 and int(self.ids[-1]) - int(self.ids[0]) == len(self) - 1
+        return int(self.ids[0]) if is_run else None
+
+
+@dataclass(slots=True)
+class Names:
+    """Texts of rows, of which most are the same few; each different one once.
+
+    Attributes:
+        code_of: code of each text, from 1.
+        codes: of each row; 0: unknown.
+    """
+
+    code_of: dict[str, int] = field(default_factory=dict)
+    codes: list[NDArray[np.int64]] = field(default_factory=list)
+    _known: dict[Any, int] = field(default_factory=dict)
+
+    def add(self, values: Sequence[Any]) -> None:
+        """Add untrusted texts; what is none is unknown."""
+        for value in set(values).difference(self._known):
+            text = _text(value)
+            self._known[value] = 0 if text is None else self._code(text)
+        self.codes.append(np.fromiter(map(self._known.__getitem__, values), np.int64, len(values)))
+
+    def add_coded(self, names: Sequence[str], codes: NDArray[np.unsignedinteger]) -> None:
+        """Add texts by their codes (n,), as in a `Segment`."""
+        self.codes.append(np.array([0, *map(self._code, names)])[codes])
+
+    def _code(self, text: str) -> int:
+        return self.code_of.setdefault(text, len(self.code_of) + 1)
+
+    def sort(self, rows: NDArray[np.int64]) -> tuple[list[str], NDArray[Any]]:
+        """Return the different texts of some rows, sorted, and each row's place among them + 1; 0: unknown."""
+        codes = np.concatenate([np.empty(0, dtype=np.int64), *self.codes])[rows]
+        is_used = np.bincount(codes, minlength=len(self.code_of) + 1) > 0
+        names = sorted(name for name, code in self.code_of.items() if is_used[code])
+        place_of = np.zeros(len(is_used), dtype=np.min_scalar_type(len(names) + 1))
+        place_of[[self.code_of[name] for name in names]] = np.arange(1, len(names) + 1)
+        return names, place_of[codes]
+
 
 @dataclass(slots=True)
 class Rows:
@@ -74,22 +123,24 @@ class Rows:
     Attributes:
         numbers: arrays of `Segment` by name, of the contents: ids, size, width … longitude; `is_doubtful` instead of
             `is_sure`, and without those that follow from others.
-        camera, format: of each content; None: unknown.
+        camera, format: of each content.
         file_ids: content of each file.
         folders: (root id, folded path below the root, as bytes) by code.
         folder: code of each file's folder.
         names: folded names of the files.
         parts: int64 (3, n): contents, and the first id and the number of their parts besides the cover.
+        indexed: the order of the files that `index_names` took, and the arrays of their names.
     """
 
     numbers: dict[str, list[NDArray[Any]]] = field(default_factory=dict)
-    camera: list[str | None] = field(default_factory=list)
-    format: list[str | None] = field(default_factory=list)
+    camera: Names = field(default_factory=Names)
+    format: Names = field(default_factory=Names)
     file_ids: list[NDArray[np.int64]] = field(default_factory=list)
     folders: dict[tuple[int, bytes], int] = field(default_factory=dict)
     folder: list[NDArray[np.int64]] = field(default_factory=list)
     names: list[bytes] = field(default_factory=list)
     parts: list[NDArray[np.int64]] = field(default_factory=list)
+    indexed: "tuple[NDArray[np.int64], Future[dict[str, NDArray[Any]]]] | None" = None
 
     def add_contents(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add untrusted rows of `ColumnReader.contents`; a value of another type is unknown."""
@@ -101,11 +152,11 @@ class Rows:
         for name, values in zip(_INTEGERS, (width, height, *measures), strict=True):
             self._add(name, _integers(values, np.int32))
         self._add("taken", _times(taken))
-        self._add("is_doubtful", np.array([bool(value) for value in is_doubtful], dtype=np.bool_))
+        self._add("is_doubtful", np.fromiter(map(bool, is_doubtful), np.bool_, len(ids)))
         self._add("latitude", _degrees(latitude))
         self._add("longitude", _degrees(longitude))
-        self.camera += map(_text, cameras)
-        self.format += map(_text, formats)
+        self.camera.add(cameras)
+        self.format.add(formats)
 
     def _add(self, name: str, values: NDArray[Any]) -> None:
         self.numbers.setdefault(name, []).append(values)
@@ -138,12 +189,8 @@ class Rows:
         for name in ("ids", "size", *_INTEGERS, "taken", "latitude", "longitude"):
             self._add(name, arrays[name][kept])
         self._add("is_doubtful", ~arrays["is_sure"][kept] & (arrays["taken"][kept] != UNKNOWN_TIME))
-        for names, codes, values in (
-            (segment.cameras, arrays["camera"], self.camera),
-            (segment.formats, arrays["format"], self.format),
-        ):
-            by_code = (None, *names)
-            values += [by_code[code] for code in codes[kept].tolist()]
+        self.camera.add_coded(segment.cameras, arrays["camera"][kept])
+        self.format.add_coded(segment.formats, arrays["format"][kept])
         owners = np.concatenate((np.arange(len(segment)), arrays["extra_rows"]))
         files = np.flatnonzero(is_kept[owners])
         keys = [
@@ -158,6 +205,41 @@ class Rows:
         of_parts = np.stack((segment.ids[rows], arrays["part_first"], arrays["part_count"]))
         self.parts.append(of_parts[:, is_kept[rows]])
 
+    def index_names(self, pool: "ThreadPoolExecutor") -> None:
+        """Begin to index the names in a thread, after all files were added: it takes as long as to read the contents.
+
+        It is in vain where contents turn out to be missing.
+        """
+        file_ids = np.concatenate([np.empty(0, dtype=np.int64), *self.file_ids])
+        order, _, _ = _order_files(np.unique(file_ids), file_ids)
+        names = [self.names[file] for file in order.tolist()]
+        self.indexed = order, pool.submit(text_arrays, names)
+
+
+def _order_files(
+    sorted_ids: NDArray[np.int64], file_ids: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Order files by their contents: the first file of each content that has one, then all others.
+
+    Args:
+        sorted_ids: of the contents; a file of another one is left out.
+        file_ids: content of each file.
+
+    Returns:
+        The order (m,), the contents (n,) that have a file, as places in `sorted_ids`, and these of the files (m,).
+    """
+    place = np.searchsorted(sorted_ids, file_ids)
+    is_known = np.zeros(len(file_ids), dtype=np.bool_)
+    if len(sorted_ids):
+        is_known = sorted_ids[np.minimum(place, len(sorted_ids) - 1)] == file_ids
+    used, first = np.unique(place[is_known], return_index=True)
+    files = np.flatnonzero(is_known)
+    firsts = files[first]
+    is_other = is_known
+    is_other[firsts] = False
+    order = np.concatenate((firsts, np.flatnonzero(is_other)))
+    return order, used, place[order]
+
 
 def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
     """Make a segment of the contents among the rows that have a file.
@@ -170,14 +252,8 @@ def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
     file_ids = np.concatenate([np.empty(0, dtype=np.int64), *rows.file_ids])
     by_id = np.argsort(ids, kind="stable")
     sorted_ids = ids[by_id]
-    place = np.searchsorted(sorted_ids, file_ids)
-    is_known = sorted_ids[np.minimum(place, len(ids) - 1)] == file_ids if len(ids) else np.zeros(len(file_ids), bool)
-    # The rows with a file in the order of their ids, and the first file of each.
-    used, first = np.unique(place[is_known], return_index=True)
-    files = np.flatnonzero(is_known)
-    firsts = files[first]
-    others = np.setdiff1d(files, firsts, assume_unique=True)
-    order = np.concatenate((firsts, others))
+    # The rows with a file in the order of their ids.
+    order, used, place = _order_files(sorted_ids, file_ids)
     kept = by_id[used]
     arrays: dict[str, NDArray[Any]] = {}
     if len(ids):
@@ -190,12 +266,11 @@ def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
     arrays |= place_arrays(arrays["latitude"], arrays["longitude"])
     arrays["is_sure"] = (arrays["taken"] != UNKNOWN_TIME) & ~is_doubtful
     arrays["order"] = np.lexsort((arrays["ids"], arrays["taken"], arrays["is_sure"]))[::-1].astype(np.uint32)
-    cameras, arrays["camera"] = _codes([rows.camera[row] for row in kept.tolist()])
-    formats, arrays["format"] = _codes([rows.format[row] for row in kept.tolist()])
-    arrays["extra_rows"] = np.searchsorted(used, place[others])
+    cameras, arrays["camera"] = rows.camera.sort(kept)
+    formats, arrays["format"] = rows.format.sort(kept)
+    arrays["extra_rows"] = np.searchsorted(used, place[len(used) :])
     arrays |= _part_arrays(rows, arrays["ids"])
     codes = np.concatenate([np.empty(0, dtype=np.int64), *rows.folder])[order]
-    names = [rows.names[file] for file in order.tolist()]
     arrays["folder"] = codes.astype(np.min_scalar_type(len(rows.folders)))
     folders = list(rows.folders)
     arrays["folder_root"] = np.array([root for root, _ in folders], dtype=np.int64)
@@ -203,7 +278,7 @@ def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
     whole = [
         root_paths.get(root, b"") + os.sep.encode() + path for (root, _), path in zip(folders, below, strict=True)
     ]  # fmt: skip
-    for name, text in (("whole", text_arrays(whole)), ("relative", text_arrays(below)), ("name", text_arrays(names))):
+    for name, text in (("whole", text_arrays(whole)), ("relative", text_arrays(below)), ("name", _names(rows, order))):
         arrays |= {f"{name}.{key}": array for key, array in text.items()}
     return Segment(arrays, cameras=cameras, formats=formats)
 
@@ -216,13 +291,13 @@ def _part_arrays(rows: Rows, ids: NDArray[np.int64]) -> dict[str, NDArray[np.int
     return {"part_rows": places[is_known], "part_first": first[is_known], "part_count": count[is_known]}
 
 
-def _codes(values: Iterable[str | None]) -> tuple[list[str], NDArray[Any]]:
-    """Return the different values, sorted, and each one's place among them + 1; 0 for None."""
-    values = list(values)
-    names = sorted({value for value in values if value is not None})
-    code_of: dict[str | None, int] = {None: 0} | {name: code for code, name in enumerate(names, start=1)}
-    codes = np.array([code_of[value] for value in values], dtype=np.int64)
-    return names, codes.astype(np.min_scalar_type(len(names) + 1))
+def _names(rows: Rows, order: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the names of files in an order."""
+    if rows.indexed is not None:
+        found = rows.indexed[1].result()
+        if np.array_equal(rows.indexed[0], order):
+            return found
+    return text_arrays([rows.names[file] for file in order.tolist()])
 
 
 def _text(value: object) -> str | None:
@@ -235,19 +310,22 @@ def _text(value: object) -> str | None:
 def _integers(values: Sequence[Any], dtype: type[np.integer[Any]]) -> NDArray[Any]:
     limits = np.iinfo(dtype)
     try:
-        found = np.array([limits.min if value is None else value for value in values], dtype=np.int64)
-    except (TypeError, ValueError, OverflowError):
-        found = np.array(
-            [value if isinstance(value, int) and abs(value) <= limits.max else limits.min for value in values],
-            dtype=np.int64,
-        )
-    if dtype is not np.int64:
-        found[(found < limits.min) | (found > limits.max)] = limits.min
-    return found.astype(dtype)
+        numbers = array("q", [limits.min if value is None else value for value in values] if None in values else values)
+    except (TypeError, OverflowError):
+        known = (isinstance(value, int) and abs(value) <= limits.max for value in values)
+        numbers = array("q", [value if is_known else limits.min for value, is_known in zip(values, known, strict=True)])
+    found = np.frombuffer(numbers, dtype=np.int64)
+    if dtype is np.int64:
+        return found
+    return np.where((found < limits.min) | (found > limits.max), limits.min, found).astype(dtype)
 
 
 def _degrees(values: Sequence[Any]) -> NDArray[np.float64]:
-    return np.array([float(value) if isinstance(value, int | float) else np.nan for value in values], dtype=np.float64)
+    try:
+        numbers = array("d", [math.nan if value is None else value for value in values] if None in values else values)
+    except TypeError:
+        numbers = array("d", [float(value) if isinstance(value, int | float) else math.nan for value in values])
+    return np.frombuffer(numbers, dtype=np.float64)
 
 
 def _times(values: Sequence[Any]) -> NDArray[np.int64]:

@@ -20,10 +20,14 @@ _TIMES_LARGER = 2
 # Up to this id, or this multiple of the pictures, ids become a bitmap.
 _DENSE_ID, _DENSE_TIMES = 1 << 20, 64
 
-# Rows in their order that are looked at first: for the newest, and for the first and the last date. Where fewer than
-# one row in `_SPARSE` is wanted, their dates are compared instead.
+# Rows in their order that are looked at first: for the newest, and for the first and the last date.
 _ORDER_CHUNK, _FIRST_CHUNK = 1 << 14, 1 << 9
-_SPARSE = 32
+
+# Where fewer than one row in this many is wanted, these are looked at one by one.
+_SPARSE = 16
+
+Chosen = NDArray[np.bool_] | NDArray[np.int64]
+"""Rows of a segment: as a mask (n,), or few of them as numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,9 @@ class Columns:
             return np.unique(np.concatenate([*chosen, *parts]))
         is_member = np.zeros(highest + 1, dtype=np.bool_)
         for segment, mask, is_stale in zip(self.segments, masks, self._stale, strict=True):
-            if is_stale is None and len(segment) > 0:
+            if is_stale is None and segment.first_id is not None:
+                is_member[segment.first_id : segment.first_id + len(segment)] = mask
+            elif is_stale is None and len(segment) > 0:
                 is_member[segment.ids] = mask
             else:
                 is_member[segment.ids[mask]] = True
@@ -154,14 +160,15 @@ class Columns:
         pictures = blurred = dark = 0
         first, last = np.iinfo(np.int64).max, UNKNOWN_TIME
         for segment, mask in zip(self.segments, masks, strict=True):
-            arrays = segment.arrays
-            pictures += int(np.count_nonzero(mask))
-            _count_codes(cameras, segment.cameras, arrays["camera"], mask)
-            _count_codes(formats, segment.formats, arrays["format"], mask)
+            arrays, count = segment.arrays, int(np.count_nonzero(mask))
+            chosen = np.flatnonzero(mask) if count * _SPARSE < len(segment) else mask
+            pictures += count
+            _count_codes(cameras, segment.cameras, arrays["camera"], chosen)
+            _count_codes(formats, segment.formats, arrays["format"], chosen)
             roots |= _roots(segment, mask)
-            blurred += _count_below(arrays["sharpness"], BLURRED_BELOW, mask)
-            dark += _count_below(arrays["brightness"], DARK_BELOW, mask)
-            period = _sure_period(segment, mask)
+            blurred += _count_below(arrays["sharpness"], BLURRED_BELOW, chosen)
+            dark += _count_below(arrays["brightness"], DARK_BELOW, chosen)
+            period = _sure_period(segment, chosen)
             if period is not None:
                 first, last = min(first, period[0]), max(last, period[1])
         return Facets(
@@ -234,14 +241,14 @@ def _growing(count: int, chunk: int) -> list[tuple[int, int]]:
 
 
 def _count_codes(
-    counts: dict[str, int], names: Sequence[str], codes: NDArray[np.unsignedinteger], mask: NDArray[np.bool_]
+    counts: dict[str, int], names: Sequence[str], codes: NDArray[np.unsignedinteger], chosen: Chosen
 ) -> None:
-    """Add the number of rows of each name."""
-    if codes.dtype.itemsize > 2:
-        found = np.bincount(codes[mask], minlength=len(names) + 1)
+    """Add the number of chosen rows of each name."""
+    if codes.dtype.itemsize > 2 or chosen.dtype != np.bool_:
+        found = np.bincount(codes[chosen], minlength=len(names) + 1)
     else:
         # Rows that are left out get the highest code, which none has: faster than to choose the others.
-        left_out = mask.view(np.uint8).astype(codes.dtype) - codes.dtype.type(1)
+        left_out = chosen.view(np.uint8).astype(codes.dtype) - codes.dtype.type(1)
         found = _bincount(codes | left_out)
     for name, count in zip(names, found[1:].tolist(), strict=False):
         if count:
@@ -258,16 +265,15 @@ def _bincount(codes: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
     return counts
 
 
-def _sure_period(segment: Segment, mask: NDArray[np.bool_]) -> tuple[int, int] | None:
-    """Return the first and the last sure date of the rows of a mask; None without any."""
+def _sure_period(segment: Segment, chosen: Chosen) -> tuple[int, int] | None:
+    """Return the first and the last sure date of the chosen rows; None without any."""
     is_sure, taken = segment.arrays["is_sure"], segment.arrays["taken"]
-    sure = mask & is_sure
-    count = int(np.count_nonzero(sure))
-    if not count:
+    if chosen.dtype != np.bool_:
+        dates = taken[chosen[is_sure[chosen]]]
+        return (int(dates.min()), int(dates.max())) if len(dates) else None
+    sure = chosen & is_sure
+    if not sure.any():
         return None
-    if count * _SPARSE < len(segment):
-        dates = taken[np.flatnonzero(sure)]
-        return int(dates.min()), int(dates.max())
     # In the order of dates, the first row and the last: found soon where there are many.
     order = segment.arrays["order"][: int(np.count_nonzero(is_sure))]
     ends = []
@@ -281,8 +287,13 @@ def _sure_period(segment: Segment, mask: NDArray[np.bool_]) -> tuple[int, int] |
     return ends[1], ends[0]
 
 
-def _count_below(column: NDArray[np.int32], limit: int, mask: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(mask & (column < limit) & (column != UNKNOWN)))
+def _count_below(column: NDArray[np.int32], limit: int, chosen: Chosen) -> int:
+    """Count the chosen rows whose number is known and below a limit."""
+    if chosen.dtype != np.bool_:
+        column = column[chosen]
+    # One comparison: an unknown number, the lowest of all, becomes the highest.
+    is_below = column.view(np.uint32) - np.uint32(UNKNOWN + 1 & 0xFFFF_FFFF) < np.uint32(limit - UNKNOWN - 1)
+    return int(np.count_nonzero(is_below & chosen if chosen.dtype == np.bool_ else is_below))
 
 
 def _roots(segment: Segment, mask: NDArray[np.bool_]) -> set[int]:

@@ -1,112 +1,44 @@
-"""Column of strings that is searched for parts of them: one blob, and an index of all runs of four bytes.
+"""Column of strings that is searched for parts of them, with the index that `text_index` makes."""
 
-The strings stand in the blob between zero bytes, which none of them contains, so that a search for a start or an end is
-one for a part with a zero byte before or after it.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.columns.text_index import GRAM
+
 Arrays = Mapping[str, NDArray[Any]]
 
-GRAM = 4
-"""Bytes of a run that is looked up."""
-
-# Zero bytes after the last string: runs, and words of 8 bytes, are read beyond its end.
-_PADDING = 16
-
-# A posting has 32 bits: the string, and the offset in it.
-_POSTING_BITS = 32
-MOST_STRINGS = 1 << 27
-"""Upper limit of the strings in a column: the offset then has five bits."""
-
-_NO_KEY = 0xFFFF_FFFF
-
-# Positions of the blob that are worked on at once.
-_CHUNK = 1 << 22
+# Places that are compared at once, so that they stay in the processor's cache.
+_CHUNK = 1 << 14
 
 # Where more places than this are left, two runs are first compared as wholes: they often occur in the same places.
 _MANY = 20_000
 
+# Bytes that are compared at once.
+_WORD = 8
+
+NEVER = 1 << 40
+"""An offset beyond all that a string has; a number can be added to it."""
+
 Piece = tuple[int, bytes]
 
 
-def text_arrays(strings: Sequence[bytes]) -> dict[str, NDArray[Any]]:
-    """Make the arrays of a `TextColumn` from strings; a zero byte in one becomes a question mark.
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where strings have something.
 
-    Raises:
-        ValueError: there are too many.
+    Attributes:
+        is_in: bool (n,), the strings that have it.
+        least, most: offsets that no place is below or above, 1 for the first character; `most` is -1 without a place.
     """
-    if len(strings) >= MOST_STRINGS:
-        raise ValueError(f"{len(strings):,} strings are more than a column holds")
-    joined = b"\0".join((b"", *strings, bytes(_PADDING)))
-    if joined.count(0) != len(strings) + 1 + _PADDING:
-        return text_arrays([string.replace(b"\0", b"?") for string in strings])
-    blob = np.frombuffer(joined, dtype=np.uint8)
-    lengths = np.fromiter(map(len, strings), dtype=np.int64, count=len(strings))
-    # Of the characters; the zero byte before a string has the offset 0.
-    starts = np.concatenate(([1], 1 + np.cumsum(lengths + 1)))
-    offset_bits = _POSTING_BITS - max(len(strings) - 1, 1).bit_length()
-    packed = np.empty(int(starts[-1]) - 1, dtype=np.uint64)
-    wide = []
-    for first, last in _chunks(starts):
-        begin, end = int(starts[first]) - 1, int(starts[last]) - 1
-        part, sizes = packed[begin:end], np.diff(starts[first : last + 1])
-        part[:] = _keys(blob, begin, end)
-        # Beyond what fits: a key that no text has, which sorts last.
-        for number in (first + np.flatnonzero(sizes > 1 << offset_bits)).tolist():
-            part[int(starts[number]) - 1 - begin + (1 << offset_bits) : int(starts[number + 1]) - 1 - begin] = _NO_KEY
-        part <<= np.uint64(32)
-        # string << offset_bits | offset
-        numbers = np.arange(first, last, dtype=np.int64) << offset_bits
-        postings = np.repeat(numbers - starts[first:last] + 1, sizes)
-        postings += np.arange(begin, end, dtype=np.int64)
-        part |= postings.astype(np.uint64) & np.uint64(0xFFFF_FFFF)
-        is_wide = blob[begin:end] >= 0x80
-        if is_wide.any():
-            wide.append(np.unique(np.searchsorted(starts, begin + np.flatnonzero(is_wide), side="right") - 1))
-    packed.sort()
-    keys, postings32 = np.empty(len(packed), dtype=np.uint32), np.empty(len(packed), dtype=np.uint32)
-    for begin in range(0, len(packed), _CHUNK):
-        part = packed[begin : begin + _CHUNK]
-        keys[begin : begin + _CHUNK] = part >> np.uint64(32)
-        postings32[begin : begin + _CHUNK] = part & np.uint64(0xFFFF_FFFF)
-    del packed
-    changes = np.flatnonzero(keys[1:] != keys[:-1]) + 1
-    gram_starts = np.concatenate(([0], changes, [len(keys)])) if len(keys) else np.zeros(1, dtype=np.int64)
-    return {
-        "blob": blob,
-        "starts": starts,
-        "gram_keys": keys[gram_starts[:-1]],
-        "gram_starts": gram_starts,
-        "postings": postings32,
-        "wide": np.concatenate([np.empty(0, dtype=np.int64), *wide]),
-        "long": np.flatnonzero(lengths >= 1 << offset_bits),
-        "offset_bits": np.array([offset_bits]),
-    }
 
-
-def _chunks(starts: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Yield ranges of strings whose characters are at most `_CHUNK`, or one string."""
-    first, count = 0, len(starts) - 1
-    while first < count:
-        last = int(np.searchsorted(starts, starts[first] + _CHUNK, side="right")) - 1
-        last = min(max(last, first + 1), count)
-        yield first, last
-        first = last
-
-
-def _keys(blob: NDArray[np.uint8], begin: int, end: int) -> NDArray[np.uint32]:
-    """Return the run of bytes at each position as a number, without what comes after a string's end."""
-    keys = np.zeros(end - begin, dtype=np.uint32)
-    for shift in range(GRAM):
-        keys |= blob[begin + shift : end + shift].astype(np.uint32) << np.uint32(8 * (GRAM - 1 - shift))
-    keys[(keys & 0x00FF_0000) == 0] &= np.uint32(0xFF00_0000)
-    keys[(keys & 0x0000_FF00) == 0] &= np.uint32(0xFFFF_0000)
-    return keys
+    is_in: NDArray[np.bool_]
+    least: int
+    most: int
 
 
 class TextColumn:
@@ -160,35 +92,86 @@ class TextColumn:
         firsts, ends = starts[numbers].tolist(), (starts[numbers + 1] - 1).tolist()
         return [content[first:end] for first, end in zip(firsts, ends, strict=True)]
 
-    def containing(self, part: bytes) -> NDArray[np.bool_]:
-        """Return which strings (n,) contain a part, a zero byte for a start or an end; long ones may be missing."""
-        is_found = np.zeros(self.count, dtype=np.bool_)
-        if not part:
-            is_found[:] = True
-            return is_found
-        first, last = self._range(part[:GRAM])
-        if len(part) > GRAM and not self._is_one_run(part):
-            strings = self.find([(0, part)])[0]
-        else:
-            # Indexing by 64-bit numbers is three times as fast.
-            strings = (self._get("postings")[first:last] >> np.uint32(self._offset_bits)).astype(np.int64)
-        is_found[strings] = True
-        return is_found
+    def padded(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+        """Return some strings (n,) of one size, with what comes after them in the column, and their lengths (n,)."""
+        starts, words = self._get("starts"), _words(self._get("blob"))
+        firsts = starts[numbers]
+        lengths = starts[numbers + 1] - 1 - firsts
+        size = max(1, -(-int(lengths.max(initial=0)) // _WORD))
+        found = np.empty((len(numbers), size), dtype=np.uint64)
+        for word in range(size):
+            found[:, word] = words[np.minimum(firsts + _WORD * word, len(words) - 1)]
+        return found.view(f"S{_WORD * size}")[:, 0], lengths
+
+    def rarity(self, pieces: Sequence[Piece]) -> int:
+        """Return the number of places of the rarest run of pieces: an upper limit of those of them together."""
+        sizes = (self._size(piece[at : at + GRAM]) for _, piece in pieces for at in _steps(piece, 1))
+        return min(sizes, default=self.count)
+
+    def containing(self, part: bytes) -> Places:
+        """Return which strings contain a part, a zero byte for a start or an end; long ones may be missing."""
+        runs = [self._range(part[at : at + GRAM]) for at in _steps(part, GRAM)]
+        if len(runs) == 1 or self._is_one_run(part):
+            return self._run_places(*runs[0])
+        offset = self._only_offset(part)
+        if offset is not None:
+            masks = [self._run_places(*run).is_in for run in runs]
+            return Places(np.logical_and.reduce(masks), offset, offset)
+        return gathered(self.count, *self.find([(0, part)]))
+
+    def _run_places(self, first: int, last: int) -> Places:
+        """Return where the run of some postings is."""
+        common = self._common.get((first, last))
+        if common is not None:
+            number, least, most = common
+            size = -(-self.count // 8)
+            bits = self._get("bits")[number * size : (number + 1) * size]
+            return Places(np.unpackbits(bits, count=self.count, bitorder="little").view(np.bool_), least, most)
+        postings = self._get("postings")[first:last]
+        # Indexing by 64-bit numbers is three times as fast.
+        strings = (postings >> np.uint32(self._offset_bits)).astype(np.int64)
+        return gathered(self.count, strings, postings & np.uint32((1 << self._offset_bits) - 1))
+
+    @cached_property
+    def _common(self) -> dict[tuple[int, int], tuple[int, int, int]]:
+        """Number of the bitmap, least and highest offset of each common run, by its postings."""
+        entries = self._get("common").reshape(-1, 4).tolist()
+        return {(first, last): (number, *ends) for number, (first, last, *ends) in enumerate(entries)}
+
+    def _only_offset(self, part: bytes) -> int | None:
+        """Return the one offset that a part may be at, as its runs are nowhere else; None without one.
+
+        So it is with the start of names that cameras give: a string has the part if it has all of its runs.
+        """
+        found = set()
+        for at in _steps(part, GRAM):
+            _, least, most = self._common.get(self._range(part[at : at + GRAM]), (0, 0, -1))
+            if least != most:
+                return None
+            found.add(least - at)
+        return found.pop() if len(found) == 1 else None
 
     def _is_one_run(self, part: bytes) -> bool:
         """Return whether the first run of a part is followed by the rest everywhere, if that is seen at once.
 
-        So it is with the start of names that a camera gives, and with their ending: many, where a look at each is slow.
+        So it is with the ending of names: many, where a look at each is slow.
         """
         first, last = self._range(part[:GRAM])
-        if last - first < _MANY:
-            return False
-        places = self._get("postings")[first:last]
-        return all(
-            ends - begins == len(places) and np.array_equal(self._get("postings")[begins:ends], places + np.uint32(at))
-            for at in _steps(part, GRAM)[1:]
-            for begins, ends in [self._range(part[at : at + GRAM])]
+        return last - first >= _MANY and all(
+            self._is_everywhere((at, part[at : at + GRAM]), first, last) for at in _steps(part, GRAM)[1:]
         )
+
+    def _is_everywhere(self, run: tuple[int, bytes], first: int, last: int) -> bool:
+        """Return whether a run is at an offset from all places of some postings and nowhere else, if seen at once."""
+        begin, end = self._range(run[1])
+        if end - begin != last - first:
+            return False
+        postings, offset = self._get("postings"), np.uint32(run[0] & 0xFFFF_FFFF)  # may be negative
+        return all(
+            np.array_equal(postings[first + at : min(first + at + _CHUNK, last)] + offset,
+                           postings[begin + at : min(begin + at + _CHUNK, end)])
+            for at in range(0, last - first, _CHUNK)
+        )  # fmt: skip
 
     def find(
         self, pieces: Sequence[Piece], among: NDArray[np.bool_] | None = None
@@ -204,39 +187,47 @@ class TextColumn:
             character: a place may begin before a string, or end behind it, where no piece stands there.
         """
         runs = [(offset + at, piece[at : at + GRAM]) for offset, piece in pieces for at in _steps(piece, 1)]
-        sizes = [last - first for first, last in (self._range(run) for _, run in runs)]
-        best = min(range(len(runs)), key=sizes.__getitem__)
-        places = self._places(*runs[best])
-        if among is not None:
-            places = places[among[places >> self._offset_bits]]
-        covering = [(offset + at, piece[at : at + GRAM]) for offset, piece in pieces for at in _steps(piece, GRAM)]
-        rest = [run for run in covering if run != runs[best]]
-        if len(places) > _MANY:
-            rest = [run for run in rest if not self._is_everywhere(run, places)]
+        best = min(runs, key=lambda run: self._size(run[1]))
+        first, last = self._range(best[1])
+        words = [(offset + at, piece[at : at + _WORD]) for offset, piece in pieces for at in _steps(piece, _WORD)]
+        words = [word for word in words if not self._is_covered(word, best, first, last)]
+        found = [(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))]
+        for begin in range(first, last, _CHUNK):
+            postings = self._get("postings")[begin : min(begin + _CHUNK, last)].astype(np.int64)
+            found.append(self._compare(postings, best[0], words, among))
+        return np.concatenate([strings for strings, _ in found]), np.concatenate([offsets for _, offsets in found])
+
+    def _size(self, run: bytes) -> int:
+        first, last = self._range(run)
+        return last - first
+
+    def _is_covered(self, word: Piece, best: Piece, first: int, last: int) -> bool:
+        """Return whether a word needs not be compared, as its runs are wherever the best one of all is."""
+        offset, content = word
+        runs = [(offset + at, content[at : at + GRAM]) for at in _steps(content, GRAM)]
+        return all(
+            run == best or (last - first > _MANY and self._is_everywhere((run[0] - best[0], run[1]), first, last))
+            for run in runs
+        )
+
+    def _compare(
+        self, postings: NDArray[np.int64], before: int, words: Sequence[Piece], among: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the strings and the offsets, less `before`, of those postings that all words are at."""
         bits = self._offset_bits
-        strings, offsets = places >> bits, places & ((1 << bits) - 1)
-        if rest and len(places):
-            starts, words = self._get("starts"), _words(self._get("blob"))
-            at = starts[strings] - 1 + offsets
-            for offset, run in rest:
-                value, mask = (int.from_bytes(byte * len(run), "little") for byte in (b"\0", b"\xff"))
-                value = int.from_bytes(run, "little")
-                is_there = (words[np.minimum(at + offset, len(words) - 1)] & np.uint32(mask)) == np.uint32(value)
+        strings, offsets = postings >> bits, (postings & ((1 << bits) - 1)) - before
+        if among is not None or before > 0:
+            is_left = offsets >= 0 if among is None else among[strings] & (offsets >= 0)
+            strings, offsets = strings[is_left], offsets[is_left]
+        if words and len(strings):
+            content = _words(self._get("blob"))
+            at = self._get("starts")[strings] - 1 + offsets
+            for offset, word in words:
+                value, mask = (int.from_bytes(each, "little") for each in (word, b"\xff" * len(word)))
+                found = content[np.minimum(at + offset, len(content) - 1)] & np.uint64(mask)
+                is_there = found == np.uint64(value)
                 at, strings, offsets = at[is_there], strings[is_there], offsets[is_there]
         return strings, offsets
-
-    def _places(self, offset: int, run: bytes) -> NDArray[np.int64]:
-        """Return where offset 0 would be (n,), as numbers of strings and offsets, for all places of a run."""
-        first, last = self._range(run)
-        places = self._get("postings")[first:last].astype(np.int64)
-        if offset:
-            places = places[(places & ((1 << self._offset_bits) - 1)) >= offset] - offset
-        return places
-
-    def _is_everywhere(self, run: tuple[int, bytes], places: NDArray[np.int64]) -> bool:
-        """Return whether a run is in all of the places and in no others, if that is seen at once."""
-        first, last = self._range(run[1])
-        return last - first == len(places) and np.array_equal(self._get("postings")[first:last], places + run[0])
 
     def _range(self, run: bytes) -> tuple[int, int]:
         """Return the postings of a run of up to four bytes: first, and after the last."""
@@ -252,12 +243,19 @@ class TextColumn:
         return found
 
 
+def gathered(count: int, strings: NDArray[np.int64], offsets: NDArray[Any]) -> Places:
+    """Return places that were found as such of `count` strings."""
+    is_in = np.zeros(count, dtype=np.bool_)
+    is_in[strings] = True
+    return Places(is_in, *((int(offsets.min()), int(offsets.max())) if len(offsets) else (NEVER, -1)))
+
+
 def _steps(piece: bytes, step: int) -> list[int]:
     """Return where the runs of a piece begin, every `step` bytes, and the last one."""
-    last = max(0, len(piece) - GRAM)
+    last = max(0, len(piece) - max(step, GRAM))
     return sorted({*range(0, last + 1, step), last})
 
 
-def _words(blob: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Return a view of the four bytes at each position."""
-    return np.ndarray((len(blob) - GRAM + 1,), dtype="<u4", buffer=blob, strides=(1,))
+def _words(blob: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return a view of the eight bytes at each position."""
+    return np.ndarray((len(blob) - _WORD + 1,), dtype="<u8", buffer=blob, strides=(1,))

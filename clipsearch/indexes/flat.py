@@ -132,14 +132,20 @@ class FaissIndex:
                 among = among.without(without) if without else among
             else:
                 among = np.setdiff1d(among, left_out) if without else np.asarray(among, dtype=np.int64)
-            allowed_count, selector = min(allowed_count, len(among)), _selector(among)
-        elif without:
-            selector = faiss.IDSelectorNot(_selector(left_out))
+            allowed_count = min(allowed_count, len(among))
         top_k = min(top_k, allowed_count)
         if top_k <= 0:
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
         queries = np.ascontiguousarray(queries, dtype=np.float32)
-        scores, ids = self._search(queries, top_k, selector, allowed_count / self.count)
+        found_few = None if among is None else self._search_few(queries, top_k, among)
+        if found_few is not None:
+            scores, ids = found_few
+        else:
+            if among is not None:
+                selector = _selector(among)
+            elif without:
+                selector = faiss.IDSelectorNot(_selector(left_out))
+            scores, ids = self._search(queries, top_k, selector, allowed_count / self.count)
         scores, ids = sort_by_score(scores, ids, top_k)
         # FAISS pads with the lowest score when fewer ids were allowed than requested.
         found = int(np.count_nonzero(scores[:1] > NO_SCORE))
@@ -162,6 +168,12 @@ class FaissIndex:
         params = None if selector is None else parameters(sel=selector)
         found: tuple[NDArray[np.float32], NDArray[np.int64]] = self._faiss.search(queries, top_k, params=params)
         return found
+
+    def _search_few(
+        self, queries: NDArray[np.float32], top_k: int, among: NDArray[np.int64] | IdSet
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
+        """Compare the queries with each of a few ids, as `_search` does; None where that is not faster."""
+        return None
 
     def pairs_above(
         self, threshold: float, ids: NDArray[np.int64], *, on_progress: Callable[[int, int], None] | None = None

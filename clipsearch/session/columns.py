@@ -147,9 +147,23 @@ def allowed_tail(rows: int) -> float:
 
 def read_segment(store: Store) -> tuple[Segment, int]:
     """Make columns of the whole catalog from SQL; return them and the number of the last change in them."""
+    from concurrent.futures import ThreadPoolExecutor  # few commands get here
+
     with store.column_rows.at_one_moment() as reader:
         state = reader.state()
-        return make_segment(_read_rows(reader), root_paths(reader)), state.last_change
+        rows = Rows()
+        for files in reader.files():
+            if files:
+                rows.add_files(files)
+        with ThreadPoolExecutor(1, thread_name_prefix="clipsearch") as pool:
+            rows.index_names(pool)
+            for contents in reader.contents():
+                if contents:
+                    rows.add_contents(contents)
+            for parts in reader.parts():
+                if parts:
+                    rows.add_parts(parts)
+            return make_segment(rows, root_paths(reader)), state.last_change
 
 
 def write_file(segment: Segment, last_change: int, *, store: Store, folder: Path) -> Segment:
@@ -174,13 +188,13 @@ def root_paths(reader: ColumnReader) -> dict[int, bytes]:
     return {root_id: folded_root(path) for root_id, path in reader.folders() if isinstance(path, bytes)}
 
 
-def _read_rows(reader: ColumnReader, content_ids: Sequence[int] | None = None) -> Rows:
-    """Read all contents and their files, or some."""
+def _read_rows(reader: ColumnReader, content_ids: Sequence[int]) -> Rows:
+    """Read some contents and their files."""
     rows = Rows()
-    for contents in reader.contents() if content_ids is None else reader.some_contents(content_ids):
+    for contents in reader.some_contents(content_ids):
         if contents:
             rows.add_contents(contents)
-    for files in reader.files() if content_ids is None else reader.files_of(content_ids):
+    for files in reader.files_of(content_ids):
         if files:
             rows.add_files(files)
     for parts in reader.parts(content_ids):

@@ -47,7 +47,7 @@ def make_pages(site: Site) -> APIRouter:
             results=results,
             examples=_EXAMPLES,
             status=site.status,
-            facets=site.facets,
+            facets=catalog.pictures.facets(),
             may_index=site.may_index,
             is_indexing=site.job.status.state == "running",
             current_run=catalog.admin.current_run(),

@@ -9,7 +9,6 @@ from typing import Generic, TypeVar
 
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError
-from clipsearch.gallery.details import CatalogFacets
 from clipsearch.types import CatalogStatus
 from clipsearch.web.index_job import IndexJob
 from clipsearch.web.lanes import Lane
@@ -83,21 +82,14 @@ class Site:
     job: IndexJob = field(init=False)
     lanes: Lanes = field(init=False)
     _status: _CachedValue[CatalogStatus] = field(init=False)
-    _facets: _CachedValue[CatalogFacets] = field(init=False)
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.catalog)
         self.job = IndexJob(self.catalog)
         self.lanes = Lanes(self.catalog)
         self._status = _CachedValue(self.catalog.admin.status)
-        self._facets = _CachedValue(self.catalog.pictures.facets)
 
     @property
     def status(self) -> CatalogStatus:
         """Status of the catalog, possibly a few seconds stale."""
         return self._status.get(self.job.runs)
-
-    @property
-    def facets(self) -> CatalogFacets:
-        """Facets of the catalog, possibly a few seconds stale."""
-        return self._facets.get(self.job.runs)

@@ -2,7 +2,8 @@
 
 A catalog with names like those of cameras, 1 of 50 pictures in two files, and no embeddings. Each time is the least of
 several runs, in milliseconds of CPU, as other work on the machine does not count then. SQL is that of
-`tests/support/filter_sql.py`, over the same database; --no-sql leaves it out. --random compares as many random filters
+`tests/support/filter_sql.py`, over the same database; --no-sql leaves it out, --rows the database too: for many
+millions of pictures. --random compares as many random filters
 of a catalog with odd names with SQL, and stops at the first difference.
 """
 
@@ -13,13 +14,17 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from time import perf_counter, process_time
 
+import numpy as np
+
+from clipsearch.columns.file import ColumnFileName, load_segment, save_segment
+from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.table import Columns
 from clipsearch.paths import index_folder
 from clipsearch.query import parse_query
+from clipsearch.query.globs import folded
 from clipsearch.session.columns import CatalogColumns, read_segment
 from clipsearch.store import Store
 from clipsearch.store.backends.connection import DATABASE_NAME
@@ -58,7 +63,24 @@ FILTERS = (
 )
 _CAMERAS = (None, "Canon EOS R6", "NIKON Z 6", "Apple iPhone 15", "Google Pixel 8", *(f"Maker {n}" for n in range(60)))
 _WORDS = ("beach", "Holiday", "work", "café", "birthday", "2024", "Österreich", "cats", "archive")
-_TIMES = 5
+_COLUMNS = (
+    "size_bytes, width, height, format, taken_at, camera, latitude, longitude, added_at, sharpness, brightness, "
+    "is_date_doubtful"
+)
+# Of every content by its number, or of one in `step`: in folders of a thousand.
+_FILES = """
+INSERT INTO files (root_id, relative_path, size_bytes, mtime_ns, content_id, folded_path)
+WITH RECURSIVE numbers (n) AS (SELECT :step UNION ALL SELECT n + :step FROM numbers WHERE n + :step <= :count),
+named AS (
+    SELECT n, word, folded, printf('%s%d/', :folder, 2000 + n / 1000 % 26) AS year,
+        printf(' %d/img_%d%02d%02d_%06d.jpg', n / 1000, 2000 + n % 26, 1 + n % 12, 1 + n % 28, n % 1000000) AS name
+    FROM numbers JOIN words ON number = n / 1000 % (SELECT count(*) FROM words)
+)
+SELECT :root, CAST(year || word || name AS BLOB), 1, 0, n, year || folded || name FROM named
+"""
+# Beyond, contents have what earlier ones have; names are always different.
+_DIFFERENT = 1_000_000
+_TIMES = 15
 _ODD_PICTURES = 4_000
 
 
@@ -79,22 +101,32 @@ def make_catalog(directory: Path, count: int) -> None:
     rng = random.Random(0)
     with closing(sqlite3.connect(directory / DATABASE_NAME, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        numbers = iter(range(1, count + 1))
-        while ids := list(islice(numbers, 20_000)):
+        connection.execute("PRAGMA cache_size = -500000")
+        for ids in _chunks(range(1, min(count, _DIFFERENT) + 1)):
             connection.execute("BEGIN")
             connection.executemany(
-                "INSERT INTO contents (content_id, blake3, size_bytes, width, height, format, taken_at, camera, "
-                "latitude, longitude, added_at, sharpness, brightness, is_date_doubtful) "
-                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                f"INSERT INTO contents (content_id, blake3, {_COLUMNS}) VALUES (?,?{',?' * _COLUMNS.count(',')},?)",
                 (_content(number, rng) for number in ids),
             )
-            connection.executemany(
-                "INSERT INTO files (root_id, relative_path, size_bytes, mtime_ns, content_id, folded_path) "
-                "VALUES (?, ?, 1, 0, ?, ?)",
-                ((root_id, path.encode(), number, stored_fold(path)) for number in ids for path in _paths(number)),
-            )
             connection.execute("COMMIT")
+        for first in range(_DIFFERENT, count, _DIFFERENT):
+            connection.execute(
+                f"INSERT INTO contents (content_id, blake3, {_COLUMNS}) SELECT content_id + ?1, "
+                f"CAST(printf('%032d', content_id + ?1) AS BLOB), {_COLUMNS} FROM contents WHERE content_id <= ?2",
+                (first, min(_DIFFERENT, count - first)),
+            )
+        connection.execute("CREATE TEMP TABLE words (number INTEGER PRIMARY KEY, word TEXT, folded TEXT)")
+        connection.executemany(
+            "INSERT INTO words VALUES (?, ?, ?)", ((at, word, stored_fold(word)) for at, word in enumerate(_WORDS))
+        )
+        for folder, step in (("", 1), ("copies/", 50)):
+            connection.execute(_FILES, {"root": root_id, "folder": folder, "step": step, "count": count})
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _chunks(numbers: range) -> Iterator[range]:
+    for first in range(0, len(numbers), 20_000):
+        yield numbers[first : first + 20_000]
 
 
 def _content(number: int, rng: random.Random) -> tuple[object, ...]:
@@ -117,13 +149,26 @@ def _content(number: int, rng: random.Random) -> tuple[object, ...]:
     )
 
 
-def _paths(number: int) -> Iterator[str]:
-    event = number // 1000
-    path = f"{2000 + event % 26}/{_WORDS[event % len(_WORDS)]} {event}/img_{2000 + number % 26}{1 + number % 12:02d}"
-    path += f"{1 + number % 28:02d}_{number % 1_000_000:06d}.jpg"
-    yield path
-    if number % 50 == 0:
-        yield f"copies/{path}"
+def rows_without_sql(count: int) -> Rows:
+    """The rows of such a catalog: what contents have is repeated, names are not."""
+    rng, rows, different = random.Random(0), Rows(), min(count, 20_000)
+    for number in range(1, different + 1):
+        contents = _content(number, rng)
+        taken = contents[6] and str(contents[6]).encode()
+        rows.add_contents([(*contents[:1], *contents[2:6], taken, contents[13], *contents[7:10], *contents[11:13])])
+    for arrays in (*rows.numbers.values(), rows.camera.codes, rows.format.codes):
+        arrays[:] = [np.resize(np.concatenate(arrays), count)]
+    numbers = np.arange(1, count + 1)
+    rows.numbers["ids"] = [numbers]
+    events = [f"{2000 + event % 26}/{_WORDS[event % len(_WORDS)]} {event}" for event in range(count // 1000 + 1)]
+    for folder, files in (("", numbers), ("copies/", numbers[49::50])):
+        rows.folder.append(len(rows.folders) + files // 1000)
+        rows.folders |= {(1, folded(folder + event)): len(rows.folders) + number for number, event in enumerate(events)}
+        rows.file_ids.append(files)
+        rows.names += [
+            b"img_%d%02d%02d_%06d.jpg" % (2000 + n % 26, 1 + n % 12, 1 + n % 28, n % 1_000_000) for n in files.tolist()
+        ]
+    return rows
 
 
 def compare_random(folder: Path, count: int) -> None:
@@ -145,57 +190,85 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--random", type=int, default=0, help="compare this number of random filters with SQL instead")
     parser.add_argument("--no-sql", action="store_true")
+    parser.add_argument("--rows", action="store_true", help="rows in memory, without a database")
     parser.add_argument("--folder", type=Path, help="keep what is made here; default: a temporary folder")
     options = parser.parse_args()
     with workplace(options.folder) as folder:
         if options.random:
             compare_random(folder, options.random)
-            return
-        place = folder / f"filters-{options.count}"
-        if not place.is_dir():
-            note(f"making a catalog of {options.count:,}")
-            make_catalog(place, options.count)
-        with Store(place) as store:
-            measure(store, with_sql=not options.no_sql)
+        elif options.rows:
+            measure_rows(options.count, folder)
+        else:
+            place = folder / f"filters-{options.count}"
+            if not place.is_dir():
+                note(f"making a catalog of {options.count:,}")
+                make_catalog(place, options.count)
+            with Store(place) as store:
+                measure(store, with_sql=not options.no_sql)
 
 
 def measure(store: Store, *, with_sql: bool) -> None:
-    sql, folder = FilterSql(store), index_folder(store.place.directory)
-    start, cpu = perf_counter(), process_time()
-    segment, _ = read_segment(store)
-    made = f"{perf_counter() - start:.1f} s, {process_time() - cpu:.1f} s of CPU"
-    memory = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB"
-    del segment
+    folder = index_folder(store.place.directory)
+    made = cost_of(lambda: read_segment(store))
     CatalogColumns(store, folder).get()
-    first = parse_query("taken:2010").filters
-    opened = cpu_ms(lambda: CatalogColumns(store, folder).ask(lambda columns: columns.count(first)))
     columns = CatalogColumns(store, folder)
+    print_costs("columns made from SQL", made, folder, lambda: CatalogColumns(store, folder).get())
+    print_times(columns.get, FilterSql(store) if with_sql else None)
+
+
+def measure_rows(count: int, folder: Path) -> None:
+    """Of rows in memory, without a database."""
+    note(f"making rows of {count:,}")
+    rows, name = rows_without_sql(count), ColumnFileName("", count, 1)
+    made: list[Segment] = []
+    cost = cost_of(lambda: made.append(make_segment(rows, {1: b"/photos/family archive"})))
+    note("writing the file")
+    checksum = save_segment(made.pop(), folder, name)
+    mapped = Columns([load_segment(folder, checksum, name)])
+    print_costs("columns made of rows", cost, folder, lambda: Columns([load_segment(folder, checksum, name)]))
+    print_times(lambda: mapped, None)
+
+
+def cost_of(work: Callable[[], object]) -> str:
+    start, cpu = perf_counter(), process_time()
+    work()
+    return (
+        f"{perf_counter() - start:.1f} s, {process_time() - cpu:.1f} s of CPU, "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB"
+    )
+
+
+def print_costs(name: str, made: str, folder: Path, opened: Callable[[], Columns]) -> None:
+    columns, first = opened(), parse_query("taken:2010").filters
     size = sum(path.stat().st_size for path in folder.glob("columns-*.bin"))
     rows = [
-        ("columns made from SQL, and the most memory", f"{made}, {memory}"),
+        (f"{name}, and the most memory", made),
         ("their file", f"{size / 1e6:,.0f} MB"),
-        ("file opened, and pictures of a year counted", f"{opened:.1f} ms"),
-        ("all facets, of all pictures", f"{cpu_ms(lambda: columns.get().facets()):.1f} ms"),
+        ("file opened, and pictures of a year counted", f"{cpu_ms(lambda: opened().count(first)):.1f} ms"),
+        ("all facets, of all pictures", f"{cpu_ms(columns.facets):.1f} ms"),
     ]
-    print_table((f"{len(columns.get()):,} pictures", ""), rows)
+    print_table((f"{len(columns):,} pictures", ""), rows)
+
+
+def print_times(get: Callable[[], Columns], sql: FilterSql | None) -> None:
     table = []
     for text in FILTERS:
         filters = parse_query(text).filters
-        found = columns.get().select_ids(filters).tolist()
+        found = get().select_ids(filters)
         times = [
             cpu_ms(work)
             for work in (
-                lambda filters=filters: columns.get().select(filters),
-                lambda filters=filters: columns.get().facets(filters),
-                lambda filters=filters: columns.get().newest(filters, 50),
+                lambda filters=filters: get().select(filters),
+                lambda filters=filters: get().facets(filters),
+                lambda filters=filters: get().newest(filters, 50),
             )
         ]
-        if with_sql:
-            assert found == sql.select(filters), text
+        if sql is not None:
+            assert found.tolist() == sql.select(filters), text
             times.append(cpu_ms(lambda filters=filters: sql.select(filters), 1))
         table.append((text, f"{len(found):,}", *(f"{each:.1f}" for each in times)))
     names = ("filter", "number", "select, ms", "facets, ms", "newest 50, ms", "select by SQL, ms")
-    print_table(names[: 5 + with_sql], table)
+    print_table(names[: 5 + (sql is not None)], table)
 
 
 if __name__ == "__main__":

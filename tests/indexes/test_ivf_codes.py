@@ -79,6 +79,18 @@ def test_among_few_the_search_is_exact_wherever_they_lie(mapped, share):
     assert recall(mapped, TEXTS[:50], among) == 1.0
 
 
+def test_among_some_thousand_every_score_is_compared(mapped):
+    mapped.rescored = 20
+    some = np.random.default_rng(5).choice(IDS, min(1_900, COUNT - 100), replace=False)
+    is_some = np.isin(IDS, some)
+    among = np.concatenate([some, some[:9], [10**9, -7]])
+    for text in TEXTS[:20]:
+        scores, found = mapped.search(text[None], 100, among=among)
+        expected = np.sort(ROWS[is_some] @ text)[::-1][:100]
+        np.testing.assert_allclose(scores[0], expected, atol=1e-6)
+        assert len(set(found[0].tolist())) == 100 and np.isin(found, some).all()
+
+
 def test_among_many_as_much_is_found_as_among_all(mapped):
     assert recall(mapped, TEXTS[200:], np.sort(IDS)[: COUNT // 2]) >= 0.98
     # Those that are near to nothing that is asked for.

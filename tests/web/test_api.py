@@ -221,6 +221,15 @@ def test_facets_are_those_of_the_filters(client, catalog):
     assert problem_of(client.get("/api/facets", params={"q": "type:doc"}), 400)
 
 
+def test_the_page_counts_pictures_as_soon_as_they_are_indexed(client, catalog, tmp_path):
+    assert "BMP (1)" not in client.get("/").text
+    (tmp_path / "new").mkdir()
+    with Image.open(SAMPLES / "animals" / "cat.jpg") as image:
+        image.rotate(1).save(tmp_path / "new" / "cat.bmp")
+    catalog.index(tmp_path / "new")
+    assert "BMP (1)" in client.get("/").text
+
+
 def test_unusual_and_representative_pictures_are_those_of_the_catalog(client, catalog):
     for name, field in (("unusual", "similarity"), ("representative", "pictures")):
         choose = getattr(catalog.pictures, name)
