@@ -63,7 +63,8 @@ class WorkerPool:
     def open_list(self, paths: Sequence[str]) -> Iterator[OpenList]:
         """Open and hash files in one worker, as `reading.OpenLists`.
 
-        A crash, a timeout or a lack of memory costs the list its process: its files are then read one by one.
+        A crash, a timeout or a lack of memory costs the list its process: its files are then read one by one, without
+        the one that took too long.
         """
         with self._worker(len(paths)) as worker:
             files = self._read(worker, paths)
@@ -148,17 +149,22 @@ class _RemoteList:
 
     def decode(self, rows: Sequence[int]) -> list[Decoded | Exception]:
         found: list[Decoded | Exception] = []
-        deaths = 0
+        death: WorkerDiedError | None = None
         if self._worker.is_waiting:  # not when it died, and the files were read one by one
             try:
                 found += self._worker.decode(rows, self._take_slot())
             except WorkerDiedError as error:
-                if len(rows) == 1:
-                    if not error.is_crash:
-                        return [_failure(error)]
-                    deaths = 1
+                death = error
+        blamed = self._worker.position
         # One by one, in a new process: what is left of a list whose process died, or has no more memory.
-        return [*found, *(self._decode_alone(row, deaths) for row in rows[len(found) :])]
+        for position in range(len(found), len(rows)):
+            if death is None or position != blamed:
+                found.append(self._decode_alone(rows[position], deaths=0))
+            elif death.is_timeout or (len(rows) == 1 and not death.is_crash):
+                found.append(_failure(death))
+            else:  # the files before may be to blame
+                found.append(self._decode_alone(rows[position], deaths=int(death.is_crash)))
+        return found
 
     def _decode_alone(self, row: int, deaths: int) -> Decoded | Exception:
         try:

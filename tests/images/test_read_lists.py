@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clipsearch.images import decode as images_decode
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.picture_reader import PictureReader, ReadPicture, Task
 from clipsearch.images.preprocess import Preprocess
@@ -106,6 +107,23 @@ def test_a_decoder_that_does_not_end_costs_its_file_alone(pool, tmp_path, breaki
     found = read(pool, paint(tmp_path / "p", *NAMES))
     assert [picture.outcome for picture in found] == ["decoded", "decoded", "failed", "decoded"]
     assert found[2].limit == ("seconds", 1)
+
+
+@posix
+@pytest.mark.parametrize("has_block", [True, False])
+@pytest.mark.parametrize(("what", "wall_s"), [("while True: pass", 60), ("time.sleep(600)", 2)])
+def test_a_timeout_in_a_list_costs_its_limit_once(tmp_path, monkeypatch, breaking, has_block, what, wall_s):
+    """Of time that is worked as of time that is waited; the files before and after it are decoded."""
+    if not has_block:
+        monkeypatch.setattr("clipsearch.images.worker_process.create_block", lambda spec: None)
+    monkeypatch.setattr(images_decode, "_WALL_SECONDS", wall_s)
+    begun = tmp_path / "begun"
+    breaking(on_guilty(f"open({str(begun)!r}, 'a').write('x')\n        {what}").replace("GUILTY", "2"))
+    with closing(WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1))) as pool:
+        found = read(pool, paint(tmp_path / "p", *NAMES))
+    assert [picture.outcome for picture in found] == ["decoded", "decoded", "failed", "decoded"]
+    assert found[2].reason.startswith("it took longer than")
+    assert begun.read_text() == "x"
 
 
 @posix
