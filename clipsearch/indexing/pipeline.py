@@ -20,7 +20,7 @@ from time import monotonic
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.decode import DecodingLimits
-from clipsearch.images.picture_reader import PictureReader, ReadFiles, ReadPicture, Task
+from clipsearch.images.picture_reader import PictureReader, ReadFiles, ReadPicture, Task, take_list
 from clipsearch.images.shared_crops import SLOTS, files_at_once
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
@@ -40,9 +40,8 @@ Progress = Callable[[int, int], None]
 # may take (see `batches`), a crash never loses more than about ten seconds of work.
 _MAX_WAIT_S = 5.0
 
-# Files are read in lists of up to this many bytes, and of about this much time: those that come next are not held up,
-# nor is the end of a run that is interrupted.
-_MAX_LIST_BYTES = 8 << 20
+# Files are read in lists of about this much time: those that come next are not held up, nor is the end of a run that is
+# interrupted.
 _MAX_LIST_S = 0.5
 
 # Weight of the last list in the time that a file takes.
@@ -109,14 +108,7 @@ class Embedding:
         count = min(self._most_files, math.ceil(len(self._waiting) / (SLOTS * self._n_workers)))
         if self._file_s:
             count = min(count, max(1, int(_MAX_LIST_S / self._file_s)))
-        tasks = [self._waiting.popleft()]
-        size_bytes = tasks[0].size_bytes
-        while self._waiting and len(tasks) < count:
-            size_bytes += self._waiting[0].size_bytes
-            if size_bytes > _MAX_LIST_BYTES:
-                break
-            tasks.append(self._waiting.popleft())
-        return tasks
+        return take_list(self._waiting, count)
 
     def advance(self, *, is_last: bool) -> bool:
         """Store one batch or collect pictures that were read; return whether there was anything to do."""
