@@ -28,8 +28,8 @@ _MAX_SLOT_BYTES = 8 << 20
 # Bytes before the crops, which begin at a cache line of their own.
 _HEADER_BYTES = 64
 
-SLOTS = 2
-"""Slots of one worker: it fills one while the other is collected."""
+SLOTS = 8
+"""Slots of one worker: it fills one while the crops of others are encoded. One that is never used takes no memory."""
 
 
 def files_at_once(spec: Preprocess) -> int:

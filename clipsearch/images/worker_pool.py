@@ -20,6 +20,10 @@ from clipsearch.types import ImageMetadata
 
 Answer = TypeVar("Answer")
 
+# Crops of shorter lists are copied, else the lists of a batch would hold all slots: their files are slow, large or the
+# last.
+_FEW_FILES = 8
+
 # A new worker is started once each of the others has read this many files: a handful of files needs only one.
 _FILES_BEFORE_NEXT = 8
 
@@ -153,6 +157,8 @@ class _RemoteList:
         if self._worker.is_waiting:  # not when it died, and the files were read one by one
             try:
                 found += self._worker.decode(rows, self._take_slot())
+                if len(rows) < _FEW_FILES:
+                    found = self._take_out(found)
             except WorkerDiedError as error:
                 death = error
         blamed = self._worker.position
@@ -205,6 +211,12 @@ class _RemoteList:
         if isinstance(known, Exception) or file[1] != known[1]:
             self._worker.skip()
             raise TransientReadError("changed while it was read")
+
+    def _take_out(self, found: Sequence[Decoded | Exception]) -> list[Decoded | Exception]:
+        """Copy the crops, so that their slot is free at once."""
+        copies = [each if isinstance(each, Exception) else (each[0].copy(), each[1]) for each in found]
+        self.release()
+        return copies
 
     def _take_slot(self) -> int | None:
         try:

@@ -21,7 +21,7 @@ from time import monotonic
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.picture_reader import PictureReader, ReadFiles, ReadPicture, Task, take_list
-from clipsearch.images.shared_crops import SLOTS, files_at_once
+from clipsearch.images.shared_crops import files_at_once
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
 from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
@@ -39,6 +39,9 @@ Progress = Callable[[int, int], None]
 # A batch is encoded before it is full when this much time has passed since the last one. With the time that encoding
 # may take (see `batches`), a crash never loses more than about ten seconds of work.
 _MAX_WAIT_S = 5.0
+
+# Lists for each worker that are begun and not collected: it reads one while the other is collected.
+_LISTS = 2
 
 # Files are read in lists of about this much time: those that come next are not held up, nor is the end of a run that is
 # interrupted.
@@ -73,7 +76,7 @@ class Embedding:
         self._read: deque[ReadPicture] = deque()  # of the list that is collected
         self._file_s = 0.0
         self._reading: WorkAhead[list[Task], ReadFiles] = WorkAhead(
-            self._reader.read_list, workers=self._n_workers, ahead=SLOTS * self._n_workers, wake=wake
+            self._reader.read_list, workers=self._n_workers, ahead=_LISTS * self._n_workers, wake=wake
         )
         # One is encoded, one waits: the encoder itself uses all cores.
         self._encoding: WorkAhead[Batch, Batch] = WorkAhead(
@@ -82,7 +85,7 @@ class Embedding:
 
     @property
     def is_full(self) -> bool:
-        return len(self._waiting) >= 2 * SLOTS * self._n_workers * self._most_files  # all lists are of full length
+        return len(self._waiting) >= 2 * _LISTS * self._n_workers * self._most_files  # all lists are of full length
 
     @property
     def is_empty(self) -> bool:
@@ -105,7 +108,7 @@ class Embedding:
 
     def _next_list(self) -> list[Task]:
         """Return the next files to read together: fewer when they are large or slow, or few are left."""
-        count = min(self._most_files, math.ceil(len(self._waiting) / (SLOTS * self._n_workers)))
+        count = min(self._most_files, math.ceil(len(self._waiting) / (_LISTS * self._n_workers)))
         if self._file_s:
             count = min(count, max(1, int(_MAX_LIST_S / self._file_s)))
         return take_list(self._waiting, count)
@@ -140,7 +143,7 @@ class Embedding:
             collector.take_all(self._read)
             has_taken = True
             if not self._read:
-                found.release()
+                collector.release_later(found.release)
                 self._reading.remove_first()
         return has_taken
 
@@ -167,7 +170,6 @@ class Embedding:
         store_batch(batch, store=self._store, model_id=self._model_id, run=self._run)
         self._reader.mark_stored(content.blake3 for content in batch.contents)
         self._encoding.remove_first()
-        self._collector.reuse(batch)
         self._collector.note_speed(batch)
         self._collector.settle_duplicates()
 

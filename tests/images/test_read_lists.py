@@ -38,7 +38,7 @@ def paint(folder, *names: str) -> list[Task]:
     """Pictures of different colours."""
     folder.mkdir(exist_ok=True)
     for number, name in enumerate(names):
-        Image.new("RGB", (60, 40), (40 * number, 2, 3)).save(folder / name)
+        Image.new("RGB", (60, 40), (40 * number % 256, number, 3)).save(folder / name)
     return [Task(1, name, str(folder / name)) for name in names]
 
 
@@ -190,13 +190,24 @@ def test_crops_stay_until_they_are_released(pool, tmp_path):
     """More lists than a worker has slots: the crops of those that come later go through the pipe."""
     n_lists = SLOTS + 2
     tasks = paint(tmp_path, *(f"{number}.png" for number in range(n_lists)))
-    lists = [reader(pool).read_list([task]) for task in tasks]
-    for number, found in enumerate(lists):
-        assert np.unique(found.pictures[0].crop[..., 0]).tolist() == [40 * number % 256]
+    lists = [reader(pool).read_list([*tasks[start:], *tasks[:start]]) for start in range(n_lists)]
+    for start, found in enumerate(lists):
+        reds = [np.unique(picture.crop[..., 0]).tolist() for picture in found.pictures]
+        assert reds == [[40 * ((start + row) % n_lists) % 256] for row in range(n_lists)]
         found.release()
-    again = reader(pool).read_list([tasks[0]]).pictures[0].crop
+    again = reader(pool).read_list(tasks).pictures[1].crop
     pool.close()
-    assert np.unique(again[..., 0]).tolist() == [0]
+    assert np.unique(again[..., 0]).tolist() == [40]
+
+
+def test_crops_of_short_lists_hold_no_memory_of_a_worker(pool, tmp_path):
+    """Else the lists of large files, of which a batch has many, would leave none for the others."""
+    tasks = paint(tmp_path, "one.png", "two.png")
+    kept = [reader(pool).read_list(tasks) for _ in range(2 * SLOTS)]
+    many = paint(tmp_path / "many", *(f"{number}.png" for number in range(MOST_FILES)))
+    crops = [picture.crop for picture in reader(pool).read_list(many).pictures]
+    assert len({crop.base.ctypes.data for crop in crops}) == 1, "they lie in one block"
+    assert [np.unique(found.pictures[1].crop[..., 0]).tolist() for found in kept] == [[40]] * len(kept)
 
 
 def test_the_same_without_shared_memory(tmp_path, monkeypatch):
