@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.images.preprocess import Preprocess
+
+Crops: TypeAlias = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
+"""n crops uint8 (height, width, 3) of one shape: an array of them, or crops that lie anywhere, which are not copied."""
 
 # Threshold at which two runtimes or precisions of a model count as equal: the smallest cosine between their rows. bf16
 # on ViT-B/32 gives 0.9999; 0.999 moves text-to-picture cosines by less than the models' own noise.
@@ -48,8 +51,8 @@ class Encoder(Protocol):
     preprocess: Preprocess
     head: ProbabilityHead
 
-    def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed uint8 RGB crops (n, height, width, 3), see `preprocess.resize_and_crop`, to rows (n, dim)."""
+    def encode_images(self, crops: Crops) -> NDArray[np.float32]:
+        """Embed n RGB crops, see `preprocess.resize_and_crop`, to rows (n, dim); none is used after the call."""
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.base import Crops, Encoder
 from clipsearch.notices import are_muted, muted
 
 Inputs = TypeVar("Inputs")
@@ -37,8 +37,8 @@ class SharedEncoder:
         self._texts: _Batcher[Sequence[str]] = _Batcher(
             encoder.encode_texts, lambda parts: [text for part in parts for text in part], most_rows=lambda: _MOST_TEXTS
         )
-        self._images: _Batcher[NDArray[np.uint8]] = _Batcher(
-            encoder.encode_images, lambda parts: np.concatenate(list(parts)), most_rows=lambda: encoder.batch_size
+        self._images: _Batcher[Crops] = _Batcher(
+            encoder.encode_images, _join_crops, most_rows=lambda: encoder.batch_size
         )
 
     @property
@@ -51,7 +51,7 @@ class SharedEncoder:
         """Number of texts and pictures that the model was run for."""
         return self._texts.inputs + self._images.inputs
 
-    def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encode_images(self, crops: Crops) -> NDArray[np.float32]:
         rows = self._images.encode(crops)
         self.batch_size = self._encoder.batch_size  # changes when a GPU takes over
         return rows
@@ -68,6 +68,10 @@ class SharedEncoder:
     def __getattr__(self, name: str) -> Any:
         # Delegate attributes that only some encoders have.
         return getattr(self._encoder, name)
+
+
+def _join_crops(parts: Sequence[Crops]) -> Crops:
+    return parts[0] if len(parts) == 1 else [crop for part in parts for crop in part]
 
 
 @dataclass(slots=True, eq=False)

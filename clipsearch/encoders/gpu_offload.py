@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders.base import Encoder, with_patches
+from clipsearch.encoders.base import Crops, Encoder, with_patches
 from clipsearch.errors import ModelError, first_line
 from clipsearch.notices import notify
 
@@ -42,7 +42,7 @@ class AcceleratedEncoder:
         self._pictures = 0
         self._is_closed = False
 
-    def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encode_images(self, crops: Crops) -> NDArray[np.float32]:
         self._pictures += len(crops)
         if self._load_accelerated is not None and self._pictures >= BATCH and not self._is_closed:
             load, self._load_accelerated = self._load_accelerated, None

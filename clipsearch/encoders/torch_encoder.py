@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from clipsearch.encoders.adapter import Adapter, frame_of, head_of, simplify_pooling
-from clipsearch.encoders.base import MIN_COSINE
+from clipsearch.encoders.base import MIN_COSINE, Crops
 from clipsearch.encoders.devices import choose_device
 from clipsearch.encoders.families import Family, family_of
 from clipsearch.encoders.fingerprint import fingerprint_of
@@ -132,13 +132,13 @@ class TransformersEncoder:
             half=target.type != "cpu" if half is None else half,
         )
 
-    def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encode_images(self, crops: Crops) -> NDArray[np.float32]:
         """Embed crops, see `Encoder.encode_images`."""
         expected = (self.preprocess.height, self.preprocess.width, 3)
-        if crops.ndim != 4 or crops.shape[1:] != expected or crops.dtype != np.uint8:
-            raise ValueError(
-                f"crops must be uint8 (n, {', '.join(map(str, expected))}), not {crops.dtype} {crops.shape}"
-            )
+        for crop in crops:
+            if crop.shape != expected or crop.dtype != np.uint8:
+                found = (len(crops), *crop.shape)
+                raise ValueError(f"crops must be uint8 (n, {', '.join(map(str, expected))}), not {crop.dtype} {found}")
         rows = np.empty((len(crops), self.dim), dtype=np.float32)
         begin = 0
         while begin < len(crops):
@@ -181,11 +181,19 @@ class TransformersEncoder:
         if self.model is None:
             raise ModelError(f"the model {self.name} is closed: load it again")
 
-    def _image_features(self, crops: NDArray[np.uint8]) -> torch.Tensor:
+    def _image_features(self, crops: Crops) -> torch.Tensor:
         """Return projected image features (n, dim), not normalised; copies uint8 crops to the device, not floats."""
         self.require_open()
+        joined = torch.from_numpy(crops) if isinstance(crops, np.ndarray) else self._join(crops)
         with torch.inference_mode():
-            return self.adapter.image_features(self.model, torch.from_numpy(crops).to(self.device))
+            return self.adapter.image_features(self.model, joined.to(self.device, non_blocking=joined.is_pinned()))
+
+    def _join(self, crops: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+        """Copy crops that lie apart to (n, height, width, 3), from where a GPU reads them itself."""
+        is_cuda = self.device.type == "cuda"
+        joined = torch.empty((len(crops), *crops[0].shape), dtype=torch.uint8, pin_memory=is_cuda)
+        np.stack(crops, out=joined.numpy())
+        return joined
 
     def _try_half_precision(self) -> None:
         crops = random_crops(4, self.preprocess)

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 Outcome = Literal["decoded", "stored", "duplicate", "failed"]
 
+# A list has up to this many bytes: its files are in memory together, and those that come next are not held up.
+_MAX_LIST_BYTES = 8 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -44,6 +48,18 @@ class Task:
     listed: "FoundImage | None" = None
     blake3: bytes | None = None
     size_bytes: int = 0
+
+
+def take_list(waiting: deque[Task], count: int) -> list[Task]:
+    """Take the next files to read together from a queue: up to `count` of at least 1, fewer when they are large."""
+    tasks = [waiting.popleft()]
+    size_bytes = tasks[0].size_bytes
+    while waiting and len(tasks) < count:
+        size_bytes += waiting[0].size_bytes
+        if size_bytes > _MAX_LIST_BYTES:
+            break
+        tasks.append(waiting.popleft())
+    return tasks
 
 
 @dataclass(slots=True)
@@ -87,6 +103,10 @@ class ReadPicture:
         return self.blake3 is not None and self.blake3 == self.task.blake3
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class ReadFiles:
     """Results of reading a list of files, in its order.
@@ -97,7 +117,7 @@ class ReadFiles:
     """
 
     pictures: list[ReadPicture]
-    release: Callable[[], None]
+    release: Callable[[], None] = _nothing
     seconds: float = 0.0
 
 
@@ -227,10 +247,6 @@ class PictureReader:
         if found is None:
             return None
         return replace(duplicate, outcome="failed", reason=found.reason, is_lasting=found.is_lasting, limit=found.limit)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _unread(task: Task, error: Exception) -> ReadPicture:

@@ -7,6 +7,7 @@ It reads lists of paths from stdin and answers on stdout, in frames, see `worker
     READ paths         ──►    reads and hashes the files
                        ◄──    HASHED stamp, blake3 or failure of each
     DECODE rows, slot  ──►    decodes these files of the list
+                       ◄──    NEXT                                before each of them, without shared memory
                        ◄──    LARGE                               only before a large picture, then waits
     GO                 ──►
                        ◄──    SMALL                               after a large picture
@@ -18,7 +19,8 @@ It reads lists of paths from stdin and answers on stdout, in frames, see `worker
                               FAILED
     SKIP               ──►    goes on to the next list
 
-The crops lie in a slot of a block of memory that is shared with the parent, where there is one, else in DECODED.
+The crops lie in a slot of a block of memory that is shared with the parent, where there is one, else in DECODED. The
+block also tells which file is decoded, see `shared_crops`.
 """
 
 import contextlib
@@ -125,6 +127,7 @@ class Server:
         target = None if self._crops is None or slot is None else self._crops.rows(slot)
         found: list[Decoded | Exception] = []
         for place, row in enumerate(rows):
+            self._tell_position(place)
             try:
                 decoded = self._decode_one(opened.picture(row))
             except (ImageReadError, MemoryError, OSError) as error:
@@ -140,6 +143,12 @@ class Server:
                 frames.write_frame(self._answers, frames.SMALL)
         self._has_turn = False
         return frames.pack_decoded(found, with_crops=target is None)
+
+    def _tell_position(self, position: int) -> None:
+        if self._crops is None:
+            frames.write_frame(self._answers, frames.NEXT)
+        else:
+            self._crops.position = position
 
     def _decode_one(self, picture: LocalPicture) -> Decoded:
         self._alarm.start()

@@ -1,6 +1,7 @@
 """Pack and unpack the frames between a worker process and its parent: a kind (1 byte), a length (4 bytes), the content.
 
-See `worker` for their order. Metadata and failures are JSON, never pickles: a worker reads hostile files.
+See `worker` for their order. Stamps are records of one size; metadata and failures are JSON, never pickles: a worker
+reads hostile files.
 """
 
 import json
@@ -23,12 +24,17 @@ from clipsearch.parts import Part, pack_parts, unpack_parts
 from clipsearch.types import ImageMetadata
 
 READY, READ, DECODE, SKIP, GO, HASHED, LARGE, SMALL, DECODED, FAILED = range(10)
-SHRINK, SHRUNK, DESCRIBE, DESCRIBED, VIEW, VIEWED = range(10, 16)
+SHRINK, SHRUNK, DESCRIBE, DESCRIBED, VIEW, VIEWED, NEXT = range(10, 17)
 
 SIDE = Struct("<I")
 _HEADER = Struct("<BI")
 _LENGTH = Struct("<I")
 _SIZE = Struct("<II")
+
+# A file that was hashed: its kind, the numbers of its stamp, its blake3.
+_HASHED = Struct("<B4q32s")
+_FAILED_TO_READ, _WITHOUT_INODE, _WITH_INODE = range(3)
+_NOT_HASHED = _HASHED.pack(_FAILED_TO_READ, 0, 0, 0, 0, b"")
 
 _FIELDS = tuple(field.name for field in fields(ImageMetadata))
 _values_of = attrgetter(*_FIELDS)
@@ -68,15 +74,32 @@ def unpack_paths(content: bytes) -> list[str]:
 
 
 def pack_hashed(files: Sequence[HashedFile | Exception]) -> bytes:
-    return _pack_json([_failure(file) if isinstance(file, Exception) else [*file[0], file[1].hex()] for file in files])
+    """Pack the files of a list: a record of one size for each, then the failures."""
+    records = b"".join(_NOT_HASHED if isinstance(file, Exception) else _hashed_record(file) for file in files)
+    failures = [_failure(file) for file in files if isinstance(file, Exception)]
+    return _LENGTH.pack(len(records)) + records + _pack_json(failures)
+
+
+def _hashed_record(file: HashedFile) -> bytes:
+    (size_bytes, mtime_ns, ctime_ns, inode), digest = file
+    if ctime_ns is None or inode is None:
+        return _HASHED.pack(_WITHOUT_INODE, size_bytes, mtime_ns, 0, 0, digest)
+    return _HASHED.pack(_WITH_INODE, size_bytes, mtime_ns, ctime_ns, inode, digest)
 
 
 def unpack_hashed(content: bytes) -> list[HashedFile | Exception]:
     """Unpack the files of a list in its order; an OSError or ImageReadError stands for one that can't be read."""
-    return [
-        _error(file) if isinstance(file, dict) else (FileStamp(*file[:4]), bytes.fromhex(file[4]))
-        for file in json.loads(content)
-    ]
+    end = _LENGTH.size + _LENGTH.unpack_from(content)[0]
+    failures = map(_error, json.loads(content[end:]))
+    found: list[HashedFile | Exception] = []
+    for kind, size_bytes, mtime_ns, ctime_ns, inode, digest in _HASHED.iter_unpack(content[_LENGTH.size : end]):
+        if kind == _WITH_INODE:
+            found.append((FileStamp(size_bytes, mtime_ns, ctime_ns, inode), digest))
+        elif kind == _WITHOUT_INODE:
+            found.append((FileStamp(size_bytes, mtime_ns), digest))
+        else:
+            found.append(next(failures))
+    return found
 
 
 def pack_request(rows: Sequence[int], slot: int | None) -> bytes:

@@ -21,6 +21,10 @@ from clipsearch.types import ImageMetadata
 
 Answer = TypeVar("Answer")
 
+# Crops of shorter lists are copied, else the lists of a batch would hold all slots: their files are slow, large or the
+# last.
+_FEW_FILES = 8
+
 # A new worker is started once each of the others has read this many files: a handful of files needs only one.
 _FILES_BEFORE_NEXT = 8
 
@@ -65,7 +69,8 @@ class WorkerPool:
     def open_list(self, paths: Sequence[str]) -> Iterator[OpenList]:
         """Open and hash files in one worker, as `reading.OpenLists`.
 
-        A crash, a timeout or a lack of memory costs the list its process: its files are then read one by one.
+        A crash, a timeout or a lack of memory costs the list its process: its files are then read one by one, without
+        the one that took too long.
         """
         with self._worker(len(paths)) as worker:
             files = self._read(worker, paths)
@@ -153,17 +158,24 @@ class _RemoteList:
 
     def decode(self, rows: Sequence[int]) -> list[Decoded | Exception]:
         found: list[Decoded | Exception] = []
-        deaths = 0
+        death: WorkerDiedError | None = None
         if self._worker.is_waiting:  # not when it died, and the files were read one by one
             try:
                 found += self._worker.decode(rows, self._take_slot())
+                if len(rows) < _FEW_FILES:
+                    found = self._take_out(found)
             except WorkerDiedError as error:
-                if len(rows) == 1:
-                    if not error.is_crash:
-                        return [_failure(error)]
-                    deaths = 1
+                death = error
+        blamed = self._worker.position
         # One by one, in a new process: what is left of a list whose process died, or has no more memory.
-        return [*found, *(self._decode_alone(row, deaths) for row in rows[len(found) :])]
+        for position in range(len(found), len(rows)):
+            if death is None or position != blamed:
+                found.append(self._decode_alone(rows[position], deaths=0))
+            elif death.is_timeout or (len(rows) == 1 and not death.is_crash):
+                found.append(_failure(death))
+            else:  # the files before may be to blame
+                found.append(self._decode_alone(rows[position], deaths=int(death.is_crash)))
+        return found
 
     def _decode_alone(self, row: int, deaths: int) -> Decoded | Exception:
         try:
@@ -202,6 +214,12 @@ class _RemoteList:
         if isinstance(known, Exception) or file[1] != known[1]:
             self._worker.skip()
             raise TransientReadError("changed while it was read")
+
+    def _take_out(self, found: Sequence[Decoded | Exception]) -> list[Decoded | Exception]:
+        """Copy the crops, so that their slot is free at once."""
+        copies = [each if isinstance(each, Exception) else each._replace(crop=each.crop.copy()) for each in found]
+        self.release()
+        return copies
 
     def _take_slot(self) -> int | None:
         try:

@@ -36,13 +36,22 @@ class WorkerDiedError(Exception):
     Attributes:
         is_crash: a decoder crashed, on this file or because of the file before.
         limit: as in `ImageReadError`.
+        is_timeout: decoding one file took too long, by a limit of time that begins anew with each file.
         is_transient: a retry may succeed: neither the file nor a limit is to blame.
     """
 
-    def __init__(self, reason: str, *, is_crash: bool = False, limit: tuple[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        is_crash: bool = False,
+        limit: tuple[str, float] | None = None,
+        is_timeout: bool = False,
+    ) -> None:
         super().__init__(reason)
         self.is_crash = is_crash
         self.limit = limit
+        self.is_timeout = is_timeout
         self.is_transient = not is_crash and limit is None
 
 
@@ -72,12 +81,18 @@ class WorkerProcess:
         # The block outlives the process: what a list has given may still be collected when a later one crashes.
         self._crops: SharedCrops | None = None
         self._descriptor: int | None = None
+        self._position = -1  # without a block
         self._has_failed = False
         self.is_waiting = False
 
     @property
     def is_running(self) -> bool:
         return self._process is not None
+
+    @property
+    def position(self) -> int:
+        """Position in the last request of `decode` of the file that was decoded when the process ended; -1 for none."""
+        return self._position if self._crops is None else self._crops.position
 
     def read(self, paths: Sequence[str]) -> list[HashedFile | Exception]:
         """Read and hash files in the process, which then waits for `decode`, `show` or `skip`.
@@ -110,6 +125,9 @@ class WorkerProcess:
             WorkerDiedError: the process has ended.
         """
         self.is_waiting = False
+        self._position = -1
+        if self._crops is not None:
+            self._crops.position = -1
         block = None if slot is None or self._crops is None else self._crops.rows(slot)
         self._send(frames.DECODE, frames.pack_request(rows, None if block is None else slot))
         found = frames.unpack_decoded(
@@ -173,7 +191,9 @@ class WorkerProcess:
                 with self._large:
                     self._send(frames.GO)
                     kind, content = self._receive()
-            if kind != frames.SMALL:
+            if kind == frames.NEXT:
+                self._position += 1
+            elif kind != frames.SMALL:
                 return kind, content
 
     def _send(self, kind: int, content: bytes = b"") -> None:
@@ -239,10 +259,12 @@ class WorkerProcess:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
         if name == "SIGPROF":
             seconds = self._limits.max_seconds
-            return WorkerDiedError(f"it took longer than {seconds} s to decode", limit=("seconds", seconds))
+            reason = f"it took longer than {seconds} s to decode"
+            return WorkerDiedError(reason, limit=("seconds", seconds), is_timeout=True)
         if name == "SIGALRM":
             wall = self._limits.max_wall_seconds
-            return WorkerDiedError(f"it took longer than {wall} s to decode, most of them waiting for its turn")
+            reason = f"it took longer than {wall} s to decode, most of them waiting for its turn"
+            return WorkerDiedError(reason, is_timeout=True)
         if name == "SIGKILL":  # by the system, most likely
             return WorkerDiedError("not enough memory to decode it")
         if name not in _CRASHES:

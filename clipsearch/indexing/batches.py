@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -26,7 +27,8 @@ class Batch:
 
     Attributes:
         to_encode: pictures to encode.
-        crops: uint8 (n or more, height, width, 3), their crops in that order; None without any.
+        crops: uint8 (height, width, 3), their crops in that order, wherever they lie.
+        releases: what releases these crops, see `release`.
         files: files whose content needs no embedding, or that can't be read.
         skipped: files that can't be read.
         partial: files among the pictures to encode that are truncated.
@@ -40,7 +42,8 @@ class Batch:
     """
 
     to_encode: list[ReadPicture] = field(default_factory=list)
-    crops: NDArray[np.uint8] | None = None
+    crops: list[NDArray[np.uint8]] = field(default_factory=list)
+    releases: list[Callable[[], None]] = field(default_factory=list)
     files: list[FileRecord] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
     partial: list[PartialFile] = field(default_factory=list)
@@ -62,12 +65,21 @@ class Batch:
         n_crops = len(self.to_encode) + self.part_count
         return max(0, min(batch_size - n_crops, (_MAX_FILES - n_files + 1) // 2))
 
+    def release(self) -> None:
+        """Release the crops, once they are encoded."""
+        self.crops.clear()
+        while self.releases:
+            self.releases.pop()()
+
     def take(self, picture: ReadPicture) -> None:
         """Add a picture that was read; duplicates must be resolved before."""
         match picture.outcome:
             case "decoded":
                 self.to_encode.append(picture)
                 self.part_count += 0 if picture.part_crops is None else len(picture.part_crops)
+                if picture.crop is not None:
+                    self.crops.append(picture.crop)
+                    picture.crop = None
                 metadata = picture.metadata
                 if metadata is not None and metadata.decoded_share is not None:
                     self.partial.append(PartialFile(picture.task.path, metadata.decoded_share, metadata.is_coarse))
@@ -97,40 +109,27 @@ class Collector:
         self._batch = Batch()
         self._duplicates: deque[ReadPicture] = deque()
         self._max_to_encode: float = math.inf
-        self._spare: list[NDArray[np.uint8]] = []
 
     def take_all(self, pictures: deque[ReadPicture]) -> None:
-        """Take pictures that were read from a queue, as far as the batch has room."""
+        """Take pictures that were read from a queue, as far as the batch has room.
+
+        Their crops are not copied: they have to stay until the batch is encoded, see `release_later`.
+        """
         while pictures and (room := self._room):
             for _ in range(min(room, len(pictures))):
                 self.take(pictures.popleft())
 
     def take(self, picture: ReadPicture) -> None:
-        """Add a picture that was read; its crop is copied, and may be released."""
-        if picture.crop is not None:
-            self._copy_crop(picture.crop)
-            picture.crop = None
+        """Add a picture that was read."""
         known = self._reader.outcome(picture) if picture.outcome == "duplicate" else picture
         if known is None:
             self._duplicates.append(picture)
         else:
             self._batch.take(known)
 
-    def _copy_crop(self, crop: NDArray[np.uint8]) -> None:
-        batch = self._batch
-        if batch.crops is None:
-            count = self._batch_size
-            spare = next((each for each in self._spare if len(each) >= count), None)
-            # Used again: new memory costs more than the copy, since the system clears each page of it first.
-            self._spare = [] if spare is None else [each for each in self._spare if each is not spare]
-            batch.crops = np.empty((count, *crop.shape), dtype=np.uint8) if spare is None else spare
-        batch.crops[len(batch.to_encode)] = crop
-
-    def reuse(self, batch: Batch) -> None:
-        """Take back the memory for the crops of a batch that was encoded."""
-        if batch.crops is not None:
-            self._spare.append(batch.crops)
-            batch.crops = None
+    def release_later(self, release: Callable[[], None]) -> None:
+        """Release crops when the batch that took the last of them is encoded: those before it are encoded earlier."""
+        self._batch.releases.append(release)
 
     @property
     def _batch_size(self) -> int:
@@ -139,8 +138,7 @@ class Collector:
 
     @property
     def _room(self) -> int:
-        crops = self._batch.crops
-        return self._batch.room(self._batch_size if crops is None else min(self._batch_size, len(crops)))
+        return self._batch.room(self._batch_size)
 
     @property
     def is_full(self) -> bool:
@@ -178,19 +176,20 @@ class Collector:
 
 
 def encode_batch(batch: Batch, encoder: Encoder) -> Batch:
-    """Encode the pictures of a batch, and set its contents; the encoder is not called for a batch without any."""
+    """Encode the pictures of a batch, set its contents and release its crops.
+
+    The encoder is not called for a batch without pictures.
+    """
     if batch.to_encode:
-        if batch.crops is None:
-            raise ValueError("a batch without crops")
-        crops = batch.crops[: len(batch.to_encode)]
         start = perf_counter()
-        embeddings = encoder.encode_images(crops)
+        embeddings = encoder.encode_images(batch.crops)
         parts = _encode_parts(batch.to_encode, encoder)
+        batch.seconds = perf_counter() - start
         batch.contents = [
             content_record(picture, embedding, parts.get(row))
             for row, (picture, embedding) in enumerate(zip(batch.to_encode, embeddings, strict=True))
         ]
-        batch.seconds = perf_counter() - start
+    batch.release()
     return batch
 
 
@@ -199,7 +198,7 @@ def _encode_parts(pictures: list[ReadPicture], encoder: Encoder) -> dict[int, ND
     crops = {row: picture.part_crops for row, picture in enumerate(pictures) if picture.part_crops is not None}
     if not crops:
         return {}
-    size, together = max(1, encoder.batch_size), np.concatenate(list(crops.values()))
+    size, together = max(1, encoder.batch_size), [crop for each in crops.values() for crop in each]
     embeddings = np.concatenate(
         [encoder.encode_images(together[start : start + size]) for start in range(0, len(together), size)]
     )

@@ -20,8 +20,8 @@ from time import monotonic
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.images.decode import DecodingLimits
-from clipsearch.images.picture_reader import PictureReader, ReadFiles, ReadPicture, Task
-from clipsearch.images.shared_crops import SLOTS, files_at_once
+from clipsearch.images.picture_reader import PictureReader, ReadFiles, ReadPicture, Task, take_list
+from clipsearch.images.shared_crops import files_at_once
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.batches import Batch, Collector, encode_batch
 from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
@@ -40,9 +40,11 @@ Progress = Callable[[int, int], None]
 # may take (see `batches`), a crash never loses more than about ten seconds of work.
 _MAX_WAIT_S = 5.0
 
-# Files are read in lists of up to this many bytes, and of about this much time: those that come next are not held up,
-# nor is the end of a run that is interrupted.
-_MAX_LIST_BYTES = 8 << 20
+# Lists for each worker that are begun and not collected: it reads one while the other is collected.
+_LISTS = 2
+
+# Files are read in lists of about this much time: those that come next are not held up, nor is the end of a run that is
+# interrupted.
 _MAX_LIST_S = 0.5
 
 # Weight of the last list in the time that a file takes.
@@ -83,7 +85,7 @@ class Embedding:
         self._read: deque[ReadPicture] = deque()  # of the list that is collected
         self._file_s = 0.0
         self._reading: WorkAhead[list[Task], ReadFiles] = WorkAhead(
-            self._reader.read_list, workers=self._n_workers, ahead=SLOTS * self._n_workers, wake=wake
+            self._reader.read_list, workers=self._n_workers, ahead=_LISTS * self._n_workers, wake=wake
         )
         # One is encoded, one waits: the encoder itself uses all cores.
         self._encoding: WorkAhead[Batch, Batch] = WorkAhead(
@@ -92,7 +94,7 @@ class Embedding:
 
     @property
     def is_full(self) -> bool:
-        return len(self._waiting) >= 2 * SLOTS * self._n_workers * self._most_files  # all lists are of full length
+        return len(self._waiting) >= 2 * _LISTS * self._n_workers * self._most_files  # all lists are of full length
 
     @property
     def is_empty(self) -> bool:
@@ -115,17 +117,10 @@ class Embedding:
 
     def _next_list(self) -> list[Task]:
         """Return the next files to read together: fewer when they are large or slow, or few are left."""
-        count = min(self._most_files, math.ceil(len(self._waiting) / (SLOTS * self._n_workers)))
+        count = min(self._most_files, math.ceil(len(self._waiting) / (_LISTS * self._n_workers)))
         if self._file_s:
             count = min(count, max(1, int(_MAX_LIST_S / self._file_s)))
-        tasks = [self._waiting.popleft()]
-        size_bytes = tasks[0].size_bytes
-        while self._waiting and len(tasks) < count:
-            size_bytes += self._waiting[0].size_bytes
-            if size_bytes > _MAX_LIST_BYTES:
-                break
-            tasks.append(self._waiting.popleft())
-        return tasks
+        return take_list(self._waiting, count)
 
     def advance(self, *, is_last: bool) -> bool:
         """Store one batch or collect pictures that were read; return whether there was anything to do."""
@@ -157,7 +152,7 @@ class Embedding:
             collector.take_all(self._read)
             has_taken = True
             if not self._read:
-                found.release()
+                collector.release_later(found.release)
                 self._reading.remove_first()
         return has_taken
 
@@ -184,7 +179,6 @@ class Embedding:
         store_batch(batch, store=self._store, model_id=self._model_id, run=self._run)
         self._reader.mark_stored(content.blake3 for content in batch.contents)
         self._encoding.remove_first()
-        self._collector.reuse(batch)
         self._collector.note_speed(batch)
         self._collector.settle_duplicates()
 

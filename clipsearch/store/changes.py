@@ -6,7 +6,7 @@ numbers are committed in their order. Contents and files that are deleted for go
 marked as removed before.
 """
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, update
 
 from clipsearch.store import tables
 
@@ -15,8 +15,8 @@ _NEXT = func.coalesce(tables.catalog.c.last_change, 0) + 1
 
 def next_change(connection: Connection) -> int:
     """Take the number of this write transaction; called again, the next one."""
-    connection.execute(update(tables.catalog).values(last_change=_NEXT))
-    number: int = connection.execute(select(tables.catalog.c.last_change)).scalar_one()
+    taking = update(tables.catalog).values(last_change=_NEXT).returning(tables.catalog.c.last_change)
+    number: int = connection.execute(taking).scalar_one()
     return number
 
 

@@ -13,7 +13,7 @@ from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.changes import make_stale, next_change, touch_contents
 from clipsearch.store.known_files import find_known_files
-from clipsearch.store.recording import MEASURED, content_ids, insert_contents, upsert_files
+from clipsearch.store.recording import MEASURED, StoredContent, content_ids, insert_contents, upsert_files
 from clipsearch.store.records import (
     GONE_BEFORE,
     REPAIR_HINT,
@@ -199,11 +199,12 @@ class PictureStore:
         """
         with self._database.write() as connection:
             change = next_change(connection)
+            stored: Mapping[bytes, StoredContent] = {}
             if contents:
-                insert_contents(self._database, connection, contents, model_id=model_id, change=change)
+                stored = insert_contents(self._database, connection, contents, model_id=model_id, change=change)
             if files:
                 try:
-                    upsert_files(self._database, connection, files, change=change)
+                    upsert_files(self._database, connection, files, stored=stored, change=change)
                 except IntegrityError as error:
                     raise StoreError(
                         "another process has made the folder part of a larger one meanwhile: run index again"

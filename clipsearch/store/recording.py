@@ -5,9 +5,9 @@ SQLite.
 """
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import Connection
@@ -38,6 +38,13 @@ _FILE_COLUMNS = (
 )
 
 
+class StoredContent(NamedTuple):
+    """A content that is stored, and the number of its last change; None: before changes were numbered."""
+
+    content_id: int
+    changed: int | None
+
+
 def _insert(table: str, columns: Sequence[str], on_conflict: str) -> str:
     marks = ", ".join("?" * len(columns))
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT {on_conflict}"  # noqa: S608
@@ -51,6 +58,7 @@ _INSERT_CONTENT = _insert(
     "WHERE contents.sharpness IS NULL AND excluded.sharpness IS NOT NULL",
 )
 _INSERT_EMBEDDING = _insert("image_embeddings", ("model_id", "part_id", "embedding"), "DO NOTHING")
+_INSERT_NEW_FILE = _insert("files", _FILE_COLUMNS, "(root_id, relative_path) DO NOTHING")
 _INSERT_FILE = _insert(
     "files",
     _FILE_COLUMNS,
@@ -61,8 +69,12 @@ _INSERT_FILE = _insert(
 
 def insert_contents(
     database: Database, connection: Connection, contents: Sequence[ContentRecord], *, model_id: int, change: int
-) -> None:
-    """Insert contents with their embeddings; those that are stored already are kept."""
+) -> dict[bytes, StoredContent]:
+    """Insert contents with their embeddings; those that are stored already are kept.
+
+    Returns:
+        All of them as they are stored now, by blake3.
+    """
     now, time_value = database.time_value(utc_now()), database.time_value
     rows: list[tuple[object, ...]] = []
     for content in contents:
@@ -71,9 +83,10 @@ def insert_contents(
         taken_at = time_value(metadata.taken_at)
         rows.append((content.blake3, content.size_bytes, now, change, taken_at, camera, *_metadata_values(metadata)))
     database.execute_many(connection, _INSERT_CONTENT, rows)
-    ids = content_ids(database, connection, {content.blake3 for content in contents})
+    stored = _find_stored(database, connection, {content.blake3 for content in contents})
     embeddings = to_bytes(np.stack([content.embedding for content in contents]))
     size = len(embeddings) // len(contents)
+    ids = {blake3: content.content_id for blake3, content in stored.items()}
     covers = [
         (model_id, ids[content.blake3], embeddings[row * size : (row + 1) * size])
         for row, content in enumerate(contents)
@@ -83,20 +96,35 @@ def insert_contents(
         several = [ids[content.blake3] for content in contents if content.parts]
         touch_contents(connection, tables.contents.c.content_id.in_(several), change=change)
     database.execute_many(connection, _INSERT_EMBEDDING, [*covers, *others])
+    return stored
 
 
-def upsert_files(database: Database, connection: Connection, files: Sequence[FileRecord], *, change: int) -> None:
+def upsert_files(
+    database: Database,
+    connection: Connection,
+    files: Sequence[FileRecord],
+    *,
+    stored: Mapping[bytes, StoredContent],
+    change: int,
+) -> None:
     """Insert files, or update those that are stored already; their contents are stored.
+
+    Args:
+        stored: some of these contents, such as those that the same transaction has inserted.
 
     Raises:
         IntegrityError: the folder of a file is not stored any more.
     """
-    ids = content_ids(database, connection, {file.blake3 for file in files if file.blake3 is not None})
-    # The contents that the files get, and those that they had.
-    touched = set(ids.values()) | _contents_at(database, connection, files)
+    digests = {file.blake3 for file in files if file.blake3 is not None}
+    contents = {**stored, **_find_stored(database, connection, digests - stored.keys())}
+    rows = [_file_row(file, contents) for file in files]
+    # The contents that the files get. Those inserted just now have the number of this change already.
+    touched = {contents[digest].content_id for digest in digests if contents[digest].changed != change}
+    if database.execute_many(connection, _INSERT_NEW_FILE, rows) < len(rows):  # some are known: look up what they had
+        touched |= _contents_at(database, connection, files)
+        database.execute_many(connection, _INSERT_FILE, rows)
     for chunk in chunks(sorted(touched)):
         touch_contents(connection, tables.contents.c.content_id.in_(chunk), change=change)
-    database.execute_many(connection, _INSERT_FILE, [_file_row(file, ids) for file in files])
 
 
 def _contents_at(database: Database, connection: Connection, files: Sequence[FileRecord]) -> set[int]:
@@ -114,7 +142,7 @@ def _contents_at(database: Database, connection: Connection, files: Sequence[Fil
     return found
 
 
-def _file_row(file: FileRecord, ids: dict[bytes, int]) -> tuple[object, ...]:
+def _file_row(file: FileRecord, contents: Mapping[bytes, StoredContent]) -> tuple[object, ...]:
     path = file.relative_path
     return (
         file.root_id,
@@ -122,7 +150,7 @@ def _file_row(file: FileRecord, ids: dict[bytes, int]) -> tuple[object, ...]:
         stored_fold(path),
         file.size_bytes,
         file.mtime_ns,
-        None if file.blake3 is None else ids[file.blake3],
+        None if file.blake3 is None else contents[file.blake3].content_id,
         file.skip_reason,
         file.ctime_ns,
         file.inode,
@@ -133,10 +161,14 @@ def _file_row(file: FileRecord, ids: dict[bytes, int]) -> tuple[object, ...]:
 
 def content_ids(database: Database, connection: Connection, digests: Collection[bytes]) -> dict[bytes, int]:
     """Return the content ids of known contents by blake3."""
-    found: dict[bytes, int] = {}
+    return {digest: each.content_id for digest, each in _find_stored(database, connection, digests).items()}
+
+
+def _find_stored(database: Database, connection: Connection, digests: Collection[bytes]) -> dict[bytes, StoredContent]:
+    """Return known contents by blake3."""
+    found: dict[bytes, StoredContent] = {}
     for chunk in chunks(list(digests)):
         marks = ",".join("?" * len(chunk))
-        statement = f"SELECT blake3, content_id FROM contents WHERE blake3 IN ({marks})"  # noqa: S608
-        rows: Sequence[Any] = database.execute_sql(connection, statement, *chunk).all()
-        found.update((row[0], row[1]) for row in rows)
+        statement = f"SELECT blake3, content_id, changed FROM contents WHERE blake3 IN ({marks})"  # noqa: S608
+        found.update((row[0], StoredContent(row[1], row[2])) for row in database.fetch(connection, statement, *chunk))
     return found

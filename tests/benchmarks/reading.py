@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.encoders.base import ProbabilityHead
+from clipsearch.encoders.base import Crops, ProbabilityHead
 from clipsearch.images.decode import default_limits
 from clipsearch.images.picture_reader import PictureReader
 from clipsearch.images.preprocess import Preprocess
@@ -44,7 +44,7 @@ class NoEncoder:
     head = ProbabilityHead("softmax", 100.0)
     _rows = normalise(np.random.default_rng(0).standard_normal((batch_size, dim)))
 
-    def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encode_images(self, crops: Crops) -> NDArray[np.float32]:
         return self._rows[: len(crops)]
 
     def encode_texts(self, texts: list[str]) -> NDArray[np.float32]:

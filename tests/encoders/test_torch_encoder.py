@@ -103,6 +103,7 @@ def test_a_batch_equals_one_by_one_in_order(family: str, encoders: dict[str, Tra
     crops = np.random.default_rng(3).integers(0, 256, (35, IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)
     one_by_one = np.concatenate([encoders[family].encode_images(crop[None]) for crop in crops])
     np.testing.assert_allclose(encoders[family].encode_images(crops), one_by_one, atol=1e-5)
+    np.testing.assert_allclose(encoders[family].encode_images(list(crops)), one_by_one, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

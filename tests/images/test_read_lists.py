@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clipsearch.images import decode as images_decode
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.picture_reader import PictureReader, ReadPicture, Task
 from clipsearch.images.preprocess import Preprocess
@@ -37,7 +38,7 @@ def paint(folder, *names: str) -> list[Task]:
     """Pictures of different colours."""
     folder.mkdir(exist_ok=True)
     for number, name in enumerate(names):
-        Image.new("RGB", (60, 40), (40 * number, 2, 3)).save(folder / name)
+        Image.new("RGB", (60, 40), (40 * number % 256, number, 3)).save(folder / name)
     return [Task(1, name, str(folder / name)) for name in names]
 
 
@@ -109,6 +110,23 @@ def test_a_decoder_that_does_not_end_costs_its_file_alone(pool, tmp_path, breaki
 
 
 @posix
+@pytest.mark.parametrize("has_block", [True, False])
+@pytest.mark.parametrize(("what", "wall_s"), [("while True: pass", 60), ("time.sleep(600)", 2)])
+def test_a_timeout_in_a_list_costs_its_limit_once(tmp_path, monkeypatch, breaking, has_block, what, wall_s):
+    """Of time that is worked as of time that is waited; the files before and after it are decoded."""
+    if not has_block:
+        monkeypatch.setattr("clipsearch.images.worker_process.create_block", lambda spec: None)
+    monkeypatch.setattr(images_decode, "_WALL_SECONDS", wall_s)
+    begun = tmp_path / "begun"
+    breaking(on_guilty(f"open({str(begun)!r}, 'a').write('x')\n        {what}").replace("GUILTY", "2"))
+    with closing(WorkerPool(SPEC, limits=DecodingLimits(max_seconds=1))) as pool:
+        found = read(pool, paint(tmp_path / "p", *NAMES))
+    assert [picture.outcome for picture in found] == ["decoded", "decoded", "failed", "decoded"]
+    assert found[2].reason.startswith("it took longer than")
+    assert begun.read_text() == "x"
+
+
+@posix
 def test_a_file_that_crashes_while_it_is_hashed(pool, tmp_path, breaking):
     breaking(
         "import os\n"
@@ -172,13 +190,24 @@ def test_crops_stay_until_they_are_released(pool, tmp_path):
     """More lists than a worker has slots: the crops of those that come later go through the pipe."""
     n_lists = SLOTS + 2
     tasks = paint(tmp_path, *(f"{number}.png" for number in range(n_lists)))
-    lists = [reader(pool).read_list([task]) for task in tasks]
-    for number, found in enumerate(lists):
-        assert np.unique(found.pictures[0].crop[..., 0]).tolist() == [40 * number % 256]
+    lists = [reader(pool).read_list([*tasks[start:], *tasks[:start]]) for start in range(n_lists)]
+    for start, found in enumerate(lists):
+        reds = [np.unique(picture.crop[..., 0]).tolist() for picture in found.pictures]
+        assert reds == [[40 * ((start + row) % n_lists) % 256] for row in range(n_lists)]
         found.release()
-    again = reader(pool).read_list([tasks[0]]).pictures[0].crop
+    again = reader(pool).read_list(tasks).pictures[1].crop
     pool.close()
-    assert np.unique(again[..., 0]).tolist() == [0]
+    assert np.unique(again[..., 0]).tolist() == [40]
+
+
+def test_crops_of_short_lists_hold_no_memory_of_a_worker(pool, tmp_path):
+    """Else the lists of large files, of which a batch has many, would leave none for the others."""
+    tasks = paint(tmp_path, "one.png", "two.png")
+    kept = [reader(pool).read_list(tasks) for _ in range(2 * SLOTS)]
+    many = paint(tmp_path / "many", *(f"{number}.png" for number in range(MOST_FILES)))
+    crops = [picture.crop for picture in reader(pool).read_list(many).pictures]
+    assert len({crop.base.ctypes.data for crop in crops}) == 1, "they lie in one block"
+    assert [np.unique(found.pictures[1].crop[..., 0]).tolist() for found in kept] == [[40]] * len(kept)
 
 
 def test_the_same_without_shared_memory(tmp_path, monkeypatch):

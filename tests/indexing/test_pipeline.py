@@ -14,7 +14,7 @@ import pytest
 from clipsearch.errors import StoreError
 from clipsearch.images import reading
 from clipsearch.images.picture_reader import PictureReader
-from clipsearch.images.shared_crops import MOST_FILES, SLOTS
+from clipsearch.images.shared_crops import MOST_FILES
 from clipsearch.indexing import batches, pipeline, scan
 from clipsearch.prefetch import default_workers
 from tests.support.fakes import ColourEncoder
@@ -174,8 +174,8 @@ def test_only_a_few_batches_of_pictures_are_in_memory(library, monkeypatch):
     monkeypatch.setattr(reading, "resize_and_crop", cropped)
     monkeypatch.setattr(library.encoder, "encode_images", encoded)
     assert library.index().embedded == 50 * BATCH
-    # Those of the lists that are read ahead: a batch has a copy of its crops.
-    assert 2 * BATCH <= most <= SLOTS * MOST_FILES * default_workers()
+    # Those of two lists a worker that are read ahead, and of batches that are collected, wait, and are encoded.
+    assert 2 * BATCH <= most <= 2 * MOST_FILES * default_workers() + 3 * (BATCH + MOST_FILES)
 
 
 def test_batches_of_a_slow_model_are_smaller(library, monkeypatch):

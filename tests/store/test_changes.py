@@ -77,6 +77,35 @@ def test_every_change_of_a_content_or_its_files_is_found_by_its_number(filled):
     assert follower.reader.state().stale_before == 0
 
 
+def test_new_files_in_one_batch_with_known_ones(filled):
+    """Changed are the contents that any of them has now, and those that the known ones had."""
+    store, model_id, root_id = filled
+
+    def record(number: int | None, **files: int | None) -> None:
+        store.pictures.record(
+            [] if number is None else [content(number)],
+            [
+                FileRecord(root_id, f"{name}.jpg", 9, 0, None if has is None else has.to_bytes(32, "big"))
+                for name, has in files.items()
+            ],
+            model_id=model_id,
+        )
+
+    follower = Follower(store.column_rows)
+    record(5, new=5, a=5, other=3)
+    assert follower.changed() == [1, 3, 4]  # the fourth content has blake3 5
+    record(None, newer=2)
+    assert follower.changed() == [2]
+    record(None, newest=None, c=None)
+    assert follower.changed() == [3]
+    record(None, a=5)
+    assert follower.changed() == [4], "it may have another size or date"
+    names = [f"{name}.jpg" for name in ("new", "a", "other", "newer", "newest", "c")]
+    known = store.pictures.known_files(Scope(root_id, FOLDER, ""), names)
+    assert [known[name].content_id for name in names] == [4, 4, 3, 2, None, None]
+    assert len({each.file_id for each in known.values()}) == len(names)
+
+
 NAMES = ["a.jpg", "b/a.jpg", "b/b.jpg", "c.jpg", "d.jpg"]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from clipsearch.encoders.base import ProbabilityHead
+from clipsearch.encoders.base import Crops, ProbabilityHead
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import OpenList, OpenPicture, open_list, open_picture
@@ -44,10 +44,10 @@ class ColourEncoder:
         self.batches: list[int] = []
         self.is_closed = False
 
-    def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encode_images(self, crops: Crops) -> NDArray[np.float32]:
         self.images_seen += len(crops)
         self.batches.append(len(crops))
-        return self._rows(crops.reshape(len(crops), -1, 3).mean(axis=1) if len(crops) else np.empty((0, 3)))
+        return self._rows(np.array([crop.mean(axis=(0, 1)) for crop in crops]).reshape(-1, 3))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         rows = []

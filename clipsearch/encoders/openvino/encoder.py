@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch import processes
+from clipsearch.encoders.base import Crops
 from clipsearch.encoders.long_text import Offsets, chunk_texts, mean_of_chunks
 from clipsearch.encoders.openvino.blob_cache import BlobFolder
 from clipsearch.encoders.openvino.runtime import can_calculate_with, import_openvino, reason_of, with_preprocessing
@@ -73,7 +74,7 @@ class CompiledEncoder:
         self._tokenizer: Any = None
         self._is_closed = False
 
-    def encode_images(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encode_images(self, crops: Crops) -> NDArray[np.float32]:
         rows = np.empty((len(crops), self.dim), dtype=np.float32)
         self._run("image", lambda: self._run_image_model(crops, rows, output=0))
         return normalise(rows)
@@ -86,7 +87,7 @@ class CompiledEncoder:
         self._run("image", lambda: self._run_image_model(crops, rows, output=1))
         return normalise(rows.reshape(-1, self.dim)).reshape(len(crops), *self.patch_grid, self.dim)
 
-    def _run_image_model(self, crops: NDArray[np.uint8], rows: NDArray[np.float32], *, output: int) -> None:
+    def _run_image_model(self, crops: Crops, rows: NDArray[np.float32], *, output: int) -> None:
         """Fill `rows` (n, …) with an output of the image model for n crops, with all requests busy in turn.
 
         Without OpenVINO's queue and its callbacks in Python: a callback takes the GIL once more after all has been
@@ -116,8 +117,8 @@ class CompiledEncoder:
                     if len(running) == len(pool):
                         store_oldest()
                     request = pool[number % len(pool)]
-                    # Without share_inputs: a request would use the shared memory after this call.
-                    request.start_async({0: crops[start : start + BULK_ROWS]})
+                    _set_input(request, crops[start : start + BULK_ROWS])
+                    request.start_async()
                     running.append((request, start))
                 while running:
                     store_oldest()
@@ -331,3 +332,17 @@ class CompiledEncoder:
         """
         if read_spec(self._directory, rehash=True) != self.spec:
             raise ModelError(f"the model {self.name} in {self._directory} is damaged")
+
+
+def _set_input(request: Any, crops: Crops) -> None:
+    """Copy crops into the memory of an inference request, which is its own: shared memory would be used after a call.
+
+    Raises:
+        ValueError: they are not of the model's shape.
+    """
+    tensor = request.get_input_tensor()
+    shape = (len(crops), *crops[0].shape)
+    if tuple(tensor.shape) != shape:
+        tensor.shape = shape
+    for target, crop in zip(tensor.data, crops, strict=True):
+        target[:] = crop

@@ -18,10 +18,12 @@ A block of files, as NumPy arrays:
     failure     str       why nothing could be encoded, else ""
 """
 
+import math
 import os
 import pickle
 import platform
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -36,14 +38,18 @@ from clipsearch.encoders.spec import EncoderRecipe
 from clipsearch.errors import ClipSearchError, ImageReadError
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.file_stamp import FileStamp
-from clipsearch.images.find import UNKNOWN_SIZE
-from clipsearch.images.picture_reader import PictureReader, ReadPicture, Task, too_large_to_read
+from clipsearch.images.find import UNKNOWN_SIZE, FoundImage
+from clipsearch.images.picture_reader import PictureReader, ReadFiles, ReadPicture, Task, take_list, too_large_to_read
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.remote.files import fetched_file
+from clipsearch.images.shared_crops import files_at_once
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.ray.digest_set import KnownContents
 
 Block: TypeAlias = dict[str, NDArray[Any]]
+
+# Lists of files that a thread reads of a block, so that no thread ends much later than the others.
+_LISTS_A_THREAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Reading:
         preprocess: of the model that the pictures are for.
         known: references to the `KnownContents` that already have an embedding.
         unmeasured: reference to those that are stored without their measures.
-        threads: number of files that one task reads concurrently.
+        threads: number of lists of files that one task reads concurrently.
     """
 
     preprocess: Preprocess
@@ -65,7 +71,7 @@ class Reading:
 
 
 @cache
-def _worker_pool(preprocess: Preprocess, limits: DecodingLimits) -> WorkerPool:
+def worker_pool(preprocess: Preprocess, limits: DecodingLimits) -> WorkerPool:
     """Return the worker pool of this process, shared by all its tasks."""
     return WorkerPool(preprocess, limits=limits)
 
@@ -84,23 +90,50 @@ def read_files(block: Block, *, reading: Reading) -> Block:
         spec,
         find_stored=lambda digests: {digest for digest in digests if any(digest in part for part in known)},
         find_unmeasured=lambda digests: {digest for digest in digests if digest in unmeasured},
-        open_list=_worker_pool(spec, limits).open_list,
+        open_list=worker_pool(spec, limits).open_list,
         max_bytes=limits.max_bytes,
     )
     tasks = [pickle.loads(task) for task in block["task"]]  # noqa: S301 (pickled by the process that runs the index)
-    found = list(_threads(reading.threads).map(lambda task: _read(task, reader, limits.max_bytes), tasks))
     crops = np.zeros((len(tasks), spec.height, spec.width, 3), dtype=np.uint8)
-    pictures: list[bytes] = []
-    for row, picture in enumerate(found):
-        if picture.crop is not None:
-            crops[row] = picture.crop
-        pictures.append(pickle.dumps(replace(_resolve_duplicate(picture, reader), crop=None)))
+
+    def read(rows: range) -> list[ReadPicture]:
+        return _read_list([tasks[row] for row in rows], reader, limits.max_bytes, crops=crops[rows.start : rows.stop])
+
+    most_files = min(files_at_once(spec), math.ceil(len(tasks) / (_LISTS_A_THREAD * reading.threads)))
+    lists = _threads(reading.threads).map(read, _rows_of_lists(tasks, most_files))
+    found = [picture for pictures in lists for picture in pictures]
     return {
         "number": block["number"],
-        "picture": _object_array(pictures),
+        "picture": _object_array([pickle.dumps(_resolve_duplicate(picture, reader)) for picture in found]),
         "is_decoded": np.array([picture.outcome == "decoded" for picture in found], dtype=bool),
         "crop": crops,
     }
+
+
+def _rows_of_lists(tasks: Sequence[Task], most_files: int) -> Iterator[range]:
+    """Yield the rows of files to read together; those behind URLs are fetched and read one by one."""
+    waiting = deque(tasks)
+    while waiting:
+        start = len(tasks) - len(waiting)
+        n_here = next((row for row, task in enumerate(waiting) if task.listed is not None), len(waiting))
+        taken = take_list(waiting, max(1, min(n_here, most_files)))
+        yield range(start, start + len(taken))
+
+
+def _read_list(
+    tasks: Sequence[Task], reader: PictureReader, max_bytes: int, *, crops: NDArray[np.uint8]
+) -> list[ReadPicture]:
+    """Read files together, or one behind a URL; move the crops of those that were decoded to the rows of `crops`."""
+    if tasks[0].listed is None:
+        found = reader.read_list(tasks)
+    else:
+        found = ReadFiles([_read_url(tasks[0], tasks[0].listed, reader, max_bytes)])
+    for row, picture in enumerate(found.pictures):
+        if picture.crop is not None:
+            crops[row] = picture.crop
+            picture.crop = None
+    found.release()
+    return found.pictures
 
 
 def _resolve_duplicate(picture: ReadPicture, reader: PictureReader) -> ReadPicture:
@@ -110,10 +143,8 @@ def _resolve_duplicate(picture: ReadPicture, reader: PictureReader) -> ReadPictu
     return reader.outcome(picture) or replace(picture, outcome="stored")
 
 
-def _read(task: Task, reader: PictureReader, max_bytes: int) -> ReadPicture:
-    listed = task.listed
-    if listed is None:
-        return reader.read(task)
+def _read_url(task: Task, listed: FoundImage, reader: PictureReader, max_bytes: int) -> ReadPicture:
+    """Fetch a file that was listed behind a URL, and read it."""
     # The stamp of the listing: the next run compares it with another listing.
     stamp = FileStamp(max(listed.size_bytes, 0), listed.mtime_ns)
     if listed.size_bytes > max_bytes:

@@ -68,8 +68,8 @@ class Database(ABC):
         return list(cursor.fetchall())
 
     @abstractmethod
-    def execute_many(self, connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        """Execute plain SQL, as `execute_sql`, once for each row of values."""
+    def execute_many(self, connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
+        """Execute plain SQL, as `execute_sql`, once for each row of values; return how many rows were changed."""
 
     @abstractmethod
     def time_value(self, time: datetime | None) -> object:
@@ -110,8 +110,8 @@ class SqliteDatabase(Database):
     def execute_sql(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
         return connection.exec_driver_sql(statement, values)
 
-    def execute_many(self, connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        connection.exec_driver_sql(statement, list(rows))
+    def execute_many(self, connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
+        return connection.exec_driver_sql(statement, list(rows)).rowcount
 
     def time_value(self, time: datetime | None) -> object:
         return None if time is None else time.isoformat(" ", "microseconds")

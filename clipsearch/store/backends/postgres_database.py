@@ -44,8 +44,8 @@ class ServerDatabase(Database):
     def execute_sql(self, connection: Connection, statement: str, *values: object) -> CursorResult[Any]:
         return connection.exec_driver_sql(statement.replace("?", "%s"), values)
 
-    def execute_many(self, connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
-        connection.exec_driver_sql(statement.replace("?", "%s"), list(rows))
+    def execute_many(self, connection: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> int:
+        return connection.exec_driver_sql(statement.replace("?", "%s"), list(rows)).rowcount
 
     def time_value(self, time: datetime | None) -> object:
         return time

@@ -43,3 +43,13 @@ def test_a_failed_batch_leaves_the_model_as_it_was(count, compiled_clip):
     assert cause is not None
     assert cause.__context__ is None  # its frames would keep the model
     np.testing.assert_array_equal(encoder.encode_images(good), rows)
+
+
+@pytest.mark.parametrize("count", [0, 1, 8, 21])
+def test_crops_that_lie_apart_are_encoded_as_an_array_is(count, compiled_clip):
+    encoder = CompiledEncoder(compiled_clip, name="tiny")
+    side = encoder.preprocess.height
+    spread = np.random.default_rng(0).integers(0, 256, (count, 3, side, side, 3), np.uint8)
+    rows = encoder.encode_images(spread[:, 1].copy())
+    assert rows.shape == (count, encoder.dim)
+    np.testing.assert_array_equal(encoder.encode_images(list(spread[:, 1])), rows)
