@@ -203,7 +203,7 @@ def test_a_query_asked_before_loads_next_to_nothing(tmp_path):
     code = (
         "import sys; from clipsearch.cli import run; run(sys.argv[1:]); "
         "print(*[name for name in ('torch', 'transformers', 'openvino', 'sqlalchemy', 'alembic', 'PIL', 'tokenizers', "
-        "'huggingface_hub') if name in sys.modules])"
+        "'huggingface_hub', 'pydantic', 'clipsearch.cli.serve') if name in sys.modules])"
     )
     catalog = str(tmp_path / "c")
     with Catalog.open(catalog, model="starter", create=True) as opened:

@@ -15,7 +15,7 @@ from typing import Any
 
 import typer.main
 
-from clipsearch.cli import app
+from clipsearch.cli.commands import make_app
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 BEGIN = "<!-- commands: written by tools/docs_cli.py -->"
@@ -69,7 +69,8 @@ def paragraphs(text: str) -> str:
 
 
 def commands_text() -> str:
-    found = [(path, command, *rows_of(path, command)) for path, command in leaf_commands(typer.main.get_command(app))]
+    commands = leaf_commands(typer.main.get_command(make_app()))
+    found = [(path, command, *rows_of(path, command)) for path, command in commands]
     uses = Counter(row for *_, options in found for row in options)
     shared = [row for row in uses if uses[row] >= SHARED_BY]
     parts = ["### Options of several commands", table("option", shared)]

@@ -11,85 +11,11 @@ import warnings
 
 import typer
 
-from clipsearch.cli import (
-    bench,
-    captions,
-    clusters,
-    concepts,
-    curation,
-    demo,
-    duplicates,
-    evaluate,
-    explain,
-    index,
-    labels,
-    maintenance,
-    models,
-    query,
-    reindex,
-    serve,
-    status,
-    transfer,
-)
+from clipsearch.cli.commands import make_app
 from clipsearch.cli.options import INTERRUPTED
-from clipsearch.cli.query_arguments import QueryCommand
 from clipsearch.cli.render import OutputClosedError, note
 from clipsearch.errors import ClipSearchError
 from clipsearch.notices import LOGGER
-
-app = typer.Typer(
-    name="clipsearch",
-    help="Search pictures by text or image, and caption pictures. Everything stays on this machine.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _print_version(is_requested: bool) -> None:
-    if is_requested:
-        from clipsearch.version import __version__
-
-        typer.echo(f"clipsearch {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
-) -> None:
-    pass
-
-
-app.command("index")(index.index)
-app.command("reindex")(reindex.reindex)
-app.command("query", cls=QueryCommand)(query.query)
-app.command("caption")(captions.caption)
-app.command("classify")(captions.classify)
-app.add_typer(captions.app, name="captions")
-app.command("explain")(explain.explain)
-app.command("label")(labels.label)
-app.add_typer(labels.app, name="labels")
-app.add_typer(concepts.app, name="concept")
-app.command("cluster")(clusters.cluster)
-app.command("unusual", cls=QueryCommand)(curation.unusual)
-app.command("representative", cls=QueryCommand)(curation.representative)
-app.command("dupes")(duplicates.dupes)
-app.command("status")(status.status)
-app.add_typer(models.app, name="model")
-app.command("serve")(serve.serve)
-app.command("mcp")(serve.mcp)
-app.command("export")(transfer.export)
-app.command("import-embeddings")(transfer.import_embeddings)
-app.command("forget")(maintenance.forget)
-app.command("gc")(maintenance.gc)
-app.command("backup")(maintenance.backup)
-app.command("restore")(maintenance.restore)
-app.command("doctor")(maintenance.doctor)
-app.command("demo")(demo.demo)
-app.command("bench")(bench.bench)
-app.command("eval")(evaluate.evaluate)
 
 
 class NoticePrinter(logging.Handler):
@@ -101,6 +27,7 @@ class NoticePrinter(logging.Handler):
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; errors become one line on stderr."""
+    app = make_app(sys.argv[1:] if arguments is None else arguments)
     try:
         result = app(arguments, standalone_mode=False)
     except typer.TyperException as error:

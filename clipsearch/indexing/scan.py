@@ -1,7 +1,7 @@
 """Detect what changed in the folders since the last run, in chunks as they are listed."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -12,6 +12,7 @@ from clipsearch.images.remote.walk import UrlWalk
 from clipsearch.indexing.options import IndexOptions
 from clipsearch.paths import is_folder_url
 from clipsearch.store import GONE_BEFORE, SEEN, KnownFile, Scope, Store
+from clipsearch.store.known_files import encoded_paths
 from clipsearch.types import SkippedFile
 
 # Prefixes of reasons that are a limit of the run, and the reason of an earlier version for a truncated file.
@@ -149,22 +150,39 @@ def _compare(
     options: IndexOptions,
 ) -> Changes:
     changes = Changes(scope, found=len(images))
-    known = store.pictures.known_files(scope, [image.relative_path for image in images])
+    # First of all, as nearly every file of nearly every run is unchanged.
+    left = images if options.again else _mark_unchanged(images, scope, store=store, missing=missing, seen=seen)
+    changes.unchanged = len(images) - len(left)
+    known = store.pictures.known_files(scope, [image.relative_path for image in left]) if left else {}
     others: list[tuple[FoundImage, KnownFile]] = []
-    for image in images:
+    for image in left:
         old = known.get(image.relative_path)
         if old is None:
             changes.to_read.append(image)
             continue
         if old.file_id < len(seen):
             seen[old.file_id] = GONE_BEFORE if old.is_removed else SEEN
-        # First of all, as nearly every file of nearly every run is like this.
-        if old[1:5] == image[1:] and old.has_picture and not options.again and old.content_id not in missing:
-            changes.unchanged += 1
-        else:
-            others.append((image, old))
+        others.append((image, old))
     _compare_closely(others, changes, store=store, missing=missing, options=options)
     return changes
+
+
+def _mark_unchanged(
+    images: Sequence[FoundImage], scope: Scope, *, store: Store, missing: set[int], seen: bytearray
+) -> Collection[FoundImage]:
+    """Mark the files that are as in the last run and have an embedding, and return the others."""
+    paths = encoded_paths([image.relative_path for image in images])
+    left = dict(zip(paths, images, strict=True))
+    end = len(seen)
+    for rows in store.pictures.stamped_files(scope, paths):
+        for row in rows:
+            path = row[0]
+            image = left.get(path)
+            if image is not None and row[1:5] == image[1:] and row[6] not in missing:
+                del left[path]
+                if row[5] < end:
+                    seen[row[5]] = SEEN
+    return left.values()
 
 
 def _compare_closely(

@@ -1,7 +1,7 @@
 """Store files and their contents."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
@@ -12,7 +12,7 @@ from clipsearch.store import tables
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.changes import make_stale, next_change, touch_contents
-from clipsearch.store.known_files import find_known_files
+from clipsearch.store.known_files import find_known_files, find_stamped_files
 from clipsearch.store.recording import MEASURED, StoredContent, content_ids, insert_contents, upsert_files
 from clipsearch.store.records import (
     GONE_BEFORE,
@@ -22,6 +22,7 @@ from clipsearch.store.records import (
     FileRecord,
     KnownFile,
     Scope,
+    StampedFile,
     utc_now,
 )
 from clipsearch.store.values import MAX_ROW, is_number
@@ -47,6 +48,14 @@ class PictureStore:
     def known_files(self, scope: Scope, relative_paths: Sequence[str]) -> dict[str, KnownFile]:
         """Return the files that earlier runs knew, removed ones too, by relative path."""
         return find_known_files(self._database, scope, relative_paths)
+
+    def stamped_files(self, scope: Scope, relative_paths: Sequence[bytes]) -> Iterator[Sequence[StampedFile]]:
+        """Yield rows of the files that have a picture and are not removed, and perhaps of some other such files.
+
+        Args:
+            relative_paths: as `encoded_paths` gives them.
+        """
+        return find_stamped_files(self._database, scope, relative_paths)
 
     def set_change_times(self, files: Sequence[tuple[int, int | None, int | None]]) -> None:
         """Store (file_id, ctime_ns, inode), as in `FileStamp`, of files that are unchanged."""

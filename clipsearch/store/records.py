@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,10 @@ class KnownFile(NamedTuple):
     def has_picture(self) -> bool:
         """Whether it was there, and could be read, when it was last looked for."""
         return self.content_id is not None and not self.is_removed
+
+
+StampedFile: TypeAlias = tuple[bytes, int, int, int | None, int | None, int, int]
+"""First seven fields of a `KnownFile` that has a picture, as the driver gives them: no object is made for each."""
 
 
 class IndexedFile(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer.main
 
-from clipsearch.cli import app
+from clipsearch.cli.commands import make_app
 from tests.support import command_line
 
 GENERATED = re.compile(r"<!-- commands: .*?<!-- end of commands -->", re.DOTALL)
@@ -91,7 +91,7 @@ def command_tree() -> dict[str, Any]:
         for name, each in (below or {}).items():
             yield from walk(each, (*words, name))
 
-    return dict(walk(typer.main.get_command(app), ()))
+    return dict(walk(typer.main.get_command(make_app()), ()))
 
 
 def groups() -> dict[str, set[str]]:

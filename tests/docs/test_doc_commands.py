@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from clipsearch.cli import app
+from clipsearch.cli.commands import make_app
 from tests.docs.pages import GENERATED, code_of, command_tree, options_of, slug, written_options, wrong_commands
 
 
@@ -38,7 +38,7 @@ def test_every_option_in_the_pages_exists(pages, repository):
     import typer.main
 
     known = set().union(*(options_of(command) for command in command_tree().values()))
-    known |= options_of(typer.main.get_command(app))
+    known |= options_of(typer.main.get_command(make_app()))
     scripts = [*(repository / "tests" / "benchmarks").glob("*.py"), *(repository / "tools").glob("*.py")]
     of_scripts = {option for script in scripts for option in re.findall(r'"(--[a-z-]+)"', script.read_text())}
     for name, text in pages.items():

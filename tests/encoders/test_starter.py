@@ -86,6 +86,20 @@ print(sys.modules["openvino_telemetry"], "openvino.tools.ovc" in sys.modules)
     assert done.stdout.endswith("]\nNone False\n")
 
 
+def test_operation_sets_of_openvino_are_imported_when_they_are_used():
+    code = """
+import sys
+from clipsearch.encoders.openvino.runtime import import_openvino
+openvino = import_openvino()
+print([name for name in sys.modules if name.startswith("openvino.opset")], hasattr(openvino, "opset"))
+print(openvino.opset13.add.__module__, openvino.opset13 is sys.modules["openvino.opset13"])
+from openvino import opset1
+print(callable(opset1.matmul))
+"""
+    done = run_python(["-c", code])
+    assert done.stdout.splitlines() == ["[] False", "openvino.opset1.ops True", "True"], done.stderr
+
+
 def test_input_is_left_as_it_was(starter, crops):
     before = crops.copy()
     starter.encode_images(crops)

@@ -2,9 +2,12 @@
 
 import os
 
+import numpy as np
 import pytest
 
-from clipsearch.store import FileRecord, Scope
+from clipsearch.store import ContentRecord, FileRecord, Scope
+from clipsearch.store.known_files import encoded_paths
+from clipsearch.types import ImageMetadata
 
 # As `os.fsdecode` gives a name that is not UTF-8, and the range's ends.
 ODD = os.fsdecode(b"a/\xff.jpg")
@@ -43,3 +46,26 @@ def test_only_the_files_looked_up_are_found(store, scope, paths):
         assert (old.mtime_ns, old.ctime_ns, old.inode) == (-number, number, None)
         assert (old.skip_reason, old.content_id, bool(old.is_removed)) == ("broken", None, False)
         assert not old.has_picture
+
+
+def test_files_with_a_picture_are_found_with_their_stamps(store):
+    model_id = store.models.add(name="m", fingerprint="ab" * 32, dim=4).model_id
+    root = store.roots.add("/photos").root_id
+    scope, digests = Scope(root, "/photos", ""), [bytes([number]) * 32 for number in range(5)]
+    names = ["a/1.jpg", "a/2.jpg", ODD, "a/gone.jpg", "b.jpg"]
+    files = [
+        FileRecord(root, name, number, -number, digest, ctime_ns=number or None, inode=number or None)
+        for number, (name, digest) in enumerate(zip(names, digests, strict=True))
+    ]
+    row = np.eye(1, 4, dtype=np.float32)[0]
+    contents = [ContentRecord(digest, 9, ImageMetadata(4, 3, "JPEG"), row) for digest in digests]
+    store.pictures.record(contents, files, model_id=model_id)
+    store.pictures.record([], [FileRecord(root, "a/broken.jpg", 9, 9, None, "broken")], model_id=model_id)
+    known = store.pictures.known_files(scope, [*names, "a/broken.jpg"])
+    store.pictures.remove_files([known["a/gone.jpg"].file_id])
+
+    for wanted in (names, ["b.jpg", "a/1.jpg"], ["a/broken.jpg", ODD], ["new.jpg"], []):
+        rows = [row for rows in store.pictures.stamped_files(scope, encoded_paths(wanted)) for row in rows]
+        found = {row[0]: tuple(row) for row in rows if row[0] in encoded_paths(wanted)}
+        present = [name for name in wanted if name in names and name != "a/gone.jpg"]
+        assert found == {os.fsencode(name): known[name][:7] for name in present}

@@ -1,0 +1,84 @@
+"""Assemble the command line, or the part of it that one call needs: every command is in a module of its own.
+
+To import all of them and describe all their options takes a tenth of the time of a query.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from clipsearch.cli.plain_values import PlainGroup
+from clipsearch.cli.query_arguments import QueryCommand
+
+# Name → module and attribute in it, a function or a `typer.Typer` of further commands, in the order of `--help`.
+_COMMANDS = {
+    "index": "index.index",
+    "reindex": "reindex.reindex",
+    "query": "query.query",
+    "caption": "captions.caption",
+    "classify": "captions.classify",
+    "captions": "captions.app",
+    "explain": "explain.explain",
+    "label": "labels.label",
+    "labels": "labels.app",
+    "concept": "concepts.app",
+    "cluster": "clusters.cluster",
+    "unusual": "curation.unusual",
+    "representative": "curation.representative",
+    "dupes": "duplicates.dupes",
+    "status": "status.status",
+    "model": "models.app",
+    "serve": "serve.serve",
+    "mcp": "serve.mcp",
+    "export": "transfer.export",
+    "import-embeddings": "transfer.import_embeddings",
+    "forget": "maintenance.forget",
+    "gc": "maintenance.gc",
+    "backup": "maintenance.backup",
+    "restore": "maintenance.restore",
+    "doctor": "maintenance.doctor",
+    "demo": "demo.demo",
+    "bench": "bench.bench",
+    "eval": "evaluate.evaluate",
+}
+
+# Commands with words that may begin with a sign.
+_QUERIES = {"query", "unusual", "representative"}
+
+
+def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the command line with the command that the arguments begin with, else with all commands."""
+    app = typer.Typer(
+        name="clipsearch",
+        cls=PlainGroup,
+        help="Search pictures by text or image, and caption pictures. Everything stays on this machine.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    for name in [arguments[0]] if arguments and arguments[0] in _COMMANDS else _COMMANDS:
+        module, _, attribute = _COMMANDS[name].partition(".")
+        command: Any = getattr(import_module(f"clipsearch.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, cls=PlainGroup)
+        else:
+            app.command(name, cls=QueryCommand if name in _QUERIES else None)(command)
+    return app
+
+
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
+        from clipsearch.version import __version__
+
+        typer.echo(f"clipsearch {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
