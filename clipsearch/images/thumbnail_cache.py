@@ -11,6 +11,9 @@ from pathlib import Path
 
 from clipsearch.files import SCRATCH_NAMES, atomic_write
 
+RENDERING = 2
+"""Number of the way in which thumbnails are rendered; those cached with another one are stale."""
+
 MAX_BYTES = 2 * 10**9
 """About 60,000 pictures with a small one each."""
 
@@ -27,7 +30,7 @@ _TOUCH_INTERVAL_S = 86_400
 
 
 class ThumbnailCache:
-    """Files `SIDE/ab/abcd….jpg`, evicted by least recent use. Atomic writes; thread-safe and process-safe.
+    """Files `SIDE-RENDERING/ab/abcd….jpg`, evicted by least recent use. Atomic writes; thread-safe and process-safe.
 
     A folder that can't be made or written makes every lookup a miss, nothing else.
     """
@@ -43,7 +46,7 @@ class ThumbnailCache:
         if len(content) != _CONTENT_BYTES:
             return make()  # not the hash of any content
         name = content.hex()
-        path = self._folder / str(side) / name[:2] / f"{name}.jpg"
+        path = self._folder / f"{side}-{RENDERING}" / name[:2] / f"{name}.jpg"
         try:
             cached = path.read_bytes()
             if cached.startswith(b"\xff\xd8") and cached.endswith(b"\xff\xd9"):  # else it is truncated, as by a crash

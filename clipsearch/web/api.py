@@ -9,6 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from clipsearch.errors import ImageReadError
 from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE
+from clipsearch.images.thumbnail_cache import RENDERING
 from clipsearch.query import Query as ParsedQuery
 from clipsearch.query import parse_query
 from clipsearch.search.feedback import MOST_MARKS
@@ -218,7 +219,7 @@ def make_api(site: Site) -> APIRouter:
         v: Annotated[str | None, Query(max_length=64, description="Start of its blake3, for caching.")] = None,
     ) -> Response:
         details = catalog.pictures.get(id)
-        etag = f'"{details.blake3[:32]}-{size}"'
+        etag = f'"{details.blake3[:32]}-{size}-{RENDERING}"'
         caching = _IMMUTABLE if v and details.blake3.startswith(v) else "private, no-cache"
         headers = {"ETag": etag, "Cache-Control": caching}
         if request.headers.get("if-none-match") == etag:
