@@ -26,7 +26,7 @@ from clipsearch.images.decode import decode_image
 from clipsearch.images.find import find_images
 from clipsearch.images.preprocess import resize_and_crop
 from tests.benchmarks import photos
-from tests.benchmarks.measuring import print_table
+from tests.benchmarks.measuring import note, print_table
 from tests.support.colours import ADOBE_RGB, DISPLAY_P3, SRGB, kinds
 
 _BATCH = 32
@@ -72,6 +72,7 @@ def main() -> None:
         converted = [to_srgb(_tagged(image, profile)) for image in written]
         cost, _ = _cost(lambda conversion=conversion: conversion.apply(decoded.convert(conversion.mode)))
         rows.append((kind, f"{conversion.shift:.1f}", cosines(unconverted), cosines(converted), f"{1000 * cost:.1f}"))
+        note(" ".join(rows[-1]))
     print_table(["colours", "shift", "unconverted: mean; 5 %", "converted: mean; 5 %", "ms"], rows)
     if options.cmyk is not None:
         plain = [_naive_cmyk(image).convert("RGB") for image in pictures]
