@@ -70,7 +70,10 @@ def shrink(
     image = decoded.image
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
     profile = image.info.get("icc_profile")
-    if profile is not None and len(profile) > _MAX_PROFILE_BYTES:
+    # Source: ICC.1:2022, 7.2: the colour space of the data is in bytes 16 to 19 of the header.
+    if not isinstance(profile, bytes) or profile[16:20] != b"RGB ":
+        profile = None
+    elif len(profile) > _MAX_PROFILE_BYTES:
         image, profile = to_srgb(image), None
     content = io.BytesIO()
     image.save(content, "JPEG", quality=_QUALITY, icc_profile=profile)

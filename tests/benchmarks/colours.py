@@ -109,7 +109,7 @@ def _by_littlecms(image: Image.Image, content: bytes, mode: str) -> Image.Image:
 
 def _naive_cmyk(image: Image.Image) -> Image.Image:
     """Separate with as much black as there is, as programs without profiles do."""
-    inks = 255 - np.asarray(image, dtype=np.int16)
+    inks = 255 - np.asarray(image, dtype=np.int32)
     black = inks.min(axis=2, keepdims=True)
     shares = (inks - black) * 255 // np.maximum(255 - black, 1)
     return Image.fromarray(np.concatenate([shares, black], axis=2).astype(np.uint8), "CMYK")

@@ -26,8 +26,8 @@ _DESCRIPTIONS = ("nclx_profile", "cicp", "gamma", "chromaticity")
 def to_rgb(image: Image.Image) -> Image.Image:
     """Convert a loaded picture to "RGB" of nearly sRGB, with transparent parts on white.
 
-    Profiles that move colours by less than `_MIN_SHIFT` are not applied. The result has "icc_profile" in its `info`
-    only where the file has that profile and it still describes the pixels.
+    Profiles that move colours by less than `_MIN_SHIFT` are not applied. A converted picture has no "icc_profile" in
+    its `info` any more, others keep theirs. A picture that is "RGB" already is returned as it is.
     """
     return _to_rgb(image, min_shift=_MIN_SHIFT)
 
