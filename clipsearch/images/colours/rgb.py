@@ -15,7 +15,7 @@ from clipsearch.images.colours.profiles import Conversion, GreyConversion, find_
 _STRIP_PIXELS = 4_000_000
 
 # Most telephones and cameras write Display P3 and Adobe RGB, with a shift of 9.2 and 9.4: embeddings keep a cosine of
-# 0.996 and 0.994, and converting would cost a third of the time of decoding. The nearest others are Rec. 2020, with 18.4
+# 0.996 and 0.994, and converting would cost a third of the time of decoding. Next comes Rec. 2020, with 18.4
 # and 0.981. Source: `python -m tests.benchmarks.colours`.
 _MIN_SHIFT = 12.0
 
