@@ -68,6 +68,11 @@ class TestPictures:
         assert found[0].size == (400, 300)
         assert difference(*found) < 3
 
+    def test_a_jpeg_in_xyb(self) -> None:
+        large = SCENE.resize((960, 640))
+        content = encoded(colours.in_xyb(large), "JPEG", icc_profile=colours.xyb_profile(), keep_rgb=True, quality=95)
+        assert coarse_difference(decode_image(content).image, large) < 3
+
     def test_near_colours_stay_as_they_are_and_keep_their_profile(self) -> None:
         adobe = rgb_profile(colours.ADOBE_RGB, lambda values: values**2.2)
         for profile in (P3, adobe, rgb_profile(colours.SRGB, srgb_to_light)):
