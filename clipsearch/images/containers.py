@@ -1,4 +1,4 @@
-"""Read the creation time from the container of a HEIF or AVIF picture."""
+"""Read what Pillow does not from a container: the creation time of a HEIF or AVIF, code points of an AVIF or PNG."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -9,6 +9,9 @@ _EPOCH = datetime(1904, 1, 1)
 
 # Box paths that may hold dates, and the number of bytes between a box's header and its content.
 _PATHS = (((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"crtt", 4)), ((b"moov", 0), (b"mvhd", 0)))
+
+# Source: ISO/IEC 23008-12, 6.5.5, and ISO/IEC 14496-12, 12.1.5: the kind, then primaries and transfer of H.273.
+_COLOURS = ((b"meta", 4), (b"iprp", 0), (b"ipco", 0), (b"colr", 0))
 
 # A box of boxes has a handful; a hostile file may have millions.
 _MAX_BOXES = 1_000
@@ -35,6 +38,39 @@ def read_creation_time(file: BinaryIO) -> datetime | None:
             return _EPOCH + timedelta(microseconds=microseconds) if microseconds else None
         except OverflowError:
             return None
+    return None
+
+
+def read_code_points(file: BinaryIO) -> tuple[int, int] | None:
+    """Return the code points (primaries, transfer) of an AVIF or HEIF picture, as in ITU-T H.273.
+
+    The first description counts; None where it is an ICC profile, or there is none.
+
+    Args:
+        file: open for reading, seekable; its position changes.
+    """
+    place = _find(file, _COLOURS, file.seek(0, 2))
+    if place is None:
+        return None
+    file.seek(place)
+    content = file.read(8)
+    if len(content) < 8 or content[:4] != b"nclx":
+        return None
+    return int.from_bytes(content[4:6], "big"), int.from_bytes(content[6:8], "big")
+
+
+def read_png_code_points(file: BinaryIO) -> tuple[int, int] | None:
+    """Return the code points (primaries, transfer) of a PNG's chunk cICP, or None; arguments as above."""
+    # Source: PNG, third edition, 5.3 (chunks) and 11.3.2.6: cICP stands before the pixels.
+    start = 8
+    for _ in range(_MAX_BOXES):
+        file.seek(start)
+        header = file.read(10)
+        if len(header) < 10 or header[4:8] == b"IDAT":
+            return None
+        if header[4:8] == b"cICP":
+            return header[8], header[9]
+        start += 12 + int.from_bytes(header[:4], "big")
     return None
 
 

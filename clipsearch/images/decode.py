@@ -1,8 +1,6 @@
 """Decode any picture file to an upright RGB picture, or raise one short reason why not.
 
-The format is detected from the content, never from the name. Only the formats in `_FORMATS` are tried: Pillow knows
-more, and some of them start other programs (EPS starts Ghostscript). Colour profiles are not applied, as in the
-preprocessing that models were trained with.
+Colour profiles that move colours far are applied, see `colours.rgb`.
 """
 
 import contextlib
@@ -16,23 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from clipsearch import processes, settings
 from clipsearch.errors import ImageReadError, InputError
-from clipsearch.files import open_regular_file
-from clipsearch.images.colours import to_rgb
+from clipsearch.images.colours.rgb import to_rgb
 from clipsearch.images.metadata import read_metadata, read_orientation
+from clipsearch.images.opening import open_checked, open_image, open_source
 from clipsearch.images.partial import complete, lacks_end, load_partial, without_zero_tail
 from clipsearch.images.pillow_settings import decoding_settings
-from clipsearch.images.reasons import (
-    DamagedHeaderError,
-    read_error,
-    too_large,
-    truncated,
-    unidentified_error,
-    unusual_kind,
-)
+from clipsearch.images.reasons import DamagedHeaderError, read_error, truncated, unusual_kind
 from clipsearch.types import ImageMetadata
 
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
@@ -59,9 +50,6 @@ Turn: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 
 # A JPEG that is scaled down during decoding keeps at least this many times the needed pixels per side.
 _DETAIL = 2
-
-# AVIF before HEIF: both readers take files of the brand "mif1", but only AVIF's rejects those that it can't read.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "HEIF", "JPEG2000", "PPM")
 
 _CONTAINERS = ("WEBP", "AVIF", "HEIF")
 
@@ -166,7 +154,7 @@ def decode_image(
     """
     turn = turn or _turn_of_a_big_picture
     try:
-        with _open_source(source) as file, decoding_settings(max_megapixels):
+        with open_source(source) as file, decoding_settings(max_megapixels):
             present = without_zero_tail(file)
             try:
                 return _decode(present, file, max_megapixels, needed_side, turn)
@@ -191,13 +179,13 @@ def read_header(
     Arguments and errors as in `decode_image`. A picture with damaged pixels still has a header.
     """
     try:
-        with _open_source(source) as file, decoding_settings(max_megapixels):
+        with open_source(source) as file, decoding_settings(max_megapixels):
             try:
-                image = _open_checked(file, max_megapixels)
+                image = open_checked(file, max_megapixels)
             except Exception as error:  # readers raise anything
                 if not _may_be_partial(error):
                     raise
-                image = _open_checked(io.BytesIO(complete(_content(file))), max_megapixels)
+                image = open_checked(io.BytesIO(complete(_content(file))), max_megapixels)
             width, height = image.size
             # Pillow has already swapped the size of a TIFF.
             if image.format != "TIFF" and read_orientation(image) in _SWAPS_SIDES:
@@ -215,8 +203,8 @@ def is_sequence(source: bytes | BinaryIO) -> bool:
     A JPEG from a telephone (MPO) often does: besides the picture a preview, a depth map, or a gain map.
     """
     try:
-        with _open_source(source) as file, decoding_settings(DEFAULT_MAX_MEGAPIXELS):
-            return bool(getattr(_open_image(file), "is_animated", False))
+        with open_source(source) as file, decoding_settings(DEFAULT_MAX_MEGAPIXELS):
+            return bool(getattr(open_image(file), "is_animated", False))
     except Exception:  # decoders raise anything, see above; an unknown number of frames may be more than one  # noqa: BLE001
         return True
 
@@ -235,23 +223,6 @@ def upright_rgb(image: Image.Image) -> Image.Image:
             return image if transpose is None else image.transpose(transpose)
     except Exception as error:  # decoders raise anything, see above
         raise read_error(error, DEFAULT_MAX_MEGAPIXELS) from error
-
-
-@contextlib.contextmanager
-def _open_source(source: bytes | str | Path | BinaryIO) -> Iterator[BinaryIO]:
-    if isinstance(source, bytes):
-        yield io.BytesIO(source)
-    elif isinstance(source, str | Path):
-        try:
-            file = open_regular_file(source)
-        except OSError as error:
-            if error.errno is None:  # it exists, and is not a regular file
-                raise ImageReadError(str(error)) from error
-            raise
-        with file:
-            yield file
-    else:
-        yield source if source.seekable() else io.BytesIO(source.read())
 
 
 @dataclass(slots=True)
@@ -273,7 +244,7 @@ def _decode(
         present: the part of the file to decode, see `without_zero_tail`.
         file: whole, for the metadata.
     """
-    image = _open_checked(present, max_megapixels)
+    image = open_checked(present, max_megapixels)
     full_size = image.size
     megapixels = image.width * image.height / 1e6
     scale = 1 if needed_side is None else _scale_down(image, needed_side)
@@ -312,7 +283,7 @@ def _decode_partial(present: BinaryIO, file: BinaryIO, max_megapixels: float, tu
     """Decode the available part of a truncated picture, or return None; arguments as in `_decode`."""
     with turn():  # several copies of it may be in memory
         zeros = file.seek(0, io.SEEK_END) - present.seek(0, io.SEEK_END)
-        found = load_partial(_content(present), lambda content: _open_checked(content, max_megapixels), zeros=zeros)
+        found = load_partial(_content(present), lambda content: open_checked(content, max_megapixels), zeros=zeros)
         if found is None:
             return None
         orientation = read_orientation(found.opened)
@@ -369,32 +340,3 @@ def _turn_of_a_big_picture() -> Iterator[None]:
             with contextlib.suppress(AttributeError):  # another libc
                 ctypes.CDLL(None).malloc_trim(0)
         yield
-
-
-def _open_checked(file: BinaryIO, max_megapixels: float) -> Image.Image:
-    """Open a picture and check its size.
-
-    Raises:
-        ImageReadError: it is empty, not a picture, or too large.
-    """
-    image = _open_image(file)
-    megapixels = image.width * image.height / 1e6
-    if megapixels > max_megapixels:
-        raise too_large(megapixels, max_megapixels)
-    return image
-
-
-def _open_image(file: BinaryIO) -> Image.Image:
-    file.seek(0)
-    if not file.read(1):
-        raise ImageReadError("empty file")
-    try:
-        return Image.open(file, formats=_FORMATS)
-    except UnidentifiedImageError as error:
-        raise unidentified_error(file, _FORMATS) from error
-    except ValueError as error:
-        if "Exif" not in str(error):
-            raise
-        # libavif rejects pictures for invalid EXIF; without its name it is not found. Orientation is stored elsewhere.
-        file.seek(0)
-        return Image.open(io.BytesIO(file.read().replace(b"Exif", b"skip")), formats=("AVIF",))

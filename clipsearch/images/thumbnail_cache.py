@@ -14,6 +14,9 @@ from blake3 import blake3
 from clipsearch.files import SCRATCH_NAMES, atomic_write
 from clipsearch.parts import Part
 
+RENDERING = 2
+"""Number of the way in which thumbnails are rendered; those cached with another one are stale."""
+
 MAX_BYTES = 2 * 10**9
 """About 60,000 pictures with a small one each."""
 
@@ -30,7 +33,7 @@ _TOUCH_INTERVAL_S = 86_400
 
 
 class ThumbnailCache:
-    """Files `SIDE/ab/abcd….jpg`, evicted by least recent use. Atomic writes; thread-safe and process-safe.
+    """Files `SIDE-RENDERING/ab/abcd….jpg`, evicted by least recent use. Atomic writes; thread-safe and process-safe.
 
     A folder that can't be made or written makes every lookup a miss, nothing else.
     """
@@ -50,7 +53,7 @@ class ThumbnailCache:
         if len(content) != _CONTENT_BYTES:
             return make()  # not the hash of any content
         name = (content if part is None else blake3(content + part.fragment.encode()).digest()).hex()
-        path = self._folder / str(side) / name[:2] / f"{name}.jpg"
+        path = self._folder / f"{side}-{RENDERING}" / name[:2] / f"{name}.jpg"
         try:
             cached = path.read_bytes()
             if cached.startswith(b"\xff\xd8") and cached.endswith(b"\xff\xd9"):  # else it is truncated, as by a crash

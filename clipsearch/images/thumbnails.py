@@ -9,6 +9,7 @@ from PIL import Image
 
 from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file
+from clipsearch.images.colours.rgb import to_srgb
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn
 from clipsearch.images.part_image import decode_part
 from clipsearch.parts import Part
@@ -18,7 +19,8 @@ _QUALITY = 80
 # Maximum side of a JPEG. Source: ITU-T T.81, B.2.2
 _MAX_SIDE = 65_535
 
-# Profiles of cameras and screens take about 500 bytes, sRGB's 3,000; those of scanners take megabytes.
+# Profiles of cameras and screens take about 500 bytes, sRGB's 3,000, and stay: some screens show more colours. Those of
+# scanners take megabytes: thumbnails are converted.
 _MAX_PROFILE_BYTES = 4096
 
 
@@ -72,14 +74,13 @@ def shrink(
     # A JPEG scaled down during decoding keeps twice that: at least `side`, both ways.
     decoded = decode_part(source, part, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn)
     image = decoded.image
-    profile = image.info.get("icc_profile")
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=_QUALITY, icc_profile=profile if _is_small_rgb(profile) else None)
-    return Thumbnail(content.getvalue(), image.width, image.height)
-
-
-def _is_small_rgb(profile: object) -> bool:
-    """Return whether a colour profile may be kept: one for other colours no longer fits the converted picture."""
+    profile = image.info.get("icc_profile")
     # Source: ICC.1:2022, 7.2: the colour space of the data is in bytes 16 to 19 of the header.
-    return isinstance(profile, bytes) and len(profile) <= _MAX_PROFILE_BYTES and profile[16:20] == b"RGB "
+    if not isinstance(profile, bytes) or profile[16:20] != b"RGB ":
+        profile = None
+    elif len(profile) > _MAX_PROFILE_BYTES:
+        image, profile = to_srgb(image), None
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=_QUALITY, icc_profile=profile)
+    return Thumbnail(content.getvalue(), image.width, image.height)

@@ -9,6 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from clipsearch.errors import ImageReadError
 from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE
+from clipsearch.images.thumbnail_cache import RENDERING
 from clipsearch.parts import Part
 from clipsearch.query import Query as ParsedQuery
 from clipsearch.query import parse_query
@@ -223,7 +224,7 @@ def make_api(site: Site) -> APIRouter:
     ) -> Response:
         details = catalog.pictures.get(id)
         shown = None if part is None else _find_part(catalog.pictures.parts(id), part)
-        etag = f'"{details.blake3[:32]}-{size}{"" if shown is None else f"-{shown.fragment}"}"'
+        etag = f'"{details.blake3[:32]}-{size}-{RENDERING}{"" if shown is None else f"-{shown.fragment}"}"'
         caching = _IMMUTABLE if v and details.blake3.startswith(v) else "private, no-cache"
         headers = {"ETag": etag, "Cache-Control": caching}
         if request.headers.get("if-none-match") == etag:

@@ -19,6 +19,7 @@ from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.images.worker_pool import WorkerPool
 from tests.fuzz.budget import examples
 from tests.fuzz.pictures import damaged, exif_of_a_camera, samples
+from tests.support import colours
 from tests.support.make_hostile import draw_scene
 
 SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -116,3 +117,20 @@ def test_no_exif_costs_a_picture(exif: bytes, kind: str, tmp_path: Path, pool: W
     if found.metadata.camera is not None:
         assert found.metadata.camera.isprintable()
         found.metadata.camera.encode()
+
+
+@examples(150)
+@given(
+    profile=damaged(st.sampled_from([colours.xyb_profile(), colours.press_profile(), colours.kinds()["ProPhoto"][0]]))
+)
+def test_no_profile_costs_a_picture(profile: bytes, tmp_path: Path, pool: WorkerPool, crashes: Crashes) -> None:
+    scene = draw_scene(48, 32)
+    path = tmp_path / "picture"
+    for image in (scene, scene.convert("CMYK")):
+        buffer = io.BytesIO()
+        image.save(buffer, "TIFF", icc_profile=profile)
+        path.write_bytes(buffer.getvalue())
+        found = read_in_worker(pool, path)
+        if "crashed" in found.reason or "ended with" in found.reason:
+            crashes.keep(buffer.getvalue(), found.reason)
+        assert (found.outcome, found.reason) == ("decoded", "")

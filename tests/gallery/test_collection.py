@@ -223,7 +223,7 @@ def test_thumbnails_are_upright_small_and_kept(tmp_path):
         assert seen.size == upright.size
         assert not seen.getexif()
         assert np.abs(np.asarray(seen, dtype=int) - np.asarray(upright, dtype=int)).mean() < 6
-        (kept,) = (cache_dir() / "thumbnails" / "64").rglob("*.jpg")
+        (kept,) = (cache_dir() / "thumbnails").rglob("*.jpg")
         assert kept.stem == catalog.pictures.get(hit.content_id).blake3
         assert kept.stat().st_mode & 0o077 == 0
         # Made once: it is there without the file, and by content, wherever that lies.

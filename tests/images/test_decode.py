@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ImageReadError
-from clipsearch.images.colours import to_rgb
+from clipsearch.images.colours.rgb import to_rgb
 from clipsearch.images.decode import decode_image, read_header, upright_rgb
 from tests.support.make_hostile import png_of_zeros
 from tests.support.orientations import TURNED_BACK
@@ -239,7 +239,7 @@ class TestModes:
             encoded(four_corners().quantize(4), "PNG", transparency=1),
         ]
         whole = [np.asarray(decode_image(picture).image) for picture in pictures]
-        monkeypatch.setattr("clipsearch.images.colours._STRIP_PIXELS", 200)
+        monkeypatch.setattr("clipsearch.images.colours.rgb._STRIP_PIXELS", 200)
         for picture, expected in zip(pictures, whole, strict=True):
             np.testing.assert_array_equal(np.asarray(decode_image(picture).image), expected)
 

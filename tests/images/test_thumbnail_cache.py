@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from blake3 import blake3
 
-from clipsearch.images.thumbnail_cache import ThumbnailCache
+from clipsearch.images.thumbnail_cache import RENDERING, ThumbnailCache
 
 
 def jpeg(number: int, size: int = 1000) -> bytes:
@@ -35,11 +35,18 @@ def test_it_is_made_once_for_each_content_and_side(tmp_path):
     assert len(files(tmp_path / "t")) == 3
 
 
+def test_one_rendered_in_another_way_is_not_used(tmp_path, monkeypatch):
+    cache = ThumbnailCache(tmp_path)
+    cache.get(key(1), 64, lambda: jpeg(1))
+    monkeypatch.setattr("clipsearch.images.thumbnail_cache.RENDERING", RENDERING + 1)
+    assert cache.get(key(1), 64, lambda: jpeg(2)) == jpeg(2)
+
+
 def test_those_looked_at_longest_ago_go_first(tmp_path):
     cache = ThumbnailCache(tmp_path, max_bytes=10_000)
     for number in range(10):
         cache.get(key(number), 64, lambda number=number: jpeg(number))
-        path = tmp_path / "64" / key(number).hex()[:2] / f"{key(number).hex()}.jpg"
+        path = tmp_path / f"64-{RENDERING}" / key(number).hex()[:2] / f"{key(number).hex()}.jpg"
         os.utime(path, (1e9 + number, 1e9 + number))
     cache.get(key(0), 64, never)  # looked at now
     cache.get(key(10), 64, lambda: jpeg(10))

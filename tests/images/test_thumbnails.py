@@ -63,10 +63,13 @@ def test_a_profile_stays_where_it_means_these_colours(tmp_path):
     Image.new("RGB", (20, 20), "blue").save(tmp_path / "huge.jpg", icc_profile=SRGB + bytes(5000))
     cmyk = SRGB[:16] + b"CMYK" + SRGB[20:]
     Image.new("CMYK", (20, 20)).save(tmp_path / "cmyk.jpg", icc_profile=cmyk)
-    found = {name: opened(make_thumbnail(tmp_path / f"{name}.jpg", side=10)) for name in ("rgb", "huge", "cmyk")}
+    Image.new("RGB", (20, 20), "blue").save(tmp_path / "other.jpg", icc_profile=cmyk)
+    names = ("rgb", "huge", "cmyk", "other")
+    found = {name: opened(make_thumbnail(tmp_path / f"{name}.jpg", side=10)) for name in names}
     assert found["rgb"].info["icc_profile"] == SRGB
     assert "icc_profile" not in found["huge"].info
     assert "icc_profile" not in found["cmyk"].info
+    assert "icc_profile" not in found["other"].info
 
 
 def test_what_is_no_picture_says_so(tmp_path):
