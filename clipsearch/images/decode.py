@@ -1,8 +1,7 @@
 """Decode any picture file to an upright RGB picture, or raise one short reason why not.
 
-The format is detected from the content, never from the name. Only the formats in `_FORMATS` are tried: Pillow knows
-more, and some of them start other programs (EPS starts Ghostscript). Colour profiles are not applied, as in the
-preprocessing that models were trained with.
+The format is detected from the content; the few kinds without a magic number need their suffix as well, see `opening`.
+Colour profiles are not applied, as in the preprocessing that models were trained with.
 """
 
 import contextlib
@@ -13,24 +12,23 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from clipsearch import processes, settings
 from clipsearch.errors import ImageReadError, InputError
-from clipsearch.files import open_regular_file
 from clipsearch.images.colours import to_rgb
 from clipsearch.images.metadata import read_metadata, read_orientation
-from clipsearch.images.partial import complete, lacks_end, load_partial, without_zero_tail
+from clipsearch.images.opening import open_checked, open_image, open_source, suffix_of
+from clipsearch.images.partial import OpenImage, complete, lacks_end, load_partial, without_zero_tail
 from clipsearch.images.pillow_settings import decoding_settings
 from clipsearch.images.reasons import (
     DamagedHeaderError,
     read_error,
-    too_large,
     truncated,
-    unidentified_error,
     unusual_kind,
 )
 from clipsearch.types import ImageMetadata
@@ -59,9 +57,6 @@ Turn: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
 
 # A JPEG that is scaled down during decoding keeps at least this many times the needed pixels per side.
 _DETAIL = 2
-
-# AVIF before HEIF: both readers take files of the brand "mif1", but only AVIF's rejects those that it can't read.
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "HEIF", "JPEG2000", "PPM")
 
 _CONTAINERS = ("WEBP", "AVIF", "HEIF")
 
@@ -147,6 +142,7 @@ def decode_image(
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     needed_side: int | None = None,
     turn: Turn | None = None,
+    suffix: str = "",
 ) -> DecodedImage:
     """Decode a picture, or the available part of one that is truncated. Thread-safe.
 
@@ -159,19 +155,21 @@ def decode_image(
         needed_side: what the picture's shorter side will be resized to: a much larger JPEG is decoded at 1/2, 1/4 or
             1/8 of its size, both sides still at least twice as long as needed. None always decodes the full size.
         turn: entered for pictures of more than 32 megapixels; None: one at a time in this process.
+        suffix: of the file's name, as `suffix_of` returns it, where the source is not a path.
 
     Raises:
         ImageReadError: the picture can't be decoded, with a short reason without its path; TransientReadError when
             the machine is to blame and not the picture.
     """
     turn = turn or _turn_of_a_big_picture
+    opener = partial(open_checked, max_megapixels=max_megapixels, suffix=suffix or suffix_of(source))
     try:
-        with _open_source(source) as file, decoding_settings(max_megapixels):
+        with open_source(source) as file, decoding_settings(max_megapixels):
             present = without_zero_tail(file)
             try:
-                return _decode(present, file, max_megapixels, needed_side, turn)
+                return _decode(present, file, opener, needed_side, turn)
             except Exception as error:  # decoders raise anything, see below
-                decoded = _decode_partial(present, file, max_megapixels, turn) if _may_be_partial(error) else None
+                decoded = _decode_partial(present, file, opener, turn) if _may_be_partial(error) else None
                 if decoded is not None:
                     return decoded
                 if _may_be_partial(error) and lacks_end(_content(present)):
@@ -184,20 +182,21 @@ def decode_image(
 
 
 def read_header(
-    source: bytes | str | Path | BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    source: bytes | str | Path | BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS, suffix: str = ""
 ) -> ImageMetadata:
     """Read the metadata that `decode_image` returns, without decoding the pixels.
 
     Arguments and errors as in `decode_image`. A picture with damaged pixels still has a header.
     """
+    opener = partial(open_checked, max_megapixels=max_megapixels, suffix=suffix or suffix_of(source))
     try:
-        with _open_source(source) as file, decoding_settings(max_megapixels):
+        with open_source(source) as file, decoding_settings(max_megapixels):
             try:
-                image = _open_checked(file, max_megapixels)
+                image = opener(file)
             except Exception as error:  # readers raise anything
                 if not _may_be_partial(error):
                     raise
-                image = _open_checked(io.BytesIO(complete(_content(file))), max_megapixels)
+                image = opener(io.BytesIO(complete(_content(file))))
             width, height = image.size
             # Pillow has already swapped the size of a TIFF.
             if image.format != "TIFF" and read_orientation(image) in _SWAPS_SIDES:
@@ -209,14 +208,14 @@ def read_header(
         raise read_error(error, max_megapixels) from error
 
 
-def is_sequence(source: bytes | BinaryIO) -> bool:
+def is_sequence(source: bytes | BinaryIO, *, suffix: str = "") -> bool:
     """Return whether a file read by `decode_image` holds more than the displayed picture: frames or pages.
 
     A JPEG from a telephone (MPO) often does: besides the picture a preview, a depth map, or a gain map.
     """
     try:
-        with _open_source(source) as file, decoding_settings(DEFAULT_MAX_MEGAPIXELS):
-            return bool(getattr(_open_image(file), "is_animated", False))
+        with open_source(source) as file, decoding_settings(DEFAULT_MAX_MEGAPIXELS):
+            return bool(getattr(open_image(file, suffix), "is_animated", False))
     except Exception:  # decoders raise anything, see above; an unknown number of frames may be more than one  # noqa: BLE001
         return True
 
@@ -237,23 +236,6 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         raise read_error(error, DEFAULT_MAX_MEGAPIXELS) from error
 
 
-@contextlib.contextmanager
-def _open_source(source: bytes | str | Path | BinaryIO) -> Iterator[BinaryIO]:
-    if isinstance(source, bytes):
-        yield io.BytesIO(source)
-    elif isinstance(source, str | Path):
-        try:
-            file = open_regular_file(source)
-        except OSError as error:
-            if error.errno is None:  # it exists, and is not a regular file
-                raise ImageReadError(str(error)) from error
-            raise
-        with file:
-            yield file
-    else:
-        yield source if source.seekable() else io.BytesIO(source.read())
-
-
 @dataclass(slots=True)
 class _Loaded:
     """Loaded pixels as stored in the file, at 1/`scale` of the full size; `_upright` consumes them."""
@@ -264,16 +246,14 @@ class _Loaded:
     scale: int = 1
 
 
-def _decode(
-    present: BinaryIO, file: BinaryIO, max_megapixels: float, needed_side: int | None, turn: Turn
-) -> DecodedImage:
+def _decode(present: BinaryIO, file: BinaryIO, opener: OpenImage, needed_side: int | None, turn: Turn) -> DecodedImage:
     """Decode a whole picture.
 
     Args:
         present: the part of the file to decode, see `without_zero_tail`.
         file: whole, for the metadata.
     """
-    image = _open_checked(present, max_megapixels)
+    image = opener(present)
     full_size = image.size
     megapixels = image.width * image.height / 1e6
     scale = 1 if needed_side is None else _scale_down(image, needed_side)
@@ -308,11 +288,11 @@ def _may_be_partial(error: Exception) -> bool:
     return not is_system_error and not isinstance(error, Image.DecompressionBombError)
 
 
-def _decode_partial(present: BinaryIO, file: BinaryIO, max_megapixels: float, turn: Turn) -> DecodedImage | None:
+def _decode_partial(present: BinaryIO, file: BinaryIO, opener: OpenImage, turn: Turn) -> DecodedImage | None:
     """Decode the available part of a truncated picture, or return None; arguments as in `_decode`."""
     with turn():  # several copies of it may be in memory
         zeros = file.seek(0, io.SEEK_END) - present.seek(0, io.SEEK_END)
-        found = load_partial(_content(present), lambda content: _open_checked(content, max_megapixels), zeros=zeros)
+        found = load_partial(_content(present), opener, zeros=zeros)
         if found is None:
             return None
         orientation = read_orientation(found.opened)
@@ -369,32 +349,3 @@ def _turn_of_a_big_picture() -> Iterator[None]:
             with contextlib.suppress(AttributeError):  # another libc
                 ctypes.CDLL(None).malloc_trim(0)
         yield
-
-
-def _open_checked(file: BinaryIO, max_megapixels: float) -> Image.Image:
-    """Open a picture and check its size.
-
-    Raises:
-        ImageReadError: it is empty, not a picture, or too large.
-    """
-    image = _open_image(file)
-    megapixels = image.width * image.height / 1e6
-    if megapixels > max_megapixels:
-        raise too_large(megapixels, max_megapixels)
-    return image
-
-
-def _open_image(file: BinaryIO) -> Image.Image:
-    file.seek(0)
-    if not file.read(1):
-        raise ImageReadError("empty file")
-    try:
-        return Image.open(file, formats=_FORMATS)
-    except UnidentifiedImageError as error:
-        raise unidentified_error(file, _FORMATS) from error
-    except ValueError as error:
-        if "Exif" not in str(error):
-            raise
-        # libavif rejects pictures for invalid EXIF; without its name it is not found. Orientation is stored elsewhere.
-        file.seek(0)
-        return Image.open(io.BytesIO(file.read().replace(b"Exif", b"skip")), formats=("AVIF",))

@@ -17,6 +17,7 @@ from clipsearch.images.copies.views import PictureView, make_view
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
 from clipsearch.images.file_stamp import FileStamp, stamp_of
 from clipsearch.images.measures import measure
+from clipsearch.images.opening import suffix_of
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.types import ImageMetadata
@@ -95,7 +96,7 @@ class LocalPicture:
     Attributes:
         source: content or file to decode.
         spec: preprocessing of the model.
-        max_megapixels: see `decode_image`, like `turn`.
+        max_megapixels: see `decode_image`, like `turn` and `suffix`.
     """
 
     stamp: FileStamp
@@ -104,25 +105,30 @@ class LocalPicture:
     spec: Preprocess
     max_megapixels: float
     turn: Turn | None
+    suffix: str = ""
 
     def decode(self) -> tuple[NDArray[np.uint8], ImageMetadata]:
         decoded = decode_image(
-            self.source, needed_side=self.spec.resized_side, max_megapixels=self.max_megapixels, turn=self.turn
+            self.source,
+            needed_side=self.spec.resized_side,
+            max_megapixels=self.max_megapixels,
+            turn=self.turn,
+            suffix=self.suffix,
         )
         image, box = decoded.image, decoded.box
         metadata = replace(decoded.metadata, phash=perceptual_hash(image, box), **measure(image, box)._asdict())
         return resize_and_crop(image, self.spec, box=box), metadata
 
     def describe(self) -> ImageMetadata:
-        return read_header(self.source, max_megapixels=self.max_megapixels)
+        return read_header(self.source, max_megapixels=self.max_megapixels, suffix=self.suffix)
 
     def shrink(self, side: int) -> "Thumbnail":
         from clipsearch.images.thumbnails import shrink
 
-        return shrink(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn)
+        return shrink(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn, suffix=self.suffix)
 
     def view(self, side: int) -> PictureView:
-        return make_view(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn)
+        return make_view(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn, suffix=self.suffix)
 
 
 @contextmanager
@@ -145,7 +151,7 @@ def open_picture(
     with open_regular_file(path) as file:
         status = os.fstat(file.fileno())
         digest, source = _hash(file, status.st_size, max_buffered)
-        yield LocalPicture(stamp_of(status), digest, source, spec, max_megapixels, turn)
+        yield LocalPicture(stamp_of(status), digest, source, spec, max_megapixels, turn, suffix_of(path))
 
 
 class LocalList:

@@ -10,6 +10,7 @@ from PIL import Image
 from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image
+from clipsearch.images.opening import suffix_of
 
 _QUALITY = 80
 
@@ -52,7 +53,7 @@ def make_thumbnail(path: str | os.PathLike[str], *, side: int) -> Thumbnail:
         ImageReadError: it can't be decoded.
     """
     with open_regular_file(os.fspath(path)) as file:
-        return shrink(file, side=side)
+        return shrink(file, side=side, suffix=suffix_of(os.fspath(path)))
 
 
 def shrink(
@@ -61,10 +62,13 @@ def shrink(
     side: int,
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     turn: Turn | None = None,
+    suffix: str = "",
 ) -> Thumbnail:
     """Make a thumbnail of a file that is open or in memory; see `make_thumbnail` and `decode_image`."""
     # A JPEG scaled down during decoding keeps twice that: at least `side`, both ways.
-    decoded = decode_image(source, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn)
+    decoded = decode_image(
+        source, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn, suffix=suffix
+    )
     image = decoded.image
     profile = image.info.get("icc_profile")
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
