@@ -67,8 +67,8 @@ KINDS = (
         ),
         "never",
     ),
-    FileKind("JPEG XL picture", (".jxl",), "never"),
-    FileKind("SVG drawing", (".svg", ".svgz"), "never"),
+    FileKind("JPEG XL picture", (".jxl",), Extra("jxl", "imagecodecs")),
+    FileKind("SVG drawing", (".svg", ".svgz"), Extra("svg", "resvg_py")),
     FileKind("document", (".pdf", ".djvu", ".cbz", ".cbr"), "never"),
     FileKind(
         "film",

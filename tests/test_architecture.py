@@ -53,6 +53,8 @@ ONLY_IN = {
     "ray": {"indexing/ray/"},
     "fsspec": {"images/remote/files.py"},
     "defusedxml": {"images/xmp/"},
+    "resvg_py": {"images/readers/svg.py"},
+    "imagecodecs": {"images/readers/jpeg_xl.py"},
     "fastapi": {"web"},
     "starlette": {"web"},
     "uvicorn": {"web/server.py", "web/connections.py"},

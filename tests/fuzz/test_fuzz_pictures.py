@@ -20,7 +20,7 @@ from clipsearch.images.worker_pool import WorkerPool
 from tests.fuzz.budget import examples
 from tests.fuzz.pictures import damaged, exif_of_a_camera, samples
 from tests.support.make_hostile import draw_scene
-from tests.support.rare_pictures import rare_samples
+from tests.support.rare_pictures import rare_samples, samples_of_extras
 
 SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 MAX_MEGAPIXELS = 4.0
@@ -81,8 +81,18 @@ def test_damaged_pictures_of_rarer_kinds_are_decoded_or_have_a_reason(
     data: st.DataObject, kind: str, tmp_path: Path, pool: WorkerPool, crashes: Crashes
 ) -> None:
     suffix, _, content, _ = rare_samples()[kind]
-    damage = damaged(st.just(content))
-    check_damaged(data.draw(damage), tmp_path / f"picture{suffix}", pool, crashes)
+    check_damaged(data.draw(damaged(st.just(content))), tmp_path / f"picture{suffix}", pool, crashes)
+
+
+@pytest.mark.skipif(not samples_of_extras(), reason="needs one of the extras svg and jxl")
+@pytest.mark.filterwarnings("default::UserWarning")
+@examples(150)
+@given(data=st.data(), kind=st.sampled_from([*samples_of_extras()] or [""]))
+def test_damaged_pictures_of_extras_are_decoded_or_have_a_reason(
+    data: st.DataObject, kind: str, tmp_path: Path, pool: WorkerPool, crashes: Crashes
+) -> None:
+    suffix, content = samples_of_extras()[kind]
+    check_damaged(data.draw(damaged(st.just(content))), tmp_path / f"picture{suffix}", pool, crashes)
 
 
 def check_damaged(content: bytes, path: Path, pool: WorkerPool, crashes: Crashes) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from clipsearch.formats import Extra, is_installed
 from tests.fuzz.pictures import exif_of_a_camera
 from tests.support.make_hostile import draw_scene
 
@@ -113,6 +114,27 @@ def zipped(image: Image.Image, mimetype: str = "application/x-krita", name: str 
 
 def xpm() -> bytes:
     return b"/* XPM */\nstatic char *a[] = {\n" + b'"3 2 2 1",\n"r c #FF0000",\n"b c #0000FF",\n"rrr",\n"bbb"};\n'
+
+
+@cache
+def samples_of_extras() -> dict[str, tuple[str, bytes]]:
+    """{kind: (suffix, content)} of kinds whose extra is installed."""
+    made = {}
+    if is_installed(Extra("svg", "resvg_py")):
+        shapes = (
+            '<defs><g id="a"><rect width="9" height="9" fill="red"/></g><filter id="f"><feGaussianBlur '
+            'stdDeviation="2"/></filter><linearGradient id="g"><stop offset="0.3" stop-color="lime"/></linearGradient>'
+            '<style>circle{fill:url(#g)}</style></defs><circle cx="9" cy="9" r="8" filter="url(#f)"/>'
+            '<use href="#a" x="5" transform="rotate(20)"/><path d="M1 1 C 2 2 9 5 4 8 z" stroke="blue"/>'
+        )
+        made["svg"] = ".svg", f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 10">{shapes}</svg>'.encode()
+    if is_installed(Extra("jxl", "imagecodecs")):
+        from imagecodecs import jpegxl_encode
+
+        scene = np.asarray(draw_scene(WIDTH, HEIGHT))
+        made["jxl"] = ".jxl", bytes(jpegxl_encode(scene))
+        made["jxl in boxes"] = ".jxl", bytes(jpegxl_encode(scene, lossless=True, usecontainer=True))
+    return made
 
 
 @cache

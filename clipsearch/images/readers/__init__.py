@@ -103,6 +103,18 @@ def _open_targa(file: BinaryIO) -> Image.Image:
     return TargaFile(file)
 
 
+def _open_jpeg_xl(file: BinaryIO) -> Image.Image:
+    from clipsearch.images.readers.jpeg_xl import JpegXlFile
+
+    return JpegXlFile(file)
+
+
+def _open_svg(file: BinaryIO) -> Image.Image:
+    from clipsearch.images.readers.svg import open_svg
+
+    return open_svg(file)
+
+
 def _open_qoi(file: BinaryIO) -> Image.Image:
     from PIL.QoiImagePlugin import QoiImageFile
 
@@ -155,6 +167,9 @@ _BY_MAGIC: tuple[tuple[bytes, _Open], ...] = (
     (b"SIMPLE  =", _open_fits),
     (b"qoif", _open_qoi),
     (b"/* XPM */", _open_pixmap),
+    (b"\xff\x0a", _open_jpeg_xl),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", _open_jpeg_xl),
+    (b"<svg", _open_svg),
 )
 
 # Suffix: whether the first bytes may be of that kind, and its opener.
@@ -171,5 +186,7 @@ _BY_SUFFIX: dict[str, tuple[Callable[[bytes], bool], _Open]] = {
     ".pcx": (lambda start: start[:1] == b"\n" and start[1:2] in (b"\0", b"\2", b"\3", b"\5"), _open_paintbrush),
     ".sgi": (lambda start: start[:2] == b"\x01\xda", _open_sgi),
     ".xbm": (lambda start: start.lstrip().startswith((b"#define", b"/*")), _open_bitmap),
+    ".svg": (lambda start: start.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0")[:1] == b"<", _open_svg),
+    ".svgz": (lambda start: start[:2] == b"\x1f\x8b", _open_svg),
     ".cur": (lambda start: start[:4] == b"\0\0\2\0", _open_icon),
 }
