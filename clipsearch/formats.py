@@ -69,7 +69,8 @@ KINDS = (
     ),
     FileKind("JPEG XL picture", (".jxl",), Extra("jxl", "imagecodecs")),
     FileKind("SVG drawing", (".svg", ".svgz"), Extra("svg", "resvg_py")),
-    FileKind("document", (".pdf", ".djvu", ".cbz", ".cbr"), "never"),
+    FileKind("PDF document", (".pdf",), "never"),
+    FileKind("other document", (".djvu", ".cbz", ".cbr"), "never"),
     FileKind(
         "film",
         (

@@ -53,6 +53,7 @@ ONLY_IN = {
     "ray": {"indexing/ray/"},
     "fsspec": {"images/remote/files.py"},
     "defusedxml": {"images/xmp/"},
+    "pypdfium2": {"images/documents.py"},
     "resvg_py": {"images/readers/svg.py"},
     "imagecodecs": {"images/readers/jpeg_xl.py"},
     "fastapi": {"web"},

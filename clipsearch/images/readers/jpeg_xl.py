@@ -130,6 +130,6 @@ def _to_bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return np.asarray(pixels, np.uint8)
     if pixels.dtype == np.uint16:
-        return (pixels >> 8).astype(np.uint8)
+        return np.asarray(pixels >> 8, np.uint8)
     floats = pixels.astype(np.float32)
-    return np.rint(255 * np.nan_to_num(floats).clip(0, 1)).astype(np.uint8)
+    return np.asarray(np.rint(255 * np.nan_to_num(floats).clip(0, 1)), np.uint8)
