@@ -145,7 +145,7 @@ def _open_sgi(file: BinaryIO) -> Image.Image:
     return SgiImageFile(file)
 
 
-# Pillow decodes these pixel by pixel in Python, in about a second a megapixel.
+# Pillow decodes these pixel by pixel in Python, in up to two seconds a megapixel.
 # Source: python -m tests.benchmarks.stills
 _MAX_SLOW_MEGAPIXELS = 2.0
 

@@ -68,6 +68,17 @@ def test_a_jpeg_is_a_jpeg_under_any_name() -> None:
         assert decode_image(rare_samples()[kind][2], suffix=".jpg").metadata.format == rare_samples()[kind][1]
 
 
+@pytest.mark.parametrize("kind", ["tga", "pcx", "dds dxt1"])
+def test_the_rows_that_are_there_of_a_truncated_picture_are_decoded(kind: str) -> None:
+    suffix, _, content, wanted = rare_samples()[kind]
+    decoded = decode_image(content[: len(content) * 97 // 100], suffix=suffix)
+    assert decoded.metadata.decoded_share is not None
+    assert 0.75 <= decoded.metadata.decoded_share < 1
+    assert difference(decoded.image, wanted) < 20
+    with pytest.raises(ImageReadError, match=r"truncated|damaged"):
+        decode_image(content[: len(content) // 2], suffix=suffix)
+
+
 class TestPhotoshop:
     def test_a_fourth_channel_is_transparency_only_where_the_layers_say_so(self) -> None:
         clear = with_alpha(SCENE)
