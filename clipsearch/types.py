@@ -202,7 +202,11 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The last `index` run that has ended, times in UTC."""
+    """The last `index` run that has ended, times in UTC.
+
+    Attributes:
+        unsupported: as in `IndexReport`; empty where an earlier version did not store it.
+    """
 
     started_at: datetime
     seconds: float
@@ -213,6 +217,7 @@ class LastRun:
     removed: int
     skipped: int
     finished: bool
+    unsupported: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +266,7 @@ class CatalogStatus:
         ann: of pictures that a search compares with in part only, see `indexes.ann.Tuning`; None: with all.
         exclude: indexed folder → patterns of what is left out of it, where there are any.
         precision: of the model in use where it was compiled on this machine, such as "bf16"; None: it was not.
+        formats: detected format → number of different pictures of it, the most frequent first.
     """
 
     directory: str
@@ -278,6 +284,7 @@ class CatalogStatus:
     ann: Mapping[str, float] | None = None
     exclude: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     precision: str | None = None
+    formats: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from clipsearch.cli.passed_over import describe_passed_over
 from clipsearch.quantities import count, rate
 from clipsearch.search.hits import SearchHit
 from clipsearch.text import is_url
@@ -115,9 +116,9 @@ def print_report(report: IndexReport) -> None:
         out(f"  indexed in part {shown_path(partial.path)}: {_describe_partial(partial)}")
     if len(report.partial) > _MAX_REASONS:
         out(f"  … and {len(report.partial) - _MAX_REASONS:,} more in part: --json lists them all")
-    if report.unsupported:
-        kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in report.unsupported.items())
-        out(f"  not read, kinds of file that are not supported: {kinds}")
+    passed_over = describe_passed_over(report.unsupported)
+    if passed_over is not None:
+        out(f"  {passed_over}")
     if report.interrupted:
         note("completed work is saved, the next run continues from there")
 

@@ -5,6 +5,7 @@ from datetime import UTC
 from typing import Any
 
 from clipsearch.cli.options import CatalogOption, JsonOption
+from clipsearch.cli.passed_over import describe_passed_over
 from clipsearch.cli.reindex import describe_place
 from clipsearch.cli.render import out, print_json, printable
 from clipsearch.quantities import count, size
@@ -34,6 +35,11 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
         f"pictures  {count(found.files, 'file')}, {count(found.pictures, 'different picture')}, "
         f"{found.skipped:,} skipped"
     )
+    if found.formats:
+        out(f"formats   {', '.join(f'{number:,} {name}' for name, number in found.formats.items())}")
+    passed_over = describe_passed_over({} if found.last_run is None else found.last_run.unsupported)
+    if passed_over is not None:
+        out(f"not read  {passed_over}")
     out(f"captions  {found.captions:,}")
     if place.url is not None:
         out(f"index     {describe_place(place)}")

@@ -16,6 +16,7 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.decode import decode_image, upright_rgb
+from clipsearch.images.opening import suffix_of
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.paths import expand_user
 from clipsearch.types import FetchedPicture
@@ -91,7 +92,7 @@ def read_picture(
             decoded = decode_image(source.content, needed_side=spec.resized_side)
         else:
             with open_regular_file(str(path)) as file:
-                decoded = decode_image(file, needed_side=spec.resized_side)
+                decoded = decode_image(file, needed_side=spec.resized_side, suffix=suffix_of(str(path)))
     except ImageReadError as error:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
     except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in the name

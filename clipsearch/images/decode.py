@@ -1,5 +1,6 @@
 """Decode any picture file to an upright RGB picture, or raise one short reason why not.
 
+The format is detected from the content; the few kinds without a magic number need their suffix as well, see `opening`.
 Colour profiles that move colours far are applied, see `colours.rgb`.
 """
 
@@ -11,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -20,8 +22,8 @@ from clipsearch import processes, settings
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.images.colours.rgb import to_rgb
 from clipsearch.images.metadata import read_metadata, read_orientation
-from clipsearch.images.opening import open_checked, open_image, open_source
-from clipsearch.images.partial import complete, lacks_end, load_partial, without_zero_tail
+from clipsearch.images.opening import open_checked, open_image, open_source, suffix_of
+from clipsearch.images.partial import OpenImage, complete, lacks_end, load_partial, without_zero_tail
 from clipsearch.images.pillow_settings import decoding_settings
 from clipsearch.images.reasons import DamagedHeaderError, read_error, truncated, unusual_kind
 from clipsearch.types import ImageMetadata
@@ -135,6 +137,7 @@ def decode_image(
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     needed_side: int | None = None,
     turn: Turn | None = None,
+    suffix: str = "",
 ) -> DecodedImage:
     """Decode a picture, or the available part of one that is truncated. Thread-safe.
 
@@ -147,19 +150,21 @@ def decode_image(
         needed_side: what the picture's shorter side will be resized to: a much larger JPEG is decoded at 1/2, 1/4 or
             1/8 of its size, both sides still at least twice as long as needed. None always decodes the full size.
         turn: entered for pictures of more than 32 megapixels; None: one at a time in this process.
+        suffix: of the file's name, as `suffix_of` returns it, where the source is not a path.
 
     Raises:
         ImageReadError: the picture can't be decoded, with a short reason without its path; TransientReadError when
             the machine is to blame and not the picture.
     """
     turn = turn or _turn_of_a_big_picture
+    opener = partial(open_checked, max_megapixels=max_megapixels, suffix=suffix or suffix_of(source))
     try:
         with open_source(source) as file, decoding_settings(max_megapixels):
             present = without_zero_tail(file)
             try:
-                return _decode(present, file, max_megapixels, needed_side, turn)
+                return _decode(present, file, opener, needed_side, turn)
             except Exception as error:  # decoders raise anything, see below
-                decoded = _decode_partial(present, file, max_megapixels, turn) if _may_be_partial(error) else None
+                decoded = _decode_partial(present, file, opener, turn) if _may_be_partial(error) else None
                 if decoded is not None:
                     return decoded
                 if _may_be_partial(error) and lacks_end(_content(present)):
@@ -172,20 +177,21 @@ def decode_image(
 
 
 def read_header(
-    source: bytes | str | Path | BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    source: bytes | str | Path | BinaryIO, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS, suffix: str = ""
 ) -> ImageMetadata:
     """Read the metadata that `decode_image` returns, without decoding the pixels.
 
     Arguments and errors as in `decode_image`. A picture with damaged pixels still has a header.
     """
+    opener = partial(open_checked, max_megapixels=max_megapixels, suffix=suffix or suffix_of(source))
     try:
         with open_source(source) as file, decoding_settings(max_megapixels):
             try:
-                image = open_checked(file, max_megapixels)
+                image = opener(file)
             except Exception as error:  # readers raise anything
                 if not _may_be_partial(error):
                     raise
-                image = open_checked(io.BytesIO(complete(_content(file))), max_megapixels)
+                image = opener(io.BytesIO(complete(_content(file))))
             width, height = image.size
             # Pillow has already swapped the size of a TIFF.
             if image.format != "TIFF" and read_orientation(image) in _SWAPS_SIDES:
@@ -197,14 +203,14 @@ def read_header(
         raise read_error(error, max_megapixels) from error
 
 
-def is_sequence(source: bytes | BinaryIO) -> bool:
+def is_sequence(source: bytes | BinaryIO, *, suffix: str = "") -> bool:
     """Return whether a file read by `decode_image` holds more than the displayed picture: frames or pages.
 
     A JPEG from a telephone (MPO) often does: besides the picture a preview, a depth map, or a gain map.
     """
     try:
         with open_source(source) as file, decoding_settings(DEFAULT_MAX_MEGAPIXELS):
-            return bool(getattr(open_image(file), "is_animated", False))
+            return bool(getattr(open_image(file, suffix), "is_animated", False))
     except Exception:  # decoders raise anything, see above; an unknown number of frames may be more than one  # noqa: BLE001
         return True
 
@@ -235,16 +241,14 @@ class _Loaded:
     scale: int = 1
 
 
-def _decode(
-    present: BinaryIO, file: BinaryIO, max_megapixels: float, needed_side: int | None, turn: Turn
-) -> DecodedImage:
+def _decode(present: BinaryIO, file: BinaryIO, opener: OpenImage, needed_side: int | None, turn: Turn) -> DecodedImage:
     """Decode a whole picture.
 
     Args:
         present: the part of the file to decode, see `without_zero_tail`.
         file: whole, for the metadata.
     """
-    image = open_checked(present, max_megapixels)
+    image = opener(present)
     full_size = image.size
     megapixels = image.width * image.height / 1e6
     scale = 1 if needed_side is None else _scale_down(image, needed_side)
@@ -279,11 +283,11 @@ def _may_be_partial(error: Exception) -> bool:
     return not is_system_error and not isinstance(error, Image.DecompressionBombError)
 
 
-def _decode_partial(present: BinaryIO, file: BinaryIO, max_megapixels: float, turn: Turn) -> DecodedImage | None:
+def _decode_partial(present: BinaryIO, file: BinaryIO, opener: OpenImage, turn: Turn) -> DecodedImage | None:
     """Decode the available part of a truncated picture, or return None; arguments as in `_decode`."""
     with turn():  # several copies of it may be in memory
         zeros = file.seek(0, io.SEEK_END) - present.seek(0, io.SEEK_END)
-        found = load_partial(_content(present), lambda content: open_checked(content, max_megapixels), zeros=zeros)
+        found = load_partial(_content(present), opener, zeros=zeros)
         if found is None:
             return None
         orientation = read_orientation(found.opened)

@@ -1,7 +1,7 @@
-"""Open a picture file without decoding its pixels.
+"""Open a picture with a reader of its kind, without decoding it.
 
-The format is detected from the content, never from the name. Only the formats in `_FORMATS` are tried: Pillow knows
-more, and some of them start other programs (EPS starts Ghostscript).
+Only the formats in `_FORMATS` and the kinds of `readers` are tried: Pillow knows more, and some of them start other
+programs (EPS starts Ghostscript).
 """
 
 import contextlib
@@ -15,10 +15,16 @@ from PIL import Image, UnidentifiedImageError
 from clipsearch.errors import ImageReadError
 from clipsearch.files import open_regular_file
 from clipsearch.images.containers import read_code_points, read_png_code_points
+from clipsearch.images.readers import open_rare_kind
 from clipsearch.images.reasons import too_large, unidentified_error
 
 # AVIF before HEIF: both readers take files of the brand "mif1", but only AVIF's rejects those that it can't read.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "HEIF", "JPEG2000", "PPM")
+
+
+def suffix_of(source: bytes | str | Path | BinaryIO) -> str:
+    """Return the suffix of a path in lower case, with its dot; "" for everything else, and where there is none."""
+    return Path(source).suffix.lower() if isinstance(source, str | Path) else ""
 
 
 @contextlib.contextmanager
@@ -38,13 +44,13 @@ def open_source(source: bytes | str | Path | BinaryIO) -> Iterator[BinaryIO]:
         yield source if source.seekable() else io.BytesIO(source.read())
 
 
-def open_checked(file: BinaryIO, max_megapixels: float) -> Image.Image:
+def open_checked(file: BinaryIO, *, max_megapixels: float, suffix: str) -> Image.Image:
     """Open a picture and check its size; its `info` tells more of its colours than Pillow's own does.
 
     Raises:
         ImageReadError: it is empty, not a picture, or too large.
     """
-    image = open_image(file)
+    image = open_image(file, suffix)
     megapixels = image.width * image.height / 1e6
     if megapixels > max_megapixels:
         raise too_large(megapixels, max_megapixels)
@@ -67,10 +73,14 @@ def _note_code_points(image: Image.Image, file: BinaryIO) -> None:
     file.seek(place)
 
 
-def open_image(file: BinaryIO) -> Image.Image:
+def open_image(file: BinaryIO, suffix: str) -> Image.Image:
     file.seek(0)
     if not file.read(1):
         raise ImageReadError("empty file")
+    rare = open_rare_kind(file, suffix)
+    if rare is not None:
+        return rare
+    file.seek(0)
     try:
         return Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError as error:

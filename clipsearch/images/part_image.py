@@ -15,18 +15,25 @@ def decode_part(
     needed_side: int,
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     turn: Turn | None = None,
+    suffix: str = "",
 ) -> DecodedImage:
     """Decode a part upright, or the whole picture for None; its metadata are those of the file.
 
     Arguments and errors as in `decode_image`; `needed_side` is of the part.
     """
     if part is None:
-        return decode_image(source, needed_side=needed_side, max_megapixels=max_megapixels, turn=turn)
+        return decode_image(source, needed_side=needed_side, max_megapixels=max_megapixels, turn=turn, suffix=suffix)
     if part.box is None:
         raise ImageReadError(f"it has no {part.kind}s")
     left, top, right, bottom = part.box
     share = min(right - left, bottom - top)
-    decoded = decode_image(source, needed_side=math.ceil(needed_side / share), max_megapixels=max_megapixels, turn=turn)
+    decoded = decode_image(
+        source,
+        needed_side=math.ceil(needed_side / share),
+        max_megapixels=max_megapixels,
+        turn=turn,
+        suffix=suffix,
+    )
     image = decoded.image.crop(_pixels(decoded.image.size, part.box))
     return DecodedImage(image, (0, 0, *image.size), decoded.metadata)
 

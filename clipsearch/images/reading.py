@@ -18,6 +18,7 @@ from clipsearch.images.crops import box_within, crop_boxes, side_for_crops
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
 from clipsearch.images.file_stamp import FileStamp, stamp_of
 from clipsearch.images.measures import measure
+from clipsearch.images.opening import suffix_of
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.parts import Part, Parts
@@ -113,7 +114,7 @@ class LocalPicture:
     Attributes:
         source: content or file to decode.
         spec: preprocessing of the model.
-        max_megapixels: see `decode_image`, like `turn`.
+        max_megapixels: see `decode_image`, like `turn` and `suffix`.
         detail: also decode crops of the picture.
     """
 
@@ -124,6 +125,7 @@ class LocalPicture:
     max_megapixels: float
     turn: Turn | None
     detail: bool = False
+    suffix: str = ""
 
     def decode(self) -> Decoded:
         side = self.spec.resized_side
@@ -132,6 +134,7 @@ class LocalPicture:
             needed_side=side_for_crops(side) if self.detail else side,
             max_megapixels=self.max_megapixels,
             turn=self.turn,
+            suffix=self.suffix,
         )
         image, box = decoded.image, decoded.box
         metadata = replace(decoded.metadata, phash=perceptual_hash(image, box), **measure(image, box)._asdict())
@@ -143,15 +146,22 @@ class LocalPicture:
         return Decoded(crop, metadata, (None, *(Part("crop", box=each) for each in crops)), part_crops)
 
     def describe(self) -> ImageMetadata:
-        return read_header(self.source, max_megapixels=self.max_megapixels)
+        return read_header(self.source, max_megapixels=self.max_megapixels, suffix=self.suffix)
 
     def shrink(self, side: int, part: Part | None = None) -> "Thumbnail":
         from clipsearch.images.thumbnails import shrink
 
-        return shrink(self.source, side=side, part=part, max_megapixels=self.max_megapixels, turn=self.turn)
+        return shrink(
+            self.source,
+            side=side,
+            part=part,
+            max_megapixels=self.max_megapixels,
+            turn=self.turn,
+            suffix=self.suffix,
+        )
 
     def view(self, side: int) -> PictureView:
-        return make_view(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn)
+        return make_view(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn, suffix=self.suffix)
 
 
 @contextmanager
@@ -176,7 +186,7 @@ def open_picture(
     with open_regular_file(path) as file:
         status = os.fstat(file.fileno())
         digest, source = _hash(file, status.st_size, max_buffered)
-        yield LocalPicture(stamp_of(status), digest, source, spec, max_megapixels, turn, detail)
+        yield LocalPicture(stamp_of(status), digest, source, spec, max_megapixels, turn, detail, suffix_of(path))
 
 
 class LocalList:

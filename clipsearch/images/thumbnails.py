@@ -11,6 +11,7 @@ from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.colours.rgb import to_srgb
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn
+from clipsearch.images.opening import suffix_of
 from clipsearch.images.part_image import decode_part
 from clipsearch.parts import Part
 
@@ -59,7 +60,7 @@ def make_thumbnail(path: str | os.PathLike[str], *, side: int, part: Part | None
         ImageReadError: it can't be decoded.
     """
     with open_regular_file(os.fspath(path)) as file:
-        return shrink(file, side=side, part=part)
+        return shrink(file, side=side, part=part, suffix=suffix_of(os.fspath(path)))
 
 
 def shrink(
@@ -69,10 +70,13 @@ def shrink(
     part: Part | None = None,
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     turn: Turn | None = None,
+    suffix: str = "",
 ) -> Thumbnail:
     """Make a thumbnail of a file that is open or in memory; see `make_thumbnail` and `decode_image`."""
     # A JPEG scaled down during decoding keeps twice that: at least `side`, both ways.
-    decoded = decode_part(source, part, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn)
+    decoded = decode_part(
+        source, part, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn, suffix=suffix
+    )
     image = decoded.image
     image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
     profile = image.info.get("icc_profile")

@@ -42,6 +42,7 @@ def read_status(store: Store) -> CatalogStatus:
         last_run=store.runs.find_last(is_writing=is_writing),
         current_run=store.runs.find_current(is_writing=is_writing),
         ann=_parse_tuning(None if snapshot is None else snapshot.ann),
+        formats=store.pictures.count_formats(),
         exclude={scope.root: scope.exclude for scope in roots if scope.exclude},
     )
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from clipsearch.errors import StoreError
@@ -307,6 +307,19 @@ class PictureStore:
                 ).where(file.c.removed_at.is_(None))
             ).one()
         return row[0], row[1], row[2]
+
+    def count_formats(self) -> dict[str, int]:
+        """Count contents with a file by detected format, the most frequent first."""
+        content, file = tables.contents, tables.files
+        is_present = exists().where(file.c.content_id == content.c.content_id, file.c.removed_at.is_(None))
+        statement = (
+            select(content.c.format, func.count())
+            .where(is_present)
+            .group_by(content.c.format)
+            .order_by(func.count().desc(), content.c.format)
+        )
+        with self._database.read() as connection:
+            return {str(name): number for name, number in connection.execute(statement)}
 
 
 def _is_in(scope: Scope) -> ColumnElement[bool]:

@@ -1,5 +1,6 @@
 """Store a row for every index run, written when it begins and updated while it continues."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,9 @@ from clipsearch.types import CurrentRun, IndexReport, LastRun
 # A running run updates its row every second while it reads files, less often while it embeds captions. One that has
 # been silent this long was killed, no matter who holds the writer lock now.
 _SILENT_AFTER = timedelta(minutes=10)
+
+# Characters: there are about a hundred suffixes.
+_MAX_COUNTS = 10_000
 
 
 class RunStore:
@@ -55,6 +59,7 @@ class RunStore:
             skipped=len(report.skipped),
             finished=not report.interrupted,
             to_do=None,
+            unsupported=json.dumps(report.unsupported),
         )
 
     def find_last(self, *, is_writing: bool = False) -> LastRun | None:
@@ -68,8 +73,8 @@ class RunStore:
             row = connection.execute(newest).first()
             if row is not None and is_writing and _is_running(row):
                 row = connection.execute(newest.where(runs.c.to_do.is_(None))).first()
-            if row is not None and any(isinstance(value, str | bytes) for value in row):
-                raise TypeError("not a number")  # no column holds text
+            if row is not None and any(isinstance(value, str | bytes) for value in row[:-1]):
+                raise TypeError("not a number")  # only the last column holds text
         if row is None:
             return None
         return LastRun(
@@ -82,6 +87,7 @@ class RunStore:
             removed=row.removed,
             skipped=row.skipped,
             finished=row.finished,
+            unsupported=_parse_counts(row.unsupported),
         )
 
     def find_current(self, *, is_writing: bool) -> CurrentRun | None:
@@ -111,6 +117,19 @@ class RunStore:
             connection.execute(
                 update(tables.runs).where(tables.runs.c.run_id == run_id).values(**values, updated_at=utc_now())
             )
+
+
+def _parse_counts(text: object) -> dict[str, int]:
+    """Read numbers of files by suffix; what is not of that form is left out."""
+    if not isinstance(text, str) or len(text) > _MAX_COUNTS:
+        return {}
+    try:
+        counts = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(counts, dict):
+        return {}
+    return {suffix: number for suffix, number in counts.items() if type(number) is int and number > 0}
 
 
 def _is_running(row: Row[Any]) -> bool:

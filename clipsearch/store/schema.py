@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 
-KNOWN_REVISION = "0011"
+KNOWN_REVISION = "0012"
 """Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
 _KNOWN_INDEXES = {
@@ -75,7 +75,7 @@ _KNOWN_TABLES = {
     "runs": """run_id integer not null, model_id integer not null, started_at datetime not null,
         seconds float not null, found integer not null, embedded integer not null, reused integer not null,
         unchanged integer not null, removed integer not null, skipped integer not null, finished boolean not null,
-        to_do integer, updated_at datetime, constraint pk_runs primary key(run_id),
+        to_do integer, updated_at datetime, unsupported varchar, constraint pk_runs primary key(run_id),
         constraint fk_runs_model_id_models foreign key(model_id) references models(model_id)""",
     "snapshots": """model_id integer not null, kind varchar(16) not null, machine varchar(36) not null,
         blake3 varchar(64) not null, row_count integer not null, generation integer not null,

@@ -300,4 +300,6 @@ runs = Table(
     Column("finished", Boolean, nullable=False),
     Column("to_do", Integer, nullable=True),
     Column("updated_at", DateTime, nullable=True),
+    # JSON: suffix → number of files of kinds that are not read.
+    Column("unsupported", String, nullable=True),
 )

@@ -91,17 +91,25 @@ def test_index_reports_in_json(tmp_path):
     }
     again = json.loads(run(*arguments, "--strict", code=5).stdout)
     assert (again["embedded"], again["unchanged"], len(again["skipped"])) == (0, 4, 1)
+    status = json.loads(run("status", "--catalog", tmp_path / "c", "--json").stdout)
+    assert status["last_run"]["unsupported"] == {".cr2": 1}
+    assert sum(status["formats"].values()) == 4
 
 
 def test_index_says_what_it_did(tmp_path):
     photos = tmp_path / "photos"
     shutil.copytree(SAMPLES / "food", photos)
     (photos / "esc\x1b[31mred\n.jpg").write_bytes(b"no picture")
+    (photos / "a.eps").write_bytes(b"a drawing")
     found = run("index", "photos", "--catalog", "c", "--model", "starter", cwd=tmp_path)
-    first, second = found.stdout.splitlines()
+    first, second, third = found.stdout.splitlines()
     assert first.startswith("4 indexed, 0 unchanged, 1 skipped of 5 pictures in ")
     assert second == "  skipped photos/esc\\x1b[31mred\\n.jpg: not a picture of a kind that can be read"
+    assert third == "  1 other picture (.eps) was passed over"
     assert found.stderr == ""
+    status = run("status", "--catalog", "c", cwd=tmp_path).stdout.splitlines()
+    assert "not read  1 other picture (.eps) was passed over" in status
+    assert "formats   2 JPEG, 1 PNG, 1 WEBP" in "\n".join(status)
 
 
 def test_query_prints_rank_relevance_score_path(catalog):

@@ -21,10 +21,12 @@ from tests.fuzz.budget import examples
 from tests.fuzz.pictures import damaged, exif_of_a_camera, samples
 from tests.support import colours
 from tests.support.make_hostile import draw_scene
+from tests.support.rare_pictures import rare_samples, samples_of_extras
 
 SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 MAX_MEGAPIXELS = 4.0
 PICTURES = st.sampled_from(sorted(samples())).map(samples().__getitem__)
+RARE_KINDS = st.sampled_from(sorted(rare_samples()))
 
 
 class Crashes:
@@ -70,7 +72,31 @@ def check_reason(reason: str) -> None:
 def test_damaged_pictures_are_decoded_or_have_a_reason(
     content: bytes, tmp_path: Path, pool: WorkerPool, crashes: Crashes
 ) -> None:
-    path = tmp_path / "picture"
+    check_damaged(content, tmp_path / "picture", pool, crashes)
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+@examples(300)
+@given(data=st.data(), kind=RARE_KINDS)
+def test_damaged_pictures_of_rarer_kinds_are_decoded_or_have_a_reason(
+    data: st.DataObject, kind: str, tmp_path: Path, pool: WorkerPool, crashes: Crashes
+) -> None:
+    suffix, _, content, _ = rare_samples()[kind]
+    check_damaged(data.draw(damaged(st.just(content))), tmp_path / f"picture{suffix}", pool, crashes)
+
+
+@pytest.mark.skipif(not samples_of_extras(), reason="needs one of the extras svg and jxl")
+@pytest.mark.filterwarnings("default::UserWarning")
+@examples(150)
+@given(data=st.data(), kind=st.sampled_from([*samples_of_extras()] or [""]))
+def test_damaged_pictures_of_extras_are_decoded_or_have_a_reason(
+    data: st.DataObject, kind: str, tmp_path: Path, pool: WorkerPool, crashes: Crashes
+) -> None:
+    suffix, content = samples_of_extras()[kind]
+    check_damaged(data.draw(damaged(st.just(content))), tmp_path / f"picture{suffix}", pool, crashes)
+
+
+def check_damaged(content: bytes, path: Path, pool: WorkerPool, crashes: Crashes) -> None:
     path.write_bytes(content)
     found = read_in_worker(pool, path)
     event(found.outcome)
@@ -85,7 +111,9 @@ def test_damaged_pictures_are_decoded_or_have_a_reason(
         assert found.crop is not None
         assert (found.crop.shape, found.crop.dtype) == ((32, 48, 3), np.uint8)
     try:
-        decoded = decode_image(content, max_megapixels=MAX_MEGAPIXELS, needed_side=SPEC.resized_side)
+        decoded = decode_image(
+            content, max_megapixels=MAX_MEGAPIXELS, needed_side=SPEC.resized_side, suffix=path.suffix
+        )
         crop = resize_and_crop(decoded.image, SPEC, box=decoded.box)
     except ImageReadError as error:
         check_reason(str(error))

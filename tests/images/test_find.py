@@ -52,9 +52,9 @@ def test_kinds_are_told_by_suffix_in_any_case(tmp_path: Path) -> None:
 
 
 def test_pictures_of_unsupported_kinds_are_counted(tmp_path: Path) -> None:
-    write(tmp_path, "a.CR2", "b.cr2", "c/d.jxl", "e.txt", "f.mov", ".hidden.psd", "@eaDir/g.psd")
-    (tmp_path / "folder.svg").mkdir()
-    assert find_images(tmp_path).unsupported == {".cr2": 2, ".jxl": 1, ".mov": 1}
+    write(tmp_path, "a.CR2", "b.cr2", "c/d.xcf", "e.txt", "f.mov", ".hidden.psd", "@eaDir/g.psd")
+    (tmp_path / "folder.eps").mkdir()
+    assert find_images(tmp_path).unsupported == {".cr2": 2, ".mov": 1, ".xcf": 1}
 
 
 @pytest.mark.parametrize(

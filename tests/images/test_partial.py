@@ -200,8 +200,8 @@ def test_a_tiff_without_the_end_of_its_directory_is_damaged_not_unusual(missing:
         b"RIFF\x64\0\0\0AVI LIST" + bytes(90),
         b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(50),
         b"\0\0\0\x14ftypqt  \0\0\0\0qt  " + bytes(50),
-        b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(50),
-        b"8BPS\0\1" + bytes(50),
+        b"%PDF-1.7\n" + bytes(50),
+        b"gimp xcf v011" + bytes(50),
     ],
 )
 def test_what_is_no_picture_is_not_called_damaged(content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,20 @@ def test_a_run_whose_process_was_killed_is_told_as_interrupted(make_store):
     assert store.runs.find_current(is_writing=False) is None
     last = store.runs.find_last(is_writing=False)
     assert (last.embedded, last.seconds, last.finished) == (3, 1.5, False)
+
+
+def test_what_was_passed_over_is_kept_and_not_trusted(store, model_id):
+    def stored(text: str) -> dict[str, int]:
+        run_id = store.runs.begin(model_id=model_id, started_at=utc_now())
+        store.runs.end(run_id, replace(REPORT, unsupported={".cr2": 8}))
+        if text:
+            store.runs.note(run_id, unsupported=text)
+        return store.runs.find_last().unsupported
+
+    assert stored("") == {".cr2": 8}
+    assert stored('{".cr2": 3, ".mov": "many", ".svg": -1, ".x": true}') == {".cr2": 3}
+    for text in ("[1]", "{", "[" * 9_000, '{"a": 1}' + " " * 20_000):
+        assert stored(text) == {}
 
 
 def test_who_may_write_alone_knows_that_others_have_ended(store, model_id):

@@ -33,10 +33,17 @@ class PictureView:
 
 
 def make_view(
-    source: bytes | BinaryIO, *, side: int, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS, turn: Turn | None = None
+    source: bytes | BinaryIO,
+    *,
+    side: int,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+    turn: Turn | None = None,
+    suffix: str = "",
 ) -> PictureView:
     """Make a view at most `side` pixels wide and high; smaller ones keep their size. Errors as in `decode_image`."""
-    decoded = decode_image(source, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn)
+    decoded = decode_image(
+        source, needed_side=max(1, side // 2), max_megapixels=max_megapixels, turn=turn, suffix=suffix
+    )
     left, top, right, bottom = decoded.box
     scale = min(1.0, side / max(right - left, bottom - top))
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
@@ -45,7 +52,7 @@ def make_view(
         np.array(small, dtype=np.uint8),
         perceptual_hash(decoded.image, decoded.box),
         decoded.metadata.format,
-        is_sequence(source),
+        is_sequence(source, suffix=suffix),
     )
 
 

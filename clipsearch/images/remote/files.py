@@ -10,10 +10,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
 from clipsearch.errors import ImageReadError, InputError, MissingExtraError, first_line
+from clipsearch.formats import IMAGE_SUFFIXES
 from clipsearch.text import is_valid
 
 # Scheme → the package that reads it.
@@ -87,7 +89,8 @@ def fetched_file(url: str, *, max_bytes: int | None = None) -> Iterator[str]:
         MissingExtraError, InputError: as in `open_file_system`.
     """
     system, name = open_file_system(url)
-    descriptor, path = tempfile.mkstemp(prefix="clipsearch-")
+    suffix = PurePosixPath(url).suffix.lower()
+    descriptor, path = tempfile.mkstemp(prefix="clipsearch-", suffix=suffix if suffix in IMAGE_SUFFIXES else "")
     os.close(descriptor)
     try:
         for attempt in range(_ATTEMPTS):
