@@ -1,24 +1,9 @@
 """Define the suffixes of picture files, and the junk folders that hold copies of pictures."""
 
-# Formats that `images.decode` can decode.
-IMAGE_SUFFIXES = frozenset(
-    {
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
-        *(".png", ".apng"),
-        *(".webp", ".gif"),
-        *(".tif", ".tiff"),
-        *(".bmp", ".dib"),
-        *(".heic", ".heif", ".heics", ".heifs", ".hif"),
-        *(".avif", ".avifs"),
-        *(".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"),
-        *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
-    }
-)
+from importlib.util import find_spec
 
-# Pictures and films in formats that `images.decode` can't decode: counted for the report of an index run.
-UNSUPPORTED_SUFFIXES = frozenset(
+RAW_SUFFIXES = frozenset(
     {
-        # camera raw
         *(
             ".3fr",
             ".arw",
@@ -35,7 +20,38 @@ UNSUPPORTED_SUFFIXES = frozenset(
             ".mef",
             ".mos",
         ),
-        *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+        *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+    }
+)
+"""Suffixes of camera raw files; not ".raw", which disk images and bare pixels have too."""
+
+RAW_KINDS = frozenset({"RAW", *(suffix[1:].upper() for suffix in RAW_SUFFIXES)})
+"""Names of the kinds of camera raw files, see `images.raw.kinds`; "RAW" is that of an unknown maker."""
+
+READS_RAW = find_spec("rawpy") is not None
+"""Whether the extra that reads camera raw files is installed; it is not imported for that."""
+
+# Formats that `images.decode` can decode.
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
+        *(".png", ".apng"),
+        *(".webp", ".gif"),
+        *(".tif", ".tiff"),
+        *(".bmp", ".dib"),
+        *(".heic", ".heif", ".heics", ".heifs", ".hif"),
+        *(".avif", ".avifs"),
+        *(".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+        *(RAW_SUFFIXES if READS_RAW else ()),
+    }
+)
+
+# Pictures and films in formats that `images.decode` can't decode: counted for the report of an index run.
+UNSUPPORTED_SUFFIXES = frozenset(
+    {
+        ".raw",
+        *(() if READS_RAW else RAW_SUFFIXES),
         # editors, vector graphics, icons, the rest
         *(".psd", ".psb", ".xcf", ".kra", ".ai", ".eps", ".svg", ".svgz", ".wmf", ".emf", ".ico", ".icns", ".cur"),
         *(

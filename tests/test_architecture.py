@@ -52,6 +52,7 @@ ONLY_IN = {
     "pyarrow": {"transfer/formats"},
     "ray": {"indexing/ray/"},
     "fsspec": {"images/remote/files.py"},
+    "rawpy": {"images/raw/libraw.py"},
     "defusedxml": {"images/xmp/"},
     "fastapi": {"web"},
     "starlette": {"web"},

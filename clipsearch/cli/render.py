@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from clipsearch.formats import RAW_SUFFIXES
 from clipsearch.quantities import count, rate
 from clipsearch.search.hits import SearchHit
 from clipsearch.text import is_url
@@ -115,9 +116,13 @@ def print_report(report: IndexReport) -> None:
         out(f"  indexed in part {shown_path(partial.path)}: {_describe_partial(partial)}")
     if len(report.partial) > _MAX_REASONS:
         out(f"  … and {len(report.partial) - _MAX_REASONS:,} more in part: --json lists them all")
-    if report.unsupported:
-        kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in report.unsupported.items())
+    others = {suffix: number for suffix, number in report.unsupported.items() if suffix not in RAW_SUFFIXES}
+    if others:
+        kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in others.items())
         out(f"  not read, kinds of file that are not supported: {kinds}")
+    raw_files = sum(report.unsupported.values()) - sum(others.values())
+    if raw_files:
+        out(f"  not read, {count(raw_files, 'camera raw file')}: pip install 'clipsearch[raw]' reads them")
     if report.interrupted:
         note("completed work is saved, the next run continues from there")
 

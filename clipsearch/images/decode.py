@@ -6,15 +6,12 @@ preprocessing that models were trained with.
 """
 
 import contextlib
-import ctypes
 import io
 import math
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -25,6 +22,9 @@ from clipsearch.images.colours import to_rgb
 from clipsearch.images.metadata import read_metadata, read_orientation
 from clipsearch.images.partial import complete, lacks_end, load_partial, without_zero_tail
 from clipsearch.images.pillow_settings import decoding_settings
+from clipsearch.images.raw.kinds import find_kind
+from clipsearch.images.raw.picture import open_raw
+from clipsearch.images.raw.small_copies import open_beyond_copy
 from clipsearch.images.reasons import (
     DamagedHeaderError,
     read_error,
@@ -33,6 +33,7 @@ from clipsearch.images.reasons import (
     unidentified_error,
     unusual_kind,
 )
+from clipsearch.images.turns import Turn, turn_of_a_big_picture
 from clipsearch.types import ImageMetadata
 
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
@@ -53,9 +54,6 @@ _MAX_EXTRA_BYTES = 1 << 30
 
 # Larger pictures are decoded one at a time, whatever the number of threads: the bottleneck is memory, not speed.
 _BIG_MEGAPIXELS = 32.0
-_one_big_picture = threading.Lock()
-Turn: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
-"""Entered while a large picture is decoded."""
 
 # A JPEG that is scaled down during decoding keeps at least this many times the needed pixels per side.
 _DETAIL = 2
@@ -164,12 +162,19 @@ def decode_image(
         ImageReadError: the picture can't be decoded, with a short reason without its path; TransientReadError when
             the machine is to blame and not the picture.
     """
-    turn = turn or _turn_of_a_big_picture
+    turn = turn or turn_of_a_big_picture
     try:
-        with _open_source(source) as file, decoding_settings(max_megapixels):
+        with (
+            _open_source(source) as file,
+            decoding_settings(max_megapixels),
+            open_raw(file, max_megapixels=max_megapixels) as raw,
+        ):
+            if raw is not None:
+                found = raw.decode(lambda image: _decode(image, file, file, needed_side, turn), turn=turn)
+                return replace(found, metadata=raw.describe(found.metadata))
             present = without_zero_tail(file)
             try:
-                return _decode(present, file, max_megapixels, needed_side, turn)
+                return _decode(_open_checked(present, max_megapixels), present, file, needed_side, turn)
             except Exception as error:  # decoders raise anything, see below
                 decoded = _decode_partial(present, file, max_megapixels, turn) if _may_be_partial(error) else None
                 if decoded is not None:
@@ -191,7 +196,13 @@ def read_header(
     Arguments and errors as in `decode_image`. A picture with damaged pixels still has a header.
     """
     try:
-        with _open_source(source) as file, decoding_settings(max_megapixels):
+        with (
+            _open_source(source) as file,
+            decoding_settings(max_megapixels),
+            open_raw(file, max_megapixels=max_megapixels) as raw,
+        ):
+            if raw is not None:
+                return raw.describe(read_metadata(raw.header(), file, width=1, height=1))
             try:
                 image = _open_checked(file, max_megapixels)
             except Exception as error:  # readers raise anything
@@ -216,7 +227,7 @@ def is_sequence(source: bytes | BinaryIO) -> bool:
     """
     try:
         with _open_source(source) as file, decoding_settings(DEFAULT_MAX_MEGAPIXELS):
-            return bool(getattr(_open_image(file), "is_animated", False))
+            return find_kind(file) is None and bool(getattr(_open_image(file), "is_animated", False))
     except Exception:  # decoders raise anything, see above; an unknown number of frames may be more than one  # noqa: BLE001
         return True
 
@@ -264,16 +275,14 @@ class _Loaded:
     scale: int = 1
 
 
-def _decode(
-    present: BinaryIO, file: BinaryIO, max_megapixels: float, needed_side: int | None, turn: Turn
-) -> DecodedImage:
+def _decode(image: Image.Image, present: BinaryIO, file: BinaryIO, needed_side: int | None, turn: Turn) -> DecodedImage:
     """Decode a whole picture.
 
     Args:
-        present: the part of the file to decode, see `without_zero_tail`.
+        image: opened.
+        present: what it was opened from, see `without_zero_tail`.
         file: whole, for the metadata.
     """
-    image = _open_checked(present, max_megapixels)
     full_size = image.size
     megapixels = image.width * image.height / 1e6
     scale = 1 if needed_side is None else _scale_down(image, needed_side)
@@ -361,16 +370,6 @@ def _scale_down(image: Image.Image, needed_side: int) -> int:
     return 1 if drafted is None else round(width / drafted[1][2])
 
 
-@contextlib.contextmanager
-def _turn_of_a_big_picture() -> Iterator[None]:
-    with _one_big_picture:
-        # glibc keeps freed memory per thread: four threads would hold on to four large pictures.
-        if sys.platform == "linux":
-            with contextlib.suppress(AttributeError):  # another libc
-                ctypes.CDLL(None).malloc_trim(0)
-        yield
-
-
 def _open_checked(file: BinaryIO, max_megapixels: float) -> Image.Image:
     """Open a picture and check its size.
 
@@ -389,7 +388,7 @@ def _open_image(file: BinaryIO) -> Image.Image:
     if not file.read(1):
         raise ImageReadError("empty file")
     try:
-        return Image.open(file, formats=_FORMATS)
+        return open_beyond_copy(file) or Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise unidentified_error(file, _FORMATS) from error
     except ValueError as error:

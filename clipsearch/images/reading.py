@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from clipsearch.errors import ImageReadError
 from clipsearch.files import open_regular_file
 from clipsearch.images.copies.views import PictureView, make_view
-from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
+from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, decode_image, read_header
 from clipsearch.images.file_stamp import FileStamp, stamp_of
 from clipsearch.images.measures import measure
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
+from clipsearch.images.turns import Turn
 from clipsearch.types import ImageMetadata
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from PIL import Image
 
 from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file
-from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image
+from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, decode_image
+from clipsearch.images.turns import Turn
 
 _QUALITY = 80
 

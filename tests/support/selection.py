@@ -28,6 +28,7 @@ FAST = (
     "images/test_perceptual_hash.py",
     "images/test_thumbnail_cache.py",
     "images/test_thumbnails.py",
+    "images/raw",
     "images/test_volume.py",
     "images/xmp",
     "columns",
