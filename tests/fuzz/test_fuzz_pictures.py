@@ -18,12 +18,13 @@ from clipsearch.images.picture_reader import PictureReader, ReadPicture, Task
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.images.worker_pool import WorkerPool
 from tests.fuzz.budget import examples
-from tests.fuzz.pictures import damaged, exif_of_a_camera, samples
+from tests.fuzz.pictures import damaged, exif_of_a_camera, raw_samples, samples
 from tests.support.make_hostile import draw_scene
 
 SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-MAX_MEGAPIXELS = 4.0
+MAX_MEGAPIXELS = 16.0
 PICTURES = st.sampled_from(sorted(samples())).map(samples().__getitem__)
+RAW_FILES = st.sampled_from(raw_samples())
 
 
 class Crashes:
@@ -116,3 +117,23 @@ def test_no_exif_costs_a_picture(exif: bytes, kind: str, tmp_path: Path, pool: W
     if found.metadata.camera is not None:
         assert found.metadata.camera.isprintable()
         found.metadata.camera.encode()
+
+
+@examples(150)
+@given(content=damaged(RAW_FILES))
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_damaged_raw_files_are_decoded_or_have_a_reason(
+    content: bytes, tmp_path: Path, pool: WorkerPool, crashes: Crashes
+) -> None:
+    pytest.importorskip("rawpy")
+    path = tmp_path / "picture.nef"
+    path.write_bytes(content)
+    found = read_in_worker(pool, path)
+    event(found.outcome)
+    if found.outcome == "decoded":
+        assert found.crop is not None
+        assert (found.crop.shape, found.crop.dtype) == ((32, 48, 3), np.uint8)
+        return
+    check_reason(found.reason)
+    if "crashed" in found.reason or "ended with" in found.reason:
+        crashes.keep(content, found.reason)

@@ -45,14 +45,17 @@ class RawPicture:
         self._raw = raw
         self._exif = exif
         self._preview = preview
-        width, height = raw.size
         self._preview_orientation = raw.orientation
+        swaps_sides = raw.orientation in _SWAPS_SIDES
+        stored = raw.size
         if preview is not None:
-            if 1 / _MOST_UNLIKE <= preview.width * preview.height / (width * height) <= _MOST_UNLIKE:
-                width, height = preview.size
-            elif raw.orientation in _SWAPS_SIDES and (preview.width > preview.height) != (width > height):
+            size = preview.size
+            if swaps_sides and (preview.width > preview.height) != (stored[0] > stored[1]):
                 self._preview_orientation = 1  # rotated by the camera
-        self.size = (height, width) if raw.orientation in _SWAPS_SIDES else (width, height)
+                size = size[::-1]
+            if 1 / _MOST_UNLIKE <= preview.width * preview.height / (stored[0] * stored[1]) <= _MOST_UNLIKE:
+                stored = size
+        self.size = stored[::-1] if swaps_sides else stored
 
     def decode(self, decode: Callable[[Image.Image], Result], *, turn: Turn) -> Result:
         """Decode the preview, or the development where the preview is small or damaged.

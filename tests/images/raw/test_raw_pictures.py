@@ -86,11 +86,12 @@ def test_the_orientation_is_applied_once(orientation: int, has_preview: bool) ->
 
 
 @pytest.mark.parametrize("orientation", [6, 8])
-def test_a_preview_that_the_camera_has_turned_is_not_turned_again(orientation: int) -> None:
-    upright = draw_scene(480, 720)
-    stored = draw_scene(480, 720).transpose(TURNED_BACK[orientation]).resize((1440, 960))
+@pytest.mark.parametrize("side", [480, 960])
+def test_a_preview_that_the_camera_has_turned_is_not_turned_again(orientation: int, side: int) -> None:
+    upright = draw_scene(side, side * 3 // 2)
+    stored = upright.transpose(TURNED_BACK[orientation]).resize((1440, 960))
     decoded = decode_image(raw_file(stored, orientation=orientation, preview=upright))
-    assert decoded.image.size == (480, 720)
+    assert decoded.image.size == upright.size
     assert difference(decoded.image, upright) < 5
     assert (decoded.metadata.width, decoded.metadata.height) == (960, 1440)
 
