@@ -141,7 +141,7 @@ def _mosaic(picture: Image.Image, order: str, bits: bytes | None) -> Directory:
     colours = np.empty(light.shape[:2])
     for row, column, channel in ((0, 0, 0), (0, 1, 1), (1, 0, 1), (1, 1, 2)):
         colours[row::2, column::2] = light[row::2, column::2, channel]
-    noise = np.random.default_rng(1).normal(0, 0.002, colours.shape)
+    noise = np.random.default_rng(1).normal(0, 0.0005, colours.shape)
     levels = np.clip((colours + noise) * _WHITE, 1, _WHITE).astype(order + "u2").tobytes()
     content = levels if bits is None else bits
     return Directory(

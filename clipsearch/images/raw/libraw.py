@@ -23,6 +23,11 @@ _REPEATED_ROWS = 6
 _MAX_REPEATED_SHARE = 0.25
 _SAMPLED_COLUMNS = 8
 
+# Source: IEC 61966-2-1: exponent, and slope of the linear part.
+_SRGB_GAMMA = (2.4, 12.92)
+# Share of the pixels that may become white where a picture is brightened. LibRaw's 0.01 bleaches the sky.
+_CLIPPED_SHARE = 0.001
+
 
 class LibRawFile:
     """A raw file opened by LibRaw; close it after use.
@@ -92,7 +97,13 @@ class LibRawFile:
         if _repeated_share(self._raw) > _MAX_REPEATED_SHARE:
             raise truncated()
         pixels: NDArray[np.uint8] = self._call(
-            self._raw.postprocess, half_size=is_half_size, use_camera_wb=True, output_bps=8, user_flip=0
+            self._raw.postprocess,
+            half_size=is_half_size,
+            use_camera_wb=True,
+            output_bps=8,
+            user_flip=0,
+            gamma=_SRGB_GAMMA,
+            auto_bright_thr=_CLIPPED_SHARE,
         )
         return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels[:, :, :3])
 
