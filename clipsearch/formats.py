@@ -37,6 +37,32 @@ class FileKind:
     reader: Reader
 
 
+RAW_SUFFIXES = frozenset(
+    {
+        *(
+            ".3fr",
+            ".arw",
+            ".cr2",
+            ".cr3",
+            ".crw",
+            ".dcr",
+            ".dng",
+            ".erf",
+            ".fff",
+            ".gpr",
+            ".iiq",
+            ".kdc",
+            ".mef",
+            ".mos",
+        ),
+        *(".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"),
+    }
+)
+"""Suffixes of camera raw files; not ".raw", which disk images and bare pixels have too."""
+
+RAW_KINDS = frozenset({"RAW", *(suffix[1:].upper() for suffix in RAW_SUFFIXES)})
+"""Names of the kinds of camera raw files, see `images.raw.kinds`; "RAW" is that of an unknown maker."""
+
 # In the order of reports. The format of a file is detected when it is decoded, see `images.decode`.
 KINDS = (
     FileKind(
@@ -58,15 +84,7 @@ KINDS = (
         ),
         "always",
     ),
-    FileKind(
-        "camera raw file",
-        (
-            *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".gpr", ".iiq", ".kdc", ".mef"),
-            *(".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw"),
-            ".x3f",
-        ),
-        "never",
-    ),
+    FileKind("camera raw file", tuple(sorted(RAW_SUFFIXES)), Extra("raw", "rawpy")),
     FileKind("JPEG XL picture", (".jxl",), Extra("jxl", "imagecodecs")),
     FileKind("SVG drawing", (".svg", ".svgz"), Extra("svg", "resvg_py")),
     FileKind("PDF document", (".pdf",), "never"),

@@ -32,7 +32,8 @@ class ImageMetadata:
     Attributes:
         width: pixels, after orientation.
         height: pixels, after orientation.
-        format: Pillow's name of the file's real format, whatever its suffix: "JPEG", "MPO", "PNG", "HEIF", ….
+        format: Pillow's name of the file's real format, whatever its suffix: "JPEG", "MPO", "PNG", "HEIF", …; that of a
+            camera raw file is its usual suffix, "CR2", "NEF", ….
         taken_at: local time of the camera's clock, to the microsecond where present, without a time zone. A UTC offset
             next to it is ignored on purpose: "taken in July" means July where the picture was taken, and most pictures
             have no offset anyway.
@@ -102,7 +103,7 @@ class IndexReport:
         unchanged: the same as before at the same path: nothing says that it was changed, or it was read and was not.
         removed: files that were known and are gone, and were not moved.
         skipped: files that could not be indexed, with the reason; also those known to be bad since an earlier run.
-        unsupported: picture files of kinds that are not read, number by extension, e.g. {".cr2": 8}.
+        unsupported: picture files of kinds that are not read, number by extension, e.g. {".mov": 8}.
         seconds: wall time of the run.
         model: name of the model.
         interrupted: stopped by the user before the end; what was done is kept.

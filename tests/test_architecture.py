@@ -53,6 +53,7 @@ ONLY_IN = {
     "ray": {"indexing/ray/"},
     "av": {"images/films/"},
     "fsspec": {"images/remote/files.py"},
+    "rawpy": {"images/raw/libraw.py"},
     "defusedxml": {"images/xmp/"},
     "pypdfium2": {"images/documents.py"},
     "resvg_py": {"images/readers/svg.py"},

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from clipsearch.columns.matching import match
 from clipsearch.columns.places import is_within
 from clipsearch.columns.segment import UNKNOWN, UNKNOWN_TIME, Segment
+from clipsearch.formats import RAW_KINDS
 from clipsearch.query.filters import Choice, Circle, Filter, Pattern, Period, Span
 from clipsearch.query.globs import STAR, Items, expression_of, items_of, splits_of
 
-FORMATS = {"jpeg": ("JPEG", "MPO"), "bmp": ("BMP", "DIB")}
-"""Pillow's format names; formats that are missing here have the filter's own name in upper case."""
+FORMATS = {"jpeg": ("JPEG", "MPO"), "bmp": ("BMP", "DIB"), "raw": tuple(sorted(RAW_KINDS))}
+"""Names of formats by that of the filter; formats that are missing here have the filter's own name in upper case."""
 
 _COLUMNS = {"size": "size", "w": "width", "h": "height", "sharp": "sharpness", "bright": "brightness"}
 

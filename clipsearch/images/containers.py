@@ -1,4 +1,4 @@
-"""Read what Pillow does not from a container: the creation time of a HEIF or AVIF, code points of an AVIF or PNG."""
+"""Find boxes in ISO base media files, and read what Pillow does not: creation times, and code points of colours."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -25,10 +25,10 @@ def read_creation_time(file: BinaryIO) -> datetime | None:
     """
     size = file.seek(0, 2)
     for path in _PATHS:
-        place = _find(file, path, size)
-        if place is None:
+        found = find_box(file, path, size)
+        if found is None:
             continue
-        file.seek(place)
+        file.seek(found[0])
         content = file.read(12)
         if path[-1][0] == b"crtt":
             microseconds = int.from_bytes(content[:8], "big")
@@ -49,10 +49,10 @@ def read_code_points(file: BinaryIO) -> tuple[int, int] | None:
     Args:
         file: open for reading, seekable; its position changes.
     """
-    place = _find(file, _COLOURS, file.seek(0, 2))
-    if place is None:
+    found = find_box(file, _COLOURS, file.seek(0, 2))
+    if found is None:
         return None
-    file.seek(place)
+    file.seek(found[0])
     content = file.read(8)
     if len(content) < 8 or content[:4] != b"nclx":
         return None
@@ -74,15 +74,33 @@ def read_png_code_points(file: BinaryIO) -> tuple[int, int] | None:
     return None
 
 
-def _find(file: BinaryIO, path: tuple[tuple[bytes, int], ...], size: int) -> int | None:
-    """Return the offset of the content of the box at the end of a path."""
+def find_box(
+    file: BinaryIO, path: tuple[tuple[bytes, int], ...], size: int, *, identifier: bytes = b""
+) -> tuple[int, int] | None:
+    """Find a box in an ISO base media file; its position changes.
+
+    Args:
+        path: kinds of the boxes from the outermost on, each with the number of bytes between its header and content.
+        size: of the file in bytes.
+        identifier: what the first box of the path begins with after its header, as "uuid" boxes do.
+
+    Returns:
+        Start and end of the content of the first such box, None where there is none.
+    """
     start, end = 0, size
-    for kind, skipped in path:
-        found = next(((s, e) for name, s, e in iterate_boxes(file, start, end) if name == kind), None)
-        if found is None:
+    for level, (kind, skipped) in enumerate(path):
+        for name, box_start, box_end in iterate_boxes(file, start, end):
+            if name == kind and (level > 0 or _starts_with(file, box_start, identifier)):
+                start, end = box_start + skipped, box_end
+                break
+        else:
             return None
-        start, end = found[0] + skipped, found[1]
-    return start
+    return start, end
+
+
+def _starts_with(file: BinaryIO, place: int, identifier: bytes) -> bool:
+    file.seek(place)
+    return file.read(len(identifier)) == identifier
 
 
 def iterate_boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:

@@ -5,16 +5,12 @@ Colour profiles that move colours far are applied, see `colours.rgb`.
 """
 
 import contextlib
-import ctypes
 import io
 import math
-import sys
-import threading
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
 from PIL import Image
 
@@ -25,7 +21,10 @@ from clipsearch.images.metadata import read_metadata, read_orientation
 from clipsearch.images.opening import open_checked, open_image, open_source, suffix_of
 from clipsearch.images.partial import OpenImage, complete, lacks_end, load_partial, without_zero_tail
 from clipsearch.images.pillow_settings import decoding_settings
+from clipsearch.images.raw.kinds import find_kind
+from clipsearch.images.raw.picture import open_raw
 from clipsearch.images.reasons import DamagedHeaderError, read_error, truncated, unusual_kind
+from clipsearch.images.turns import Turn, turn_of_a_big_picture
 from clipsearch.types import ImageMetadata
 
 # Telephones make pictures of 200 megapixels; at four bytes a pixel the limit is one gigabyte.
@@ -46,9 +45,6 @@ _MAX_EXTRA_BYTES = 1 << 30
 
 # Larger pictures are decoded one at a time, whatever the number of threads: the bottleneck is memory, not speed.
 _BIG_MEGAPIXELS = 32.0
-_one_big_picture = threading.Lock()
-Turn: TypeAlias = Callable[[], contextlib.AbstractContextManager[None]]
-"""Entered while a large picture is decoded."""
 
 # A JPEG that is scaled down during decoding keeps at least this many times the needed pixels per side.
 _DETAIL = 2
@@ -156,10 +152,17 @@ def decode_image(
         ImageReadError: the picture can't be decoded, with a short reason without its path; TransientReadError when
             the machine is to blame and not the picture.
     """
-    turn = turn or _turn_of_a_big_picture
+    turn = turn or turn_of_a_big_picture
     opener = partial(open_checked, max_megapixels=max_megapixels, suffix=suffix or suffix_of(source))
     try:
-        with open_source(source) as file, decoding_settings(max_megapixels):
+        with (
+            open_source(source) as file,
+            decoding_settings(max_megapixels),
+            open_raw(file, max_megapixels=max_megapixels) as raw,
+        ):
+            if raw is not None:
+                found = raw.decode(lambda image: _decode(file, file, lambda _: image, needed_side, turn), turn=turn)
+                return replace(found, metadata=raw.describe(found.metadata))
             present = without_zero_tail(file)
             try:
                 return _decode(present, file, opener, needed_side, turn)
@@ -185,7 +188,13 @@ def read_header(
     """
     opener = partial(open_checked, max_megapixels=max_megapixels, suffix=suffix or suffix_of(source))
     try:
-        with open_source(source) as file, decoding_settings(max_megapixels):
+        with (
+            open_source(source) as file,
+            decoding_settings(max_megapixels),
+            open_raw(file, max_megapixels=max_megapixels) as raw,
+        ):
+            if raw is not None:
+                return raw.describe(read_metadata(raw.header(), file, width=1, height=1))
             try:
                 image = opener(file)
             except Exception as error:  # readers raise anything
@@ -210,7 +219,7 @@ def is_sequence(source: bytes | BinaryIO, *, suffix: str = "") -> bool:
     """
     try:
         with open_source(source) as file, decoding_settings(DEFAULT_MAX_MEGAPIXELS):
-            return bool(getattr(open_image(file, suffix), "is_animated", False))
+            return find_kind(file) is None and bool(getattr(open_image(file, suffix), "is_animated", False))
     except Exception:  # decoders raise anything, see above; an unknown number of frames may be more than one  # noqa: BLE001
         return True
 
@@ -245,7 +254,8 @@ def _decode(present: BinaryIO, file: BinaryIO, opener: OpenImage, needed_side: i
     """Decode a whole picture.
 
     Args:
-        present: the part of the file to decode, see `without_zero_tail`.
+        image: opened.
+        present: what it was opened from, see `without_zero_tail`.
         file: whole, for the metadata.
     """
     image = opener(present)
@@ -334,13 +344,3 @@ def _scale_down(image: Image.Image, needed_side: int) -> int:
     width = image.width
     drafted = image.draft(None, (side, side))
     return 1 if drafted is None else round(width / drafted[1][2])
-
-
-@contextlib.contextmanager
-def _turn_of_a_big_picture() -> Iterator[None]:
-    with _one_big_picture:
-        # glibc keeps freed memory per thread: four threads would hold on to four large pictures.
-        if sys.platform == "linux":
-            with contextlib.suppress(AttributeError):  # another libc
-                ctypes.CDLL(None).malloc_trim(0)
-        yield

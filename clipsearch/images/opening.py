@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from clipsearch.errors import ImageReadError
 from clipsearch.files import open_regular_file
 from clipsearch.images.containers import read_code_points, read_png_code_points
+from clipsearch.images.raw.small_copies import open_beyond_copy
 from clipsearch.images.readers import open_rare_kind
 from clipsearch.images.reasons import too_large, unidentified_error
 
@@ -82,7 +83,7 @@ def open_image(file: BinaryIO, suffix: str) -> Image.Image:
         return rare
     file.seek(0)
     try:
-        return Image.open(file, formats=_FORMATS)
+        return open_beyond_copy(file) or Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise unidentified_error(file, _FORMATS) from error
     except ValueError as error:

@@ -4,7 +4,8 @@ import math
 from typing import BinaryIO
 
 from clipsearch.errors import ImageReadError
-from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, DecodedImage, Turn, decode_image
+from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, DecodedImage, decode_image
+from clipsearch.images.turns import Turn
 from clipsearch.parts import Box, Part
 
 

@@ -15,12 +15,13 @@ from clipsearch.errors import ImageReadError
 from clipsearch.files import open_regular_file
 from clipsearch.images.copies.views import PictureView, make_view
 from clipsearch.images.crops import box_within, crop_boxes, side_for_crops
-from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, read_header
+from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, decode_image, read_header
 from clipsearch.images.file_stamp import FileStamp, stamp_of
 from clipsearch.images.measures import measure
 from clipsearch.images.opening import suffix_of
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
+from clipsearch.images.turns import Turn
 from clipsearch.parts import Part, Parts
 from clipsearch.types import ImageMetadata
 

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from time import perf_counter
 
 from clipsearch.errors import InputError, MissingExtraError
+from clipsearch.formats import UNSUPPORTED_SUFFIXES
 from clipsearch.images.decode import DecodingLimits
 from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, ImageWalk, UnseenPath
 from clipsearch.images.remote.walk import UrlWalk
@@ -114,7 +116,11 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], options: Index
     last.found += len(walk.unseen)
     last.skipped += [SkippedFile(full_path(scope, unseen.relative_path), unseen.reason) for unseen in walk.unseen]
     besides = store.pictures.files_besides(scope, seen)
-    last.deleted = {file_id: path for file_id, path in besides.items() if not _is_unseen(path, walk.unseen)}
+    last.deleted = {
+        file_id: path
+        for file_id, path in besides.items()
+        if not (_is_unseen(path, walk.unseen) or _is_passed_over(scope, path))
+    }
     last.known = seen.count(SEEN) + len(besides)
     last.is_last = True
     yield last
@@ -236,6 +242,13 @@ def _should_retry(old: KnownFile, options: IndexOptions) -> bool:
     if options.limits is None and old.limit_kind != "megapixels":  # the other limits do not apply
         return True
     return limits.exceed((old.limit_kind, old.limit_value or 0))
+
+
+def _is_passed_over(scope: Scope, path: str) -> bool:
+    """Return whether a file of the catalog is not missing: only the extra that reads it is not installed any more."""
+    if PurePosixPath(path).suffix.lower() not in UNSUPPORTED_SUFFIXES:
+        return False
+    return is_folder_url(scope.root) or os.path.lexists(full_path(scope, path))
 
 
 def _is_unseen(path: str, unseen: Sequence[UnseenPath]) -> bool:

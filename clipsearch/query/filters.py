@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from clipsearch.errors import QueryError
+from clipsearch.formats import RAW_KINDS
 from clipsearch.text import fold_name
 
 MOST_FILTERS = 64
@@ -146,12 +147,12 @@ def _pattern(value: str) -> Pattern:
 
 
 def _choice(*names: str, **others: str) -> Callable[[str], Choice]:
-    """Return a parser of one of these names; `others` maps synonyms to names."""
+    """Return a parser of one of these names; `others` maps synonyms, and names left out of messages, to names."""
 
     def parse(value: str) -> Choice:
         name = value.lower().removeprefix(".")
         name = others.get(name, name)
-        if name not in names:
+        if name not in names and name not in others.values():
             raise ValueError(f"takes {', '.join(names[:-1])} or {names[-1]}, not {value}")
         return Choice(name)
 
@@ -178,6 +179,7 @@ _OTHER_TYPES = {
     "jp2": "jpeg2000",
     "pgm": "ppm",
     "pnm": "ppm",
+    **{kind.lower(): kind.lower() for kind in RAW_KINDS},
 }
 
 _OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal": "landscape", "wide": "landscape"}
@@ -335,7 +337,9 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "taken": _period,
     "near": _circle,
     "camera": _pattern,
-    "type": _choice("jpeg", "png", "webp", "gif", "tiff", "bmp", "heif", "avif", "jpeg2000", "ppm", **_OTHER_TYPES),
+    "type": _choice(
+        *("jpeg", "png", "webp", "gif", "tiff", "bmp", "heif", "avif", "jpeg2000", "ppm", "raw"), **_OTHER_TYPES
+    ),
     "size": _span(example="size:>2MB or size:500k..2MB", units=_UNITS),
     "w": _span(example="w:1920 or w:>=1000 or w:1000..2000", units=_PIXELS),
     "h": _span(example="h:1080 or h:>=1000 or h:1000..2000", units=_PIXELS),

@@ -49,10 +49,10 @@ def is_picture(token: str) -> bool:
 
 
 def has_picture_suffix(token: str) -> bool:
-    """Return whether a token ends with the suffix of a picture file."""
+    """Return whether a token ends with the suffix of a picture file, camera raw files included where not read."""
     _, dot, suffix = token.rpartition(".")
     if not dot:
         return False
-    from clipsearch.formats import IMAGE_SUFFIXES
+    from clipsearch.formats import IMAGE_SUFFIXES, RAW_SUFFIXES
 
-    return f".{suffix.lower()}" in IMAGE_SUFFIXES
+    return f".{suffix.lower()}" in IMAGE_SUFFIXES | RAW_SUFFIXES

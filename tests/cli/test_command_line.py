@@ -70,7 +70,7 @@ def test_index_reports_in_json(tmp_path):
     photos = tmp_path / "photos"
     shutil.copytree(SAMPLES / "food", photos)
     (photos / "broken.jpg").write_bytes(b"no picture")
-    (photos / "raw.cr2").write_bytes(b"raw")
+    (photos / "film.mov").write_bytes(b"film")
     arguments = ("index", photos, "--catalog", tmp_path / "c", "--json")
     report = json.loads(run(*arguments, "--model", "starter").stdout)
     assert report | {"seconds": 0} == {
@@ -82,7 +82,7 @@ def test_index_reports_in_json(tmp_path):
         "skipped": [
             {"path": str(photos / "broken.jpg"), "reason": "not a picture of a kind that can be read", "limit": None}
         ],
-        "unsupported": {".cr2": 1},
+        "unsupported": {".mov": 1},
         "seconds": 0,
         "model": "starter",
         "interrupted": False,
@@ -608,3 +608,11 @@ def test_what_is_there_of_a_picture_is_told(share, is_coarse, said, capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first == "2 indexed, 0 unchanged of 2 pictures in 10.0 s, 0.2 a second"
     assert second == f"  indexed in part /photos/a.jpg: the file's end is missing or zeros, {said}"
+
+
+def test_the_extra_for_raw_files_is_named(capsys):
+    print_report(IndexReport(1, 0, 0, 1, 0, (), {".cr2": 1, ".mov": 3, ".nef": 1200}, 10.0, "starter"))
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  not read, kinds of file that are not supported: 3 .mov",
+        "  not read, 1,201 camera raw files: pip install 'clipsearch[raw]' reads them",
+    ]

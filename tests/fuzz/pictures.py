@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,6 +12,10 @@ from PIL import Image
 
 from clipsearch.images.pillow_settings import decoding_settings
 from tests.support.make_hostile import draw_scene
+from tests.support.raw_files import raw_file, scan
+
+# Larger files take most of the time to be damaged.
+_MOST_BYTES = 100_000
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
@@ -77,6 +82,24 @@ def samples() -> dict[str, bytes]:
             image.copy().save(buffer, file_format, **options)
             made[kind] = buffer.getvalue()
     return made
+
+
+@cache
+def raw_samples() -> list[bytes]:
+    """Small raw files of several makers, with and without a preview, and what is shared of real ones."""
+    scene, preview = draw_scene(360, 240), draw_scene(600, 400)  # LibRaw refuses smaller sensors
+    makers = (("NIKON CORPORATION", "NIKON D70"), ("SONY", "DSLR-A100"), ("PENTAX", "PENTAX K10D"), ("Canon", "EOS 5D"))
+    files = [
+        raw_file(scene, make=make, model=model, is_dng=make == "Canon", preview=shown, order=order)
+        for make, model in makers
+        for shown, order in ((None, "<"), (preview, ">"))
+    ]
+    folder = Path(__file__).parents[3] / "shared/raw"
+    return [
+        *files,
+        scan(scene),
+        *(path.read_bytes() for path in sorted(folder.glob("*.[!m]*")) if path.stat().st_size < _MOST_BYTES),
+    ]
 
 
 def with_right_checksums(content: bytes) -> bytes:

@@ -18,15 +18,16 @@ from clipsearch.images.picture_reader import PictureReader, ReadPicture, Task
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.images.worker_pool import WorkerPool
 from tests.fuzz.budget import examples
-from tests.fuzz.pictures import damaged, exif_of_a_camera, samples
+from tests.fuzz.pictures import damaged, exif_of_a_camera, raw_samples, samples
 from tests.support import colours
 from tests.support.make_hostile import draw_scene
 from tests.support.rare_pictures import rare_samples, samples_of_extras
 
 SPEC = Preprocess(32, 48, None, 3, 1 / 255, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-MAX_MEGAPIXELS = 4.0
+MAX_MEGAPIXELS = 16.0
 PICTURES = st.sampled_from(sorted(samples())).map(samples().__getitem__)
 RARE_KINDS = st.sampled_from(sorted(rare_samples()))
+RAW_FILES = st.sampled_from(raw_samples())
 
 
 class Crashes:
@@ -162,3 +163,22 @@ def test_no_profile_costs_a_picture(profile: bytes, tmp_path: Path, pool: Worker
         if "crashed" in found.reason or "ended with" in found.reason:
             crashes.keep(buffer.getvalue(), found.reason)
         assert (found.outcome, found.reason) == ("decoded", "")
+
+
+@given(content=damaged(RAW_FILES))
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_damaged_raw_files_are_decoded_or_have_a_reason(
+    content: bytes, tmp_path: Path, pool: WorkerPool, crashes: Crashes
+) -> None:
+    pytest.importorskip("rawpy")
+    path = tmp_path / "picture.nef"
+    path.write_bytes(content)
+    found = read_in_worker(pool, path)
+    event(found.outcome)
+    if found.outcome == "decoded":
+        assert found.crop is not None
+        assert (found.crop.shape, found.crop.dtype) == ((32, 48, 3), np.uint8)
+        return
+    check_reason(found.reason)
+    if "crashed" in found.reason or "ended with" in found.reason:
+        crashes.keep(content, found.reason)

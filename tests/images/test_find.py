@@ -52,9 +52,9 @@ def test_kinds_are_told_by_suffix_in_any_case(tmp_path: Path) -> None:
 
 
 def test_pictures_of_unsupported_kinds_are_counted(tmp_path: Path) -> None:
-    write(tmp_path, "a.CR2", "b.cr2", "c/d.xcf", "e.txt", "f.mov", ".hidden.psd", "@eaDir/g.psd")
+    write(tmp_path, "a.XCF", "b.xcf", "c/d.exr", "e.txt", "f.wmf", ".hidden.psd", "@eaDir/g.psd")
     (tmp_path / "folder.eps").mkdir()
-    assert find_images(tmp_path).unsupported == {".cr2": 2, ".mov": 1, ".xcf": 1}
+    assert find_images(tmp_path).unsupported == {".exr": 1, ".wmf": 1, ".xcf": 2}
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ class TestLinks:
         os.mkfifo(tmp_path / "pipe.jpg")
         (tmp_path / "zero.png").symlink_to("/dev/zero")
         (tmp_path / "folder.jpg").mkdir()
-        os.mkfifo(tmp_path / "pipe.cr2")
+        os.mkfifo(tmp_path / "pipe.mov")
         result = find_images(tmp_path)
         assert (result.images, result.unseen, result.unsupported) == ((), (), {})
 

@@ -164,7 +164,6 @@ def jpeg_with_frame(marker: int, precision: int = 8) -> bytes:
         (tiff({258: (32, 32, 32), 262: (2,), 277: (3,), 339: (3, 3, 3)}), "TIFF"),
         (tiff({259: (34887,)}), "TIFF"),  # LERC
         (tiff({259: (22610,)}), "TIFF"),  # JPEG XR
-        (tiff({262: (32803,), 258: (16,)}), "TIFF"),  # a sensor's colour filters
         (jpeg_with_frame(0xC3), "JPEG"),  # lossless
         (jpeg_with_frame(0xF7), "JPEG"),  # JPEG-LS
         (jpeg_with_frame(0xC1, 12), "JPEG"),  # 12 bits

@@ -148,7 +148,7 @@ def test_only_what_needs_much_memory_waits_for_its_turn(monkeypatch: pytest.Monk
         yield
 
     monkeypatch.setattr(decode, "_BIG_MEGAPIXELS", 0.5)
-    monkeypatch.setattr(decode, "_turn_of_a_big_picture", turn)
+    monkeypatch.setattr(decode, "turn_of_a_big_picture", turn)
     picture = Image.new("RGB", (1000, 800))
     counts = []
     for content, side in [

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 
+from clipsearch.formats import RAW_KINDS
 from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Choice, Circle, Filter, Pattern, Period, Span
 from clipsearch.store import Store
 from clipsearch.store.backends.base import Dialect
@@ -14,7 +15,7 @@ from clipsearch.store.backends.connection import DATABASE_NAME, open_sqlite
 from clipsearch.text import fold_name
 
 # Pillow's format names; formats that are missing here have the filter's own name in upper case.
-_FORMATS = {"jpeg": ("JPEG", "MPO"), "bmp": ("BMP", "DIB")}
+_FORMATS = {"jpeg": ("JPEG", "MPO"), "bmp": ("BMP", "DIB"), "raw": tuple(sorted(RAW_KINDS))}
 
 _COLUMNS = {"size": "c.size_bytes", "w": "c.width", "h": "c.height", "sharp": "c.sharpness", "bright": "c.brightness"}
 _ORIENTATIONS = {"portrait": "c.width < c.height", "landscape": "c.width > c.height", "square": "c.width = c.height"}

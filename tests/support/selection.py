@@ -30,6 +30,7 @@ FAST = (
     "images/test_pnm.py",
     "images/test_thumbnail_cache.py",
     "images/test_thumbnails.py",
+    "images/raw",
     "images/test_volume.py",
     "images/films/test_hdr.py",
     "images/films/test_motion_photo.py",

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, Turn, decode_image, is_sequence
+from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, decode_image, is_sequence
 from clipsearch.images.perceptual_hash import perceptual_hash
+from clipsearch.images.turns import Turn
 
 _HEADER_LENGTH = Struct("<I")
 

@@ -26,7 +26,7 @@ async function searchBy(file) {
 }
 
 function pictureIn(transfer) {
-  return [...(transfer?.files ?? [])].find((file) => file.type.startsWith("image/") || /\.(heic|heif|avif|jp2|tiff?)$/i.test(file.name))
+  return [...(transfer?.files ?? [])].find((file) => file.type.startsWith("image/") || /\.(heic|heif|avif|jp2|tiff?|dng|cr2|cr3|nef|arw|raf|orf|rw2|pef|srw)$/i.test(file.name))
     ?? [...(transfer?.files ?? [])][0];
 }
 
