@@ -63,6 +63,15 @@ RAW_SUFFIXES = frozenset(
 RAW_KINDS = frozenset({"RAW", *(suffix[1:].upper() for suffix in RAW_SUFFIXES)})
 """Names of the kinds of camera raw files, see `images.raw.kinds`; "RAW" is that of an unknown maker."""
 
+FILM_SUFFIXES = frozenset(
+    {
+        *(".mp4", ".m4v", ".mov", ".qt", ".avi", ".mkv", ".webm", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".vob"),
+        *(".mpg", ".mpeg", ".mpe", ".m2v", ".m2ts", ".mts", ".3gp", ".3g2", ".dv", ".mxf", ".insv", ".lrv"),
+    }
+)
+
+DOCUMENT_SUFFIXES = frozenset({".pdf"})
+
 # In the order of reports. The format of a file is detected when it is decoded, see `images.decode`.
 KINDS = (
     FileKind(
@@ -87,16 +96,9 @@ KINDS = (
     FileKind("camera raw file", tuple(sorted(RAW_SUFFIXES)), Extra("raw", "rawpy")),
     FileKind("JPEG XL picture", (".jxl",), Extra("jxl", "imagecodecs")),
     FileKind("SVG drawing", (".svg", ".svgz"), Extra("svg", "resvg_py")),
-    FileKind("PDF document", (".pdf",), "never"),
+    FileKind("PDF document", tuple(sorted(DOCUMENT_SUFFIXES)), Extra("pdf", "pypdfium2")),
     FileKind("other document", (".djvu", ".cbz", ".cbr"), "never"),
-    FileKind(
-        "film",
-        (
-            *(".mp4", ".m4v", ".mov", ".qt", ".avi", ".mkv", ".webm", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".vob"),
-            *(".mpg", ".mpeg", ".mpe", ".m2v", ".m2ts", ".mts", ".3gp", ".3g2", ".dv", ".mxf", ".insv", ".lrv"),
-        ),
-        "never",
-    ),
+    FileKind("film", tuple(sorted(FILM_SUFFIXES)), Extra("video", "av")),
     FileKind(
         "other picture",
         (

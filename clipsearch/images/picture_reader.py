@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images import reading
+from clipsearch.images.file_parts import is_film
 from clipsearch.images.file_stamp import NO_STAMP, FileStamp, stamp_of
+from clipsearch.images.opening import suffix_of
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import OpenList, OpenLists
 from clipsearch.images.reasons import too_many_bytes
@@ -181,6 +183,8 @@ class PictureReader:
 
     def _check_size(self, task: Task) -> ReadPicture | None:
         if self._max_bytes is None or 0 < task.size_bytes <= self._max_bytes:  # no look-up for most files
+            return None
+        if is_film(suffix_of(task.path)):  # it is read in pieces
             return None
         try:
             status = os.stat(task.path)  # noqa: PTH116

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError
 from clipsearch.files import open_regular_file
+from clipsearch.formats import DOCUMENT_SUFFIXES
 from clipsearch.images.copies.views import PictureView, make_view
 from clipsearch.images.crops import box_within, crop_boxes, side_for_crops
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, decode_image, read_header
+from clipsearch.images.file_parts import SeveralParts, is_film, read_parts
 from clipsearch.images.file_stamp import FileStamp, stamp_of
 from clipsearch.images.measures import measure
 from clipsearch.images.opening import suffix_of
@@ -129,6 +131,9 @@ class LocalPicture:
     suffix: str = ""
 
     def decode(self) -> Decoded:
+        several = self._read_parts()
+        if several is not None:
+            return _decode_parts(several, self.spec)
         side = self.spec.resized_side
         decoded = decode_image(
             self.source,
@@ -146,7 +151,16 @@ class LocalPicture:
         part_crops = np.stack([resize_and_crop(image, self.spec, box=box_within(box, each)) for each in crops])
         return Decoded(crop, metadata, (None, *(Part("crop", box=each) for each in crops)), part_crops)
 
+    def _read_parts(self) -> SeveralParts | None:
+        return read_parts(
+            self.source, suffix=self.suffix, needed_side=self.spec.resized_side, max_megapixels=self.max_megapixels
+        )
+
     def describe(self) -> ImageMetadata:
+        if is_film(self.suffix) or self.suffix in DOCUMENT_SUFFIXES:
+            several = self._read_parts()
+            if several is not None:
+                return several.metadata
         return read_header(self.source, max_megapixels=self.max_megapixels, suffix=self.suffix)
 
     def shrink(self, side: int, part: Part | None = None) -> "Thumbnail":
@@ -188,6 +202,21 @@ def open_picture(
         status = os.fstat(file.fileno())
         digest, source = _hash(file, status.st_size, max_buffered)
         yield LocalPicture(stamp_of(status), digest, source, spec, max_megapixels, turn, detail, suffix_of(path))
+
+
+def _decode_parts(several: SeveralParts, spec: Preprocess) -> Decoded:
+    """Decode the parts of a file; what is measured on pixels is that of the cover."""
+    parts: list[Part] = []
+    crops: list[NDArray[np.uint8]] = []
+    metadata = several.metadata
+    for part, image in several.parts:
+        if not parts:
+            metadata = replace(metadata, phash=perceptual_hash(image), **measure(image)._asdict())
+        parts.append(part)
+        crops.append(resize_and_crop(image, spec))
+    if not parts:
+        raise ImageReadError("damaged: none of its parts can be decoded")
+    return Decoded(crops[0], metadata, tuple(parts), np.stack(crops[1:]) if len(crops) > 1 else None)
 
 
 class LocalList:

@@ -11,8 +11,8 @@ from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.colours.rgb import to_srgb
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS
+from clipsearch.images.file_parts import decode_part
 from clipsearch.images.opening import suffix_of
-from clipsearch.images.part_image import decode_part
 from clipsearch.images.turns import Turn
 from clipsearch.parts import Part
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from clipsearch.errors import ClipSearchError, UnknownPictureError
+from clipsearch.gallery.details import is_film_file
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.page_query import PageQuery, PageQueryDep
@@ -94,6 +95,7 @@ def make_pages(site: Site) -> APIRouter:
             "picture.html",
             shown=(strip[0][0] if strip else None) if wanted is None or crop is not None else wanted,
             crop=crop,
+            film_url=f"/api/films/{content_id}" if any(map(is_film_file, details.paths)) else None,
             parts=strip,
             page_query=page_query,
             details=details,
