@@ -1,24 +1,20 @@
 """Define the HTTP API: JSON in and out, pictures by content id."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
-from fastapi import APIRouter, File, HTTPException, Query, Request, UploadFile
+from fastapi import APIRouter, File, HTTPException, Query, UploadFile
 from fastapi.responses import Response, StreamingResponse
 
-from clipsearch.errors import ImageReadError
-from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE
-from clipsearch.images.thumbnail_cache import RENDERING
-from clipsearch.parts import Part
 from clipsearch.query import Query as ParsedQuery
 from clipsearch.query import parse_query
 from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.version import __version__
 from clipsearch.web import schemas
-from clipsearch.web.films import add_films
 from clipsearch.web.heat_maps import heat_map_png
 from clipsearch.web.lanes import TooBusyError
+from clipsearch.web.media import add_media
 from clipsearch.web.page_query import MarkId
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
@@ -30,9 +26,6 @@ _POLL_INTERVAL_S, _PING_INTERVAL_S = 0.25, 15.0
 
 # Concurrent event streams: each holds a connection for as long as the run lasts.
 _MAX_LISTENERS = 100
-
-# Cache-Control for a URL that contains the content's hash.
-_IMMUTABLE = "private, max-age=31536000, immutable"
 
 
 def make_api(site: Site) -> APIRouter:
@@ -207,36 +200,6 @@ def make_api(site: Site) -> APIRouter:
         return schemas.Labels(model=catalog.model.name, labels=[schemas.Label.of(hit) for hit in found])
 
     @api.get(
-        "/thumbnail/{id}",
-        summary="Get a thumbnail, upright, without metadata",
-        tags=["pictures"],
-        response_class=Response,
-        responses={200: {"content": {"image/jpeg": {}}, "description": "A JPEG."}, **problems(404)},
-    )
-    @site.lanes.thumbnails
-    def thumbnail(
-        id: int,
-        request: Request,
-        size: Annotated[Literal["small", "large"], Query(description="At most 512 or 2,048 pixels.")] = "small",
-        v: Annotated[str | None, Query(max_length=64, description="Start of its blake3, for caching.")] = None,
-        part: Annotated[
-            str | None, Query(max_length=64, description="Fragment of a part of it.", examples=["t=83.5"])
-        ] = None,
-    ) -> Response:
-        details = catalog.pictures.get(id)
-        shown = None if part is None else _find_part(catalog.pictures.parts(id), part)
-        etag = f'"{details.blake3[:32]}-{size}-{RENDERING}{"" if shown is None else f"-{shown.fragment}"}"'
-        caching = _IMMUTABLE if v and details.blake3.startswith(v) else "private, no-cache"
-        headers = {"ETag": etag, "Cache-Control": caching}
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers=headers)
-        try:
-            jpeg = catalog.pictures.thumbnail(id, side=SMALL_SIDE if size == "small" else LARGE_SIDE, part=shown)
-        except ImageReadError as error:
-            raise HTTPException(404, str(error)) from error
-        return Response(jpeg, media_type="image/jpeg", headers=headers)
-
-    @api.get(
         "/items/{id}/heatmap",
         summary="Get a heat map of words, to overlay on the picture",
         tags=["pictures"],
@@ -307,7 +270,7 @@ def make_api(site: Site) -> APIRouter:
         if not site.may_index:
             raise HTTPException(403, "indexing is disabled on this server: start it with --index")
 
-    add_films(api, site)
+    add_media(api, site)
     return api
 
 
@@ -334,10 +297,3 @@ async def _status_events(site: Site) -> AsyncIterator[str]:
             yield ": still there\n\n"
         await asyncio.sleep(_POLL_INTERVAL_S)
         quiet_s += _POLL_INTERVAL_S
-
-
-def _find_part(parts: Sequence[Part], fragment: str) -> Part:
-    found = next((part for part in parts if part.fragment == fragment), None)
-    if found is None:
-        raise HTTPException(404, f"the picture has no part {fragment!r}")
-    return found
