@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image
 
-from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.errors import ImageReadError, InputError, TransientReadError
 from clipsearch.formats import DOCUMENT_SUFFIXES, FILM_SUFFIXES
 from clipsearch.images.decode import DecodedImage, decode_image, read_header
 from clipsearch.images.films.film import FilmMetadata
@@ -90,7 +90,10 @@ def decode_part(
         page = 1 if part is None else part.page
         if page is None:
             raise ImageReadError("a document has no such part")
-        return _whole(render_page(source, page - 1, 2 * needed_side))
+        try:
+            return _whole(render_page(source, page - 1, 2 * needed_side))
+        except InputError as error:  # the file has changed
+            raise ImageReadError(f"it has no page {page}") from error
     if part is None:
         return decode_image(source, needed_side=needed_side, max_megapixels=max_megapixels, turn=turn, suffix=suffix)
     if part.box is not None:
