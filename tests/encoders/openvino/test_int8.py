@@ -29,6 +29,8 @@ RECORD = Int8Record(image_ms=10.0, other_ms=20.0, other="f32", images=CLOSE, tex
 @pytest.fixture(scope="module", params=["int8 sums in 32 bits", "in 16 bits, as convolutions"])
 def made(request, tiny_clips, tmp_path_factory) -> tuple[Path, Path, Int8Record]:
     """The tiny CLIP, the same in int8, and what was measured, for both kinds of processor."""
+    if request.param.endswith("32 bits") and not int8.has_int8_products():
+        pytest.skip("sums of int8 products overflow 16 bits on this processor, which has no VNNI")
     source, target = tiny_clips.find_compiled(), tmp_path_factory.mktemp("int8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(int8, "has_int8_products", lambda: request.param.endswith("32 bits"))
