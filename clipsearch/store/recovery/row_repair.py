@@ -13,7 +13,7 @@ from clipsearch.store.column_rows import make_file_stale
 from clipsearch.store.folded_names import fill_sqlite
 from clipsearch.store.part_rows import ORPHANS
 from clipsearch.store.records import Kind, utc_now
-from clipsearch.store.recovery.integrity import (
+from clipsearch.store.recovery.conditions import (
     GENERATIONS,
     INVALID_CHANGE,
     INVALID_GENERATION,
