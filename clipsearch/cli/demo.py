@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clipsearch import paths
+from clipsearch.cli.commands import make_app
 from clipsearch.cli.options import DeviceOption
 from clipsearch.cli.render import out, shown_path
 from clipsearch.errors import ClipSearchError
@@ -18,7 +19,6 @@ DONUT = "food/donut.png"
 
 
 def demo(
-    context: typer.Context,
     model: Annotated[str, typer.Option("--model", metavar="NAME", help="Use this model.")] = (STARTER),
     device: DeviceOption = None,
     catalog: Annotated[
@@ -59,8 +59,8 @@ def demo(
             shown = [shown_path(part) if part.startswith(str(samples)) else part for part in arguments]
             out(f"\n# {title}\n$ clipsearch {shlex.join(shown)}")
             extra = ["--device", device] if device and arguments[0] != "status" else []
-            root = context.find_root().command
-            code = root.main([*arguments, "--catalog", place, *extra], prog_name="clipsearch", standalone_mode=False)
+            app = make_app(arguments)  # that of `demo` has no other command
+            code = app([*arguments, "--catalog", place, *extra], prog_name="clipsearch", standalone_mode=False)
             if code:
                 return int(code)
     return 0

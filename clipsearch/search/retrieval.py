@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.indexes.base import VectorIndex
+from clipsearch.parts import Part
 from clipsearch.scoring.relevance import Background, Direction, log_odds_of
 from clipsearch.search.hits import SearchHit
 from clipsearch.store import Store
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
 
 # First depth of each ranking in the threshold algorithm, in multiples of `top_k`.
 _FIRST_REACH = 8
+
+
+# Log-odds that a crop has to make up for: of some eight views of a picture one fits by chance more often than the
+# whole does. Source: `python -m tests.benchmarks.detail`.
+_CROP_HANDICAP = 1.0
+
+
+def handicap_of(part: Part | None) -> float:
+    """Return what is subtracted from the log-odds of a part of a content."""
+    return _CROP_HANDICAP if part is not None and part.kind == "crop" else 0.0
 
 
 def _reachable(paths: list[str]) -> list[str]:
@@ -73,20 +84,25 @@ def search_pictures(
         paths = store.reader.paths(list({owner.content_id for owner in owners}), filters=filters)
         # Queries by picture have no own level: it comes from texts.
         levels = background.own_levels_of(found.ids.tolist(), fetch) if found.own_shares.any() else np.float32(0)
+        handicaps = np.array([handicap_of(owner.part) for owner in owners], dtype=np.float32)
+        worths = found.worth - handicaps
         hits: dict[int, tuple[float, list[str], float, float, StoredPart]] = {}
         for worth, score, relevance, owner in zip(
-            found.worth.tolist(),
+            worths.tolist(),
             found.scores.tolist(),
-            sigmoid(found.worth - found.own_shares * levels).tolist(),
+            sigmoid(worths - found.own_shares * levels).tolist(),
             owners,
             strict=True,
         ):
             content_id = owner.content_id
-            is_known = content_id in hits  # by a better part, which came before
-            if content_id in paths and not is_known and content_id not in excluded and relevance >= min_relevance:
+            is_better = content_id not in hits or -worth < hits[content_id][0]
+            if content_id in paths and is_better and content_id not in excluded and relevance >= min_relevance:
                 hits[content_id] = (-worth, _reachable(paths[content_id]), score, relevance, owner)
         is_all = len(found.ids) < wanted or wanted >= index.count
-        if len(hits) >= top_k or is_all or found.worth[-1] < least_worth:
+        if is_all or found.worth[-1] < least_worth:
+            break
+        # A whole picture that was not seen may lie above the crops among the hits.
+        if len(hits) >= top_k and -sorted(hit[0] for hit in hits.values())[top_k - 1] >= found.worth[-1]:
             break
         wanted = max(2 * wanted, wanted + 64)
     best = sorted(hits.values(), key=lambda hit: (hit[0], hit[1]))

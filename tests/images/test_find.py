@@ -46,7 +46,7 @@ def test_images_come_in_a_fixed_order_with_size_and_time(tmp_path: Path, monkeyp
 
 
 def test_kinds_are_told_by_suffix_in_any_case(tmp_path: Path) -> None:
-    write(tmp_path, "A.JPG", "b.Jpeg", "c.HEIC", "jpg", "png", "d.jpg.txt", "e.jpg.", "f", "g.mp4", "double.tar.png")
+    write(tmp_path, "A.JPG", "b.Jpeg", "c.HEIC", "jpg", "png", "d.jpg.txt", "e.jpg.", "f", "g.MP3", "double.tar.png")
     assert found(tmp_path) == ["A.JPG", "b.Jpeg", "c.HEIC", "double.tar.png"]
     assert not IMAGE_SUFFIXES & UNSUPPORTED_SUFFIXES
 

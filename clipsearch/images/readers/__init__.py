@@ -169,7 +169,6 @@ _BY_MAGIC: tuple[tuple[bytes, _Open], ...] = (
     (b"/* XPM */", _open_pixmap),
     (b"\xff\x0a", _open_jpeg_xl),
     (b"\0\0\0\x0cJXL \r\n\x87\n", _open_jpeg_xl),
-    (b"<svg", _open_svg),
 )
 
 # Suffix: whether the first bytes may be of that kind, and its opener.

@@ -70,7 +70,7 @@ class TestListing:
             "a.jpg",
             "b c.PNG",
             "text.txt",
-            "film.mov",
+            "drawing.xcf",
             ".hidden.jpg",
             "deep/d.webp",
             ".git/e.jpg",
@@ -90,7 +90,7 @@ class TestListing:
         status = (tmp_path / "a.jpg").stat()
         assert found[0].size_bytes == status.st_size
         assert found[0].mtime_ns == int(status.st_mtime) * 1_000_000_000
-        assert (walk.unseen, dict(walk.unsupported)) == ([], {".mov": 1})
+        assert (walk.unseen, dict(walk.unsupported)) == ([], {".xcf": 1})
 
     def test_that_fails_is_an_error(self, tmp_path):
         with serving(tmp_path) as url, pytest.raises(FileNotFoundError):
