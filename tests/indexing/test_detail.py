@@ -3,6 +3,8 @@
 import pytest
 from PIL import Image
 
+from clipsearch.parts import Part
+from clipsearch.search.retrieval import handicap_of
 from tests.support.library import Library, counts
 
 
@@ -68,3 +70,20 @@ def test_a_copy_has_the_crops_of_its_content(library):
     paint_spot(library, "copy.png", "blue", "red")
     assert counts(library.index(detail=True)) == {"found": 2, "reused": 1, "unchanged": 1}
     assert len(library.hits("red")[0].copies) == 1
+
+
+def test_a_crop_makes_up_for_the_number_of_crops(library):
+    """A whole picture of a colour comes before a crop of the same colour."""
+    paint_spot(library, "spot.png", "blue", "red")
+    library.paint("red.png", "red")
+    library.index(detail=True)
+    first, second, *_ = library.hits("red")
+    assert [each.path.rsplit("/", 1)[1] for each in (first, second)] == ["red.png", "spot.png"]
+    assert first.part is None
+    assert first.relevance > second.relevance
+
+
+def test_a_page_and_a_scene_have_no_handicap():
+    assert handicap_of(None) == handicap_of(Part("page", page=2)) == 0
+    assert handicap_of(Part("scene", start_s=1.0, end_s=2.0)) == 0
+    assert handicap_of(Part("crop", box=(0.0, 0.0, 0.5, 0.5))) > 0
