@@ -30,7 +30,7 @@ _FIRST_REACH = 8
 
 # Log-odds that a crop has to make up for: of some eight views of a picture one fits by chance more often than the
 # whole does. Source: `python -m tests.benchmarks.detail`.
-_CROP_HANDICAP = 1.0
+_CROP_HANDICAP = 1.5
 
 
 def handicap_of(part: Part | None) -> float:

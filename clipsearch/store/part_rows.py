@@ -11,6 +11,7 @@ from clipsearch.errors import StoreError
 from clipsearch.parts import Part, Parts, unpack_parts
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.records import REPAIR_HINT
+from clipsearch.store.values import valid_ids
 
 _ANY = "SELECT 1 FROM parts LIMIT 1"
 _OF_CONTENTS = "SELECT content_id, first_part_id, part_count, described FROM parts WHERE content_id IN ({})"
@@ -59,7 +60,7 @@ class PartReader:
         if not ids or not self.has_any():
             return {}
         found: dict[int, StoredPart] = {}
-        for chunk in chunks([int(number) for number in ids]):  # SQLite takes those of numpy for blobs
+        for chunk in chunks(valid_ids(ids)):
             for content_id, first, count, described in self._rows(statement_for(chunk), *chunk):
                 found[content_id] = StoredPart(content_id, _unpack(content_id, first, count, described)[0])
             others = [number for number in chunk if number not in found]
@@ -81,7 +82,7 @@ class PartReader:
             StoreError: a description is damaged.
         """
         found: dict[int, tuple[tuple[int, Part | None], ...]] = {}
-        for chunk in chunks([int(number) for number in content_ids]):
+        for chunk in chunks(valid_ids(content_ids)):
             for content_id, first, count, described in self._rows(statement_for(chunk), *chunk):
                 parts = _unpack(content_id, first, count, described)
                 found[content_id] = tuple(zip((content_id, *range(first, first + count)), parts, strict=True))

@@ -24,7 +24,7 @@ from clipsearch.store.records import (
     StoredModel,
     StoredSnapshot,
 )
-from clipsearch.store.values import is_folder, is_uuid, path_of
+from clipsearch.store.values import is_folder, is_uuid, path_of, valid_ids
 from clipsearch.vectors import from_bytes
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ class Reader:
         """
         passes = path_condition(filters) if any(each.key == "path" for each in filters) else None
         found: dict[int, list[tuple[bool, str]]] = {}
-        for chunk in chunks(_valid_ids(content_ids)):
+        for chunk in chunks(valid_ids(content_ids)):
             for content_id, folder, relative in self._rows(_PATHS.format(",".join("?" * len(chunk))), *chunk):
                 path = path_of(folder, relative)
                 if path is not None:
@@ -238,7 +238,7 @@ class Reader:
     def measures(self, content_ids: Sequence[int]) -> dict[int, tuple[int, int, int]]:
         """Return (width, height, size_bytes) of contents, upright; unknown ones are left out."""
         found: dict[int, tuple[int, int, int]] = {}
-        for chunk in chunks(_valid_ids(content_ids)):
+        for chunk in chunks(valid_ids(content_ids)):
             statement = _MEASURES.format(",".join("?" * len(chunk)))
             found.update((row[0], numbers(row[1:])) for row in self._rows(statement, *chunk))
         return found
@@ -251,7 +251,7 @@ class Reader:
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
         """Return the metadata of contents by id; unknown ones are left out."""
         found: dict[int, ContentDetails] = {}
-        for chunk in chunks(_valid_ids(content_ids)):
+        for chunk in chunks(valid_ids(content_ids)):
             statement = _DETAILS.format(",".join("?" * len(chunk)))
             found.update((row[0], content_details(row)) for row in self._rows(statement, *chunk))
         return found
@@ -289,7 +289,7 @@ class Reader:
     ) -> dict[int, NDArray[np.float32]]:
         """Return embeddings (dim,), unit-norm, of parts or captions by id; those without one are left out."""
         found: dict[int, NDArray[np.float32]] = {}
-        for chunk in chunks(_valid_ids(ids)):
+        for chunk in chunks(valid_ids(ids)):
             statement = _EMBEDDINGS[kind].format(",".join("?" * len(chunk)))
             rows = self._rows(statement, model_id, *chunk)
             found.update(zip((row[0] for row in rows), _embeddings([row[1] for row in rows], dim), strict=True))
@@ -297,11 +297,6 @@ class Reader:
 
     def close(self) -> None:
         self._connection.close()
-
-
-def _valid_ids(numbers: Sequence[int]) -> list[int]:
-    """Return the numbers that can be row ids: 64 bits, from 1."""
-    return [number for value in numbers if 0 < (number := int(value)) < 1 << 63]
 
 
 def _model(rows: list[Any]) -> StoredModel | None:

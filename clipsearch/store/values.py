@@ -3,6 +3,7 @@
 import os
 import re
 import uuid
+from collections.abc import Iterable
 
 from clipsearch.paths import is_folder_url
 
@@ -70,3 +71,8 @@ def path_of(root: object, relative_path: object) -> str | None:
     if not isinstance(root, bytes) or not is_below(relative_path) or not is_folder(root):
         return None
     return os.path.join(os.fsdecode(root), os.fsdecode(relative_path))  # type: ignore[arg-type]  # noqa: PTH118
+
+
+def valid_ids(numbers: Iterable[int]) -> list[int]:
+    """Return the numbers that can be row ids, 64 bits from 1, as Python's: SQLite takes those of numpy for blobs."""
+    return [number for value in numbers if 0 < (number := int(value)) < 1 << 63]
