@@ -17,8 +17,14 @@ _EDGES = 4
 MOST_PARTS = 600
 """Parts of one content: scenes of five hours, or pages of a thick book."""
 
-# No film is longer, in seconds, and no document has more pages.
-_MOST_SECONDS, _MOST_PAGES = 1e7, 1 << 31
+MOST_SECONDS = 1e7
+"""Bound of the length of a film."""
+
+# No document has more pages.
+_MOST_PAGES = 1 << 31
+
+# Longest description of a part in JSON: six numbers of 25 characters, and their names.
+_MOST_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class Part:
         if is_valid and self.page is not None:
             is_valid = type(self.page) is int and 1 <= self.page <= _MOST_PAGES
         if is_valid and self.start_s is not None and self.end_s is not None:
-            is_valid = 0 <= self.start_s <= self.end_s <= _MOST_SECONDS
+            is_valid = 0 <= self.start_s <= self.end_s <= MOST_SECONDS
         if is_valid and self.box is not None:
             left, top, right, bottom = self.box
             is_valid = 0 <= left < right <= 1 and 0 <= top < bottom <= 1
@@ -124,6 +130,8 @@ def unpack_parts(text: str | bytes) -> Parts:
     Raises:
         ValueError: it is invalid, or has more than `MOST_PARTS`.
     """
+    if len(text) > MOST_PARTS * _MOST_CHARACTERS:  # before it takes many times that in memory
+        raise ValueError("invalid parts")
     try:
         values = json.loads(text)
     except RecursionError as error:
