@@ -23,9 +23,6 @@ MOST_SECONDS = 1e7
 # No document has more pages.
 _MOST_PAGES = 1 << 31
 
-# Longest description of a part in JSON: six numbers of 25 characters, and their names.
-_MOST_CHARACTERS = 300
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -115,6 +112,12 @@ class Part:
         return cls(kind, page, start_s, end_s, edges or None)  # type: ignore[arg-type]
 
 
+# Longest description of a part: six numbers of 25 characters, and their names.
+_MOST_CHARACTERS = 300
+
+MAX_DESCRIPTION = MOST_PARTS * _MOST_CHARACTERS
+"""Bound of the characters that describe the parts of a content as JSON."""
+
 Parts: TypeAlias = tuple[Part | None, ...]
 """All parts of a content. The first, its cover, stands for the content: None is the whole picture. () is (None,)."""
 
@@ -130,7 +133,7 @@ def unpack_parts(text: str | bytes) -> Parts:
     Raises:
         ValueError: it is invalid, or has more than `MOST_PARTS`.
     """
-    if len(text) > MOST_PARTS * _MOST_CHARACTERS:  # before it takes many times that in memory
+    if len(text) > MAX_DESCRIPTION:  # before it takes many times that in memory
         raise ValueError("invalid parts")
     try:
         values = json.loads(text)

@@ -12,6 +12,7 @@ from clipsearch.errors import StoreError
 from clipsearch.store.backends.connection import SQLITE_ERRORS, open_sqlite
 from clipsearch.store.migrate import current_revision, is_inert, upgrade
 from clipsearch.store.records import utc_now
+from clipsearch.store.recovery.conditions import type_condition
 from clipsearch.store.recovery.database_files import (
     check_database,
     copy_database,
@@ -19,7 +20,6 @@ from clipsearch.store.recovery.database_files import (
     is_damage,
     scratch_file,
 )
-from clipsearch.store.recovery.integrity import type_condition
 from clipsearch.store.recovery.row_repair import repair_rows
 from clipsearch.store.schema import OBJECTS, find_active, find_altered
 
