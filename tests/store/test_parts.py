@@ -2,13 +2,18 @@
 
 import numpy as np
 import pytest
+from alembic import command
+from sqlalchemy import create_engine
 from sqlalchemy import text as sql
 
 from clipsearch.columns.table import Columns
 from clipsearch.errors import StoreError
 from clipsearch.parts import MAX_DESCRIPTION, Part
 from clipsearch.session.columns import read_segment
-from clipsearch.store import ContentRecord, FileRecord
+from clipsearch.store import ContentRecord, FileRecord, Store
+from clipsearch.store.backends.connection import DATABASE_NAME
+from clipsearch.store.backends.postgres import connect
+from clipsearch.store.migrate import alembic_config
 from clipsearch.store.recovery.integrity import Inspection
 from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
@@ -214,6 +219,32 @@ def test_a_broken_embedding_of_a_part_takes_that_of_its_cover_along(store, root_
     record(store, root_id, model_id, content(1, PAGES))
     assert inspection.count_incomplete_parts() == 0
     assert [part for _, part in store.reader.parts.of_contents([1])[1]] == list(PAGES)
+
+
+@pytest.mark.migrates
+def test_a_downgrade_keeps_the_covers(make_store):
+    store = make_store()
+    model = store.models.add(name="m", fingerprint="ab" * 32, dim=4).model_id
+    record(store, store.roots.add("/photos").root_id, model, content(1, PAGES), content(2))
+    place = store.place
+    store.close()
+    if place.server is None:
+        engine = create_engine(f"sqlite:///{place.directory / DATABASE_NAME}")
+    else:
+        engine = create_engine("postgresql+psycopg://", creator=lambda: connect(place, autocommit=False))
+    config = alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0010")
+    engine.dispose()
+    with Store(place) as upgraded:
+        assert sorted(indexed(upgraded, model)) == [1, 2]
+        assert not upgraded.reader.parts.has_any()
+        assert upgraded.pictures.contents_without_parts(model_id=model) == {1, 2}
+        record(upgraded, upgraded.roots.list_all()[0].root_id, model, content(1, PAGES), content(3))
+        numbers = indexed(upgraded, model)
+        assert len(set(numbers)) == len(numbers) == 5
+        assert Inspection(upgraded.connection).count_misplaced_parts() == 0
 
 
 @pytest.mark.parametrize("described", ["", "[null]", "[null,null,null,null]", '[{"kind":"page"},null,null]'])
