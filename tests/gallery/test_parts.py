@@ -124,5 +124,5 @@ def test_an_uploaded_picture_finds_parts(catalog):
         answer = client.post("/api/pictures", files={"file": ("x.png", content.getvalue())})
         assert answer.status_code == 201, answer.text
         hits = client.get("/api/search", params={"q": answer.json()["term"]}).json()["hits"]
-    assert len({hit["content_id"] for hit in hits}) == len(hits) <= PICTURES
+    assert len({hit["name"] for hit in hits}) == len(hits) <= PICTURES
     assert {hit["part"]["page"] for hit in hits if hit["part"] and hit["part"]["kind"] == "page"} == {2, 3}
