@@ -17,8 +17,11 @@ _EDGES = 4
 MOST_PARTS = 600
 """Parts of one content: scenes of five hours, or pages of a thick book."""
 
-# No film is longer, in seconds, and no document has more pages.
-_MOST_SECONDS, _MOST_PAGES = 1e7, 1 << 31
+MOST_SECONDS = 1e7
+"""Bound of the length of a film."""
+
+# No document has more pages.
+_MOST_PAGES = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Part:
         if is_valid and self.page is not None:
             is_valid = type(self.page) is int and 1 <= self.page <= _MOST_PAGES
         if is_valid and self.start_s is not None and self.end_s is not None:
-            is_valid = 0 <= self.start_s <= self.end_s <= _MOST_SECONDS
+            is_valid = 0 <= self.start_s <= self.end_s <= MOST_SECONDS
         if is_valid and self.box is not None:
             left, top, right, bottom = self.box
             is_valid = 0 <= left < right <= 1 and 0 <= top < bottom <= 1
@@ -109,6 +112,12 @@ class Part:
         return cls(kind, page, start_s, end_s, edges or None)  # type: ignore[arg-type]
 
 
+# Longest description of a part: six numbers of 25 characters, and their names.
+_MOST_CHARACTERS = 300
+
+MAX_DESCRIPTION = MOST_PARTS * _MOST_CHARACTERS
+"""Bound of the characters that describe the parts of a content as JSON."""
+
 Parts: TypeAlias = tuple[Part | None, ...]
 """All parts of a content. The first, its cover, stands for the content: None is the whole picture. () is (None,)."""
 
@@ -124,6 +133,8 @@ def unpack_parts(text: str | bytes) -> Parts:
     Raises:
         ValueError: it is invalid, or has more than `MOST_PARTS`.
     """
+    if len(text) > MAX_DESCRIPTION:  # before it takes many times that in memory
+        raise ValueError("invalid parts")
     try:
         values = json.loads(text)
     except RecursionError as error:

@@ -49,7 +49,8 @@ def export(
     if json:
         print_json(asdict(report))
         return
-    more = f" and {count(report.captions, 'caption')}" if captions else ""
+    more = f", {count(report.embeddings, 'embedding')}" if report.embeddings != report.pictures else ""
+    more += f" and {count(report.captions, 'caption')}" if captions else ""
     more += f", {count(report.concepts, 'concept')}" if report.concepts else ""
     out(
         f"{shown_path(report.path)}: {count(report.pictures, 'picture')}{more} of {report.model}, {report.dim} numbers "

@@ -183,7 +183,7 @@ def encode_batch(batch: Batch, encoder: Encoder) -> Batch:
     if batch.to_encode:
         start = perf_counter()
         embeddings = encoder.encode_images(batch.crops)
-        parts = _encode_parts(batch.to_encode, encoder)
+        parts = encode_parts(batch.to_encode, encoder)
         batch.seconds = perf_counter() - start
         batch.contents = [
             content_record(picture, embedding, parts.get(row))
@@ -193,7 +193,7 @@ def encode_batch(batch: Batch, encoder: Encoder) -> Batch:
     return batch
 
 
-def _encode_parts(pictures: list[ReadPicture], encoder: Encoder) -> dict[int, NDArray[np.float32]]:
+def encode_parts(pictures: list[ReadPicture], encoder: Encoder) -> dict[int, NDArray[np.float32]]:
     """Encode the parts besides the covers, and drop their crops; return embeddings (n, dim) by row of the picture."""
     crops = {row: picture.part_crops for row, picture in enumerate(pictures) if picture.part_crops is not None}
     if not crops:

@@ -203,7 +203,26 @@ def _check_values(inspection: Inspection, found: Examination) -> bool:
 
 
 def _check_rows(inspection: Inspection, found: Examination, *, sample: int | None) -> None:
-    for (table, parent), number in sorted(inspection.find_orphans().items()):
+    misplaced = inspection.count_misplaced_parts()
+    if misplaced:
+        found.add(
+            "error",
+            "rows",
+            f"{count(misplaced, 'row of parts has', 'rows of parts have')} ids of other pictures",
+            _FIX + f"such rows are deleted{_REREAD_NOTE}",
+        )
+    incomplete = inspection.count_incomplete_parts()
+    if incomplete and not misplaced:
+        found.add(
+            "error",
+            "embeddings",
+            f"{count(incomplete, 'picture has', 'pictures have')} parts without an embedding",
+            _FIX + "the embedding of the picture is deleted; the next 'clipsearch index' computes all again",
+        )
+    orphans = inspection.find_orphans()
+    if misplaced:  # their embeddings belong to no part
+        del orphans["image_embeddings", "contents"]
+    for (table, parent), number in sorted(orphans.items()):
         found.add(
             "error",
             "rows",

@@ -75,6 +75,10 @@ def _delete_broken(place: CatalogPlace, found: Examination) -> None:
         for kind, broken in _all_broken(Inspection(store.connection), found).items():
             if broken:
                 store.embeddings.delete(kind, broken)
+        inspection = Inspection(store.connection)
+        invalid = inspection.invalid_parts()
+        if invalid or inspection.count_misplaced_parts() or inspection.count_incomplete_parts():
+            store.embeddings.repair_parts(invalid)
 
 
 def _repair_file(database: Path, done: Repair, *, is_foreign: bool) -> None:

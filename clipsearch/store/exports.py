@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from clipsearch.errors import StoreError
+from clipsearch.parts import Part
 from clipsearch.store.backends.base import ReadConnection
 from clipsearch.store.content_rows import DETAIL_COLUMNS, content_details
+from clipsearch.store.part_rows import PartReader
 from clipsearch.store.records import REPAIR_HINT, ContentDetails
 from clipsearch.store.values import path_of
 
 _PAGE_ROWS = 10_000
+
+# Contents whose parts are described in memory at once.
+_DESCRIBED_AT_ONCE = 100
 
 _WITH_FILE = (
     "FROM image_embeddings e JOIN contents c ON c.content_id = e.part_id WHERE e.model_id = ? AND EXISTS "
@@ -24,6 +29,20 @@ _PATHS = (
     "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
     "WHERE f.removed_at IS NULL AND f.content_id BETWEEN ? AND ? ORDER BY f.content_id"
 )
+# Of a content whose parts are not all embedded, the cover alone is exported.
+_IS_COMPLETE = (
+    "p.part_count = (SELECT count(*) FROM image_embeddings o WHERE o.model_id = ? "
+    "AND o.part_id BETWEEN p.first_part_id AND p.first_part_id + p.part_count - 1)"
+)
+_COUNT_PARTS = (
+    f"SELECT coalesce(sum(p.part_count), 0) FROM parts p WHERE {_IS_COMPLETE} "  # noqa: S608
+    f"AND p.content_id IN (SELECT e.part_id {_WITH_FILE})"
+)
+_WITH_PARTS = (
+    f"SELECT p.content_id, p.first_part_id, p.part_count FROM parts p WHERE {_IS_COMPLETE} "  # noqa: S608
+    "AND p.content_id BETWEEN ? AND ?"
+)
+_PARTS = "SELECT embedding FROM image_embeddings WHERE model_id = ? AND part_id BETWEEN ? AND ? ORDER BY part_id"
 _COUNT_CAPTIONS = "SELECT count(*) FROM caption_embeddings WHERE model_id = ?"
 _CAPTIONS = (
     "SELECT e.caption_id, c.text, e.embedding FROM caption_embeddings e JOIN captions c ON c.caption_id = e.caption_id "
@@ -53,18 +72,35 @@ class ExportedConcept:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportedPart:
+    """Part that an embedding is of, of a content whose parts are known.
+
+    Attributes:
+        number: from 0, the cover.
+        count: of all parts of the content.
+        part: None for a cover that is the whole picture.
+    """
+
+    number: int
+    count: int
+    part: Part | None
+
+
+@dataclass(frozen=True, slots=True)
 class ExportedPicture:
-    """Picture that has a file.
+    """Picture that has a file, or a part of one; the parts of a picture follow each other.
 
     Attributes:
         details: its metadata.
         paths: absolute, at least one, sorted.
         embedding: as stored in SQL, see `vectors.to_bytes`.
+        part: None of a content of one part, which was not looked at for others.
     """
 
     details: ContentDetails
     paths: tuple[str, ...]
     embedding: bytes
+    part: ExportedPart | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +118,28 @@ class ExportReader:
     def __init__(self, connection: ReadConnection, *, model_id: int, dim: int) -> None:
         """Take a connection with snapshot isolation."""
         self._rows = connection.rows
+        self._parts = PartReader(connection)
         self._model_id = model_id
         self._dim = dim
 
     def count_pictures(self) -> int:
         return self._count(_COUNT)
 
+    def count_parts(self) -> int:
+        """Count the parts besides the covers."""
+        return int(self._rows(_COUNT_PARTS, self._model_id, self._model_id)[0][0])
+
     def count_captions(self) -> int:
         return self._count(_COUNT_CAPTIONS)
 
     def pictures(self) -> Iterator[list[ExportedPicture]]:
-        """Yield pages of pictures with an embedding of the model and a file, by content id."""
+        """Yield pages of pictures with an embedding of the model and a file, by content id, with their parts."""
         last = 0
         while rows := self._rows(_PAGE, self._model_id, last, _PAGE_ROWS):
             first, last = rows[0][0], rows[-1][0]
             files = groupby(self._rows(_PATHS, first, last), key=lambda row: row[0])
             paths = {content_id: tuple(sorted(filter(None, map(_path, group)))) for content_id, group in files}
-            yield [
+            pictures = [
                 ExportedPicture(
                     content_details(row[:-1]),
                     _require_paths(paths.get(row[0], ()), row[0]),
@@ -106,6 +147,33 @@ class ExportReader:
                 )
                 for row in rows
             ]
+            yield from self._with_parts(pictures, first, last)
+
+    def _with_parts(self, pictures: list[ExportedPicture], first: int, last: int) -> Iterator[list[ExportedPicture]]:
+        """Yield the pictures of a page, each with its parts; in smaller pages when there are many."""
+        found = self._rows(_WITH_PARTS, self._model_id, first, last)
+        if not found:
+            yield pictures
+            return
+        ranges = {content_id: (start, count) for content_id, start, count in found}
+        for begin in range(0, len(pictures), _DESCRIBED_AT_ONCE):
+            chunk = pictures[begin : begin + _DESCRIBED_AT_ONCE]
+            several = [each.details.content_id for each in chunk if each.details.content_id in ranges]
+            described = self._parts.of_contents(several)
+            page: list[ExportedPicture] = []
+            for picture in chunk:
+                content_id = picture.details.content_id
+                if content_id not in described:
+                    page.append(picture)
+                    continue
+                parts, (start, count) = described[content_id], ranges[content_id]
+                rows = self._rows(_PARTS, self._model_id, start, start + count - 1) if count else []
+                embeddings = [picture.embedding] + [
+                    self._require_length(blob, f"a part of picture {content_id}") for (blob,) in rows
+                ]
+                for number, ((_, part), embedding) in enumerate(zip(parts, embeddings, strict=True)):
+                    page.append(replace(picture, embedding=embedding, part=ExportedPart(number, len(parts), part)))
+            yield page
 
     def captions(self) -> Iterator[list[ExportedCaption]]:
         """Yield pages of captions with an embedding of the model, by caption id."""

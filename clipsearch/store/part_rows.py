@@ -29,6 +29,38 @@ ORPHANS = (
 """Condition on embeddings of pictures whose content or part does not exist."""
 
 
+_RANGE = "p.first_part_id AND p.first_part_id + p.part_count - 1"
+
+MISPLACED = (
+    "content_id IN (SELECT p.content_id FROM parts p WHERE p.part_count > 0 AND ("  # noqa: S608
+    f"EXISTS (SELECT 1 FROM contents c WHERE c.content_id BETWEEN {_RANGE}) "
+    f"OR EXISTS (SELECT 1 FROM parts q WHERE q.first_part_id > p.first_part_id AND q.first_part_id BETWEEN {_RANGE}) "
+    "OR EXISTS (SELECT 1 FROM parts q WHERE q.first_part_id + q.part_count > p.first_part_id AND q.first_part_id = "
+    "(SELECT max(r.first_part_id) FROM parts r WHERE r.first_part_id < p.first_part_id))))"
+)
+"""Condition on parts whose ids are those of a content, or of parts of another one."""
+
+_EMBEDDED_PARTS = (
+    "(SELECT count(*) FROM image_embeddings o WHERE o.model_id = e.model_id "  # noqa: S608
+    f"AND o.part_id BETWEEN {_RANGE})"
+)
+
+INCOMPLETE = (
+    "SELECT e.embedding_id FROM parts p CROSS JOIN models m JOIN image_embeddings e ON e.model_id = m.model_id "  # noqa: S608
+    f"AND e.part_id = p.content_id WHERE p.part_count > 0 AND {_EMBEDDED_PARTS} != p.part_count "
+    # Another model may have embedded pictures without their crops.
+    f"AND (replace(p.described, '\"crop\"', '') = p.described OR {_EMBEDDED_PARTS} > 0)"
+)
+"""Query of the embeddings of covers of which some parts have none: without them, the next run embeds all."""
+
+COVERS_OF = (
+    "SELECT o.embedding_id FROM image_embeddings e JOIN parts p ON p.first_part_id = (SELECT max(q.first_part_id) "
+    "FROM parts q WHERE q.first_part_id <= e.part_id) AND e.part_id < p.first_part_id + p.part_count "
+    "JOIN image_embeddings o ON o.model_id = e.model_id AND o.part_id = p.content_id WHERE e.embedding_id = ?"
+)
+"""Query of the embedding of the cover of a part with an embedding."""
+
+
 class StoredPart(NamedTuple):
     """A part, or the cover of a content of several.
 

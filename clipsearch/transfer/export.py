@@ -25,7 +25,8 @@ class ExportReport:
     Attributes:
         path: absolute.
         model: its name.
-        pictures: rows; different pictures that have a file.
+        pictures: different pictures that have a file.
+        embeddings: rows; of pictures, and of their parts.
         captions: rows.
         parts: files with embeddings of pictures.
         size_bytes: of all files.
@@ -36,6 +37,7 @@ class ExportReport:
     model: str
     dim: int
     pictures: int
+    embeddings: int
     captions: int
     parts: int
     size_bytes: int
@@ -78,13 +80,15 @@ def export_embeddings(
     session.require_pictures()
     model = session.model.row
     with session.store.exporting(model_id=model.model_id, dim=model.dim) as reader:
+        pictures = reader.count_pictures()
+        embeddings = pictures + reader.count_parts()
         description = Description(
             model=model.name,
             fingerprint=model.fingerprint,
             dim=model.dim,
-            pictures=reader.count_pictures(),
+            pictures=embeddings,
             captions=reader.count_captions() if options.captions else 0,
-            parts=1 if is_file else part_count(reader.count_pictures(), part_rows),
+            parts=1 if is_file else part_count(embeddings, part_rows),
             folders=tuple(session.store.reader.folders()),
             exported_at=utc_now().isoformat(timespec="seconds"),
             concepts=tuple(reader.concepts()),
@@ -113,7 +117,8 @@ def export_embeddings(
         path=str(place),
         model=description.model,
         dim=description.dim,
-        pictures=description.pictures,
+        pictures=pictures,
+        embeddings=embeddings,
         captions=description.captions,
         parts=description.parts,
         size_bytes=_size(place),

@@ -19,8 +19,9 @@ from clipsearch.indexing.interrupt import DeferredInterrupt
 from clipsearch.prefetch import default_workers
 from clipsearch.store import ContentRecord, FileRecord, Store
 from clipsearch.text import is_valid
-from clipsearch.transfer.formats.reading import EmbeddingSource, SourceContent, SourceRow
+from clipsearch.transfer.formats.reading import EmbeddingSource
 from clipsearch.transfer.formats.seal import is_own
+from clipsearch.transfer.formats.source_rows import SourceContent, SourceRow
 from clipsearch.transfer.model_check import ModelCheck
 from clipsearch.transfer.places import IndexedFolders, present_paths, wanted_folders
 from clipsearch.types import SkippedFile
@@ -176,16 +177,22 @@ class RowImport:
         run, pictures = self._run, self._store.pictures
         digests = {each.blake3 for each in found if each.blake3 is not None}
         known = pictures.with_embedding(list(digests), model_id=self._model_id)
+        addable = self._parts_to_add(found, known)
         self._places.add_for(file.path for each in found for file in each.files)
         contents: dict[bytes, ContentRecord] = {}
         files: dict[tuple[int, str], FileRecord] = {}
-        without_file = outside = 0
+        added = without_file = outside = 0
         for each in found:
             digest, content, embedding = each.blake3, each.content, each.row.embedding
             if digest is None:
                 continue
-            if digest not in known and digest not in contents and content is not None and embedding is not None:
-                contents[digest] = ContentRecord(content.blake3, content.size_bytes, content.metadata, embedding)
+            is_new = digest not in contents and (digest not in known or digest in addable)
+            if is_new and content is not None and embedding is not None:
+                contents[digest] = ContentRecord(
+                    *(content.blake3, content.size_bytes, content.metadata, embedding),
+                    *(each.row.parts, each.row.part_embeddings),
+                )
+                added += each.row.rows - (digest in known)
             places = [(file, self._places.find(file.path)) for file in each.files]
             for file, place in places:
                 if place is not None:
@@ -196,19 +203,33 @@ class RowImport:
         pictures.record(list(contents.values()), list(files.values()), model_id=self._model_id)
         texts = [each.row.caption for each in found if each.blake3 is not None and each.row.caption is not None]
         captions = self._store.captions.add(filter(None, map(_clean, texts))) if with_captions else 0
-        stored = sum(each.blake3 is not None for each in found)
+        stored = sum(each.row.rows for each in found if each.blake3 is not None)
         # Counted only after everything is stored.
-        run.rows += len(found)
-        run.added += len(contents)
-        run.known += stored - len(contents)
-        run.broken += sum(each.row.embedding is None for each in found)
+        run.rows += sum(each.row.rows for each in found)
+        run.added += added
+        run.known += stored - added
+        run.broken += sum(each.row.rows for each in found if each.row.embedding is None)
         failures = [each.failure for each in found if each.failure is not None]
         run.skipped += failures
-        run.missing += sum(each.blake3 is None and each.row.embedding is not None for each in found) - len(failures)
+        run.missing += sum(each.row.rows for each in found if _is_missing(each))
         run.files += len(files)
         run.without_file += without_file
         run.outside += outside
         run.captions += captions
+
+    def _parts_to_add(self, found: Sequence[_Found], known: set[bytes]) -> set[bytes]:
+        """Return those of the known contents that get parts: none are known, or the same without embeddings."""
+        parts = {each.blake3: each.row.parts for each in found if each.blake3 in known and each.row.parts}
+        without = parts.keys() - self._store.pictures.with_embedding(
+            [digest for digest in parts if digest is not None], model_id=self._model_id, detail=True
+        )
+        ids = self._store.pictures.find_contents(digest for digest in without if digest is not None)
+        stored = self._store.reader.parts.of_contents(list(ids.values()))
+        return {
+            digest
+            for digest, content_id in ids.items()
+            if content_id not in stored or parts[digest] == tuple(part for _, part in stored[content_id])
+        }
 
     def _store_captions(self, rows: Sequence[SourceRow]) -> None:
         """Store captions of an export, with their embeddings."""
@@ -222,6 +243,10 @@ class RowImport:
                 np.stack([embedding for _, embedding in known]),
                 model_id=self._model_id,
             )
+
+
+def _is_missing(found: _Found) -> bool:
+    return found.blake3 is None and found.row.embedding is not None and found.failure is None
 
 
 def _clean(text: str) -> str | None:

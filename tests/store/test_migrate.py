@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -16,7 +17,7 @@ from alembic.script import ScriptDirectory
 from PIL import Image
 from sqlalchemy import create_engine
 
-from clipsearch import Catalog
+from clipsearch import Catalog, check_catalog
 from clipsearch.errors import CatalogNotFoundError, ClipSearchNotice, SchemaOutdatedError, StoreError
 from clipsearch.indexing import index_folders
 from clipsearch.store import Scope, Store, migrate
@@ -131,6 +132,74 @@ def test_the_first_schema_is_upgraded_and_then_used(tmp_path):
         assert sorted(store.reader.paths([1, 2, 3]).values()) == [
             [str(photos / f"{colour}.png")] for colour in ("blue", "green", "red")
         ]
+
+
+@pytest.fixture
+def former(tmp_path) -> Path:
+    """`schema_0010.sql`, before parts: as `schema_0001.sql`, with a caption, and the concept "warm" of the blue one."""
+    directory = tmp_path / "catalog"
+    directory.mkdir()
+    (tmp_path / "photos").mkdir()
+    old = (Path(__file__).parent / "schema_0010.sql").read_text(encoding="utf-8")
+    with contextlib.closing(sqlite3.connect(directory / DATABASE_NAME)) as connection:
+        connection.executescript(old)
+        connection.execute("UPDATE roots SET path = ?", (os.fsencode(tmp_path / "photos"),))
+        connection.commit()
+    return directory
+
+
+def paint_parts(photos: Path) -> None:
+    """The three squares, a document of three pages, and a picture so long that it is indexed in crops."""
+    for colour in ("red", "green", "blue"):
+        Image.new("RGB", (16, 12), COLOURS[colour]).save(photos / f"{colour}.png")
+    cover, *others = [Image.new("RGB", (40, 30), COLOURS[colour]) for colour in ("red", "green", "blue")]
+    cover.save(photos / "pages.tif", save_all=True, append_images=others)
+    image = Image.new("RGB", (1600, 200), "blue")
+    image.paste("red", (0, 0, 200, 200))
+    image.save(photos / "long.png")
+
+
+def test_a_catalog_without_parts_is_upgraded_and_then_gets_some(former, tmp_path, colours):
+    photos = tmp_path / "photos"
+    paint_parts(photos)
+    with pytest.warns(ClipSearchNotice, match="a copy of the old one"), Catalog.open(former) as catalog:
+        assert catalog.captions.list() == ["a caption from before"]
+        assert {hit.content_id for hit in catalog.search("red", top_k=9)} == {1, 3}  # the green one was deleted
+        report = catalog.index(photos)
+        assert (report.embedded, report.reused) == (2, 3)
+        assert catalog.concepts.get("warm").positives == (1,)
+        parts = {hit.path.rsplit("/", 1)[1]: hit.part for hit in catalog.search("red", top_k=9)}
+        assert parts["pages.tif"].page == 1
+        assert parts["long.png"].kind == "crop"
+        assert parts["red.png"] is None
+        # No id is issued again.
+        assert min(catalog.search("blue type:tiff")[0].content_id, catalog.search("path:long")[0].content_id) > 3
+    assert [finding for finding in check_catalog(former, full=True).findings if finding.severity == "error"] == []
+    assert current_revision(former / "catalog.schema-0010.backup.sqlite3") == "0010"
+
+
+def test_parts_are_dropped_by_a_downgrade_and_come_back(former, tmp_path, colours):
+    photos = tmp_path / "photos"
+    paint_parts(photos)
+    with pytest.warns(ClipSearchNotice), Catalog.open(former) as catalog:
+        catalog.index(photos)
+        before = {(hit.path, hit.score) for hit in catalog.search("blue", top_k=9)}
+    config = migrate.alembic_config()
+    engine = create_engine(f"sqlite:///{former / DATABASE_NAME}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0010")
+    engine.dispose()
+    with contextlib.closing(sqlite3.connect(former / DATABASE_NAME)) as connection:
+        assert connection.execute("SELECT count(*) FROM image_embeddings").fetchone() == (5,)
+        assert "parts" not in {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    with pytest.warns(ClipSearchNotice), Catalog.open(former) as catalog:
+        assert len(catalog.search("blue", top_k=9)) == len(before)
+        assert all(hit.part is None for hit in catalog.search("blue", top_k=9))
+        assert catalog.index(photos, detail=True).embedded == 5  # their parts are not known
+        assert {(hit.path, hit.score) for hit in catalog.search("blue", top_k=9)} == before
+    assert [finding for finding in check_catalog(former, full=True).findings if finding.severity == "error"] == []
 
 
 def test_a_failing_upgrade_leaves_the_old_catalog(tmp_path, monkeypatch):

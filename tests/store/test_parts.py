@@ -2,13 +2,19 @@
 
 import numpy as np
 import pytest
+from alembic import command
+from sqlalchemy import create_engine
 from sqlalchemy import text as sql
 
 from clipsearch.columns.table import Columns
 from clipsearch.errors import StoreError
-from clipsearch.parts import Part
+from clipsearch.parts import MAX_DESCRIPTION, Part
 from clipsearch.session.columns import read_segment
-from clipsearch.store import ContentRecord, FileRecord
+from clipsearch.store import ContentRecord, FileRecord, Store
+from clipsearch.store.backends.connection import DATABASE_NAME
+from clipsearch.store.backends.postgres import connect
+from clipsearch.store.migrate import alembic_config
+from clipsearch.store.recovery.integrity import Inspection
 from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
 
@@ -152,6 +158,93 @@ def test_a_sequence_that_lags_behind_gives_no_id_twice(store, root_id, model_id)
     record(store, root_id, model_id, content(9, PAGES))
     numbers = indexed(store, model_id)
     assert len(set(numbers)) == len(numbers)
+
+
+def set_parts(store, values: str, **named: object) -> None:
+    with store._database.write() as connection:
+        connection.execute(sql(f"UPDATE parts SET {values} WHERE content_id = 1"), named)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ("described = :text", {"text": "[null]"}),
+        ("described = :text", {"text": "["}),
+        ("described = :text", {"text": " " * (MAX_DESCRIPTION + 1)}),
+        ("part_count = :number", {"number": 2_000_000_000}),
+        ("part_count = :number", {"number": -1}),
+        ("first_part_id = :number", {"number": 0}),
+        ("first_part_id = :number", {"number": 1 << 62}),
+    ],
+)
+def test_invalid_parts_are_found_and_their_pictures_embedded_again(store, root_id, model_id, values, named):
+    record(store, root_id, model_id, content(1, PAGES), content(2, PAGES), content(3))
+    set_parts(store, values, **named)
+    inspection = Inspection(store.connection)
+    assert inspection.invalid_parts() == [1]
+    assert inspection.find_invalid() == {"parts": 1}
+    generation = store.reader.find_model(model_id).image_generation
+    store.embeddings.repair_parts([1])
+    assert store.reader.find_model(model_id).image_generation > generation
+    assert inspection.invalid_parts() == []
+    assert store.pictures.contents_without_embedding(model_id=model_id) == {1}
+    record(store, root_id, model_id, content(1, PAGES))
+    assert len(indexed(store, model_id)) == 7
+    assert inspection.count_incomplete_parts() == inspection.count_misplaced_parts() == 0
+
+
+@pytest.mark.parametrize(
+    "first", ["1", "3", "(SELECT max(first_part_id) + 1 FROM parts)", "(SELECT max(first_part_id) - 1 FROM parts)"]
+)
+def test_ids_of_other_pictures_are_found(store, root_id, model_id, first):
+    record(store, root_id, model_id, content(1, PAGES), content(2, PAGES), content(3))
+    inspection = Inspection(store.connection)
+    assert inspection.count_misplaced_parts() == 0
+    set_parts(store, f"first_part_id = {first}")
+    assert inspection.count_misplaced_parts() > 0
+    store.embeddings.repair_parts(inspection.invalid_parts())
+    assert inspection.count_misplaced_parts() == inspection.count_incomplete_parts() == 0
+    assert 1 in store.pictures.contents_without_embedding(model_id=model_id)
+    record(store, root_id, model_id, content(1, PAGES), content(2, PAGES))
+    assert len(indexed(store, model_id)) == 7
+
+
+def test_a_broken_embedding_of_a_part_takes_that_of_its_cover_along(store, root_id, model_id):
+    record(store, root_id, model_id, content(1, PAGES), content(2, PAGES))
+    inspection = Inspection(store.connection)
+    (parts,) = store.reader.parts.of_contents([1]).values()
+    numbers, owners = inspection.embedding_ids("images", model_id=model_id)
+    store.embeddings.delete("images", numbers[owners == parts[1][0]].tolist())
+    assert store.pictures.contents_without_embedding(model_id=model_id) == {1}
+    record(store, root_id, model_id, content(1, PAGES))
+    assert inspection.count_incomplete_parts() == 0
+    assert [part for _, part in store.reader.parts.of_contents([1])[1]] == list(PAGES)
+
+
+@pytest.mark.migrates
+def test_a_downgrade_keeps_the_covers(make_store):
+    store = make_store()
+    model = store.models.add(name="m", fingerprint="ab" * 32, dim=4).model_id
+    record(store, store.roots.add("/photos").root_id, model, content(1, PAGES), content(2))
+    place = store.place
+    store.close()
+    if place.server is None:
+        engine = create_engine(f"sqlite:///{place.directory / DATABASE_NAME}")
+    else:
+        engine = create_engine("postgresql+psycopg://", creator=lambda: connect(place, autocommit=False))
+    config = alembic_config()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0010")
+    engine.dispose()
+    with Store(place) as upgraded:
+        assert sorted(indexed(upgraded, model)) == [1, 2]
+        assert not upgraded.reader.parts.has_any()
+        assert upgraded.pictures.contents_without_parts(model_id=model) == {1, 2}
+        record(upgraded, upgraded.roots.list_all()[0].root_id, model, content(1, PAGES), content(3))
+        numbers = indexed(upgraded, model)
+        assert len(set(numbers)) == len(numbers) == 5
+        assert Inspection(upgraded.connection).count_misplaced_parts() == 0
 
 
 @pytest.mark.parametrize("described", ["", "[null]", "[null,null,null,null]", '[{"kind":"page"},null,null]'])

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.spec import EncoderRecipe
@@ -263,7 +264,9 @@ class RayEmbedding:
                 if failure:
                     raise ModelError(failure)
                 pictures = [pickle.loads(picture) for picture in block["picture"]]  # noqa: S301
-                yield _Results(block["number"].tolist(), pictures, np.array(block["embedding"], dtype=np.float32))
+                embeddings = np.array(block["embedding"], dtype=np.float32)
+                parts = [_part_rows(content, embeddings.shape[1]) for content in block["parts"].tolist()]
+                yield _Results(block["number"].tolist(), pictures, embeddings, parts)
         except ClipSearchError:
             raise
         except Exception as error:  # Ray's own errors and those it passes on
@@ -312,7 +315,9 @@ class RayEmbedding:
 
     def _store_results(self, results: "_Results") -> None:
         batch = Batch()
-        for number, picture, embedding in zip(results.numbers, results.pictures, results.embeddings, strict=True):
+        for number, picture, embedding, parts in zip(
+            results.numbers, results.pictures, results.embeddings, results.parts, strict=True
+        ):
             if self._sent.pop(number, None) is None:
                 continue  # a repeated result
             if picture.outcome == "decoded" and picture.blake3 is not None:
@@ -320,21 +325,31 @@ class RayEmbedding:
                     batch.take(_as_stored(picture))
                     continue
                 self._encoded.add(picture.blake3)
-                batch.contents.append(content_record(picture, embedding))
+                batch.contents.append(content_record(picture, embedding, parts))
             batch.take(picture)
         self._has_results = True
         store_batch(batch, store=self._store, model_id=self._model_id, run=self._run)
 
 
 class _Results:
-    """Results of one block: numbers of files, results of reading, and embeddings (n, dim)."""
+    """Results of one block: numbers of files, results of reading, embeddings (n, dim), and those of other parts."""
 
     def __init__(
-        self, numbers: list[int], pictures: list[ReadPicture], embeddings: "np.ndarray[Any, np.dtype[np.float32]]"
+        self,
+        numbers: list[int],
+        pictures: list[ReadPicture],
+        embeddings: NDArray[np.float32],
+        parts: list[NDArray[np.float32] | None],
     ) -> None:
         self.numbers = numbers
         self.pictures = pictures
         self.embeddings = embeddings
+        self.parts = parts
+
+
+def _part_rows(content: bytes, dim: int) -> NDArray[np.float32] | None:
+    """Return the embeddings (k, dim) of the parts of a picture; None without any."""
+    return np.frombuffer(content, dtype=np.float32).reshape(-1, dim) if content else None
 
 
 def _as_stored(picture: ReadPicture) -> ReadPicture:

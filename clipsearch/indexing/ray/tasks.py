@@ -9,12 +9,14 @@ A block of files, as NumPy arrays:
     task        bytes     `Task`, pickled
       ──► read_files ──►
     number
-    picture     bytes     `ReadPicture` without its crop, pickled
+    picture     bytes     `ReadPicture` without its crop, pickled; with those of its other parts
     is_decoded  bool
+    has_parts   bool      the picture has crops of other parts
     crop        uint8     (n, height, width, 3), zeros where it was not decoded
       ──► EncodeCrops ──►
     number, picture
     embedding   float32   (n, dim) unit-norm, zeros where it was not decoded
+    parts       bytes     float32 (k, dim) unit-norm of the other parts, b"" without any
     failure     str       why nothing could be encoded, else ""
 """
 
@@ -44,6 +46,7 @@ from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.remote.files import fetched_file
 from clipsearch.images.shared_crops import files_at_once
 from clipsearch.images.worker_pool import WorkerPool
+from clipsearch.indexing.batches import encode_parts
 from clipsearch.indexing.ray.digest_set import KnownContents
 
 Block: TypeAlias = dict[str, NDArray[Any]]
@@ -106,6 +109,7 @@ def read_files(block: Block, *, reading: Reading) -> Block:
         "number": block["number"],
         "picture": _object_array([pickle.dumps(_resolve_duplicate(picture, reader)) for picture in found]),
         "is_decoded": np.array([picture.outcome == "decoded" for picture in found], dtype=bool),
+        "has_parts": np.array([picture.part_crops is not None for picture in found], dtype=bool),
         "crop": crops,
     }
 
@@ -132,6 +136,8 @@ def _read_list(
         if picture.crop is not None:
             crops[row] = picture.crop
             picture.crop = None
+        if picture.part_crops is not None:  # it may be memory that is released
+            picture.part_crops = picture.part_crops.copy()
     found.release()
     return found.pictures
 
@@ -180,16 +186,22 @@ class EncodeCrops:
         is_decoded, failure = block["is_decoded"], self._failure
         dim = 1 if self._encoder is None else self._encoder.dim
         embeddings = np.zeros((len(is_decoded), dim), dtype=np.float32)
+        pictures, parts = block["picture"].tolist(), [b""] * len(is_decoded)
         if self._encoder is not None and is_decoded.any():
             crops = block["crop"]
             try:
                 embeddings[is_decoded] = self._encoder.encode_images(crops if is_decoded.all() else crops[is_decoded])
+                for row in np.flatnonzero(block["has_parts"]).tolist():
+                    picture = pickle.loads(pictures[row])  # noqa: S301 (pickled by `read_files`)
+                    parts[row] = encode_parts([picture], self._encoder)[0].tobytes()
+                    pictures[row] = pickle.dumps(picture)
             except ClipSearchError as error:
                 failure = str(error)
         return {
             "number": block["number"],
-            "picture": block["picture"],
+            "picture": _object_array(pictures),
             "embedding": embeddings,
+            "parts": _object_array(parts),
             "failure": _object_array([failure] * len(is_decoded)),
         }
 

@@ -1,4 +1,4 @@
-"""Define, for SQL, which values of a database are invalid: they are untrusted."""
+"""Conditions in SQL on invalid values of a database that are untrusted, and the functions that they use."""
 
 import sqlite3
 

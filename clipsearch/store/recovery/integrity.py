@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import StoreError
+from clipsearch.parts import MAX_DESCRIPTION
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.backends.connection import SQLITE_ERRORS, open_sqlite
-from clipsearch.store.part_rows import ORPHANS
+from clipsearch.store.part_rows import INCOMPLETE, MISPLACED, ORPHANS
 from clipsearch.store.records import Kind
 from clipsearch.store.recovery.conditions import (
     GENERATIONS,
@@ -25,6 +26,7 @@ from clipsearch.store.recovery.conditions import (
     TEXTS,
     add_functions,
     invalid_row_id,
+    is_parts,
     type_condition,
 )
 from clipsearch.store.recovery.database_files import has_sound_header, is_damage
@@ -38,6 +40,14 @@ _TABLES: dict[Kind, tuple[str, str]] = {
     "images": ("image_embeddings", "part_id"),
     "captions": ("caption_embeddings", "caption_id"),
 }
+
+
+# Longer descriptions are invalid, and are not read into memory.
+_PARTS = (
+    "SELECT content_id, first_part_id, part_count, "  # noqa: S608
+    f"CASE WHEN length(described) > {MAX_DESCRIPTION} THEN '' ELSE described END "
+    "FROM parts WHERE content_id > ? ORDER BY content_id LIMIT 100"
+)
 
 
 class CheckedEmbeddings(NamedTuple):
@@ -86,7 +96,25 @@ class Inspection:
     def find_invalid(self) -> Counter[str]:
         """Count rows with an invalid value, by table."""
         (row,) = self._rows("SELECT count(*) FROM files WHERE file_id NOT BETWEEN 0 AND ?", MAX_ROW)
-        return Counter({"files": int(row[0])} if row[0] else {})
+        return +Counter({"files": int(row[0]), "parts": len(self.invalid_parts())})
+
+    def invalid_parts(self) -> list[int]:
+        """Return the ids of contents whose row of `parts` is invalid."""
+        found, last = [], 0
+        while rows := self._rows(_PARTS, last):
+            last = rows[-1][0]
+            found += [content_id for content_id, *values in rows if not is_parts(*values)]
+        return found
+
+    def count_misplaced_parts(self) -> int:
+        """Count contents whose parts have ids of another content or of its parts."""
+        ((count,),) = self._rows(f"SELECT count(*) FROM parts WHERE {MISPLACED}")  # noqa: S608
+        return int(count)
+
+    def count_incomplete_parts(self) -> int:
+        """Count contents of which a model has embedded the cover and some parts, but not all."""
+        ((count,),) = self._rows(f"SELECT count(*) FROM ({INCOMPLETE}) AS found")  # noqa: S608
+        return int(count)
 
     def count_unknown_files(self) -> int:
         """Count files with neither a content nor a skip reason."""

@@ -11,7 +11,7 @@ from clipsearch.errors import StoreError
 from clipsearch.store.backends.connection import open_sqlite
 from clipsearch.store.column_rows import make_file_stale
 from clipsearch.store.folded_names import fill_sqlite
-from clipsearch.store.part_rows import ORPHANS
+from clipsearch.store.part_rows import COVERS_OF, INCOMPLETE, MISPLACED, ORPHANS
 from clipsearch.store.records import Kind, utc_now
 from clipsearch.store.recovery.conditions import (
     GENERATIONS,
@@ -59,6 +59,7 @@ _BUMP_GENERATION: dict[Kind, str] = {
     "images": "UPDATE models SET image_generation = image_generation + 1",
     "captions": "UPDATE models SET caption_generation = caption_generation + 1",
 }
+_DROP_INCOMPLETE = f"DELETE FROM image_embeddings WHERE embedding_id IN ({INCOMPLETE})"  # noqa: S608
 _MOST_USED = (
     "(SELECT model_id FROM models ORDER BY "
     "(SELECT count(*) FROM image_embeddings e WHERE e.model_id = models.model_id) DESC, model_id LIMIT 1)"
@@ -78,6 +79,7 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
         with closing(open_sqlite(path)) as connection:
             add_functions(connection)
             connection.execute("BEGIN IMMEDIATE")
+            covers = _delete_parts(connection, INVALID_ROWS["parts"])
             for table, is_wrong in INVALID_ROWS.items():
                 connection.execute(f"DELETE FROM {table} WHERE {is_wrong}")  # noqa: S608
             for table in ROW_IDS:
@@ -96,12 +98,22 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
             connection.execute("DELETE FROM files WHERE root_id NOT IN (SELECT root_id FROM roots)")
             connection.execute(_READ_AGAIN)
             connection.execute("DELETE FROM parts WHERE content_id NOT IN (SELECT content_id FROM contents)")
+            covers += _delete_parts(connection, MISPLACED)
+            # The next run embeds a content without its cover, with all its parts.
+            covers += connection.executemany(
+                f"DELETE FROM image_embeddings WHERE embedding_id IN ({COVERS_OF})",  # noqa: S608
+                [(number,) for number in (broken or {}).get("images", ())],
+            ).rowcount
+            if covers:
+                connection.execute(_BUMP_GENERATION["images"])
             for kind, (table, is_orphan) in _EMBEDDINGS.items():
                 deleted = connection.execute(f"DELETE FROM {table} WHERE {is_orphan}").rowcount  # noqa: S608
                 deleted += connection.executemany(
                     f"DELETE FROM {table} WHERE embedding_id = ?",  # noqa: S608
                     [(number,) for number in (broken or {}).get(kind, ())],
                 ).rowcount
+                if kind == "images":
+                    deleted += connection.execute(_DROP_INCOMPLETE).rowcount
                 if deleted:
                     connection.execute(_BUMP_GENERATION[kind])
             connection.execute(_DROP_EXAMPLES)
@@ -112,6 +124,15 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise StoreError(f"the catalog {path} can't be repaired: {error}") from error
+
+
+def _delete_parts(connection: sqlite3.Connection, is_wrong: str) -> int:
+    """Delete rows of `parts`, with the embeddings of their covers; return the number of embeddings."""
+    covers = connection.execute(
+        f"DELETE FROM image_embeddings WHERE part_id IN (SELECT content_id FROM parts WHERE {is_wrong})"  # noqa: S608
+    ).rowcount
+    connection.execute(f"DELETE FROM parts WHERE {is_wrong}")  # noqa: S608
+    return covers
 
 
 def _repair_types(connection: sqlite3.Connection) -> None:

@@ -34,7 +34,7 @@ class Description:
         model: its name at export, which may differ elsewhere.
         fingerprint: of the model, see `encoders.base.Encoder`.
         folders: indexed folders at export: absolute on that system, or URLs.
-        pictures: rows, like `captions`.
+        pictures: rows, like `captions`; a picture of several parts has one for each.
         exported_at: UTC, ISO 8601.
         seal: see `seal`; "" without one.
         concepts: with the blake3 of their examples, which need not be among the pictures.

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import InputError, first_line
 from clipsearch.files import read_regular_file
-from clipsearch.images.dates import is_doubtful
-from clipsearch.store.values import is_number
 from clipsearch.transfer.formats.description import (
     DESCRIPTION_KEY,
     DESCRIPTION_NAME,
@@ -24,7 +22,7 @@ from clipsearch.transfer.formats.description import (
     parse_description,
     require_pyarrow,
 )
-from clipsearch.types import ImageMetadata
+from clipsearch.transfer.formats.source_rows import OWN_COLUMNS, SourceRow, gather_parts, source_rows
 
 # Rows further from norm 1 are normalised; rounding to float16 changes a norm by less.
 _NORM_TOLERANCE = 1e-3
@@ -40,43 +38,8 @@ _HEADER_READERS: dict[tuple[int, int], Callable[[BinaryIO], Any]] = {
 
 _VECTORS = "embedding"
 _PICTURE_COLUMNS = ("image_path", "caption")
-_MEASURES = ("sharpness", "brightness")
-_OWN_COLUMNS = (
-    *("blake3", "width", "height", "format", "size_bytes", "taken_at", "camera", "latitude", "longitude"),
-    *("copies", "raw_paths", *_MEASURES),
-)
-
 # Enough for some thousand folders.
 _MAX_DESCRIPTION_BYTES = 10_000_000
-
-# Limits of bytes, width and height in the store's columns.
-_LIMITS = (1 << 63, 1 << 31, 1 << 31)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceContent:
-    """Content of a picture in an export of clipsearch; fields as in `store.ContentRecord`."""
-
-    blake3: bytes
-    size_bytes: int
-    metadata: ImageMetadata
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    """Row of one picture.
-
-    Attributes:
-        paths: as in the file, absolute or not; empty when only a URL is known.
-        caption: None without one.
-        content: None when it is incomplete.
-        embedding: (dim,) unit-norm; None when the row is zero or not finite.
-    """
-
-    paths: tuple[str, ...]
-    caption: str | None
-    content: SourceContent | None
-    embedding: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +69,13 @@ class EmbeddingSource:
     captions: "EmbeddingSource | None" = None
 
     def batches(self) -> Iterator[list[SourceRow]]:
-        """Yield all rows in order, in batches.
+        """Yield all rows in order, in batches; those of the parts of a picture as one.
 
         Raises:
             InputError: a file is damaged.
         """
-        for part in self.parts:
-            yield from self._batches_of(part)
+        batches = chain.from_iterable(map(self._batches_of, self.parts))
+        yield from gather_parts(batches, where=str(self.path))
 
     def _batches_of(self, part: _Part) -> Iterator[list[SourceRow]]:
         import pyarrow as pa
@@ -126,7 +89,7 @@ class EmbeddingSource:
                 names = file.schema_arrow.names
                 wanted = [
                     *_PICTURE_COLUMNS,
-                    *(_OWN_COLUMNS if is_ours else ()),
+                    *(OWN_COLUMNS if is_ours else ()),
                     *(() if vectors is not None else (_VECTORS,)),
                 ]
                 # At least one column, to count the rows by.
@@ -136,7 +99,7 @@ class EmbeddingSource:
                         rows = _unit_rows(_embedding_column(batch, self.dim, part.metadata))
                     else:
                         rows = _unit_rows(np.asarray(vectors[start : start + batch.num_rows]))
-                    yield _source_rows(batch, rows, is_ours=is_ours)
+                    yield source_rows(batch, rows, is_ours=is_ours)
                     start += batch.num_rows
         except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(f"{part.metadata} can't be read: {first_line(error)}") from error
@@ -322,71 +285,3 @@ def _embedding_column(batch: Any, dim: int, path: Path) -> NDArray[Any]:
     rows = np.full((len(column), dim), np.nan)
     rows[is_set] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, dim)
     return rows
-
-
-def _source_rows(batch: Any, embeddings: list[NDArray[np.float32] | None], *, is_ours: bool) -> list[SourceRow]:
-    paths, captions = _texts(batch, "image_path"), _texts(batch, "caption")
-    names = {name: number for number, name in enumerate(batch.schema.names)}
-    columns = {name: batch.column(names[name]).to_pylist() for name in _OWN_COLUMNS if is_ours and name in names}
-    rows = []
-    for row, embedding in enumerate(embeddings):
-        path, caption = paths[row], captions[row]
-        row_paths: tuple[str, ...] = () if path is None else (os.fsdecode(path),)
-        fields = {name: values[row] for name, values in columns.items()}
-        if raw := fields.get("raw_paths"):
-            row_paths = tuple(os.fsdecode(name) for name in raw)
-        elif copies := fields.get("copies"):
-            row_paths += tuple(copies)
-        text = None if caption is None else caption.decode("utf-8", "replace")
-        rows.append(SourceRow(row_paths, text, _source_content(fields) if is_ours else None, embedding))
-    return rows
-
-
-def _source_content(fields: dict[str, Any]) -> SourceContent | None:
-    """Return the content of a row; None when something is missing or invalid."""
-    try:
-        digest = bytes.fromhex(fields["blake3"])
-        size_bytes, width, height = sizes = [int(fields[name]) for name in ("size_bytes", "width", "height")]
-        format_name, camera, taken_at = str(fields["format"])[:16], fields["camera"], fields["taken_at"]
-        latitude, longitude = fields["latitude"], fields["longitude"]
-        if len(digest) != 32 or not all(0 < size < limit for size, limit in zip(sizes, _LIMITS, strict=True)):
-            return None
-        if latitude is None or longitude is None or not (abs(latitude) <= 90 and abs(longitude) <= 180):
-            latitude = longitude = None
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
-    # Exports of earlier versions have none.
-    measures: dict[str, Any] = {name: value for name in _MEASURES if is_number(value := fields.get(name), 0, 100)}
-    taken_at = taken_at.replace(tzinfo=None) if isinstance(taken_at, datetime) else None
-    metadata = ImageMetadata(
-        width=width,
-        height=height,
-        format=format_name,
-        taken_at=taken_at,
-        camera=None if camera is None else str(camera)[:128],
-        latitude=latitude,
-        longitude=longitude,
-        is_date_doubtful=taken_at is not None and is_doubtful(taken_at, now=datetime.now()),
-        **measures,
-    )
-    return SourceContent(digest, size_bytes, metadata)
-
-
-def _texts(batch: Any, name: str) -> list[bytes | None]:
-    """Return a text column as bytes, which need not be UTF-8; all None without the column."""
-    import pyarrow as pa
-
-    number = batch.schema.get_field_index(name)
-    if number < 0:
-        return [None] * batch.num_rows
-    column = batch.column(number)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_string(column.type):
-        column = column.cast(pa.binary())
-    elif pa.types.is_large_string(column.type):
-        column = column.cast(pa.large_binary())
-    elif not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
-        return [None] * batch.num_rows
-    texts: list[bytes | None] = column.to_pylist()
-    return texts

@@ -20,6 +20,7 @@ from clipsearch.transfer.formats.description import (
     Description,
     parse_description,
 )
+from clipsearch.transfer.formats.part_column import pack_part
 
 SCRATCH_PREFIX = ".clipsearch-"
 """Prefix as in the store, by which leftovers of killed processes are recognised."""
@@ -224,6 +225,8 @@ def _picture_schema() -> Any:
             ("copies", pa.list_(pa.string())),
             # Only for pictures with a path that is not UTF-8: all their paths as bytes.
             ("raw_paths", pa.list_(pa.binary())),
+            ("duration_s", pa.float64()),
+            ("part", pa.string()),
         ]
     )
 
@@ -238,7 +241,7 @@ def _picture_columns(rows: list[ExportedPicture]) -> dict[str, Any]:
         "camera",
         "latitude",
         "longitude",
-        *("sharpness", "brightness"),
+        *("sharpness", "brightness", "duration_s"),
     )
     return {
         "image_path": [paths[0] for paths in shown],
@@ -250,6 +253,7 @@ def _picture_columns(rows: list[ExportedPicture]) -> dict[str, Any]:
             None if tuple(paths) == row.paths else [os.fsencode(path) for path in row.paths]
             for paths, row in zip(shown, rows, strict=True)
         ],
+        "part": [pack_part(row.part) for row in rows],
     } | {name: [getattr(row.details.metadata, name) for row in rows] for name in described}
 
 

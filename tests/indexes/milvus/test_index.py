@@ -467,3 +467,38 @@ def test_rows_are_sent_in_parts_and_the_last_note_says_how_far(place, photos, mi
         with ServerIndex("images", store=catalog._session.store, model_id=model.model_id, url=milvus_url) as index:
             assert index.get().count == 6
         assert names(catalog, "red", 1) == ["red"]
+
+
+@pytest.mark.usefixtures("colours")
+def test_parts_are_found_as_in_files(tmp_path, milvus_url):
+    photos = tmp_path / "pictures"
+    photos.mkdir()
+    cover, *others = [Image.new("RGB", (40, 30), COLOURS[colour]) for colour in ("red", "green", "blue")]
+    cover.save(photos / "pages.tif", save_all=True, append_images=others)
+    Image.new("RGB", (16, 12), "yellow").save(photos / "yellow.png")
+    for name, spot in (("long", "red"), ("longer", "yellow")):
+        image = Image.new("RGB", (1600, 200), "blue")
+        image.paste(spot, (0, 0, 200, 200))
+        image.save(photos / f"{name}.png")
+    queries = ("red", "blue", "yellow", "green -red", "red type:tiff", "yellow path:long")
+    with Catalog.open(tmp_path / "parts", model="colours", create=True) as catalog:
+        catalog.index(photos)
+
+        def found() -> list[list[tuple]]:
+            return [
+                [(hit.content_id, hit.part, pytest.approx(hit.score, abs=1e-5)) for hit in catalog.search(words)]
+                for words in queries
+            ]
+
+        in_files = found()
+        assert {part is None or part.kind for hits in in_files for _, part, _ in hits} == {True, "page", "crop"}
+        catalog.admin.use_index(milvus_url)
+        assert found() == in_files
+        assert catalog.admin.index_place().rows == catalog.admin.index_place().stored > 4
+        (photos / "long.png").unlink()
+        catalog.index(photos)
+        catalog.admin.collect_garbage()
+        on_server = found()
+        catalog.admin.use_index("files")
+        assert found() == on_server
+        assert all(len(hits) <= 3 for hits in on_server)

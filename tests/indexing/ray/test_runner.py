@@ -11,8 +11,9 @@ from sqlite3 import connect
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from clipsearch import Catalog
+from clipsearch import Catalog, check_catalog
 from clipsearch.encoders.load import load_encoder
 from clipsearch.encoders.spec import EncoderRecipe
 from clipsearch.errors import IndexMismatchError, InputError, MissingExtraError, ModelError, RunnerError
@@ -148,6 +149,26 @@ class TestCluster:
             assert report.skipped[0].reason.startswith(f"can't list the folder {url}: ")
         found, known = records(tmp_path)[1], records(alone)[1]
         assert found.keys() == known.keys()
+
+    def test_parts_are_embedded_as_here(self, connected, tmp_path):
+        folder = tmp_path / "parts"
+        folder.mkdir()
+        cover, *others = [Image.new("RGB", (40, 30), colour) for colour in ("red", "green", "blue")]
+        cover.save(folder / "pages.tif", save_all=True, append_images=others)
+        image = Image.new("RGB", (1600, 200), "blue")
+        image.paste("red", (0, 0, 200, 200))
+        image.save(folder / "long.png")
+        cover.save(folder / "red.png")
+        index(folder, tmp_path / "alone")
+        index(folder, tmp_path / "there", runner="ray", address=connected.address)
+        found = []
+        for catalog in ("alone", "there"):
+            with Catalog.open(tmp_path / catalog) as opened:
+                hits = opened.search("red", top_k=9)
+                found.append({(hit.path, hit.part, round(hit.score, 3)) for hit in hits})
+            assert check_catalog(tmp_path / catalog, full=True).is_sound
+        assert found[0] == found[1]
+        assert any(part is not None for _, part, _ in found[0])
 
     def test_ctrl_c_keeps_what_was_done(self, connected, photos, tmp_path):
         def press(done: int, total: int) -> None:
