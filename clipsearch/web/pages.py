@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from clipsearch.errors import ClipSearchError, UnknownPictureError
-from clipsearch.gallery.details import is_film_file
+from clipsearch.formats import FILM_FORMATS
+from clipsearch.gallery.details import CatalogFacets, is_film_file
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.page_query import PageQuery, PageQueryDep
@@ -32,6 +33,14 @@ _EXAMPLES = ("a glazed donut", "beach - people", "dog & snow", "sunset taken:202
 _LABELS = "coco"
 
 
+def _kinds_of(facets: CatalogFacets) -> list[tuple[str, str, int | None]]:
+    """Return the kinds of files to choose from besides single formats: value of `type:`, label, number if known."""
+    films = sum(number for name, number in facets.formats.items() if name in FILM_FORMATS)
+    may_move = any(facets.formats.get(name) for name in ("GIF", "WEBP", "PNG", "AVIF"))
+    kinds: list[tuple[str, str, int | None]] = [("film", "films", films)] if films else []
+    return kinds + ([("animation", "animations", None)] if may_move else [])
+
+
 def make_pages(site: Site) -> APIRouter:
     """Create the router of the pages."""
     pages = APIRouter(include_in_schema=False)
@@ -41,6 +50,7 @@ def make_pages(site: Site) -> APIRouter:
     @site.lanes.queries
     def home(page_query: PageQueryDep) -> Response:
         results = find_results(page_query, site)
+        facets = catalog.pictures.facets()
         return render(
             "home.html",
             status_code=results.status,
@@ -48,7 +58,8 @@ def make_pages(site: Site) -> APIRouter:
             results=results,
             examples=_EXAMPLES,
             status=site.status,
-            facets=catalog.pictures.facets(),
+            facets=facets,
+            kinds=_kinds_of(facets),
             may_index=site.may_index,
             is_indexing=site.job.status.state == "running",
             current_run=catalog.admin.current_run(),
