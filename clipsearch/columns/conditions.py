@@ -105,7 +105,8 @@ def _condition(segment: Segment, arrays: Mapping[str, NDArray[Any]], wanted: Fil
 def _has_choice(segment: Segment, arrays: Mapping[str, NDArray[Any]], key: str, name: str) -> NDArray[np.bool_]:
     if key == "type" and name == "animation":  # of other formats, what has a duration
         is_other = (arrays["format"] != 0) & ~_has_choice(segment, arrays, key, "film")
-        return is_other & np.asarray(arrays["duration"] != UNKNOWN_TIME)
+        found: NDArray[np.bool_] = is_other & (arrays["duration"] != UNKNOWN_TIME)
+        return found
     if key == "type":
         names = FORMATS.get(name, (name.upper(),))
         return _has_code(arrays["format"], np.array([each in names for each in segment.formats], dtype=np.bool_))

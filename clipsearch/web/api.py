@@ -12,12 +12,13 @@ from clipsearch.query import parse_query
 from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.version import __version__
 from clipsearch.web import schemas
+from clipsearch.web.films import add_films
 from clipsearch.web.heat_maps import heat_map_png
 from clipsearch.web.lanes import TooBusyError
-from clipsearch.web.media import add_media
 from clipsearch.web.page_query import MarkId
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
+from clipsearch.web.thumbnails import add_thumbnails
 
 Marks = tuple[MarkId, ...]
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
@@ -270,7 +271,8 @@ def make_api(site: Site) -> APIRouter:
         if not site.may_index:
             raise HTTPException(403, "indexing is disabled on this server: start it with --index")
 
-    add_media(api, site)
+    add_thumbnails(api, site)
+    add_films(api, site)
     return api
 
 

@@ -9,9 +9,10 @@ from fastapi.responses import Response
 
 from clipsearch.errors import ClipSearchError, UnknownPictureError
 from clipsearch.formats import FILM_FORMATS
-from clipsearch.gallery.details import CatalogFacets, is_film_file
+from clipsearch.gallery.details import CatalogFacets
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
+from clipsearch.web.films import is_film
 from clipsearch.web.page_query import PageQuery, PageQueryDep
 from clipsearch.web.query_edits import words_to_locate
 from clipsearch.web.schemas import name_of
@@ -106,7 +107,7 @@ def make_pages(site: Site) -> APIRouter:
             "picture.html",
             shown=(strip[0][0] if strip else None) if wanted is None or crop is not None else wanted,
             crop=crop,
-            film_url=f"/api/films/{content_id}" if any(map(is_film_file, details.paths)) else None,
+            film_url=f"/api/films/{content_id}" if is_film(details) and path.exists() else None,
             parts=strip,
             page_query=page_query,
             details=details,

@@ -1,13 +1,13 @@
-"""Serve thumbnails of pictures and their parts, and films in ranges of bytes, all by id."""
+"""Serve thumbnails of pictures and their parts by id."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 
 from clipsearch.errors import ImageReadError
-from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE, is_film_file
+from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE
 from clipsearch.images.thumbnail_cache import RENDERING
 from clipsearch.parts import Part
 from clipsearch.web.schemas import problems
@@ -17,8 +17,8 @@ from clipsearch.web.state import Site
 _IMMUTABLE = "private, max-age=31536000, immutable"
 
 
-def add_media(api: APIRouter, site: Site) -> None:
-    """Add the routes to the HTTP API."""
+def add_thumbnails(api: APIRouter, site: Site) -> None:
+    """Add the route to the HTTP API."""
     catalog = site.catalog
 
     @api.get(
@@ -50,20 +50,6 @@ def add_media(api: APIRouter, site: Site) -> None:
         except ImageReadError as error:
             raise HTTPException(404, str(error)) from error
         return Response(jpeg, media_type="image/jpeg", headers=headers)
-
-    @api.get(
-        "/films/{id}",
-        summary="Get a film, whole or a range of its bytes",
-        tags=["pictures"],
-        response_class=FileResponse,
-        responses={200: {"content": {"video/*": {}}, "description": "The file."}, **problems(404)},
-    )
-    @site.lanes.queries
-    def film(id: int) -> Response:
-        path = next((path for path in catalog.pictures.get(id).paths if is_film_file(path)), None)
-        if path is None:
-            raise HTTPException(404, "it is no film, or its file is not there")
-        return FileResponse(path, headers={"Cache-Control": "private, no-cache"})
 
 
 def _find_part(parts: Sequence[Part], fragment: str) -> Part:
