@@ -18,7 +18,7 @@ from clipsearch.web.lanes import TooBusyError
 from clipsearch.web.page_query import MarkId
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
-from clipsearch.web.thumbnails import add_thumbnails
+from clipsearch.web.thumbnails import FragmentQuery, add_thumbnails, find_part
 
 Marks = tuple[MarkId, ...]
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
@@ -179,6 +179,16 @@ def make_api(site: Site) -> APIRouter:
         return schemas.Item.of(catalog.pictures.get(id))
 
     @api.get(
+        "/items/{id}/parts",
+        summary="List the scenes, pages or crops of a picture",
+        tags=["pictures"],
+        responses=problems(404),
+    )
+    @site.lanes.queries
+    def parts(id: int) -> list[schemas.PartOf]:
+        return [schemas.PartOf.of(part) for part in catalog.pictures.parts(id)]
+
+    @api.get(
         "/items/{id}/similar", summary="List copies and similar pictures", tags=["pictures"], responses=problems(404)
     )
     @site.lanes.queries
@@ -209,10 +219,12 @@ def make_api(site: Site) -> APIRouter:
     )
     @site.lanes.thumbnails
     def heat_map(
-        id: int, words: Annotated[str, Query(min_length=1, max_length=1000, examples=["a glazed donut"])]
+        id: int,
+        words: Annotated[str, Query(min_length=1, max_length=1000, examples=["a glazed donut"])],
+        part: FragmentQuery = None,
     ) -> Response:
-        png, found = heat_map_png(catalog, id, words)
-        across, down = found.peak
+        shown = None if part is None else find_part(catalog.pictures.parts(id), part)
+        png, (across, down) = heat_map_png(catalog, id, words, shown)
         return Response(png, media_type="image/png", headers={"X-Heat-Peak": f"{across:.3f},{down:.3f}"})
 
     @api.get("/status", summary="Get the status of the catalog", tags=["catalog"])

@@ -103,9 +103,11 @@ def make_pages(site: Site) -> APIRouter:
         wanted = next((each for each in known if each.fragment == part), None if hit is None else hit.part)
         crop = None if wanted is None else wanted.box
         strip = [(each, picture_url(content_id, page_query, each)) for each in known if each.box is None]
+        shown = (strip[0][0] if strip else None) if wanted is None or crop is not None else wanted
         return render(
             "picture.html",
-            shown=(strip[0][0] if strip else None) if wanted is None or crop is not None else wanted,
+            shown=shown,
+            heat_part=wanted or shown,
             crop=crop,
             film_url=f"/api/films/{content_id}" if is_film(details) and path.exists() else None,
             parts=strip,

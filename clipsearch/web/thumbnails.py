@@ -16,6 +16,8 @@ from clipsearch.web.state import Site
 # Cache-Control for a URL that contains the content's hash.
 _IMMUTABLE = "private, max-age=31536000, immutable"
 
+FragmentQuery = Annotated[str | None, Query(max_length=64, description="Fragment of a part.", examples=["t=83.5"])]
+
 
 def add_thumbnails(api: APIRouter, site: Site) -> None:
     """Add the route to the HTTP API."""
@@ -34,12 +36,10 @@ def add_thumbnails(api: APIRouter, site: Site) -> None:
         request: Request,
         size: Annotated[Literal["small", "large"], Query(description="At most 512 or 2,048 pixels.")] = "small",
         v: Annotated[str | None, Query(max_length=64, description="Start of its blake3, for caching.")] = None,
-        part: Annotated[
-            str | None, Query(max_length=64, description="Fragment of a part of it.", examples=["t=83.5"])
-        ] = None,
+        part: FragmentQuery = None,
     ) -> Response:
         details = catalog.pictures.get(id)
-        shown = None if part is None else _find_part(catalog.pictures.parts(id), part)
+        shown = None if part is None else find_part(catalog.pictures.parts(id), part)
         etag = f'"{details.blake3[:32]}-{size}-{RENDERING}{"" if shown is None else f"-{shown.fragment}"}"'
         caching = _IMMUTABLE if v and details.blake3.startswith(v) else "private, no-cache"
         headers = {"ETag": etag, "Cache-Control": caching}
@@ -52,7 +52,8 @@ def add_thumbnails(api: APIRouter, site: Site) -> None:
         return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
-def _find_part(parts: Sequence[Part], fragment: str) -> Part:
+def find_part(parts: Sequence[Part], fragment: str) -> Part:
+    """Return the part of a fragment; HTTPException: there is none (404)."""
     found = next((part for part in parts if part.fragment == fragment), None)
     if found is None:
         raise HTTPException(404, f"the picture has no part {fragment!r}")
