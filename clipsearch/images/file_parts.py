@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image
 
-from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.errors import ImageReadError, InputError, TransientReadError
 from clipsearch.formats import DOCUMENT_SUFFIXES, FILM_SUFFIXES
 from clipsearch.images.decode import DecodedImage, decode_image, read_header
 from clipsearch.images.films.film import FilmMetadata
@@ -85,12 +85,15 @@ def decode_part(
             raise ImageReadError("a film has no such part")
         return _whole(frame_at(source, second, side=2 * needed_side))
     if suffix in DOCUMENT_SUFFIXES:
-        from clipsearch.images.documents import render_page
+        from clipsearch.images.documents import MAX_SIDE, render_page
 
         page = 1 if part is None else part.page
         if page is None:
             raise ImageReadError("a document has no such part")
-        return _whole(render_page(source, page - 1, 2 * needed_side))
+        try:
+            return _whole(render_page(source, page - 1, min(2 * needed_side, MAX_SIDE)))
+        except InputError as error:  # pages are counted from 1 here
+            raise ImageReadError(f"it has no page {page}") from error
     if part is None:
         return decode_image(source, needed_side=needed_side, max_megapixels=max_megapixels, turn=turn, suffix=suffix)
     if part.box is not None:

@@ -114,9 +114,9 @@ def make_api(site: Site) -> APIRouter:
     )
     @site.lanes.uploads
     def send_picture(
-        file: Annotated[UploadFile, File(description="Any picture that can be indexed.")],
+        file: Annotated[UploadFile, File(description="Any picture, film or document that can be indexed.")],
     ) -> schemas.Upload:
-        return schemas.Upload(term=f"image:{site.uploads.add(site.uploads.embed(file.file))}")
+        return schemas.Upload(term=f"image:{site.uploads.add(site.uploads.embed(file.file, file.filename))}")
 
     @api.get(
         "/caption",
@@ -136,7 +136,7 @@ def make_api(site: Site) -> APIRouter:
     )
     @site.lanes.uploads
     def caption_sent(file: Annotated[UploadFile, File()], k: TopK = 5) -> schemas.Captions:
-        return captions_of(site.uploads.embed(file.file), k)
+        return captions_of(site.uploads.embed(file.file, file.filename), k)
 
     def captions_of(embedding: Any, k: int) -> schemas.Captions:
         found = catalog.caption(embedding, top_k=k)
@@ -167,7 +167,7 @@ def make_api(site: Site) -> APIRouter:
     def classify_sent(
         file: Annotated[UploadFile, File()], text: Annotated[list[str], Query(min_length=1, max_length=1000)]
     ) -> schemas.Captions:
-        return classes_of(site.uploads.embed(file.file), text)
+        return classes_of(site.uploads.embed(file.file, file.filename), text)
 
     def classes_of(embedding: Any, texts: list[str]) -> schemas.Captions:
         found = catalog.classify(embedding, texts)

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from clipsearch.errors import ClipSearchError, UnknownPictureError
 from clipsearch.formats import FILM_FORMATS
 from clipsearch.gallery.details import CatalogFacets
+from clipsearch.parts import locate
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.films import is_film
@@ -122,7 +123,7 @@ def make_pages(site: Site) -> APIRouter:
             minus=links[1],
             mark=mark_of(content_id, page_query),
             marks=mark_links(content_id, page_query),
-            more_like=PageQuery(q=f"id:{content_id}").url(),
+            more_like=PageQuery(q=f"id:{locate(str(content_id), wanted or shown)}").url(),
         )
 
     @pages.get("/pictures/{content_id}/words")
