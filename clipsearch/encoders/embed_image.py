@@ -1,7 +1,8 @@
 """Read, resize and embed the pictures of a query.
 
 They are decoded in this process: a worker takes 0.17 s to start, a fifth of a cold query, and the user named these
-files. Films, documents and parts of files are decoded in a worker, see `images.locations`. Pictures uploaded to the web page and those of indexed folders are decoded in workers.
+files. Films, documents and parts of files are decoded in a worker, see `images.locations`; so are pictures uploaded to
+the web page and those of indexed folders.
 """
 
 import os

@@ -106,7 +106,7 @@ class PictureCollection:
             ImageReadError: the file is missing, has changed, can't be decoded, or has no such part.
             InputError: `side` is out of range, 1 to 65,535.
         """
-        from clipsearch.images.thumbnails import check_side  # loads Pillow
+        from clipsearch.images.sides import check_side  # loads Pillow
 
         check_side(side)
         details = self.get(content_id)

@@ -7,7 +7,6 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.colours.rgb import to_srgb
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS
@@ -17,9 +16,6 @@ from clipsearch.images.turns import Turn
 from clipsearch.parts import Part
 
 _QUALITY = 80
-
-# Maximum side of a JPEG. Source: ITU-T T.81, B.2.2
-_MAX_SIDE = 65_535
 
 # Profiles of cameras and screens take about 500 bytes, sRGB's 3,000, and stay: some screens show more colours. Those of
 # scanners take megabytes: thumbnails are converted.
@@ -38,16 +34,6 @@ class Thumbnail:
     jpeg: bytes
     width: int
     height: int
-
-
-def check_side(side: int) -> None:
-    """Check the side of a thumbnail in pixels.
-
-    Raises:
-        InputError: it is not a whole number from 1 to 65,535.
-    """
-    if not isinstance(side, int) or not 1 <= side <= _MAX_SIDE:
-        raise InputError(f"the side of a thumbnail must be 1 to {_MAX_SIDE:,} pixels, got {side}")
 
 
 def make_thumbnail(path: str | os.PathLike[str], *, side: int, part: Part | None = None) -> Thumbnail:

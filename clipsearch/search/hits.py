@@ -79,7 +79,7 @@ class SearchHit:
         """
         from PIL import Image
 
-        from clipsearch.images.thumbnails import check_side
+        from clipsearch.images.sides import check_side
 
         check_side(side)
         with Image.open(io.BytesIO(_read_jpeg(self, side))) as image:

@@ -148,3 +148,20 @@ def test_ids_with_parts_are_formatted_as_they_are_parsed(text):
 def test_invalid_parts_of_ids(text):
     with pytest.raises(QueryError, match="as in id:42"):
         parse_query(text)
+
+
+def test_a_run_and_the_status_count_parts(catalog, photos, capfdbinary):
+    from clipsearch.cli.render import print_report
+
+    parts = dict(catalog.admin.status().parts)
+    assert parts["page"] == (2, 6)
+    assert parts["scene"] == (1, 3)
+    assert parts["crop"][0] == 1
+    report = catalog.index(photos)
+    assert not report.parts, "nothing is new"
+    (photos / "long.png").rename(photos / "moved.png")
+    (photos / "more.pdf").write_bytes((photos / "scan.pdf").read_bytes() + b"\n")
+    report = catalog.index(photos)
+    assert report.parts == {"page": (1, 3)}
+    print_report(report)
+    assert b"\n  3 pages of 1 document\n" in capfdbinary.readouterr().out

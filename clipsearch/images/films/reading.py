@@ -17,7 +17,7 @@ from clipsearch.images.films.sampling import Reopen, Sampler
 from clipsearch.images.films.scenes import Candidate, SceneBuilder, make_candidate
 from clipsearch.images.films.tags import read_tags
 from clipsearch.images.reasons import read_error
-from clipsearch.images.thumbnails import check_side
+from clipsearch.images.sides import check_side
 
 # Of a scene whose frames show little: seconds and frames that are looked through for a better one, and scenes of a film
 # for which that is done.
