@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from clipsearch.errors import QueryError
-from clipsearch.formats import FILM_FORMATS, RAW_KINDS
+from clipsearch.query.file_types import OTHER_TYPES, TYPES
 from clipsearch.text import fold_name
 
 MOST_FILTERS = 64
@@ -178,34 +178,6 @@ _DEFAULT_RADIUS_KM = 10.0
 
 # A tenth of a millimetre in degrees; floats of this precision survive formatting and parsing.
 _DECIMALS = 9
-
-# Synonyms of the names of formats; a JPEG of several pictures (MPO) counts as JPEG, a film by its container.
-_OTHER_TYPES = {
-    "jpg": "jpeg",
-    "mpo": "jpeg",
-    "tif": "tiff",
-    "heic": "heif",
-    "jp2": "jpeg2000",
-    "pgm": "ppm",
-    "pnm": "ppm",
-    "pfm": "ppm",
-    "psb": "psd",
-    "fts": "fits",
-    "svgz": "svg",
-    **dict.fromkeys(("video", "videos", "movie", "movies", "films"), "film"),
-    **dict.fromkeys(("document", "documents"), "pdf"),
-    **dict.fromkeys(("animated", "animations"), "animation"),
-    **dict.fromkeys(("mov", "qt", "m4v", "3gp", "3g2", "f4v"), "mp4"),
-    **dict.fromkeys(("mkv", "webm"), "matroska"),
-    **dict.fromkeys(("ts", "mts", "m2ts"), "mpeg-ts"),
-    **dict.fromkeys(("mpg", "mpeg", "mpe", "m2v", "vob"), "mpeg-ps"),
-    "wmv": "asf",
-    "ogv": "ogg",
-    **{name.lower(): name.lower() for name in FILM_FORMATS},
-    **{name: name for name in ("dds", "qoi", "pcx", "sgi", "xbm", "xpm", "ico", "icns", "ora", "kra")},
-    "cur": "ico",
-    **{kind.lower(): kind.lower() for kind in RAW_KINDS},
-}
 
 _OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal": "landscape", "wide": "landscape"}
 
@@ -381,9 +353,8 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "near": _circle,
     "camera": _pattern,
     "type": _choice(
-        *("jpeg", "png", "webp", "gif", "tiff", "bmp", "heif", "avif", "jpeg2000", "jxl", "ppm", "psd", "tga", "fits"),
-        *("svg", "raw", "pdf", "animation", "film", "mp4", "matroska", "avi"),
-        **_OTHER_TYPES,
+        *TYPES,
+        **OTHER_TYPES,
     ),
     "size": _span(example="size:>2MB or size:500k..2MB", units=_UNITS),
     "w": _span(example="w:1920 or w:>=1000 or w:1000..2000", units=_PIXELS),
