@@ -70,6 +70,9 @@ FILM_SUFFIXES = frozenset(
     }
 )
 
+FILM_FORMATS = frozenset({"MP4", "Matroska", "AVI", "MPEG-TS", "MPEG-PS", "ASF", "FLV", "Ogg", "MXF", "DV"})
+"""Names of the containers of films, see `images.films.container`; MP4 is QuickTime's too, Matroska that of WebM."""
+
 DOCUMENT_SUFFIXES = frozenset({".pdf"})
 
 # In the order of reports. The format of a file is detected when it is decoded, see `images.decode`.

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
@@ -13,6 +14,12 @@ Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom edge, as shares of the upright picture, 0 to 1."""
 
 _EDGES = 4
+
+FRAGMENT = (
+    r"t=(?P<time>\d{1,9}(?:\.\d{1,9})?)|page=(?P<page>[1-9]\d{0,9})"
+    r"|xywh=percent:(?P<box>\d{1,3}(?:\.\d{1,9})?(?:,\d{1,3}(?:\.\d{1,9})?){3})"
+)
+"""Pattern of a part as a fragment, see `Part.fragment`."""
 
 MOST_PARTS = 600
 """Parts of one content: scenes of five hours, or pages of a thick book."""
@@ -147,6 +154,29 @@ def unpack_parts(text: str | bytes) -> Parts:
 def locate(path: str, part: Part | None) -> str:
     """Return a path with its part as the fragment: "film.mp4#t=83.5"; the path itself for a whole picture."""
     return path if part is None else f"{path}#{part.fragment}"
+
+
+def parse_fragment(text: str) -> Part | None:
+    """Return the part that a fragment describes, see `Part.fragment`; a time is a scene of no length. None: no part."""
+    found = re.fullmatch(FRAGMENT, text, re.ASCII)
+    try:
+        if found is None:
+            return None
+        if found["time"]:
+            return Part("scene", start_s=float(found["time"]), end_s=float(found["time"]))
+        if found["page"]:
+            return Part("page", page=int(found["page"]))
+        left, top, width, height = (float(each) / 100 for each in found["box"].split(","))
+        return Part("crop", box=(left, top, min(1.0, left + width), min(1.0, top + height)))
+    except ValueError:
+        return None
+
+
+def split_location(location: str) -> tuple[str, Part | None]:
+    """Return the path and the part that `locate` has joined; all of it and None without a valid fragment."""
+    path, hash_sign, fragment = location.rpartition("#")
+    part = parse_fragment(fragment) if hash_sign and path else None
+    return (location, None) if part is None else (path, part)
 
 
 def clock(seconds: float) -> str:

@@ -109,6 +109,8 @@ class IndexReport:
         interrupted: stopped by the user before the end; what was done is kept.
         partial: embedded in this run though the end of the file is missing or zeros.
         moved: of the reused, those that were moved or renamed: a file with that content is gone from another place.
+        parts: kind of parts, "scene", "page" or "crop" → contents that were embedded in this run with such, and the
+            number of these.
     """
 
     found: int
@@ -123,6 +125,7 @@ class IndexReport:
     interrupted: bool = False
     partial: tuple[PartialFile, ...] = ()
     moved: int = 0
+    parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +271,7 @@ class CatalogStatus:
         exclude: indexed folder → patterns of what is left out of it, where there are any.
         precision: of the model in use where it was compiled on this machine, such as "bf16"; None: it was not.
         formats: detected format → number of different pictures of it, the most frequent first.
+        parts: as in `IndexReport`, of all pictures.
     """
 
     directory: str
@@ -286,6 +290,7 @@ class CatalogStatus:
     exclude: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     precision: str | None = None
     formats: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,6 +35,7 @@ from clipsearch.cli.render import (
 from clipsearch.cli.terminal_images import check_thumbnails, print_thumbnails
 from clipsearch.cli.viewing import check_sheet, open_file, write_sheet
 from clipsearch.errors import InputError, QueryError
+from clipsearch.images.locations import find_location
 from clipsearch.paths import expand_user
 from clipsearch.text import is_url
 
@@ -253,7 +255,7 @@ def _check_files(query: "Query") -> None:
     for name in (term.value for group in query.groups for term in group if term.kind == "picture"):
         path = expand_user(name)
         try:
-            is_file = is_url(name) or not stat.S_ISDIR(path.stat().st_mode)
+            is_file = is_url(name) or not stat.S_ISDIR(Path(find_location(name).path).stat().st_mode)
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
             raise QueryError(f"no picture {path}: the file does not exist (use --text for words)") from error
         except OSError as error:

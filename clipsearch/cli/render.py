@@ -111,6 +111,8 @@ def print_report(report: IndexReport) -> None:
     ]
     speed = f", {rate(report.embedded / report.seconds)} a second" if report.embedded > 1 else ""
     out(f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{speed}")
+    if report.parts:
+        out(f"  {describe_parts(report.parts)}")
     print_skipped(report.skipped)
     for partial in report.partial[:_MAX_REASONS]:
         out(f"  indexed in part {shown_path(partial.path)}: {_describe_partial(partial)}")
@@ -121,6 +123,22 @@ def print_report(report: IndexReport) -> None:
         out(f"  {passed_over}")
     if report.interrupted:
         note("completed work is saved, the next run continues from there")
+
+
+def describe_parts(parts: Mapping[str, tuple[int, int]]) -> str:
+    """Describe parts as in `IndexReport`: "480 scenes of 12 films and animations, 31 pages of 2 documents"."""
+    return ", ".join(
+        f"{count(parts[kind][1], noun)} of {count(parts[kind][0], of_one, of_several)}"
+        for kind, (noun, of_one, of_several) in _PARTS.items()
+        if kind in parts
+    )
+
+
+_PARTS = {
+    "scene": ("scene", "film or animation", "films and animations"),
+    "page": ("page", "document", "documents"),
+    "crop": ("detail", "picture", "pictures"),
+}
 
 
 def _describe_partial(partial: PartialFile) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from clipsearch.cli.options import CatalogOption, JsonOption
 from clipsearch.cli.passed_over import describe_passed_over
 from clipsearch.cli.reindex import describe_place
-from clipsearch.cli.render import out, print_json, printable
+from clipsearch.cli.render import describe_parts, out, print_json, printable
 from clipsearch.quantities import count, size
 from clipsearch.types import CatalogStatus
 
@@ -35,8 +35,7 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
         f"pictures  {count(found.files, 'file')}, {count(found.pictures, 'different picture')}, "
         f"{found.skipped:,} skipped"
     )
-    if found.formats:
-        out(f"formats   {', '.join(f'{number:,} {name}' for name, number in found.formats.items())}")
+    _print_kinds(found)
     passed_over = describe_passed_over({} if found.last_run is None else found.last_run.unsupported)
     if passed_over is not None:
         out(f"not read  {passed_over}")
@@ -61,6 +60,13 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
             f"{run.unchanged:,} unchanged, {run.removed:,} removed, {run.skipped:,} skipped"
             + ("" if run.finished else " (interrupted)")
         )
+
+
+def _print_kinds(found: CatalogStatus) -> None:
+    if found.formats:
+        out(f"formats   {', '.join(f'{number:,} {name}' for name, number in found.formats.items())}")
+    if found.parts:
+        out(f"parts     {describe_parts(found.parts)}")
 
 
 def _status_json(found: CatalogStatus) -> dict[str, Any]:

@@ -10,14 +10,23 @@ from numpy.typing import NDArray
 from clipsearch.columns.matching import match
 from clipsearch.columns.places import is_within
 from clipsearch.columns.segment import UNKNOWN, UNKNOWN_TIME, Segment
-from clipsearch.formats import RAW_KINDS
+from clipsearch.formats import FILM_FORMATS, RAW_KINDS
 from clipsearch.query.filters import Choice, Circle, Filter, Pattern, Period, Span
 from clipsearch.query.globs import STAR, Items, expression_of, items_of, splits_of
 
-FORMATS = {"jpeg": ("JPEG", "MPO"), "bmp": ("BMP", "DIB"), "raw": tuple(sorted(RAW_KINDS))}
+FORMATS = {
+    "jpeg": ("JPEG", "MPO"),
+    "bmp": ("BMP", "DIB"),
+    "raw": tuple(sorted(RAW_KINDS)),
+    "film": tuple(sorted(FILM_FORMATS)),
+    **{name.lower(): (name,) for name in FILM_FORMATS},
+}
 """Names of formats by that of the filter; formats that are missing here have the filter's own name in upper case."""
 
-_COLUMNS = {"size": "size", "w": "width", "h": "height", "sharp": "sharpness", "bright": "brightness"}
+_COLUMNS = {
+    **{"size": "size", "w": "width", "h": "height", "sharp": "sharpness", "bright": "brightness"},
+    "length": "duration",
+}
 
 # The table of codes that a mask of codes is looked up in: not more codes are compared one by one.
 _FEW = 2
@@ -94,6 +103,10 @@ def _condition(segment: Segment, arrays: Mapping[str, NDArray[Any]], wanted: Fil
 
 
 def _has_choice(segment: Segment, arrays: Mapping[str, NDArray[Any]], key: str, name: str) -> NDArray[np.bool_]:
+    if key == "type" and name == "animation":  # of other formats, what has a duration
+        is_other = (arrays["format"] != 0) & ~_has_choice(segment, arrays, key, "film")
+        found: NDArray[np.bool_] = is_other & (arrays["duration"] != UNKNOWN_TIME)
+        return found
     if key == "type":
         names = FORMATS.get(name, (name.upper(),))
         return _has_code(arrays["format"], np.array([each in names for each in segment.formats], dtype=np.bool_))

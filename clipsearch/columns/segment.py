@@ -30,13 +30,17 @@ MAX_ROW = 1 << 31
 
 _INTEGERS = ("width", "height", "sharpness", "brightness")
 
+# Seconds of the longest film.
+_MOST_SECONDS = 1e9
+
 
 class Segment:
     """Immutable columns of n pictures.
 
     Arrays, by name:
         ids: int64 (n,), growing. size: int64. width, height, sharpness, brightness: int32; `UNKNOWN`.
-        taken: int64, microseconds since 1970; `UNKNOWN_TIME`. is_sure: bool, known and not doubtful.
+        taken: int64, microseconds since 1970; duration: int64, milliseconds; `UNKNOWN_TIME`.
+        is_sure: bool, taken is known and not doubtful.
         order: rows, the newest first: by a sure date, then by any date, then by id.
         latitude, longitude: float64; x, y, z: float32, as in `place_arrays`; NaN.
         camera, format: codes; 0 unknown, else the place in the dictionary + 1. Highest code of the type: none.
@@ -144,7 +148,7 @@ class Rows:
 
     def add_contents(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add untrusted rows of `ColumnReader.contents`; a value of another type is unknown."""
-        ids, size, width, height, formats, taken, is_doubtful, cameras, latitude, longitude, *measures = zip(
+        ids, size, width, height, formats, taken, is_doubtful, cameras, latitude, longitude, *measures, duration = zip(
             *rows, strict=True
         )
         self._add("ids", np.array(ids, dtype=np.int64))
@@ -152,9 +156,10 @@ class Rows:
         for name, values in zip(_INTEGERS, (width, height, *measures), strict=True):
             self._add(name, _integers(values, np.int32))
         self._add("taken", _times(taken))
+        self._add("duration", _milliseconds(duration))
         self._add("is_doubtful", np.fromiter(map(bool, is_doubtful), np.bool_, len(ids)))
-        self._add("latitude", _degrees(latitude))
-        self._add("longitude", _degrees(longitude))
+        self._add("latitude", _floats(latitude))
+        self._add("longitude", _floats(longitude))
         self.camera.add(cameras)
         self.format.add(formats)
 
@@ -186,7 +191,7 @@ class Rows:
         """Add the rows (n,) of a segment that are kept."""
         kept = np.flatnonzero(is_kept)
         arrays = segment.arrays
-        for name in ("ids", "size", *_INTEGERS, "taken", "latitude", "longitude"):
+        for name in ("ids", "size", *_INTEGERS, "taken", "duration", "latitude", "longitude"):
             self._add(name, arrays[name][kept])
         self._add("is_doubtful", ~arrays["is_sure"][kept] & (arrays["taken"][kept] != UNKNOWN_TIME))
         self.camera.add_coded(segment.cameras, arrays["camera"][kept])
@@ -257,10 +262,12 @@ def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
     kept = by_id[used]
     arrays: dict[str, NDArray[Any]] = {}
     if len(ids):
-        arrays |= {name: numbers[name][kept] for name in ("ids", "size", *_INTEGERS, "taken", "latitude", "longitude")}
+        names = ("ids", "size", *_INTEGERS, "taken", "duration", "latitude", "longitude")
+        arrays |= {name: numbers[name][kept] for name in names}
         is_doubtful = numbers["is_doubtful"][kept]
     else:
-        arrays |= {"ids": ids, "size": ids, "taken": ids, "latitude": np.empty(0), "longitude": np.empty(0)}
+        arrays |= dict.fromkeys(("ids", "size", "taken", "duration"), ids)
+        arrays |= {"latitude": np.empty(0), "longitude": np.empty(0)}
         arrays |= {name: np.empty(0, dtype=np.int32) for name in _INTEGERS}
         is_doubtful = np.empty(0, dtype=np.bool_)
     arrays |= place_arrays(arrays["latitude"], arrays["longitude"])
@@ -320,12 +327,21 @@ def _integers(values: Sequence[Any], dtype: type[np.integer[Any]]) -> NDArray[An
     return np.where((found < limits.min) | (found > limits.max), limits.min, found).astype(dtype)
 
 
-def _degrees(values: Sequence[Any]) -> NDArray[np.float64]:
+def _floats(values: Sequence[Any]) -> NDArray[np.float64]:
     try:
         numbers = array("d", [math.nan if value is None else value for value in values] if None in values else values)
     except TypeError:
         numbers = array("d", [float(value) if isinstance(value, int | float) else math.nan for value in values])
     return np.frombuffer(numbers, dtype=np.float64)
+
+
+def _milliseconds(values: Sequence[Any]) -> NDArray[np.int64]:
+    """Return untrusted durations in seconds as milliseconds, rounded."""
+    seconds = _floats(values)
+    is_known = (seconds >= 0) & (seconds <= _MOST_SECONDS)
+    found = np.full(len(seconds), UNKNOWN_TIME, dtype=np.int64)
+    found[is_known] = np.floor(1000 * seconds[is_known] + 0.5).astype(np.int64)
+    return found
 
 
 def _times(values: Sequence[Any]) -> NDArray[np.int64]:

@@ -1,11 +1,13 @@
 """Read, resize and embed the pictures of a query.
 
 They are decoded in this process: a worker takes 0.17 s to start, a fifth of a cold query, and the user named these
-files. Pictures uploaded to the web page and those of indexed folders are decoded in workers.
+files. Films, documents and parts of files are decoded in a worker, see `images.locations`; so are pictures uploaded to
+the web page and those of indexed folders.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeAlias
 
 import numpy as np
@@ -16,6 +18,7 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import open_regular_file
 from clipsearch.images.decode import decode_image, upright_rgb
+from clipsearch.images.locations import decode_cover, find_location, read_part
 from clipsearch.images.opening import suffix_of
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.paths import expand_user
@@ -66,6 +69,11 @@ def picture_crop(source: PictureSource, spec: Preprocess) -> NDArray[np.uint8]:
 
     Errors as in `read_picture`.
     """
+    if isinstance(source, str | os.PathLike):
+        with _naming(source):
+            location = find_location(source)
+            if location.needs_worker and location.part is None:
+                return decode_cover(location, spec)
     image, box = read_picture(source, spec)
     return resize_and_crop(image, spec, box=box)
 
@@ -86,17 +94,27 @@ def read_picture(
         return upright_rgb(source), None
     if not isinstance(source, str | os.PathLike | FetchedPicture):
         raise InputError(f"a picture is a path, a Pillow image or a FetchedPicture, not {type(source).__name__}")
-    path = source.url if isinstance(source, FetchedPicture) else expand_user(source)
-    try:
+    with _naming(source):
         if isinstance(source, FetchedPicture):
             decoded = decode_image(source.content, needed_side=spec.resized_side)
-        else:
-            with open_regular_file(str(path)) as file:
-                decoded = decode_image(file, needed_side=spec.resized_side, suffix=suffix_of(str(path)))
+            return decoded.image, decoded.box
+        location = find_location(source)
+        if location.needs_worker:
+            return read_part(location, spec), None
+        with open_regular_file(location.path) as file:
+            decoded = decode_image(file, needed_side=spec.resized_side, suffix=suffix_of(location.path))
+        return decoded.image, decoded.box
+
+
+@contextmanager
+def _naming(source: str | os.PathLike[str] | FetchedPicture) -> Iterator[None]:
+    """Name the picture in the errors of reading it."""
+    path = source.url if isinstance(source, FetchedPicture) else expand_user(source)
+    try:
+        yield
     except ImageReadError as error:
         raise ImageReadError(f"can't read the picture {path}: {error}") from error
     except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in the name
         raise InputError(f"the picture {path} does not exist") from error
     except OSError as error:
         raise ImageReadError(f"can't open the picture {path}: {error.strerror or error}") from error
-    return decoded.image, decoded.box

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from clipsearch.errors import ImageReadError, InputError
 from clipsearch.files import is_replaced, write_file
 from clipsearch.images.thumbnails import make_thumbnail
+from clipsearch.parts import locate
 from clipsearch.paths import expand_user
 from clipsearch.processes import core_count
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
@@ -121,9 +122,9 @@ def _tile(hit: SearchHit, cutoff: float) -> _Tile:
     tile = partial(
         _Tile,
         hit,
-        name=path.name,
+        name=path.name if hit.part is None else f"{path.name} · {hit.part.label}",
         folder=str(path.parent),
-        uri=path.as_uri(),
+        uri=locate(path.as_uri(), hit.part),  # browsers open a film at its second, a document at its page
         has_score=not math.isnan(hit.score),
         is_faint=hit.relevance < cutoff,
     )

@@ -1,13 +1,9 @@
 """Records of picture details and of the facets of a catalog."""
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clipsearch.files import is_regular
-from clipsearch.formats import FILM_SUFFIXES
 from clipsearch.renamed import get_renamed
 from clipsearch.types import ImageMetadata
 
@@ -59,8 +55,3 @@ class CatalogFacets:
     blurred: int = 0
     dark: int = 0
     pictures: int = 0
-
-
-def is_film_file(path: str) -> bool:
-    """Return whether an indexed path is a film by its suffix, and a regular file now."""
-    return os.path.splitext(path)[1].lower() in FILM_SUFFIXES and is_regular(Path(path))  # noqa: PTH122 (surrogates)

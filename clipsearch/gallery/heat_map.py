@@ -249,13 +249,6 @@ def overlay(heat_map: HeatMap, width: int, height: int) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def overlay_png(heat_map: HeatMap, width: int, height: int) -> bytes:
-    """Render the overlay of a heat map as the content of a PNG file."""
-    content = io.BytesIO()
-    overlay(heat_map, width, height).save(content, "PNG")
-    return content.getvalue()
-
-
 def draw_heat_map(heat_map: HeatMap, picture: Image.Image) -> Image.Image:
     """Draw a heat map over the upright picture: mode "RGB"."""
     return Image.alpha_composite(picture.convert("RGBA"), overlay(heat_map, *picture.size)).convert("RGB")

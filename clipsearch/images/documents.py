@@ -22,7 +22,7 @@ Source: TypeAlias = bytes | str | Path | BinaryIO
 # PDFium is not thread-safe. Source: https://pypdfium2.readthedocs.io, "Thread incompatibility"
 _one_at_a_time = threading.Lock()
 
-_MAX_SIDE = 8192
+MAX_SIDE = 8192
 
 # Longer side of a page in shorter ones: beyond, nothing could be recognised.
 _MAX_ASPECT = 200
@@ -84,8 +84,8 @@ def render_pages(source: Source, side: int, *, most: int, max_seconds: float) ->
 
 
 def _check_side(side: int) -> None:
-    if not 1 <= side <= _MAX_SIDE:
-        raise InputError(f"the side of a page must be 1 to {_MAX_SIDE:,} pixels, got {side}")
+    if not 1 <= side <= MAX_SIDE:
+        raise InputError(f"the side of a page must be 1 to {MAX_SIDE:,} pixels, got {side}")
 
 
 def _size_of(page: Any) -> tuple[float, float]:

@@ -85,13 +85,13 @@ def decode_part(
             raise ImageReadError("a film has no such part")
         return _whole(frame_at(source, second, side=2 * needed_side))
     if suffix in DOCUMENT_SUFFIXES:
-        from clipsearch.images.documents import render_page
+        from clipsearch.images.documents import MAX_SIDE, render_page
 
         page = 1 if part is None else part.page
         if page is None:
             raise ImageReadError("a document has no such part")
         try:
-            return _whole(render_page(source, page - 1, 2 * needed_side))
+            return _whole(render_page(source, page - 1, min(2 * needed_side, MAX_SIDE)))
         except InputError as error:  # the file has changed
             raise ImageReadError(f"it has no page {page}") from error
     if part is None:

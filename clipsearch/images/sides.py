@@ -1,4 +1,4 @@
-"""Check the size that a picture is requested in."""
+"""Check the side of a picture that is to be made."""
 
 from clipsearch.errors import InputError
 

@@ -1,5 +1,6 @@
 """Define the replaceable part between the list of files and the store: reading, decoding and encoding."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,10 +20,13 @@ class Run:
     Attributes:
         arrived: blake3, 32 bytes each, of the reused files that were read.
         returned: ids of the other reused files.
+        parts, with_parts: number of parts, and of contents that have such, by their kind.
     """
 
     found: int = 0
     embedded: int = 0
+    parts: Counter[str] = field(default_factory=Counter)
+    with_parts: Counter[str] = field(default_factory=Counter)
     reused: int = 0
     unchanged: int = 0
     removed: int = 0
@@ -113,10 +117,14 @@ def store_batch(batch: Batch, *, store: Store, model_id: int, run: Run) -> None:
         store.pictures.set_measures(batch.measured)
     n_embedded, n_reused, found = len(batch.contents), len(batch.reused), b"".join(batch.reused)
     n_done = n_embedded + n_reused + batch.unchanged + len(batch.skipped)
+    kinds = [[part.kind for part in content.parts if part is not None] for content in batch.contents]
+    parts = run.parts + Counter(kind for each in kinds for kind in each)
+    with_parts = run.with_parts + Counter(each[0] for each in kinds if each)
     # No call from here to `is_stored`: Ctrl-C can't interrupt, and nothing is counted twice or not at all.
     run.skipped += batch.skipped
     run.partial += batch.partial
     run.embedded += n_embedded
+    run.parts, run.with_parts = parts, with_parts
     run.reused += n_reused
     run.arrived += found
     run.unchanged += batch.unchanged

@@ -43,6 +43,7 @@ def read_status(store: Store) -> CatalogStatus:
         current_run=store.runs.find_current(is_writing=is_writing),
         ann=_parse_tuning(None if snapshot is None else snapshot.ann),
         formats=store.pictures.count_formats(),
+        parts=store.reader.parts.count(),
         exclude={scope.root: scope.exclude for scope in roots if scope.exclude},
     )
 

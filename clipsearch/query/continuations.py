@@ -32,6 +32,7 @@ _BYTES = (
     r"(?:bytes?|bits?|octets?)|megs?|gigs?|megas?|gigas?|mio|thousand|million|billion|mp|megapixels?|px|pixels?)"
 )
 _LENGTH = r"(?:px|pixels?|pix|dots|[cm]m|cms|inch(?:es)?|ft|feet|pt|dpi|ppi|[kp]|mp|megapixels?|%|percent)"
+_DURATION = r"(?:ms|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|frames?)"
 _SHARE = r"(?:percent|pct|points?|px|pixels?|stops?|ev)"
 _DISTANCE = r"(?:k?ms?|kilomet(?:er|re)s?|met(?:er|re)s?|mi|miles?|ft|feet|yds?|yards?|nm)"
 _WITHIN = r"(?:within|radius|distance|range|around|about|circa|±|\+/?-|<=?|~)"
@@ -69,6 +70,7 @@ _CONTINUATIONS = {
     "h": _limits(_LENGTH, short="(?:in|m)"),
     "sharp": _limits(_SHARE),
     "bright": _limits(_SHARE),
+    "length": _limits(_DURATION),
 }
 _TWO_LIMITS = {
     "taken": "taken:>2019 taken:<2021",
@@ -77,11 +79,13 @@ _TWO_LIMITS = {
     "h": "h:>500 h:<2000",
     "sharp": "sharp:>20 sharp:<40",
     "bright": "bright:>20 bright:<80",
+    "length": "length:>60 length:<2min",
 }
 _UNITS = {
     "size": "bytes, kB, MB, GB, TB, KiB, MiB, GiB and TiB",
     **dict.fromkeys(("w", "h"), "pixels"),
     **dict.fromkeys(("sharp", "bright"), "numbers from 0 to 100"),
+    "length": "seconds, min and h",
 }
 _MOST_WORDS_OF_A_NAME = 8
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-from clipsearch.query.tokens import PATH, has_picture_suffix
+from clipsearch.query.tokens import PATH, has_picture_suffix, without_fragment
 
 IsFile: TypeAlias = Callable[[str], bool]
 """Predicate: whether a path, as the user wrote it, names an existing file."""
@@ -55,7 +55,8 @@ class FileNames:
         is_path = ends and re.search(r"[/\\]", self._text[begin : ends[0]])
         for end in reversed(ends):
             name = self._text[begin:end]
-            if len(name) < _MOST_OF_A_PATH and (is_path or _SUFFIX.search(name)) and self._is_file(name):
+            is_like_one = is_path or _SUFFIX.search(without_fragment(name))
+            if len(name) < _MOST_OF_A_PATH and is_like_one and self._is_file(name):
                 return end
         return 0
 

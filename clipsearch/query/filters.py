@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from clipsearch.errors import QueryError
-from clipsearch.formats import RAW_KINDS
+from clipsearch.query.file_types import OTHER_TYPES, TYPES
 from clipsearch.text import fold_name
 
 MOST_FILTERS = 64
@@ -57,6 +57,15 @@ class Span:
         if self.low == self.high:
             return str(self.low)
         return f"{'' if self.low is None else self.low}..{'' if self.high is None else self.high}"
+
+
+@dataclass(frozen=True, slots=True)
+class Length(Span):
+    """Durations from `low` to `high` in milliseconds, both included; written in seconds."""
+
+    def __str__(self) -> str:
+        low, high = ("" if limit is None else _seconds(limit) for limit in (self.low, self.high))
+        return low if low == high else f"{low}..{high}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +179,6 @@ _DEFAULT_RADIUS_KM = 10.0
 # A tenth of a millimetre in degrees; floats of this precision survive formatting and parsing.
 _DECIMALS = 9
 
-# Synonyms of Pillow's format names; a JPEG of several pictures (MPO) counts as JPEG.
-_OTHER_TYPES = {
-    "jpg": "jpeg",
-    "mpo": "jpeg",
-    "tif": "tiff",
-    "heic": "heif",
-    "jp2": "jpeg2000",
-    "pgm": "ppm",
-    "pnm": "ppm",
-    **{kind.lower(): kind.lower() for kind in RAW_KINDS},
-}
-
 _OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal": "landscape", "wide": "landscape"}
 
 _BYTES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -197,6 +194,12 @@ _UNITS = {
         for power, name in enumerate(("kilobyte", "megabyte", "gigabyte", "terabyte"), start=1)
         for ending in ("", "s")
     },
+}
+_DURATIONS = {
+    **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1_000),
+    **dict.fromkeys(("ms",), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60_000),
+    **dict.fromkeys(("h", "hour", "hours"), 3_600_000),
 }
 _SHARES = {"": 1, "%": 1}
 _PIXELS = {"": 1, "px": 1, "pixel": 1, "pixels": 1}
@@ -217,7 +220,9 @@ def _shape(one: str) -> str:
     return rf"(?:(?:[<>]=?|=)\s*{one}|{span})(?=\s|$)"
 
 
-_SIZE, _EXTENT, _LEVEL = (_shape(rf"{_NUMBER}(?:\s*{_words_of(units)})?") for units in (_UNITS, _PIXELS, _SHARES))
+_SIZE, _EXTENT, _LEVEL, _DURATION = (
+    _shape(rf"{_NUMBER}(?:\s*{_words_of(units)})?") for units in (_UNITS, _PIXELS, _SHARES, _DURATIONS)
+)
 SHAPES = {
     "taken": _shape(_DATE),
     "near": rf"{_DEGREES}(?:\s*[,;]\s*|\s+){_DEGREES}"
@@ -227,6 +232,7 @@ SHAPES = {
     "h": _EXTENT,
     "sharp": _LEVEL,
     "bright": _LEVEL,
+    "length": _DURATION,
 }
 """Patterns of the values that may contain blanks, up to the blank that ends them, by filter key.
 
@@ -267,6 +273,11 @@ def _span(*, example: str, units: dict[str, int], most: int | None = None) -> Ca
         return span
 
     return parse
+
+
+def _length(value: str) -> Length:
+    span = _span(example="length:>60 or length:2min..1h", units=_DURATIONS)(value)
+    return Length(span.low, span.high)
 
 
 def _period(value: str) -> Period:
@@ -328,6 +339,10 @@ def _circle(value: str) -> Circle:
     return Circle(latitude, longitude, radius_km)
 
 
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds // 1000}.{milliseconds % 1000:03}".rstrip("0").rstrip(".")
+
+
 def _number(value: float) -> str:
     return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".")
 
@@ -338,13 +353,15 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "near": _circle,
     "camera": _pattern,
     "type": _choice(
-        *("jpeg", "png", "webp", "gif", "tiff", "bmp", "heif", "avif", "jpeg2000", "ppm", "raw"), **_OTHER_TYPES
+        *TYPES,
+        **OTHER_TYPES,
     ),
     "size": _span(example="size:>2MB or size:500k..2MB", units=_UNITS),
     "w": _span(example="w:1920 or w:>=1000 or w:1000..2000", units=_PIXELS),
     "h": _span(example="h:1080 or h:>=1000 or h:1000..2000", units=_PIXELS),
     "sharp": _span(example="sharp:<20 or sharp:40..100", units=_SHARES, most=100),
     "bright": _span(example="bright:<15 or bright:80..100", units=_SHARES, most=100),
+    "length": _length,
     "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
     "has": _choice("gps", "date", "camera", taken="date", geo="gps", location="gps", coordinates="gps"),
 }
@@ -373,6 +390,7 @@ EXAMPLES = {
     "h": "h:..1080",
     "sharp": "sharp:>40",
     "bright": "bright:<15",
+    "length": "length:>60",
     "orientation": "orientation:portrait",
     "has": "has:gps",
 }

@@ -27,6 +27,8 @@ OTHER_NAMES: dict[str, str] = {
         "h": "height high imageheight pixelheight minheight maxheight",
         "sharp": "sharpness blur blurred blurry blurriness unsharp focused outoffocus",
         "bright": "brightness luminance lightness dark darkness underexposed overexposed",
+        "length": "duration runtime playtime playingtime longer longerthan shorter shorterthan minlength maxlength "
+        "minduration maxduration",
         "orientation": "orient layout aspect is",
         "has": "hasgps no without missing",
         "image": "picture img photo pic like similar similarto url ids",
@@ -36,10 +38,12 @@ OTHER_NAMES: dict[str, str] = {
 """Filter key by its name in other programs, without hyphens and underscores, see `normalise_name`."""
 
 LIMITS = {
-    **dict.fromkeys(("before", "older", "olderthan", "smaller", "smallerthan"), "<"),
-    **dict.fromkeys(("until", "to", "maxsize", "maxwidth", "maxheight"), "<="),
-    **dict.fromkeys(("after", "newer", "newerthan", "larger", "largerthan", "bigger", "biggerthan"), ">"),
-    **dict.fromkeys(("since", "from", "minsize", "minwidth", "minheight"), ">="),
+    **dict.fromkeys(("before", "older", "olderthan", "smaller", "smallerthan", "shorter", "shorterthan"), "<"),
+    **dict.fromkeys(("until", "to", "maxsize", "maxwidth", "maxheight", "maxlength", "maxduration"), "<="),
+    **dict.fromkeys(
+        ("after", "newer", "newerthan", "larger", "largerthan", "bigger", "biggerthan", "longer", "longerthan"), ">"
+    ),
+    **dict.fromkeys(("since", "from", "minsize", "minwidth", "minheight", "minlength", "minduration"), ">="),
 }
 """Comparison operator that a name implies, which this language writes before the value."""
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from clipsearch.errors import QueryError, QuerySyntaxError
+from clipsearch.parts import FRAGMENT
 from clipsearch.query.continuations import find_continuation
 from clipsearch.query.file_names import FileNames, IsFile
 from clipsearch.query.filters import MOST_FILTERS, Filter, match_shape, parse_filter, unquoted
@@ -119,7 +120,7 @@ def check_query(query: Query) -> None:
 
 _WEIGHT_RANGE = f"a weight lies between {_MIN_WEIGHT:g} and {_MAX_WEIGHT:g}, as in 0.5:cat"
 _MISSING_BLANK = "a blank is missing before a filter, as in dog path:x type:png; words with a colon go in quotes"
-_ID_FORM = "id: takes the number of a picture, as in id:42"
+_ID_FORM = "id: takes the number of a picture, as in id:42, or a part of it, as in id:42#t=83.5"
 _TOO_MANY_TERMS = f"a query has up to {MOST_TERMS} terms"
 _TOO_MANY_FILTERS = f"a query has up to {MOST_FILTERS} filters"
 
@@ -352,11 +353,12 @@ class _Reader:
                 return None
             end = begin + len(value)
         if name == "id":
-            if not re.fullmatch("[0-9]{1,18}", value):
+            found = re.fullmatch(rf"([0-9]{{1,18}})(#(?:{FRAGMENT}))?", value, re.ASCII)
+            if found is None:
                 raise self._error(_ID_FORM, position)
             if re.match(r"\s*[,;]?\s*\d+\s*(?:$|[&+])", text[end : end + 100], re.ASCII):
                 raise self._error(f"{_ID_FORM}; several are added, as in id:42 + id:43", position)
-            return ("id", str(int(value))), end
+            return ("id", f"{int(found[1])}{found[2] or ''}"), end
         if not value:
             raise self._error("image: takes the path of a picture", position)
         begin = end - len(value)

@@ -16,7 +16,8 @@ class Term:
     """Text or picture that pictures are compared with.
 
     Attributes:
-        kind: words: `value` is a text for the model. picture: a path or URL. id: a content id, in digits.
+        kind: words: `value` is a text for the model. picture: a path or URL. id: a content id, in digits, with the
+            fragment of a part of it as in "42#t=83.5", see `content_id_of`.
             concept: the name of a taught concept, as folded by `concept_name`.
         value: never empty.
         weight: in the sum of its group; below 0 to exclude, never 0.
@@ -62,6 +63,11 @@ class Query:
         last_word = groups.rpartition(" ")[2].lower()
         is_ambiguous = bool(self.filters) and last_word in {*OPERATORS_NEXT_TO_FILTERS, *FIRST_WORDS}
         return " ".join([*([groups] if groups else []), *(["&"] if is_ambiguous else []), *map(str, self.filters)])
+
+
+def content_id_of(value: str) -> int:
+    """Return the content id of a term of the kind "id", whose value may have a part."""
+    return int(value.partition("#")[0][:20])  # no id is longer
 
 
 def words_query(text: str) -> Query:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from clipsearch.parts import FRAGMENT
 from clipsearch.query.filters import NAME_FORM
 
 QUOTED = r'"(?:[^"\\]|\\.)*"|“[^“”]*”|„[^“”„]*[“”]'
@@ -48,8 +49,15 @@ def is_picture(token: str) -> bool:
     return PATH.match(token) is not None or has_picture_suffix(token)
 
 
+def without_fragment(token: str) -> str:
+    """Return a token without the fragment that says which part of a file is meant, as in "film.mp4#t=83.5"."""
+    return re.sub(rf"#(?:{FRAGMENT})$", "", token, flags=re.ASCII)
+
+
 def has_picture_suffix(token: str) -> bool:
     """Return whether a token ends with the suffix of a picture file, camera raw files included where not read."""
+    if "#" in token:
+        token = without_fragment(token)
     _, dot, suffix = token.rpartition(".")
     if not dot:
         return False

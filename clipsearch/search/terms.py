@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.errors import QueryError, UnknownPictureError
-from clipsearch.paths import expand_user
+from clipsearch.parts import locate
 from clipsearch.query import Query, Term, check_query, parse_query
+from clipsearch.query.syntax import content_id_of
 from clipsearch.search.hits import SearchHit, TermScore, embeddings_of
 from clipsearch.session.session import Session
 from clipsearch.text import check_text, is_url
@@ -112,8 +114,10 @@ def parse_local(text: str) -> Query:
 
 
 def _is_file(name: str) -> bool:
+    from clipsearch.images.locations import find_location
+
     try:
-        return expand_user(name).is_file()
+        return Path(find_location(name).path).is_file()
     except (OSError, ValueError):  # ValueError: a NUL in it
         return False
 
@@ -127,7 +131,7 @@ def as_query(query: AnyQuery, pictures: Pictures) -> tuple[Query, Pictures]:
     if isinstance(query, str):
         query = parse_local(query)
     elif isinstance(query, SearchHit):
-        query = Query(((Term("id", str(query.content_id)),),))
+        query = Query(((Term("id", locate(str(query.content_id), query.part)),),))
     elif not isinstance(query, Query):
         return Query(((Term("picture", ""),),)), {"": query}
     check_query(query)
@@ -168,16 +172,27 @@ def _embed(term: Term, session: Session, pictures: Pictures) -> "NDArray[np.floa
     if term.kind == "words":
         return session.model.encode_text(term.value)
     if term.kind == "id":
-        content_id = int(term.value[:20])  # longer than any id
+        content_id, fragment = content_id_of(term.value), term.value.partition("#")[2]
         found = _find_embedding(content_id, session)
         if found is None:
             raise UnknownPictureError(content_id)
-        return found
+        return _find_part(content_id, fragment, session) if fragment else found
     if term.value not in pictures and is_url(term.value):
         raise QueryError(f"{term.value} was not fetched: pass the result of fetch_picture in 'pictures'")
     from clipsearch.encoders.embed_image import embed_picture
 
     return embed_picture(pictures.get(term.value, term.value), encoder=session.model.encoder)
+
+
+def _find_part(content_id: int, fragment: str, session: Session) -> "NDArray[np.float32]":
+    parts = session.store.reader.parts.of_contents([content_id]).get(content_id, ())
+    part_id = next((each for each, part in parts if part is not None and part.fragment == fragment), None)
+    found = None if part_id is None else _find_embedding(part_id, session)
+    if found is None:
+        known = [part.fragment for _, part in parts if part is not None]
+        examples = f"it has {', '.join(known[:3])}{' …' if len(known) > 3 else ''}" if known else "it has no parts"
+        raise QueryError(f"picture {content_id} has no part {fragment}: {examples}")
+    return found
 
 
 def _find_embedding(content_id: int, session: Session) -> "NDArray[np.float32] | None":

@@ -18,7 +18,7 @@ _FILE = "SELECT blake3, row_count, last_change FROM column_files WHERE machine =
 _AS_BYTES: dict[Dialect, str] = {"sqlite": "CAST({} AS BLOB)", "postgresql": "{}"}
 _CONTENTS = (
     "SELECT content_id, size_bytes, width, height, {format}, {taken_at}, is_date_doubtful, {camera}, latitude, "
-    "longitude, sharpness, brightness FROM contents WHERE "
+    "longitude, sharpness, brightness, duration_s FROM contents WHERE "
 )
 _CONTENTS_AFTER = _CONTENTS + "content_id > ? ORDER BY content_id LIMIT ?"
 _SOME_CONTENTS = _CONTENTS + "content_id IN ({numbers}) ORDER BY content_id"
@@ -101,7 +101,7 @@ class ColumnReader:
         """Yield all contents by id, in chunks that bound the memory.
 
         A row is (id, bytes, width, height, format, date taken, is doubtful, camera, latitude, longitude, sharpness,
-        brightness); values are untrusted, and those of SQLite's texts and dates are bytes.
+        brightness, duration in seconds); values are untrusted, and those of SQLite's texts and dates are bytes.
         """
         statement = _CONTENTS_AFTER.format(**self._texts)
         last = -_LAST_ID - 1

@@ -5,15 +5,19 @@ content of one part, as most are, has no row here.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from clipsearch.errors import StoreError
-from clipsearch.parts import Part, Parts, unpack_parts
+from clipsearch.parts import Part, PartKind, Parts, unpack_parts
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.records import REPAIR_HINT
 from clipsearch.store.values import valid_ids
 
 _ANY = "SELECT 1 FROM parts LIMIT 1"
+_COUNT = (
+    "SELECT count(*), coalesce(sum(part_count), 0) FROM parts p WHERE described LIKE ? AND EXISTS "
+    "(SELECT 1 FROM files f WHERE f.content_id = p.content_id AND f.removed_at IS NULL)"
+)
 _OF_CONTENTS = "SELECT content_id, first_part_id, part_count, described FROM parts WHERE content_id IN ({})"
 _OF_IDS = (
     "WITH wanted(id) AS (VALUES {}) SELECT w.id, p.content_id, p.first_part_id, p.part_count, p.described "
@@ -82,6 +86,16 @@ class PartReader:
     def has_any(self) -> bool:
         """Return whether any content has several parts, or was looked at for them."""
         return bool(self._rows(_ANY))
+
+    def count(self) -> dict[str, tuple[int, int]]:
+        """Return the number of contents with a file that have parts of a kind, and of these parts."""
+        counts: dict[str, tuple[int, int]] = {}
+        for kind in get_args(PartKind):
+            # A picture with crops is itself the first part, without a kind; one without any has one part.
+            ((contents, parts),) = self._rows(_COUNT, f'%"kind":"{kind}"%')
+            if contents:
+                counts[kind] = int(contents), int(parts) + (int(contents) if kind != "crop" else 0)
+        return counts
 
     def find(self, ids: Sequence[int]) -> dict[int, StoredPart]:
         """Return the parts of ids of an index; those of contents of one part are left out.

@@ -12,12 +12,13 @@ from clipsearch.query import parse_query
 from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.version import __version__
 from clipsearch.web import schemas
+from clipsearch.web.films import add_films
 from clipsearch.web.heat_maps import heat_map_png
 from clipsearch.web.lanes import TooBusyError
-from clipsearch.web.media import add_media
 from clipsearch.web.page_query import MarkId
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
+from clipsearch.web.thumbnails import FragmentQuery, add_thumbnails, find_part
 
 Marks = tuple[MarkId, ...]
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
@@ -113,9 +114,9 @@ def make_api(site: Site) -> APIRouter:
     )
     @site.lanes.uploads
     def send_picture(
-        file: Annotated[UploadFile, File(description="Any picture that can be indexed.")],
+        file: Annotated[UploadFile, File(description="Any picture, film or document that can be indexed.")],
     ) -> schemas.Upload:
-        return schemas.Upload(term=f"image:{site.uploads.add(site.uploads.embed(file.file))}")
+        return schemas.Upload(term=f"image:{site.uploads.add(site.uploads.embed(file.file, file.filename))}")
 
     @api.get(
         "/caption",
@@ -135,7 +136,7 @@ def make_api(site: Site) -> APIRouter:
     )
     @site.lanes.uploads
     def caption_sent(file: Annotated[UploadFile, File()], k: TopK = 5) -> schemas.Captions:
-        return captions_of(site.uploads.embed(file.file), k)
+        return captions_of(site.uploads.embed(file.file, file.filename), k)
 
     def captions_of(embedding: Any, k: int) -> schemas.Captions:
         found = catalog.caption(embedding, top_k=k)
@@ -166,7 +167,7 @@ def make_api(site: Site) -> APIRouter:
     def classify_sent(
         file: Annotated[UploadFile, File()], text: Annotated[list[str], Query(min_length=1, max_length=1000)]
     ) -> schemas.Captions:
-        return classes_of(site.uploads.embed(file.file), text)
+        return classes_of(site.uploads.embed(file.file, file.filename), text)
 
     def classes_of(embedding: Any, texts: list[str]) -> schemas.Captions:
         found = catalog.classify(embedding, texts)
@@ -176,6 +177,16 @@ def make_api(site: Site) -> APIRouter:
     @site.lanes.queries
     def item(id: int) -> schemas.Item:
         return schemas.Item.of(catalog.pictures.get(id))
+
+    @api.get(
+        "/items/{id}/parts",
+        summary="List the scenes, pages or crops of a picture",
+        tags=["pictures"],
+        responses=problems(404),
+    )
+    @site.lanes.queries
+    def parts(id: int) -> list[schemas.PartOf]:
+        return [schemas.PartOf.of(part) for part in catalog.pictures.parts(id)]
 
     @api.get(
         "/items/{id}/similar", summary="List copies and similar pictures", tags=["pictures"], responses=problems(404)
@@ -208,10 +219,12 @@ def make_api(site: Site) -> APIRouter:
     )
     @site.lanes.thumbnails
     def heat_map(
-        id: int, words: Annotated[str, Query(min_length=1, max_length=1000, examples=["a glazed donut"])]
+        id: int,
+        words: Annotated[str, Query(min_length=1, max_length=1000, examples=["a glazed donut"])],
+        part: FragmentQuery = None,
     ) -> Response:
-        png, found = heat_map_png(catalog, id, words)
-        across, down = found.peak
+        shown = None if part is None else find_part(catalog.pictures.parts(id), part)
+        png, (across, down) = heat_map_png(catalog, id, words, shown)
         return Response(png, media_type="image/png", headers={"X-Heat-Peak": f"{across:.3f},{down:.3f}"})
 
     @api.get("/status", summary="Get the status of the catalog", tags=["catalog"])
@@ -270,7 +283,8 @@ def make_api(site: Site) -> APIRouter:
         if not site.may_index:
             raise HTTPException(403, "indexing is disabled on this server: start it with --index")
 
-    add_media(api, site)
+    add_thumbnails(api, site)
+    add_films(api, site)
     return api
 
 

@@ -8,9 +8,12 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from clipsearch.errors import ClipSearchError, UnknownPictureError
-from clipsearch.gallery.details import is_film_file
+from clipsearch.formats import FILM_FORMATS
+from clipsearch.gallery.details import CatalogFacets
+from clipsearch.parts import locate
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
+from clipsearch.web.films import is_film
 from clipsearch.web.page_query import PageQuery, PageQueryDep
 from clipsearch.web.query_edits import words_to_locate
 from clipsearch.web.schemas import name_of
@@ -32,6 +35,14 @@ _EXAMPLES = ("a glazed donut", "beach - people", "dog & snow", "sunset taken:202
 _LABELS = "coco"
 
 
+def _kinds_of(facets: CatalogFacets) -> list[tuple[str, str, int | None]]:
+    """Return the kinds of files to choose from besides single formats: value of `type:`, label, number if known."""
+    films = sum(number for name, number in facets.formats.items() if name in FILM_FORMATS)
+    may_move = any(facets.formats.get(name) for name in ("GIF", "WEBP", "PNG", "AVIF"))
+    kinds: list[tuple[str, str, int | None]] = [("film", "films", films)] if films else []
+    return kinds + ([("animation", "animations", None)] if may_move else [])
+
+
 def make_pages(site: Site) -> APIRouter:
     """Create the router of the pages."""
     pages = APIRouter(include_in_schema=False)
@@ -41,6 +52,7 @@ def make_pages(site: Site) -> APIRouter:
     @site.lanes.queries
     def home(page_query: PageQueryDep) -> Response:
         results = find_results(page_query, site)
+        facets = catalog.pictures.facets()
         return render(
             "home.html",
             status_code=results.status,
@@ -48,7 +60,8 @@ def make_pages(site: Site) -> APIRouter:
             results=results,
             examples=_EXAMPLES,
             status=site.status,
-            facets=catalog.pictures.facets(),
+            facets=facets,
+            kinds=_kinds_of(facets),
             may_index=site.may_index,
             is_indexing=site.job.status.state == "running",
             current_run=catalog.admin.current_run(),
@@ -91,11 +104,13 @@ def make_pages(site: Site) -> APIRouter:
         wanted = next((each for each in known if each.fragment == part), None if hit is None else hit.part)
         crop = None if wanted is None else wanted.box
         strip = [(each, picture_url(content_id, page_query, each)) for each in known if each.box is None]
+        shown = (strip[0][0] if strip else None) if wanted is None or crop is not None else wanted
         return render(
             "picture.html",
-            shown=(strip[0][0] if strip else None) if wanted is None or crop is not None else wanted,
+            shown=shown,
+            heat_part=wanted or shown,
             crop=crop,
-            film_url=f"/api/films/{content_id}" if any(map(is_film_file, details.paths)) else None,
+            film_url=f"/api/films/{content_id}" if is_film(details) and path.exists() else None,
             parts=strip,
             page_query=page_query,
             details=details,
@@ -108,7 +123,7 @@ def make_pages(site: Site) -> APIRouter:
             minus=links[1],
             mark=mark_of(content_id, page_query),
             marks=mark_links(content_id, page_query),
-            more_like=PageQuery(q=f"id:{content_id}").url(),
+            more_like=PageQuery(q=f"id:{locate(str(content_id), wanted or shown)}").url(),
         )
 
     @pages.get("/pictures/{content_id}/words")

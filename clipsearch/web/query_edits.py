@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from clipsearch.query import Query, Term
+from clipsearch.query.syntax import content_id_of
 
 STEP = 0.5
 """Step of a weight; words have 1."""
@@ -64,7 +65,7 @@ def chips_of(query: Query) -> list[Chip]:
             text=str(replace(term, weight=1.0)),
             kind=term.kind,
             weight=term.weight,
-            content_id=int(term.value) if term.kind == "id" else None,
+            content_id=content_id_of(term.value) if term.kind == "id" else None,
             less=_reweighed(query, place, term, term.weight - STEP),
             more=_reweighed(query, place, term, term.weight + STEP),
             without=_reweighed(query, place, term, 0.0),

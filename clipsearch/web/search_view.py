@@ -6,7 +6,7 @@ from typing import Literal
 
 from clipsearch.errors import CatalogNotFoundError, ClipSearchError, QuerySyntaxError
 from clipsearch.gallery.details import PictureDetails
-from clipsearch.parts import Part
+from clipsearch.parts import Part, locate
 from clipsearch.query import Query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.search.feedback import MOST_MARKS
@@ -171,7 +171,7 @@ def make_tiles(hits: Sequence[SearchHit], page_query: PageQuery, site: Site) -> 
             name=name_of(hit.path),
             is_faint=hit.relevance < DEFAULT_CUTOFF,
             url=picture_url(hit.content_id, page_query, hit.part),
-            more_like=PageQuery(q=f"id:{hit.content_id}").url(),
+            more_like=PageQuery(q=f"id:{locate(str(hit.content_id), hit.part)}").url(),
             mark=mark_of(hit.content_id, page_query),
             more=more,
             less=less,

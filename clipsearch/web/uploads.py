@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections import OrderedDict
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ImageReadError, QueryError
+from clipsearch.formats import IMAGE_SUFFIXES
 from clipsearch.query import Query
 
 # Embeddings in the LRU cache; 2 MB at 512 dimensions.
@@ -47,15 +48,18 @@ class Uploads:
         self._folder: str | None = None
         self._folder_lock: FileLock | None = None
 
-    def embed(self, file: BinaryIO) -> NDArray[np.float32]:
-        """Embed an uploaded picture, (dim,) unit-norm; its temporary file is deleted afterwards.
+    def embed(self, file: BinaryIO, name: str | None = None) -> NDArray[np.float32]:
+        """Embed an uploaded picture, film or document, (dim,) unit-norm; its temporary file is deleted afterwards.
+
+        Args:
+            name: untrusted, of which the suffix tells the kind of some files.
 
         Raises:
             ImageReadError: it can't be decoded.
         """
         path: str | None = None
         try:
-            descriptor, path = tempfile.mkstemp(prefix="picture-", dir=self._own_folder())
+            descriptor, path = tempfile.mkstemp(_known_suffix(name), prefix="picture-", dir=self._own_folder())
             with os.fdopen(descriptor, "wb") as copy:
                 while chunk := file.read(1 << 20):
                     copy.write(chunk)
@@ -113,6 +117,11 @@ class Uploads:
                 self._embeddings.move_to_end(term.value)
                 found[term.value] = self._embeddings[term.value]
         return found
+
+
+def _known_suffix(name: str | None) -> str:
+    suffix = PurePath(name or "").suffix.lower()
+    return suffix if suffix in IMAGE_SUFFIXES else ""
 
 
 def _is_owned(folder: Path) -> bool:

@@ -38,7 +38,9 @@ def pictures() -> list[ContentRecord]:
                 metadata=ImageMetadata(
                     width=rng.choice([100, 1000, 1920]),
                     height=rng.choice([100, 1000, 1080]),
-                    format=rng.choice(["JPEG", "MPO", "PNG", "HEIF", "BMP", "JPEG2000"]),
+                    format=rng.choice(
+                        ["JPEG", "MPO", "PNG", "HEIF", "BMP", "JPEG2000", "GIF", "MP4", "Matroska", "PDF"]
+                    ),
                     taken_at=rng.choice([None, datetime(2023, 12, 31, 23, 59, 59), datetime(2024, 1, 1)])
                     or (datetime(2024, 1, 1) + timedelta(hours=rng.randrange(20_000)) if rng.random() < 0.7 else None),
                     camera=rng.choice([None, "Canon EOS 5D", "NIKON D90", "100%_Camera", "Ünïcode Cam"]),
@@ -46,6 +48,7 @@ def pictures() -> list[ContentRecord]:
                     longitude=place[1],
                     sharpness=None if number % 5 == 0 else number % 101,
                     brightness=None if number % 5 == 0 else 7 * number % 101,
+                    duration_s=None if number % 3 == 0 else number / 4,
                 ),
                 embedding=np.eye(DIM, dtype=np.float32)[number % DIM],
             )
@@ -116,6 +119,16 @@ CASES = {
     "type:heic": lambda p, _: p.format == "HEIF",
     "type:jp2": lambda p, _: p.format == "JPEG2000",
     "-type:png": lambda p, _: p.format != "PNG",
+    "type:film": lambda p, _: p.format in ("MP4", "Matroska"),
+    "type:webm": lambda p, _: p.format == "Matroska",
+    "type:mov": lambda p, _: p.format == "MP4",
+    "type:document": lambda p, _: p.format == "PDF",
+    "type:animation": lambda p, _: p.duration_s is not None and p.format not in ("MP4", "Matroska"),
+    "length:>60": lambda p, _: p.duration_s is not None and p.duration_s > 60,
+    "length:0.5..1min": lambda p, _: p.duration_s is not None and 0.5 <= p.duration_s <= 60,
+    "-length:<80s type:film": lambda p, _: (
+        (p.duration_s is None or p.duration_s >= 80) and p.format in ("MP4", "Matroska")
+    ),
     "size:>2MB": lambda p, _: p.size_bytes > 2_000_000,
     "size:500..1k": lambda p, _: 500 <= p.size_bytes <= 1000,
     "w:>=1000 h:<1080": lambda p, _: p.width >= 1000 and p.height < 1080,

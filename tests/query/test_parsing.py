@@ -158,7 +158,11 @@ ERRORS = {
     "size:big": (0, "size: takes a number"),
     "w:200..100": (0, "w: 200..100 is an empty range"),
     "orientation:up": (0, "orientation: takes portrait, landscape or square, not up"),
-    "type:psd": (0, "type: takes"),
+    "type:docx": (0, "type: takes"),
+    "length:>2days": (0, "length: takes a number or a range"),
+    "length:>2min <5min": (13, "length: another limit is another filter, as in length:>60 length:<2min"),
+    "duration:>60": (0, "there is no duration: did you mean length:>60"),
+    "longer:60": (0, "there is no longer: did you mean length:>60"),
     "path:*": (0, "path: takes a part"),
 }
 
@@ -231,3 +235,34 @@ def test_any_text_is_a_query_or_an_error(text):
         assert 0 <= error.position <= len(text)
     else:
         assert parse_query(str(query)) == query
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    {
+        "length:>60": "length:60.001..",
+        "length:<=2min": "length:..120",
+        "length:1min..1h": "length:60..3600",
+        "length: 0.25 s": "length:0.25",
+        "length:..1500ms": "length:..1.5",
+        "length:>99999999999999999999999h": f"length:{99999999999999999999999 * 3600}.001..",
+        "type:MKV": "type:matroska",
+        "type:.mov": "type:mp4",
+        "type:mts": "type:mpeg-ts",
+        "type:document": "type:pdf",
+        "type:psb": "type:psd",
+        "type:icns": "type:icns",
+    }.items(),
+)
+def test_lengths_and_types_are_formatted_as_they_are_parsed(text, shown):
+    parsed = parse_query(text)
+    assert str(parsed) == shown
+    assert parse_query(shown) == parsed
+
+
+def test_each_container_of_films_is_a_type():
+    from clipsearch.formats import FILM_FORMATS
+    from clipsearch.images.films.container import FORMATS
+
+    assert set(FORMATS.values()) == FILM_FORMATS
+    assert all(parse_query(f"type:{name}").filters for name in FILM_FORMATS)

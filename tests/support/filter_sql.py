@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 
-from clipsearch.formats import RAW_KINDS
+from clipsearch.formats import FILM_FORMATS, RAW_KINDS
 from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Choice, Circle, Filter, Pattern, Period, Span
 from clipsearch.store import Store
 from clipsearch.store.backends.base import Dialect
@@ -15,9 +15,18 @@ from clipsearch.store.backends.connection import DATABASE_NAME, open_sqlite
 from clipsearch.text import fold_name
 
 # Pillow's format names; formats that are missing here have the filter's own name in upper case.
-_FORMATS = {"jpeg": ("JPEG", "MPO"), "bmp": ("BMP", "DIB"), "raw": tuple(sorted(RAW_KINDS))}
+_FORMATS = {
+    "jpeg": ("JPEG", "MPO"),
+    "bmp": ("BMP", "DIB"),
+    "raw": tuple(sorted(RAW_KINDS)),
+    "film": tuple(sorted(FILM_FORMATS)),
+    **{name.lower(): (name,) for name in FILM_FORMATS},
+}
 
-_COLUMNS = {"size": "c.size_bytes", "w": "c.width", "h": "c.height", "sharp": "c.sharpness", "bright": "c.brightness"}
+_COLUMNS = {
+    **{"size": "c.size_bytes", "w": "c.width", "h": "c.height", "sharp": "c.sharpness", "bright": "c.brightness"},
+    "length": "CAST(floor(1000 * c.duration_s + 0.5) AS bigint)",
+}
 _ORIENTATIONS = {"portrait": "c.width < c.height", "landscape": "c.width > c.height", "square": "c.width = c.height"}
 _WILD = {"*": "%", "?": "_"}
 _KNOWN = {"gps": "c.latitude IS NOT NULL", "date": "c.taken_at IS NOT NULL", "camera": "c.camera IS NOT NULL"}
@@ -157,6 +166,9 @@ def _condition(wanted: Filter, dialect: Dialect) -> tuple[str, list[object]]:
 
 
 def _choice_condition(key: str, name: str) -> tuple[str, list[object]]:
+    if key == "type" and name == "animation":
+        others, values = _choice_condition(key, "film")
+        return f"c.duration_s IS NOT NULL AND c.format IS NOT NULL AND NOT {others}", values
     if key == "type":
         formats = _FORMATS.get(name, (name.upper(),))
         return f"c.format IN ({','.join('?' * len(formats))})", list(formats)

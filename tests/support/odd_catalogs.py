@@ -16,7 +16,7 @@ ROOTS = tuple(os.path.abspath(os.sep + name) for name in ("photos", "Größe/Arc
 """The last one is the root of the file system."""
 
 CAMERAS = (None, "Canon EOS 5D", "NIKON D90", "100%_Camera", "Ünïcode Cam", "ФОТОАППАРАТ", "x" * 120, "a*b?", "canon")
-FORMATS = ("JPEG", "MPO", "PNG", "HEIF", "BMP", "DIB", "JPEG2000", "WEBP", "")
+FORMATS = ("JPEG", "MPO", "PNG", "HEIF", "BMP", "DIB", "JPEG2000", "WEBP", "GIF", "MP4", "Matroska", "")
 WORDS = (
     *("2024", "beach", "Beach Party", "o\u0308sterreich", "ÖSTERREICH", "a_b", "100%", "caf\udce9", "Straße", "写真"),
     *("ﬁsh", "IMG", "img_", "dsc", "a", "b", ".", "..x", " ", "-", "'", '"', "\\", "[x]", "(1)", "x\ny", "é"),
@@ -51,6 +51,7 @@ def record_of(number: int, rng: random.Random) -> ContentRecord:
             is_date_doubtful=rng.random() < 0.2,
             sharpness=rng.choice([None, rng.randrange(101)]),
             brightness=rng.choice([None, 0, 100, rng.randrange(101)]),
+            duration_s=rng.choice([None, None, 0.0, 0.29, 59.9995, 60.0, 60.001, 7_200.0, rng.uniform(0, 100)]),
         ),
         np.ones(1, dtype=np.float32),
     )
@@ -112,6 +113,8 @@ def _written(rng: random.Random) -> str:
             f"taken:{year}..{year + rng.randint(0, 5)}", "taken:0001", "taken:9999-12-30",
             f"near:{place},{rng.choice(['1m', '600m', '5km', '40km', '3000km', '10007.543km', '30000km'])}",
             f"type:{rng.choice(['jpeg', 'png', 'heic', 'bmp', 'jp2', 'webp'])}",
+            f"type:{rng.choice(['film', 'animation', 'mkv', 'mov', 'pdf'])}",
+            f"length:{rng.choice(['>60', '<=60', '0.29', '..2min', '1h..', '59s..61', '>=59.9995', '<1'])}",
             f"size:{rng.choice(['>2MB', '500..1k', '2000001', '0', '<=99999999999GB', '>1TB'])}",
             f"w:>={rng.choice([1, 100, 1001])}", f"h:{rng.choice(['1080', '..100', '>1080'])}",
             f"sharp:{low}..{min(100, low + rng.randint(0, 40))}", f"bright:<{low + 1}",

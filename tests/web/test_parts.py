@@ -74,7 +74,7 @@ def test_a_whole_picture_has_no_scene(catalog):
 
 def test_the_page_shows_the_part(client, catalog):
     page = client.get("/", params={"q": "red"}).text
-    assert "long.png · detail" in page
+    assert "<bdi>long.png</bdi><span>&nbsp;· detail</span>" in page
     assert "part=xywh%3Dpercent" in page
     (hit,) = [hit for hit in catalog.search("red") if hit.part is not None]
     picture = client.get(f"/pictures/{hit.content_id}", params={"q": "red"}).text
@@ -82,6 +82,34 @@ def test_the_page_shows_the_part(client, catalog):
     assert 'class="parts"' not in picture  # crops overlap: no strip
     assert "<rect" not in client.get(f"/pictures/{hit.content_id}").text
     assert "<rect" in client.get(f"/pictures/{hit.content_id}", params={"part": FRAGMENT}).text
+
+
+def test_the_heat_map_of_a_crop_is_drawn_at_its_place(client, catalog):
+    (hit,) = [hit for hit in catalog.search("red") if hit.part is not None]
+    url = f"/api/items/{hit.content_id}/heatmap"
+    assert client.get(url, params={"words": "red", "part": "t=3"}).status_code == 404
+    answer = client.get(url, params={"words": "red", "part": FRAGMENT})
+    across, down = (float(share) for share in answer.headers["x-heat-peak"].split(","))
+    assert 0 < across < 0.125
+    assert 0 < down < 1
+    with Image.open(io.BytesIO(answer.content)) as image:
+        alpha = image.getchannel("A")
+        assert alpha.width == 8 * alpha.height
+        assert alpha.getbbox() == (0, 0, alpha.height, alpha.height)
+    whole = client.get(url, params={"words": "red"})
+    with Image.open(io.BytesIO(whole.content)) as image:
+        assert image.getchannel("A").getbbox() == (0, 0, *image.size)
+
+
+def test_the_parts_of_a_picture_in_the_api(client, catalog):
+    (hit,) = [hit for hit in catalog.search("red") if hit.part is not None]
+    parts = client.get(f"/api/items/{hit.content_id}/parts").json()
+    assert [part["fragment"] for part in parts] == [part.fragment for part in catalog.pictures.parts(hit.content_id)]
+    assert parts[0] == {
+        **{"kind": "crop", "fragment": FRAGMENT, "box": [0.0, 0.0, 0.125, 1.0]},
+        **dict.fromkeys(("page", "start_s", "end_s")),
+    }
+    assert client.get("/api/items/999/parts").status_code == 404
 
 
 def test_matching_one_picture_takes_its_best_part(catalog):

@@ -90,7 +90,8 @@ document.addEventListener("click", async (event) => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (!dialog()?.open || document.querySelector(".pswp--open") || event.target.closest("input, select")) return;
+  // In a player the arrows seek, and in a strip they go along it.
+  if (!dialog()?.open || document.querySelector(".pswp--open") || event.target.closest("input, select, video, .parts")) return;
   if (event.key === "ArrowRight") step(1);
   if (event.key === "ArrowLeft") step(-1);
 });
@@ -106,7 +107,8 @@ async function showHeat(button) {
   if (isOn) return;
   button.ariaPressed = "true";
   note.textContent = "Looking …";
-  const answer = await fetch(button.dataset.heat);
+  const part = detail.dataset.part;
+  const answer = await fetch(button.dataset.heat + (part ? `&part=${encodeURIComponent(part)}` : ""));
   if (button.ariaPressed !== "true") return;
   if (!answer.ok) {
     note.textContent = (await answer.json()).detail;
@@ -124,7 +126,8 @@ async function openViewer(zoom) {
   const { default: PhotoSwipe } = await import(viewer);
   const all = tiles();
   const here = all.indexOf(currentTile());
-  const shown = here < 0 ? [zoom] : all;
+  // Of the open one, what is shown of it: another page than the one that was found, or the whole of a detail.
+  const shown = here < 0 ? [zoom] : all.map((tile, place) => (place === here && dialog()?.open ? zoom : tile));
   const swipe = new PhotoSwipe({
     dataSource: shown.map((each) => {
       const image = each.querySelector("img");

@@ -8,7 +8,7 @@ async function searchBy(file) {
   const before = input.placeholder;
   input.placeholder = "Looking at the picture …";
   const body = new FormData();
-  body.append("file", file, "picture");
+  body.append("file", file, file.name || "picture");
   try {
     const answer = await fetch("/api/pictures", { method: "POST", body });
     const said = await answer.json();

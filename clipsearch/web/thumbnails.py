@@ -1,13 +1,13 @@
-"""Serve thumbnails of pictures and their parts, and films in ranges of bytes, all by id."""
+"""Serve thumbnails of pictures and their parts by id."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 
 from clipsearch.errors import ImageReadError
-from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE, is_film_file
+from clipsearch.gallery.details import LARGE_SIDE, SMALL_SIDE
 from clipsearch.images.thumbnail_cache import RENDERING
 from clipsearch.parts import Part
 from clipsearch.web.schemas import problems
@@ -16,9 +16,11 @@ from clipsearch.web.state import Site
 # Cache-Control for a URL that contains the content's hash.
 _IMMUTABLE = "private, max-age=31536000, immutable"
 
+FragmentQuery = Annotated[str | None, Query(max_length=64, description="Fragment of a part.", examples=["t=83.5"])]
 
-def add_media(api: APIRouter, site: Site) -> None:
-    """Add the routes to the HTTP API."""
+
+def add_thumbnails(api: APIRouter, site: Site) -> None:
+    """Add the route to the HTTP API."""
     catalog = site.catalog
 
     @api.get(
@@ -34,12 +36,10 @@ def add_media(api: APIRouter, site: Site) -> None:
         request: Request,
         size: Annotated[Literal["small", "large"], Query(description="At most 512 or 2,048 pixels.")] = "small",
         v: Annotated[str | None, Query(max_length=64, description="Start of its blake3, for caching.")] = None,
-        part: Annotated[
-            str | None, Query(max_length=64, description="Fragment of a part of it.", examples=["t=83.5"])
-        ] = None,
+        part: FragmentQuery = None,
     ) -> Response:
         details = catalog.pictures.get(id)
-        shown = None if part is None else _find_part(catalog.pictures.parts(id), part)
+        shown = None if part is None else find_part(catalog.pictures.parts(id), part)
         etag = f'"{details.blake3[:32]}-{size}-{RENDERING}{"" if shown is None else f"-{shown.fragment}"}"'
         caching = _IMMUTABLE if v and details.blake3.startswith(v) else "private, no-cache"
         headers = {"ETag": etag, "Cache-Control": caching}
@@ -51,22 +51,9 @@ def add_media(api: APIRouter, site: Site) -> None:
             raise HTTPException(404, str(error)) from error
         return Response(jpeg, media_type="image/jpeg", headers=headers)
 
-    @api.get(
-        "/films/{id}",
-        summary="Get a film, whole or a range of its bytes",
-        tags=["pictures"],
-        response_class=FileResponse,
-        responses={200: {"content": {"video/*": {}}, "description": "The file."}, **problems(404)},
-    )
-    @site.lanes.queries
-    def film(id: int) -> Response:
-        path = next((path for path in catalog.pictures.get(id).paths if is_film_file(path)), None)
-        if path is None:
-            raise HTTPException(404, "it is no film, or its file is not there")
-        return FileResponse(path, headers={"Cache-Control": "private, no-cache"})
 
-
-def _find_part(parts: Sequence[Part], fragment: str) -> Part:
+def find_part(parts: Sequence[Part], fragment: str) -> Part:
+    """Return the part of a fragment; HTTPException: there is none (404)."""
     found = next((part for part in parts if part.fragment == fragment), None)
     if found is None:
         raise HTTPException(404, f"the picture has no part {fragment!r}")
