@@ -255,6 +255,7 @@ class Catalog:
         explain: bool = False,
         more: Marks = (),
         less: Marks = (),
+        stacks: bool = True,
     ) -> list[SearchHit]:
         """Find the pictures nearest to a query, best first.
 
@@ -268,12 +269,13 @@ class Catalog:
             explain: fill in what each term contributes to each hit.
             more: ids, hits or files that are right: others like them rank higher. With these, the query may be "".
             less: ids, hits or files that are wrong: they are left out, and others like them rank lower.
+            stacks: show pictures that are one item, such as a burst, as one hit, see `search.stacks`.
 
         Raises:
             QueryError: it can't be understood, `top_k`, `min_relevance` or the marks are out of range.
         """
         marks = Feedback.of(more, less, self._session)
-        options = SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain, marks)
+        options = SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain, marks, stacks)
         return answer_query(query, self._session, options)
 
     def search_page(
@@ -287,6 +289,7 @@ class Catalog:
         confidence: float | None = None,
         more: Marks = (),
         less: Marks = (),
+        stacks: bool = True,
     ) -> SearchPage:
         """Find up to 10,000 hits of a query a page at a time, the same whatever is indexed meanwhile.
 
@@ -294,11 +297,10 @@ class Catalog:
             query: `Query()` means all pictures, the last taken first.
             after: `SearchPage.next` of the page before.
             confidence: leave out what is less relevant than `cutoff_for` says, too.
-            more, less: as in `search`. QueryError: `after` belongs to another query; else as in `search`.
+            more, less, stacks: as in `search`. QueryError: `after` belongs to another query; else as in `search`.
         """
-        options = SearchOptions(
-            page_size, pictures or {}, min_relevance, feedback=Feedback.of(more, less, self._session)
-        )
+        marks = Feedback.of(more, less, self._session)
+        options = SearchOptions(page_size, pictures or {}, min_relevance, feedback=marks, stacks=stacks)
         return find_page(query, self._session, options, after=after, confidence=confidence)
 
     def match(

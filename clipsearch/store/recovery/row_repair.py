@@ -95,7 +95,9 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
             fill_sqlite(connection)
             connection.execute("DELETE FROM files WHERE root_id NOT IN (SELECT root_id FROM roots)")
             connection.execute(_READ_AGAIN)
-            connection.execute("DELETE FROM parts WHERE content_id NOT IN (SELECT content_id FROM contents)")
+            for table in ("parts", "stack_members"):
+                connection.execute(f"DELETE FROM {table} WHERE content_id NOT IN (SELECT content_id FROM contents)")  # noqa: S608
+            connection.execute("UPDATE catalog SET stacked_change = NULL")  # the next run finds stacks for all
             for kind, (table, is_orphan) in _EMBEDDINGS.items():
                 deleted = connection.execute(f"DELETE FROM {table} WHERE {is_orphan}").rowcount  # noqa: S608
                 deleted += connection.executemany(
