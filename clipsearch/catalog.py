@@ -201,8 +201,7 @@ class Catalog:
 
         Args:
             target: a folder, in the layout of clip-retrieval, or a file that ends in ".parquet"; replaced atomically.
-            part_rows: as in `transfer.export.ExportOptions`, like `captions` and `force`.
-            on_progress: called with (pictures written, pictures to write).
+            part_rows, captions, force: as in `transfer.export.ExportOptions`. on_progress: called with (done, to do).
 
         Raises:
             MissingExtraError: pyarrow is not installed.

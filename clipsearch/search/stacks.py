@@ -4,6 +4,7 @@ The hit is its best member that passes the filters, with the score of the member
 are named by their content ids.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.search.hits import SearchHit, reachable
+from clipsearch.session.session import Session
 from clipsearch.store import Store
 
 if TYPE_CHECKING:
@@ -73,3 +75,17 @@ def show_best(hits: Sequence[SearchHit], shown: Shown, store: Store) -> list[Sea
         else:
             found.append(hit)
     return found
+
+
+def list_stack(content_id: int, filters: "Sequence[Filter]", session: Session) -> tuple[SearchHit, ...]:
+    """Return the pictures of the stack of a content that pass all filters, the best first; documented in `stack`."""
+    store = session.store
+    members = store.reader.stacks.of_contents([content_id]).get(content_id, (content_id,))
+    paths = store.reader.paths(members, filters=filters)
+    among = session.columns.ask(lambda columns: columns.select(filters)) if filters else None
+    allowed = Shown(among, filters).choose(list(paths))
+    found = [(number, reachable(paths[number])) for number in members if number in allowed]
+    return tuple(
+        SearchHit(rank, math.nan, 1.0, files[0], number, copies=tuple(files[1:]))
+        for rank, (number, files) in enumerate(found, start=1)
+    )

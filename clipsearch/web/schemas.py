@@ -73,6 +73,9 @@ class Hit(BaseModel):
     relevance: Relevance
     name: str = Field(description="Name of its file, without the folder.")
     part: PartOf | None = Field(default=None, description="Of several parts the one found; null: the whole picture.")
+    stack: list[int] = Field(
+        default=[], description="Ids of the others that are one item with it, the best first: the score is of the best."
+    )
 
     @classmethod
     def of(cls, hit: SearchHit) -> "Hit":
@@ -85,6 +88,7 @@ class Hit(BaseModel):
             relevance=hit.relevance,
             name=name_of(hit.path),
             part=part,
+            stack=list(hit.stack),
         )
 
 
@@ -107,7 +111,17 @@ class SearchResult(BaseModel):
                 "model": "starter",
                 "suggestion": None,
                 "unmeasured": 0,
-                "hits": [{"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png", "part": None}],
+                "hits": [
+                    {
+                        "id": 23,
+                        "rank": 1,
+                        "score": 0.397,
+                        "relevance": 0.965,
+                        "name": "donut.png",
+                        "part": None,
+                        "stack": [],
+                    }
+                ],
                 "next": "WzEsMjMsNDAsIjZmMGE0ZTgxYjYyYzdkMTAiXQ",
             }
         }

@@ -1,38 +1,14 @@
 """Stacks as hits: one for each, its best picture that passes, and the same pages whatever is indexed meanwhile."""
 
-from datetime import datetime, timedelta
-
 import pytest
-from PIL import Image
 
 from clipsearch import Catalog, SearchHit
-
-COLOURS = {"red": (250, 20, 20), "lime": (20, 250, 20), "blue": (20, 20, 250)}
-NOON = datetime(2024, 5, 1, 12)
-
-
-def paint(path, colour: str, seconds: float, *, spots: int = 4, camera: str = "Cam") -> None:
-    """A photograph of coloured stripes; fewer spots make it less sharp and less red, lime or blue."""
-    image = Image.new("RGB", (96, 64), COLOURS[colour])
-    for spot in range(spots):
-        image.paste((0, 0, 0), (8 + 16 * spot, 20, 16 + 16 * spot, 44))
-    exif = Image.Exif()
-    exif[0x0110] = camera
-    exif.get_ifd(0x8769)[0x9003] = (NOON + timedelta(seconds=seconds)).strftime("%Y:%m:%d %H:%M:%S")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, exif=exif, quality=95)
+from tests.support.stacks import paint, paint_bursts
 
 
 @pytest.fixture
 def photos(tmp_path):
-    folder = tmp_path / "photos"
-    for number in range(4):
-        paint(folder / f"red-{number}.jpg", "red", number, spots=4 - (number == 3))
-    paint(folder / "red-later.jpg", "red", 9_000)
-    for number in range(3):
-        paint(folder / f"lime-{number}.jpg", "lime", 600 + number)
-    paint(folder / "blue.jpg", "blue", 1_200)
-    return folder
+    return paint_bursts(tmp_path / "photos")
 
 
 @pytest.fixture
@@ -134,3 +110,12 @@ def test_diverse_hits_are_stacks_too(catalog):
 def test_hits_of_stacks_are_queries(catalog):
     hit = next(hit for hit in catalog.search("red", top_k=100) if hit.stack)
     assert catalog.search(hit, top_k=1)[0].content_id == hit.content_id
+
+
+def test_the_pictures_of_a_stack(catalog):
+    hit = next(hit for hit in catalog.search("red", top_k=100) if hit.stack)
+    assert [each.content_id for each in catalog.pictures.stack(hit.stack[0])] == [hit.content_id, *hit.stack]
+    (single,) = catalog.search("blue", top_k=1)
+    assert [each.content_id for each in catalog.pictures.stack(single.content_id)] == [single.content_id]
+    assert names(catalog.pictures.stack(hit.content_id, "path:red-3.jpg")) == ["red-3.jpg"]
+    assert catalog.pictures.stack(99_999) == ()
