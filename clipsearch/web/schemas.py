@@ -103,6 +103,9 @@ class NearDuplicate(Hit):
         return cls(**Hit.of(hit).model_dump(), kind=hit.kind)
 
 
+_EXAMPLE = {"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png", "part": None, "stack": []}
+
+
 class SearchResult(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
@@ -111,17 +114,7 @@ class SearchResult(BaseModel):
                 "model": "starter",
                 "suggestion": None,
                 "unmeasured": 0,
-                "hits": [
-                    {
-                        "id": 23,
-                        "rank": 1,
-                        "score": 0.397,
-                        "relevance": 0.965,
-                        "name": "donut.png",
-                        "part": None,
-                        "stack": [],
-                    }
-                ],
+                "hits": [_EXAMPLE],
                 "next": "WzEsMjMsNDAsIjZmMGE0ZTgxYjYyYzdkMTAiXQ",
             }
         }

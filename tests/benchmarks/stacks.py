@@ -104,7 +104,8 @@ def draw_burst(image: Image.Image, count: int, rng: np.random.Generator) -> Iter
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=int(rng.integers(70, 96)))
         yield Image.open(file).convert("RGB")
         zoom = float(np.clip(zoom * rng.normal(1, 0.02), 0.75, 0.98))
-        left, top = (float(np.clip(rng.normal(old + step, 0.08), 0, 1)) for old, step in zip((left, top), speed))
+        left = float(np.clip(rng.normal(left + speed[0], 0.08), 0, 1))
+        top = float(np.clip(rng.normal(top + speed[1], 0.08), 0, 1))
         exposure = float(np.clip(exposure * rng.normal(1, 0.08), 0.7, 1.4))
 
 
