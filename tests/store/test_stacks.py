@@ -85,7 +85,7 @@ def test_damaged_rows_are_repaired_and_all_is_looked_at_again(tmp_path, statemen
             check_values(tmp_path / DATABASE_NAME)
         with (
             Store(tmp_path) as store,
-            pytest.raises(StoreError, match="the stack of picture 1 is damaged.*doctor --fix"),
+            pytest.raises(StoreError, match="the stack of picture 1 is damaged"),
         ):
             store.reader.stacks.of_contents([1])
     repair_rows(tmp_path / DATABASE_NAME)
