@@ -37,6 +37,9 @@ _MOST_OFFSET, _OFFSET_STEP = timedelta(hours=14), timedelta(minutes=15)
 # Above this number of changed contents, all are looked at, in the order of time.
 _MOST_CHANGED = 50_000
 
+# Frames read at once around one that has changed, at first.
+_RUN = 8
+
 # Pairs whose embeddings are compared at once, and embeddings sampled for the usual distance.
 _PAIRS = 4_000
 _SAMPLE = 512
@@ -107,12 +110,12 @@ class _Finder:
     def _run_of(self, frame: Frame) -> Iterator[Frame]:
         """Yield the frames around one, in the order of time, as long as each follows the one before closely."""
         first = frame
-        for before in self._reader.stacks.frames_before(frame):
+        for before in self._reader.stacks.frames_before(frame, chunk=_RUN):
             if not _is_close(before, first):
                 break
             first = before
         last = first
-        for after in self._reader.stacks.frames_from(first.taken_at):
+        for after in self._reader.stacks.frames_from(first.taken_at, chunk=_RUN):
             if not _is_close(last, after):
                 break
             last = after

@@ -168,15 +168,20 @@ class StackReader:
             for frame in map(_frame, self._rows(_FRAMES.format(_marks(chunk)), *chunk))
         }
 
-    def frames_from(self, first: datetime | None = None) -> Iterator[Frame]:
-        """Yield contents with a file and a sure date, in the order of time; read in chunks that bound the memory."""
-        rows = self._rows(_FROM, self._time(first or datetime.min), _ROWS)
+    def frames_from(self, first: datetime | None = None, *, chunk: int = _ROWS) -> Iterator[Frame]:
+        """Yield contents with a file and a sure date, in the order of time; read in chunks that bound the memory.
+
+        Args:
+            chunk: rows that are read at first; later chunks grow.
+        """
+        rows = self._rows(_FROM, self._time(first or datetime.min), chunk)
         while rows:
             frames = [_frame(row) for row in rows]
             yield from frames
-            rows = self._rows(_AFTER, *frames[-1].key, _ROWS)
+            chunk = min(2 * chunk, _ROWS)
+            rows = self._rows(_AFTER, *frames[-1].key, chunk)
 
-    def frames_before(self, frame: Frame, chunk: int = 16) -> Iterator[Frame]:
+    def frames_before(self, frame: Frame, *, chunk: int) -> Iterator[Frame]:
         """Yield contents as `frames_from`, before one, the latest first."""
         key = frame.key
         while rows := self._rows(_BEFORE, *key, chunk):
