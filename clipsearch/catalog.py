@@ -328,8 +328,7 @@ class Catalog:
     def cutoff_for(self, confidence: float) -> float:
         """Find the least relevance with which at most 1 - confidence of the unanswerable queries get a hit.
 
-        See `scoring.confidence`; the first call takes some seconds for a million pictures. A confidence that is not
-        between 0 and 1, or more than can be known: QueryError.
+        See `scoring.confidence`; the first call takes seconds. QueryError: it is not in 0 to 1, or can't be known.
         """
         return find_cutoff(confidence, self._session)
 
