@@ -74,7 +74,8 @@ class Hit(BaseModel):
     name: str = Field(description="Name of its file, without the folder.")
     part: PartOf | None = Field(default=None, description="Of several parts the one found; null: the whole picture.")
     stack: list[int] = Field(
-        default=[], description="Ids of the others that are one item with it, the best first: the score is of the best."
+        default=[],
+        description="Ids of the others in its stack, the best first; the score is of the one that matches best.",
     )
 
     @classmethod
@@ -103,7 +104,7 @@ class NearDuplicate(Hit):
         return cls(**Hit.of(hit).model_dump(), kind=hit.kind)
 
 
-_EXAMPLE = {"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png", "part": None, "stack": []}
+_EXAMPLE: Any = {"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png", "stack": [24]}
 
 
 class SearchResult(BaseModel):
