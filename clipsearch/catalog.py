@@ -201,8 +201,7 @@ class Catalog:
 
         Args:
             target: a folder, in the layout of clip-retrieval, or a file that ends in ".parquet"; replaced atomically.
-            part_rows: as in `transfer.export.ExportOptions`, like `captions` and `force`.
-            on_progress: called with (pictures written, pictures to write).
+            part_rows, captions, force: as in `transfer.export.ExportOptions`. on_progress: called with (done, to do).
 
         Raises:
             MissingExtraError: pyarrow is not installed.
@@ -255,6 +254,7 @@ class Catalog:
         explain: bool = False,
         more: Marks = (),
         less: Marks = (),
+        stacks: bool = True,
     ) -> list[SearchHit]:
         """Find the pictures nearest to a query, best first.
 
@@ -268,12 +268,13 @@ class Catalog:
             explain: fill in what each term contributes to each hit.
             more: ids, hits or files that are right: others like them rank higher. With these, the query may be "".
             less: ids, hits or files that are wrong: they are left out, and others like them rank lower.
+            stacks: show pictures that are one item, such as a burst, as one hit, see `search.stacks`.
 
         Raises:
             QueryError: it can't be understood, `top_k`, `min_relevance` or the marks are out of range.
         """
         marks = Feedback.of(more, less, self._session)
-        options = SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain, marks)
+        options = SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain, marks, stacks)
         return answer_query(query, self._session, options)
 
     def search_page(
@@ -287,6 +288,7 @@ class Catalog:
         confidence: float | None = None,
         more: Marks = (),
         less: Marks = (),
+        stacks: bool = True,
     ) -> SearchPage:
         """Find up to 10,000 hits of a query a page at a time, the same whatever is indexed meanwhile.
 
@@ -294,11 +296,10 @@ class Catalog:
             query: `Query()` means all pictures, the last taken first.
             after: `SearchPage.next` of the page before.
             confidence: leave out what is less relevant than `cutoff_for` says, too.
-            more, less: as in `search`. QueryError: `after` belongs to another query; else as in `search`.
+            more, less, stacks: as in `search`. QueryError: `after` belongs to another query; else as in `search`.
         """
-        options = SearchOptions(
-            page_size, pictures or {}, min_relevance, feedback=Feedback.of(more, less, self._session)
-        )
+        marks = Feedback.of(more, less, self._session)
+        options = SearchOptions(page_size, pictures or {}, min_relevance, feedback=marks, stacks=stacks)
         return find_page(query, self._session, options, after=after, confidence=confidence)
 
     def match(
@@ -327,8 +328,7 @@ class Catalog:
     def cutoff_for(self, confidence: float) -> float:
         """Find the least relevance with which at most 1 - confidence of the unanswerable queries get a hit.
 
-        See `scoring.confidence`; the first call takes some seconds for a million pictures. A confidence that is not
-        between 0 and 1, or more than can be known: QueryError.
+        See `scoring.confidence`; the first call takes seconds. QueryError: it is not in 0 to 1, or can't be known.
         """
         return find_cutoff(confidence, self._session)
 

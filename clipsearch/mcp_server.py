@@ -35,6 +35,9 @@ _LOG = logging.getLogger("clipsearch.mcp")
 _SIDE = 256
 _MAX_BYTES = 400_000
 
+# Ids that a line names of the others in a stack.
+_SHOWN_IDS = 10
+
 _INSTRUCTIONS = (
     "Searches the user's own pictures, on this machine, by what they show. A result's relevance is the "
     f"probability, 0 to 1, that it matches the query; below {DEFAULT_CUTOFF:g} it is likely something else. Pictures "
@@ -73,11 +76,14 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
         top_k: TopK = 8,
         min_relevance: Annotated[float, Field(description="Omit results of lower relevance.", ge=0, le=1)] = 0.0,
         thumbnails: Annotated[bool, Field(description="Also return thumbnails.")] = True,
+        stacks: Annotated[
+            bool, Field(description="Show a burst, a RAW file with its JPEG, and a live photo as one picture.")
+        ] = True,
     ) -> list[Any]:
         parsed = parse_query(query)
         if any(term.kind == "picture" for group in parsed.groups for term in group):
             raise QueryError("name a picture by its id, as in id:42; put words that look like a path in quotes")
-        hits = catalog.search(parsed, top_k=top_k, min_relevance=min_relevance)
+        hits = catalog.search(parsed, top_k=top_k, min_relevance=min_relevance, stacks=stacks)
         suggestion = catalog.suggest(parsed)
         extra = [] if suggestion is None else [f"suggestion: {_text(suggestion)}"]
         if not hits:
@@ -101,7 +107,7 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
     @tool("Find the pictures that look most like a given one.")
     def similar(id: Id, top_k: TopK = 8, thumbnails: bool = True) -> list[Any]:
         found = catalog.search(parse_query(f"id:{id}"), top_k=top_k + 1)
-        hits = [hit for hit in found if hit.content_id != id][:top_k]
+        hits = [hit for hit in found if id not in (hit.content_id, *hit.stack)][:top_k]
         if not hits:
             return ["The catalog has no other picture."]
         return ["\n".join(_lines(hits)), *(_thumbnails(catalog, hits) if thumbnails else [])]
@@ -145,7 +151,9 @@ def _lines(hits: Sequence[SearchHit]) -> list[str]:
 
 def _line(hit: SearchHit) -> str:
     relevance = "" if math.isnan(hit.score) else f", relevance {hit.relevance:.2f}"
-    return f"{hit.rank}. id {hit.content_id}{relevance}: {_text(hit.location)}"
+    ids = ", ".join(map(str, hit.stack[:_SHOWN_IDS])) + (", …" if len(hit.stack) > _SHOWN_IDS else "")
+    stack = f" (+ {len(hit.stack)} in its stack: id {ids})" if hit.stack else ""
+    return f"{hit.rank}. id {hit.content_id}{relevance}: {_text(hit.location)}{stack}"
 
 
 def _text(path: str) -> str:

@@ -99,6 +99,10 @@ def query(
         bool,
         typer.Option("--diverse", help="Rank diverse pictures first (maximal marginal relevance)."),
     ] = False,
+    no_stacks: Annotated[
+        bool,
+        typer.Option("--no-stacks", help="Show each picture of a stack: burst, RAW and JPEG, live photo."),
+    ] = False,
     text: Annotated[
         bool, typer.Option("--text", help="Take QUERY as plain words, without operators and paths.")
     ] = False,
@@ -150,6 +154,7 @@ def query(
             explain=explain,
             more=_marks(more),
             less=_marks(less),
+            stacks=not no_stacks,
         )
         # Loaded only here: a query answered from the text cache needs no model.
         used = opened.model.name if json else ""

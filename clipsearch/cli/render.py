@@ -198,7 +198,11 @@ def _hit_rows(hits: Sequence[SearchHit], measures: Measures) -> list[dict[str, A
 
 def print_hits(hits: Sequence[SearchHit]) -> None:
     for hit in hits:
-        more = f"  (+ {count(len(hit.copies), 'copy', 'copies')})" if hit.copies else ""
+        others = [
+            *([count(len(hit.copies), "copy", "copies")] if hit.copies else []),
+            *([f"{len(hit.stack):,} in its stack"] if hit.stack else []),
+        ]
+        more = f"  (+ {', '.join(others)})" if others else ""
         is_compared = not math.isnan(hit.score)
         relevance = percent(hit.relevance) if is_compared else f"{'-':>7}"
         out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {shown_path(hit.location)}{more}")
@@ -222,17 +226,17 @@ _COLUMNS = ("rank", "score", "relevance", "path", "content_id", "copies")
 def print_csv(hits: Sequence[SearchHit], measures: Measures) -> None:
     """Print hits as CSV (RFC 4180), with the original bytes of paths.
 
-    `copies` counts other files of the content; `part` is a fragment as in "t=83.5".
+    `copies` counts other files of the content, `stack` its other pictures; `part` is a fragment as in "t=83.5".
     """
     text = io.StringIO(newline="")
     table = csv.writer(text)
-    table.writerow((*_COLUMNS, "sharpness", "brightness", "part"))
+    table.writerow((*_COLUMNS, "sharpness", "brightness", "part", "stack"))
     for hit in hits:
         row = {column: getattr(hit, column) for column in _COLUMNS} | {"copies": len(hit.copies)}
         if math.isnan(hit.score):
             row["score"] = ""
         fragment = "" if hit.part is None else hit.part.fragment
-        table.writerow([*row.values(), *_measures_of(hit, measures).values(), fragment])
+        table.writerow([*row.values(), *_measures_of(hit, measures).values(), fragment, len(hit.stack)])
     write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 

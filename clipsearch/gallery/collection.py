@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.duplicates import NearDuplicate
     from clipsearch.query.syntax import Query
+    from clipsearch.search.hits import SearchHit
     from clipsearch.search.terms import Pictures
 
 
@@ -82,6 +83,21 @@ class PictureCollection:
             dark=found.dark,
             pictures=found.pictures,
         )
+
+    def stack(self, content_id: int, query: "str | Query | None" = None) -> "tuple[SearchHit, ...]":
+        """Return the pictures that are one item with a picture, itself too, the best first; it alone in no stack.
+
+        Args:
+            query: of which only the filters count: pictures that don't pass are omitted. None: all of the stack.
+
+        Raises:
+            QueryError: it can't be understood.
+        """
+        from clipsearch.search.stacks import list_stack
+        from clipsearch.search.terms import parse_local
+
+        filters = () if query is None else (parse_local(query) if isinstance(query, str) else query).filters
+        return list_stack(content_id, filters, self._session)
 
     def parts(self, content_id: int) -> tuple[Part, ...]:
         """Return the scenes, pages or crops of a picture, in their order in the file; () for a picture of one part.

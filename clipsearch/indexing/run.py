@@ -14,6 +14,7 @@ from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.runner import Runner
 from clipsearch.indexing.scan import full_path
 from clipsearch.indexing.scopes import exclude_from, plan_scopes
+from clipsearch.indexing.stacks import find_stacks
 from clipsearch.notices import notify
 from clipsearch.quantities import count
 from clipsearch.session.model import CatalogModel
@@ -67,6 +68,7 @@ def run_index(
             cancel=cancel,
         )
         if not report.interrupted:
+            find_stacks(store, model_id=model.row.model_id, dim=model.row.dim)
             session.refresh("images", "captions")
         return report
 
@@ -121,6 +123,7 @@ def switch_model(
             return report
         session.model.switch(encoder, model)
         session.forget_indexes()
+        find_stacks(store, model_id=model.model_id, dim=model.dim, again=True)
         session.refresh("images", "captions")
         left = len(store.pictures.contents_without_embedding(model_id=model.model_id))
         if left:

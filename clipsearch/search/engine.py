@@ -26,6 +26,8 @@ class SearchOptions:
     diverse: bool = False
     explain: bool = False
     feedback: Feedback = field(default_factory=Feedback)
+    stacks: bool = False
+    newest: int | None = None  # highest content id that is found
     notifies: bool = True  # of pictures that its filters know nothing of
 
 
@@ -35,6 +37,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
 
     from clipsearch.scoring.diversity import candidates_for, diversify
     from clipsearch.search.retrieval import newest_pictures, search_pictures
+    from clipsearch.search.stacks import Shown, show_best
 
     top_k = options.top_k
     check_top_k(top_k)
@@ -45,10 +48,20 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     session.require_pictures()
     if parsed.filters and options.notifies:
         notify_unmeasured(parsed.filters, session)
+    filters, store = parsed.filters, session.store
+    stacks = options.stacks and store.reader.stacks.has_any()
     if not parsed.groups:
-        return newest_pictures(
-            parsed.filters, columns=session.columns, store=session.store, top_k=top_k, excluded=feedback.less
+        hits = newest_pictures(
+            filters,
+            columns=session.columns,
+            store=store,
+            top_k=top_k,
+            excluded=feedback.less,
+            stacks=stacks,
+            newest=options.newest,
         )
+        among = session.columns.ask(lambda columns: columns.select(filters)) if stacks and filters else None
+        return show_best(hits, Shown(among, filters, options.newest), store) if stacks else hits
     row = session.model.row  # evaluate the lazy property before two threads use it
     # The first time, the model and the index are opened in parallel: both take long, and mostly without the GIL.
     with ThreadPoolExecutor(1) as pool:
@@ -58,18 +71,20 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     background = session.background(index)
     directions = embedded.directions(background)
     unwanted = feedback.unwanted(session, background)
-    filters = parsed.filters
+    among = session.columns.ask(lambda columns: columns.select(filters)) if filters else None
     hits = search_pictures(
         directions,
         background=background,
         index=index,
-        store=session.store,
+        store=store,
         model_id=row.model_id,
         top_k=candidates_for(top_k) if options.diverse else top_k,
-        among=session.columns.ask(lambda columns: columns.select(filters)) if filters else None,
+        among=among,
         filters=filters,
         min_relevance=options.min_relevance,
         unwanted=unwanted,
+        stacks=stacks,
+        newest=options.newest,
     )
     if options.diverse:
         found = zip(hits, embeddings_of(hits, session), strict=True)
@@ -79,7 +94,9 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         relevances = [hit.relevance for hit in hits]
         chosen = diversify(relevances, embeddings, usual=background.pictures.location, top_k=top_k)
         hits = [replace(hits[place], rank=rank) for rank, place in enumerate(chosen, start=1)]
-    return embedded.explain(hits, directions, unwanted) if options.explain else hits
+    if options.explain:
+        hits = embedded.explain(hits, directions, unwanted)
+    return show_best(hits, Shown(among, filters, options.newest), store) if stacks else hits
 
 
 def _with_feedback(query: AnyQuery, options: SearchOptions) -> tuple[Query, Pictures]:

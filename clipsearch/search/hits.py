@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,8 @@ class SearchHit:
         copies: absolute paths of other files with the same content.
         terms: score of each term of the query; empty unless requested with `explain`.
         part: the part of the content that matches best, of several; None: a whole picture.
+        stack: content ids of the others that are one item with it, the best first, see `Catalog.search`; the score, the
+            relevance and the terms are those of the one of them all that matches best.
     """
 
     rank: int
@@ -64,6 +67,7 @@ class SearchHit:
     copies: tuple[str, ...] = ()
     terms: tuple[TermScore, ...] = ()
     part: Part | None = None
+    stack: tuple[int, ...] = ()
 
     @property
     def location(self) -> str:
@@ -89,6 +93,13 @@ class SearchHit:
     def _repr_html_(self) -> str:
         """Render the picture for a notebook, if its file exists."""
         return hits_html([self])
+
+
+def reachable(paths: Sequence[str]) -> Sequence[str]:
+    """Return the paths that exist, of several; all of them when none does, as on a drive that is not mounted."""
+    if len(paths) == 1:
+        return paths
+    return [path for path in paths if os.path.lexists(path)] or paths
 
 
 def picture_of(source: "Picture | SearchHit", session: Session) -> "Picture":

@@ -63,7 +63,7 @@ def find_page(
     parsed = options.feedback.parse(query) if isinstance(query, str) else query
     session.require_pictures()
     # The confidence itself, not its threshold, which changes with the catalog and would invalidate the cursor.
-    others = f"{min_relevance} {confidence} {options.feedback}"
+    others = f"{min_relevance} {confidence} {options.feedback} {options.stacks}"
     key = blake3(f"{session.store.uuid} {others} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
     if confidence is not None:
         min_relevance = max(min_relevance, find_cutoff(confidence, session))
@@ -73,13 +73,8 @@ def find_page(
     # One more than the page shows, to know whether there is a next page.
     wanted = min(position.rank + page_size + 1, MOST_HITS)
     unmeasured = count_unmeasured(parsed.filters, session)
-    while True:
-        page_options = replace(options, top_k=wanted, min_relevance=min_relevance, notifies=False)
-        hits = answer_query(parsed, session, page_options)
-        left = _after(position, [hit for hit in hits if hit.content_id <= position.newest])
-        if len(left) > page_size or len(hits) < wanted or wanted == MOST_HITS:
-            break
-        wanted = min(2 * wanted, MOST_HITS)
+    page_options = replace(options, top_k=wanted, min_relevance=min_relevance, newest=position.newest, notifies=False)
+    left = _after(position, answer_query(parsed, session, page_options))
     shown = [replace(hit, rank=rank) for rank, hit in enumerate(left[:page_size], start=position.rank + 1)]
     is_last = len(left) <= page_size or not shown
     return SearchPage(tuple(shown), None if is_last else _encode_cursor(shown[-1], position.newest, key), unmeasured)
@@ -90,7 +85,7 @@ def _after(position: _Position, hits: list[SearchHit]) -> list[SearchHit]:
     if position.rank == 0:
         return hits
     for place, hit in enumerate(hits):
-        if hit.content_id == position.content_id:
+        if hit.content_id == position.content_id or position.content_id in hit.stack:
             return hits[place + 1 :]
     # The last hit was deleted, so those after it have moved up by one.
     return hits[position.rank - 1 :]

@@ -1,7 +1,6 @@
 """Search the picture index for the directions of a query, and map the contents found to files."""
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +12,14 @@ from numpy.typing import NDArray
 from clipsearch.indexes.base import VectorIndex
 from clipsearch.parts import Part
 from clipsearch.scoring.relevance import Background, Direction, log_odds_of
-from clipsearch.search.hits import SearchHit
+from clipsearch.search.hits import SearchHit, reachable
+from clipsearch.search.stacks import stack_keys
 from clipsearch.store import Store
 from clipsearch.store.part_rows import StoredPart
 from clipsearch.vectors import as_score, sigmoid
 
 if TYPE_CHECKING:
+    from clipsearch.columns.table import Columns
     from clipsearch.indexes.id_set import IdSet
     from clipsearch.query.filters import Filter
     from clipsearch.scoring.feedback import Unwanted
@@ -38,13 +39,6 @@ def handicap_of(part: Part | None) -> float:
     return _CROP_HANDICAP if part is not None and part.kind == "crop" else 0.0
 
 
-def _reachable(paths: list[str]) -> list[str]:
-    """Return the paths that exist, of several; all of them when none does, as on a drive that is not mounted."""
-    if len(paths) == 1:
-        return paths
-    return [path for path in paths if os.path.lexists(path)] or paths
-
-
 def search_pictures(
     directions: Sequence[Direction],
     *,
@@ -57,6 +51,8 @@ def search_pictures(
     filters: "Sequence[Filter]" = (),
     min_relevance: float = 0.0,
     unwanted: "Unwanted | None" = None,
+    stacks: bool = False,
+    newest: int | None = None,
 ) -> list[SearchHit]:
     """Return up to `top_k` pictures with a file that match all directions best, best first; each by its best part.
 
@@ -70,8 +66,12 @@ def search_pictures(
         filters: of the paths of a hit, those that pass come first.
         min_relevance: threshold; less relevant pictures are excluded and the next ones considered instead.
         unwanted: pictures that are excluded, and lower the log-odds of those near them.
+        stacks: return one picture of each stack, that which matches best, and none of a stack of an excluded one.
+        newest: highest content id that is returned; None: any.
     """
     excluded = set() if unwanted is None else set(unwanted.ids)
+    if stacks and excluded:
+        excluded = set(stack_keys(sorted(excluded), store).values())
     fetch = partial(store.reader.embeddings, model_id=model_id, dim=index.dim)
     # Log-odds below this are not relevant enough on any picture.
     easiest = background.least_own_level() * max(direction.own_share for direction in directions)
@@ -81,12 +81,14 @@ def search_pictures(
         found = find_nearest(directions, wanted, index=index, among=among, unwanted=unwanted)
         parts = store.reader.parts.find(found.ids.tolist())
         owners = [parts.get(number) or StoredPart(number, None) for number in found.ids.tolist()]
-        paths = store.reader.paths(list({owner.content_id for owner in owners}), filters=filters)
+        contents = list({owner.content_id for owner in owners if newest is None or owner.content_id <= newest})
+        paths = store.reader.paths(contents, filters=filters)
+        keys = stack_keys(contents, store) if stacks else {number: number for number in contents}
         # Queries by picture have no own level: it comes from texts.
         levels = background.own_levels_of(found.ids.tolist(), fetch) if found.own_shares.any() else np.float32(0)
         handicaps = np.array([handicap_of(owner.part) for owner in owners], dtype=np.float32)
         worths = found.worth - handicaps
-        hits: dict[int, tuple[float, list[str], float, float, StoredPart]] = {}
+        hits: dict[int, tuple[float, Sequence[str], float, float, StoredPart]] = {}
         for worth, score, relevance, owner in zip(
             worths.tolist(),
             found.scores.tolist(),
@@ -95,9 +97,12 @@ def search_pictures(
             strict=True,
         ):
             content_id = owner.content_id
-            is_better = content_id not in hits or -worth < hits[content_id][0]
-            if content_id in paths and is_better and content_id not in excluded and relevance >= min_relevance:
-                hits[content_id] = (-worth, _reachable(paths[content_id]), score, relevance, owner)
+            if content_id not in paths or relevance < min_relevance:
+                continue
+            key = keys[content_id]
+            is_better = key not in hits or -worth < hits[key][0]  # else another part, or member, is
+            if is_better and key not in excluded:
+                hits[key] = (-worth, reachable(paths[content_id]), score, relevance, owner)
         is_all = len(found.ids) < wanted or wanted >= index.count
         if is_all or found.worth[-1] < least_worth:
             break
@@ -121,19 +126,46 @@ def search_pictures(
 
 
 def newest_pictures(
-    filters: "Sequence[Filter]", *, columns: "CatalogColumns", store: Store, top_k: int, excluded: Sequence[int] = ()
+    filters: "Sequence[Filter]",
+    *,
+    columns: "CatalogColumns",
+    store: Store,
+    top_k: int,
+    excluded: Sequence[int] = (),
+    stacks: bool = False,
+    newest: int | None = None,
 ) -> list[SearchHit]:
-    """Return up to `top_k` pictures that pass all filters, the last taken first, without the excluded ids."""
-    newest = columns.ask(lambda current: current.newest(filters, top_k + len(excluded)))
-    ids = [content_id for content_id in newest if content_id not in excluded][:top_k]
+    """Return up to `top_k` pictures that pass all filters, the last taken first, without the excluded ids.
+
+    Args:
+        stacks, newest: as in `search_pictures`; of a stack, the last taken.
+    """
+    left_out = set(stack_keys(excluded, store).values()) if stacks else set(excluded)
+    wanted = top_k + len(excluded)
+    while True:
+        order = columns.ask(partial(_newest, filters, wanted))
+        ids = [content_id for content_id in order if newest is None or content_id <= newest]
+        keys = stack_keys(ids, store) if stacks else {content_id: content_id for content_id in ids}
+        first: dict[int, int] = {}
+        for content_id in ids:
+            if keys[content_id] not in left_out:
+                first.setdefault(keys[content_id], content_id)
+        if len(first) >= top_k or len(order) < wanted:
+            break
+        wanted *= 2
+    ids = list(first.values())[:top_k]
     paths = store.reader.paths(ids, filters=filters)
-    found = [(content_id, _reachable(paths[content_id])) for content_id in ids if content_id in paths]
+    found = [(content_id, reachable(paths[content_id])) for content_id in ids if content_id in paths]
     return [
         SearchHit(
             rank=rank, score=math.nan, relevance=1.0, path=files[0], content_id=content_id, copies=tuple(files[1:])
         )
         for rank, (content_id, files) in enumerate(found, start=1)
     ]
+
+
+def _newest(filters: "Sequence[Filter]", count: int, columns: "Columns") -> list[int]:
+    return columns.newest(filters, count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from clipsearch.store.pictures import PictureStore
     from clipsearch.store.roots import RootStore
     from clipsearch.store.runs import RunStore
+    from clipsearch.store.stacks import StackStore
 
 __all__ = [
     "GONE_BEFORE",
@@ -229,6 +230,12 @@ class Store:
         from clipsearch.store.garbage import GarbageStore
 
         return GarbageStore(self._database)
+
+    @cached_property
+    def stacks(self) -> "StackStore":
+        from clipsearch.store.stacks import StackStore
+
+        return StackStore(self._database)
 
     @cached_property
     def runs(self) -> "RunStore":

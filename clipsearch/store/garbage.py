@@ -4,12 +4,13 @@ import sqlite3
 from contextlib import closing
 from datetime import datetime
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import Connection, Select, delete, select, text, update
 
 from clipsearch.errors import StoreError
 from clipsearch.store import tables
 from clipsearch.store.backends.connection import open_sqlite
 from clipsearch.store.backends.database import Database, SqliteDatabase
+from clipsearch.store.changes import next_change, touch_contents
 from clipsearch.store.part_rows import ORPHANS
 from clipsearch.types import GarbageReport
 
@@ -48,6 +49,7 @@ class GarbageStore:
             files = connection.execute(delete(file).where(is_removed)).rowcount
             connection.execute(delete(example).where(example.c.content_id.not_in(in_use)))
             connection.execute(delete(tables.parts).where(tables.parts.c.content_id.not_in(in_use)))
+            _leave_stacks(connection, in_use)
             pictures = connection.execute(delete(content).where(content.c.content_id.not_in(in_use))).rowcount
             embeddings = connection.execute(delete(images).where(text(ORPHANS))).rowcount
             roots = connection.execute(
@@ -88,3 +90,14 @@ class GarbageStore:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
             raise StoreError(f"the catalog {self._database.path} can't be made smaller: {error}") from error
+
+
+def _leave_stacks(connection: Connection, in_use: Select[tuple[int | None]]) -> None:
+    """Dissolve the stacks of unused contents, and mark the other members as changed: the next run finds them again."""
+    member = tables.stack_members
+    left = select(member.c.stack_id).where(member.c.content_id.not_in(in_use))
+    if not connection.execute(left.limit(1)).first():
+        return
+    others = select(member.c.content_id).where(member.c.stack_id.in_(left))
+    touch_contents(connection, tables.contents.c.content_id.in_(others), change=next_change(connection))
+    connection.execute(delete(member).where(member.c.stack_id.in_(left)))

@@ -24,6 +24,7 @@ from clipsearch.store.records import (
     StoredModel,
     StoredSnapshot,
 )
+from clipsearch.store.stack_rows import StackReader
 from clipsearch.store.values import is_folder, is_uuid, path_of, valid_ids
 from clipsearch.vectors import from_bytes
 
@@ -105,6 +106,7 @@ class Reader:
         self._rows = connection.rows
         self._machine = machine
         self.parts = PartReader(connection)
+        self.stacks = StackReader(connection)
 
     def find_uuid(self) -> str | None:
         """Return the catalog's uuid; None before it is first written.

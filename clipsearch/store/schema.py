@@ -12,13 +12,15 @@ from collections.abc import Iterator, Sequence
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 
-KNOWN_REVISION = "0012"
+KNOWN_REVISION = "0013"
 """Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
 _KNOWN_INDEXES = {
     "ix_contents_changed": "create index ix_contents_changed on contents(changed)",
+    "ix_contents_taken_at": "create index ix_contents_taken_at on contents(taken_at)",
     "ix_concept_examples_content_id": "create index ix_concept_examples_content_id on concept_examples(content_id)",
     "ix_files_content_id": "create index ix_files_content_id on files(content_id)",
+    "ix_stack_members_stack_id": "create index ix_stack_members_stack_id on stack_members(stack_id)",
 }
 _KNOWN_TABLES = {
     "alembic_version": "version_num varchar(32) not null, constraint alembic_version_pkc primary key(version_num)",
@@ -31,6 +33,7 @@ _KNOWN_TABLES = {
         added_at datetime not null, constraint uq_captions_text unique(text)""",
     "catalog": """catalog_id integer not null, uuid varchar(36) not null, created_at datetime not null,
         model_id integer, ann varchar, index_url varchar, last_change bigint, stale_before bigint,
+        stacked_change bigint,
         constraint pk_catalog primary key(catalog_id),
         constraint fk_catalog_model_id_models foreign key(model_id) references models(model_id)""",
     "column_files": """machine varchar(36) not null, blake3 varchar(64) not null, row_count integer not null,
@@ -81,6 +84,9 @@ _KNOWN_TABLES = {
         blake3 varchar(64) not null, row_count integer not null, generation integer not null,
         last_embedding_id bigint not null, ann varchar, constraint pk_snapshots primary key(model_id, kind, machine),
         constraint fk_snapshots_model_id_models foreign key(model_id) references models(model_id)""",
+    "stack_members": """content_id integer not null, stack_id bigint not null,
+        constraint pk_stack_members primary key(content_id),
+        constraint fk_stack_members_content_id_contents foreign key(content_id) references contents(content_id)""",
 }
 
 # Tables of SQLite's own: row ids that were issued, and what ANALYZE has counted.

@@ -90,7 +90,7 @@ def _folded(name: str) -> Callable[[Any], str | None]:
 # One row. `uuid` identifies this catalog in files derived from it; `ann` is how its index files are built ("off", or by
 # the number of cells; NULL: by their size), `index_url` the server that holds its index instead of files. `last_change`
 # numbers the transactions that change what filters see (NULL: none yet), see `changes`; columns of a change before
-# `stale_before` are rebuilt.
+# `stale_before` are rebuilt. `stacked_change`: stacks were found for all changes up to this one (NULL: for none).
 catalog = Table(
     "catalog",
     metadata,
@@ -102,6 +102,7 @@ catalog = Table(
     Column("index_url", String, nullable=True),
     Column("last_change", BigInteger, nullable=True),
     Column("stale_before", BigInteger, nullable=True),
+    Column("stacked_change", BigInteger, nullable=True),
 )
 
 # A generation grows when embeddings of that kind are deleted or replaced, which makes older snapshots stale; additions
@@ -160,6 +161,7 @@ contents = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_contents_changed", contents.c.changed)
+Index("ix_contents_taken_at", contents.c.taken_at)
 
 # A file has a content or a skip reason, with the limit of that run it exceeded. It is stale when size or mtime change,
 # or ctime or inode (signed) where the file system's are reliable. `removed_at`: when it was found missing.
@@ -194,6 +196,16 @@ parts = Table(
     Column("part_count", Integer, nullable=False),
     Column("described", Text, nullable=False),
 )
+
+# Contents that are one item to a person, see `stack_rows`; those that are an item of their own have no row. `stack_id`
+# is the content id of the best member.
+stack_members = Table(
+    "stack_members",
+    metadata,
+    Column("content_id", ForeignKey("contents.content_id"), primary_key=True, autoincrement=False),
+    Column("stack_id", BigInteger, nullable=False),
+)
+Index("ix_stack_members_stack_id", stack_members.c.stack_id)
 
 # `part_id` is the id of a content, or of another part of one: no foreign key can say that.
 image_embeddings = Table(

@@ -14,6 +14,7 @@ from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing import Progress
 from clipsearch.indexing.interrupt import DeferredInterrupt
+from clipsearch.indexing.stacks import find_stacks
 from clipsearch.session.session import Session
 from clipsearch.transfer.concepts import import_concepts
 from clipsearch.transfer.formats.reading import EmbeddingSource, open_source
@@ -135,6 +136,7 @@ def import_embeddings(
         if not run.interrupted:
             if opened.description is not None:
                 run.concepts = import_concepts(opened.description.concepts, session.store)
+            find_stacks(session.store, model_id=session.model.row.model_id, dim=encoder.dim)
             session.refresh("images", "captions")
     return ImportReport(
         rows=run.rows,

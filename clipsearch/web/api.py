@@ -66,6 +66,9 @@ def make_api(site: Site) -> APIRouter:
         less: Annotated[
             Marks, Query(max_length=MOST_MARKS, description="Ids of pictures to leave out, and to find less of.")
         ] = (),
+        stacks: Annotated[
+            bool, Query(description="Show the pictures of a burst, RAW and JPEG, and a live photo as one hit.")
+        ] = True,
     ) -> schemas.SearchResult:
         parsed = ParsedQuery() if more and not q.strip() else parse_query(q)
         page = catalog.search_page(
@@ -77,6 +80,7 @@ def make_api(site: Site) -> APIRouter:
             confidence=confidence,
             more=more,
             less=less,
+            stacks=stacks,
         )
         return schemas.SearchResult(
             query=q,

@@ -20,6 +20,7 @@ from clipsearch.web.schemas import name_of
 from clipsearch.web.search_view import (
     find_narrower,
     find_results,
+    find_stack,
     make_tiles,
     mark_links,
     mark_of,
@@ -141,6 +142,11 @@ def make_pages(site: Site) -> APIRouter:
             captions=captions,
             captions_match=has_match(hit.relevance for hit in captions),
         )
+
+    @pages.get("/pictures/{content_id}/stack")
+    @site.lanes.queries
+    def stack(content_id: int, page_query: PageQueryDep) -> Response:
+        return render("stack.html", tiles=find_stack(content_id, page_query, site))
 
     @pages.get("/pictures/{content_id}/similar")
     @site.lanes.queries

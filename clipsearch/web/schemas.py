@@ -73,6 +73,10 @@ class Hit(BaseModel):
     relevance: Relevance
     name: str = Field(description="Name of its file, without the folder.")
     part: PartOf | None = Field(default=None, description="Of several parts the one found; null: the whole picture.")
+    stack: list[int] = Field(
+        default=[],
+        description="Ids of the others in its stack, the best first; the score is of the one that matches best.",
+    )
 
     @classmethod
     def of(cls, hit: SearchHit) -> "Hit":
@@ -85,6 +89,7 @@ class Hit(BaseModel):
             relevance=hit.relevance,
             name=name_of(hit.path),
             part=part,
+            stack=list(hit.stack),
         )
 
 
@@ -99,6 +104,9 @@ class NearDuplicate(Hit):
         return cls(**Hit.of(hit).model_dump(), kind=hit.kind)
 
 
+_EXAMPLE: Any = {"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png", "stack": [24]}
+
+
 class SearchResult(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
@@ -107,7 +115,7 @@ class SearchResult(BaseModel):
                 "model": "starter",
                 "suggestion": None,
                 "unmeasured": 0,
-                "hits": [{"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png", "part": None}],
+                "hits": [_EXAMPLE],
                 "next": "WzEsMjMsNDAsIjZmMGE0ZTgxYjYyYzdkMTAiXQ",
             }
         }

@@ -36,6 +36,8 @@ class Tile:
         url: URL of the picture's page.
         mark: "more" or "less" where the picture is marked, else "".
         more, less: URLs with the picture marked so, or no longer; None for one too long, or too many marks.
+        stack_url: URL of the tiles of the others of its stack; None in no stack, and for one of these tiles.
+        stack_of: content id of the tile that these others belong to; None for any other tile.
         size: width and height of what is shown, in pixels of the picture.
     """
 
@@ -48,6 +50,8 @@ class Tile:
     mark: str
     more: str | None
     less: str | None
+    stack_url: str | None = None
+    stack_of: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -161,7 +165,19 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
     )
 
 
-def make_tiles(hits: Sequence[SearchHit], page_query: PageQuery, site: Site) -> list[Tile]:
+def find_stack(content_id: int, page_query: PageQuery, site: Site) -> list[Tile]:
+    """Find the others of a tile's stack that pass the filters; none where the query is invalid."""
+    try:
+        found = site.catalog.pictures.stack(content_id, page_query.parse())
+    except ClipSearchError:
+        return []
+    others = [hit for hit in found if hit.content_id not in (content_id, *page_query.less)]
+    return make_tiles(others, page_query, site, stack_of=content_id)
+
+
+def make_tiles(
+    hits: Sequence[SearchHit], page_query: PageQuery, site: Site, *, stack_of: int | None = None
+) -> list[Tile]:
     """Build the tiles of hits that still exist; `page_query` is the query that their buttons extend."""
     known = {each.content_id: each for each in site.catalog.pictures.list([hit.content_id for hit in hits])}
     return [
@@ -175,6 +191,8 @@ def make_tiles(hits: Sequence[SearchHit], page_query: PageQuery, site: Site) -> 
             mark=mark_of(hit.content_id, page_query),
             more=more,
             less=less,
+            stack_url=page_query.url(f"/pictures/{hit.content_id}/stack") if hit.stack else None,
+            stack_of=stack_of,
         )
         for hit in hits
         if hit.content_id in known

@@ -51,6 +51,7 @@ TABLES_WITH_VALUES = (
     "concepts",
     "concept_examples",
     "parts",
+    "stack_members",
     "runs",
     "image_embeddings",
     "caption_embeddings",
@@ -68,6 +69,7 @@ INVALID_ROWS = {
     "files": "NOT is_below(relative_path)",
     "contents": "typeof(blake3) != 'blob' OR length(blake3) != 32",
     "parts": "NOT is_parts(first_part_id, part_count, described)",
+    "stack_members": f"typeof(stack_id) != 'integer' OR stack_id NOT BETWEEN 1 AND {MAX_ROW}",
 }
 GENERATIONS = ("image_generation", "caption_generation")
 INVALID_CHANGE = "typeof(last_change) NOT IN ('integer', 'null') OR last_change NOT BETWEEN 0 AND 1 << 53"
@@ -83,6 +85,7 @@ ROW_IDS = {
     "concepts": "concept_id",
     "concept_examples": "example_id",
     "parts": "content_id",
+    "stack_members": "content_id",
     "runs": "run_id",
     "sqlite_sequence": "seq",
 }

@@ -36,6 +36,7 @@ _TABLES = {
     "concepts": "concept_id",
     "concept_examples": "example_id",
     "parts": "content_id",
+    "stack_members": "content_id",
     "runs": "run_id",
     "catalog": "catalog_id",
 }

@@ -61,8 +61,17 @@ document.addEventListener(
   true,
 );
 
+// The others of a stack are fetched once, and shown and hidden from then on.
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button.stack");
+  if (!button) return;
+  const isOpen = button.getAttribute("aria-expanded") !== "true";
+  button.setAttribute("aria-expanded", isOpen);
+  for (const tile of document.querySelectorAll(`[data-stack-of="${button.dataset.stack}"]`)) tile.hidden = !isOpen;
+});
+
 function pictures() {
-  return [...document.querySelectorAll(".grid .picture")];
+  return [...document.querySelectorAll(".grid .tile:not([hidden]) .picture")];
 }
 
 /** The picture above or below: the nearest of those in the next row. */
