@@ -73,10 +73,7 @@ class Hit(BaseModel):
     relevance: Relevance
     name: str = Field(description="Name of its file, without the folder.")
     part: PartOf | None = Field(default=None, description="Of several parts the one found; null: the whole picture.")
-    stack: list[int] = Field(
-        default=[],
-        description="Ids of the others in its stack, the best first; the score is of the one that matches best.",
-    )
+    stack: list[int] = Field(default=[], description="Ids of the others in its stack, the best first.")
 
     @classmethod
     def of(cls, hit: SearchHit) -> "Hit":
