@@ -23,6 +23,9 @@ _DENSE_ID, _DENSE_TIMES = 1 << 20, 64
 # Rows in their order that are looked at first: for the newest, and for the first and the last date.
 _ORDER_CHUNK, _FIRST_CHUNK = 1 << 14, 1 << 9
 
+# Rows that are counted at once.
+_CHUNK = 1 << 18
+
 # Where fewer than one row in this many is wanted, these are looked at one by one.
 _SPARSE = 16
 
@@ -221,6 +224,10 @@ def _first_rows(segment: Segment, mask: NDArray[np.bool_], top_k: int) -> NDArra
     order = segment.arrays["order"]
     found, count = [np.empty(0, dtype=np.int64)], 0
     left = int(np.count_nonzero(mask))
+    if left * _SPARSE < len(segment):
+        few, is_sure, taken = np.flatnonzero(mask), segment.arrays["is_sure"], segment.arrays["taken"]
+        sure = _latest(few[is_sure[few]], taken, top_k)
+        return np.concatenate((sure, _latest(few[~is_sure[few]], taken, top_k - len(sure))))
     for begin, end in _growing(len(order), _ORDER_CHUNK):
         if count >= top_k or count == left:
             break
@@ -229,6 +236,18 @@ def _first_rows(segment: Segment, mask: NDArray[np.bool_], top_k: int) -> NDArra
         found.append(rows)
         count += len(rows)
     return np.concatenate(found)[:top_k]
+
+
+def _latest(rows: NDArray[np.int64], taken: NDArray[np.int64], top_k: int) -> NDArray[np.int64]:
+    """Return the rows of the latest dates, up to `top_k`, in any order; of equal ones the last rows, of higher ids."""
+    if len(rows) <= top_k:
+        return rows
+    if top_k <= 0:
+        return rows[:0]
+    dates = taken[rows]
+    limit = np.partition(dates, len(rows) - top_k)[len(rows) - top_k]
+    later, same = rows[dates > limit], rows[dates == limit]
+    return np.concatenate((later, same[len(same) - (top_k - len(later)) :]))
 
 
 def _growing(count: int, chunk: int) -> list[tuple[int, int]]:
@@ -248,8 +267,10 @@ def _count_codes(
         found = np.bincount(codes[chosen], minlength=len(names) + 1)
     else:
         # Rows that are left out get the highest code, which none has: faster than to choose the others.
-        left_out = chosen.view(np.uint8).astype(codes.dtype) - codes.dtype.type(1)
-        found = _bincount(codes | left_out)
+        found = np.zeros(1 << 8 * codes.dtype.itemsize, dtype=np.int64)
+        for rows in _slices(len(codes)):
+            left_out = chosen[rows].view(np.uint8).astype(codes.dtype) - codes.dtype.type(1)
+            found += _bincount(codes[rows] | left_out)
     for name, count in zip(names, found[1:].tolist(), strict=False):
         if count:
             counts[name] = counts.get(name, 0) + count
@@ -258,7 +279,7 @@ def _count_codes(
 def _bincount(codes: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
     """Count the rows of each code of one or two bytes; those of one byte in pairs, which takes half the time."""
     if codes.dtype.itemsize == 2:
-        return np.bincount(codes)
+        return np.bincount(codes, minlength=1 << 16)
     half = len(codes) // 2
     pairs = np.bincount(codes[: 2 * half].view(np.uint16), minlength=1 << 16).reshape(256, 256)
     counts: NDArray[np.int64] = pairs.sum(axis=0) + pairs.sum(axis=1) + np.bincount(codes[2 * half :], minlength=256)
@@ -291,9 +312,19 @@ def _count_below(column: NDArray[np.int32], limit: int, chosen: Chosen) -> int:
     """Count the chosen rows whose number is known and below a limit."""
     if chosen.dtype != np.bool_:
         column = column[chosen]
+        chosen = np.ones(len(column), dtype=np.bool_)
     # One comparison: an unknown number, the lowest of all, becomes the highest.
-    is_below = column.view(np.uint32) - np.uint32(UNKNOWN + 1 & 0xFFFF_FFFF) < np.uint32(limit - UNKNOWN - 1)
-    return int(np.count_nonzero(is_below & chosen if chosen.dtype == np.bool_ else is_below))
+    numbers, lowest, width = (
+        column.view(np.uint32),
+        np.uint32(UNKNOWN + 1 & 0xFFFF_FFFF),
+        np.uint32(limit - UNKNOWN - 1),
+    )
+    return sum(int(np.count_nonzero((numbers[rows] - lowest < width) & chosen[rows])) for rows in _slices(len(column)))
+
+
+def _slices(count: int) -> list[slice]:
+    """Return ranges that cover `count`, so that what is between stays in the processor's cache."""
+    return [slice(first, first + _CHUNK) for first in range(0, count, _CHUNK)]
 
 
 def _roots(segment: Segment, mask: NDArray[np.bool_]) -> set[int]:

@@ -80,7 +80,7 @@ SELECT :root, CAST(year || word || name AS BLOB), 1, 0, n, year || folded || nam
 """
 # Beyond, contents have what earlier ones have; names are always different.
 _DIFFERENT = 1_000_000
-_TIMES = 15
+_TIMES = 5
 _ODD_PICTURES = 4_000
 
 

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+from clipsearch.columns import conditions, table
 from clipsearch.columns.table import Columns
 from clipsearch.session.columns import CatalogColumns, read_segment
 from clipsearch.store import FileRecord
@@ -22,8 +23,13 @@ def filled(make_store):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_random_filters(filled, seed):
+def test_random_filters(filled, seed, monkeypatch):
     store, columns, sql = filled
+    if seed % 2:  # in several pieces
+        monkeypatch.setattr(table, "_CHUNK", 101)
+        monkeypatch.setattr(conditions, "_CHUNK", 64)
+    monkeypatch.setattr(conditions, "_SPARSE", (16, 1, 1 << 40)[seed % 3])
+    monkeypatch.setattr(table, "_SPARSE", (1, 16, 1 << 40)[seed % 3])
     rng = random.Random(f"{store.connection.dialect} {seed}")
     hits, count = 0, 100 if sql.dialect == "sqlite" else 20
     for number in range(count):

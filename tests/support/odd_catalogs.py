@@ -117,7 +117,7 @@ def _written(rng: random.Random) -> str:
             f"length:{rng.choice(['>60', '<=60', '0.29', '..2min', '1h..', '59s..61', '>=59.9995', '<1'])}",
             f"size:{rng.choice(['>2MB', '500..1k', '2000001', '0', '<=99999999999GB', '>1TB'])}",
             f"w:>={rng.choice([1, 100, 1001])}", f"h:{rng.choice(['1080', '..100', '>1080'])}",
-            f"sharp:{low}..{min(100, low + rng.randint(0, 40))}", f"bright:<{low + 1}",
+            f"sharp:{low}..{min(100, low + rng.randint(0, 40))}", f"bright:<={low}",
             "is:blurred", "is:sharp", "is:dark",
             f"orientation:{rng.choice(['portrait', 'landscape', 'square'])}",
             f"has:{rng.choice(['gps', 'date', 'camera'])}",
