@@ -14,9 +14,6 @@ _NEW_SCENE = 0.24
 # Difference in sharpness that decides, whatever the time of a frame.
 _CLEARLY_SHARPER = 8
 
-# Share of a scene so far in which its best frame should not lie: it may still be a part of a fade.
-_START_SHARE = 1 / 3
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -107,8 +104,7 @@ class SceneBuilder:
 
 def _extend(scene: OpenScene, candidate: Candidate) -> OpenScene:
     first = candidate if scene.first.grade.level == BLANK < candidate.grade.level else scene.first
-    is_early = scene.best.second - scene.start_s < _START_SHARE * (candidate.second - scene.start_s)
-    best = _better(scene.best, candidate, prefers_later=is_early)
+    best = _better(scene.best, candidate, prefers_later=False)
     return replace(scene, first=first, best=best, last_s=candidate.second)
 
 

@@ -342,6 +342,16 @@ def test_long_films_are_sampled_more_sparsely_up_to_their_end() -> None:
     assert film.scenes[-1].start_s >= 27
 
 
+def test_frames_between_key_frames_do_not_use_up_what_later_key_frames_need() -> None:
+    shots = [Shot(scene(number), 13) for number in range(4)]
+    options = {"x264-params": "scenecut=0"}
+    content = make_film(shots, codec="libx264", container="mkv", key_every=130, options=options)
+    # Enough for a quarter of the frames.
+    film = read(content, max_decoded_megapixels=130 * 0.0768)
+    assert starts(film) == [0, 13, 26, 39]
+    assert not film.is_partial
+
+
 def test_the_most_alike_scenes_are_merged_when_there_are_too_many() -> None:
     content = make_film([Shot(scene(number), 2) for number in range(10)])
     film = read(content, max_scenes=4)
