@@ -88,6 +88,7 @@ def test_index_reports_in_json(tmp_path):
         "interrupted": False,
         "moved": 0,
         "partial": [],
+        "parts": {},
     }
     again = json.loads(run(*arguments, "--strict", code=5).stdout)
     assert (again["embedded"], again["unchanged"], len(again["skipped"])) == (0, 4, 1)
@@ -199,7 +200,7 @@ def test_hits_come_in_lines_and_in_columns(catalog):
     assert [row["path"] for row in table] == [hit["path"] for hit in whole]
     assert [float(row["relevance"]) for row in table] == [hit["relevance"] for hit in whole]
     assert list(table[0]) == [
-        *("rank", "score", "relevance", "path", "content_id", "copies", "sharpness", "brightness", "part")
+        *("rank", "score", "relevance", "path", "content_id", "copies", "sharpness", "brightness", "part", "stack")
     ]
     assert table[0]["copies"] == "0"
     for forms in (["--json", "--csv"], ["--jsonl", "--paths"], ["--csv", "-0"]):
