@@ -20,8 +20,10 @@ from clipsearch.formats import IMAGE_SUFFIXES
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.labels.assign import label_space
 from clipsearch.quantities import count
+from clipsearch.search.retrieval import handicap_of
 from clipsearch.session.session import Session
 from clipsearch.types import ModelOptions, SkippedFile
+from clipsearch.vectors import sigmoid
 
 Stage = Callable[[str], None]
 """Callback with a short description of the next step."""
@@ -103,22 +105,42 @@ class CaptionedPictures:
         Args:
             embeddings: (m, dim) unit-norm, of the texts.
         """
-        index, row, ids = self.session.vector_index("images"), self.session.model.row, self.content_ids
+        index, row = self.session.vector_index("images"), self.session.model.row
         background = self.session.background(index)
         fetch = partial(self.session.store.reader.embeddings, model_id=row.model_id, dim=row.dim)
+        ids, pictures, handicaps = self._parts()
         own_levels = background.own_levels_of(ids.tolist(), fetch)
         step = max(1, CELLS // len(ids))
         for start in range(0, len(embeddings), step):
             part = embeddings[start : start + step]
             directions = [background.direction([embedding], [1.0], are_words=[True]) for embedding in part]
             scores = _scores_by_id(index.search(part, len(ids)), ids)
-            worths = np.stack([each.worth(found) for each, found in zip(directions, scores, strict=True)])
-            relevances = np.stack(
-                [each.relevances(found, own_levels) for each, found in zip(directions, scores, strict=True)]
-            )
+            worths = np.stack([each.worth(found) for each, found in zip(directions, scores, strict=True)]) - handicaps
+            shares = np.array([[each.own_share] for each in directions], dtype=np.float32)
+            relevances = sigmoid(worths - shares * own_levels)
+            if len(ids) > len(self.content_ids):  # of several parts, the best
+                best = np.stack([_best_of_each(found, pictures, len(self.content_ids)) for found in worths])
+                scores = np.take_along_axis(scores, best, axis=1)
+                worths = np.take_along_axis(worths, best, axis=1)
+                relevances = np.take_along_axis(relevances, best, axis=1)
             texts = np.arange(start, start + len(part), dtype=np.int64)
-            is_right = _pairs_among(texts, self.pair_texts, self.pair_pictures, len(ids))
+            is_right = _pairs_among(texts, self.pair_texts, self.pair_pictures, len(self.content_ids))
             yield PictureScores(texts, is_right, scores, worths, relevances)
+
+    def _parts(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Return the ids (N,) of all parts of the pictures, the row of each one's picture, and its handicap.
+
+        The pictures themselves, or their covers, come first in their order.
+        """
+        of_contents = self.session.store.reader.parts.of_contents(self.content_ids.tolist())
+        ids, rows = self.content_ids.tolist(), list(range(len(self.content_ids)))
+        handicaps = [handicap_of(of_contents[each][0][1]) if each in of_contents else 0.0 for each in ids]
+        for row, content_id in enumerate(self.content_ids.tolist()):
+            for part_id, part in of_contents.get(content_id, ())[1:]:
+                ids.append(part_id)
+                rows.append(row)
+                handicaps.append(handicap_of(part))
+        return np.array(ids), np.array(rows), np.array(handicaps, dtype=np.float32)
 
     def score_captions(self, embeddings: Rows) -> Iterator[TextScores]:
         """Score all texts by each picture, as in `Catalog.caption`, from the stored embedding of the picture.
@@ -149,9 +171,11 @@ class CaptionedPictures:
         row, order = self.session.model.row, np.argsort(self.content_ids)
         step = max(1, CELLS // len(self.texts))
         for rows in self.session.store.reader.rows_after("images", model_id=row.model_id, dim=row.dim):
-            pictures = order[np.searchsorted(self.content_ids, rows.ids, sorter=order)]
+            is_cover = np.isin(rows.ids, self.content_ids)
+            ids, embeddings = rows.ids[is_cover], rows.embeddings[is_cover]
+            pictures = order[np.searchsorted(self.content_ids, ids, sorter=order)]
             for start in range(0, len(pictures), step):
-                yield pictures[start : start + step], rows.embeddings[start : start + step]
+                yield pictures[start : start + step], embeddings[start : start + step]
 
 
 def _scores_by_id(found: tuple[Rows, NDArray[np.int64]], ids: NDArray[np.int64]) -> Rows:
@@ -160,6 +184,12 @@ def _scores_by_id(found: tuple[Rows, NDArray[np.int64]], ids: NDArray[np.int64])
     scores = np.full((len(found[0]), len(ids)), -np.inf, dtype=np.float32)
     np.put_along_axis(scores, order[np.searchsorted(ids, found[1], sorter=order)], found[0], axis=1)
     return scores
+
+
+def _best_of_each(values: Rows, groups: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return where the highest value of each of `count` groups is, the first of equal ones; values and groups (N,)."""
+    order = np.lexsort((np.arange(len(values)), -values, groups))
+    return order[np.searchsorted(groups[order], np.arange(count))]
 
 
 def _pairs_among(

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from clipsearch.errors import ImageReadError
 from clipsearch.files import open_regular_file
-from clipsearch.formats import DOCUMENT_SUFFIXES
 from clipsearch.images.copies.views import PictureView, make_view
 from clipsearch.images.crops import box_within, crop_boxes, side_for_crops
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, decode_image, read_header
-from clipsearch.images.file_parts import SeveralParts, is_film, read_parts
+from clipsearch.images.file_parts import SeveralParts, read_parts
 from clipsearch.images.file_stamp import FileStamp, stamp_of
 from clipsearch.images.measures import measure
 from clipsearch.images.opening import suffix_of
@@ -157,10 +156,9 @@ class LocalPicture:
         )
 
     def describe(self) -> ImageMetadata:
-        if is_film(self.suffix) or self.suffix in DOCUMENT_SUFFIXES:
-            several = self._read_parts()
-            if several is not None:
-                return several.metadata
+        several = self._read_parts()
+        if several is not None:
+            return several.metadata
         return read_header(self.source, max_megapixels=self.max_megapixels, suffix=self.suffix)
 
     def shrink(self, side: int, part: Part | None = None) -> "Thumbnail":

@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import QuerySyntaxError
 from clipsearch.query import Query, Term, parse_query
-from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, KEYS, Choice, Circle, Filter, Pattern, Period, Span
+from clipsearch.query.filters import (
+    BLURRED_BELOW,
+    DARK_BELOW,
+    KEYS,
+    Choice,
+    Circle,
+    Filter,
+    Length,
+    Pattern,
+    Period,
+    Span,
+)
 from tests.fuzz.budget import examples
 
 
@@ -117,6 +128,7 @@ EXAMPLES = {
     "-is:blurred": only("sharp", Span(None, BLURRED_BELOW - 1), is_negated=True),
     "bright:10..20": only("bright", Span(10, 20)),
     "is:dark": only("bright", Span(None, DARK_BELOW - 1)),
+    "length:2min..1h": only("length", Length(120_000, 3_600_000)),
     "orientation:portrait": only("orientation", Choice("portrait")),
     "-has:gps": only("has", Choice("gps"), is_negated=True),
     "a dog taken:2024 in the snow": Query(
@@ -209,6 +221,7 @@ VALUES = {
     "h": SPANS.map(lambda span: Span(None, span[0])),
     "sharp": SHARES.map(lambda span: Span(*span)),
     "bright": SHARES.map(lambda span: Span(None, span[1])),
+    "length": SPANS.map(lambda span: Length(span[0], None)),
     "orientation": st.just(Choice("square")),
     "has": st.just(Choice("gps")),
 }

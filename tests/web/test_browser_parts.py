@@ -61,19 +61,19 @@ def open_tile(page, name):
 def test_a_film_opens_at_its_scene_and_the_strip_seeks(page):
     answers = []
     page.on("response", lambda answer: "/films/" in answer.url and answers.append(answer.status))
-    expect(page.locator(".tile .name", has_text="holiday.webm")).to_contain_text("· 0:05")
+    expect(page.locator(".tile .name", has_text="holiday.webm")).to_contain_text("· 0:04")
     open_tile(page, "holiday.webm")
     wait_until(page, "document.querySelector('#detail video').readyState >= 2")
-    assert page.evaluate("document.querySelector('#detail video').currentTime") == pytest.approx(5, abs=0.5)
+    assert page.evaluate("document.querySelector('#detail video').currentTime") == pytest.approx(4, abs=0.5)
     assert set(answers) == {206}
     expect(page.locator(".parts a")).to_have_count(3)
-    expect(page.locator(".parts [aria-current]")).to_have_accessible_name("0:05")
+    expect(page.locator(".parts [aria-current]")).to_have_accessible_name("0:04")
     page.locator(".parts [aria-current]").focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
-    expect(page.locator(".parts [aria-current]")).to_have_accessible_name("0:09")
-    wait_until(page, "Math.abs(document.querySelector('#detail video').currentTime - 9) < 0.5")
-    expect(page.locator("#detail h2")).to_contain_text("holiday.webm · 0:09")
+    expect(page.locator(".parts [aria-current]")).to_have_accessible_name("0:08")
+    wait_until(page, "Math.abs(document.querySelector('#detail video').currentTime - 8) < 0.5")
+    expect(page.locator("#detail h2")).to_contain_text("holiday.webm · 0:08")
     check_accessible(page)
     page.locator(".heat-switch").click()
     expect(page.locator(".heat")).to_be_visible()
@@ -89,9 +89,9 @@ def test_a_film_that_is_not_played_shows_its_scenes(page):
     expect(poster).to_be_visible()
     before = poster.get_attribute("src")
     page.locator(".parts a").last.click()
-    expect(page.locator(".parts [aria-current]")).to_have_accessible_name("0:09")
+    expect(page.locator(".parts [aria-current]")).to_have_accessible_name("0:08")
     assert poster.get_attribute("src") != before
-    assert "part=t%3D9" in poster.get_attribute("src")
+    assert "part=t%3D8" in poster.get_attribute("src")
 
 
 def test_pages_of_a_document(page):

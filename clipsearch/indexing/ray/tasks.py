@@ -81,7 +81,7 @@ def worker_pool(preprocess: Preprocess, limits: DecodingLimits) -> WorkerPool:
 
 @cache
 def _threads(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count, thread_name_prefix="clipsearch")
+    return ThreadPoolExecutor(count, thread_name_prefix="ray-reading")
 
 
 def read_files(block: Block, *, reading: Reading) -> Block:
