@@ -111,6 +111,8 @@ def check_damaged(content: bytes, path: Path, pool: WorkerPool, crashes: Crashes
     else:
         assert found.crop is not None
         assert (found.crop.shape, found.crop.dtype) == ((32, 48, 3), np.uint8)
+        if found.parts:  # frames and pages, which need not all be there
+            return
     try:
         decoded = decode_image(
             content, max_megapixels=MAX_MEGAPIXELS, needed_side=SPEC.resized_side, suffix=path.suffix
@@ -165,6 +167,7 @@ def test_no_profile_costs_a_picture(profile: bytes, tmp_path: Path, pool: Worker
         assert (found.outcome, found.reason) == ("decoded", "")
 
 
+@examples(150)
 @given(content=damaged(RAW_FILES))
 @pytest.mark.filterwarnings("default::UserWarning")
 def test_damaged_raw_files_are_decoded_or_have_a_reason(
