@@ -161,7 +161,7 @@ def test_big_pictures_need_few_copies(tmp_path: Path, threads: int, copies: int)
     )
     command = [sys.executable, "-c", script, str(threads), path]
     output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout
-    assert int(output) < copies * 196 + 100
+    assert int(output) < copies * 196 + 140  # the program and its libraries
 
 
 FORMATS = ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "HEIF", "JPEG2000", "PPM"]
