@@ -104,13 +104,13 @@ def search_pictures(
             if is_better and key not in excluded:
                 hits[key] = (-worth, reachable(paths[content_id]), score, relevance, owner)
         is_all = len(found.ids) < wanted or wanted >= index.count
+        best = sorted(hits.values(), key=lambda hit: (hit[0], hit[1]))
         if is_all or found.worth[-1] < least_worth:
             break
         # A whole picture that was not seen may lie above the crops among the hits.
-        if len(hits) >= top_k and -sorted(hit[0] for hit in hits.values())[top_k - 1] >= found.worth[-1]:
+        if len(hits) >= top_k and -best[top_k - 1][0] >= found.worth[-1]:
             break
         wanted = max(2 * wanted, wanted + 64)
-    best = sorted(hits.values(), key=lambda hit: (hit[0], hit[1]))
     return [
         SearchHit(
             rank=rank,
