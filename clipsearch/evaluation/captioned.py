@@ -23,7 +23,6 @@ from clipsearch.quantities import count
 from clipsearch.search.retrieval import handicap_of
 from clipsearch.session.session import Session
 from clipsearch.types import ModelOptions, SkippedFile
-from clipsearch.vectors import sigmoid
 
 Stage = Callable[[str], None]
 """Callback with a short description of the next step."""
@@ -116,8 +115,9 @@ class CaptionedPictures:
             directions = [background.direction([embedding], [1.0], are_words=[True]) for embedding in part]
             scores = _scores_by_id(index.search(part, len(ids)), ids)
             worths = np.stack([each.worth(found) for each, found in zip(directions, scores, strict=True)]) - handicaps
-            shares = np.array([[each.own_share] for each in directions], dtype=np.float32)
-            relevances = sigmoid(worths - shares * own_levels)
+            relevances = np.stack(
+                [each.relevances(found, own_levels, handicaps) for each, found in zip(directions, scores, strict=True)]
+            )
             if len(ids) > len(self.content_ids):  # of several parts, the best
                 best = np.stack([_best_of_each(found, pictures, len(self.content_ids)) for found in worths])
                 scores = np.take_along_axis(scores, best, axis=1)

@@ -73,6 +73,8 @@ _MOST_REMEMBERED = 200_000
 # Pictures of a batch: with the bank some megabytes.
 _BATCH = 512
 
+_NO_HANDICAP = np.float32(0)
+
 Rows = NDArray[np.float32]
 
 
@@ -113,9 +115,15 @@ class Direction:
         """Return the log-odds of a match, before subtracting the own level; any shape, monotonic in the scores."""
         return np.asarray(np.float32(self.steepness) * scores + np.float32(self.offset))
 
-    def relevances(self, scores: Rows, own_levels: Rows) -> NDArray[np.float64]:
-        """Return the relevances, from 0 to 1, of cosines and own levels whose shapes broadcast."""
-        return sigmoid(self.worth(scores) - np.float32(self.own_share) * own_levels)
+    def relevances(
+        self, scores: Rows, own_levels: Rows, handicaps: Rows | np.float32 = _NO_HANDICAP
+    ) -> NDArray[np.float64]:
+        """Return the relevances, from 0 to 1, of cosines, own levels and handicaps whose shapes broadcast.
+
+        Args:
+            handicaps: log-odds subtracted, see `handicap_of`.
+        """
+        return sigmoid(self.worth(scores) - handicaps - np.float32(self.own_share) * own_levels)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
 from clipsearch.search.unmeasured import notify_unmeasured
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
-from clipsearch.vectors import as_score, sigmoid
+from clipsearch.vectors import as_score
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +136,15 @@ def match_picture(
         _, losses = unwanted.nearest(unwanted.embeddings @ embeddings.T)
         worth = worth - losses
         scores = scores - losses / np.array([[direction.steepness] for direction in directions], dtype=np.float32)
-    handicaps = np.array([handicap_of(dict(parts)[part_id]) for part_id in known], dtype=np.float32)
+    part_of = dict(parts)
+    handicaps = np.array([handicap_of(part_of[part_id]) for part_id in known], dtype=np.float32)
     best = int((worth.min(axis=0) - handicaps).argmax())
     least = int(worth[:, best].argmin())
     part_id = list(known)[best]
     own_level = background.own_levels_of([part_id], lambda _: {part_id: embeddings[best]})
     score = scores[least, best]
-    worth_of_best = directions[least].worth(score) - handicaps[best]
-    (relevance,) = sigmoid(worth_of_best - directions[least].own_share * own_level).tolist()
-    hit = replace(hit, score=as_score(score), relevance=relevance, part=dict(parts)[part_id])
+    (relevance,) = directions[least].relevances(score, own_level, handicaps[best]).tolist()
+    hit = replace(hit, score=as_score(score), relevance=relevance, part=part_of[part_id])
     return embedded.explain([hit], directions, unwanted)[0]
 
 
