@@ -179,6 +179,12 @@ def split_location(location: str) -> tuple[str, Part | None]:
     return (location, None) if part is None else (path, part)
 
 
+def pixel_box(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """Return a box in whole pixels, at least one each way."""
+    left, top = min(width - 1, round(box[0] * width)), min(height - 1, round(box[1] * height))
+    return left, top, max(left + 1, round(box[2] * width)), max(top + 1, round(box[3] * height))
+
+
 def clock(seconds: float) -> str:
     """Return a time as on a player: "1:23", "1:02:05"."""
     minutes, whole = divmod(int(seconds), 60)

@@ -16,7 +16,7 @@ from clipsearch.images.films.film import FilmMetadata
 from clipsearch.images.pillow_settings import decoding_settings
 from clipsearch.images.reasons import read_error
 from clipsearch.images.turns import Turn
-from clipsearch.parts import MOST_PARTS, Box, Part
+from clipsearch.parts import MOST_PARTS, Box, Part, pixel_box
 from clipsearch.types import ImageMetadata
 
 # Pixels a point of a page, as at 150 an inch: the size of a page that has none in pixels.
@@ -203,15 +203,8 @@ def _decode_crop(
         turn=turn,
         suffix=suffix,
     )
-    image = decoded.image.crop(_pixels(decoded.image.size, box))
+    image = decoded.image.crop(pixel_box(box, *decoded.image.size))
     return DecodedImage(image, (0, 0, *image.size), decoded.metadata)
-
-
-def _pixels(size: tuple[int, int], box: Box) -> tuple[int, int, int, int]:
-    """Return a box in whole pixels, at least one each way."""
-    width, height = size
-    left, top = min(width - 1, round(box[0] * width)), min(height - 1, round(box[1] * height))
-    return left, top, max(left + 1, round(box[2] * width)), max(top + 1, round(box[3] * height))
 
 
 def _whole(image: Image.Image) -> DecodedImage:

@@ -9,7 +9,7 @@ from clipsearch.catalog import Catalog
 from clipsearch.errors import ImageReadError
 from clipsearch.gallery.details import LARGE_SIDE
 from clipsearch.gallery.heat_map import overlay
-from clipsearch.parts import Box, Part
+from clipsearch.parts import Box, Part, pixel_box
 
 # Longer side of the overlay in pixels: it is smooth, and the browser scales it up.
 _SIDE = 512
@@ -43,16 +43,10 @@ def heat_map_png(
         sides = image.width / (right - left), image.height / (bottom - top)
     scale = min(1.0, _SIDE / max(sides))
     width, height = (max(1, round(side * scale)) for side in sides)
-    place = _pixels(box, width, height)
+    place = pixel_box(box, width, height)
     drawn = Image.new("RGBA", (width, height))
     drawn.paste(overlay(found, place[2] - place[0], place[3] - place[1]), place)
     content = io.BytesIO()
     drawn.save(content, "PNG")
     across, down = found.peak
     return content.getvalue(), (left + across * (right - left), top + down * (bottom - top))
-
-
-def _pixels(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    """Return a box in whole pixels, at least one each way."""
-    left, top = min(width - 1, round(box[0] * width)), min(height - 1, round(box[1] * height))
-    return left, top, max(left + 1, round(box[2] * width)), max(top + 1, round(box[3] * height))
