@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch.errors import ImageReadError, InputError, UnknownPictureError
 from clipsearch.gallery.details import SMALL_SIDE, CatalogFacets, PictureDetails
+from clipsearch.images.sides import check_side
 from clipsearch.parts import Part
 from clipsearch.paths import StrPath, absolute_folders
 from clipsearch.session.session import Session
@@ -122,8 +123,6 @@ class PictureCollection:
             ImageReadError: the file is missing, has changed, can't be decoded, or has no such part.
             InputError: `side` is out of range, 1 to 65,535.
         """
-        from clipsearch.images.sides import check_side  # loads Pillow
-
         check_side(side)
         details = self.get(content_id)
         shown = part or self._cover(content_id)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import ImageReadError, UnknownPictureError
+from clipsearch.images.sides import check_side
 from clipsearch.parts import Part, locate
 from clipsearch.session.session import Session
 
@@ -82,8 +83,6 @@ class SearchHit:
             InputError: `side` is out of range, 1 to 65,535.
         """
         from PIL import Image
-
-        from clipsearch.images.sides import check_side
 
         check_side(side)
         with Image.open(io.BytesIO(_read_jpeg(self, side))) as image:
