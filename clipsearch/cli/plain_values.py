@@ -30,7 +30,7 @@ def _take_plain(parameters: list[Any]) -> list[Any]:
     """Replace the converters of parameters, and return the parameters."""
     for parameter in parameters:
         if isinstance(parameter, TyperArgument | TyperOption) and "get_runtime_param" not in vars(parameter):
-            # Typer makes its converter when it is first asked for one; so does this, for other values.
+            # Typer makes its converter at the first use; so does this, for other values.
             parameter.get_runtime_param = _PlainValues(parameter.get_runtime_param).get  # type: ignore[method-assign]
     return parameters
 

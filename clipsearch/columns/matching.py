@@ -84,7 +84,7 @@ def _parts_of(items: Items) -> tuple[list[_Part], list[int]]:
 
     Returns:
         The parts that are not empty, and the least number of characters before the first one, between each two, and
-        after the last one: so many ? stand there beside a *.
+        after the last one: the number of ? that stand there beside a *.
     """
     segments = segments_of(items)
     parts, gaps, gap = [], [], 0

@@ -149,7 +149,7 @@ def _bitmaps(arrays: dict[str, NDArray[Any]], count: int, offset_bits: int) -> d
 
 
 def _common_ranges(arrays: dict[str, NDArray[Any]], fewest: int) -> set[tuple[int, int]]:
-    """Return the postings, first and after the last, of all runs of one to four bytes that have so many."""
+    """Return the postings, first and after the last, of all runs of one to four bytes with `fewest` or more of them."""
     starts, keys, found = arrays["gram_starts"], arrays["gram_keys"], set()
     keys = keys[: np.searchsorted(keys, np.uint32(_NO_KEY))]
     for size in range(1, GRAM + 1):

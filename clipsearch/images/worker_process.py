@@ -36,7 +36,7 @@ class WorkerDiedError(Exception):
     Attributes:
         is_crash: a decoder crashed, on this file or because of the file before.
         limit: as in `ImageReadError`.
-        is_timeout: decoding one file took too long, by a limit of time that begins anew with each file.
+        is_timeout: decoding one file took too long, by a limit of time for each file.
         is_transient: a retry may succeed: neither the file nor a limit is to blame.
     """
 

@@ -123,7 +123,7 @@ class StackReader:
             for row in self._rows(_MEMBERS.format(_marks(chunk)), *chunk):
                 stack_id, content_id, image_format, duration_s, sharpness = row
                 frame = _frame((content_id, None, None, None, sharpness, image_format, duration_s))
-                # The best of the stack as it was found: a tie must not be decided anew.
+                # The best of the stack as it was found: a tie stays as it was decided.
                 members.setdefault(stack_id, []).append(((content_id != stack_id, *member_order(frame)), content_id))
         ordered = {stack_id: tuple(number for _, number in sorted(each)) for stack_id, each in members.items()}
         return {number: ordered[stack_id] for number, stack_id in stacks.items() if stack_id in ordered}

@@ -24,7 +24,7 @@ _SHORT_FILM_S = 600
 _MAX_GAP_S = 12.0
 
 # Seconds without a key frame in which packets are looked through for a change that has none, as a cross-fade: bytes
-# in so many seconds above the median by this factor. Pans had up to 2.5, cross-fades of x264 4 to 10.
+# in `_BURST_S` seconds above the median by this factor. Pans had up to 2.5, cross-fades of x264 4 to 10.
 _SUSPECT_GAP_S, _BURST_S, _BURST_FACTOR = 3.0, 0.5, 3.0
 _MAX_BURSTS = 20_000
 

@@ -29,7 +29,7 @@ class DecodedOnLoad(ImageFile.ImageFile):
 
 
 def read_exactly(file: BinaryIO, size_bytes: int) -> bytes:
-    """Read so many bytes.
+    """Read exactly `size_bytes` bytes.
 
     Raises:
         ImageReadError: the file has fewer; none are allocated then.

@@ -22,7 +22,7 @@ _MAX_UNITS = 100
 _TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _COLOURS = 3
 
-# The values between these percentiles are shown; on about so many of them.
+# The values between these percentiles are shown; they are found on about `_SAMPLE` of them.
 _PERCENTILES = (0.25, 99.75)
 _SAMPLE = 1_000_000
 # Source: Lupton et al. 2004, PASP 116:133 (asinh); this softening is the default of astropy.visualization.AsinhStretch.
