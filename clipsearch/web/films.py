@@ -1,4 +1,4 @@
-"""Serve films by id, whole or a range of their bytes, for players that seek.
+"""Serve films, also those inside of photographs, by id: whole or a range of their bytes, for players that seek.
 
 A film is streamed for as long as it is watched, by threads of its own and no more than a few at a time: what is asked
 meanwhile does not wait for it. A client that stops reading is disconnected, see `connections`; players ask again for
@@ -10,6 +10,7 @@ Source: RFC 9110, 13.1.5 (If-Range), 14 (ranges), 15.3.7 (206) and 15.5.17 (416)
 import logging
 import os
 import re
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -22,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 from clipsearch.files import open_regular_file
 from clipsearch.formats import FILM_FORMATS
 from clipsearch.gallery.details import PictureDetails
+from clipsearch.images.films.motion_photo import PHOTO_FORMATS, motion_photo
 from clipsearch.web.lanes import TooBusyError
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
@@ -59,13 +61,15 @@ class UnsatisfiableRangeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OpenFilm:
-    """A film's file, open for reading.
+    """A film in an open file.
 
     Attributes:
-        etag: of its content.
+        start: byte of the file at which it begins: 0, except inside of a photograph.
+        etag: of the file's content.
     """
 
     file: BinaryIO
+    start: int
     size_bytes: int
     etag: str
     media_type: str
@@ -82,11 +86,11 @@ def add_films(api: APIRouter, site: Site) -> None:
 
     @api.get(
         "/films/{id}",
-        summary="Get a film, whole or a range of its bytes",
+        summary="Get a film, or the film of a motion photo, whole or a range of its bytes",
         tags=["pictures"],
         response_class=Response,
         responses={
-            200: {"content": {"video/*": {}}, "description": "The file."},
+            200: {"content": {"video/*": {}}, "description": "The film."},
             206: {"content": {"video/*": {}}, "description": "The range of `Range`, of which there may be one."},
             416: {"description": "The range begins behind the end."},
             **problems(404),
@@ -103,6 +107,15 @@ def add_films(api: APIRouter, site: Site) -> None:
 def is_film(details: PictureDetails) -> bool:
     """Return whether a picture is a film, by its content."""
     return details.metadata.format in FILM_FORMATS
+
+
+def can_play(details: PictureDetails) -> bool:
+    """Return whether there is a film to play: of its own, or inside of a photograph."""
+    try:
+        _open(details).file.close()
+    except HTTPException:
+        return False
+    return True
 
 
 def find_range(header: str | None, size_bytes: int) -> tuple[int, int] | None:
@@ -126,24 +139,33 @@ def find_range(header: str | None, size_bytes: int) -> tuple[int, int] | None:
 
 
 def _open(details: PictureDetails) -> OpenFilm:
-    """Open the file of a film; a file of another size has replaced it.
+    """Open the file of a film or motion photo; a file of another size has replaced it.
 
     Raises:
-        HTTPException: it is not a film, or its file is missing or has changed (404).
+        HTTPException: there is no film in it, or its file is missing or has changed (404).
     """
-    if not is_film(details):
+    if not is_film(details) and details.metadata.format not in PHOTO_FORMATS:
         raise HTTPException(404, "it is not a film")
     for path in details.paths:
-        try:
-            file = open_regular_file(path)
-        except (OSError, ValueError):
-            continue
-        if os.fstat(file.fileno()).st_size == details.size_bytes:
-            kind = _MEDIA_TYPES[details.metadata.format]
-            is_webm = kind == "video/matroska" and path.lower().endswith(".webm")
-            return OpenFilm(file, details.size_bytes, f'"{details.blake3[:32]}"', "video/webm" if is_webm else kind)
-        file.close()
+        with suppress(OSError, ValueError), ExitStack() as files:
+            file = files.enter_context(open_regular_file(path))
+            if os.fstat(file.fileno()).st_size == details.size_bytes:
+                found = _find(file, path, details)
+                files.pop_all()
+                return found
     raise HTTPException(404, "the film's file is missing, or has changed since it was indexed")
+
+
+def _find(file: BinaryIO, path: str, details: PictureDetails) -> OpenFilm:
+    etag = f'"{details.blake3[:32]}"'
+    if is_film(details):
+        kind = _MEDIA_TYPES[details.metadata.format]
+        is_webm = kind == "video/matroska" and path.lower().endswith(".webm")
+        return OpenFilm(file, 0, details.size_bytes, etag, "video/webm" if is_webm else kind)
+    inside = motion_photo(file)
+    if inside is None:
+        raise HTTPException(404, "it is not a film")
+    return OpenFilm(file, *inside, etag, "video/mp4")
 
 
 class _FilmResponse(Response):
@@ -183,7 +205,7 @@ class _FilmResponse(Response):
     async def _send_span(self, send: Send) -> None:
         file, (place, end) = self._film.file, self._span
         if place < end:
-            file.seek(place)
+            file.seek(self._film.start + place)
         while place < end:
             size = min(_CHUNK_BYTES, end - place)
             try:

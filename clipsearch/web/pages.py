@@ -13,7 +13,7 @@ from clipsearch.gallery.details import CatalogFacets
 from clipsearch.parts import locate
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
-from clipsearch.web.films import is_film
+from clipsearch.web.films import can_play, is_film
 from clipsearch.web.page_query import PageQuery, PageQueryDep
 from clipsearch.web.query_edits import words_to_locate
 from clipsearch.web.schemas import name_of
@@ -111,7 +111,8 @@ def make_pages(site: Site) -> APIRouter:
             shown=shown,
             heat_part=wanted or shown,
             crop=crop,
-            film_url=f"/api/films/{content_id}" if is_film(details) and path.exists() else None,
+            film_url=f"/api/films/{content_id}" if can_play(details) else None,
+            is_film=is_film(details),
             parts=strip,
             page_query=page_query,
             details=details,

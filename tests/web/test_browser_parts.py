@@ -8,6 +8,7 @@ from PIL import Image
 
 from clipsearch import Catalog
 from tests.support.films import Shot, make_film
+from tests.support.motion_photos import motion_photo_of
 from tests.web.conftest import SAMPLES, ServerProcess, serving
 from tests.web.test_browser import browser, check_accessible, expect, pytestmark, watched  # noqa: F401 (fixture, marks)
 
@@ -26,6 +27,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     for name, codec in (("holiday.webm", "vp9"), ("old.avi", "mpeg4")):
         film = make_film(shots, codec=codec, container=name.rpartition(".")[2])
         (place / "p" / name).write_bytes(film)
+    film = make_film([Shot(images[1], 1)], codec="vp9")
+    (place / "p" / "motion.jpg").write_bytes(motion_photo_of(images[2].convert("L").convert("RGB"), film))
+    silent = make_film([Shot(images[1], 1)], codec="mpeg4")
+    (place / "p" / "unplayable.jpg").write_bytes(motion_photo_of(images[1].convert("L").convert("RGB"), silent))
     images[0].save(place / "p" / "scan.pdf", save_all=True, append_images=images[1:])
     with Catalog.open(place / "c", model="starter", create=True) as catalog:
         catalog.index(place / "p")
@@ -113,3 +118,28 @@ def test_a_film_on_a_page_of_its_own(page):
     page.locator(".parts a").first.click()
     wait_until(page, "document.querySelector('#detail video').currentTime < 2")
     assert Path(address).parts[1] == "pictures"
+
+
+def test_the_film_of_a_photograph_plays_in_its_place(page):
+    open_tile(page, "motion.jpg")
+    button = page.locator("#detail .motion")
+    expect(button).to_have_text("Play its film")
+    check_accessible(page)
+    button.click()
+    expect(page.locator("#detail .player video")).to_be_visible()
+    expect(page.locator("#detail .zoom")).to_be_hidden()
+    wait_until(page, "document.querySelector('#detail .motion').textContent === 'Play its film'")  # it is over
+    expect(page.locator("#detail .zoom")).to_be_visible()
+    expect(page.locator("#detail .player")).to_have_count(0)
+    expect(page.locator("#detail .motion-note")).to_be_empty()
+    button.click()
+    expect(button).to_have_text("Show the photograph")
+    button.click()
+    expect(page.locator("#detail .zoom")).to_be_visible()
+
+
+def test_a_film_that_cannot_be_played_leaves_the_photograph(page):
+    open_tile(page, "unplayable.jpg")
+    page.locator("#detail .motion").click()
+    expect(page.locator("#detail .motion-note")).to_have_text("This browser does not play its film.")
+    expect(page.locator("#detail .zoom")).to_be_visible()

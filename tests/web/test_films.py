@@ -14,6 +14,7 @@ from clipsearch.web import films
 from clipsearch.web.films import UnsatisfiableRangeError, find_range
 from clipsearch.web.security import GuardRules
 from tests.support.films import Shot, make_film
+from tests.support.motion_photos import motion_photo_of
 from tests.web.conftest import client_of, serving
 
 pytest.importorskip("av", reason="PyAV is not installed: pip install -e '.[video]'")
@@ -128,6 +129,31 @@ def test_nothing_but_films_that_were_indexed(client, catalog, url, tmp_path):
     (tmp_path / "photos" / "film.webm").symlink_to(tmp_path / "photos" / "green.png")
     answer = client.get(url)
     assert (answer.status_code, "has changed" in answer.json()["detail"]) == (404, True)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "HEIF"])
+def test_the_film_inside_of_a_photograph(file_format, client, catalog, tmp_path):
+    path, film = tmp_path / "photos" / "motion.jpg", b"\0\0\0\x18ftypmp42" + bytes(range(256))
+    path.write_bytes(motion_photo_of(Image.new("RGB", (64, 48), "olive"), film, file_format))
+    catalog.index(tmp_path / "photos")
+    number = id_of(catalog, "motion.jpg")
+    url = f"/api/films/{number}"
+    answer = client.get(url)
+    assert (answer.status_code, answer.content) == (200, film)
+    assert answer.headers["content-type"] == "video/mp4"
+    part = client.get(url, headers={"range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, film[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(film)}"
+    assert client.get(url, headers={"range": "bytes=-1"}).content == film[-1:]
+    assert f'href="{url}"' in client.get(f"/pictures/{number}").text
+    path.unlink()
+    assert client.get(url).status_code == 404
+    assert f'href="{url}"' not in client.get(f"/pictures/{number}").text
+
+
+def test_a_photograph_without_a_film_offers_none(client, catalog):
+    number = id_of(catalog, "*.png")
+    assert "/api/films/" not in client.get(f"/pictures/{number}").text
 
 
 def test_a_copy_takes_the_place_of_a_film_that_is_gone(client, catalog, url, content, tmp_path):

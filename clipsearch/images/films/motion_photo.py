@@ -31,7 +31,9 @@ _MOTION_PHOTO_KIND = 0x0A30
 _MAX_ENTRIES = 1_000
 _MAX_NAME = 100
 
-_PICTURES = ("JPEG", "HEIF", "AVIF")
+PHOTO_FORMATS = ("JPEG", "HEIF", "AVIF")
+"""Formats of photographs that may have one."""
+
 _MIN_FILM_BYTES = 16
 
 
@@ -107,7 +109,7 @@ def _read_packet(file: BinaryIO) -> object:
     file.seek(0)
     try:
         with decoding_settings(1.0):
-            return xmp_packet(Image.open(file, formats=_PICTURES))
+            return xmp_packet(Image.open(file, formats=PHOTO_FORMATS[:1]))
     except Exception:  # readers raise anything  # noqa: BLE001
         return None
 

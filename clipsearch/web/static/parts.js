@@ -59,7 +59,7 @@ function checkPlayers() {
 for (const name of ["error", "loadedmetadata"]) {
   document.addEventListener(
     name,
-    (event) => event.target instanceof HTMLVideoElement && isUnplayable(event.target) && showPoster(event.target),
+    (event) => event.target.matches?.("video[poster]") && isUnplayable(event.target) && showPoster(event.target),
     { capture: true },
   );
 }

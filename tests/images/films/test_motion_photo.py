@@ -7,49 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from clipsearch.images.decode import decode_image
 from clipsearch.images.films.motion_photo import motion_photo
+from tests.support.motion_photos import directory, packet, photo, with_trailer
 
 FILM = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\0\0\0\x10mdat" + bytes(range(200))
-
-
-def photo(xmp: str = "", file_format: str = "JPEG") -> bytes:
-    content = io.BytesIO()
-    Image.new("RGB", (64, 48), "olive").save(content, file_format, **({"xmp": xmp.encode()} if xmp else {}))
-    return content.getvalue()
-
-
-def packet(attributes: str = "", inner: str = "") -> str:
-    return (
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        '<rdf:Description rdf:about="" xmlns:GCamera="http://ns.google.com/photos/1.0/camera/" '
-        'xmlns:Container="http://ns.google.com/photos/1.0/container/" '
-        f'xmlns:Item="http://ns.google.com/photos/1.0/container/item/" {attributes}>{inner}</rdf:Description>'
-        "</rdf:RDF></x:xmpmeta>"
-    )
-
-
-def directory(*items: tuple[str, int, int]) -> str:
-    members = "".join(
-        f'<rdf:li rdf:parseType="Resource"><Container:Item Item:Semantic="{semantic}" Item:Length="{length}" '
-        f'Item:Padding="{padding}" Item:Mime="x/y"/></rdf:li>'
-        for semantic, length, padding in items
-    )
-    return f"<Container:Directory><rdf:Seq>{members}</rdf:Seq></Container:Directory>"
-
-
-def with_trailer(picture: bytes, film: bytes = FILM, kind: int = 0x0A30) -> bytes:
-    """Samsung's trailer, with a field before the film and one after it."""
-    fields = [(0x0A01, b"Image_UTC_Data", b"1720000000000"), (kind, b"MotionPhoto_Data", film), (0x0A41, b"X", b"12")]
-    bodies = [struct.pack("<HHI", 0, number, len(name)) + name + data for number, name, data in fields]
-    entries, place = b"", sum(map(len, bodies))
-    for (number, _, _), body in zip(fields, bodies, strict=True):
-        entries += struct.pack("<HHII", 0, number, place, len(body))
-        place -= len(body)
-    table = b"SEFH" + struct.pack("<II", 107, len(bodies)) + entries
-    return picture + b"".join(bodies) + table + struct.pack("<I", len(table)) + b"SEFT"
 
 
 KINDS = {
@@ -72,9 +35,9 @@ KINDS = {
         + b"\0" * 4
         + b"o" * 50
     ),
-    "Samsung": lambda: with_trailer(photo()),
+    "Samsung": lambda: with_trailer(photo(), FILM),
     "Samsung, whose XMP does not count the trailer": lambda: with_trailer(
-        photo(packet("", directory(("Primary", 0, 0), ("MotionPhoto", len(FILM), 0))))
+        photo(packet("", directory(("Primary", 0, 0), ("MotionPhoto", len(FILM), 0)))), FILM
     ),
     "HEIC": lambda: photo("", "HEIF") + struct.pack(">I4s", 8 + len(FILM), b"mpvd") + FILM,
 }
@@ -119,7 +82,7 @@ def test_metadata_of_a_film_that_is_gone_finds_none(kind: str) -> None:
         photo(packet('GCamera:MicroVideoOffset="99999999999999999999999"')) + FILM,
         photo(packet("", directory(*[("MotionPhoto", 10**17, 10**17)] * 50))) + FILM,
         photo("<not xml"),
-        with_trailer(photo(), kind=0x0A31),
+        with_trailer(photo(), FILM, kind=0x0A31),
         photo() + b"\xff" * 100 + struct.pack("<I", 0xFFFFFFFF) + b"SEFT",
         photo() + b"SEFH" + b"\xff" * 60 + struct.pack("<I", 64) + b"SEFT",
     ],
