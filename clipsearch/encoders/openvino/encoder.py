@@ -31,6 +31,9 @@ _Result = TypeVar("_Result")
 # Texts of one inference request.
 _TEXT_ROWS = 64
 
+# Rows of requests in bulk that stand for no crop, until the model for fewer crops is loaded.
+_MAX_PADDING = 2 * BULK_ROWS
+
 # OpenVINO temporarily sets the process's locale to "C" while it writes a blob: a race of two threads would leave it
 # there, and Python would then read text files as ASCII.
 _compile_lock = threading.Lock()
@@ -69,6 +72,7 @@ class CompiledEncoder:
         self.batch_size = min(4 * BULK_ROWS * processes.core_count(), 256)
         # By whether they are those of the model for `BULK_ROWS` crops.
         self._image_requests: dict[bool, list[Any]] = {}
+        self._padding = 0  # rows so far that stood for no crop
         self._image_lock = threading.Lock()
         self._text_request: Any = None
         self._tokenizer: Any = None
@@ -95,16 +99,16 @@ class CompiledEncoder:
         """
         if len(crops) == 0:
             return
-        n_full = len(crops) // BULK_ROWS if self.spec.bulk_file is not None else 0
-        requests = self._open_image_requests(is_bulk=True) if n_full else []
-        others = self._open_image_requests(is_bulk=False) if n_full * BULK_ROWS < len(crops) else []
+        n_bulk = self._count_bulk(len(crops))
+        requests = self._open_image_requests(is_bulk=True) if n_bulk else []
+        others = self._open_image_requests(is_bulk=False) if n_bulk * BULK_ROWS < len(crops) else []
         running: deque[tuple[Any, int]] = deque()
 
         def store_oldest() -> None:
             request, start = running[0]
             request.wait()
             running.popleft()
-            found = request.get_output_tensor(output).data
+            found = request.get_output_tensor(output).data[: len(rows) - start]
             wanted = (min(BULK_ROWS, len(rows) - start), *rows.shape[1:])
             if found.shape != wanted:
                 raise ModelError(f"the image model of {self.name} gave an output of shape {found.shape}, not {wanted}")
@@ -113,11 +117,12 @@ class CompiledEncoder:
         with self._image_lock:
             try:
                 for number, start in enumerate(range(0, len(crops), BULK_ROWS)):
-                    pool = requests if number < n_full else others
+                    pool = requests if number < n_bulk else others
                     if len(running) == len(pool):
                         store_oldest()
                     request = pool[number % len(pool)]
-                    _set_input(request, crops[start : start + BULK_ROWS])
+                    part = crops[start : start + BULK_ROWS]
+                    _set_input(request, part, rows=BULK_ROWS if number < n_bulk else len(part))
                     request.start_async()
                     running.append((request, start))
                 while running:
@@ -128,6 +133,20 @@ class CompiledEncoder:
                 for request, _ in running:
                     with contextlib.suppress(RuntimeError):
                         request.wait()
+
+    def _count_bulk(self, count: int) -> int:
+        """Return how many requests for a number of crops the model for `BULK_ROWS` of them serves.
+
+        The last may be short of crops: to load the other model takes as long as `_MAX_PADDING` crops do, and the index
+        run that ends with it has no further use for it.
+        """
+        if self.spec.bulk_file is None:
+            return 0
+        n_full, rest = divmod(count, BULK_ROWS)
+        if rest == 0 or False in self._image_requests or not (n_full or True in self._image_requests):
+            return n_full
+        self._padding += BULK_ROWS - rest
+        return n_full + (self._padding <= _MAX_PADDING)
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts:
@@ -334,15 +353,18 @@ class CompiledEncoder:
             raise ModelError(f"the model {self.name} in {self._directory} is damaged")
 
 
-def _set_input(request: Any, crops: Crops) -> None:
+def _set_input(request: Any, crops: Crops, *, rows: int) -> None:
     """Copy crops into the memory of an inference request, which is its own: shared memory would be used after a call.
+
+    Args:
+        rows: of the request, at least as many; whatever was there before stays in the others.
 
     Raises:
         ValueError: they are not of the model's shape.
     """
     tensor = request.get_input_tensor()
-    shape = (len(crops), *crops[0].shape)
+    shape = (rows, *crops[0].shape)
     if tuple(tensor.shape) != shape:
         tensor.shape = shape
-    for target, crop in zip(tensor.data, crops, strict=True):
+    for target, crop in zip(tensor.data[: len(crops)], crops, strict=True):
         target[:] = crop

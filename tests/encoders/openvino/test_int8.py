@@ -59,6 +59,35 @@ def test_rows_are_near_those_of_float32(made):
     assert record.kept_layers < record.layers == 14
 
 
+def test_the_last_crops_of_a_batch_need_no_model_of_their_own(made):
+    _, target, _ = made
+    has_bulk = read_spec(target).bulk_file is not None
+    crops = np.random.default_rng(1).integers(0, 256, (BULK_ROWS + 5, 32, 32, 3), dtype=np.uint8)
+    encoder = CompiledEncoder(target, name="int8")
+    opened = spy_on(encoder)
+    rows = encoder.encode_images(crops)
+    assert opened == ([True] if has_bulk else [False])
+    # Only a few times: then the other model is loaded.
+    alone = [encoder.encode_images(crops[-1:])[0] for _ in range(4)]
+    assert opened == ([True, False] if has_bulk else [False])
+    for row in alone:
+        np.testing.assert_allclose(row, rows[-1], atol=0.01)
+    np.testing.assert_allclose(encoder.encode_images(crops), rows, atol=0.01)
+
+
+def spy_on(encoder: CompiledEncoder) -> list[bool]:
+    """The kinds of image models that the encoder loads, as they are loaded: whether for crops in bulk."""
+    opened: list[bool] = []
+    load = encoder._load
+
+    def spied(part, *arguments):
+        opened.append(part == "bulk")
+        return load(part, *arguments)
+
+    encoder._load = spied  # type: ignore[method-assign]
+    return opened
+
+
 def test_linear_layers_become_convolutions_where_sums_have_16_bits(made, request):
     _, target, _ = made
     bulk = read_spec(target).bulk_file
