@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 # last.
 _FEW_FILES = 8
 
-# A new worker is started once each of the others has read this many files: a handful of files needs only one.
+# A new worker is started once each of the others has been given this many files: a handful of files needs only one.
 _FILES_BEFORE_NEXT = 8
 
 # A file is retried in a new process when its decoder crashes: the file before may be to blame.
@@ -43,7 +43,7 @@ class WorkerPool:
         self._lock = threading.Condition()
         self._idle: list[WorkerProcess] = []
         self._count = 0
-        self._files_read = 0
+        self._files_given = 0
         self._one_large_picture = threading.Lock()
         self._has_start_failed = False
         self._is_closed = False
@@ -123,21 +123,22 @@ class WorkerPool:
 
     @contextmanager
     def _worker(self, n_files: int) -> Iterator[WorkerProcess]:
-        opened = self._take()
+        opened = self._take(n_files)
         try:
             yield opened
         finally:
             with self._lock:
                 self._idle.append(opened)
-                self._files_read += n_files
                 self._lock.notify_all()
                 is_closed = self._is_closed
             if is_closed:  # late callers still get an answer, but leave no process behind
                 self.close()
 
-    def _take(self) -> WorkerProcess:
+    def _take(self, n_files: int) -> WorkerProcess:
         with self._lock:
-            while not self._idle and self._count > self._files_read // _FILES_BEFORE_NEXT:
+            self._files_given += n_files
+            self._lock.notify_all()
+            while not self._idle and self._count > self._files_given // _FILES_BEFORE_NEXT:
                 self._lock.wait()
             if self._idle:
                 best = max(self._idle, key=lambda each: (each.is_running, len(each.free_slots)))

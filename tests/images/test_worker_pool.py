@@ -312,7 +312,7 @@ def test_workers_that_run_go_on_when_no_more_can_be_started(pool, tmp_path, monk
     one, two = squares(tmp_path / "p", "one.png", "two.png")
     with pool.open_path(str(one)):
         monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
-        pool._files_read = 100  # enough for a second worker
+        pool._files_given = 100  # enough for a second worker
         with pytest.warns(ClipSearchNotice, match="no process could be started"):
             assert read(pool, two).outcome == "decoded"
     (running,) = [each for each in pool._idle if each.is_running]
