@@ -157,8 +157,6 @@ def rows_without_sql(count: int) -> Rows:
         taken = contents[6] and str(contents[6]).encode()
         values = (*contents[:1], *contents[2:6], taken, contents[13], *contents[7:10], *contents[11:13], None)
         rows.add_contents([values])
-            [(*contents[:1], *contents[2:6], taken, contents[13], *contents[7:10], *contents[11:13], None)]
-        )
     for arrays in (*rows.numbers.values(), rows.camera.codes, rows.format.codes):
         arrays[:] = [np.resize(np.concatenate(arrays), count)]
     numbers = np.arange(1, count + 1)
