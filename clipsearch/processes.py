@@ -77,13 +77,14 @@ def watch_memory(process: "subprocess.Popen[bytes]") -> int:
     """Wait for a process to end; end it where the waiting is interrupted, as by Ctrl-C.
 
     Returns:
-        The sum of the most memory that it and each process started by it had at any moment, in bytes. What they share
-        is counted for each. Where the system does not keep the highest point, that of a look every 50 ms.
+        The most memory of it and the processes started by it, in bytes: the largest sum, at any look, of the highest
+        points so far of those that run. What they share is counted for each. Looks are 50 ms apart; where the system
+        does not keep the highest point, it is that of a look.
     """
-    peaks: dict[int, int] = {}
+    sums = [0]
     has_ended = threading.Event()
     # In a thread of its own, so that the caller who measures time is not delayed.
-    watcher = threading.Thread(target=_note_peaks, args=(process.pid, peaks, has_ended))
+    watcher = threading.Thread(target=_note_sums, args=(process.pid, sums, has_ended))
     watcher.start()
     try:
         process.wait()
@@ -94,18 +95,21 @@ def watch_memory(process: "subprocess.Popen[bytes]") -> int:
     finally:
         has_ended.set()
         watcher.join()
-    return sum(peaks.values())
+    return sums[0]
 
 
-def _note_peaks(parent: int, peaks: dict[int, int], has_ended: threading.Event) -> None:
+def _note_sums(parent: int, sums: list[int], has_ended: threading.Event) -> None:
     import psutil
 
+    peaks: dict[int, int] = {}
     with suppress(psutil.Error):
         watched = psutil.Process(parent)
         while not has_ended.wait(_WATCH_S):
-            for each in (watched, *watched.children()):
+            running = [watched, *watched.children()]
+            for each in running:
                 with suppress(psutil.Error, OSError):
                     peaks[each.pid] = max(peaks.get(each.pid, 0), _peak_bytes(each))
+            sums[0] = max(sums[0], sum(peaks.get(each.pid, 0) for each in running))
 
 
 def _peak_bytes(process: Any) -> int:
