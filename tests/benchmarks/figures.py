@@ -20,7 +20,7 @@ from clipsearch.evaluation.metrics import ranks, recall_at_k
 from clipsearch.indexes.flat import FaissIndex
 from clipsearch.paths import sample_data_folder
 from clipsearch.vectors import from_bytes, normalise, to_bytes
-from tests.benchmarks.measuring import REPOSITORY, median_s, run_clipsearch
+from tests.benchmarks.measuring import median_s
 
 SAMPLES = sample_data_folder()
 DONUT = SAMPLES / "food" / "donut.png"
@@ -125,23 +125,6 @@ def speed(scratch: Path) -> None:
         print(f"a cold query process    {cold_s:.2f} s  {words}")
 
 
-def hostile(scratch: Path) -> None:
-    """Everything in ../shared/hostile and what make_hostile.py makes, indexed in one process: result and memory."""
-    made = scratch / "made"
-    subprocess.run([sys.executable, REPOSITORY / "tests" / "make_hostile.py", made], check=True, capture_output=True)
-    folders = [made, *filter(Path.is_dir, [REPOSITORY.parent / "shared" / "hostile"])]
-    for folder in folders:
-        done = run_clipsearch(
-            *("index", folder, "--catalog", scratch / f"hostile-{folder.name}", "--model", "starter", "--json")
-        )
-        report = json.loads(done.stdout)
-        print(
-            f"{folder.name}: {report['found']} found, {report['embedded']} embedded, {report['reused']} reused, "
-            f"{len(report['skipped'])} skipped in {report['seconds']:.0f} s, peak {done.peak_bytes / 1e9:.2f} GB, "
-            f"exit code {done.exit_code}"
-        )
-
-
 def sample_captions() -> dict[str, str]:
     lines = (SAMPLES / "captions.jsonl").read_text(encoding="utf-8").splitlines()
     return {entry["image"]: entry["caption"] for entry in map(json.loads, lines)}
@@ -152,7 +135,7 @@ def _name(path: str) -> str:
 
 
 def main() -> None:
-    figures = {figure.__name__: figure for figure in (donut, recall, again, exactness, speed, hostile)}
+    figures = {figure.__name__: figure for figure in (donut, recall, again, exactness, speed)}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(figures))
     for name in parser.parse_args().names or figures:
