@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from clipsearch.gallery.heat_map import HeatMap
     from clipsearch.images.decode import DecodingLimits
     from clipsearch.indexing import Progress
+    from clipsearch.query.phrases import Understanding
     from clipsearch.search.narrowing import Suggestions
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.imports import ImportReport
@@ -315,6 +316,12 @@ class Catalog:
         options = SearchOptions(pictures=pictures or {}, feedback=Feedback.of(more, less, self._session))
         return match_picture(query, content_id, self._session, options)
 
+    def understand(self, text: str, *, may_name_files: bool = False) -> "Understanding":
+        """Parse a query and phrases of its plain words ("in July 2023"), see `search.phrases.understand_query`."""
+        from clipsearch.search.phrases import understand_query
+
+        return understand_query(text, self._session, may_name_files=may_name_files)
+
     def suggest(self, query: str | Query) -> str | None:
         """Correct the typing errors of a query; None: it seems to have none. Errors as in `search`."""
         return suggest_query(query, self._session)
@@ -335,8 +342,7 @@ class Catalog:
     def caption(self, picture: "Picture | SearchHit", *, top_k: int = 5) -> list[CaptionHit]:
         """Find the stored captions nearest to a picture, a hit or an embedding, with probabilities over all of them.
 
-        Raises:
-            QueryError: no captions are stored.
+        QueryError: no captions are stored.
         """
         from clipsearch.captions.embedding import caption_picture
 
@@ -372,12 +378,10 @@ class Catalog:
         Exact ones and copies, the most wasteful first, before similar ones; without files that are missing or changed.
 
         Args:
-            threshold: the cosine from which pixels are compared; None: by how alike the catalog's pictures are.
+            threshold: the cosine, 0 to 1, from which pixels are compared; None: by how alike the pictures are.
             exact_only: files with the very same content alone.
 
-        Raises:
-            QueryError: `threshold` is not between 0 and 1.
-            InputError: nothing below one of the folders was indexed.
+        InputError: nothing below one of the folders was indexed.
         """
         from clipsearch.gallery.duplicates import find_duplicates
 
@@ -389,11 +393,8 @@ class Catalog:
         """Group pictures by what they show, the largest group first; below the folders, or all.
 
         Args:
-            labels: what to call them, as in `LabelCollection.assign`.
-            count: of groups; None: about as many as pictures in each, 50 at most.
-
-        Raises:
-            QueryError: there is no such set of labels, or `count` is less than 1.
+            labels: what to call them, as in `LabelCollection.assign`. QueryError: there is no such set.
+            count: of groups, at least 1; None: about as many as pictures in each, 50 at most.
         """
         from clipsearch.gallery.clusters import cluster_pictures
 

@@ -66,7 +66,8 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
         query: Annotated[
             str,
             Field(
-                description="A description of the picture ('a red car in the snow'). Also: '+' and '-' "
+                description="A description of the picture ('a red car in the snow'), also with dates, the camera and "
+                "what it lacks ('a beach in July 2023 without people'). Also: '+' and '-' "
                 "between terms ('beach - people'), '&' for both, 'id:42' for a picture, '@rex' for a concept that the "
                 "user has taught (status lists them), filters such as taken:2024, taken:2024-05..2024-08, "
                 "camera:pixel, path:holiday, type:png, orientation:portrait, is:blurred, -is:dark.",
@@ -80,12 +81,19 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
             bool, Field(description="Show a burst, a RAW file with its JPEG, and a live photo as one picture.")
         ] = True,
     ) -> list[Any]:
-        parsed = parse_query(query)
+        understanding = catalog.understand(query)
+        parsed = understanding.query
         if any(term.kind == "picture" for group in parsed.groups for term in group):
             raise QueryError("name a picture by its id, as in id:42; put words that look like a path in quotes")
         hits = catalog.search(parsed, top_k=top_k, min_relevance=min_relevance, stacks=stacks)
         suggestion = catalog.suggest(parsed)
         extra = [] if suggestion is None else [f"suggestion: {_text(suggestion)}"]
+        extra += [
+            f"{_text(phrase.text)!r} was taken as {_text(phrase.meaning)}; quotes keep it as words"
+            if phrase.is_applied
+            else f"{_text(phrase.text)!r} may mean {_text(phrase.meaning)}: add that where it is no part of the picture"
+            for phrase in understanding.phrases
+        ]
         if not hits:
             return ["\n".join(["No picture matches.", *extra])]
         lines = [*_lines(hits), *extra]

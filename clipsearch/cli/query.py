@@ -24,6 +24,7 @@ from clipsearch.cli.render import (
     Measures,
     hits_json,
     note,
+    note_phrases,
     print_csv,
     print_hit_lines,
     print_hits,
@@ -42,6 +43,7 @@ from clipsearch.text import is_url
 if TYPE_CHECKING:
     from clipsearch.catalog import Catalog
     from clipsearch.query import Query
+    from clipsearch.query.phrases import Phrase
     from clipsearch.search.hits import SearchHit
     from clipsearch.search.narrowing import Suggestions
 
@@ -104,7 +106,7 @@ def query(
         typer.Option("--no-stacks", help="Show each picture of a stack: burst, RAW and JPEG, live photo."),
     ] = False,
     text: Annotated[
-        bool, typer.Option("--text", help="Take QUERY as plain words, without operators and paths.")
+        bool, typer.Option("--text", help="Take QUERY as plain words, without operators, dates and paths.")
     ] = False,
     allow_url: AllowUrlOption = False,
     suggest: Annotated[bool, typer.Option("--suggest", help="Also print narrower and related queries.")] = False,
@@ -139,7 +141,7 @@ def query(
     with Catalog.open(
         catalog, model=model, device=device, runtime=runtime, precision=precision, show_progress=is_terminal()
     ) as opened:
-        parsed = _parse(query_words or (), text=text, has_marks=bool(more))
+        parsed, phrases = _parse(query_words or (), opened, text=text, has_marks=bool(more))
         _check_files(parsed)
         fetched = {
             url: load_picture(url, allow_url=allow_url, or_else="; use --text for words") for url in _urls(parsed)
@@ -163,13 +165,15 @@ def query(
         measures = _measure(hits, opened) if output in ("json", "jsonl", "csv") else {}
     if explain and query_words:
         note(f"parsed as: {printable(str(parsed))}")
+    elif is_terminal():
+        note_phrases(phrases)
     if sheet is not None:
         write_sheet(sheet, hits, words)
     if thumbnails:
         print_thumbnails(hits)
     match output:
         case "json":
-            print_json(hits_json(words, used, hits, measures, suggestion, suggestions))
+            print_json(hits_json(words, used, hits, measures, suggestion, suggestions, phrases))
         case "jsonl":
             print_hit_lines(hits, measures)
         case "csv":
@@ -205,19 +209,28 @@ def _output_of(*, json: bool, jsonl: bool, csv: bool, paths: bool, print0: bool)
     return names[0] if names else "table"
 
 
-def _parse(arguments: Sequence[str], *, text: bool, has_marks: bool) -> "Query":
+def _parse(
+    arguments: Sequence[str], catalog: "Catalog", *, text: bool, has_marks: bool
+) -> "tuple[Query, tuple[Phrase, ...]]":
     """Parse the words of the query, or return an empty one next to pictures marked with --more.
+
+    Returns:
+        The query, and the phrases among its plain words.
 
     Raises:
         QueryError: invalid query, or none.
     """
     from clipsearch.query import Query, words_query
 
+    if arguments and text:
+        return words_query(" ".join(arguments)), ()
     if arguments:
-        return words_query(" ".join(arguments)) if text else read_query(arguments)
+        read_query(arguments)  # its errors explain what a shell does to quotes
+        understanding = catalog.understand(" ".join(arguments), may_name_files=True)
+        return understanding.query, understanding.phrases
     if not has_marks:
         raise QueryError("what to look for is missing: write QUERY, or --more PICTURE")
-    return Query()
+    return Query(), ()
 
 
 def _print_table(

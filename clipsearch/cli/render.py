@@ -19,6 +19,7 @@ from clipsearch.text import is_url
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SkippedFile
 
 if TYPE_CHECKING:
+    from clipsearch.query.phrases import Phrase
     from clipsearch.search.narrowing import Suggestions
 
 # Reasons printed in tables; JSON has all of them.
@@ -166,9 +167,21 @@ def hits_json(
     measures: Measures,
     suggestion: str | None,
     suggestions: "Suggestions | None" = None,
+    phrases: "Sequence[Phrase]" = (),
 ) -> dict[str, Any]:
     found = {"query": query, "model": model, "suggestion": suggestion, "hits": _hit_rows(hits, measures)}
+    if phrases:
+        found["phrases"] = [asdict(phrase) for phrase in phrases]
     return found if suggestions is None else found | {"suggestions": asdict(suggestions)}
+
+
+def note_phrases(phrases: "Sequence[Phrase]") -> None:
+    """Say which words of a query were taken as filters, or may be meant so."""
+    for phrase in phrases:
+        if phrase.is_applied:
+            note(f'clipsearch: "{printable(phrase.text)}" is taken as {printable(phrase.meaning)}; quotes keep words')
+        else:
+            note(f'clipsearch: if "{printable(phrase.text)}" is no part of the picture: {printable(phrase.meaning)}')
 
 
 def print_suggestions(suggestions: "Suggestions") -> None:

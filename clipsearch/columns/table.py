@@ -134,6 +134,10 @@ class Columns:
         """Count the pictures that pass all filters."""
         return sum(int(np.count_nonzero(mask)) for mask in self._passing(filters))
 
+    def cameras(self) -> tuple[str, ...]:
+        """Return the names of all cameras, sorted; some may be of pictures that are gone."""
+        return tuple(sorted({name for segment in self.segments for name in segment.cameras}))
+
     def count_unmeasured(self) -> int:
         """Count the pictures whose sharpness and brightness are unknown: those of earlier versions."""
         return sum(

@@ -110,10 +110,11 @@ def parse_local(text: str) -> Query:
     Raises:
         QuerySyntaxError: the query is invalid.
     """
-    return parse_query(text, is_file=_is_file)
+    return parse_query(text, is_file=is_local_file)
 
 
-def _is_file(name: str) -> bool:
+def is_local_file(name: str) -> bool:
+    """Return whether a name in a query is that of a file of this machine."""
     from clipsearch.images.locations import find_location
 
     try:

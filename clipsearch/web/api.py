@@ -70,7 +70,8 @@ def make_api(site: Site) -> APIRouter:
             bool, Query(description="Show the pictures of a burst, RAW and JPEG, and a live photo as one hit.")
         ] = True,
     ) -> schemas.SearchResult:
-        parsed = ParsedQuery() if more and not q.strip() else parse_query(q)
+        understanding = None if more and not q.strip() else catalog.understand(q)
+        parsed = ParsedQuery() if understanding is None else understanding.query
         page = catalog.search_page(
             parsed,
             page_size=k,
@@ -85,6 +86,7 @@ def make_api(site: Site) -> APIRouter:
         return schemas.SearchResult(
             query=q,
             model=catalog.model.name,
+            phrases=[] if understanding is None else [schemas.Phrase.of(each) for each in understanding.phrases],
             suggestion=catalog.suggest(parsed),
             unmeasured=page.unmeasured,
             hits=[schemas.Hit.of(hit) for hit in page.hits],

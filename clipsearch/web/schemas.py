@@ -11,6 +11,7 @@ from clipsearch import types
 from clipsearch.gallery import curation, duplicates
 from clipsearch.gallery.details import CatalogFacets, PictureDetails
 from clipsearch.parts import Part, PartKind
+from clipsearch.query import phrases
 from clipsearch.search import narrowing
 from clipsearch.search.hits import SearchHit
 from clipsearch.types import CaptionHit, LabelHit
@@ -104,12 +105,24 @@ class NearDuplicate(Hit):
 _EXAMPLE: Any = {"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png", "stack": [24]}
 
 
+class Phrase(BaseModel):
+    text: str = Field(description="Words of the query.")
+    meaning: str = Field(description="What they mean, in the query language.", examples=["taken:2023-07"])
+    is_applied: bool = Field(description="Whether they were taken so; else they stayed words.")
+    other: str = Field(description="The query with the other choice.")
+
+    @classmethod
+    def of(cls, phrase: phrases.Phrase) -> "Phrase":
+        return cls(text=phrase.text, meaning=phrase.meaning, is_applied=phrase.is_applied, other=phrase.other)
+
+
 class SearchResult(BaseModel):
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
                 "query": "a glazed donut",
                 "model": "starter",
+                "phrases": [],
                 "suggestion": None,
                 "unmeasured": 0,
                 "hits": [_EXAMPLE],
@@ -120,6 +133,7 @@ class SearchResult(BaseModel):
 
     query: str
     model: str = Field(description="Name of the model of the embeddings.")
+    phrases: list[Phrase] = Field(description="Its words that mean a filter or something to exclude.")
     suggestion: str | None = Field(
         default=None, description="The query with typing errors corrected; null without any."
     )

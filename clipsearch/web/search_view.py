@@ -8,6 +8,7 @@ from clipsearch.errors import CatalogNotFoundError, ClipSearchError, QuerySyntax
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.parts import Part, locate
 from clipsearch.query import Query
+from clipsearch.query.phrases import Phrase
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.search.hits import SearchHit
@@ -81,11 +82,20 @@ class ChipLinks:
 
 
 @dataclass(frozen=True, slots=True)
+class PhraseLink:
+    """A phrase among the words of the query, and the URL with the other choice for it."""
+
+    phrase: Phrase
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """Results of a search, or its error.
 
     Attributes:
         status: HTTP status.
+        phrases: words of the query that are taken as something else, or may be.
         marks: marked pictures, those with more first, and the URL without any.
         words: of the query, where it has one term of words; "" else.
         next_url: URL of the next tiles; None for the last.
@@ -99,6 +109,7 @@ class Results:
 
     tiles: list[Tile] = field(default_factory=list)
     chips: list[ChipLinks] = field(default_factory=list)
+    phrases: list[PhraseLink] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     without_marks: str = "/"
     words: str = ""
@@ -129,7 +140,12 @@ class SuggestedLinks:
 
 def find_results(page_query: PageQuery, site: Site, *, after: str | None = None) -> Results:
     """Search one page of results; errors are part of the result."""
+    phrases: list[PhraseLink] = []
     try:
+        if page_query.q:
+            understanding = site.catalog.understand(page_query.q)
+            phrases = [PhraseLink(each, replace(page_query, q=each.other).url()) for each in understanding.phrases]
+            page_query = replace(page_query, q=understanding.text)
         parsed = page_query.parse()
         pictures = site.uploads.for_query(parsed)
         marked = {each.content_id: each for each in site.catalog.pictures.list([*page_query.more, *page_query.less])}
@@ -155,6 +171,7 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
         chips=[_links_of(chip, page_query) for chip in chips_of(page_query.typed)],
         marks=[_mark_of(kind, marked[each], page_query) for kind, ids in _kinds(page_query) for each in ids],
         without_marks=replace(page_query, more=(), less=()).url(),
+        phrases=phrases,
         words=words[0] if len(words) == 1 else "",
         suggestions_url=page_query.url("/suggestions") if parsed.groups and after is None else None,
         next_url=page_query.url("/results", after=page.next) if page.next else None,

@@ -35,7 +35,8 @@ def problem_of(answer, status):
 
 def test_a_search_answers_as_it_is_described(client, catalog):
     found = search(client, "a glazed donut", k=3)
-    assert set(found) == {"query", "model", "suggestion", "unmeasured", "hits", "next"} and found["suggestion"] is None
+    assert set(found) == {"query", "model", "phrases", "suggestion", "unmeasured", "hits", "next"}
+    assert (found["phrases"], found["suggestion"]) == ([], None)
     assert search(client, "a glazed donutt")["suggestion"] == "a glazed donut"
     assert (found["query"], found["model"]) == ("a glazed donut", "starter")
     assert [set(hit) for hit in found["hits"]] == [{"id", "rank", "score", "relevance", "name", "part", "stack"}] * 3

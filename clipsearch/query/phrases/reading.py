@@ -1,0 +1,237 @@
+"""Rewrite the plain words of a query: phrases become filters and minus terms of the query language."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+from clipsearch.errors import QuerySyntaxError
+from clipsearch.query.file_names import IsFile
+from clipsearch.query.filters import quoted
+from clipsearch.query.parsing import parse_query
+from clipsearch.query.phrases.absence import find_absence
+from clipsearch.query.phrases.chinese import find_chinese
+from clipsearch.query.phrases.dates import find_date
+from clipsearch.query.phrases.file_facts import CameraNames, find_camera, find_kind
+from clipsearch.query.phrases.plain_runs import find_plain_runs
+from clipsearch.query.phrases.words import Word, split_words, vocabulary
+from clipsearch.query.syntax import Query, Term
+
+# Longer texts are descriptions, not questions.
+_MOST_CHARACTERS, _MOST_WORDS = 400, 40
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words of a query that mean a filter or something to exclude.
+
+    Attributes:
+        text: as they were written.
+        meaning: in the query language: "taken:2023-07", "- people".
+        is_applied: False: they stay words, as they may be part of the picture, and the meaning is offered.
+        other: the query with the other choice for them: as words in quotes, or with the meaning applied.
+    """
+
+    text: str
+    meaning: str
+    is_applied: bool
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
+class Understanding:
+    """What a query means.
+
+    Attributes:
+        query: with the phrases that are applied.
+        text: of it in the query language: the one that was written, if nothing is applied.
+        phrases: in their order.
+    """
+
+    query: Query
+    text: str
+    phrases: tuple[Phrase, ...] = ()
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the meaning of a query depends on; of the catalog only what a query turns out to need is read.
+
+    Attributes:
+        today: date that "last summer" is relative to.
+        find_cameras: names of the catalog's cameras.
+        find_whether_dated: whether any picture has a date; else dates stay words.
+    """
+
+    today: date
+    find_cameras: Callable[[], Sequence[str]] = tuple
+    find_whether_dated: Callable[[], bool] = lambda: True
+
+    @cached_property
+    def cameras(self) -> CameraNames:
+        """Cameras by the words of their names."""
+        return CameraNames(self.find_cameras())
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Phrase at a place of the text: a filter, or things to exclude."""
+
+    start: int
+    end: int
+    filter: str = ""
+    things: tuple[str, ...] = ()
+    is_sure: bool = True
+
+    @property
+    def key(self) -> str:
+        return self.filter.partition(":")[0]
+
+    @property
+    def meaning(self) -> str:
+        return self.filter or " ".join(f"- {Term('words', thing)}" for thing in self.things)
+
+
+def understand(text: str, context: Context, *, is_file: IsFile | None = None) -> Understanding:
+    """Parse a query, with the meaning of phrases among its plain words.
+
+    What stands in quotes, filters, and queries with terms of another kind than words are taken as they are.
+
+    Args:
+        is_file: as in `parse_query`.
+
+    Raises:
+        QuerySyntaxError: as `parse_query`, with positions in this text.
+    """
+    query = parse_query(text, is_file=is_file)
+    if len(text) > _MOST_CHARACTERS or any(term.kind != "words" for group in query.groups for term in group):
+        return Understanding(query, text)
+    found = _find_phrases(text, query, context)
+    applied = [each for each in found if each.is_sure]
+    understood = _rewrite(text, applied, is_file)
+    if understood is None:
+        return Understanding(query, text)
+    phrases = []
+    for each in found:
+        if each.is_sure:
+            other = text[: each.start] + quoted(text[each.start : each.end]) + text[each.end :]
+        else:
+            rewritten = _rewrite(text, sorted([*applied, each], key=lambda one: one.start), is_file)
+            if rewritten is None:
+                continue
+            other = rewritten[1]
+        phrases.append(Phrase(text[each.start : each.end], each.meaning, each.is_sure, other))
+    return Understanding(*understood, tuple(phrases))
+
+
+def _find_phrases(text: str, query: Query, context: Context) -> list[_Found]:
+    runs = find_plain_runs(text)
+    with_absence = not runs.has_signs
+    keys = {each.key for each in query.filters}
+    found: list[_Found] = []
+    for start, end in runs.spans:
+        words = split_words(text, start, end)
+        if len(words) <= _MOST_WORDS:
+            found += _of_words(words, text, context, with_absence=with_absence)
+            found += _of_chinese(text, start, end, context, with_absence=with_absence)
+    # A filter that was written says more than words that mean another one.
+    kept = [each for each in found if each.key not in keys]
+    if any(each.key == "taken" for each in kept) and not context.find_whether_dated():
+        kept = [each for each in kept if each.key != "taken"]
+    return _without_overlaps(kept)
+
+
+def _of_chinese(text: str, start: int, end: int, context: Context, *, with_absence: bool) -> Iterator[_Found]:
+    for each in find_chinese(text, start, end, today=context.today):
+        if each.date is not None:
+            yield _Found(each.start, each.end, f"taken:{each.date}")
+        elif with_absence:
+            yield _Found(each.start, each.end, things=(each.thing,))
+
+
+def _of_words(words: Sequence[Word], text: str, context: Context, *, with_absence: bool) -> Iterator[_Found]:
+    at, is_start = 0, bool(words) and not text[: words[0].start].strip()
+    while at < len(words):
+        first = words[at].start
+        count, found = 1, None
+        date_found = find_date(words, at, today=context.today)
+        fact = find_kind(words, at) or find_camera(words, at, context)
+        if date_found is not None and (fact is None or date_found.count >= fact.count):
+            count = date_found.count
+            found = _Found(first, words[at + count - 1].end, f"taken:{date_found}", is_sure=date_found.is_sure)
+        elif fact is not None:
+            count = fact.count
+            value = fact.value if re.fullmatch(r"[\w-]+", fact.value) else quoted(fact.value)
+            found = _Found(first, words[at + count - 1].end, f"{fact.key}:{value}", is_sure=fact.is_sure)
+        elif with_absence and (absence := find_absence(words, at, is_start=is_start)) is not None:
+            limit = next((n for n in range(at + 1, at + absence.count) if _starts_date(words, n, context)), None)
+            things = tuple(
+                text[words[begin].start : words[min(end, limit or end) - 1].end]
+                for begin, end in absence.things
+                if limit is None or begin < limit
+            )
+            count = absence.count if limit is None else limit - at
+            if things:
+                found = _Found(first, words[at + count - 1].end, things=things)
+        if found is not None:
+            yield found
+        at += count
+
+
+def _starts_date(words: Sequence[Word], at: int, context: Context) -> bool:
+    found = find_date(words, at, today=context.today)
+    return found is not None and found.is_sure
+
+
+def _without_overlaps(found: list[_Found]) -> list[_Found]:
+    kept: list[_Found] = []
+    for each in sorted(found, key=lambda one: (one.start, -one.end)):
+        if not kept or each.start >= kept[-1].end:
+            kept.append(each)
+    return kept
+
+
+# Words that say no more than that pictures are looked for.
+_GENERIC = vocabulary(
+    "photo photos photograph photographs picture pictures pic pics image images snapshot snapshots everything "
+    "all my the of from shots foto fotos bild bilder aufnahme aufnahmen alle meine von imagen imágenes "
+    "imagenes todas mis las de images photographies toutes mes des 照片 图片 的"
+)
+
+
+def _rewrite(text: str, applied: Sequence[_Found], is_file: IsFile | None) -> tuple[Query, str] | None:
+    """Return the query with phrases applied, in their order, and its text; None where the rest of it is no query."""
+    if not applied:
+        return parse_query(text, is_file=is_file), text
+    rest, position = "", 0
+    for each in applied:
+        rest = _join(rest, text[position : each.start])
+        position = each.end
+    rest = _join(rest, text[position:]).strip()
+    words = split_words(rest, 0, len(rest))
+    if all(word.key in _GENERIC for word in words) and not re.search(r'["“„:]', rest):
+        rest = ""
+    excluded = [f"- {Term('words', thing)}" for each in applied for thing in each.things]
+    if excluded and not rest:
+        return None
+    rewritten = " ".join(filter(None, (rest, *excluded, *(each.filter for each in applied))))
+    try:
+        return parse_query(rewritten, is_file=is_file), rewritten
+    except QuerySyntaxError:
+        return None
+
+
+_PUNCTUATION = " \t\n,;，、"
+_LAST_CONJUNCTION = re.compile(r"(?:^|[\s,;]+)(?:and|or|but|und|oder|aber|et|ou|mais|y|o|pero)$", re.IGNORECASE)
+
+
+def _join(before: str, after: str) -> str:
+    """Join what stands before and after a phrase that is removed, with the punctuation that still separates words."""
+    if not after.strip(_PUNCTUATION):
+        return _LAST_CONJUNCTION.sub("", before.rstrip(_PUNCTUATION))
+    if not before.strip(_PUNCTUATION):
+        return after.lstrip(_PUNCTUATION)
+    before = before.rstrip()
+    after = after.lstrip(_PUNCTUATION) if before[-1] in _PUNCTUATION else after.lstrip()
+    return before + ("" if after[0] in _PUNCTUATION else " ") + after

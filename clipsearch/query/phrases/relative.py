@@ -1,0 +1,140 @@
+"""Find dates relative to today: "last summer", "two years ago", "vor 2 Jahren", "l'été dernier"."""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from typing import TypeAlias
+
+from clipsearch.query.phrases import calendar_words as names
+from clipsearch.query.phrases.found_date import FoundDate
+from clipsearch.query.phrases.words import Word, longest, skip_word, vocabulary
+
+_DaysOfYear: TypeAlias = Callable[[int], tuple[date, date]]
+
+_LAST = vocabulary("last letzten letztes letzte letzter letztem vergangenen vergangenes voriges vorigen")
+_THIS = vocabulary("this dieses diesen diese dieser diesem ce cet cette este esta")
+_LAST_AFTER = vocabulary("dernier dernière derniers dernières passé passée pasado pasada")
+_TODAY = vocabulary("today heute aujourd'hui hoy")
+_YESTERDAY = vocabulary("yesterday gestern hier ayer")
+_AGO = (
+    (("vor",), ()),
+    (("il", "y", "a"), ()),
+    (("hace",), ()),
+    ((), ("ago",)),
+)
+
+
+def find_relative(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
+    """Find a date relative to today, without a word that leads to it."""
+    key = words[at].key
+    tomorrow = today + timedelta(days=1)
+    is_at_an_end = at in (0, len(words) - 1) or words[at].follows_break
+    if key in _TODAY or (key == "aujourd'" and at + 1 < len(words) and words[at + 1].key == "hui"):
+        return FoundDate(2 if key == "aujourd'" else 1, today, tomorrow, is_sure=is_at_an_end)
+    if key in _YESTERDAY:
+        return FoundDate(1, today - timedelta(days=1), today, is_sure=is_at_an_end)
+    return _ago(words, at, today) or _last(words, at, today)
+
+
+def _ago(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
+    """Find "two years ago", "vor 2 Jahren", "il y a deux ans", "hace dos años": that day, week, month or year."""
+    for before, after in _AGO:
+        place = at + len(before)
+        if [word.key for word in words[at:place]] != list(before) or place + 1 + len(after) >= len(words) + (not after):
+            continue
+        count, unit = _number(words, place), names.UNITS.get(words[place + 1].key) if place + 1 < len(words) else None
+        tail = [word.key for word in words[place + 2 : place + 2 + len(after)]]
+        if count is not None and unit is not None and tail == list(after):
+            first, end = _unit_days(unit, today, count)
+            return FoundDate(len(before) + 2 + len(after), first, end)
+    return None
+
+
+def _number(words: Sequence[Word], at: int) -> int | None:
+    if at >= len(words):
+        return None
+    key = words[at].key
+    return int(key) if re.fullmatch(r"\d{1,3}", key, re.ASCII) else names.NUMBERS.get(key)
+
+
+def _unit_days(unit: str, today: date, ago: int) -> tuple[date, date]:
+    """Return the first day of the unit of the calendar that is so many units ago, and the day after its last one."""
+    if unit == names.YEAR:
+        return date(today.year - ago, 1, 1), date(today.year - ago + 1, 1, 1)
+    if unit == names.MONTH:
+        first = names.add_months(today, -ago)
+        return first, names.add_months(first, 1)
+    monday = today - timedelta(days=today.weekday())
+    if unit == names.WEEK:
+        first = monday - timedelta(weeks=ago)
+        return first, first + timedelta(weeks=1)
+    if unit == names.WEEKEND:
+        saturday = monday + timedelta(days=5) - timedelta(weeks=ago)
+        return saturday, saturday + timedelta(days=2)
+    first = today - timedelta(days=ago)
+    return first, first + timedelta(days=1)
+
+
+def _last(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
+    """Find "last summer", "this year", "the last three months", "l'été dernier", "el año pasado"."""
+    place = skip_word(words, at, ("the", "die", "den", "das", "der", "im"))
+    if place < len(words) and words[place].key in (*_LAST, "past"):
+        begin = place + 1
+        number = _number(words, begin)
+        if number is not None and begin + 1 < len(words) and words[begin + 1].key in names.UNITS:
+            return FoundDate(begin + 2 - at, *_span_of(names.UNITS[words[begin + 1].key], number, today))
+        if begin < len(words) and words[place].key in _LAST:
+            return _named_unit(words, begin, today, ago=1, count=begin + 1 - at)
+        return None
+    if place < len(words) and words[place].key in _THIS and place + 1 < len(words):
+        return _named_unit(words, place + 1, today, ago=0, count=place + 2 - at)
+    # The adjective stands after it.
+    begin = skip_word(words, at, ("l'", "le", "la", "el"))
+    if begin + 1 < len(words) and words[begin + 1].key in _LAST_AFTER:
+        return _named_unit(words, begin, today, ago=1, count=begin + 2 - at)
+    return None
+
+
+def _span_of(unit: str, number: int, today: date) -> tuple[date, date]:
+    """Return the days from so many units before today up to today."""
+    tomorrow = today + timedelta(days=1)
+    if unit in (names.YEAR, names.MONTH):
+        months = number * (12 if unit == names.YEAR else 1)
+        month = names.add_months(today, -months)
+        last = (names.add_months(month, 1) - timedelta(days=1)).day
+        return month.replace(day=min(today.day, last)), tomorrow
+    return today - timedelta(days=number * (1 if unit == names.DAY else 7)), tomorrow
+
+
+def _named_unit(words: Sequence[Word], at: int, today: date, *, ago: int, count: int) -> FoundDate | None:
+    """Find the last or the current one of a unit, a season, a month or a holiday.
+
+    Args:
+        count: words of the whole date.
+    """
+    key = words[at].key
+    tomorrow = today + timedelta(days=1)
+    if key in ("night", "nacht", "evening", "abend") and ago:
+        return FoundDate(count, today - timedelta(days=1), tomorrow)
+    unit = names.UNITS.get(key)
+    if unit is not None:
+        return FoundDate(count, *_unit_days(unit, today, ago))
+    if (season := names.SEASONS.get(key)) is not None:
+        return FoundDate(count, *_latest(lambda year: names.season_days(season, year), today, ago))
+    if (month := names.MONTHS.get(key)) is not None:
+        return FoundDate(
+            count, *_latest(lambda year: (date(year, month, 1), names.add_months(date(year, month, 1), 1)), today, ago)
+        )
+    length = longest(words, at, tuple(names.HOLIDAYS))
+    if length:
+        holiday = names.HOLIDAYS[tuple(word.key for word in words[at : at + length])]
+        days = _latest(lambda year: names.holiday_days(holiday, year), today, ago)
+        return FoundDate(count - 1 + length, *days)
+    return None
+
+
+def _latest(days: _DaysOfYear, today: date, ago: int) -> tuple[date, date]:
+    """Return the days in the year of today, or the latest ones that are over, where `ago` is 1."""
+    if ago == 0:
+        return days(today.year)
+    return next(found for year in range(today.year, today.year - 3, -1) if (found := days(year))[1] <= today)

@@ -1,0 +1,71 @@
+"""Split plain text into words, with what stands around them."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_BEFORE, _AFTER = "([{¿¡", ",.;:!?)]}…"
+_BREAKS = ",;.!?…)"
+# French words that an apostrophe joins to the next one are words of their own.
+_TOKEN = re.compile(r"(?:[ld]|jusqu|aujourd)['’]|\S+", re.IGNORECASE)
+
+
+def vocabulary(text: str) -> frozenset[str]:
+    """Return the words of a text, as a set to look them up in."""
+    return frozenset(text.split())
+
+
+def phrase_list(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the phrases of a text, with | between them, as their words."""
+    return tuple(tuple(phrase.split()) for phrase in text.split("|"))
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Word of a query.
+
+    Attributes:
+        start, end: characters of the query, without punctuation around it.
+        key: composed and casefolded, without punctuation around it.
+        follows_break: punctuation stands between it and the word before, or nothing stands before it.
+    """
+
+    start: int
+    end: int
+    key: str
+    follows_break: bool
+
+
+def split_words(text: str, start: int, end: int) -> list[Word]:
+    """Return the words of a part of a text; "l'été" is two words."""
+    found: list[Word] = []
+    follows_break = not text[:start].strip()
+    for token in _TOKEN.finditer(text, start, end):
+        raw = token[0]
+        left = len(raw) - len(raw.lstrip(_BEFORE))
+        core = raw[left:].rstrip(_AFTER)
+        if not core:
+            follows_break = follows_break or any(each in _BREAKS for each in raw)
+            continue
+        begin = token.start() + left
+        key = unicodedata.normalize("NFC", core).casefold().replace("’", "'")
+        found.append(Word(begin, begin + len(core), key, follows_break or left > 0))
+        follows_break = any(each in _BREAKS for each in raw[left + len(core) :])
+    return found
+
+
+def matches(words: Sequence[Word], at: int, keys: Sequence[str]) -> bool:
+    """Return whether these keys stand at a position, without a break between them."""
+    part = words[at : at + len(keys)]
+    return [word.key for word in part] == list(keys) and not any(word.follows_break for word in part[1:])
+
+
+def longest(words: Sequence[Word], at: int, entries: Sequence[tuple[str, ...]]) -> int:
+    """Return the number of words of the longest entry that stands at a position; 0 for none."""
+    return max((len(entry) for entry in entries if matches(words, at, entry)), default=0)
+
+
+def skip_word(words: Sequence[Word], at: int, keys: Sequence[str]) -> int:
+    """Return the next position if one of these keys stands at this one, else this one."""
+    return at + 1 if at < len(words) and words[at].key in keys else at
