@@ -340,7 +340,7 @@ class Catalog:
         return find_cutoff(confidence, self._session)
 
     def caption(self, picture: "Picture | SearchHit", *, top_k: int = 5) -> list[CaptionHit]:
-        """Find the captions nearest to a picture, a hit or an embedding, with probabilities; QueryError: there are none."""
+        """Find captions nearest to a picture, a hit or an embedding, with probabilities. QueryError: there are none."""
         from clipsearch.captions.embedding import caption_picture
 
         return caption_picture(picture_of(picture, self._session), self._session, top_k=top_k)

@@ -11,7 +11,7 @@ from clipsearch.query import Query as ParsedQuery
 from clipsearch.query import parse_query
 from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.version import __version__
-from clipsearch.web import schemas
+from clipsearch.web import index_schemas, schemas
 from clipsearch.web.films import add_films
 from clipsearch.web.heat_maps import heat_map_png
 from clipsearch.web.lanes import TooBusyError
@@ -235,9 +235,9 @@ def make_api(site: Site) -> APIRouter:
 
     @api.get("/status", summary="Get the status of the catalog", tags=["catalog"])
     @site.lanes.queries
-    def status() -> schemas.Status:
+    def status() -> index_schemas.Status:
         known = site.status
-        return schemas.Status(
+        return index_schemas.Status(
             version=__version__,
             model=known.model,
             pictures=known.pictures,
@@ -246,16 +246,16 @@ def make_api(site: Site) -> APIRouter:
             skipped=known.skipped,
             folders=[folder.encode("utf-8", "replace").decode() for folder in known.folders],
             indexing=site.job.status.state,
-            current_run=schemas.CurrentRun.of(catalog.admin.current_run()),
+            current_run=index_schemas.CurrentRun.of(catalog.admin.current_run()),
         )
 
     @api.post(
         "/index", summary="Index a folder of this machine", tags=["catalog"], status_code=202, responses=problems(403)
     )
     @site.lanes.queries
-    def start_index(request: schemas.IndexRequest) -> schemas.IndexStatus:
+    def start_index(request: index_schemas.IndexRequest) -> index_schemas.IndexStatus:
         require_indexing()
-        return schemas.IndexStatus.of(site.job.start(request.folder))
+        return index_schemas.IndexStatus.of(site.job.start(request.folder))
 
     @api.delete(
         "/index",
@@ -264,14 +264,14 @@ def make_api(site: Site) -> APIRouter:
         status_code=202,
         responses=problems(403),
     )
-    async def stop_index() -> schemas.IndexStatus:
+    async def stop_index() -> index_schemas.IndexStatus:
         require_indexing()
         site.job.stop()
-        return schemas.IndexStatus.of(site.job.status)
+        return index_schemas.IndexStatus.of(site.job.status)
 
     @api.get("/index", summary="Get the progress of indexing", tags=["catalog"])
-    async def index_status() -> schemas.IndexStatus:
-        return schemas.IndexStatus.of(site.job.status)
+    async def index_status() -> index_schemas.IndexStatus:
+        return index_schemas.IndexStatus.of(site.job.status)
 
     @api.get(
         "/index/events",
@@ -309,7 +309,7 @@ async def _status_events(site: Site) -> AsyncIterator[str]:
         status = site.job.status
         if status.number != number:
             number, quiet_s = status.number, 0.0
-            yield f"data: {schemas.IndexStatus.of(status).model_dump_json()}\n\n"
+            yield f"data: {index_schemas.IndexStatus.of(status).model_dump_json()}\n\n"
             if status.state != "running":
                 return
         elif quiet_s >= _PING_INTERVAL_S:

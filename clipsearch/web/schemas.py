@@ -16,7 +16,6 @@ from clipsearch.search import narrowing
 from clipsearch.search.hits import SearchHit
 from clipsearch.types import CaptionHit, LabelHit
 from clipsearch.web.errors import MEDIA_TYPE
-from clipsearch.web.index_job import JobState, JobStatus
 
 Relevance = Annotated[float, Field(ge=0, le=1, description="Calibrated probability that it matches.")]
 # The format "date-time" would need a time zone (RFC 3339).
@@ -329,84 +328,3 @@ class RepresentativePicture(BaseModel):
 
 class Upload(BaseModel):
     term: str = Field(description="Query term for the picture; expires.")
-
-
-class IndexRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    folder: str = Field(default="", max_length=4096, description="Absolute path; empty: the folders indexed before.")
-
-
-class IndexStatus(BaseModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "state": "running",
-                "folder": "/home/ada/photos",
-                "done": 512,
-                "to_do": 20310,
-                "message": "",
-                "skipped": [],
-            }
-        }
-    )
-
-    state: JobState
-    folder: str
-    done: int = Field(description="New or changed pictures that were processed.")
-    to_do: int = Field(description="New or changed pictures found so far.")
-    message: str = Field(description="Summary of the run, or the error.")
-    skipped: list[str] = Field(description="Files that could not be read, with the reason; the first 20.")
-
-    @classmethod
-    def of(cls, status: JobStatus) -> "IndexStatus":
-        report = status.report
-        message, skipped = status.error, list[str]()
-        if report is not None:
-            parts = [
-                f"{report.embedded:,} indexed",
-                f"{report.moved:,} moved" if report.moved else "",
-                f"{report.reused - report.moved:,} known already" if report.reused > report.moved else "",
-                f"{report.unchanged:,} unchanged" if report.unchanged else "",
-                f"{report.removed:,} removed" if report.removed else "",
-                f"{len(report.skipped):,} skipped" if report.skipped else "",
-                f"{len(report.partial):,} truncated" if report.partial else "",
-            ]
-            message = f"{', '.join(filter(None, parts))} in {report.seconds:.1f} s"
-            skipped = [
-                f"{each.path}: {each.reason}".encode("utf-8", "replace").decode() for each in report.skipped[:20]
-            ]
-        return cls(
-            state=status.state,
-            folder=status.folder,
-            done=status.done,
-            to_do=status.to_do,
-            message=message,
-            skipped=skipped,
-        )
-
-
-class CurrentRun(BaseModel):
-    started_at: datetime = Field(description="In UTC.")
-    updated_at: datetime = Field(description="Last progress update; in UTC.")
-    done: int = Field(description="New or changed files that were processed.")
-    to_do: int = Field(description="Remaining files found so far.")
-
-    @classmethod
-    def of(cls, run: types.CurrentRun | None) -> "CurrentRun | None":
-        if run is None:
-            return None
-        started_at, updated_at = (moment.replace(tzinfo=UTC) for moment in (run.started_at, run.updated_at))
-        return cls(started_at=started_at, updated_at=updated_at, done=run.done, to_do=run.to_do)
-
-
-class Status(BaseModel):
-    version: str
-    model: str | None = Field(description="null for an empty catalog.")
-    pictures: int = Field(description="Distinct contents.")
-    files: int
-    captions: int
-    skipped: int
-    folders: list[str]
-    indexing: JobState = Field(description="State of this server's own indexing job.")
-    current_run: CurrentRun | None = Field(description="The current index run, of this or another process.")
