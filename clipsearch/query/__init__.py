@@ -1,7 +1,7 @@
 """Parse the query language into `Query` objects, and format them back.
 
     query   =  group { "&" group }               all groups must match
-    group   =  [ sign ] term { sign term }       a weighted sum
+    group   =  [ sign ] term { sign term }       a weighted sum, lowered by the excluded terms
     sign    =  "+" | "-"                         at the start of a word: "rock-n-roll" is one word
     term    =  [ weight ":" ] what
     what    =  words  |  "words"  |  path or URL of a picture  |  image:PATH  |  id:NUMBER  |  @CONCEPT

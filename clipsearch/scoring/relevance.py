@@ -9,13 +9,14 @@ share for each query, and the level of the pictures that don't match.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import QueryError
 from clipsearch.indexes.base import VectorIndex
+from clipsearch.scoring.absence import Absences, make_absences
 from clipsearch.scoring.bank import Bank
 from clipsearch.vectors import cosines_among, median_and_spread, normalise, sigmoid
 
@@ -73,6 +74,8 @@ _MOST_REMEMBERED = 200_000
 # Pictures of a batch: with the bank some megabytes.
 _BATCH = 512
 
+_CANCELLED = "the wanted and the excluded terms cancel each other out: remove one"
+
 _NO_HANDICAP = np.float32(0)
 
 Rows = NDArray[np.float32]
@@ -95,14 +98,15 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """Weighted sum of terms as one embedding, with its calibration.
+    """Weighted sum of the wanted terms as one embedding, with its calibration, and the excluded terms.
 
     Attributes:
         embedding: (dim,) unit-norm; its cosine is the score.
-        shares: weight of each term's cosine in that score, which is their weighted sum.
+        shares: weight of each term's cosine in that score, which is their weighted sum; 0 for an excluded one.
         steepness: log-odds for a cosine of 1.
         offset: log-odds for a cosine of 0 on a picture whose own level is 0.
         own_share: log-odds subtracted for a picture's own level of 1; 0 for pictures as queries.
+        absences: the excluded terms; None without any.
     """
 
     embedding: Rows
@@ -110,6 +114,7 @@ class Direction:
     steepness: float
     offset: float
     own_share: float
+    absences: Absences | None = None
 
     def worth(self, scores: Rows) -> Rows:
         """Return the log-odds of a match, before subtracting the own level; any shape, monotonic in the scores."""
@@ -156,7 +161,7 @@ class Background:
         levels: Sequence[Level | None] | None = None,
         marked: int = 0,
     ) -> Direction:
-        """Sum terms, each (dim,) unit-norm, into one calibrated direction.
+        """Sum terms, each (dim,) unit-norm, into one calibrated direction; those of a weight below 0 are excluded.
 
         Weights are divided by the spread of the term's kind, so that words and pictures count equally although their
         cosines spread differently.
@@ -168,12 +173,15 @@ class Background:
         Raises:
             QueryError: the terms cancel each other out.
         """
-        if len(embeddings) == 1:
-            weights = (1.0,)
         known_levels = [
             level or (self.words if words else self.pictures)
             for level, words in zip(levels or [None] * len(embeddings), are_words, strict=True)
         ]
+        excluded = [place for place, weight in enumerate(weights) if weight < 0]
+        if excluded and len(excluded) < len(weights):
+            return self._with_absences(embeddings, weights, are_words, known_levels, marked, excluded)
+        if len(embeddings) == 1:
+            weights = (1.0,)
         factors = [weight / level.spread for weight, level in zip(weights, known_levels, strict=True)]
         # A term that does not match must not be compensated by another one that matches twice as well.
         alone = len(weights) - marked
@@ -182,7 +190,7 @@ class Background:
         total: Rows = np.asarray(factors, dtype=np.float32) @ np.stack(embeddings)
         length = float(np.linalg.norm(total))
         if not length > _MIN_NORM * max(map(abs, factors)):
-            raise QueryError("the wanted and the excluded terms cancel each other out: remove one, or change a weight")
+            raise QueryError(_CANCELLED)
         (row,) = normalise(total[np.newaxis]) if len(embeddings) > 1 else (embeddings[0],)
         # (score - center) / unit - own · own_level: the margin above the level of unrelated pairs, in spreads.
         center = sum(factor * level.location for factor, level in zip(factors, known_levels, strict=True)) / length
@@ -207,6 +215,40 @@ class Background:
             offset=float(prior + _INTERCEPT - SLOPE * (center / unit + _TAKEN * (level + reach))),
             own_share=SLOPE * own,
         )
+
+    def _with_absences(
+        self,
+        embeddings: Sequence[Rows],
+        weights: Sequence[float],
+        are_words: Sequence[bool],
+        levels: Sequence[Level],
+        marked: int,
+        excluded: Sequence[int],
+    ) -> Direction:
+        wanted = [place for place in range(len(weights)) if place not in excluded]
+        direction = self.direction(
+            [embeddings[place] for place in wanted],
+            [weights[place] for place in wanted],
+            are_words=[are_words[place] for place in wanted],
+            levels=[levels[place] for place in wanted],
+            marked=marked,
+        )
+        if any(np.linalg.norm(direction.embedding - embeddings[place]) <= _MIN_NORM for place in excluded):
+            raise QueryError(_CANCELLED)
+        shares = [0.0] * len(weights)
+        for place, share in zip(wanted, direction.shares, strict=True):
+            shares[place] = share
+        scale = math.sqrt(sum(weights[place] ** 2 for place in wanted if place < len(weights) - marked)) or 1.0
+        # The level of words is one above the picture's own, of which the usual one is good enough here.
+        usual = [(self.usual_level or 0.0) if are_words[place] else 0.0 for place in excluded]
+        absences = make_absences(
+            excluded,
+            [embeddings[place] for place in excluded],
+            [weights[place] / scale for place in excluded],
+            [(levels[place].location + own, levels[place].spread) for place, own in zip(excluded, usual, strict=True)],
+            slope=SLOPE,
+        )
+        return replace(direction, shares=tuple(shares), absences=absences)
 
     def own_levels_of(self, ids: Sequence[int], fetch: Callable[[Sequence[int]], Mapping[int, Rows]]) -> Rows:
         """Return the levels (n,) of pictures by id, cached between calls.

@@ -132,6 +132,11 @@ def match_picture(
     # (directions, parts)
     scores = np.stack([embeddings @ direction.embedding for direction in directions])
     worth = np.stack([each.worth(row) for each, row in zip(directions, scores, strict=True)])
+    for row_number, direction in enumerate(directions):
+        if direction.absences is not None:
+            cost = direction.absences.costs(direction.absences.embeddings @ embeddings.T).sum(axis=0)
+            worth[row_number] -= cost
+            scores[row_number] -= cost / direction.steepness
     if unwanted is not None:
         _, losses = unwanted.nearest(unwanted.embeddings @ embeddings.T)
         worth = worth - losses

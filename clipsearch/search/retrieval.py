@@ -175,7 +175,7 @@ class Found:
     With several directions, the values are those of the direction that a picture matches least.
 
     Attributes:
-        scores: cosines, lowered by the nearness to unwanted pictures.
+        scores: cosines, lowered by excluded terms and by the nearness to unwanted pictures.
         worth: log-odds before subtracting the own level, see `Direction`.
         own_shares: see `Direction`.
     """
@@ -200,12 +200,12 @@ def find_nearest(
         among: ids that the search is restricted to.
         unwanted: lower the log-odds of pictures near them.
     """
-    if len(directions) == 1 and unwanted is None:
+    if len(directions) == 1 and unwanted is None and directions[0].absences is None:
         scores, ids = index.search(directions[0].embedding[np.newaxis], top_k, among=among)
         own_shares = np.full(len(ids[0]), directions[0].own_share, dtype=np.float32)
         return Found(ids[0], scores[0], directions[0].worth(scores[0]), own_shares)
-    # Threshold algorithm: a picture at the top of no ranking scores below the last ones seen in each, and unwanted
-    # pictures only lower it. Source: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", PODS 2001.
+    # Threshold algorithm: a picture at the top of no ranking scores below the last ones seen in each, and what is
+    # excluded only lowers it. Source: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", PODS 2001.
     embeddings = np.stack([direction.embedding for direction in directions])
     steepness = np.array([direction.steepness for direction in directions], dtype=np.float32)
     reach = _FIRST_REACH * top_k
@@ -214,6 +214,11 @@ def find_nearest(
         seen = np.unique(nearest_ids)
         scores = _cosines_of(embeddings, seen, index)
         worths = np.stack([each.worth(row) for each, row in zip(directions, scores, strict=True)])
+        for row, each in enumerate(directions):
+            if each.absences is not None and len(seen):
+                cost = each.absences.costs(_cosines_of(each.absences.embeddings, seen, index)).sum(axis=0)
+                worths[row] -= cost
+                scores[row] -= cost / steepness[row]
         least = worths.argmin(axis=0)
         columns = np.arange(len(seen))
         worth, score = worths[least, columns], scores[least, columns]

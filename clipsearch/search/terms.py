@@ -90,9 +90,16 @@ class EmbeddedQuery:
         self, picture: "NDArray[np.float32]", directions: "Sequence[Direction]", unwanted: "Unwanted | None"
     ) -> Iterator[TermScore]:
         for group, direction in zip(self.groups, directions, strict=True):
-            for term, embedding, share in zip(group.terms, group.embeddings, direction.shares, strict=True):
+            absences = direction.absences
+            costs: dict[int, float] = {}
+            if absences is not None:
+                found = absences.costs((absences.embeddings @ picture)[:, None])[:, 0] / direction.steepness
+                costs = dict(zip(absences.terms, found.tolist(), strict=True))
+            for place, (term, embedding, share) in enumerate(
+                zip(group.terms, group.embeddings, direction.shares, strict=True)
+            ):
                 score = float(embedding @ picture)
-                yield TermScore(str(term), term.weight, as_score(score), share * score)
+                yield TermScore(str(term), term.weight, as_score(score), share * score - costs.get(place, 0.0))
             if unwanted is not None:
                 cosines = unwanted.embeddings @ picture[:, None]
                 ((nearest,), (loss,)) = unwanted.nearest(cosines)

@@ -199,9 +199,39 @@ def test_what_is_not_wanted_is_worth_less():
     both = normalise((CONCEPTS[0] + CONCEPTS[1])[None])
     background = learn_background(index_of(np.concatenate([pictures, both])), bank())
     direction = background.direction([CONCEPTS[0], CONCEPTS[1]], [1.0, -1.0], are_words=[True, True])
-    assert direction.own_share == pytest.approx(0.0, abs=1e-6)
-    worth = direction.worth(np.concatenate([pictures, both]) @ direction.embedding)
+    alone = background.direction([CONCEPTS[0]], [1.0], are_words=[True])
+    assert (direction.embedding == alone.embedding).all()
+    assert direction.own_share == alone.own_share
+    assert direction.shares == pytest.approx((1.0, 0.0))
+    absences = direction.absences
+    assert absences is not None
+    rows = np.concatenate([pictures, both])
+    cost = absences.costs(absences.embeddings @ rows.T)[0]
+    assert cost.min() >= 0
+    worth = direction.worth(rows @ direction.embedding) - cost
     assert worth[0] > worth[2] > worth[1]
+
+
+def test_what_has_nothing_of_an_excluded_term_is_as_without_it():
+    pictures = pictures_of([0, 1, 2, 3], 15)
+    background = learn_background(index_of(pictures), bank())
+    absences = background.direction([CONCEPTS[0], CONCEPTS[1]], [1.0, -1.0], are_words=[True, True]).absences
+    assert absences is not None
+    least = absences.costs(np.array([[-1.0, 0.0]], dtype=np.float32))
+    assert least.tolist() == [[0.0, 0.0]]
+    assert absences.costs(absences.embeddings @ pictures.T)[0].argmax() == 1
+
+
+def test_weights_of_excluded_terms_are_relative_to_the_wanted_ones():
+    background = learn_background(index_of(pictures_of([0, 1, 2], 15)), bank())
+    one, doubled, half = (
+        background.direction([CONCEPTS[0], CONCEPTS[1]], weights, are_words=[True, True]).absences
+        for weights in ([1.0, -1.0], [2.0, -2.0], [1.0, -0.5])
+    )
+    assert one is not None and doubled is not None and half is not None
+    assert doubled.steepness == pytest.approx(one.steepness)
+    assert half.steepness == pytest.approx(one.steepness / 2)
+    assert half.offset == pytest.approx(one.offset / 2)
 
 
 def test_one_term_is_worth_the_same_whatever_its_weight():

@@ -1,4 +1,7 @@
-"""Find what is not to be in a picture: "without people", "food, no meat", "ohne Autos", "sans neige", "sin gente"."""
+"""Find what is not to be in a picture: "without people", "food, no meat", "ohne Autos", "sans neige", "sin gente".
+
+Only one or two words that end where the query, a clause or another phrase does: what goes on may be wanted again.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,64 +22,102 @@ class FoundAbsence:
     things: tuple[tuple[int, int], ...]
 
 
-# Words that exclude wherever they stand between others, and those that do only after a break or another such word: "no
-# parking" is on a sign, "not" and "kein" are mostly of sentences.
+# Words that exclude wherever they stand between others, and those that do only after a break: "no parking" is a sign.
 _ANYWHERE = phrase_list(
-    "without any | without | but no | but not | and no | with no | excluding | except for | ohne | aber kein | "
-    "aber keine | aber keinen | aber nicht | und keine | mit keinen | sans aucun | sans aucune | sans | mais "
-    "pas de | mais pas d' | mais pas | et pas de | sin ningún | sin ninguna | sin | pero no | pero sin | y sin"
+    "without any | without | but no | and no | with no | ohne | aber kein | aber keine | aber keinen | und keine | "
+    "sans aucun | sans aucune | sans | mais pas de | mais pas d' | sin ningún | sin ninguna | sin | pero sin | y sin"
 )
-_AFTER_BREAK = phrase_list(
-    "no | not | not any | none of | kein | keine | keinen | nicht | pas de | pas d' | aucun | aucune"
-)
+_AFTER_BREAK = phrase_list("no | kein | keine | keinen | not a | not an | not the | aucun | aucune")
+# "with or without", "with and without": both are wanted.
+_WITH = vocabulary("with mit avec con")
 # Of another language where the rest of the query is English.
 _SPANISH = "sin"
-_ENGLISH = vocabulary("a an the of with in on at and is are by from for")
+_ENGLISH = vocabulary("a an the of with in on at and is are by from for movie cardinal original mortal")
 
 _ARTICLES = vocabulary(
-    "a an the any some of ein eine einen einem der die das den un une le la les l' des de du d' el los las una"
+    "a an the any ein eine einen einem der die das den un une le la les l' des de du d' el los las una"
 )
 _AND = vocabulary("and or nor und oder noch et ou ni y o u")
 # Words at which what is excluded ends; what follows is about the rest again.
 _ENDS = vocabulary(
-    "in on at near by from during with under over behind beside between through against next but while of for "
-    "to into im am an auf bei mit unter über hinter neben zwischen vor nach aber von vom während dans sur avec "
-    "sous près derrière entre pendant mais au aux à en con bajo sobre cerca detrás entre durante pero"
+    "in on at near by from during under over behind beside between through against next but while for into "
+    "im am an auf bei unter über hinter neben zwischen vor nach aber von vom während "
+    "dans sur sous près derrière entre pendant mais au aux à en bajo sobre cerca detrás durante pero"
 )
-_MOST_WORDS = 4
+# No things: what is said on signs, adverbs, and fixed terms.
+_NO_THINGS = vocabulary(
+    "parking smoking entry entrance allowed trespassing swimming exit war more one ones way matter doubt far only "
+    "looking please yet even just very really so too quite always every all everyone here there it them him her "
+    "me us you zutritt werbung parken fumar pasarán pasaran molestar serif abri fil fin souci salida frontières "
+    "grenzen borders words end limits question problem"
+)
+_PEOPLE = vocabulary("anyone anybody people jemand jemanden nadie personne someone somebody")
+_GERMAN = vocabulary("ohne kein keine keinen aber und")
+_VERB_ENDINGS = ("ing", "ando", "iendo")
+_MOST_WORDS = 2
 
 
 def find_absence(words: Sequence[Word], at: int, *, is_start: bool) -> FoundAbsence | None:
     """Find what is excluded from a word on; not at the start of a query: "no parking"."""
-    if at == 0 and is_start:
+    if (at == 0 and is_start) or (words[at].is_capital and at > 0):
         return None
     lead = longest(words, at, _ANYWHERE) or (longest(words, at, _AFTER_BREAK) if words[at].follows_break else 0)
-    if not lead or (words[at].key == _SPANISH and any(word.key in _ENGLISH for word in words)):
+    if not lead or _is_another_without(words, at):
         return None
-    place, things = at + lead, []
-    while place < len(words) and (start := _skip(words, place)) < len(words):
-        end = start
-        while end < len(words) and end - start < _MOST_WORDS and not _ends(words, end, start):
-            end += 1
-        if end == start:
-            break
+    place, things = at + lead, list[tuple[int, int]]()
+    while True:
+        start = _skip_articles(words, place)
+        end = _thing_end(words, start, is_german=words[at].key in _GERMAN)
+        if end is None:
+            return None
         things.append((start, end))
         place = end
-        follows = end < len(words) and words[end].key in _AND and not words[end].follows_break
-        if not follows or (end + 1 < len(words) and longest(words, end, _ANYWHERE)):
+        if end == len(words) or words[end].key not in _AND or words[end].follows_break:
             break
-        place = end + 1
-        place += longest(words, place, _AFTER_BREAK) if place < len(words) else 0
-    return FoundAbsence(things[-1][1] - at, tuple(things)) if things else None
+        following = end + 1
+        if following < len(words) and words[following].key in _ARTICLES:  # "without a hat and a woman"
+            break
+        again = longest(words, following, _AFTER_BREAK) if following < len(words) else 0
+        place = following + again
+    # "without cars, people or bikes" goes on, or does not.
+    if any(word.key in _AND for word in words[place:]) and place < len(words) and words[place].follows_break:
+        return None
+    return FoundAbsence(things[-1][1] - at, tuple(things))
 
 
-def _skip(words: Sequence[Word], at: int) -> int:
-    while at < len(words) and words[at].key in _ARTICLES:
+def is_people(thing: str) -> bool:
+    """Return whether an excluded thing is anybody: "nobody" is no picture of anything."""
+    return thing.casefold() in _PEOPLE
+
+
+def _is_another_without(words: Sequence[Word], at: int) -> bool:
+    before = [word.key for word in words[max(0, at - 2) : at]]
+    is_both = len(before) == 2 and before[0] in _WITH and before[1] in _AND
+    return is_both or (words[at].key == _SPANISH and any(word.key in _ENGLISH for word in words))
+
+
+def _skip_articles(words: Sequence[Word], at: int) -> int:
+    while at < len(words) and words[at].key in _ARTICLES and not words[at].follows_break:
         at += 1
     return at
 
 
-def _ends(words: Sequence[Word], at: int, start: int) -> bool:
-    key = words[at].key
+def _thing_end(words: Sequence[Word], start: int, *, is_german: bool) -> int | None:
+    """Return the end of one or two words that nothing continues; None where they may go on, or are no thing."""
+    end = start
+    while end < len(words) and end - start < _MOST_WORDS and not _ends(words, end, is_first=end == start):
+        if is_german and end > start and words[start].is_capital and not words[end].is_capital:
+            break  # a verb, as nouns have capitals
+        end += 1
+    part = words[start:end]
+    is_thing = part and not any(
+        word.key in _NO_THINGS or word.key.endswith(_VERB_ENDINGS) or word.key[0].isdigit() for word in part
+    )
+    is_closed = end == len(words) or _ends(words, end, is_first=False)
+    return end if is_thing and is_closed and not (part and part[0].follows_break) else None
+
+
+def _ends(words: Sequence[Word], at: int, *, is_first: bool) -> bool:
+    word = words[at]
     is_lead = longest(words, at, _ANYWHERE) > 0
-    return key in _ENDS or key in _AND or is_lead or (at > start and words[at].follows_break)
+    return word.key in _ENDS or word.key in _AND or is_lead or (word.follows_break and not is_first)

@@ -14,7 +14,7 @@ MONTHS = _table(
     {
         1: "january jan januar jänner janvier enero",
         2: "february feb februar février fevrier febrero",
-        3: "march mar märz maerz mars marzo",
+        3: "march märz maerz mars marzo",
         4: "april apr avril abril",
         5: "may mai mayo",
         6: "june jun juni juin junio",
@@ -39,7 +39,7 @@ SEASONS = _table(
 
 CHRISTMAS, EASTER, HALLOWEEN, NEW_YEAR, THANKSGIVING = "christmas", "easter", "halloween", "new year", "thanksgiving"
 _HOLIDAY_NAMES = {
-    CHRISTMAS: "christmas | xmas | weihnachten | noël | noel | navidad",
+    CHRISTMAS: "christmas | xmas | weihnachten | noël | navidad",
     EASTER: "easter | ostern | pâques | paques | pascua",
     HALLOWEEN: "halloween",
     NEW_YEAR: "new year's eve | new years eve | nye | silvester | nochevieja",
@@ -65,7 +65,12 @@ NUMBERS = _table(
         4: "four vier quatre cuatro",
         5: "five fünf cinq cinco",
         6: "six sechs seis",
+        7: "seven sieben sept siete",
+        8: "eight acht huit ocho",
+        9: "nine neun neuf nueve",
         10: "ten zehn dix diez",
+        11: "eleven elf onze once",
+        12: "twelve zwölf douze doce",
     }
 )
 

@@ -34,36 +34,51 @@ def _day(first: date) -> tuple[date, date]:
     return first, first + timedelta(days=1)
 
 
+def _last_month(today: date) -> tuple[date, date]:
+    first = names.add_months(today, -1)
+    return _month(first.year, first.month)
+
+
 def _week(today: date) -> tuple[date, date]:
     monday = today - timedelta(days=today.weekday() + 7)
     return monday, monday + timedelta(weeks=1)
 
 
 _Days = tuple[date | None, date | None]
+_YEAR = r"(1[89]\d\d|20\d\d)年"
+# Words about today stand at the start of what they are said of: inside of longer words they are none.
+_START = r"(?<![\u4e00-\u9fff])"
 _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], date], _Days]], ...] = (
-    (r"(\d{4})年?(?:到|至|-)(\d{4})年", lambda m, _: (date(int(m[1]), 1, 1), date(int(m[2]) + 1, 1, 1))),
-    (r"(\d{4})年(\d{1,2})月(\d{1,2})[日号]", lambda m, _: _day(date(int(m[1]), int(m[2]), int(m[3])))),
-    (r"(\d{4})年(\d{1,2})月份?", lambda m, _: _month(int(m[1]), int(m[2]))),
-    (r"(\d{4})年的?([春夏秋冬])[天季]?", lambda m, _: names.season_days(_SEASONS[m[2]], int(m[1]))),
-    (r"(\d{4})年的?圣诞节?", lambda m, _: names.holiday_days(names.CHRISTMAS, int(m[1]))),
-    (r"(\d{4})年(?:以后|之后|后)", lambda m, _: (date(int(m[1]) + 1, 1, 1), None)),
-    (r"(\d{4})年(?:以前|之前|前)", lambda m, _: (None, date(int(m[1]), 1, 1))),
-    (r"(\d{4})年", lambda m, _: _of_year(int(m[1]))),
-    (r"去年的?([春夏秋冬])[天季]?", lambda m, today: names.season_days(_SEASONS[m[1]], today.year - 1)),
-    (r"去年的?(\d{1,2})月份?", lambda m, today: _month(today.year - 1, int(m[1]))),
-    (r"去年", lambda _, today: _of_year(today.year - 1)),
-    (r"前年", lambda _, today: _of_year(today.year - 2)),
-    (r"今年", lambda _, today: _of_year(today.year)),
-    (r"上个?月", lambda _, today: _month(names.add_months(today, -1).year, names.add_months(today, -1).month)),
-    (r"这个?月|本月", lambda _, today: _month(today.year, today.month)),
-    (r"上个?(?:星期|周|礼拜)", lambda _, today: _week(today)),
-    (r"昨天", lambda _, today: _day(today - timedelta(days=1))),
-    (r"今天", lambda _, today: _day(today)),
+    (
+        r"(1[89]\d\d|20\d\d)年?(?:到|至|-)(1[89]\d\d|20\d\d)年",
+        lambda m, _: (date(int(m[1]), 1, 1), date(int(m[2]) + 1, 1, 1)),
+    ),
+    (_YEAR + r"(\d{1,2})月(\d{1,2})[日号]", lambda m, _: _day(date(int(m[1]), int(m[2]), int(m[3])))),
+    (_YEAR + r"(\d{1,2})月(?:份)?(?![到至])", lambda m, _: _month(int(m[1]), int(m[2]))),
+    (_YEAR + r"的?([春夏秋冬])[天季]", lambda m, _: names.season_days(_SEASONS[m[2]], int(m[1]))),
+    (_YEAR + r"的?圣诞节?", lambda m, _: names.holiday_days(names.CHRISTMAS, int(m[1]))),
+    (_YEAR + r"(?:以后|之后)", lambda m, _: (date(int(m[1]) + 1, 1, 1), None)),
+    (_YEAR + r"(?:以前|之前)", lambda m, _: (None, date(int(m[1]), 1, 1))),
+    # Before a noun without 的, it is an age, an edition or the start of another date.
+    (_YEAR + r"(?=的|$|[\s，,。、])", lambda m, _: _of_year(int(m[1]))),
+    (_START + r"去年的?([春夏秋冬])[天季]", lambda m, today: names.season_days(_SEASONS[m[1]], today.year - 1)),
+    (_START + r"今年的?([春夏秋冬])[天季]", lambda m, today: names.season_days(_SEASONS[m[1]], today.year)),
+    (_START + r"去年的?(\d{1,2})月(?![\d到至])", lambda m, today: _month(today.year - 1, int(m[1]))),
+    (_START + r"去年(?=的|$|[\s，,。、拍])", lambda _, today: _of_year(today.year - 1)),
+    (_START + r"今年(?=的|$|[\s，,。、拍])", lambda _, today: _of_year(today.year)),
+    (_START + r"上个月(?=的|$|[\s，,。、拍])", lambda _, today: _last_month(today)),
+    (_START + r"上个?(?:星期|礼拜)(?=的|$|[\s，,。、拍])", lambda _, today: _week(today)),
+    (_START + r"昨天(?=的|$|[\s，,。、拍])", lambda _, today: _day(today - timedelta(days=1))),
+    (_START + r"今天(?=的|$|[\s，,。、拍])", lambda _, today: _day(today)),
 )
 _DATE = re.compile(
-    "[在于]?(?:" + "|".join(f"(?P<p{n}>{p})" for n, (p, _) in enumerate(_PATTERNS)) + ")(?:的|拍的)?", re.A
+    "(?:在|于)?(?:" + "|".join(f"(?P<p{n}>{p})" for n, (p, _) in enumerate(_PATTERNS)) + ")(?:拍的|的)?", re.ASCII
 )
-_ABSENCE = re.compile(r"[，,、但]?(?:没有|不要|不带|无)(?P<thing>[^\s，,。、的]{1,8})(?:的)?", re.ASCII)
+# At the start, or after a comma: inside of a clause these are parts of longer words.
+_ABSENCE = re.compile(
+    r"(?:(?:^|(?<=\s)|[，,、]但?)(?:没有|不要|不带)(?P<thing>[^\s，,。、的和也但只一还]{1,3})(?=的|$|[\s，,。、])|"
+    r"没有(?P<people>人)(?=的|$|[\s，,。、])|无(?P<nobody>人)(?=的))(?:的)?"
+)
 
 
 def find_chinese(text: str, start: int, end: int, *, today: date) -> Iterator[FoundChinese]:
@@ -73,7 +88,7 @@ def find_chinese(text: str, start: int, end: int, *, today: date) -> Iterator[Fo
     for found in _DATE.finditer(text, start, end):
         number = next(number for number in range(len(_PATTERNS)) if found[f"p{number}"] is not None)
         pattern, days = _PATTERNS[number]
-        part = re.fullmatch(pattern, found[f"p{number}"], re.ASCII)
+        part = re.compile(pattern, re.ASCII).match(text, found.start(f"p{number}"))
         try:
             first, last = days(part, today) if part is not None else (None, None)
         except (ValueError, OverflowError):
@@ -81,5 +96,6 @@ def find_chinese(text: str, start: int, end: int, *, today: date) -> Iterator[Fo
         if (first, last) != (None, None):
             yield FoundChinese(found.start(), found.end(), date=FoundDate(1, first, last))
     for found in _ABSENCE.finditer(text, start, end):
-        if found.start() > start or found.end() < end:
-            yield FoundChinese(found.start(), found.end(), thing=found["thing"])
+        thing = found["thing"] or found["people"] or found["nobody"]
+        if text[found.start() - 1 : found.start()] not in ("有", "还") and (found.start() > start or found.end() < end):
+            yield FoundChinese(found.start(), found.end(), thing=thing)

@@ -21,13 +21,49 @@ _Finder: TypeAlias = Callable[[Sequence[Word], int, date], FoundDate | None]
 
 
 def find_date(words: Sequence[Word], at: int, *, today: date) -> FoundDate | None:
-    """Find the longest date that starts at a word, with the words that lead to it ("in", "from", "since")."""
+    """Find the longest date that starts at a word, with the words that lead to it ("in", "from", "since").
+
+    It is not sure after words that change or negate it, or where the next word goes on with it.
+    """
+    if _is_part_of_more(words, at):
+        return None
     found = [
         each
         for find in (_range, _comparison, _introduced, find_relative, _bare)
         if (each := _guarded(find, words, at, today)) is not None
     ]
-    return max(found, key=lambda each: (each.count, each.is_sure), default=None)
+    best = max(found, key=lambda each: (each.count, each.is_sure), default=None)
+    if best is None or not best.is_sure:
+        return best
+    key = words[at - 1].key if at > 0 and not words[at].follows_break else ""
+    if _goes_on(words, at + best.count):
+        return replace(best, is_sure=False)
+    return replace(best, is_sure=key not in _DOUBTS and (not best.may_go_on or is_closed(words, at + best.count)))
+
+
+def _is_part_of_more(words: Sequence[Word], at: int) -> bool:
+    """Return whether the words before say another time with it: "except 2019", "early 2019", "5 to 10 May 2019"."""
+    if at == 0:
+        return False
+    if any(character.isdigit() for character in words[at - 1].key):  # "1. bis 5. Mai", "July 15-20, 2020"
+        return True
+    if words[at].follows_break:
+        return False
+    before, second = words[at - 1].key, words[at - 2].key if at > 1 else ""
+    if before in _CHANGES or before in names.MONTHS or before in names.SEASONS or (before,) in names.HOLIDAYS:
+        return True
+    is_range = before in _JOINERS or before in _OTHER_JOINERS
+    if is_range and (second[:1].isdigit() or second in names.MONTHS):
+        return True
+    return before in _OF_A_THING and second in _CHANGES
+
+
+def _goes_on(words: Sequence[Word], end: int) -> bool:
+    """Return whether another date follows, as in "2018 and 2019"."""
+    if end + 1 >= len(words) or words[end].key not in (*_JOINERS, *_OTHER_JOINERS):
+        return False
+    key = words[end + 1].key
+    return key[0].isdigit() or key in names.MONTHS or key in names.SEASONS
 
 
 def _guarded(find: _Finder, words: Sequence[Word], at: int, today: date) -> FoundDate | None:
@@ -38,11 +74,13 @@ def _guarded(find: _Finder, words: Sequence[Word], at: int, today: date) -> Foun
 
 
 _INTO = phrase_list(
-    "the | der | in | in the | in the year | on | on the | during | during the | from | from the | of | of the | at | "
-    "taken in | taken on | dated | im | im jahr | im jahre | in den | am | an | vom | von | aus | aus dem jahr "
-    "| aus dem | während | zu | an den | en | de | du | au | en l' | de l' | des | pendant | pendant l' | "
-    "pendant le | à | d' | le | les | l' | lors de | de la | a la | del | en el | de el | durante | durante el "
-    "| durante la | en la | el | la | en las | los | las"
+    "the | der | in | in the | in the year | the year | of the year | from the year | on | on the | during | "
+    "during the | from | from the | of | of the | at | taken | taken in | taken on | taken during | shot | shot "
+    "in | dated | im | im jahr | im jahre | in den | am | an | vom | von | aus | aus dem jahr | während | zu | an "
+    "den | aufgenommen | aufgenommen im | en | de | du | au | en l' | de l' | à l' | des | pendant | pendant l' | "
+    "pendant le | durant l' | à | d' | le | les | l' | lors de | lors de l' | l' année | en l' année | de l' "
+    "année | du mois de | prises en | prise en | del | del año | el año | en el año | en el | de el | durante | "
+    "durante el | durante la | en la | a la | de la | el | la | en las | los | las | tomadas en | tomada en"
 )
 _SINCE = phrase_list("since | seit | depuis | depuis l' | depuis le | desde | desde el | ab | à partir de")
 _AFTER = phrase_list("after | nach | nach dem | après | après le | después de")
@@ -52,10 +90,23 @@ _RANGES = (
     (("from", "between", "von", "zwischen", "de", "entre", "desde"), ()),
     ((), ("to", "and", "until", "till", "through", "bis", "und", "à", "et", "a", "y", "hasta", "-", "–", "—")),
 )
+# Words before a date that change it: what they mean together is not known here.
+_CHANGES = vocabulary(
+    "except excluding without not until nicht außer ausser sauf excepto later earlier newer older up early late "
+    "mid middle around about ca circa um anfang mitte ende début fin finales principios than since before after "
+    "vor nach seit depuis avant après desde noel tag day evening week end month"
+)
+_OTHER_JOINERS = vocabulary("and und et y au al à a")
+# Words before a date that stands on a thing, or is part of a name.
+_DOUBTS = vocabulary(
+    "for saying says year years built born made founded established est no number nr room model calendar sign "
+    "plate tag baujahr his her my our their his mein meine mon ma mes mi mis windows office class"
+)
 # Between two dates without a word before them.
 _JOINERS = ("to", "until", "till", "through", "bis", "-", "–", "—")
 # With a year these may be the name of a thing, as in "class of 2019"; and Mars 2020 is a rover, if not a French month.
 _OF_A_THING = vocabulary("of de von at am an à")
+_FRENCH = vocabulary("en de du au depuis pendant")
 _AMBIGUOUS_MONTHS = frozenset(("mars",))
 # Words after "in 2019" that do not continue a name or a number of things.
 _FUNCTION_WORDS = vocabulary(
@@ -81,7 +132,7 @@ def _range(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     if first is None or first >= end.end:
         return None
     are_sure = end.is_sure and (start is None or start.is_sure)
-    return FoundDate(middle + 1 + end.count - at, first, end.end, is_sure=lead > 0 or are_sure)
+    return FoundDate(middle + 1 + end.count - at, first, end.end, lead > 0 or are_sure, end.may_go_on)
 
 
 def _year_pair(first: str, last: str, today: date) -> FoundDate | None:
@@ -90,7 +141,7 @@ def _year_pair(first: str, last: str, today: date) -> FoundDate | None:
     is_month = len(last) == 2 and 1 <= int(last) <= 12
     if is_month or not (_is_year(start, today) and _is_year(end, today) and start < end):
         return None
-    return FoundDate(1, date(start, 1, 1), date(end + 1, 1, 1), is_sure=start >= _FIRST_BARE_YEAR)
+    return FoundDate(1, date(start, 1, 1), date(end + 1, 1, 1), is_sure=start >= _FIRST_BARE_YEAR, may_go_on=True)
 
 
 def _month_of_range(key: str, end: FoundDate) -> date | None:
@@ -107,7 +158,7 @@ def _point(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     found = _guarded(find_relative, words, at, today) or _guarded(_calendar, words, at, today)
     if found is None and _year(words, at, today) is not None:
         year = int(words[at].key)
-        return FoundDate(1, date(year, 1, 1), date(year + 1, 1, 1), is_sure=year >= _FIRST_BARE_YEAR)
+        return FoundDate(1, date(year, 1, 1), date(year + 1, 1, 1), year >= _FIRST_BARE_YEAR, may_go_on=True)
     return found
 
 
@@ -125,8 +176,8 @@ def _comparison(words: Sequence[Word], at: int, today: date) -> FoundDate | None
             continue
         count = lead + found.count
         if is_start:
-            return FoundDate(count, found.start if is_included else found.end, None)
-        return FoundDate(count, None, found.end if is_included else found.start)
+            return FoundDate(count, found.start if is_included else found.end, None, may_go_on=found.may_go_on)
+        return FoundDate(count, None, found.end if is_included else found.start, may_go_on=found.may_go_on)
     return None
 
 
@@ -139,16 +190,20 @@ def _introduced(words: Sequence[Word], at: int, today: date) -> FoundDate | None
             continue
         found = _guarded(find_relative, words, begin, today) or _guarded(_calendar, words, begin, today)
         if found is not None:
-            is_sure = found.is_sure or words[begin].key in _AMBIGUOUS_MONTHS
+            is_sure = found.is_sure or (words[begin].key in _AMBIGUOUS_MONTHS and words[at].key in _FRENCH)
             return replace(found, count=lead + found.count, is_sure=is_sure)
         year = _year(words, begin, today)
         if year is not None:
-            after = begin + 1
-            is_last = after == len(words) or words[after].follows_break or words[after].key in _FUNCTION_WORDS
+            is_last = is_closed(words, begin + 1)
             is_of_a_thing = words[at].key in _OF_A_THING
             days = date(year, 1, 1), date(year + 1, 1, 1)
             return FoundDate(lead + 1, *days, is_sure=is_last and not is_of_a_thing)
     return None
+
+
+def is_closed(words: Sequence[Word], end: int) -> bool:
+    """Return whether nothing goes on with what ends there: a noun would, as in "this winter coat", "in 2000 pieces"."""
+    return end >= len(words) or words[end].follows_break or words[end].key in _FUNCTION_WORDS
 
 
 def _bare(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
@@ -159,7 +214,8 @@ def _bare(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     year = _year(words, at, today)
     if year is None:
         return None
-    is_sure = at == len(words) - 1 and _FIRST_BARE_YEAR <= year <= today.year
+    is_after_months = at > 0 and any(part in names.MONTHS for part in re.split("[-–/]", words[at - 1].key))
+    is_sure = at == len(words) - 1 and _FIRST_BARE_YEAR <= year <= today.year and not is_after_months
     return FoundDate(1, date(year, 1, 1), date(year + 1, 1, 1), is_sure=is_sure)
 
 

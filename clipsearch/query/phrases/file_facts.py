@@ -25,12 +25,19 @@ class FoundFilter:
 
 
 _MADE = vocabulary(
-    "taken shot captured photographed made aufgenommen fotografiert gemacht pris prise prises photographié "
-    "tomada tomadas hecha hechas fotografiada"
+    "taken shot photographed aufgenommen fotografiert pris prise prises photographié photographiée photographiées "
+    "tomada tomadas fotografiada fotografiadas"
 )
 _WITH = vocabulary("with mit avec con")
-_MADE_WITH = _WITH | vocabulary("on by using von par")
-_ARTICLES = vocabulary("a an the my our one's ein eine einer einem meiner un une mon ma el la una mi")
+_MADE_WITH = _WITH | vocabulary("on")
+_ARTICLES = vocabulary(
+    "a an the my our der dem den ein eine einer einem meiner meinem un une mon ma el la le l' una mi"
+)
+# Makers and models that are no words of anything else: alone after a comma they are the camera.
+_MAKERS = vocabulary(
+    "canon nikon olympus fujifilm fuji leica pentax panasonic lumix iphone ipad gopro hasselblad ricoh huawei xiaomi "
+    "samsung sony dji casio minolta konica kodak motorola oneplus zeiss sigma"
+)
 # Words that make a camera part of the picture.
 _CAMERA_WORDS = vocabulary("camera cameras kamera kameras caméra appareil cámara cámaras phone telefon")
 _MOST_NAME_WORDS = 4
@@ -84,12 +91,16 @@ def find_camera(words: Sequence[Word], at: int, context: HasCameras) -> FoundFil
     if not count or (is_of_camera and not is_made) or not (has_with or is_alone):
         return None
     value = " ".join(word.key for word in words[place:end])
-    return FoundFilter(end + is_of_camera - at, "camera", value, is_sure=is_made or is_alone)
+    # A word of a camera's name may be any word: "fruit, apple, banana".
+    is_camera = count > 1 or words[place].key in _MAKERS or any(character.isdigit() for character in value)
+    goes_on = end < len(words) and any(character.isdigit() for character in words[end].key)  # another model
+    is_sure = is_camera and (is_made or is_alone) and not goes_on
+    return FoundFilter(end + is_of_camera - at, "camera", value, is_sure) if is_sure or has_with else None
 
 
-_FILMS = vocabulary("video videos film films movie movies clip clips vídeo vídeos vidéo vidéos")
-_RAWS = (("raw", "files"), ("raw", "photos"), ("raw", "pictures"), ("raws",))
-_OF = vocabulary("of from with von mit de d' avec con")
+_FILMS = vocabulary("videos films movies vídeos vidéos filme")
+_RAWS = (("raw", "files"), ("raws",))
+_OF = vocabulary("of von vom de d' du del")
 _ORIENTATIONS = {
     ("in", "portrait", "orientation"): "portrait",
     ("in", "portrait", "format"): "portrait",
@@ -100,7 +111,6 @@ _ORIENTATIONS = {
     ("en", "format", "portrait"): "portrait",
     ("format", "portrait"): "portrait",
     ("formato", "vertical"): "portrait",
-    ("en", "vertical"): "portrait",
     ("in", "landscape", "orientation"): "landscape",
     ("in", "landscape", "format"): "landscape",
     ("landscape", "orientation"): "landscape",
@@ -110,7 +120,6 @@ _ORIENTATIONS = {
     ("en", "format", "paysage"): "landscape",
     ("format", "paysage"): "landscape",
     ("formato", "horizontal"): "landscape",
-    ("en", "horizontal"): "landscape",
     ("square", "format"): "square",
     ("im", "quadratformat"): "square",
     ("format", "carré"): "square",
@@ -122,7 +131,7 @@ def find_kind(words: Sequence[Word], at: int) -> FoundFilter | None:
     """Find "videos of" at the start, and orientations. A film alone is what many pictures show."""
     if at == 0 and len(words) > 2 and words[0].key in _FILMS and words[1].key in _OF:
         return FoundFilter(2, "type", "film")
-    if at == 0 and len(words) == 1 and words[0].key in ("videos", "films", "vídeos", "vidéos"):
+    if at == 0 and len(words) == 1 and words[0].key in _FILMS:
         return FoundFilter(1, "type", "film")
     if at == 0 and (count := longest(words, 0, _RAWS)):
         follows = count < len(words) and words[count].key in _OF

@@ -15,12 +15,14 @@ class FoundDate:
         start: first day; None: open.
         end: the day after the last one; None: open.
         is_sure: False: it may be part of the picture.
+        may_go_on: a noun after it would make something else of it, as of "this winter" or "in 2000".
     """
 
     count: int
     start: date | None
     end: date | None
     is_sure: bool = True
+    may_go_on: bool = False
 
     def __str__(self) -> str:
         """Format it as the value of a `taken:` filter, as short as it can be."""

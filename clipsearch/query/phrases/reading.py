@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -10,7 +10,7 @@ from clipsearch.errors import QuerySyntaxError
 from clipsearch.query.file_names import IsFile
 from clipsearch.query.filters import quoted
 from clipsearch.query.parsing import parse_query
-from clipsearch.query.phrases.absence import find_absence
+from clipsearch.query.phrases.absence import find_absence, is_people
 from clipsearch.query.phrases.chinese import find_chinese
 from clipsearch.query.phrases.dates import find_date
 from clipsearch.query.phrases.file_facts import CameraNames, find_camera, find_kind
@@ -20,6 +20,9 @@ from clipsearch.query.syntax import Query, Term
 
 # Longer texts are descriptions, not questions.
 _MOST_CHARACTERS, _MOST_WORDS = 400, 40
+
+# Each is offered with the query that it would make.
+_MOST_PHRASES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,10 @@ def understand(text: str, context: Context, *, is_file: IsFile | None = None) ->
     found = _find_phrases(text, query, context)
     applied = [each for each in found if each.is_sure]
     understood = _rewrite(text, applied, is_file)
+    if understood is None:  # without anything wanted, nothing can be excluded
+        found = [each for each in found if not each.things]
+        applied = [each for each in found if each.is_sure]
+        understood = _rewrite(text, applied, is_file)
     if understood is None:
         return Understanding(query, text)
     phrases = []
@@ -139,7 +146,7 @@ def _find_phrases(text: str, query: Query, context: Context) -> list[_Found]:
     kept = [each for each in found if each.key not in keys]
     if any(each.key == "taken" for each in kept) and not context.find_whether_dated():
         kept = [each for each in kept if each.key != "taken"]
-    return _without_overlaps(kept)
+    return _with_one_date(_without_overlaps(kept)[:_MOST_PHRASES])
 
 
 def _of_chinese(text: str, start: int, end: int, context: Context, *, with_absence: bool) -> Iterator[_Found]:
@@ -167,7 +174,7 @@ def _of_words(words: Sequence[Word], text: str, context: Context, *, with_absenc
         elif with_absence and (absence := find_absence(words, at, is_start=is_start)) is not None:
             limit = next((n for n in range(at + 1, at + absence.count) if _starts_date(words, n, context)), None)
             things = tuple(
-                text[words[begin].start : words[min(end, limit or end) - 1].end]
+                _name_of(text[words[begin].start : words[min(end, limit or end) - 1].end])
                 for begin, end in absence.things
                 if limit is None or begin < limit
             )
@@ -179,9 +186,21 @@ def _of_words(words: Sequence[Word], text: str, context: Context, *, with_absenc
         at += count
 
 
+def _name_of(thing: str) -> str:
+    return "people" if is_people(thing) else thing
+
+
 def _starts_date(words: Sequence[Word], at: int, context: Context) -> bool:
     found = find_date(words, at, today=context.today)
     return found is not None and found.is_sure
+
+
+def _with_one_date(found: list[_Found]) -> list[_Found]:
+    """Offer dates instead of applying them where there are several: as filters both would have to hold."""
+    dates = [each for each in found if each.key == "taken"]
+    if len(dates) < 2:
+        return found
+    return [replace(each, is_sure=False) if each.key == "taken" else each for each in found]
 
 
 def _without_overlaps(found: list[_Found]) -> list[_Found]:
@@ -194,9 +213,10 @@ def _without_overlaps(found: list[_Found]) -> list[_Found]:
 
 # Words that say no more than that pictures are looked for.
 _GENERIC = vocabulary(
-    "photo photos photograph photographs picture pictures pic pics image images snapshot snapshots everything "
-    "all my the of from shots foto fotos bild bilder aufnahme aufnahmen alle meine von imagen imágenes "
-    "imagenes todas mis las de images photographies toutes mes des 照片 图片 的"
+    "taken shot aufgenommen prises prise tomadas tomada photo photos photograph photographs picture pictures pic "
+    "pics image images snapshot snapshots everything all my the of from shots foto fotos bild bilder aufnahme "
+    "aufnahmen alle meine von imagen imágenes imagenes todas mis las de images photographies toutes mes des 照片 图片 "
+    "的"
 )
 
 
@@ -222,7 +242,7 @@ def _rewrite(text: str, applied: Sequence[_Found], is_file: IsFile | None) -> tu
         return None
 
 
-_PUNCTUATION = " \t\n,;，、"
+_PUNCTUATION = " \t\n,;，、.!?？。/–—"
 _LAST_CONJUNCTION = re.compile(r"(?:^|[\s,;]+)(?:and|or|but|und|oder|aber|et|ou|mais|y|o|pero)$", re.IGNORECASE)
 
 
@@ -233,5 +253,7 @@ def _join(before: str, after: str) -> str:
     if not before.strip(_PUNCTUATION):
         return after.lstrip(_PUNCTUATION)
     before = before.rstrip()
+    if before[-1] in "([{" and after.lstrip()[0] in ")]}":
+        return _join(before[:-1], after.lstrip()[1:])
     after = after.lstrip(_PUNCTUATION) if before[-1] in _PUNCTUATION else after.lstrip()
     return before + ("" if after[0] in _PUNCTUATION else " ") + after

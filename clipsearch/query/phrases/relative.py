@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TypeAlias
 
@@ -16,6 +17,8 @@ _THIS = vocabulary("this dieses diesen diese dieser diesem ce cet cette este est
 _LAST_AFTER = vocabulary("dernier dernière derniers dernières passé passée pasado pasada")
 _TODAY = vocabulary("today heute aujourd'hui hoy")
 _YESTERDAY = vocabulary("yesterday gestern hier ayer")
+# "hier" is German for here.
+_UNSURE_DAYS = vocabulary("hier")
 _AGO = (
     (("vor",), ()),
     (("il", "y", "a"), ()),
@@ -26,13 +29,18 @@ _AGO = (
 
 def find_relative(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     """Find a date relative to today, without a word that leads to it."""
+    found = _find(words, at, today)
+    return None if found is None else replace(found, may_go_on=True)
+
+
+def _find(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     key = words[at].key
     tomorrow = today + timedelta(days=1)
-    is_at_an_end = at in (0, len(words) - 1) or words[at].follows_break
+    is_at_an_end = (at in (0, len(words) - 1) or words[at].follows_break) and not (at > 0 and words[at].is_capital)
     if key in _TODAY or (key == "aujourd'" and at + 1 < len(words) and words[at + 1].key == "hui"):
         return FoundDate(2 if key == "aujourd'" else 1, today, tomorrow, is_sure=is_at_an_end)
     if key in _YESTERDAY:
-        return FoundDate(1, today - timedelta(days=1), today, is_sure=is_at_an_end)
+        return FoundDate(1, today - timedelta(days=1), today, is_sure=is_at_an_end and key not in _UNSURE_DAYS)
     return _ago(words, at, today) or _last(words, at, today)
 
 
@@ -117,8 +125,8 @@ def _named_unit(words: Sequence[Word], at: int, today: date, *, ago: int, count:
     if key in ("night", "nacht", "evening", "abend") and ago:
         return FoundDate(count, today - timedelta(days=1), tomorrow)
     unit = names.UNITS.get(key)
-    if unit is not None:
-        return FoundDate(count, *_unit_days(unit, today, ago))
+    if unit is not None:  # "the last day" is one of something else
+        return None if unit == names.DAY else FoundDate(count, *_unit_days(unit, today, ago))
     if (season := names.SEASONS.get(key)) is not None:
         return FoundDate(count, *_latest(lambda year: names.season_days(season, year), today, ago))
     if (month := names.MONTHS.get(key)) is not None:
@@ -135,6 +143,7 @@ def _named_unit(words: Sequence[Word], at: int, today: date, *, ago: int, count:
 
 def _latest(days: _DaysOfYear, today: date, ago: int) -> tuple[date, date]:
     """Return the days in the year of today, or the latest ones that are over, where `ago` is 1."""
-    if ago == 0:
-        return days(today.year)
+    if ago == 0:  # a winter that began last year may be going on
+        start, end = days(today.year - 1)
+        return (start, end) if start <= today < end else days(today.year)
     return next(found for year in range(today.year, today.year - 3, -1) if (found := days(year))[1] <= today)

@@ -28,6 +28,7 @@ class Word:
     Attributes:
         start, end: characters of the query, without punctuation around it.
         key: composed and casefolded, without punctuation around it.
+        is_capital: it begins with a capital, as names do.
         follows_break: punctuation stands between it and the word before, or nothing stands before it.
     """
 
@@ -35,6 +36,7 @@ class Word:
     end: int
     key: str
     follows_break: bool
+    is_capital: bool = False
 
 
 def split_words(text: str, start: int, end: int) -> list[Word]:
@@ -50,7 +52,7 @@ def split_words(text: str, start: int, end: int) -> list[Word]:
             continue
         begin = token.start() + left
         key = unicodedata.normalize("NFC", core).casefold().replace("’", "'")
-        found.append(Word(begin, begin + len(core), key, follows_break or left > 0))
+        found.append(Word(begin, begin + len(core), key, follows_break or left > 0, core[0].isupper()))
         follows_break = any(each in _BREAKS for each in raw[left + len(core) :])
     return found
 
