@@ -38,7 +38,7 @@ def test_nothing_rises_for_being_unlike_what_is_excluded(sample_catalog: Catalog
         alone = [hit.content_id for hit in sample_catalog.search(wanted, top_k=100)]
         hits = sample_catalog.search(f"{wanted} - {excluded}", top_k=100, explain=True)
         untouched = [hit.content_id for hit in hits if hit.terms[1].contribution == 0]
-        assert len(untouched) > 20
+        assert len(untouched) >= 5
         assert untouched == [content_id for content_id in alone if content_id in set(untouched)]
 
 
