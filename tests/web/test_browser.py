@@ -584,3 +584,15 @@ def test_it_works_without_scripts(browser, server):
         expect(page.locator(".tile .name").first).to_have_text("donut.png")
         page.locator(".tile .picture").first.click()
         expect(page.locator("#detail h2")).to_have_text("donut.png")
+
+
+def test_phrases_are_shown_and_can_be_kept_as_words(page):
+    search(page, "an animal without cats")
+    expect(page.locator(".phrase")).to_have_text("“without cats” is taken as - cats. Keep it as words")
+    expect(page.locator(".chips .unwanted")).to_contain_text("cats")
+    expect(page.locator("#q")).to_have_value("an animal without cats")
+    check_accessible(page)
+    page.locator(".phrase a").click()
+    expect(page.locator(".phrase")).to_have_count(0)
+    expect(page.locator("#q")).to_have_value('an animal "without cats"')
+    expect(page.locator(".chips .unwanted")).to_have_count(0)

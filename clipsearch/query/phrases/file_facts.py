@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from clipsearch.query.phrases.dates import is_closed
 from clipsearch.query.phrases.words import Word, longest, matches, vocabulary
 
 
@@ -87,7 +88,7 @@ def find_camera(words: Sequence[Word], at: int, context: HasCameras) -> FoundFil
     count = context.cameras.find(words, place) if may_be_one else 0
     end = place + count
     is_of_camera = end < len(words) and words[end].key in _CAMERA_WORDS and not words[end].follows_break
-    is_alone = not has_with and (end == len(words) or words[end].follows_break)
+    is_alone = not has_with and is_closed(words, end)
     if not count or (is_of_camera and not is_made) or not (has_with or is_alone):
         return None
     value = " ".join(word.key for word in words[place:end])
