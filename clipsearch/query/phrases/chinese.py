@@ -83,8 +83,6 @@ _ABSENCE = re.compile(
 
 def find_chinese(text: str, start: int, end: int, *, today: date) -> Iterator[FoundChinese]:
     """Yield the phrases in a part of a text, which do not overlap."""
-    if not any("\u4e00" <= each <= "\u9fff" for each in text[start:end]):
-        return
     for found in _DATE.finditer(text, start, end):
         number = next(number for number in range(len(_PATTERNS)) if found[f"p{number}"] is not None)
         pattern, days = _PATTERNS[number]

@@ -11,7 +11,6 @@ from clipsearch.query.file_names import IsFile
 from clipsearch.query.filters import quoted
 from clipsearch.query.parsing import parse_query
 from clipsearch.query.phrases.absence import find_absence, is_people
-from clipsearch.query.phrases.chinese import find_chinese
 from clipsearch.query.phrases.dates import find_date
 from clipsearch.query.phrases.file_facts import CameraNames, find_camera, find_kind
 from clipsearch.query.phrases.plain_runs import find_plain_runs
@@ -150,6 +149,10 @@ def _find_phrases(text: str, query: Query, context: Context) -> list[_Found]:
 
 
 def _of_chinese(text: str, start: int, end: int, context: Context, *, with_absence: bool) -> Iterator[_Found]:
+    if not any("\u4e00" <= each <= "\u9fff" for each in text[start:end]):
+        return
+    from clipsearch.query.phrases.chinese import find_chinese  # its patterns take 10 ms to compile
+
     for each in find_chinese(text, start, end, today=context.today):
         if each.date is not None:
             yield _Found(each.start, each.end, f"taken:{each.date}")
