@@ -378,7 +378,7 @@ class Catalog:
             threshold: the cosine, 0 to 1, from which pixels are compared; None: by how alike the pictures are.
             exact_only: files with the very same content alone.
 
-        InputError: nothing below one of the folders was indexed.
+        QueryError: `threshold` is out of range. InputError: nothing below one of the folders was indexed.
         """
         from clipsearch.gallery.duplicates import find_duplicates
 
@@ -391,7 +391,7 @@ class Catalog:
 
         Args:
             labels: what to call them, as in `LabelCollection.assign`. QueryError: there is no such set.
-            count: of groups, at least 1; None: about as many as pictures in each, 50 at most.
+            count: of groups, QueryError below 1; None: about as many as pictures in each, 50 at most.
         """
         from clipsearch.gallery.clusters import cluster_pictures
 

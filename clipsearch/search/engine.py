@@ -110,7 +110,7 @@ def match_picture(
     query: AnyQuery, content_id: int, session: Session, options: SearchOptions | None = None
 ) -> SearchHit:
     """Score one picture against a query, term by term; its rank is 0. Errors as in `Catalog.match`."""
-    from clipsearch.search.retrieval import handicap_of
+    from clipsearch.search.retrieval import handicap_of, weigh
 
     options = options or SearchOptions()
     parsed, known_pictures = _with_feedback(query, options)
@@ -130,17 +130,7 @@ def match_picture(
     unwanted = options.feedback.unwanted(session, background)
     embeddings = np.stack(list(known.values()))
     # (directions, parts)
-    scores = np.stack([embeddings @ direction.embedding for direction in directions])
-    worth = np.stack([each.worth(row) for each, row in zip(directions, scores, strict=True)])
-    for row_number, direction in enumerate(directions):
-        if direction.absences is not None:
-            cost = direction.absences.costs(direction.absences.embeddings @ embeddings.T).sum(axis=0)
-            worth[row_number] -= cost
-            scores[row_number] -= cost / direction.steepness
-    if unwanted is not None:
-        _, losses = unwanted.nearest(unwanted.embeddings @ embeddings.T)
-        worth = worth - losses
-        scores = scores - losses / np.array([[direction.steepness] for direction in directions], dtype=np.float32)
+    worth, scores = weigh(directions, lambda rows: rows @ embeddings.T, unwanted)
     part_of = dict(parts)
     handicaps = np.array([handicap_of(part_of[part_id]) for part_id in known], dtype=np.float32)
     best = int((worth.min(axis=0) - handicaps).argmax())

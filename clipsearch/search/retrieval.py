@@ -1,7 +1,7 @@
 """Search the picture index for the directions of a query, and map the contents found to files."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -207,24 +207,14 @@ def find_nearest(
     # Threshold algorithm: a picture at the top of no ranking scores below the last ones seen in each, and what is
     # excluded only lowers it. Source: Fagin, Lotem, Naor, "Optimal aggregation algorithms for middleware", PODS 2001.
     embeddings = np.stack([direction.embedding for direction in directions])
-    steepness = np.array([direction.steepness for direction in directions], dtype=np.float32)
     reach = _FIRST_REACH * top_k
     while True:
         nearest_scores, nearest_ids = index.search(embeddings, reach, among=among)
         seen = np.unique(nearest_ids)
-        scores = _cosines_of(embeddings, seen, index)
-        worths = np.stack([each.worth(row) for each, row in zip(directions, scores, strict=True)])
-        for row, each in enumerate(directions):
-            if each.absences is not None and len(seen):
-                cost = each.absences.costs(_cosines_of(each.absences.embeddings, seen, index)).sum(axis=0)
-                worths[row] -= cost
-                scores[row] -= cost / steepness[row]
+        worths, scores = weigh(directions, partial(_cosines_of, ids=seen, index=index), unwanted)
         least = worths.argmin(axis=0)
         columns = np.arange(len(seen))
         worth, score = worths[least, columns], scores[least, columns]
-        if unwanted is not None and len(seen):
-            _, losses = unwanted.nearest(_cosines_of(unwanted.embeddings, seen, index))
-            worth, score = worth - losses, score - losses / steepness[least]
         order = np.lexsort((seen, -worth))[:top_k]
         is_all = nearest_ids.shape[1] < reach
         if is_all or len(order) == 0:
@@ -235,6 +225,30 @@ def find_nearest(
         reach *= 4
     own_shares = np.array([direction.own_share for direction in directions], dtype=np.float32)
     return Found(seen[order], score[order], worth[order], own_shares[least[order]])
+
+
+def weigh(
+    directions: Sequence[Direction],
+    cosines_of: "Callable[[NDArray[np.float32]], NDArray[np.float32]]",
+    unwanted: "Unwanted | None" = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the log-odds and the scores (d, n) of n pictures in d directions, less what is excluded costs them.
+
+    Args:
+        cosines_of: returns the cosines (q, n) of embeddings (q, dim) with the pictures.
+    """
+    scores = cosines_of(np.stack([direction.embedding for direction in directions]))
+    worths = np.stack([each.worth(row) for each, row in zip(directions, scores, strict=True)])
+    if not scores.shape[1]:
+        return worths, scores
+    costs = np.zeros_like(worths)
+    for row, direction in enumerate(directions):
+        if direction.absences is not None:
+            costs[row] += direction.absences.costs(cosines_of(direction.absences.embeddings)).sum(axis=0)
+    if unwanted is not None:
+        costs += unwanted.nearest(cosines_of(unwanted.embeddings))[1]
+    steepness = np.array([[direction.steepness] for direction in directions], dtype=np.float32)
+    return worths - costs, scores - costs / steepness
 
 
 def _cosines_of(embeddings: NDArray[np.float32], ids: NDArray[np.int64], index: VectorIndex) -> NDArray[np.float32]:
