@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 
-from clipsearch.query.phrases.words import phrase_list
+from clipsearch.query.phrases.words import phrase_table
 
 
 def _table(rows: Mapping[int, str]) -> dict[str, int]:
@@ -45,7 +45,7 @@ _HOLIDAY_NAMES = {
     NEW_YEAR: "new year's eve | new years eve | nye | silvester | nochevieja",
     THANKSGIVING: "thanksgiving",
 }
-HOLIDAYS = {phrase: name for name, text in _HOLIDAY_NAMES.items() for phrase in phrase_list(text)}
+HOLIDAYS = phrase_table(_HOLIDAY_NAMES)
 
 DAY, WEEK, MONTH, YEAR, WEEKEND = "day", "week", "month", "year", "weekend"
 _UNIT_NAMES = {
@@ -73,6 +73,35 @@ NUMBERS = _table(
         12: "twelve zwölf douze doce",
     }
 )
+
+
+def year_days(year: int) -> tuple[date, date]:
+    """Return the first day of a year and the one after it."""
+    return date(year, 1, 1), date(year + 1, 1, 1)
+
+
+def month_days(year: int, month: int) -> tuple[date, date]:
+    """Return the first day of a month and the one after it."""
+    first = date(year, month, 1)
+    return first, add_months(first, 1)
+
+
+def unit_days(unit: str, today: date, ago: int) -> tuple[date, date]:
+    """Return the first day of the day, week, month or year of the calendar `ago` units ago, and the one after it."""
+    if unit == YEAR:
+        return year_days(today.year - ago)
+    if unit == MONTH:
+        first = add_months(today, -ago)
+        return first, add_months(first, 1)
+    monday = today - timedelta(days=today.weekday())
+    if unit == WEEK:
+        first = monday - timedelta(weeks=ago)
+        return first, first + timedelta(weeks=1)
+    if unit == WEEKEND:
+        saturday = monday + timedelta(days=5) - timedelta(weeks=ago)
+        return saturday, saturday + timedelta(days=2)
+    first = today - timedelta(days=ago)
+    return first, first + timedelta(days=1)
 
 
 def season_days(season: int, year: int) -> tuple[date, date]:

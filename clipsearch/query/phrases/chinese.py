@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from clipsearch.query.phrases import calendar_words as names
 from clipsearch.query.phrases.found_date import FoundDate
@@ -21,29 +21,6 @@ class FoundChinese:
     thing: str = ""
 
 
-def _of_year(year: int) -> tuple[date, date]:
-    return date(year, 1, 1), date(year + 1, 1, 1)
-
-
-def _month(year: int, month: int) -> tuple[date, date]:
-    first = date(year, month, 1)
-    return first, names.add_months(first, 1)
-
-
-def _day(first: date) -> tuple[date, date]:
-    return first, first + timedelta(days=1)
-
-
-def _last_month(today: date) -> tuple[date, date]:
-    first = names.add_months(today, -1)
-    return _month(first.year, first.month)
-
-
-def _week(today: date) -> tuple[date, date]:
-    monday = today - timedelta(days=today.weekday() + 7)
-    return monday, monday + timedelta(weeks=1)
-
-
 _Days = tuple[date | None, date | None]
 _YEAR = r"(1[89]\d\d|20\d\d)年"
 # Words about today stand at the start of what they are said of: inside of longer words they are none.
@@ -53,23 +30,26 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], date], _Days]], ...] = (
         r"(1[89]\d\d|20\d\d)年?(?:到|至|-)(1[89]\d\d|20\d\d)年",
         lambda m, _: (date(int(m[1]), 1, 1), date(int(m[2]) + 1, 1, 1)),
     ),
-    (_YEAR + r"(\d{1,2})月(\d{1,2})[日号]", lambda m, _: _day(date(int(m[1]), int(m[2]), int(m[3])))),
-    (_YEAR + r"(\d{1,2})月(?:份)?(?![到至])", lambda m, _: _month(int(m[1]), int(m[2]))),
+    (
+        _YEAR + r"(\d{1,2})月(\d{1,2})[日号]",
+        lambda m, _: names.unit_days(names.DAY, date(int(m[1]), int(m[2]), int(m[3])), 0),
+    ),
+    (_YEAR + r"(\d{1,2})月(?:份)?(?![到至])", lambda m, _: names.month_days(int(m[1]), int(m[2]))),
     (_YEAR + r"的?([春夏秋冬])[天季]", lambda m, _: names.season_days(_SEASONS[m[2]], int(m[1]))),
     (_YEAR + r"的?圣诞节?", lambda m, _: names.holiday_days(names.CHRISTMAS, int(m[1]))),
     (_YEAR + r"(?:以后|之后)", lambda m, _: (date(int(m[1]) + 1, 1, 1), None)),
     (_YEAR + r"(?:以前|之前)", lambda m, _: (None, date(int(m[1]), 1, 1))),
     # Before a noun without 的, it is an age, an edition or the start of another date.
-    (_YEAR + r"(?=的|$|[\s，,。、])", lambda m, _: _of_year(int(m[1]))),
+    (_YEAR + r"(?=的|$|[\s，,。、])", lambda m, _: names.year_days(int(m[1]))),
     (_START + r"去年的?([春夏秋冬])[天季]", lambda m, today: names.season_days(_SEASONS[m[1]], today.year - 1)),
     (_START + r"今年的?([春夏秋冬])[天季]", lambda m, today: names.season_days(_SEASONS[m[1]], today.year)),
-    (_START + r"去年的?(\d{1,2})月(?![\d到至])", lambda m, today: _month(today.year - 1, int(m[1]))),
-    (_START + r"去年(?=的|$|[\s，,。、拍])", lambda _, today: _of_year(today.year - 1)),
-    (_START + r"今年(?=的|$|[\s，,。、拍])", lambda _, today: _of_year(today.year)),
-    (_START + r"上个月(?=的|$|[\s，,。、拍])", lambda _, today: _last_month(today)),
-    (_START + r"上个?(?:星期|礼拜)(?=的|$|[\s，,。、拍])", lambda _, today: _week(today)),
-    (_START + r"昨天(?=的|$|[\s，,。、拍])", lambda _, today: _day(today - timedelta(days=1))),
-    (_START + r"今天(?=的|$|[\s，,。、拍])", lambda _, today: _day(today)),
+    (_START + r"去年的?(\d{1,2})月(?![\d到至])", lambda m, today: names.month_days(today.year - 1, int(m[1]))),
+    (_START + r"去年(?=的|$|[\s，,。、拍])", lambda _, today: names.year_days(today.year - 1)),
+    (_START + r"今年(?=的|$|[\s，,。、拍])", lambda _, today: names.year_days(today.year)),
+    (_START + r"上个月(?=的|$|[\s，,。、拍])", lambda _, today: names.unit_days(names.MONTH, today, 1)),
+    (_START + r"上个?(?:星期|礼拜)(?=的|$|[\s，,。、拍])", lambda _, today: names.unit_days(names.WEEK, today, 1)),
+    (_START + r"昨天(?=的|$|[\s，,。、拍])", lambda _, today: names.unit_days(names.DAY, today, 1)),
+    (_START + r"今天(?=的|$|[\s，,。、拍])", lambda _, today: names.unit_days(names.DAY, today, 0)),
 )
 _DATE = re.compile(
     "(?:在|于)?(?:" + "|".join(f"(?P<p{n}>{p})" for n, (p, _) in enumerate(_PATTERNS)) + ")(?:拍的|的)?", re.ASCII

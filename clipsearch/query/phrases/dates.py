@@ -9,7 +9,7 @@ from typing import TypeAlias
 from clipsearch.query.phrases import calendar_words as names
 from clipsearch.query.phrases.found_date import FoundDate
 from clipsearch.query.phrases.relative import find_relative
-from clipsearch.query.phrases.words import Word, longest, matches, phrase_list, skip_word, vocabulary
+from clipsearch.query.phrases.words import Word, longest, look_up, matches, phrase_list, skip_word, vocabulary
 
 # Photographs are not older. The year after the current one is there for clocks that are ahead.
 _FIRST_YEAR = 1826
@@ -52,15 +52,14 @@ def _is_part_of_more(words: Sequence[Word], at: int) -> bool:
     before, second = words[at - 1].key, words[at - 2].key if at > 1 else ""
     if before in _CHANGES or before in names.MONTHS or before in names.SEASONS or (before,) in names.HOLIDAYS:
         return True
-    is_range = before in _JOINERS or before in _OTHER_JOINERS
-    if is_range and (second[:1].isdigit() or second in names.MONTHS):
+    if before in _JOINERS | _OTHER_JOINERS and (second[:1].isdigit() or second in names.MONTHS):
         return True
     return before in _OF_A_THING and second in _CHANGES
 
 
 def _goes_on(words: Sequence[Word], end: int) -> bool:
     """Return whether another date follows, as in "2018 and 2019"."""
-    if end + 1 >= len(words) or words[end].key not in (*_JOINERS, *_OTHER_JOINERS):
+    if end + 1 >= len(words) or words[end].key not in _JOINERS | _OTHER_JOINERS:
         return False
     key = words[end + 1].key
     return key[0].isdigit() or key in names.MONTHS or key in names.SEASONS
@@ -86,10 +85,8 @@ _SINCE = phrase_list("since | seit | depuis | depuis l' | depuis le | desde | de
 _AFTER = phrase_list("after | nach | nach dem | après | après le | después de")
 _BEFORE = phrase_list("before | vor | vor dem | avant | avant le | antes de")
 _UNTIL = phrase_list("until | till | bis | bis zum | jusqu'à | jusqu' à | jusqu' en | hasta")
-_RANGES = (
-    (("from", "between", "von", "zwischen", "de", "entre", "desde"), ()),
-    ((), ("to", "and", "until", "till", "through", "bis", "und", "à", "et", "a", "y", "hasta", "-", "–", "—")),
-)
+_RANGE_LEADS = vocabulary("from between von zwischen de entre desde")
+_RANGE_JOINERS = vocabulary("to and until till through bis und à et a y hasta - – —")
 # Words before a date that change it: what they mean together is not known here.
 _CHANGES = vocabulary(
     "except excluding without not until nicht außer ausser sauf excepto later earlier newer older up early late "
@@ -103,7 +100,7 @@ _DOUBTS = vocabulary(
     "plate tag baujahr his her my our their his mein meine mon ma mes mi mis windows office class"
 )
 # Between two dates without a word before them.
-_JOINERS = ("to", "until", "till", "through", "bis", "-", "–", "—")
+_JOINERS = vocabulary("to until till through bis - – —")
 # With a year these may be the name of a thing, as in "class of 2019"; and Mars 2020 is a rover, if not a French month.
 _OF_A_THING = vocabulary("of de von at am an à")
 _FRENCH = vocabulary("en de du au depuis pendant")
@@ -120,11 +117,11 @@ def _range(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     """Find "from May to July 2019", "2015-2018", "between 2015 and 2018"."""
     if (pair := re.fullmatch(r"(\d{4})[-–—/](\d{4}|\d\d)", words[at].key, re.ASCII)) is not None:
         return _year_pair(pair[1], pair[2], today)
-    lead = int(words[at].key in _RANGES[0][0])
+    lead = int(words[at].key in _RANGE_LEADS)
     begin = at + lead
     start = _point(words, begin, today)
     middle = begin + (start.count if start is not None else 1)
-    has_joiner = middle + 1 < len(words) and words[middle].key in (_RANGES[1][1] if lead else _JOINERS)
+    has_joiner = middle + 1 < len(words) and words[middle].key in (_RANGE_JOINERS if lead else _JOINERS)
     end = _point(words, middle + 1, today) if has_joiner else None
     if end is None or end.start is None or end.end is None:
         return None
@@ -155,11 +152,15 @@ def _month_of_range(key: str, end: FoundDate) -> date | None:
 def _point(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     if at >= len(words):
         return None
-    found = _guarded(find_relative, words, at, today) or _guarded(_calendar, words, at, today)
-    if found is None and _year(words, at, today) is not None:
-        year = int(words[at].key)
-        return FoundDate(1, date(year, 1, 1), date(year + 1, 1, 1), year >= _FIRST_BARE_YEAR, may_go_on=True)
+    found, year = _dated(words, at, today), _year(words, at, today)
+    if found is None and year is not None:
+        return FoundDate(1, *names.year_days(year), year >= _FIRST_BARE_YEAR, may_go_on=True)
     return found
+
+
+def _dated(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
+    """Find a date that needs no word before it to be one."""
+    return _guarded(find_relative, words, at, today) or _guarded(_calendar, words, at, today)
 
 
 def _comparison(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
@@ -188,7 +189,7 @@ def _introduced(words: Sequence[Word], at: int, today: date) -> FoundDate | None
         begin = at + lead
         if begin >= len(words) or words[begin].follows_break:
             continue
-        found = _guarded(find_relative, words, begin, today) or _guarded(_calendar, words, begin, today)
+        found = _dated(words, begin, today)
         if found is not None:
             is_sure = found.is_sure or (words[begin].key in _AMBIGUOUS_MONTHS and words[at].key in _FRENCH)
             return replace(found, count=lead + found.count, is_sure=is_sure)
@@ -196,8 +197,7 @@ def _introduced(words: Sequence[Word], at: int, today: date) -> FoundDate | None
         if year is not None:
             is_last = is_closed(words, begin + 1)
             is_of_a_thing = words[at].key in _OF_A_THING
-            days = date(year, 1, 1), date(year + 1, 1, 1)
-            return FoundDate(lead + 1, *days, is_sure=is_last and not is_of_a_thing)
+            return FoundDate(lead + 1, *names.year_days(year), is_sure=is_last and not is_of_a_thing)
     return None
 
 
@@ -216,7 +216,7 @@ def _bare(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
         return None
     is_after_months = at > 0 and any(part in names.MONTHS for part in re.split("[-–/]", words[at - 1].key))
     is_sure = at == len(words) - 1 and _FIRST_BARE_YEAR <= year <= today.year and not is_after_months
-    return FoundDate(1, date(year, 1, 1), date(year + 1, 1, 1), is_sure=is_sure)
+    return FoundDate(1, *names.year_days(year), is_sure=is_sure)
 
 
 def _is_year(year: int, today: date) -> bool:
@@ -297,9 +297,8 @@ def _month(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     year = _year(words, place, today)
     if month is None or year is None or words[place].follows_break:
         return None
-    first = date(year, month, 1)
     is_sure = words[at].key not in _AMBIGUOUS_MONTHS
-    return FoundDate(place + 1 - at, first, names.add_months(first, 1), is_sure)
+    return FoundDate(place + 1 - at, *names.month_days(year, month), is_sure)
 
 
 def _season(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
@@ -315,10 +314,10 @@ def _season(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
 
 
 def _holiday(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
-    count = longest(words, at, tuple(names.HOLIDAYS))
-    place = skip_word(words, at + count, ("of", "de", "del"))
-    year = _year(words, place, today) if count else None
-    if year is None:
+    found = look_up(words, at, names.HOLIDAYS)
+    if found is None:
         return None
-    holiday = names.HOLIDAYS[tuple(word.key for word in words[at : at + count])]
-    return FoundDate(place + 1 - at, *names.holiday_days(holiday, year))
+    count, holiday = found
+    place = skip_word(words, at + count, ("of", "de", "del"))
+    year = _year(words, place, today)
+    return None if year is None else FoundDate(place + 1 - at, *names.holiday_days(holiday, year))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clipsearch.query.phrases.dates import is_closed
-from clipsearch.query.phrases.words import Word, longest, matches, vocabulary
+from clipsearch.query.phrases.words import Word, longest, look_up, phrase_table, vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,30 +102,14 @@ def find_camera(words: Sequence[Word], at: int, context: HasCameras) -> FoundFil
 _FILMS = vocabulary("videos films movies vídeos vidéos filme")
 _RAWS = (("raw", "files"), ("raws",))
 _OF = vocabulary("of von vom de d' du del")
-_ORIENTATIONS = {
-    ("in", "portrait", "orientation"): "portrait",
-    ("in", "portrait", "format"): "portrait",
-    ("portrait", "orientation"): "portrait",
-    ("portrait", "format"): "portrait",
-    ("im", "hochformat"): "portrait",
-    ("hochformat",): "portrait",
-    ("en", "format", "portrait"): "portrait",
-    ("format", "portrait"): "portrait",
-    ("formato", "vertical"): "portrait",
-    ("in", "landscape", "orientation"): "landscape",
-    ("in", "landscape", "format"): "landscape",
-    ("landscape", "orientation"): "landscape",
-    ("landscape", "format"): "landscape",
-    ("im", "querformat"): "landscape",
-    ("querformat",): "landscape",
-    ("en", "format", "paysage"): "landscape",
-    ("format", "paysage"): "landscape",
-    ("formato", "horizontal"): "landscape",
-    ("square", "format"): "square",
-    ("im", "quadratformat"): "square",
-    ("format", "carré"): "square",
-    ("formato", "cuadrado"): "square",
+_ORIENTATION_NAMES = {
+    "portrait": "in portrait orientation | in portrait format | portrait orientation | portrait format | "
+    "im hochformat | hochformat | en format portrait | format portrait | formato vertical",
+    "landscape": "in landscape orientation | in landscape format | landscape orientation | landscape format | "
+    "im querformat | querformat | en format paysage | format paysage | formato horizontal",
+    "square": "square format | im quadratformat | format carré | formato cuadrado",
 }
+_ORIENTATIONS = phrase_table(_ORIENTATION_NAMES)
 
 
 def find_kind(words: Sequence[Word], at: int) -> FoundFilter | None:
@@ -137,8 +121,5 @@ def find_kind(words: Sequence[Word], at: int) -> FoundFilter | None:
     if at == 0 and (count := longest(words, 0, _RAWS)):
         follows = count < len(words) and words[count].key in _OF
         return FoundFilter(count + follows, "type", "raw") if follows or count == len(words) else None
-    count = longest(words, at, tuple(_ORIENTATIONS))
-    if not count:
-        return None
-    entry = next(each for each in _ORIENTATIONS if len(each) == count and matches(words, at, each))
-    return FoundFilter(count, "orientation", _ORIENTATIONS[entry])
+    found = look_up(words, at, _ORIENTATIONS)
+    return None if found is None else FoundFilter(found[0], "orientation", found[1])

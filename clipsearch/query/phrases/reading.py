@@ -161,32 +161,46 @@ def _of_chinese(text: str, start: int, end: int, context: Context, *, with_absen
 
 
 def _of_words(words: Sequence[Word], text: str, context: Context, *, with_absence: bool) -> Iterator[_Found]:
-    at, is_start = 0, bool(words) and not text[: words[0].start].strip()
+    is_start = bool(words) and not text[: words[0].start].strip()
+    at = 0
     while at < len(words):
-        first = words[at].start
-        count, found = 1, None
-        date_found = find_date(words, at, today=context.today)
-        fact = find_kind(words, at) or find_camera(words, at, context)
-        if date_found is not None and (fact is None or date_found.count >= fact.count):
-            count = date_found.count
-            found = _Found(first, words[at + count - 1].end, f"taken:{date_found}", is_sure=date_found.is_sure)
-        elif fact is not None:
-            count = fact.count
-            value = fact.value if re.fullmatch(r"[\w-]+", fact.value) else quoted(fact.value)
-            found = _Found(first, words[at + count - 1].end, f"{fact.key}:{value}", is_sure=fact.is_sure)
-        elif with_absence and (absence := find_absence(words, at, is_start=is_start)) is not None:
-            limit = next((n for n in range(at + 1, at + absence.count) if _starts_date(words, n, context)), None)
-            things = tuple(
-                _name_of(text[words[begin].start : words[min(end, limit or end) - 1].end])
-                for begin, end in absence.things
-                if limit is None or begin < limit
-            )
-            count = absence.count if limit is None else limit - at
-            if things:
-                found = _Found(first, words[at + count - 1].end, things=things)
+        count, found = _filter_at(words, at, context)
+        if found is None and with_absence:
+            count, found = _absence_at(words, at, text, context, is_start=is_start)
         if found is not None:
             yield found
         at += count
+
+
+def _filter_at(words: Sequence[Word], at: int, context: Context) -> tuple[int, _Found | None]:
+    """Find a date, a kind of file or a camera at a word, and how many words it takes: 1 for none."""
+    dated = find_date(words, at, today=context.today)
+    fact = find_kind(words, at) or find_camera(words, at, context)
+    if dated is not None and (fact is None or dated.count >= fact.count):
+        count, meaning, is_sure = dated.count, f"taken:{dated}", dated.is_sure
+    elif fact is not None:
+        value = fact.value if re.fullmatch(r"[\w-]+", fact.value) else quoted(fact.value)
+        count, meaning, is_sure = fact.count, f"{fact.key}:{value}", fact.is_sure
+    else:
+        return 1, None
+    return count, _Found(words[at].start, words[at + count - 1].end, meaning, is_sure=is_sure)
+
+
+def _absence_at(
+    words: Sequence[Word], at: int, text: str, context: Context, *, is_start: bool
+) -> tuple[int, _Found | None]:
+    """Find what is excluded from a word on, up to a date, and how many words it takes: 1 for none."""
+    absence = find_absence(words, at, is_start=is_start)
+    if absence is None:
+        return 1, None
+    end = at + absence.count
+    limit = next((place for place in range(at + 1, end) if _starts_date(words, place, context)), end)
+    things = tuple(
+        _name_of(text[words[first].start : words[min(last, limit) - 1].end])
+        for first, last in absence.things
+        if first < limit
+    )
+    return limit - at, _Found(words[at].start, words[limit - 1].end, things=things) if things else None
 
 
 def _name_of(thing: str) -> str:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from clipsearch.query.phrases import calendar_words as names
 from clipsearch.query.phrases.found_date import FoundDate
-from clipsearch.query.phrases.words import Word, longest, skip_word, vocabulary
+from clipsearch.query.phrases.words import Word, look_up, skip_word, vocabulary
 
 _DaysOfYear: TypeAlias = Callable[[int], tuple[date, date]]
 
@@ -48,13 +48,12 @@ def _ago(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     """Find "two years ago", "vor 2 Jahren", "il y a deux ans", "hace dos años": that day, week, month or year."""
     for before, after in _AGO:
         place = at + len(before)
-        if [word.key for word in words[at:place]] != list(before) or place + 1 + len(after) >= len(words) + (not after):
+        if [word.key for word in words[at:place]] != list(before):
             continue
         count, unit = _number(words, place), names.UNITS.get(words[place + 1].key) if place + 1 < len(words) else None
         tail = [word.key for word in words[place + 2 : place + 2 + len(after)]]
         if count is not None and unit is not None and tail == list(after):
-            first, end = _unit_days(unit, today, count)
-            return FoundDate(len(before) + 2 + len(after), first, end)
+            return FoundDate(len(before) + 2 + len(after), *names.unit_days(unit, today, count))
     return None
 
 
@@ -63,24 +62,6 @@ def _number(words: Sequence[Word], at: int) -> int | None:
         return None
     key = words[at].key
     return int(key) if re.fullmatch(r"\d{1,3}", key, re.ASCII) else names.NUMBERS.get(key)
-
-
-def _unit_days(unit: str, today: date, ago: int) -> tuple[date, date]:
-    """Return the first day of the unit of the calendar that is so many units ago, and the day after its last one."""
-    if unit == names.YEAR:
-        return date(today.year - ago, 1, 1), date(today.year - ago + 1, 1, 1)
-    if unit == names.MONTH:
-        first = names.add_months(today, -ago)
-        return first, names.add_months(first, 1)
-    monday = today - timedelta(days=today.weekday())
-    if unit == names.WEEK:
-        first = monday - timedelta(weeks=ago)
-        return first, first + timedelta(weeks=1)
-    if unit == names.WEEKEND:
-        saturday = monday + timedelta(days=5) - timedelta(weeks=ago)
-        return saturday, saturday + timedelta(days=2)
-    first = today - timedelta(days=ago)
-    return first, first + timedelta(days=1)
 
 
 def _last(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
@@ -104,7 +85,7 @@ def _last(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
 
 
 def _span_of(unit: str, number: int, today: date) -> tuple[date, date]:
-    """Return the days from so many units before today up to today."""
+    """Return the days from `number` units before today up to today."""
     tomorrow = today + timedelta(days=1)
     if unit in (names.YEAR, names.MONTH):
         months = number * (12 if unit == names.YEAR else 1)
@@ -126,16 +107,13 @@ def _named_unit(words: Sequence[Word], at: int, today: date, *, ago: int, count:
         return FoundDate(count, today - timedelta(days=1), tomorrow)
     unit = names.UNITS.get(key)
     if unit is not None:  # "the last day" is one of something else
-        return None if unit == names.DAY else FoundDate(count, *_unit_days(unit, today, ago))
+        return None if unit == names.DAY else FoundDate(count, *names.unit_days(unit, today, ago))
     if (season := names.SEASONS.get(key)) is not None:
         return FoundDate(count, *_latest(lambda year: names.season_days(season, year), today, ago))
     if (month := names.MONTHS.get(key)) is not None:
-        return FoundDate(
-            count, *_latest(lambda year: (date(year, month, 1), names.add_months(date(year, month, 1), 1)), today, ago)
-        )
-    length = longest(words, at, tuple(names.HOLIDAYS))
-    if length:
-        holiday = names.HOLIDAYS[tuple(word.key for word in words[at : at + length])]
+        return FoundDate(count, *_latest(lambda year: names.month_days(year, month), today, ago))
+    if (found := look_up(words, at, names.HOLIDAYS)) is not None:
+        length, holiday = found
         days = _latest(lambda year: names.holiday_days(holiday, year), today, ago)
         return FoundDate(count - 1 + length, *days)
     return None

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _BEFORE, _AFTER = "([{¿¡", ",.;:!?)]}…"
@@ -66,6 +66,17 @@ def matches(words: Sequence[Word], at: int, keys: Sequence[str]) -> bool:
 def longest(words: Sequence[Word], at: int, entries: Sequence[tuple[str, ...]]) -> int:
     """Return the number of words of the longest entry that stands at a position; 0 for none."""
     return max((len(entry) for entry in entries if matches(words, at, entry)), default=0)
+
+
+def phrase_table(names: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Return the name of each phrase, by its words, of lists of phrases by name."""
+    return {phrase: name for name, text in names.items() for phrase in phrase_list(text)}
+
+
+def look_up(words: Sequence[Word], at: int, table: Mapping[tuple[str, ...], str]) -> tuple[int, str] | None:
+    """Return the number of words, and the name, of the longest phrase of a table that stands at a position."""
+    count = longest(words, at, tuple(table))
+    return (count, table[tuple(word.key for word in words[at : at + count])]) if count else None
 
 
 def skip_word(words: Sequence[Word], at: int, keys: Sequence[str]) -> int:
