@@ -2,9 +2,9 @@
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,9 @@ MOST_CHARACTERS = 4_000
 """Characters of a caption; other texts have up to `MOST_CHARACTERS_OF_A_NAME`."""
 
 MOST_CHARACTERS_OF_A_NAME = 300
+
+MOST_FACETS = 1_000
+"""Names that are counted of each kind in `WrittenFacets`."""
 
 REJECTED, UNRATED, BEST = -1, 0, 5
 """Ratings. Source: XMP Specification Part 1, 2012, 8.4 (xmp:Rating)."""
@@ -65,6 +68,23 @@ class Description:
 
 
 NOTHING = Description()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFacets:
+    """What is written about pictures, with the number of pictures of each.
+
+    Attributes:
+        tags, people, labels, creators: the most frequent first, up to `MOST_FACETS`.
+        ratings: in the order of the stars; those that are not rated are left out.
+    """
+
+    tags: Mapping[str, int] = field(default_factory=dict)
+    people: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, int] = field(default_factory=dict)
+    creators: Mapping[str, int] = field(default_factory=dict)
+    ratings: Mapping[int, int] = field(default_factory=dict)
+
 
 _NAMES = ("keywords", "people")
 _TEXTS = ("title", "caption", "label", "creator", "copyright", "location", "city", "region", "country")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from clipsearch.description import Description
+
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
@@ -47,6 +49,7 @@ class ImageMetadata:
         sharpness: 0 to 100, see `images.measures`; None where the pixels were not decoded, or by an earlier version.
         brightness: 0 to 100, likewise.
         duration_s: of a film or an animation, in seconds; None for anything else.
+        description: what is written in the file, and from the store also in its sidecars; None: that was not read.
     """
 
     width: int
@@ -63,6 +66,7 @@ class ImageMetadata:
     sharpness: int | None = None
     brightness: int | None = None
     duration_s: float | None = None
+    description: Description | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from clipsearch.columns.matching import match
 from clipsearch.columns.places import is_within
 from clipsearch.columns.segment import UNKNOWN, UNKNOWN_TIME, Segment
+from clipsearch.columns.written import written_condition
 from clipsearch.formats import FILM_FORMATS, RAW_KINDS
-from clipsearch.query.filters import Choice, Circle, Filter, Pattern, Period, Span
+from clipsearch.query.filters import Choice, Circle, Filter, Pattern, Period
 from clipsearch.query.globs import STAR, Items, expression_of, items_of, splits_of
+from clipsearch.query.spans import Span
 
 FORMATS = {
     "jpeg": ("JPEG", "MPO"),
@@ -26,6 +28,7 @@ FORMATS = {
 _COLUMNS = {
     **{"size": "size", "w": "width", "h": "height", "sharp": "sharpness", "bright": "brightness"},
     "length": "duration",
+    "rating": "rating",
 }
 
 # The table of codes that a mask of codes is looked up in: not more codes are compared one by one.
@@ -66,7 +69,11 @@ def passing(segment: Segment, filters: Sequence[Filter]) -> NDArray[np.bool_]:
     for number, each in enumerate(others):
         if rows is None and number and np.count_nonzero(is_passing) * _SPARSE < count:
             rows = np.flatnonzero(is_passing)
-        found = _condition(segment, segment.arrays if rows is None else _SomeRows(segment.arrays, rows), each)
+        found = written_condition(segment, each)
+        if found is None:
+            found = _condition(segment, segment.arrays if rows is None else _SomeRows(segment.arrays, rows), each)
+        elif rows is not None:
+            found = found[rows]
         if each.is_negated:
             found = ~found
         if rows is None:

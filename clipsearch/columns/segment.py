@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.columns.descriptions import LISTINGS, DescriptionRows, Listing
 from clipsearch.columns.places import place_arrays
 from clipsearch.columns.text import TextColumn
 from clipsearch.columns.text_index import text_arrays
+from clipsearch.description import Description, unpack
 from clipsearch.parts import MOST_PARTS
 from clipsearch.query.globs import folded
 
@@ -50,6 +52,7 @@ class Segment:
         part_rows: rows of contents of several parts; part_first, part_count: ids of those besides the cover.
         name.*, whole.*, relative.*: `TextColumn` of the folded names of files, and of the folded paths of folders from
             the top and below the root, both with a slash at the end unless they are empty.
+        Those of `columns.descriptions`.
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], *, cameras: Sequence[str], formats: Sequence[str]) -> None:
@@ -58,6 +61,8 @@ class Segment:
         self.names = TextColumn(arrays, "name")
         self.wholes = TextColumn(arrays, "whole")
         self.relatives = TextColumn(arrays, "relative")
+        self.titles = TextColumn(arrays, "title")
+        self.listings = {name: Listing(arrays, name) for name in LISTINGS}
 
     def __len__(self) -> int:
         return len(self.arrays["ids"])
@@ -100,7 +105,7 @@ class Names:
     def add(self, values: Sequence[Any]) -> None:
         """Add untrusted texts; what is none is unknown."""
         for value in set(values).difference(self._known):
-            text = _text(value)
+            text = as_text(value)
             self._known[value] = 0 if text is None else self._code(text)
         self.codes.append(np.fromiter(map(self._known.__getitem__, values), np.int64, len(values)))
 
@@ -133,6 +138,7 @@ class Rows:
         folders: (root id, folded path below the root, as bytes) by code.
         folder: code of each file's folder.
         names: folded names of the files.
+        descriptions: of the contents that are described.
         parts: int64 (3, n): contents, and the first id and the number of their parts besides the cover.
         indexed: the order of the files that `index_names` took, and the arrays of their names.
     """
@@ -144,14 +150,18 @@ class Rows:
     folders: dict[tuple[int, bytes], int] = field(default_factory=dict)
     folder: list[NDArray[np.int64]] = field(default_factory=list)
     names: list[bytes] = field(default_factory=list)
+    descriptions: DescriptionRows = field(default_factory=DescriptionRows)
     parts: list[NDArray[np.int64]] = field(default_factory=list)
     indexed: "tuple[NDArray[np.int64], Future[dict[str, NDArray[Any]]]] | None" = None
 
-    def add_contents(self, rows: Sequence[Sequence[Any]]) -> None:
-        """Add untrusted rows of `ColumnReader.contents`; a value of another type is unknown."""
-        ids, size, width, height, formats, taken, is_doubtful, cameras, latitude, longitude, *measures, duration = (
-            _turn(rows)
-        )
+    def add_contents(self, rows: Sequence[Sequence[Any]], merged: Mapping[int, Description]) -> None:
+        """Add untrusted rows of `ColumnReader.contents`; a value of another type is unknown.
+
+        Args:
+            merged: what all sources say of those contents that have sidecars.
+        """
+        ids, size, width, height, formats, taken, is_doubtful, cameras, latitude, longitude, *others = _turn(rows)
+        *measures, duration, described = others
         self._add("ids", np.array(ids, dtype=np.int64))
         self._add("size", _integers(size, np.int64))
         for name, values in zip(_INTEGERS, (width, height, *measures), strict=True):
@@ -163,6 +173,11 @@ class Rows:
         self._add("longitude", _floats(longitude))
         self.camera.add(cameras)
         self.format.add(formats)
+        for content_id, packed in zip(ids, described, strict=True):
+            if content_id in merged:
+                self.descriptions.add(content_id, merged[content_id])
+            elif packed:
+                self.descriptions.add(content_id, unpack(as_text(packed)))
 
     def _add(self, name: str, values: NDArray[Any]) -> None:
         self.numbers.setdefault(name, []).append(values)
@@ -207,6 +222,7 @@ class Rows:
         self.folder.append(codes[arrays["folder"][files].astype(np.int64)])
         self.file_ids.append(segment.ids[owners[files]])
         self.names += segment.names.take(files)
+        self.descriptions.add_columns(arrays, is_kept)
         rows = arrays["part_rows"]
         of_parts = np.stack((segment.ids[rows], arrays["part_first"], arrays["part_count"]))
         self.parts.append(of_parts[:, is_kept[rows]])
@@ -281,6 +297,7 @@ def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
     formats, arrays["format"] = rows.format.sort(kept)
     arrays["extra_rows"] = np.searchsorted(used, place[len(used) :])
     arrays |= _part_arrays(rows, arrays["ids"])
+    arrays |= rows.descriptions.arrays(arrays["ids"])
     codes = np.concatenate([np.empty(0, dtype=np.int64), *rows.folder])[order]
     arrays["folder"] = codes.astype(np.min_scalar_type(len(rows.folders)))
     folders = list(rows.folders)
@@ -317,7 +334,7 @@ def _turn(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
     return [values[column::width] for column in range(width)]
 
 
-def _text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
     """Return an untrusted text; None for anything else."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")

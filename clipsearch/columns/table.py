@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from clipsearch.columns.conditions import passing
 from clipsearch.columns.segment import UNKNOWN, UNKNOWN_TIME, Rows, Segment, make_segment
+from clipsearch.columns.written import WrittenCounts
+from clipsearch.description import WrittenFacets
 from clipsearch.indexes.id_set import IdSet
 from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Filter
 
@@ -43,6 +45,7 @@ class Facets:
         roots: ids of the indexed folders with a file of one of them, sorted.
         first_taken, last_taken: None when no picture has a date that is not doubtful.
         blurred, dark: number of pictures that pass `is:blurred` and `is:dark`.
+        written: what is written about pictures.
     """
 
     pictures: int
@@ -53,6 +56,7 @@ class Facets:
     last_taken: datetime | None
     blurred: int
     dark: int
+    written: WrittenFacets
 
 
 class Columns:
@@ -164,6 +168,7 @@ class Columns:
         cameras: dict[str, int] = {}
         formats: dict[str, int] = {}
         roots: set[int] = set()
+        written = WrittenCounts()
         pictures = blurred = dark = 0
         first, last = np.iinfo(np.int64).max, UNKNOWN_TIME
         for segment, mask in zip(self.segments, masks, strict=True):
@@ -173,6 +178,7 @@ class Columns:
             _count_codes(cameras, segment.cameras, arrays["camera"], chosen)
             _count_codes(formats, segment.formats, arrays["format"], chosen)
             roots |= _roots(segment, mask)
+            written.add(segment, mask)
             blurred += _count_below(arrays["sharpness"], BLURRED_BELOW, chosen)
             dark += _count_below(arrays["brightness"], DARK_BELOW, chosen)
             period = _sure_period(segment, chosen)
@@ -187,6 +193,7 @@ class Columns:
             last_taken=None if last == UNKNOWN_TIME else _EPOCH + timedelta(microseconds=last),
             blurred=blurred,
             dark=dark,
+            written=written.facets(),
         )
 
     def _passing(self, filters: Sequence[Filter]) -> list[NDArray[np.bool_]]:

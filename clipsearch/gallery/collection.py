@@ -63,7 +63,8 @@ class PictureCollection:
     def facets(self, query: "str | Query | None" = None) -> CatalogFacets:
         """Return the facets of the catalog, or of the pictures that pass the filters of a query.
 
-        Cameras, formats, folders, dates, flaws; empty for an empty catalog. What a query has beside filters is ignored.
+        Cameras, formats, folders, dates, flaws, and what is written about them; empty for an empty catalog. What a
+        query has beside filters is ignored.
 
         Raises:
             QueryError: it can't be understood.
@@ -83,6 +84,7 @@ class PictureCollection:
             blurred=found.blurred,
             dark=found.dark,
             pictures=found.pictures,
+            written=found.written,
         )
 
     def stack(self, content_id: int, query: "str | Query | None" = None) -> "tuple[SearchHit, ...]":

@@ -1,9 +1,10 @@
 """Records of picture details and of the facets of a catalog."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from clipsearch.description import WrittenFacets
 from clipsearch.renamed import get_renamed
 from clipsearch.types import ImageMetadata
 
@@ -45,6 +46,7 @@ class CatalogFacets:
         blurred, dark: number of pictures that pass `is:blurred` and `is:dark`.
         first_taken, last_taken: None when no picture has a date that is not doubtful.
         pictures: number of pictures.
+        written: what is written about them.
     """
 
     cameras: dict[str, int]
@@ -55,3 +57,4 @@ class CatalogFacets:
     blurred: int = 0
     dark: int = 0
     pictures: int = 0
+    written: WrittenFacets = field(default_factory=WrittenFacets)

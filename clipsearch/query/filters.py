@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fractions import Fraction
 from typing import TypeAlias
 
 from clipsearch.errors import QueryError
 from clipsearch.query.file_types import OTHER_TYPES, TYPES
+from clipsearch.query.spans import SPAN_PARSERS, SPAN_SHAPES, Span, span_shape
 from clipsearch.text import fold_name
 
 MOST_FILTERS = 64
@@ -47,28 +47,6 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Integers from `low` to `high`, both included; None: unbounded."""
-
-    low: int | None
-    high: int | None
-
-    def __str__(self) -> str:
-        if self.low == self.high:
-            return str(self.low)
-        return f"{'' if self.low is None else self.low}..{'' if self.high is None else self.high}"
-
-
-@dataclass(frozen=True, slots=True)
-class Length(Span):
-    """Durations from `low` to `high` in milliseconds, both included; written in seconds."""
-
-    def __str__(self) -> str:
-        low, high = ("" if limit is None else _seconds(limit) for limit in (self.low, self.high))
-        return low if low == high else f"{low}..{high}"
-
-
-@dataclass(frozen=True, slots=True)
 class Period:
     """Time from `start`, included, to `end`, excluded, which is a day after the last day; None: unbounded."""
 
@@ -92,6 +70,9 @@ class Circle:
     def __str__(self) -> str:
         return ",".join(_number(value) for value in (self.latitude, self.longitude, self.radius_km)) + "km"
 
+
+WRITTEN = ("tag", "person", "label", "title", "creator")
+"""Keys of filters on what is written about pictures."""
 
 FilterValue: TypeAlias = Pattern | Choice | Span | Period | Circle
 
@@ -181,58 +162,16 @@ _DECIMALS = 9
 
 _OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal": "landscape", "wide": "landscape"}
 
-_BYTES = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-_UNITS = {
-    "": 1,
-    "byte": 1,
-    "bytes": 1,
-    **{prefix + "b": 1000**power for prefix, power in _BYTES.items()},
-    **{prefix: 1000**power for prefix, power in _BYTES.items() if prefix},
-    **{prefix + "ib": 1024**power for prefix, power in _BYTES.items() if prefix},
-    **{
-        name + ending: 1000**power
-        for power, name in enumerate(("kilobyte", "megabyte", "gigabyte", "terabyte"), start=1)
-        for ending in ("", "s")
-    },
-}
-_DURATIONS = {
-    **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1_000),
-    **dict.fromkeys(("ms",), 1),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60_000),
-    **dict.fromkeys(("h", "hour", "hours"), 3_600_000),
-}
-_SHARES = {"": 1, "%": 1}
-_PIXELS = {"": 1, "px": 1, "pixel": 1, "pixels": 1}
-
-_NUMBER = r"\d+(?:\.\d+)?"
 _DATE = r"\d{4}(?:-\d{1,2}){0,2}"
 _DEGREES = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 _DISTANCE = r"(?:km|kilomet(?:er|re)s?|m|met(?:er|re)s?|mi|miles?|ft|feet|yd|yards?|nm)"
 
 
-def _words_of(units: dict[str, int]) -> str:
-    return "(?:" + "|".join(sorted(filter(None, units), key=len, reverse=True)) + ")"
-
-
-def _shape(one: str) -> str:
-    """Return the pattern of a value, a limit (<, >=, …) or a range with two dots, and the blanks allowed in them."""
-    span = rf"{one}(?:\s*\.\.(?:\s*{one})?)?|\.\.\s*{one}"
-    return rf"(?:(?:[<>]=?|=)\s*{one}|{span})(?=\s|$)"
-
-
-_SIZE, _EXTENT, _LEVEL, _DURATION = (
-    _shape(rf"{_NUMBER}(?:\s*{_words_of(units)})?") for units in (_UNITS, _PIXELS, _SHARES, _DURATIONS)
-)
 SHAPES = {
-    "taken": _shape(_DATE),
+    "taken": span_shape(_DATE),
     "near": rf"{_DEGREES}(?:\s*[,;]\s*|\s+){_DEGREES}"
     rf"(?:\s*[,;]\s*{_DEGREES}(?:\s*{_DISTANCE})?|\s+{_DEGREES}\s*{_DISTANCE})?(?=\s|$)",
-    "size": _SIZE,
-    "w": _EXTENT,
-    "h": _EXTENT,
-    "sharp": _LEVEL,
-    "bright": _LEVEL,
-    "length": _DURATION,
+    **SPAN_SHAPES,
 }
 """Patterns of the values that may contain blanks, up to the blank that ends them, by filter key.
 
@@ -245,39 +184,6 @@ def match_shape(key: str, text: str, position: int) -> re.Match[str] | None:
     """Match the value of a filter that may contain blanks at a position; None where there is none, or no such key."""
     form = SHAPES.get(key)
     return None if form is None else re.compile(form, re.ASCII | re.IGNORECASE).match(text, position)
-
-
-def _span(*, example: str, units: dict[str, int], most: int | None = None) -> Callable[[str], Span]:
-    def number(text: str) -> int:
-        found = re.fullmatch(r"(\d{1,100}(?:\.\d{1,9})?)\s*([a-z%]*)", text.strip().lower(), re.ASCII)
-        if found is None or found[2] not in units:
-            raise ValueError(f"takes a number or a range, as in {example}, not {text.strip()[:40]}")
-        value = round(Fraction(found[1]) * units[found[2]])
-        if most is not None and value > most:
-            raise ValueError(f"goes from 0 to {most}, as in {example}, not {text.strip()[:40]}")
-        return value
-
-    def parse(value: str) -> Span:
-        low, dots, high = value.partition("..")
-        if dots:
-            span = Span(number(low) if low else None, number(high) if high else None)
-        elif (sign := re.match("[<>]=?", value)) is not None:
-            limit = number(value[sign.end() :])
-            is_open = len(sign[0]) == 1
-            span = Span(limit + is_open, None) if sign[0][0] == ">" else Span(None, limit - is_open)
-        else:
-            exact = number(value.removeprefix("="))
-            span = Span(exact, exact)
-        if span == Span(None, None) or (span.high is not None and span.high < (span.low or 0)):
-            raise ValueError(f"{value} is an empty range; write the smaller number first, as in {example}")
-        return span
-
-    return parse
-
-
-def _length(value: str) -> Length:
-    span = _span(example="length:>60 or length:2min..1h", units=_DURATIONS)(value)
-    return Length(span.low, span.high)
 
 
 def _period(value: str) -> Period:
@@ -339,10 +245,6 @@ def _circle(value: str) -> Circle:
     return Circle(latitude, longitude, radius_km)
 
 
-def _seconds(milliseconds: int) -> str:
-    return f"{milliseconds // 1000}.{milliseconds % 1000:03}".rstrip("0").rstrip(".")
-
-
 def _number(value: float) -> str:
     return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".")
 
@@ -356,14 +258,15 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
         *TYPES,
         **OTHER_TYPES,
     ),
-    "size": _span(example="size:>2MB or size:500k..2MB", units=_UNITS),
-    "w": _span(example="w:1920 or w:>=1000 or w:1000..2000", units=_PIXELS),
-    "h": _span(example="h:1080 or h:>=1000 or h:1000..2000", units=_PIXELS),
-    "sharp": _span(example="sharp:<20 or sharp:40..100", units=_SHARES, most=100),
-    "bright": _span(example="bright:<15 or bright:80..100", units=_SHARES, most=100),
-    "length": _length,
+    **SPAN_PARSERS,
     "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
-    "has": _choice("gps", "date", "camera", taken="date", geo="gps", location="gps", coordinates="gps"),
+    **dict.fromkeys(WRITTEN, _pattern),
+    "has": _choice(
+        *("gps", "date", "camera", "tags", "people", "rating", "label", "title", "caption", "creator"),
+        **{"taken": "date", "geo": "gps", "location": "gps", "coordinates": "gps"},
+        **{"keywords": "tags", "keyword": "tags", "person": "people", "faces": "people"},
+        **{"stars": "rating", "description": "caption", "author": "creator"},
+    ),
 }
 
 KEYS = tuple(_PARSERS)
@@ -391,7 +294,13 @@ EXAMPLES = {
     "sharp": "sharp:>40",
     "bright": "bright:<15",
     "length": "length:>60",
+    "rating": "rating:>=4",
     "orientation": "orientation:portrait",
+    "tag": "tag:holiday",
+    "person": 'person:"Anna Lee"',
+    "label": "label:red",
+    "title": "title:harbour",
+    "creator": "creator:anna",
     "has": "has:gps",
 }
 """A valid example of each filter, by key."""

@@ -3,7 +3,7 @@
 import re
 
 from clipsearch.errors import QueryError
-from clipsearch.query.filters import EXAMPLES, KEYS, SHAPES, SHORTHANDS, parse_filter
+from clipsearch.query.filters import EXAMPLES, KEYS, SHAPES, SHORTHANDS, WRITTEN, parse_filter
 from clipsearch.query.names import (
     LIMITS,
     OTHER_NAMES,
@@ -79,7 +79,7 @@ def has_filter_inside(token: str) -> bool:
 
 def may_be_words(key: str, value: str) -> bool:
     """Return whether a filter's name, its colon and a blank may be words, as in "the path: a story"."""
-    return key in ("path", "camera") and not _fits(key, key, value, is_apart=True)
+    return key in ("path", "camera", *WRITTEN) and not _fits(key, key, value, is_apart=True)
 
 
 def _find_picture(name: str, sign: str, value: str, is_apart: bool) -> str | None:
@@ -135,7 +135,7 @@ def _find_typo(name: str, limit: str, value: str, is_apart: bool) -> str | None:
         key = OTHER_NAMES.get(other, other)
         # "math:x" is not a typo of path, nor "makers:mark" of a name of camera.
         is_other_letter = other not in KEYS or (
-            key == "path" and len(name) == len(other) and sorted(name) != sorted(other)
+            key in ("path", *WRITTEN) and len(name) == len(other) and sorted(name) != sorted(other)
         )
         if _is_likely(key, limit, value, is_apart or is_other_letter):
             return key
@@ -177,6 +177,8 @@ def _fits(name: str, key: str, value: str, *, is_apart: bool) -> bool:
         return form.match(value) is not None
     if key == "path":
         return not is_apart or _LIKE_A_PATH.search(value) is not None
+    if key in WRITTEN:
+        return not is_apart
     if key == "camera":
         return not is_apart or _BRANDS.fullmatch(value) is not None
     return _is_value(key, value)
@@ -184,7 +186,7 @@ def _fits(name: str, key: str, value: str, *, is_apart: bool) -> bool:
 
 def _is_likely(key: str, limit: str, value: str, is_apart: bool) -> bool:
     """Return whether a text is very likely a value of the filter, whose name has a typo."""
-    if key in ("path", "camera", "image"):
+    if key in ("path", "camera", "image", *WRITTEN):
         return key != "image" and _fits(key, key, value, is_apart=is_apart)
     if not _is_value(key, limit + value):
         return False

@@ -31,6 +31,12 @@ OTHER_NAMES: dict[str, str] = {
         "minduration maxduration",
         "orientation": "orient layout aspect is",
         "has": "hasgps no without missing",
+        "rating": "ratings stars star starred rated minrating maxrating",
+        "tag": "tags keyword keywords hashtag hashtags subject",
+        "person": "persons people face faces who",
+        "label": "labels colorlabel colourlabel",
+        "title": "intitle headline",
+        "creator": "author artist photographer owner by",
         "image": "picture img photo pic like similar similarto url ids",
     }.items()
     for name in names.split()
@@ -39,11 +45,13 @@ OTHER_NAMES: dict[str, str] = {
 
 LIMITS = {
     **dict.fromkeys(("before", "older", "olderthan", "smaller", "smallerthan", "shorter", "shorterthan"), "<"),
-    **dict.fromkeys(("until", "to", "maxsize", "maxwidth", "maxheight", "maxlength", "maxduration"), "<="),
+    **dict.fromkeys(("until", "to", "maxsize", "maxwidth", "maxheight", "maxlength", "maxduration", "maxrating"), "<="),
     **dict.fromkeys(
         ("after", "newer", "newerthan", "larger", "largerthan", "bigger", "biggerthan", "longer", "longerthan"), ">"
     ),
-    **dict.fromkeys(("since", "from", "minsize", "minwidth", "minheight", "minlength", "minduration"), ">="),
+    **dict.fromkeys(
+        ("since", "from", "minsize", "minwidth", "minheight", "minlength", "minduration", "minrating"), ">="
+    ),
 }
 """Comparison operator that a name implies, which this language writes before the value."""
 
@@ -56,16 +64,12 @@ RIGHT_FORMS = {
 """Correct form for names that are not a plain synonym of one filter."""
 
 _ABSENT = _names(
-    "tag tags label labels keyword keywords rating ratings stars star starred favorite favorites favourite flag "
-    "person persons people face faces who owner author artist creator iso lens aperture focal focallength shutter "
-    "shutterspeed exposure flash fstop bitdepth depth duration length alt altitude ratio aspectratio dupe dupes "
-    "duplicate duplicates is attrib attributes edited cc bcc category regex case list site inurl pick picked flagged "
-    "rated"
+    "favorite favorites favourite flag iso lens aperture focal focallength shutter shutterspeed exposure flash fstop "
+    "bitdepth depth duration length alt altitude ratio aspectratio dupe dupes duplicate duplicates is attrib "
+    "attributes edited cc bcc category regex case list site inurl pick picked flagged"
 )
 _ABSENT_WITH_A_NUMBER = _names("f mm ev fps dpi")
-_OF_WORDS = _names(
-    "text words caption title intitle description desc comment subject content color colour scene object query search"
-)
+_OF_WORDS = _names("text words caption description desc comment content color colour scene object query search")
 _OF_RESULTS = {
     **dict.fromkeys(
         ("sort", "sortby", "order", "orderby"),

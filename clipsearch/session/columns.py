@@ -4,13 +4,14 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from clipsearch.columns.file import ColumnFileName, column_path, load_segment, save_segment
-from clipsearch.columns.segment import Rows, Segment, make_segment
+from clipsearch.columns.segment import Rows, Segment, as_text, make_segment
 from clipsearch.columns.table import Columns
+from clipsearch.description import Description, unpack
 from clipsearch.errors import StoreError, VectorIndexError
 from clipsearch.files import remove_file
 from clipsearch.indexes.names import list_own_files
@@ -19,6 +20,7 @@ from clipsearch.query.globs import folded_root
 from clipsearch.store import Store
 from clipsearch.store.column_rows import ColumnReader, ColumnState
 from clipsearch.store.records import StoredColumnFile
+from clipsearch.store.sidecar_rows import Sources, merge_sources
 
 Value = TypeVar("Value")
 
@@ -157,9 +159,10 @@ def read_segment(store: Store) -> tuple[Segment, int]:
                 rows.add_files(files)
         with ThreadPoolExecutor(1, thread_name_prefix="clipsearch") as pool:
             rows.index_names(pool)
+            sidecars = reader.sidecars()
             for contents in reader.contents():
                 if contents:
-                    rows.add_contents(contents)
+                    rows.add_contents(contents, _merge(contents, sidecars))
             for parts in reader.parts():
                 if parts:
                     rows.add_parts(parts)
@@ -191,9 +194,10 @@ def root_paths(reader: ColumnReader) -> dict[int, bytes]:
 def _read_rows(reader: ColumnReader, content_ids: Sequence[int]) -> Rows:
     """Read some contents and their files."""
     rows = Rows()
+    sidecars = reader.sidecars(content_ids)
     for contents in reader.some_contents(content_ids):
         if contents:
-            rows.add_contents(contents)
+            rows.add_contents(contents, _merge(contents, sidecars))
     for files in reader.files_of(content_ids):
         if files:
             rows.add_files(files)
@@ -201,6 +205,13 @@ def _read_rows(reader: ColumnReader, content_ids: Sequence[int]) -> Rows:
         if parts:
             rows.add_parts(parts)
     return rows
+
+
+def _merge(contents: Sequence[Sequence[Any]], sidecars: Sources) -> dict[int, Description]:
+    """Return what all sources say of those of some contents, rows of `ColumnReader.contents`, that have sidecars."""
+    if not sidecars:
+        return {}
+    return {row[0]: merge_sources(unpack(as_text(row[-1])), sidecars[row[0]]) for row in contents if row[0] in sidecars}
 
 
 def _describe(store: Store, file: StoredColumnFile) -> ColumnFileName:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from clipsearch.store.pictures import PictureStore
     from clipsearch.store.roots import RootStore
     from clipsearch.store.runs import RunStore
+    from clipsearch.store.sidecars import SidecarStore
     from clipsearch.store.stacks import StackStore
 
 __all__ = [
@@ -236,6 +237,12 @@ class Store:
         from clipsearch.store.stacks import StackStore
 
         return StackStore(self._database)
+
+    @cached_property
+    def sidecars(self) -> "SidecarStore":
+        from clipsearch.store.sidecars import SidecarStore
+
+        return SidecarStore(self._database)
 
     @cached_property
     def runs(self) -> "RunStore":

@@ -9,6 +9,7 @@ from typing import Any
 from clipsearch.errors import StoreError
 from clipsearch.store.backends.base import Dialect, ReadConnection, chunks
 from clipsearch.store.records import REPAIR_HINT, StoredColumnFile
+from clipsearch.store.sidecar_rows import SidecarReader, Sources
 from clipsearch.store.values import is_number
 
 _STATE = "SELECT coalesce(last_change, 0), coalesce(stale_before, 0) FROM catalog"
@@ -18,7 +19,7 @@ _FILE = "SELECT blake3, row_count, last_change FROM column_files WHERE machine =
 _AS_BYTES: dict[Dialect, str] = {"sqlite": "CAST({} AS BLOB)", "postgresql": "{}"}
 _CONTENTS = (
     "SELECT content_id, size_bytes, width, height, {format}, {taken_at}, is_date_doubtful, {camera}, latitude, "
-    "longitude, sharpness, brightness, duration_s FROM contents WHERE "
+    "longitude, sharpness, brightness, duration_s, {described} FROM contents WHERE "
 )
 _CONTENTS_AFTER = _CONTENTS + "content_id > ? ORDER BY content_id LIMIT ?"
 _SOME_CONTENTS = _CONTENTS + "content_id IN ({numbers}) ORDER BY content_id"
@@ -67,7 +68,7 @@ class ColumnReader:
         self._connection = connection
         self._machine = machine
         as_bytes = _AS_BYTES[connection.dialect]
-        self._texts = {name: as_bytes.format(name) for name in ("format", "taken_at", "camera")}
+        self._texts = {name: as_bytes.format(name) for name in ("format", "taken_at", "camera", "described")}
 
     @contextmanager
     def at_one_moment(self) -> Iterator["ColumnReader"]:
@@ -101,7 +102,8 @@ class ColumnReader:
         """Yield all contents by id, in chunks that bound the memory.
 
         A row is (id, bytes, width, height, format, date taken, is doubtful, camera, latitude, longitude, sharpness,
-        brightness, duration in seconds); values are untrusted, and those of SQLite's texts and dates are bytes.
+        brightness, duration in seconds, description); values are untrusted, and those of SQLite's texts and dates are
+        bytes.
         """
         statement = _CONTENTS_AFTER.format(**self._texts)
         last = -_LAST_ID - 1
@@ -143,6 +145,11 @@ class ColumnReader:
             return
         for chunk in chunks(content_ids):
             yield self._connection.rows(_PARTS_OF.format(",".join("?" * len(chunk))), *chunk)
+
+    def sidecars(self, content_ids: Sequence[int] | None = None) -> Sources:
+        """Return the sidecars of some contents, or all, see `SidecarReader`."""
+        reader = SidecarReader(self._connection)
+        return reader.of_all() if content_ids is None else reader.of_contents(content_ids)
 
     def folders(self) -> list[tuple[Any, Any]]:
         """Return (root id, path) of all indexed folders, removed ones too; values are untrusted."""

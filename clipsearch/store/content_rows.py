@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from clipsearch.description import unpack
 from clipsearch.errors import StoreError
 from clipsearch.store.records import REPAIR_HINT, ContentDetails
 from clipsearch.types import ImageMetadata
 
 DETAIL_COLUMNS = (
     "c.content_id, c.blake3, c.size_bytes, c.width, c.height, c.format, c.taken_at, c.camera, c.latitude, c.longitude, "
-    "c.added_at, c.is_date_doubtful, c.sharpness, c.brightness, c.duration_s"
+    "c.added_at, c.is_date_doubtful, c.sharpness, c.brightness, c.duration_s, c.described"
 )
 """Columns of `contents c` that `content_details` takes, in their order."""
 
@@ -18,7 +19,7 @@ DETAIL_COLUMNS = (
 def content_details(row: Sequence[Any]) -> ContentDetails:
     """Convert a row of `contents`, its columns those of `DETAIL_COLUMNS`."""
     content_id, blake3, *sizes, image_format, taken_at, camera, latitude, longitude, added_at = row[:11]
-    is_date_doubtful, *measures, duration_s = row[11:]
+    is_date_doubtful, *measures, duration_s, described = row[11:]
     numbers(sizes)
     if not all(
         value is None or isinstance(value, int | float) for value in (latitude, longitude, duration_s)
@@ -42,6 +43,7 @@ def content_details(row: Sequence[Any]) -> ContentDetails:
         sharpness=sharpness,
         brightness=brightness,
         duration_s=duration_s,
+        description=None if described is None else unpack(described),
     )
     return ContentDetails(content_id, blake3, size_bytes, metadata, added_at)
 

@@ -11,6 +11,7 @@ from clipsearch.store.backends.base import ReadConnection
 from clipsearch.store.content_rows import DETAIL_COLUMNS, content_details
 from clipsearch.store.part_rows import PartReader
 from clipsearch.store.records import REPAIR_HINT, ContentDetails
+from clipsearch.store.sidecar_rows import SidecarReader
 from clipsearch.store.values import path_of
 
 _PAGE_ROWS = 10_000
@@ -119,6 +120,7 @@ class ExportReader:
         """Take a connection with snapshot isolation."""
         self._rows = connection.rows
         self._parts = PartReader(connection)
+        self._sidecars = SidecarReader(connection)
         self._model_id = model_id
         self._dim = dim
 
@@ -139,9 +141,10 @@ class ExportReader:
             first, last = rows[0][0], rows[-1][0]
             files = groupby(self._rows(_PATHS, first, last), key=lambda row: row[0])
             paths = {content_id: tuple(sorted(filter(None, map(_path, group)))) for content_id, group in files}
+            details = self._sidecars.describe({row[0]: content_details(row[:-1]) for row in rows})
             pictures = [
                 ExportedPicture(
-                    content_details(row[:-1]),
+                    details[row[0]],
                     _require_paths(paths.get(row[0], ()), row[0]),
                     self._require_length(row[-1], f"picture {row[0]}"),
                 )

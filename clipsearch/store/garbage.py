@@ -46,6 +46,8 @@ class GarbageStore:
                 return int(pages) * int(size)
 
             free_before = free_bytes()
+            gone = select(file.c.file_id).where(is_removed)
+            connection.execute(delete(tables.sidecars).where(tables.sidecars.c.file_id.in_(gone)))
             files = connection.execute(delete(file).where(is_removed)).rowcount
             connection.execute(delete(example).where(example.c.content_id.not_in(in_use)))
             connection.execute(delete(tables.parts).where(tables.parts.c.content_id.not_in(in_use)))

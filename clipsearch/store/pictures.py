@@ -13,7 +13,14 @@ from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.changes import make_stale, next_change, touch_contents
 from clipsearch.store.known_files import find_known_files, find_stamped_files
-from clipsearch.store.recording import MEASURED, StoredContent, content_ids, insert_contents, upsert_files
+from clipsearch.store.recording import (
+    READ_AGAIN,
+    StoredContent,
+    content_ids,
+    insert_contents,
+    read_again,
+    upsert_files,
+)
 from clipsearch.store.records import (
     GONE_BEFORE,
     REPAIR_HINT,
@@ -113,7 +120,10 @@ class PictureStore:
         """Delete files with an invalid id; the next run reads them again."""
         number = tables.files.c.file_id
         with self._database.write() as connection:
-            connection.execute(delete(tables.files).where(or_(number < 0, number > MAX_ROW)))
+            is_invalid = or_(number < 0, number > MAX_ROW)
+            invalid = select(number).where(is_invalid)
+            connection.execute(delete(tables.sidecars).where(tables.sidecars.c.file_id.in_(invalid)))
+            connection.execute(delete(tables.files).where(is_invalid))
             make_stale(connection)
 
     def files_besides(self, scope: Scope, seen: bytearray) -> dict[int, str]:
@@ -230,25 +240,27 @@ class PictureStore:
                 )
 
     def without_measures(self, blake3s: Sequence[bytes]) -> set[bytes]:
-        """Return those of the contents that are stored without their measures. Thread-safe."""
-        return self._select_digests("SELECT blake3 FROM contents WHERE blake3 IN ({}) AND sharpness IS NULL", blake3s)
+        """Return those of the contents that are stored without their measures or description. Thread-safe."""
+        statement = "SELECT blake3 FROM contents WHERE blake3 IN ({}) AND (sharpness IS NULL OR described IS NULL)"
+        return self._select_digests(statement, blake3s)
 
     def unmeasured_contents(self) -> bytes:
-        """Return the blake3 of all contents without measures, 32 bytes each."""
+        """Return the blake3 of all contents without measures or description, 32 bytes each."""
         content = tables.contents
         with self._database.read() as connection:
-            wanted = select(content.c.blake3).where(content.c.sharpness.is_(None))
+            is_unknown = or_(content.c.sharpness.is_(None), content.c.described.is_(None))
+            wanted = select(content.c.blake3).where(is_unknown)
             return b"".join(connection.execute(wanted).scalars())
 
     def set_measures(self, measured: Mapping[bytes, ImageMetadata]) -> None:
-        """Store what was measured on the pixels of contents that are stored, by their blake3."""
+        """Store what was measured on the pixels of contents that are stored, and what their files say, by blake3."""
         statement = update(tables.contents).where(tables.contents.c.blake3 == bindparam("digest"))
         with self._database.write() as connection:
             change = next_change(connection)
             connection.execute(
-                statement.values({name: bindparam(f"new_{name}") for name in MEASURED} | {"changed": change}),
+                statement.values({name: bindparam(f"new_{name}") for name in READ_AGAIN} | {"changed": change}),
                 [
-                    {"digest": blake3, **{f"new_{name}": getattr(metadata, name) for name in MEASURED}}
+                    {"digest": blake3, **{f"new_{name}": value for name, value in read_again(metadata).items()}}
                     for blake3, metadata in measured.items()
                 ],
             )

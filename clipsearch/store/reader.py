@@ -24,6 +24,7 @@ from clipsearch.store.records import (
     StoredModel,
     StoredSnapshot,
 )
+from clipsearch.store.sidecar_rows import SidecarReader
 from clipsearch.store.stack_rows import StackReader
 from clipsearch.store.values import is_folder, is_uuid, path_of, valid_ids
 from clipsearch.vectors import from_bytes
@@ -107,6 +108,7 @@ class Reader:
         self._machine = machine
         self.parts = PartReader(connection)
         self.stacks = StackReader(connection)
+        self.sidecars = SidecarReader(connection)
 
     def find_uuid(self) -> str | None:
         """Return the catalog's uuid; None before it is first written.
@@ -251,12 +253,12 @@ class Reader:
         return {content_id: phash for content_id, phash in self._rows(_PHASHES) if isinstance(phash, int)}
 
     def details(self, content_ids: Sequence[int]) -> dict[int, ContentDetails]:
-        """Return the metadata of contents by id; unknown ones are left out."""
+        """Return the metadata of contents by id, with what their sidecars say; unknown ones are left out."""
         found: dict[int, ContentDetails] = {}
         for chunk in chunks(valid_ids(content_ids)):
             statement = _DETAILS.format(",".join("?" * len(chunk)))
             found.update((row[0], content_details(row)) for row in self._rows(statement, *chunk))
-        return found
+        return self.sidecars.describe(found)
 
     def newest_content_id(self) -> int:
         """Return the highest content id; 0 without contents. Contents that are added later have higher ones."""

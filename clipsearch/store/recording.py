@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Connection
 
+from clipsearch.description import pack
 from clipsearch.store import tables
 from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
@@ -19,19 +20,25 @@ from clipsearch.store.changes import touch_contents
 from clipsearch.store.parts import insert_parts
 from clipsearch.store.records import ContentRecord, FileRecord, utc_now
 from clipsearch.text import stored_fold
+from clipsearch.types import ImageMetadata
 from clipsearch.vectors import to_bytes
 
-MEASURED = ("phash", "sharpness", "brightness")
-"""Columns of `contents` that are measured on the pixels: unknown for contents of earlier versions, or not decoded."""
+_MEASURED = ("phash", "sharpness", "brightness")
+
+READ_AGAIN = (*_MEASURED, "described")
+"""Columns of `contents` that are unknown for contents of earlier versions, and of files that were not decoded."""
 
 # Columns of `contents` that are fields of `ImageMetadata`.
 _METADATA = (
     *("width", "height", "format", "camera", "latitude", "longitude", "is_date_doubtful", "duration_s"),
-    *MEASURED,
+    *_MEASURED,
 )
 _metadata_values = attrgetter(*_METADATA)
 
-_CONTENT_COLUMNS = ("blake3", "size_bytes", "added_at", "changed", "taken_at", "folded_camera", *_METADATA)
+_CONTENT_COLUMNS = (
+    *("blake3", "size_bytes", "added_at", "changed", "taken_at", "folded_camera", "described"),
+    *_METADATA,
+)
 _FILE_COLUMNS = (
     *("root_id", "relative_path", "folded_path", "size_bytes", "mtime_ns", "content_id", "skip_reason"),
     *("ctime_ns", "inode", "limit_kind", "limit_value"),
@@ -53,9 +60,10 @@ def _insert(table: str, columns: Sequence[str], on_conflict: str) -> str:
 _INSERT_CONTENT = _insert(
     "contents",
     _CONTENT_COLUMNS,
-    # A content of an earlier version has no measures: it was decoded now.
-    f"(blake3) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in (*MEASURED, 'changed'))} "
-    "WHERE contents.sharpness IS NULL AND excluded.sharpness IS NOT NULL",
+    # A content of an earlier version has no measures and no description: it was decoded now.
+    f"(blake3) DO UPDATE SET {', '.join(f'{name} = coalesce(contents.{name}, excluded.{name})' for name in READ_AGAIN)}, "
+    "changed = excluded.changed WHERE contents.sharpness IS NULL AND excluded.sharpness IS NOT NULL "
+    "OR contents.described IS NULL AND excluded.described IS NOT NULL",
 )
 _INSERT_EMBEDDING = _insert("image_embeddings", ("model_id", "part_id", "embedding"), "DO NOTHING")
 _INSERT_NEW_FILE = _insert("files", _FILE_COLUMNS, "(root_id, relative_path) DO NOTHING")
@@ -81,7 +89,9 @@ def insert_contents(
         metadata = content.metadata
         camera = None if metadata.camera is None else stored_fold(metadata.camera)
         taken_at = time_value(metadata.taken_at)
-        rows.append((content.blake3, content.size_bytes, now, change, taken_at, camera, *_metadata_values(metadata)))
+        described = None if metadata.description is None else pack(metadata.description)
+        values = _metadata_values(metadata)
+        rows.append((content.blake3, content.size_bytes, now, change, taken_at, camera, described, *values))
     database.execute_many(connection, _INSERT_CONTENT, rows)
     stored = _find_stored(database, connection, {content.blake3 for content in contents})
     embeddings = to_bytes(np.stack([content.embedding for content in contents]))
@@ -97,6 +107,12 @@ def insert_contents(
         touch_contents(connection, tables.contents.c.content_id.in_(several), change=change)
     database.execute_many(connection, _INSERT_EMBEDDING, [*covers, *others])
     return stored
+
+
+def read_again(metadata: ImageMetadata) -> dict[str, Any]:
+    """Return the values of `READ_AGAIN`."""
+    described = "" if metadata.description is None else pack(metadata.description)
+    return {**{name: getattr(metadata, name) for name in _MEASURED}, "described": described}
 
 
 def upsert_files(

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 
-KNOWN_REVISION = "0013"
+KNOWN_REVISION = "0014"
 """Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
 _KNOWN_INDEXES = {
@@ -49,7 +49,8 @@ _KNOWN_TABLES = {
         size_bytes bigint not null, width integer not null, height integer not null, format varchar(16) not null,
         taken_at datetime, camera varchar(128), latitude float, longitude float, added_at datetime not null,
         phash bigint, is_date_doubtful boolean, folded_camera varchar, sharpness integer, brightness integer,
-        changed bigint, duration_s float, constraint uq_contents_blake3 unique(blake3)""",
+        changed bigint, duration_s float, described varchar, borrowed integer,
+        constraint uq_contents_blake3 unique(blake3)""",
     "files": """file_id integer not null, root_id integer not null, relative_path blob not null,
         size_bytes bigint not null, mtime_ns bigint not null, content_id integer, skip_reason varchar,
         removed_at datetime, ctime_ns bigint, inode bigint, limit_kind varchar(16), limit_value float,
@@ -80,6 +81,9 @@ _KNOWN_TABLES = {
         unchanged integer not null, removed integer not null, skipped integer not null, finished boolean not null,
         to_do integer, updated_at datetime, unsupported varchar, constraint pk_runs primary key(run_id),
         constraint fk_runs_model_id_models foreign key(model_id) references models(model_id)""",
+    "sidecars": """file_id integer not null, kind varchar(16) not null, name blob not null, size_bytes bigint not null,
+        mtime_ns bigint not null, described varchar not null, constraint pk_sidecars primary key(file_id, kind),
+        constraint fk_sidecars_file_id_files foreign key(file_id) references files(file_id)""",
     "snapshots": """model_id integer not null, kind varchar(16) not null, machine varchar(36) not null,
         blake3 varchar(64) not null, row_count integer not null, generation integer not null,
         last_embedding_id bigint not null, ann varchar, constraint pk_snapshots primary key(model_id, kind, machine),

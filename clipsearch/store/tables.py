@@ -1,7 +1,7 @@
 """Define the tables, which `migrations/` creates; a test checks that both agree.
 
     roots ──< files >── contents ──< parts ──< image_embeddings >── models
-                                        captions ──< caption_embeddings >──┘
+                └──< sidecars           captions ──< caption_embeddings >──┘
     concepts ──< concept_examples >── contents
 
 A file points at its content, and a content has one embedding a model and part: a copy, a rename or a move costs no
@@ -136,7 +136,8 @@ roots = Table(
 # Width and height of the upright picture. taken_at is the camera's local time, as in EXIF; `is_date_doubtful`: it looks
 # like that of a clock that was never set. `phash`: 64-bit perceptual hash as a signed number; NULL: not computed yet,
 # like `sharpness` and `brightness`, see `images.measures`. `changed`: the last change of the content or of its files;
-# NULL: before changes were numbered.
+# NULL: before changes were numbered. `described`: what its file says, as `description.pack` does; NULL: not read yet.
+# `borrowed`: which values are those of a sidecar, as the file has none, see `store.sidecars`; NULL: none.
 contents = Table(
     "contents",
     metadata,
@@ -158,6 +159,8 @@ contents = Table(
     Column("brightness", Integer, nullable=True),
     Column("changed", BigInteger, nullable=True),
     Column("duration_s", Float, nullable=True),
+    Column("described", String, nullable=True),
+    Column("borrowed", Integer, nullable=True),
     sqlite_autoincrement=True,
 )
 Index("ix_contents_changed", contents.c.changed)
@@ -184,6 +187,19 @@ files = Table(
     UniqueConstraint("root_id", "relative_path"),
 )
 Index("ix_files_content_id", files.c.content_id)
+
+# What lies beside a file and describes it: `kind` is "xmp" or "takeout", `name` that of the sidecar in the same folder.
+# `described`: as in `contents`, "" also of one that can't be read.
+sidecars = Table(
+    "sidecars",
+    metadata,
+    Column("file_id", ForeignKey("files.file_id"), primary_key=True, autoincrement=False),
+    Column("kind", String(16), primary_key=True),
+    Column("name", PathBytes, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("described", Text, nullable=False),
+)
 
 # Contents of several parts, see `store.part_rows`. The first, the cover, has the id of the content, the others
 # consecutive ids from `first_part_id`, which are no content's: both come from one sequence. `described`: all parts, the

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import QueryError, QuerySyntaxError
 from clipsearch.query import MOST_CHARACTERS, MOST_TERMS, Query, Term, check_query, parse_query
-from clipsearch.query.filters import EXAMPLES, KEYS, MOST_FILTERS, Circle, Filter, Pattern, Period, Span, parse_filter
+from clipsearch.query.filters import EXAMPLES, KEYS, MOST_FILTERS, Circle, Filter, Pattern, Period, parse_filter
+from clipsearch.query.spans import Span
 from tests.fuzz.budget import examples
 from tests.support.refusals import check_refused
 
@@ -125,7 +126,9 @@ REFUSED = {
     "format: jpg": (0, "did you mean type:"),
     "location:Paris": (0, "did you mean near:"),
     "picture:./x.jpg": (0, "did you mean image:"),
-    "tag:cat": (0, "there is no tag: but path:"),
+    "tag: you are it": (0, "write tag:you, without a blank; words with a colon go in quotes"),
+    "title: dog": (0, "write title:dog, without a blank"),
+    "tags:cat": (0, "there is no tags: did you mean tag:cat"),
     "takn:2024": (0, "did you mean taken:"),
     "tpye:jpg": (0, "did you mean type:"),
     "camara:nikon": (0, "did you mean camera:"),
@@ -167,7 +170,6 @@ WORDS = (
     "id: badge",
     "image: a cat",
     "picture: of a cat",
-    "tag: you are it",
     "format: wide",
     "the type = unknown",
     "type writer",

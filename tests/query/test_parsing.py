@@ -12,14 +12,14 @@ from clipsearch.query.filters import (
     BLURRED_BELOW,
     DARK_BELOW,
     KEYS,
+    WRITTEN,
     Choice,
     Circle,
     Filter,
-    Length,
     Pattern,
     Period,
-    Span,
 )
+from clipsearch.query.spans import Length, Span
 from tests.fuzz.budget import examples
 
 
@@ -129,6 +129,15 @@ EXAMPLES = {
     "bright:10..20": only("bright", Span(10, 20)),
     "is:dark": only("bright", Span(None, DARK_BELOW - 1)),
     "length:2min..1h": only("length", Length(120_000, 3_600_000)),
+    "rating:>=4": only("rating", Span(4, None)),
+    "rating:3..5": only("rating", Span(3, 5)),
+    "rating:5 stars": only("rating", Span(5, 5)),
+    "tag:holiday": only("tag", Pattern("holiday")),
+    'person:"Anna Lee"': only("person", Pattern("Anna Lee")),
+    "label:red": only("label", Pattern("red")),
+    "title:harbour*": only("title", Pattern("harbour*")),
+    "creator:anna": only("creator", Pattern("anna")),
+    "has:tags": only("has", Choice("tags")),
     "orientation:portrait": only("orientation", Choice("portrait")),
     "-has:gps": only("has", Choice("gps"), is_negated=True),
     "a dog taken:2024 in the snow": Query(
@@ -171,6 +180,12 @@ ERRORS = {
     "w:200..100": (0, "w: 200..100 is an empty range"),
     "orientation:up": (0, "orientation: takes portrait, landscape or square, not up"),
     "type:docx": (0, "type: takes"),
+    "rating:6": (0, "rating: goes from 0 to 5"),
+    "rating:good": (0, "rating: takes a number or a range"),
+    "stars:5": (0, "there is no stars: did you mean rating:5"),
+    "keyword:beach": (0, "there is no keyword: did you mean tag:beach"),
+    "face:anna": (0, "there is no face: did you mean person:anna"),
+    "tag=beach": (0, "a filter has a colon: write tag:beach"),
     "length:>2days": (0, "length: takes a number or a range"),
     "length:>2min <5min": (13, "length: another limit is another filter, as in length:>60 length:<2min"),
     "duration:>60": (0, "there is no duration: did you mean length:>60"),
@@ -222,6 +237,8 @@ VALUES = {
     "sharp": SHARES.map(lambda span: Span(*span)),
     "bright": SHARES.map(lambda span: Span(None, span[1])),
     "length": SPANS.map(lambda span: Length(span[0], None)),
+    "rating": st.sampled_from([Span(4, None), Span(None, 2), Span(5, 5)]),
+    **dict.fromkeys(WRITTEN, TEXTS.map(str.strip).filter(lambda text: text.strip("*")).map(Pattern)),
     "orientation": st.just(Choice("square")),
     "has": st.just(Choice("gps")),
 }

@@ -142,7 +142,7 @@ def test_rows_are_of_one_moment_and_whole(filled):
     (rows,) = store.column_rows.some_contents([4, 99])
     (row,) = rows
     texts = [value.decode() if isinstance(value, bytes) else str(value) for value in (row[4], row[5], row[7])]
-    assert (row[:4], texts[::2], row[8:]) == ((4, 100, 4, 3), ["JPEG", "X"], (None,) * 5)
+    assert (row[:4], texts[::2], row[8:]) == ((4, 100, 4, 3), ["JPEG", "X"], (None,) * 6)
     assert texts[1].startswith("2024-01-02 03:04:05")
     assert [[file[1] for file in part] for part in store.column_rows.files_of([1, 4])] == [[1, 1]]
 

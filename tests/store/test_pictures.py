@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clipsearch.description import NOTHING
 from clipsearch.store import ContentRecord, FileRecord, Scope, Store
 from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
@@ -215,7 +216,9 @@ def test_measures_are_kept_and_filled_in_and_never_taken_away(store, model_id):
     root = store.roots.add("/photos").root_id
 
     def measured(number: int, sharpness: int | None, brightness: int | None) -> ContentRecord:
-        metadata = ImageMetadata(4, 3, "JPEG", phash=number, sharpness=sharpness, brightness=brightness)
+        metadata = ImageMetadata(
+            4, 3, "JPEG", phash=number, sharpness=sharpness, brightness=brightness, description=NOTHING
+        )
         return replace(content(number), metadata=metadata)
 
     def known() -> dict[int, tuple[int | None, int | None]]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import closing
 
 from clipsearch.formats import FILM_FORMATS, RAW_KINDS
-from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Choice, Circle, Filter, Pattern, Period, Span
+from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Choice, Circle, Filter, Pattern, Period
+from clipsearch.query.spans import Span
 from clipsearch.store import Store
 from clipsearch.store.backends.base import Dialect
 from clipsearch.store.backends.connection import DATABASE_NAME, open_sqlite

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -75,7 +76,7 @@ def serving(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, "PYTHONFAULTHANDLER": "1", **(env or {})},
         preexec_fn=None if largest_file is None else lambda: _limit_files(largest_file),  # noqa: PLW1509
     ) as process:
         assert process.stdout is not None and process.stderr is not None
@@ -86,7 +87,17 @@ def serving(
         try:
             yield server
         finally:
-            if process.poll() is None:
-                process.terminate()
-            process.wait(20)
-            reader.join()
+            stop(process)
+            reader.join(60)
+            assert process.returncode != -signal.SIGABRT, f"it did not end when it was told to: {''.join(server.said)}"
+
+
+def stop(process: "subprocess.Popen[str]") -> None:
+    """End a server as a service manager does; one that goes on is made to say where it is, on stderr."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        process.wait(20)

@@ -28,6 +28,9 @@ TEXTS = (
     ("concepts", "name"),
     ("concepts", "words"),
     ("parts", "described"),
+    ("contents", "described"),
+    ("sidecars", "kind"),
+    ("sidecars", "described"),
 )
 # Condition on a value by the declared type of its column.
 _TYPE_CONDITIONS = {
@@ -52,6 +55,7 @@ TABLES_WITH_VALUES = (
     "concept_examples",
     "parts",
     "stack_members",
+    "sidecars",
     "runs",
     "image_embeddings",
     "caption_embeddings",
@@ -69,6 +73,7 @@ INVALID_ROWS = {
     "files": "NOT is_below(relative_path)",
     "contents": "typeof(blake3) != 'blob' OR length(blake3) != 32",
     "parts": "NOT is_parts(first_part_id, part_count, described)",
+    "sidecars": "NOT is_below(name) OR instr(name, '/') > 0 OR kind NOT IN ('xmp', 'takeout')",
     "stack_members": f"typeof(stack_id) != 'integer' OR stack_id NOT BETWEEN 1 AND {MAX_ROW}",
 }
 GENERATIONS = ("image_generation", "caption_generation")
@@ -86,6 +91,7 @@ ROW_IDS = {
     "concept_examples": "example_id",
     "parts": "content_id",
     "stack_members": "content_id",
+    "sidecars": "file_id",
     "runs": "run_id",
     "sqlite_sequence": "seq",
 }

@@ -31,6 +31,8 @@ _TEXTS = (
     f"DELETE FROM captions WHERE {INVALID_TEXT.format('text')}",  # noqa: S608 (orphans are deleted later)
     f"UPDATE contents SET format = '' WHERE {INVALID_TEXT.format('format')}",  # noqa: S608
     f"UPDATE contents SET camera = NULL WHERE {INVALID_TEXT.format('camera')}",  # noqa: S608
+    f"UPDATE contents SET described = NULL WHERE {INVALID_TEXT.format('described')}",  # noqa: S608
+    f"DELETE FROM sidecars WHERE {INVALID_TEXT.format('kind')} OR {INVALID_TEXT.format('described')}",  # noqa: S608
     f"DELETE FROM label_sets WHERE {INVALID_TEXT.format('name')} OR {INVALID_TEXT.format('labels')}",  # noqa: S608
     f"DELETE FROM concepts WHERE {INVALID_TEXT.format('name')}",  # noqa: S608
     f"UPDATE concepts SET words = NULL WHERE {INVALID_TEXT.format('words')}",  # noqa: S608
@@ -96,6 +98,7 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
                 connection.execute(statement)
             fill_sqlite(connection)
             connection.execute("DELETE FROM files WHERE root_id NOT IN (SELECT root_id FROM roots)")
+            connection.execute("DELETE FROM sidecars WHERE file_id NOT IN (SELECT file_id FROM files)")
             connection.execute(_READ_AGAIN)
             connection.execute("DELETE FROM parts WHERE content_id NOT IN (SELECT content_id FROM contents)")
             covers += _delete_parts(connection, MISPLACED)

@@ -37,6 +37,7 @@ _TABLES = {
     "concept_examples": "example_id",
     "parts": "content_id",
     "stack_members": "content_id",
+    "sidecars": "file_id",
     "runs": "run_id",
     "catalog": "catalog_id",
 }

@@ -1,0 +1,116 @@
+"""Evaluate filters on what is written about pictures."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clipsearch.columns.descriptions import LISTINGS, UNRATED, Listing
+from clipsearch.columns.matching import match
+from clipsearch.columns.segment import Segment
+from clipsearch.description import BEST, LEVELS, MOST_FACETS, REJECTED, WrittenFacets
+from clipsearch.query.filters import Choice, Filter, Pattern
+from clipsearch.query.globs import expression_of, items_of
+from clipsearch.text import fold_name
+
+_LISTED = {"tags": "tag", "people": "person", "label": "label", "creator": "creator"}
+"""Listing by what `has:` asks for."""
+
+
+def written_condition(segment: Segment, wanted: Filter) -> NDArray[np.bool_] | None:
+    """Return which rows (n,) of a segment a filter matches, negated or not; None of a filter on anything else."""
+    if isinstance(wanted.value, Pattern):
+        if wanted.key == "title":
+            return _marked(segment, segment.arrays["title.rows"][match(segment.titles, items_of(wanted.value))])
+        if wanted.key in segment.listings:
+            return _marked(segment, _rows_named(segment.listings[wanted.key], wanted.value))
+    elif wanted.key == "has" and isinstance(wanted.value, Choice):
+        return _has(segment, wanted.value.name)
+    return None
+
+
+class WrittenCounts:
+    """Counts what is written about chosen pictures of several segments."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, dict[str, int]] = {name: {} for name in LISTINGS}
+        self._ratings: dict[int, int] = {}
+
+    def add(self, segment: Segment, is_chosen: NDArray[np.bool_]) -> None:
+        """Add the rows (n,) of a segment that are chosen."""
+        for name, listing in segment.listings.items():
+            listing.count(self._names[name], is_chosen)
+        rating = segment.arrays["rating"]
+        for stars in range(REJECTED, BEST + 1):
+            number = int(np.count_nonzero((rating == stars) & is_chosen))
+            if number:
+                self._ratings[stars] = self._ratings.get(stars, 0) + number
+
+    def facets(self) -> WrittenFacets:
+        """Return what was counted."""
+        tags, people, labels, creators = (_most_frequent(self._names[name]) for name in LISTINGS)
+        return WrittenFacets(tags, people, labels, creators, dict(sorted(self._ratings.items())))
+
+
+def _most_frequent(counts: dict[str, int]) -> dict[str, int]:
+    """Return the most frequent names; of spellings that differ in case alone the most frequent one stands for all."""
+    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    spelling: dict[str, str] = {}
+    joined: dict[str, int] = {}
+    for name, count in ordered:
+        shown = spelling.setdefault(name.casefold(), name)
+        joined[shown] = joined.get(shown, 0) + count
+    return dict(sorted(joined.items(), key=lambda each: (-each[1], each[0]))[:MOST_FACETS])
+
+
+def _has(segment: Segment, name: str) -> NDArray[np.bool_] | None:
+    if name in _LISTED:
+        return _marked(segment, segment.listings[_LISTED[name]].rows)
+    if name in ("title", "caption"):
+        return _marked(segment, segment.arrays[f"{name}.rows"])
+    if name == "rating":
+        is_rated: NDArray[np.bool_] = segment.arrays["rating"] != UNRATED
+        return is_rated
+    return None
+
+
+def _marked(segment: Segment, rows: NDArray[np.integer]) -> NDArray[np.bool_]:
+    found = np.zeros(len(segment), dtype=np.bool_)
+    found[rows] = True
+    return found
+
+
+def _rows_named(listing: Listing, pattern: Pattern) -> NDArray[np.int64]:
+    """Return the rows that a listing has under the names that a pattern matches."""
+    is_wanted = name_condition(pattern)
+    return listing.rows_of([number for number, name in enumerate(listing.folded) if is_wanted(name)])
+
+
+def name_condition(pattern: Pattern) -> Callable[[str], bool]:
+    """Return a predicate of folded names: whether a filter's pattern matches.
+
+    Without wildcards it stands for whole words of a name, as "cat" does in "black cat" and not in "vacation"; with them
+    for the whole name, or one of its levels, as in "animals/black cat".
+    """
+    if pattern.is_wild:
+        expression = expression_of(items_of(pattern))
+
+        def is_like(name: str) -> bool:
+            return any(expression.fullmatch(part.encode()) for part in {name, *name.split(LEVELS)})
+
+        return is_like
+    text = fold_name(pattern.text).lower().strip()
+    before, behind = ("" if _needs_no_blank(edge) else r"[^\W_]" for edge in (text[:1], text[-1:]))
+    words = re.compile(
+        (f"(?<!{before})" if before else "") + re.escape(text) + (f"(?!{behind})" if behind else "")
+    )  # fmt: skip
+    return lambda name: words.search(name) is not None
+
+
+def _needs_no_blank(character: str) -> bool:
+    """Return whether a character belongs to a script without blanks between words, or to no word."""
+    return (
+        not character.isalnum() or unicodedata.east_asian_width(character) == "W" or "\u0e00" <= character <= "\u0eff"
+    )
