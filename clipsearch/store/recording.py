@@ -61,8 +61,8 @@ _INSERT_CONTENT = _insert(
     "contents",
     _CONTENT_COLUMNS,
     # A content of an earlier version has no measures and no description: it was decoded now.
-    f"(blake3) DO UPDATE SET {', '.join(f'{name} = coalesce(contents.{name}, excluded.{name})' for name in READ_AGAIN)}, "
-    "changed = excluded.changed WHERE contents.sharpness IS NULL AND excluded.sharpness IS NOT NULL "
+    f"(blake3) DO UPDATE SET {', '.join(f'{each} = coalesce(contents.{each}, excluded.{each})' for each in READ_AGAIN)}"
+    ", changed = excluded.changed WHERE contents.sharpness IS NULL AND excluded.sharpness IS NOT NULL "
     "OR contents.described IS NULL AND excluded.described IS NOT NULL",
 )
 _INSERT_EMBEDDING = _insert("image_embeddings", ("model_id", "part_id", "embedding"), "DO NOTHING")
