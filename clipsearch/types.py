@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from clipsearch.description import NOTHING, Description
+
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
@@ -47,6 +49,8 @@ class ImageMetadata:
         sharpness: 0 to 100, see `images.measures`; None where the pixels were not decoded, or by an earlier version.
         brightness: 0 to 100, likewise.
         duration_s: of a film or an animation, in seconds; None for anything else.
+        description: what is written about it in its file, without a date and a position; `NOTHING` where the file was
+            not read.
     """
 
     width: int
@@ -63,6 +67,7 @@ class ImageMetadata:
     sharpness: int | None = None
     brightness: int | None = None
     duration_s: float | None = None
+    description: Description = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from clipsearch.paths import sample_data_folder
 
 # From the ground up: a module imports only from lower layers. Places of one layer ignore each other.
 LAYERS = (
-    {"errors", "formats", "types", "parts", "description", "quantities", "data", "version", "renamed"},
+    {"description"},
+    {"errors", "formats", "types", "parts", "quantities", "data", "version", "renamed"},
     {"settings", "paths", "text", "vectors", "processes", "notices"},
     {"files", "prefetch"},
     {"trust"},

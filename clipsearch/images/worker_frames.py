@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.description import pack, unpack
 from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.file_stamp import FileStamp
 from clipsearch.images.reading import Decoded
@@ -38,7 +39,7 @@ _NOT_HASHED = _HASHED.pack(_FAILED_TO_READ, 0, 0, 0, 0, b"")
 
 _FIELDS = tuple(field.name for field in fields(ImageMetadata))
 _values_of = attrgetter(*_FIELDS)
-_TAKEN_AT = _FIELDS.index("taken_at")
+_TAKEN_AT, _DESCRIPTION = _FIELDS.index("taken_at"), _FIELDS.index("description")
 
 HashedFile = tuple[FileStamp, bytes]
 """Stamp and blake3 of a file that was read."""
@@ -214,12 +215,14 @@ def _described(metadata: ImageMetadata) -> list[Any]:
     values = list(_values_of(metadata))
     if metadata.taken_at is not None:
         values[_TAKEN_AT] = metadata.taken_at.isoformat()
+    values[_DESCRIPTION] = pack(metadata.description)
     return values
 
 
 def _metadata(values: list[Any]) -> ImageMetadata:
     if values[_TAKEN_AT] is not None:
         values[_TAKEN_AT] = datetime.fromisoformat(values[_TAKEN_AT])
+    values[_DESCRIPTION] = unpack(values[_DESCRIPTION])
     return ImageMetadata(*values)
 
 
