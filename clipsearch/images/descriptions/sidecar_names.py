@@ -1,7 +1,9 @@
 """Tell by the names of a folder's files which of them are sidecars, and of which pictures."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
+from functools import partial
+from itertools import repeat
 from typing import Literal, NamedTuple, TypeAlias
 
 from clipsearch.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
@@ -12,7 +14,8 @@ SIDECAR_SUFFIXES = (".xmp", ".XMP", ".json", ".JSON")
 """Endings of the names of sidecars, in the cases that programs write."""
 
 _KNOWN = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
-_FOLDED = {case: suffix for suffix in _KNOWN for case in (suffix, suffix.upper())}
+# Endings that have been met, by what `_suffix` returns; most are one of these.
+_FOLDED = {case: suffix for suffix in _KNOWN for case in (suffix, suffix.upper())} | dict.fromkeys(SIDECAR_SUFFIXES, "")
 
 # Takeout cuts a name before ".json" to 46 characters. Source: exports of 2018 to 2025; github.com/immich-app/immich,
 # discussion of "supplemental-metadata"; github.com/simulot/immich-go, adapters/googlePhotos/matchers.go.
@@ -29,9 +32,6 @@ _EDITED = {
     *("ha editado", "editado", "editada", "editat", "redigerad", "redigeret", "redigert", "muokattu", "upraveno"),
     *("upravené", "szerkesztve", "düzenlendi", "отредактировано", "編集済み", "编辑", "已编辑", "已編輯", "수정됨"),
 }
-
-
-_new_tuple = tuple.__new__
 
 
 class Sidecar(NamedTuple):
@@ -57,7 +57,7 @@ def find_sidecars(names: Collection[str], *, sidecars: Iterable[str] | None = No
     copy "IMG-edited.jpg" uses that of "IMG.jpg". Other programs write such names too, see `read_takeout`.
 
     Args:
-        names: of all files of the folder; a set saves a copy.
+        names: of all files of the folder, which are iterated several times.
         sidecars: those of them that end in `SIDECAR_SUFFIXES`, where that is known; None: they are looked for.
 
     Returns:
@@ -70,62 +70,87 @@ def find_sidecars(names: Collection[str], *, sidecars: Iterable[str] | None = No
     json = [name for name in beside if name[-1] in "nN"]
     # Where there are both cases of an ending, the lower one counts.
     xmp = [name for name in beside if name[-1] == "P"] + [name for name in beside if name[-1] == "p"]
-    found = [_new_tuple(Sidecar, (*each, "xmp")) for each in (_find_xmp(xmp, known) if xmp else {}).items()]
-    return found + [
-        _new_tuple(Sidecar, (*each, "takeout")) for each in (_find_json(json, known) if json else {}).items()
-    ]
+    found: list[Sidecar] = []
+    if xmp:
+        found += _sidecars(_find_xmp(xmp, known, names), "xmp")
+    if json:
+        found += _sidecars(_find_json(json, known, names), "takeout")
+    return found
+
+
+def _sidecars(found: Mapping[str, str], kind: SidecarKind) -> Iterator[Sidecar]:
+    return map(partial(tuple.__new__, Sidecar), zip(found, found.values(), repeat(kind), strict=False))
 
 
 def _suffix(name: str) -> str:
     """Return the suffix of a name in lower case where files with it are pictures, films or documents; else ""."""
     place = name.rfind(".")
-    return (_FOLDED.get(name[place:]) or _fold(name[place:])) if place > 0 else ""
-
-
-def _fold(suffix: str) -> str:
-    return folded if (folded := suffix.lower()) in _KNOWN else ""
+    if place <= 0:
+        return ""
+    ending = name[place:]
+    folded = _FOLDED.get(ending)
+    if folded is None:
+        folded = ending.lower()
+        return folded if folded in _KNOWN else ""
+    return folded
 
 
 def _is_read(name: str) -> bool:
     return _suffix(name) in IMAGE_SUFFIXES
 
 
-def _find_xmp(sidecars: list[str], names: Set[str]) -> dict[str, str]:
+def _find_xmp(sidecars: list[str], known: Set[str], names: Iterable[str]) -> dict[str, str]:
     """Return {picture: its XMP sidecar}."""
     found: dict[str, str] = {}
     shared: dict[str, str] = {}
     for name in sidecars:
         stem = name[:-4]
-        if stem in names and _is_read(stem):
+        if stem in known and _is_read(stem):
             found[stem] = name
         else:
             shared[stem] = name
     if not shared:
         return found
-    # A stem and its picture, or several of the same suffix in different cases.
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        stem = name[: name.rfind(".")]
-        if stem in shared and _suffix(name):
-            alike.setdefault(stem, []).append(name)
-    for stem, pictures in alike.items():
-        if len(pictures) == 1 or len(set(map(_suffix, pictures))) == 1:
-            for picture in pictures:
-                if picture not in found and _is_read(picture):
-                    found[picture] = shared[stem]
+    for picture, stem in _alone(shared, names):
+        if picture not in found and _is_read(picture):
+            found[picture] = shared[stem]
     return found
 
 
-def _find_json(sidecars: list[str], names: Set[str]) -> dict[str, str]:
+def _alone(stems: Collection[str], names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield (name, stem) of the pictures, films and documents with one of some stems that no other suffix shares."""
+    first: dict[str, str] = {}
+    more: list[tuple[str, str]] = []
+    mixed: set[str] = set()
+    for name in names:
+        place = name.rfind(".")
+        stem = name[:place]
+        if stem in stems and (suffix := _FOLDED.get(name[place:]) or _suffix(name)):
+            other = first.setdefault(stem, name)
+            if other is not name:  # several suffixes, or one in several cases
+                more.append((name, stem))
+                if _suffix(other) != suffix:
+                    mixed.add(stem)
+    for stem, name in first.items():
+        if stem not in mixed:
+            yield name, stem
+    yield from (each for each in more if each[1] not in mixed)
+
+
+def _find_json(sidecars: list[str], known: Set[str], names: Iterable[str]) -> dict[str, str]:
     """Return {picture: its JSON of Takeout}."""
     found: dict[str, str] = {}
     others: list[str] = []
     for name in sidecars:
-        picture = next((each for each in _pictures_of(name) if each in names and _is_read(each)), None)
-        if picture is None:
+        picture = name[:-5]
+        if picture not in known:
+            place = picture.rfind(".")
+            if not _SUPPLEMENT.startswith(picture[place:]) or (picture := picture[:place]) not in known:
+                picture = next((each for each in _pictures_of(name) if each in known), "")
+        if not _is_read(picture):
             others.append(name)
         # Of several the one of the newer export: its name comes later, with its supplement.
-        elif name > found.get(picture, ""):
+        elif name > found.setdefault(picture, name):
             found[picture] = name
     if others:
         _match_cut_names(found, others, names)
@@ -133,7 +158,7 @@ def _find_json(sidecars: list[str], names: Set[str]) -> dict[str, str]:
     return found
 
 
-def _match_cut_names(found: dict[str, str], sidecars: list[str], names: Set[str]) -> None:
+def _match_cut_names(found: dict[str, str], sidecars: list[str], names: Iterable[str]) -> None:
     """Add the pictures of sidecars whose names are cut within the name of the picture."""
     cut = {(base, number): name for name in sidecars for base, number in _splits(name) if len(base) == _MOST_CHARACTERS}
     for picture in names if cut else ():
@@ -146,7 +171,7 @@ def _match_cut_names(found: dict[str, str], sidecars: list[str], names: Set[str]
                 found[picture] = found_name
 
 
-def _match_edited_copies(found: dict[str, str], others: list[str], names: Set[str]) -> None:
+def _match_edited_copies(found: dict[str, str], others: list[str], names: Iterable[str]) -> None:
     """Add edited copies, with the sidecars of their originals, which may themselves be missing."""
     edited = [each for each in _edited(names) if each[0] not in found and _is_read(each[0])]
     if edited:
