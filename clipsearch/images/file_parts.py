@@ -135,6 +135,7 @@ def _film_metadata(film: FilmMetadata) -> ImageMetadata:
         film.longitude,
         is_date_doubtful=film.is_date_doubtful,
         duration_s=film.duration_s,
+        description=film.description,
     )
 
 

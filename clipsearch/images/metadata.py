@@ -1,24 +1,24 @@
-"""Read a picture's metadata: orientation, date, camera and position.
+"""Read a picture's metadata: orientation, date, camera, position and description.
 
-From EXIF, and for dates from XMP, IPTC and the container too. All of it is untrusted: every value is validated, and
-invalid ones become None. Nothing raises, because a picture with broken metadata should still be found.
+From EXIF, for dates and the description from XMP and IPTC too, and for dates from the container. All of it is
+untrusted: every value is validated, and invalid ones become None. Nothing raises, because a picture with broken
+metadata should still be found.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
 from clipsearch.images.containers import read_creation_time
 from clipsearch.images.dates import DateClaim, choose_date, is_doubtful
-from clipsearch.images.xmp.properties import read_properties
+from clipsearch.images.descriptions.embedded import EmbeddedMetadata, attempt, describe, read_embedded
+from clipsearch.images.descriptions.iptc import record_text
 from clipsearch.types import ImageMetadata
-
-Value = TypeVar("Value")
 
 
 def read_orientation(image: Image.Image) -> int:
@@ -26,8 +26,8 @@ def read_orientation(image: Image.Image) -> int:
 
     Only after `load()`: Pillow rotates TIFF pictures itself while loading and drops the tag.
     """
-    exif = _attempt(image.getexif) or Image.Exif()
-    orientation = _attempt(partial(exif.get, Base.Orientation))
+    exif = attempt(image.getexif) or Image.Exif()
+    orientation = attempt(partial(exif.get, Base.Orientation))
     return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
 
 
@@ -39,21 +39,21 @@ def read_metadata(image: Image.Image, file: BinaryIO, *, width: int, height: int
         width: pixels, after orientation.
         height: pixels, after orientation.
     """
-    exif = _attempt(image.getexif) or Image.Exif()
-    main = {tag: _attempt(partial(exif.get, tag)) for tag in _MAIN_TAGS}
-    # Some writers put the Exif tags next to the main ones.
-    tags = main | (_attempt(partial(exif.get_ifd, IFD.Exif)) or {})
-    latitude, longitude = _position(_attempt(partial(exif.get_ifd, IFD.GPSInfo)) or {})
-    taken_at = choose_date(_date_claims(image, file, tags))
+    exif = attempt(image.getexif) or Image.Exif()
+    embedded = read_embedded(image, main_tags=_DATE_TAGS)
+    make, model = (clean_text(attempt(partial(exif.get, tag))) for tag in (Base.Make, Base.Model))
+    latitude, longitude = _position(attempt(partial(exif.get_ifd, IFD.GPSInfo)) or {})
+    taken_at = choose_date(_date_claims(image, file, embedded))
     return ImageMetadata(
         width=width,
         height=height,
         format=image.format or "unknown",
         taken_at=taken_at,
-        camera=join_camera(clean_text(main[Base.Make]), clean_text(main[Base.Model])),
+        camera=join_camera(make, model),
         latitude=latitude,
         longitude=longitude,
         is_date_doubtful=taken_at is not None and is_doubtful(taken_at, now=datetime.now()),
+        description=describe(embedded),
     )
 
 
@@ -62,7 +62,6 @@ _DATE_TAGS = (
     *(Base.DateTimeDigitized, Base.SubsecTimeDigitized),
     *(Base.DateTime, Base.SubsecTime),
 )
-_MAIN_TAGS = (Base.Make, Base.Model, *_DATE_TAGS)
 
 _MIN_DATE_CHARACTERS = len("2019:7:4")
 
@@ -71,32 +70,23 @@ _IPTC_CREATED, _IPTC_DIGITIZED = ((2, 55), (2, 60)), ((2, 62), (2, 63))
 
 
 def _date_claims(
-    image: Image.Image, file: BinaryIO, tags: dict[int, object]
+    image: Image.Image, file: BinaryIO, embedded: EmbeddedMetadata
 ) -> Iterator[Callable[[], DateClaim | None]]:
     """Yield the readers of date claims: taken, digitized, container, changed.
 
     In the order of the Metadata Working Group's Guidance 2.0.
     """
+    tags, properties, records = embedded.tags, embedded.properties, embedded.records
 
     def exif(tag: int, subsecond_tag: int, *, is_of_edit: bool = False) -> DateClaim:
         fraction = clean_text(tags.get(subsecond_tag))
         return DateClaim(_date_text(tags.get(tag)), fraction if fraction.isdigit() else "", is_of_edit)
 
-    xmp: dict[str, str] | None = None
-
     def from_xmp(name: str) -> DateClaim:
-        nonlocal xmp
-        if xmp is None:
-            xmp = _attempt(partial(read_properties, xmp_packet(image), _XMP_DATES)) or {}
-        return DateClaim(clean_text(xmp.get(name)))
-
-    iptc: dict[tuple[int, int], object] | None = None
+        return DateClaim(clean_text(properties.text(name)))
 
     def from_iptc(date: tuple[int, int], time: tuple[int, int]) -> DateClaim:
-        nonlocal iptc
-        if iptc is None:
-            iptc = _attempt(partial(_read_iptc, image)) or {}
-        return DateClaim(f"{clean_text(iptc.get(date))} {clean_text(iptc.get(time))}".strip())
+        return DateClaim(" ".join(clean_text(record_text(records, each)) for each in (date, time)).strip())
 
     yield partial(exif, Base.DateTimeOriginal, Base.SubsecTimeOriginal)
     yield partial(from_xmp, "exif:DateTimeOriginal")
@@ -111,37 +101,11 @@ def _date_claims(
     yield partial(exif, Base.DateTime, Base.SubsecTime, is_of_edit=True)
 
 
-_XMP_DATES = ("exif:DateTimeOriginal", "photoshop:DateCreated", "exif:DateTimeDigitized", "xmp:CreateDate")
-
-
-def xmp_packet(image: Image.Image) -> object:
-    """Return the XMP packet of an opened picture, bytes or text; None without one."""
-    # PNG stores it as a text under its old name; in TIFF it is a tag.
-    for key in ("xmp", "XML:com.adobe.xmp"):
-        if image.info.get(key):
-            return image.info[key]
-    tags = getattr(image, "tag_v2", None)
-    return None if tags is None else tags.get(700)
-
-
-def _read_iptc(image: Image.Image) -> dict[tuple[int, int], object]:
-    from PIL.IptcImagePlugin import getiptcinfo
-
-    return dict(getiptcinfo(image) or {})  # type: ignore[arg-type]
-
-
 def _container_claim(image: Image.Image, file: BinaryIO) -> DateClaim | None:
     if image.format not in ("HEIF", "AVIF"):
         return None
-    created = _attempt(partial(read_creation_time, file))
+    created = attempt(partial(read_creation_time, file))
     return None if created is None else DateClaim(created.isoformat())
-
-
-def _attempt(read: Callable[[], Value]) -> Value | None:
-    try:
-        return read()
-    except Exception:  # broken EXIF raises anything  # noqa: BLE001
-        return None
 
 
 def clean_text(value: object) -> str:
@@ -195,5 +159,5 @@ def _degrees(value: object, reference: object, directions: str, limit: int) -> f
 
 
 def _number(value: object) -> float:
-    number = _attempt(lambda: float(value))  # type: ignore[arg-type]
+    number = attempt(lambda: float(value))  # type: ignore[arg-type]
     return math.nan if number is None else number

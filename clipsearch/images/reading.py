@@ -11,6 +11,7 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
+from clipsearch.description import NOTHING
 from clipsearch.errors import ImageReadError
 from clipsearch.files import open_regular_file
 from clipsearch.images.copies.views import PictureView, make_view
@@ -23,10 +24,12 @@ from clipsearch.images.opening import suffix_of
 from clipsearch.images.perceptual_hash import perceptual_hash
 from clipsearch.images.preprocess import Preprocess, resize_and_crop
 from clipsearch.images.turns import Turn
-from clipsearch.parts import Part, Parts
+from clipsearch.parts import Box, Part, Parts
 from clipsearch.types import ImageMetadata
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from clipsearch.images.thumbnails import Thumbnail
 
 MAX_BUFFERED_BYTES = 64 << 20
@@ -142,7 +145,7 @@ class LocalPicture:
             suffix=self.suffix,
         )
         image, box = decoded.image, decoded.box
-        metadata = replace(decoded.metadata, phash=perceptual_hash(image, box), **measure(image, box)._asdict())
+        metadata = _measured(decoded.metadata, image, box)
         crop = resize_and_crop(image, self.spec, box=box)
         crops = crop_boxes(metadata.width, metadata.height, needed_side=side, detail=self.detail)
         if not crops:  # the row says that there are none
@@ -202,6 +205,12 @@ def open_picture(
         yield LocalPicture(stamp_of(status), digest, source, spec, max_megapixels, turn, detail, suffix_of(path))
 
 
+def _measured(metadata: ImageMetadata, image: "Image.Image", box: Box | None = None) -> ImageMetadata:
+    """Return the metadata of a file with what is measured on its pixels; a file that says nothing was read, too."""
+    described = metadata.description or NOTHING
+    return replace(metadata, description=described, phash=perceptual_hash(image, box), **measure(image, box)._asdict())
+
+
 def _decode_parts(several: SeveralParts, spec: Preprocess) -> Decoded:
     """Decode the parts of a file; what is measured on pixels is that of the cover."""
     parts: list[Part] = []
@@ -209,7 +218,7 @@ def _decode_parts(several: SeveralParts, spec: Preprocess) -> Decoded:
     metadata = several.metadata
     for part, image in several.parts:
         if not parts:
-            metadata = replace(metadata, phash=perceptual_hash(image), **measure(image)._asdict())
+            metadata = _measured(metadata, image)
         parts.append(part)
         crops.append(resize_and_crop(image, spec))
     if not parts:

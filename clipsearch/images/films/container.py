@@ -52,6 +52,8 @@ _CODEC_NAMES = {"libdav1d": "av1"}
 
 # Bytes and microseconds that are read to find out what a container holds.
 _PROBE = {"probesize": "5000000", "analyzeduration": "5000000", "formatprobesize": "1048576"}
+# Of MP4 and QuickTime: the packet gets the tag "xmp".
+_WITH_XMP = {"export_xmp": "1"}
 _BUFFER_BYTES = 1 << 16
 
 # Corrupt packets in a row after which the rest of a film is given up.
@@ -279,6 +281,7 @@ def open_container(file: BinaryIO, budget: Budget) -> Iterator[Container]:
     view.seek(0)
     options = {
         **_PROBE,
+        **_WITH_XMP,
         "format_whitelist": ",".join(FORMATS),
         "codec_whitelist": ",".join(sorted(_CODECS)),
         "protocol_whitelist": "none",

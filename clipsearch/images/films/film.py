@@ -5,6 +5,7 @@ from datetime import datetime
 
 from PIL import Image
 
+from clipsearch.description import NOTHING, Description
 from clipsearch.errors import InputError
 
 SCENES_PER_HOUR = 120
@@ -56,6 +57,7 @@ class FilmMetadata:
         latitude: degrees, north positive; None exactly when `longitude` is None.
         longitude: degrees, east positive.
         is_date_doubtful: `taken_at` is the date of a clock that was never set, or is in the future.
+        description: as in `ImageMetadata`.
     """
 
     width: int
@@ -69,6 +71,7 @@ class FilmMetadata:
     latitude: float | None = None
     longitude: float | None = None
     is_date_doubtful: bool = False
+    description: Description = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

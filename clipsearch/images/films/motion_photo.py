@@ -11,9 +11,9 @@ from PIL import Image
 
 from clipsearch.files import open_regular_file
 from clipsearch.images.containers import iterate_boxes
-from clipsearch.images.metadata import xmp_packet
 from clipsearch.images.pillow_settings import decoding_settings
-from clipsearch.images.xmp.properties import parse_packet, read_properties
+from clipsearch.images.xmp.packets import parse_packet, xmp_packet
+from clipsearch.images.xmp.properties import read_properties
 
 # Source: Android, "Motion Photo format 1.0", and the older MicroVideo of the same namespace.
 _OFFSET = "camera:MicroVideoOffset"

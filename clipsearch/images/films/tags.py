@@ -1,4 +1,4 @@
-"""Read the date, camera and position of a film from the tags of its container.
+"""Read the date, camera, position and description of a film from the tags of its container.
 
 All of them are untrusted: every value is validated, and invalid ones become None.
 """
@@ -10,8 +10,14 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
+from clipsearch.description import NOTHING, Description, merge
 from clipsearch.images.dates import DateClaim, choose_date, is_doubtful
+from clipsearch.images.descriptions.embedded import EmbeddedMetadata, describe
+from clipsearch.images.descriptions.keywords import join_keywords
+from clipsearch.images.descriptions.ratings import read_stars
+from clipsearch.images.descriptions.texts import clean_lines, first_of, first_written, join_creators
 from clipsearch.images.metadata import clean_text, join_camera
+from clipsearch.images.xmp.properties import parse_properties
 
 # Keys as FFmpeg names them, in lower case: of Apple's metadata, Android's, and the older user data of QuickTime and
 # AVI. Source: QuickTime File Format, "Metadata"; FFmpeg 8, libavformat/mov.c, riffdec.c.
@@ -21,6 +27,14 @@ _POSITIONS = ("com.apple.quicktime.location.iso6709", "location", "location-eng"
 # Local time: Apple writes it with its distance from UTC, cameras that write "date" do likewise or have no zone.
 _LOCAL_DATES = ("com.apple.quicktime.creationdate", "date", "date-eng")
 _UTC_DATE = "creation_time"
+_TITLES = ("com.apple.quicktime.title", "title", "com.apple.quicktime.displayname")
+_CAPTIONS = ("com.apple.quicktime.description", "description", "synopsis", "com.apple.quicktime.comment", "comment")
+_KEYWORDS = ("com.apple.quicktime.keywords", "keywords")
+_CREATORS = ("com.apple.quicktime.author", "author", "artist", "com.apple.quicktime.artist")
+_COPYRIGHTS = ("com.apple.quicktime.copyright", "copyright")
+_RATING = "com.apple.quicktime.rating.user"
+# Only from MP4 and QuickTime, see `container`.
+_XMP = "xmp"
 
 # Source: ISO 6709, annex H: degrees, minutes and seconds without separators, told by the number of digits.
 _ISO_6709 = re.compile(r"([+-])(\d{1,7})((?:\.\d{0,12})?)([+-])(\d{1,7})((?:\.\d{0,12})?)(?![\d.])", re.ASCII)
@@ -35,6 +49,7 @@ class FilmTags(NamedTuple):
     camera: str | None
     latitude: float | None
     longitude: float | None
+    description: Description
 
 
 def read_tags(tags: Mapping[str, str], *, now: datetime) -> FilmTags:
@@ -44,7 +59,8 @@ def read_tags(tags: Mapping[str, str], *, now: datetime) -> FilmTags:
         tags: by FFmpeg's keys.
         now: local time, without a zone.
     """
-    texts = {key.lower(): clean_text(value) for key, value in tags.items()}
+    folded = {key.lower(): value for key, value in tags.items()}
+    texts = {key: clean_text(value) for key, value in folded.items() if key != _XMP}
     local = choose_date(_claims(texts, _LOCAL_DATES))
     taken_at = local or choose_date(_claims(texts, (_UTC_DATE,)))
     latitude, longitude = next(filter(None, (_position(texts.get(key, "")) for key in _POSITIONS)), (None, None))
@@ -55,7 +71,27 @@ def read_tags(tags: Mapping[str, str], *, now: datetime) -> FilmTags:
         camera=join_camera(_first(texts, _MAKES), _first(texts, _MODELS)),
         latitude=latitude,
         longitude=longitude,
+        description=_describe(folded),
     )
+
+
+def _describe(tags: Mapping[str, str]) -> Description:
+    """Return what a film's XMP says, and its own tags where that says nothing."""
+    properties = parse_properties(tags.get(_XMP))
+    own = Description(
+        title=first_written(_values(tags, _TITLES)),
+        caption=first_written(_values(tags, _CAPTIONS), clean=clean_lines),
+        keywords=join_keywords(name for text in _values(tags, _KEYWORDS) for name in re.split("[,;]", text)),
+        rating=read_stars(tags.get(_RATING, "")) or None,
+        creator=next(filter(None, (join_creators([name]) for name in _values(tags, _CREATORS))), None),
+        copyright=first_of(_values(tags, _COPYRIGHTS)),
+    )
+    found = [each for each in (describe(EmbeddedMetadata(properties, {}, {})), own) if each]
+    return merge(found) if found else NOTHING
+
+
+def _values(tags: Mapping[str, str], keys: tuple[str, ...]) -> list[str]:
+    return [tags.get(key, "") for key in keys]
 
 
 def _claims(texts: Mapping[str, str], keys: tuple[str, ...]) -> list[Callable[[], DateClaim | None]]:

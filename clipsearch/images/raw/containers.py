@@ -1,4 +1,4 @@
-"""Read what the container of a camera raw file holds next to the raw data: EXIF, and Canon's preview."""
+"""Read what the container of a camera raw file holds next to the raw data: EXIF, XMP, and Canon's preview."""
 
 import io
 from contextlib import suppress
@@ -8,9 +8,13 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 from clipsearch.images.containers import find_box
+from clipsearch.images.descriptions.exif import TEXT_TAGS
+from clipsearch.images.xmp.packets import XMP_TAG
 
 # The directories stand at the start of these files; the rest is not read for them.
 _MAX_HEADER_BYTES = 1 << 20
+
+_MAX_PACKET_BYTES = 4 << 20
 
 # A preview of Canon has 300 KB to 2 MB.
 _MAX_PREVIEW_BYTES = 64 << 20
@@ -18,11 +22,13 @@ _MAX_PREVIEW_BYTES = 64 << 20
 # Source: github.com/lclevy/canon_cr3, "uuid boxes": a box of boxes after 16 bytes of identifier, and PRVW after 8 more.
 _METADATA_PATH = ((b"moov", 0), (b"uuid", 16))
 _PREVIEW_UUID = bytes.fromhex("eaf42b5e1c984b88b9fbb7dc406e4d16")
+_XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _JPEG_START = b"\xff\xd8\xff"
 
 _MAIN_TAGS = (
     *(Base.Make, Base.Model, Base.DateTime, Base.DateTimeOriginal, Base.DateTimeDigitized),
     *(Base.SubsecTime, Base.SubsecTimeOriginal, Base.SubsecTimeDigitized),
+    *TEXT_TAGS,
 )
 
 # Kinds whose directories are those of a TIFF behind a signature of their own.
@@ -37,7 +43,7 @@ def read_exif(file: BinaryIO, kind: str) -> Image.Exif:
         kind: see `find_kind`.
 
     Returns:
-        Empty for kinds that have theirs in the preview alone.
+        Empty for kinds that have theirs in the preview alone. XMP is its tag `XMP_TAG`.
     """
     exif = Image.Exif()
     with suppress(Exception):  # broken EXIF raises anything
@@ -46,7 +52,7 @@ def read_exif(file: BinaryIO, kind: str) -> Image.Exif:
 
 
 def adopt_exif(image: Image.Image, exif: Image.Exif) -> None:
-    """Give an opened image the camera, date and position of the file that it is in; what is only in its own stays."""
+    """Give an opened image the metadata of the file that it is in; of EXIF what is only in its own stays."""
     with suppress(Exception):  # broken EXIF raises anything
         image.getexif()
     own = image.getexif()  # the same object, as far as it could be read
@@ -56,6 +62,8 @@ def adopt_exif(image: Image.Image, exif: Image.Exif) -> None:
     for directory in (IFD.Exif, IFD.GPSInfo):
         with suppress(Exception):
             own.get_ifd(directory).update(exif.get_ifd(directory))
+    with suppress(Exception):
+        image.info["xmp"] = exif[XMP_TAG]
 
 
 def _read_into(exif: Image.Exif, file: BinaryIO, kind: str) -> None:
@@ -90,6 +98,10 @@ def _read_canon_boxes(file: BinaryIO, exif: Image.Exif) -> None:
         part = Image.Exif()
         part.load(block)
         exif.get_ifd(directory).update(part)
+    found = find_box(file, ((b"uuid", 16),), size, identifier=_XMP_UUID)
+    if found is not None:
+        file.seek(found[0])
+        exif[XMP_TAG] = file.read(min(found[1] - found[0], _MAX_PACKET_BYTES))
 
 
 def find_canon_preview(file: BinaryIO) -> bytes | None:

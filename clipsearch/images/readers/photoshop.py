@@ -27,7 +27,7 @@ _PALETTE_BYTES = 768
 _RAW, _PACKED = 0, 1
 
 # Image resources.
-_PROFILE, _VERSION_INFO, _EXIF, _XMP = 1039, 1057, 1058, 1060
+_IPTC, _PROFILE, _VERSION_INFO, _EXIF, _XMP = 1028, 1039, 1057, 1058, 1060
 _MAX_RESOURCES = 10_000
 _MAX_RESOURCE_BYTES = 16 << 20
 
@@ -94,7 +94,7 @@ class PhotoshopFile(DecodedOnLoad):
             file.seek(name_bytes + (1 - name_bytes % 2), 1)
             length = _length(file)
             start = file.tell()
-            if kind in (_PROFILE, _VERSION_INFO, _EXIF, _XMP) and length <= _MAX_RESOURCE_BYTES:
+            if kind in (_IPTC, _PROFILE, _VERSION_INFO, _EXIF, _XMP) and length <= _MAX_RESOURCE_BYTES:
                 self._take_resource(kind, file.read(length))
             file.seek(start + length + length % 2)
         file.seek(end)
@@ -102,6 +102,8 @@ class PhotoshopFile(DecodedOnLoad):
     def _take_resource(self, kind: int, content: bytes) -> None:
         if kind == _PROFILE:
             self.info["icc_profile"] = content
+        elif kind == _IPTC:
+            self.info["photoshop"] = {_IPTC: content}  # as Pillow does for JPEG
         elif kind == _EXIF:
             self.info["exif"] = b"Exif\0\0" + content
         elif kind == _XMP:

@@ -17,7 +17,7 @@ ABOUT = f"{{{RDF}}}about"
 
 # XMP is about twelve elements deep; brush strokes of editors make some 10,000 tags.
 _MAX_DEPTH = 100
-_MAX_TAGS = 200_000
+MAX_TAGS = 200_000
 
 # Source: XML 1.0, appendix F.
 _FIRST_BYTES = (
@@ -100,8 +100,8 @@ class DocumentReader:
         from defusedxml.ElementTree import XMLParser
 
         # Every tag and every attribute has one of these characters: the cost is known before any of it is spent.
-        if max(content.count(b"<"), content.count(b"=")) > _MAX_TAGS:
-            raise InputError(f"it has more than {_MAX_TAGS:,} tags or attributes")
+        if max(content.count(b"<"), content.count(b"=")) > MAX_TAGS:
+            raise InputError(f"it has more than {MAX_TAGS:,} tags or attributes")
         self.root: Element | None = None
         self._content = content
         self._stack: list[Element | None] = []

@@ -1,0 +1,1 @@
+"""What people and their programs have written about a picture, in its file and in its sidecars."""
