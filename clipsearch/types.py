@@ -115,6 +115,7 @@ class IndexReport:
         moved: of the reused, those that were moved or renamed: a file with that content is gone from another place.
         parts: kind of parts, "scene", "page" or "crop" → contents that were embedded in this run with such, and the
             number of these.
+        sidecars: files beside pictures, new or changed, whose descriptions of them were read.
     """
 
     found: int
@@ -130,6 +131,7 @@ class IndexReport:
     partial: tuple[PartialFile, ...] = ()
     moved: int = 0
     parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    sidecars: int = 0
 
 
 @dataclass(frozen=True, slots=True)

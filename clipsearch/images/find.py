@@ -8,7 +8,7 @@ import errno
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from clipsearch.errors import InputError
 from clipsearch.formats import IMAGE_SUFFIXES, JUNK_FOLDER_ENDINGS, JUNK_FOLDERS, UNSUPPORTED_SUFFIXES
+from clipsearch.images.descriptions.sidecar_names import SIDECAR_SUFFIXES, SidecarKind, find_sidecars
 from clipsearch.images.exclude import make_exclusion
 from clipsearch.images.file_stamp import stamp_fields
 from clipsearch.images.ignore import IGNORE_FILE, IgnoreRules, read_ignore_file
@@ -51,6 +52,22 @@ class FoundImage(NamedTuple):
     mtime_ns: int
     ctime_ns: int | None = None
     inode: int | None = None
+
+
+class FoundSidecar(NamedTuple):
+    """A regular file that describes a picture beside it, see `find_sidecars`.
+
+    Attributes:
+        relative_path: of the picture, as in `FoundImage`.
+        name: of the sidecar, in the same folder.
+        size_bytes: of the sidecar, as is `mtime_ns`.
+    """
+
+    relative_path: str
+    name: str
+    kind: SidecarKind
+    size_bytes: int
+    mtime_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +129,7 @@ class ImageWalk:
     Attributes:
         unseen: folders and files that could not be read so far.
         unsupported: lower-case suffix → number of pictures in formats that can't be read, so far.
+        sidecars: of the pictures so far, and perhaps of files that are left out.
     """
 
     def __init__(self, root: str | Path, *, subfolder: str = "", exclude: Sequence[str] = ()) -> None:
@@ -130,6 +148,7 @@ class ImageWalk:
         self._exclusion = make_exclusion(exclude)
         self.unseen: list[UnseenPath] = []
         self.unsupported: Counter[str] = Counter()
+        self.sidecars: list[FoundSidecar] = []
         self._visited: set[tuple[int, int]] = set()
         self._change_times: dict[int, bool] = {}  # by device
         self._device = -1  # that the last file lay on
@@ -223,7 +242,24 @@ class ImageWalk:
                 yield images
                 images = []
         self._folders.extend(reversed(subfolders))
+        self._look_at_sidecars(entries, start)
         yield images
+
+    def _look_at_sidecars(self, entries: list[os.DirEntry[str]], start: str) -> None:
+        """Stamp the sidecars of a folder's pictures; one that can't be looked at is as one that is not there."""
+        beside = {entry.name: entry for entry in entries if entry.name.endswith(SIDECAR_SUFFIXES)}
+        names = set(map(_NAME, entries)) if beside else ()
+        stamps: dict[str, tuple[int, int] | None] = {}
+        for picture, name, kind in find_sidecars(names, sidecars=beside):
+            if name not in stamps:
+                stamps[name] = None
+                with suppress(OSError):
+                    status = beside[name].stat()
+                    if S_ISREG(status.st_mode):
+                        stamps[name] = status.st_size, status.st_mtime_ns
+            stamp = stamps[name]
+            if stamp is not None:
+                self.sidecars.append(FoundSidecar(start + picture, name, kind, *stamp))
 
     def _look_at_file(self, entry: os.DirEntry[str], relative_path: str, rules: IgnoreRules) -> FoundImage | None:
         suffix = relative_path[relative_path.rfind(".") :]

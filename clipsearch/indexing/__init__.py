@@ -71,6 +71,7 @@ def index_folders(
         interrupted=interrupted,
         partial=tuple(sorted(run.partial, key=lambda partial: partial.path)),
         moved=run.moved,
+        sidecars=run.sidecars,
         parts={kind: (run.with_parts[kind], number) for kind, number in sorted(run.parts.items())},
     )
     log.end(report)

@@ -29,6 +29,7 @@ from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.removal import count_moved, remove_deleted
 from clipsearch.indexing.runner import Run, Runner, Stage, store_batch
 from clipsearch.indexing.scan import Changes, find_changes, full_path
+from clipsearch.indexing.sidecars import update_sidecars
 from clipsearch.paths import is_folder_url
 from clipsearch.prefetch import RunAhead, Wake, WorkAhead, default_workers
 from clipsearch.store import Scope, Store
@@ -259,6 +260,10 @@ class Pipeline:
                     self._run.removed = len(deleted)
                 self._run.moved = count_moved(deleted, self._run, store=self._store)
                 self._run.removed -= self._run.moved
+                for changes in self._listed:
+                    for read in update_sidecars(changes, store=self._store, again=self._options.again):
+                        self._run.sidecars += read
+                        interrupt.check()
             except (KeyboardInterrupt, RunCancelled):
                 self._close()
                 if self._embedding is not None:

@@ -35,6 +35,7 @@ class Run:
     returned: list[int] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
     partial: list[PartialFile] = field(default_factory=list)
+    sidecars: int = 0
     unsupported: dict[str, int] = field(default_factory=dict)
     done: int = 0
     to_do: int = 0

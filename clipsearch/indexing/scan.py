@@ -9,7 +9,7 @@ from time import perf_counter
 from clipsearch.errors import InputError, MissingExtraError
 from clipsearch.formats import UNSUPPORTED_SUFFIXES
 from clipsearch.images.decode import DecodingLimits
-from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, ImageWalk, UnseenPath
+from clipsearch.images.find import UNKNOWN_SIZE, FoundImage, FoundSidecar, ImageWalk, UnseenPath
 from clipsearch.images.remote.walk import UrlWalk
 from clipsearch.indexing.options import IndexOptions
 from clipsearch.paths import is_folder_url
@@ -42,6 +42,8 @@ class Changes:
         deleted: id → relative path of known files that are missing; in the last chunk, when the whole folder was
             listed.
         known: number of files of the last run; in the last chunk, when the whole folder was listed.
+        sidecars: of the pictures; in the last chunk.
+        unseen: folders and files that could not be read; in the last chunk.
         is_last: this is the last chunk: the whole folder was listed.
         is_empty: no picture was found in the whole folder.
         is_missing: the folder itself is missing.
@@ -58,6 +60,8 @@ class Changes:
     unsupported: Mapping[str, int] = field(default_factory=dict)
     deleted: dict[int, str] = field(default_factory=dict)
     known: int = 0
+    sidecars: Sequence[FoundSidecar] = ()
+    unseen: Sequence[UnseenPath] = ()
     is_last: bool = False
     is_empty: bool = False
     is_missing: bool = False
@@ -113,13 +117,16 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], options: Index
     last = _compare(listed, scope, store=store, missing=missing, seen=seen, options=options)
     last.is_empty = found + len(listed) == 0
     last.unsupported = walk.unsupported
+    last.unseen = walk.unseen
+    if isinstance(walk, ImageWalk):
+        last.sidecars = walk.sidecars
     last.found += len(walk.unseen)
     last.skipped += [SkippedFile(full_path(scope, unseen.relative_path), unseen.reason) for unseen in walk.unseen]
     besides = store.pictures.files_besides(scope, seen)
     last.deleted = {
         file_id: path
         for file_id, path in besides.items()
-        if not (_is_unseen(path, walk.unseen) or _is_passed_over(scope, path))
+        if not (is_unseen(path, walk.unseen) or _is_passed_over(scope, path))
     }
     last.known = seen.count(SEEN) + len(besides)
     last.is_last = True
@@ -251,7 +258,8 @@ def _is_passed_over(scope: Scope, path: str) -> bool:
     return is_folder_url(scope.root) or os.path.lexists(full_path(scope, path))
 
 
-def _is_unseen(path: str, unseen: Sequence[UnseenPath]) -> bool:
+def is_unseen(path: str, unseen: Sequence[UnseenPath]) -> bool:
+    """Return whether nothing is known of a path, as it or a folder above it could not be read."""
     return any(
         not place.relative_path or path == place.relative_path or path.startswith(place.relative_path + "/")
         for place in unseen

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias
 
 from clipsearch.description import NOTHING, Description, merge, unpack
+from clipsearch.images.descriptions.sidecar_names import SidecarKind
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.records import ContentDetails
 from clipsearch.store.values import valid_ids
-
-SidecarKind: TypeAlias = Literal["xmp", "takeout"]
-KINDS: tuple[SidecarKind, ...] = get_args(SidecarKind)
 
 # XMP before Takeout, then in the order of the files.
 _SELECT = (

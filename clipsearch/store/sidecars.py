@@ -9,12 +9,12 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 
 from clipsearch.description import Description, merge, pack, unpack
 from clipsearch.images.dates import is_doubtful
+from clipsearch.images.descriptions.sidecar_names import SidecarKind
 from clipsearch.store import tables
 from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.changes import next_change, touch_contents
 from clipsearch.store.records import Scope
-from clipsearch.store.sidecar_rows import SidecarKind
 
 # Bits of `contents.borrowed`.
 _DATE, _POSITION = 1, 2
