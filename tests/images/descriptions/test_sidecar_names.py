@@ -88,9 +88,38 @@ class TestTakeout:
         assert found(f"{LONG}(1).jpg", f"{LONG[:46]}(1).json") == [(f"{LONG}(1).jpg", f"{LONG[:46]}(1).json")]
         name = LONG[:43] + ".jpg"
         assert found(name, f"{name[:46]}.json") == [(name, f"{name[:46]}.json")]
-        assert found(f"{LONG}.jpg", f"{LONG[:45]}.json", f"{LONG[:47]}.json") == []
+        assert found(f"{LONG}.jpg", f"{LONG[:44]}.json", f"{LONG[:47]}.json") == []
 
-    @pytest.mark.parametrize("word", ["edited", "bearbeitet", "modifié", "editado", "Edited", "編集済み"])
+    @pytest.mark.parametrize(
+        ("picture", "name"),
+        # Source: github.com/simulot/immich-go, adapters/googlePhotos/matcher_test.go.
+        [
+            (
+                "PXL_20230809_203449253.LONG_EXPOSURE-02.ORIGINA.jpg",
+                "PXL_20230809_203449253.LONG_EXPOSURE-02.ORIGIN.json",
+            ),
+            ("05yqt21kruxwwlhhgrwrdyb6chhwszi9bqmzu16w0 2.jpg", "05yqt21kruxwwlhhgrwrdyb6chhwszi9bqmzu16w0 2.jp.json"),
+            (
+                "😀😃😄😁😆😅😂🤣🥲☺️😊😇🙂🙃😉😌😍🥰😘😗😙😚😋😛.jpg",
+                "😀😃😄😁😆😅😂🤣🥲☺️😊😇🙂🙃😉😌😍🥰😘😗😙😚😋.json",
+            ),
+            (
+                "Backyard_ceremony_wedding_photography_xxxxxxx_m(494).jpg",
+                "Backyard_ceremony_wedding_photography_xxxxxxx_(494).json",
+            ),
+            (
+                "13039_327707840323_537645323_9470255_27214_n(1).jpg",
+                "13039_327707840323_537645323_9470255_27214_n.j(1).json",
+            ),
+            ("PXL_20210102_221126856.MP~2.jpg", "PXL_20210102_221126856.MP~2.jpg.json"),
+        ],
+    )
+    def test_names_of_real_exports(self, picture: str, name: str) -> None:
+        assert found(picture, name) == [(picture, name)]
+
+    @pytest.mark.parametrize(
+        "word", ["edited", "bearbeitet", "modifié", "modifie\u0301", "editado", "Edited", "編集済み"]
+    )
     def test_edited_copies(self, word: str) -> None:
         names = ("a.jpg", f"a-{word}.jpg", "a.jpg.json")
         assert found(*names) == [(f"a-{word}.jpg", "a.jpg.json"), ("a.jpg", "a.jpg.json")]
