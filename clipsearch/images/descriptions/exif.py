@@ -1,5 +1,6 @@
 """Describe a picture from its EXIF tags."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 from PIL.ExifTags import Base
@@ -109,9 +110,16 @@ def _is_odd(character: str) -> bool:
 
 
 def _decode_utf_16(content: bytes) -> str:
-    """Decode UTF-16 of unknown order: the bytes that vary less are the high ones, as a text keeps to its alphabet."""
+    """Decode UTF-16 of unknown order, as the one in which a text keeps to fewer scripts."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", "ignore").strip("\0")
-    content = content[: len(content) // 2 * 2]
-    is_big_endian = len(set(content[::2])) < len(set(content[1::2]))
-    return content.decode("utf-16-be" if is_big_endian else "utf-16-le", "ignore").partition("\0")[0]
+    texts = [content.decode(order, "ignore").partition("\0")[0] for order in ("utf-16-le", "utf-16-be")]
+    return min(texts, key=lambda text: len(set(map(_script, text))) if text else math.inf)
+
+
+def _script(character: str) -> int:
+    """Return a number for the block of a character; that of all East Asian ones is 1, and that of Latin ones is 0."""
+    place = ord(character)
+    if 0x3000 <= place < 0x3200 or 0x4E00 <= place < 0xA000 or 0xFF00 <= place < 0xFFF0:
+        return 1
+    return 2 if 0xAC00 <= place < 0xD7B0 else 0 if place < 0x250 or 0x2000 <= place < 0x2070 else 3 + (place >> 8)

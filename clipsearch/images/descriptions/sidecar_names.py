@@ -1,6 +1,7 @@
 """Tell by the names of a folder's files which of them are sidecars, and of which pictures."""
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from functools import partial
 from itertools import repeat
@@ -17,9 +18,9 @@ _KNOWN = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 # Endings that have been met, by what `_suffix` returns; most are one of these.
 _FOLDED = {case: suffix for suffix in _KNOWN for case in (suffix, suffix.upper())} | dict.fromkeys(SIDECAR_SUFFIXES, "")
 
-# Takeout cuts a name before ".json" to 46 characters. Source: exports of 2018 to 2025; github.com/immich-app/immich,
-# discussion of "supplemental-metadata"; github.com/simulot/immich-go, adapters/googlePhotos/matchers.go.
-_MOST_CHARACTERS = 46
+# Takeout cuts a name before ".json" to 46 characters of UTF-16.
+# Source: github.com/simulot/immich-go, adapters/googlePhotos/matcher_test.go: names of real exports.
+_MOST_UNITS = 46
 _SUPPLEMENT = ".supplemental-metadata"
 
 # "IMG(1).jpg" has its number elsewhere: "IMG.jpg(1).json".
@@ -28,9 +29,10 @@ _NUMBER = re.compile(r"\((\d{1,4})\)", re.ASCII)
 # Google Photos adds it to the name of an edited copy, in the language of the account.
 # Source: github.com/TheLastGimbus/GooglePhotosTakeoutHelper, lib/extras.dart.
 _EDITED = {
-    *("edited", "effects", "smile", "mix", "edytowane", "bearbeitet", "bewerkt", "modifié", "modifie", "modificato"),
-    *("ha editado", "editado", "editada", "editat", "redigerad", "redigeret", "redigert", "muokattu", "upraveno"),
-    *("upravené", "szerkesztve", "düzenlendi", "отредактировано", "編集済み", "编辑", "已编辑", "已編輯", "수정됨"),
+    *("edited", "effects", "smile", "mix", "edytowane", "bearbeitet", "bewerkt", "modifié", "modificato", "ha editado"),
+    *("editado", "editada", "editat", "redigerad", "redigeret", "redigert", "muokattu", "upraveno", "szerkesztve"),
+    *("düzenlendi", "diedit", "đã chỉnh sửa", "отредактировано", "تم التعديل", "संपादित", "แก้ไขแล้ว"),
+    *("編集済み", "编辑", "已编辑", "已編輯", "편집됨"),
 }
 
 
@@ -160,15 +162,30 @@ def _find_json(sidecars: list[str], known: Set[str], names: Iterable[str]) -> di
 
 def _match_cut_names(found: dict[str, str], sidecars: list[str], names: Iterable[str]) -> None:
     """Add the pictures of sidecars whose names are cut within the name of the picture."""
-    cut = {(base, number): name for name in sidecars for base, number in _splits(name) if len(base) == _MOST_CHARACTERS}
+    cut = {(base, number): name for name in sidecars for base, number in _splits(name) if _is_cut(base)}
     for picture in names if cut else ():
-        if len(picture) >= _MOST_CHARACTERS and picture not in found and _is_read(picture):
+        if len(picture) > _MOST_UNITS // 2 and picture not in found and _is_read(picture):
             place = picture.rfind(".")
             stem, number = _split_number(picture[:place])
-            plain = (picture[:_MOST_CHARACTERS], "")
-            found_name = cut.get(plain) or cut.get(((stem + picture[place:])[:_MOST_CHARACTERS], number))
+            found_name = cut.get((_cut(picture), "")) or cut.get((_cut(stem + picture[place:]), number))
             if found_name is not None:
                 found[picture] = found_name
+
+
+def _is_cut(base: str) -> bool:
+    """Return whether a name has the greatest length, or one less where the last character would be cut in halves."""
+    return _MOST_UNITS // 2 <= len(base) <= _MOST_UNITS and _MOST_UNITS - 1 <= _units(base) <= _MOST_UNITS
+
+
+def _units(text: str) -> int:
+    return len(text) if text.isascii() else len(text) + sum(character > "\uffff" for character in text)
+
+
+def _cut(text: str) -> str:
+    """Cut a text to the greatest length of a name."""
+    if text.isascii():
+        return text[:_MOST_UNITS]
+    return text.encode("utf-16-le", "surrogatepass")[: 2 * _MOST_UNITS].decode("utf-16-le", "ignore")
 
 
 def _match_edited_copies(found: dict[str, str], others: list[str], names: Iterable[str]) -> None:
@@ -217,5 +234,5 @@ def _edited(names: Iterable[str]) -> Iterator[tuple[str, str]]:
         if place > 0:
             end = name.rfind(".")
             word, number = _split_number(name[place + 1 : end])
-            if word.casefold() in _EDITED:
+            if (word if word.isascii() else unicodedata.normalize("NFC", word)).casefold() in _EDITED:
                 yield name, name[:place] + number + name[end:]

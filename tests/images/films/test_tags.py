@@ -6,7 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clipsearch.description import NOTHING, Description
 from clipsearch.images.films.tags import read_tags
+from tests.support.xmp import packet
 
 NOW = datetime(2026, 1, 1)
 
@@ -62,6 +64,37 @@ def test_positions_are_read_in_all_forms_of_iso_6709(text: str, expected: tuple[
     for key in ("location", "com.apple.quicktime.location.ISO6709"):
         found = read_tags({key: text}, now=NOW)
         assert (found.latitude, found.longitude) == (pytest.approx(expected[0]), pytest.approx(expected[1]))
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"TITLE": "Harbour", "comment": "Boats"}, Description(title="Harbour", caption="Boats")),
+        (
+            {
+                "com.apple.quicktime.title": "Harbour",
+                "com.apple.quicktime.keywords": "boat, sea;Places/Paris",
+                "com.apple.quicktime.rating.user": "4",
+                "artist": "Anna",
+                "copyright": "© 2019",
+            },
+            Description(
+                title="Harbour",
+                keywords=("boat", "sea", "Places/Paris"),
+                rating=4,
+                creator="Anna",
+                copyright="© 2019",
+            ),
+        ),
+        (
+            {"xmp": packet(attributes='dc:title="of XMP" xmp:Rating="0"').decode(), "title": "x", "artist": "Anna"},
+            Description(title="of XMP", creator="Anna"),
+        ),
+        ({"xmp": "<a>", "encoder": "Lavf62"}, NOTHING),
+    ],
+)
+def test_descriptions(tags: dict[str, str], expected: Description) -> None:
+    assert read_tags(tags, now=NOW).description == expected
 
 
 def test_an_invalid_position_does_not_hide_a_valid_one() -> None:

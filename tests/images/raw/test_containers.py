@@ -6,10 +6,13 @@ import struct
 import pytest
 from PIL import Image
 
+from clipsearch.description import Description
+from clipsearch.images.descriptions.embedded import read_description
 from clipsearch.images.pillow_settings import decoding_settings
 from clipsearch.images.raw.containers import adopt_exif, find_canon_preview, read_exif
 from tests.fuzz.pictures import exif_of_a_camera
 from tests.support.raw_files import EXIF, GPS, MAKE, MODEL, Directory, Entry, write_tiff
+from tests.support.xmp import packet, picture
 
 TAKEN = 36867
 
@@ -35,6 +38,19 @@ def test_the_boxes_of_canon_have_the_exif() -> None:
     assert (exif[MAKE], exif[MODEL]) == ("Canon", "Canon EOS R6")
     assert exif.get_ifd(EXIF)[TAKEN] == "2021:05:12 12:21:21"
     assert exif.get_ifd(GPS)[1] == "S"
+
+
+def test_packets_and_texts_of_the_file_go_before_those_of_its_preview() -> None:
+    xmp = packet(attributes='dc:title="of the file"')
+    canon = canon_file().replace(b"not this", b"not this either")
+    start = canon.index(b"uuid" + bytes.fromhex("be7acfcb")) - 4
+    canon = canon[:start] + box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + xmp) + canon[start:]
+    directory = Directory((Entry(MAKE, 2, "NIKON"), Entry(700, 1, xmp), Entry(315, 2, "Anna")))
+    for content, kind, creator in ((canon, "CR3", None), (write_tiff(directory), "NEF", "Anna")):
+        file = io.BytesIO(content)
+        image = Image.open(io.BytesIO(picture(xmp=packet(attributes='dc:title="of the preview"'))))
+        adopt_exif(image, read_exif(file, kind))
+        assert read_description(image) == Description(title="of the file", creator=creator)
 
 
 def test_the_preview_of_canon_is_found_behind_its_header() -> None:
