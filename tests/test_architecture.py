@@ -15,7 +15,7 @@ from clipsearch.paths import sample_data_folder
 LAYERS = (
     {"errors", "formats", "types", "parts", "description", "quantities", "data", "version", "renamed"},
     {"settings", "paths", "text", "vectors", "processes", "notices"},
-    {"files", "prefetch"},
+    {"files", "prefetch", "places"},
     {"trust"},
     {"indexes"},
     {"images", "query", "scoring"},
