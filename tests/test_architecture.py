@@ -16,7 +16,7 @@ LAYERS = (
     {"description"},
     {"errors", "formats", "types", "parts", "quantities", "data", "version", "renamed"},
     {"settings", "paths", "text", "vectors", "processes", "notices"},
-    {"files", "prefetch"},
+    {"files", "prefetch", "places"},
     {"trust"},
     {"indexes"},
     {"images", "query", "scoring"},

@@ -47,6 +47,7 @@ FAST = (
     "indexing/test_pipeline.py",
     "indexing/test_run.py",
     "indexing/test_scopes.py",
+    "places",
     "query",
     "store/test_embeddings.py",
     "store/test_folded_names.py",
