@@ -4,10 +4,10 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Literal, NamedTuple, TypeAlias
 
-from clipsearch.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+from clipsearch.formats import IMAGE_SUFFIXES, RAW_SUFFIXES, UNSUPPORTED_SUFFIXES
 
 SidecarKind: TypeAlias = Literal["xmp", "takeout"]
 
@@ -54,8 +54,8 @@ def find_sidecars(names: Collection[str], *, sidecars: Iterable[str] | None = No
     """Find the sidecars of the pictures of one folder, by their names alone.
 
     XMP is that of `images.xmp.sidecars.sidecar_of`: "IMG.jpg.xmp", and "IMG.xmp" only where "IMG.jpg" has no sidecar of
-    its own and is the only picture named "IMG", whatever the suffix: else it may belong to the raw file. Google Takeout
-    has "IMG.jpg.json", "IMG.jpg.supplemental-metadata.json", names cut anywhere in it, and one for several: the edited
+    its own and is the only picture named "IMG", whatever the suffix: else it is that of the raw file, if there is one,
+    as editors write into the JPEG itself. Google Takeout has "IMG.jpg.json", "IMG.jpg.supplemental-metadata.json", names cut anywhere in it, and one for several: the edited
     copy "IMG-edited.jpg" uses that of "IMG.jpg". Other programs write such names too, see `read_takeout`.
 
     Args:
@@ -120,10 +120,13 @@ def _find_xmp(sidecars: list[str], known: Set[str], names: Iterable[str]) -> dic
 
 
 def _alone(stems: Collection[str], names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield (name, stem) of the pictures, films and documents with one of some stems that no other suffix shares."""
+    """Yield (name, stem) of the pictures, films and documents with one of some stems that no other suffix shares.
+
+    Of several suffixes those of raw files, if it is one.
+    """
     first: dict[str, str] = {}
     more: list[tuple[str, str]] = []
-    mixed: set[str] = set()
+    mixed: dict[str, set[str]] = {}
     for name in names:
         place = name.rfind(".")
         stem = name[:place]
@@ -132,11 +135,11 @@ def _alone(stems: Collection[str], names: Iterable[str]) -> Iterator[tuple[str, 
             if other is not name:  # several suffixes, or one in several cases
                 more.append((name, stem))
                 if _suffix(other) != suffix:
-                    mixed.add(stem)
-    for stem, name in first.items():
-        if stem not in mixed:
+                    mixed.setdefault(stem, {_suffix(other)}).add(suffix)
+    raw = {stem: each for stem, suffixes in mixed.items() if len(each := suffixes & RAW_SUFFIXES) == 1}
+    for name, stem in chain(zip(first.values(), first, strict=True), more):
+        if stem not in mixed or _suffix(name) in raw.get(stem, ()):
             yield name, stem
-    yield from (each for each in more if each[1] not in mixed)
 
 
 def _find_json(sidecars: list[str], known: Set[str], names: Iterable[str]) -> dict[str, str]:

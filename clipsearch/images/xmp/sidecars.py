@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file, read_limited, replace_file
-from clipsearch.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
+from clipsearch.formats import IMAGE_SUFFIXES, RAW_SUFFIXES, UNSUPPORTED_SUFFIXES
 from clipsearch.images.xmp.document import UnsupportedFormError
 from clipsearch.images.xmp.keywords import add_to_xmp, find_keywords
 
@@ -18,7 +18,8 @@ def sidecar_of(picture: Path) -> Path:
     """Return the path of a picture's sidecar, existing or to be created.
 
     `cat.jpg.xmp`, as digiKam and darktable name it; `cat.xmp`, as Lightroom and Photos do, only if it exists, the
-    other does not, and no other picture has the name `cat`: it may belong to `cat.cr2`.
+    other does not, and no other picture has the name `cat`: it may belong to `cat.cr2`, which pictures that are not raw
+    leave it.
     """
     own = picture.name + ".xmp"
     for name in (own, picture.name + ".XMP"):
@@ -32,7 +33,8 @@ def sidecar_of(picture: Path) -> Path:
 
 
 def _pictures_named_alike(picture: Path) -> Iterable[Path]:
-    for suffix in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES:
+    is_raw = picture.suffix.lower() in RAW_SUFFIXES
+    for suffix in RAW_SUFFIXES if is_raw else IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES:
         for ending in (suffix, suffix.upper()):
             if ending.lower() != picture.suffix.lower():
                 yield picture.with_name(picture.stem + ending)

@@ -37,10 +37,17 @@ class TestXmp:
         assert found("a.jpg", "a.JPG", "a.xmp") == [("a.JPG", "a.xmp"), ("a.jpg", "a.xmp")]
         assert found("a.b.jpg", "a.b.xmp", "a.xmp") == [("a.b.jpg", "a.b.xmp")]
 
-    @pytest.mark.parametrize("other", ["a.cr2", "a.CR2", "a.png", "a.mov", "a.xcf", "a.Dng"])
+    @pytest.mark.parametrize("other", ["a.png", "a.mov", "a.xcf", "a.Gif"])
     def test_one_that_may_belong_to_another(self, other: str) -> None:
         assert found("a.jpg", other, "a.xmp") == []
         assert found("a.jpg", other, "a.xmp", "a.jpg.xmp") == [("a.jpg", "a.jpg.xmp")]
+
+    @pytest.mark.parametrize("raw", ["a.cr2", "a.CR2", "a.Dng"])
+    def test_beside_a_raw_file_it_is_that_one_s(self, raw: str) -> None:
+        assert found("a.jpg", raw, "a.xmp") == [(raw, "a.xmp")]
+        assert found("a.jpg", "a.png", raw, "a.xmp") == [(raw, "a.xmp")]
+        assert found("a.jpg", raw, "a.nef", "a.xmp") == []
+        assert found("a.jpg", raw, "a.xmp", "a.jpg.xmp") == [(raw, "a.xmp"), ("a.jpg", "a.jpg.xmp")]
 
     def test_files_that_are_no_pictures(self) -> None:
         assert found("a.txt", "a.xmp", "a.txt.xmp", "b.xmp", ".xmp", "xmp") == []
@@ -63,7 +70,7 @@ class TestXmp:
             (folder / name).touch()
         if len(list(folder.iterdir())) < len(names):
             pytest.skip("this file system ignores case")
-        pictures = [name for name in names if name.lower().endswith((".jpg", ".png"))]
+        pictures = [name for name in names if name.lower().endswith((".jpg", ".png", ".cr2"))]
         expected = {(name, sidecar_of(folder / name).name) for name in pictures}
         of_pictures = {each for each in found(*names) if each[0] in pictures}
         assert of_pictures == {each for each in expected if (folder / each[1]).exists()}
