@@ -21,7 +21,7 @@ from clipsearch.cli.options import (
 from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.query_arguments import read_query
 from clipsearch.cli.render import (
-    Measures,
+    Facts,
     hits_json,
     note,
     note_phrases,
@@ -162,7 +162,7 @@ def query(
         used = opened.model.name if json else ""
         suggestion = opened.suggest(parsed) if output in ("table", "json") else None
         suggestions = opened.suggestions(parsed, pictures=fetched) if suggest else None
-        measures = _measure(hits, opened) if output in ("json", "jsonl", "csv") else {}
+        facts = _facts(hits, opened) if output in ("json", "jsonl", "csv") else {}
     if explain and query_words:
         note(f"parsed as: {printable(str(parsed))}")
     elif is_terminal():
@@ -173,11 +173,11 @@ def query(
         print_thumbnails(hits)
     match output:
         case "json":
-            print_json(hits_json(words, used, hits, measures, suggestion, suggestions, phrases))
+            print_json(hits_json(words, used, hits, facts, suggestion, suggestions, phrases))
         case "jsonl":
-            print_hit_lines(hits, measures)
+            print_hit_lines(hits, facts)
         case "csv":
-            print_csv(hits, measures)
+            print_csv(hits, facts)
         case "paths":
             print_paths((hit.path for hit in hits), end=b"\0" if print0 else b"\n")
         case _:
@@ -191,9 +191,9 @@ def _marks(pictures: Sequence[str] | None) -> list[int | str]:
     return [int(each) if each.isascii() and each.isdecimal() else each for each in pictures or ()]
 
 
-def _measure(hits: "Sequence[SearchHit]", catalog: "Catalog") -> Measures:
+def _facts(hits: "Sequence[SearchHit]", catalog: "Catalog") -> Facts:
     details = catalog.pictures.list([hit.content_id for hit in hits])
-    return {each.content_id: (each.metadata.sharpness, each.metadata.brightness) for each in details}
+    return {each.content_id: each.metadata for each in details}
 
 
 def _output_of(*, json: bool, jsonl: bool, csv: bool, paths: bool, print0: bool) -> str:

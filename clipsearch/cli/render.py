@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clipsearch.cli.passed_over import describe_passed_over
+from clipsearch.description import NOTHING, to_json
 from clipsearch.quantities import count, rate
 from clipsearch.search.hits import SearchHit
 from clipsearch.text import is_url
-from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SkippedFile
+from clipsearch.types import CaptionHit, ImageMatch, ImageMetadata, IndexReport, PartialFile, SkippedFile
 
 if TYPE_CHECKING:
     from clipsearch.query.phrases import Phrase
@@ -114,6 +115,8 @@ def print_report(report: IndexReport) -> None:
     out(f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{speed}")
     if report.parts:
         out(f"  {describe_parts(report.parts)}")
+    if report.sidecars:
+        out(f"  read {count(report.sidecars, 'new or changed sidecar')}")
     print_skipped(report.skipped)
     for partial in report.partial[:_MAX_REASONS]:
         out(f"  indexed in part {shown_path(partial.path)}: {_describe_partial(partial)}")
@@ -156,20 +159,20 @@ def print_skipped(files: Sequence[SkippedFile]) -> None:
         out(f"  … and {len(files) - _MAX_REASONS:,} more: --json lists them all")
 
 
-Measures: TypeAlias = Mapping[int, tuple[int | None, int | None]]
-"""Sharpness and brightness of pictures by content id; None: not measured."""
+Facts: TypeAlias = Mapping[int, ImageMetadata]
+"""Metadata of pictures by content id."""
 
 
 def hits_json(
     query: str,
     model: str,
     hits: Sequence[SearchHit],
-    measures: Measures,
+    facts: Facts,
     suggestion: str | None,
     suggestions: "Suggestions | None" = None,
     phrases: "Sequence[Phrase]" = (),
 ) -> dict[str, Any]:
-    found = {"query": query, "model": model, "suggestion": suggestion, "hits": _hit_rows(hits, measures)}
+    found = {"query": query, "model": model, "suggestion": suggestion, "hits": _hit_rows(hits, facts)}
     if phrases:
         found["phrases"] = [asdict(phrase) for phrase in phrases]
     return found if suggestions is None else found | {"suggestions": asdict(suggestions)}
@@ -192,13 +195,26 @@ def print_suggestions(suggestions: "Suggestions") -> None:
         out(f"related  {'':14}  {printable(related)}")
 
 
-def _measures_of(hit: SearchHit, measures: Measures) -> dict[str, int | None]:
-    sharpness, brightness = measures.get(hit.content_id, (None, None))
+def _measures_of(hit: SearchHit, facts: Facts) -> dict[str, int | None]:
+    metadata = facts.get(hit.content_id)
+    sharpness, brightness = (None, None) if metadata is None else (metadata.sharpness, metadata.brightness)
     return {"sharpness": sharpness, "brightness": brightness}
 
 
-def _hit_rows(hits: Sequence[SearchHit], measures: Measures) -> list[dict[str, Any]]:
-    rows = [asdict(hit) | _measures_of(hit, measures) for hit in hits]
+def _facts_of(hit: SearchHit, facts: Facts) -> dict[str, Any]:
+    metadata = facts.get(hit.content_id)
+    taken_at = metadata and metadata.taken_at
+    described = metadata and metadata.description
+    return {
+        "taken_at": taken_at and taken_at.isoformat(),
+        "camera": metadata and metadata.camera,
+        "description": to_json(described or NOTHING),
+        **_measures_of(hit, facts),
+    }
+
+
+def _hit_rows(hits: Sequence[SearchHit], facts: Facts) -> list[dict[str, Any]]:
+    rows = [asdict(hit) | _facts_of(hit, facts) for hit in hits]
     for row in rows:
         if not row["terms"]:  # not requested
             del row["terms"]
@@ -227,16 +243,16 @@ def _score(score: float) -> str:
     return "    -" if math.isnan(score) else f"{score:.3f}"
 
 
-def print_hit_lines(hits: Sequence[SearchHit], measures: Measures) -> None:
+def print_hit_lines(hits: Sequence[SearchHit], facts: Facts) -> None:
     """Print hits as JSON lines."""
-    for row in _hit_rows(hits, measures):
+    for row in _hit_rows(hits, facts):
         out(json.dumps(row, ensure_ascii=True))
 
 
 _COLUMNS = ("rank", "score", "relevance", "path", "content_id", "copies")
 
 
-def print_csv(hits: Sequence[SearchHit], measures: Measures) -> None:
+def print_csv(hits: Sequence[SearchHit], facts: Facts) -> None:
     """Print hits as CSV (RFC 4180), with the original bytes of paths.
 
     `copies` counts other files of the content, `stack` its other pictures; `part` is a fragment as in "t=83.5".
@@ -249,7 +265,7 @@ def print_csv(hits: Sequence[SearchHit], measures: Measures) -> None:
         if math.isnan(hit.score):
             row["score"] = ""
         fragment = "" if hit.part is None else hit.part.fragment
-        table.writerow([*row.values(), *_measures_of(hit, measures).values(), fragment, len(hit.stack)])
+        table.writerow([*row.values(), *_measures_of(hit, facts).values(), fragment, len(hit.stack)])
     write(text.getvalue().encode("utf-8", "surrogateescape"))
 
 

@@ -55,8 +55,9 @@ def find_sidecars(names: Collection[str], *, sidecars: Iterable[str] | None = No
 
     XMP is that of `images.xmp.sidecars.sidecar_of`: "IMG.jpg.xmp", and "IMG.xmp" only where "IMG.jpg" has no sidecar of
     its own and is the only picture named "IMG", whatever the suffix: else it is that of the raw file, if there is one,
-    as editors write into the JPEG itself. Google Takeout has "IMG.jpg.json", "IMG.jpg.supplemental-metadata.json", names cut anywhere in it, and one for several: the edited
-    copy "IMG-edited.jpg" uses that of "IMG.jpg". Other programs write such names too, see `read_takeout`.
+    as editors write into the JPEG itself. Google Takeout has "IMG.jpg.json", "IMG.jpg.supplemental-metadata.json",
+    names cut anywhere in it, and one for several: the edited copy "IMG-edited.jpg" uses that of "IMG.jpg". Other
+    programs write such names too, see `read_takeout`.
 
     Args:
         names: of all files of the folder, which are iterated several times.

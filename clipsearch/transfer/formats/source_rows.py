@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.description import unpack
 from clipsearch.errors import InputError
 from clipsearch.images.dates import is_doubtful
 from clipsearch.parts import MOST_SECONDS, Parts
@@ -20,7 +21,7 @@ from clipsearch.types import ImageMetadata
 _MEASURES = ("sharpness", "brightness")
 OWN_COLUMNS = (
     *("blake3", "width", "height", "format", "size_bytes", "taken_at", "camera", "latitude", "longitude"),
-    *("copies", "raw_paths", "duration_s", "part", *_MEASURES),
+    *("copies", "raw_paths", "duration_s", "part", "description", *_MEASURES),
 )
 """Columns of exports, besides `image_path` and the embedding; some are missing in those of earlier versions."""
 
@@ -164,6 +165,7 @@ def _source_content(fields: dict[str, Any]) -> SourceContent | None:
         longitude=longitude,
         is_date_doubtful=taken_at is not None and is_doubtful(taken_at, now=datetime.now()),
         duration_s=duration_s if is_duration else None,
+        description=unpack(described) if isinstance(described := fields.get("description"), str) else None,
         **measures,
     )
     return SourceContent(digest, size_bytes, metadata)

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
+from clipsearch.description import NOTHING, pack
 from clipsearch.errors import InputError
 from clipsearch.files import atomic_file, create_file, is_replaced, read_regular_file
 from clipsearch.store.exports import ExportedCaption, ExportedPicture
@@ -227,6 +228,7 @@ def _picture_schema() -> Any:
             ("raw_paths", pa.list_(pa.binary())),
             ("duration_s", pa.float64()),
             ("part", pa.string()),
+            ("description", pa.string()),
         ]
     )
 
@@ -254,6 +256,7 @@ def _picture_columns(rows: list[ExportedPicture]) -> dict[str, Any]:
             for paths, row in zip(shown, rows, strict=True)
         ],
         "part": [pack_part(row.part) for row in rows],
+        "description": [pack(row.details.metadata.description or NOTHING) for row in rows],
     } | {name: [getattr(row.details.metadata, name) for row in rows] for name in described}
 
 
