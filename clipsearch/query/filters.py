@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from fractions import Fraction
 from typing import TypeAlias
 
 from clipsearch.errors import QueryError
 from clipsearch.query.file_types import OTHER_TYPES, TYPES
+from clipsearch.query.times import DATE, DayOfYear, Period, parse_times
 from clipsearch.text import fold_name
 
 MOST_FILTERS = 64
@@ -69,19 +69,6 @@ class Length(Span):
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
-    """Time from `start`, included, to `end`, excluded, which is a day after the last day; None: unbounded."""
-
-    start: datetime | None
-    end: datetime | None
-
-    def __str__(self) -> str:
-        first = "" if self.start is None else self.start.date().isoformat()
-        last = "" if self.end is None else (self.end - timedelta(days=1)).date().isoformat()
-        return first if first == last else f"{first}..{last}"
-
-
-@dataclass(frozen=True, slots=True)
 class Circle:
     """Circle around a place on earth, in degrees and kilometres."""
 
@@ -93,7 +80,7 @@ class Circle:
         return ",".join(_number(value) for value in (self.latitude, self.longitude, self.radius_km)) + "km"
 
 
-FilterValue: TypeAlias = Pattern | Choice | Span | Period | Circle
+FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle
 
 
 # Values that need no quotes: without characters that have a meaning outside of quotes.
@@ -205,7 +192,6 @@ _SHARES = {"": 1, "%": 1}
 _PIXELS = {"": 1, "px": 1, "pixel": 1, "pixels": 1}
 
 _NUMBER = r"\d+(?:\.\d+)?"
-_DATE = r"\d{4}(?:-\d{1,2}){0,2}"
 _DEGREES = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 _DISTANCE = r"(?:km|kilomet(?:er|re)s?|m|met(?:er|re)s?|mi|miles?|ft|feet|yd|yards?|nm)"
 
@@ -224,7 +210,7 @@ _SIZE, _EXTENT, _LEVEL, _DURATION = (
     _shape(rf"{_NUMBER}(?:\s*{_words_of(units)})?") for units in (_UNITS, _PIXELS, _SHARES, _DURATIONS)
 )
 SHAPES = {
-    "taken": _shape(_DATE),
+    "taken": _shape(DATE),
     "near": rf"{_DEGREES}(?:\s*[,;]\s*|\s+){_DEGREES}"
     rf"(?:\s*[,;]\s*{_DEGREES}(?:\s*{_DISTANCE})?|\s+{_DEGREES}\s*{_DISTANCE})?(?=\s|$)",
     "size": _SIZE,
@@ -280,45 +266,6 @@ def _length(value: str) -> Length:
     return Length(span.low, span.high)
 
 
-def _period(value: str) -> Period:
-    if (sign := re.match("(<=?|>=?|=)(.*)", value, re.DOTALL)) is not None:
-        start, end = _days(sign[2])
-        if sign[1] == "<" and start == datetime.min:
-            raise ValueError(f"there is no day before {sign[2].strip()}")
-        return {
-            "<": Period(None, start),
-            "<=": Period(None, end),
-            ">": Period(end, None),
-            ">=": Period(start, None),
-            "=": Period(start, end),
-        }[sign[1]]
-    first, dots, last = value.partition("..")
-    if not dots:
-        return Period(*_days(value))
-    begin = _days(first)[0] if first else None
-    finish = _days(last)[1] if last else None
-    if (begin, finish) == (None, None) or (begin is not None and finish is not None and begin >= finish):
-        raise ValueError("an empty range; write the earlier date first, as in taken:2024-05..2025")
-    return Period(begin, finish)
-
-
-def _days(text: str) -> tuple[datetime, datetime]:
-    """Parse a year, a month or a day and return its start and the start of the next one."""
-    text = text.strip()
-    found = re.fullmatch(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", text, re.ASCII)
-    if found is None:
-        raise ValueError(f"takes a year, a month, a day or a range, as in taken:2024-05..2025, not {text[:40]}")
-    year, month, day = (int(part) if part else None for part in found.groups())
-    try:
-        start = datetime(year or 0, month or 1, day or 1)
-        if day is not None:
-            return start, start + timedelta(days=1)
-        months = 12 * start.year + start.month - 1 + (1 if month is not None else 12)
-        return start, datetime(months // 12, months % 12 + 1, 1)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"there is no day {text}") from error
-
-
 def _circle(value: str) -> Circle:
     number = r"[+-]?(?:\d{1,6}(?:\.\d*)?|\.\d+)"
     between = r"(?:\s*[,;]\s*|\s+)"
@@ -349,7 +296,7 @@ def _number(value: float) -> str:
 
 _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "path": _pattern,
-    "taken": _period,
+    "taken": parse_times,
     "near": _circle,
     "camera": _pattern,
     "type": _choice(

@@ -69,7 +69,7 @@ _OF_WORDS = _names(
 _OF_RESULTS = {
     **dict.fromkeys(
         ("sort", "sortby", "order", "orderby"),
-        "the best come first, and of filters alone the last taken",
+        "the order is an option, as in --sort taken",
     ),
     **dict.fromkeys(
         ("limit", "top", "topk", "count", "maxresults"), "the number of results is set outside of the query"
