@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from clipsearch.gallery.clusters import PictureCluster
     from clipsearch.gallery.contact_sheet import write_contact_sheet
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
-    from clipsearch.gallery.details import CatalogFacets, PictureDetails
+    from clipsearch.gallery.details import CatalogFacets, OnThisDay, PictureDetails
     from clipsearch.gallery.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
     from clipsearch.gallery.heat_map import HeatMap, draw_heat_map
     from clipsearch.images.remote.fetch import fetch_picture
@@ -123,6 +123,7 @@ __all__ = [
     "ModelUnavailableError",
     "NarrowerQuery",
     "NearDuplicate",
+    "OnThisDay",
     "PartialFile",
     "PictureCluster",
     "PictureDetails",
@@ -181,6 +182,7 @@ _PLACES = {
     "LabelQuality": "evaluation",
     "NarrowerQuery": "search.narrowing",
     "NearDuplicate": "gallery.duplicates",
+    "OnThisDay": "gallery.details",
     "PictureCluster": "gallery.clusters",
     "PictureDetails": "gallery.details",
     "QualityComparison": "evaluation",

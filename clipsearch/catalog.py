@@ -21,7 +21,7 @@ from clipsearch.search.terms import AnyQuery, Pictures
 from clipsearch.session.session import Session
 from clipsearch.store import StoredModel
 from clipsearch.text import as_list
-from clipsearch.types import CaptionHit, ImageMatch, IndexReport, ModelOptions
+from clipsearch.types import CaptionHit, ImageMatch, IndexReport, ModelOptions, Sort
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
@@ -168,8 +168,7 @@ class Catalog:
         """Index folders, recursively; without any, those indexed before. Only new and changed files are read.
 
         Args:
-            prune: forget missing files, however many.
-            retry: read unreadable files again, though they have not changed. again: read all files.
+            prune: forget missing files, however many. retry: read unchanged unreadable files again. again: read all.
             detail: also embed five to nine crops of each picture, in which small things are found.
             exclude: persisted patterns of gitignore, relative to each folder; "" takes back those given before.
             limits: what a picture may cost; None: the default ones, fewer megapixels where memory is short.
@@ -206,8 +205,7 @@ class Catalog:
 
         Raises:
             MissingExtraError: pyarrow is not installed.
-            InputError: `target` holds other things, or has no place for captions.
-            StoreError: there is nothing to export, or it can't be written.
+            InputError: `target` holds other things, or no captions. StoreError: there is nothing to export.
         """
         from clipsearch.transfer.export import ExportOptions, export_embeddings
 
@@ -231,8 +229,7 @@ class Catalog:
 
         Args:
             source: an export, a folder of clip-retrieval or LAION, or a Parquet file with a column "embedding".
-            images: as in `transfer.imports.ImportOptions`, like all that follow but `on_progress`.
-            on_progress: called with (rows done, rows).
+            images, …: as in `transfer.imports.ImportOptions`. on_progress: called with (rows done, rows).
 
         Raises:
             MissingExtraError: pyarrow is not installed.
@@ -256,6 +253,8 @@ class Catalog:
         more: Marks = (),
         less: Marks = (),
         stacks: bool = True,
+        sort: Sort = "relevance",
+        reverse: bool = False,
     ) -> list[SearchHit]:
         """Find the pictures nearest to a query, best first.
 
@@ -267,15 +266,16 @@ class Catalog:
             min_relevance: leave out what is less relevant, 0 to 1; see `clipsearch.DEFAULT_CUTOFF`.
             diverse: rank hits that differ from those above them first, see `scoring.diversity`.
             explain: fill in what each term contributes to each hit.
-            more: ids, hits or files that are right: others like them rank higher. With these, the query may be "".
-            less: ids, hits or files that are wrong: they are left out, and others like them rank lower.
+            more: ids, hits or files: others like them rank higher, also for "". less: left out, and others rank lower.
             stacks: show pictures that are one item, such as a burst, as one hit, see `search.stacks`.
+            sort, reverse: the order, see `types.Sort`, of the hits with a relevance of `min_relevance`, or if that is 0
+                of `DEFAULT_CUTOFF`, up to 10,000; of the nearest 40 where there are none.
 
         Raises:
-            QueryError: it can't be understood, `top_k`, `min_relevance` or the marks are out of range.
+            QueryError: it can't be understood, `top_k`, `min_relevance`, the order or the marks are out of range.
         """
         marks = Feedback.of(more, less, self._session)
-        options = SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain, marks, stacks)
+        options = SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain, marks, stacks, sort, reverse)
         return answer_query(query, self._session, options)
 
     def search_page(
@@ -290,6 +290,8 @@ class Catalog:
         more: Marks = (),
         less: Marks = (),
         stacks: bool = True,
+        sort: Sort = "relevance",
+        reverse: bool = False,
     ) -> SearchPage:
         """Find up to 10,000 hits of a query a page at a time, the same whatever is indexed meanwhile.
 
@@ -297,10 +299,10 @@ class Catalog:
             query: `Query()` means all pictures, the last taken first.
             after: `SearchPage.next` of the page before.
             confidence: leave out what is less relevant than `cutoff_for` says, too.
-            more, less, stacks: as in `search`. QueryError: `after` belongs to another query; else as in `search`.
+            more, less, stacks, sort, reverse: as in `search`, like its errors; or `after` belongs to another query.
         """
         marks = Feedback.of(more, less, self._session)
-        options = SearchOptions(page_size, pictures or {}, min_relevance, feedback=marks, stacks=stacks)
+        options = SearchOptions(page_size, pictures or {}, min_relevance, False, False, marks, stacks, sort, reverse)
         return find_page(query, self._session, options, after=after, confidence=confidence)
 
     def match(

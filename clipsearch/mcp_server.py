@@ -25,7 +25,7 @@ from clipsearch.quantities import count
 from clipsearch.query import parse_query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.search.hits import SearchHit
-from clipsearch.types import CaptionHit
+from clipsearch.types import CaptionHit, Sort
 from clipsearch.version import __version__
 
 _LOG = logging.getLogger("clipsearch.mcp")
@@ -70,7 +70,8 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
                 "what it lacks ('a beach in July 2023 without people'). Also: '+' and '-' "
                 "between terms ('beach - people'), '&' for both, 'id:42' for a picture, '@rex' for a concept that the "
                 "user has taught (status lists them), filters such as taken:2024, taken:2024-05..2024-08, "
-                "camera:pixel, path:holiday, type:png, orientation:portrait, is:blurred, -is:dark.",
+                "taken:--07-04 (in any year), camera:pixel, path:holiday, type:png, orientation:portrait, is:blurred, "
+                "-is:dark.",
                 max_length=4000,
             ),
         ],
@@ -80,12 +81,22 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
         stacks: Annotated[
             bool, Field(description="Show a burst, a RAW file with its JPEG, and a live photo as one picture.")
         ] = True,
+        sort: Annotated[
+            Sort,
+            Field(
+                description="Order: relevance; taken: the newest first; added: the last added first; name. All but "
+                "relevance sort the likely matches only."
+            ),
+        ] = "relevance",
+        reverse: Annotated[bool, Field(description="Reverse the order.")] = False,
     ) -> list[Any]:
         understanding = catalog.understand(query)
         parsed = understanding.query
         if any(term.kind == "picture" for group in parsed.groups for term in group):
             raise QueryError("name a picture by its id, as in id:42; put words that look like a path in quotes")
-        hits = catalog.search(parsed, top_k=top_k, min_relevance=min_relevance, stacks=stacks)
+        hits = catalog.search(
+            parsed, top_k=top_k, min_relevance=min_relevance, stacks=stacks, sort=sort, reverse=reverse
+        )
         suggestion = catalog.suggest(parsed)
         extra = [] if suggestion is None else [f"suggestion: {_text(suggestion)}"]
         extra += [

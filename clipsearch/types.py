@@ -3,8 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 from clipsearch.description import Description
+
+Sort: TypeAlias = Literal["relevance", "taken", "added", "name"]
+"""Order of the hits of a search.
+
+relevance: the nearest first; of filters alone, as taken. taken: the last taken first, then doubtful dates, then what
+has no date. added: the last added first. name: by the file name, "img9.jpg" before "img10.jpg", then by the folder.
+"""
 
 
 @dataclass(frozen=True, slots=True)

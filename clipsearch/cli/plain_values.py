@@ -5,7 +5,7 @@ needs from its parsed words to its hits.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
@@ -48,7 +48,8 @@ class _PlainValues:
         annotation, is_list = param.type_descriptor.annotation, param.multiple or param.nargs == -1
         if value is None:
             return () if is_list else None
-        if annotation is str and type(value) is str:
+        is_choice = getattr(annotation, "__origin__", None) is Literal and value in get_args(annotation)
+        if is_choice or (annotation is str and type(value) is str):
             return value
         if annotation == list[str] and isinstance(value, list | tuple) and all(type(each) is str for each in value):
             return list(value)

@@ -39,6 +39,7 @@ from clipsearch.errors import InputError, QueryError
 from clipsearch.images.locations import find_location
 from clipsearch.paths import expand_user
 from clipsearch.text import is_url
+from clipsearch.types import Sort
 
 if TYPE_CHECKING:
     from clipsearch.catalog import Catalog
@@ -105,6 +106,11 @@ def query(
         bool,
         typer.Option("--no-stacks", help="Show each picture of a stack: burst, RAW and JPEG, live photo."),
     ] = False,
+    sort: Annotated[
+        Sort,
+        typer.Option("--sort", help="Sort the likely matches: the newest or the last added first, or by name."),
+    ] = "relevance",
+    reverse: Annotated[bool, typer.Option("--reverse", help="Reverse the order.")] = False,
     text: Annotated[
         bool, typer.Option("--text", help="Take QUERY as plain words, without operators, dates and paths.")
     ] = False,
@@ -157,6 +163,8 @@ def query(
             more=_marks(more),
             less=_marks(less),
             stacks=not no_stacks,
+            sort=sort,
+            reverse=reverse,
         )
         # Loaded only here: a query answered from the text cache needs no model.
         used = opened.model.name if json else ""

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.columns.days import is_on_day
 from clipsearch.columns.matching import match
 from clipsearch.columns.places import is_within
 from clipsearch.columns.segment import UNKNOWN, UNKNOWN_TIME, Segment
 from clipsearch.columns.written import written_condition
 from clipsearch.formats import FILM_FORMATS, RAW_KINDS
-from clipsearch.query.filters import Choice, Circle, Filter, Pattern, Period
+from clipsearch.query.filters import Choice, Circle, Filter, Pattern
 from clipsearch.query.globs import STAR, Items, expression_of, items_of, splits_of
 from clipsearch.query.spans import Span
+from clipsearch.query.times import DayOfYear, Period
 
 FORMATS = {
     "jpeg": ("JPEG", "MPO"),
@@ -100,6 +102,8 @@ def _condition(segment: Segment, arrays: Mapping[str, NDArray[Any]], wanted: Fil
             )
         case Period(start, end):
             return _between(arrays["taken"], _microseconds(start), _microseconds(end), unknown=UNKNOWN_TIME)
+        case DayOfYear() as day:
+            return is_on_day(arrays["taken"], day)
         case Span(low, high):
             column = arrays[_COLUMNS[wanted.key]]
             return _between(column, low, None if high is None else high + 1, unknown=int(np.iinfo(column.dtype).min))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.descriptions import LISTINGS, DescriptionRows, Listing
+from clipsearch.columns.natural import name_order
 from clipsearch.columns.places import place_arrays
 from clipsearch.columns.text import TextColumn
 from clipsearch.columns.text_index import text_arrays
@@ -45,6 +46,7 @@ class Segment:
         taken: int64, microseconds since 1970; duration: int64, milliseconds; `UNKNOWN_TIME`.
         is_sure: bool, taken is known and not doubtful.
         order: rows, the newest first: by a sure date, then by any date, then by id.
+        by_name: rows in the natural order of names, see `orders.Order`.
         latitude, longitude: float64; x, y, z: float32, as in `place_arrays`; NaN.
         camera, format: codes; 0 unknown, else the place in the dictionary + 1. Highest code of the type: none.
         folder: code of a file's folder (files,); the first n files are the first ones of each row, in order.
@@ -306,6 +308,8 @@ def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
     whole = [
         root_paths.get(root, b"") + os.sep.encode() + path for (root, _), path in zip(folders, below, strict=True)
     ]  # fmt: skip
+    owners = np.concatenate((np.arange(len(used)), arrays["extra_rows"]))
+    arrays["by_name"] = name_order([rows.names[file] for file in order.tolist()], codes, whole, owners)
     for name, text in (("whole", text_arrays(whole)), ("relative", text_arrays(below)), ("name", _names(rows, order))):
         arrays |= {f"{name}.{key}": array for key, array in text.items()}
     return Segment(arrays, cameras=cameras, formats=formats)

@@ -1,5 +1,6 @@
 """Columns of all pictures of a catalog: segments that are immutable, and rows of them that later segments replace."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.conditions import passing
+from clipsearch.columns.days import count_years
+from clipsearch.columns.orders import Order, SortKey, first_rows, growing, sort_keys
 from clipsearch.columns.segment import UNKNOWN, UNKNOWN_TIME, Rows, Segment, make_segment
 from clipsearch.columns.written import WrittenCounts
 from clipsearch.description import WrittenFacets
@@ -22,8 +25,8 @@ _TIMES_LARGER = 2
 # Up to this id, or this multiple of the pictures, ids become a bitmap.
 _DENSE_ID, _DENSE_TIMES = 1 << 20, 64
 
-# Rows in their order that are looked at first: for the newest, and for the first and the last date.
-_ORDER_CHUNK, _FIRST_CHUNK = 1 << 14, 1 << 9
+# Rows in the order of dates that are looked at first for the first and the last one.
+_FIRST_CHUNK = 1 << 9
 
 # Rows that are counted at once.
 _CHUNK = 1 << 18
@@ -149,18 +152,32 @@ class Columns:
             for segment, mask in zip(self.segments, self._passing(()), strict=True)
         )
 
-    def newest(self, filters: Sequence[Filter], top_k: int) -> list[int]:
-        """Return pictures that pass all filters, newest first.
-
-        Ordered by the date taken, doubtful and unknown ones last, then by when they were indexed.
-        """
-        found: list[tuple[bool, int, int]] = []
+    def first(self, filters: Sequence[Filter], top_k: int, order: Order) -> list[int]:
+        """Return the first pictures in an order that pass all filters, up to `top_k`."""
+        found: list[tuple[SortKey, int]] = []
         for segment, mask in zip(self.segments, self._passing(filters), strict=True):
-            rows = _first_rows(segment, mask, top_k)
-            columns = (segment.arrays[name][rows].tolist() for name in ("is_sure", "taken", "ids"))
-            found += zip(*columns, strict=True)
-        found.sort(reverse=True)
-        return [content_id for _, _, content_id in found[:top_k]]
+            rows = first_rows(segment, mask, top_k, order)
+            found += zip(sort_keys(segment, rows, order), segment.ids[rows].tolist(), strict=True)
+        found.sort(reverse=order.descends)
+        return [content_id for _, content_id in found[:top_k]]
+
+    def sort_keys(self, content_ids: Sequence[int], order: Order) -> dict[int, SortKey]:
+        """Return what pictures are compared by in an order; those without a file are omitted."""
+        ids = np.unique(np.array(content_ids, dtype=np.int64))
+        found: dict[int, SortKey] = {}
+        for segment, is_stale in zip(self.segments, self._stale, strict=True):
+            rows = _rows_of(segment, ids)
+            if is_stale is not None:
+                rows = rows[~is_stale[rows]]
+            found |= zip(segment.ids[rows].tolist(), sort_keys(segment, rows, order), strict=True)
+        return found
+
+    def years(self, filters: Sequence[Filter] = ()) -> dict[int, int]:
+        """Count the pictures that pass all filters by the year of their date, without doubtful dates; sorted."""
+        counts: Counter[int] = Counter()
+        for segment, mask in zip(self.segments, self._passing(filters), strict=True):
+            counts.update(count_years(segment.arrays["taken"][mask & segment.arrays["is_sure"]]))
+        return dict(sorted(counts.items()))
 
     def facets(self, filters: Sequence[Filter] = ()) -> Facets:
         """Return the facets of the pictures that pass all filters."""
@@ -217,57 +234,25 @@ def _part_ids(segment: Segment, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     return ids
 
 
+def _rows_of(segment: Segment, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows of those of some ids that a segment has."""
+    if not len(segment):
+        return np.empty(0, dtype=np.int64)
+    rows = np.searchsorted(segment.ids, ids)
+    found: NDArray[np.int64] = rows[segment.ids[np.minimum(rows, len(segment) - 1)] == ids]
+    return found
+
+
 def _mark(segment: Segment, stale: NDArray[np.bool_] | None, changed: NDArray[np.int64]) -> NDArray[np.bool_] | None:
     """Return which rows (n,) are stale when contents have changed too."""
     if not len(segment):
         return stale
-    rows = np.searchsorted(segment.ids, changed)
-    rows = rows[segment.ids[np.minimum(rows, len(segment) - 1)] == changed]
+    rows = _rows_of(segment, changed)
     if not len(rows):
         return stale
     marked = np.zeros(len(segment), dtype=np.bool_) if stale is None else stale.copy()
     marked[rows] = True
     return marked
-
-
-def _first_rows(segment: Segment, mask: NDArray[np.bool_], top_k: int) -> NDArray[np.int64]:
-    """Return the newest rows of a mask, up to `top_k`, in any order."""
-    order = segment.arrays["order"]
-    found, count = [np.empty(0, dtype=np.int64)], 0
-    left = int(np.count_nonzero(mask))
-    if left * _SPARSE < len(segment):
-        few, is_sure, taken = np.flatnonzero(mask), segment.arrays["is_sure"], segment.arrays["taken"]
-        sure = _latest(few[is_sure[few]], taken, top_k)
-        return np.concatenate((sure, _latest(few[~is_sure[few]], taken, top_k - len(sure))))
-    for begin, end in _growing(len(order), _ORDER_CHUNK):
-        if count >= top_k or count == left:
-            break
-        rows = order[begin:end].astype(np.int64)
-        rows = rows[mask[rows]]
-        found.append(rows)
-        count += len(rows)
-    return np.concatenate(found)[:top_k]
-
-
-def _latest(rows: NDArray[np.int64], taken: NDArray[np.int64], top_k: int) -> NDArray[np.int64]:
-    """Return the rows of the latest dates, up to `top_k`, in any order; of equal ones the last rows, of higher ids."""
-    if len(rows) <= top_k:
-        return rows
-    if top_k <= 0:
-        return rows[:0]
-    dates = taken[rows]
-    limit = np.partition(dates, len(rows) - top_k)[len(rows) - top_k]
-    later, same = rows[dates > limit], rows[dates == limit]
-    return np.concatenate((later, same[len(same) - (top_k - len(later)) :]))
-
-
-def _growing(count: int, chunk: int) -> list[tuple[int, int]]:
-    """Return ranges that cover `count`, each twice as long as the one before."""
-    ranges, first = [], 0
-    while first < count:
-        ranges.append((first, min(first + chunk, count)))
-        first, chunk = first + chunk, 2 * chunk
-    return ranges
 
 
 def _count_codes(
@@ -310,7 +295,7 @@ def _sure_period(segment: Segment, chosen: Chosen) -> tuple[int, int] | None:
     order = segment.arrays["order"][: int(np.count_nonzero(is_sure))]
     ends = []
     for rows in (order, order[::-1]):
-        for begin, end in _growing(len(rows), _FIRST_CHUNK):
+        for begin, end in growing(len(rows), _FIRST_CHUNK):
             some = rows[begin:end].astype(np.int64)
             found = sure[some]
             if found.any():

@@ -3,13 +3,15 @@
 import builtins
 import os
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import ImageReadError, InputError, UnknownPictureError
-from clipsearch.gallery.details import SMALL_SIDE, CatalogFacets, PictureDetails
+from clipsearch.gallery.details import SMALL_SIDE, CatalogFacets, OnThisDay, PictureDetails
 from clipsearch.images.sides import check_side
 from clipsearch.parts import Part
 from clipsearch.paths import StrPath, absolute_folders
+from clipsearch.query.times import on_this_day
 from clipsearch.session.session import Session
 
 if TYPE_CHECKING:
@@ -86,6 +88,26 @@ class PictureCollection:
             pictures=found.pictures,
             written=found.written,
         )
+
+    def years(self, query: "str | Query | None" = None) -> dict[int, int]:
+        """Count the pictures that pass the filters of a query by the year they were taken, without doubtful dates.
+
+        Raises:
+            QueryError: it can't be understood.
+        """
+        from clipsearch.search.terms import parse_local
+
+        filters = () if query is None else (parse_local(query) if isinstance(query, str) else query).filters
+        return self._session.columns.ask(lambda columns: columns.years(filters))
+
+    def on_this_day(self, today: date | None = None) -> OnThisDay:
+        """Count the pictures of today's day and month in earlier years.
+
+        Args:
+            today: None: that of this machine's clock.
+        """
+        query = on_this_day(today or date.today())
+        return OnThisDay(query, self.years(query))
 
     def stack(self, content_id: int, query: "str | Query | None" = None) -> "tuple[SearchHit, ...]":
         """Return the pictures that are one item with a picture, itself too, the best first; it alone in no stack.

@@ -38,6 +38,24 @@ class PictureDetails:
 
 
 @dataclass(frozen=True, slots=True)
+class OnThisDay:
+    """Pictures of a day and month in earlier years.
+
+    Attributes:
+        query: in the query language; its hits have doubtful dates too, as the last ones.
+        years: number of pictures by year, without doubtful dates; empty without any.
+    """
+
+    query: str
+    years: dict[int, int]
+
+    @property
+    def pictures(self) -> int:
+        """Number of pictures."""
+        return sum(self.years.values())
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogFacets:
     """Values that the pictures of a catalog can be filtered by, with the number of pictures of each.
 

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from clipsearch.errors import QueryError
 from clipsearch.query.file_types import OTHER_TYPES, TYPES
 from clipsearch.query.spans import SPAN_PARSERS, SPAN_SHAPES, Span, span_shape
+from clipsearch.query.times import DATE, DayOfYear, Period, parse_times
 from clipsearch.text import fold_name
 
 MOST_FILTERS = 64
@@ -47,19 +47,6 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
-    """Time from `start`, included, to `end`, excluded, which is a day after the last day; None: unbounded."""
-
-    start: datetime | None
-    end: datetime | None
-
-    def __str__(self) -> str:
-        first = "" if self.start is None else self.start.date().isoformat()
-        last = "" if self.end is None else (self.end - timedelta(days=1)).date().isoformat()
-        return first if first == last else f"{first}..{last}"
-
-
-@dataclass(frozen=True, slots=True)
 class Circle:
     """Circle around a place on earth, in degrees and kilometres."""
 
@@ -74,7 +61,7 @@ class Circle:
 WRITTEN = ("tag", "person", "label", "title", "creator")
 """Keys of filters on what is written about pictures."""
 
-FilterValue: TypeAlias = Pattern | Choice | Span | Period | Circle
+FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle
 
 
 # Values that need no quotes: without characters that have a meaning outside of quotes.
@@ -162,13 +149,12 @@ _DECIMALS = 9
 
 _OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal": "landscape", "wide": "landscape"}
 
-_DATE = r"\d{4}(?:-\d{1,2}){0,2}"
 _DEGREES = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 _DISTANCE = r"(?:km|kilomet(?:er|re)s?|m|met(?:er|re)s?|mi|miles?|ft|feet|yd|yards?|nm)"
 
 
 SHAPES = {
-    "taken": span_shape(_DATE),
+    "taken": span_shape(DATE),
     "near": rf"{_DEGREES}(?:\s*[,;]\s*|\s+){_DEGREES}"
     rf"(?:\s*[,;]\s*{_DEGREES}(?:\s*{_DISTANCE})?|\s+{_DEGREES}\s*{_DISTANCE})?(?=\s|$)",
     **SPAN_SHAPES,
@@ -184,45 +170,6 @@ def match_shape(key: str, text: str, position: int) -> re.Match[str] | None:
     """Match the value of a filter that may contain blanks at a position; None where there is none, or no such key."""
     form = SHAPES.get(key)
     return None if form is None else re.compile(form, re.ASCII | re.IGNORECASE).match(text, position)
-
-
-def _period(value: str) -> Period:
-    if (sign := re.match("(<=?|>=?|=)(.*)", value, re.DOTALL)) is not None:
-        start, end = _days(sign[2])
-        if sign[1] == "<" and start == datetime.min:
-            raise ValueError(f"there is no day before {sign[2].strip()}")
-        return {
-            "<": Period(None, start),
-            "<=": Period(None, end),
-            ">": Period(end, None),
-            ">=": Period(start, None),
-            "=": Period(start, end),
-        }[sign[1]]
-    first, dots, last = value.partition("..")
-    if not dots:
-        return Period(*_days(value))
-    begin = _days(first)[0] if first else None
-    finish = _days(last)[1] if last else None
-    if (begin, finish) == (None, None) or (begin is not None and finish is not None and begin >= finish):
-        raise ValueError("an empty range; write the earlier date first, as in taken:2024-05..2025")
-    return Period(begin, finish)
-
-
-def _days(text: str) -> tuple[datetime, datetime]:
-    """Parse a year, a month or a day and return its start and the start of the next one."""
-    text = text.strip()
-    found = re.fullmatch(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", text, re.ASCII)
-    if found is None:
-        raise ValueError(f"takes a year, a month, a day or a range, as in taken:2024-05..2025, not {text[:40]}")
-    year, month, day = (int(part) if part else None for part in found.groups())
-    try:
-        start = datetime(year or 0, month or 1, day or 1)
-        if day is not None:
-            return start, start + timedelta(days=1)
-        months = 12 * start.year + start.month - 1 + (1 if month is not None else 12)
-        return start, datetime(months // 12, months % 12 + 1, 1)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"there is no day {text}") from error
 
 
 def _circle(value: str) -> Circle:
@@ -251,7 +198,7 @@ def _number(value: float) -> str:
 
 _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "path": _pattern,
-    "taken": _period,
+    "taken": parse_times,
     "near": _circle,
     "camera": _pattern,
     "type": _choice(

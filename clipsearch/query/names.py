@@ -73,7 +73,7 @@ _OF_WORDS = _names("text words caption description desc comment content color co
 _OF_RESULTS = {
     **dict.fromkeys(
         ("sort", "sortby", "order", "orderby"),
-        "the best come first, and of filters alone the last taken",
+        "the order is an option, as in --sort taken",
     ),
     **dict.fromkeys(
         ("limit", "top", "topk", "count", "maxresults"), "the number of results is set outside of the query"

@@ -13,6 +13,7 @@ from clipsearch.search.terms import AnyQuery, Pictures, as_query, embed_query
 from clipsearch.search.unmeasured import notify_unmeasured
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
+from clipsearch.types import Sort
 from clipsearch.vectors import as_score
 
 
@@ -27,6 +28,8 @@ class SearchOptions:
     explain: bool = False
     feedback: Feedback = field(default_factory=Feedback)
     stacks: bool = False
+    sort: Sort = "relevance"
+    reverse: bool = False
     newest: int | None = None  # highest content id that is found
     notifies: bool = True  # of pictures that its filters know nothing of
 
@@ -36,13 +39,15 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     from concurrent.futures import ThreadPoolExecutor
 
     from clipsearch.scoring.diversity import candidates_for, diversify
-    from clipsearch.search.retrieval import newest_pictures, search_pictures
+    from clipsearch.search.retrieval import search_pictures
+    from clipsearch.search.sorting import check_sort, find_fitting, list_pictures, order_of, sort_hits
     from clipsearch.search.stacks import Shown, show_best
 
     top_k = options.top_k
     check_top_k(top_k)
     if not 0 <= options.min_relevance <= 1:
         raise QueryError(f"min_relevance must be between 0 and 1, not {options.min_relevance}")
+    check_sort(options.sort, diverse=options.diverse)
     feedback = options.feedback
     parsed, known_pictures = _with_feedback(query, options)
     session.require_pictures()
@@ -50,15 +55,10 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         notify_unmeasured(parsed.filters, session)
     filters, store = parsed.filters, session.store
     stacks = options.stacks and store.reader.stacks.has_any()
-    if not parsed.groups:
-        hits = newest_pictures(
-            filters,
-            columns=session.columns,
-            store=store,
-            top_k=top_k,
-            excluded=feedback.less,
-            stacks=stacks,
-            newest=options.newest,
+    order = order_of(options.sort, reverse=options.reverse, has_terms=bool(parsed.groups))
+    if not parsed.groups and order is not None:
+        hits = list_pictures(
+            filters, order, session, top_k=top_k, excluded=feedback.less, stacks=stacks, newest=options.newest
         )
         among = session.columns.ask(lambda columns: columns.select(filters)) if stacks and filters else None
         return show_best(hits, Shown(among, filters, options.newest), store) if stacks else hits
@@ -72,20 +72,28 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     directions = embedded.directions(background)
     unwanted = feedback.unwanted(session, background)
     among = session.columns.ask(lambda columns: columns.select(filters)) if filters else None
-    hits = search_pictures(
-        directions,
-        background=background,
-        index=index,
-        store=store,
-        model_id=row.model_id,
-        top_k=candidates_for(top_k) if options.diverse else top_k,
-        among=among,
-        filters=filters,
-        min_relevance=options.min_relevance,
-        unwanted=unwanted,
-        stacks=stacks,
-        newest=options.newest,
-    )
+
+    def find(top_k: int, min_relevance: float) -> list[SearchHit]:
+        return search_pictures(
+            directions,
+            background=background,
+            index=index,
+            store=store,
+            model_id=row.model_id,
+            top_k=top_k,
+            among=among,
+            filters=filters,
+            min_relevance=min_relevance,
+            unwanted=unwanted,
+            stacks=stacks,
+            newest=options.newest,
+        )
+
+    shown = Shown(among, filters, options.newest) if stacks else None
+    if order is not None or options.reverse:
+        hits = sort_hits(find_fitting(find, options.min_relevance), order, shown, session)[:top_k]
+    else:
+        hits = find(candidates_for(top_k) if options.diverse else top_k, options.min_relevance)
     if options.diverse:
         found = zip(hits, embeddings_of(hits, session), strict=True)
         known = [(hit, embedding) for hit, embedding in found if embedding is not None]
@@ -96,7 +104,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         hits = [replace(hits[place], rank=rank) for rank, place in enumerate(chosen, start=1)]
     if options.explain:
         hits = embedded.explain(hits, directions, unwanted)
-    return show_best(hits, Shown(among, filters, options.newest), store) if stacks else hits
+    return hits if shown is None else show_best(hits, shown, store)
 
 
 def _with_feedback(query: AnyQuery, options: SearchOptions) -> tuple[Query, Pictures]:

@@ -11,6 +11,7 @@ from clipsearch.errors import QueryError
 from clipsearch.query import Query
 from clipsearch.search.engine import SearchOptions, answer_query, find_cutoff
 from clipsearch.search.hits import SearchHit, hits_html
+from clipsearch.search.sorting import months_of, order_of
 from clipsearch.search.unmeasured import count_unmeasured
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
@@ -28,12 +29,17 @@ class SearchPage:
     Attributes:
         hits: ranks continue from the previous page.
         next: cursor of the next page, for `after`; None when this is the last page.
+        months: of each hit that of the date by which it is sorted, "2023-07", "doubtful", or "" without a date; empty
+            where the hits are not sorted by date.
+        month_before: of the last hit of the page before; None on the first page, and where `months` is empty.
         unmeasured: pictures of which its filters `sharp:` and `bright:` know nothing; no notice is given of them.
     """
 
     hits: tuple[SearchHit, ...]
     next: str | None
     unmeasured: int = 0
+    months: tuple[str, ...] = ()
+    month_before: str | None = None
 
     def _repr_html_(self) -> str:
         """Render the pictures for a notebook, if their files exist."""
@@ -63,7 +69,7 @@ def find_page(
     parsed = options.feedback.parse(query) if isinstance(query, str) else query
     session.require_pictures()
     # The confidence itself, not its threshold, which changes with the catalog and would invalidate the cursor.
-    others = f"{min_relevance} {confidence} {options.feedback} {options.stacks}"
+    others = f"{min_relevance} {confidence} {options.feedback} {options.stacks} {options.sort} {options.reverse}"
     key = blake3(f"{session.store.uuid} {others} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
     if confidence is not None:
         min_relevance = max(min_relevance, find_cutoff(confidence, session))
@@ -74,21 +80,29 @@ def find_page(
     wanted = min(position.rank + page_size + 1, MOST_HITS)
     unmeasured = count_unmeasured(parsed.filters, session)
     page_options = replace(options, top_k=wanted, min_relevance=min_relevance, newest=position.newest, notifies=False)
-    left = _after(position, answer_query(parsed, session, page_options))
+    hits = answer_query(parsed, session, page_options)
+    left = hits[_end_of(position, hits) :]
     shown = [replace(hit, rank=rank) for rank, hit in enumerate(left[:page_size], start=position.rank + 1)]
     is_last = len(left) <= page_size or not shown
-    return SearchPage(tuple(shown), None if is_last else _encode_cursor(shown[-1], position.newest, key), unmeasured)
+    cursor = None if is_last else _encode_cursor(shown[-1], position.newest, key)
+    order = order_of(options.sort, reverse=options.reverse, has_terms=bool(parsed.groups or options.feedback.more))
+    if order is None or order.by != "taken":
+        return SearchPage(tuple(shown), cursor, unmeasured)
+    before = hits[: len(hits) - len(left)][-1:]
+    months = months_of([*before, *shown], order, session)
+    month_before = months.pop(0) if before else None
+    return SearchPage(tuple(shown), cursor, unmeasured, tuple(months), month_before)
 
 
-def _after(position: _Position, hits: list[SearchHit]) -> list[SearchHit]:
-    """Return the hits after the last one of a page."""
+def _end_of(position: _Position, hits: list[SearchHit]) -> int:
+    """Return the number of hits up to the last one of a page."""
     if position.rank == 0:
-        return hits
+        return 0
     for place, hit in enumerate(hits):
         if hit.content_id == position.content_id or position.content_id in hit.stack:
-            return hits[place + 1 :]
+            return place + 1
     # The last hit was deleted, so those after it have moved up by one.
-    return hits[position.rank - 1 :]
+    return position.rank - 1
 
 
 def _encode_cursor(last: SearchHit, newest: int, key: str) -> str:

@@ -1,6 +1,5 @@
 """Search the picture index for the directions of a query, and map the contents found to files."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,11 +18,9 @@ from clipsearch.store.part_rows import StoredPart
 from clipsearch.vectors import as_score, sigmoid
 
 if TYPE_CHECKING:
-    from clipsearch.columns.table import Columns
     from clipsearch.indexes.id_set import IdSet
     from clipsearch.query.filters import Filter
     from clipsearch.scoring.feedback import Unwanted
-    from clipsearch.session.columns import CatalogColumns
 
 # First depth of each ranking in the threshold algorithm, in multiples of `top_k`.
 _FIRST_REACH = 8
@@ -123,49 +120,6 @@ def search_pictures(
         )
         for rank, (_, files, score, relevance, owner) in enumerate(best[:top_k], start=1)
     ]
-
-
-def newest_pictures(
-    filters: "Sequence[Filter]",
-    *,
-    columns: "CatalogColumns",
-    store: Store,
-    top_k: int,
-    excluded: Sequence[int] = (),
-    stacks: bool = False,
-    newest: int | None = None,
-) -> list[SearchHit]:
-    """Return up to `top_k` pictures that pass all filters, the last taken first, without the excluded ids.
-
-    Args:
-        stacks, newest: as in `search_pictures`; of a stack, the last taken.
-    """
-    left_out = set(stack_keys(excluded, store).values()) if stacks else set(excluded)
-    wanted = top_k + len(excluded)
-    while True:
-        order = columns.ask(partial(_newest, filters, wanted))
-        ids = [content_id for content_id in order if newest is None or content_id <= newest]
-        keys = stack_keys(ids, store) if stacks else {content_id: content_id for content_id in ids}
-        first: dict[int, int] = {}
-        for content_id in ids:
-            if keys[content_id] not in left_out:
-                first.setdefault(keys[content_id], content_id)
-        if len(first) >= top_k or len(order) < wanted:
-            break
-        wanted *= 2
-    ids = list(first.values())[:top_k]
-    paths = store.reader.paths(ids, filters=filters)
-    found = [(content_id, reachable(paths[content_id])) for content_id in ids if content_id in paths]
-    return [
-        SearchHit(
-            rank=rank, score=math.nan, relevance=1.0, path=files[0], content_id=content_id, copies=tuple(files[1:])
-        )
-        for rank, (content_id, files) in enumerate(found, start=1)
-    ]
-
-
-def _newest(filters: "Sequence[Filter]", count: int, columns: "Columns") -> list[int]:
-    return columns.newest(filters, count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from fastapi.responses import Response, StreamingResponse
 from clipsearch.query import Query as ParsedQuery
 from clipsearch.query import parse_query
 from clipsearch.search.feedback import MOST_MARKS
+from clipsearch.types import Sort
 from clipsearch.version import __version__
 from clipsearch.web import index_schemas, schemas
 from clipsearch.web.films import add_films
@@ -69,6 +70,14 @@ def make_api(site: Site) -> APIRouter:
         stacks: Annotated[
             bool, Query(description="Show the pictures of a burst, RAW and JPEG, and a live photo as one hit.")
         ] = True,
+        sort: Annotated[
+            Sort,
+            Query(
+                description="Order. `taken`: the newest first, doubtful and unknown dates last; `added`: the last "
+                "added first; `name`: by the file name. Of words, all but `relevance` sort the likely matches only."
+            ),
+        ] = "relevance",
+        reverse: Annotated[bool, Query(description="Reverse the order; unknown dates stay last.")] = False,
     ) -> schemas.SearchResult:
         understanding = None if more and not q.strip() else catalog.understand(q)
         parsed = ParsedQuery() if understanding is None else understanding.query
@@ -82,6 +91,8 @@ def make_api(site: Site) -> APIRouter:
             more=more,
             less=less,
             stacks=stacks,
+            sort=sort,
+            reverse=reverse,
         )
         return schemas.SearchResult(
             query=q,
@@ -110,6 +121,11 @@ def make_api(site: Site) -> APIRouter:
         ] = "",
     ) -> schemas.Facets:
         return schemas.Facets.of(catalog.pictures.facets(parse_query(q) if q.strip() else None))
+
+    @api.get("/on-this-day", summary="Count the pictures of today's day in other years", tags=["search"])
+    @site.lanes.queries
+    def on_this_day() -> schemas.OnThisDay:
+        return schemas.OnThisDay.of(catalog.pictures.on_this_day())
 
     @api.post(
         "/pictures",

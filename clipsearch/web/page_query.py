@@ -14,6 +14,7 @@ from clipsearch.query import Query as ParsedQuery
 from clipsearch.query import parse_query
 from clipsearch.query.filters import parse_filter
 from clipsearch.search.feedback import MOST_MARKS
+from clipsearch.types import Sort
 
 MarkId = Annotated[int, Field(ge=1, lt=1 << 62)]
 """Content id of a marked picture."""
@@ -25,6 +26,7 @@ class PageQuery:
 
     Attributes:
         more, less: content ids of marked pictures, see `search.feedback`.
+        sort, reverse: as in `Catalog.search`.
     """
 
     q: str = ""
@@ -36,6 +38,8 @@ class PageQuery:
     quality: str = ""
     more: tuple[int, ...] = ()
     less: tuple[int, ...] = ()
+    sort: Sort = "relevance"
+    reverse: bool = False
 
     @property
     def has_filters(self) -> bool:
@@ -45,6 +49,7 @@ class PageQuery:
         """Return a URL with these parameters and more; empty ones are omitted."""
         named = {"q": self.q, "since": self.since, "until": self.until, "camera": self.camera, "folder": self.folder}
         named |= {"type": self.type, "quality": self.quality}
+        named |= {"sort": "" if self.sort == "relevance" else self.sort, "reverse": "1" if self.reverse else ""}
         marks = {"more": self.more, "less": self.less}
         present = {name: value for name, value in {**named, **marks, **more}.items() if value}
         return f"{path}?{urlencode(present, doseq=True, errors='surrogateescape')}" if present else path
@@ -98,8 +103,10 @@ async def _read_parameters(
     quality: Annotated[str, Query(max_length=20)] = "",
     more: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
     less: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
+    sort: Sort = "relevance",
+    reverse: bool = False,
 ) -> PageQuery:
-    return PageQuery(q.strip(), since, until, camera, folder, type, quality, more, less)
+    return PageQuery(q.strip(), since, until, camera, folder, type, quality, more, less, sort, reverse)
 
 
 PageQueryDep = Annotated[PageQuery, Depends(_read_parameters)]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from clipsearch import types
-from clipsearch.gallery import curation, duplicates
+from clipsearch.gallery import curation, details, duplicates
 from clipsearch.gallery.details import CatalogFacets, PictureDetails
 from clipsearch.parts import Part, PartKind
 from clipsearch.query import phrases
@@ -190,6 +190,15 @@ class Facets(BaseModel):
             blurred=found.blurred,
             dark=found.dark,
         )
+
+
+class OnThisDay(BaseModel):
+    query: str = Field(description="Query of these pictures.", examples=["taken:--07-04 taken:..2025-12-31"])
+    years: dict[int, int] = Field(description="Number of pictures by year, without doubtful dates.")
+
+    @classmethod
+    def of(cls, found: details.OnThisDay) -> "OnThisDay":
+        return cls(query=found.query, years=found.years)
 
 
 class Caption(BaseModel):

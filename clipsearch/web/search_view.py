@@ -15,6 +15,7 @@ from clipsearch.search.hits import SearchHit
 from clipsearch.search.narrowing import narrow_query
 from clipsearch.search.unmeasured import describe_unmeasured
 from clipsearch.web.errors import message_of, status_of
+from clipsearch.web.months import OnThisDayLink, find_on_this_day, headings_of, year_links
 from clipsearch.web.page_query import PageQuery
 from clipsearch.web.query_edits import STEP, Chip, chips_of, weigh_picture
 from clipsearch.web.schemas import name_of
@@ -39,6 +40,7 @@ class Tile:
         more, less: URLs with the picture marked so, or no longer; None for one too long, or too many marks.
         stack_url: URL of the tiles of the others of its stack; None in no stack, and for one of these tiles.
         stack_of: content id of the tile that these others belong to; None for any other tile.
+        heading: month that begins with it, where hits are sorted by date; else "".
         size: width and height of what is shown, in pixels of the picture.
     """
 
@@ -53,6 +55,7 @@ class Tile:
     less: str | None
     stack_url: str | None = None
     stack_of: int | None = None
+    heading: str = ""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -101,6 +104,8 @@ class Results:
         next_url: URL of the next tiles; None for the last.
         suggestions_url: URL of the suggestions; None for a query without terms.
         has_relevance: the query has terms, not only filters.
+        years: where pictures are listed by date, their years, and the URL from each of them on.
+        on_this_day: link of the start page; None without such pictures.
         is_empty: the catalog is empty.
         suggestion: the query with typing errors corrected, and its URL; None without typing errors.
         unmeasured: number of pictures that the filters `sharp:` and `bright:` know nothing of, as a sentence.
@@ -119,6 +124,8 @@ class Results:
     has_relevance: bool = False
     is_empty: bool = False
     suggestion: tuple[str, str] | None = None
+    years: list[tuple[int, str]] = field(default_factory=list)
+    on_this_day: OnThisDayLink | None = None
     unmeasured: str = ""
     problem: str = ""
     before: str = ""
@@ -153,7 +160,14 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
         more, less = (tuple(each for each in ids if each in marked) for ids in (page_query.more, page_query.less))
         page_query = replace(page_query, more=more, less=less)
         page = site.catalog.search_page(
-            parsed, page_size=_PAGE_SIZE, after=after, pictures=pictures, more=more, less=less
+            parsed,
+            page_size=_PAGE_SIZE,
+            after=after,
+            pictures=pictures,
+            more=more,
+            less=less,
+            sort=page_query.sort,
+            reverse=page_query.reverse,
         )
         suggestion = site.catalog.suggest(parsed) if after is None else None
     except CatalogNotFoundError:
@@ -166,19 +180,23 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
     except ClipSearchError as error:
         return Results(status=status_of(error), problem=message_of(error))
     words = [term.value for group in parsed.groups for term in group if term.kind == "words"]
+    is_first = after is None
+    headings = headings_of(page.months, page.month_before)
     return Results(
-        tiles=make_tiles(page.hits, page_query, site),
+        tiles=make_tiles(page.hits, page_query, site, headings=headings),
         chips=[_links_of(chip, page_query) for chip in chips_of(page_query.typed)],
         marks=[_mark_of(kind, marked[each], page_query) for kind, ids in _kinds(page_query) for each in ids],
         without_marks=replace(page_query, more=(), less=()).url(),
         phrases=phrases,
         words=words[0] if len(words) == 1 else "",
-        suggestions_url=page_query.url("/suggestions") if parsed.groups and after is None else None,
+        suggestions_url=page_query.url("/suggestions") if parsed.groups and is_first else None,
         next_url=page_query.url("/results", after=page.next) if page.next else None,
         has_relevance=bool(parsed.groups or more),
-        unmeasured=describe_unmeasured(page.unmeasured) if page.unmeasured and after is None else "",
+        years=year_links(page_query, site) if page.months and is_first and not (parsed.groups or more) else [],
+        on_this_day=find_on_this_day(site) if is_first and parsed == Query() and not (more or less) else None,
+        unmeasured=describe_unmeasured(page.unmeasured) if page.unmeasured and is_first else "",
         suggestion=None if suggestion is None else (suggestion, replace(page_query, q=suggestion).url()),
-        is_empty=not page.hits and after is None and parsed == Query(),
+        is_empty=not page.hits and is_first and parsed == Query(),
     )
 
 
@@ -193,9 +211,19 @@ def find_stack(content_id: int, page_query: PageQuery, site: Site) -> list[Tile]
 
 
 def make_tiles(
-    hits: Sequence[SearchHit], page_query: PageQuery, site: Site, *, stack_of: int | None = None
+    hits: Sequence[SearchHit],
+    page_query: PageQuery,
+    site: Site,
+    *,
+    stack_of: int | None = None,
+    headings: Sequence[str] = (),
 ) -> list[Tile]:
-    """Build the tiles of hits that still exist; `page_query` is the query that their buttons extend."""
+    """Build the tiles of hits that still exist.
+
+    Args:
+        page_query: the query that their buttons extend.
+        headings: above each hit, or none.
+    """
     known = {each.content_id: each for each in site.catalog.pictures.list([hit.content_id for hit in hits])}
     return [
         Tile(
@@ -210,8 +238,9 @@ def make_tiles(
             less=less,
             stack_url=page_query.url(f"/pictures/{hit.content_id}/stack") if hit.stack else None,
             stack_of=stack_of,
+            heading=heading,
         )
-        for hit in hits
+        for hit, heading in zip(hits, headings or [""] * len(hits), strict=True)
         if hit.content_id in known
         for more, less in [mark_links(hit.content_id, page_query)]
     ]

@@ -20,6 +20,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 from clipsearch.columns.file import ColumnFileName, load_segment, save_segment
+from clipsearch.columns.orders import Order
 from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.table import Columns
 from clipsearch.paths import index_folder
@@ -36,6 +37,7 @@ from tests.support.odd_catalogs import fill, random_filters
 FILTERS = (
     "taken:2010-01-05",
     "taken:2010",
+    "taken:--07-04",
     "-taken:2010",
     "camera:canon",
     "camera:maker",
@@ -261,15 +263,17 @@ def print_times(get: Callable[[], Columns], sql: FilterSql | None) -> None:
             for work in (
                 lambda filters=filters: get().select(filters),
                 lambda filters=filters: get().facets(filters),
-                lambda filters=filters: get().newest(filters, 50),
+                lambda filters=filters: get().first(filters, 50, Order()),
+                lambda filters=filters: get().first(filters, 50, Order("added")),
+                lambda filters=filters: get().first(filters, 50, Order("name")),
             )
         ]
         if sql is not None:
             assert found.tolist() == sql.select(filters), text
             times.append(cpu_ms(lambda filters=filters: sql.select(filters), 1))
         table.append((text, f"{len(found):,}", *(f"{each:.1f}" for each in times)))
-    names = ("filter", "number", "select, ms", "facets, ms", "newest 50, ms", "select by SQL, ms")
-    print_table(names[: 5 + (sql is not None)], table)
+    names = ("filter", "number", "select, ms", "facets, ms", "newest 50, ms", "last added 50, ms", "50 by name, ms")
+    print_table((*names, "select by SQL, ms") if sql is not None else names, table)
 
 
 if __name__ == "__main__":

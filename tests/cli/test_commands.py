@@ -1,7 +1,7 @@
 """One command of the command line is the same as among all, and plain values are those that typer converts."""
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import typer
@@ -22,8 +22,9 @@ def take(
     share: Annotated[float, typer.Option(min=0, max=1)] = 0.5,
     more: Annotated[list[str] | None, typer.Option()] = None,
     is_open: Annotated[bool, typer.Option("--open")] = False,
+    order: Literal["size", "name"] = "size",
 ) -> Any:
-    return [words, name, count, share, more, is_open]
+    return [words, name, count, share, more, is_open, order]
 
 
 def answer_of(arguments, cls):
@@ -45,6 +46,7 @@ def answer_of(arguments, cls):
         ["--count", "500", "--more", "1", "--more", "x"],
         *(["--count", n] for n in ("0", "501", "7.0", "7.5", "1_0", " 7", "+7", "-7", "٣", "x", "007", "9" * 30)),
         *(["--share", share] for share in ("0", "1", "1.5", ".5", "1e-3", "nan", "x", "")),
+        *(["--order", order] for order in ("name", "size", "size ", "", "Name")),
         ["--nothing"],
         ["--name"],
     ],
@@ -54,7 +56,7 @@ def test_plain_values_are_those_of_typer(arguments):
 
 
 def test_other_values_are_converted_by_typer():
-    assert answer_of(["--share", "0.25", "a"], PlainGroup) == [["a"], None, 10, 0.25, None, False]
+    assert answer_of(["--share", "0.25", "a"], PlainGroup) == [["a"], None, 10, 0.25, None, False, "size"]
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -5,7 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from clipsearch.columns import conditions, table
+from clipsearch.columns import conditions, days, orders, table
+from clipsearch.columns.orders import Order
 from clipsearch.columns.table import Columns
 from clipsearch.session.columns import CatalogColumns, read_segment
 from clipsearch.store import FileRecord
@@ -28,8 +29,11 @@ def test_random_filters(filled, seed, monkeypatch):
     if seed % 2:  # in several pieces
         monkeypatch.setattr(table, "_CHUNK", 101)
         monkeypatch.setattr(conditions, "_CHUNK", 64)
+        monkeypatch.setattr(days, "_CHUNK", 64)
+        monkeypatch.setattr(orders, "_CHUNK", 10)
     monkeypatch.setattr(conditions, "_SPARSE", (16, 1, 1 << 40)[seed % 3])
     monkeypatch.setattr(table, "_SPARSE", (1, 16, 1 << 40)[seed % 3])
+    monkeypatch.setattr(orders, "_SPARSE", (1, 16, 1 << 40)[seed % 3])
     rng = random.Random(f"{store.connection.dialect} {seed}")
     hits, count = 0, 100 if sql.dialect == "sqlite" else 20
     for number in range(count):
@@ -40,9 +44,22 @@ def test_random_filters(filled, seed, monkeypatch):
         assert len(found) == columns.count(filters) == len(expected)
         hits += bool(expected)
         if number % 10 == 0:
-            assert columns.newest(filters, 20) == sql.newest(filters, 20), [str(each) for each in filters]
+            assert columns.first(filters, 20, Order()) == sql.newest(filters, 20), [str(each) for each in filters]
             check_facets(columns, sql, filters)
+            check_orders(columns, sql, filters, 20)
     assert hits > count / 6
+
+
+ORDERS = [Order(by, is_reverse) for by in ("taken", "added", "name") for is_reverse in (False, True)]
+
+
+def check_orders(columns, sql, filters, top_k):
+    for order in ORDERS:
+        expected = sql.in_order(filters, order)
+        assert columns.first(filters, top_k, order) == expected[:top_k], (order, [str(each) for each in filters])
+        keys = columns.sort_keys([*expected, 1 << 40], order)
+        assert sorted(keys, key=keys.__getitem__, reverse=order.descends) == expected
+    assert columns.years(filters) == sql.years(filters)
 
 
 def check_facets(columns, sql, filters):
@@ -61,8 +78,9 @@ def check_facets(columns, sql, filters):
 def test_all_of_them(filled):
     _, columns, sql = filled
     check_facets(columns, sql, ())
-    assert columns.newest((), 2 * COUNT) == sql.newest((), 2 * COUNT)
-    assert columns.newest((), 1) == sql.newest((), 1)
+    check_orders(columns, sql, (), 2 * COUNT)
+    assert columns.first((), 2 * COUNT, Order()) == sql.newest((), 2 * COUNT)
+    assert columns.first((), 1, Order()) == sql.newest((), 1)
     unmeasured = sql.rows("SELECT count(*) FROM contents c WHERE c.sharpness IS NULL AND c.content_id IN "
                           "(SELECT content_id FROM files WHERE removed_at IS NULL)", [])  # fmt: skip
     assert columns.count_unmeasured() == unmeasured[0][0] > 100
@@ -82,7 +100,8 @@ def test_they_stay_so_while_pictures_change(make_store, tmp_path):
             filters = random_filters(rng)
             assert columns.get().select_ids(filters).tolist() == sql.select(filters), [str(each) for each in filters]
         check_facets(columns.get(), sql, ())
-        assert columns.get().newest((), 50) == sql.newest((), 50)
+        check_orders(columns.get(), sql, (), 50)
+        assert columns.get().first((), 50, Order()) == sql.newest((), 50)
         assert len(columns.get()) == len(sql.select(()))
     assert columns.get().segments[0] is first.segments[0], "what was there stays"
     assert 1 < len(columns.get().segments) < 7

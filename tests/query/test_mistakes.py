@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import QueryError, QuerySyntaxError
 from clipsearch.query import MOST_CHARACTERS, MOST_TERMS, Query, Term, check_query, parse_query
-from clipsearch.query.filters import EXAMPLES, KEYS, MOST_FILTERS, Circle, Filter, Pattern, Period, parse_filter
+from clipsearch.query.filters import EXAMPLES, KEYS, MOST_FILTERS, Circle, Filter, Pattern, parse_filter
 from clipsearch.query.spans import Span
+from clipsearch.query.times import Period
 from tests.fuzz.budget import examples
 from tests.support.refusals import check_refused
 

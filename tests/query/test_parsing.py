@@ -17,9 +17,9 @@ from clipsearch.query.filters import (
     Circle,
     Filter,
     Pattern,
-    Period,
 )
 from clipsearch.query.spans import Length, Span
+from clipsearch.query.times import DayOfYear, Period
 from tests.fuzz.budget import examples
 
 
@@ -111,6 +111,9 @@ EXAMPLES = {
     "taken:2024-12-31": only("taken", Period(DAY(2024, 12, 31), DAY(2025, 1, 1))),
     "taken:2024-05..2025": only("taken", Period(DAY(2024, 5, 1), DAY(2026, 1, 1))),
     "taken:..2023-05": only("taken", Period(None, DAY(2023, 6, 1))),
+    "taken:--07-04": only("taken", DayOfYear(7, 4)),
+    "taken: --7": only("taken", DayOfYear(7)),
+    "taken:--02-29": only("taken", DayOfYear(2, 29)),
     "taken:2023..": only("taken", Period(DAY(2023, 1, 1), None)),
     "near:48.85,2.35,10km": only("near", Circle(48.85, 2.35, 10)),
     "near:-33.9,151.2": only("near", Circle(-33.9, 151.2, 10)),
@@ -171,6 +174,11 @@ ERRORS = {
     "dog + 5000:cat": (6, "a weight lies between"),
     "id:seven": (0, "id: takes the number of a picture"),
     "taken:2024-13": (0, "taken: there is no day 2024-13"),
+    "taken:--02-30": (0, "taken: there is no day --02-30"),
+    "taken:--13": (0, "taken: there is no month --13"),
+    "taken:--07-04..--08-01": (0, "taken: a day or a month of every year stands alone"),
+    "taken:>--07-04": (0, "taken: takes a year"),
+    "taken:--07-04 2019": (14, "taken: seems to go on here"),
     "taken:yesterday": (0, "taken: takes a year"),
     "taken:2025..2024": (0, "taken: an empty range"),
     "taken:..": (0, "taken: an empty range"),
@@ -223,7 +231,8 @@ SHARES = st.tuples(st.integers(0, 100), st.integers(0, 100)).map(sorted)
 VALUES = {
     "path": TEXTS.map(str.strip).filter(lambda text: text.strip("*")).map(Pattern),
     "camera": TEXTS.map(str.strip).filter(lambda text: text.strip("*")).map(Pattern),
-    "taken": st.lists(DAYS, min_size=2, max_size=2, unique=True).map(lambda days: Period(*sorted(days))),
+    "taken": st.lists(DAYS, min_size=2, max_size=2, unique=True).map(lambda days: Period(*sorted(days)))
+    | st.builds(DayOfYear, st.integers(1, 12), st.none() | st.integers(1, 29)),
     "near": st.builds(
         Circle,
         st.integers(-90_000, 90_000).map(lambda value: value / 1000),

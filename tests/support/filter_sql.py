@@ -4,12 +4,16 @@ import math
 import os
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 
+from clipsearch.columns.orders import Order
 from clipsearch.formats import FILM_FORMATS, RAW_KINDS
-from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Choice, Circle, Filter, Pattern, Period
+from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Choice, Circle, Filter, Pattern
+from clipsearch.query.globs import folded, folded_root
 from clipsearch.query.spans import Span
+from clipsearch.query.times import DayOfYear, Period
 from clipsearch.store import Store
 from clipsearch.store.backends.base import Dialect
 from clipsearch.store.backends.connection import DATABASE_NAME, open_sqlite
@@ -88,6 +92,42 @@ class FilterSql:
         )
         return [row[0] for row in self.rows(f"{statement} AND {WITH_FILE} {order}", [*values, top_k])]
 
+    def in_order(self, filters: Sequence[Filter], order: Order) -> list[int]:
+        """Return all pictures that pass all filters, in an order."""
+        selected = self.select(filters)
+        if order.by == "added":
+            return selected if order.is_reverse else selected[::-1]
+        if order.by == "taken":
+            numbers = self.newest(filters, len(selected))
+            if not order.is_reverse:
+                return numbers
+            known = self.rows("SELECT content_id, taken_at IS NULL, is_date_doubtful FROM contents", [])
+            last = {number: (is_unknown, is_unknown or is_doubtful) for number, is_unknown, is_doubtful in known}
+            numbers.reverse()
+            return sorted(numbers, key=last.__getitem__)
+        names: dict[int, tuple[list[tuple[int, int]], bytes, int]] = {}
+        rows = self.rows(
+            "SELECT f.content_id, r.path, f.relative_path FROM files f JOIN roots r ON r.root_id = f.root_id "
+            "WHERE f.removed_at IS NULL AND f.content_id IS NOT NULL",
+            [],
+        )
+        for number, root, relative in rows:
+            below, slash, name = folded(relative).rpartition(b"/")
+            key = natural(name), folded_root(root) + os.sep.encode() + below + slash, number
+            names[number] = min(key, names.get(number, key))
+        return sorted(selected, key=names.__getitem__, reverse=order.is_reverse)
+
+    def years(self, filters: Sequence[Filter]) -> dict[int, int]:
+        """Count the pictures that pass all filters by the year of a date that is not doubtful."""
+        statement, values = select_statement(filters, self.dialect)
+        rows = self.rows(
+            f"SELECT CAST(taken_at AS text) FROM contents WHERE content_id IN ({statement} AND {WITH_FILE}) "
+            "AND taken_at IS NOT NULL "
+            "AND NOT is_date_doubtful",
+            values,
+        )
+        return dict(sorted(Counter(int(taken[:4]) for (taken,) in rows).items()))
+
     def facets(self, filters: Sequence[Filter]) -> dict[str, object]:
         """Numbers of cameras and formats, blurred and dark ones, and the first and the last date, as text."""
         statement, values = select_statement(filters, self.dialect)
@@ -148,6 +188,11 @@ def path_condition(filters: Sequence[Filter], dialect: Dialect = "sqlite") -> tu
     return " AND ".join(conditions), values
 
 
+def natural(name: bytes) -> list[tuple[int, int]]:
+    """Return what a name sorts by: its bytes, and the numbers in it, each where its first digit would be."""
+    return [(0x30, int(part)) if part.isdigit() else (part[0], 0) for part in re.findall(rb"\d+|\D", name)]
+
+
 def add_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("distance_km", 4, _distance_km, deterministic=True)
 
@@ -158,12 +203,20 @@ def _condition(wanted: Filter, dialect: Dialect) -> tuple[str, list[object]]:
             return _like(folded_text(dialect, "c.folded_camera", "c.camera"), pattern)
         case Period(start, end):
             return _between("c.taken_at", start and start.isoformat(" "), end and end.isoformat(" "), "<")
+        case DayOfYear(month, day):
+            return _on_day(month, day, dialect)
         case Span(low, high):
             return _between(_COLUMNS[wanted.key], _as_int64(low), _as_int64(high), "<=")
         case Circle() as circle:
             return _circle_condition(circle, dialect)
         case Choice(name):
             return _choice_condition(wanted.key, name)
+
+
+def _on_day(month: int, day: int | None, dialect: Dialect) -> tuple[str, list[object]]:
+    shown = "substr(c.taken_at, 6, {})" if dialect == "sqlite" else "substr(CAST(c.taken_at AS text), 6, {})"
+    wanted = f"{month:02}" if day is None else f"{month:02}-{day:02}"
+    return f"{shown.format(len(wanted))} = ?", [wanted]
 
 
 def _choice_condition(key: str, name: str) -> tuple[str, list[object]]:

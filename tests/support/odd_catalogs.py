@@ -109,7 +109,7 @@ def _written(rng: random.Random) -> str:
     return rng.choice(
         [
             f"taken:{year}", f"taken:{year}-0{rng.randint(1, 9)}", f"taken:..{year}", f"taken:>{year}",
-            "taken:2024-12-01",
+            "taken:2024-12-01", f"taken:--{rng.randint(1, 12):02}", "taken:--12-31", "taken:--01-01", "taken:--02-29",
             f"taken:{year}..{year + rng.randint(0, 5)}", "taken:0001", "taken:9999-12-30",
             f"near:{place},{rng.choice(['1m', '600m', '5km', '40km', '3000km', '10007.543km', '30000km'])}",
             f"type:{rng.choice(['jpeg', 'png', 'heic', 'bmp', 'jp2', 'webp'])}",

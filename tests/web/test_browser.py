@@ -428,6 +428,25 @@ def test_more_pictures_come_as_one_scrolls(browser, server_of_three_pages):
         assert page.wrong == []  # type: ignore[attr-defined]
 
 
+def test_another_order_applies_at_once_and_stays(page):
+    search(page, "type:jpg")
+    page.select_option("#sort", "name")
+    page.wait_for_url(re.compile(r"sort=name"))
+    expect(page.locator(".summary")).to_contain_text("by name")
+    shown = names(page)
+    assert shown == sorted(shown, key=str.casefold) and len(shown) > 3
+    page.check("[name=reverse]")
+    page.wait_for_url(re.compile(r"reverse=1"))
+    expect(page.locator(".summary")).to_contain_text("backwards")
+    assert names(page) == shown[::-1]
+    expect(page.locator("#sort")).to_have_value("name")
+    check_accessible(page)
+    page.uncheck("[name=reverse]")
+    page.select_option("#sort", "relevance")
+    page.wait_for_url(re.compile(r"/\?q=type%3Ajpg$"))
+    expect(page.locator(".month h2")).to_have_text(["June 2024", "February 2024", "October 2023", "No date"])
+
+
 def test_everything_goes_with_the_keyboard_alone(page):
     page.keyboard.press("Tab")
     page.evaluate("document.activeElement.blur()")

@@ -13,12 +13,13 @@ _SEASONS = {"春": names.SPRING, "夏": names.SUMMER, "秋": names.AUTUMN, "冬"
 
 @dataclass(frozen=True, slots=True)
 class FoundChinese:
-    """A phrase, as positions in the text: a date, or what is excluded."""
+    """A phrase, as positions in the text: a date, today's day in earlier years, or what is excluded."""
 
     start: int
     end: int
     date: FoundDate | None = None
     thing: str = ""
+    is_this_day: bool = False
 
 
 _Days = tuple[date | None, date | None]
@@ -54,6 +55,7 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str], date], _Days]], ...] = (
 _DATE = re.compile(
     "(?:在|于)?(?:" + "|".join(f"(?P<p{n}>{p})" for n, (p, _) in enumerate(_PATTERNS)) + ")(?:拍的|的)?", re.ASCII
 )
+_THIS_DAY = re.compile(r"(?:历史上的今天|那年今[天日]|往年(?:的今天|今日)|历年今日)(?:拍的|的)?")
 # At the start, or after a comma: inside of a clause these are parts of longer words.
 _ABSENCE = re.compile(
     r"(?:(?:^|(?<=\s)|[，,、]但?)(?:没有|不要|不带)(?P<thing>[^\s，,。、的和也但只一还]{1,3})(?=的|$|[\s，,。、])|"
@@ -73,6 +75,8 @@ def find_chinese(text: str, start: int, end: int, *, today: date) -> Iterator[Fo
             continue
         if (first, last) != (None, None):
             yield FoundChinese(found.start(), found.end(), date=FoundDate(1, first, last))
+    for found in _THIS_DAY.finditer(text, start, end):
+        yield FoundChinese(found.start(), found.end(), is_this_day=True)
     for found in _ABSENCE.finditer(text, start, end):
         thing = found["thing"] or found["people"] or found["nobody"]
         if text[found.start() - 1 : found.start()] not in ("有", "还") and (found.start() > start or found.end() < end):

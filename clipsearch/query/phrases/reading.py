@@ -11,11 +11,13 @@ from clipsearch.query.file_names import IsFile
 from clipsearch.query.filters import quoted
 from clipsearch.query.parsing import parse_query
 from clipsearch.query.phrases.absence import find_absence, is_people
-from clipsearch.query.phrases.dates import find_date
+from clipsearch.query.phrases.dates import find_date, is_closed
 from clipsearch.query.phrases.file_facts import CameraNames, find_camera, find_kind
 from clipsearch.query.phrases.plain_runs import find_plain_runs
+from clipsearch.query.phrases.this_day import find_this_day
 from clipsearch.query.phrases.words import Word, split_words, vocabulary
 from clipsearch.query.syntax import Query, Term
+from clipsearch.query.times import on_this_day
 
 # Longer texts are descriptions, not questions.
 _MOST_CHARACTERS, _MOST_WORDS = 400, 40
@@ -154,7 +156,9 @@ def _of_chinese(text: str, start: int, end: int, context: Context, *, with_absen
     from clipsearch.query.phrases.chinese import find_chinese  # its patterns take 10 ms to compile
 
     for each in find_chinese(text, start, end, today=context.today):
-        if each.date is not None:
+        if each.is_this_day:
+            yield _Found(each.start, each.end, on_this_day(context.today))
+        elif each.date is not None:
             yield _Found(each.start, each.end, f"taken:{each.date}")
         elif with_absence:
             yield _Found(each.start, each.end, things=(each.thing,))
@@ -174,6 +178,10 @@ def _of_words(words: Sequence[Word], text: str, context: Context, *, with_absenc
 
 def _filter_at(words: Sequence[Word], at: int, context: Context) -> tuple[int, _Found | None]:
     """Find a date, a kind of file or a camera at a word, and how many words it takes: 1 for none."""
+    if days := find_this_day(words, at):
+        is_sure = is_closed(words, at + days)
+        meaning = on_this_day(context.today)
+        return days, _Found(words[at].start, words[at + days - 1].end, meaning, is_sure=is_sure)
     dated = find_date(words, at, today=context.today)
     fact = find_kind(words, at) or find_camera(words, at, context)
     if dated is not None and (fact is None or dated.count >= fact.count):

@@ -45,11 +45,15 @@ document.addEventListener("htmx:after:swap", () => {
   const input = document.getElementById("q");
   if (input && content() && document.activeElement !== input) input.value = content().dataset.q;
 });
+// Another order applies at once; without a script the search button applies it.
+document.addEventListener("change", (event) => {
+  if (event.target.closest?.(".sorting")) document.getElementById("search").requestSubmit();
+});
 // Filters that are not set stay out of the address.
 document.addEventListener("htmx:config:request", (event) => {
   const { method, body } = event.detail.ctx.request;
   if (method !== "GET" || !(body instanceof FormData)) return;
-  for (const [name, value] of [...body]) if (value === "") body.delete(name);
+  for (const [name, value] of [...body]) if (value === "" || (name === "sort" && value === "relevance")) body.delete(name);
 });
 window.addEventListener("pageshow", () => prepare());
 

@@ -17,6 +17,7 @@ from clipsearch.query.phrases.calendar_words import easter_sunday
 
 CAMERAS = ("Canon EOS 5D", "Apple iPhone 12", "NIKON D90", "SONY ILCE-7M3", "LEICA Q")
 TODAY = date(2026, 11, 27)  # a Friday
+THIS_DAY = "taken:--11-27 taken:..2025"
 CONTEXT = Context(TODAY, lambda: CAMERAS)
 
 
@@ -112,6 +113,18 @@ def test_dates_relative_to_today(text, expected):
         "un barco hace dos años": "un barco taken:2024",
         "15 de agosto de 2020 playa": "playa taken:2020-08-15",
         "playa sin gente": "playa - gente",
+        "on this day": THIS_DAY,
+        "dogs on this day": f"dogs {THIS_DAY}",
+        "On this day in history, a rocket": f"a rocket {THIS_DAY}",
+        "all my photos on this date": THIS_DAY,
+        "Hunde an diesem Tag": f"Hunde {THIS_DAY}",
+        "heute vor Jahren": THIS_DAY,
+        "ce jour-là, un chien": f"un chien {THIS_DAY}",
+        "un perro en este día": f"un perro {THIS_DAY}",
+        "tal día como hoy": THIS_DAY,
+        "历史上的今天": THIS_DAY,
+        "那年今天的狗": f"狗 {THIS_DAY}",
+        "on this day taken:2019": "on this day taken:2019",
         "2019年夏天的海滩": "海滩 taken:2019-06..2019-08",
         "2023年7月的火箭": "火箭 taken:2023-07",
         "去年的海滩": "海滩 taken:2025",
