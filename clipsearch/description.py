@@ -77,6 +77,7 @@ class WrittenFacets:
     Attributes:
         tags, people, labels, creators: the most frequent first, up to `MOST_FACETS`.
         ratings: in the order of the stars; those that are not rated are left out.
+        places: cities and towns, as in "Munich, Bavaria, Germany", of coordinates and of written names; likewise.
     """
 
     tags: Mapping[str, int] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class WrittenFacets:
     labels: Mapping[str, int] = field(default_factory=dict)
     creators: Mapping[str, int] = field(default_factory=dict)
     ratings: Mapping[int, int] = field(default_factory=dict)
+    places: Mapping[str, int] = field(default_factory=dict)
 
 
 _NAMES = ("keywords", "people")

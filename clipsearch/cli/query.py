@@ -201,7 +201,7 @@ def _marks(pictures: Sequence[str] | None) -> list[int | str]:
 
 def _facts(hits: "Sequence[SearchHit]", catalog: "Catalog") -> Facts:
     details = catalog.pictures.list([hit.content_id for hit in hits])
-    return {each.content_id: each.metadata for each in details}
+    return {each.content_id: each for each in details}
 
 
 def _output_of(*, json: bool, jsonl: bool, csv: bool, paths: bool, print0: bool) -> str:

@@ -17,9 +17,10 @@ from clipsearch.description import NOTHING, to_json
 from clipsearch.quantities import count, rate
 from clipsearch.search.hits import SearchHit
 from clipsearch.text import is_url
-from clipsearch.types import CaptionHit, ImageMatch, ImageMetadata, IndexReport, PartialFile, SkippedFile
+from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SkippedFile
 
 if TYPE_CHECKING:
+    from clipsearch.gallery.details import PictureDetails
     from clipsearch.query.phrases import Phrase
     from clipsearch.search.narrowing import Suggestions
 
@@ -159,8 +160,8 @@ def print_skipped(files: Sequence[SkippedFile]) -> None:
         out(f"  … and {len(files) - _MAX_REASONS:,} more: --json lists them all")
 
 
-Facts: TypeAlias = Mapping[int, ImageMetadata]
-"""Metadata of pictures by content id."""
+Facts: TypeAlias = Mapping[int, "PictureDetails"]
+"""Details of pictures by content id."""
 
 
 def hits_json(
@@ -196,19 +197,20 @@ def print_suggestions(suggestions: "Suggestions") -> None:
 
 
 def _measures_of(hit: SearchHit, facts: Facts) -> dict[str, int | None]:
-    metadata = facts.get(hit.content_id)
-    sharpness, brightness = (None, None) if metadata is None else (metadata.sharpness, metadata.brightness)
-    return {"sharpness": sharpness, "brightness": brightness}
+    details = facts.get(hit.content_id)
+    return {name: None if details is None else getattr(details.metadata, name) for name in ("sharpness", "brightness")}
 
 
 def _facts_of(hit: SearchHit, facts: Facts) -> dict[str, Any]:
-    metadata = facts.get(hit.content_id)
-    taken_at = metadata and metadata.taken_at
-    described = metadata and metadata.description
+    details = facts.get(hit.content_id)
+    if details is None:  # deleted meanwhile
+        return {"taken_at": None, "camera": None, "place": None, "description": {}, **_measures_of(hit, facts)}
+    metadata = details.metadata
     return {
-        "taken_at": taken_at and taken_at.isoformat(),
-        "camera": metadata and metadata.camera,
-        "description": to_json(described or NOTHING),
+        "taken_at": None if metadata.taken_at is None else metadata.taken_at.isoformat(),
+        "camera": metadata.camera,
+        "place": details.place,
+        "description": to_json(metadata.description or NOTHING),
         **_measures_of(hit, facts),
     }
 

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from clipsearch.columns.days import is_on_day
 from clipsearch.columns.matching import match
 from clipsearch.columns.places import is_within
-from clipsearch.columns.segment import UNKNOWN, UNKNOWN_TIME, Segment
+from clipsearch.columns.segment import Segment
+from clipsearch.columns.values import UNKNOWN, UNKNOWN_TIME
 from clipsearch.columns.written import written_condition
 from clipsearch.formats import FILM_FORMATS, RAW_KINDS
-from clipsearch.query.filters import Choice, Circle, Filter, Pattern
+from clipsearch.query.areas import Circle
+from clipsearch.query.filters import Choice, Filter, Pattern
 from clipsearch.query.globs import STAR, Items, expression_of, items_of, splits_of
 from clipsearch.query.spans import Span
 from clipsearch.query.times import DayOfYear, Period

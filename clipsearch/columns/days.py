@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.columns.segment import UNKNOWN_TIME
+from clipsearch.columns.values import UNKNOWN_TIME
 from clipsearch.query.times import DayOfYear
 
 _MICROSECONDS = 86_400_000_000

@@ -3,7 +3,7 @@
 Arrays of a segment of n pictures, of which any number are described:
     rating: int8 (n,), 1 to 5 or -1; `UNRATED`.
     caption.rows: rows with a caption. title.rows: rows with a title; title.*: `TextColumn` of these, folded.
-    tag.*, person.*, label.*, creator.*: `Listing`.
+    tag.*, person.*, label.*, creator.*, where.*: `Listing`.
 """
 
 import json
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from clipsearch.columns.text import TextColumn
 from clipsearch.columns.text_index import text_arrays
+from clipsearch.description import LEVELS, Description
 from clipsearch.description import UNRATED as NO_STARS
-from clipsearch.description import Description
 from clipsearch.query.globs import folded
 
-LISTINGS = ("tag", "person", "label", "creator")
-"""Names that pictures are listed under, by the key of their filter."""
+LISTINGS = ("tag", "person", "label", "creator", "where")
+"""Names that pictures are listed under: by the key of their filter, and `where` by `written_place`."""
 
 UNRATED = np.iinfo(np.int8).min
 """Rating of what is not rated; no rating is as low."""
@@ -86,6 +86,12 @@ class Listing:
             counts[names[place]] = counts.get(names[place], 0) + int(numbers[place])
 
 
+def written_place(described: Description) -> str | None:
+    """Return the place names of a description from the country down, separated by `LEVELS`; None without any."""
+    names = (described.country, described.region, described.city, described.location)
+    return LEVELS.join(name.replace(LEVELS, " ") for name in names if name) or None
+
+
 @dataclass(slots=True)
 class _Entries:
     """Entries of a listing that are gathered: the number of each name, and numbers and content ids of the entries."""
@@ -140,6 +146,8 @@ class DescriptionRows:
             self.listings["label"].add(content_id, (described.label,))
         if described.creator:
             self.listings["creator"].add(content_id, (described.creator,))
+        if place := written_place(described):
+            self.listings["where"].add(content_id, (place,))
 
     def add_columns(self, arrays: Arrays, is_kept: NDArray[np.bool_]) -> None:
         """Add the rows (n,) of a segment's arrays that are kept."""

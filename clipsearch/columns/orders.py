@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.natural import natural_keys
-from clipsearch.columns.segment import UNKNOWN_TIME, Segment
+from clipsearch.columns.segment import Segment
+from clipsearch.columns.values import UNKNOWN_TIME
 
 SortKey: TypeAlias = tuple[Any, ...]
 """What pictures are compared by; those of one order are comparable, and no two pictures have the same."""

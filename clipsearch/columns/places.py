@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.query.filters import Circle
+from clipsearch.query.areas import Circle
 
 EARTH_KM = 6371.0088
 """Mean radius. Source: International Union of Geodesy and Geophysics, R1."""

@@ -1,23 +1,21 @@
 """Segment of the columns: pictures with a file, a row each, and all that filters compare of them."""
 
-import math
 import os
-from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.descriptions import LISTINGS, DescriptionRows, Listing
+from clipsearch.columns.geography import place_arrays_of, place_codes
 from clipsearch.columns.natural import name_order
 from clipsearch.columns.places import place_arrays
 from clipsearch.columns.text import TextColumn
 from clipsearch.columns.text_index import text_arrays
+from clipsearch.columns.values import UNKNOWN_TIME, as_text, floats, integers, milliseconds, times, turn
 from clipsearch.description import Description, unpack
 from clipsearch.parts import MOST_PARTS
 from clipsearch.query.globs import folded
@@ -25,17 +23,11 @@ from clipsearch.query.globs import folded
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-UNKNOWN_TIME = np.iinfo(np.int64).min
-UNKNOWN = np.iinfo(np.int32).min
-"""Values of numbers that are unknown; no known one is as low."""
 
 # Highest id of a part; higher ones of an untrusted file would need a bitmap of gigabytes.
 MAX_ROW = 1 << 31
 
 _INTEGERS = ("width", "height", "sharpness", "brightness")
-
-# Seconds of the longest film.
-_MOST_SECONDS = 1e9
 
 
 class Segment:
@@ -54,7 +46,7 @@ class Segment:
         part_rows: rows of contents of several parts; part_first, part_count: ids of those besides the cover.
         name.*, whole.*, relative.*: `TextColumn` of the folded names of files, and of the folded paths of folders from
             the top and below the root, both with a slash at the end unless they are empty.
-        Those of `columns.descriptions`.
+        Those of `columns.descriptions` and `columns.geography`.
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], *, cameras: Sequence[str], formats: Sequence[str]) -> None:
@@ -77,6 +69,15 @@ class Segment:
     def folded_cameras(self) -> list[bytes]:
         """Names of the cameras as filters compare them."""
         return [folded(name) for name in self.cameras]
+
+    @cached_property
+    def place_codes(self) -> NDArray[np.int32]:
+        """Codes (n,) of the places, see `geography`; the table of places is read for them."""
+        return place_codes(self.arrays)
+
+    def with_places(self) -> "Segment":
+        """Return the segment with the columns of places, for a file."""
+        return Segment({**self.arrays, **place_arrays_of(self.arrays)}, cameras=self.cameras, formats=self.formats)
 
     @cached_property
     def highest_id(self) -> int:
@@ -162,17 +163,17 @@ class Rows:
         Args:
             merged: what all sources say of those contents that have sidecars.
         """
-        ids, size, width, height, formats, taken, is_doubtful, cameras, latitude, longitude, *others = _turn(rows)
+        ids, size, width, height, formats, taken, is_doubtful, cameras, latitude, longitude, *others = turn(rows)
         *measures, duration, described = others
         self._add("ids", np.array(ids, dtype=np.int64))
-        self._add("size", _integers(size, np.int64))
+        self._add("size", integers(size, np.int64))
         for name, values in zip(_INTEGERS, (width, height, *measures), strict=True):
-            self._add(name, _integers(values, np.int32))
-        self._add("taken", _times(taken))
-        self._add("duration", _milliseconds(duration))
+            self._add(name, integers(values, np.int32))
+        self._add("taken", times(taken))
+        self._add("duration", milliseconds(duration))
         self._add("is_doubtful", np.fromiter(map(bool, is_doubtful), np.bool_, len(ids)))
-        self._add("latitude", _floats(latitude))
-        self._add("longitude", _floats(longitude))
+        self._add("latitude", floats(latitude))
+        self._add("longitude", floats(longitude))
         self.camera.add(cameras)
         self.format.add(formats)
         for content_id, packed in zip(ids, described, strict=True):
@@ -186,7 +187,7 @@ class Rows:
 
     def add_files(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add untrusted rows of `ColumnReader.files`."""
-        _, ids, roots, paths = _turn(rows)
+        _, ids, roots, paths = turn(rows)
         split = [(path if isinstance(path, bytes) else b"").lower().rpartition(b"/") for path in paths]
         folders, codes, code, last = self.folders, [], 0, None
         for root, (below, _, _) in zip(roots, split, strict=True):
@@ -200,7 +201,7 @@ class Rows:
 
     def add_parts(self, rows: Sequence[Sequence[Any]]) -> None:
         """Add untrusted rows of `ColumnReader.parts`."""
-        numbers = np.stack([_integers(values, np.int64) for values in zip(*rows, strict=True)])
+        numbers = np.stack([integers(values, np.int64) for values in zip(*rows, strict=True)])
         _, first, count = numbers
         is_valid = (first > 0) & (first <= MAX_ROW) & (count >= 0) & (count < MOST_PARTS)
         self.parts.append(numbers[:, is_valid])
@@ -330,67 +331,3 @@ def _names(rows: Rows, order: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         if np.array_equal(rows.indexed[0], order):
             return found
     return text_arrays([rows.names[file] for file in order.tolist()])
-
-
-def _turn(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
-    """Return the columns of rows, at least one and all of one length: in half the time of zip."""
-    values, width = list(chain.from_iterable(rows)), len(rows[0])
-    return [values[column::width] for column in range(width)]
-
-
-def as_text(value: object) -> str | None:
-    """Return an untrusted text; None for anything else."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, str) else None
-
-
-def _integers(values: Sequence[Any], dtype: type[np.integer[Any]]) -> NDArray[Any]:
-    limits = np.iinfo(dtype)
-    try:
-        numbers = array("q", [limits.min if value is None else value for value in values] if None in values else values)
-    except (TypeError, OverflowError):
-        known = (isinstance(value, int) and abs(value) <= limits.max for value in values)
-        numbers = array("q", [value if is_known else limits.min for value, is_known in zip(values, known, strict=True)])
-    found = np.frombuffer(numbers, dtype=np.int64)
-    if dtype is np.int64:
-        return found
-    return np.where((found < limits.min) | (found > limits.max), limits.min, found).astype(dtype)
-
-
-def _floats(values: Sequence[Any]) -> NDArray[np.float64]:
-    try:
-        numbers = array("d", [math.nan if value is None else value for value in values] if None in values else values)
-    except TypeError:
-        numbers = array("d", [float(value) if isinstance(value, int | float) else math.nan for value in values])
-    return np.frombuffer(numbers, dtype=np.float64)
-
-
-def _milliseconds(values: Sequence[Any]) -> NDArray[np.int64]:
-    """Return untrusted durations in seconds as milliseconds, rounded."""
-    seconds = _floats(values)
-    is_known = (seconds >= 0) & (seconds <= _MOST_SECONDS)
-    found = np.full(len(seconds), UNKNOWN_TIME, dtype=np.int64)
-    found[is_known] = np.floor(1000 * seconds[is_known] + 0.5).astype(np.int64)
-    return found
-
-
-def _times(values: Sequence[Any]) -> NDArray[np.int64]:
-    """Return untrusted times in microseconds."""
-    texts = [b"NaT" if value is None else value for value in values]
-    try:
-        joined = b"".join(texts)
-        if b"+" not in joined and b"Z" not in joined:  # numpy would warn of a zone
-            return np.array(texts, dtype="S26").astype("datetime64[us]").astype(np.int64)
-    except (TypeError, ValueError):
-        pass
-    return np.array([_time(value) for value in values], dtype="datetime64[us]").astype(np.int64)
-
-
-def _time(value: Any) -> np.datetime64:
-    try:
-        text = value.decode() if isinstance(value, bytes) else value
-        found = text if isinstance(text, datetime) else datetime.fromisoformat(text)
-        return np.datetime64(found.replace(tzinfo=None), "us")
-    except (TypeError, ValueError, AttributeError):
-        return np.datetime64("NaT", "us")

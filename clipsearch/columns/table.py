@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from clipsearch.columns.conditions import passing
 from clipsearch.columns.days import count_years
 from clipsearch.columns.orders import Order, SortKey, first_rows, growing, sort_keys
-from clipsearch.columns.segment import UNKNOWN, UNKNOWN_TIME, Rows, Segment, make_segment
+from clipsearch.columns.segment import Rows, Segment, make_segment
+from clipsearch.columns.values import UNKNOWN, UNKNOWN_TIME
 from clipsearch.columns.written import WrittenCounts
 from clipsearch.description import WrittenFacets
 from clipsearch.indexes.id_set import IdSet

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.descriptions import LISTINGS, UNRATED, Listing
+from clipsearch.columns.geography import NOWHERE, count_places, is_in
 from clipsearch.columns.matching import match
 from clipsearch.columns.segment import Segment
 from clipsearch.description import BEST, LEVELS, MOST_FACETS, REJECTED, WrittenFacets
+from clipsearch.places import look_up
+from clipsearch.query.areas import country_named
 from clipsearch.query.filters import Choice, Filter, Pattern
 from clipsearch.query.globs import expression_of, items_of
 from clipsearch.text import fold_name
@@ -21,7 +24,11 @@ _LISTED = {"tags": "tag", "people": "person", "label": "label", "creator": "crea
 
 def written_condition(segment: Segment, wanted: Filter) -> NDArray[np.bool_] | None:
     """Return which rows (n,) of a segment a filter matches, negated or not; None of a filter on anything else."""
+    if wanted.key == "country" and isinstance(wanted.value, Choice):
+        return is_in(segment.place_codes, country_named(wanted.value.name))
     if isinstance(wanted.value, Pattern):
+        if wanted.key == "place":
+            return _is_at(segment, wanted.value)
         if wanted.key == "title":
             return _marked(segment, segment.arrays["title.rows"][match(segment.titles, items_of(wanted.value))])
         if wanted.key in segment.listings:
@@ -37,11 +44,14 @@ class WrittenCounts:
     def __init__(self) -> None:
         self._names: dict[str, dict[str, int]] = {name: {} for name in LISTINGS}
         self._ratings: dict[int, int] = {}
+        self._places: dict[str, int] = {}
 
     def add(self, segment: Segment, is_chosen: NDArray[np.bool_]) -> None:
         """Add the rows (n,) of a segment that are chosen."""
         for name, listing in segment.listings.items():
             listing.count(self._names[name], is_chosen)
+        if not np.isnan(segment.arrays["latitude"]).all() or len(segment.listings["where"].rows):
+            count_places(self._places, segment.place_codes[is_chosen])
         rating = segment.arrays["rating"]
         for stars in range(REJECTED, BEST + 1):
             number = int(np.count_nonzero((rating == stars) & is_chosen))
@@ -50,8 +60,9 @@ class WrittenCounts:
 
     def facets(self) -> WrittenFacets:
         """Return what was counted."""
-        tags, people, labels, creators = (_most_frequent(self._names[name]) for name in LISTINGS)
-        return WrittenFacets(tags, people, labels, creators, dict(sorted(self._ratings.items())))
+        tags, people, labels, creators, _ = (_most_frequent(self._names[name]) for name in LISTINGS)
+        ratings, places = dict(sorted(self._ratings.items())), _most_frequent(self._places)
+        return WrittenFacets(tags, people, labels, creators, ratings, places)
 
 
 def _most_frequent(counts: dict[str, int]) -> dict[str, int]:
@@ -65,11 +76,23 @@ def _most_frequent(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(joined.items(), key=lambda each: (-each[1], each[0]))[:MOST_FACETS])
 
 
+def _is_at(segment: Segment, pattern: Pattern) -> NDArray[np.bool_]:
+    """Return which rows (n,) are in the place that a name stands for, or have it written as a name of theirs."""
+    found = _marked(segment, _rows_named(segment.listings["where"], pattern))
+    known = look_up(pattern.text)
+    if known and not pattern.is_wild:
+        found |= is_in(segment.place_codes, known[0])
+    return found
+
+
 def _has(segment: Segment, name: str) -> NDArray[np.bool_] | None:
     if name in _LISTED:
         return _marked(segment, segment.listings[_LISTED[name]].rows)
     if name in ("title", "caption"):
         return _marked(segment, segment.arrays[f"{name}.rows"])
+    if name == "place":
+        is_known: NDArray[np.bool_] = segment.place_codes != NOWHERE
+        return is_known | _marked(segment, segment.listings["where"].rows)
     if name == "rating":
         is_rated: NDArray[np.bool_] = segment.arrays["rating"] != UNRATED
         return is_rated

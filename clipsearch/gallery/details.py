@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from clipsearch.description import WrittenFacets
+from clipsearch.description import NOTHING, WrittenFacets
 from clipsearch.renamed import get_renamed
 from clipsearch.types import ImageMetadata
 
@@ -30,6 +30,19 @@ class PictureDetails:
     size_bytes: int
     metadata: ImageMetadata
     added_at: datetime
+
+    @property
+    def place(self) -> str | None:
+        """The city or town of its coordinates, as in "Munich, Bavaria, Germany"; else the names that are written."""
+        metadata, described = self.metadata, self.metadata.description or NOTHING
+        if metadata.latitude is not None and metadata.longitude is not None:
+            from clipsearch.places import find_place
+
+            found = find_place(metadata.latitude, metadata.longitude)
+            if found is not None:
+                return found.full_name
+        names = (described.location, described.city, described.region, described.country)
+        return ", ".join(filter(None, names)) or None
 
     if not TYPE_CHECKING:
 

@@ -2,6 +2,7 @@
 
 from clipsearch.places.areas import (
     city_codes,
+    code_of,
     codes_within,
     find_by_id,
     find_place,
@@ -18,6 +19,7 @@ __all__ = [
     "Mention",
     "Place",
     "city_codes",
+    "code_of",
     "codes_within",
     "find_by_id",
     "find_place",

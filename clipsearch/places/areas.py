@@ -17,14 +17,17 @@ def find_place(latitude: float, longitude: float) -> Place | None:
 
 
 def place_of(code: int) -> Place | None:
-    """Return the city of a code of `find_places`: a quarter's is the city that it is a part of; None for -1."""
-    return table().place(table().city_row(code)) if 0 <= code < table().cities else None
+    """Return the place of a code: of a quarter the city that it is a part of; None for -1."""
+    if not 0 <= code < _count():
+        return None
+    return table().place(table().city_row(code) if code < table().cities else code)
 
 
 def city_codes(codes: ArrayLike) -> NDArray[np.int32]:
-    """Return for codes of `find_places` (n,) those of the cities that quarters are parts of; -1 stays -1."""
+    """Return for codes (n,) those of the cities that quarters are parts of; others stay as they are."""
     rows = np.asarray(codes, dtype=np.int64)
-    return np.where(rows < 0, np.int32(-1), table().city_codes[rows])
+    is_city = (rows >= 0) & (rows < table().cities)
+    return np.where(is_city, table().city_codes[np.where(is_city, rows, 0)], rows).astype(np.int32)
 
 
 def find_by_id(identity: int) -> Place | None:
@@ -33,8 +36,17 @@ def find_by_id(identity: int) -> Place | None:
     return None if row < 0 else table().place(row)
 
 
+def code_of(place: Place) -> int:
+    """Return the code of a place: of a city as `find_places` does, of regions and countries a higher one."""
+    return table().row_of(place.id)
+
+
+def _count() -> int:
+    return table().cities + table().regions + table().countries
+
+
 def codes_within(place: Place) -> NDArray[np.int32]:
-    """Return the codes of `find_places` that lie in a place, ascending: those of a city are its own and its parts'.
+    """Return the codes that lie in a place, ascending: its own, those of a city's parts, of a country's regions.
 
     Empty for a place that is not in the table.
     """
@@ -42,17 +54,20 @@ def codes_within(place: Place) -> NDArray[np.int32]:
 
 
 def _is_within(place: Place) -> NDArray[np.bool_]:
-    row = table().row_of(place.id)
+    row, cities, regions = table().row_of(place.id), table().cities, table().regions
+    is_inside = np.zeros(_count(), dtype=np.bool_)
     if row < 0:
-        return np.zeros(table().cities, dtype=np.bool_)
-    if row < table().cities:
-        codes = np.arange(table().cities)
-        return np.asarray((table().city_codes == row) | (codes == row))
-    regions = table().array("city_regions")
-    if row < table().cities + table().regions:
-        return np.asarray(regions == row - table().cities)
-    countries = table().array("region_countries")
-    return np.asarray(countries[regions] == row - table().cities - table().regions)
+        return is_inside
+    is_inside[row] = True
+    if row < cities:
+        is_inside[:cities] |= table().city_codes == row
+    elif row < cities + regions:
+        is_inside[:cities] = table().array("city_regions") == row - cities
+    else:
+        is_in_country = table().array("region_countries") == row - cities - regions
+        is_inside[cities : cities + regions] = is_in_country
+        is_inside[:cities] = is_in_country[table().array("city_regions")]
+    return is_inside
 
 
 def is_within(place: Place, area: Place) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from clipsearch.errors import QueryError
+from clipsearch.query.areas import CIRCLE_SHAPE, Circle, parse_circle, parse_country
 from clipsearch.query.file_types import OTHER_TYPES, TYPES
 from clipsearch.query.spans import SPAN_PARSERS, SPAN_SHAPES, Span, span_shape
 from clipsearch.query.times import DATE, DayOfYear, Period, parse_times
@@ -46,20 +47,8 @@ class Choice:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Circle:
-    """Circle around a place on earth, in degrees and kilometres."""
-
-    latitude: float
-    longitude: float
-    radius_km: float
-
-    def __str__(self) -> str:
-        return ",".join(_number(value) for value in (self.latitude, self.longitude, self.radius_km)) + "km"
-
-
-WRITTEN = ("tag", "person", "label", "title", "creator")
-"""Keys of filters on what is written about pictures."""
+WRITTEN = ("tag", "person", "label", "title", "creator", "place")
+"""Keys of filters on names and texts that any words may be the value of."""
 
 FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle
 
@@ -142,21 +131,11 @@ BLURRED_BELOW = 45
 DARK_BELOW = 30
 """Brightness below which a picture is dark: `is:dark`. Source: likewise."""
 
-_DEFAULT_RADIUS_KM = 10.0
-
-# A tenth of a millimetre in degrees; floats of this precision survive formatting and parsing.
-_DECIMALS = 9
-
 _OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal": "landscape", "wide": "landscape"}
-
-_DEGREES = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
-_DISTANCE = r"(?:km|kilomet(?:er|re)s?|m|met(?:er|re)s?|mi|miles?|ft|feet|yd|yards?|nm)"
-
 
 SHAPES = {
     "taken": span_shape(DATE),
-    "near": rf"{_DEGREES}(?:\s*[,;]\s*|\s+){_DEGREES}"
-    rf"(?:\s*[,;]\s*{_DEGREES}(?:\s*{_DISTANCE})?|\s+{_DEGREES}\s*{_DISTANCE})?(?=\s|$)",
+    "near": CIRCLE_SHAPE,
     **SPAN_SHAPES,
 }
 """Patterns of the values that may contain blanks, up to the blank that ends them, by filter key.
@@ -172,34 +151,12 @@ def match_shape(key: str, text: str, position: int) -> re.Match[str] | None:
     return None if form is None else re.compile(form, re.ASCII | re.IGNORECASE).match(text, position)
 
 
-def _circle(value: str) -> Circle:
-    number = r"[+-]?(?:\d{1,6}(?:\.\d*)?|\.\d+)"
-    between = r"(?:\s*[,;]\s*|\s+)"
-    found = re.fullmatch(
-        rf"({number}){between}({number})(?:{between}({number})\s*(km|m)?)?", value, re.ASCII | re.IGNORECASE
-    )
-    if found is None:
-        raise ValueError(
-            f"takes a latitude, a longitude and a distance in km or m, as in near:48.85,2.35,10km, not {value[:40]}"
-        )
-    latitude, longitude = round(float(found[1]), _DECIMALS), round(float(found[2]), _DECIMALS)
-    meters = (found[4] or "").lower() == "m"
-    radius_km = round(float(found[3] or _DEFAULT_RADIUS_KM) / (1_000 if meters else 1), _DECIMALS)
-    if abs(latitude) > 90 or abs(longitude) > 180:
-        raise ValueError("latitudes lie between -90 and 90, longitudes between -180 and 180: near:48.85,2.35,10km")
-    if radius_km <= 0:
-        raise ValueError("the distance must be greater than 0, as in near:48.85,2.35,10km")
-    return Circle(latitude, longitude, radius_km)
-
-
-def _number(value: float) -> str:
-    return f"{value:.{_DECIMALS}f}".rstrip("0").rstrip(".")
-
-
 _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "path": _pattern,
     "taken": parse_times,
-    "near": _circle,
+    "near": parse_circle,
+    "place": _pattern,
+    "country": lambda value: Choice(parse_country(value)),
     "camera": _pattern,
     "type": _choice(
         *TYPES,
@@ -207,9 +164,9 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     ),
     **SPAN_PARSERS,
     "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
-    **dict.fromkeys(WRITTEN, _pattern),
+    **dict.fromkeys(("tag", "person", "label", "title", "creator"), _pattern),
     "has": _choice(
-        *("gps", "date", "camera", "tags", "people", "rating", "label", "title", "caption", "creator"),
+        *("gps", "date", "camera", "place", "tags", "people", "rating", "label", "title", "caption", "creator"),
         **{"taken": "date", "geo": "gps", "location": "gps", "coordinates": "gps"},
         **{"keywords": "tags", "keyword": "tags", "person": "people", "faces": "people"},
         **{"stars": "rating", "description": "caption", "author": "creator"},
@@ -233,6 +190,8 @@ EXAMPLES = {
     "path": "path:2024/*.jpg",
     "taken": "taken:2024-05..2025",
     "near": "near:48.85,2.35,10km",
+    "place": "place:munich",
+    "country": "country:de",
     "camera": 'camera:"Nikon D80"',
     "type": "type:jpeg",
     "size": "size:>2MB",

@@ -17,7 +17,9 @@ OTHER_NAMES: dict[str, str] = {
         "taken": "date dates datetaken takendate takenon year month day datetime datetimeoriginal when created "
         "captured capturedate datecaptured shot shoton on before after since until from to older newer olderthan "
         "newerthan during between modified datemodified datecreated dateaccessed dm dc rc",
-        "near": "gps geo location place lat latitude lng longitude radius where city country state",
+        "near": "gps geo lat latitude lng longitude radius",
+        "place": "places location where city town state province region sublocation",
+        "country": "countries countrycode nation",
         "camera": "make model maker device phone cam cameramodel cameramake cameramaker devicemake",
         "type": "format ext extension filetype fileext fileextension fileformat mime mimetype suffix kind media "
         "mediatype",

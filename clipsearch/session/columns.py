@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from clipsearch.columns.file import ColumnFileName, column_path, load_segment, save_segment
-from clipsearch.columns.segment import Rows, Segment, as_text, make_segment
+from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.table import Columns
+from clipsearch.columns.values import as_text
 from clipsearch.description import Description, unpack
 from clipsearch.errors import StoreError, VectorIndexError
 from clipsearch.files import remove_file
@@ -138,7 +139,7 @@ def rebuild_columns(store: Store, folder: Path) -> tuple[Segment, int]:
     segment, last_change = read_segment(store)
     if len(segment) > _FEW_ROWS:
         with suppress(VectorIndexError, StoreError):
-            segment = write_file(segment, last_change, store=store, folder=folder)
+            segment = write_file(segment.with_places(), last_change, store=store, folder=folder)
     return segment, last_change
 
 

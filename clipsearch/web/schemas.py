@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from clipsearch import types
+from clipsearch.description import Description
 from clipsearch.gallery import curation, details, duplicates
 from clipsearch.gallery.details import CatalogFacets, PictureDetails
 from clipsearch.parts import Part, PartKind
@@ -168,6 +169,28 @@ class Suggestions(BaseModel):
         return cls(did_you_mean=found.did_you_mean, narrow=narrow, related=list(found.related))
 
 
+class Described(BaseModel):
+    """What is written about a picture, in its file and in its sidecars."""
+
+    title: str | None
+    caption: str | None
+    keywords: list[str] = Field(description="Levels of one are separated by `/`.")
+    people: list[str]
+    rating: int | None = Field(description="1 to 5; 0: not rated, -1: rejected.")
+    label: str | None = Field(description="Colour label, as in `red`.")
+    creator: str | None
+    copyright: str | None
+    location: str | None
+    city: str | None
+    region: str | None
+    country: str | None
+
+    @classmethod
+    def of(cls, found: Description) -> "Described":
+        named = {name: getattr(found, name) for name in cls.model_fields if name not in ("keywords", "people")}
+        return cls(keywords=list(found.keywords), people=list(found.people), **named)
+
+
 class Facets(BaseModel):
     pictures: int = Field(ge=0, description="Number of pictures that pass the filters, or of all.")
     cameras: dict[str, int] = Field(description="Number of pictures of each camera.")
@@ -177,9 +200,17 @@ class Facets(BaseModel):
     last_taken: LocalTime | None = Field(description="The last date that is not doubtful; null without any.")
     blurred: int = Field(ge=0, description="Number of pictures that pass `is:blurred`.")
     dark: int = Field(ge=0, description="Number of pictures that pass `is:dark`.")
+    tags: dict[str, int] = Field(description="Number of pictures of each keyword, the most frequent 1,000.")
+    people: dict[str, int] = Field(description="Of each person, likewise.")
+    labels: dict[str, int] = Field(description="Of each colour label.")
+    creators: dict[str, int] = Field(description="Of each creator.")
+    ratings: dict[int, int] = Field(description="Of each rating, -1 and 1 to 5.")
+    places: dict[str, int] = Field(description="Of each city or town, as in `Munich, Bavaria, Germany`.")
 
     @classmethod
     def of(cls, found: CatalogFacets) -> "Facets":
+        names = ("tags", "people", "labels", "creators", "ratings", "places")
+        written = {name: getattr(found.written, name) for name in names}
         return cls(
             pictures=found.pictures,
             cameras=found.cameras,
@@ -189,6 +220,7 @@ class Facets(BaseModel):
             last_taken=found.last_taken,
             blurred=found.blurred,
             dark=found.dark,
+            **{name: dict(counts) for name, counts in written.items()},
         )
 
 
@@ -288,6 +320,8 @@ class Item(BaseModel):
     sharpness: int | None = Field(description="0 to 100, as `sharp:` compares it; null: not measured yet.")
     brightness: int | None = Field(description="0 to 100, as `bright:` compares it; null: not measured yet.")
     duration_s: float | None = Field(description="Of a film or an animation, in seconds; null for a picture.")
+    place: str | None = Field(description="City or town of its coordinates, else the names written in it.")
+    description: Described | None = Field(description="null: not read, by an earlier version.")
 
     @classmethod
     def of(cls, details: PictureDetails) -> "Item":
@@ -310,6 +344,8 @@ class Item(BaseModel):
             sharpness=metadata.sharpness,
             brightness=metadata.brightness,
             duration_s=metadata.duration_s,
+            place=details.place,
+            description=None if metadata.description is None else Described.of(metadata.description),
         )
 
 

@@ -118,4 +118,4 @@ def test_codes_of_quarters_are_those_of_their_cities():
 
 def test_codes_that_are_none_have_no_place():
     assert place_of(-1) is None
-    assert place_of(table().cities) is None
+    assert place_of(table().cities + table().regions + table().countries) is None

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import QueryError, QuerySyntaxError
 from clipsearch.query import MOST_CHARACTERS, MOST_TERMS, Query, Term, check_query, parse_query
-from clipsearch.query.filters import EXAMPLES, KEYS, MOST_FILTERS, Circle, Filter, Pattern, parse_filter
+from clipsearch.query.areas import Circle
+from clipsearch.query.filters import EXAMPLES, KEYS, MOST_FILTERS, Filter, Pattern, parse_filter
 from clipsearch.query.spans import Span
 from clipsearch.query.times import Period
 from tests.fuzz.budget import examples
@@ -100,7 +101,7 @@ REFUSED = {
     "taken : 2019": (0, "write taken:2019"),
     "taken=2019": (0, "write taken:2019"),
     "taken: & cat": (0, "taken: has no value"),
-    "near:Paris": (0, "near:48.85,2.35,10km"),
+    "near:Narnia": (0, "no place is known as Narnia"),
     "near:48.85,2.35,10 miles": (0, "in km or m"),
     "near:48.85,2.35 10": (16, "near:48.85,2.35,10km"),
     "near:1e999,2": (0, "near:48.85,2.35,10km"),
@@ -125,7 +126,7 @@ REFUSED = {
     "filename:x.jpg": (0, "did you mean path:"),
     "Ext:jpg": (0, "did you mean type:"),
     "format: jpg": (0, "did you mean type:"),
-    "location:Paris": (0, "did you mean near:"),
+    "location:Paris": (0, "did you mean place:Paris"),
     "picture:./x.jpg": (0, "did you mean image:"),
     "tag: you are it": (0, "write tag:you, without a blank; words with a colon go in quotes"),
     "title: dog": (0, "write title:dog, without a blank"),

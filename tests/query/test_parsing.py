@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import QuerySyntaxError
 from clipsearch.query import Query, Term, parse_query
+from clipsearch.query.areas import Circle
 from clipsearch.query.filters import (
     BLURRED_BELOW,
     DARK_BELOW,
     KEYS,
     WRITTEN,
     Choice,
-    Circle,
     Filter,
     Pattern,
 )
@@ -140,6 +140,16 @@ EXAMPLES = {
     "label:red": only("label", Pattern("red")),
     "title:harbour*": only("title", Pattern("harbour*")),
     "creator:anna": only("creator", Pattern("anna")),
+    "near:paris": only("near", Circle(48.85341, 2.3488, 10.0)),
+    "near:paris,500m": only("near", Circle(48.85341, 2.3488, 0.5)),
+    'near:"new york, 25 km"': only("near", Circle(40.71427, -74.00597, 25.0)),
+    "place:munich": only("place", Pattern("munich")),
+    'place:"monaco di baviera"': only("place", Pattern("monaco di baviera")),
+    "country:de": only("country", Choice("de")),
+    "country:Deutschland": only("country", Choice("de")),
+    "country:德国": only("country", Choice("de")),
+    "country:USA": only("country", Choice("us")),
+    "has:place": only("has", Choice("place")),
     "has:tags": only("has", Choice("tags")),
     "orientation:portrait": only("orientation", Choice("portrait")),
     "-has:gps": only("has", Choice("gps"), is_negated=True),
@@ -183,7 +193,12 @@ ERRORS = {
     "taken:2025..2024": (0, "taken: an empty range"),
     "taken:..": (0, "taken: an empty range"),
     "dog near:91,0": (4, "near: latitudes lie between"),
-    "near:Paris": (0, "near: takes a latitude"),
+    "near:Xyzzyburg": (0, "near: no place is known as Xyzzyburg"),
+    "near:bavaria": (0, "near: bavaria is a region: write place:bavaria for all of it"),
+    "near:paris,0km": (0, "near: the distance must be greater than 0"),
+    "near:1": (0, "near: takes a latitude"),
+    "country:narnia": (0, "country: takes a country, as in country:it or country:italy, not narnia"),
+    "country:paris": (0, "country: takes a country"),
     "size:big": (0, "size: takes a number"),
     "w:200..100": (0, "w: 200..100 is an empty range"),
     "orientation:up": (0, "orientation: takes portrait, landscape or square, not up"),
@@ -246,6 +261,7 @@ VALUES = {
     "sharp": SHARES.map(lambda span: Span(*span)),
     "bright": SHARES.map(lambda span: Span(None, span[1])),
     "length": SPANS.map(lambda span: Length(span[0], None)),
+    "country": st.sampled_from(["de", "it", "us"]).map(Choice),
     "rating": st.sampled_from([Span(4, None), Span(None, 2), Span(5, 5)]),
     **dict.fromkeys(WRITTEN, TEXTS.map(str.strip).filter(lambda text: text.strip("*")).map(Pattern)),
     "orientation": st.just(Choice("square")),

@@ -10,7 +10,8 @@ from contextlib import closing
 
 from clipsearch.columns.orders import Order
 from clipsearch.formats import FILM_FORMATS, RAW_KINDS
-from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Choice, Circle, Filter, Pattern
+from clipsearch.query.areas import Circle
+from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Choice, Filter, Pattern
 from clipsearch.query.globs import folded, folded_root
 from clipsearch.query.spans import Span
 from clipsearch.query.times import DayOfYear, Period
