@@ -91,6 +91,7 @@ class WrittenFacets:
 _NAMES = ("keywords", "people")
 _TEXTS = ("title", "caption", "label", "creator", "copyright", "location", "city", "region", "country")
 _PLACE = ("location", "city", "region", "country")
+_MEASURED = ("taken_at", "latitude", "longitude")
 _FIELDS = tuple(each.name for each in fields(Description))
 
 
@@ -169,8 +170,9 @@ def unpack(text: object) -> Description:
 
 
 def to_json(description: Description) -> dict[str, Any]:
-    """Return what a description says as JSON: names of `Description`, without those that it says nothing of."""
-    return dict(json.loads(pack(description) or "{}"))
+    """Return what a description says in words, and the rating, as JSON; what it says nothing of is left out."""
+    values = json.loads(pack(description) or "{}")
+    return {name: value for name, value in values.items() if name not in _MEASURED}
 
 
 def _is_text(text: str, name: str) -> bool:

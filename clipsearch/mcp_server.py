@@ -71,7 +71,8 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
                 "between terms ('beach - people'), '&' for both, 'id:42' for a picture, '@rex' for a concept that the "
                 "user has taught (status lists them), filters such as taken:2024, taken:2024-05..2024-08, "
                 "taken:--07-04 (in any year), camera:pixel, path:holiday, type:png, orientation:portrait, is:blurred, "
-                "-is:dark.",
+                "-is:dark, place:munich, country:it, near:paris,10km, tag:holiday, person:anna, rating:>=4, label:red, "
+                "title:harbour, creator:anna, has:tags.",
                 max_length=4000,
             ),
         ],

@@ -20,11 +20,16 @@ MarkId = Annotated[int, Field(ge=1, lt=1 << 62)]
 """Content id of a marked picture."""
 
 
+# Fields of `PageQuery` that are filters.
+_FIELDS = ("since", "until", "camera", "folder", "type", "quality", "place", "tag", "person", "rating")
+
+
 @dataclass(frozen=True)
 class PageQuery:
     """Query parameters of a page, unparsed.
 
     Attributes:
+        rating: the fewest stars.
         more, less: content ids of marked pictures, see `search.feedback`.
         sort, reverse: as in `Catalog.search`.
     """
@@ -36,6 +41,10 @@ class PageQuery:
     folder: str = ""
     type: str = ""
     quality: str = ""
+    place: str = ""
+    tag: str = ""
+    person: str = ""
+    rating: str = ""
     more: tuple[int, ...] = ()
     less: tuple[int, ...] = ()
     sort: Sort = "relevance"
@@ -43,12 +52,11 @@ class PageQuery:
 
     @property
     def has_filters(self) -> bool:
-        return any((self.since, self.until, self.camera, self.folder, self.type, self.quality))
+        return any(getattr(self, name) for name in _FIELDS)
 
     def url(self, path: str = "/", **more: str) -> str:
         """Return a URL with these parameters and more; empty ones are omitted."""
-        named = {"q": self.q, "since": self.since, "until": self.until, "camera": self.camera, "folder": self.folder}
-        named |= {"type": self.type, "quality": self.quality}
+        named = {name: getattr(self, name) for name in ("q", *_FIELDS)}
         named |= {"sort": "" if self.sort == "relevance" else self.sort, "reverse": "1" if self.reverse else ""}
         marks = {"more": self.more, "less": self.less}
         present = {name: value for name, value in {**named, **marks, **more}.items() if value}
@@ -85,6 +93,9 @@ class PageQuery:
             filters.append(parse_filter("type", self.type))
         if self.quality:
             filters.append(parse_filter("is", self.quality))
+        filters += [parse_filter(key, value) for key in ("place", "tag", "person") if (value := getattr(self, key))]
+        if self.rating:
+            filters.append(parse_filter("rating", f">={self.rating}"))
         return replace(query, filters=tuple(filters))
 
     @cached_property
@@ -101,12 +112,17 @@ async def _read_parameters(
     folder: Annotated[str, Query(max_length=4096)] = "",
     type: Annotated[str, Query(max_length=20)] = "",
     quality: Annotated[str, Query(max_length=20)] = "",
+    place: Annotated[str, Query(max_length=200)] = "",
+    tag: Annotated[str, Query(max_length=300)] = "",
+    person: Annotated[str, Query(max_length=300)] = "",
+    rating: Annotated[str, Query(max_length=2)] = "",
     more: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
     less: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
     sort: Sort = "relevance",
     reverse: bool = False,
 ) -> PageQuery:
-    return PageQuery(q.strip(), since, until, camera, folder, type, quality, more, less, sort, reverse)
+    fields = (since, until, camera, folder, type, quality, place, tag, person, rating)
+    return PageQuery(q.strip(), *fields, more, less, sort, reverse)
 
 
 PageQueryDep = Annotated[PageQuery, Depends(_read_parameters)]

@@ -1,5 +1,6 @@
 """Define the HTML pages, whole or as fragments for htmx."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -7,10 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
+from clipsearch.description import NOTHING
 from clipsearch.errors import ClipSearchError, UnknownPictureError
 from clipsearch.formats import FILM_FORMATS
 from clipsearch.gallery.details import CatalogFacets
 from clipsearch.parts import locate
+from clipsearch.query.filters import Filter, Pattern
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
 from clipsearch.web.films import can_play, is_film
@@ -42,6 +45,11 @@ def _kinds_of(facets: CatalogFacets) -> list[tuple[str, str, int | None]]:
     may_move = any(facets.formats.get(name) for name in ("GIF", "WEBP", "PNG", "AVIF"))
     kinds: list[tuple[str, str, int | None]] = [("film", "films", films)] if films else []
     return kinds + ([("animation", "animations", None)] if may_move else [])
+
+
+def _name_links(key: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return names with the pages of the pictures that have them."""
+    return [(name, PageQuery(q=str(Filter(key, Pattern(name)))).url()) for name in names]
 
 
 def make_pages(site: Site) -> APIRouter:
@@ -116,6 +124,9 @@ def make_pages(site: Site) -> APIRouter:
             parts=strip,
             page_query=page_query,
             details=details,
+            described=details.metadata.description or NOTHING,
+            place=details.place,
+            name_links=_name_links,
             name=name_of(details.paths[0]),
             folder=str(path.parent),
             is_there=path.exists(),
