@@ -37,6 +37,7 @@ class Segment:
         ids: int64 (n,), growing. size: int64. width, height, sharpness, brightness: int32; `UNKNOWN`.
         taken: int64, microseconds since 1970; duration: int64, milliseconds; `UNKNOWN_TIME`.
         is_sure: bool, taken is known and not doubtful.
+        is_read: bool, what is written in the file is known: not of those that an earlier version has indexed.
         order: rows, the newest first: by a sure date, then by any date, then by id.
         by_name: rows in the natural order of names, see `orders.Order`.
         latitude, longitude: float64; x, y, z: float32, as in `place_arrays`; NaN.
@@ -172,6 +173,7 @@ class Rows:
         self._add("taken", times(taken))
         self._add("duration", milliseconds(duration))
         self._add("is_doubtful", np.fromiter(map(bool, is_doubtful), np.bool_, len(ids)))
+        self._add("is_read", np.array([packed is not None for packed in described], dtype=np.bool_))
         self._add("latitude", floats(latitude))
         self._add("longitude", floats(longitude))
         self.camera.add(cameras)
@@ -210,7 +212,7 @@ class Rows:
         """Add the rows (n,) of a segment that are kept."""
         kept = np.flatnonzero(is_kept)
         arrays = segment.arrays
-        for name in ("ids", "size", *_INTEGERS, "taken", "duration", "latitude", "longitude"):
+        for name in ("ids", "size", *_INTEGERS, "taken", "duration", "latitude", "longitude", "is_read"):
             self._add(name, arrays[name][kept])
         self._add("is_doubtful", ~arrays["is_sure"][kept] & (arrays["taken"][kept] != UNKNOWN_TIME))
         self.camera.add_coded(segment.cameras, arrays["camera"][kept])
@@ -285,14 +287,14 @@ def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
     kept = by_id[used]
     arrays: dict[str, NDArray[Any]] = {}
     if len(ids):
-        names = ("ids", "size", *_INTEGERS, "taken", "duration", "latitude", "longitude")
+        names = ("ids", "size", *_INTEGERS, "taken", "duration", "latitude", "longitude", "is_read")
         arrays |= {name: numbers[name][kept] for name in names}
         is_doubtful = numbers["is_doubtful"][kept]
     else:
         arrays |= dict.fromkeys(("ids", "size", "taken", "duration"), ids)
         arrays |= {"latitude": np.empty(0), "longitude": np.empty(0)}
         arrays |= {name: np.empty(0, dtype=np.int32) for name in _INTEGERS}
-        is_doubtful = np.empty(0, dtype=np.bool_)
+        is_doubtful = arrays["is_read"] = np.empty(0, dtype=np.bool_)
     arrays |= place_arrays(arrays["latitude"], arrays["longitude"])
     arrays["is_sure"] = (arrays["taken"] != UNKNOWN_TIME) & ~is_doubtful
     arrays["order"] = np.lexsort((arrays["ids"], arrays["taken"], arrays["is_sure"]))[::-1].astype(np.uint32)

@@ -146,6 +146,13 @@ class Columns:
         """Return the names of all cameras, sorted; some may be of pictures that are gone."""
         return tuple(sorted({name for segment in self.segments for name in segment.cameras}))
 
+    def count_unread(self) -> int:
+        """Count the pictures of which it is not known what is written in their files: those of earlier versions."""
+        return sum(
+            int(np.count_nonzero(mask & ~segment.arrays["is_read"]))
+            for segment, mask in zip(self.segments, self._passing(()), strict=True)
+        )
+
     def count_unmeasured(self) -> int:
         """Count the pictures whose sharpness and brightness are unknown: those of earlier versions."""
         return sum(

@@ -32,7 +32,7 @@ class SearchPage:
         months: of each hit that of the date by which it is sorted, "2023-07", "doubtful", or "" without a date; empty
             where the hits are not sorted by date.
         month_before: of the last hit of the page before; None on the first page, and where `months` is empty.
-        unmeasured: pictures of which its filters `sharp:` and `bright:` know nothing; no notice is given of them.
+        unmeasured: pictures of which its filters know nothing, see `search.unmeasured`; no notice is given of them.
     """
 
     hits: tuple[SearchHit, ...]

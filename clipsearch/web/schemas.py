@@ -137,7 +137,9 @@ class SearchResult(BaseModel):
     suggestion: str | None = Field(
         default=None, description="The query with typing errors corrected; null without any."
     )
-    unmeasured: int = Field(description="Pictures that its filters `sharp:` and `bright:` know nothing of.")
+    unmeasured: int = Field(
+        description="Pictures that its filters know nothing of, as an earlier version has not read them for that."
+    )
     hits: list[Hit]
     next: str | None = Field(description="Cursor for `after`; null on the last page.")
 

@@ -108,7 +108,7 @@ class Results:
         on_this_day: link of the start page; None without such pictures.
         is_empty: the catalog is empty.
         suggestion: the query with typing errors corrected, and its URL; None without typing errors.
-        unmeasured: number of pictures that the filters `sharp:` and `bright:` know nothing of, as a sentence.
+        unmeasured: number of pictures that the filters know nothing of, as a sentence.
         problem: error message; then `before`, `at` and `behind` are the query, split at the error.
     """
 

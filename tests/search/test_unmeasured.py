@@ -8,8 +8,10 @@ import pytest
 
 from clipsearch import Catalog
 from clipsearch.columns.table import Columns
+from clipsearch.errors import ClipSearchNotice
 from clipsearch.store.backends.connection import DATABASE_NAME
 from tests.support.command_line import run
+from tests.support.xmp import array, packet, picture
 
 
 @pytest.fixture
@@ -22,7 +24,9 @@ def place(indexed_samples, tmp_path):
     return copied
 
 
-NOTICE = "clipsearch: 3 pictures have no sharpness and brightness yet: 'clipsearch index --again' measures them"
+NOTICE = (
+    "clipsearch: 3 pictures were not read for this filter by an earlier version: 'clipsearch index --again' reads them"
+)
 
 
 def test_a_notice_says_how_many_pictures_a_filter_knows_nothing_of(place):
@@ -77,6 +81,29 @@ def test_the_last_one(place, tmp_path):
         connection.execute("UPDATE contents SET sharpness = 1, brightness = 1 WHERE content_id <= 2")
         connection.commit()
     assert (
-        "1 picture has no sharpness and brightness yet: 'clipsearch index --again' measures it"
+        "1 picture was not read for this filter by an earlier version: 'clipsearch index --again' reads it"
         in run("query", "is:dark", "--catalog", place).stderr
     )
+
+
+def test_what_is_written_in_files_of_an_earlier_version_is_read_again(tmp_path, colours):
+    (tmp_path / "photos").mkdir()
+    content = picture(xmp=packet(array("dc:subject", ["sea"]), 'xmp:Rating="4"'))
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "photos" / name).write_bytes(content + name.encode())
+    with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
+        catalog.index(tmp_path / "photos")
+        assert len(catalog.search("tag:sea")) == 2
+    with contextlib.closing(sqlite3.connect(tmp_path / "catalog" / DATABASE_NAME)) as connection:
+        connection.execute("UPDATE contents SET described = NULL")
+        connection.execute("UPDATE catalog SET stale_before = last_change + 1, last_change = last_change + 1")
+        connection.commit()
+    with Catalog.open(tmp_path / "catalog") as catalog:
+        for query in ("tag:sea", "-rating:>1", "has:people"):
+            assert catalog.pictures.count_unmeasured(query) == 2
+        assert catalog.pictures.count_unmeasured("has:gps") == catalog.pictures.count_unmeasured("is:dark") == 0
+        with pytest.warns(ClipSearchNotice, match="2 pictures were not read for this filter"):
+            assert catalog.search("tag:sea") == []
+        assert catalog.index(again=True).embedded == 0
+        assert len(catalog.search("tag:sea rating:4")) == 2
+        assert catalog.pictures.count_unmeasured("tag:sea") == 0
