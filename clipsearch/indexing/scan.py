@@ -118,8 +118,7 @@ def _changes_in(scope: Scope, *, store: Store, missing: set[int], options: Index
     last.is_empty = found + len(listed) == 0
     last.unsupported = walk.unsupported
     last.unseen = walk.unseen
-    if isinstance(walk, ImageWalk):
-        last.sidecars = walk.sidecars
+    last.sidecars = walk.sidecars
     last.found += len(walk.unseen)
     last.skipped += [SkippedFile(full_path(scope, unseen.relative_path), unseen.reason) for unseen in walk.unseen]
     besides = store.pictures.files_besides(scope, seen)

@@ -89,6 +89,7 @@ def test_index_reports_in_json(tmp_path):
         "moved": 0,
         "partial": [],
         "parts": {},
+        "sidecars": 0,
     }
     again = json.loads(run(*arguments, "--strict", code=5).stdout)
     assert (again["embedded"], again["unchanged"], len(again["skipped"])) == (0, 4, 1)

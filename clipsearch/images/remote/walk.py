@@ -16,7 +16,7 @@ from clipsearch.errors import ImageReadError, InputError
 from clipsearch.formats import IMAGE_SUFFIXES, UNSUPPORTED_SUFFIXES
 from clipsearch.images.exclude import make_exclusion
 from clipsearch.images.file_stamp import clamp_size, signed_64
-from clipsearch.images.find import PART_IMAGES, UNKNOWN_SIZE, FoundImage, UnseenPath, is_junk, join_path
+from clipsearch.images.find import PART_IMAGES, UNKNOWN_SIZE, FoundImage, FoundSidecar, UnseenPath, is_junk, join_path
 from clipsearch.images.ignore import IGNORE_FILE, MAX_IGNORE_BYTES, IgnoreRules, read_ignore_file
 from clipsearch.images.patterns import plain_path
 from clipsearch.images.remote.files import fetched_file, open_file_system, reason_of
@@ -46,6 +46,7 @@ class UrlWalk:
     Attributes:
         unseen: folders and files that could not be listed so far.
         unsupported: lower-case suffix → number of pictures in formats that can't be read, so far.
+        sidecars: none: those behind a URL are not read.
     """
 
     def __init__(self, root: str, *, subfolder: str = "", exclude: Sequence[str] = ()) -> None:
@@ -62,6 +63,7 @@ class UrlWalk:
             MissingExtraError: the package that reads it is not installed.
         """
         self._root = root
+        self.sidecars: Sequence[FoundSidecar] = ()
         self.unseen: list[UnseenPath] = []
         self.unsupported: Counter[str] = Counter()
         self._system, self._base = open_file_system(root)
