@@ -88,8 +88,8 @@ class WrittenFacets:
     places: Mapping[str, int] = field(default_factory=dict)
 
 
-_NAMES = ("keywords", "people")
-_TEXTS = ("title", "caption", "label", "creator", "copyright", "location", "city", "region", "country")
+_NAMES = frozenset({"keywords", "people"})
+_TEXTS = frozenset({"title", "caption", "label", "creator", "copyright", "location", "city", "region", "country"})
 _PLACE = ("location", "city", "region", "country")
 _MEASURED = ("taken_at", "latitude", "longitude")
 _FIELDS = tuple(each.name for each in fields(Description))
@@ -149,19 +149,21 @@ def unpack(text: object) -> Description:
         return NOTHING
     if not isinstance(values, dict):
         return NOTHING
-    found: dict[str, Any] = {
-        name: values[name] for name in _TEXTS if isinstance(values.get(name), str) and _is_text(values[name], name)
-    }
-    for name in _NAMES:
-        names = values.get(name)
-        if isinstance(names, list):
-            found[name] = tuple(each for each in names if isinstance(each, str) and _is_text(each, name))[:MOST_NAMES]
-    rating = values.get("rating")
-    if type(rating) is int and REJECTED <= rating <= BEST:
-        found["rating"] = rating
-    if isinstance(values.get("taken_at"), str):
-        with suppress(ValueError):
-            found["taken_at"] = datetime.fromisoformat(values["taken_at"]).replace(tzinfo=None)
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in _TEXTS:
+            if isinstance(value, str) and _is_text(value, name):
+                found[name] = value
+        elif name in _NAMES:
+            if isinstance(value, list):
+                found[name] = tuple(each for each in value if isinstance(each, str) and _is_text(each, name))[
+                    :MOST_NAMES
+                ]
+        elif name == "rating" and type(value) is int and REJECTED <= value <= BEST:
+            found[name] = value
+        elif name == "taken_at" and isinstance(value, str):
+            with suppress(ValueError):
+                found[name] = datetime.fromisoformat(value).replace(tzinfo=None)
     latitude: Any = values.get("latitude")
     longitude: Any = values.get("longitude")
     if _is_degree(latitude, 90) and _is_degree(longitude, 180):

@@ -79,9 +79,10 @@ class Listing:
         """Add the number of chosen rows (n,) that each name lists."""
         if not len(self.rows):
             return
-        found = np.concatenate(([0], np.cumsum(is_chosen[self.rows], dtype=np.int64)))
-        numbers = np.diff(found[self._starts])
-        names = self.names
+        starts, names = self._starts, self.names
+        if not is_chosen.all():
+            starts = np.concatenate(([0], np.cumsum(is_chosen[self.rows], dtype=np.int32)))[starts]
+        numbers = np.diff(starts)
         for place in np.flatnonzero(numbers).tolist():
             counts[names[place]] = counts.get(names[place], 0) + int(numbers[place])
 
