@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from clipsearch.captions.pairs import CaptionPair, CaptionPairs, read_caption_pairs
     from clipsearch.catalog import Catalog
+    from clipsearch.description import Description, WrittenFacets
     from clipsearch.errors import (
         CatalogBusyError,
         CatalogNotFoundError,
@@ -96,6 +97,7 @@ __all__ = [
     "ClipSearchNotice",
     "Concept",
     "CurrentRun",
+    "Description",
     "Difference",
     "DuplicateGroup",
     "DuplicatePicture",
@@ -147,6 +149,7 @@ __all__ = [
     "UnknownPictureError",
     "UnusualPicture",
     "VectorIndexError",
+    "WrittenFacets",
     "check_catalog",
     "compare_models",
     "draw_heat_map",
@@ -170,6 +173,7 @@ _PLACES = {
     "CatalogFacets": "gallery.details",
     "CheckReport": "maintenance.reports",
     "DEFAULT_CUTOFF": "scoring.relevance",
+    "Description": "description",
     "Difference": "evaluation.metrics",
     "DuplicateGroup": "gallery.duplicates",
     "DuplicatePicture": "gallery.duplicates",
@@ -209,6 +213,7 @@ _PLACES = {
     "restore_catalog": "maintenance.backups",
     "words_query": "query",
     "write_contact_sheet": "gallery.contact_sheet",
+    "WrittenFacets": "description",
 }
 
 
