@@ -123,6 +123,12 @@ def _pattern(value: str) -> Pattern:
     return Pattern(value)
 
 
+def _country(value: str) -> Choice:
+    if re.fullmatch("[A-Za-z]{2}", value) is None:
+        raise ValueError(f"takes a code of two letters, as in country:it, not {value[:40]}")
+    return Choice(value.lower())
+
+
 def _choice(*names: str, **others: str) -> Callable[[str], Choice]:
     """Return a parser of one of these names; `others` maps synonyms, and names left out of messages, to names."""
 
@@ -200,6 +206,8 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "path": _pattern,
     "taken": parse_times,
     "near": _circle,
+    "place": _pattern,
+    "country": _country,
     "camera": _pattern,
     "type": _choice(
         *TYPES,
@@ -233,6 +241,8 @@ EXAMPLES = {
     "path": "path:2024/*.jpg",
     "taken": "taken:2024-05..2025",
     "near": "near:48.85,2.35,10km",
+    "place": "place:munich",
+    "country": "country:it",
     "camera": 'camera:"Nikon D80"',
     "type": "type:jpeg",
     "size": "size:>2MB",
