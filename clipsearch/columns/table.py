@@ -145,6 +145,10 @@ class Columns:
         """Return the names of all cameras, sorted; some may be of pictures that are gone."""
         return tuple(sorted({name for segment in self.segments for name in segment.cameras}))
 
+    def people(self) -> tuple[str, ...]:
+        """Return the names of all people, sorted; some may be of pictures that are gone."""
+        return tuple(sorted({name for segment in self.segments for name in segment.listings["person"].names}))
+
     def count_unmeasured(self) -> int:
         """Count the pictures whose sharpness and brightness are unknown: those of earlier versions."""
         return sum(

@@ -62,6 +62,7 @@ def find_absence(words: Sequence[Word], at: int, *, is_start: bool) -> FoundAbse
     if (at == 0 and is_start) or (words[at].is_capital and at > 0):
         return None
     lead = longest(words, at, _ANYWHERE) or (longest(words, at, _AFTER_BREAK) if words[at].follows_break else 0)
+    lead = lead or _plain_lead(words, at)
     if not lead or _is_another_without(words, at):
         return None
     place, things = at + lead, list[tuple[int, int]]()
@@ -83,6 +84,21 @@ def find_absence(words: Sequence[Word], at: int, *, is_start: bool) -> FoundAbse
     if any(word.key in _AND for word in words[place:]) and place < len(words) and words[place].follows_break:
         return None
     return FoundAbsence(things[-1][1] - at, tuple(things))
+
+
+# "beach no people": things that few signs forbid, without a comma before them.
+_PLAIN = vocabulary(
+    "people person persons humans person's text watermark watermarks faces menschen leute personen text personnes gens "
+    "texte gente personas texto"
+)
+_PLAIN_LEADS = phrase_list("no | kein | keine | keinen | pas de | aucun | aucune | ningún | ninguna")
+_NOT_AFTER = vocabulary("are is was were there has have had says saying sign shows with hat ist sind gibt il y a hay n'a")
+
+
+def _plain_lead(words: Sequence[Word], at: int) -> int:
+    lead = longest(words, at, _PLAIN_LEADS)
+    is_plain = lead and at + lead < len(words) and words[at + lead].key in _PLAIN and at > 0
+    return lead if is_plain and words[at - 1].key not in _NOT_AFTER else 0
 
 
 def is_people(thing: str) -> bool:

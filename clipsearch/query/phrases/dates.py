@@ -7,9 +7,11 @@ from datetime import date, timedelta
 from typing import TypeAlias
 
 from clipsearch.query.phrases import calendar_words as names
+from clipsearch.query.phrases.day_spans import find_day_span
 from clipsearch.query.phrases.found_date import FoundDate
 from clipsearch.query.phrases.relative import find_relative
-from clipsearch.query.phrases.words import Word, longest, look_up, matches, phrase_list, skip_word, vocabulary
+from clipsearch.query.phrases.words import FUNCTION_WORDS, Word, longest, look_up, matches, phrase_list, skip_word, vocabulary
+from clipsearch.query.phrases.year_parts import find_decade, find_part_of_year
 
 # Photographs are not older. The year after the current one is there for clocks that are ahead.
 _FIRST_YEAR = 1826
@@ -29,7 +31,7 @@ def find_date(words: Sequence[Word], at: int, *, today: date) -> FoundDate | Non
         return None
     found = [
         each
-        for find in (_range, _comparison, _introduced, find_relative, _bare)
+        for find in (_range, find_day_span, find_decade, _comparison, _introduced, find_relative, _bare)
         if (each := _guarded(find, words, at, today)) is not None
     ]
     best = max(found, key=lambda each: (each.count, each.is_sure), default=None)
@@ -105,12 +107,6 @@ _JOINERS = vocabulary("to until till through bis - – —")
 _OF_A_THING = vocabulary("of de von at am an à")
 _FRENCH = vocabulary("en de du au depuis pendant")
 _AMBIGUOUS_MONTHS = frozenset(("mars",))
-# Words after "in 2019" that do not continue a name or a number of things.
-_FUNCTION_WORDS = vocabulary(
-    "a an the at in on of with without and or by near from my our his her their no not ein eine einen einem "
-    "einer der die das den dem mit ohne und oder bei an am im von mein meine kein keine un une le la les des "
-    "avec sans et ou à au aux dans sur mon ma mes notre una el los las con sin y o en de del mi mis nuestro"
-)
 
 
 def _range(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
@@ -160,6 +156,9 @@ def _point(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
 
 def _dated(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     """Find a date that needs no word before it to be one."""
+    part = find_part_of_year(words, at)
+    if part is not None and part.start is not None and _is_year(part.start.year, today):
+        return part
     return _guarded(find_relative, words, at, today) or _guarded(_calendar, words, at, today)
 
 
@@ -203,12 +202,12 @@ def _introduced(words: Sequence[Word], at: int, today: date) -> FoundDate | None
 
 def is_closed(words: Sequence[Word], end: int) -> bool:
     """Return whether nothing goes on with what ends there: a noun would, as in "this winter coat", "in 2000 pieces"."""
-    return end >= len(words) or words[end].follows_break or words[end].key in _FUNCTION_WORDS
+    return end >= len(words) or words[end].follows_break or words[end].key in FUNCTION_WORDS
 
 
 def _bare(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     """Find a date without a word before it; a year alone only at the end."""
-    found = _calendar(words, at, today)
+    found = _dated(words, at, today)
     if found is not None:
         return found
     year = _year(words, at, today)

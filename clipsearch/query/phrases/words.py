@@ -21,6 +21,22 @@ def phrase_list(text: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(phrase.split()) for phrase in text.split("|"))
 
 
+# Words that do not go on with a name or a number before them, as a noun would.
+FUNCTION_WORDS = vocabulary(
+    "a an the at in on of with without and or by near from my our his her their no not ein eine einen einem "
+    "einer der die das den dem mit ohne und oder bei an am im von mein meine kein keine un une le la les des "
+    "avec sans et ou à au aux dans sur mon ma mes notre una el los las con sin y o en de del mi mis nuestro"
+)
+
+# Words that say no more than that pictures are looked for.
+GENERIC = vocabulary(
+    "taken shot aufgenommen prises prise tomadas tomada photo photos photograph photographs picture pictures pic "
+    "pics image images snapshot snapshots everything all my the of from shots foto fotos bild bilder aufnahme "
+    "aufnahmen alle meine von imagen imágenes imagenes todas mis las de images photographies toutes mes des 照片 图片 "
+    "的"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """Word of a query.
@@ -65,7 +81,10 @@ def matches(words: Sequence[Word], at: int, keys: Sequence[str]) -> bool:
 
 def longest(words: Sequence[Word], at: int, entries: Sequence[tuple[str, ...]]) -> int:
     """Return the number of words of the longest entry that stands at a position; 0 for none."""
-    return max((len(entry) for entry in entries if matches(words, at, entry)), default=0)
+    if at >= len(words):
+        return 0
+    first = words[at].key  # most entries begin otherwise, which is seen soon
+    return max((len(entry) for entry in entries if entry[0] == first and matches(words, at, entry)), default=0)
 
 
 def phrase_table(names: Mapping[str, str]) -> dict[tuple[str, ...], str]:

@@ -1,0 +1,205 @@
+"""Find places in the words of a query: "in Munich", "à Nice", "en Italie", "sunset, New York City".
+
+A name counts after a preposition of place, or alone: at the end, after a comma, or before such a preposition at the
+start. Before a noun it is a modifier ("Boston terrier") and stays words.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from clipsearch.query.phrases.dates import find_date, is_closed
+from clipsearch.query.phrases.file_facts import FoundFilter
+from clipsearch.query.phrases.words import GENERIC, Word, longest, phrase_list, vocabulary
+
+if TYPE_CHECKING:
+    from clipsearch.places import Place
+
+_PREPOSITIONS = phrase_list(
+    "in | at | near | from | taken in | shot in | near to | close to | bei | aus | nahe | nahe bei | in der nähe von | "
+    "aufgenommen in | à | en | au | aux | près de | près d' | proche de | prises à | prises en | prise à | prise en | cerca de | "
+    "tomadas en | tomada en"
+)
+# Before names of countries and regions.
+_WITH_ARTICLE = phrase_list(
+    "in the | from the | near the | in der | in den | in dem | im | aus der | aus den | aus dem | à la | dans le | dans la | "
+    "dans les | en la | en el | en los | en las"
+)
+_FROM = vocabulary("from aus")
+_OF = vocabulary("of von de d'")
+# Words before "from" that say where something was made, or where someone comes from.
+_ORIGINS = vocabulary(
+    "made born imported produced manufactured hergestellt importiert fabriqué fabriquée hecho hecha greetings letter "
+    "man men woman women boy girl person people someone mann frau leute menschen homme femme hombre mujer"
+)
+# Words before a preposition or a name that make something else of both.
+_HEADS = vocabulary(
+    "made born flag flags map maps atlas globe recipe dish bank team embassy passport little new old miss mr mrs made hecho "
+    "fabriqué fahne flagge karte landkarte drapeau carte bandera mapa"
+)
+# Names that few mean otherwise, though they are also names of people or of other places.
+_KNOWN_COUNTRIES = vocabulary(
+    "usa uk thailand india indien australia cuba kenya malta malaysia indonesia russia israel bermuda oman mali"
+)
+_KNOWN_CITIES = vocabulary(
+    "sydney houston dallas denver geneva genf genève ginebra verona bergen venice venedig florence anchorage adelaide "
+    "bruges odessa tenerife crete kreta recife"
+)
+# Names that are colours, materials, dishes, or things in one of the languages, when in lower case or at all.
+_NEVER = vocabulary("sepia centre center tabasco cayenne essen orange sale mango split reading bath wedding marche us")
+_LOWER_CASE_THINGS = vocabulary(
+    "bordeaux cologne manila panama havana havanna angora damask medina siena cognac turkey china jordan chad jersey "
+    "brussels hamburg oxford cambridge berliner nice lima chile reunion peru georgia brittany"
+)
+_CONTINUES = vocabulary(
+    "a an the at in on with without by near during while when after before behind under over along between next from "
+    "ein eine am an im bei mit ohne auf nach vor während von zwischen un une avec sans dans sur pendant au à en la le "
+    "con sin sobre durante y and und et is"
+)
+_AND = vocabulary("and or und oder et ou y o e u to nach")
+_MOST_WORDS = 6
+_OWN_LEAST, _ABROAD_LEAST = 100_000, 250_000
+
+
+class KnowsPlaces(Protocol):
+    """Whatever knows the day and whether pictures have places."""
+
+    today: date
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether any picture has a position or the name of a place."""
+        ...
+
+
+class _Named(NamedTuple):
+    count: int
+    value: str
+    place: "Place"
+    is_sure: bool
+    is_known: bool
+
+
+def find_place(words: Sequence[Word], at: int, context: KnowsPlaces) -> FoundFilter | None:
+    """Find a place at a word, with the preposition before it."""
+    lead = longest(words, at, _PREPOSITIONS)
+    longer = longest(words, at, _WITH_ARTICLE)
+    has_article = longer > lead
+    lead = max(lead, longer)
+    start = at + lead
+    if start >= len(words) or (lead and words[start].follows_break):
+        return None
+    if lead == 0 and not _may_stand_alone(words, at):
+        return None
+    named = _name_at(words, start, has_article=has_article)
+    if named is None or not context.is_placed:
+        return None
+    end = start + named.count
+    is_of = at > 0 and not words[at].follows_break and words[at - 1].key in _OF
+    if lead == 0:
+        is_sure = _is_sure_alone(words, at, end, named, context)
+        if is_sure is None:
+            return None
+        if is_of and not _is_generic(words[: at - 1]):
+            is_sure = False
+    else:
+        before = words[at - 1].key if at > 0 and not words[at].follows_break else ""
+        is_origin = words[at].key in _FROM and before in _ORIGINS
+        is_sure = named.is_sure and _ends(words, end, context) and not is_origin and before not in _HEADS
+    is_country = named.place.kind == "country"
+    value = named.place.country_code.lower() if is_country else named.value
+    return FoundFilter(end - at, "country" if is_country else "place", value, is_sure)
+
+
+def _may_stand_alone(words: Sequence[Word], at: int) -> bool:
+    return at == 0 or words[at].follows_break or len(words) - at <= _MOST_WORDS
+
+
+def _is_sure_alone(
+    words: Sequence[Word], at: int, end: int, named: _Named, context: KnowsPlaces
+) -> bool | None:
+    """Return whether a name without a preposition is a place; None: not even offered."""
+    is_first = at == 0 or words[at].follows_break
+    before = "" if is_first else words[at - 1].key
+    is_last = end == len(words) or words[end].follows_break
+    if not (named.is_sure or named.is_known) or not _ends(words, end, context):
+        return None
+    if not (is_first or is_last or find_date(words, end, today=context.today)):
+        return None
+    if before and before not in _OF and (before in _CONTINUES or before in _AND or before.isdigit()):
+        return None
+    is_after_name = not is_first and words[at - 1].is_capital and before not in GENERIC  # "Jack London"
+    return named.is_sure and not named.is_known and not is_after_name and before not in _HEADS
+
+
+def _ends(words: Sequence[Word], end: int, context: KnowsPlaces) -> bool:
+    """Return whether no noun follows, of which the name would be a modifier, and no other place."""
+    if end >= len(words):
+        return True
+    key = words[end].key
+    if key in _AND and end + 1 < len(words):
+        following = end + 1 + longest(words, end + 1, _PREPOSITIONS)
+        if following < len(words) and _name_at(words, following, has_article=False) is not None:
+            return False
+    if is_closed(words, end) or key in _CONTINUES or key in _AND or key.endswith("ing"):
+        return True
+    found = find_date(words, end, today=context.today)
+    return found is not None and (found.is_sure or end + found.count == len(words))
+
+
+def _is_generic(words: Sequence[Word]) -> bool:
+    return all(word.key in GENERIC for word in words)
+
+
+def _name_at(words: Sequence[Word], start: int, *, has_article: bool) -> _Named | None:
+    """Find the name of a place at a word; None also of one that hardly means a place here."""
+    from clipsearch.places import mention
+
+    first = words[start]
+    if first.key[0].isdigit() or (first.key in _NEVER and not (first.key == "us" and has_article)):
+        return None
+    keys = [word.key for word in words[start : start + _MOST_WORDS]]
+    found = mention(keys)
+    value = "" if found is None else _value(words[start : start + found.length])
+    if found is not None and not value:  # glued over a comma
+        stop = next(place for place in range(1, found.length) if words[start + place].follows_break)
+        found = mention(keys[:stop])
+        value = "" if found is None else _value(words[start : start + found.length])
+    if found is None or not value:
+        return None
+    place, is_country = found.place, found.place.kind == "country"
+    if found.length == 1 and not first.is_capital and first.key in _LOWER_CASE_THINGS - _KNOWN_COUNTRIES:
+        return None
+    if has_article and place.kind == "city" and place.name.casefold() != f"the {value}":
+        return None
+    if value in ("us", "usa", "uk"):
+        return _Named(found.length, value, place, True, False)
+    if not found.is_ambiguous:
+        return _Named(found.length, value, place, True, False)
+    if has_article:
+        return None
+    if value in _KNOWN_COUNTRIES:
+        return _Named(found.length, value, place, True, False)
+    if value in _KNOWN_CITIES:
+        return _Named(found.length, value, place, True, True)
+    is_own = value == place.name.casefold()
+    is_large = is_country or place.population >= (_OWN_LEAST if is_own else _ABROAD_LEAST)
+    return _Named(found.length, value, place, True, True) if first.is_capital and is_large else None
+
+
+def _value(words: Sequence[Word]) -> str:
+    """Return a name as filters take it, "paris, texas" for "Paris Texas"; "" for words that are no name together."""
+    from clipsearch.places import look_up
+
+    plain = " ".join(word.key for word in words)
+    has_break = any(word.follows_break for word in words[1:])
+    if not has_break and look_up(plain):
+        return plain
+    for last in range(len(words) - 1, 0, -1):
+        if has_break and not words[last].follows_break:
+            continue
+        name, area = words[:last], words[last:]
+        qualified = f"{' '.join(word.key for word in name)}, {' '.join(word.key for word in area)}"
+        if look_up(qualified):
+            return qualified
+    return ""
