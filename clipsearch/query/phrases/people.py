@@ -17,6 +17,7 @@ _WITH = vocabulary("with mit avec con")
 _OF = vocabulary("of von de d' du del")
 # After these, someone is not in the picture.
 _NOT_IN = vocabulary("for to from by like für fuer wie als pour par comme para por como vs a an the ein eine un une una")
+_WITHOUT = vocabulary("without no not nor ohne kein keine nicht sans sin ni ningún ninguna")
 # What is of people whom it shows.
 _PORTRAITS = GENERIC | vocabulary("portrait portraits selfie selfies closeup close-up video videos retrato porträt")
 _TITLES = vocabulary(
@@ -119,7 +120,8 @@ class KnowsPeople(Protocol):
 def find_people(words: Sequence[Word], at: int, context: KnowsPeople) -> FoundPeople | None:
     """Find one or several people at a word; "Anna or Bob" is offered, as filters all have to hold."""
     people = context.people
-    lead = int(words[at].key in _WITH or words[at].key in _OF)
+    lead = int(at + 1 < len(words) and (words[at].key in _AND or words[at].key in _OF))
+    lead = 0 if at == 0 and words[at].key in _AND - _WITH else lead
     start = at + lead
     if start >= len(words) or (lead and words[start].follows_break) or not (count := people.find(words, start)):
         return None
@@ -138,6 +140,8 @@ def find_people(words: Sequence[Word], at: int, context: KnowsPeople) -> FoundPe
         end = following + count
     named = {place for first, last in parts for place in range(first, last)}
     before = words[at - 1] if at > 0 and not words[at].follows_break else None
+    if before is not None and before.key in _WITHOUT:
+        return None
     if before is not None and before.key in _NOT_IN | _OR:
         is_sure = False
     if before is not None and not lead and (before.key in _TITLES or (before.is_capital and before.key not in GENERIC)):
@@ -149,7 +153,9 @@ def find_people(words: Sequence[Word], at: int, context: KnowsPeople) -> FoundPe
     for first, last in parts:
         if last - first == 1 and is_word(words[first]):
             if not words[first].is_capital:
-                return None
+                is_sure = False
+                if before is not None and before.key in _NOT_IN | FUNCTION_WORDS - _AND or not is_closed(words, end):
+                    return None
             others = [word for place, word in enumerate(words) if place not in named]
             if any(word.is_capital for word in others) or not is_closed(words, end):
                 is_sure = False

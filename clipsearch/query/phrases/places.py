@@ -45,11 +45,26 @@ _KNOWN_CITIES = vocabulary(
     "sydney houston dallas denver geneva genf genève ginebra verona bergen venice venedig florence anchorage adelaide "
     "bruges odessa tenerife crete kreta recife"
 )
-# Names that are colours, materials, dishes, or things in one of the languages, when in lower case or at all.
-_NEVER = vocabulary("sepia centre center tabasco cayenne essen orange sale mango split reading bath wedding marche us")
+# Names that mostly mean something else: words of one of the languages, makers, stars, names of people and of teams.
+_NEVER = vocabulary(
+    "sepia centre center centro centrum tabasco cayenne essen orange sale mango split reading bath wedding marche us "
+    "toyota hitachi kawasaki batman kennedy vladimir wladimir stalin turbo indie logos homo limo orion jupiter júpiter "
+    "atlantis ajax benfica hamilton montgomery waterloo elan manta mojo sakura samba senna casper constantine konstantin "
+    "bismarck cicero mandela waldorf zara pristine chino bantam minster goodyear cortes nassau levi's zion dalai soma "
+    "siri fuji pesto agro sala milo bowie chen nico abs thai swiss israeli pakistani iraqi somali nepali filipino filipina "
+    "kuwaiti yemeni bangladeshi homs saba pari tala bela deva cano neon archangel orlando duma engels ofen türen gerät "
+    "leiden siegen klar klang marken rast hasse favoriten kanton ames asbest ungern zahle zähle kenner bären brod sofie "
+    "tunes alameda bellevue riverside capital central northern southern eastern western oriental occidental lakewood midland "
+    "plano población poblacion caza extrema mito tamaño registro registró fundación fundacion pasto colina cerro fortaleza "
+    "paraíso paraiso encanto encantó retiro tabaco cuenca resistencia goma frontera constancia salta siga haga bello capas "
+    "morena victorias merced conquista misiones natal colonia colón coronel cordillera litoral mina minas lagunes savanes "
+    "rabot amazonas atlántico caldas gama elche marcas ventas fría fria granada retiro girón humus damas picos patos manada "
+    "manadas breves litros tanda tala planas vena vigas canoas balsas nova paco rosario crimea punjab surrey"
+)
 _LOWER_CASE_THINGS = vocabulary(
     "bordeaux cologne manila panama havana havanna angora damask medina siena cognac turkey china jordan chad jersey "
-    "brussels hamburg oxford cambridge berliner nice lima chile reunion peru georgia brittany"
+    "brussels hamburg oxford cambridge berliner nice lima chile reunion peru georgia brittany perth tours metz salem "
+    "windsor norfolk plymouth guinea niger togo parma burgos dresden bali"
 )
 _CONTINUES = vocabulary(
     "a an the at in on with without by near during while when after before behind under over along between next from "
@@ -59,6 +74,8 @@ _CONTINUES = vocabulary(
 _AND = vocabulary("and or und oder et ou y o e u to nach")
 _MOST_WORDS = 6
 _OWN_LEAST, _ABROAD_LEAST = 100_000, 250_000
+# People of a city whose name is taken for it in lower case or alone: those of smaller ones are words of some language.
+_LEAST_IN_LOWER_CASE, _LEAST_ALONE, _LEAST_ALONE_IN_LOWER_CASE = 200_000, 100_000, 500_000
 
 
 class KnowsPlaces(Protocol):
@@ -97,6 +114,9 @@ def find_place(words: Sequence[Word], at: int, context: KnowsPlaces) -> FoundFil
     end = start + named.count
     is_of = at > 0 and not words[at].follows_break and words[at - 1].key in _OF
     if lead == 0:
+        is_qualified = "," in named.value
+        if not is_qualified and _is_small(named.place, is_alone=True, is_capital=words[at].is_capital):
+            return None
         is_sure = _is_sure_alone(words, at, end, named, context)
         if is_sure is None:
             return None
@@ -170,6 +190,8 @@ def _name_at(words: Sequence[Word], start: int, *, has_article: bool) -> _Named 
     place, is_country = found.place, found.place.kind == "country"
     if found.length == 1 and not first.is_capital and first.key in _LOWER_CASE_THINGS - _KNOWN_COUNTRIES:
         return None
+    if found.length == 1 and _is_small(place, is_alone=False, is_capital=first.is_capital):
+        return None
     if has_article and place.kind == "city" and place.name.casefold() != f"the {value}":
         return None
     if value in ("us", "usa", "uk"):
@@ -185,6 +207,15 @@ def _name_at(words: Sequence[Word], start: int, *, has_article: bool) -> _Named 
     is_own = value == place.name.casefold()
     is_large = is_country or place.population >= (_OWN_LEAST if is_own else _ABROAD_LEAST)
     return _Named(found.length, value, place, True, True) if first.is_capital and is_large else None
+
+
+def _is_small(place: "Place", *, is_alone: bool, is_capital: bool) -> bool:
+    """Return whether a city is so small that its name, written so, is as likely a word."""
+    if place.kind != "city":
+        return False
+    if is_capital:
+        return is_alone and place.population < _LEAST_ALONE
+    return place.population < (_LEAST_ALONE_IN_LOWER_CASE if is_alone else _LEAST_IN_LOWER_CASE)
 
 
 def _value(words: Sequence[Word]) -> str:

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Protocol
 
 from clipsearch.query.phrases import calendar_words as names
+from clipsearch.query.phrases.dates import find_date
 from clipsearch.query.phrases.file_facts import FoundFilter
 from clipsearch.query.phrases.words import GENERIC, Word, longest, phrase_list, vocabulary
 
@@ -53,7 +55,9 @@ _BEST_RATING = 5
 
 
 class KnowsRatings(Protocol):
-    """Whatever knows whether pictures are rated."""
+    """Whatever knows the day and whether pictures are rated."""
+
+    today: date
 
     @property
     def is_rated(self) -> bool:
@@ -63,7 +67,7 @@ class KnowsRatings(Protocol):
 
 def find_rating(words: Sequence[Word], at: int, context: KnowsRatings) -> FoundFilter | None:
     """Find a rating at a word, with the words that lead to it."""
-    found = _favourites(words, at) or _stars(words, at)
+    found = _favourites(words, at) or _stars(words, at, context.today)
     return found if found is not None and context.is_rated else None
 
 
@@ -94,7 +98,7 @@ def _number(key: str) -> int | None:
     return number if number is not None and number <= _BEST_RATING else None
 
 
-def _stars(words: Sequence[Word], at: int) -> FoundFilter | None:
+def _stars(words: Sequence[Word], at: int, today: date) -> FoundFilter | None:
     if found := _COMPOUND.fullmatch(words[at].key):
         number = _number(found[1])
         return None if number is None else FoundFilter(1 + _of(words, at + 1), "rating", str(number))
@@ -129,16 +133,26 @@ def _stars(words: Sequence[Word], at: int) -> FoundFilter | None:
     if before in _RATED_THINGS or (end < len(words) and words[end].key in _RATED_THINGS):
         return None
     if rated or is_least:
-        is_sure = end >= len(words) or words[end].follows_break or rated > 0 or words[end].key in _PICTURES | _OF
+        is_sure = rated > 0 or _is_over(words, end, today) or words[end].key in _PICTURES | _OF
         return FoundFilter(_end_of_pictures(words, at, end) - at, "rating", value, is_sure)
     if pictured := _of_pictures(words, at, end, number):
         return pictured
-    if end < len(words) and not words[end].follows_break:
+    if not _is_over(words, end, today):
         return None
     follows_break = at == 0 or words[at].follows_break
     is_alone = follows_break or all(word.key in GENERIC for word in words[:at])
     is_sure = is_alone or (not has_with and words[place].key.isdigit())
     return FoundFilter(end - at, "rating", value, is_sure)
+
+
+_WITHOUT = vocabulary("without ohne sans sin no kein keine with mit avec con taken")
+
+
+def _is_over(words: Sequence[Word], end: int, today: date) -> bool:
+    """Return whether nothing follows, or an absence, people or a date."""
+    return end >= len(words) or words[end].follows_break or words[end].key in _WITHOUT or bool(
+        find_date(words, end, today=today)
+    )
 
 
 def _end_of_pictures(words: Sequence[Word], at: int, end: int) -> int:

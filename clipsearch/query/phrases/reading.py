@@ -8,7 +8,7 @@ from clipsearch.errors import QuerySyntaxError
 from clipsearch.query.file_names import IsFile
 from clipsearch.query.filters import quoted
 from clipsearch.query.parsing import parse_query
-from clipsearch.query.phrases.absence import find_absence, is_people
+from clipsearch.query.phrases.absence import find_absence, is_people, may_be_absence
 from clipsearch.query.phrases.context import Context
 from clipsearch.query.phrases.dates import find_date, is_closed
 from clipsearch.query.phrases.file_facts import MAKERS, find_camera, find_kind
@@ -202,13 +202,15 @@ def _absence_at(
     words: Sequence[Word], at: int, text: str, context: Context, *, is_start: bool
 ) -> tuple[int, _Found | None]:
     """Find what is excluded from a word on, up to a date, and how many words it takes: 1 for none."""
-    absence = find_absence(words, at, is_start=is_start)
+    if not may_be_absence(words[at]):
+        return 1, None
+    limit = next((place for place in range(at + 1, len(words)) if _starts_date(words, place, context)), len(words))
+    absence = find_absence(words[:limit], at)
     if absence is None:
         return 1, None
     end = at + absence.count
-    limit = next((place for place in range(at + 1, end) if _starts_date(words, place, context)), end)
     things, filters = list[str](), list[str]()
-    for first, last in ((first, min(last, limit)) for first, last in absence.things if first < limit):
+    for first, last in absence.things:
         excluded = _excluded_filter(words[first:last], context)
         if excluded:
             filters.append(excluded)
@@ -216,9 +218,9 @@ def _absence_at(
             return 1, None
         else:
             things.append(_name_of(text[words[first].start : words[last - 1].end]))
-    if not things and not filters:
-        return limit - at, None
-    return limit - at, _Found(words[at].start, words[limit - 1].end, " ".join(filters), tuple(things))
+    if things and at == 0 and is_start:  # "no parking"
+        return 1, None
+    return absence.count, _Found(words[at].start, words[end - 1].end, " ".join(filters), tuple(things))
 
 
 def _excluded_filter(part: Sequence[Word], context: Context) -> str:

@@ -30,7 +30,7 @@ FUNCTION_WORDS = vocabulary(
 
 # Words that say no more than that pictures are looked for.
 GENERIC = vocabulary(
-    "taken shot aufgenommen prises prise tomadas tomada photo photos photograph photographs picture pictures pic "
+    "a an ein eine un une una taken shot aufgenommen prises prise tomadas tomada photo photos photograph photographs picture pictures pic "
     "pics image images snapshot snapshots everything all my the of from shots foto fotos bild bilder aufnahme "
     "aufnahmen alle meine von imagen imágenes imagenes todas mis las de images photographies toutes mes des 照片 图片 "
     "的"
