@@ -127,15 +127,18 @@ def _decade(rng: random.Random, language: str) -> Made:
 
 
 _PLACES = {
-    "en": "in Munich=munich|in Paris=paris|near Barcelona=barcelona|, New York City=new york city|in London=london|"
-    "in San Francisco=san francisco|from Lisbon=lisbon|in Nice=nice|, Paris, Texas=paris, texas|in tokyo=tokyo|berlin=berlin",
-    "de": "in München=münchen|in Wien=wien|bei Hamburg=hamburg|aus Köln=köln|in Rom=rom|Berlin=berlin|in Barcelona=barcelona",
+    "en": "in Munich=munich|in Paris=paris|near Barcelona=barcelona|, New York City=new york city|in London=london|in "
+    "San Francisco=san francisco|from Lisbon=lisbon|in Nice=nice|, Paris, Texas=paris, texas|in "
+    "tokyo=tokyo|berlin=berlin",
+    "de": "in München=münchen|in Wien=wien|bei Hamburg=hamburg|aus Köln=köln|in Rom=rom|Berlin=berlin|in "
+    "Barcelona=barcelona",
     "fr": "à Paris=paris|à Nice=nice|près de Lyon=lyon|à Londres=londres|, Marseille=marseille|à Saint-Malo=saint-malo",
     "es": "en Barcelona=barcelona|en Madrid=madrid|cerca de Sevilla=sevilla|en Nueva York=nueva york|, Bilbao=bilbao",
     "zh": "在巴黎的{}=巴黎|在北京拍的{}=北京|在上海的{}照片=上海|东京的{}=东京",
 }
 _COUNTRIES = {
-    "en": "in Italy=it|in the Netherlands=nl|in Japan=jp|in Turkey=tr|, Spain=es|from Norway=no|in the USA=us|in india=in",
+    "en": "in Italy=it|in the Netherlands=nl|in Japan=jp|in Turkey=tr|, Spain=es|from Norway=no|in the USA=us|in "
+    "india=in",
     "de": "in Italien=it|in der Schweiz=ch|in Frankreich=fr|aus Spanien=es|in den USA=us|in der Türkei=tr",
     "fr": "en Italie=it|au Japon=jp|aux États-Unis=us|en Allemagne=de|au Maroc=ma",
     "es": "en Italia=it|en Japón=jp|en los Estados Unidos=us|en Alemania=de|en México=mx",
@@ -145,7 +148,8 @@ _PERSONS = {
     "en": "with Anna=person:anna|with bob=person:bob|with Anna and Bob=person:anna person:bob|"
     'with Clara Schmidt=person:"clara schmidt"|, Anna=person:anna|Anna and a {}=person:anna|without Anna=-person:anna|'
     "with Rose=person:rose",
-    "de": "mit Anna=person:anna|mit Anna und Paul=person:anna person:paul|, Jürgen=person:jürgen|ohne Anna=-person:anna|"
+    "de": "mit Anna=person:anna|mit Anna und Paul=person:anna person:paul|, Jürgen=person:jürgen|ohne "
+    "Anna=-person:anna|"
     'mit Clara Schmidt=person:"clara schmidt"',
     "fr": "avec Anna=person:anna|avec Anna et Paul=person:anna person:paul|, Clara=person:clara|sans Paul=-person:paul",
     "es": "con María=person:maría|con Anna y Bob=person:anna person:bob|, María García="
@@ -153,11 +157,12 @@ _PERSONS = {
     "zh": "小明和{}=person:小明|小明的{}照片=person:小明",
 }
 _RATINGS = {
-    "en": ", 5 stars=5|, five stars=5|rated 4 or better=>=4|rated 5 stars=5|best rated {}=5|my favourite photos of {}=5|"
-    "my favorites, {}=5|with at least 4 stars=>=4|, 3 stars or more=>=3|, 4+ stars=>=4|five star photos of {}=5",
+    "en": ", 5 stars=5|, five stars=5|rated 4 or better=>=4|rated 5 stars=5|best rated {}=5|my favourite photos of "
+    "{}=5|my favorites, {}=5|with at least 4 stars=>=4|, 3 stars or more=>=3|, 4+ stars=>=4|five star photos of {}=5",
     "de": ", fünf Sterne=5|, mindestens 4 Sterne=>=4|meine Lieblingsfotos von {}=5|meine Favoriten, {}=5|, 5 Sterne=5|"
     ", 4 Sterne oder mehr=>=4",
-    "fr": ", cinq étoiles=5|mes favoris, {}=5|mes photos préférées de {}=5|, au moins 4 étoiles=>=4|, 4 étoiles ou plus=>=4",
+    "fr": ", cinq étoiles=5|mes favoris, {}=5|mes photos préférées de {}=5|, au moins 4 étoiles=>=4|, 4 étoiles ou "
+    "plus=>=4",
     "es": ", cinco estrellas=5|mis favoritas, {}=5|mis fotos favoritas de {}=5|, al menos 4 estrellas=>=4|"
     ", 4 estrellas o más=>=4",
     "zh": "五星的{}=5|四星以上的{}=>=4|我最喜欢的{}照片=5",

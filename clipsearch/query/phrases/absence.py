@@ -97,8 +97,10 @@ _PLAIN = vocabulary(
     "texte gente personas texto"
 )
 _PLAIN_LEADS = phrase_list("no | kein | keine | keinen | pas de | aucun | aucune | ningún | ninguna")
-_FIRST_WORDS = frozenset(entry[0] for entry in (*_ANYWHERE, *_AFTER_BREAK, *_PLAIN_LEADS))
-_NOT_AFTER = vocabulary("are is was were there has have had says saying sign shows with hat ist sind gibt il y a hay n'a")
+_FIRST_WORDS = frozenset((*_ANYWHERE, *_AFTER_BREAK, *_PLAIN_LEADS))
+_NOT_AFTER = vocabulary(
+    "are is was were there has have had says saying sign shows with hat ist sind gibt il y a hay n'a"
+)
 
 
 def _plain_lead(words: Sequence[Word], at: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from clipsearch.query.filters import quoted
 from clipsearch.query.phrases.context import Context
+from clipsearch.query.phrases.words import vocabulary
 
 _AT = re.compile(r"(?<![现正存内外所实潜])在(?=[\u4e00-\u9fff]{2})")
 _START = re.compile(r"(?:^|(?<=[\s，,、。]))(?=[\u4e00-\u9fff]{2})")
@@ -13,9 +14,9 @@ _MOST_CHARACTERS = 8
 _AFTER = re.compile(r"拍摄?的|的|(?=$|[\s，,。、拍\d去今])|(?=照片|图片|相片)")
 # What is of a country without having been photographed there.
 _ATTRIBUTES = re.compile("国旗|地图|国徽|国王|总统|菜|美食|护照|队|人|语|车|品牌")
-_NO_PLACES = frozenset(
-    "自由 胜利 东方 联邦 中央 西部 南部 东部 北部 中部 西北 西南 首都 河流 湖泊 沿岸 山地 高原 三角 扩展 光明 大西洋 亚马逊 赤道 朝阳 日照 "
-    "白银 芙蓉 城中 港区 关口 北岸 红海 丰田 三重 来宾 平安 金山 狮子山 滨海 河口 东海 阿拉 维多利亚 林肯 大同 新港 哥伦布 拜仁 华盛顿".split()
+_NO_PLACES = vocabulary(
+    "自由 胜利 东方 联邦 中央 西部 南部 东部 北部 中部 西北 西南 首都 河流 湖泊 沿岸 山地 高原 三角 扩展 光明 大西洋 亚马逊 赤道 朝阳 日照 白银 芙蓉 城中 港区 "
+    "关口 北岸 红海 丰田 三重 来宾 平安 金山 狮子山 滨海 河口 东海 阿拉 维多利亚 林肯 大同 新港 哥伦布 拜仁 华盛顿"
 )
 _LEAST_KNOWN = 500_000
 _PICTURES = r"照片|图片|相片"

@@ -9,9 +9,19 @@ from typing import TypeAlias
 from clipsearch.query.phrases import calendar_words as names
 from clipsearch.query.phrases.day_spans import find_day_span
 from clipsearch.query.phrases.found_date import FoundDate
-from clipsearch.query.phrases.relative import find_relative
-from clipsearch.query.phrases.words import FUNCTION_WORDS, Word, longest, look_up, matches, phrase_list, skip_word, vocabulary
-from clipsearch.query.phrases.year_parts import find_decade, find_part_of_year
+from clipsearch.query.phrases.relative import RELATIVE_WORDS, find_relative
+from clipsearch.query.phrases.words import (
+    FUNCTION_WORDS,
+    Word,
+    longest,
+    look_up,
+    matches,
+    phrase_list,
+    skip_word,
+    vocabulary,
+    words_of,
+)
+from clipsearch.query.phrases.year_parts import DECADE_WORDS, find_decade, find_part_of_year
 
 # Photographs are not older. The year after the current one is there for clocks that are ahead.
 _FIRST_YEAR = 1826
@@ -27,7 +37,7 @@ def find_date(words: Sequence[Word], at: int, *, today: date) -> FoundDate | Non
 
     It is not sure after words that change or negate it, or where the next word goes on with it.
     """
-    if _is_part_of_more(words, at):
+    if not _may_be_dated(words, at) or _is_part_of_more(words, at):
         return None
     found = [
         each
@@ -43,16 +53,29 @@ def find_date(words: Sequence[Word], at: int, *, today: date) -> FoundDate | Non
     return replace(best, is_sure=key not in _DOUBTS and (not best.may_go_on or is_closed(words, at + best.count)))
 
 
+# The longest lead and the longest date after it: "à la fin de l'année", "28 de junio al 3 de julio de 2019".
+_MOST_WORDS = 14
+_LONE_HOLIDAYS = frozenset(first for first, phrases in names.HOLIDAYS.items() if len(phrases[-1][0]) == 1)
+_TIME_WORDS = frozenset(
+    (*names.MONTHS, *names.SEASONS, *names.UNITS, *RELATIVE_WORDS, *DECADE_WORDS, *words_of(names.HOLIDAYS))
+)
+
+
+def _may_be_dated(words: Sequence[Word], at: int) -> bool:
+    """Return soon whether anything from a word on is about time."""
+    return any(word.has_digit or word.key in _TIME_WORDS for word in words[at : at + _MOST_WORDS])
+
+
 def _is_part_of_more(words: Sequence[Word], at: int) -> bool:
     """Return whether the words before say another time with it: "except 2019", "early 2019", "5 to 10 May 2019"."""
     if at == 0:
         return False
-    if any(character.isdigit() for character in words[at - 1].key):  # "1. bis 5. Mai", "July 15-20, 2020"
+    if words[at - 1].has_digit:  # "1. bis 5. Mai", "July 15-20, 2020"
         return True
     if words[at].follows_break:
         return False
     before, second = words[at - 1].key, words[at - 2].key if at > 1 else ""
-    if before in _CHANGES or before in names.MONTHS or before in names.SEASONS or (before,) in names.HOLIDAYS:
+    if before in _CHANGES or before in names.MONTHS or before in names.SEASONS or before in _LONE_HOLIDAYS:
         return True
     if before in _JOINERS | _OTHER_JOINERS and (second[:1].isdigit() or second in names.MONTHS):
         return True
@@ -183,7 +206,7 @@ def _comparison(words: Sequence[Word], at: int, today: date) -> FoundDate | None
 
 def _introduced(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     """Find a date after a word such as "in" or "from"."""
-    leads = {len(entry) for entry in _INTO if matches(words, at, entry)}
+    leads = {len(entry) for entry in _INTO.get(words[at].key, ()) if matches(words, at, entry)}
     for lead in sorted(leads, reverse=True):
         begin = at + lead
         if begin >= len(words) or words[begin].follows_break:

@@ -10,8 +10,8 @@ from clipsearch.query.phrases.found_date import FoundDate
 from clipsearch.query.phrases.words import Word, longest, phrase_list, skip_word, vocabulary
 
 _LEADS = phrase_list(
-    "from | from the | between | between the | on | on the | the | vom | von | zwischen dem | am | du | entre le | le | les | "
-    "del | entre el | el | los | los días"
+    "from | from the | between | between the | on | on the | the | vom | von | zwischen dem | am | du | entre le | le "
+    "| les | del | entre el | el | los | los días"
 )
 _BETWEEN = vocabulary("between zwischen entre")
 _TO = vocabulary("to until till through thru bis au à al a hasta - – —")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clipsearch.query.phrases.dates import is_closed
-from clipsearch.query.phrases.words import Word, longest, look_up, phrase_table, vocabulary
+from clipsearch.query.phrases.words import Word, longest, look_up, phrase_list, phrase_table, vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def find_camera(words: Sequence[Word], at: int, context: HasCameras) -> FoundFil
 
 
 _FILMS = vocabulary("videos films movies vídeos vidéos filme")
-_RAWS = (("raw", "files"), ("raws",))
+_RAWS = phrase_list("raw files | raws")
 _OF = vocabulary("of von vom de d' du del")
 _ORIENTATION_NAMES = {
     "portrait": "in portrait orientation | in portrait format | portrait orientation | portrait format | "

@@ -16,7 +16,9 @@ _OR = vocabulary("or oder ou o u")
 _WITH = vocabulary("with mit avec con")
 _OF = vocabulary("of von de d' du del")
 # After these, someone is not in the picture.
-_NOT_IN = vocabulary("for to from by like für fuer wie als pour par comme para por como vs a an the ein eine un une una")
+_NOT_IN = vocabulary(
+    "for to from by like für fuer wie als pour par comme para por como vs a an the ein eine un une una"
+)
 _WITHOUT = vocabulary("without no not nor ohne kein keine nicht sans sin ni ningún ninguna")
 # What is of people whom it shows.
 _PORTRAITS = GENERIC | vocabulary("portrait portraits selfie selfies closeup close-up video videos retrato porträt")
@@ -30,12 +32,13 @@ _WORDS = vocabulary(
     "jasmine olive ruby pearl amber crystal jade ginger holly hazel heather basil bill bob rob jack pat sue will frank "
     "rich dick robin jay drew chase hunter mason carter cooper taylor tyler angel christian dean duke earl melody "
     "harmony harper star sky skye rain river brook reed rusty sandy misty stormy candy cherry clementine coral dolly "
-    "fern flora gale gene glen grant guy hank heath jean jersey jewel josh kitty lance lane lark laurel leo lotus mercy "
-    "miles mike nick norm opal page paige penny peony poppy piper ray rex rocky sage scout sierra skip sterling teddy "
-    "tiger trinity van victor vine wade ward wolf wren max charity chance clay cliff dale dusty eve gail gay happy honey "
-    "jet juan justice king liberty love lucky magnolia major marina merry mia noel otto pepper phoenix prudence red royal "
-    "sally savannah tom tony trip viola wendy willow winter blue mai marina sol luz paz cruz mercedes dolores rosa blanca "
-    "stella luna klein ernst wolf stein blume linde rosé marguerite fleur claire blanche aimé pierre mare sole"
+    "fern flora gale gene glen grant guy hank heath jean jersey jewel josh kitty lance lane lark laurel leo lotus "
+    "mercy miles mike nick norm opal page paige penny peony poppy piper ray rex rocky sage scout sierra skip sterling "
+    "teddy tiger trinity van victor vine wade ward wolf wren max charity chance clay cliff dale dusty eve gail gay "
+    "happy honey jet juan justice king liberty love lucky magnolia major marina merry mia noel otto pepper phoenix "
+    "prudence red royal sally savannah tom tony trip viola wendy willow winter blue mai marina sol luz paz cruz "
+    "mercedes dolores rosa blanca stella luna klein ernst wolf stein blume linde rosé marguerite fleur claire blanche "
+    "aimé pierre mare sole"
 )
 
 
@@ -133,7 +136,7 @@ def find_people(words: Sequence[Word], at: int, context: KnowsPeople) -> FoundPe
         if not is_joined and not words[end].follows_break:
             break
         count = people.find(words, following) if following < len(words) else 0
-        if not count:
+        if not count or any(_is_plain_word(words, part) for part in (parts[0], (following, following + count))):
             break
         is_sure = is_sure and words[end].key not in _OR
         parts.append((following, following + count))
@@ -154,7 +157,7 @@ def find_people(words: Sequence[Word], at: int, context: KnowsPeople) -> FoundPe
         if last - first == 1 and is_word(words[first]):
             if not words[first].is_capital:
                 is_sure = False
-                if before is not None and before.key in _NOT_IN | FUNCTION_WORDS - _AND or not is_closed(words, end):
+                if (before is not None and before.key in _NOT_IN | FUNCTION_WORDS - _AND) or not is_closed(words, end):
                     return None
             others = [word for place, word in enumerate(words) if place not in named]
             if any(word.is_capital for word in others) or not is_closed(words, end):
@@ -164,6 +167,12 @@ def find_people(words: Sequence[Word], at: int, context: KnowsPeople) -> FoundPe
         end += 1
     names = tuple(" ".join(word.key for word in words[first:last]) for first, last in parts)
     return FoundPeople(end - at, tuple(dict.fromkeys(names)), is_sure)
+
+
+def _is_plain_word(words: Sequence[Word], part: tuple[int, int]) -> bool:
+    """Return whether a name is a word in lower case."""
+    first, last = part
+    return last - first == 1 and not words[first].is_capital and is_word(words[first])
 
 
 def _may_end(words: Sequence[Word], end: int, *, is_capital: bool) -> bool:

@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from clipsearch.query.phrases.dates import find_date, is_closed
 from clipsearch.query.phrases.file_facts import FoundFilter
-from clipsearch.query.phrases.words import GENERIC, Word, longest, phrase_list, vocabulary
+from clipsearch.query.phrases.words import FUNCTION_WORDS, GENERIC, Word, longest, phrase_list, vocabulary
 
 if TYPE_CHECKING:
     from clipsearch.places import Place
 
 _PREPOSITIONS = phrase_list(
     "in | at | near | from | taken in | shot in | near to | close to | bei | aus | nahe | nahe bei | in der nähe von | "
-    "aufgenommen in | à | en | au | aux | près de | près d' | proche de | prises à | prises en | prise à | prise en | cerca de | "
-    "tomadas en | tomada en"
+    "aufgenommen in | à | en | au | aux | près de | près d' | proche de | prises à | prises en | prise à | prise en | "
+    "cerca de | tomadas en | tomada en"
 )
 # Before names of countries and regions.
 _WITH_ARTICLE = phrase_list(
-    "in the | from the | near the | in der | in den | in dem | im | aus der | aus den | aus dem | à la | dans le | dans la | "
-    "dans les | en la | en el | en los | en las"
+    "in the | from the | near the | in der | in den | in dem | im | aus der | aus den | aus dem | à la | dans le | "
+    "dans la | dans les | en la | en el | en los | en las"
 )
 _FROM = vocabulary("from aus")
 _OF = vocabulary("of von de d'")
@@ -34,8 +34,8 @@ _ORIGINS = vocabulary(
 )
 # Words before a preposition or a name that make something else of both.
 _HEADS = vocabulary(
-    "made born flag flags map maps atlas globe recipe dish bank team embassy passport little new old miss mr mrs made hecho "
-    "fabriqué fahne flagge karte landkarte drapeau carte bandera mapa"
+    "made born flag flags map maps atlas globe recipe dish bank team embassy passport little new old miss mr mrs made "
+    "hecho fabriqué fahne flagge karte landkarte drapeau carte bandera mapa"
 )
 # Names that few mean otherwise, though they are also names of people or of other places.
 _KNOWN_COUNTRIES = vocabulary(
@@ -49,17 +49,18 @@ _KNOWN_CITIES = vocabulary(
 _NEVER = vocabulary(
     "sepia centre center centro centrum tabasco cayenne essen orange sale mango split reading bath wedding marche us "
     "toyota hitachi kawasaki batman kennedy vladimir wladimir stalin turbo indie logos homo limo orion jupiter júpiter "
-    "atlantis ajax benfica hamilton montgomery waterloo elan manta mojo sakura samba senna casper constantine konstantin "
-    "bismarck cicero mandela waldorf zara pristine chino bantam minster goodyear cortes nassau levi's zion dalai soma "
-    "siri fuji pesto agro sala milo bowie chen nico abs thai swiss israeli pakistani iraqi somali nepali filipino filipina "
-    "kuwaiti yemeni bangladeshi homs saba pari tala bela deva cano neon archangel orlando duma engels ofen türen gerät "
-    "leiden siegen klar klang marken rast hasse favoriten kanton ames asbest ungern zahle zähle kenner bären brod sofie "
-    "tunes alameda bellevue riverside capital central northern southern eastern western oriental occidental lakewood midland "
-    "plano población poblacion caza extrema mito tamaño registro registró fundación fundacion pasto colina cerro fortaleza "
-    "paraíso paraiso encanto encantó retiro tabaco cuenca resistencia goma frontera constancia salta siga haga bello capas "
-    "morena victorias merced conquista misiones natal colonia colón coronel cordillera litoral mina minas lagunes savanes "
-    "rabot amazonas atlántico caldas gama elche marcas ventas fría fria granada retiro girón humus damas picos patos manada "
-    "manadas breves litros tanda tala planas vena vigas canoas balsas nova paco rosario crimea punjab surrey"
+    "atlantis ajax benfica hamilton montgomery waterloo elan manta mojo sakura samba senna casper constantine "
+    "konstantin bismarck cicero mandela waldorf zara pristine chino bantam minster goodyear cortes nassau levi's zion "
+    "dalai soma siri fuji pesto agro sala milo bowie chen nico abs thai swiss israeli pakistani iraqi somali nepali "
+    "filipino filipina kuwaiti yemeni bangladeshi homs saba pari tala bela deva cano neon archangel orlando duma "
+    "engels ofen türen gerät leiden siegen klar klang marken rast hasse favoriten kanton ames asbest ungern zahle "
+    "zähle kenner bären brod sofie tunes alameda bellevue riverside capital central northern southern eastern western "
+    "oriental occidental lakewood midland plano población poblacion caza extrema mito tamaño registro registró "
+    "fundación fundacion pasto colina cerro fortaleza paraíso paraiso encanto encantó retiro tabaco cuenca resistencia "
+    "goma frontera constancia salta siga haga bello capas morena victorias merced conquista misiones natal colonia "
+    "colón coronel cordillera litoral mina minas lagunes savanes rabot amazonas atlántico caldas gama elche marcas "
+    "ventas fría fria granada retiro girón humus damas picos patos manada manadas breves litros tanda tala planas vena "
+    "vigas canoas balsas nova paco rosario crimea punjab surrey"
 )
 _LOWER_CASE_THINGS = vocabulary(
     "bordeaux cologne manila panama havana havanna angora damask medina siena cognac turkey china jordan chad jersey "
@@ -72,7 +73,7 @@ _CONTINUES = vocabulary(
     "con sin sobre durante y and und et is"
 )
 _AND = vocabulary("and or und oder et ou y o e u to nach")
-_MOST_WORDS = 6
+_MOST_WORDS = 4
 _OWN_LEAST, _ABROAD_LEAST = 100_000, 250_000
 # People of a city whose name is taken for it in lower case or alone: those of smaller ones are words of some language.
 _LEAST_IN_LOWER_CASE, _LEAST_ALONE, _LEAST_ALONE_IN_LOWER_CASE = 200_000, 100_000, 500_000
@@ -132,12 +133,13 @@ def find_place(words: Sequence[Word], at: int, context: KnowsPlaces) -> FoundFil
 
 
 def _may_stand_alone(words: Sequence[Word], at: int) -> bool:
-    return at == 0 or words[at].follows_break or len(words) - at <= _MOST_WORDS
+    word = words[at]
+    if not word.is_capital and (word.key in FUNCTION_WORDS or word.key in _AND):
+        return False
+    return at == 0 or word.follows_break or len(words) - at <= _MOST_WORDS or words[at + 1].has_digit
 
 
-def _is_sure_alone(
-    words: Sequence[Word], at: int, end: int, named: _Named, context: KnowsPlaces
-) -> bool | None:
+def _is_sure_alone(words: Sequence[Word], at: int, end: int, named: _Named, context: KnowsPlaces) -> bool | None:
     """Return whether a name without a preposition is a place; None: not even offered."""
     is_first = at == 0 or words[at].follows_break
     before = "" if is_first else words[at - 1].key

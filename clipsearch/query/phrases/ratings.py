@@ -12,8 +12,8 @@ from clipsearch.query.phrases.words import GENERIC, Word, longest, phrase_list, 
 
 _STARS = vocabulary("star stars stern sterne sternen étoile étoiles etoile etoiles estrella estrellas")
 _RATED = phrase_list(
-    "rated | rated with | rated at | rating | rating of | bewertet mit | mit bewertung | bewertung | noté | notée | notés | "
-    "notées | valorada con | valoradas con | valorado con | valorados con | puntuadas con"
+    "rated | rated with | rated at | rating | rating of | bewertet mit | mit bewertung | bewertung | noté | notée | "
+    "notés | notées | valorada con | valoradas con | valorado con | valorados con | puntuadas con"
 )
 _WITH = vocabulary("with mit avec con of de à")
 _AT_LEAST = phrase_list(
@@ -33,21 +33,23 @@ _OF = vocabulary("of von vom de d' du des del")
 _FAVOURITES = phrase_list(
     "my favourites | my favorites | my favourite photos | my favorite photos | my favourite pictures | my favorite "
     "pictures | my favourite images | my favorite images | my favourite shots | my favorite shots | favourite photos | "
-    "favorite photos | favourite pictures | favorite pictures | meine favoriten | meine lieblingsfotos | meine lieblingsbilder | "
-    "lieblingsfotos | lieblingsbilder | mes favoris | mes favorites | mes photos préférées | mes images préférées | "
-    "mes photos favorites | mis favoritos | mis favoritas | mis fotos favoritas | mis imágenes favoritas | mis fotos preferidas"
+    "favorite photos | favourite pictures | favorite pictures | meine favoriten | meine lieblingsfotos | meine "
+    "lieblingsbilder | lieblingsfotos | lieblingsbilder | mes favoris | mes favorites | mes photos préférées | mes "
+    "images préférées | mes photos favorites | mis favoritos | mis favoritas | mis fotos favoritas | mis imágenes "
+    "favoritas | mis fotos preferidas"
 )
 # Alone these are all of a query.
 _LONE_FAVOURITES = vocabulary("favourites favorites favoriten favoris favoritos favoritas")
 _BEST = phrase_list(
     "best rated | best-rated | top rated | top-rated | highest rated | highest-rated | am besten bewertet | am besten "
-    "bewertete | am besten bewerteten | bestbewertete | bestbewerteten | les mieux notées | mieux notées | les mieux notés | "
-    "mieux notés | mejor valoradas | las mejor valoradas | mejor valorados | mejor puntuadas | las mejor puntuadas"
+    "bewertete | am besten bewerteten | bestbewertete | bestbewerteten | les mieux notées | mieux notées | les mieux "
+    "notés | mieux notés | mejor valoradas | las mejor valoradas | mejor valorados | mejor puntuadas | las mejor "
+    "puntuadas"
 )
 # They have stars of their own.
 _RATED_THINGS = vocabulary(
-    "hotel hotels hôtel hôtels restaurant restaurants resort resorts general admiral review reviews michelin movie film "
-    "films cuisine dinner hostel restaurante service flag flags fahne flagge drapeau bandera hotelzimmer suite"
+    "hotel hotels hôtel hôtels restaurant restaurants resort resorts general admiral review reviews michelin movie "
+    "film films cuisine dinner hostel restaurante service flag flags fahne flagge drapeau bandera hotelzimmer suite"
 )
 _COMPOUND = re.compile(r"(\w+)-sterne-(?:fotos|bilder|aufnahmen)")
 _HYPHENATED = re.compile(r"(\w+)-stars?")
@@ -150,8 +152,11 @@ _WITHOUT = vocabulary("without ohne sans sin no kein keine with mit avec con tak
 
 def _is_over(words: Sequence[Word], end: int, today: date) -> bool:
     """Return whether nothing follows, or an absence, people or a date."""
-    return end >= len(words) or words[end].follows_break or words[end].key in _WITHOUT or bool(
-        find_date(words, end, today=today)
+    return (
+        end >= len(words)
+        or words[end].follows_break
+        or words[end].key in _WITHOUT
+        or bool(find_date(words, end, today=today))
     )
 
 

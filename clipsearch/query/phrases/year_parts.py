@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from datetime import date
 
 from clipsearch.query.phrases.found_date import FoundDate
-from clipsearch.query.phrases.words import Word, longest, look_up, phrase_list, phrase_table
+from clipsearch.query.phrases.words import Word, longest, look_up, phrase_list, phrase_table, words_of
 
 _EARLY, _MIDDLE, _LATE = "early", "middle", "late"
 _PART_NAMES = {
-    _EARLY: "early | early in | beginning of | start of | the beginning of | the start of | anfang | anfang des jahres | "
-    "début | au début de | début de | au début de l' année | début de l' année | principios de | a principios de | "
-    "comienzos de | a comienzos de | inicios de | a inicios de | a principios del año",
-    _MIDDLE: "mid | middle of | the middle of | mitte | mitte des jahres | milieu | au milieu de | mediados de | a mediados de",
+    _EARLY: "early | early in | beginning of | start of | the beginning of | the start of | anfang | anfang des "
+    "jahres | début | au début de | début de | au début de l' année | début de l' année | principios de | a "
+    "principios de | comienzos de | a comienzos de | inicios de | a inicios de | a principios del año",
+    _MIDDLE: "mid | middle of | the middle of | mitte | mitte des jahres | milieu | au milieu de | mediados de | a "
+    "mediados de",
     _LATE: "late | late in | end of | the end of | ende | ende des jahres | fin | fin de | à la fin de | la fin de | "
     "à la fin de l' année | finales de | a finales de | fines de | a fines de",
 }
@@ -41,8 +42,8 @@ def _months(year: int, part: str, count: int) -> FoundDate:
 
 
 _LEADS = phrase_list(
-    "in the | from the | of the | during the | the | in den | aus den | der | den | die | dans les | des | pendant les | "
-    "les | en los | de los | durante los | los"
+    "in the | from the | of the | during the | the | in den | aus den | der | den | die | dans les | des | pendant les "
+    "| les | en los | de los | durante los | los"
 )
 _DECADE = re.compile(r"'?((?:18|19|20)?\d0)(?:'?s|er|ern)", re.ASCII)
 _WORDS = {
@@ -54,6 +55,7 @@ _WORDS = {
     1990: "nineties | neunziger | neunzigern | années quatre-vingt-dix | años noventa | années 90 | años 90",
 }
 _DECADES = phrase_table({str(year): names for year, names in _WORDS.items()})
+DECADE_WORDS = words_of(_DECADES)
 _YEARS_BEFORE = phrase_list("années | années de | años")
 _YEARS_AFTER = phrase_list("jahre | jahren")
 # Bare numbers of seconds and ages are not these.
