@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from typing import Protocol
 
@@ -112,8 +111,6 @@ class FoundPeople:
 class KnowsPeople(Protocol):
     """Whatever knows the people, who are read when they are needed."""
 
-    today: date
-
     @property
     def people(self) -> PeopleNames:
         """People by the words of their names."""
@@ -122,51 +119,71 @@ class KnowsPeople(Protocol):
 
 def find_people(words: Sequence[Word], at: int, context: KnowsPeople) -> FoundPeople | None:
     """Find one or several people at a word; "Anna or Bob" is offered, as filters all have to hold."""
-    people = context.people
-    lead = int(at + 1 < len(words) and (words[at].key in _AND or words[at].key in _OF))
-    lead = 0 if at == 0 and words[at].key in _AND - _WITH else lead
-    start = at + lead
-    if start >= len(words) or (lead and words[start].follows_break) or not (count := people.find(words, start)):
+    joins = _AND if at > 0 else _WITH
+    lead = int(at + 1 < len(words) and (words[at].key in joins or words[at].key in _OF))
+    run = _run(words, at + lead, context.people) if not (lead and words[at + 1].follows_break) else None
+    if run is None:
         return None
-    parts, end = [(start, start + count)], start + count
-    is_sure = True
-    while end < len(words):
-        is_joined = words[end].key in _AND or words[end].key in _OR
-        following = end + is_joined
-        if not is_joined and not words[end].follows_break:
-            break
-        count = people.find(words, following) if following < len(words) else 0
-        if not count or any(_is_plain_word(words, part) for part in (parts[0], (following, following + count))):
-            break
-        is_sure = is_sure and words[end].key not in _OR
-        parts.append((following, following + count))
-        end = following + count
-    named = {place for first, last in parts for place in range(first, last)}
     before = words[at - 1] if at > 0 and not words[at].follows_break else None
     if before is not None and before.key in _WITHOUT:
         return None
-    if before is not None and before.key in _NOT_IN | _OR:
+    is_sure = not run.has_or and _fits(words, at, lead, before) and _may_end(words, run)
+    single = [words[first] for first, last in run.parts if last - first == 1 and is_word(words[first])]
+    if any(not word.is_capital for word in single):
         is_sure = False
-    if before is not None and not lead and (before.key in _TITLES or (before.is_capital and before.key not in GENERIC)):
-        is_sure = False  # "Santa Anna", "Lake Anna"
-    if lead and words[at].key in _OF and not all(word.key in _PORTRAITS | FUNCTION_WORDS for word in words[:at]):
-        is_sure = False  # "the house of Anna"
-    if not _may_end(words, end, is_capital=words[parts[-1][0]].is_capital):
+        follows_word = before is not None and before.key in _NOT_IN | FUNCTION_WORDS - _AND
+        if follows_word or not is_closed(words, run.end):
+            return None
+    if single and (_has_other_capitals(words, run) or not is_closed(words, run.end)):
         is_sure = False
-    for first, last in parts:
-        if last - first == 1 and is_word(words[first]):
-            if not words[first].is_capital:
-                is_sure = False
-                if (before is not None and before.key in _NOT_IN | FUNCTION_WORDS - _AND) or not is_closed(words, end):
-                    return None
-            others = [word for place, word in enumerate(words) if place not in named]
-            if any(word.is_capital for word in others) or not is_closed(words, end):
-                is_sure = False
     # "Anna and a dog": what is left begins with the dog.
-    if at == 0 and end < len(words) - 1 and words[end].key in _AND and is_sure:
-        end += 1
-    names = tuple(" ".join(word.key for word in words[first:last]) for first, last in parts)
-    return FoundPeople(end - at, tuple(dict.fromkeys(names)), is_sure)
+    takes_and = at == 0 and is_sure and run.end < len(words) - 1 and words[run.end].key in _AND
+    names = (" ".join(word.key for word in words[first:last]) for first, last in run.parts)
+    return FoundPeople(run.end + takes_and - at, tuple(dict.fromkeys(names)), is_sure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Names that are joined: the positions of each, the end, and whether by "or"."""
+
+    parts: tuple[tuple[int, int], ...]
+    end: int
+    has_or: bool
+
+
+def _run(words: Sequence[Word], start: int, people: PeopleNames) -> _Run | None:
+    """Find the names that follow each other from a word on, with "and" or a comma between them."""
+    count = people.find(words, start)
+    if not count:
+        return None
+    parts, end, has_or = [(start, start + count)], start + count, False
+    while end < len(words):
+        is_joined = words[end].key in _AND or words[end].key in _OR
+        following = end + is_joined
+        if following == len(words) or not (is_joined or words[end].follows_break):
+            break
+        count = people.find(words, following)
+        if not count or any(_is_plain_word(words, part) for part in (parts[0], (following, following + count))):
+            break
+        has_or = has_or or words[end].key in _OR
+        parts.append((following, following + count))
+        end = following + count
+    return _Run(tuple(parts), end, has_or)
+
+
+def _fits(words: Sequence[Word], at: int, lead: int, before: Word | None) -> bool:
+    """Return whether what stands before a name leaves it one: not "Santa Anna", "for Anna", "the house of Anna"."""
+    if lead and words[at].key in _OF:
+        return all(word.key in _PORTRAITS | FUNCTION_WORDS for word in words[:at])
+    if before is None:
+        return True
+    is_longer_name = not lead and (before.key in _TITLES or (before.is_capital and before.key not in GENERIC))
+    return not is_longer_name and before.key not in _NOT_IN and before.key not in _OR
+
+
+def _has_other_capitals(words: Sequence[Word], run: _Run) -> bool:
+    named = {place for first, last in run.parts for place in range(first, last)}
+    return any(word.is_capital for place, word in enumerate(words) if place not in named)
 
 
 def _is_plain_word(words: Sequence[Word], part: tuple[int, int]) -> bool:
@@ -175,8 +192,9 @@ def _is_plain_word(words: Sequence[Word], part: tuple[int, int]) -> bool:
     return last - first == 1 and not words[first].is_capital and is_word(words[first])
 
 
-def _may_end(words: Sequence[Word], end: int, *, is_capital: bool) -> bool:
-    """Return whether a name ends here: "Anna Karenina" is another one, "anna karenina" and "anna cake" may be."""
+def _may_end(words: Sequence[Word], run: _Run) -> bool:
+    """Return whether a name ends there: "Anna Karenina" is another one, "anna karenina" and "anna cake" may be."""
+    end, is_capital = run.end, words[run.parts[-1][0]].is_capital
     if is_closed(words, end) or words[end].key in _AND:
         return True
     if words[end].is_capital:

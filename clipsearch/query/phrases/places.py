@@ -13,7 +13,7 @@ from clipsearch.query.phrases.file_facts import FoundFilter
 from clipsearch.query.phrases.words import FUNCTION_WORDS, GENERIC, Word, longest, phrase_list, vocabulary
 
 if TYPE_CHECKING:
-    from clipsearch.places import Place
+    from clipsearch.places import Mention, Place
 
 _PREPOSITIONS = phrase_list(
     "in | at | near | from | taken in | shot in | near to | close to | bei | aus | nahe | nahe bei | in der nähe von | "
@@ -64,7 +64,7 @@ _NEVER = vocabulary(
 )
 _LOWER_CASE_THINGS = vocabulary(
     "bordeaux cologne manila panama havana havanna angora damask medina siena cognac turkey china jordan chad jersey "
-    "brussels hamburg oxford cambridge berliner nice lima chile reunion peru georgia brittany perth tours metz salem "
+    "brussels hamburg oxford cambridge berliner nice lima chile reunion georgia brittany perth tours metz salem "
     "windsor norfolk plymouth guinea niger togo parma burgos dresden bali"
 )
 _CONTINUES = vocabulary(
@@ -82,7 +82,10 @@ _LEAST_IN_LOWER_CASE, _LEAST_ALONE, _LEAST_ALONE_IN_LOWER_CASE = 200_000, 100_00
 class KnowsPlaces(Protocol):
     """Whatever knows the day and whether pictures have places."""
 
-    today: date
+    @property
+    def today(self) -> date:
+        """The date of today."""
+        ...
 
     @property
     def is_placed(self) -> bool:
@@ -91,11 +94,12 @@ class KnowsPlaces(Protocol):
 
 
 class _Named(NamedTuple):
-    count: int
+    """Name of a place; it is clear if it hardly means anything else, even alone."""
+
+    words: int
     value: str
     place: "Place"
-    is_sure: bool
-    is_known: bool
+    is_clear: bool
 
 
 def find_place(words: Sequence[Word], at: int, context: KnowsPlaces) -> FoundFilter | None:
@@ -112,7 +116,7 @@ def find_place(words: Sequence[Word], at: int, context: KnowsPlaces) -> FoundFil
     named = _name_at(words, start, has_article=has_article)
     if named is None or not context.is_placed:
         return None
-    end = start + named.count
+    end = start + named.words
     is_of = at > 0 and not words[at].follows_break and words[at - 1].key in _OF
     if lead == 0:
         is_qualified = "," in named.value
@@ -126,7 +130,7 @@ def find_place(words: Sequence[Word], at: int, context: KnowsPlaces) -> FoundFil
     else:
         before = words[at - 1].key if at > 0 and not words[at].follows_break else ""
         is_origin = words[at].key in _FROM and before in _ORIGINS
-        is_sure = named.is_sure and _ends(words, end, context) and not is_origin and before not in _HEADS
+        is_sure = _ends(words, end, context) and not is_origin and before not in _HEADS
     is_country = named.place.kind == "country"
     value = named.place.country_code.lower() if is_country else named.value
     return FoundFilter(end - at, "country" if is_country else "place", value, is_sure)
@@ -144,14 +148,14 @@ def _is_sure_alone(words: Sequence[Word], at: int, end: int, named: _Named, cont
     is_first = at == 0 or words[at].follows_break
     before = "" if is_first else words[at - 1].key
     is_last = end == len(words) or words[end].follows_break
-    if not (named.is_sure or named.is_known) or not _ends(words, end, context):
+    if not _ends(words, end, context):
         return None
     if not (is_first or is_last or find_date(words, end, today=context.today)):
         return None
     if before and before not in _OF and (before in _CONTINUES or before in _AND or before.isdigit()):
         return None
     is_after_name = not is_first and words[at - 1].is_capital and before not in GENERIC  # "Jack London"
-    return named.is_sure and not named.is_known and not is_after_name and before not in _HEADS
+    return named.is_clear and not is_after_name and before not in _HEADS
 
 
 def _ends(words: Sequence[Word], end: int, context: KnowsPlaces) -> bool:
@@ -175,40 +179,39 @@ def _is_generic(words: Sequence[Word]) -> bool:
 
 def _name_at(words: Sequence[Word], start: int, *, has_article: bool) -> _Named | None:
     """Find the name of a place at a word; None also of one that hardly means a place here."""
-    from clipsearch.places import mention
-
     first = words[start]
-    if first.key[0].isdigit() or (first.key in _NEVER and not (first.key == "us" and has_article)):
+    if first.has_digit or (first.key in _NEVER and not (first.key == "us" and has_article)):
         return None
-    keys = [word.key for word in words[start : start + _MOST_WORDS]]
-    found = mention(keys)
-    value = "" if found is None else _value(words[start : start + found.length])
-    if found is not None and not value:  # glued over a comma
-        stop = next(place for place in range(1, found.length) if words[start + place].follows_break)
-        found = mention(keys[:stop])
-        value = "" if found is None else _value(words[start : start + found.length])
-    if found is None or not value:
+    found = _mentioned(words, start)
+    if found is None:
         return None
-    place, is_country = found.place, found.place.kind == "country"
-    if found.length == 1 and not first.is_capital and first.key in _LOWER_CASE_THINGS - _KNOWN_COUNTRIES:
-        return None
-    if found.length == 1 and _is_small(place, is_alone=False, is_capital=first.is_capital):
+    mentioned, value = found
+    place, count = mentioned.place, mentioned.length
+    is_lone = count == 1 and value not in _KNOWN_COUNTRIES
+    is_thing = not first.is_capital and first.key in _LOWER_CASE_THINGS
+    if is_lone and (is_thing or _is_small(place, is_alone=False, is_capital=first.is_capital)):
         return None
     if has_article and place.kind == "city" and place.name.casefold() != f"the {value}":
         return None
-    if value in ("us", "usa", "uk"):
-        return _Named(found.length, value, place, True, False)
-    if not found.is_ambiguous:
-        return _Named(found.length, value, place, True, False)
-    if has_article:
-        return None
-    if value in _KNOWN_COUNTRIES:
-        return _Named(found.length, value, place, True, False)
-    if value in _KNOWN_CITIES:
-        return _Named(found.length, value, place, True, True)
-    is_own = value == place.name.casefold()
-    is_large = is_country or place.population >= (_OWN_LEAST if is_own else _ABROAD_LEAST)
-    return _Named(found.length, value, place, True, True) if first.is_capital and is_large else None
+    is_clear = not mentioned.is_ambiguous or value in _KNOWN_COUNTRIES or value == "us"
+    if is_clear or (value in _KNOWN_CITIES and not has_article):
+        return _Named(count, value, place, is_clear)
+    least = _OWN_LEAST if value == place.name.casefold() else _ABROAD_LEAST
+    is_large = place.kind == "country" or place.population >= least
+    return _Named(count, value, place, False) if first.is_capital and is_large and not has_article else None
+
+
+def _mentioned(words: Sequence[Word], start: int) -> "tuple[Mention, str] | None":
+    """Return the place that is named at a word, and the name as filters take it; not one glued over a comma."""
+    from clipsearch.places import mention
+
+    keys = [word.key for word in words[start : start + _MOST_WORDS]]
+    breaks = [place for place in range(1, len(keys)) if words[start + place].follows_break]
+    for stop in (len(keys), *breaks[:1]):
+        found = mention(keys[:stop])
+        if found is not None and (value := _value(words[start : start + found.length])):
+            return found, value
+    return None
 
 
 def _is_small(place: "Place", *, is_alone: bool, is_capital: bool) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
@@ -51,15 +52,17 @@ _RATED_THINGS = vocabulary(
     "hotel hotels hôtel hôtels restaurant restaurants resort resorts general admiral review reviews michelin movie "
     "film films cuisine dinner hostel restaurante service flag flags fahne flagge drapeau bandera hotelzimmer suite"
 )
-_COMPOUND = re.compile(r"(\w+)-sterne-(?:fotos|bilder|aufnahmen)")
-_HYPHENATED = re.compile(r"(\w+)-stars?")
+_COMPOUND = re.compile(r"(\w+)-sterne-(?:fotos|bilder|aufnahmen)|(\w+)-stars?")
 _BEST_RATING = 5
 
 
 class KnowsRatings(Protocol):
     """Whatever knows the day and whether pictures are rated."""
 
-    today: date
+    @property
+    def today(self) -> date:
+        """The date of today."""
+        ...
 
     @property
     def is_rated(self) -> bool:
@@ -101,50 +104,73 @@ def _number(key: str) -> int | None:
 
 
 def _stars(words: Sequence[Word], at: int, today: date) -> FoundFilter | None:
+    """Find a number of stars: "5 stars", "five-star photos", "rated 4 or better", "at least 3 stars"."""
     if found := _COMPOUND.fullmatch(words[at].key):
-        number = _number(found[1])
-        return None if number is None else FoundFilter(1 + _of(words, at + 1), "rating", str(number))
-    if found := _HYPHENATED.fullmatch(words[at].key):
-        number = _number(found[1])
-        return None if number is None else _of_pictures(words, at, at + 1, number)
+        number, has_pictures = _number(found[1] or found[2]), found[1] is not None
+        if number is None:
+            return None
+        end = at + 1 + _of(words, at + 1)
+        return FoundFilter(end - at, "rating", str(number)) if has_pictures else _of_pictures(words, at, at + 1, number)
+    scale = _read_scale(words, at)
+    if scale is None or _is_of_a_thing(words, at, scale.end):
+        return None
+    end = scale.end
+    if scale.is_rated or scale.is_least:
+        is_sure = scale.is_rated or _is_over(words, end, today) or words[end].key in _PICTURES | _OF
+        value = f">={scale.number}" if scale.is_least else str(scale.number)
+        return FoundFilter(_end_of_pictures(words, at, end) - at, "rating", value, is_sure)
+    if pictured := _of_pictures(words, at, end, scale.number):
+        return pictured
+    if not _is_over(words, end, today):
+        return None
+    is_alone = at == 0 or words[at].follows_break or all(word.key in GENERIC for word in words[:at])
+    is_sure = is_alone or (not scale.has_with and scale.is_digit)
+    return FoundFilter(end - at, "rating", str(scale.number), is_sure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Stars in words, up to `end`: after "rated", after "with", "at least" or "or more", and as a digit."""
+
+    number: int
+    end: int
+    is_rated: bool
+    has_with: bool
+    is_least: bool
+    is_digit: bool
+
+
+def _read_scale(words: Sequence[Word], at: int) -> _Scale | None:
     rated = longest(words, at, _RATED)
     has_with = not rated and words[at].key in _WITH
     place = at + rated + has_with
-    least = longest(words, place, _AT_LEAST) if place < len(words) else 0
+    least = longest(words, place, _AT_LEAST)
     place += least
     if place >= len(words) or (place > at and words[place].follows_break):
         return None
     key = words[place].key
     number = _number(key.removesuffix("+"))
-    if number is None:
-        return None
-    is_least = least > 0 or key.endswith("+")
     end = place + 1
-    has_stars = end < len(words) and words[end].key.removesuffix("+") in _STARS and not words[end].follows_break
-    is_least = is_least or (has_stars and words[end].key.endswith("+"))
+    has_stars = _is_stars(words, end)
+    is_least = least > 0 or key.endswith("+") or (has_stars and words[end].key.endswith("+"))
     end += has_stars
     tail = longest(words, end, _OR_MORE) if end < len(words) and not words[end].follows_break else 0
     end += tail
-    if not has_stars and tail and end < len(words) and words[end].key in _STARS:
+    if not has_stars and tail and _is_stars(words, end):  # "4 or more stars"
         has_stars, end = True, end + 1
-    is_least = is_least or tail > 0
-    if not (rated or has_stars):
+    if number is None or not (rated or has_stars):
         return None
-    value = f">={number}" if is_least else str(number)
-    before = words[at - 1].key if at > 0 else ""
-    if before in _RATED_THINGS or (end < len(words) and words[end].key in _RATED_THINGS):
-        return None
-    if rated or is_least:
-        is_sure = rated > 0 or _is_over(words, end, today) or words[end].key in _PICTURES | _OF
-        return FoundFilter(_end_of_pictures(words, at, end) - at, "rating", value, is_sure)
-    if pictured := _of_pictures(words, at, end, number):
-        return pictured
-    if not _is_over(words, end, today):
-        return None
-    follows_break = at == 0 or words[at].follows_break
-    is_alone = follows_break or all(word.key in GENERIC for word in words[:at])
-    is_sure = is_alone or (not has_with and words[place].key.isdigit())
-    return FoundFilter(end - at, "rating", value, is_sure)
+    return _Scale(number, end, rated > 0, has_with, is_least or tail > 0, key[0].isdigit())
+
+
+def _is_stars(words: Sequence[Word], at: int) -> bool:
+    return at < len(words) and words[at].key.removesuffix("+") in _STARS and not words[at].follows_break
+
+
+def _is_of_a_thing(words: Sequence[Word], at: int, end: int) -> bool:
+    """Return whether the stars are those of a hotel, or of a flag."""
+    is_after = at > 0 and words[at - 1].key in _RATED_THINGS
+    return is_after or (end < len(words) and words[end].key in _RATED_THINGS)
 
 
 _WITHOUT = vocabulary("without ohne sans sin no kein keine with mit avec con taken")
