@@ -53,8 +53,8 @@ def find_date(words: Sequence[Word], at: int, *, today: date) -> FoundDate | Non
     return replace(best, is_sure=key not in _DOUBTS and (not best.may_go_on or is_closed(words, at + best.count)))
 
 
-# The longest lead and the longest date after it: "à la fin de l'année", "28 de junio al 3 de julio de 2019".
-_MOST_WORDS = 14
+# A date, and the words that lead to it, have one about time soon: "à la fin de l'année 2019" after five.
+_MOST_WORDS = 7
 _LONE_HOLIDAYS = frozenset(first for first, phrases in names.HOLIDAYS.items() if len(phrases[-1][0]) == 1)
 _TIME_WORDS = frozenset(
     (*names.MONTHS, *names.SEASONS, *names.UNITS, *RELATIVE_WORDS, *DECADE_WORDS, *words_of(names.HOLIDAYS))

@@ -72,6 +72,8 @@ _CONTINUES = vocabulary(
     "ein eine am an im bei mit ohne auf nach vor während von zwischen un une avec sans dans sur pendant au à en la le "
     "con sin sobre durante y and und et is"
 )
+# But "the hague", "los angeles", "la paz", "el paso".
+_NO_NAMES = FUNCTION_WORDS - vocabulary("the los las la el")
 _AND = vocabulary("and or und oder et ou y o e u to nach")
 _MOST_WORDS = 4
 _OWN_LEAST, _ABROAD_LEAST = 100_000, 250_000
@@ -180,9 +182,7 @@ def _is_generic(words: Sequence[Word]) -> bool:
 def _name_at(words: Sequence[Word], start: int, *, has_article: bool) -> _Named | None:
     """Find the name of a place at a word; None also of one that hardly means a place here."""
     first = words[start]
-    if first.has_digit or (first.key in _NEVER and not (first.key == "us" and has_article)):
-        return None
-    found = _mentioned(words, start)
+    found = _mentioned(words, start) if _may_begin(first, has_article=has_article) else None
     if found is None:
         return None
     mentioned, value = found
@@ -199,6 +199,13 @@ def _name_at(words: Sequence[Word], start: int, *, has_article: bool) -> _Named 
     least = _OWN_LEAST if value == place.name.casefold() else _ABROAD_LEAST
     is_large = place.kind == "country" or place.population >= least
     return _Named(count, value, place, False) if first.is_capital and is_large and not has_article else None
+
+
+def _may_begin(word: Word, *, has_article: bool) -> bool:
+    """Return soon whether a word may begin a name."""
+    if word.has_digit or (not word.is_capital and word.key in _NO_NAMES):
+        return False
+    return word.key not in _NEVER or (word.key == "us" and has_article)
 
 
 def _mentioned(words: Sequence[Word], start: int) -> "tuple[Mention, str] | None":

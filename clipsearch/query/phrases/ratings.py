@@ -106,11 +106,7 @@ def _number(key: str) -> int | None:
 def _stars(words: Sequence[Word], at: int, today: date) -> FoundFilter | None:
     """Find a number of stars: "5 stars", "five-star photos", "rated 4 or better", "at least 3 stars"."""
     if found := _COMPOUND.fullmatch(words[at].key):
-        number, has_pictures = _number(found[1] or found[2]), found[1] is not None
-        if number is None:
-            return None
-        end = at + 1 + _of(words, at + 1)
-        return FoundFilter(end - at, "rating", str(number)) if has_pictures else _of_pictures(words, at, at + 1, number)
+        return _compound(words, at, _number(found[1] or found[2]), names_pictures=found[1] is not None)
     scale = _read_scale(words, at)
     if scale is None or _is_of_a_thing(words, at, scale.end):
         return None
@@ -119,13 +115,19 @@ def _stars(words: Sequence[Word], at: int, today: date) -> FoundFilter | None:
         is_sure = scale.is_rated or _is_over(words, end, today) or words[end].key in _PICTURES | _OF
         value = f">={scale.number}" if scale.is_least else str(scale.number)
         return FoundFilter(_end_of_pictures(words, at, end) - at, "rating", value, is_sure)
-    if pictured := _of_pictures(words, at, end, scale.number):
+    pictured = _of_pictures(words, at, end, scale.number)
+    if pictured is not None or not _is_over(words, end, today):
         return pictured
-    if not _is_over(words, end, today):
-        return None
     is_alone = at == 0 or words[at].follows_break or all(word.key in GENERIC for word in words[:at])
     is_sure = is_alone or (not scale.has_with and scale.is_digit)
     return FoundFilter(end - at, "rating", str(scale.number), is_sure)
+
+
+def _compound(words: Sequence[Word], at: int, number: int | None, *, names_pictures: bool) -> FoundFilter | None:
+    """Find "Fünf-Sterne-Fotos", "five-star photos"."""
+    if number is None or not names_pictures:
+        return None if number is None else _of_pictures(words, at, at + 1, number)
+    return FoundFilter(1 + _of(words, at + 1), "rating", str(number))
 
 
 @dataclass(frozen=True, slots=True)
