@@ -183,7 +183,8 @@ def _fits(words: Sequence[Word], at: int, lead: int, before: Word | None) -> boo
 
 def _has_other_capitals(words: Sequence[Word], run: _Run) -> bool:
     named = {place for first, last in run.parts for place in range(first, last)}
-    return any(word.is_capital for place, word in enumerate(words) if place not in named)
+    others = (word for place, word in enumerate(words) if place not in named and word.key not in GENERIC)
+    return any(word.is_capital for word in others)
 
 
 def _is_plain_word(words: Sequence[Word], part: tuple[int, int]) -> bool:
