@@ -19,6 +19,7 @@ from clipsearch.data import BUILT_IN, bank_texts, built_in_labels
 from clipsearch.errors import QuerySyntaxError
 from clipsearch.query import parse_query
 from clipsearch.query.phrases import Context, understand
+from tests.benchmarks.held_out_questions import HELD_OUT
 from tests.benchmarks.measuring import print_table
 from tests.benchmarks.question_forms import CAMERAS, PEOPLE, make_question
 
@@ -77,8 +78,16 @@ def main() -> None:
             applied += any(phrase.is_applied for phrase in understand(text, hard).phrases)
         except QuerySyntaxError:  # a label may be no query
             continue
+    held_out = 0
+    for question, meaning in HELD_OUT:
+        understood = understand(question, CONTEXT)
+        is_exact = understood.query == parse_query(meaning)
+        held_out += is_exact
+        if chosen.wrong and not is_exact:
+            print(f"{question} -> {understood.text}, not {meaning}")
     rows = [
         ["exact", f"{exact} of {chosen.count}"],
+        ["exact of those held out", f"{held_out} of {len(HELD_OUT)}"],
         ["ms a question, median and most", f"{median(times):.1f}, {max(times):.1f}"],
         ["texts with a phrase that nobody meant", f"{applied} of {len(texts):,}"],
     ]
