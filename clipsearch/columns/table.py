@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,8 +146,9 @@ class Columns:
         """Return the names of all cameras, sorted; some may be of pictures that are gone."""
         return tuple(sorted({name for segment in self.segments for name in segment.cameras}))
 
+    @cached_property
     def people(self) -> tuple[str, ...]:
-        """Return the names of all people, sorted; some may be of pictures that are gone."""
+        """Names of all people, sorted; some may be of pictures that are gone."""
         return tuple(sorted({name for segment in self.segments for name in segment.listings["person"].names}))
 
     def count_unmeasured(self) -> int:

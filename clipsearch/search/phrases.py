@@ -44,7 +44,7 @@ def understand_query(text: str, session: Session, *, may_name_files: bool = Fals
         date.today(),
         find_cameras=lambda: ask(lambda columns: columns.cameras(), ()),
         find_whether_dated=lambda: ask(lambda columns: columns.count([parse_filter("has", "date")]) > 0, True),
-        find_people=lambda: ask(lambda columns: columns.people(), ()),
+        find_people=lambda: ask(lambda columns: columns.people, ()),
         find_whether_placed=lambda: has_any("gps"),
         find_whether_rated=lambda: has_any("rating"),
     )

@@ -6,7 +6,7 @@ from datetime import date
 from functools import cached_property
 
 from clipsearch.query.phrases.file_facts import CameraNames
-from clipsearch.query.phrases.people import PeopleNames
+from clipsearch.query.phrases.people import PeopleNames, people_names
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Context:
     @cached_property
     def people(self) -> PeopleNames:
         """People by the words of their names."""
-        return PeopleNames(self.find_people())
+        return people_names(tuple(self.find_people()))
 
     @cached_property
     def is_placed(self) -> bool:

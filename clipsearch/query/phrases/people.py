@@ -72,6 +72,12 @@ class PeopleNames:
         return best
 
 
+@lru_cache(maxsize=2)
+def people_names(names: tuple[str, ...]) -> PeopleNames:
+    """Return the names of people by their first words; kept, as a catalog may have thousands."""
+    return PeopleNames(names)
+
+
 def _folded(name: str) -> str:
     return fold_name(name).casefold()
 
@@ -134,7 +140,8 @@ def find_people(words: Sequence[Word], at: int, context: KnowsPeople) -> FoundPe
         follows_word = before is not None and before.key in _NOT_IN | FUNCTION_WORDS - _AND
         if follows_word or not is_closed(words, run.end):
             return None
-    if single and (_has_other_capitals(words, run) or not is_closed(words, run.end)):
+    is_all = len(single) == len(words)  # "Rose"
+    if single and (is_all or _has_other_capitals(words, run) or not is_closed(words, run.end)):
         is_sure = False
     # "Anna and a dog": what is left begins with the dog.
     takes_and = at == 0 and is_sure and run.end < len(words) - 1 and words[run.end].key in _AND

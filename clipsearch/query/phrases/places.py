@@ -47,20 +47,20 @@ _KNOWN_CITIES = vocabulary(
 )
 # Names that mostly mean something else: words of one of the languages, makers, stars, names of people and of teams.
 _NEVER = vocabulary(
-    "sepia centre center centro centrum tabasco cayenne essen orange sale mango split reading bath wedding marche us "
-    "toyota hitachi kawasaki batman kennedy vladimir wladimir stalin turbo indie logos homo limo orion jupiter júpiter "
-    "atlantis ajax benfica hamilton montgomery waterloo elan manta mojo sakura samba senna casper constantine "
-    "konstantin bismarck cicero mandela waldorf zara pristine chino bantam minster goodyear cortes nassau levi's zion "
-    "dalai soma siri fuji pesto agro sala milo bowie chen nico abs thai swiss israeli pakistani iraqi somali nepali "
-    "filipino filipina kuwaiti yemeni bangladeshi homs saba pari tala bela deva cano neon archangel orlando duma "
-    "engels ofen türen gerät leiden siegen klar klang marken rast hasse favoriten kanton ames asbest ungern zahle "
-    "zähle kenner bären brod sofie tunes alameda bellevue riverside capital central northern southern eastern western "
-    "oriental occidental lakewood midland plano población poblacion caza extrema mito tamaño registro registró "
-    "fundación fundacion pasto colina cerro fortaleza paraíso paraiso encanto encantó retiro tabaco cuenca resistencia "
-    "goma frontera constancia salta siga haga bello capas morena victorias merced conquista misiones natal colonia "
-    "colón coronel cordillera litoral mina minas lagunes savanes rabot amazonas atlántico caldas gama elche marcas "
-    "ventas fría fria granada retiro girón humus damas picos patos manada manadas breves litros tanda tala planas vena "
-    "vigas canoas balsas nova paco rosario crimea punjab surrey"
+    "chihuahua sepia centre center centro centrum tabasco cayenne essen orange sale mango split reading bath wedding "
+    "marche us toyota hitachi kawasaki batman kennedy vladimir wladimir stalin turbo indie logos homo limo orion "
+    "jupiter júpiter atlantis ajax benfica hamilton montgomery waterloo elan manta mojo sakura samba senna casper "
+    "constantine konstantin bismarck cicero mandela waldorf zara pristine chino bantam minster goodyear cortes nassau "
+    "levi's zion dalai soma siri fuji pesto agro sala milo bowie chen nico abs thai swiss israeli pakistani iraqi "
+    "somali nepali filipino filipina kuwaiti yemeni bangladeshi homs saba pari tala bela deva cano neon archangel "
+    "orlando duma engels ofen türen gerät leiden siegen klar klang marken rast hasse favoriten kanton ames asbest "
+    "ungern zahle zähle kenner bären brod sofie tunes alameda bellevue riverside capital central northern southern "
+    "eastern western oriental occidental lakewood midland plano población poblacion caza extrema mito tamaño registro "
+    "registró fundación fundacion pasto colina cerro fortaleza paraíso paraiso encanto encantó retiro tabaco cuenca "
+    "resistencia goma frontera constancia salta siga haga bello capas morena victorias merced conquista misiones natal "
+    "colonia colón coronel cordillera litoral mina minas lagunes savanes rabot amazonas atlántico caldas gama elche "
+    "marcas ventas fría fria granada retiro girón humus damas picos patos manada manadas breves litros tanda tala "
+    "planas vena vigas canoas balsas nova paco rosario crimea punjab surrey"
 )
 _LOWER_CASE_THINGS = vocabulary(
     "bordeaux cologne manila panama havana havanna angora damask medina siena cognac turkey china jordan chad jersey "
@@ -194,11 +194,22 @@ def _name_at(words: Sequence[Word], start: int, *, has_article: bool) -> _Named 
     if has_article and place.kind == "city" and place.name.casefold() != f"the {value}":
         return None
     is_clear = not mentioned.is_ambiguous or value in _KNOWN_COUNTRIES or value == "us"
+    is_clear = is_clear and not _is_name_of_a_person(words, start, mentioned)
     if is_clear or (value in _KNOWN_CITIES and not has_article):
         return _Named(count, value, place, is_clear)
     least = _OWN_LEAST if value == place.name.casefold() else _ABROAD_LEAST
     is_large = place.kind == "country" or place.population >= least
     return _Named(count, value, place, False) if first.is_capital and is_large and not has_article else None
+
+
+def _is_name_of_a_person(words: Sequence[Word], start: int, found: "Mention") -> bool:
+    """Return whether a region's name without a comma before it may be a surname: "George Washington"."""
+    from clipsearch.places import is_ambiguous, look_up
+
+    if found.length == 1 or any(word.follows_break for word in words[start + 1 : start + found.length]):
+        return False
+    is_qualified = not look_up(" ".join(word.key for word in words[start : start + found.length]))
+    return is_qualified and is_ambiguous(words[start].key)
 
 
 def _may_begin(word: Word, *, has_article: bool) -> bool:

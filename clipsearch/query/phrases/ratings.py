@@ -119,7 +119,8 @@ def _stars(words: Sequence[Word], at: int, today: date) -> FoundFilter | None:
     if pictured is not None or not _is_over(words, end, today):
         return pictured
     is_alone = at == 0 or words[at].follows_break or all(word.key in GENERIC for word in words[:at])
-    is_sure = is_alone or (not scale.has_with and scale.is_digit)
+    is_sure = scale.is_digit if scale.number == 1 or not is_alone else True  # "one star" is in the sky
+    is_sure = is_sure and (is_alone or not scale.has_with)
     return FoundFilter(end - at, "rating", str(scale.number), is_sure)
 
 

@@ -3,6 +3,8 @@
 from datetime import date
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from clipsearch.data import BUILT_IN, bank_texts, built_in_labels
 from clipsearch.errors import QuerySyntaxError
@@ -207,6 +209,11 @@ def test_stars_on_a_thing_are_offered():
     assert offered("a flag with five stars") == ["rating:5"]
 
 
+def test_a_name_that_is_a_word_is_offered_alone():
+    assert offered("Rose") == ["person:rose"]
+    assert offered("George Washington") == ["place:washington"]  # a region after a name, without a comma
+
+
 def test_what_the_catalog_has_none_of_stays_words():
     empty = Context(date(2026, 11, 27))
     for text in ("a beach in Munich", "Anna on the beach", "5 stars", "my favourites", "在巴黎的照片", "五星"):
@@ -234,3 +241,29 @@ def _is_changed(text: str) -> bool:
         return read(text) != text
     except QuerySyntaxError:  # a label may be no query
         return False
+
+
+_PIECES = (
+    "a dog in Munich , Paris Texas Anna and Bob or Clara Schmidt Rose with without of the US Italy near 5 stars rated 4+ "
+    'at least my favourites best five-star photos 在巴黎的照片 小明 五星 from 3 to July 2019 early 90s - + & no \'l ( ) "quoted"'
+)
+
+
+@given(st.lists(st.sampled_from(_PIECES.split()), max_size=12).map(" ".join))
+@example("Anna and")
+@example("with")
+@example("in the")
+@example("at least")
+def test_any_text_has_a_stable_meaning(text):
+    try:
+        parsed = parse_query(text)
+    except QuerySyntaxError:
+        with pytest.raises(QuerySyntaxError):
+            understand(text, CONTEXT)
+        return
+    understood = understand(text, CONTEXT)
+    assert understood.query == parse_query(understood.text)
+    if not any(phrase.is_applied for phrase in understood.phrases):
+        assert (understood.text, understood.query) == (text, parsed)
+    for phrase in understood.phrases:
+        parse_query(phrase.other)
