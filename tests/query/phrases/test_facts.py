@@ -244,8 +244,9 @@ def _is_changed(text: str) -> bool:
 
 
 _PIECES = (
-    "a dog in Munich , Paris Texas Anna and Bob or Clara Schmidt Rose with without of the US Italy near 5 stars rated 4+ "
-    'at least my favourites best five-star photos 在巴黎的照片 小明 五星 from 3 to July 2019 early 90s - + & no \'l ( ) "quoted"'
+    "a dog in Munich , Paris Texas Anna and Bob or Clara Schmidt Rose with without of the US Italy near 5 stars rated "
+    "4+ at least my favourites best five-star photos 在巴黎的照片 小明 五星 from 3 to July 2019 early 90s - + & no 'l "
+    '( ) "quoted"'
 )
 
 
