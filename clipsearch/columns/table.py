@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,6 +153,11 @@ class Columns:
             int(np.count_nonzero(mask & ~segment.arrays["is_read"]))
             for segment, mask in zip(self.segments, self._passing(()), strict=True)
         )
+
+    @cached_property
+    def people(self) -> tuple[str, ...]:
+        """Names of all people, sorted; some may be of pictures that are gone."""
+        return tuple(sorted({name for segment in self.segments for name in segment.listings["person"].names}))
 
     def count_unmeasured(self) -> int:
         """Count the pictures whose sharpness and brightness are unknown: those of earlier versions."""

@@ -1,12 +1,19 @@
 """Understand the plain words of a query with what a catalog knows."""
 
+from collections.abc import Callable
 from datetime import date
+from typing import TYPE_CHECKING, TypeVar
 
 from clipsearch.errors import CatalogNotFoundError
 from clipsearch.query.filters import parse_filter
 from clipsearch.query.phrases import Context, Understanding, understand
 from clipsearch.search.terms import is_local_file
 from clipsearch.session.session import Session
+
+if TYPE_CHECKING:
+    from clipsearch.columns.table import Columns
+
+Answer = TypeVar("Answer")
 
 
 def understand_query(text: str, session: Session, *, may_name_files: bool = False) -> Understanding:
@@ -23,19 +30,22 @@ def understand_query(text: str, session: Session, *, may_name_files: bool = Fals
     """
     session.require_open()
 
-    def find_cameras() -> tuple[str, ...]:
+    def ask(question: "Callable[[Columns], Answer]", without_pictures: Answer) -> Answer:
         try:
             session.require_pictures()
         except CatalogNotFoundError:
-            return ()
-        return session.columns.ask(lambda columns: columns.cameras())
+            return without_pictures
+        return session.columns.ask(question)
 
-    def find_whether_dated() -> bool:
-        try:
-            session.require_pictures()
-        except CatalogNotFoundError:
-            return True
-        return session.columns.ask(lambda columns: columns.count([parse_filter("has", "date")])) > 0
+    def has_any(what: str) -> bool:
+        return ask(lambda columns: columns.count([parse_filter("has", what)]) > 0, False)
 
-    context = Context(date.today(), find_cameras, find_whether_dated)
+    context = Context(
+        date.today(),
+        find_cameras=lambda: ask(lambda columns: columns.cameras(), ()),
+        find_whether_dated=lambda: ask(lambda columns: columns.count([parse_filter("has", "date")]) > 0, True),
+        find_people=lambda: ask(lambda columns: columns.people, ()),
+        find_whether_placed=lambda: has_any("gps"),
+        find_whether_rated=lambda: has_any("rating"),
+    )
     return understand(text, context, is_file=is_local_file if may_name_files else None)

@@ -32,7 +32,7 @@ _AFTER_BREAK = phrase_list("no | kein | keine | keinen | not a | not an | not th
 _WITH = vocabulary("with mit avec con")
 # Of another language where the rest of the query is English.
 _SPANISH = "sin"
-_ENGLISH = vocabulary("a an the of with in on at and is are by from for movie cardinal original mortal")
+_ENGLISH = vocabulary("an the of with in on at and is are by from for movie cardinal original mortal")
 
 _ARTICLES = vocabulary(
     "a an the any ein eine einen einem der die das den un une le la les l' des de du d' el los las una"
@@ -57,11 +57,17 @@ _VERB_ENDINGS = ("ing", "ando", "iendo")
 _MOST_WORDS = 2
 
 
-def find_absence(words: Sequence[Word], at: int, *, is_start: bool) -> FoundAbsence | None:
-    """Find what is excluded from a word on; not at the start of a query: "no parking"."""
-    if (at == 0 and is_start) or (words[at].is_capital and at > 0):
+def may_be_absence(word: Word) -> bool:
+    """Return whether a word may begin an absence."""
+    return word.key in _FIRST_WORDS
+
+
+def find_absence(words: Sequence[Word], at: int) -> FoundAbsence | None:
+    """Find what is excluded from a word on."""
+    if words[at].is_capital and at > 0:
         return None
     lead = longest(words, at, _ANYWHERE) or (longest(words, at, _AFTER_BREAK) if words[at].follows_break else 0)
+    lead = lead or _plain_lead(words, at)
     if not lead or _is_another_without(words, at):
         return None
     place, things = at + lead, list[tuple[int, int]]()
@@ -85,6 +91,24 @@ def find_absence(words: Sequence[Word], at: int, *, is_start: bool) -> FoundAbse
     return FoundAbsence(things[-1][1] - at, tuple(things))
 
 
+# "beach no people": things that few signs forbid, without a comma before them.
+_PLAIN = vocabulary(
+    "people person persons humans person's text watermark watermarks faces menschen leute personen text personnes gens "
+    "texte gente personas texto"
+)
+_PLAIN_LEADS = phrase_list("no | kein | keine | keinen | pas de | aucun | aucune | ningún | ninguna")
+_FIRST_WORDS = frozenset((*_ANYWHERE, *_AFTER_BREAK, *_PLAIN_LEADS))
+_NOT_AFTER = vocabulary(
+    "are is was were there has have had says saying sign shows with hat ist sind gibt il y a hay n'a"
+)
+
+
+def _plain_lead(words: Sequence[Word], at: int) -> int:
+    lead = longest(words, at, _PLAIN_LEADS)
+    is_plain = lead and at + lead < len(words) and words[at + lead].key in _PLAIN and at > 0
+    return lead if is_plain and words[at - 1].key not in _NOT_AFTER else 0
+
+
 def is_people(thing: str) -> bool:
     """Return whether an excluded thing is anybody: "nobody" is no picture of anything."""
     return thing.casefold() in _PEOPLE
@@ -93,7 +117,8 @@ def is_people(thing: str) -> bool:
 def _is_another_without(words: Sequence[Word], at: int) -> bool:
     before = [word.key for word in words[max(0, at - 2) : at]]
     is_both = len(before) == 2 and before[0] in _WITH and before[1] in _AND
-    return is_both or (words[at].key == _SPANISH and any(word.key in _ENGLISH for word in words))
+    is_english = any(word.key in _ENGLISH for word in words) or before[-1:] == ["a"]
+    return is_both or (words[at].key == _SPANISH and is_english)
 
 
 def _skip_articles(words: Sequence[Word], at: int) -> int:

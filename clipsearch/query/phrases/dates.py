@@ -7,9 +7,21 @@ from datetime import date, timedelta
 from typing import TypeAlias
 
 from clipsearch.query.phrases import calendar_words as names
+from clipsearch.query.phrases.day_spans import find_day_span
 from clipsearch.query.phrases.found_date import FoundDate
-from clipsearch.query.phrases.relative import find_relative
-from clipsearch.query.phrases.words import Word, longest, look_up, matches, phrase_list, skip_word, vocabulary
+from clipsearch.query.phrases.relative import RELATIVE_WORDS, find_relative
+from clipsearch.query.phrases.words import (
+    FUNCTION_WORDS,
+    Word,
+    longest,
+    look_up,
+    matches,
+    phrase_list,
+    skip_word,
+    vocabulary,
+    words_of,
+)
+from clipsearch.query.phrases.year_parts import DECADE_WORDS, find_decade, find_part_of_year
 
 # Photographs are not older. The year after the current one is there for clocks that are ahead.
 _FIRST_YEAR = 1826
@@ -25,11 +37,11 @@ def find_date(words: Sequence[Word], at: int, *, today: date) -> FoundDate | Non
 
     It is not sure after words that change or negate it, or where the next word goes on with it.
     """
-    if _is_part_of_more(words, at):
+    if not _may_be_dated(words, at) or _is_part_of_more(words, at):
         return None
     found = [
         each
-        for find in (_range, _comparison, _introduced, find_relative, _bare)
+        for find in (_range, find_day_span, find_decade, _comparison, _introduced, find_relative, _bare)
         if (each := _guarded(find, words, at, today)) is not None
     ]
     best = max(found, key=lambda each: (each.count, each.is_sure), default=None)
@@ -41,16 +53,29 @@ def find_date(words: Sequence[Word], at: int, *, today: date) -> FoundDate | Non
     return replace(best, is_sure=key not in _DOUBTS and (not best.may_go_on or is_closed(words, at + best.count)))
 
 
+# A date, and the words that lead to it, have one about time soon: "à la fin de l'année 2019" after five.
+_MOST_WORDS = 7
+_LONE_HOLIDAYS = frozenset(first for first, phrases in names.HOLIDAYS.items() if len(phrases[-1][0]) == 1)
+_TIME_WORDS = frozenset(
+    (*names.MONTHS, *names.SEASONS, *names.UNITS, *RELATIVE_WORDS, *DECADE_WORDS, *words_of(names.HOLIDAYS))
+)
+
+
+def _may_be_dated(words: Sequence[Word], at: int) -> bool:
+    """Return soon whether anything from a word on is about time."""
+    return any(word.has_digit or word.key in _TIME_WORDS for word in words[at : at + _MOST_WORDS])
+
+
 def _is_part_of_more(words: Sequence[Word], at: int) -> bool:
     """Return whether the words before say another time with it: "except 2019", "early 2019", "5 to 10 May 2019"."""
     if at == 0:
         return False
-    if any(character.isdigit() for character in words[at - 1].key):  # "1. bis 5. Mai", "July 15-20, 2020"
+    if words[at - 1].has_digit:  # "1. bis 5. Mai", "July 15-20, 2020"
         return True
     if words[at].follows_break:
         return False
     before, second = words[at - 1].key, words[at - 2].key if at > 1 else ""
-    if before in _CHANGES or before in names.MONTHS or before in names.SEASONS or (before,) in names.HOLIDAYS:
+    if before in _CHANGES or before in names.MONTHS or before in names.SEASONS or before in _LONE_HOLIDAYS:
         return True
     if before in _JOINERS | _OTHER_JOINERS and (second[:1].isdigit() or second in names.MONTHS):
         return True
@@ -105,12 +130,6 @@ _JOINERS = vocabulary("to until till through bis - – —")
 _OF_A_THING = vocabulary("of de von at am an à")
 _FRENCH = vocabulary("en de du au depuis pendant")
 _AMBIGUOUS_MONTHS = frozenset(("mars",))
-# Words after "in 2019" that do not continue a name or a number of things.
-_FUNCTION_WORDS = vocabulary(
-    "a an the at in on of with without and or by near from my our his her their no not ein eine einen einem "
-    "einer der die das den dem mit ohne und oder bei an am im von mein meine kein keine un une le la les des "
-    "avec sans et ou à au aux dans sur mon ma mes notre una el los las con sin y o en de del mi mis nuestro"
-)
 
 
 def _range(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
@@ -160,6 +179,9 @@ def _point(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
 
 def _dated(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     """Find a date that needs no word before it to be one."""
+    part = find_part_of_year(words, at)
+    if part is not None and part.start is not None and _is_year(part.start.year, today):
+        return part
     return _guarded(find_relative, words, at, today) or _guarded(_calendar, words, at, today)
 
 
@@ -184,7 +206,7 @@ def _comparison(words: Sequence[Word], at: int, today: date) -> FoundDate | None
 
 def _introduced(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     """Find a date after a word such as "in" or "from"."""
-    leads = {len(entry) for entry in _INTO if matches(words, at, entry)}
+    leads = {len(entry) for entry in _INTO.get(words[at].key, ()) if matches(words, at, entry)}
     for lead in sorted(leads, reverse=True):
         begin = at + lead
         if begin >= len(words) or words[begin].follows_break:
@@ -203,12 +225,12 @@ def _introduced(words: Sequence[Word], at: int, today: date) -> FoundDate | None
 
 def is_closed(words: Sequence[Word], end: int) -> bool:
     """Return whether nothing goes on with what ends there: a noun would, as in "this winter coat", "in 2000 pieces"."""
-    return end >= len(words) or words[end].follows_break or words[end].key in _FUNCTION_WORDS
+    return end >= len(words) or words[end].follows_break or words[end].key in FUNCTION_WORDS
 
 
 def _bare(words: Sequence[Word], at: int, today: date) -> FoundDate | None:
     """Find a date without a word before it; a year alone only at the end."""
-    found = _calendar(words, at, today)
+    found = _dated(words, at, today)
     if found is not None:
         return found
     year = _year(words, at, today)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from clipsearch.query.phrases.dates import is_closed
-from clipsearch.query.phrases.words import Word, longest, look_up, phrase_table, vocabulary
+from clipsearch.query.phrases.words import Word, longest, look_up, phrase_list, phrase_table, vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ _ARTICLES = vocabulary(
     "a an the my our der dem den ein eine einer einem meiner meinem un une mon ma el la le l' una mi"
 )
 # Makers and models that are no words of anything else: alone after a comma they are the camera.
-_MAKERS = vocabulary(
+MAKERS = vocabulary(
     "canon nikon olympus fujifilm fuji leica pentax panasonic lumix iphone ipad gopro hasselblad ricoh huawei xiaomi "
     "samsung sony dji casio minolta konica kodak motorola oneplus zeiss sigma"
 )
@@ -93,14 +93,14 @@ def find_camera(words: Sequence[Word], at: int, context: HasCameras) -> FoundFil
         return None
     value = " ".join(word.key for word in words[place:end])
     # A word of a camera's name may be any word: "fruit, apple, banana".
-    is_camera = count > 1 or words[place].key in _MAKERS or any(character.isdigit() for character in value)
+    is_camera = count > 1 or words[place].key in MAKERS or any(character.isdigit() for character in value)
     goes_on = end < len(words) and any(character.isdigit() for character in words[end].key)  # another model
     is_sure = is_camera and (is_made or is_alone) and not goes_on
     return FoundFilter(end + is_of_camera - at, "camera", value, is_sure) if is_sure or has_with else None
 
 
 _FILMS = vocabulary("videos films movies vídeos vidéos filme")
-_RAWS = (("raw", "files"), ("raws",))
+_RAWS = phrase_list("raw files | raws")
 _OF = vocabulary("of von vom de d' du del")
 _ORIENTATION_NAMES = {
     "portrait": "in portrait orientation | in portrait format | portrait orientation | portrait format | "

@@ -1,21 +1,23 @@
 """Rewrite the plain words of a query: phrases become filters and minus terms of the query language."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from functools import cached_property
 
 from clipsearch.errors import QuerySyntaxError
 from clipsearch.query.file_names import IsFile
 from clipsearch.query.filters import quoted
 from clipsearch.query.parsing import parse_query
-from clipsearch.query.phrases.absence import find_absence, is_people
+from clipsearch.query.phrases.absence import find_absence, is_people, may_be_absence
+from clipsearch.query.phrases.context import Context
 from clipsearch.query.phrases.dates import find_date, is_closed
-from clipsearch.query.phrases.file_facts import CameraNames, find_camera, find_kind
+from clipsearch.query.phrases.file_facts import MAKERS, find_camera, find_kind
+from clipsearch.query.phrases.people import find_people, is_word
+from clipsearch.query.phrases.places import find_place
 from clipsearch.query.phrases.plain_runs import find_plain_runs
+from clipsearch.query.phrases.ratings import find_rating
 from clipsearch.query.phrases.this_day import find_this_day
-from clipsearch.query.phrases.words import Word, split_words, vocabulary
+from clipsearch.query.phrases.words import GENERIC, Word, split_words
 from clipsearch.query.syntax import Query, Term
 from clipsearch.query.times import on_this_day
 
@@ -58,29 +60,9 @@ class Understanding:
     phrases: tuple[Phrase, ...] = ()
 
 
-@dataclass(frozen=True)
-class Context:
-    """What the meaning of a query depends on; of the catalog only what a query turns out to need is read.
-
-    Attributes:
-        today: date that "last summer" is relative to.
-        find_cameras: names of the catalog's cameras.
-        find_whether_dated: whether any picture has a date; else dates stay words.
-    """
-
-    today: date
-    find_cameras: Callable[[], Sequence[str]] = tuple
-    find_whether_dated: Callable[[], bool] = lambda: True
-
-    @cached_property
-    def cameras(self) -> CameraNames:
-        """Cameras by the words of their names."""
-        return CameraNames(self.find_cameras())
-
-
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Phrase at a place of the text: a filter, or things to exclude."""
+    """Phrase at a place of the text: filters of one key, or things and filters to exclude."""
 
     start: int
     end: int
@@ -90,11 +72,11 @@ class _Found:
 
     @property
     def key(self) -> str:
-        return self.filter.partition(":")[0]
+        return self.filter.removeprefix("-").partition(":")[0]
 
     @property
     def meaning(self) -> str:
-        return self.filter or " ".join(f"- {Term('words', thing)}" for thing in self.things)
+        return " ".join([*(f"- {Term('words', thing)}" for thing in self.things), *filter(None, (self.filter,))])
 
 
 def understand(text: str, context: Context, *, is_file: IsFile | None = None) -> Understanding:
@@ -147,7 +129,7 @@ def _find_phrases(text: str, query: Query, context: Context) -> list[_Found]:
     kept = [each for each in found if each.key not in keys]
     if any(each.key == "taken" for each in kept) and not context.find_whether_dated():
         kept = [each for each in kept if each.key != "taken"]
-    return _with_one_date(_without_overlaps(kept)[:_MOST_PHRASES])
+    return _with_one_of_each(_without_overlaps(kept)[:_MOST_PHRASES])
 
 
 def _of_chinese(text: str, start: int, end: int, context: Context, *, with_absence: bool) -> Iterator[_Found]:
@@ -162,6 +144,10 @@ def _of_chinese(text: str, start: int, end: int, context: Context, *, with_absen
             yield _Found(each.start, each.end, f"taken:{each.date}")
         elif with_absence:
             yield _Found(each.start, each.end, things=(each.thing,))
+    from clipsearch.query.phrases.chinese_facts import find_chinese_facts
+
+    for fact in find_chinese_facts(text, start, end, context):
+        yield _Found(fact.start, fact.end, fact.filter, is_sure=fact.is_sure)
 
 
 def _of_words(words: Sequence[Word], text: str, context: Context, *, with_absence: bool) -> Iterator[_Found]:
@@ -177,38 +163,73 @@ def _of_words(words: Sequence[Word], text: str, context: Context, *, with_absenc
 
 
 def _filter_at(words: Sequence[Word], at: int, context: Context) -> tuple[int, _Found | None]:
-    """Find a date, a kind of file or a camera at a word, and how many words it takes: 1 for none."""
-    if days := find_this_day(words, at):
-        is_sure = is_closed(words, at + days)
-        meaning = on_this_day(context.today)
-        return days, _Found(words[at].start, words[at + days - 1].end, meaning, is_sure=is_sure)
-    dated = find_date(words, at, today=context.today)
-    fact = find_kind(words, at) or find_camera(words, at, context)
-    if dated is not None and (fact is None or dated.count >= fact.count):
-        count, meaning, is_sure = dated.count, f"taken:{dated}", dated.is_sure
-    elif fact is not None:
-        value = fact.value if re.fullmatch(r"[\w-]+", fact.value) else quoted(fact.value)
-        count, meaning, is_sure = fact.count, f"{fact.key}:{value}", fact.is_sure
-    else:
+    """Find a filter at a word, and how many words it takes: 1 for none."""
+    found = _candidates(words, at, context)
+    # Of two that are as long, the first: "in May 2019" is no place.
+    best = max(found, key=lambda each: each[0], default=None)
+    if best is None:
         return 1, None
+    count, meaning, is_sure = best
     return count, _Found(words[at].start, words[at + count - 1].end, meaning, is_sure=is_sure)
+
+
+def _candidates(words: Sequence[Word], at: int, context: Context) -> Iterator[tuple[int, str, bool]]:
+    """Yield the number of words, the filters, and whether they are sure, of what may stand at a word."""
+    if days := find_this_day(words, at):
+        yield days, on_this_day(context.today), is_closed(words, at + days)
+        return
+    dated = find_date(words, at, today=context.today)
+    if dated is not None:
+        yield dated.count, f"taken:{dated}", dated.is_sure
+    for fact in (
+        find_kind(words, at) or find_camera(words, at, context),
+        find_rating(words, at, context),
+        find_place(words, at, context) if dated is None else None,
+    ):
+        if fact is not None:
+            value = fact.value if fact.key == "rating" else _value(fact.value)
+            yield fact.count, f"{fact.key}:{value}", fact.is_sure
+    people = find_people(words, at, context)
+    if people is not None:
+        yield people.count, " ".join(f"person:{_value(name)}" for name in people.names), people.is_sure
+
+
+def _value(text: str) -> str:
+    return text if re.fullmatch(r"[\w-]+", text) else quoted(text)
 
 
 def _absence_at(
     words: Sequence[Word], at: int, text: str, context: Context, *, is_start: bool
 ) -> tuple[int, _Found | None]:
     """Find what is excluded from a word on, up to a date, and how many words it takes: 1 for none."""
-    absence = find_absence(words, at, is_start=is_start)
+    if not may_be_absence(words[at]):
+        return 1, None
+    limit = next((place for place in range(at + 1, len(words)) if _starts_date(words, place, context)), len(words))
+    absence = find_absence(words[:limit], at)
     if absence is None:
         return 1, None
     end = at + absence.count
-    limit = next((place for place in range(at + 1, end) if _starts_date(words, place, context)), end)
-    things = tuple(
-        _name_of(text[words[first].start : words[min(last, limit) - 1].end])
-        for first, last in absence.things
-        if first < limit
-    )
-    return limit - at, _Found(words[at].start, words[limit - 1].end, things=things) if things else None
+    things, filters = list[str](), list[str]()
+    for first, last in absence.things:
+        excluded = _excluded_filter(words[first:last], context)
+        if excluded:
+            filters.append(excluded)
+        elif words[first].key in MAKERS:  # a maker of cameras that the catalog has none of
+            return 1, None
+        else:
+            things.append(_name_of(text[words[first].start : words[last - 1].end]))
+    if things and at == 0 and is_start:  # "no parking"
+        return 1, None
+    return absence.count, _Found(words[at].start, words[end - 1].end, " ".join(filters), tuple(things))
+
+
+def _excluded_filter(part: Sequence[Word], context: Context) -> str:
+    """Return the filter that excludes a person or a camera of the catalog; "" for any other thing."""
+    value = _value(" ".join(word.key for word in part))
+    if context.people.find(part, 0) == len(part) and (len(part) > 1 or part[0].is_capital or not is_word(part[0])):
+        return f"-person:{value}"
+    is_made = part[0].key in MAKERS and context.cameras.find(part, 0) == len(part)
+    return f"-camera:{value}" if is_made else ""
 
 
 def _name_of(thing: str) -> str:
@@ -220,12 +241,14 @@ def _starts_date(words: Sequence[Word], at: int, context: Context) -> bool:
     return found is not None and found.is_sure
 
 
-def _with_one_date(found: list[_Found]) -> list[_Found]:
-    """Offer dates instead of applying them where there are several: as filters both would have to hold."""
-    dates = [each for each in found if each.key == "taken"]
-    if len(dates) < 2:
-        return found
-    return [replace(each, is_sure=False) if each.key == "taken" else each for each in found]
+_ONE_OF = (("taken",), ("place", "country"), ("rating",))
+"""Keys of which a picture has one value: all filters of a query hold, of which two would leave nothing."""
+
+
+def _with_one_of_each(found: list[_Found]) -> list[_Found]:
+    """Offer dates instead of applying them where there are several, and places and ratings likewise."""
+    several = [keys for keys in _ONE_OF if sum(each.key in keys for each in found) > 1]
+    return [replace(each, is_sure=each.is_sure and not any(each.key in keys for keys in several)) for each in found]
 
 
 def _without_overlaps(found: list[_Found]) -> list[_Found]:
@@ -234,15 +257,6 @@ def _without_overlaps(found: list[_Found]) -> list[_Found]:
         if not kept or each.start >= kept[-1].end:
             kept.append(each)
     return kept
-
-
-# Words that say no more than that pictures are looked for.
-_GENERIC = vocabulary(
-    "taken shot aufgenommen prises prise tomadas tomada photo photos photograph photographs picture pictures pic "
-    "pics image images snapshot snapshots everything all my the of from shots foto fotos bild bilder aufnahme "
-    "aufnahmen alle meine von imagen imágenes imagenes todas mis las de images photographies toutes mes des 照片 图片 "
-    "的"
-)
 
 
 def _rewrite(text: str, applied: Sequence[_Found], is_file: IsFile | None) -> tuple[Query, str] | None:
@@ -255,7 +269,7 @@ def _rewrite(text: str, applied: Sequence[_Found], is_file: IsFile | None) -> tu
         position = each.end
     rest = _join(rest, text[position:]).strip()
     words = split_words(rest, 0, len(rest))
-    if all(word.key in _GENERIC for word in words) and not re.search(r'["“„:]', rest):
+    if all(word.key in GENERIC for word in words) and not re.search(r'["“„:]', rest):
         rest = ""
     excluded = [f"- {Term('words', thing)}" for each in applied for thing in each.things]
     if excluded and not rest:

@@ -19,6 +19,10 @@ _TODAY = vocabulary("today heute aujourd'hui hoy")
 _YESTERDAY = vocabulary("yesterday gestern hier ayer")
 # "hier" is German for here.
 _UNSURE_DAYS = vocabulary("hier")
+_NIGHTS = vocabulary("night nacht evening abend")
+RELATIVE_WORDS = _TODAY | _YESTERDAY | _NIGHTS | vocabulary("aujourd' hui")
+"""Words of these dates, besides units, seasons, months and holidays."""
+
 _AGO = (
     (("vor",), ()),
     (("il", "y", "a"), ()),
@@ -103,7 +107,7 @@ def _named_unit(words: Sequence[Word], at: int, today: date, *, ago: int, count:
     """
     key = words[at].key
     tomorrow = today + timedelta(days=1)
-    if key in ("night", "nacht", "evening", "abend") and ago:
+    if key in _NIGHTS and ago:
         return FoundDate(count, today - timedelta(days=1), tomorrow)
     unit = names.UNITS.get(key)
     if unit is not None:  # "the last day" is one of something else
