@@ -3,13 +3,17 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.errors import QueryError
 from clipsearch.query.file_types import OTHER_TYPES, TYPES
 from clipsearch.query.spans import SPAN_PARSERS, SPAN_SHAPES, Span, span_shape
 from clipsearch.query.times import DATE, DayOfYear, Period, parse_times
-from clipsearch.text import fold_name
+from clipsearch.text import fold_name, fold_words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MOST_FILTERS = 64
 """Upper limit of filters in one query: each of them is evaluated for every picture."""
@@ -58,10 +62,17 @@ class Circle:
         return ",".join(_number(value) for value in (self.latitude, self.longitude, self.radius_km)) + "km"
 
 
-WRITTEN = ("tag", "person", "label", "title", "creator")
+@dataclass(frozen=True, slots=True, eq=False)
+class Listed:
+    """Content ids (n,) of the pictures that pass, for filters that are evaluated elsewhere; in no parsed query."""
+
+    content_ids: "NDArray[np.int64]"
+
+
+WRITTEN = ("tag", "person", "label", "title", "creator", "written")
 """Keys of filters on what is written about pictures."""
 
-FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle
+FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle | Listed
 
 
 # Values that need no quotes: without characters that have a meaning outside of quotes.
@@ -121,6 +132,12 @@ def _pattern(value: str) -> Pattern:
     if len(folded) > MOST_CHARACTERS:
         raise ValueError(f"takes up to {MOST_CHARACTERS:,} characters")
     return Pattern(value)
+
+
+def _words(value: str) -> Pattern:
+    if not fold_words(value):
+        raise ValueError("takes words, or a part of one")
+    return _pattern(value)
 
 
 def _choice(*names: str, **others: str) -> Callable[[str], Choice]:
@@ -208,6 +225,7 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     **SPAN_PARSERS,
     "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
     **dict.fromkeys(WRITTEN, _pattern),
+    "written": _words,
     "has": _choice(
         *("gps", "date", "camera", "tags", "people", "rating", "label", "title", "caption", "creator"),
         **{"taken": "date", "geo": "gps", "location": "gps", "coordinates": "gps"},
@@ -248,6 +266,7 @@ EXAMPLES = {
     "label": "label:red",
     "title": "title:harbour",
     "creator": "creator:anna",
+    "written": 'written:"summer camp"',
     "has": "has:gps",
 }
 """A valid example of each filter, by key."""
