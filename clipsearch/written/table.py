@@ -184,14 +184,22 @@ class WrittenTable:
 
 
 def _check_schema(connection: sqlite3.Connection) -> None:
-    """Check that a file has our tables and nothing else, no trigger and no view, before any of them is used.
+    """Check that a file has the tables of a new one and nothing else, no trigger and no view, before any is used.
 
     Raises:
         ValueError: it has not.
     """
-    rows = connection.execute("SELECT type, name, sql FROM sqlite_master LIMIT 20").fetchall()
-    found = {(kind, name): sql for kind, name, sql in rows}
-    own = {("table", "words"), ("table", "about"), ("index", "sqlite_autoindex_about_1")}
-    own |= {("table", f"words_{shadow}") for shadow in ("data", "idx", "content", "docsize", "config")}
-    if found[("table", "words")] != _FTS or found[("table", "about")] != _META or not found.keys() <= own:
+    if _schema_of(connection) != _own_schema():
         raise ValueError("foreign tables")
+
+
+@cache
+def _own_schema() -> frozenset[tuple[object, ...]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(_FTS)
+        connection.execute(_META)
+        return _schema_of(connection)
+
+
+def _schema_of(connection: sqlite3.Connection) -> frozenset[tuple[object, ...]]:
+    return frozenset(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master LIMIT 100"))

@@ -20,6 +20,7 @@ from clipsearch.query.filters import (
 )
 from clipsearch.query.spans import Length, Span
 from clipsearch.query.times import DayOfYear, Period
+from clipsearch.text import fold_words
 from tests.fuzz.budget import examples
 
 
@@ -140,6 +141,7 @@ EXAMPLES = {
     "label:red": only("label", Pattern("red")),
     "title:harbour*": only("title", Pattern("harbour*")),
     "creator:anna": only("creator", Pattern("anna")),
+    'written:"summer camp"': only("written", Pattern("summer camp")),
     "has:tags": only("has", Choice("tags")),
     "orientation:portrait": only("orientation", Choice("portrait")),
     "-has:gps": only("has", Choice("gps"), is_negated=True),
@@ -248,6 +250,7 @@ VALUES = {
     "length": SPANS.map(lambda span: Length(span[0], None)),
     "rating": st.sampled_from([Span(4, None), Span(None, 2), Span(5, 5)]),
     **dict.fromkeys(WRITTEN, TEXTS.map(str.strip).filter(lambda text: text.strip("*")).map(Pattern)),
+    "written": TEXTS.map(str.strip).filter(fold_words).map(Pattern),
     "orientation": st.just(Choice("square")),
     "has": st.just(Choice("gps")),
 }
