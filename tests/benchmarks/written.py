@@ -11,6 +11,7 @@ import json
 import random
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -28,6 +29,7 @@ from clipsearch.store.sidecars import SidecarRecord
 from clipsearch.types import ImageMetadata
 from clipsearch.vectors import normalise
 from clipsearch.written.documents import words_of
+from clipsearch.written.words import WrittenWords
 
 _PICTURES, _QUERIES = 2_100, 300
 
@@ -82,8 +84,9 @@ def measure_quality(folder: Path, shared: Path) -> None:
     rng = random.Random(7)
     photos = list(_photos(shared))
     with Catalog.open(folder / "catalog", model="starter", create=True) as catalog:
-        embeddings: list[np.ndarray] = [catalog.pictures.embed(path) for path, _ in photos]
-        store_rows(folder / "catalog", embeddings, _PICTURES, rng)
+        embeddings: list[np.ndarray] = [catalog.pictures.embed(str(path)) for path, _ in photos]
+        model_id = catalog.model.model_id
+    store_rows(folder / "catalog", embeddings, _PICTURES, model_id)
     wanted: dict[int, str] = {}
     with Store(folder / "catalog") as store:
         ids = [number for rows in store.column_rows.files() for number, *_ in rows]
@@ -98,11 +101,12 @@ def measure_quality(folder: Path, shared: Path) -> None:
         asked = rng.sample(sorted(wanted), _QUERIES)
         first = sum(catalog.search(words_query(wanted[each]), top_k=1)[0].content_id == each for each in asked)
         print(
-            f"{len(wanted):,} of {_PICTURES:,} pictures are described; first of {_QUERIES} queries: {first / _QUERIES:.3f}"
+            f"{len(wanted):,} of {_PICTURES:,} pictures are described; "
+            f"first for {first / _QUERIES:.3f} of {_QUERIES} queries"
         )
         without = set(ids) - wanted.keys()
-        change = {k: 0 for k in (1, 5, 10)}
-        scores, times = {True: {k: 0.0 for k in change}, False: {k: 0.0 for k in change}}, []
+        depths = (1, 5, 10)
+        found = {is_written: dict.fromkeys(depths, 0) for is_written in (True, False)}
         labels = sorted({label for _, label in photos})
         fused = 0
         for label in labels:
@@ -110,23 +114,20 @@ def measure_quality(folder: Path, shared: Path) -> None:
             if not right:
                 continue
             for is_written in (True, False):
-                start = perf_counter()
-                hits = catalog.search(words_query(label), top_k=2_100, written=is_written)
-                times.append(perf_counter() - start)
+                hits = catalog.search(words_query(label), top_k=_PICTURES, written=is_written)
                 fused += is_written and any(hit.written for hit in hits)
                 plain = [hit.content_id for hit in hits if hit.content_id in without]
-                for k in change:
-                    scores[is_written][k] += bool(right.intersection(plain[:k]))
+                for k in depths:
+                    found[is_written][k] += bool(right.intersection(plain[:k]))
         print(f"{len(labels)} labels, {fused} of them are in the writing of a picture; recall among those without any:")
-        for k in change:
-            print(f"  recall@{k}: {scores[False][k] / len(labels):.4f}, change {scores[True][k] - scores[False][k]:+g}")
+        for k in depths:
+            print(f"  recall@{k}: {found[False][k] / len(labels):.4f}, change {found[True][k] - found[False][k]:+g}")
 
 
-def store_rows(directory: Path, embeddings: list[np.ndarray], count: int, rng: random.Random) -> None:
+def store_rows(directory: Path, embeddings: list[np.ndarray], count: int, model_id: int) -> None:
     """Store pictures with a file each, whose names say nothing; embeddings repeat with small changes."""
     noise = np.random.default_rng(3)
     with Store(directory) as store:
-        model = store.models.list_all()[0]
         root = store.roots.add("/photos").root_id
         records, files = [], []
         for number in range(count):
@@ -135,7 +136,7 @@ def store_rows(directory: Path, embeddings: list[np.ndarray], count: int, rng: r
             blake3 = number.to_bytes(32, "big")
             records.append(ContentRecord(blake3, 1, ImageMetadata(width=1, height=1, format="JPEG"), near))
             files.append(FileRecord(root, f"{number:06}.jpg", 1, 0, blake3, None))
-        store.pictures.record(records, files, model_id=model.model_id)
+        store.pictures.record(records, files, model_id=model_id)
 
 
 def measure_speed(folder: Path, rows: int, share: float) -> None:
@@ -182,14 +183,14 @@ def measure_speed(folder: Path, rows: int, share: float) -> None:
                 wanted = words_of(query)
                 start = perf_counter()
                 if wanted is not None:
-                    found = writing.ask(lambda known, wanted=wanted: known.find(wanted.words, MOST_MATCHES))
+                    found = writing.ask(partial(WrittenWords.find, parts=wanted.words, most=MOST_MATCHES))
                     if len(found) <= MOST_MATCHES:
-                        writing.ask(lambda known, found=found: known.documents(found.tolist()))
+                        writing.ask(partial(WrittenWords.documents, ids=found.tolist()))
                 times.append(1_000 * (perf_counter() - start))
             times.sort()
             print(f"  {kind}: {median(times):.1f} ms, 95 % below {times[int(0.95 * len(times))]:.1f} ms")
         start = perf_counter()
-        writing.ask(lambda known: known.find(["猫"]))
+        writing.ask(partial(WrittenWords.find, parts=["猫"]))
         print(f"  one Chinese character: {1_000 * (perf_counter() - start):.0f} ms")
 
 
