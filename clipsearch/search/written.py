@@ -5,10 +5,9 @@ its words, stop words apart, count. Both rankings are joined by reciprocal rank 
 1 / (60 + rank) over the rankings that have it. Where no picture has the words, all stays as it is, and pictures without
 them always keep their order.
 
-How often the words occur decides what they count. Pictures that are equally good in writing share one rank: the first
-of theirs where up to `FEW` pictures have the words, which so come before all others, else the last: of a hundred
-pictures in a folder "beach", each gains as much as one on rank 100. Words that more than `MOST_MATCHES` pictures have
-are left to the model.
+How often the words occur decides what they count. Where up to `FEW` pictures have them, these come before all others.
+Else pictures that are equally good in writing share their last rank: of a hundred pictures in a folder "beach", each
+gains as much as one on rank 100. Words that more than `MOST_MATCHES` pictures have are left to the model.
 
 Source: Cormack, Clarke, Buettcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods",
 SIGIR 2009 (k = 60).
@@ -147,7 +146,8 @@ def fuse(
     for key, hit in zip(keys([hit.content_id for hit in matched]), matched, strict=True):
         hits.setdefault(key, hit)
     worth = {key: visual.get(key, 0.0) + (1 / (K + written[key]) if key in written else 0.0) for key in hits}
-    best = sorted(hits, key=lambda key: -worth[key])[:top_k]
+    first = written.keys() if matches.are_few else set[int]()
+    best = sorted(hits, key=lambda key: (key not in first, -worth[key]))[:top_k]
     return [replace(hits[key], rank=rank) for rank, key in enumerate(best, start=1)]
 
 
