@@ -105,7 +105,7 @@ def measure_quality(folder: Path, shared: Path) -> None:
         with_words = sum(hit.written is not None for hit in best)
         print(
             f"{len(wanted):,} of {_PICTURES:,} pictures are described; "
-            f"first for {first / _QUERIES:.3f} of {_QUERIES} queries, a picture with the words {with_words / _QUERIES:.3f}"
+            f"first for {first / _QUERIES:.3f} of {_QUERIES} queries, any with the words {with_words / _QUERIES:.3f}"
         )
         without = set(ids) - wanted.keys()
         depths = (1, 5, 10)
