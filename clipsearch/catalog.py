@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from clipsearch.captions.collection import CaptionCollection
@@ -46,10 +47,8 @@ class Catalog:
 
     Attributes:
         directory: the catalog's folder.
-        captions: the stored captions.
-        labels: sets of labels, and what fits the pictures of them.
-        concepts: what examples have taught.
-        pictures: what is known of the pictures.
+        captions: the stored captions. labels: sets of labels, and what fits the pictures of them.
+        concepts: what examples have taught. pictures: what is known of the pictures.
         admin: status, backups, garbage, and where the vector index is.
 
     Raises:
@@ -255,28 +254,28 @@ class Catalog:
         stacks: bool = True,
         sort: Sort = "relevance",
         reverse: bool = False,
+        written: bool = True,
     ) -> list[SearchHit]:
         """Find the pictures nearest to a query, best first.
 
         Args:
-            query: a str in the language of queries, or a Query; or a picture: a Path, a Pillow image, a FetchedPicture,
-                or a hit, whose file is not read.
+            query: a str in the query language, or a Query; a Path, a Pillow image, a FetchedPicture; a hit, not read.
             top_k: of the pictures that pass the query's filters.
             pictures: those in the query that are here already, or their embeddings (dim,), by what it calls them.
-            min_relevance: leave out what is less relevant, 0 to 1; see `clipsearch.DEFAULT_CUTOFF`.
+            min_relevance: omit what is less relevant, 0 to 1, but what few have in writing; see `DEFAULT_CUTOFF`.
             diverse: rank hits that differ from those above them first, see `scoring.diversity`.
             explain: fill in what each term contributes to each hit.
             more: ids, hits or files: others like them rank higher, also for "". less: left out, and others rank lower.
             stacks: show pictures that are one item, such as a burst, as one hit, see `search.stacks`.
-            sort, reverse: the order, see `types.Sort`, of the hits with a relevance of `min_relevance`, or if that is 0
-                of `DEFAULT_CUTOFF`, up to 10,000; of the nearest 40 where there are none.
+            sort, reverse: the order, see `types.Sort`, of the likely matches, up to 10,000, or of the nearest 40.
+            written: also look for plain words in what is written about pictures, see `search.written`.
 
         Raises:
             QueryError: it can't be understood, `top_k`, `min_relevance`, the order or the marks are out of range.
         """
         marks = Feedback.of(more, less, self._session)
         options = SearchOptions(top_k, pictures or {}, min_relevance, diverse, explain, marks, stacks, sort, reverse)
-        return answer_query(query, self._session, options)
+        return answer_query(query, self._session, replace(options, written=written))
 
     def search_page(
         self,
@@ -292,6 +291,7 @@ class Catalog:
         stacks: bool = True,
         sort: Sort = "relevance",
         reverse: bool = False,
+        written: bool = True,
     ) -> SearchPage:
         """Find up to 10,000 hits of a query a page at a time, the same whatever is indexed meanwhile.
 
@@ -299,11 +299,11 @@ class Catalog:
             query: `Query()` means all pictures, the last taken first.
             after: `SearchPage.next` of the page before.
             confidence: leave out what is less relevant than `cutoff_for` says, too.
-            more, less, stacks, sort, reverse: as in `search`, like its errors; or `after` belongs to another query.
+            more, …, written: as in `search`, like its errors; or `after` belongs to another query.
         """
         marks = Feedback.of(more, less, self._session)
         options = SearchOptions(page_size, pictures or {}, min_relevance, False, False, marks, stacks, sort, reverse)
-        return find_page(query, self._session, options, after=after, confidence=confidence)
+        return find_page(query, self._session, replace(options, written=written), after=after, confidence=confidence)
 
     def match(
         self,

@@ -72,7 +72,8 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
                 "user has taught (status lists them), filters such as taken:2024, taken:2024-05..2024-08, "
                 "taken:--07-04 (in any year), camera:pixel, path:holiday, type:png, orientation:portrait, is:blurred, "
                 "-is:dark, place:munich, country:it, near:paris,10km, tag:holiday, person:anna, rating:>=4, label:red, "
-                "title:harbour, creator:anna, has:tags.",
+                "title:harbour, creator:anna, has:tags, "
+                'written:"summer camp" (titles, captions, keywords, names of files).',
                 max_length=4000,
             ),
         ],
@@ -165,7 +166,7 @@ def _report_errors(function: Callable[..., Any], catalog: Catalog) -> Callable[.
 
 def _lines(hits: Sequence[SearchHit]) -> list[str]:
     """Return a line for each hit, after a remark when none of them is a match."""
-    is_match = has_match(hit.relevance for hit in hits)
+    is_match = has_match(hit.relevance for hit in hits) or any(hit.written for hit in hits)
     return [*([] if is_match else ["Nothing seems to match; these are the nearest pictures:"]), *map(_line, hits)]
 
 
@@ -173,7 +174,8 @@ def _line(hit: SearchHit) -> str:
     relevance = "" if math.isnan(hit.score) else f", relevance {hit.relevance:.2f}"
     ids = ", ".join(map(str, hit.stack[:_SHOWN_IDS])) + (", …" if len(hit.stack) > _SHOWN_IDS else "")
     stack = f" (+ {len(hit.stack)} in its stack: id {ids})" if hit.stack else ""
-    return f"{hit.rank}. id {hit.content_id}{relevance}: {_text(hit.location)}{stack}"
+    written = f', written: "{_text(hit.written)}"' if hit.written else ""
+    return f"{hit.rank}. id {hit.content_id}{relevance}: {_text(hit.location)}{stack}{written}"
 
 
 def _text(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Validate texts and `top_k`, recognise URLs, and fold names for caseless matching."""
+"""Validate texts and `top_k`, recognise URLs, and fold names and words for caseless matching."""
 
 import re
 import unicodedata
@@ -83,6 +83,27 @@ def fold_name(text: str) -> str:
     folded = unicodedata.normalize("NFKD", text).casefold()
     # Case folding can produce characters that decompose again.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", folded).translate(_FOLDED))
+
+
+class _Separators(dict[int, int | str | None]):
+    """What a character of a folded text becomes in `fold_words`, learnt as it is met."""
+
+    def __missing__(self, code: int) -> int | str | None:
+        # Letters, marks, numbers and symbols stay; what is invisible (Cf), such as a soft hyphen, vanishes.
+        category = unicodedata.category(chr(code))
+        self[code] = None if category == "Cf" else " " if category[0] in "PZC" else code
+        return self[code]
+
+
+_SEPARATORS = _Separators()
+
+
+def fold_words(text: str) -> str:
+    """Fold a text to its words: `fold_name`, with one blank for all that stands between words.
+
+    "Summer_Camp--2019/b.jpg" becomes "summer camp 2019 b jpg". Idempotent; empty for a text without words.
+    """
+    return " ".join(fold_name(text).translate(_SEPARATORS).split())
 
 
 def stored_fold(text: str) -> str | None:

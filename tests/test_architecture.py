@@ -20,7 +20,7 @@ LAYERS = (
     {"trust"},
     {"indexes"},
     {"images", "query", "scoring"},
-    {"encoders", "store", "columns"},
+    {"encoders", "store", "columns", "written"},
     {"session"},
     {"search", "captions", "labels"},
     {"concepts", "gallery", "indexing"},

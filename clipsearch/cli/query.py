@@ -106,6 +106,10 @@ def query(
         bool,
         typer.Option("--no-stacks", help="Show each picture of a stack: burst, RAW and JPEG, live photo."),
     ] = False,
+    no_written: Annotated[
+        bool,
+        typer.Option("--no-written", help="Ignore titles, captions, keywords and file names: rank by what is shown."),
+    ] = False,
     sort: Annotated[
         Sort,
         typer.Option("--sort", help="Sort the likely matches: the newest or the last added first, or by name."),
@@ -165,6 +169,7 @@ def query(
             stacks=not no_stacks,
             sort=sort,
             reverse=reverse,
+            written=not no_written,
         )
         # Loaded only here: a query answered from the text cache needs no model.
         used = opened.model.name if json else ""
@@ -253,7 +258,7 @@ def _print_table(
 
     if hits:
         print_hits(hits)
-        if not has_match(hit.relevance for hit in hits):
+        if not has_match(hit.relevance for hit in hits) and not any(hit.written for hit in hits):
             note("clipsearch: nothing seems to match; these are the nearest pictures")
     elif min_relevance:
         note(f"clipsearch: no match: no picture has a relevance of {min_relevance:.3g} or more")

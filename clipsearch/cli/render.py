@@ -233,10 +233,13 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
             *([count(len(hit.copies), "copy", "copies")] if hit.copies else []),
             *([f"{len(hit.stack):,} in its stack"] if hit.stack else []),
         ]
+        # A path stands in the line already.
+        is_quoted = hit.written is not None and hit.written.strip("…") not in hit.path
+        quote = f'  "{printable(hit.written or "")}"' if is_quoted else ""
         more = f"  (+ {', '.join(others)})" if others else ""
         is_compared = not math.isnan(hit.score)
         relevance = percent(hit.relevance) if is_compared else f"{'-':>7}"
-        out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {shown_path(hit.location)}{more}")
+        out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {shown_path(hit.location)}{more}{quote}")
         for term in hit.terms:
             out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
 

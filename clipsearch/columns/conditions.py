@@ -15,7 +15,7 @@ from clipsearch.columns.values import UNKNOWN, UNKNOWN_TIME
 from clipsearch.columns.written import written_condition
 from clipsearch.formats import FILM_FORMATS, RAW_KINDS
 from clipsearch.query.areas import Circle
-from clipsearch.query.filters import Choice, Filter, Pattern
+from clipsearch.query.filters import Choice, Filter, Listed, Pattern
 from clipsearch.query.globs import STAR, Items, expression_of, items_of, splits_of
 from clipsearch.query.spans import Span
 from clipsearch.query.times import DayOfYear, Period
@@ -93,7 +93,9 @@ def passing(segment: Segment, filters: Sequence[Filter]) -> NDArray[np.bool_]:
     return is_passing
 
 
-def _condition(segment: Segment, arrays: Mapping[str, NDArray[Any]], wanted: Filter) -> NDArray[np.bool_]:
+def _condition(  # noqa: PLR0911
+    segment: Segment, arrays: Mapping[str, NDArray[Any]], wanted: Filter
+) -> NDArray[np.bool_]:
     """Return which rows (n,) of some arrays of a segment a filter matches, whether it is negated or not."""
     match wanted.value:
         case Pattern() as pattern:
@@ -113,6 +115,8 @@ def _condition(segment: Segment, arrays: Mapping[str, NDArray[Any]], wanted: Fil
             return is_within(arrays, circle)
         case Choice(name):
             return _has_choice(segment, arrays, wanted.key, name)
+        case Listed(content_ids):
+            return np.isin(arrays["ids"], content_ids)
 
 
 def _has_choice(segment: Segment, arrays: Mapping[str, NDArray[Any]], key: str, name: str) -> NDArray[np.bool_]:

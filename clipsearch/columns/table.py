@@ -14,7 +14,7 @@ from clipsearch.columns.days import count_years
 from clipsearch.columns.orders import Order, SortKey, first_rows, growing, sort_keys
 from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.values import UNKNOWN, UNKNOWN_TIME
-from clipsearch.columns.written import WrittenCounts
+from clipsearch.columns.written import FindWritten, WrittenCounts, list_written
 from clipsearch.description import WrittenFacets
 from clipsearch.indexes.id_set import IdSet
 from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Filter
@@ -67,12 +67,20 @@ class Facets:
 class Columns:
     """Immutable columns of all pictures with a file, as of one change."""
 
-    def __init__(self, segments: Sequence[Segment] = (), stale: Sequence[NDArray[np.bool_] | None] = ()) -> None:
+    def __init__(
+        self,
+        segments: Sequence[Segment] = (),
+        stale: Sequence[NDArray[np.bool_] | None] = (),
+        *,
+        find_written: FindWritten | None = None,
+    ) -> None:
         """Take the segments, the oldest first.
 
         Args:
             stale: of each segment, which rows (n,) are out of date; None: none.
+            find_written: evaluates filters on written words, which are not in the columns.
         """
+        self._find_written = find_written
         self.segments = tuple(segments)
         self._stale = tuple(stale) or (None,) * len(self.segments)
 
@@ -110,7 +118,7 @@ class Columns:
         if len(new):
             segments.append(new)
             stale.append(None)
-        return Columns(segments, stale)
+        return Columns(segments, stale, find_written=self._find_written)
 
     def select(self, filters: Sequence[Filter]) -> IdSet | NDArray[np.int64]:
         """Return the ids of all parts of the pictures that pass all filters; as an array (n,) where ids are sparse."""
@@ -228,6 +236,7 @@ class Columns:
         )
 
     def _passing(self, filters: Sequence[Filter]) -> list[NDArray[np.bool_]]:
+        filters = list_written(filters, self._find_written)
         return [
             mask if is_stale is None else mask & ~is_stale
             for mask, is_stale in zip(

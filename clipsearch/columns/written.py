@@ -2,7 +2,9 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +14,35 @@ from clipsearch.columns.geography import NOWHERE, count_places, is_in
 from clipsearch.columns.matching import match
 from clipsearch.columns.segment import Segment
 from clipsearch.description import BEST, LEVELS, MOST_FACETS, REJECTED, WrittenFacets
+from clipsearch.errors import QueryError
 from clipsearch.places import look_up
 from clipsearch.query.areas import country_named
-from clipsearch.query.filters import Choice, Filter, Pattern
+from clipsearch.query.filters import Choice, Filter, Listed, Pattern
 from clipsearch.query.globs import expression_of, items_of
 from clipsearch.text import fold_name
 
 _LISTED = {"tags": "tag", "people": "person", "label": "label", "creator": "creator"}
 """Listing by what `has:` asks for."""
+
+
+FindWritten: TypeAlias = Callable[[str], NDArray[np.int64]]
+"""Returns the ids (n,) of the pictures whose writing contains a text."""
+
+
+def list_written(filters: Sequence[Filter], find_written: FindWritten | None) -> list[Filter]:
+    """Return filters with those on written words, which the columns do not have, as the ids that pass them.
+
+    Raises:
+        QueryError: there are such filters, and no index of written words.
+    """
+    found = []
+    for each in filters:
+        if each.key == "written" and isinstance(each.value, Pattern):
+            if find_written is None:
+                raise QueryError("written: takes an open catalog")
+            each = replace(each, value=Listed(find_written(each.value.text)))  # noqa: PLW2901
+        found.append(each)
+    return found
 
 
 def written_condition(segment: Segment, wanted: Filter) -> NDArray[np.bool_] | None:

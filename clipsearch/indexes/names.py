@@ -9,13 +9,17 @@ from clipsearch.files import is_link, list_files
 
 _HEX = "[0-9a-f]{16}"
 _OWN = re.compile(
-    rf"{_HEX}-(images|captions)(-{_HEX}\.(faiss|json)|\.\d{{1,10}}(\.json|\.rows)?\.new)|columns(-{_HEX}\.bin|\.\d{{1,10}}\.new)",
+    rf"{_HEX}-(images|captions)(-{_HEX}\.(faiss|json)|\.\d{{1,10}}(\.json|\.rows)?\.new)|columns(-{_HEX}\.bin|\.\d{{1,10}}\.new)"
+    rf"|written(-{_HEX}\.sqlite3|\.\d{{1,10}}\.new)",
     re.ASCII,
 )
 
 
 def list_own_files(folder: Path) -> list[Path]:
-    """List index files and sidecars of all models, and files of columns, sorted; none behind a symbolic link."""
+    """List index files and sidecars of all models, files of columns and of written words, sorted.
+
+    None behind a symbolic link.
+    """
     return list_files(folder, _OWN)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from clipsearch import paths
 from clipsearch.errors import VectorIndexError
+from clipsearch.files import remove_file
 from clipsearch.maintenance.checks import Examination
 from clipsearch.maintenance.orphans import remove_leftovers
 from clipsearch.maintenance.permissions import restrict_paths
@@ -13,6 +14,7 @@ from clipsearch.paths import CatalogPlace
 from clipsearch.session.columns import rebuild_columns
 from clipsearch.session.index_files import generation_of, write_snapshot
 from clipsearch.session.server_index import rebuild_index, refresh_or_notice
+from clipsearch.session.written import written_path
 from clipsearch.store import KINDS, Kind, Store
 from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.migrate import upgrade
@@ -109,6 +111,7 @@ def _rewrite_snapshots(place: CatalogPlace) -> None:
             if snapshot.generation == generation_of(model, kind):
                 write_snapshot(kind, store=store, model_id=model.model_id, folder=folder)
         rebuild_columns(store, folder)
+        remove_file(written_path(folder, store.uuid))  # the next query of words rebuilds it
         refresh_or_notice(store, folder, *KINDS)
 
 

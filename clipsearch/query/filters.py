@@ -3,14 +3,18 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.errors import QueryError
 from clipsearch.query.areas import CIRCLE_SHAPE, Circle, parse_circle, parse_country
 from clipsearch.query.file_types import OTHER_TYPES, TYPES
 from clipsearch.query.spans import SPAN_PARSERS, SPAN_SHAPES, Span, span_shape
 from clipsearch.query.times import DATE, DayOfYear, Period, parse_times
-from clipsearch.text import fold_name
+from clipsearch.text import fold_name, fold_words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MOST_FILTERS = 64
 """Upper limit of filters in one query: each of them is evaluated for every picture."""
@@ -47,10 +51,17 @@ class Choice:
         return self.name
 
 
-WRITTEN = ("tag", "person", "label", "title", "creator", "place")
+@dataclass(frozen=True, slots=True, eq=False)
+class Listed:
+    """Content ids (n,) of the pictures that pass, for filters that are evaluated elsewhere; in no parsed query."""
+
+    content_ids: "NDArray[np.int64]"
+
+
+WRITTEN = ("tag", "person", "label", "title", "creator", "written", "place")
 """Keys of filters on names and texts that any words may be the value of."""
 
-FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle
+FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle | Listed
 
 
 # Values that need no quotes: without characters that have a meaning outside of quotes.
@@ -112,6 +123,12 @@ def _pattern(value: str) -> Pattern:
     return Pattern(value)
 
 
+def _words(value: str) -> Pattern:
+    if not fold_words(value):
+        raise ValueError("takes words, or a part of one")
+    return _pattern(value)
+
+
 def _choice(*names: str, **others: str) -> Callable[[str], Choice]:
     """Return a parser of one of these names; `others` maps synonyms, and names left out of messages, to names."""
 
@@ -165,6 +182,7 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     **SPAN_PARSERS,
     "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
     **dict.fromkeys(("tag", "person", "label", "title", "creator"), _pattern),
+    "written": _words,
     "has": _choice(
         *("gps", "date", "camera", "place", "tags", "people", "rating", "label", "title", "caption", "creator"),
         **{"taken": "date", "geo": "gps", "location": "gps", "coordinates": "gps"},
@@ -207,6 +225,7 @@ EXAMPLES = {
     "label": "label:red",
     "title": "title:harbour",
     "creator": "creator:anna",
+    "written": 'written:"summer camp"',
     "has": "has:gps",
 }
 """A valid example of each filter, by key."""

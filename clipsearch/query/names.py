@@ -39,6 +39,7 @@ OTHER_NAMES: dict[str, str] = {
         "label": "labels colorlabel colourlabel",
         "title": "intitle headline",
         "creator": "author artist photographer owner by",
+        "written": "text words caption captions description desc comment comments ocr writing fulltext",
         "image": "picture img photo pic like similar similarto url ids",
     }.items()
     for name in names.split()
@@ -71,7 +72,7 @@ _ABSENT = _names(
     "attributes edited cc bcc category regex case list site inurl pick picked flagged"
 )
 _ABSENT_WITH_A_NUMBER = _names("f mm ev fps dpi")
-_OF_WORDS = _names("text words caption description desc comment content color colour scene object query search")
+_OF_WORDS = _names("content color colour scene object query search")
 _OF_RESULTS = {
     **dict.fromkeys(
         ("sort", "sortby", "order", "orderby"),

@@ -58,6 +58,8 @@ class SearchHit:
         part: the part of the content that matches best, of several; None: a whole picture.
         stack: content ids of the others that are one item with it, the best first, see `Catalog.search`; the score, the
             relevance and the terms are those of the one of them all that matches best.
+        written: what is written about it, or about one of its stack, around the words of the query, up to about 80
+            characters; None where that does not have all of them.
     """
 
     rank: int
@@ -69,6 +71,7 @@ class SearchHit:
     terms: tuple[TermScore, ...] = ()
     part: Part | None = None
     stack: tuple[int, ...] = ()
+    written: str | None = None
 
     @property
     def location(self) -> str:

@@ -70,6 +70,7 @@ def find_page(
     session.require_pictures()
     # The confidence itself, not its threshold, which changes with the catalog and would invalidate the cursor.
     others = f"{min_relevance} {confidence} {options.feedback} {options.stacks} {options.sort} {options.reverse}"
+    others += "" if options.written else " unwritten"
     key = blake3(f"{session.store.uuid} {others} {parsed}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
     if confidence is not None:
         min_relevance = max(min_relevance, find_cutoff(confidence, session))

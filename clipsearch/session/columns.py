@@ -12,6 +12,7 @@ from clipsearch.columns.file import ColumnFileName, column_path, load_segment, s
 from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.table import Columns
 from clipsearch.columns.values import as_text
+from clipsearch.columns.written import FindWritten
 from clipsearch.description import Description, unpack
 from clipsearch.errors import StoreError, VectorIndexError
 from clipsearch.files import remove_file
@@ -36,13 +37,15 @@ _MAX_TAIL_SHARE = 0.05
 class CatalogColumns:
     """Thread-safe columns of an open catalog; they stay current while others write."""
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, find_written: FindWritten | None = None) -> None:
         """Take the store.
 
         Args:
             folder: of the index files.
+            find_written: evaluates filters on written words.
         """
         self._store = store
+        self._find_written = find_written
         self._folder = folder
         self._columns: Columns | None = None
         self._made_from = self._last_change = -1
@@ -93,14 +96,14 @@ class CatalogColumns:
                 notify(f"{error}: rebuilt from the catalog")
             return self._build()
         self._made_from = self._last_change = file.last_change
-        columns = self._follow(Columns([segment]))
+        columns = self._follow(Columns([segment], find_written=self._find_written))
         return self._build() if columns.tail_count > allowed_tail(len(segment)) else columns
 
     def _build(self) -> Columns:
         """Make the columns from SQL, and their file of many."""
         segment, last_change = rebuild_columns(self._store, self._folder)
         self._made_from = self._last_change = last_change
-        return Columns([segment])
+        return Columns([segment], find_written=self._find_written)
 
     def _follow(self, columns: Columns) -> Columns:
         """Return the columns with the changes since the last ones; rebuilt when most have changed."""

@@ -15,6 +15,7 @@ from clipsearch.notices import notify
 from clipsearch.session.concepts import ConceptLearner
 from clipsearch.session.model import CatalogModel
 from clipsearch.store import Kind, Store
+from clipsearch.text import fold_words
 from clipsearch.types import ModelOptions
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from clipsearch.session.columns import CatalogColumns
     from clipsearch.session.file_index import CatalogIndex
     from clipsearch.session.server_index import ServerIndex
+    from clipsearch.session.written import CatalogWriting
 
 # Texts that an index is tuned on: every other text of the bank, and up to 200 of the user's own captions.
 _TUNING_CAPTIONS = 200
@@ -132,7 +134,19 @@ class Session:
         """Columns of all pictures, for filters, counts and facets."""
         from clipsearch.session.columns import CatalogColumns
 
-        return CatalogColumns(self.store, paths.index_folder(self.directory))
+        return CatalogColumns(self.store, paths.index_folder(self.directory), self.find_written)
+
+    @cached_property
+    def written(self) -> "CatalogWriting":
+        """Full-text index of what is written about pictures."""
+        from clipsearch.session.written import CatalogWriting
+
+        return CatalogWriting(self.store, paths.index_folder(self.directory))
+
+    def find_written(self, text: str) -> "NDArray[np.int64]":
+        """Return the ids (n,), sorted, of pictures whose writing contains a text."""
+        part = fold_words(text)
+        return self.written.ask(lambda words: words.find([part]))
 
     def background(self, index: "VectorIndex") -> "Background":
         """Return the background that scores are calibrated against; learnt again when the index has grown or shrunk."""
@@ -259,6 +273,8 @@ class Session:
         self._words = None
         if "columns" in self.__dict__:
             self.columns.release()
+        if "written" in self.__dict__:
+            self.written.release()
         with ExitStack() as closing:
             closing.callback(self.store.close)
             closing.callback(self.model.close)
@@ -292,8 +308,10 @@ class Session:
                 refresh_snapshot(kind, store=self.store, model_id=model_id, folder=folder, texts=self.texts_to_tune_on)
         if "images" in kinds:
             from clipsearch.session.columns import refresh_columns
+            from clipsearch.session.written import refresh_written
 
             refresh_columns(self.store, paths.index_folder(self.directory))
+            refresh_written(self.store, paths.index_folder(self.directory))
             self.model.load_bank()
 
     def texts_to_tune_on(self) -> "NDArray[np.float32]":

@@ -78,6 +78,7 @@ def make_api(site: Site) -> APIRouter:
             ),
         ] = "relevance",
         reverse: Annotated[bool, Query(description="Reverse the order; unknown dates stay last.")] = False,
+        written: Annotated[bool, Query(description="Also look for plain words in titles, keywords, names …")] = True,
     ) -> schemas.SearchResult:
         understanding = None if more and not q.strip() else catalog.understand(q)
         parsed = ParsedQuery() if understanding is None else understanding.query
@@ -93,6 +94,7 @@ def make_api(site: Site) -> APIRouter:
             stacks=stacks,
             sort=sort,
             reverse=reverse,
+            written=written,
         )
         return schemas.SearchResult(
             query=q,

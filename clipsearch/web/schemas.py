@@ -75,6 +75,9 @@ class Hit(BaseModel):
     name: str = Field(description="Name of its file, without the folder.")
     part: PartOf | None = Field(default=None, description="Of several parts the one found; null: the whole picture.")
     stack: list[int] = Field(default=[], description="Ids of the others in its stack, the best first.")
+    written: str | None = Field(
+        default=None, description="What is written about it, around the words; null where it does not have them."
+    )
 
     @classmethod
     def of(cls, hit: SearchHit) -> "Hit":
@@ -88,6 +91,7 @@ class Hit(BaseModel):
             name=name_of(hit.path),
             part=part,
             stack=list(hit.stack),
+            written=hit.written,
         )
 
 
@@ -102,7 +106,15 @@ class NearDuplicate(Hit):
         return cls(**Hit.of(hit).model_dump(), kind=hit.kind)
 
 
-_EXAMPLE: Any = {"id": 23, "rank": 1, "score": 0.397, "relevance": 0.965, "name": "donut.png", "stack": [24]}
+_EXAMPLE: Any = {
+    "id": 23,
+    "rank": 1,
+    "score": 0.397,
+    "relevance": 0.965,
+    "name": "donut.png",
+    "stack": [24],
+    "written": "food/donut.png",
+}
 
 
 class Phrase(BaseModel):

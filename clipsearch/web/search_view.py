@@ -34,7 +34,7 @@ class Tile:
     """Template data of a hit.
 
     Attributes:
-        is_faint: relevance below the cutoff.
+        is_faint: relevance below the cutoff, and the words are not in its writing.
         url: URL of the picture's page.
         mark: "more" or "less" where the picture is marked, else "".
         more, less: URLs with the picture marked so, or no longer; None for one too long, or too many marks.
@@ -134,7 +134,7 @@ class Results:
 
     @property
     def has_match(self) -> bool:
-        return has_match(tile.hit.relevance for tile in self.tiles)
+        return has_match(tile.hit.relevance for tile in self.tiles) or any(tile.hit.written for tile in self.tiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ def make_tiles(
             hit=hit,
             details=known[hit.content_id],
             name=name_of(hit.path),
-            is_faint=hit.relevance < DEFAULT_CUTOFF,
+            is_faint=hit.relevance < DEFAULT_CUTOFF and hit.written is None,
             url=picture_url(hit.content_id, page_query, hit.part),
             more_like=PageQuery(q=f"id:{locate(str(hit.content_id), hit.part)}").url(),
             mark=mark_of(hit.content_id, page_query),

@@ -48,7 +48,7 @@ def recalls(catalog: Catalog, captions: dict[str, set[str]], template: str) -> l
     found = []
     for caption in sorted(set().union(*captions.values())):
         query = Query(((Term("words", template.format(caption)),),))
-        hits = catalog.search(query, top_k=max(DEPTHS))
+        hits = catalog.search(query, top_k=max(DEPTHS), written=False)
         is_right = [any(caption in captions[path] for path in (hit.path, *hit.copies)) for hit in hits]
         found.append([any(is_right[:depth]) for depth in DEPTHS])
     return np.mean(found, axis=0).tolist()

@@ -78,13 +78,13 @@ def by_terms(plus: Callable[[int], float], minus: Callable[[int], float]) -> Rul
     def search(catalog: Catalog, name: str, more: Sequence[int], less: Sequence[int]) -> list[SearchHit]:
         wanted = [Term("id", str(number), plus(len(more))) for number in more]
         unwanted = [Term("id", str(number), -minus(len(less))) for number in less]
-        return catalog.search(Query(((Term("words", name), *wanted, *unwanted),)), top_k=100_000)
+        return catalog.search(Query(((Term("words", name), *wanted, *unwanted),)), top_k=100_000, written=False)
 
     return search
 
 
 def by_feedback(catalog: Catalog, name: str, more: Sequence[int], less: Sequence[int]) -> list[SearchHit]:
-    return catalog.search(Query(((Term("words", name),),)), top_k=100_000, more=more, less=less)
+    return catalog.search(Query(((Term("words", name),),)), top_k=100_000, more=more, less=less, written=False)
 
 
 RULES: dict[str, Rule] = {

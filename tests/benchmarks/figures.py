@@ -46,7 +46,7 @@ def recall(scratch: Path) -> None:
     with Catalog.open(scratch / "recall", model="starter", create=True) as catalog:
         catalog.index(SAMPLES)
         catalog.captions.add(list(known.values()))
-        found = [[_name(hit.path) for hit in catalog.search(text, top_k=40)] for text in known.values()]
+        found = [[_name(hit.path) for hit in catalog.search(text, top_k=40, written=False)] for text in known.values()]
         back = [[hit.text for hit in catalog.caption(SAMPLES / image, top_k=40)] for image in known]
     for title, found_ranks in (
         ("caption → picture", ranks(found, list(known))),

@@ -265,7 +265,7 @@ REFUSED = {
     "iso:400": (0, "there is no iso:"),
     "f:2.8": (0, "there is no f:"),
     "people:anna": (0, "there is no people:"),
-    "text:dog": (0, "write the words alone, as in dog"),
+    "text:dog": (0, "did you mean written:dog?"),
     "color:red": (0, "write the words alone, as in red"),
     "photo:dog": (0, "write the words alone, as in dog"),
     "sort:date": (0, "there is no sort: the order is an option, as in --sort taken"),

@@ -20,6 +20,7 @@ from clipsearch.query.filters import (
 )
 from clipsearch.query.spans import Length, Span
 from clipsearch.query.times import DayOfYear, Period
+from clipsearch.text import fold_words
 from tests.fuzz.budget import examples
 
 
@@ -150,6 +151,7 @@ EXAMPLES = {
     "country:德国": only("country", Choice("de")),
     "country:USA": only("country", Choice("us")),
     "has:place": only("has", Choice("place")),
+    'written:"summer camp"': only("written", Pattern("summer camp")),
     "has:tags": only("has", Choice("tags")),
     "orientation:portrait": only("orientation", Choice("portrait")),
     "-has:gps": only("has", Choice("gps"), is_negated=True),
@@ -264,6 +266,7 @@ VALUES = {
     "country": st.sampled_from(["de", "it", "us"]).map(Choice),
     "rating": st.sampled_from([Span(4, None), Span(None, 2), Span(5, 5)]),
     **dict.fromkeys(WRITTEN, TEXTS.map(str.strip).filter(lambda text: text.strip("*")).map(Pattern)),
+    "written": TEXTS.map(str.strip).filter(fold_words).map(Pattern),
     "orientation": st.just(Choice("square")),
     "has": st.just(Choice("gps")),
 }
