@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from clipsearch.query.filters import quoted
 from clipsearch.query.phrases.context import Context
-from clipsearch.query.phrases.words import vocabulary
+from clipsearch.query.phrases.words import split_words, vocabulary
 
 _AT = re.compile(r"(?<![现正存内外所实潜])在(?=[\u4e00-\u9fff]{2})")
 _START = re.compile(r"(?:^|(?<=[\s，,、。]))(?=[\u4e00-\u9fff]{2})")
 _MOST_CHARACTERS = 8
-_AFTER = re.compile(r"拍摄?的|的|(?=$|[\s，,。、拍\d去今])|(?=照片|图片|相片)")
+_AFTER = re.compile(r"拍摄?的|的|(?=$|[\s，,。、拍\d去今和与跟])|(?=照片|图片|相片)")
 # What is of a country without having been photographed there.
 _ATTRIBUTES = re.compile("国旗|地图|国徽|国王|总统|菜|美食|护照|队|人|语|车|品牌")
 _NO_PLACES = vocabulary(
@@ -20,6 +20,8 @@ _NO_PLACES = vocabulary(
     "三重 来宾 平安 金山 狮子山 滨海 河口 东海 阿拉 维多利亚 林肯 大同 新港 哥伦布 拜仁 华盛顿"
 )
 _LEAST_KNOWN = 500_000
+# A name in Latin letters.
+_WITH_NAME = re.compile("[和与跟]([A-Za-zÀ-ɏ][A-Za-zÀ-ɏ'-]*(?: [A-ZÀ-Ý][A-Za-zÀ-ɏ'-]*)*)")
 _PICTURES = r"照片|图片|相片"
 _NUMBERS = {each: number for number, pair in enumerate(("一1", "二2", "三3", "四4", "五5"), 1) for each in pair}
 _STARS = re.compile(
@@ -79,3 +81,11 @@ def _people(text: str, start: int, end: int, context: Context) -> Iterator[Chine
             is_of = found[1] == "的" and re.search(_PICTURES, text[start + found.end() : end]) is None
             value = name if re.fullmatch(r"[\w-]+", name) else quoted(name)
             yield ChineseFact(start + found.start(), start + found.end(), f"person:{value}", not is_of)
+    for found in _WITH_NAME.finditer(text, start, end):
+        words = split_words(text, found.start(1), found.end(1))
+        count = context.people.find(words, 0)
+        if count:
+            name = " ".join(word.key for word in words[:count])
+            last = words[count - 1].end
+            value = name if re.fullmatch(r"[\w-]+", name) else quoted(name)
+            yield ChineseFact(found.start(), last + (text[last:end][:1] == "的"), f"person:{value}")

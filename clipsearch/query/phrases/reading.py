@@ -11,7 +11,7 @@ from clipsearch.query.parsing import parse_query
 from clipsearch.query.phrases.absence import find_absence, is_people, may_be_absence
 from clipsearch.query.phrases.context import Context
 from clipsearch.query.phrases.dates import find_date, is_closed
-from clipsearch.query.phrases.file_facts import MAKERS, find_camera, find_kind
+from clipsearch.query.phrases.file_facts import MAKERS, FoundFilter, find_camera, find_kind
 from clipsearch.query.phrases.people import find_people, is_word
 from clipsearch.query.phrases.places import find_place
 from clipsearch.query.phrases.plain_runs import find_plain_runs
@@ -182,7 +182,7 @@ def _candidates(words: Sequence[Word], at: int, context: Context) -> Iterator[tu
     if dated is not None:
         yield dated.count, f"taken:{dated}", dated.is_sure
     for fact in (
-        find_kind(words, at) or find_camera(words, at, context),
+        find_kind(words, at) or _camera_at(words, at, context),
         find_rating(words, at, context),
         find_place(words, at, context) if dated is None else None,
     ):
@@ -192,6 +192,18 @@ def _candidates(words: Sequence[Word], at: int, context: Context) -> Iterator[tu
     people = find_people(words, at, context)
     if people is not None:
         yield people.count, " ".join(f"person:{_value(name)}" for name in people.names), people.is_sure
+
+
+def _camera_at(words: Sequence[Word], at: int, context: Context) -> FoundFilter | None:
+    """Find a camera; alone, it stands at the end, or before a rating that does: "the rocket, Canon, 5 stars"."""
+    found = find_camera(words, at, context)
+    if found is not None or not words[at].follows_break:
+        return found
+    for end in range(at + 1, min(len(words), at + 4)):
+        rating = find_rating(words, end, context) if words[end].follows_break else None
+        if rating is not None and end + rating.count == len(words):
+            return find_camera(words[:end], at, context)
+    return None
 
 
 def _value(text: str) -> str:

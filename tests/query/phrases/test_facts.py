@@ -17,6 +17,7 @@ CONTEXT = Context(
     find_people=lambda: PEOPLE,
     find_whether_placed=lambda: True,
     find_whether_rated=lambda: True,
+    find_cameras=lambda: ("Canon EOS 5D", "Apple iPhone 12"),
 )
 
 
@@ -55,6 +56,14 @@ def offered(text: str) -> list[str]:
         "photos of Munich": "place:munich",
         "Munich 2019": "place:munich taken:2019",
         "2019年在巴黎的照片": "taken:2019 place:巴黎",
+        "和Clara海滩": "海滩 person:clara",
+        "和Anna Lee的 sunset": 'sunset person:"anna lee"',
+        "在巴塞罗那和Bob sunset": "sunset place:巴塞罗那 person:bob",
+        "和Clara2021年的海滩": "海滩 person:clara taken:2021",
+        "和Zoe海滩": "和Zoe海滩",
+        "a rocket, Canon, 5 stars": "a rocket camera:canon rating:5",
+        "a rocket, iPhone, 2 Sterne": "a rocket camera:iphone rating:2",
+        "fruit, apple, banana": "fruit, apple, banana",
     }.items(),
 )
 def test_places(text, expected):
