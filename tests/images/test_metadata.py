@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
+from clipsearch.description import NOTHING
 from clipsearch.images.decode import decode_image
 from clipsearch.types import ImageMetadata
 
@@ -41,7 +42,7 @@ def metadata_of(
 def test_a_picture_without_exif_has_size_and_format_only() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (16, 8)).save(buffer, "GIF")
-    assert decode_image(buffer.getvalue()).metadata == ImageMetadata(16, 8, "GIF", None, None, None, None)
+    assert decode_image(buffer.getvalue()).metadata == ImageMetadata(16, 8, "GIF", description=NOTHING)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
