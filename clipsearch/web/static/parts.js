@@ -1,7 +1,7 @@
 // The parts of one picture: the player of a film at a scene, and the strip of scenes or pages.
 
 const strip = (detail) => [...detail.querySelectorAll(".parts a")];
-let isFromStrip = false; // the part that is loaded was chosen in the strip
+let chosen; // the part that was chosen in the strip and is being loaded
 
 function markPart(detail, link) {
   const before = detail.querySelector(".parts [aria-current]");
@@ -51,8 +51,10 @@ function checkPlayers() {
   const current = document.querySelector("#detail .parts [aria-current]");
   if (!current) return;
   showInStrip(current);
-  if (isFromStrip) current.focus({ preventScroll: true });
-  isFromStrip = false;
+  // Other fragments may come first, while the part that was shown before is still the current one.
+  if (chosen !== current.dataset.part) return;
+  current.focus({ preventScroll: true });
+  chosen = undefined;
 }
 
 // Events of media don't bubble.
@@ -83,7 +85,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest?.(".parts a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   if (link.dataset.second === undefined) {
-    isFromStrip = true;
+    chosen = link.dataset.part;
     return;
   }
   event.preventDefault();
