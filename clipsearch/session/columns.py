@@ -1,10 +1,9 @@
 """Keep the columns of a catalog in step with the store: map their file, follow changes, and rebuild it."""
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,12 +18,11 @@ from clipsearch.files import remove_file
 from clipsearch.indexes.names import list_own_files
 from clipsearch.notices import notify
 from clipsearch.query.globs import folded_root
+from clipsearch.session.derived import REBUILT, Derived
 from clipsearch.store import Store
 from clipsearch.store.column_rows import ColumnReader, ColumnState
 from clipsearch.store.records import StoredColumnFile
 from clipsearch.store.sidecar_rows import Sources, merge_sources
-
-Value = TypeVar("Value")
 
 # Up to this number of pictures, reading them from SQL takes no longer than opening a file.
 _FEW_ROWS = 1_000
@@ -34,56 +32,23 @@ _FEW_ROWS = 1_000
 _MAX_TAIL_SHARE = 0.05
 
 
-class CatalogColumns:
-    """Thread-safe columns of an open catalog; they stay current while others write."""
+class CatalogColumns(Derived[Columns]):
+    """Columns of an open catalog, see `Derived`."""
+
+    # Another program than this may have written any numbers into the file.
+    damage = (VectorIndexError, IndexError, ValueError)
 
     def __init__(self, store: Store, folder: Path, find_written: FindWritten | None = None) -> None:
-        """Take the store.
+        """Take the store and the folder of the index files.
 
         Args:
-            folder: of the index files.
             find_written: evaluates filters on written words.
         """
-        self._store = store
+        super().__init__(store, folder)
         self._find_written = find_written
-        self._folder = folder
-        self._columns: Columns | None = None
-        self._made_from = self._last_change = -1
-        self._lock = threading.Lock()
 
-    def ask(self, question: Callable[[Columns], Value]) -> Value:
-        """Return what a question says about the current columns; a file that turns out to be damaged is rebuilt."""
-        columns = self.get()
-        try:
-            return question(columns)
-        except (VectorIndexError, IndexError, ValueError) as error:
-            # The file is not trusted: another one than this program wrote may have any numbers in it.
-            if isinstance(error, VectorIndexError):
-                notify(f"{error}: rebuilt from the catalog")
-            return question(self._rebuilt(columns))
-
-    def get(self) -> Columns:
-        """Return the columns, with all changes by now."""
-        with self._lock:
-            state, columns = self._store.column_rows.state(), self._columns
-            if columns is None or state.stale_before > self._made_from or state.last_change < self._last_change:
-                columns = self._open(state)  # the last: a database was put back
-            elif state.last_change != self._last_change:
-                columns = self._follow(columns)
-            self._columns = columns
-            return columns
-
-    def release(self) -> None:
-        """Release the columns and their file; questions that are going on keep them."""
-        with self._lock:
-            self._columns = None
-
-    def _rebuilt(self, damaged: Columns) -> Columns:
-        with self._lock:
-            columns = self._columns
-            if columns is None or columns is damaged:
-                columns = self._columns = self._build()
-            return columns
+    def _describe_damage(self, error: Exception) -> str | None:
+        return str(error) if isinstance(error, VectorIndexError) else None
 
     def _open(self, state: ColumnState) -> Columns:
         file = self._store.column_rows.find_file()
@@ -93,7 +58,7 @@ class CatalogColumns:
             segment = load_segment(self._folder, file.blake3, _describe(self._store, file))
         except VectorIndexError as error:
             if column_path(self._folder, file.blake3).exists():
-                notify(f"{error}: rebuilt from the catalog")
+                notify(f"{error}: {REBUILT}")
             return self._build()
         self._made_from = self._last_change = file.last_change
         columns = self._follow(Columns([segment], find_written=self._find_written))

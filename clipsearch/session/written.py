@@ -9,10 +9,8 @@ import json
 import os
 import secrets
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from blake3 import blake3
 
@@ -22,14 +20,13 @@ from clipsearch.indexes.names import require_own_folder
 from clipsearch.notices import notify
 from clipsearch.paths import index_folder
 from clipsearch.session.columns import allowed_tail
+from clipsearch.session.derived import REBUILT, Derived
 from clipsearch.store import Store
 from clipsearch.store.column_rows import ColumnState
 from clipsearch.store.written_rows import Writing, WrittenReader
 from clipsearch.written.documents import Document, document_of
 from clipsearch.written.table import WrittenTable, has_full_text
 from clipsearch.written.words import WrittenWords
-
-Value = TypeVar("Value")
 
 # Up to this number of pictures there is no file: their documents are made when a catalog is opened.
 _FEW_ROWS = 300
@@ -48,61 +45,24 @@ def written_path(folder: Path, uuid: str) -> Path:
     return folder / f"written-{blake3(f'{_FORMAT} {uuid}'.encode()).hexdigest()[:16]}.sqlite3"
 
 
-class CatalogWriting:
-    """Thread-safe full-text index of an open catalog; it stays current while others write."""
+class CatalogWriting(Derived[WrittenWords]):
+    """Full-text index of an open catalog, see `Derived`."""
+
+    damage = DAMAGED
 
     def __init__(self, store: Store, folder: Path) -> None:
-        """Take the store.
-
-        Args:
-            folder: of the index files.
-        """
-        self._store, self._folder = store, folder
-        self._words: WrittenWords | None = None
-        self._made_from = self._last_change = -1
+        """Take the store and the folder of the index files."""
+        super().__init__(store, folder)
         self._rows = 0
-        self._lock = threading.Lock()
 
-    def ask(self, question: Callable[[WrittenWords], Value]) -> Value:
-        """Return what a question says about the current words; a file that turns out to be damaged is rebuilt."""
-        words = self.get()
-        try:
-            return question(words)
-        except DAMAGED:
-            notify(f"the file of written words {self._path} is damaged: rebuilt from the catalog")
-            return question(self._rebuilt(words))
-
-    def get(self) -> WrittenWords:
-        """Return the words, with all changes by now."""
-        with self._lock:
-            state, words = self._store.column_rows.state(), self._words
-            if words is None or state.stale_before > self._made_from or state.last_change < self._last_change:
-                words = self._open(state)  # the last: a database was put back
-            elif state.last_change != self._last_change:
-                words = self._follow(words)
-            self._words = words
-            return words
-
-    def release(self) -> None:
-        """Release the words and their file; questions that are going on keep them."""
-        with self._lock:
-            self._words = None
-
-    @property
-    def _path(self) -> Path:
-        return written_path(self._folder, self._store.uuid)
-
-    def _rebuilt(self, damaged: WrittenWords) -> WrittenWords:
-        with self._lock:
-            if self._words is None or self._words is damaged:
-                self._words = self._build()
-            return self._words
+    def _describe_damage(self, error: Exception) -> str:
+        return f"the file of written words {written_path(self._folder, self._store.uuid)} is damaged"
 
     def _open(self, state: ColumnState) -> WrittenWords:
         try:
             opened = open_file(self._store, self._folder, state)
         except VectorIndexError as error:
-            notify(f"{error}: rebuilt from the catalog")
+            notify(f"{error}: {REBUILT}")
             opened = None
         if opened is None:
             return self._build()
