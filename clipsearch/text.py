@@ -106,6 +106,11 @@ def fold_words(text: str) -> str:
     return " ".join(fold_name(text).translate(_SEPARATORS).split())
 
 
+def needs_no_blank(character: str) -> bool:
+    """Return whether a character, or "", belongs to a script without blanks between words."""
+    return bool(character) and (unicodedata.east_asian_width(character) == "W" or "\u0e00" <= character <= "\u0eff")
+
+
 def stored_fold(text: str) -> str | None:
     """Return the `fold_name` to store alongside the name; None for ASCII, which SQL lower-cases itself."""
     return None if text.isascii() and "\0" not in text else fold_name(text)

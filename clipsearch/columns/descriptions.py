@@ -6,7 +6,6 @@ Arrays of a segment of n pictures, of which any number are described:
     tag.*, person.*, label.*, creator.*, where.*: `Listing`.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from clipsearch.columns.text import TextColumn
 from clipsearch.columns.text_index import text_arrays
+from clipsearch.columns.values import pack_names, places_of, unpack_names
 from clipsearch.description import LEVELS, Description
 from clipsearch.description import UNRATED as NO_STARS
 from clipsearch.query.globs import folded
@@ -44,10 +44,7 @@ class Listing:
 
     @cached_property
     def names(self) -> list[str]:
-        found = json.loads(self._arrays[f"{self._name}.names"].tobytes())
-        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-            raise ValueError("no names")
-        return found
+        return unpack_names(self._arrays[f"{self._name}.names"])
 
     @cached_property
     def folded(self) -> list[str]:
@@ -111,7 +108,7 @@ class _Entries:
         names = sorted(self.number_of)
         place_of = np.empty(len(names), dtype=np.int64)
         place_of[[self.number_of[name] for name in names]] = np.arange(len(names))
-        rows, is_known = _places(sorted_ids, self.ids)
+        rows, is_known = places_of(self.ids, sorted_ids)
         numbers = place_of[np.array(self.numbers, dtype=np.int64)][is_known]
         order = np.lexsort((rows, numbers))
         numbers, rows = numbers[order], rows[order]
@@ -119,7 +116,7 @@ class _Entries:
         is_first[1:] = (numbers[1:] != numbers[:-1]) | (rows[1:] != rows[:-1])
         counts = np.bincount(numbers[is_first], minlength=len(names))
         return {
-            "names": np.frombuffer(json.dumps(names).encode("ascii"), dtype=np.uint8),
+            "names": pack_names(names),
             "starts": np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
             "rows": rows[is_first].astype(np.uint32),
         }
@@ -171,12 +168,12 @@ class DescriptionRows:
     def arrays(self, ids: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Return the arrays of contents (n,), which grow; others are left out."""
         rating = np.full(len(ids), UNRATED, dtype=np.int8)
-        places, is_known = _places(ids, list(self.ratings))
+        places, is_known = places_of(list(self.ratings), ids)
         rating[places] = np.array(list(self.ratings.values()), dtype=np.int8)[is_known]
-        titled, has_row = _places(ids, list(self.titles))
+        titled, has_row = places_of(list(self.titles), ids)
         order = np.argsort(titled)
         titles = [title for title, is_there in zip(self.titles.values(), has_row.tolist(), strict=True) if is_there]
-        captioned, _ = _places(ids, self.captions)
+        captioned, _ = places_of(self.captions, ids)
         found: dict[str, NDArray[Any]] = {
             "rating": rating,
             "title.rows": titled[order].astype(np.uint32),
@@ -187,13 +184,3 @@ class DescriptionRows:
         for name, entries in self.listings.items():
             found |= {f"{name}.{key}": array for key, array in entries.arrays(ids).items()}
         return found
-
-
-def _places(sorted_ids: NDArray[np.int64], ids: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the places (m,) of those ids that are among some that are sorted, and which (n,) are."""
-    wanted = np.array(ids, dtype=np.int64)
-    if not len(sorted_ids):
-        return np.empty(0, dtype=np.int64), np.zeros(len(wanted), dtype=np.bool_)
-    places = np.searchsorted(sorted_ids, wanted)
-    is_known = sorted_ids[np.minimum(places, len(sorted_ids) - 1)] == wanted
-    return places[is_known], is_known

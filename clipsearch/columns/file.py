@@ -17,6 +17,7 @@ from blake3 import blake3
 from numpy.typing import NDArray
 
 from clipsearch.columns.segment import Segment
+from clipsearch.columns.values import pack_names, unpack_names
 from clipsearch.errors import VectorIndexError
 from clipsearch.files import is_regular, recreate_file, remove_file
 from clipsearch.indexes.names import require_own_folder
@@ -55,8 +56,7 @@ def save_segment(segment: Segment, folder: Path, described: ColumnFileName) -> s
     """
     columns = {name: np.ascontiguousarray(array) for name, array in segment.arrays.items()}
     for name in _NAMES:
-        text = json.dumps(getattr(segment, name)).encode("ascii")
-        columns[name] = np.frombuffer(text, dtype=np.uint8)
+        columns[name] = pack_names(getattr(segment, name))
     offset, entries = 0, {}
     for name, array in columns.items():
         checksum = blake3(array.view(np.uint8).data, max_threads=blake3.AUTO).hexdigest()
@@ -116,20 +116,13 @@ def load_segment(folder: Path, checksum: str, expected: ColumnFileName) -> Segme
             raise damaged
         first = -(-(len(start) + size) // _ALIGNED) * _ALIGNED
         arrays = MappedColumns(path, mapped, first, columns)
-        cameras, formats = (_names(arrays[name]) for name in _NAMES)
+        cameras, formats = (unpack_names(arrays[name]) for name in _NAMES)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise VectorIndexError(f"can't read the file of columns {path}") from error
     segment = Segment(arrays, cameras=cameras, formats=formats)
     if arrays.length_of("ids") != expected.row_count:
         raise damaged
     return segment
-
-
-def _names(column: NDArray[np.uint8]) -> list[str]:
-    names = json.loads(column.tobytes())
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("no names")
-    return names
 
 
 class MappedColumns(Mapping[str, NDArray[Any]]):

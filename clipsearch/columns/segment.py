@@ -15,7 +15,7 @@ from clipsearch.columns.natural import name_order
 from clipsearch.columns.places import place_arrays
 from clipsearch.columns.text import TextColumn
 from clipsearch.columns.text_index import text_arrays
-from clipsearch.columns.values import UNKNOWN_TIME, as_text, floats, integers, milliseconds, times, turn
+from clipsearch.columns.values import UNKNOWN_TIME, as_text, floats, integers, milliseconds, places_of, times, turn
 from clipsearch.description import Description, unpack
 from clipsearch.parts import MOST_PARTS
 from clipsearch.query.globs import folded
@@ -321,9 +321,8 @@ def make_segment(rows: Rows, root_paths: Mapping[int, bytes]) -> Segment:
 def _part_arrays(rows: Rows, ids: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
     """Return the arrays of parts of contents (n,), which grow."""
     owners, first, count = np.concatenate((np.empty((3, 0), dtype=np.int64), *rows.parts), axis=1)
-    places = np.searchsorted(ids, owners)
-    is_known = ids[np.minimum(places, len(ids) - 1)] == owners if len(ids) else np.zeros(len(owners), dtype=np.bool_)
-    return {"part_rows": places[is_known], "part_first": first[is_known], "part_count": count[is_known]}
+    places, is_known = places_of(owners, ids)
+    return {"part_rows": places, "part_first": first[is_known], "part_count": count[is_known]}
 
 
 def _names(rows: Rows, order: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

@@ -13,7 +13,7 @@ from clipsearch.columns.conditions import passing
 from clipsearch.columns.days import count_years
 from clipsearch.columns.orders import Order, SortKey, first_rows, growing, sort_keys
 from clipsearch.columns.segment import Rows, Segment, make_segment
-from clipsearch.columns.values import UNKNOWN, UNKNOWN_TIME
+from clipsearch.columns.values import UNKNOWN, UNKNOWN_TIME, places_of
 from clipsearch.columns.written import FindWritten, WrittenCounts, list_written
 from clipsearch.description import WrittenFacets
 from clipsearch.indexes.id_set import IdSet
@@ -188,7 +188,7 @@ class Columns:
         ids = np.unique(np.array(content_ids, dtype=np.int64))
         found: dict[int, SortKey] = {}
         for segment, is_stale in zip(self.segments, self._stale, strict=True):
-            rows = _rows_of(segment, ids)
+            rows, _ = places_of(ids, segment.ids)
             if is_stale is not None:
                 rows = rows[~is_stale[rows]]
             found |= zip(segment.ids[rows].tolist(), sort_keys(segment, rows, order), strict=True)
@@ -257,20 +257,11 @@ def _part_ids(segment: Segment, mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     return ids
 
 
-def _rows_of(segment: Segment, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the rows of those of some ids that a segment has."""
-    if not len(segment):
-        return np.empty(0, dtype=np.int64)
-    rows = np.searchsorted(segment.ids, ids)
-    found: NDArray[np.int64] = rows[segment.ids[np.minimum(rows, len(segment) - 1)] == ids]
-    return found
-
-
 def _mark(segment: Segment, stale: NDArray[np.bool_] | None, changed: NDArray[np.int64]) -> NDArray[np.bool_] | None:
     """Return which rows (n,) are stale when contents have changed too."""
     if not len(segment):
         return stale
-    rows = _rows_of(segment, changed)
+    rows, _ = places_of(changed, segment.ids)
     if not len(rows):
         return stale
     marked = np.zeros(len(segment), dtype=np.bool_) if stale is None else stale.copy()

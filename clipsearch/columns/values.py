@@ -1,5 +1,6 @@
 """Convert untrusted values of SQL rows to columns; what is of another type, or out of range, is unknown."""
 
+import json
 import math
 from array import array
 from collections.abc import Sequence
@@ -29,6 +30,19 @@ def as_text(value: object) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value if isinstance(value, str) else None
+
+
+def pack_names(names: Sequence[str]) -> NDArray[np.uint8]:
+    """Return names as a column."""
+    return np.frombuffer(json.dumps(names).encode("ascii"), dtype=np.uint8)
+
+
+def unpack_names(column: NDArray[np.uint8]) -> list[str]:
+    """Return the names that `pack_names` has made a column of, from an untrusted file; ValueError for anything else."""
+    names = json.loads(column.tobytes())
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("no names")
+    return names
 
 
 def integers(values: Sequence[Any], dtype: type[np.integer[Any]]) -> NDArray[Any]:
@@ -80,3 +94,15 @@ def _time(value: Any) -> np.datetime64:
         return np.datetime64(found.replace(tzinfo=None), "us")
     except (TypeError, ValueError, AttributeError):
         return np.datetime64("NaT", "us")
+
+
+def places_of(
+    ids: Sequence[int] | NDArray[np.int64], known: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the places (m,) of those ids that are among some known ones (k,), which grow; and which ids (n,) are."""
+    wanted = np.asarray(ids, dtype=np.int64)
+    if not len(known):
+        return np.empty(0, dtype=np.int64), np.zeros(len(wanted), dtype=np.bool_)
+    places = np.searchsorted(known, wanted)
+    is_known = known[np.minimum(places, len(known) - 1)] == wanted
+    return places[is_known], is_known

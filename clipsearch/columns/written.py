@@ -1,7 +1,6 @@
 """Evaluate filters on what is written about pictures."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -19,7 +18,7 @@ from clipsearch.places import look_up
 from clipsearch.query.areas import country_named
 from clipsearch.query.filters import Choice, Filter, Listed, Pattern
 from clipsearch.query.globs import expression_of, items_of
-from clipsearch.text import fold_name
+from clipsearch.text import fold_name, needs_no_blank
 
 _LISTED = {"tags": "tag", "people": "person", "label": "label", "creator": "creator"}
 """Listing by what `has:` asks for."""
@@ -148,15 +147,9 @@ def name_condition(pattern: Pattern) -> Callable[[str], bool]:
 
         return is_like
     text = fold_name(pattern.text).lower().strip()
-    before, behind = ("" if _needs_no_blank(edge) else r"[^\W_]" for edge in (text[:1], text[-1:]))
+    edges = text[:1], text[-1:]
+    before, behind = (r"[^\W_]" if edge.isalnum() and not needs_no_blank(edge) else "" for edge in edges)
     words = re.compile(
         (f"(?<!{before})" if before else "") + re.escape(text) + (f"(?!{behind})" if behind else "")
     )  # fmt: skip
     return lambda name: words.search(name) is not None
-
-
-def _needs_no_blank(character: str) -> bool:
-    """Return whether a character belongs to a script without blanks between words, or to no word."""
-    return (
-        not character.isalnum() or unicodedata.east_asian_width(character) == "W" or "\u0e00" <= character <= "\u0eff"
-    )

@@ -16,7 +16,7 @@ _STATE = "SELECT coalesce(last_change, 0), coalesce(stale_before, 0) FROM catalo
 _FILE = "SELECT blake3, row_count, last_change FROM column_files WHERE machine = ?"
 
 # Text as bytes: SQLite's may be damaged, and then can't be read as text.
-_AS_BYTES: dict[Dialect, str] = {"sqlite": "CAST({} AS BLOB)", "postgresql": "{}"}
+AS_BYTES: dict[Dialect, str] = {"sqlite": "CAST({} AS BLOB)", "postgresql": "{}"}
 _CONTENTS = (
     "SELECT content_id, size_bytes, width, height, {format}, {taken_at}, is_date_doubtful, {camera}, latitude, "
     "longitude, sharpness, brightness, duration_s, {described} FROM contents WHERE "
@@ -24,7 +24,7 @@ _CONTENTS = (
 _CONTENTS_AFTER = _CONTENTS + "content_id > ? ORDER BY content_id LIMIT ?"
 _SOME_CONTENTS = _CONTENTS + "content_id IN ({numbers}) ORDER BY content_id"
 
-_FOLDED: dict[Dialect, str] = {
+FOLDED_PATH: dict[Dialect, str] = {
     "sqlite": "CAST(coalesce(folded_path, relative_path) AS BLOB)",
     "postgresql": "coalesce(convert_to(folded_path, 'UTF8'), relative_path)",
 }
@@ -67,7 +67,7 @@ class ColumnReader:
         """Take the connection; `machine` as in `Reader`."""
         self._connection = connection
         self._machine = machine
-        as_bytes = _AS_BYTES[connection.dialect]
+        as_bytes = AS_BYTES[connection.dialect]
         self._texts = {name: as_bytes.format(name) for name in ("format", "taken_at", "camera", "described")}
 
     @contextmanager
@@ -116,7 +116,7 @@ class ColumnReader:
 
         A row is (file id, content id, root id, folded relative path as bytes, ASCII letters of either case).
         """
-        statement = _FILES_AFTER.format(_FOLDED[self._connection.dialect])
+        statement = _FILES_AFTER.format(FOLDED_PATH[self._connection.dialect])
         last = -_LAST_ID - 1
         while rows := self._connection.rows(statement, last, _ROWS):
             last = rows[-1][0]
@@ -135,7 +135,7 @@ class ColumnReader:
     def files_of(self, content_ids: Sequence[int]) -> Iterator[list[Any]]:
         """Yield rows as `files` does, of some contents."""
         for chunk in chunks(content_ids):
-            statement = _FILES_OF.format(_FOLDED[self._connection.dialect], ",".join("?" * len(chunk)))
+            statement = _FILES_OF.format(FOLDED_PATH[self._connection.dialect], ",".join("?" * len(chunk)))
             yield self._connection.rows(statement, *chunk)
 
     def parts(self, content_ids: Sequence[int] | None = None) -> Iterator[list[Any]]:

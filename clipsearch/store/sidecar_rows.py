@@ -1,6 +1,6 @@
 """Read what lies beside files and describes them, in plain SQL."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -16,7 +16,8 @@ _SELECT = (
     "WHERE f.removed_at IS NULL AND f.content_id IS NOT NULL AND s.described != ''{} "
     "ORDER BY f.content_id, s.kind DESC, s.file_id"
 )
-_OF_SOME = _SELECT.format(" AND f.content_id IN ({})")
+OF_CONTENTS = _SELECT.format(" AND f.content_id IN ({})")
+"""Selects (content id, kind, description) of the sidecars of some contents, in the order in which they count."""
 _OF_ALL = _SELECT.format("")
 
 Sources: TypeAlias = Mapping[int, Sequence[tuple[str, str]]]
@@ -31,16 +32,15 @@ class SidecarReader:
 
     def of_contents(self, content_ids: Sequence[int]) -> Sources:
         """Return the sidecars of some contents that say anything; those of removed files are left out."""
-        found: dict[int, list[tuple[str, str]]] = {}
-        for chunk in chunks(valid_ids(content_ids)):
-            _gather(self._rows(_OF_SOME.format(",".join("?" * len(chunk))), *chunk), found)
-        return found
+        return gather_sources(
+            row
+            for chunk in chunks(valid_ids(content_ids))
+            for row in self._rows(OF_CONTENTS.format(",".join("?" * len(chunk))), *chunk)
+        )
 
     def of_all(self) -> Sources:
         """Return the sidecars of all contents, as `of_contents` does."""
-        found: dict[int, list[tuple[str, str]]] = {}
-        _gather(self._rows(_OF_ALL), found)
-        return found
+        return gather_sources(self._rows(_OF_ALL))
 
     def describe(self, contents: Mapping[int, ContentDetails]) -> dict[int, ContentDetails]:
         """Return contents by id with what all sources say of them, see `merge_sources`."""
@@ -65,7 +65,10 @@ def _unpack(sidecars: Sequence[tuple[str, str]], kind: SidecarKind) -> Iterator[
     return (unpack(described) for each, described in sidecars if each == kind)
 
 
-def _gather(rows: Sequence[Sequence[object]], found: dict[int, list[tuple[str, str]]]) -> None:
+def gather_sources(rows: Iterable[Sequence[object]]) -> Sources:
+    """Gather rows of `OF_CONTENTS`, which are untrusted."""
+    found: dict[int, list[tuple[str, str]]] = {}
     for content_id, kind, described in rows:
         if isinstance(content_id, int) and isinstance(kind, str) and isinstance(described, str):
             found.setdefault(content_id, []).append((kind, described))
+    return found

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from clipsearch.description import Description, merge, pack, unpack
+from clipsearch.description import NOTHING, Description, pack
 from clipsearch.images.dates import is_doubtful
 from clipsearch.images.descriptions.sidecar_names import SidecarKind
 from clipsearch.store import tables
@@ -15,6 +15,7 @@ from clipsearch.store.backends.base import chunks
 from clipsearch.store.backends.database import Database
 from clipsearch.store.changes import next_change, touch_contents
 from clipsearch.store.records import Scope
+from clipsearch.store.sidecar_rows import OF_CONTENTS, gather_sources, merge_sources
 
 # Bits of `contents.borrowed`.
 _DATE, _POSITION = 1, 2
@@ -105,21 +106,15 @@ class SidecarStore:
 
     def _settle(self, connection: Connection, file_ids: Sequence[int]) -> None:
         """Mark the contents of files as changed, and let them borrow from their sidecars anew."""
-        content, file, sidecar = tables.contents, tables.files, tables.sidecars
+        content, file = tables.contents, tables.files
         change = next_change(connection)
         now = datetime.now()
         for chunk in chunks(file_ids):
             of_files = select(file.c.content_id).where(file.c.file_id.in_(chunk), file.c.content_id.is_not(None))
             touch_contents(connection, content.c.content_id.in_(of_files), change=change)
-            said = connection.execute(
-                select(file.c.content_id, sidecar.c.described)
-                .join(file, file.c.file_id == sidecar.c.file_id)
-                .where(file.c.content_id.in_(of_files), file.c.removed_at.is_(None))
-                .order_by(file.c.content_id, sidecar.c.kind.desc(), sidecar.c.file_id)
-            )
-            sources: dict[int, list[Description]] = {}
-            for content_id, described in said:
-                sources.setdefault(content_id, []).append(unpack(described))
+            ids = list(connection.execute(of_files.distinct()).scalars())
+            beside = OF_CONTENTS.format(",".join("?" * len(ids)))
+            sources = gather_sources(self._database.fetch(connection, beside, *ids) if ids else [])
             own = connection.execute(
                 select(
                     content.c.content_id,
@@ -131,7 +126,8 @@ class SidecarStore:
                 ).where(content.c.content_id.in_(of_files))
             ).all()
             for row in own:
-                values = _borrow(row._asdict(), merge(sources.get(row.content_id, [])), now=now)
+                said = merge_sources(NOTHING, sources.get(row.content_id, ()))
+                values = _borrow(row._asdict(), said, now=now)
                 if values:
                     connection.execute(update(content).where(content.c.content_id == row.content_id).values(values))
 

@@ -7,17 +7,11 @@ from typing import Any
 
 from clipsearch.description import Description, unpack
 from clipsearch.errors import StoreError
-from clipsearch.store.backends.base import Dialect, ReadConnection, chunks
-from clipsearch.store.column_rows import ColumnReader
-from clipsearch.store.sidecar_rows import SidecarReader, merge_sources
+from clipsearch.store.backends.base import ReadConnection, chunks
+from clipsearch.store.column_rows import AS_BYTES, FOLDED_PATH, ColumnReader
+from clipsearch.store.sidecar_rows import SidecarReader, Sources, merge_sources
 from clipsearch.store.values import valid_ids
 
-# Text as bytes: SQLite's may be damaged, and then can't be read as text.
-_DESCRIBED: dict[Dialect, str] = {"sqlite": "CAST(described AS BLOB)", "postgresql": "described"}
-_PATH: dict[Dialect, str] = {
-    "sqlite": "CAST(coalesce(folded_path, relative_path) AS BLOB)",
-    "postgresql": "coalesce(convert_to(folded_path, 'UTF8'), relative_path)",
-}
 _CONTENTS_AFTER = "SELECT content_id, {} FROM contents WHERE content_id > ? ORDER BY content_id LIMIT ?"
 _CONTENTS = "SELECT content_id, {} FROM contents WHERE content_id IN ({})"
 _FILES = "SELECT content_id, {} FROM files WHERE removed_at IS NULL AND {} ORDER BY content_id, file_id"
@@ -46,7 +40,8 @@ class WrittenReader:
 
     def __init__(self, connection: ReadConnection) -> None:
         self._connection = connection
-        self._described, self._path = _DESCRIBED[connection.dialect], _PATH[connection.dialect]
+        self._described = AS_BYTES[connection.dialect].format("described")
+        self._path = FOLDED_PATH[connection.dialect]
         self._sidecars = SidecarReader(connection)
         self.changes = ColumnReader(connection)
 
@@ -101,7 +96,7 @@ def _stamps(rows: Sequence[Sequence[Any]]) -> list[tuple[int, str, int]]:
         raise StoreError("a checksum in the catalog is not bytes") from error
 
 
-def _join(rows: Sequence[Any], files: Sequence[Any], sidecars: Any) -> dict[int, Writing]:
+def _join(rows: Sequence[Any], files: Sequence[Any], sidecars: Sources) -> dict[int, Writing]:
     paths: dict[int, list[bytes]] = {}
     for content_id, path in files:
         if isinstance(path, bytes):
@@ -110,8 +105,6 @@ def _join(rows: Sequence[Any], files: Sequence[Any], sidecars: Any) -> dict[int,
     for content_id, described in rows:
         if content_id in paths:
             text = described.decode("utf-8", "replace") if isinstance(described, bytes) else described
-            description = unpack(text)
-            if content_id in sidecars:
-                description = merge_sources(description, sidecars[content_id])
+            description = merge_sources(unpack(text), sidecars.get(content_id, ()))
             found[content_id] = Writing(description, paths[content_id])
     return found

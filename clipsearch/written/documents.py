@@ -1,12 +1,11 @@
 """Texts of a picture as the full-text index has them, and words of a query to look for in them."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from clipsearch.description import NOTHING, Description
-from clipsearch.text import fold_words
+from clipsearch.description import Description
+from clipsearch.text import fold_words, needs_no_blank
 
 FIELDS = ("title", "names", "caption", "others", "path")
 """Fields of a document: title; keywords and people; caption; creator and places; folders and names of its files."""
@@ -60,7 +59,7 @@ def whole(text: str) -> str:
 
     Scripts without blanks between words need none: there any part of a text is a word.
     """
-    before, behind = ("" if _needs_no_blank(edge) else " " for edge in (text[:1], text[-1:]))
+    before, behind = ("" if needs_no_blank(edge) else " " for edge in (text[:1], text[-1:]))
     return before + text + behind
 
 
@@ -71,30 +70,22 @@ def document_of(description: Description, paths: Iterable[str]) -> Document:
         paths: of its files below their indexed folders, folded as by `fold_name`.
     """
     path = BETWEEN.join(map(_path_words, paths))
-    if description is NOTHING or not description:
+    if not description:
         return "", "", "", "", path
-    return (
-        _field([description.title]),
-        _field([*description.keywords, *description.people]),
-        _field([description.caption]),
-        _field([description.creator, description.location, description.city, description.region, description.country]),
-        path,
-    )
+    title, names, caption, others = map(_field, _texts_by_field(description))
+    return title, names, caption, others, path
 
 
-def texts_of(description: Description, paths: Iterable[str]) -> list[tuple[int, str]]:
+def texts_of(description: Description, paths: Sequence[str]) -> list[tuple[int, str]]:
     """Return (place in `FIELDS`, text as written) of all that is written about a picture."""
-    texts: list[tuple[int, Sequence[str | None]]] = [
-        (0, [description.title]),
-        (1, [*description.keywords, *description.people]),
-        (2, [description.caption]),
-        (
-            3,
-            [description.creator, description.location, description.city, description.region, description.country],
-        ),
-        (4, list(paths)),
-    ]
-    return [(field, text) for field, some in texts for text in some if text]
+    texts = [*_texts_by_field(description), paths]
+    return [(field, text) for field, some in enumerate(texts) for text in some if text]
+
+
+def _texts_by_field(each: Description) -> list[Sequence[str | None]]:
+    """Return the texts of a description for each of `FIELDS` but the last."""
+    others = [each.creator, each.location, each.city, each.region, each.country]
+    return [[each.title], [*each.keywords, *each.people], [each.caption], others]
 
 
 def without_suffix(path: str) -> str:
@@ -120,8 +111,3 @@ def _folder_words(folder: str) -> str:
 def _field(texts: Iterable[str | None]) -> str:
     folded = [words for text in texts if text and (words := fold_words(text))]
     return BETWEEN.join(f" {words} " for words in folded)
-
-
-def _needs_no_blank(character: str) -> bool:
-    """Return whether a character belongs to a script without blanks between words."""
-    return unicodedata.east_asian_width(character) == "W" or "\u0e00" <= character <= "\u0eff"
