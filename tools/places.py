@@ -42,7 +42,7 @@ LEAST_FOR_ALL_NAMES = 15000
 """Places with fewer people have their names in Latin letters only, except famous ones."""
 
 WELL_KNOWN, FAMOUS = 10, 20
-"""Places with so many names are known far away, as Hallstatt is with its 779 people."""
+"""Places with this number of names are known far away, as Hallstatt is with its 779 people."""
 
 LANGUAGES = (
     "ar bg ca cs da de el en es et eu fa fi fr he hi hr hu id is it ja ko lt lv ms nb nl pl pt ro ru sk sl sr sv th tr "
@@ -243,7 +243,7 @@ def locate(cities: list[Row], regions: dict[str, Row], countries: dict[str, Row]
 
 
 def ambiguous_words(folder: Path) -> dict[str, int]:
-    """Folded words that are no names of places to most: word → places with at least so many people are unambiguous.
+    """Folded words that are no names of places to most: word → places with at least this population are unambiguous.
 
     Words of the small list of English that are written in small letters; words without which no sentence is, in all
     languages of stopwords-iso; CLDR's keywords of emoji in seven languages, but no proper names; given names of the

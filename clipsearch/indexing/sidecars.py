@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from clipsearch.description import NOTHING, Description
 from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file, read_limited
-from clipsearch.images.descriptions.sidecars import MAX_SIDECAR_BYTES, read_sidecar, read_takeout
+from clipsearch.images.descriptions.sidecars import read_sidecar, read_takeout
 from clipsearch.images.find import FoundSidecar
+from clipsearch.images.xmp.packets import MAX_SIDECAR_BYTES
 from clipsearch.indexing.scan import Changes, full_path, is_unseen
 from clipsearch.notices import notify
 from clipsearch.quantities import count

@@ -127,7 +127,7 @@ class _Grid:
     ) -> NDArray[np.uint64]:
         """Return the best place of each point (n,): the bits of its squared distance, by reach, then its code.
 
-        `_NO_PLACE` where none is within `most_km`, and within so many times its reach. Distances of up to 50 km are
+        `_NO_PLACE` where none is within `most_km`, and `most_reaches` times its reach. Distances of up to 50 km are
         those on a plane, with less than 2 % error below 70° of latitude.
         """
         best = np.full(len(latitudes), _NO_PLACE)
@@ -179,5 +179,5 @@ def _is_large() -> NDArray[np.bool_]:
 
 
 def reach_km(populations: NDArray[np.uint32]) -> NDArray[np.float64]:
-    """Return how far places of so many people reach."""
+    """Return how far places reach (n,), by their populations (n,)."""
     return np.sqrt(populations.astype(np.float64) / np.pi / _DENSITY) + _LEAST_REACH_KM

@@ -136,7 +136,7 @@ def fuse(
     """Return up to `top_k` hits, the best of both rankings first.
 
     Args:
-        nearest: hits by what they show, best first, at least `DEPTH` where there are so many.
+        nearest: hits by what they show, best first, the first `DEPTH` or more.
         matched: all hits whose writing has the words, in the same order.
         keys: tells pictures of one stack.
     """

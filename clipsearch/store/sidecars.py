@@ -105,7 +105,7 @@ class SidecarStore:
             self._settle(connection, sorted(files))
 
     def _settle(self, connection: Connection, file_ids: Sequence[int]) -> None:
-        """Mark the contents of files as changed, and let them borrow from their sidecars anew."""
+        """Mark the contents of files as changed, and lend them again what their sidecars have."""
         content, file = tables.contents, tables.files
         change = next_change(connection)
         now = datetime.now()

@@ -44,12 +44,6 @@ def catalog(tmp_path, colours, photos):
         yield catalog
 
 
-@pytest.fixture
-def client(catalog):
-    with client_of(catalog) as client:
-        yield client
-
-
 def id_of(catalog, query):
     (hit,) = catalog.search(query)
     return hit.content_id

@@ -38,12 +38,6 @@ def catalog(tmp_path, colours, content):
         yield catalog
 
 
-@pytest.fixture
-def client(catalog):
-    with client_of(catalog) as client:
-        yield client
-
-
 def id_of(catalog, name):
     (hit,) = catalog.search(f"path:{name}")
     return hit.content_id

@@ -9,7 +9,6 @@ from PIL import Image
 from clipsearch import Catalog
 from clipsearch.errors import ImageReadError
 from clipsearch.parts import Part
-from tests.web.conftest import client_of
 
 FRAGMENT = "xywh=percent:0,0,12.5,100"
 
@@ -25,12 +24,6 @@ def catalog(tmp_path, colours):
     with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
         catalog.index(photos)
         yield catalog
-
-
-@pytest.fixture
-def client(catalog):
-    with client_of(catalog) as client:
-        yield client
 
 
 def size_of(content: bytes) -> tuple[int, int]:

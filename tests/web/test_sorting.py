@@ -8,29 +8,11 @@ import pytest
 
 from clipsearch import Catalog
 from clipsearch.web.months import headings_of, name_month
-from tests.search.test_sorting import ADDED, NAMED, PHOTOS, TAKEN, TAKEN_REVERSED, photograph
+from tests.search.test_sorting import ADDED, NAMED, TAKEN, TAKEN_REVERSED, catalog, photograph, photos
 from tests.support.command_line import fail, run
 from tests.web.conftest import client_of
 
-
-@pytest.fixture
-def photos(tmp_path):
-    return tmp_path / "photos"
-
-
-@pytest.fixture
-def catalog(tmp_path, photos, colours):
-    with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
-        for name, (colour, taken) in PHOTOS.items():
-            photograph(photos / name, colour, taken)
-            catalog.index(photos)
-        yield catalog
-
-
-@pytest.fixture
-def client(catalog):
-    with client_of(catalog) as client:
-        yield client
+__all__ = ["catalog", "photos"]
 
 
 def file_names(names):

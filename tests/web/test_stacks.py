@@ -6,7 +6,6 @@ import pytest
 
 from clipsearch import Catalog
 from tests.support.stacks import paint_bursts
-from tests.web.conftest import client_of
 
 
 @pytest.fixture
@@ -14,12 +13,6 @@ def catalog(tmp_path, colours):
     with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
         catalog.index(paint_bursts(tmp_path / "photos"))
         yield catalog
-
-
-@pytest.fixture
-def client(catalog):
-    with client_of(catalog) as client:
-        yield client
 
 
 def test_the_api_shows_stacks_unless_told_otherwise(client):

@@ -12,11 +12,8 @@ from clipsearch.errors import InputError
 from clipsearch.images.descriptions.texts import clean_lines, clean_names, first_written
 from clipsearch.images.descriptions.xmp import describe_sidecar
 from clipsearch.images.xmp.document import RDF_ROOT
-from clipsearch.images.xmp.packets import parse_document
+from clipsearch.images.xmp.packets import MAX_SIDECAR_BYTES, parse_document
 from clipsearch.images.xmp.properties import own_properties
-
-MAX_SIDECAR_BYTES = 8_000_000
-"""Larger sidecars are not read. They have some kilobytes; with a long edit history some megabytes."""
 
 _MAX_JSON_BYTES = 1_000_000
 _EPOCH = datetime(1970, 1, 1)

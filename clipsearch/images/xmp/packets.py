@@ -10,6 +10,9 @@ from clipsearch.images.xmp.document import MAX_TAGS, decode_document
 # Packets have a few kilobytes; edit histories make some of them large.
 _MAX_BYTES = 4 << 20
 
+MAX_SIDECAR_BYTES = 8_000_000
+"""Larger sidecars are not read. They have some kilobytes; with a long edit history some megabytes."""
+
 XMP_TAG = 700
 """Tag of a TIFF directory that holds the packet. Source: XMP Specification Part 3, Adobe 2020, 3.3 (TIFF)."""
 

@@ -9,9 +9,7 @@ from clipsearch.files import open_regular_file, read_limited, replace_file
 from clipsearch.formats import IMAGE_SUFFIXES, RAW_SUFFIXES, UNSUPPORTED_SUFFIXES
 from clipsearch.images.xmp.document import UnsupportedFormError
 from clipsearch.images.xmp.keywords import add_to_xmp, find_keywords
-
-# Sidecars have some kilobytes; with a long edit history some megabytes.
-_MAX_BYTES = 8_000_000
+from clipsearch.images.xmp.packets import MAX_SIDECAR_BYTES
 
 
 def sidecar_of(picture: Path) -> Path:
@@ -94,7 +92,7 @@ def _read(path: Path) -> tuple[bytes | None, os.stat_result | None]:
     if not _exists(path):
         return None, None
     with open_regular_file(path, follow_link=False) as file:
-        return read_limited(file, _MAX_BYTES), os.fstat(file.fileno())
+        return read_limited(file, MAX_SIDECAR_BYTES), os.fstat(file.fileno())
 
 
 def _exists(path: Path) -> bool:

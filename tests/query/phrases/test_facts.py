@@ -10,6 +10,7 @@ from clipsearch.data import BUILT_IN, bank_texts, built_in_labels
 from clipsearch.errors import QuerySyntaxError
 from clipsearch.query import parse_query
 from clipsearch.query.phrases import Context, understand
+from tests.support.phrases import check_stable_meaning
 
 PEOPLE = ("Anna Lee", "Bob", "Clara Schmidt", "Rose Miller", "Mark", "María García", "The Smiths", "小明")
 CONTEXT = Context(
@@ -265,15 +266,4 @@ _PIECES = (
 @example("in the")
 @example("at least")
 def test_any_text_has_a_stable_meaning(text):
-    try:
-        parsed = parse_query(text)
-    except QuerySyntaxError:
-        with pytest.raises(QuerySyntaxError):
-            understand(text, CONTEXT)
-        return
-    understood = understand(text, CONTEXT)
-    assert understood.query == parse_query(understood.text)
-    if not any(phrase.is_applied for phrase in understood.phrases):
-        assert (understood.text, understood.query) == (text, parsed)
-    for phrase in understood.phrases:
-        parse_query(phrase.other)
+    check_stable_meaning(text, CONTEXT)

@@ -14,6 +14,7 @@ from clipsearch.paths import sample_data_folder
 from clipsearch.query import parse_query
 from clipsearch.query.phrases import Context, Phrase, understand
 from clipsearch.query.phrases.calendar_words import easter_sunday
+from tests.support.phrases import check_stable_meaning
 
 CAMERAS = ("Canon EOS 5D", "Apple iPhone 12", "NIKON D90", "SONY ILCE-7M3", "LEICA Q")
 TODAY = date(2026, 11, 27)  # a Friday
@@ -366,15 +367,4 @@ _PIECES = (
 @example("last")
 @example("a, no")
 def test_any_text_has_a_stable_meaning(text):
-    try:
-        parsed = parse_query(text)
-    except QuerySyntaxError:
-        with pytest.raises(QuerySyntaxError):
-            understand(text, CONTEXT)
-        return
-    understood = understand(text, CONTEXT)
-    assert understood.query == parse_query(understood.text)
-    if not any(phrase.is_applied for phrase in understood.phrases):
-        assert (understood.text, understood.query) == (text, parsed)
-    for phrase in understood.phrases:
-        parse_query(phrase.other)
+    check_stable_meaning(text, CONTEXT)
