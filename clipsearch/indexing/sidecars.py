@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from clipsearch.description import NOTHING, Description
+from clipsearch.description import NOTHING
 from clipsearch.errors import InputError
 from clipsearch.files import open_regular_file, read_limited
 from clipsearch.images.descriptions.sidecars import read_sidecar, read_takeout
@@ -35,13 +35,11 @@ def update_sidecars(changes: Changes, *, store: Store, again: bool) -> Iterator[
         The number that was read of each lot.
     """
     scope = changes.scope
-    known = store.sidecars.known(scope)
-    gone = dict(known)
+    gone = store.sidecars.known(scope)
     to_read: list[tuple[bytes, FoundSidecar]] = []
     paths = encoded_paths([each.relative_path for each in changes.sidecars])
-    for path, name, found in zip(
-        paths, encoded_paths([each.name for each in changes.sidecars]), changes.sidecars, strict=True
-    ):
+    names = encoded_paths([each.name for each in changes.sidecars])
+    for path, name, found in zip(paths, names, changes.sidecars, strict=True):
         old = gone.pop((path, found.kind), None)
         if again or old is None or old[:3] != (name, found.size_bytes, found.mtime_ns):
             to_read.append((path, found))
@@ -52,10 +50,7 @@ def update_sidecars(changes: Changes, *, store: Store, again: bool) -> Iterator[
         lot = to_read[first : first + _AT_ONCE]
         store.sidecars.record([_read(files[path], found, scope, problems) for path, found in lot])
         yield len(lot)
-    is_listed = changes.is_last and not changes.is_missing
-    left = [
-        (old.file_id, kind) for (path, kind), old in gone.items() if is_listed and _is_gone(os.fsdecode(path), changes)
-    ]
+    left = [(old.file_id, kind) for (path, kind), old in gone.items() if _is_gone(os.fsdecode(path), changes)]
     if left:
         store.sidecars.record([], gone=left)
     if problems:
@@ -64,6 +59,8 @@ def update_sidecars(changes: Changes, *, store: Store, again: bool) -> Iterator[
 
 def _is_gone(path: str, changes: Changes) -> bool:
     """Return whether a picture's sidecar, which was not found, lies in a part of the folder that was listed."""
+    if changes.is_missing:
+        return False
     subfolder = changes.scope.subfolder
     return (not subfolder or path.startswith(f"{subfolder}/")) and not is_unseen(path, changes.unseen)
 
@@ -71,7 +68,7 @@ def _is_gone(path: str, changes: Changes) -> bool:
 def _read(file_id: int, found: FoundSidecar, scope: Scope, problems: list[str]) -> SidecarRecord:
     folder, slash, _ = found.relative_path.rpartition("/")
     path = full_path(scope, folder + slash + found.name)
-    description: Description = NOTHING
+    description = NOTHING
     try:
         with open_regular_file(path) as file:
             description = _READERS[found.kind](read_limited(file, MAX_SIDECAR_BYTES))

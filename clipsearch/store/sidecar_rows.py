@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.description import NOTHING, Description, merge, unpack
-from clipsearch.images.descriptions.sidecar_names import SidecarKind
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.records import ContentDetails
 from clipsearch.store.values import valid_ids
+
+if TYPE_CHECKING:
+    from clipsearch.images.descriptions.sidecar_names import SidecarKind
 
 # XMP before Takeout, then in the order of the files.
 _SELECT = (
@@ -61,7 +63,7 @@ def merge_sources(own: Description, sidecars: Sequence[tuple[str, str]]) -> Desc
     return merge([*_unpack(sidecars, "xmp"), own, *_unpack(sidecars, "takeout")])
 
 
-def _unpack(sidecars: Sequence[tuple[str, str]], kind: SidecarKind) -> Iterator[Description]:
+def _unpack(sidecars: Sequence[tuple[str, str]], kind: "SidecarKind") -> Iterator[Description]:
     return (unpack(described) for each, described in sidecars if each == kind)
 
 
