@@ -30,7 +30,6 @@ from clipsearch.store.records import (
     utc_now,
 )
 from clipsearch.store.recovery.discard import discard_if_empty, missing_folders
-from clipsearch.store.written_rows import WrittenReader
 
 if TYPE_CHECKING:
     from clipsearch.store.backends.database import Database
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from clipsearch.store.runs import RunStore
     from clipsearch.store.sidecars import SidecarStore
     from clipsearch.store.stacks import StackStore
+    from clipsearch.store.written_rows import WrittenReader
 
 __all__ = [
     "GONE_BEFORE",
@@ -76,7 +76,7 @@ class Store:
         uuid: id of this catalog; files derived from it carry it.
         backup: the copy made because an older schema was upgraded on opening, else None.
         reader: what a search needs, without SQLAlchemy.
-        column_rows: what filters compare, likewise. written_rows: what is written about pictures, likewise.
+        column_rows: what filters compare, likewise.
         place: location of the catalog.
         connection: for queries in plain SQL.
     """
@@ -111,7 +111,6 @@ class Store:
             self._machine = machine_name(place.directory)
         self.reader = Reader(self.connection, machine=self._machine)
         self.column_rows = ColumnReader(self.connection, machine=self._machine)
-        self.written_rows = WrittenReader(self.connection)
         try:
             self.uuid = self.reader.find_uuid() or self._make_uuid()
         except BaseException:
@@ -179,6 +178,13 @@ class Store:
         from clipsearch.store.backends.database import SqliteDatabase
 
         return SqliteDatabase(self._path)
+
+    @cached_property
+    def written_rows(self) -> "WrittenReader":
+        """What is written about pictures, without SQLAlchemy."""
+        from clipsearch.store.written_rows import WrittenReader
+
+        return WrittenReader(self.connection)
 
     @cached_property
     def roots(self) -> "RootStore":
