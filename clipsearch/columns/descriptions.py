@@ -9,7 +9,7 @@ Arrays of a segment of n pictures, of which any number are described:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,16 +72,33 @@ class Listing:
         kept = is_kept[rows]
         return self.names, numbers[kept], rows[kept]
 
-    def count(self, counts: dict[str, int], is_chosen: NDArray[np.bool_]) -> None:
-        """Add the number of chosen rows (n,) that each name lists."""
-        if not len(self.rows):
-            return
-        starts, names = self._starts, self.names
-        if not is_chosen.all():
-            starts = np.concatenate(([0], np.cumsum(is_chosen[self.rows], dtype=np.int32)))[starts]
-        numbers = np.diff(starts)
-        for place in np.flatnonzero(numbers).tolist():
-            counts[names[place]] = counts.get(names[place], 0) + int(numbers[place])
+    def count(self, is_chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the number of chosen rows (n,) that each name lists."""
+        starts, rows = self._starts, self.rows
+        counts = np.diff(starts)
+        used = np.flatnonzero(counts)
+        if len(used):
+            counts[used] = np.add.reduceat(is_chosen.view(np.uint8).take(rows), starts[used], dtype=np.int32)
+        return counts
+
+    @cached_property
+    def spellings(self) -> "Spellings":
+        """Which names differ in case alone."""
+        number_of: dict[str, int] = {}
+        groups = [number_of.setdefault(name.casefold(), len(number_of)) for name in self.names]
+        return Spellings(np.array(groups, dtype=np.int64), number_of)
+
+
+class Spellings(NamedTuple):
+    """Groups of names that differ in case alone.
+
+    Attributes:
+        group_of_name: number of the group of each name.
+        number_of: number of a group by the folded name.
+    """
+
+    group_of_name: NDArray[np.int64]
+    number_of: dict[str, int]
 
 
 def written_place(described: Description) -> str | None:

@@ -7,6 +7,7 @@ Arrays of a segment of n pictures:
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,15 +69,41 @@ def is_in(codes: NDArray[np.int32], place: Place) -> NDArray[np.bool_]:
     return found
 
 
-def count_places(counts: dict[str, int], codes: NDArray[np.int32]) -> None:
-    """Add the number of codes (n,) of each city, by its full name."""
-    codes = codes[codes != NOWHERE]
-    if not len(codes):
-        return
-    numbers = np.bincount(codes)
-    used = np.flatnonzero(numbers)
-    cities = city_codes(used)
-    for city, number in zip(cities.tolist(), numbers[used].tolist(), strict=True):
-        place = place_of(city)
-        if place is not None:
-            counts[place.full_name] = counts.get(place.full_name, 0) + number
+def count_codes(
+    counts: NDArray[np.int64], codes: NDArray[np.int32], chosen: NDArray[np.bool_] | NDArray[np.intp]
+) -> NDArray[np.int64]:
+    """Return the numbers of pictures by code, with the chosen ones of codes (n,) added; -1 is not counted.
+
+    Args:
+        chosen: which (n,), or their rows.
+    """
+    # Counting the others as -1 is faster than leaving them out.
+    places = (codes + 1) * chosen if chosen.dtype == np.bool_ else codes[chosen] + 1
+    found = np.bincount(places)[1:]
+    if len(found) < len(counts):
+        found, counts = counts, found
+    found = found.astype(np.int64)
+    found[: len(counts)] += counts
+    return found
+
+
+def most_frequent_places(counts: NDArray[np.int64], number: int) -> dict[str, int]:
+    """Return the full names of the places with most pictures, from the numbers by code, the first ones first."""
+    used = np.flatnonzero(counts)
+    if not len(used):
+        return {}
+    totals = np.bincount(city_codes(used), weights=counts[used])  # the exact sums: far below 2 ** 53
+    cities = np.flatnonzero(totals)
+    if len(cities) > number:
+        cities = cities[np.argpartition(-totals[cities], number)[:number]]
+    found: dict[str, int] = {}
+    for city, total in zip(cities.tolist(), totals[cities].astype(np.int64).tolist(), strict=True):
+        name = _name_of(city)
+        found[name] = found.get(name, 0) + total
+    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+
+
+@lru_cache(maxsize=1 << 13)
+def _name_of(code: int) -> str:
+    place = place_of(code)
+    return "" if place is None else place.full_name

@@ -76,6 +76,11 @@ class Segment:
         """Codes (n,) of the places, see `geography`; the table of places is read for them."""
         return place_codes(self.arrays)
 
+    @cached_property
+    def may_have_places(self) -> bool:
+        """Whether any picture has coordinates or names of a place, without a look at the table of places."""
+        return not np.isnan(self.arrays["latitude"]).all() or len(self.listings["where"].rows) > 0
+
     def with_places(self) -> "Segment":
         """Return the segment with the columns of places, for a file."""
         return Segment({**self.arrays, **place_arrays_of(self.arrays)}, cameras=self.cameras, formats=self.formats)

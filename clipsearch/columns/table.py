@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from clipsearch.columns.conditions import passing
 from clipsearch.columns.days import count_years
+from clipsearch.columns.facets import WrittenCounts
 from clipsearch.columns.orders import Order, SortKey, first_rows, growing, sort_keys
 from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.values import UNKNOWN, UNKNOWN_TIME, places_of
-from clipsearch.columns.written import FindWritten, WrittenCounts, list_written
+from clipsearch.columns.written import FindWritten, list_written
 from clipsearch.description import WrittenFacets
 from clipsearch.indexes.id_set import IdSet
 from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Filter
@@ -217,7 +218,7 @@ class Columns:
             _count_codes(cameras, segment.cameras, arrays["camera"], chosen)
             _count_codes(formats, segment.formats, arrays["format"], chosen)
             roots |= _roots(segment, mask)
-            written.add(segment, mask)
+            written.add(segment, mask, chosen)
             blurred += _count_below(arrays["sharpness"], BLURRED_BELOW, chosen)
             dark += _count_below(arrays["brightness"], DARK_BELOW, chosen)
             period = _sure_period(segment, chosen)

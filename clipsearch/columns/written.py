@@ -8,11 +8,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.columns.descriptions import LISTINGS, UNRATED, Listing
-from clipsearch.columns.geography import NOWHERE, count_places, is_in
+from clipsearch.columns.descriptions import UNRATED, Listing
+from clipsearch.columns.geography import NOWHERE, is_in
 from clipsearch.columns.matching import match
 from clipsearch.columns.segment import Segment
-from clipsearch.description import BEST, LEVELS, MOST_FACETS, REJECTED, WrittenFacets
+from clipsearch.description import LEVELS
 from clipsearch.errors import QueryError
 from clipsearch.places import look_up
 from clipsearch.query.areas import country_named
@@ -58,44 +58,6 @@ def written_condition(segment: Segment, wanted: Filter) -> NDArray[np.bool_] | N
     elif wanted.key == "has" and isinstance(wanted.value, Choice):
         return _has(segment, wanted.value.name)
     return None
-
-
-class WrittenCounts:
-    """Counts what is written about chosen pictures of several segments."""
-
-    def __init__(self) -> None:
-        self._names: dict[str, dict[str, int]] = {name: {} for name in LISTINGS}
-        self._ratings: dict[int, int] = {}
-        self._places: dict[str, int] = {}
-
-    def add(self, segment: Segment, is_chosen: NDArray[np.bool_]) -> None:
-        """Add the rows (n,) of a segment that are chosen."""
-        for name, listing in segment.listings.items():
-            listing.count(self._names[name], is_chosen)
-        if not np.isnan(segment.arrays["latitude"]).all() or len(segment.listings["where"].rows):
-            count_places(self._places, segment.place_codes[is_chosen])
-        rating = segment.arrays["rating"]
-        for stars in range(REJECTED, BEST + 1):
-            number = int(np.count_nonzero((rating == stars) & is_chosen))
-            if number:
-                self._ratings[stars] = self._ratings.get(stars, 0) + number
-
-    def facets(self) -> WrittenFacets:
-        """Return what was counted."""
-        tags, people, labels, creators, _ = (_most_frequent(self._names[name]) for name in LISTINGS)
-        ratings, places = dict(sorted(self._ratings.items())), _most_frequent(self._places)
-        return WrittenFacets(tags, people, labels, creators, ratings, places)
-
-
-def _most_frequent(counts: dict[str, int]) -> dict[str, int]:
-    """Return the most frequent names; of spellings that differ in case alone the most frequent one stands for all."""
-    ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    spelling: dict[str, str] = {}
-    joined: dict[str, int] = {}
-    for name, count in ordered:
-        shown = spelling.setdefault(name.casefold(), name)
-        joined[shown] = joined.get(shown, 0) + count
-    return dict(sorted(joined.items(), key=lambda each: (-each[1], each[0]))[:MOST_FACETS])
 
 
 def _is_at(segment: Segment, pattern: Pattern) -> NDArray[np.bool_]:

@@ -3,11 +3,13 @@
 A catalog with names like those of cameras, 1 of 50 pictures in two files, and no embeddings. Each time is the least of
 several runs, in milliseconds of CPU, as other work on the machine does not count then. SQL is that of
 `tests/support/filter_sql.py`, over the same database; --no-sql leaves it out, --rows the database too: for many
-millions of pictures. --random compares as many random filters
-of a catalog with odd names with SQL, and stops at the first difference.
+millions of pictures. --described writes keywords, people, titles and ratings about a share of the pictures, and asks
+for these too. --random compares as many random filters of a catalog with odd names with SQL, and stops at the first
+difference.
 """
 
 import argparse
+import math
 import random
 import resource
 import sqlite3
@@ -23,6 +25,7 @@ from clipsearch.columns.file import ColumnFileName, load_segment, save_segment
 from clipsearch.columns.orders import Order
 from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.table import Columns
+from clipsearch.description import Description, pack
 from clipsearch.paths import index_folder
 from clipsearch.query import parse_query
 from clipsearch.query.globs import folded
@@ -63,11 +66,25 @@ FILTERS = (
     "path:*img*2010*.jpg",
     "camera:canon taken:2010 path:beach w:>1000 -is:dark near:48.85,2.35,5km",
 )
+WRITTEN_FILTERS = (
+    "tag:word1",
+    "tag:word4321",
+    "tag:word12*",
+    "-tag:word1",
+    "person:anna",
+    "title:holiday",
+    "creator:petra",
+    "rating:>=4",
+    "has:tags",
+    "place:paris",
+    "country:fr",
+    "has:place",
+)
 _CAMERAS = (None, "Canon EOS R6", "NIKON Z 6", "Apple iPhone 15", "Google Pixel 8", *(f"Maker {n}" for n in range(60)))
 _WORDS = ("beach", "Holiday", "work", "café", "birthday", "2024", "Österreich", "cats", "archive")
 _COLUMNS = (
     "size_bytes, width, height, format, taken_at, camera, latitude, longitude, added_at, sharpness, brightness, "
-    "is_date_doubtful"
+    "is_date_doubtful, described"
 )
 # Of every content by its number, or of one in `step`: in folders of a thousand.
 _FILES = """
@@ -96,7 +113,7 @@ def cpu_ms(work: Callable[[], object], times: int = _TIMES) -> float:
     return min(found)
 
 
-def make_catalog(directory: Path, count: int) -> None:
+def make_catalog(directory: Path, count: int, described: float) -> None:
     """Past the store's own methods, which would need embeddings."""
     with Store(directory, create=True) as store:
         root_id = store.roots.add("/photos/Family Archive").root_id
@@ -108,7 +125,7 @@ def make_catalog(directory: Path, count: int) -> None:
             connection.execute("BEGIN")
             connection.executemany(
                 f"INSERT INTO contents (content_id, blake3, {_COLUMNS}) VALUES (?,?{',?' * _COLUMNS.count(',')},?)",
-                (_content(number, rng) for number in ids),
+                (_content(number, rng, described) for number in ids),
             )
             connection.execute("COMMIT")
         for first in range(_DIFFERENT, count, _DIFFERENT):
@@ -131,7 +148,7 @@ def _chunks(numbers: range) -> Iterator[range]:
         yield numbers[first : first + 20_000]
 
 
-def _content(number: int, rng: random.Random) -> tuple[object, ...]:
+def _content(number: int, rng: random.Random, described: float) -> tuple[object, ...]:
     place = (48.85 + rng.gauss(0, 0.02), 2.35 + rng.gauss(0, 0.02))
     if rng.random() < 0.5:
         place = (rng.uniform(-80, 80), rng.uniform(-180, 180))
@@ -148,17 +165,31 @@ def _content(number: int, rng: random.Random) -> tuple[object, ...]:
         *(place if has_place else (None, None)),
         *("2026-01-01 00:00:00.000000", None if rng.random() < 0.1 else rng.randrange(101), rng.randrange(101)),
         rng.random() < 0.02,
+        pack(_description(rng)) if described and rng.random() < described else None,
     )
 
 
-def rows_without_sql(count: int) -> Rows:
+def _description(rng: random.Random) -> Description:
+    """Some of 5,000 keywords, of which few are frequent, some of 200 people, and others."""
+    return Description(
+        title=f"{rng.choice(_WORDS)} {rng.randrange(1000)}" if rng.random() < 0.5 else None,
+        keywords=tuple({f"word{int(5_000 ** rng.random())}": None for _ in range(rng.randrange(1, 8))}),
+        people=(f"{rng.choice(('Anna', 'Ben', 'Chloé', *('Kim',) * 6))} {rng.randrange(67)}",)
+        if rng.random() < 0.3
+        else (),
+        rating=rng.choice((None, None, 3, 4, 5)),
+        creator=rng.choice(("Petra Klein", "Jean Dupont", None)),
+    )
+
+
+def rows_without_sql(count: int, described: float) -> Rows:
     """The rows of such a catalog: what contents have is repeated, names are not."""
     rng, rows, different = random.Random(0), Rows(), min(count, 20_000)
     for number in range(1, different + 1):
-        contents = _content(number, rng)
+        contents = _content(number, rng, described)
         taken = contents[6] and str(contents[6]).encode()
-        values = (*contents[:1], *contents[2:6], taken, contents[13], *contents[7:10], *contents[11:13], None)
-        rows.add_contents([values])
+        values = (*contents[:1], *contents[2:6], taken, *contents[13:14], *contents[7:10], *contents[11:13], None)
+        rows.add_contents([(*values, contents[14])], {})
     for arrays in (*rows.numbers.values(), rows.camera.codes, rows.format.codes):
         arrays[:] = [np.resize(np.concatenate(arrays), count)]
     numbers = np.arange(1, count + 1)
@@ -194,42 +225,45 @@ def main() -> None:
     parser.add_argument("--random", type=int, default=0, help="compare this number of random filters with SQL instead")
     parser.add_argument("--no-sql", action="store_true")
     parser.add_argument("--rows", action="store_true", help="rows in memory, without a database")
+    parser.add_argument(
+        "--described", type=float, default=0.0, help="share of the pictures that something is written about"
+    )
     parser.add_argument("--folder", type=Path, help="keep what is made here; default: a temporary folder")
     options = parser.parse_args()
     with workplace(options.folder) as folder:
         if options.random:
             compare_random(folder, options.random)
         elif options.rows:
-            measure_rows(options.count, folder)
+            measure_rows(options.count, options.described, folder)
         else:
-            place = folder / f"filters-{options.count}"
+            place = folder / f"filters-{options.count}-{options.described:g}"
             if not place.is_dir():
                 note(f"making a catalog of {options.count:,}")
-                make_catalog(place, options.count)
+                make_catalog(place, options.count, options.described)
             with Store(place) as store:
-                measure(store, with_sql=not options.no_sql)
+                measure(store, with_sql=not options.no_sql, is_described=options.described > 0)
 
 
-def measure(store: Store, *, with_sql: bool) -> None:
+def measure(store: Store, *, with_sql: bool, is_described: bool) -> None:
     folder = index_folder(store.place.directory)
     made = cost_of(lambda: read_segment(store))
     CatalogColumns(store, folder).get()
     columns = CatalogColumns(store, folder)
     print_costs("columns made from SQL", made, folder, lambda: CatalogColumns(store, folder).get())
-    print_times(columns.get, FilterSql(store) if with_sql else None)
+    print_times(columns.get, FilterSql(store) if with_sql else None, is_described=is_described)
 
 
-def measure_rows(count: int, folder: Path) -> None:
+def measure_rows(count: int, described: float, folder: Path) -> None:
     """Of rows in memory, without a database."""
     note(f"making rows of {count:,}")
-    rows, name = rows_without_sql(count), ColumnFileName("", count, 1)
+    rows, name = rows_without_sql(count, described), ColumnFileName("", count, 1)
     made: list[Segment] = []
     cost = cost_of(lambda: made.append(make_segment(rows, {1: b"/photos/family archive"})))
     note("writing the file")
     checksum = save_segment(made.pop(), folder, name)
     mapped = Columns([load_segment(folder, checksum, name)])
     print_costs("columns made of rows", cost, folder, lambda: Columns([load_segment(folder, checksum, name)]))
-    print_times(lambda: mapped, None)
+    print_times(lambda: mapped, None, is_described=described > 0)
 
 
 def cost_of(work: Callable[[], object]) -> str:
@@ -253,9 +287,9 @@ def print_costs(name: str, made: str, folder: Path, opened: Callable[[], Columns
     print_table((f"{len(columns):,} pictures", ""), rows)
 
 
-def print_times(get: Callable[[], Columns], sql: FilterSql | None) -> None:
+def print_times(get: Callable[[], Columns], sql: FilterSql | None, *, is_described: bool) -> None:
     table = []
-    for text in FILTERS:
+    for text in (*FILTERS, *(WRITTEN_FILTERS if is_described else ())):
         filters = parse_query(text).filters
         found = get().select_ids(filters)
         times = [
@@ -268,7 +302,9 @@ def print_times(get: Callable[[], Columns], sql: FilterSql | None) -> None:
                 lambda filters=filters: get().first(filters, 50, Order("name")),
             )
         ]
-        if sql is not None:
+        if sql is not None and text in WRITTEN_FILTERS:
+            times.append(math.nan)
+        elif sql is not None:
             assert found.tolist() == sql.select(filters), text
             times.append(cpu_ms(lambda filters=filters: sql.select(filters), 1))
         table.append((text, f"{len(found):,}", *(f"{each:.1f}" for each in times)))
