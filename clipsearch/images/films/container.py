@@ -218,6 +218,24 @@ class Container:
                 if second is not None:
                     yield second, frame
 
+    def key_frame(self, second: float) -> tuple[float, "VideoFrame"] | None:
+        """Decode the key frame at a time, or the next one, alone: (its second, frame); None where damaged."""
+        for packet in self.packets(second):
+            # Some containers are sought only roughly.
+            if packet.size and (not packet.is_keyframe or (self.second_of(packet) or 0.0) < second):
+                continue
+            frames = self.decode(packet) or self._drain()
+            shown_s = self.second_of(frames[0]) if frames else None
+            return None if shown_s is None else (shown_s, frames[0])
+        return None
+
+    def _drain(self) -> list["VideoFrame"]:
+        """Return the frames that the decoder holds; it takes packets again after a seek."""
+        try:
+            return list(self.stream.codec_context.decode(None))
+        except _ffmpeg_errors():
+            return []
+
     def skip_unreferenced(self) -> None:
         """Leave out frames that no other needs, from now on: they may be half of the work."""
         self.stream.codec_context.skip_frame = "NONREF"

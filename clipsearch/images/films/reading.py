@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -14,10 +15,13 @@ from clipsearch.images.films.film import SCENES_PER_HOUR, Film, FilmLimits, Film
 from clipsearch.images.films.frames import Geometry, geometry_of, to_picture
 from clipsearch.images.films.looks import GOOD
 from clipsearch.images.films.sampling import Reopen, Sampler
-from clipsearch.images.films.scenes import Candidate, SceneBuilder, make_candidate
+from clipsearch.images.films.scenes import Candidate, SceneBuilder, is_another_scene, make_candidate
 from clipsearch.images.films.tags import read_tags
 from clipsearch.images.reasons import read_error
 from clipsearch.images.sides import check_side
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
 
 # Of a scene whose frames show little: seconds and frames that are looked through for a better one, and scenes of a film
 # for which that is done.
@@ -98,16 +102,22 @@ def _explained() -> Iterator[None]:
 
 
 def _read(container: Container, reopen: Reopen, budget: Budget, needed_side: int) -> Film:
-    sampler = Sampler(container, reopen, budget)
     builder = SceneBuilder(budget.limits.max_scenes)
     geometry: Geometry | None = None
-    for second, frame in sampler.frames():
-        if geometry is None:
-            geometry = geometry_of(frame, container.stream.sample_aspect_ratio)
-            width, height = geometry.upright_size(frame.width, frame.height)
-        builder.max_scenes = _max_scenes(max(second, container.duration_s or 0.0), budget.limits)
-        picture = to_picture(frame, geometry, shorter=needed_side)
-        builder.add(make_candidate(second, picture, is_corrupt=frame.is_corrupt))
+    before: Candidate | None = None
+    with ExitStack() as stack:
+        sampler = Sampler(container, reopen, budget, stack)
+        for second, frame in sampler.frames():
+            if geometry is None:
+                geometry = geometry_of(frame, container.stream.sample_aspect_ratio)
+                width, height = geometry.upright_size(frame.width, frame.height)
+            builder.max_scenes = _max_scenes(max(second, container.duration_s or 0.0), budget.limits)
+            candidate = _candidate(second, frame, geometry, needed_side)
+            if before is not None:
+                for each in _changes(sampler, sampler.passed_over(second), before, candidate, geometry, needed_side):
+                    builder.add(each)
+            builder.add(candidate)
+            before = candidate
     if geometry is None:
         raise _no_frame(budget)
     end_s = max(sampler.read_s, builder.scenes[-1].last_s)
@@ -115,6 +125,31 @@ def _read(container: Container, reopen: Reopen, budget: Budget, needed_side: int
     builder.drop_blank()
     metadata = _metadata(container, width, height, end_s)
     return Film(metadata, _finish(builder, end_s), end_s)
+
+
+def _changes(
+    sampler: Sampler, times: list[float], before: Candidate, after: Candidate, geometry: Geometry, needed_side: int
+) -> list[Candidate]:
+    """Return frames at some of the times between two: around each change of scene the two that are next to each other.
+
+    In order of time. Halves the times again and again: of n, a cut needs about log2(n) frames.
+    """
+    if not times or not is_another_scene(before, after):
+        return []
+    middle = len(times) // 2
+    found = sampler.key_frame(times[middle])
+    if found is None or not before.second < found[0] < after.second:
+        return []
+    candidate = _candidate(*found, geometry, needed_side)
+    return [
+        *_changes(sampler, times[:middle], before, candidate, geometry, needed_side),
+        candidate,
+        *_changes(sampler, times[middle + 1 :], candidate, after, geometry, needed_side),
+    ]
+
+
+def _candidate(second: float, frame: "VideoFrame", geometry: Geometry, needed_side: int) -> Candidate:
+    return make_candidate(second, to_picture(frame, geometry, shorter=needed_side), is_corrupt=frame.is_corrupt)
 
 
 def _max_scenes(length_s: float, limits: FilmLimits) -> int:
@@ -147,8 +182,7 @@ def _frames_of(
             return
         if second >= next_s:
             next_s = second + step_s
-            picture = to_picture(frame, geometry, shorter=needed_side)
-            yield make_candidate(second, picture, is_corrupt=frame.is_corrupt)
+            yield _candidate(second, frame, geometry, needed_side)
 
 
 def _finish(builder: SceneBuilder, end_s: float) -> tuple[Scene, ...]:

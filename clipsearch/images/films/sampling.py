@@ -2,22 +2,30 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from statistics import median
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from clipsearch.errors import ImageReadError
 from clipsearch.images.films.container import Budget, Container
 
 if TYPE_CHECKING:
+    from av.packet import Packet
     from av.video.frame import VideoFrame
 
 Reopen: TypeAlias = Callable[[], AbstractContextManager[Container]]
 """Opens the film once more, with a position of its own."""
 
-# Seconds between two frames: of films up to ten minutes, and from twenty minutes on.
-_SHORT_STEP_S, _LONG_STEP_S = 1.0, 2.0
+# Seconds between two frames where the film changes: of films up to five minutes, and from twenty minutes on.
+_SHORT_STEP_S, _LONG_STEP_S = 0.5, 2.0
 _SHORT_FILM_S = 600
+
+# Seconds between two frames where it does not: most of the time goes into decoding key frames, 20 ms each at 1080p.
+_CALM_STEP_S = 4.0
+
+# Share of the longest time between two key frames so far. Encoders that look for cuts place one there, so that it comes
+# earlier.
+_EARLY = 0.75
 
 # Seconds without a key frame after which other frames are decoded. Encoders place one at every cut and, at 24 frames a
 # second, at least every 10.4 seconds. Source: x264, keyint 250.
@@ -39,9 +47,17 @@ class Sampler:
         read_s: seconds of the film that were read so far.
     """
 
-    def __init__(self, container: Container, reopen: Reopen, budget: Budget) -> None:
+    def __init__(self, container: Container, reopen: Reopen, budget: Budget, stack: ExitStack) -> None:
+        """Take an open film.
+
+        Args:
+            stack: closes what is opened once more.
+        """
         self.read_s = 0.0
         self._bursts = _Bursts()
+        self._passed_over: list[float] = []  # times of key frames that were not decoded
+        self._stack = stack
+        self._other: Container | None = None
         self._container = container
         self._reopen = reopen
         self._budget = budget
@@ -52,33 +68,80 @@ class Sampler:
         for second, frame in self._key_frames():
             if last_s is not None and second <= last_s:
                 continue
-            yield from self._between(last_s or 0.0, second)
-            last_s = second
+            for between in self._between(last_s or 0.0, second):
+                self._forget(between[0])
+                yield between
             yield second, frame
-        if last_s is not None:
-            yield from self._between(last_s, self.read_s, is_end=True)
+            last_s = second
+            self._forget(second)
+        if last_s is None:
+            return
+        # Of a film that breaks off, as no empty packet brought it.
+        last = self.key_frame(self._passed_over[-1]) if self._passed_over else None
+        if last is not None and last[0] > last_s:
+            yield last
+            last_s = last[0]
+        yield from self._between(last_s, self.read_s, is_end=True)
+
+    def passed_over(self, second: float) -> list[float]:
+        """Return the times of the key frames before a time that were passed over since the frame before."""
+        times = [each for each in self._passed_over if each < second]
+        self._forget(second)
+        return times
+
+    def key_frame(self, second: float) -> tuple[float, "VideoFrame"] | None:
+        """Decode the key frame at a time once `frames` has passed it; None where damage, or a limit, prevents it."""
+        with suppress(ImageReadError):
+            return None if self._budget.is_spent else self._again().key_frame(second)
+        return None
+
+    def _forget(self, second: float) -> None:
+        self._passed_over = [each for each in self._passed_over if each > second]
+
+    def _again(self) -> Container:
+        """Return the film, opened once more.
+
+        Raises:
+            ImageReadError: damage, or a limit, does not let it be.
+        """
+        if self._other is None:
+            self._other = self._stack.enter_context(self._reopen())
+            self._other.skip_unreferenced()
+        return self._other
 
     def _key_frames(self) -> Iterator[tuple[float, "VideoFrame"]]:
-        last_s, next_s = 0.0, -math.inf
-        for packet in self._container.packets():
-            second = self._container.second_of(packet)
-            if second is not None:
-                length_s = float((packet.duration or 0) * self._container.time_base)
-                self.read_s = max(self.read_s, second + max(0.0, length_s))
-                self._bursts.add(second, packet.size, is_key=packet.is_keyframe)
-            # The empty packet at the end brings the frames that the decoder still holds.
-            if packet.size and (not packet.is_keyframe or (second or 0.0) < next_s):
-                continue
-            if second is not None:
-                next_s = second + self._step(second)
+        last_s = 0.0
+        for packet in self._chosen_packets():
             for frame in self._container.decode(packet):
                 shown_s = self._container.second_of(frame)
                 # Without times, as some AVI files are, one step after the other.
                 last_s = last_s + self._step(last_s) if shown_s is None else shown_s
                 yield last_s, frame
 
+    def _chosen_packets(self) -> Iterator["Packet[Any]"]:
+        """Yield the key frames to decode: those that `_Steps` takes and the last one, then the empty packet."""
+        steps, last = _Steps(), None
+        for packet in self._container.packets():
+            second = self._container.second_of(packet)
+            if second is not None:
+                length_s = float((packet.duration or 0) * self._container.time_base)
+                self.read_s = max(self.read_s, second + max(0.0, length_s))
+                self._bursts.add(second, packet.size, is_key=packet.is_keyframe)
+            if packet.size and not packet.is_keyframe:
+                continue
+            choice = steps.choose(second, self._step(second)) if packet.size and second is not None else "take"
+            if choice == "take":
+                if not packet.size and last is not None:
+                    yield last
+                # The empty packet at the end brings the frames that the decoder still holds.
+                yield packet
+                last = None
+            elif choice == "pass over":
+                self._passed_over.append(second or 0.0)
+                last = packet
+
     def _step(self, second: float) -> float:
-        """Return the least time between two key frames."""
+        """Return the least time between two frames."""
         length_s = max(second, self._container.duration_s or 0.0)
         frames = _KEY_SHARE * self._budget.limits.max_decoded_megapixels / self._container.megapixels
         step_s = min(_LONG_STEP_S, max(_SHORT_STEP_S, length_s / _SHORT_FILM_S))
@@ -94,10 +157,8 @@ class Sampler:
         if next_s is None or not self._may_fill(is_end=is_end):
             return
         step_s, last_s = self._step(end_s), start_s
-        # Damage, or a limit, may not let it be opened once more.
-        with suppress(ImageReadError), self._reopen() as container:
-            container.skip_unreferenced()
-            for second, frame in container.frames(start_s):
+        with suppress(ImageReadError):
+            for second, frame in self._again().frames(start_s):
                 if second >= end_s or not self._may_fill(is_end=is_end):
                     break
                 if second >= next_s:
@@ -119,6 +180,30 @@ class Sampler:
 
     def _may_fill(self, *, is_end: bool) -> bool:
         return not self._budget.is_spent if is_end else self._budget.has_half
+
+
+class _Steps:
+    """Chooses key frames: few where they come regularly, and those that come early."""
+
+    def __init__(self) -> None:
+        self._last_s = self._taken_s = self._known_s = -math.inf
+        self._longest_s = 0.0
+
+    def choose(self, second: float, step_s: float) -> Literal["take", "pass over", "leave out"]:
+        """Choose what to do with the next key frame: passed over is one that may be wanted later."""
+        gap_s = second - self._last_s
+        self._last_s = second
+        if math.isfinite(gap_s):
+            self._longest_s = max(self._longest_s, gap_s)
+        is_early = gap_s < _EARLY * self._longest_s
+        is_wanted = second >= self._taken_s + max(_CALM_STEP_S, step_s)
+        if is_wanted or (is_early and second >= self._taken_s + step_s):
+            self._taken_s = self._known_s = second
+            return "take"
+        if second < self._known_s + step_s:
+            return "leave out"
+        self._known_s = second
+        return "pass over"
 
 
 class _Bursts:

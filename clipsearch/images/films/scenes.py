@@ -53,6 +53,11 @@ def make_candidate(second: float, image: Image.Image, *, is_corrupt: bool = Fals
     return Candidate(second, image, look_at(image), Grade(min(level, POOR) if is_corrupt else level, sharpness))
 
 
+def is_another_scene(one: Candidate, other: Candidate) -> bool:
+    """Return whether two frames are of different scenes, by what they show."""
+    return difference(one.look, other.look) >= _NEW_SCENE
+
+
 class SceneBuilder:
     """Puts frames together to scenes, and merges the most alike neighbours when there are too many."""
 
@@ -64,7 +69,7 @@ class SceneBuilder:
     def add(self, candidate: Candidate) -> None:
         """Add the next frame, in order of time."""
         last = self.scenes[-1] if self.scenes else None
-        if last is not None and difference(last.first.look, candidate.look) < _NEW_SCENE:
+        if last is not None and not is_another_scene(last.first, candidate):
             self.scenes[-1] = _extend(last, candidate)
             return
         if last is not None:

@@ -15,6 +15,7 @@ pytest.importorskip("av", reason="av is not installed: pip install 'clipsearch[v
 
 from clipsearch.errors import ImageReadError, InputError, MissingExtraError
 from clipsearch.images.decode import decode_image
+from clipsearch.images.films.container import Container
 from clipsearch.images.films.film import Film, FilmLimits
 from clipsearch.images.films.looks import difference, look_at
 from clipsearch.images.films.reading import frame_at, read_film
@@ -95,6 +96,21 @@ def test_a_pan_over_a_photograph_is_one_scene_and_a_long_one_is_not() -> None:
     for number in range(4):
         strip.paste(scene(number, photo.size), (number * photo.width, 0))
     assert 4 <= len(read(make_film([Shot(strip, 40, pan=0.75)])).scenes) <= 20
+
+
+@pytest.mark.parametrize("lengths", [(30,), (9.5, 20.5), (2, 26, 2), (13, 1, 16), (5, 5, 5, 5, 10)], ids=str)
+def test_only_key_frames_around_changes_are_decoded(
+    lengths: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[object] = []
+    decode = Container.decode
+    monkeypatch.setattr(Container, "decode", lambda self, packet: decoded.append(packet) or decode(self, packet))
+    shots = [Shot(scene(number), length) for number, length in enumerate(lengths)]
+    # A key frame every half second, and so at each cut, but none early.
+    film = read(make_film(shots, key_every=5, options={"sc_threshold": "1000000000"}))
+    assert starts(film) == [sum(lengths[:number]) for number in range(len(lengths))]
+    # One every four seconds and the end, and for each cut about log2(8).
+    assert len(decoded) <= 10 + 4 * (len(lengths) - 1)
 
 
 def test_scenes_are_found_without_key_frames() -> None:
