@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.columns.counting import Chosen, count_codes
 from clipsearch.columns.descriptions import LISTINGS, Listing
-from clipsearch.columns.geography import count_codes, most_frequent_places
+from clipsearch.columns.geography import most_frequent_places
 from clipsearch.columns.segment import Segment
 from clipsearch.description import BEST, MOST_FACETS, REJECTED, WrittenFacets
 
@@ -18,9 +19,9 @@ class WrittenCounts:
     def __init__(self) -> None:
         self._names = {name: NameCounts() for name in LISTINGS}
         self._ratings: dict[int, int] = {}
-        self._places = np.zeros(0, dtype=np.int64)
+        self._places: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []
 
-    def add(self, segment: Segment, is_chosen: NDArray[np.bool_], chosen: NDArray[np.bool_] | NDArray[np.intp]) -> None:
+    def add(self, segment: Segment, is_chosen: NDArray[np.bool_], chosen: Chosen) -> None:
         """Add the rows (n,) of a segment that are chosen.
 
         Args:
@@ -29,7 +30,10 @@ class WrittenCounts:
         for name, listing in segment.listings.items():
             self._names[name].add(listing, is_chosen)
         if segment.may_have_places:
-            self._places = count_codes(self._places, segment.place_codes, chosen)
+            places = segment.places
+            counts = count_codes(places.number, len(places.rows), chosen)
+            used = np.flatnonzero(counts)
+            self._places.append((places.rows[used], counts[used]))
         rating = segment.arrays["rating"]
         for stars in range(REJECTED, BEST + 1):
             number = int(np.count_nonzero((rating == stars) & is_chosen))
@@ -39,8 +43,10 @@ class WrittenCounts:
     def facets(self) -> WrittenFacets:
         """Return what was counted."""
         tags, people, labels, creators, _ = (self._names[name].most_frequent() for name in LISTINGS)
-        ratings, places = dict(sorted(self._ratings.items())), most_frequent_places(self._places, MOST_FACETS)
-        return WrittenFacets(tags, people, labels, creators, ratings, places)
+        none = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
+        codes, counts = (np.concatenate(each) for each in zip(none, *self._places, strict=True))
+        places = most_frequent_places(codes, counts, MOST_FACETS)
+        return WrittenFacets(tags, people, labels, creators, dict(sorted(self._ratings.items())), places)
 
 
 @dataclass(slots=True)

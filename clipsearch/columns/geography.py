@@ -1,14 +1,14 @@
 """Columns of the places that pictures were taken at: of their coordinates, else of the names that are written.
 
-Arrays of a segment of n pictures:
-    place: int32 (n,), codes of `places.find_places`, -1 where unknown; only in a file, with the version of the table of
-        places, as codes hold for one version alone.
-    place_version: the version, in ASCII.
+Arrays of a segment of n pictures, which only a file has:
+    place_number: unsigned (n,), 0 where unknown, else the place in place_rows + 1. Highest number of the type: none.
+    place_rows: int32 (k,), the different codes of `places.find_places`, growing.
+    place_version: version of the table of places, in ASCII, as codes hold for one version alone.
 """
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +21,36 @@ from clipsearch.places import table_version as table_of_places
 NOWHERE = -1
 
 
+class PlaceColumn(NamedTuple):
+    """The arrays place_number and place_rows, see above."""
+
+    number: NDArray[np.unsignedinteger]
+    rows: NDArray[np.int32]
+
+
 def place_arrays_of(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Return the columns of places, to be stored with the others, see above."""
+    column = _find_column(arrays)
     version = np.frombuffer(table_of_places().encode("ascii"), dtype=np.uint8)
-    return {"place": _codes(arrays), "place_version": version}
+    return {"place_number": column.number, "place_rows": column.rows, "place_version": version}
 
 
-def place_codes(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.int32]:
-    """Return the codes (n,) of the places of a segment's pictures."""
-    if "place" in arrays and arrays["place_version"].tobytes() == table_of_places().encode("ascii"):
-        return arrays["place"]
-    return _codes(arrays)
+def place_column(arrays: Mapping[str, NDArray[Any]]) -> PlaceColumn:
+    """Return the places of a segment's pictures."""
+    if "place_rows" in arrays and arrays["place_version"].tobytes() == table_of_places().encode("ascii"):
+        return PlaceColumn(arrays["place_number"], arrays["place_rows"])
+    return _find_column(arrays)
+
+
+def _find_column(arrays: Mapping[str, NDArray[Any]]) -> PlaceColumn:
+    codes = _codes(arrays) + 1
+    is_used = np.bincount(codes) > 0
+    is_used[:1] = False
+    rows = np.flatnonzero(is_used)
+    number = np.cumsum(is_used, dtype=np.min_scalar_type(len(rows) + 1))
+    return PlaceColumn(
+        number[codes] if len(rows) else np.zeros(len(codes), dtype=np.uint8), (rows - 1).astype(np.int32)
+    )
 
 
 def _codes(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.int32]:
@@ -60,39 +79,23 @@ def _code_of_names(names: list[str]) -> int:
     return NOWHERE
 
 
-def is_in(codes: NDArray[np.int32], place: Place) -> NDArray[np.bool_]:
-    """Return which codes (n,) lie in a place."""
+def is_in(column: PlaceColumn, place: Place) -> NDArray[np.bool_]:
+    """Return which pictures (n,) were taken in a place."""
     inside = codes_within(place)
-    is_inside = np.zeros(int(max(codes.max(initial=NOWHERE), inside.max(initial=NOWHERE))) + 2, dtype=np.bool_)
-    is_inside[inside] = True  # the last one stands for -1
-    found: NDArray[np.bool_] = is_inside[codes]
+    found: NDArray[np.bool_] = np.concatenate(([False], np.isin(column.rows, inside)))[column.number]
     return found
 
 
-def count_codes(
-    counts: NDArray[np.int64], codes: NDArray[np.int32], chosen: NDArray[np.bool_] | NDArray[np.intp]
-) -> NDArray[np.int64]:
-    """Return the numbers of pictures by code, with the chosen ones of codes (n,) added; -1 is not counted.
+def most_frequent_places(codes: NDArray[np.int64], counts: NDArray[np.int64], number: int) -> dict[str, int]:
+    """Return the full names of the places with most pictures, the first ones first.
 
     Args:
-        chosen: which (n,), or their rows.
+        codes: of places (m,); one may occur several times.
+        counts: pictures of each.
     """
-    # Counting the others as -1 is faster than leaving them out.
-    places = (codes + 1) * chosen if chosen.dtype == np.bool_ else codes[chosen] + 1
-    found = np.bincount(places)[1:]
-    if len(found) < len(counts):
-        found, counts = counts, found
-    found = found.astype(np.int64)
-    found[: len(counts)] += counts
-    return found
-
-
-def most_frequent_places(counts: NDArray[np.int64], number: int) -> dict[str, int]:
-    """Return the full names of the places with most pictures, from the numbers by code, the first ones first."""
-    used = np.flatnonzero(counts)
-    if not len(used):
+    if not len(codes):
         return {}
-    totals = np.bincount(city_codes(used), weights=counts[used])  # the exact sums: far below 2 ** 53
+    totals = np.bincount(city_codes(codes), weights=counts)  # the exact sums: far below 2 ** 53
     cities = np.flatnonzero(totals)
     if len(cities) > number:
         cities = cities[np.argpartition(-totals[cities], number)[:number]]

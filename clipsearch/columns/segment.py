@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.descriptions import LISTINGS, DescriptionRows, Listing
-from clipsearch.columns.geography import place_arrays_of, place_codes
+from clipsearch.columns.geography import PlaceColumn, place_arrays_of, place_column
 from clipsearch.columns.natural import name_order
 from clipsearch.columns.places import place_arrays
 from clipsearch.columns.text import TextColumn
@@ -72,9 +72,9 @@ class Segment:
         return [folded(name) for name in self.cameras]
 
     @cached_property
-    def place_codes(self) -> NDArray[np.int32]:
-        """Codes (n,) of the places, see `geography`; the table of places is read for them."""
-        return place_codes(self.arrays)
+    def places(self) -> PlaceColumn:
+        """The places of the pictures; the table of places is read for them."""
+        return place_column(self.arrays)
 
     @cached_property
     def may_have_places(self) -> bool:

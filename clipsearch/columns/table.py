@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.conditions import passing
+from clipsearch.columns.counting import Chosen, chosen_rows, count_below, count_codes
 from clipsearch.columns.days import count_years
 from clipsearch.columns.facets import WrittenCounts
 from clipsearch.columns.orders import Order, SortKey, first_rows, growing, sort_keys
@@ -30,15 +31,6 @@ _DENSE_ID, _DENSE_TIMES = 1 << 20, 64
 
 # Rows in the order of dates that are looked at first for the first and the last one.
 _FIRST_CHUNK = 1 << 9
-
-# Rows that are counted at once.
-_CHUNK = 1 << 18
-
-# Where fewer than one row in this many is wanted, these are looked at one by one.
-_SPARSE = 16
-
-Chosen = NDArray[np.bool_] | NDArray[np.int64]
-"""Rows of a segment: as a mask (n,), or few of them as numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,14 +205,14 @@ class Columns:
         first, last = np.iinfo(np.int64).max, UNKNOWN_TIME
         for segment, mask in zip(self.segments, masks, strict=True):
             arrays, count = segment.arrays, int(np.count_nonzero(mask))
-            chosen = np.flatnonzero(mask) if count * _SPARSE < len(segment) else mask
+            chosen = chosen_rows(mask, count)
             pictures += count
-            _count_codes(cameras, segment.cameras, arrays["camera"], chosen)
-            _count_codes(formats, segment.formats, arrays["format"], chosen)
+            _count_names(cameras, segment.cameras, arrays["camera"], chosen)
+            _count_names(formats, segment.formats, arrays["format"], chosen)
             roots |= _roots(segment, mask)
             written.add(segment, mask, chosen)
-            blurred += _count_below(arrays["sharpness"], BLURRED_BELOW, chosen)
-            dark += _count_below(arrays["brightness"], DARK_BELOW, chosen)
+            blurred += count_below(arrays["sharpness"], BLURRED_BELOW, chosen)
+            dark += count_below(arrays["brightness"], DARK_BELOW, chosen)
             period = _sure_period(segment, chosen)
             if period is not None:
                 first, last = min(first, period[0]), max(last, period[1])
@@ -270,31 +262,13 @@ def _mark(segment: Segment, stale: NDArray[np.bool_] | None, changed: NDArray[np
     return marked
 
 
-def _count_codes(
+def _count_names(
     counts: dict[str, int], names: Sequence[str], codes: NDArray[np.unsignedinteger], chosen: Chosen
 ) -> None:
     """Add the number of chosen rows of each name."""
-    if codes.dtype.itemsize > 2 or chosen.dtype != np.bool_:
-        found = np.bincount(codes[chosen], minlength=len(names) + 1)
-    else:
-        # Rows that are left out get the highest code, which none has: faster than to choose the others.
-        found = np.zeros(1 << 8 * codes.dtype.itemsize, dtype=np.int64)
-        for rows in _slices(len(codes)):
-            left_out = chosen[rows].view(np.uint8).astype(codes.dtype) - codes.dtype.type(1)
-            found += _bincount(codes[rows] | left_out)
-    for name, count in zip(names, found[1:].tolist(), strict=False):
+    for name, count in zip(names, count_codes(codes, len(names), chosen).tolist(), strict=True):
         if count:
             counts[name] = counts.get(name, 0) + count
-
-
-def _bincount(codes: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
-    """Count the rows of each code of one or two bytes; those of one byte in pairs, which takes half the time."""
-    if codes.dtype.itemsize == 2:
-        return np.bincount(codes, minlength=1 << 16)
-    half = len(codes) // 2
-    pairs = np.bincount(codes[: 2 * half].view(np.uint16), minlength=1 << 16).reshape(256, 256)
-    counts: NDArray[np.int64] = pairs.sum(axis=0) + pairs.sum(axis=1) + np.bincount(codes[2 * half :], minlength=256)
-    return counts
 
 
 def _sure_period(segment: Segment, chosen: Chosen) -> tuple[int, int] | None:
@@ -317,25 +291,6 @@ def _sure_period(segment: Segment, chosen: Chosen) -> tuple[int, int] | None:
                 ends.append(int(taken[some[int(found.argmax())]]))
                 break
     return ends[1], ends[0]
-
-
-def _count_below(column: NDArray[np.int32], limit: int, chosen: Chosen) -> int:
-    """Count the chosen rows whose number is known and below a limit."""
-    if chosen.dtype != np.bool_:
-        column = column[chosen]
-        chosen = np.ones(len(column), dtype=np.bool_)
-    # One comparison: an unknown number, the lowest of all, becomes the highest.
-    numbers, lowest, width = (
-        column.view(np.uint32),
-        np.uint32(UNKNOWN + 1 & 0xFFFF_FFFF),
-        np.uint32(limit - UNKNOWN - 1),
-    )
-    return sum(int(np.count_nonzero((numbers[rows] - lowest < width) & chosen[rows])) for rows in _slices(len(column)))
-
-
-def _slices(count: int) -> list[slice]:
-    """Return ranges that cover `count`, so that what is between stays in the processor's cache."""
-    return [slice(first, first + _CHUNK) for first in range(0, count, _CHUNK)]
 
 
 def _roots(segment: Segment, mask: NDArray[np.bool_]) -> set[int]:

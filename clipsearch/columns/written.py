@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.columns.descriptions import UNRATED, Listing
-from clipsearch.columns.geography import NOWHERE, is_in
+from clipsearch.columns.geography import is_in
 from clipsearch.columns.matching import match
 from clipsearch.columns.segment import Segment
 from clipsearch.description import LEVELS
@@ -47,7 +47,7 @@ def list_written(filters: Sequence[Filter], find_written: FindWritten | None) ->
 def written_condition(segment: Segment, wanted: Filter) -> NDArray[np.bool_] | None:
     """Return which rows (n,) of a segment a filter matches, negated or not; None of a filter on anything else."""
     if wanted.key == "country" and isinstance(wanted.value, Choice):
-        return is_in(segment.place_codes, country_named(wanted.value.name))
+        return is_in(segment.places, country_named(wanted.value.name))
     if isinstance(wanted.value, Pattern):
         if wanted.key == "place":
             return _is_at(segment, wanted.value)
@@ -65,7 +65,7 @@ def _is_at(segment: Segment, pattern: Pattern) -> NDArray[np.bool_]:
     found = _marked(segment, _rows_named(segment.listings["where"], pattern))
     known = look_up(pattern.text)
     if known and not pattern.is_wild:
-        found |= is_in(segment.place_codes, known[0])
+        found |= is_in(segment.places, known[0])
     return found
 
 
@@ -75,7 +75,7 @@ def _has(segment: Segment, name: str) -> NDArray[np.bool_] | None:
     if name in ("title", "caption"):
         return _marked(segment, segment.arrays[f"{name}.rows"])
     if name == "place":
-        is_known: NDArray[np.bool_] = segment.place_codes != NOWHERE
+        is_known: NDArray[np.bool_] = segment.places.number != 0
         return is_known | _marked(segment, segment.listings["where"].rows)
     if name == "rating":
         is_rated: NDArray[np.bool_] = segment.arrays["rating"] != UNRATED

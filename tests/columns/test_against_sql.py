@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from clipsearch.columns import conditions, days, orders, table
+from clipsearch.columns import conditions, counting, days, orders
 from clipsearch.columns.orders import Order
 from clipsearch.columns.table import Columns
 from clipsearch.session.columns import CatalogColumns, read_segment
@@ -27,12 +27,12 @@ def filled(make_store):
 def test_random_filters(filled, seed, monkeypatch):
     store, columns, sql = filled
     if seed % 2:  # in several pieces
-        monkeypatch.setattr(table, "_CHUNK", 101)
+        monkeypatch.setattr(counting, "_CHUNK", 101)
         monkeypatch.setattr(conditions, "_CHUNK", 64)
         monkeypatch.setattr(days, "_CHUNK", 64)
         monkeypatch.setattr(orders, "_CHUNK", 10)
     monkeypatch.setattr(conditions, "_SPARSE", (16, 1, 1 << 40)[seed % 3])
-    monkeypatch.setattr(table, "_SPARSE", (1, 16, 1 << 40)[seed % 3])
+    monkeypatch.setattr(counting, "_SPARSE", (1, 16, 1 << 40)[seed % 3])
     monkeypatch.setattr(orders, "_SPARSE", (1, 16, 1 << 40)[seed % 3])
     rng = random.Random(f"{store.connection.dialect} {seed}")
     hits, count = 0, 100 if sql.dialect == "sqlite" else 20

@@ -95,14 +95,14 @@ def in_file(tmp_path):
 
 def test_a_file_has_the_places(in_file, monkeypatch):
     monkeypatch.setattr(geography, "find_places", None)
-    assert in_file.place_codes.tolist() == in_file.arrays["place"].tolist()
+    assert in_file.places.number.tolist() == in_file.arrays["place_number"].tolist()
     assert Columns([in_file]).select_ids([parse_filter("place", "bavaria")]).tolist() == FOUND["place:bavaria"]
 
 
 def test_places_of_another_table_are_found_again(in_file, monkeypatch):
     monkeypatch.setattr(geography, "table_of_places", lambda: "another")
-    in_file.__dict__.pop("place_codes", None)
-    wrong = {**in_file.arrays, "place": np.zeros(len(in_file), dtype=np.int32)}
+    in_file.__dict__.pop("places", None)
+    wrong = {**in_file.arrays, "place_number": np.zeros(len(in_file), dtype=np.uint8)}
     segment = type(in_file)(wrong, cameras=in_file.cameras, formats=in_file.formats)
     assert Columns([segment]).select_ids([parse_filter("place", "paris")]).tolist() == [1]
 
