@@ -22,7 +22,8 @@ from clipsearch.errors import ClipSearchError, ImageReadError, QueryError
 from clipsearch.gallery.details import SMALL_SIDE
 from clipsearch.notices import message_for_others
 from clipsearch.quantities import count
-from clipsearch.query import parse_query
+from clipsearch.query import parse_query, words_query
+from clipsearch.query.phrases import Understanding
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.search.hits import SearchHit
 from clipsearch.types import CaptionHit, Sort
@@ -91,8 +92,9 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
             ),
         ] = "relevance",
         reverse: Annotated[bool, Field(description="Reverse the order.")] = False,
+        text: Annotated[bool, Field(description="Take the query as plain words, without all of these.")] = False,
     ) -> list[Any]:
-        understanding = catalog.understand(query)
+        understanding = Understanding(words_query(query), query) if text else catalog.understand(query)
         parsed = understanding.query
         if any(term.kind == "picture" for group in parsed.groups for term in group):
             raise QueryError("name a picture by its id, as in id:42; put words that look like a path in quotes")

@@ -8,7 +8,8 @@ from fastapi import APIRouter, File, HTTPException, Query, UploadFile
 from fastapi.responses import Response, StreamingResponse
 
 from clipsearch.query import Query as ParsedQuery
-from clipsearch.query import parse_query
+from clipsearch.query import parse_query, words_query
+from clipsearch.query.phrases import Understanding
 from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.types import Sort
 from clipsearch.version import __version__
@@ -79,8 +80,13 @@ def make_api(site: Site) -> APIRouter:
         ] = "relevance",
         reverse: Annotated[bool, Query(description="Reverse the order; unknown dates stay last.")] = False,
         written: Annotated[bool, Query(description="Also look for plain words in titles, keywords, names …")] = True,
+        text: Annotated[
+            bool, Query(description="Take the query as plain words, without operators, filters, dates and places.")
+        ] = False,
     ) -> schemas.SearchResult:
-        understanding = None if more and not q.strip() else catalog.understand(q)
+        understanding = None
+        if q.strip() or not more:
+            understanding = Understanding(words_query(q), q) if text and q.strip() else catalog.understand(q)
         parsed = ParsedQuery() if understanding is None else understanding.query
         page = catalog.search_page(
             parsed,

@@ -11,7 +11,7 @@ from fastapi import Depends, Query
 from pydantic import Field
 
 from clipsearch.query import Query as ParsedQuery
-from clipsearch.query import parse_query
+from clipsearch.query import parse_query, words_query
 from clipsearch.query.filters import parse_filter
 from clipsearch.search.feedback import MOST_MARKS
 from clipsearch.types import Sort
@@ -32,6 +32,7 @@ class PageQuery:
         rating: the fewest stars.
         more, less: content ids of marked pictures, see `search.feedback`.
         sort, reverse: as in `Catalog.search`.
+        text: take `q` as plain words, without operators, filters, dates and places.
     """
 
     q: str = ""
@@ -49,6 +50,7 @@ class PageQuery:
     less: tuple[int, ...] = ()
     sort: Sort = "relevance"
     reverse: bool = False
+    text: bool = False
 
     @property
     def has_filters(self) -> bool:
@@ -57,7 +59,8 @@ class PageQuery:
     def url(self, path: str = "/", **more: str) -> str:
         """Return a URL with these parameters and more; empty ones are omitted."""
         named = {name: getattr(self, name) for name in ("q", *_FIELDS)}
-        named |= {"sort": "" if self.sort == "relevance" else self.sort, "reverse": "1" if self.reverse else ""}
+        named |= {"sort": "" if self.sort == "relevance" else self.sort}
+        named |= {name: "1" if getattr(self, name) else "" for name in ("reverse", "text")}
         marks = {"more": self.more, "less": self.less}
         present = {name: value for name, value in {**named, **marks, **more}.items() if value}
         return f"{path}?{urlencode(present, doseq=True, errors='surrogateescape')}" if present else path
@@ -101,7 +104,9 @@ class PageQuery:
     @cached_property
     def typed(self) -> ParsedQuery:
         """Parsed query of the search field alone, without the filter fields; errors as in `parse`."""
-        return parse_query(self.q) if self.q else ParsedQuery()
+        if not self.q:
+            return ParsedQuery()
+        return words_query(self.q) if self.text else parse_query(self.q)
 
 
 async def _read_parameters(
@@ -120,9 +125,10 @@ async def _read_parameters(
     less: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
     sort: Sort = "relevance",
     reverse: bool = False,
+    text: bool = False,
 ) -> PageQuery:
     fields = (since, until, camera, folder, type, quality, place, tag, person, rating)
-    return PageQuery(q.strip(), *fields, more, less, sort, reverse)
+    return PageQuery(q.strip(), *fields, more, less, sort, reverse, text)
 
 
 PageQueryDep = Annotated[PageQuery, Depends(_read_parameters)]

