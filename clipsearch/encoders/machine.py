@@ -13,7 +13,8 @@ import numpy as np
 from clipsearch import processes
 from clipsearch.encoders.devices import may_have_gpu, measure_gpu
 from clipsearch.encoders.hub import hub
-from clipsearch.encoders.openvino.runtime import can_calculate_with, import_openvino
+from clipsearch.encoders.openvino.runtime import can_calculate_with
+from clipsearch.openvino_loader import import_openvino
 
 # Features of processors that make matrix products fast, by their names in /proc/cpuinfo.
 _FEATURES = {

@@ -70,7 +70,7 @@ def test_several_streams_agree_with_one(starter, crops):
 def test_openvino_is_not_used_while_another_thread_still_imports_it():
     code = """
 import sys, threading
-from clipsearch.encoders.openvino.runtime import import_openvino
+from clipsearch.openvino_loader import import_openvino
 from clipsearch.types import ModelOptions
 first = threading.Thread(target=import_openvino)
 first.start()
@@ -89,7 +89,7 @@ print(sys.modules["openvino_telemetry"], "openvino.tools.ovc" in sys.modules)
 def test_operation_sets_of_openvino_are_imported_when_they_are_used():
     code = """
 import sys
-from clipsearch.encoders.openvino.runtime import import_openvino
+from clipsearch.openvino_loader import import_openvino
 openvino = import_openvino()
 print([name for name in sys.modules if name.startswith("openvino.opset")], hasattr(openvino, "opset"))
 print(openvino.opset13.add.__module__, openvino.opset13 is sys.modules["openvino.opset13"])

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from clipsearch.encoders.adapter import Adapter
 from clipsearch.encoders.base import MIN_COSINE
 from clipsearch.encoders.openvino.encoder import CompiledEncoder
-from clipsearch.encoders.openvino.runtime import can_calculate_with, import_openvino
+from clipsearch.encoders.openvino.runtime import can_calculate_with
 from clipsearch.encoders.openvino.spec import FLOATS, CompiledSpec, Precision, write_spec
 from clipsearch.encoders.openvino.timing import measure_image_ms, write_image_ms
 from clipsearch.encoders.torch_encoder import TransformersEncoder, random_crops
 from clipsearch.errors import ModelError
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.notices import muted
+from clipsearch.openvino_loader import import_openvino
 
 # Short and long texts, other scripts, more tokens than fit, a single letter.
 _CHECK_TEXTS = (

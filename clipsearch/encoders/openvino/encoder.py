@@ -21,9 +21,10 @@ from clipsearch import processes
 from clipsearch.encoders.base import Crops
 from clipsearch.encoders.long_text import Offsets, chunk_texts, mean_of_chunks
 from clipsearch.encoders.openvino.blob_cache import BlobFolder
-from clipsearch.encoders.openvino.runtime import can_calculate_with, import_openvino, reason_of, with_preprocessing
+from clipsearch.encoders.openvino.runtime import can_calculate_with, with_preprocessing
 from clipsearch.encoders.openvino.spec import BULK_ROWS, CompiledSpec, Precision, read_spec
 from clipsearch.errors import ModelError
+from clipsearch.openvino_loader import import_openvino, reason_of
 from clipsearch.vectors import normalise
 
 _Result = TypeVar("_Result")

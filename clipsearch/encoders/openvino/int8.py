@@ -22,11 +22,12 @@ from clipsearch.encoders.openvino import quantise
 from clipsearch.encoders.openvino.agreement import Agreement, compare_rows
 from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.openvino.int8_record import Int8Record, write_record
-from clipsearch.encoders.openvino.runtime import has_int8_products, import_openvino, with_preprocessing
+from clipsearch.encoders.openvino.runtime import has_int8_products, with_preprocessing
 from clipsearch.encoders.openvino.spec import BULK_ROWS, CompiledSpec, read_spec, write_spec
 from clipsearch.encoders.openvino.timing import batch_of, measure_image_ms, write_image_ms
 from clipsearch.errors import ImageReadError, ModelError
 from clipsearch.notices import muted
+from clipsearch.openvino_loader import import_openvino
 
 # Shares of the layers that stay in floating point, those with the largest rounding errors first, until rows agree.
 _KEPT_SHARES = (0.0, 1 / 16, 1 / 8, 3 / 16, 1 / 4, 1 / 2)

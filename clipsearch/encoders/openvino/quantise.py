@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.encoders.openvino.runtime import import_openvino
+from clipsearch.openvino_loader import import_openvino
 
 # Exponent of the activations, 1 - α that of the weights. On a random CLIP ViT-B/32, 0.75 gave a lowest cosine of 0.967
 # and 0.95 one of 0.911, where 0.5 gave 0.993.

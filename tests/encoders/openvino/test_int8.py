@@ -17,9 +17,9 @@ from clipsearch.encoders.openvino import int8, quantise
 from clipsearch.encoders.openvino.agreement import Agreement, compare_rows
 from clipsearch.encoders.openvino.encoder import CompiledEncoder
 from clipsearch.encoders.openvino.int8_record import Int8Record, read_record, write_record
-from clipsearch.encoders.openvino.runtime import import_openvino
 from clipsearch.encoders.openvino.spec import BULK_ROWS, read_spec, write_spec
 from clipsearch.errors import InputError, ModelError
+from clipsearch.openvino_loader import import_openvino
 from clipsearch.types import ModelOptions
 
 CLOSE = Agreement(worst=0.995, mean=0.998, neighbours=0.95)
