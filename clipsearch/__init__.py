@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from clipsearch.maintenance.backups import restore_catalog
     from clipsearch.maintenance.doctor import check_catalog
     from clipsearch.maintenance.reports import BackupReport, CheckReport, Finding, RestoreReport
+    from clipsearch.ocr.lines import TextLine
     from clipsearch.query import Query, parse_query, words_query
     from clipsearch.scoring.relevance import DEFAULT_CUTOFF
     from clipsearch.search.hits import SearchHit, TermScore
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
         ModelOptions,
         PartialFile,
         SkippedFile,
+        TextReport,
     )
 
 from clipsearch.version import __version__ as __version__
@@ -145,6 +147,8 @@ __all__ = [
     "StoreError",
     "Suggestions",
     "TermScore",
+    "TextLine",
+    "TextReport",
     "UnknownConceptError",
     "UnknownPictureError",
     "UnusualPicture",
@@ -200,6 +204,7 @@ _PLACES = {
     "SearchPage": "search.paging",
     "Suggestions": "search.narrowing",
     "TermScore": "search.hits",
+    "TextLine": "ocr.lines",
     "UnusualPicture": "gallery.curation",
     "check_catalog": "maintenance.doctor",
     "compare_models": "evaluation",

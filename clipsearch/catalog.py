@@ -163,6 +163,7 @@ class Catalog:
         wait: bool = False,
         on_progress: "Progress | None" = None,
         cancel: threading.Event | None = None,
+        ocr: bool | None = None,
     ) -> IndexReport:
         """Index folders, recursively; without any, those indexed before. Only new and changed files are read.
 
@@ -174,9 +175,8 @@ class Catalog:
             ann: persisted: "off": exact, "IVF1024,SQfp16": 1,024 cells, "auto": by their number; None: unchanged.
             runner: "local", or "ray" for a Ray cluster, where folders may be URLs, as in s3://bucket/photos.
             address: of the cluster, HOST:PORT or "auto"; None: RAY_ADDRESS, else a Ray of its own on this machine.
-            wait: until no other process changes the catalog.
-            on_progress: called with (done, to do).
-            cancel: set by another thread, it ends the run early, which is then `interrupted`.
+            wait: until no other process changes the catalog. ocr: read text in pictures, too; None: if it was before.
+            on_progress: called with (done, to do). cancel: set by another thread, it ends the run, then `interrupted`.
 
         Raises:
             InputError: `ann`, `runner`, `address` or a pattern is invalid, or a folder is missing or is a file.
@@ -184,8 +184,8 @@ class Catalog:
         """
         from clipsearch.indexing.run import IndexOptions, run_index
 
-        options = IndexOptions(prune, retry, again, detail, tuple(as_list(exclude)), limits, ann, runner, address, wait)
-        return run_index(folders, options, self._session, on_progress, cancel=cancel)
+        given = (prune, retry, again, detail, tuple(as_list(exclude)), limits, ann, runner, address, wait, ocr)
+        return run_index(folders, IndexOptions(*given), self._session, on_progress, cancel=cancel)
 
     def export(
         self,

@@ -114,12 +114,13 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
         lines = [*_lines(hits), *extra]
         return ["\n".join(lines), *(_thumbnails(catalog, hits) if thumbnails else [])]
 
+    @tool("Return the text that was read in a picture: a receipt, a sign, a screenshot, a page.")
+    def text(id: Id) -> str:
+        return _text_in(catalog, id)
+
     @tool("List the user's own captions that fit a picture best, with relevance and probabilities.")
     def caption(id: Id, top_k: TopK = 5) -> str:
-        hits = catalog.caption(catalog.pictures.embedding(id), top_k=top_k)
-        if has_match(hit.relevance for hit in hits):
-            return _captions(hits)
-        return f"{_captions(hits)}\nLikely none of these fits: they are the nearest captions."
+        return _nearest_captions(catalog.caption(catalog.pictures.embedding(id), top_k=top_k))
 
     @tool("Choose which of several texts fits a picture best, with probabilities that add up to 1.")
     def classify(
@@ -164,6 +165,17 @@ def _report_errors(function: Callable[..., Any], catalog: Catalog) -> Callable[.
             raise ToolError(message_for_others(error, _LOG)) from error
 
     return wrapped
+
+
+def _nearest_captions(hits: Sequence[CaptionHit]) -> str:
+    if has_match(hit.relevance for hit in hits):
+        return _captions(hits)
+    return f"{_captions(hits)}\nLikely none of these fits: they are the nearest captions."
+
+
+def _text_in(catalog: Catalog, content_id: int) -> str:
+    lines = catalog.pictures.text(content_id)
+    return "\n".join(_text(line.text) for line in lines) or "No text was read in this picture."
 
 
 def _lines(hits: Sequence[SearchHit]) -> list[str]:

@@ -116,14 +116,13 @@ class IndexReport:
         removed: files that were known and are gone, and were not moved.
         skipped: files that could not be indexed, with the reason; also those known to be bad since an earlier run.
         unsupported: picture files of kinds that are not read, number by extension, e.g. {".mov": 8}.
-        seconds: wall time of the run.
-        model: name of the model.
+        seconds: wall time of the run. model: its name.
         interrupted: stopped by the user before the end; what was done is kept.
         partial: embedded in this run though the end of the file is missing or zeros.
         moved: of the reused, those that were moved or renamed: a file with that content is gone from another place.
         parts: kind of parts, "scene", "page" or "crop" → contents that were embedded in this run with such, and the
             number of these.
-        sidecars: files beside pictures, new or changed, whose descriptions of them were read.
+        sidecars: files beside pictures, new or changed, that were read. texts: see there; None: none was looked for.
     """
 
     found: int
@@ -140,6 +139,25 @@ class IndexReport:
     moved: int = 0
     parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     sidecars: int = 0
+    texts: "TextReport | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class TextReport:
+    """Counts of one pass that looks for text in pictures.
+
+    Attributes:
+        read: pictures that were looked at; with_text: those of them that have text.
+        left: pictures that were not looked at, as it was interrupted.
+        skipped, seconds, interrupted: as in `IndexReport`.
+    """
+
+    read: int
+    with_text: int
+    left: int
+    skipped: tuple[SkippedFile, ...]
+    seconds: float
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def pictures(result: Any) -> list[bytes]:
 
 def test_it_tells_what_it_can_do(client):
     tools = client.ask(ClientSession.list_tools).tools
-    assert {tool.name for tool in tools} == {"search", "caption", "classify", "similar", "status"}
+    assert {tool.name for tool in tools} == {"search", "text", "caption", "classify", "similar", "status"}
     assert all(tool.description and tool.annotations.read_only_hint for tool in tools)
 
 

@@ -56,6 +56,10 @@ def index(
         bool,
         typer.Option("--detail", help="Also embed five to nine crops of each picture, to find small things."),
     ] = False,
+    ocr: Annotated[
+        bool | None,
+        typer.Option("--ocr/--no-ocr", help="Also read the text in pictures, persistently.", show_default=False),
+    ] = None,
     index_url: Annotated[
         str | None,
         typer.Option(
@@ -130,6 +134,7 @@ def index(
             address=address,
             wait=wait,
             on_progress=bar.update,
+            ocr=ocr,
         )
     if json:
         print_json(report_json(report))

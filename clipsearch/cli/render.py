@@ -17,7 +17,7 @@ from clipsearch.description import NOTHING, to_json
 from clipsearch.quantities import count, rate
 from clipsearch.search.hits import SearchHit
 from clipsearch.text import is_url
-from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SkippedFile
+from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SkippedFile, TextReport
 
 if TYPE_CHECKING:
     from clipsearch.gallery.details import PictureDetails
@@ -118,6 +118,8 @@ def print_report(report: IndexReport) -> None:
         out(f"  {describe_parts(report.parts)}")
     if report.sidecars:
         out(f"  read {count(report.sidecars, 'new or changed sidecar')}")
+    if report.texts is not None:
+        print_texts(report.texts)
     print_skipped(report.skipped)
     for partial in report.partial[:_MAX_REASONS]:
         out(f"  indexed in part {shown_path(partial.path)}: {_describe_partial(partial)}")
@@ -128,6 +130,16 @@ def print_report(report: IndexReport) -> None:
         out(f"  {passed_over}")
     if report.interrupted:
         note("completed work is saved, the next run continues from there")
+
+
+def print_texts(report: TextReport) -> None:
+    if not (report.read or report.left or report.skipped):
+        out("  text was looked for in all pictures before")
+        return
+    left = f", {report.left:,} left" if report.left else ""
+    looked_at = count(report.read, "picture")
+    out(f"  text in {report.with_text:,} of {looked_at} looked at in {report.seconds:.1f} s{left}")
+    print_skipped(report.skipped)
 
 
 def describe_parts(parts: Mapping[str, tuple[int, int]]) -> str:

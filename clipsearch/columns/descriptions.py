@@ -2,7 +2,8 @@
 
 Arrays of a segment of n pictures, of which any number are described:
     rating: int8 (n,), 1 to 5 or -1; `UNRATED`.
-    caption.rows: rows with a caption. title.rows: rows with a title; title.*: `TextColumn` of these, folded.
+    caption.rows: rows with a caption. text.rows: rows in which text was read.
+    title.rows: rows with a title; title.*: `TextColumn` of these, folded.
     tag.*, person.*, label.*, creator.*, where.*: `Listing`.
 """
 
@@ -146,6 +147,7 @@ class DescriptionRows:
     ratings: dict[int, int] = field(default_factory=dict)
     titles: dict[int, bytes] = field(default_factory=dict)
     captions: list[int] = field(default_factory=list)
+    texts: list[int] = field(default_factory=list)
     listings: dict[str, _Entries] = field(default_factory=lambda: {name: _Entries() for name in LISTINGS})
 
     def add(self, content_id: int, described: Description) -> None:
@@ -173,8 +175,8 @@ class DescriptionRows:
         numbers = np.flatnonzero(is_kept[rows])
         titles = TextColumn(arrays, "title").take(numbers) if len(numbers) else []
         self.titles.update(zip(ids[rows[numbers]].tolist(), titles, strict=True))
-        captioned = arrays["caption.rows"]
-        self.captions += ids[captioned[is_kept[captioned]]].tolist()
+        for gathered, name in ((self.captions, "caption.rows"), (self.texts, "text.rows")):
+            gathered.extend(ids[arrays[name][is_kept[arrays[name]]]].tolist())
         for name, entries in self.listings.items():
             names, numbers, places = Listing(arrays, name).entries(is_kept)
             known = np.array([entries.number_of.setdefault(each, len(entries.number_of)) for each in names])
@@ -190,11 +192,12 @@ class DescriptionRows:
         titled, has_row = places_of(list(self.titles), ids)
         order = np.argsort(titled)
         titles = [title for title, is_there in zip(self.titles.values(), has_row.tolist(), strict=True) if is_there]
-        captioned, _ = places_of(self.captions, ids)
+        captioned, with_text = (places_of(each, ids)[0] for each in (self.captions, self.texts))
         found: dict[str, NDArray[Any]] = {
             "rating": rating,
             "title.rows": titled[order].astype(np.uint32),
             "caption.rows": np.sort(captioned).astype(np.uint32),
+            "text.rows": np.sort(with_text).astype(np.uint32),
         }
         text = text_arrays([titles[number] for number in order.tolist()])
         found |= {f"title.{name}": array for name, array in text.items()}

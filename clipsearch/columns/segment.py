@@ -189,6 +189,10 @@ class Rows:
             elif packed:
                 self.descriptions.add(content_id, unpack(as_text(packed)))
 
+    def add_texts(self, content_ids: Sequence[int]) -> None:
+        """Add the contents in which text was read."""
+        self.descriptions.texts += content_ids
+
     def _add(self, name: str, values: NDArray[Any]) -> None:
         self.numbers.setdefault(name, []).append(values)
 

@@ -24,8 +24,10 @@ _LISTED = {"tags": "tag", "people": "person", "label": "label", "creator": "crea
 """Listing by what `has:` asks for."""
 
 
-FindWritten: TypeAlias = Callable[[str], NDArray[np.int64]]
-"""Returns the ids (n,) of the pictures whose writing contains a text."""
+FindWritten: TypeAlias = Callable[[str, str], NDArray[np.int64]]
+"""Returns the ids (n,) of the pictures that a filter passes, by its key, "written" or "text", and the text."""
+
+_LISTED_ELSEWHERE = ("written", "text")
 
 
 def list_written(filters: Sequence[Filter], find_written: FindWritten | None) -> list[Filter]:
@@ -36,10 +38,10 @@ def list_written(filters: Sequence[Filter], find_written: FindWritten | None) ->
     """
     found = []
     for each in filters:
-        if each.key == "written" and isinstance(each.value, Pattern):
+        if each.key in _LISTED_ELSEWHERE and isinstance(each.value, Pattern):
             if find_written is None:
-                raise QueryError("written: takes an open catalog")
-            each = replace(each, value=Listed(find_written(each.value.text)))  # noqa: PLW2901
+                raise QueryError(f"{each.key}: takes an open catalog")
+            each = replace(each, value=Listed(find_written(each.key, each.value.text)))  # noqa: PLW2901
         found.append(each)
     return found
 
@@ -72,7 +74,7 @@ def _is_at(segment: Segment, pattern: Pattern) -> NDArray[np.bool_]:
 def _has(segment: Segment, name: str) -> NDArray[np.bool_] | None:
     if name in _LISTED:
         return _marked(segment, segment.listings[_LISTED[name]].rows)
-    if name in ("title", "caption"):
+    if name in ("title", "caption", "text"):
         return _marked(segment, segment.arrays[f"{name}.rows"])
     if name == "place":
         is_known: NDArray[np.bool_] = segment.places.number != 0

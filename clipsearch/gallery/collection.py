@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.duplicates import NearDuplicate
+    from clipsearch.ocr.lines import TextLine
     from clipsearch.query.syntax import Query
     from clipsearch.search.hits import SearchHit
     from clipsearch.search.terms import Pictures
@@ -133,6 +134,16 @@ class PictureCollection:
         self.get(content_id)
         found = self._session.store.reader.parts.of_contents([content_id]).get(content_id, ())
         return tuple(sorted((part for _, part in found if part is not None), key=lambda part: part.order))
+
+    def text(self, content_id: int) -> "tuple[TextLine, ...]":
+        """Return the lines of text that were read in a picture, from top to bottom; () where none was looked for.
+
+        Raises:
+            UnknownPictureError: the catalog has no picture with this id.
+        """
+        self.get(content_id)
+        found = self._session.store.written_rows.some([content_id])
+        return tuple(found[content_id].lines) if content_id in found else ()
 
     def thumbnail(self, content_id: int, *, side: int = SMALL_SIDE, part: Part | None = None) -> bytes:
         """Return a JPEG of the upright picture or a part, at most `side` pixels wide and high, without metadata.

@@ -17,7 +17,7 @@ from clipsearch.files import open_regular_file
 from clipsearch.images.copies.views import PictureView, make_view
 from clipsearch.images.crops import box_within, crop_boxes, side_for_crops
 from clipsearch.images.decode import DEFAULT_MAX_MEGAPIXELS, decode_image, read_header
-from clipsearch.images.file_parts import SeveralParts, read_parts
+from clipsearch.images.file_parts import SeveralParts, decode_part, read_parts
 from clipsearch.images.file_stamp import FileStamp, stamp_of
 from clipsearch.images.measures import measure
 from clipsearch.images.opening import suffix_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from clipsearch.images.thumbnails import Thumbnail
+    from clipsearch.ocr.lines import TextLine
 
 MAX_BUFFERED_BYTES = 64 << 20
 """Files up to this size together are read into memory once, for the hash and the decoder; others are read twice."""
@@ -80,6 +81,16 @@ class OpenPicture(Protocol):
 
     def view(self, side: int) -> PictureView:
         """Make the view that pictures are compared by, instead of `decode`; arguments and errors as in `make_view`."""
+        ...
+
+    def read_text(self, part: Part | None = None) -> "tuple[TextLine, ...]":
+        """Read the text in the picture, or in a part of the file, instead of `decode`.
+
+        Raises:
+            ImageReadError: it can't be decoded.
+            MissingExtraError: what reads text is not installed.
+            ModelError: its models can't be loaded.
+        """
         ...
 
 
@@ -178,6 +189,21 @@ class LocalPicture:
 
     def view(self, side: int) -> PictureView:
         return make_view(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn, suffix=self.suffix)
+
+    def read_text(self, part: Part | None = None) -> "tuple[TextLine, ...]":
+        from clipsearch.ocr.reader import SIDE, bundled_reader
+
+        # A JPEG scaled down during decoding keeps twice that.
+        decoded = decode_part(
+            self.source,
+            part,
+            needed_side=SIDE // 2,
+            max_megapixels=self.max_megapixels,
+            turn=self.turn,
+            suffix=self.suffix,
+        )
+        decoded.image.thumbnail((SIDE, SIDE), reducing_gap=3.0)
+        return bundled_reader().read(decoded.image.convert("RGB"))
 
 
 @contextmanager

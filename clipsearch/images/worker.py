@@ -12,10 +12,11 @@ It reads lists of paths from stdin and answers on stdout, in frames, see `worker
     GO                 ──►
                        ◄──    SMALL                               after a large picture
                        ◄──    DECODED metadata or failure of each
-    SHRINK | DESCRIBE | VIEW ─► decodes the first file of the list
+    SHRINK | DESCRIBE | VIEW | READ_TEXT ─► decodes the first file of the list
                        ◄──    SHRUNK width, height, JPEG          after SHRINK
                               DESCRIBED metadata                  after DESCRIBE
                               VIEWED view                         after VIEW
+                              TEXT lines                          after READ_TEXT
                               FAILED
     SKIP               ──►    goes on to the next list
 
@@ -31,12 +32,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
-from clipsearch.errors import ImageReadError
+from clipsearch.errors import ImageReadError, ModelError, TransientReadError
 from clipsearch.images import worker_frames as frames
 from clipsearch.images.copies.views import pack_view
 from clipsearch.images.preprocess import Preprocess, from_json
 from clipsearch.images.reading import Decoded, LocalList, LocalPicture, open_list
 from clipsearch.images.shared_crops import SharedCrops
+from clipsearch.ocr.lines import pack_lines
 
 
 class Alarm(NamedTuple):
@@ -120,6 +122,8 @@ class Server:
                 answer = self._show(opened.picture(0), kind, content)
             except (ImageReadError, MemoryError, OSError) as error:
                 answer = frames.FAILED, frames.pack_failure(error)
+            except ModelError as error:
+                answer = frames.FAILED, frames.pack_failure(TransientReadError(str(error)))
         frames.write_frame(self._answers, *answer)
 
     def _decode(self, opened: LocalList, rows: Sequence[int], slot: int | None) -> bytes:
@@ -164,6 +168,8 @@ class Server:
                 return frames.SHRUNK, frames.pack_thumbnail(picture.shrink(*frames.unpack_shrink(content)))
             if kind == frames.DESCRIBE:
                 return frames.DESCRIBED, frames.pack_metadata(picture.describe())
+            if kind == frames.READ_TEXT:
+                return frames.TEXT, pack_lines(picture.read_text(frames.unpack_part(content))).encode("ascii")
             return frames.VIEWED, pack_view(picture.view(*frames.SIDE.unpack(content)))
         finally:
             self._alarm.stop()

@@ -25,7 +25,7 @@ from clipsearch.parts import Part, pack_parts, unpack_parts
 from clipsearch.types import ImageMetadata
 
 READY, READ, DECODE, SKIP, GO, HASHED, LARGE, SMALL, DECODED, FAILED = range(10)
-SHRINK, SHRUNK, DESCRIBE, DESCRIBED, VIEW, VIEWED, NEXT = range(10, 17)
+SHRINK, SHRUNK, DESCRIBE, DESCRIBED, VIEW, VIEWED, NEXT, READ_TEXT, TEXT = range(10, 19)
 
 SIDE = Struct("<I")
 _HEADER = Struct("<BI")
@@ -177,13 +177,20 @@ def unpack_metadata(content: bytes) -> ImageMetadata:
 
 def pack_shrink(side: int, part: Part | None) -> bytes:
     """Pack the side in pixels of a thumbnail, and the part that it is of."""
-    return SIDE.pack(side) + (b"" if part is None else _pack_json(part.to_json()))
+    return SIDE.pack(side) + pack_part(part)
 
 
 def unpack_shrink(content: bytes) -> tuple[int, Part | None]:
     (side,) = SIDE.unpack_from(content)
-    described = content[SIDE.size :]
-    return side, Part.from_json(json.loads(described)) if described else None
+    return side, unpack_part(content[SIDE.size :])
+
+
+def pack_part(part: Part | None) -> bytes:
+    return b"" if part is None else _pack_json(part.to_json())
+
+
+def unpack_part(content: bytes) -> Part | None:
+    return Part.from_json(json.loads(content)) if content else None
 
 
 def pack_thumbnail(thumbnail: Thumbnail) -> bytes:

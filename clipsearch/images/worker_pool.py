@@ -16,6 +16,7 @@ from clipsearch.images.thumbnails import Thumbnail
 from clipsearch.images.worker_frames import HashedFile
 from clipsearch.images.worker_process import WorkerDiedError, WorkerProcess, WorkerStartError
 from clipsearch.notices import notify
+from clipsearch.ocr.lines import TextLine, unpack_lines
 from clipsearch.parts import Part
 from clipsearch.types import ImageMetadata
 
@@ -256,6 +257,9 @@ class _RemotePicture:
 
     def view(self, side: int) -> PictureView:
         return unpack_view(self._show(frames.VIEW, frames.SIDE.pack(side)))
+
+    def read_text(self, part: Part | None = None) -> tuple[TextLine, ...]:
+        return unpack_lines(self._show(frames.READ_TEXT, frames.pack_part(part)).decode("ascii"))
 
     def _show(self, kind: int, content: bytes = b"") -> bytes:
         return self._opened.request(lambda worker: worker.show(kind, content))

@@ -137,7 +137,7 @@ class WorkerProcess:
         return found
 
     def show(self, kind: int, content: bytes = b"") -> bytes:
-        """Request SHRINK, DESCRIBE or VIEW of the first file, and return the content of the answer.
+        """Request SHRINK, DESCRIBE, VIEW or READ_TEXT of the first file, and return the content of the answer.
 
         Raises:
             OSError, ImageReadError: it can't be decoded.

@@ -12,6 +12,7 @@ class IndexOptions:
     Attributes:
         exclude: empty: keep the patterns stored in the catalog.
         detail: also embed crops of each picture, and of those that were indexed without.
+        ocr: then look for text in pictures; None: where the catalog has had that done before.
         limits: None: `Catalog.index` uses the default limits, `index_folders` decodes in this process.
     """
 
@@ -25,3 +26,4 @@ class IndexOptions:
     runner: str = "local"
     address: str | None = None
     wait: bool = False
+    ocr: bool | None = None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from clipsearch.encoders.load import notify_licence
-from clipsearch.errors import IndexMismatchError, InputError
+from clipsearch.errors import IndexMismatchError, InputError, MissingExtraError
 from clipsearch.images.decode import default_limits
 from clipsearch.indexes.ivf_tuning import check_ann
 from clipsearch.indexing import Progress, index_folders
@@ -15,10 +15,13 @@ from clipsearch.indexing.runner import Runner
 from clipsearch.indexing.scan import full_path
 from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.indexing.stacks import find_stacks
+from clipsearch.indexing.texts import read_texts
 from clipsearch.notices import notify
+from clipsearch.ocr.models import bundled_models
 from clipsearch.quantities import count
 from clipsearch.session.model import CatalogModel
 from clipsearch.session.session import Session
+from clipsearch.store import Store
 from clipsearch.store.trusted_folders import remember_folders, require_named_folders
 from clipsearch.types import IndexReport
 
@@ -38,6 +41,8 @@ def run_index(
     store, model, ann = session.store, session.model, options.ann
     if options.detail and options.runner != "local":
         raise InputError("crops of pictures are embedded on this machine only: leave --detail or --runner out")
+    if options.ocr:
+        bundled_models()  # that they are missing is told before, not after hours
     make_runner = _choose_runner(options.runner, options.address)
     checked_ann = None if ann is None else check_ann(ann)
     if options.runner == "ray":
@@ -69,8 +74,28 @@ def run_index(
         )
         if not report.interrupted:
             find_stacks(store, model_id=model.row.model_id, dim=model.row.dim)
+            if options.ocr or (options.ocr is None and store.texts.count().read):
+                report = _with_texts(report, options, store, on_progress, cancel)
             session.refresh("images", "captions")
         return report
+
+
+def _with_texts(
+    report: IndexReport,
+    options: IndexOptions,
+    store: Store,
+    on_progress: Progress | None,
+    cancel: threading.Event | None,
+) -> IndexReport:
+    """Look for text in what is new, and add that to a report."""
+    try:
+        texts = read_texts(store, limits=options.limits, on_progress=on_progress, cancel=cancel)
+    except MissingExtraError as error:
+        if options.ocr:
+            raise
+        notify(f"{error}: no text was looked for in new pictures")
+        return report
+    return replace(report, texts=texts, interrupted=texts.interrupted)
 
 
 def _with_limits(options: IndexOptions) -> IndexOptions:

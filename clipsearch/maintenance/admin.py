@@ -1,15 +1,18 @@
 """Administer a catalog: status, backups, garbage collection, and the place of its vector index."""
 
 import os
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipsearch import paths
 from clipsearch.maintenance.reports import BackupReport
 from clipsearch.session.session import Session
-from clipsearch.types import CatalogStatus, CurrentRun, ForgetReport, GarbageReport
+from clipsearch.types import CatalogStatus, CurrentRun, ForgetReport, GarbageReport, TextReport
 
 if TYPE_CHECKING:
+    from clipsearch.images.decode import DecodingLimits
+    from clipsearch.indexing import Progress
     from clipsearch.session.server_index import IndexPlace
 
 
@@ -52,6 +55,31 @@ class CatalogAdmin:
         if session.store.reader.find_current_model() is not None:
             session.background(session.vector_index("images"))
         session.model.encoder.encode_texts(["a picture"])
+
+    def read_texts(
+        self,
+        *,
+        limits: "DecodingLimits | None" = None,
+        wait: bool = False,
+        on_progress: "Progress | None" = None,
+        cancel: threading.Event | None = None,
+    ) -> TextReport:
+        """Look for text in the pictures in which that was not done yet, with the models of the extra "ocr".
+
+        Args:
+            limits, wait, on_progress, cancel: as in `Catalog.index`.
+
+        Raises:
+            MissingExtraError: the extra "ocr" is not installed.
+        """
+        from clipsearch.indexing.texts import read_texts
+
+        store = self._session.store
+        store.require_open()
+        with store.writing(wait=wait, alone=False):
+            report = read_texts(store, limits=limits, on_progress=on_progress, cancel=cancel)
+        self._session.refresh("images")
+        return report
 
     def backup(self, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
         """Copy the database to a file, while others may read and write it.

@@ -58,7 +58,7 @@ class Listed:
     content_ids: "NDArray[np.int64]"
 
 
-WRITTEN = ("tag", "person", "label", "title", "creator", "written", "place")
+WRITTEN = ("tag", "person", "label", "title", "creator", "written", "text", "place")
 """Keys of filters on names and texts that any words may be the value of."""
 
 FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle | Listed
@@ -182,9 +182,9 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     **SPAN_PARSERS,
     "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
     **dict.fromkeys(("tag", "person", "label", "title", "creator"), _pattern),
-    "written": _words,
+    **dict.fromkeys(("written", "text"), _words),
     "has": _choice(
-        *("gps", "date", "camera", "place", "tags", "people", "rating", "label", "title", "caption", "creator"),
+        *("gps", "date", "camera", "place", "tags", "people", "rating", "label", "title", "caption", "creator", "text"),
         **{"taken": "date", "geo": "gps", "location": "gps", "coordinates": "gps"},
         **{"keywords": "tags", "keyword": "tags", "person": "people", "faces": "people"},
         **{"stars": "rating", "description": "caption", "author": "creator"},
@@ -226,6 +226,7 @@ EXAMPLES = {
     "title": "title:harbour",
     "creator": "creator:anna",
     "written": 'written:"summer camp"',
+    "text": 'text:"RE16"',
     "has": "has:gps",
 }
 """A valid example of each filter, by key."""

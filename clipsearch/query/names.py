@@ -39,7 +39,8 @@ OTHER_NAMES: dict[str, str] = {
         "label": "labels colorlabel colourlabel",
         "title": "intitle headline",
         "creator": "author artist photographer owner by",
-        "written": "text words caption captions description desc comment comments ocr writing fulltext",
+        "written": "words caption captions description desc comment comments writing fulltext",
+        "text": "texts ocr lettering intext",
         "image": "picture img photo pic like similar similarto url ids",
     }.items()
     for name in names.split()

@@ -51,7 +51,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     from clipsearch.search.retrieval import search_pictures
     from clipsearch.search.sorting import MOST_SORTED, find_fitting, order_of, sort_hits
     from clipsearch.search.stacks import Shown, show_best
-    from clipsearch.search.written import DEPTH, find_matches, fuse, keys_of, quote_hits
+    from clipsearch.search.written import DEPTH, find_matches, fuse, keys_of, listed, quote_hits
 
     top_k = options.top_k
     _check_options(options)
@@ -106,7 +106,9 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
     keys = keys_of(session, stacks=stacks)
     if matches is not None:
         # Few that match are hits, whatever their relevance.
-        matched = find(len(matches.ranks), 0.0 if matches.are_few else least, [matches.filter])
+        matched = []
+        for ids, lowest in ((matches.ranks, 0.0 if matches.are_few else least), (matches.read, 0.0)):
+            matched += find(len(ids), lowest, [listed(ids)]) if ids else []
         hits = fuse(hits, matched, matches, MOST_SORTED if is_sorted else top_k, keys)
     if is_sorted:
         hits = sort_hits(hits, order, shown, session)[:top_k]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch.errors import ImageReadError, UnknownPictureError
 from clipsearch.images.sides import check_side
+from clipsearch.ocr.lines import TextLine
 from clipsearch.parts import Part, locate
 from clipsearch.session.session import Session
 
@@ -58,8 +59,9 @@ class SearchHit:
         part: the part of the content that matches best, of several; None: a whole picture.
         stack: content ids of the others that are one item with it, the best first, see `Catalog.search`; the score, the
             relevance and the terms are those of the one of them all that matches best.
-        written: what is written about it, or about one of its stack, around the words of the query, up to about 80
-            characters; None where that does not have all of them.
+        written: what is written about it, or about one of its stack, or was read in it, around the words of the query,
+            up to about 80 characters; None where that does not have all of them.
+        line: the line that `written` quotes, where it was read in the picture.
     """
 
     rank: int
@@ -72,6 +74,7 @@ class SearchHit:
     part: Part | None = None
     stack: tuple[int, ...] = ()
     written: str | None = None
+    line: TextLine | None = None
 
     @property
     def location(self) -> str:

@@ -9,22 +9,27 @@ How often the words occur decides what they count. Where up to `FEW` pictures ha
 Else pictures that are equally good in writing share their last rank: of a hundred pictures in a folder "beach", each
 gains as much as one on rank 100. Words that more than `MOST_MATCHES` pictures have are left to the model.
 
+Pictures that have the words only in text that was read in them come behind those that likely show what is asked for,
+and before all others: a sign that says "cat" is no cat, but nothing shows "total amount" better than a receipt.
+
 Source: Cormack, Clarke, Buettcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods",
 SIGIR 2009 (k = 60).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from clipsearch.query import Query
 from clipsearch.query.filters import Filter, Listed, Pattern
+from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.search.hits import SearchHit
 from clipsearch.search.stacks import stack_keys
 from clipsearch.session.session import Session
+from clipsearch.store.written_rows import Writing
 from clipsearch.text import fold_words
-from clipsearch.written.documents import Document, Words, texts_of, words_of
+from clipsearch.written.documents import WRITING, Document, Words, texts_of, words_of
 from clipsearch.written.quotes import quote_writing
 from clipsearch.written.words import WrittenWords
 
@@ -41,6 +46,9 @@ DEPTH = 300
 """Ranks of the ranking by what pictures show that count: constant, so that a longer list begins as a shorter one."""
 
 
+_N_WRITING = len(WRITING)
+
+
 @dataclass(frozen=True, slots=True)
 class Matches:
     """Pictures whose writing has all words of a query.
@@ -48,10 +56,12 @@ class Matches:
     Attributes:
         words: of the query.
         ranks: rank, from 1, by content id.
+        read: likewise, of pictures that have the words only with text that was read in them.
     """
 
     words: Words
     ranks: Mapping[int, int]
+    read: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def are_few(self) -> bool:
@@ -59,9 +69,9 @@ class Matches:
         return len(self.ranks) <= FEW
 
     @property
-    def filter(self) -> Filter:
-        """Filter that these pictures pass."""
-        return _listed(sorted(self.ranks))
+    def places(self) -> Mapping[int, int]:
+        """Rank by content id, of both."""
+        return {**{number: len(self.ranks) + rank for number, rank in self.read.items()}, **self.ranks}
 
 
 def find_matches(
@@ -80,8 +90,24 @@ def find_matches(
     if filters:
         passing = [*filters, _listed(ids)]
         ids = session.columns.ask(lambda columns: columns.select_ids(passing)).tolist()
-    ranks = rank_documents({number: found[number] for number in ids}, wanted)
-    return Matches(wanted, ranks) if ranks else None
+    documents = {number: found[number] for number in ids}
+    written = {number for number, document in documents.items() if _has_all(document[:_N_WRITING], wanted)}
+    ranks, read = (
+        rank_documents(
+            {number: each for number, each in documents.items() if (number in written) == is_written}, wanted
+        )
+        for is_written in (True, False)
+    )
+    return Matches(wanted, ranks, read) if ranks or read else None
+
+
+def _has_all(texts: Sequence[str], wanted: Words) -> bool:
+    return all(any(word in text for text in texts) for word in wanted.words)
+
+
+def listed(content_ids: Iterable[int]) -> Filter:
+    """Return the filter that some pictures pass."""
+    return _listed(sorted(content_ids))
 
 
 def _listed(ids: Sequence[int]) -> Filter:
@@ -115,9 +141,10 @@ def _level(document: Document, wanted: Words) -> int:
     """Return how well a document fits, 0 best.
 
     0: the words stand in a row in the title, a keyword or a name. 1: all of them there, or in a row in a place or the
-    creator. 2: in a row in the caption. 3: all somewhere but in the path. 4: in a row in the path. 5: anywhere.
+    creator. 2: in a row in the caption. 3: all somewhere but in the path. 4: in a row in the path. 5: anywhere. Of what
+    was read: 4 in a row, 5 else.
     """
-    title, names, caption, others, path = document
+    title, names, caption, others, path, read = document
     phrase, words = wanted.phrase, wanted.words
     if phrase in title or phrase in names:
         return 0
@@ -127,7 +154,7 @@ def _level(document: Document, wanted: Words) -> int:
         return 2
     if all(any(word in text for text in (title, names, caption, others)) for word in words):
         return 3
-    return 4 if phrase in path else 5
+    return 4 if phrase in path or phrase in read else 5
 
 
 def fuse(
@@ -140,15 +167,28 @@ def fuse(
         matched: all hits whose writing has the words, in the same order.
         keys: tells pictures of one stack.
     """
-    written = _best_ranks(matches, keys)
+    written = _best_ranks(matches.ranks, keys)
     hits = dict(zip(keys([hit.content_id for hit in nearest]), nearest, strict=True))
     visual = {key: 1 / (K + rank) for rank, key in enumerate(list(hits)[:DEPTH], start=1)}
     for key, hit in zip(keys([hit.content_id for hit in matched]), matched, strict=True):
         hits.setdefault(key, hit)
     worth = {key: visual.get(key, 0.0) + (1 / (K + written[key]) if key in written else 0.0) for key in hits}
     first = written.keys() if matches.are_few else set[int]()
-    best = sorted(hits, key=lambda key: (key not in first, -worth[key]))[:top_k]
-    return [replace(hits[key], rank=rank) for rank, key in enumerate(best, start=1)]
+    best = sorted(hits, key=lambda key: (key not in first, -worth[key]))
+    if matches.read:
+        best = _insert_read(best, hits, first, _best_ranks(matches.read, keys))
+    return [replace(hits[key], rank=rank) for rank, key in enumerate(best[:top_k], start=1)]
+
+
+def _insert_read(
+    best: Sequence[int], hits: Mapping[int, SearchHit], first: Container[int], read: Mapping[int, int]
+) -> list[int]:
+    """Move pictures in which the words were read up behind the last one that likely shows what is asked for."""
+    likely = [place for place, key in enumerate(best) if key in first or hits[key].relevance >= DEFAULT_CUTOFF]
+    end = likely[-1] + 1 if likely else 0
+    others = [key for key in best[end:] if key not in read]
+    moved = sorted((key for key in best[end:] if key in read), key=lambda key: read[key])
+    return [*best[:end], *moved, *others]
 
 
 Keys = Callable[[Sequence[int]], list[int]]
@@ -163,12 +203,12 @@ def keys_of(session: Session, *, stacks: bool) -> Keys:
     return keys
 
 
-def _best_ranks(matches: Matches, keys: Keys) -> dict[int, int]:
+def _best_ranks(ranks: Mapping[int, int], keys: Keys) -> dict[int, int]:
     """Return the best rank of the pictures of each key."""
     found: dict[int, int] = {}
-    ids = sorted(matches.ranks, key=matches.ranks.__getitem__)
+    ids = sorted(ranks, key=ranks.__getitem__)
     for key, number in zip(keys(ids), ids, strict=True):
-        found.setdefault(key, matches.ranks[number])
+        found.setdefault(key, ranks[number])
     return found
 
 
@@ -178,7 +218,7 @@ def quote_hits(
     """Return hits with what is written about them, where it has the words of the query or of a filter."""
     wanted = None if matches is None else matches.words
     for each in filters if wanted is None else ():
-        if each.key == "written" and isinstance(each.value, Pattern) and not each.is_negated:
+        if each.key in ("written", "text") and isinstance(each.value, Pattern) and not each.is_negated:
             part = fold_words(each.value.text)
             wanted = Words((part,), part)
             break
@@ -186,16 +226,25 @@ def quote_hits(
         return list(hits)
     source = {key: hit.content_id for key, hit in zip(keys([hit.content_id for hit in hits]), hits, strict=True)}
     if matches is not None:
-        ids = sorted(matches.ranks, key=matches.ranks.__getitem__, reverse=True)
+        ids = sorted(matches.places, key=matches.places.__getitem__, reverse=True)
         of_key = dict(zip(keys(ids), ids, strict=True))  # the best member of a stack
         source = {key: of_key[key] for key in source if key in of_key}
     writings = session.store.written_rows.as_written(list(source.values()))
     found = []
     for key, hit in zip(keys([hit.content_id for hit in hits]), hits, strict=True):
         writing = writings.get(source.get(key, 0))
-        texts = [] if writing is None else texts_of(writing.description, [_shown(path) for path in writing.paths])
-        found.append(replace(hit, written=quote_writing(texts, wanted)))
+        found.append(hit if writing is None else _quoted(hit, writing, wanted))
     return found
+
+
+def _quoted(hit: SearchHit, writing: Writing, wanted: Words) -> SearchHit:
+    lines = [line.text for line in writing.lines]
+    texts = texts_of(writing.description, [_shown(path) for path in writing.paths], lines)
+    quotation = quote_writing(texts, wanted)
+    if quotation is None:
+        return hit
+    number = quotation.place - (len(texts) - len(lines))  # the lines come last
+    return replace(hit, written=quotation.text, line=writing.lines[number] if number >= 0 else None)
 
 
 def quote_picture(hit: SearchHit, query: Query, session: Session) -> SearchHit:

@@ -135,6 +135,7 @@ def read_segment(store: Store) -> tuple[Segment, int]:
             for parts in reader.parts():
                 if parts:
                     rows.add_parts(parts)
+            rows.add_texts(reader.with_text())
             return make_segment(rows, root_paths(reader)), state.last_change
 
 
@@ -173,6 +174,7 @@ def _read_rows(reader: ColumnReader, content_ids: Sequence[int]) -> Rows:
     for parts in reader.parts(content_ids):
         if parts:
             rows.add_parts(parts)
+    rows.add_texts(reader.with_text(content_ids))
     return rows
 
 

@@ -17,6 +17,7 @@ from clipsearch.session.model import CatalogModel
 from clipsearch.store import Kind, Store
 from clipsearch.text import fold_words
 from clipsearch.types import ModelOptions
+from clipsearch.written.documents import READ, WRITING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,10 +144,10 @@ class Session:
 
         return CatalogWriting(self.store, paths.index_folder(self.directory))
 
-    def find_written(self, text: str) -> "NDArray[np.int64]":
-        """Return the ids (n,), sorted, of pictures whose writing contains a text."""
-        part = fold_words(text)
-        return self.written.ask(lambda words: words.find([part]))
+    def find_written(self, key: str, text: str) -> "NDArray[np.int64]":
+        """Return the ids (n,), sorted, of pictures that a filter "written" or "text" passes."""
+        part, fields = fold_words(text), (READ,) if key == "text" else WRITING
+        return self.written.ask(lambda words: words.find([part], fields=fields))
 
     def background(self, index: "VectorIndex") -> "Background":
         """Return the background that scores are calibrated against; learnt again when the index has grown or shrunk."""

@@ -32,7 +32,7 @@ from clipsearch.written.words import WrittenWords
 _FEW_ROWS = 300
 
 # Version of the documents: files of another one are not found, and are garbage.
-_FORMAT = "1"
+_FORMAT = "2"
 
 # Contents that a file names as those that had changed last.
 _NEWEST = 16
@@ -220,7 +220,8 @@ def _every(reader: WrittenReader) -> Iterator[tuple[int, Document]]:
 
 def _documents(pictures: Mapping[int, Writing]) -> dict[int, Document]:
     return {
-        number: document_of(each.description, _names(each.paths)) for number, each in pictures.items()
+        number: document_of(each.description, _names(each.paths), [line.text for line in each.lines])
+        for number, each in pictures.items()
     }  # fmt: skip
 
 

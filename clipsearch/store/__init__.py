@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from clipsearch.store.runs import RunStore
     from clipsearch.store.sidecars import SidecarStore
     from clipsearch.store.stacks import StackStore
+    from clipsearch.store.texts import TextStore
     from clipsearch.store.written_rows import WrittenReader
 
 __all__ = [
@@ -251,6 +252,12 @@ class Store:
         from clipsearch.store.sidecars import SidecarStore
 
         return SidecarStore(self._database)
+
+    @cached_property
+    def texts(self) -> "TextStore":
+        from clipsearch.store.texts import TextStore
+
+        return TextStore(self._database)
 
     @cached_property
     def runs(self) -> "RunStore":

@@ -10,7 +10,7 @@ from clipsearch.errors import StoreError
 from clipsearch.store.backends.base import Dialect, ReadConnection, chunks
 from clipsearch.store.records import REPAIR_HINT, StoredColumnFile
 from clipsearch.store.sidecar_rows import SidecarReader, Sources
-from clipsearch.store.values import is_number
+from clipsearch.store.values import is_number, valid_ids
 
 _STATE = "SELECT coalesce(last_change, 0), coalesce(stale_before, 0) FROM catalog"
 _FILE = "SELECT blake3, row_count, last_change FROM column_files WHERE machine = ?"
@@ -34,6 +34,8 @@ _FILES_OF = _FILES + "content_id IN ({}) ORDER BY file_id"
 
 _PARTS = "SELECT content_id, first_part_id, part_count FROM parts "
 _PARTS_OF = _PARTS + "WHERE content_id IN ({}) ORDER BY content_id"
+
+_WITH_TEXT = "SELECT content_id FROM texts WHERE lines != ''"
 
 _CHANGED = "SELECT content_id FROM contents WHERE changed > ?"
 
@@ -150,6 +152,18 @@ class ColumnReader:
         """Return the sidecars of some contents, or all, see `SidecarReader`."""
         reader = SidecarReader(self._connection)
         return reader.of_all() if content_ids is None else reader.of_contents(content_ids)
+
+    def with_text(self, content_ids: Sequence[int] | None = None) -> list[int]:
+        """Return the contents in which text was read, of some or all."""
+        if content_ids is None:
+            return valid_ids(row[0] for row in self._connection.rows(_WITH_TEXT))
+        found: list[int] = []
+        for chunk in chunks(content_ids):
+            marks = ",".join("?" * len(chunk))
+            found += valid_ids(
+                row[0] for row in self._connection.rows(f"{_WITH_TEXT} AND content_id IN ({marks})", *chunk)
+            )
+        return found
 
     def folders(self) -> list[tuple[Any, Any]]:
         """Return (root id, path) of all indexed folders, removed ones too; values are untrusted."""

@@ -51,6 +51,7 @@ class GarbageStore:
             files = connection.execute(delete(file).where(is_removed)).rowcount
             connection.execute(delete(example).where(example.c.content_id.not_in(in_use)))
             connection.execute(delete(tables.parts).where(tables.parts.c.content_id.not_in(in_use)))
+            connection.execute(delete(tables.texts).where(tables.texts.c.content_id.not_in(in_use)))
             _leave_stacks(connection, in_use)
             pictures = connection.execute(delete(content).where(content.c.content_id.not_in(in_use))).rowcount
             embeddings = connection.execute(delete(images).where(text(ORPHANS))).rowcount

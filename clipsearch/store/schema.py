@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 
-KNOWN_REVISION = "0014"
+KNOWN_REVISION = "0015"
 """Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
 _KNOWN_INDEXES = {
@@ -91,6 +91,9 @@ _KNOWN_TABLES = {
     "stack_members": """content_id integer not null, stack_id bigint not null,
         constraint pk_stack_members primary key(content_id),
         constraint fk_stack_members_content_id_contents foreign key(content_id) references contents(content_id)""",
+    "texts": """content_id integer not null, reader varchar not null, lines varchar not null,
+        constraint pk_texts primary key(content_id),
+        constraint fk_texts_content_id_contents foreign key(content_id) references contents(content_id)""",
 }
 
 # Tables of SQLite's own: row ids that were issued, and what ANALYZE has counted.

@@ -2,7 +2,7 @@
 
     roots ──< files >── contents ──< parts ──< image_embeddings >── models
                 └──< sidecars           captions ──< caption_embeddings >──┘
-    concepts ──< concept_examples >── contents
+    concepts ──< concept_examples >── contents ──< texts
 
 A file points at its content, and a content has one embedding a model and part: a copy, a rename or a move costs no
 second embedding. Most contents are pictures of one part, and have no row in `parts`: the id of that part is their own.
@@ -222,6 +222,16 @@ stack_members = Table(
     Column("stack_id", BigInteger, nullable=False),
 )
 Index("ix_stack_members_stack_id", stack_members.c.stack_id)
+
+# Text that was read in a content, see `store.texts`; contents in which none was looked for have no row. `reader`: name
+# of the models. `lines`: `ocr.lines.pack_lines`, "" where there is none.
+texts = Table(
+    "texts",
+    metadata,
+    Column("content_id", ForeignKey("contents.content_id"), primary_key=True, autoincrement=False),
+    Column("reader", String, nullable=False),
+    Column("lines", String, nullable=False),
+)
 
 # `part_id` is the id of a content, or of another part of one: no foreign key can say that.
 image_embeddings = Table(

@@ -7,6 +7,7 @@ from typing import Any
 
 from clipsearch.description import Description, unpack
 from clipsearch.errors import StoreError
+from clipsearch.ocr.lines import TextLine, unpack_lines
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.column_rows import AS_BYTES, FOLDED_PATH, ColumnReader
 from clipsearch.store.sidecar_rows import SidecarReader, Sources, merge_sources
@@ -15,6 +16,7 @@ from clipsearch.store.values import valid_ids
 _CONTENTS_AFTER = "SELECT content_id, {} FROM contents WHERE content_id > ? ORDER BY content_id LIMIT ?"
 _CONTENTS = "SELECT content_id, {} FROM contents WHERE content_id IN ({})"
 _FILES = "SELECT content_id, {} FROM files WHERE removed_at IS NULL AND {} ORDER BY content_id, file_id"
+_TEXTS = "SELECT content_id, {} FROM texts WHERE lines != '' AND {}"
 _BETWEEN = "content_id BETWEEN ? AND ?"
 _NEWEST = "SELECT content_id, blake3, changed FROM contents WHERE changed > 0 ORDER BY changed DESC, content_id LIMIT ?"
 _STAMPS = "SELECT content_id, blake3, changed FROM contents WHERE content_id IN ({})"
@@ -27,12 +29,14 @@ class Writing:
     """What is written about a picture.
 
     Attributes:
+        lines: that were read in it.
         paths: of its files below their indexed folders, as bytes of folded names, ASCII letters of either case; not
             folded where they come from `WrittenReader.as_written`.
     """
 
     description: Description
     paths: list[bytes] = field(default_factory=list)
+    lines: Sequence[TextLine] = ()
 
 
 class WrittenReader:
@@ -41,6 +45,7 @@ class WrittenReader:
     def __init__(self, connection: ReadConnection) -> None:
         self._connection = connection
         self._described = AS_BYTES[connection.dialect].format("described")
+        self._lines = AS_BYTES[connection.dialect].format("lines")
         self._path = FOLDED_PATH[connection.dialect]
         self._sidecars = SidecarReader(connection)
         self.changes = ColumnReader(connection)
@@ -60,7 +65,8 @@ class WrittenReader:
         while rows := self._connection.rows(_CONTENTS_AFTER.format(self._described), last, _ROWS):
             first, last = rows[0][0], rows[-1][0]
             files = self._connection.rows(_FILES.format(self._path, _BETWEEN), first, last)
-            yield _join(rows, files, sidecars)
+            texts = self._connection.rows(_TEXTS.format(self._lines, _BETWEEN), first, last)
+            yield _join(rows, files, texts, sidecars)
 
     def some(self, content_ids: Sequence[int]) -> dict[int, Writing]:
         """Return some pictures as `every` does."""
@@ -76,7 +82,8 @@ class WrittenReader:
             marks = ",".join("?" * len(chunk))
             rows = self._connection.rows(_CONTENTS.format(self._described, marks), *chunk)
             files = self._connection.rows(_FILES.format(path, f"content_id IN ({marks})"), *chunk)
-            found |= _join(rows, files, self._sidecars.of_contents(chunk))
+            texts = self._connection.rows(_TEXTS.format(self._lines, f"content_id IN ({marks})"), *chunk)
+            found |= _join(rows, files, texts, self._sidecars.of_contents(chunk))
         return found
 
     def newest(self, count: int) -> list[tuple[int, str, int]]:
@@ -96,7 +103,8 @@ def _stamps(rows: Sequence[Sequence[Any]]) -> list[tuple[int, str, int]]:
         raise StoreError("a checksum in the catalog is not bytes") from error
 
 
-def _join(rows: Sequence[Any], files: Sequence[Any], sidecars: Sources) -> dict[int, Writing]:
+def _join(rows: Sequence[Any], files: Sequence[Any], texts: Sequence[Any], sidecars: Sources) -> dict[int, Writing]:
+    lines = {content_id: unpack_lines(_text(packed)) for content_id, packed in texts}
     paths: dict[int, list[bytes]] = {}
     for content_id, path in files:
         if isinstance(path, bytes):
@@ -104,7 +112,10 @@ def _join(rows: Sequence[Any], files: Sequence[Any], sidecars: Sources) -> dict[
     found = {}
     for content_id, described in rows:
         if content_id in paths:
-            text = described.decode("utf-8", "replace") if isinstance(described, bytes) else described
-            description = merge_sources(unpack(text), sidecars.get(content_id, ()))
-            found[content_id] = Writing(description, paths[content_id])
+            description = merge_sources(unpack(_text(described)), sidecars.get(content_id, ()))
+            found[content_id] = Writing(description, paths[content_id], lines.get(content_id, ()))
     return found
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

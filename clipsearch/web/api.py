@@ -18,6 +18,7 @@ from clipsearch.web.films import add_films
 from clipsearch.web.heat_maps import heat_map_png
 from clipsearch.web.lanes import TooBusyError
 from clipsearch.web.page_query import MarkId
+from clipsearch.web.part_schemas import Line, PartOf
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
 from clipsearch.web.thumbnails import FragmentQuery, add_thumbnails, find_part
@@ -215,8 +216,18 @@ def make_api(site: Site) -> APIRouter:
         responses=problems(404),
     )
     @site.lanes.queries
-    def parts(id: int) -> list[schemas.PartOf]:
-        return [schemas.PartOf.of(part) for part in catalog.pictures.parts(id)]
+    def parts(id: int) -> list[PartOf]:
+        return [PartOf.of(part) for part in catalog.pictures.parts(id)]
+
+    @api.get(
+        "/items/{id}/text",
+        summary="List the lines of text that were read in a picture",
+        tags=["pictures"],
+        responses=problems(404),
+    )
+    @site.lanes.queries
+    def text_of(id: int) -> list[Line]:
+        return [Line.of(line) for line in catalog.pictures.text(id)]
 
     @api.get(
         "/items/{id}/similar", summary="List copies and similar pictures", tags=["pictures"], responses=problems(404)

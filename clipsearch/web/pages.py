@@ -12,7 +12,8 @@ from clipsearch.description import NOTHING
 from clipsearch.errors import ClipSearchError, UnknownPictureError
 from clipsearch.formats import FILM_FORMATS
 from clipsearch.gallery.details import CatalogFacets
-from clipsearch.parts import locate
+from clipsearch.ocr.lines import TextLine
+from clipsearch.parts import Part, locate
 from clipsearch.query.filters import Filter, Pattern
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
@@ -122,6 +123,8 @@ def make_pages(site: Site) -> APIRouter:
             film_url=f"/api/films/{content_id}" if can_play(details) else None,
             is_film=is_film(details),
             parts=strip,
+            lines=catalog.pictures.text(content_id),
+            line=_drawn(None if hit is None else hit.line, shown),
             page_query=page_query,
             details=details,
             described=details.metadata.description or NOTHING,
@@ -170,3 +173,9 @@ def make_pages(site: Site) -> APIRouter:
         return render("similar.html", tiles=make_tiles(found, PageQuery(), site))
 
     return pages
+
+
+def _drawn(line: TextLine | None, shown: Part | None) -> TextLine | None:
+    """Return a line where the page of a document that it is on is the one that is shown."""
+    page = None if shown is None else shown.page
+    return line if line is not None and line.page in (None, page) else None

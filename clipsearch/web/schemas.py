@@ -11,12 +11,12 @@ from clipsearch import types
 from clipsearch.description import Description
 from clipsearch.gallery import curation, details, duplicates
 from clipsearch.gallery.details import CatalogFacets, PictureDetails
-from clipsearch.parts import Part, PartKind
 from clipsearch.query import phrases
 from clipsearch.search import narrowing
 from clipsearch.search.hits import SearchHit
 from clipsearch.types import CaptionHit, LabelHit
 from clipsearch.web.errors import MEDIA_TYPE
+from clipsearch.web.part_schemas import Line, PartOf
 
 Relevance = Annotated[float, Field(ge=0, le=1, description="Calibrated probability that it matches.")]
 # The format "date-time" would need a time zone (RFC 3339).
@@ -50,23 +50,6 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-class PartOf(BaseModel):
-    """The part of a content that matches best: a scene, a page or a crop."""
-
-    kind: PartKind
-    fragment: str = Field(description="For `part` of a thumbnail, and after the path.", examples=["t=83.5", "page=3"])
-    page: int | None = Field(default=None, ge=1)
-    start_s: float | None = Field(default=None, ge=0)
-    end_s: float | None = Field(default=None, ge=0)
-    box: tuple[float, float, float, float] | None = Field(
-        default=None, description="Left, top, right and bottom edge as shares of the upright picture."
-    )
-
-    @classmethod
-    def of(cls, part: Part) -> "PartOf":
-        return cls(fragment=part.fragment, **part.to_json())
-
-
 class Hit(BaseModel):
     id: int = Field(description="Content id of the picture.")
     rank: int = Field(ge=1)
@@ -76,8 +59,10 @@ class Hit(BaseModel):
     part: PartOf | None = Field(default=None, description="Of several parts the one found; null: the whole picture.")
     stack: list[int] = Field(default=[], description="Ids of the others in its stack, the best first.")
     written: str | None = Field(
-        default=None, description="What is written about it, around the words; null where it does not have them."
+        default=None,
+        description="What is written about it, or was read in it, around the words; null where it does not have them.",
     )
+    line: Line | None = Field(default=None, description="The line that `written` quotes, where it was read.")
 
     @classmethod
     def of(cls, hit: SearchHit) -> "Hit":
@@ -92,6 +77,7 @@ class Hit(BaseModel):
             part=part,
             stack=list(hit.stack),
             written=hit.written,
+            line=None if hit.line is None else Line.of(hit.line),
         )
 
 

@@ -7,13 +7,19 @@ from functools import lru_cache
 from clipsearch.description import Description
 from clipsearch.text import fold_words, needs_no_blank
 
-FIELDS = ("title", "names", "caption", "others", "path")
-"""Fields of a document: title; keywords and people; caption; creator and places; folders and names of its files."""
+WRITING = ("title", "names", "caption", "others", "path")
+"""Fields of what people wrote: title; keywords and people; caption; creator and places; folders and names of files."""
+
+READ = "read"
+"""Field of the lines that were read in the picture."""
+
+FIELDS = (*WRITING, READ)
+"""Fields of a document."""
 
 BETWEEN = "\n"
 """Stands between the texts of one field; no folded text has it, so that nothing is found across two of them."""
 
-Document = tuple[str, str, str, str, str]
+Document = tuple[str, str, str, str, str, str]
 """Text of each field: folded texts, each between two blanks, with `BETWEEN` between them; "" for none."""
 
 # Words that most sentences have, which say nothing of what a picture is called. English, German, French, Spanish.
@@ -63,27 +69,29 @@ def whole(text: str) -> str:
     return before + text + behind
 
 
-def document_of(description: Description, paths: Iterable[str]) -> Document:
+def document_of(description: Description, paths: Iterable[str], lines: Iterable[str] = ()) -> Document:
     """Return the document of a picture.
 
     Args:
         paths: of its files below their indexed folders, folded as by `fold_name`.
+        lines: that were read in it, in their order: words are found across two of them.
     """
     path = BETWEEN.join(map(_path_words, paths))
+    read = _field([" ".join(lines)])
     if not description:
-        return "", "", "", "", path
+        return "", "", "", "", path, read
     title, names, caption, others = map(_field, _texts_by_field(description))
-    return title, names, caption, others, path
+    return title, names, caption, others, path, read
 
 
-def texts_of(description: Description, paths: Sequence[str]) -> list[tuple[int, str]]:
-    """Return (place in `FIELDS`, text as written) of all that is written about a picture."""
-    texts = [*_texts_by_field(description), paths]
+def texts_of(description: Description, paths: Sequence[str], lines: Sequence[str] = ()) -> list[tuple[int, str]]:
+    """Return (place in `FIELDS`, text as written) of all that is written about a picture, and that was read in it."""
+    texts = [*_texts_by_field(description), paths, lines]
     return [(field, text) for field, some in enumerate(texts) for text in some if text]
 
 
 def _texts_by_field(each: Description) -> list[Sequence[str | None]]:
-    """Return the texts of a description for each of `FIELDS` but the last."""
+    """Return the texts of a description for each of `WRITING` but the last."""
     others = [each.creator, each.location, each.city, each.region, each.country]
     return [[each.title], [*each.keywords, *each.people], [each.caption], others]
 

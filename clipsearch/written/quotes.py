@@ -1,34 +1,41 @@
 """Quote what is written about a picture around the words that were found in it."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from clipsearch.text import fold_words
-from clipsearch.written.documents import FIELDS, Words
+from clipsearch.written.documents import Words
 
 MOST_CHARACTERS = 80
 """Characters of a quotation, without the dots where it is cut."""
 
-_PATH = FIELDS.index("path")
+
+class Quotation(NamedTuple):
+    """A text, cut to about `MOST_CHARACTERS` around the words in it, and its place among the texts."""
+
+    text: str
+    place: int
 
 
-def quote_writing(texts: Sequence[tuple[int, str]], wanted: Words) -> str | None:
-    """Return the text that has most of the words, cut to about `MOST_CHARACTERS` around them; None where none has any.
+def quote_writing(texts: Sequence[tuple[int, str]], wanted: Words) -> Quotation | None:
+    """Return the text that has most of the words; None where none has any.
 
     Args:
         texts: as `documents.texts_of` returns them; of equally good ones the first counts.
     """
     best: tuple[tuple[bool, int], int, str] | None = None
-    for field, text in texts:
+    for number, (_, text) in enumerate(texts):
         folded = f" {fold_words(text)} "
         worth = wanted.phrase in folded, sum(word in folded for word in wanted.words)
         if worth[1] and (best is None or worth > best[0]):
-            best = worth, field, text
+            best = worth, number, text
     if best is None:
         return None
-    (has_phrase, _), _, text = best
+    (has_phrase, _), number, text = best
     parts = [wanted.phrase] if has_phrase else wanted.words
     plain = " ".join(text.encode("utf-8", "replace").decode().split())
-    return _cut(plain, min((place for part in parts if (place := _find(plain, part)) >= 0), default=0))
+    start = min((place for part in parts if (place := _find(plain, part)) >= 0), default=0)
+    return Quotation(_cut(plain, start), number)
 
 
 def _find(text: str, part: str) -> int:

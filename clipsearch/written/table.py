@@ -133,20 +133,22 @@ class WrittenTable:
         rows = self._rows("SELECT name, value FROM about LIMIT 100")
         return {name: value for name, value in rows if isinstance(name, str) and isinstance(value, str)}
 
-    def find(self, parts: Sequence[str], most: int = -1) -> NDArray[np.int64]:
+    def find(self, parts: Sequence[str], most: int = -1, fields: Sequence[str] = FIELDS) -> NDArray[np.int64]:
         """Return the ids (n,), sorted, of documents that have all parts of a text, each in one of their texts.
 
         Args:
             parts: folded by `text.fold_words`, with or without the blanks around words.
             most: number of ids; -1: all.
+            fields: of `FIELDS`, that are looked at.
         """
         indexed = [part for part in parts if len(part) >= _GRAM and self._has_fts]
         conditions = ["words MATCH ?"] if indexed else []
-        values: list[object] = [" AND ".join(f'"{part}"' for part in indexed)] if indexed else []
+        wanted = " AND ".join(f'"{part}"' for part in indexed)
+        values: list[object] = [f"{{{' '.join(fields)}}} : ({wanted})"] if indexed else []
         for part in parts:
             if part not in indexed:
-                conditions.append("(" + " OR ".join(f"instr({name}, ?)" for name in FIELDS) + ")")
-                values += [part] * len(FIELDS)
+                conditions.append("(" + " OR ".join(f"instr({name}, ?)" for name in fields) + ")")
+                values += [part] * len(fields)
         where = " AND ".join(conditions)
         rows = self._rows(f"SELECT rowid FROM words WHERE {where} LIMIT ?", *values, most)  # noqa: S608
         ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
@@ -161,8 +163,8 @@ class WrittenTable:
             marks = ",".join("?" * len(some))
             statement = f"SELECT rowid, {_COLUMNS} FROM words WHERE rowid IN ({marks})"  # noqa: S608
             for number, *texts in self._rows(statement, *some):
-                title, names, caption, others, path = (text if isinstance(text, str) else "" for text in texts)
-                found[number] = title, names, caption, others, path
+                title, names, caption, others, path, read = (text if isinstance(text, str) else "" for text in texts)
+                found[number] = title, names, caption, others, path, read
         return found
 
     def check(self) -> None:

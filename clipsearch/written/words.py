@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch.written.documents import Document
+from clipsearch.written.documents import FIELDS, Document
 from clipsearch.written.table import WrittenTable
 
 
@@ -28,16 +28,16 @@ class WrittenWords:
     file: WrittenTable | None = None
     changed: NDArray[np.int64] = field(default_factory=_no_ids)
 
-    def find(self, parts: Sequence[str], most: int = -1) -> NDArray[np.int64]:
+    def find(self, parts: Sequence[str], most: int = -1, fields: Sequence[str] = FIELDS) -> NDArray[np.int64]:
         """Return the ids (n,), sorted, of documents that have all parts, see `WrittenTable.find`.
 
         Args:
             most: where more have them, any of them are returned, more than this number; -1: all.
         """
-        newer = self.newer.find(parts, most + 1 if most >= 0 else -1)
+        newer = self.newer.find(parts, most + 1 if most >= 0 else -1, fields)
         if self.file is None:
             return newer
-        ids = self.file.find(parts, most + 1 + len(self.changed) if most >= 0 else -1)
+        ids = self.file.find(parts, most + 1 + len(self.changed) if most >= 0 else -1, fields)
         return np.union1d(ids[~np.isin(ids, self.changed)], newer)
 
     def documents(self, ids: Sequence[int]) -> Mapping[int, Document]:

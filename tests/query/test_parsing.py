@@ -152,6 +152,7 @@ EXAMPLES = {
     "country:USA": only("country", Choice("us")),
     "has:place": only("has", Choice("place")),
     'written:"summer camp"': only("written", Pattern("summer camp")),
+    'text:"RE16"': only("text", Pattern("RE16")),
     "has:tags": only("has", Choice("tags")),
     "orientation:portrait": only("orientation", Choice("portrait")),
     "-has:gps": only("has", Choice("gps"), is_negated=True),
@@ -266,7 +267,7 @@ VALUES = {
     "country": st.sampled_from(["de", "it", "us"]).map(Choice),
     "rating": st.sampled_from([Span(4, None), Span(None, 2), Span(5, 5)]),
     **dict.fromkeys(WRITTEN, TEXTS.map(str.strip).filter(lambda text: text.strip("*")).map(Pattern)),
-    "written": TEXTS.map(str.strip).filter(fold_words).map(Pattern),
+    **dict.fromkeys(("written", "text"), TEXTS.map(str.strip).filter(fold_words).map(Pattern)),
     "orientation": st.just(Choice("square")),
     "has": st.just(Choice("gps")),
 }

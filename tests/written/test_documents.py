@@ -42,14 +42,17 @@ def test_a_document_has_each_text_between_blanks():
         "",
         " koln ",
         " 2023 img 1 \n b ",
+        "",
     )
+    assert document_of(Description(), ["b.jpg"], ["Total", "Amount: 4.50"])[-1] == " total amount 4 50 "
     assert without_suffix("a.b/c") == "a.b/c" and without_suffix("v1.20 notes") == "v1.20 notes"
 
 
 def quote(query, **described):
     wanted = words_of(query)
     assert wanted is not None
-    return quote_writing(texts_of(Description(**described), ["Ferien/Anna.jpg"]), wanted)
+    found = quote_writing(texts_of(Description(**described), ["Ferien/Anna.jpg"]), wanted)
+    return None if found is None else found.text
 
 
 def test_the_text_with_the_words_is_quoted():

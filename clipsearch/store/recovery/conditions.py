@@ -31,6 +31,8 @@ TEXTS = (
     ("contents", "described"),
     ("sidecars", "kind"),
     ("sidecars", "described"),
+    ("texts", "reader"),
+    ("texts", "lines"),
 )
 # Condition on a value by the declared type of its column.
 _TYPE_CONDITIONS = {
@@ -56,6 +58,7 @@ TABLES_WITH_VALUES = (
     "parts",
     "stack_members",
     "sidecars",
+    "texts",
     "runs",
     "image_embeddings",
     "caption_embeddings",
@@ -92,6 +95,7 @@ ROW_IDS = {
     "parts": "content_id",
     "stack_members": "content_id",
     "sidecars": "file_id",
+    "texts": "content_id",
     "runs": "run_id",
     "sqlite_sequence": "seq",
 }

@@ -110,6 +110,7 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
             if covers:
                 connection.execute(_BUMP_GENERATION["images"])
             connection.execute("DELETE FROM stack_members WHERE content_id NOT IN (SELECT content_id FROM contents)")
+            connection.execute("DELETE FROM texts WHERE content_id NOT IN (SELECT content_id FROM contents)")
             connection.execute("UPDATE catalog SET stacked_change = NULL")  # the next run finds stacks for all
             for kind, (table, is_orphan) in _EMBEDDINGS.items():
                 deleted = connection.execute(f"DELETE FROM {table} WHERE {is_orphan}").rowcount  # noqa: S608

@@ -38,6 +38,7 @@ _TABLES = {
     "parts": "content_id",
     "stack_members": "content_id",
     "sidecars": "file_id",
+    "texts": "content_id",
     "runs": "run_id",
     "catalog": "catalog_id",
 }

@@ -1,0 +1,41 @@
+"""Implement clipsearch ocr."""
+
+from dataclasses import asdict
+
+from clipsearch.cli.index import ProgressBar
+from clipsearch.cli.options import (
+    INTERRUPTED,
+    CatalogOption,
+    JsonOption,
+    MaxMegapixelsOption,
+    MaxSecondsOption,
+    WaitOption,
+    decoding_limits,
+)
+from clipsearch.cli.render import note, print_json, print_texts
+from clipsearch.settings import DEFAULT_MAX_SECONDS
+
+
+def ocr(
+    catalog: CatalogOption = None,
+    max_megapixels: MaxMegapixelsOption = None,
+    max_seconds: MaxSecondsOption = DEFAULT_MAX_SECONDS,
+    wait: WaitOption = False,
+    json: JsonOption = False,
+) -> int:
+    """Read the text in indexed pictures.
+
+    Reads those in which that was not done yet; from then on 'index' reads new ones, too.
+    """
+    from clipsearch.catalog import Catalog
+
+    limits = decoding_limits(max_megapixels, max_seconds)
+    with ProgressBar() as bar, Catalog.open(catalog) as opened:
+        report = opened.admin.read_texts(limits=limits, wait=wait, on_progress=bar.update)
+    if json:
+        print_json(asdict(report))
+    else:
+        print_texts(report)
+        if report.interrupted:
+            note("completed work is saved, the next run continues from there")
+    return INTERRUPTED if report.interrupted else 0

@@ -1,0 +1,198 @@
+"""Read the text in pictures that are indexed: a second pass, which takes up where it was stopped."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from time import monotonic
+
+from clipsearch import processes
+from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.images.decode import DecodingLimits, default_limits
+from clipsearch.images.preprocess import Preprocess
+from clipsearch.images.reading import OpenPicture
+from clipsearch.images.worker_pool import WorkerPool
+from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
+from clipsearch.ocr.lines import MOST_LINES, TextLine
+from clipsearch.ocr.models import bundled_models
+from clipsearch.parts import Part
+from clipsearch.prefetch import Wake, WorkAhead
+from clipsearch.store import Store
+from clipsearch.store.backends.base import chunks
+from clipsearch.store.texts import ReadText
+from clipsearch.types import SkippedFile, TextReport
+
+Progress = Callable[[int, int], None]
+"""Called with (pictures done, pictures to do)."""
+
+# Texts that are stored together, and seconds after which fewer are: a run that is stopped loses no more.
+_AT_ONCE, _MAX_WAIT_S = 200, 5.0
+
+# Pages of one document that are read.
+_MOST_PAGES = 200
+
+# Memory of a process that reads text: Python and the models, and one picture.
+_WORKER_BYTES = 700_000_000
+
+# Placeholder: the worker pool requires one, and no model input is computed here.
+_ANY_MODEL = Preprocess(1, 1, None, 2, 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class _ToRead:
+    content_id: int
+    blake3: bytes
+    paths: Sequence[str]
+    pages: Sequence[Part]
+    is_film: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of one content; `lines` is None where it is tried again the next time."""
+
+    content_id: int
+    lines: Sequence[TextLine] | None
+    failure: SkippedFile | None = None
+
+
+def read_texts(
+    store: Store,
+    *,
+    limits: DecodingLimits | None = None,
+    on_progress: Progress | None = None,
+    cancel: threading.Event | None = None,
+) -> TextReport:
+    """Look for text in all pictures in which the models in use have not yet, and store it.
+
+    Of documents and other files of pages all pages are read, up to 200; films are left out. KeyboardInterrupt or
+    `cancel` ends it early with `interrupted` set; what was read until then is stored.
+
+    Raises:
+        MissingExtraError: what reads text is not installed.
+    """
+    reader, start = bundled_models().name, monotonic()
+    ids = store.texts.unread(reader)
+    run = _Run(store, reader, to_do=len(ids), on_progress=on_progress)
+    interrupted = False
+    wake: Wake = SimpleQueue()
+    with (
+        closing(WorkerPool(_ANY_MODEL, limits=limits or default_limits())) as pool,
+        DeferredInterrupt(wake, cancel=cancel) as interrupt,
+    ):
+        count = _count_workers()
+        work: WorkAhead[_ToRead, _Outcome] = WorkAhead(
+            lambda content: _read(content, pool), workers=count, ahead=4 * count, wake=wake
+        )
+        try:
+            waiting = _contents(store, ids)
+            content = next(waiting, None)
+            while content is not None or not work.is_empty:
+                interrupt.check()
+                if content is not None and not work.is_full:
+                    work.put(content)
+                    content = next(waiting, None)
+                elif work.is_ready:
+                    run.take(work.first())
+                    work.remove_first()
+                else:
+                    with suppress(Empty):
+                        wake.get(timeout=1.0)
+        except (KeyboardInterrupt, RunCancelled):
+            interrupted = True
+        finally:
+            work.stop()
+            work.join()
+            while work.is_ready:
+                run.take(work.first())
+                work.remove_first()
+            run.store_all()
+    return run.report(seconds=monotonic() - start, interrupted=interrupted)
+
+
+def _count_workers() -> int:
+    cores, available = processes.core_count(), processes.available_bytes()
+    return cores if available is None else max(1, min(cores, available // _WORKER_BYTES))
+
+
+class _Run:
+    """Stores what was read, some at a time, and counts it."""
+
+    def __init__(self, store: Store, reader: str, *, to_do: int, on_progress: Progress | None) -> None:
+        self._store, self._reader = store, reader
+        self._to_do, self._on_progress = to_do, on_progress
+        self._unsaved: list[ReadText] = []
+        self._saved_at = monotonic()
+        self._done = self._read = self._with_text = 0
+        self._failures: list[SkippedFile] = []
+
+    def take(self, outcome: _Outcome) -> None:
+        """Count what came of a content, and store it with others."""
+        self._done += 1
+        if outcome.failure is not None:
+            self._failures.append(outcome.failure)
+        if outcome.lines is not None:
+            self._read += outcome.failure is None
+            self._with_text += bool(outcome.lines)
+            self._unsaved.append(ReadText(outcome.content_id, outcome.lines))
+        if len(self._unsaved) >= _AT_ONCE or monotonic() - self._saved_at > _MAX_WAIT_S:
+            self.store_all()
+        if self._on_progress is not None:
+            self._on_progress(self._done, self._to_do)
+
+    def store_all(self) -> None:
+        if self._unsaved:
+            self._store.texts.record(self._unsaved, reader=self._reader)
+            self._unsaved = []
+        self._saved_at = monotonic()
+
+    def report(self, *, seconds: float, interrupted: bool) -> TextReport:
+        return TextReport(
+            read=self._read,
+            with_text=self._with_text,
+            left=self._to_do - self._done,
+            skipped=tuple(sorted(self._failures, key=lambda each: each.path)),
+            seconds=seconds,
+            interrupted=interrupted,
+        )
+
+
+def _contents(store: Store, ids: Sequence[int]) -> Iterator[_ToRead]:
+    for chunk in chunks(ids):
+        paths = store.reader.paths(chunk)
+        details = store.reader.details(chunk)
+        parts = store.reader.parts.of_contents(chunk)
+        for content_id in chunk:
+            if content_id in paths and content_id in details:
+                of_content = [part for _, part in parts.get(content_id, ()) if part is not None]
+                pages = [part for part in of_content if part.page is not None][:_MOST_PAGES]
+                is_film = any(part.start_s is not None for part in of_content)
+                yield _ToRead(content_id, details[content_id].blake3, paths[content_id], pages, is_film)
+
+
+def _read(content: _ToRead, pool: WorkerPool) -> _Outcome:
+    """Read any file that has the content; one that can't be decoded has no text."""
+    if content.is_film:
+        return _Outcome(content.content_id, ())
+    for path in content.paths:
+        try:
+            with pool.open_path(path) as picture:
+                if picture.blake3 != content.blake3:
+                    continue
+                return _Outcome(content.content_id, list(_lines(picture, content.pages))[:MOST_LINES])
+        except TransientReadError as error:
+            return _Outcome(content.content_id, None, SkippedFile(path, str(error)))
+        except ImageReadError as error:
+            return _Outcome(content.content_id, (), SkippedFile(path, str(error), error.limit and error.limit[0]))
+        except (OSError, MemoryError, ValueError):
+            continue
+    return _Outcome(content.content_id, None)
+
+
+def _lines(picture: OpenPicture, pages: Sequence[Part]) -> Iterator[TextLine]:
+    if not pages:
+        yield from picture.read_text()
+    for part in pages:
+        for line in picture.read_text(part):
+            yield TextLine(line.text, line.confidence, line.box, part.page)

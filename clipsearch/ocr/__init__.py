@@ -1,0 +1,1 @@
+"""Read the text in pictures, with models that need no network."""

@@ -1,0 +1,82 @@
+"""Lines of text that were read in a picture, as they are stored."""
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clipsearch.parts import Box
+
+MOST_LINES = 1_000
+"""Lines of one picture."""
+
+MOST_CHARACTERS = 400
+"""Characters of one line."""
+
+_VALUES = 6
+_DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """A line of text in a picture.
+
+    Attributes:
+        text: as it was read; words are separated by blanks where they are in the picture.
+        confidence: mean probability of its characters, 0 to 1.
+        box: where it is, upright, around it also where it is turned.
+        page: of a document, from 1; None of a picture.
+    """
+
+    text: str
+    confidence: float
+    box: Box
+    page: int | None = None
+
+    @property
+    def script(self) -> str:
+        """Script of most letters, as Unicode names it: "latin", "cyrillic", "cjk", "hiragana"; "" without letters."""
+        names = Counter(unicodedata.name(each, "").partition(" ")[0].lower() for each in self.text if each.isalpha())
+        return min(names, key=lambda name: (-names[name], name), default="")
+
+
+def pack_lines(lines: Sequence[TextLine]) -> str:
+    """Return lines as JSON in ASCII, "" of none."""
+    rows = [
+        [
+            each.text,
+            round(each.confidence, _DECIMALS),
+            *(round(edge, _DECIMALS) for edge in each.box),
+            *([] if each.page is None else [each.page]),
+        ]
+        for each in lines
+    ]
+    return json.dumps(rows, separators=(",", ":")) if rows else ""
+
+
+def unpack_lines(text: object) -> tuple[TextLine, ...]:
+    """Return what `pack_lines` has described, from an untrusted file; what is invalid is left out."""
+    if not isinstance(text, str) or not text:
+        return ()
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError):
+        return ()
+    found = map(_line, rows[:MOST_LINES]) if isinstance(rows, list) else ()
+    return tuple(line for line in found if line is not None)
+
+
+def _line(row: object) -> TextLine | None:
+    if not isinstance(row, list) or len(row) not in (_VALUES, _VALUES + 1):
+        return None
+    text, confidence, left, top, right, bottom, *pages = row
+    numbers = (confidence, left, top, right, bottom)
+    if not all(isinstance(number, int | float) and 0 <= number <= 1 for number in numbers):
+        return None
+    if not isinstance(text, str) or not text.strip() or not (left < right and top < bottom):
+        return None
+    page = pages[0] if pages else None
+    if page is not None and not (isinstance(page, int) and page > 0):
+        return None
+    return TextLine(text[:MOST_CHARACTERS], float(confidence), (left, top, right, bottom), page)

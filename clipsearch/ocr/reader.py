@@ -1,0 +1,208 @@
+"""Read the text in one picture: find its lines, turn them upright, and read each.
+
+The models are run by OpenVINO, on one thread and without its cache of shapes, which would grow with each size of a
+picture; what is before and after them is rapidocr's.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from clipsearch.errors import ModelError
+from clipsearch.ocr.lines import MOST_CHARACTERS, MOST_LINES, TextLine
+from clipsearch.ocr.models import OcrModels, bundled_models
+from clipsearch.openvino_loader import import_openvino, reason_of
+from clipsearch.text import needs_no_blank
+
+SIDE = 2000
+"""Pixels of the longer side of a picture that is read; lines are cut out of it."""
+
+# Longer sides at which text is looked for: whether there is any, and where. At 480 pixels a page still shows its lines.
+_FIRST_SIDE, _SIDE = 480, 800
+
+# Height of a line that the models take, and widths: of a line, and of those that are read together.
+_HEIGHT, _MOST_WIDTH, _WIDTH_AT_ONCE = 48, 3_200, 1_280
+_WIDTH_STEP = 64
+
+# Width of what tells whether a line is upside down, lines at once, and how sure it has to be. Source: rapidocr's
+# config.yaml, Cls.
+_TURN_WIDTH, _TURNS_AT_ONCE, _UPSIDE_DOWN = 192, 8, 0.9
+
+# Shares from which a pixel and a box are text, and how far a box is grown. Source: rapidocr's config.yaml, Det.
+_PIXEL, _BOX, _GROWN = 0.3, 0.5, 1.6
+
+# Confidence of a line that is alone, and where so many letters of a picture are read surely. What is read in
+# photographs without text are mostly one or two letters and numbers, few of them surely.
+_SURE, _FAIRLY_SURE = 0.9, 0.6
+_SURE_LETTERS = 20
+_LEAST_LETTERS, _LEAST_CHARACTERS = 2, 3
+
+
+class TextReader:
+    """Reads text with models that are loaded once. Thread-safe, one picture at a time."""
+
+    def __init__(self, models: OcrModels) -> None:
+        """Load the models.
+
+        Raises:
+            MissingExtraError: rapidocr is not installed.
+            ModelError: a file is missing, or no such model.
+        """
+        from rapidocr.ch_ppocr_det.utils import DBPostProcess, DetPreProcess
+        from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
+
+        self._detector = _Model(models.detector)
+        self._recogniser = _Model(models.recogniser)
+        self._turns = _Model(models.turns)
+        self._prepare = {side: DetPreProcess(side, "max") for side in (_FIRST_SIDE, _SIDE)}
+        self._boxes_of = DBPostProcess(_PIXEL, _BOX, MOST_LINES, _GROWN, use_dilation=True)
+        self._lock = threading.Lock()
+        self._decode = CTCLabelDecode(character=self._recogniser.characters())
+
+    def read(self, image: Image.Image) -> tuple[TextLine, ...]:
+        """Read the lines of a picture, mode "RGB", at most about `SIDE` pixels wide and high, from top to bottom."""
+        with self._lock:
+            return self._read_picture(image)
+
+    def _read_picture(self, image: Image.Image) -> tuple[TextLine, ...]:
+        pixels = np.ascontiguousarray(np.asarray(image)[:, :, ::-1])
+        if not len(self._find(pixels, _FIRST_SIDE)):
+            return ()
+        boxes = self._find(pixels, _SIDE)
+        texts = self._read([_cut_out(pixels, box) for box in boxes])
+        lines = [
+            TextLine(" ".join(text.split())[:MOST_CHARACTERS], confidence, _around(box, *pixels.shape[:2]))
+            for box, (text, confidence) in zip(boxes, texts, strict=True)
+            if text.strip()
+        ]
+        return tuple(_likely(lines))
+
+    def _find(self, pixels: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+        """Return the corners (n, 4, 2) of lines, from the upper left one clockwise, in their order."""
+        from rapidocr.ch_ppocr_det.main import TextDetector
+
+        prepared = self._prepare[side](pixels)
+        if prepared is None:  # a picture of a few pixels
+            return np.empty((0, 4, 2), dtype=np.float32)
+        boxes, _ = self._boxes_of(self._detector.run(prepared), pixels.shape[:2])
+        found: NDArray[np.float32] = TextDetector.sorted_boxes(np.asarray(boxes, dtype=np.float32).reshape(-1, 4, 2))
+        return found[:MOST_LINES]
+
+    def _read(self, lines: Sequence[NDArray[np.uint8]]) -> list[tuple[str, float]]:
+        upright = self._turn_upright(lines)
+        found: list[tuple[str, float]] = [("", 0.0)] * len(upright)
+        for rows in _batches([_width(line) for line in upright]):
+            width = -(-max(_width(upright[row]) for row in rows) // _WIDTH_STEP) * _WIDTH_STEP
+            batch = np.stack([_prepared(upright[row], width) for row in rows])
+            texts, _ = self._decode(self._recogniser.run(batch))
+            for row, (text, confidence) in zip(rows, texts, strict=True):
+                found[row] = text, float(confidence)
+        return found
+
+    def _turn_upright(self, lines: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+        turned = list(lines)
+        for start in range(0, len(lines), _TURNS_AT_ONCE):
+            some = lines[start : start + _TURNS_AT_ONCE]
+            shares = self._turns.run(np.stack([_prepared(line, _TURN_WIDTH) for line in some]))
+            for row in np.flatnonzero(shares[:, 1] > _UPSIDE_DOWN).tolist():
+                turned[start + row] = np.ascontiguousarray(some[row][::-1, ::-1])
+        return turned
+
+
+@lru_cache(maxsize=1)
+def bundled_reader() -> TextReader:
+    """Return the reader with the models of the package rapidocr; errors as in `bundled_models` and `TextReader`."""
+    return TextReader(bundled_models())
+
+
+class _Model:
+    """One ONNX model."""
+
+    def __init__(self, path: Path) -> None:
+        openvino = import_openvino()
+        # Threads that are pinned would share one core with those of other processes.
+        threads = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
+        options = {**threads, "CPU_RUNTIME_CACHE_CAPACITY": "0"}
+        try:
+            self._model = openvino.Core().read_model(str(path))
+            self._request = openvino.Core().compile_model(self._model, "CPU", options).create_infer_request()
+        except RuntimeError as error:
+            raise ModelError(f"can't load the model {path}: {reason_of(error)}") from error
+
+    def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        self._request.infer([values])
+        return np.array(self._request.get_output_tensor(0).data)
+
+    def characters(self) -> list[str]:
+        """Return the characters that a recogniser knows, from its metadata."""
+        try:
+            found = self._model.get_rt_info()["framework"]["character"].value
+        except (KeyError, RuntimeError) as error:
+            raise ModelError("the model that reads text does not say which characters it knows") from error
+        return str(found).splitlines()
+
+
+def _cut_out(pixels: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Cut a line out, level; one that is much higher than wide is turned by a quarter."""
+    from rapidocr.utils.process_img import get_rotate_crop_image
+
+    line: NDArray[np.uint8] = get_rotate_crop_image(pixels, box)
+    return line
+
+
+def _width(line: NDArray[np.uint8]) -> int:
+    height, width = map(int, line.shape[:2])
+    return min(_MOST_WIDTH, max(1, round(width * _HEIGHT / height)))
+
+
+def _prepared(line: NDArray[np.uint8], width: int) -> NDArray[np.float32]:
+    """Scale a line to the height of the models, (3, height, width) from -1 to 1, with zeros to the right of it."""
+    import cv2
+
+    own = min(width, _width(line))
+    target = np.zeros((3, _HEIGHT, width), dtype=np.float32)
+    target[:, :, :own] = cv2.resize(line, (own, _HEIGHT)).transpose(2, 0, 1) / 127.5 - 1
+    return target
+
+
+def _batches(widths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield the rows of lines that are read together, of about the same width."""
+    batch: list[int] = []
+    for row in np.argsort(widths, kind="stable").tolist():
+        if batch and (len(batch) + 1) * widths[row] > _WIDTH_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _around(box: NDArray[np.float32], height: int, width: int) -> tuple[float, float, float, float]:
+    left, top = np.clip(box.min(axis=0) / (width, height), 0, 1).tolist()
+    right, bottom = np.clip(box.max(axis=0) / (width, height), 0, 1).tolist()
+    return left, top, right, bottom
+
+
+def _likely(lines: Sequence[TextLine]) -> Iterator[TextLine]:
+    """Yield the lines that are text: those that are sure, and where there are enough of these, fairly sure ones."""
+    letters = sum(_count_letters(each.text) for each in lines if each.confidence >= _SURE)
+    is_text = letters >= _SURE_LETTERS
+    least = _FAIRLY_SURE if is_text else _SURE
+    for each in lines:
+        if each.confidence >= least and (is_text or _is_word(each.text)):
+            yield each
+
+
+def _is_word(text: str) -> bool:
+    if _count_letters(text) < _LEAST_LETTERS:
+        return False
+    return sum(map(str.isalnum, text)) >= _LEAST_CHARACTERS or any(map(needs_no_blank, text))
+
+
+def _count_letters(text: str) -> int:
+    return sum(each.isalpha() for each in text)

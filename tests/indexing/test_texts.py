@@ -1,0 +1,202 @@
+"""The pass that reads text in indexed pictures: what it reads, stores, leaves out and takes up again."""
+
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from clipsearch import Catalog, ClipSearchNotice
+from clipsearch.errors import ImageReadError, MissingExtraError, TransientReadError
+from clipsearch.indexing import texts
+from clipsearch.ocr import models
+from clipsearch.ocr.lines import TextLine
+from clipsearch.store import Store
+from tests.support.command_line import fail, run
+
+BOX = (0.1, 0.2, 0.3, 0.4)
+
+
+def written(*lines: str) -> Image.Image:
+    image = Image.new("RGB", (640, 400), "white")
+    for number, line in enumerate(lines):
+        ImageDraw.Draw(image).text((20, 20 + 80 * number), line, "black", ImageFont.load_default(36))
+    return image
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    written("Invoice 4711", "Total amount").save(folder / "invoice.png")
+    written("Platform nine").save(folder / "sign.png")
+    Image.new("RGB", (64, 64), "red").save(folder / "red.png")
+    return folder
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, photos: Path, colours):
+    with Catalog.open(tmp_path / "catalog", model="colours", create=True) as opened:
+        opened.index(photos)
+        yield opened
+
+
+def text_of(catalog: Catalog, name: str) -> list[str]:
+    (hit,) = catalog.search(f"path:{name}")
+    return [line.text for line in catalog.pictures.text(hit.content_id)]
+
+
+class Reading:
+    """Stands for the worker pool: text by the name of the file, or what reading it raises."""
+
+    def __init__(self, monkeypatch, lines):
+        self.asked: list[str] = []
+        self.lines = lines
+        monkeypatch.setattr(texts, "WorkerPool", lambda *arguments, **options: self)
+        monkeypatch.setattr(texts, "bundled_models", lambda: models.OcrModels("made", *[Path("x")] * 3))
+
+    @contextmanager
+    def open_path(self, path):
+        self.asked.append(Path(path).name)
+        from blake3 import blake3
+
+        self.blake3, self.name = blake3(Path(path).read_bytes()).digest(), Path(path).name
+        yield _Picture(self.blake3, self.lines.get(self.name, ()))
+
+    def close(self):
+        pass
+
+
+class _Picture:
+    def __init__(self, blake3, lines):
+        self.blake3, self.lines = blake3, lines
+
+    def read_text(self, part=None):
+        if isinstance(self.lines, Exception):
+            raise self.lines
+        return tuple(TextLine(text, 0.99, BOX) for text in self.lines)
+
+
+def test_text_is_read_once(catalog, photos):
+    pytest.importorskip("rapidocr", reason="rapidocr is not installed: pip install -e '.[ocr]'")
+    seen = []
+    report = catalog.admin.read_texts(on_progress=lambda *counts: seen.append(counts))
+    assert (report.read, report.with_text, report.left, report.skipped) == (3, 2, 0, ())
+    assert seen[-1] == (3, 3)
+    assert text_of(catalog, "invoice") == ["Invoice 4711", "Total amount"] and text_of(catalog, "red.png") == []
+    again = catalog.admin.read_texts()
+    assert (again.read, again.with_text, again.left) == (0, 0, 0)
+    # From then on each run reads what is new; a copy has been read.
+    written("Exit to the museum").save(photos / "exit.png")
+    (photos / "copy.png").write_bytes((photos / "sign.png").read_bytes())
+    assert catalog.index().texts.read == 1
+    assert text_of(catalog, "exit.png") == ["Exit to the museum"]
+    assert catalog.index(ocr=False).texts is None
+
+
+def test_pages_of_a_document_are_read(catalog, photos):
+    for module in ("rapidocr", "pypdfium2"):
+        pytest.importorskip(module, reason=f"{module} is not installed: pip install -e '.[ocr,pdf]'")
+    written("Chapter one").save(
+        photos / "book.pdf", save_all=True, append_images=[written("Nothing"), written("The end")]
+    )
+    catalog.index(ocr=True)
+    (hit,) = catalog.search("path:book.pdf")
+    assert [(line.text, line.page) for line in catalog.pictures.text(hit.content_id)] == [
+        ("Chapter one", 1),
+        ("Nothing", 2),
+        ("The end", 3),
+    ]
+
+
+def test_a_run_that_is_stopped_is_taken_up_again(catalog, photos, monkeypatch):
+    for number in range(40):
+        Image.new("RGB", (20 + number, 20), "blue").save(photos / f"{number}.png")
+    catalog.index()
+    reading = Reading(monkeypatch, {"sign.png": ["Platform nine"]})
+    stop = threading.Event()
+
+    def stop_soon(done: int, to_do: int) -> None:
+        if done >= 5:
+            stop.set()
+
+    first = catalog.admin.read_texts(on_progress=stop_soon, cancel=stop)
+    assert first.interrupted and first.left > 0 and first.read >= 5
+    second = catalog.admin.read_texts()
+    assert not second.interrupted and first.read + second.read == 43
+    assert len(reading.asked) < 43 + 20
+    assert text_of(catalog, "sign.png") == ["Platform nine"]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_tried_again"),
+    [
+        (ImageReadError("damaged: a row"), False),
+        (ImageReadError("it took longer than 60 s to decode", limit=("seconds", 60)), False),
+        (TransientReadError("not enough memory to decode it"), True),
+        (OSError(5, "Input/output error"), True),
+        (MemoryError(), True),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_can_not_be_read_is_said_and_costs_itself_only(catalog, monkeypatch, error, is_tried_again):
+    Reading(monkeypatch, {"sign.png": error, "invoice.png": ["Invoice"]})
+    report = catalog.admin.read_texts()
+    assert report.with_text == 1 and text_of(catalog, "invoice") == ["Invoice"]
+    assert [Path(each.path).name for each in report.skipped] == (
+        ["sign.png"] if isinstance(error, ImageReadError) else []
+    )
+    again = Reading(monkeypatch, {"sign.png": ["Platform"]})
+    catalog.admin.read_texts()
+    assert again.asked == (["sign.png"] if is_tried_again else [])
+
+
+def test_a_file_that_has_changed_since_is_left_to_the_next_index_run(catalog, photos, monkeypatch):
+    written("Something else").save(photos / "sign.png")
+    reading = Reading(monkeypatch, {"sign.png": ["Something else"]})
+    assert catalog.admin.read_texts().with_text == 0
+    assert text_of(catalog, "sign.png") == []
+    catalog.index()
+    assert text_of(catalog, "sign.png") == ["Something else"] and reading.asked.count("sign.png") == 2
+
+
+def test_a_file_that_is_gone_is_left_alone(catalog, photos, monkeypatch):
+    Reading(monkeypatch, {})
+    (photos / "sign.png").unlink()
+    report = catalog.admin.read_texts()
+    assert (report.read, report.with_text) == (2, 0)
+
+
+def test_without_the_extra_one_line_says_so(catalog, photos, monkeypatch, tmp_path):
+    Reading(monkeypatch, {})
+    catalog.admin.read_texts()
+
+    def missing():
+        raise MissingExtraError("text in pictures", "rapidocr", "clipsearch[ocr]")
+
+    for module in (texts, __import__("clipsearch.indexing.run", fromlist=["run"])):
+        monkeypatch.setattr(module, "bundled_models", missing)
+    with pytest.raises(MissingExtraError, match="text in pictures needs rapidocr"):
+        catalog.index(ocr=True)
+    Image.new("RGB", (9, 9), "lime").save(photos / "new.png")
+    with pytest.warns(ClipSearchNotice, match="no text was looked for in new pictures"):
+        report = catalog.index()  # which does not stop for it
+    assert report.embedded == 1 and report.texts is None
+    catalog.close()
+    found = fail("ocr", "--catalog", tmp_path / "catalog", code=1)
+    assert "text in pictures needs rapidocr, which is not installed: pip install 'clipsearch[ocr]'" in found
+
+
+def test_the_command_line_says_how_many_have_text(catalog, photos, monkeypatch, tmp_path):
+    Reading(monkeypatch, {"sign.png": ["Platform nine"]})
+    catalog.close()
+    where = ("--catalog", tmp_path / "catalog")
+    assert "text in 1 of 3 pictures looked at in" in run("ocr", *where).stdout
+    assert run("ocr", *where).stdout.strip() == "text was looked for in all pictures before"
+    assert '"with_text": 0' in run("ocr", "--json", *where).stdout
+    Image.new("RGB", (9, 9), "lime").save(photos / "new.png")
+    assert "text in 0 of 1 picture looked at in" in run("index", *where).stdout
+    assert "looked at" not in run("index", "--no-ocr", *where).stdout
+    with Store(tmp_path / "catalog") as store:
+        assert store.texts.count() == (4, 1)

@@ -1,0 +1,63 @@
+"""Lines of text as they are stored, also by an untrusted database."""
+
+import json
+
+import pytest
+
+from clipsearch.ocr.lines import MOST_CHARACTERS, MOST_LINES, TextLine, pack_lines, unpack_lines
+
+BOX = (0.1, 0.2, 0.3, 0.4)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        (TextLine("Total 4.50", 0.9876, BOX),),
+        (TextLine("第一章", 1.0, BOX, page=3), TextLine("Ünï \U0001f600", 0.0, (0.0, 0.0, 1.0, 1.0))),
+    ],
+    ids=str,
+)
+def test_lines_come_back_as_they_were_stored(lines):
+    packed = pack_lines(lines)
+    assert packed.isascii() and unpack_lines(packed) == lines
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, 7, b"[]", "", "[", "{}", "null", "7", '"x"', "[[]]", "[7]", "[null]", "[" * 100_000),
+        json.dumps([["x", 0.5, 0.1, 0.2, 0.3]]),
+        json.dumps([["x", 0.5, *BOX, 1, 1]]),
+        json.dumps([[7, 0.5, *BOX]]),
+        json.dumps([["  ", 0.5, *BOX]]),
+        json.dumps([["x", "0.5", *BOX]]),
+        json.dumps([["x", 1.5, *BOX]]),
+        json.dumps([["x", -1, *BOX]]),
+        '[["x", NaN, 0.1, 0.2, 0.3, 0.4]]',
+        '[["x", 0.5, 0.1, 0.2, Infinity, 0.4]]',
+        json.dumps([["x", 0.5, 0.3, 0.2, 0.1, 0.4]]),
+        json.dumps([["x", 0.5, *BOX, 0]]),
+        json.dumps([["x", 0.5, *BOX, "1"]]),
+        json.dumps([["x", 0.5, *BOX, 1.5]]),
+    ],
+    ids=lambda text: str(text)[:30],
+)
+def test_what_is_no_line_is_left_out(text):
+    assert unpack_lines(text) == ()
+    if isinstance(text, str) and text.startswith("[[") and text.endswith("]]"):
+        assert len(unpack_lines(f'[["kept", 0.5, 0.1, 0.2, 0.3, 0.4], {text[1:-1]}]')) == 1
+
+
+def test_there_is_an_end_to_lines_and_characters():
+    rows = [["x" * (MOST_CHARACTERS + 1), 0.5, *BOX]] * (MOST_LINES + 1)
+    found = unpack_lines(json.dumps(rows))
+    assert len(found) == MOST_LINES and all(len(line.text) == MOST_CHARACTERS for line in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [("Total 4.50", "latin"), ("第一章 a", "cjk"), ("Привет", "cyrillic"), ("4.50", ""), ("ひらがな漢", "hiragana")],
+)
+def test_the_script_is_that_of_most_letters(text, script):
+    assert TextLine(text, 1.0, BOX).script == script
