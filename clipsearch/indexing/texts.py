@@ -9,6 +9,7 @@ from time import monotonic
 
 from clipsearch import processes
 from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.formats import FILM_FORMATS
 from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import OpenPicture
@@ -66,8 +67,8 @@ def read_texts(
 ) -> TextReport:
     """Look for text in all pictures in which the models in use have not yet, and store it.
 
-    Of documents and other files of pages all pages are read, up to 200; films are left out. KeyboardInterrupt or
-    `cancel` ends it early with `interrupted` set; what was read until then is stored.
+    Of documents and other files of pages all pages are read, up to 200, of animations the first frame; films are left
+    out. KeyboardInterrupt or `cancel` ends it early with `interrupted` set; what was read until then is stored.
 
     Raises:
         MissingExtraError: what reads text is not installed.
@@ -167,8 +168,9 @@ def _contents(store: Store, ids: Sequence[int]) -> Iterator[_ToRead]:
             if content_id in paths and content_id in details:
                 of_content = [part for _, part in parts.get(content_id, ()) if part is not None]
                 pages = [part for part in of_content if part.page is not None][:_MOST_PAGES]
-                is_film = any(part.start_s is not None for part in of_content)
-                yield _ToRead(content_id, details[content_id].blake3, paths[content_id], pages, is_film)
+                known = details[content_id]
+                is_film = known.metadata.format in FILM_FORMATS
+                yield _ToRead(content_id, known.blake3, paths[content_id], pages, is_film)
 
 
 def _read(content: _ToRead, pool: WorkerPool) -> _Outcome:

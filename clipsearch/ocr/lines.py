@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from clipsearch.parts import Box
 
-MOST_LINES = 1_000
-"""Lines of one picture."""
+MOST_LINES = 10_000
+"""Lines of one content: of a document of 200 pages."""
 
 MOST_CHARACTERS = 400
 """Characters of one line."""
+
+# Characters of what `pack_lines` returns: more are from elsewhere.
+_MOST_PACKED = 1 << 25
 
 _VALUES = 6
 _DECIMALS = 4
@@ -57,7 +60,7 @@ def pack_lines(lines: Sequence[TextLine]) -> str:
 
 def unpack_lines(text: object) -> tuple[TextLine, ...]:
     """Return what `pack_lines` has described, from an untrusted file; what is invalid is left out."""
-    if not isinstance(text, str) or not text:
+    if not isinstance(text, str) or not text or len(text) > _MOST_PACKED:
         return ()
     try:
         rows = json.loads(text)

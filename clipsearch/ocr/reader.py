@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clipsearch.errors import ModelError
-from clipsearch.ocr.lines import MOST_CHARACTERS, MOST_LINES, TextLine
+from clipsearch.ocr.lines import MOST_CHARACTERS, TextLine
 from clipsearch.ocr.models import OcrModels, bundled_models
 from clipsearch.openvino_loader import import_openvino, reason_of
 from clipsearch.text import needs_no_blank
@@ -33,8 +33,9 @@ _WIDTH_STEP = 64
 # config.yaml, Cls.
 _TURN_WIDTH, _TURNS_AT_ONCE, _UPSIDE_DOWN = 192, 8, 0.9
 
-# Shares from which a pixel and a box are text, and how far a box is grown. Source: rapidocr's config.yaml, Det.
-_PIXEL, _BOX, _GROWN = 0.3, 0.5, 1.6
+# Shares from which a pixel and a box are text, how far a box is grown, and boxes of one picture. Source: rapidocr's
+# config.yaml, Det; DBPostProcess.
+_PIXEL, _BOX, _GROWN, _MOST_BOXES = 0.3, 0.5, 1.6, 1_000
 
 # Confidence of a line that is alone, and where so many letters of a picture are read surely. What is read in
 # photographs without text are mostly one or two letters and numbers, few of them surely.
@@ -60,7 +61,7 @@ class TextReader:
         self._recogniser = _Model(models.recogniser)
         self._turns = _Model(models.turns)
         self._prepare = {side: DetPreProcess(side, "max") for side in (_FIRST_SIDE, _SIDE)}
-        self._boxes_of = DBPostProcess(_PIXEL, _BOX, MOST_LINES, _GROWN, use_dilation=True)
+        self._boxes_of = DBPostProcess(_PIXEL, _BOX, _MOST_BOXES, _GROWN, use_dilation=True)
         self._lock = threading.Lock()
         self._decode = CTCLabelDecode(character=self._recogniser.characters())
 
@@ -91,7 +92,7 @@ class TextReader:
             return np.empty((0, 4, 2), dtype=np.float32)
         boxes, _ = self._boxes_of(self._detector.run(prepared), pixels.shape[:2])
         found: NDArray[np.float32] = TextDetector.sorted_boxes(np.asarray(boxes, dtype=np.float32).reshape(-1, 4, 2))
-        return found[:MOST_LINES]
+        return found
 
     def _read(self, lines: Sequence[NDArray[np.uint8]]) -> list[tuple[str, float]]:
         upright = self._turn_upright(lines)

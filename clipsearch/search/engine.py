@@ -105,10 +105,8 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         hits = find(depth, least)
     keys = keys_of(session, stacks=stacks)
     if matches is not None:
-        # Few that match are hits, whatever their relevance.
-        matched = []
-        for ids, lowest in ((matches.ranks, 0.0 if matches.are_few else least), (matches.read, 0.0)):
-            matched += find(len(ids), lowest, [listed(ids)]) if ids else []
+        needed = matches.needed(least, options.min_relevance)
+        matched = [hit for ids, lowest in needed for hit in find(len(ids), lowest, [listed(ids)])]
         hits = fuse(hits, matched, matches, MOST_SORTED if is_sorted else top_k, keys)
     if is_sorted:
         hits = sort_hits(hits, order, shown, session)[:top_k]

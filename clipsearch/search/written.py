@@ -16,7 +16,7 @@ Source: Cormack, Clarke, Buettcher, "Reciprocal rank fusion outperforms Condorce
 SIGIR 2009 (k = 60).
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -45,7 +45,6 @@ MOST_MATCHES = 500
 DEPTH = 300
 """Ranks of the ranking by what pictures show that count: constant, so that a longer list begins as a shorter one."""
 
-
 _N_WRITING = len(WRITING)
 
 
@@ -68,6 +67,15 @@ class Matches:
         """Whether so few pictures have the words that they are hits, whatever their relevance."""
         return len(self.ranks) <= FEW
 
+    def needed(self, least: float, asked: float) -> list[tuple[Collection[int], float]]:
+        """Return the ids in the writing and in what was read, with the relevance that a hit of them needs.
+
+        Args:
+            least: that hits by what they show need. asked: as in `Catalog.search`.
+        """
+        needed = (self.ranks, 0.0 if self.are_few else least), (self.read, 0.0 if len(self.read) <= FEW else asked)
+        return [(ids, relevance) for ids, relevance in needed if ids]
+
     @property
     def places(self) -> Mapping[int, int]:
         """Rank by content id, of both."""
@@ -88,7 +96,7 @@ def find_matches(
         return None
     ids = [number for number in found if newest is None or number <= newest]
     if filters:
-        passing = [*filters, _listed(ids)]
+        passing = [*filters, listed(ids)]
         ids = session.columns.ask(lambda columns: columns.select_ids(passing)).tolist()
     documents = {number: found[number] for number in ids}
     written = {number for number, document in documents.items() if _has_all(document[:_N_WRITING], wanted)}
@@ -107,11 +115,7 @@ def _has_all(texts: Sequence[str], wanted: Words) -> bool:
 
 def listed(content_ids: Iterable[int]) -> Filter:
     """Return the filter that some pictures pass."""
-    return _listed(sorted(content_ids))
-
-
-def _listed(ids: Sequence[int]) -> Filter:
-    return Filter("written", Listed(np.array(ids, dtype=np.int64)))
+    return Filter("written", Listed(np.array(sorted(content_ids), dtype=np.int64)))
 
 
 def searched_words(query: Query) -> Words | None:
@@ -176,16 +180,14 @@ def fuse(
     first = written.keys() if matches.are_few else set[int]()
     best = sorted(hits, key=lambda key: (key not in first, -worth[key]))
     if matches.read:
-        best = _insert_read(best, hits, first, _best_ranks(matches.read, keys))
+        likely = {key for key in visual if hits[key].relevance >= DEFAULT_CUTOFF}.union(first)
+        best = _insert_read(best, likely, _best_ranks(matches.read, keys))
     return [replace(hits[key], rank=rank) for rank, key in enumerate(best[:top_k], start=1)]
 
 
-def _insert_read(
-    best: Sequence[int], hits: Mapping[int, SearchHit], first: Container[int], read: Mapping[int, int]
-) -> list[int]:
+def _insert_read(best: Sequence[int], likely: Container[int], read: Mapping[int, int]) -> list[int]:
     """Move pictures in which the words were read up behind the last one that likely shows what is asked for."""
-    likely = [place for place, key in enumerate(best) if key in first or hits[key].relevance >= DEFAULT_CUTOFF]
-    end = likely[-1] + 1 if likely else 0
+    end = max((place + 1 for place, key in enumerate(best) if key in likely), default=0)
     others = [key for key in best[end:] if key not in read]
     moved = sorted((key for key in best[end:] if key in read), key=lambda key: read[key])
     return [*best[:end], *moved, *others]
@@ -232,19 +234,22 @@ def quote_hits(
     writings = session.store.written_rows.as_written(list(source.values()))
     found = []
     for key, hit in zip(keys([hit.content_id for hit in hits]), hits, strict=True):
-        writing = writings.get(source.get(key, 0))
-        found.append(hit if writing is None else _quoted(hit, writing, wanted))
+        number = source.get(key, 0)
+        writing = writings.get(number)
+        found.append(hit if writing is None else _quoted(hit, number, writing, wanted))
     return found
 
 
-def _quoted(hit: SearchHit, writing: Writing, wanted: Words) -> SearchHit:
+def _quoted(hit: SearchHit, number: int, writing: Writing, wanted: Words) -> SearchHit:
+    """Return a hit with a quotation of what is written about a content: its own, or another of its stack."""
     lines = [line.text for line in writing.lines]
     texts = texts_of(writing.description, [_shown(path) for path in writing.paths], lines)
     quotation = quote_writing(texts, wanted)
     if quotation is None:
         return hit
-    number = quotation.place - (len(texts) - len(lines))  # the lines come last
-    return replace(hit, written=quotation.text, line=writing.lines[number] if number >= 0 else None)
+    place = quotation.place - (len(texts) - len(lines))  # the lines come last
+    is_line = place >= 0 and number == hit.content_id
+    return replace(hit, written=quotation.text, line=writing.lines[place] if is_line else None)
 
 
 def quote_picture(hit: SearchHit, query: Query, session: Session) -> SearchHit:

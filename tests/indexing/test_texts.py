@@ -110,6 +110,15 @@ def test_pages_of_a_document_are_read(catalog, photos):
     ]
 
 
+def test_of_animations_the_first_frame_is_read_and_films_are_not(catalog, photos, monkeypatch):
+    frames = [Image.new("RGB", (60, 60), colour) for colour in ("red", "lime", "blue")]
+    frames[0].save(photos / "meme.gif", save_all=True, append_images=frames[1:], duration=500)
+    catalog.index()
+    reading = Reading(monkeypatch, {"meme.gif": ["When it works"]})
+    catalog.admin.read_texts()
+    assert "meme.gif" in reading.asked and text_of(catalog, "meme.gif") == ["When it works"]
+
+
 def test_a_run_that_is_stopped_is_taken_up_again(catalog, photos, monkeypatch):
     for number in range(40):
         Image.new("RGB", (20 + number, 20), "blue").save(photos / f"{number}.png")

@@ -85,6 +85,23 @@ def test_what_was_read_never_comes_before_what_is_likely_shown(catalog, query):
     ]
 
 
+@pytest.mark.parametrize("query", ["red", "a red square", "total"])
+def test_a_longer_list_begins_as_a_shorter_one(catalog, query):
+    read(catalog.directory, {f"{number:02}.png": [f"{query} sale"] for number in (2, 5, 7, 9)})
+    longest = [hit.content_id for hit in catalog.search(query, top_k=len(COLOURS))]
+    for top_k in range(1, len(COLOURS)):
+        assert [hit.content_id for hit in catalog.search(query, top_k=top_k)] == longest[:top_k]
+
+
+def test_many_with_the_words_keep_to_a_relevance_that_is_asked_for(catalog):
+    few = {f"{number:02}.png": ["total"] for number in range(3)}
+    read(catalog.directory, few)
+    assert len(with_lines(catalog.search("total", min_relevance=0.999, top_k=50))) == 3
+    read(catalog.directory, {f"{number:02}.png": ["total"] for number in range(len(COLOURS))})
+    assert with_lines(catalog.search("total", min_relevance=0.999, top_k=50)) == []
+    assert len(with_lines(catalog.search("total", sort="name", top_k=50))) == len(COLOURS)
+
+
 def test_what_nothing_shows_is_found_in_the_text_and_the_line_is_told(catalog):
     read(catalog.directory, {"07.png": ["Invoice 4711", "Total amount 99.50"], "08.png": ["total"]})
     (hit,) = with_lines(catalog.search("total amount"))
