@@ -34,6 +34,7 @@ _LOG = logging.getLogger("clipsearch.mcp")
 # Side of a thumbnail in pixels, and size limit of all thumbnails of an answer: a picture of this size costs an
 # assistant about as much as a paragraph.
 _SIDE = 256
+_MOST_LINES = 400
 _MAX_BYTES = 400_000
 
 # Ids that a line names of the others in a stack.
@@ -74,7 +75,8 @@ def make_server(catalog: Catalog) -> "MCPServer[Any]":
                 "taken:--07-04 (in any year), camera:pixel, path:holiday, type:png, orientation:portrait, is:blurred, "
                 "-is:dark, place:munich, country:it, near:paris,10km, tag:holiday, person:anna, rating:>=4, label:red, "
                 "title:harbour, creator:anna, has:tags, "
-                'written:"summer camp" (titles, captions, keywords, names of files).',
+                'written:"summer camp" (titles, captions, keywords, names of files), text:invoice and has:text (what '
+                "was read in the picture).",
                 max_length=4000,
             ),
         ],
@@ -175,7 +177,10 @@ def _nearest_captions(hits: Sequence[CaptionHit]) -> str:
 
 def _text_in(catalog: Catalog, content_id: int) -> str:
     lines = catalog.pictures.text(content_id)
-    return "\n".join(_text(line.text) for line in lines) or "No text was read in this picture."
+    shown = [_text(line.text) for line in lines[:_MOST_LINES]]
+    if len(lines) > _MOST_LINES:
+        shown.append(f"… {len(lines) - _MOST_LINES:,} more lines")
+    return "\n".join(shown) or "No text was read in this picture."
 
 
 def _lines(hits: Sequence[SearchHit]) -> list[str]:

@@ -58,7 +58,11 @@ def index(
     ] = False,
     ocr: Annotated[
         bool | None,
-        typer.Option("--ocr/--no-ocr", help="Also read the text in pictures, persistently.", show_default=False),
+        typer.Option(
+            "--ocr/--no-ocr",
+            help="Also read the text in pictures, as later runs then do; or not in this run.",
+            show_default=False,
+        ),
     ] = None,
     index_url: Annotated[
         str | None,
@@ -142,7 +146,8 @@ def index(
         print_report(report)
     if report.interrupted:
         return INTERRUPTED
-    return SKIPPED_UNDER_STRICT if strict and report.skipped else 0
+    skipped = report.skipped or (report.texts is not None and report.texts.skipped)
+    return SKIPPED_UNDER_STRICT if strict and skipped else 0
 
 
 def is_terminal() -> bool:

@@ -1,8 +1,11 @@
 """Implement clipsearch ocr."""
 
 from dataclasses import asdict
+from typing import Annotated
 
-from clipsearch.cli.index import ProgressBar
+import typer
+
+from clipsearch.cli.index import SKIPPED_UNDER_STRICT, ProgressBar
 from clipsearch.cli.options import (
     INTERRUPTED,
     CatalogOption,
@@ -18,9 +21,13 @@ from clipsearch.settings import DEFAULT_MAX_SECONDS
 
 def ocr(
     catalog: CatalogOption = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Read all pictures, also those in which that was done.")
+    ] = False,
     max_megapixels: MaxMegapixelsOption = None,
     max_seconds: MaxSecondsOption = DEFAULT_MAX_SECONDS,
     wait: WaitOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 5 when files were skipped.")] = False,
     json: JsonOption = False,
 ) -> int:
     """Read the text in indexed pictures.
@@ -31,11 +38,13 @@ def ocr(
 
     limits = decoding_limits(max_megapixels, max_seconds)
     with ProgressBar() as bar, Catalog.open(catalog) as opened:
-        report = opened.admin.read_texts(limits=limits, wait=wait, on_progress=bar.update)
+        report = opened.admin.read_texts(limits=limits, again=again, wait=wait, on_progress=bar.update)
     if json:
         print_json(asdict(report))
     else:
         print_texts(report)
         if report.interrupted:
             note("completed work is saved, the next run continues from there")
-    return INTERRUPTED if report.interrupted else 0
+    if report.interrupted:
+        return INTERRUPTED
+    return SKIPPED_UNDER_STRICT if strict and report.skipped else 0

@@ -191,7 +191,7 @@ class LocalPicture:
         return make_view(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn, suffix=self.suffix)
 
     def read_text(self, part: Part | None = None) -> "tuple[TextLine, ...]":
-        from clipsearch.ocr.reader import SIDE, bundled_reader
+        from clipsearch.ocr.reader import SIDE, bundled_reader, fit
 
         # A JPEG scaled down during decoding keeps twice that.
         decoded = decode_part(
@@ -202,8 +202,7 @@ class LocalPicture:
             turn=self.turn,
             suffix=self.suffix,
         )
-        decoded.image.thumbnail((SIDE, SIDE), reducing_gap=3.0)
-        return bundled_reader().read(decoded.image.convert("RGB"))
+        return bundled_reader().read(fit(decoded.image).convert("RGB"))
 
 
 @contextmanager

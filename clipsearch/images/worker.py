@@ -32,11 +32,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
-from clipsearch.errors import ImageReadError, ModelError, TransientReadError
+from clipsearch.errors import ImageReadError, MissingExtraError, ModelError, TransientReadError
 from clipsearch.images import worker_frames as frames
 from clipsearch.images.copies.views import pack_view
 from clipsearch.images.preprocess import Preprocess, from_json
 from clipsearch.images.reading import Decoded, LocalList, LocalPicture, open_list
+from clipsearch.images.reasons import one_line
 from clipsearch.images.shared_crops import SharedCrops
 from clipsearch.ocr.lines import pack_lines
 
@@ -122,8 +123,8 @@ class Server:
                 answer = self._show(opened.picture(0), kind, content)
             except (ImageReadError, MemoryError, OSError) as error:
                 answer = frames.FAILED, frames.pack_failure(error)
-            except ModelError as error:
-                answer = frames.FAILED, frames.pack_failure(TransientReadError(str(error)))
+            except (ModelError, MissingExtraError, ImportError) as error:
+                answer = frames.FAILED, frames.pack_failure(TransientReadError(one_line(str(error))))
         frames.write_frame(self._answers, *answer)
 
     def _decode(self, opened: LocalList, rows: Sequence[int], slot: int | None) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from clipsearch.encoders.load import notify_licence
-from clipsearch.errors import IndexMismatchError, InputError, MissingExtraError
+from clipsearch.errors import IndexMismatchError, InputError, MissingExtraError, ModelError
 from clipsearch.images.decode import default_limits
 from clipsearch.indexes.ivf_tuning import check_ann
 from clipsearch.indexing import Progress, index_folders
@@ -90,7 +90,7 @@ def _with_texts(
     """Look for text in what is new, and add that to a report."""
     try:
         texts = read_texts(store, limits=options.limits, on_progress=on_progress, cancel=cancel)
-    except MissingExtraError as error:
+    except (MissingExtraError, ModelError) as error:
         if options.ocr:
             raise
         notify(f"{error}: no text was looked for in new pictures")

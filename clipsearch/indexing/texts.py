@@ -1,23 +1,27 @@
 """Read the text in pictures that are indexed: a second pass, which takes up where it was stopped."""
 
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
 
+from PIL import Image
+
 from clipsearch import processes
-from clipsearch.errors import ImageReadError, TransientReadError
+from clipsearch.errors import ImageReadError, ModelError, TransientReadError
 from clipsearch.formats import FILM_FORMATS
 from clipsearch.images.decode import DecodingLimits, default_limits
 from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import OpenPicture
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
-from clipsearch.ocr.lines import MOST_LINES, TextLine
+from clipsearch.ocr.lines import TextLine
 from clipsearch.ocr.models import bundled_models
-from clipsearch.parts import Part
+from clipsearch.parts import Part, locate
 from clipsearch.prefetch import Wake, WorkAhead
 from clipsearch.store import Store
 from clipsearch.store.backends.base import chunks
@@ -51,40 +55,54 @@ class _ToRead:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What came of one content; `lines` is None where it is tried again the next time."""
+    """What came of one content.
+
+    Attributes:
+        lines: None: nothing is known of it.
+        is_read: it is not looked at again.
+    """
 
     content_id: int
-    lines: Sequence[TextLine] | None
-    failure: SkippedFile | None = None
+    lines: Sequence[TextLine] | None = None
+    is_read: bool = False
+    failures: tuple[SkippedFile, ...] = ()
 
 
 def read_texts(
     store: Store,
     *,
     limits: DecodingLimits | None = None,
+    again: bool = False,
     on_progress: Progress | None = None,
     cancel: threading.Event | None = None,
 ) -> TextReport:
-    """Look for text in all pictures in which the models in use have not yet, and store it.
+    """Look for text in all pictures in which that was not done yet, and store it.
 
     Of documents and other files of pages all pages are read, up to 200, of animations the first frame; films are left
     out. KeyboardInterrupt or `cancel` ends it early with `interrupted` set; what was read until then is stored.
 
+    Args:
+        again: also where it was done; what can't be read now keeps what was read then.
+
     Raises:
         MissingExtraError: what reads text is not installed.
+        ModelError: it can't be loaded.
     """
     reader, start = bundled_models().name, monotonic()
-    ids = store.texts.unread(reader)
+    ids = store.texts.to_read(again=again)
     run = _Run(store, reader, to_do=len(ids), on_progress=on_progress)
-    interrupted = False
+    if not ids:
+        return run.report(seconds=0.0, interrupted=False)
+    interrupted, is_stopped = False, threading.Event()
     wake: Wake = SimpleQueue()
     with (
         closing(WorkerPool(_ANY_MODEL, limits=limits or default_limits())) as pool,
         DeferredInterrupt(wake, cancel=cancel) as interrupt,
     ):
+        _require_reader(pool)
         count = _count_workers()
         work: WorkAhead[_ToRead, _Outcome] = WorkAhead(
-            lambda content: _read(content, pool), workers=count, ahead=4 * count, wake=wake
+            lambda content: _read(content, pool, is_stopped), workers=count, ahead=4 * count, wake=wake
         )
         try:
             waiting = _contents(store, ids)
@@ -103,13 +121,33 @@ def read_texts(
         except (KeyboardInterrupt, RunCancelled):
             interrupted = True
         finally:
+            # Stored first: a second Ctrl-C does not wait for what is going on.
+            is_stopped.set()
             work.stop()
+            run.store_all()
             work.join()
+        if interrupted:
             while work.is_ready:
                 run.take(work.first())
                 work.remove_first()
-            run.store_all()
+        run.store_all()
     return run.report(seconds=monotonic() - start, interrupted=interrupted)
+
+
+def _require_reader(pool: WorkerPool) -> None:
+    """Have a process load what reads text, which it then keeps.
+
+    Raises:
+        ModelError: it can't.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "blank.png"
+        Image.new("RGB", (64, 64), "white").save(path)
+        try:
+            with pool.open_path(str(path)) as picture:
+                picture.read_text()
+        except ImageReadError as error:
+            raise ModelError(f"no text can be read: {error}") from error
 
 
 def _count_workers() -> int:
@@ -125,17 +163,17 @@ class _Run:
         self._to_do, self._on_progress = to_do, on_progress
         self._unsaved: list[ReadText] = []
         self._saved_at = monotonic()
-        self._done = self._read = self._with_text = 0
+        self._done = self._left = self._read = self._with_text = 0
         self._failures: list[SkippedFile] = []
 
     def take(self, outcome: _Outcome) -> None:
         """Count what came of a content, and store it with others."""
         self._done += 1
-        if outcome.failure is not None:
-            self._failures.append(outcome.failure)
-        if outcome.lines is not None:
-            self._read += outcome.failure is None
-            self._with_text += bool(outcome.lines)
+        self._failures += outcome.failures
+        self._left += not outcome.is_read and not outcome.failures
+        self._read += outcome.is_read and outcome.lines is not None
+        self._with_text += bool(outcome.lines)
+        if outcome.is_read:
             self._unsaved.append(ReadText(outcome.content_id, outcome.lines))
         if len(self._unsaved) >= _AT_ONCE or monotonic() - self._saved_at > _MAX_WAIT_S:
             self.store_all()
@@ -152,7 +190,7 @@ class _Run:
         return TextReport(
             read=self._read,
             with_text=self._with_text,
-            left=self._to_do - self._done,
+            left=self._to_do - self._done + self._left,
             skipped=tuple(sorted(self._failures, key=lambda each: each.path)),
             seconds=seconds,
             interrupted=interrupted,
@@ -165,36 +203,48 @@ def _contents(store: Store, ids: Sequence[int]) -> Iterator[_ToRead]:
         details = store.reader.details(chunk)
         parts = store.reader.parts.of_contents(chunk)
         for content_id in chunk:
-            if content_id in paths and content_id in details:
-                of_content = [part for _, part in parts.get(content_id, ()) if part is not None]
-                pages = [part for part in of_content if part.page is not None][:_MOST_PAGES]
-                known = details[content_id]
+            known = details.get(content_id)
+            if content_id in paths and known is not None:
+                pages = [part for _, part in parts.get(content_id, ()) if part is not None and part.page is not None]
                 is_film = known.metadata.format in FILM_FORMATS
-                yield _ToRead(content_id, known.blake3, paths[content_id], pages, is_film)
+                yield _ToRead(content_id, known.blake3, paths[content_id], pages[:_MOST_PAGES], is_film)
 
 
-def _read(content: _ToRead, pool: WorkerPool) -> _Outcome:
-    """Read any file that has the content; one that can't be decoded has no text."""
+def _read(content: _ToRead, pool: WorkerPool, is_stopped: threading.Event) -> _Outcome:
+    """Read any file that has the content."""
     if content.is_film:
-        return _Outcome(content.content_id, ())
+        return _Outcome(content.content_id, (), is_read=True)
     for path in content.paths:
         try:
             with pool.open_path(path) as picture:
-                if picture.blake3 != content.blake3:
-                    continue
-                return _Outcome(content.content_id, list(_lines(picture, content.pages))[:MOST_LINES])
+                if picture.blake3 == content.blake3:
+                    return _read_picture(content, path, picture, is_stopped)
         except TransientReadError as error:
-            return _Outcome(content.content_id, None, SkippedFile(path, str(error)))
-        except ImageReadError as error:
-            return _Outcome(content.content_id, (), SkippedFile(path, str(error), error.limit and error.limit[0]))
+            return _Outcome(content.content_id, failures=(SkippedFile(path, str(error)),))
         except (OSError, MemoryError, ValueError):
             continue
-    return _Outcome(content.content_id, None)
+    return _Outcome(content.content_id)
 
 
-def _lines(picture: OpenPicture, pages: Sequence[Part]) -> Iterator[TextLine]:
-    if not pages:
-        yield from picture.read_text()
-    for part in pages:
-        for line in picture.read_text(part):
-            yield TextLine(line.text, line.confidence, line.box, part.page)
+def _read_picture(content: _ToRead, path: str, picture: OpenPicture, is_stopped: threading.Event) -> _Outcome:
+    """Read a picture, or the pages of a document: those that can't be decoded are left out.
+
+    What goes beyond a limit of size is looked at again by the next pass, which may have a higher one.
+    """
+    lines: list[TextLine] = []
+    failures: list[SkippedFile] = []
+    is_read = True
+    for part in content.pages or (None,):
+        if is_stopped.is_set():
+            return _Outcome(content.content_id)
+        try:
+            page = None if part is None else part.page
+            lines += (TextLine(line.text, line.confidence, line.box, page) for line in picture.read_text(part))
+        except TransientReadError:
+            raise
+        except ImageReadError as error:
+            kind = None if error.limit is None else error.limit[0]
+            failures.append(SkippedFile(path if part is None else locate(path, part), str(error), kind))
+            is_read &= kind in (None, "seconds")
+    is_known = len(failures) < max(1, len(content.pages))
+    return _Outcome(content.content_id, lines if is_known else None, is_read, tuple(failures))

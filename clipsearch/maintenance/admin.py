@@ -60,6 +60,7 @@ class CatalogAdmin:
         self,
         *,
         limits: "DecodingLimits | None" = None,
+        again: bool = False,
         wait: bool = False,
         on_progress: "Progress | None" = None,
         cancel: threading.Event | None = None,
@@ -67,17 +68,18 @@ class CatalogAdmin:
         """Look for text in the pictures in which that was not done yet, with the models of the extra "ocr".
 
         Args:
+            again: also where it was done; what can't be read now keeps what was read then.
             limits, wait, on_progress, cancel: as in `Catalog.index`.
 
         Raises:
-            MissingExtraError: the extra "ocr" is not installed.
+            MissingExtraError: the extra "ocr" is not installed; ModelError: its models can't be loaded.
         """
         from clipsearch.indexing.texts import read_texts
 
         store = self._session.store
         store.require_open()
         with store.writing(wait=wait, alone=False):
-            report = read_texts(store, limits=limits, on_progress=on_progress, cancel=cancel)
+            report = read_texts(store, limits=limits, again=again, on_progress=on_progress, cancel=cancel)
         self._session.refresh("images")
         return report
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from clipsearch.parts import Box
 
@@ -14,8 +15,14 @@ MOST_LINES = 10_000
 MOST_CHARACTERS = 400
 """Characters of one line."""
 
-# Characters of what `pack_lines` returns: more are from elsewhere.
-_MOST_PACKED = 1 << 25
+MOST_PACKED = 1 << 23
+"""Characters of what `pack_lines` returns."""
+
+# Characters of all lines of a content: in ASCII up to twelve times as many, see `MOST_PACKED`.
+_MOST_OF_ALL = 500_000
+
+# Unicode's categories of controls, formats and surrogates.
+_NO_TEXT = ("Cc", "Cf", "Cs")
 
 _VALUES = 6
 _DECIMALS = 4
@@ -44,8 +51,16 @@ class TextLine:
         return min(names, key=lambda name: (-names[name], name), default="")
 
 
+def clean_text(text: str) -> str:
+    """Return a text in one line, without what controls a terminal or is no character, up to `MOST_CHARACTERS`."""
+    kept = "".join(each for each in text if each.isspace() or unicodedata.category(each) not in _NO_TEXT)
+    return " ".join(kept.split())[:MOST_CHARACTERS]
+
+
 def pack_lines(lines: Sequence[TextLine]) -> str:
-    """Return lines as JSON in ASCII, "" of none."""
+    """Return lines as JSON in ASCII, "" of none; the last ones of very much text are left out."""
+    ends = accumulate(len(each.text) for each in lines)
+    lines = [each for each, end in zip(lines, ends, strict=True) if end <= _MOST_OF_ALL][:MOST_LINES]
     rows = [
         [
             each.text,
@@ -60,7 +75,7 @@ def pack_lines(lines: Sequence[TextLine]) -> str:
 
 def unpack_lines(text: object) -> tuple[TextLine, ...]:
     """Return what `pack_lines` has described, from an untrusted file; what is invalid is left out."""
-    if not isinstance(text, str) or not text or len(text) > _MOST_PACKED:
+    if not isinstance(text, str) or not text or len(text) > MOST_PACKED:
         return ()
     try:
         rows = json.loads(text)
@@ -74,12 +89,13 @@ def _line(row: object) -> TextLine | None:
     if not isinstance(row, list) or len(row) not in (_VALUES, _VALUES + 1):
         return None
     text, confidence, left, top, right, bottom, *pages = row
+    text = clean_text(text) if isinstance(text, str) else ""
     numbers = (confidence, left, top, right, bottom)
     if not all(isinstance(number, int | float) and 0 <= number <= 1 for number in numbers):
         return None
-    if not isinstance(text, str) or not text.strip() or not (left < right and top < bottom):
+    if not text or not (left < right and top < bottom):
         return None
     page = pages[0] if pages else None
     if page is not None and not (isinstance(page, int) and page > 0):
         return None
-    return TextLine(text[:MOST_CHARACTERS], float(confidence), (left, top, right, bottom), page)
+    return TextLine(text, float(confidence), (left, top, right, bottom), page)

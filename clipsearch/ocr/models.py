@@ -1,7 +1,6 @@
 """Find the models that read text."""
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,4 +45,4 @@ def bundled_models() -> OcrModels:
     for file in files:
         if not file.is_file():
             raise ModelError(f"this version of rapidocr lacks {file.name}: pip install 'clipsearch[ocr]'")
-    return OcrModels(f"PP-OCRv6 small, rapidocr {version('rapidocr')}", *files)
+    return OcrModels("PP-OCRv6 small", *files)

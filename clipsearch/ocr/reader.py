@@ -4,23 +4,29 @@ The models are run by OpenVINO, on one thread and without its cache of shapes, w
 picture; what is before and after them is rapidocr's.
 """
 
+import math
 import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from clipsearch.errors import ModelError
-from clipsearch.ocr.lines import MOST_CHARACTERS, TextLine
+from clipsearch.ocr.lines import TextLine, clean_text
 from clipsearch.ocr.models import OcrModels, bundled_models
 from clipsearch.openvino_loader import import_openvino, reason_of
 from clipsearch.text import needs_no_blank
 
 SIDE = 2000
 """Pixels of the longer side of a picture that is read; lines are cut out of it."""
+
+# Pictures that are longer than this many times their width are read in pieces of that length, as scrolled screenshots
+# are: of a piece, each shows as much of the next one, and there are so many pieces at most.
+_MOST_ASPECT, _OVERLAP, _MOST_PIECES = 2.5, 0.15, 20
 
 # Longer sides at which text is looked for: whether there is any, and where. At 480 pixels a page still shows its lines.
 _FIRST_SIDE, _SIDE = 480, 800
@@ -42,6 +48,47 @@ _PIXEL, _BOX, _GROWN, _MOST_BOXES = 0.3, 0.5, 1.6, 1_000
 _SURE, _FAIRLY_SURE = 0.9, 0.6
 _SURE_LETTERS = 20
 _LEAST_LETTERS, _LEAST_CHARACTERS = 2, 3
+
+
+def fit(image: Image.Image) -> Image.Image:
+    """Return a picture scaled down to what is read of it; a smaller one stays as it is."""
+    long, short = max(image.size), max(1, min(image.size))
+    side = round(SIDE * min(_MOST_PIECES, max(1.0, long / short / _MOST_ASPECT)))
+    if long > side:
+        image = image.copy()
+        image.thumbnail((side, side), reducing_gap=3.0)
+    return image
+
+
+class _Piece(NamedTuple):
+    """Part of a picture that is read at once.
+
+    Attributes:
+        box: in pixels, with what neighbours show too.
+        begin, end: of its own part along the longer side, as shares.
+    """
+
+    box: tuple[int, int, int, int]
+    begin: float
+    end: float
+    is_whole: bool
+
+
+def _pieces(width: int, height: int) -> list[_Piece]:
+    long, short = max(width, height), max(1, min(width, height))
+    if long <= _MOST_ASPECT * short:
+        return [_Piece((0, 0, width, height), 0.0, 2.0, is_whole=True)]
+    count = min(_MOST_PIECES, math.ceil(long / (_MOST_ASPECT * short * (1 - _OVERLAP))))
+    found, margin = [], long / count * _OVERLAP / 2
+    for number in range(count):
+        first, last = (
+            max(0, round(long * number / count - margin)),
+            min(long, round(long * (number + 1) / count + margin)),
+        )
+        box = (first, 0, last, height) if width > height else (0, first, width, last)
+        end = 2.0 if number == count - 1 else (number + 1) / count  # a line may end at the edge
+        found.append(_Piece(box, number / count, end, is_whole=False))
+    return found
 
 
 class TextReader:
@@ -66,22 +113,36 @@ class TextReader:
         self._decode = CTCLabelDecode(character=self._recogniser.characters())
 
     def read(self, image: Image.Image) -> tuple[TextLine, ...]:
-        """Read the lines of a picture, mode "RGB", at most about `SIDE` pixels wide and high, from top to bottom."""
+        """Read the lines of a picture, mode "RGB", of a size as `fit` makes it, from top to bottom."""
         with self._lock:
-            return self._read_picture(image)
+            lines = [line for piece in _pieces(*image.size) for line in self._read_piece(image, piece)]
+        return tuple(_likely(lines))
 
-    def _read_picture(self, image: Image.Image) -> tuple[TextLine, ...]:
+    def _read_piece(self, image: Image.Image, piece: "_Piece") -> Iterator[TextLine]:
+        """Yield the lines whose middle lies in the own part of a piece, with boxes in the whole picture."""
+        left, top, right, bottom = piece.box
+        for line in self._read_picture(image if piece.is_whole else image.crop(piece.box)):
+            edges = (
+                (left + line.box[0] * (right - left)) / image.width,
+                (top + line.box[1] * (bottom - top)) / image.height,
+                (left + line.box[2] * (right - left)) / image.width,
+                (top + line.box[3] * (bottom - top)) / image.height,
+            )
+            middle = (edges[0] + edges[2]) / 2 if image.width > image.height else (edges[1] + edges[3]) / 2
+            if piece.begin <= middle < piece.end:
+                yield TextLine(line.text, line.confidence, edges)
+
+    def _read_picture(self, image: Image.Image) -> Sequence[TextLine]:
         pixels = np.ascontiguousarray(np.asarray(image)[:, :, ::-1])
         if not len(self._find(pixels, _FIRST_SIDE)):
             return ()
         boxes = self._find(pixels, _SIDE)
         texts = self._read([_cut_out(pixels, box) for box in boxes])
-        lines = [
-            TextLine(" ".join(text.split())[:MOST_CHARACTERS], confidence, _around(box, *pixels.shape[:2]))
+        return [
+            TextLine(cleaned, confidence, _around(box, *pixels.shape[:2]))
             for box, (text, confidence) in zip(boxes, texts, strict=True)
-            if text.strip()
+            if (cleaned := clean_text(text))
         ]
-        return tuple(_likely(lines))
 
     def _find(self, pixels: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
         """Return the corners (n, 4, 2) of lines, from the upper left one clockwise, in their order."""

@@ -179,7 +179,7 @@ def match_picture(
         raise UnknownPictureError(content_id)
     hit = SearchHit(0, math.nan, 1.0, paths[0], content_id, copies=tuple(paths[1:]))
     if not parsed.groups:
-        return hit
+        return quote_picture(hit, parsed, session)
     embedded = embed_query(parsed, session, pictures=known_pictures, marked=len(options.feedback.more))
     background = session.background(session.vector_index("images"))
     directions = embedded.directions(background)

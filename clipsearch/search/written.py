@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from clipsearch.parts import Part
 from clipsearch.query import Query
 from clipsearch.query.filters import Filter, Listed, Pattern
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
@@ -29,7 +30,7 @@ from clipsearch.search.stacks import stack_keys
 from clipsearch.session.session import Session
 from clipsearch.store.written_rows import Writing
 from clipsearch.text import fold_words
-from clipsearch.written.documents import WRITING, Document, Words, texts_of, words_of
+from clipsearch.written.documents import FIELDS, WRITING, Document, Words, texts_of, words_of
 from clipsearch.written.quotes import quote_writing
 from clipsearch.written.words import WrittenWords
 
@@ -98,15 +99,13 @@ def find_matches(
     if filters:
         passing = [*filters, listed(ids)]
         ids = session.columns.ask(lambda columns: columns.select_ids(passing)).tolist()
-    documents = {number: found[number] for number in ids}
-    written = {number for number, document in documents.items() if _has_all(document[:_N_WRITING], wanted)}
-    ranks, read = (
-        rank_documents(
-            {number: each for number, each in documents.items() if (number in written) == is_written}, wanted
-        )
-        for is_written in (True, False)
-    )
-    return Matches(wanted, ranks, read) if ranks or read else None
+    written: dict[int, Document] = {}
+    read: dict[int, Document] = {}
+    for number in ids:
+        document = found[number]
+        (written if _has_all(document[:_N_WRITING], wanted) else read)[number] = document
+    ranks = rank_documents(written, wanted), rank_documents(read, wanted)
+    return Matches(wanted, *ranks) if any(ranks) else None
 
 
 def _has_all(texts: Sequence[str], wanted: Words) -> bool:
@@ -125,8 +124,13 @@ def searched_words(query: Query) -> Words | None:
 
 
 def _find(words: WrittenWords, wanted: Words) -> Mapping[int, Document] | None:
-    ids = words.find(wanted.words, MOST_MATCHES)
-    return words.documents(ids.tolist()) if 0 < len(ids) <= MOST_MATCHES else None
+    """Return the documents that have all words in the writing, and those that have them with what was read."""
+    found: dict[int, Document] = {}
+    for fields in (WRITING, FIELDS):
+        ids = words.find(wanted.words, MOST_MATCHES, fields)
+        if len(ids) <= MOST_MATCHES:
+            found |= words.documents(ids.tolist())
+    return found or None
 
 
 def rank_documents(documents: Mapping[int, Document], wanted: Words) -> dict[int, int]:
@@ -218,11 +222,11 @@ def quote_hits(
     hits: Sequence[SearchHit], matches: Matches | None, filters: Sequence[Filter], session: Session, keys: Keys
 ) -> list[SearchHit]:
     """Return hits with what is written about them, where it has the words of the query or of a filter."""
-    wanted = None if matches is None else matches.words
+    wanted, asked = None if matches is None else matches.words, ""
     for each in filters if wanted is None else ():
         if each.key in ("written", "text") and isinstance(each.value, Pattern) and not each.is_negated:
             part = fold_words(each.value.text)
-            wanted = Words((part,), part)
+            wanted, asked = Words(tuple(part.split()), part), each.key
             break
     if wanted is None or not hits:
         return list(hits)
@@ -236,32 +240,40 @@ def quote_hits(
     for key, hit in zip(keys([hit.content_id for hit in hits]), hits, strict=True):
         number = source.get(key, 0)
         writing = writings.get(number)
-        found.append(hit if writing is None else _quoted(hit, number, writing, wanted))
+        found.append(hit if writing is None else _quoted(hit, number, writing, wanted, asked))
     return found
 
 
-def _quoted(hit: SearchHit, number: int, writing: Writing, wanted: Words) -> SearchHit:
-    """Return a hit with a quotation of what is written about a content: its own, or another of its stack."""
+def _quoted(hit: SearchHit, number: int, writing: Writing, wanted: Words, asked: str) -> SearchHit:
+    """Return a hit with a quotation of what is written about a content: its own, or another of its stack.
+
+    Args:
+        asked: "text": only of what was read, "written": only of what people wrote.
+    """
     lines = [line.text for line in writing.lines]
     texts = texts_of(writing.description, [_shown(path) for path in writing.paths], lines)
-    quotation = quote_writing(texts, wanted)
+    first = len(texts) - len(lines)  # the lines come last
+    begin, end = (first if asked == "text" else 0), (first if asked == "written" else len(texts))
+    quotation = quote_writing(texts[begin:end], wanted)
     if quotation is None:
         return hit
-    place = quotation.place - (len(texts) - len(lines))  # the lines come last
-    is_line = place >= 0 and number == hit.content_id
-    return replace(hit, written=quotation.text, line=writing.lines[place] if is_line else None)
+    place = begin + quotation.place - first
+    if place < 0 or number != hit.content_id:
+        return replace(hit, written=quotation.text)
+    line = writing.lines[place]
+    part = hit.part if line.page is None else Part("page", page=line.page)
+    return replace(hit, written=quotation.text, line=line, part=part)
 
 
 def quote_picture(hit: SearchHit, query: Query, session: Session) -> SearchHit:
     """Return a hit with what is written about the picture, where that has all words of the query."""
-    wanted = searched_words(query)
-    if wanted is None:
-        return hit
-    documents = session.written.ask(lambda words: words.documents([hit.content_id]))
-    texts = " ".join(documents.get(hit.content_id, ()))
-    if not all(word in texts for word in wanted.words):
-        return hit
-    return quote_hits([hit], Matches(wanted, {hit.content_id: 1}), (), session, list)[0]
+    wanted, matches = searched_words(query), None
+    if wanted is not None:
+        documents = session.written.ask(lambda words: words.documents([hit.content_id]))
+        texts = " ".join(documents.get(hit.content_id, ()))
+        if all(word in texts for word in wanted.words):
+            matches = Matches(wanted, {hit.content_id: 1})
+    return quote_hits([hit], matches, query.filters, session, list)[0]
 
 
 def _shown(path: bytes) -> str:

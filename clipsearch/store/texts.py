@@ -16,14 +16,15 @@ _INSERT = (
     "INSERT INTO texts (content_id, reader, lines) VALUES (?, ?, ?) "
     "ON CONFLICT (content_id) DO UPDATE SET reader = excluded.reader, lines = excluded.lines"
 )
+_KEEP = "INSERT INTO texts (content_id, reader, lines) VALUES (?, ?, '') ON CONFLICT (content_id) DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
 class ReadText:
-    """Lines that were read in a content; none is kept apart from not looked at."""
+    """Lines that were read in a content; None where it can't be read: what was read earlier stays."""
 
     content_id: int
-    lines: Sequence[TextLine]
+    lines: Sequence[TextLine] | None
 
 
 class TextCounts(NamedTuple):
@@ -37,16 +38,17 @@ class TextStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def unread(self, reader: str) -> list[int]:
-        """Return the ids of contents that have a file, and in which these models have not looked for text, growing."""
+    def to_read(self, *, again: bool = False) -> list[int]:
+        """Return the ids of contents that have a file, and in which no text was looked for, growing.
+
+        Args:
+            again: of all that have a file.
+        """
         text, file = tables.texts, tables.files
-        read = select(text.c.content_id).where(text.c.reader == reader)
-        statement = (
-            select(file.c.content_id)
-            .where(file.c.removed_at.is_(None), file.c.content_id.is_not(None), file.c.content_id.not_in(read))
-            .distinct()
-            .order_by(file.c.content_id)
-        )
+        there = [file.c.removed_at.is_(None), file.c.content_id.is_not(None)]
+        if not again:
+            there.append(file.c.content_id.not_in(select(text.c.content_id)))
+        statement = select(file.c.content_id).where(*there).distinct().order_by(file.c.content_id)
         with self._database.read() as connection:
             return list(connection.execute(statement).scalars())
 
@@ -64,12 +66,18 @@ class TextStore:
         Args:
             reader: name of the models.
         """
-        texts = {each.content_id: pack_lines(each.lines) for each in found}
+        texts = {each.content_id: None if each.lines is None else pack_lines(each.lines) for each in found}
         content = tables.contents
         with self._database.write() as connection:
             known = list(self._known(connection, sorted(texts)))
+            rows: list[tuple[object, ...]] = [
+                (number, reader, text) for number in known if (text := texts[number]) is not None
+            ]
+            kept: list[tuple[object, ...]] = [(number, reader) for number in known if texts[number] is None]
+            for statement, values in ((_INSERT, rows), (_KEEP, kept)):
+                if values:
+                    self._database.execute_many(connection, statement, values)
             if known:
-                self._database.execute_many(connection, _INSERT, [(number, reader, texts[number]) for number in known])
                 change = next_change(connection)
                 for chunk in chunks(known):
                     touch_contents(connection, content.c.content_id.in_(chunk), change=change)

@@ -7,7 +7,7 @@ from typing import Any
 
 from clipsearch.description import Description, unpack
 from clipsearch.errors import StoreError
-from clipsearch.ocr.lines import TextLine, unpack_lines
+from clipsearch.ocr.lines import MOST_PACKED, TextLine, unpack_lines
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.column_rows import AS_BYTES, FOLDED_PATH, ColumnReader
 from clipsearch.store.sidecar_rows import SidecarReader, Sources, merge_sources
@@ -16,7 +16,7 @@ from clipsearch.store.values import valid_ids
 _CONTENTS_AFTER = "SELECT content_id, {} FROM contents WHERE content_id > ? ORDER BY content_id LIMIT ?"
 _CONTENTS = "SELECT content_id, {} FROM contents WHERE content_id IN ({})"
 _FILES = "SELECT content_id, {} FROM files WHERE removed_at IS NULL AND {} ORDER BY content_id, file_id"
-_TEXTS = "SELECT content_id, {} FROM texts WHERE lines != '' AND {}"
+_TEXTS = "SELECT content_id, {} FROM texts WHERE lines != '' AND {} AND length(lines) <= {}"
 _BETWEEN = "content_id BETWEEN ? AND ?"
 _NEWEST = "SELECT content_id, blake3, changed FROM contents WHERE changed > 0 ORDER BY changed DESC, content_id LIMIT ?"
 _STAMPS = "SELECT content_id, blake3, changed FROM contents WHERE content_id IN ({})"
@@ -65,7 +65,7 @@ class WrittenReader:
         while rows := self._connection.rows(_CONTENTS_AFTER.format(self._described), last, _ROWS):
             first, last = rows[0][0], rows[-1][0]
             files = self._connection.rows(_FILES.format(self._path, _BETWEEN), first, last)
-            texts = self._connection.rows(_TEXTS.format(self._lines, _BETWEEN), first, last)
+            texts = self._connection.rows(_TEXTS.format(self._lines, _BETWEEN, MOST_PACKED), first, last)
             yield _join(rows, files, texts, sidecars)
 
     def some(self, content_ids: Sequence[int]) -> dict[int, Writing]:
@@ -82,7 +82,7 @@ class WrittenReader:
             marks = ",".join("?" * len(chunk))
             rows = self._connection.rows(_CONTENTS.format(self._described, marks), *chunk)
             files = self._connection.rows(_FILES.format(path, f"content_id IN ({marks})"), *chunk)
-            texts = self._connection.rows(_TEXTS.format(self._lines, f"content_id IN ({marks})"), *chunk)
+            texts = self._connection.rows(_TEXTS.format(self._lines, f"content_id IN ({marks})", MOST_PACKED), *chunk)
             found |= _join(rows, files, texts, self._sidecars.of_contents(chunk))
         return found
 

@@ -59,6 +59,11 @@ class Tile:
     heading: str = ""
 
     @property
+    def is_unlikely(self) -> bool:
+        """Whether the picture likely does not show what is looked for."""
+        return self.hit.relevance < DEFAULT_CUTOFF
+
+    @property
     def size(self) -> tuple[int, int]:
         metadata = self.details.metadata
         left, top, right, bottom = (self.hit.part.box if self.hit.part is not None else None) or (0, 0, 1, 1)

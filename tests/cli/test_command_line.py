@@ -89,6 +89,7 @@ def test_index_reports_in_json(tmp_path):
         "moved": 0,
         "partial": [],
         "parts": {},
+        "texts": None,
         "sidecars": 0,
     }
     again = json.loads(run(*arguments, "--strict", code=5).stdout)

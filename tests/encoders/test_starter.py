@@ -82,7 +82,7 @@ first.join()
 print(sys.modules["openvino_telemetry"], "openvino.tools.ovc" in sys.modules)
 """
     done = run_python(["-c", code])
-    assert done.stdout.startswith("clipsearch.encoders.openvino.runtime ["), done.stderr
+    assert done.stdout.startswith("clipsearch.openvino_loader ["), done.stderr
     assert done.stdout.endswith("]\nNone False\n")
 
 

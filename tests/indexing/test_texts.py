@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from clipsearch import Catalog, ClipSearchNotice
-from clipsearch.errors import ImageReadError, MissingExtraError, TransientReadError
+from clipsearch.errors import ImageReadError, MissingExtraError, ModelError, TransientReadError
 from clipsearch.indexing import texts
 from clipsearch.ocr import models
 from clipsearch.ocr.lines import TextLine
@@ -58,7 +58,8 @@ class Reading:
 
     @contextmanager
     def open_path(self, path):
-        self.asked.append(Path(path).name)
+        if not path.endswith("blank.png"):  # by which it is found out whether anything can be read
+            self.asked.append(Path(path).name)
         from blake3 import blake3
 
         self.blake3, self.name = blake3(Path(path).read_bytes()).digest(), Path(path).name
@@ -142,6 +143,7 @@ def test_a_run_that_is_stopped_is_taken_up_again(catalog, photos, monkeypatch):
     ("error", "is_tried_again"),
     [
         (ImageReadError("damaged: a row"), False),
+        (ImageReadError("12 megapixels", limit=("megapixels", 9)), True),
         (ImageReadError("it took longer than 60 s to decode", limit=("seconds", 60)), False),
         (TransientReadError("not enough memory to decode it"), True),
         (OSError(5, "Input/output error"), True),
@@ -170,11 +172,49 @@ def test_a_file_that_has_changed_since_is_left_to_the_next_index_run(catalog, ph
     assert text_of(catalog, "sign.png") == ["Something else"] and reading.asked.count("sign.png") == 2
 
 
-def test_a_file_that_is_gone_is_left_alone(catalog, photos, monkeypatch):
+def test_a_file_that_is_gone_is_left(catalog, photos, monkeypatch, tmp_path):
     Reading(monkeypatch, {})
     (photos / "sign.png").unlink()
     report = catalog.admin.read_texts()
-    assert (report.read, report.with_text) == (2, 0)
+    assert (report.read, report.with_text, report.left) == (2, 0, 1)
+    catalog.close()
+    assert "text in 0 of 0 pictures looked at in" in run("ocr", "--catalog", tmp_path / "catalog").stdout
+
+
+def test_what_can_not_be_read_again_keeps_what_was_read(catalog, monkeypatch):
+    Reading(monkeypatch, {"sign.png": ["Platform"], "invoice.png": ["Invoice"]})
+    catalog.admin.read_texts()
+    Reading(monkeypatch, {"sign.png": ImageReadError("damaged"), "invoice.png": ["Other"]})
+    assert catalog.admin.read_texts(again=True).with_text == 1
+    assert text_of(catalog, "sign.png") == ["Platform"] and text_of(catalog, "invoice") == ["Other"]
+
+
+def test_a_page_that_can_not_be_read_costs_itself_only(catalog, photos, monkeypatch):
+    pytest.importorskip("pypdfium2", reason="pypdfium2 is not installed: pip install -e '.[pdf]'")
+    pages = [Image.new("RGB", (80, 80), colour) for colour in ("red", "lime", "blue")]
+    pages[0].save(photos / "book.pdf", save_all=True, append_images=pages[1:])
+    catalog.index()
+    Reading(monkeypatch, {"book.pdf": ["text"]})
+
+    def read_text(self, part=None):
+        if part is not None and part.page == 2:
+            raise ImageReadError("damaged: a page")
+        return _Picture.plain(self, part)
+
+    monkeypatch.setattr(_Picture, "plain", _Picture.read_text, raising=False)
+    monkeypatch.setattr(_Picture, "read_text", read_text)
+    report = catalog.admin.read_texts()
+    assert [each.path.rpartition("/")[2] for each in report.skipped] == ["book.pdf#page=2"]
+    (hit,) = catalog.search("path:book.pdf")
+    assert [line.page for line in catalog.pictures.text(hit.content_id)] == [1, 3]
+    (hit,) = catalog.search("text:text")
+    assert hit.part is not None and hit.part.page == hit.line.page == 1
+
+
+def test_a_reader_that_can_not_be_loaded_stops_the_pass(catalog, photos, monkeypatch):
+    Reading(monkeypatch, {"blank.png": TransientReadError("libGL.so.1: cannot open shared object file")})
+    with pytest.raises(ModelError, match=r"no text can be read: libGL\.so\.1"):
+        catalog.admin.read_texts()
 
 
 def test_without_the_extra_one_line_says_so(catalog, photos, monkeypatch, tmp_path):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from clipsearch.ocr.lines import MOST_CHARACTERS, MOST_LINES, TextLine, pack_lines, unpack_lines
+from clipsearch.ocr.lines import MOST_CHARACTERS, MOST_LINES, MOST_PACKED, TextLine, pack_lines, unpack_lines
 
 BOX = (0.1, 0.2, 0.3, 0.4)
 
@@ -50,9 +50,36 @@ def test_what_is_no_line_is_left_out(text):
 
 
 def test_there_is_an_end_to_lines_and_characters():
-    rows = [["x" * (MOST_CHARACTERS + 1), 0.5, *BOX]] * (MOST_LINES + 1)
-    found = unpack_lines(json.dumps(rows))
-    assert len(found) == MOST_LINES and all(len(line.text) == MOST_CHARACTERS for line in found)
+    found = unpack_lines(json.dumps([["x" * 10, 0.5, *BOX]] * (MOST_LINES + 1)))
+    assert len(found) == MOST_LINES
+    (line,) = unpack_lines(json.dumps([["x" * (MOST_CHARACTERS + 1), 0.5, *BOX]]))
+    assert len(line.text) == MOST_CHARACTERS
+    assert unpack_lines("[" + " " * MOST_PACKED + "]") == ()
+
+
+@pytest.mark.parametrize("text", ["x", "第", "\U0001f600"])
+def test_the_first_lines_of_very_much_text_are_kept(text):
+    many = [TextLine(text * MOST_CHARACTERS, 1.0, (0.12345, 0.12345, 0.99999, 0.99999), page=200)] * (MOST_LINES + 5)
+    found = unpack_lines(pack_lines(many))
+    assert 1_000 < len(found) < len(many) and len(pack_lines(many)) <= MOST_PACKED
+    assert len(unpack_lines(pack_lines([TextLine("x", 1.0, BOX)] * (MOST_LINES + 5)))) == MOST_LINES
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("a\x1b[31mb", "a[31mb"),
+        ("a\u202eb", "ab"),
+        ("a\ud800b", "ab"),
+        ("a\x00\x07b", "ab"),
+        (" a \n\t b ", "a b"),
+        ("\x1b", None),
+    ],
+    ids=ascii,
+)
+def test_what_controls_a_terminal_is_left_out(text, kept):
+    found = unpack_lines(json.dumps([[text, 0.5, *BOX]]))
+    assert [line.text for line in found] == ([] if kept is None else [kept])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from clipsearch.errors import MissingExtraError, ModelError
 from clipsearch.images.decode import decode_image
 from clipsearch.ocr import models
 from clipsearch.ocr.lines import TextLine
-from clipsearch.ocr.reader import TextReader, _likely
+from clipsearch.ocr.reader import TextReader, _likely, fit
 from clipsearch.paths import sample_data_folder
 
 needs_rapidocr = pytest.mark.skipif(
@@ -78,6 +78,25 @@ def test_pictures_of_all_sizes_are_looked_at(reader, size):
     noise = np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), dtype=np.uint8)
     for image in (Image.new("RGB", size, "white"), Image.fromarray(noise)):
         assert all(0 <= edge <= 1 for line in reader.read(image) for edge in line.box)
+
+
+@needs_rapidocr
+@pytest.mark.parametrize("turn", [None, Image.Transpose.ROTATE_90], ids=["tall", "wide"])
+def test_long_pictures_are_read_in_pieces_without_doubles(reader, turn):
+    lines = [f"Message number {number + 100}" for number in range(70)]
+    image = written(*lines, size=(900, 30 + 2 * 60 * 70), height=60)
+    shown = fit(image if turn is None else image.transpose(turn))
+    found = [line.text for line in reader.read(shown)]
+    assert sorted(found) == sorted(lines)
+    if turn is None:
+        assert found == lines
+
+
+def test_a_picture_is_scaled_down_to_what_is_read_of_it():
+    assert fit(Image.new("L", (4000, 3000))).size == (2000, 1500)
+    assert fit(Image.new("L", (300, 200))).size == (300, 200)
+    assert fit(Image.new("L", (1080, 12_000))).size == (800, 8889)
+    assert fit(Image.new("L", (10, 60_000))).size[1] == 40_000
 
 
 @needs_rapidocr

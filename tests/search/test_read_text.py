@@ -102,6 +102,28 @@ def test_many_with_the_words_keep_to_a_relevance_that_is_asked_for(catalog):
     assert len(with_lines(catalog.search("total", sort="name", top_k=50))) == len(COLOURS)
 
 
+def test_frequent_words_in_pictures_do_not_hide_what_people_wrote(catalog, monkeypatch):
+    monkeypatch.setattr("clipsearch.search.written.MOST_MATCHES", 4)
+    describe(catalog.directory, {"08.png": Description(title="Invoice")})
+    read(catalog.directory, {f"{number:02}.png": ["Invoice 7"] for number in range(6)})
+    first, *others = catalog.search("invoice")
+    assert names([first]) == ["08.png"] and first.written == "Invoice"
+    assert with_lines(others) == []
+
+
+def test_each_filter_quotes_its_own_words(catalog):
+    read(catalog.directory, {"07.png": ["Locker 07", "Eur 5", "Thank you"]})
+    describe(catalog.directory, {"07.png": Description(title="Locker room")})
+    (hit,) = catalog.search("text:locker")
+    assert (hit.written, hit.line.text) == ("Locker 07", "Locker 07")
+    (hit,) = catalog.search("written:locker")
+    assert (hit.written, hit.line) == ("Locker room", None)
+    (hit,) = catalog.search('text:"eur 5 thank"')
+    assert hit.line.text == "Eur 5"
+    assert catalog.match("text:locker", hit.content_id).line.text == "Locker 07"
+    assert catalog.match("red text:locker", hit.content_id).line.text == "Locker 07"
+
+
 def test_what_nothing_shows_is_found_in_the_text_and_the_line_is_told(catalog):
     read(catalog.directory, {"07.png": ["Invoice 4711", "Total amount 99.50"], "08.png": ["total"]})
     (hit,) = with_lines(catalog.search("total amount"))

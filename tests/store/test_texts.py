@@ -41,10 +41,10 @@ def fill(store, count=3):
 
 def test_what_is_read_is_not_read_again(store):
     fill(store)
-    assert store.texts.unread("a") == [1, 2, 3] and store.texts.count() == (0, 0)
+    assert store.texts.to_read() == [1, 2, 3] and store.texts.count() == (0, 0)
     store.texts.record([ReadText(1, LINES), ReadText(3, ()), ReadText(77, LINES)], reader="a")
-    assert store.texts.unread("a") == [2] and store.texts.count() == (2, 1)
-    assert store.texts.unread("b") == [1, 2, 3]
+    assert store.texts.to_read() == [2] and store.texts.count() == (2, 1)
+    assert store.texts.to_read(again=True) == [1, 2, 3]
     assert store.written_rows.some([1])[1].lines == LINES
     assert store.column_rows.with_text() == store.column_rows.with_text([1, 2, 3]) == [1]
 
@@ -54,7 +54,7 @@ def test_other_models_replace_what_was_read_and_changes_are_told(store):
     store.texts.record([ReadText(1, LINES)], reader="a")
     last = store.column_rows.state().last_change
     store.texts.record([ReadText(1, ()), ReadText(2, LINES[:1])], reader="b")
-    assert store.texts.count() == (2, 1) and store.texts.unread("b") == [3]
+    assert store.texts.count() == (2, 1) and store.texts.to_read() == [3]
     assert sorted(store.column_rows.changed_after(last)) == [1, 2]
     assert store.written_rows.some([1, 2])[2].lines == LINES[:1]
 
@@ -64,7 +64,7 @@ def test_removed_files_are_not_read_and_garbage_goes(store):
     store.texts.record([ReadText(1, LINES), ReadText(2, LINES)], reader="a")
     ids = {path: number for rows in store.column_rows.files() for number, _, _, path in rows}
     store.pictures.remove_files([ids[b"0.jpg"], ids[b"2.jpg"]])
-    assert store.texts.unread("b") == [2]
+    assert store.texts.to_read(again=True) == [2]
     store.garbage.delete()
     assert store.texts.count() == (1, 1) and scope.root_id
 
@@ -81,7 +81,7 @@ def test_damaged_rows_are_repaired(tmp_path, statement):
     repair_rows(tmp_path / DATABASE_NAME)
     check_values(tmp_path / DATABASE_NAME)
     with Store(tmp_path) as store:
-        assert set(store.texts.unread("a")) >= {2, 3}
+        assert set(store.texts.to_read()) >= {2, 3}
         assert all(number in (1, 2, 3) for number in store.column_rows.with_text())
 
 

@@ -71,13 +71,15 @@ document.addEventListener("click", async (event) => {
   if (event.target === dialog()) dialog().close(); // beside it
   // A link that leads to other pictures closes what is above them.
   if (event.target.closest?.("#picture a[hx-target='#content']")) dialog().close();
-  const copied = event.target.closest?.("[data-copy]");
+  const copied = event.target.closest?.("[data-copy], [data-copy-of]");
   if (copied) {
+    const source = document.getElementById(copied.dataset.copyOf);
     try {
-      await navigator.clipboard.writeText(copied.dataset.copy);
+      await navigator.clipboard.writeText(source ? source.textContent : copied.dataset.copy);
       copied.textContent = "Copied";
     } catch {
-      copied.textContent = copied.dataset.copy;
+      if (source) getSelection()?.selectAllChildren(source);
+      else copied.textContent = copied.dataset.copy;
     }
   }
   const heat = event.target.closest?.(".heat-switch");
