@@ -291,12 +291,10 @@ class CatalogStatus:
         directory: where it lies.
         model: name of the model in use, None before the first index run.
         folders: indexed folders.
-        files: indexed picture files.
-        pictures: different contents among them.
+        files: indexed picture files. pictures: different contents among them.
         skipped: files that could not be indexed.
         captions: stored captions.
-        database_bytes: SQLite file with its log.
-        index_bytes: FAISS snapshots.
+        database_bytes: SQLite file with its log. index_bytes: FAISS snapshots.
         last_run: that has ended; one that was killed is not `finished`.
         current_run: that goes on, the last begun of several; None: there is none.
         ann: of pictures that a search compares with in part only, see `indexes.ann.Tuning`; None: with all.
@@ -304,6 +302,7 @@ class CatalogStatus:
         precision: of the model in use where it was compiled on this machine, such as "bf16"; None: it was not.
         formats: detected format → number of different pictures of it, the most frequent first.
         parts: as in `IndexReport`, of all pictures.
+        texts: pictures in which text was looked for, and those that have any.
     """
 
     directory: str
@@ -323,6 +322,7 @@ class CatalogStatus:
     precision: str | None = None
     formats: Mapping[str, int] = field(default_factory=dict)
     parts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    texts: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

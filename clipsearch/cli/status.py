@@ -67,6 +67,8 @@ def _print_kinds(found: CatalogStatus) -> None:
         out(f"formats   {', '.join(f'{number:,} {name}' for name, number in found.formats.items())}")
     if found.parts:
         out(f"parts     {describe_parts(found.parts)}")
+    if found.texts[0]:
+        out(f"text      in {found.texts[1]:,} of {count(found.texts[0], 'picture')} looked at")
 
 
 def _status_json(found: CatalogStatus) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def read_status(store: Store) -> CatalogStatus:
         ann=_parse_tuning(None if snapshot is None else snapshot.ann),
         formats=store.pictures.count_formats(),
         parts=store.reader.parts.count(),
+        texts=store.texts.count(),
         exclude={scope.root: scope.exclude for scope in roots if scope.exclude},
     )
 

@@ -244,6 +244,7 @@ def test_the_command_line_says_how_many_have_text(catalog, photos, monkeypatch, 
     assert "text in 1 of 3 pictures looked at in" in run("ocr", *where).stdout
     assert run("ocr", *where).stdout.strip() == "text was looked for in all pictures before"
     assert '"with_text": 0' in run("ocr", "--json", *where).stdout
+    assert "text      in 1 of 3 pictures looked at\n" in run("status", *where).stdout
     Image.new("RGB", (9, 9), "lime").save(photos / "new.png")
     assert "text in 0 of 1 picture looked at in" in run("index", *where).stdout
     assert "looked at" not in run("index", "--no-ocr", *where).stdout
