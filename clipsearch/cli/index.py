@@ -15,6 +15,7 @@ from clipsearch.cli.options import (
     ModelOption,
     PrecisionOption,
     RuntimeOption,
+    StrictOption,
     WaitOption,
     decoding_limits,
 )
@@ -101,7 +102,7 @@ def index(
         ),
     ] = None,
     wait: WaitOption = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 5 when files were skipped.")] = False,
+    strict: StrictOption = False,
     json: JsonOption = False,
 ) -> int:
     """Index folders of pictures.

@@ -12,6 +12,7 @@ from clipsearch.cli.options import (
     JsonOption,
     MaxMegapixelsOption,
     MaxSecondsOption,
+    StrictOption,
     WaitOption,
     decoding_limits,
 )
@@ -27,7 +28,7 @@ def ocr(
     max_megapixels: MaxMegapixelsOption = None,
     max_seconds: MaxSecondsOption = DEFAULT_MAX_SECONDS,
     wait: WaitOption = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with code 5 when files were skipped.")] = False,
+    strict: StrictOption = False,
     json: JsonOption = False,
 ) -> int:
     """Read the text in indexed pictures.

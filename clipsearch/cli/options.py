@@ -71,6 +71,7 @@ MaxMegapixelsOption = Annotated[
     ),
 ]
 MaxSecondsOption = Annotated[int, typer.Option(metavar="N", help="Skip pictures that take more CPU time to decode.")]
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with code 5 when files were skipped.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for the catalog's write lock instead of failing.")]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

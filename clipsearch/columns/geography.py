@@ -48,9 +48,7 @@ def _find_column(arrays: Mapping[str, NDArray[Any]]) -> PlaceColumn:
     is_used[:1] = False
     rows = np.flatnonzero(is_used)
     number = np.cumsum(is_used, dtype=np.min_scalar_type(len(rows) + 1))
-    return PlaceColumn(
-        number[codes] if len(rows) else np.zeros(len(codes), dtype=np.uint8), (rows - 1).astype(np.int32)
-    )
+    return PlaceColumn(number[codes], (rows - 1).astype(np.int32))
 
 
 def _codes(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.int32]:

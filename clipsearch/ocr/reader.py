@@ -25,7 +25,7 @@ SIDE = 2000
 """Pixels of the longer side of a picture that is read; lines are cut out of it."""
 
 # Pictures that are longer than this many times their width are read in pieces of that length, as scrolled screenshots
-# are: of a piece, each shows as much of the next one, and there are so many pieces at most.
+# are: the share of a piece that it has in common with its neighbours, and the highest number of pieces.
 _MOST_ASPECT, _OVERLAP, _MOST_PIECES = 2.5, 0.15, 20
 
 # Longer sides at which text is looked for: whether there is any, and where. At 480 pixels a page still shows its lines.
@@ -43,8 +43,8 @@ _TURN_WIDTH, _TURNS_AT_ONCE, _UPSIDE_DOWN = 192, 8, 0.9
 # config.yaml, Det; DBPostProcess.
 _PIXEL, _BOX, _GROWN, _MOST_BOXES = 0.3, 0.5, 1.6, 1_000
 
-# Confidence of a line that is alone, and where so many letters of a picture are read surely. What is read in
-# photographs without text are mostly one or two letters and numbers, few of them surely.
+# Least confidence of a line, and the lower one that is enough where lines of the first have `_SURE_LETTERS` together.
+# What is read in photographs without text are mostly one or two letters and numbers, few of them surely.
 _SURE, _FAIRLY_SURE = 0.9, 0.6
 _SURE_LETTERS = 20
 _LEAST_LETTERS, _LEAST_CHARACTERS = 2, 3
@@ -71,14 +71,13 @@ class _Piece(NamedTuple):
     box: tuple[int, int, int, int]
     begin: float
     end: float
-    is_whole: bool
 
 
 def _pieces(width: int, height: int) -> list[_Piece]:
     long, short = max(width, height), max(1, min(width, height))
-    if long <= _MOST_ASPECT * short:
-        return [_Piece((0, 0, width, height), 0.0, 2.0, is_whole=True)]
-    count = min(_MOST_PIECES, math.ceil(long / (_MOST_ASPECT * short * (1 - _OVERLAP))))
+    count = 1
+    if long > _MOST_ASPECT * short:
+        count = min(_MOST_PIECES, math.ceil(long / (_MOST_ASPECT * short * (1 - _OVERLAP))))
     found, margin = [], long / count * _OVERLAP / 2
     for number in range(count):
         first, last = (
@@ -87,7 +86,7 @@ def _pieces(width: int, height: int) -> list[_Piece]:
         )
         box = (first, 0, last, height) if width > height else (0, first, width, last)
         end = 2.0 if number == count - 1 else (number + 1) / count  # a line may end at the edge
-        found.append(_Piece(box, number / count, end, is_whole=False))
+        found.append(_Piece(box, number / count, end))
     return found
 
 
@@ -121,7 +120,7 @@ class TextReader:
     def _read_piece(self, image: Image.Image, piece: "_Piece") -> Iterator[TextLine]:
         """Yield the lines whose middle lies in the own part of a piece, with boxes in the whole picture."""
         left, top, right, bottom = piece.box
-        for line in self._read_picture(image if piece.is_whole else image.crop(piece.box)):
+        for line in self._read_picture(image.crop(piece.box)):
             edges = (
                 (left + line.box[0] * (right - left)) / image.width,
                 (top + line.box[1] * (bottom - top)) / image.height,

@@ -9,7 +9,7 @@ How often the words occur decides what they count. Where up to `FEW` pictures ha
 Else pictures that are equally good in writing share their last rank: of a hundred pictures in a folder "beach", each
 gains as much as one on rank 100. Words that more than `MOST_MATCHES` pictures have are left to the model.
 
-Pictures that have the words only in text that was read in them come behind those that likely show what is asked for,
+Pictures that have the words only in text that was read in them come behind those that likely match by what they show,
 and before all others: a sign that says "cat" is no cat, but nothing shows "total amount" better than a receipt.
 
 Source: Cormack, Clarke, Buettcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods",
@@ -125,12 +125,11 @@ def searched_words(query: Query) -> Words | None:
 
 def _find(words: WrittenWords, wanted: Words) -> Mapping[int, Document] | None:
     """Return the documents that have all words in the writing, and those that have them with what was read."""
-    found: dict[int, Document] = {}
-    for fields in (WRITING, FIELDS):
+    for fields in (FIELDS, WRITING):  # where too many have them with what was read, the writing alone counts
         ids = words.find(wanted.words, MOST_MATCHES, fields)
         if len(ids) <= MOST_MATCHES:
-            found |= words.documents(ids.tolist())
-    return found or None
+            return words.documents(ids.tolist()) or None
+    return None
 
 
 def rank_documents(documents: Mapping[int, Document], wanted: Words) -> dict[int, int]:
@@ -190,7 +189,7 @@ def fuse(
 
 
 def _insert_read(best: Sequence[int], likely: Container[int], read: Mapping[int, int]) -> list[int]:
-    """Move pictures in which the words were read up behind the last one that likely shows what is asked for."""
+    """Move pictures in which the words were read up behind the last likely match."""
     end = max((place + 1 for place, key in enumerate(best) if key in likely), default=0)
     others = [key for key in best[end:] if key not in read]
     moved = sorted((key for key in best[end:] if key in read), key=lambda key: read[key])

@@ -84,10 +84,9 @@ def document_of(description: Description, paths: Iterable[str], lines: Iterable[
     return title, names, caption, others, path, read
 
 
-def texts_of(description: Description, paths: Sequence[str], lines: Sequence[str] = ()) -> list[tuple[int, str]]:
-    """Return (place in `FIELDS`, text as written) of all that is written about a picture, and that was read in it."""
-    texts = [*_texts_by_field(description), paths, lines]
-    return [(field, text) for field, some in enumerate(texts) for text in some if text]
+def texts_of(description: Description, paths: Sequence[str], lines: Sequence[str] = ()) -> list[str]:
+    """Return all that is written about a picture, and that was read in it, in the order of `FIELDS`."""
+    return [text for some in (*_texts_by_field(description), paths, lines) for text in some if text]
 
 
 def _texts_by_field(each: Description) -> list[Sequence[str | None]]:

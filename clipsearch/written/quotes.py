@@ -17,14 +17,14 @@ class Quotation(NamedTuple):
     place: int
 
 
-def quote_writing(texts: Sequence[tuple[int, str]], wanted: Words) -> Quotation | None:
+def quote_writing(texts: Sequence[str], wanted: Words) -> Quotation | None:
     """Return the text that has most of the words; None where none has any.
 
     Args:
         texts: as `documents.texts_of` returns them; of equally good ones the first counts.
     """
     best: tuple[tuple[bool, int], int, str] | None = None
-    for number, (_, text) in enumerate(texts):
+    for number, text in enumerate(texts):
         folded = f" {fold_words(text)} "
         worth = wanted.phrase in folded, sum(word in folded for word in wanted.words)
         if worth[1] and (best is None or worth > best[0]):
