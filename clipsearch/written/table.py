@@ -144,7 +144,9 @@ class WrittenTable:
         indexed = [part for part in parts if len(part) >= _GRAM and self._has_fts]
         conditions = ["words MATCH ?"] if indexed else []
         wanted = " AND ".join(f'"{part}"' for part in indexed)
-        values: list[object] = [f"{{{' '.join(fields)}}} : ({wanted})"] if indexed else []
+        if fields != FIELDS:  # all of them take half as long again with a filter of columns
+            wanted = f"{{{' '.join(fields)}}} : ({wanted})"
+        values: list[object] = [wanted] if indexed else []
         for part in parts:
             if part not in indexed:
                 conditions.append("(" + " OR ".join(f"instr({name}, ?)" for name in fields) + ")")
