@@ -22,9 +22,15 @@ from clipsearch.settings import DEFAULT_MAX_SECONDS
 
 def ocr(
     catalog: CatalogOption = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Read all pictures, also those in which that was done.")
-    ] = False,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also read with ONNX models of other languages in this folder, from now on; bundled: "
+            "with those of the package alone.",
+        ),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Read all pictures again.")] = False,
     max_megapixels: MaxMegapixelsOption = None,
     max_seconds: MaxSecondsOption = DEFAULT_MAX_SECONDS,
     wait: WaitOption = False,
@@ -39,7 +45,7 @@ def ocr(
 
     limits = decoding_limits(max_megapixels, max_seconds)
     with ProgressBar() as bar, Catalog.open(catalog) as opened:
-        report = opened.admin.read_texts(limits=limits, again=again, wait=wait, on_progress=bar.update)
+        report = opened.admin.read_texts(models=models, limits=limits, again=again, wait=wait, on_progress=bar.update)
     if json:
         print_json(asdict(report))
     else:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from clipsearch.images.thumbnails import Thumbnail
     from clipsearch.ocr.lines import TextLine
+    from clipsearch.ocr.models import OcrModels
 
 MAX_BUFFERED_BYTES = 64 << 20
 """Files up to this size together are read into memory once, for the hash and the decoder; others are read twice."""
@@ -83,7 +84,7 @@ class OpenPicture(Protocol):
         """Make the view that pictures are compared by, instead of `decode`; arguments and errors as in `make_view`."""
         ...
 
-    def read_text(self, part: Part | None = None) -> "tuple[TextLine, ...]":
+    def read_text(self, models: "OcrModels", part: Part | None = None) -> "tuple[TextLine, ...]":
         """Read the text in the picture, or in a part of the file, instead of `decode`.
 
         Raises:
@@ -190,8 +191,8 @@ class LocalPicture:
     def view(self, side: int) -> PictureView:
         return make_view(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn, suffix=self.suffix)
 
-    def read_text(self, part: Part | None = None) -> "tuple[TextLine, ...]":
-        from clipsearch.ocr.reader import SIDE, bundled_reader, fit
+    def read_text(self, models: "OcrModels", part: Part | None = None) -> "tuple[TextLine, ...]":
+        from clipsearch.ocr.reader import SIDE, fit, load_reader
 
         # A JPEG scaled down during decoding keeps twice that.
         decoded = decode_part(
@@ -202,7 +203,7 @@ class LocalPicture:
             turn=self.turn,
             suffix=self.suffix,
         )
-        return bundled_reader().read(fit(decoded.image).convert("RGB"))
+        return load_reader(models).read(fit(decoded.image).convert("RGB"))
 
 
 @contextmanager

@@ -170,7 +170,8 @@ class Server:
             if kind == frames.DESCRIBE:
                 return frames.DESCRIBED, frames.pack_metadata(picture.describe())
             if kind == frames.READ_TEXT:
-                return frames.TEXT, pack_lines(picture.read_text(frames.unpack_part(content))).encode("ascii")
+                lines = picture.read_text(*frames.unpack_text_request(content))
+                return frames.TEXT, pack_lines(lines).encode("ascii")
             return frames.VIEWED, pack_view(picture.view(*frames.SIDE.unpack(content)))
         finally:
             self._alarm.stop()

@@ -21,6 +21,7 @@ from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.file_stamp import FileStamp
 from clipsearch.images.reading import Decoded
 from clipsearch.images.thumbnails import Thumbnail
+from clipsearch.ocr.models import OcrModels, pack_models, unpack_models
 from clipsearch.parts import Part, pack_parts, unpack_parts
 from clipsearch.types import ImageMetadata
 
@@ -191,6 +192,15 @@ def pack_part(part: Part | None) -> bytes:
 
 def unpack_part(content: bytes) -> Part | None:
     return Part.from_json(json.loads(content)) if content else None
+
+
+def pack_text_request(models: OcrModels, part: Part | None) -> bytes:
+    return _pack_json([pack_models(models), None if part is None else part.to_json()])
+
+
+def unpack_text_request(content: bytes) -> tuple[OcrModels, Part | None]:
+    models, part = json.loads(content)
+    return unpack_models(models), None if part is None else Part.from_json(part)
 
 
 def pack_thumbnail(thumbnail: Thumbnail) -> bytes:

@@ -15,9 +15,8 @@ from clipsearch.indexing.runner import Runner
 from clipsearch.indexing.scan import full_path
 from clipsearch.indexing.scopes import exclude_from, plan_scopes
 from clipsearch.indexing.stacks import find_stacks
-from clipsearch.indexing.texts import read_texts
+from clipsearch.indexing.texts import choose_models, read_texts
 from clipsearch.notices import notify
-from clipsearch.ocr.models import bundled_models
 from clipsearch.quantities import count
 from clipsearch.session.model import CatalogModel
 from clipsearch.session.session import Session
@@ -42,7 +41,7 @@ def run_index(
     if options.detail and options.runner != "local":
         raise InputError("crops of pictures are embedded on this machine only: leave --detail or --runner out")
     if options.ocr:
-        bundled_models()  # that they are missing is told before, not after hours
+        choose_models(store, None)  # that they are missing is told before, not after hours
     make_runner = _choose_runner(options.runner, options.address)
     checked_ann = None if ann is None else check_ann(ann)
     if options.runner == "ray":

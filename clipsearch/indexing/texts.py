@@ -1,5 +1,6 @@
 """Read the text in pictures that are indexed: a second pass, which takes up where it was stopped."""
 
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,10 +20,12 @@ from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import OpenPicture
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
+from clipsearch.notices import notify
 from clipsearch.ocr.lines import TextLine
-from clipsearch.ocr.models import bundled_models
+from clipsearch.ocr.models import BUNDLED, OcrModels, bundled_models, find_models, models_in, remember_folder
 from clipsearch.parts import Part, locate
 from clipsearch.prefetch import Wake, WorkAhead
+from clipsearch.quantities import count
 from clipsearch.store import Store
 from clipsearch.store.backends.base import chunks
 from clipsearch.store.texts import ReadText
@@ -71,6 +74,7 @@ class _Outcome:
 def read_texts(
     store: Store,
     *,
+    models: str | os.PathLike[str] | None = None,
     limits: DecodingLimits | None = None,
     again: bool = False,
     on_progress: Progress | None = None,
@@ -82,15 +86,23 @@ def read_texts(
     out. KeyboardInterrupt or `cancel` ends it early with `interrupted` set; what was read until then is stored.
 
     Args:
-        again: also where it was done; what can't be read now keeps what was read then.
+        models: folder of the models, see `ocr.models.models_in`, or `BUNDLED`; they are those of later passes, too.
+        again: also where it was done, in this pass or in later ones if it is interrupted; what can't be read now keeps
+            what was read then.
 
     Raises:
+        InputError: no such models.
         MissingExtraError: what reads text is not installed.
         ModelError: it can't be loaded.
     """
-    reader, start = bundled_models().name, monotonic()
-    ids = store.texts.to_read(again=again)
-    run = _Run(store, reader, to_do=len(ids), on_progress=on_progress)
+    start = monotonic()
+    used = choose_models(store, models)
+    if again:
+        store.texts.read_all_again()
+    elif models is not None and (others := store.texts.count_of_others(reader=used.name)):
+        notify(f"{count(others, 'picture was', 'pictures were')} read by other models: --again reads them with these")
+    ids = store.texts.to_read()
+    run = _Run(store, used.name, to_do=len(ids), on_progress=on_progress)
     if not ids:
         return run.report(seconds=0.0, interrupted=False)
     interrupted, is_stopped = False, threading.Event()
@@ -99,10 +111,10 @@ def read_texts(
         closing(WorkerPool(_ANY_MODEL, limits=limits or default_limits())) as pool,
         DeferredInterrupt(wake, cancel=cancel) as interrupt,
     ):
-        _require_reader(pool)
-        count = _count_workers()
+        _require_reader(pool, used)
+        workers = _count_workers()
         work: WorkAhead[_ToRead, _Outcome] = WorkAhead(
-            lambda content: _read(content, pool, is_stopped), workers=count, ahead=4 * count, wake=wake
+            lambda content: _read(content, used, pool, is_stopped), workers=workers, ahead=4 * workers, wake=wake
         )
         try:
             waiting = _contents(store, ids)
@@ -134,7 +146,24 @@ def read_texts(
     return run.report(seconds=monotonic() - start, interrupted=interrupted)
 
 
-def _require_reader(pool: WorkerPool) -> None:
+def choose_models(store: Store, named: str | os.PathLike[str] | None) -> OcrModels:
+    """Return the models that the user has named now, or those of the catalog; errors as in `read_texts`.
+
+    Those that are named are stored in the catalog by their name, and their folder in the user's settings: a catalog
+    that comes from elsewhere names no file that is opened.
+    """
+    if named is None:
+        return find_models(store.texts.models())
+    if named == BUNDLED:
+        models = bundled_models()
+    else:
+        models = models_in(named)
+        remember_folder(named)
+    store.texts.set_models(None if named == BUNDLED else models.name)
+    return models
+
+
+def _require_reader(pool: WorkerPool, models: OcrModels) -> None:
     """Have a process load what reads text, which it then keeps.
 
     Raises:
@@ -145,7 +174,7 @@ def _require_reader(pool: WorkerPool) -> None:
         Image.new("RGB", (64, 64), "white").save(path)
         try:
             with pool.open_path(str(path)) as picture:
-                picture.read_text()
+                picture.read_text(models)
         except ImageReadError as error:
             raise ModelError(f"no text can be read: {error}") from error
 
@@ -210,7 +239,7 @@ def _contents(store: Store, ids: Sequence[int]) -> Iterator[_ToRead]:
                 yield _ToRead(content_id, known.blake3, paths[content_id], pages[:_MOST_PAGES], is_film)
 
 
-def _read(content: _ToRead, pool: WorkerPool, is_stopped: threading.Event) -> _Outcome:
+def _read(content: _ToRead, models: OcrModels, pool: WorkerPool, is_stopped: threading.Event) -> _Outcome:
     """Read any file that has the content."""
     if content.is_film:
         return _Outcome(content.content_id, (), is_read=True)
@@ -218,7 +247,7 @@ def _read(content: _ToRead, pool: WorkerPool, is_stopped: threading.Event) -> _O
         try:
             with pool.open_path(path) as picture:
                 if picture.blake3 == content.blake3:
-                    return _read_picture(content, path, picture, is_stopped)
+                    return _read_picture(content, models, path, picture, is_stopped)
         except TransientReadError as error:
             return _Outcome(content.content_id, failures=(SkippedFile(path, str(error)),))
         except (OSError, MemoryError, ValueError):
@@ -226,7 +255,9 @@ def _read(content: _ToRead, pool: WorkerPool, is_stopped: threading.Event) -> _O
     return _Outcome(content.content_id)
 
 
-def _read_picture(content: _ToRead, path: str, picture: OpenPicture, is_stopped: threading.Event) -> _Outcome:
+def _read_picture(
+    content: _ToRead, models: OcrModels, path: str, picture: OpenPicture, is_stopped: threading.Event
+) -> _Outcome:
     """Read a picture, or the pages of a document: those that can't be decoded are left out.
 
     What goes beyond a limit of size is looked at again by the next pass, which may have a higher one.
@@ -239,7 +270,7 @@ def _read_picture(content: _ToRead, path: str, picture: OpenPicture, is_stopped:
             return _Outcome(content.content_id)
         try:
             page = None if part is None else part.page
-            lines += (TextLine(line.text, line.confidence, line.box, page) for line in picture.read_text(part))
+            lines += (TextLine(line.text, line.confidence, line.box, page) for line in picture.read_text(models, part))
         except TransientReadError:
             raise
         except ImageReadError as error:

@@ -59,6 +59,7 @@ class CatalogAdmin:
     def read_texts(
         self,
         *,
+        models: str | os.PathLike[str] | None = None,
         limits: "DecodingLimits | None" = None,
         again: bool = False,
         wait: bool = False,
@@ -68,10 +69,12 @@ class CatalogAdmin:
         """Look for text in the pictures in which that was not done yet, with the models of the extra "ocr".
 
         Args:
+            models: folder with ONNX models of other languages, or "bundled"; None: as before.
             again: also where it was done; what can't be read now keeps what was read then.
             limits, wait, on_progress, cancel: as in `Catalog.index`.
 
         Raises:
+            InputError: no such models.
             MissingExtraError: the extra "ocr" is not installed; ModelError: its models can't be loaded.
         """
         from clipsearch.indexing.texts import read_texts
@@ -79,7 +82,9 @@ class CatalogAdmin:
         store = self._session.store
         store.require_open()
         with store.writing(wait=wait, alone=False):
-            report = read_texts(store, limits=limits, again=again, on_progress=on_progress, cancel=cancel)
+            report = read_texts(
+                store, models=models, limits=limits, again=again, on_progress=on_progress, cancel=cancel
+            )
         self._session.refresh("images")
         return report
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from clipsearch.errors import ModelError
 from clipsearch.ocr.lines import TextLine, clean_text
-from clipsearch.ocr.models import OcrModels, bundled_models
+from clipsearch.ocr.models import OcrModels, Recogniser
 from clipsearch.openvino_loader import import_openvino, reason_of
 from clipsearch.text import needs_no_blank
 
@@ -34,6 +34,7 @@ _FIRST_SIDE, _SIDE = 480, 800
 # Height of a line that the models take, and widths: of a line, and of those that are read together.
 _HEIGHT, _MOST_WIDTH, _WIDTH_AT_ONCE = 48, 3_200, 1_280
 _WIDTH_STEP = 64
+_MOST_BLANKS = 2
 
 # Width of what tells whether a line is upside down, lines at once, and how sure it has to be. Source: rapidocr's
 # config.yaml, Cls.
@@ -90,6 +91,13 @@ def _pieces(width: int, height: int) -> list[_Piece]:
     return found
 
 
+class _Reading(NamedTuple):
+    """Text of a line, and the mean probability of its characters."""
+
+    text: str
+    confidence: float
+
+
 class TextReader:
     """Reads text with models that are loaded once. Thread-safe, one picture at a time."""
 
@@ -101,15 +109,13 @@ class TextReader:
             ModelError: a file is missing, or no such model.
         """
         from rapidocr.ch_ppocr_det.utils import DBPostProcess, DetPreProcess
-        from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
 
         self._detector = _Model(models.detector)
-        self._recogniser = _Model(models.recogniser)
+        self._recognisers = [_LineModel(each) for each in models.recognisers]
         self._turns = _Model(models.turns)
         self._prepare = {side: DetPreProcess(side, "max") for side in (_FIRST_SIDE, _SIDE)}
         self._boxes_of = DBPostProcess(_PIXEL, _BOX, _MOST_BOXES, _GROWN, use_dilation=True)
         self._lock = threading.Lock()
-        self._decode = CTCLabelDecode(character=self._recogniser.characters())
 
     def read(self, image: Image.Image) -> tuple[TextLine, ...]:
         """Read the lines of a picture, mode "RGB", of a size as `fit` makes it, from top to bottom."""
@@ -154,15 +160,21 @@ class TextReader:
         found: NDArray[np.float32] = TextDetector.sorted_boxes(np.asarray(boxes, dtype=np.float32).reshape(-1, 4, 2))
         return found
 
-    def _read(self, lines: Sequence[NDArray[np.uint8]]) -> list[tuple[str, float]]:
+    def _read(self, lines: Sequence[NDArray[np.uint8]]) -> list[_Reading]:
+        """Read lines by the first recogniser, and what it is not sure of by the others.
+
+        Letters that look alike in several scripts are read surely in the wrong one, "MOCKBA": where the first one is
+        not sure of most lines, the others are believed first.
+        """
         upright = self._turn_upright(lines)
-        found: list[tuple[str, float]] = [("", 0.0)] * len(upright)
-        for rows in _batches([_width(line) for line in upright]):
-            width = -(-max(_width(upright[row]) for row in rows) // _WIDTH_STEP) * _WIDTH_STEP
-            batch = np.stack([_prepared(upright[row], width) for row in rows])
-            texts, _ = self._decode(self._recogniser.run(batch))
-            for row, (text, confidence) in zip(rows, texts, strict=True):
-                found[row] = text, float(confidence)
+        found = _read_by(self._recognisers[0], upright)
+        for other in self._recognisers[1:]:
+            unsure = [row for row, each in enumerate(found) if each.confidence < _SURE]
+            is_other = 2 * len(unsure) > len(found)
+            rows = range(len(found)) if is_other else unsure
+            for row, each in zip(rows, _read_by(other, [upright[row] for row in rows]), strict=True):
+                if each.confidence > found[row].confidence or (is_other and each.confidence >= _SURE):
+                    found[row] = each
         return found
 
     def _turn_upright(self, lines: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
@@ -176,15 +188,16 @@ class TextReader:
 
 
 @lru_cache(maxsize=1)
-def bundled_reader() -> TextReader:
-    """Return the reader with the models of the package rapidocr; errors as in `bundled_models` and `TextReader`."""
-    return TextReader(bundled_models())
+def load_reader(models: OcrModels) -> TextReader:
+    """Return the reader with some models, the last one from memory; errors as in `TextReader`."""
+    return TextReader(models)
 
 
 class _Model:
     """One ONNX model."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         openvino = import_openvino()
         # Threads that are pinned would share one core with those of other processes.
         threads = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
@@ -196,16 +209,74 @@ class _Model:
             raise ModelError(f"can't load the model {path}: {reason_of(error)}") from error
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        self._request.infer([values])
+        try:
+            self._request.infer([values])
+        except RuntimeError as error:
+            raise ModelError(f"can't run the model {self._path}: {reason_of(error)}") from error
         return np.array(self._request.get_output_tensor(0).data)
 
     def characters(self) -> list[str]:
-        """Return the characters that a recogniser knows, from its metadata."""
-        try:
-            found = self._model.get_rt_info()["framework"]["character"].value
-        except (KeyError, RuntimeError) as error:
-            raise ModelError("the model that reads text does not say which characters it knows") from error
+        """Return the characters that a recogniser knows, from its metadata.
+
+        Raises:
+            ModelError: they are not there.
+        """
+        place = ["framework", "character"]
+        if not self._model.has_rt_info(place):
+            raise ModelError(
+                f"the model {self._path} does not say which characters it reads: put a list of them beside it, a "
+                "character in each line, with the same name and the ending .txt"
+            )
+        found = self._model.get_rt_info(place).value
         return str(found).splitlines()
+
+
+class _LineModel:
+    """Model that reads lines, and its characters."""
+
+    def __init__(self, recogniser: Recogniser) -> None:
+        """Load the model.
+
+        Raises:
+            ModelError: the characters are not those of the model.
+        """
+        from rapidocr.ch_ppocr_rec.utils import CTCLabelDecode
+
+        self._model = _Model(recogniser.model)
+        characters = self._model.characters() if recogniser.characters is None else _listed(recogniser.characters)
+        # Besides them it tells "no character", and mostly a blank; editors take another one off the end of a list.
+        shares = self._model.run(np.zeros((1, 3, _HEIGHT, _WIDTH_STEP), dtype=np.float32))
+        blanks = shares.shape[-1] - 1 - len(characters)
+        if not 0 <= blanks <= _MOST_BLANKS:
+            raise ModelError(
+                f"the model {recogniser.model} reads {shares.shape[-1] - 2:,} characters, but {len(characters):,} are "
+                f"listed{'' if recogniser.characters is None else f' in {recogniser.characters}'}"
+            )
+        self._decode = CTCLabelDecode(character=[*characters, *" " * blanks])
+
+    def read(self, lines: NDArray[np.float32]) -> list[_Reading]:
+        """Read lines (n, 3, 48, width)."""
+        texts, _ = self._decode(self._model.run(lines))
+        return [_Reading(str(text), float(confidence)) for text, confidence in texts]
+
+
+def _read_by(recogniser: _LineModel, lines: Sequence[NDArray[np.uint8]]) -> list[_Reading]:
+    """Read upright lines, those of about the same width at once."""
+    found = [_Reading("", 0.0)] * len(lines)
+    for rows in _batches([_width(line) for line in lines]):
+        width = -(-max(_width(lines[row]) for row in rows) // _WIDTH_STEP) * _WIDTH_STEP
+        batch = np.stack([_prepared(lines[row], width) for row in rows])
+        for row, reading in zip(rows, recogniser.read(batch), strict=True):
+            found[row] = reading
+    return found
+
+
+def _listed(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"can't read the list of characters {path}: {error}") from error
+    return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
 def _cut_out(pixels: NDArray[np.uint8], box: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 
-KNOWN_REVISION = "0015"
+KNOWN_REVISION = "0016"
 """Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
 _KNOWN_INDEXES = {
@@ -33,7 +33,7 @@ _KNOWN_TABLES = {
         added_at datetime not null, constraint uq_captions_text unique(text)""",
     "catalog": """catalog_id integer not null, uuid varchar(36) not null, created_at datetime not null,
         model_id integer, ann varchar, index_url varchar, last_change bigint, stale_before bigint,
-        stacked_change bigint,
+        stacked_change bigint, text_models varchar,
         constraint pk_catalog primary key(catalog_id),
         constraint fk_catalog_model_id_models foreign key(model_id) references models(model_id)""",
     "column_files": """machine varchar(36) not null, blake3 varchar(64) not null, row_count integer not null,
@@ -92,6 +92,7 @@ _KNOWN_TABLES = {
         constraint pk_stack_members primary key(content_id),
         constraint fk_stack_members_content_id_contents foreign key(content_id) references contents(content_id)""",
     "texts": """content_id integer not null, reader varchar not null, lines varchar not null,
+        kind varchar(16),
         constraint pk_texts primary key(content_id),
         constraint fk_texts_content_id_contents foreign key(content_id) references contents(content_id)""",
 }

@@ -91,6 +91,7 @@ def _folded(name: str) -> Callable[[Any], str | None]:
 # the number of cells; NULL: by their size), `index_url` the server that holds its index instead of files. `last_change`
 # numbers the transactions that change what filters see (NULL: none yet), see `changes`; columns of a change before
 # `stale_before` are rebuilt. `stacked_change`: stacks were found for all changes up to this one (NULL: for none).
+# `text_models`: name of the models of a folder that read text (NULL: those of the package), see `ocr.models`.
 catalog = Table(
     "catalog",
     metadata,
@@ -103,6 +104,7 @@ catalog = Table(
     Column("last_change", BigInteger, nullable=True),
     Column("stale_before", BigInteger, nullable=True),
     Column("stacked_change", BigInteger, nullable=True),
+    Column("text_models", String, nullable=True),
 )
 
 # A generation grows when embeddings of that kind are deleted or replaced, which makes older snapshots stale; additions
@@ -224,13 +226,15 @@ stack_members = Table(
 Index("ix_stack_members_stack_id", stack_members.c.stack_id)
 
 # Text that was read in a content, see `store.texts`; contents in which none was looked for have no row. `reader`: name
-# of the models. `lines`: `ocr.lines.pack_lines`, "" where there is none.
+# of the models, "" to have it read again. `lines`: `ocr.lines.pack_lines`, "" where there is none. `kind`: one of
+# `ocr.kinds.KINDS`; NULL: none of them.
 texts = Table(
     "texts",
     metadata,
     Column("content_id", ForeignKey("contents.content_id"), primary_key=True, autoincrement=False),
     Column("reader", String, nullable=False),
     Column("lines", String, nullable=False),
+    Column("kind", String(16), nullable=True),
 )
 
 # `part_id` is the id of a content, or of another part of one: no foreign key can say that.

@@ -1,5 +1,7 @@
 """Text that is read in pictures: python -m tests.benchmarks.ocr [LABELS.jsonl] [--pictures 500] [--seed 0]
 
+`--models FOLDER`: lines are read by the models of a folder, too.
+
 Made pictures with known words (`text_pictures`) are indexed and read as `index --ocr` does. Found whole: the word
 stands among those that were read, of Chinese and Japanese in a row of characters; found by a part: three neighbouring
 characters of it, chosen at random, as `text:` finds them.
@@ -45,25 +47,27 @@ def main() -> None:
     parser.add_argument("labels", type=Path, nargs="?")
     parser.add_argument("--pictures", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--models", help="folder of models that read lines, too")
     parser.add_argument("--list", action="store_true", help="name the photographs that are said to have text")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         rows = [] if options.labels is None else [json.loads(line) for line in options.labels.read_text().splitlines()]
         photos = [options.labels.parent / row["image"] for row in rows] or sample_paths()
-        measure_words(folder / "made", photos, options.pictures, options.seed)
+        measure_words(folder / "made", photos, options.pictures, options.seed, options.models)
         if rows:
-            measure_photos(folder / "photos", photos, [row["caption"] for row in rows], show=options.list)
+            captions = [row["caption"] for row in rows]
+            measure_photos(folder / "photos", photos, captions, options.models, show=options.list)
         measure_speed(folder / "speed")
 
 
-def read_folder(folder: Path) -> tuple[TextReport, float, float]:
+def read_folder(folder: Path, models: str | None) -> tuple[TextReport, float, float]:
     """Index a folder and read it; return what was read, CPU seconds of it, and megabytes of a process at most."""
     with Catalog.open(folder / "catalog", model="starter", create=True) as catalog:
         catalog.index(folder / "pictures")
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with watching_children() as most:
-            report = catalog.admin.read_texts()
+            report = catalog.admin.read_texts(models=models)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return report, seconds, max(most.values(), default=0) / 1e6
@@ -90,13 +94,13 @@ def watching_children() -> Iterator[dict[int, int]]:
         thread.join()
 
 
-def measure_words(folder: Path, photos: list[Path], count: int, seed: int) -> None:
+def measure_words(folder: Path, photos: list[Path], count: int, seed: int, models: str | None) -> None:
     note(f"making {count} pictures")
     (folder / "pictures").mkdir(parents=True)
     made = make_text_pictures(count, photos, seed)
     for number, picture in enumerate(made):
         picture.image.save(folder / "pictures" / f"{number}.png", compress_level=1)
-    report, seconds, megabytes = read_folder(folder)
+    report, seconds, megabytes = read_folder(folder, models)
     rng = random.Random(seed)
     found: defaultdict[str, NDArray[np.int64]] = defaultdict(lambda: np.zeros(4, dtype=np.int64))
     with Catalog.open(folder / "catalog") as catalog:
@@ -120,11 +124,11 @@ def measure_words(folder: Path, photos: list[Path], count: int, seed: int) -> No
     print(f"{seconds / count:.2f} s of CPU a picture; a process has {megabytes:.0f} MB at most; {report.skipped}")
 
 
-def measure_photos(folder: Path, photos: list[Path], captions: list[str], *, show: bool) -> None:
+def measure_photos(folder: Path, photos: list[Path], captions: list[str], models: str | None, *, show: bool) -> None:
     (folder / "pictures").mkdir(parents=True)
     for number, photo in enumerate(photos):
         shutil.copyfile(photo, folder / "pictures" / f"{number}{photo.suffix}")
-    report, seconds, megabytes = read_folder(folder)
+    report, seconds, megabytes = read_folder(folder, models)
     print(
         f"{report.with_text} of {len(photos)} photographs are said to have text; {seconds / len(photos):.3f} s of CPU "
         f"each, the start of the processes included; {megabytes:.0f} MB at most"

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
+from clipsearch.images.decode import decode_image
+
 _TRUETYPE, _OPENTYPE = Path("/usr/share/fonts/truetype"), Path("/usr/share/fonts/opentype")
 PLAIN = (
     _TRUETYPE / "dejavu/DejaVuSans.ttf",
@@ -107,8 +109,7 @@ def _receipt(rng: random.Random, script: str, photos: Sequence[Path]) -> Made:
 
 
 def _sign(rng: random.Random, script: str, photos: Sequence[Path]) -> Made:
-    with Image.open(rng.choice(photos)) as photo:
-        image = photo.convert("RGB").resize((1024, 768))
+    image = decode_image(rng.choice(photos)).image.convert("RGB").resize((1024, 768))
     words = _pick(rng, script, rng.randrange(1, 4))
     font = _font(rng, script, BOLD, rng.randrange(36, 80))
     draw, text = ImageDraw.Draw(image), " ".join(words)

@@ -16,6 +16,7 @@ from clipsearch.store import Store
 from tests.support.command_line import fail, run
 
 BOX = (0.1, 0.2, 0.3, 0.4)
+MADE = models.OcrModels("made", Path("x"), (models.Recogniser(Path("x")),), Path("x"))
 
 
 def written(*lines: str) -> Image.Image:
@@ -54,7 +55,8 @@ class Reading:
         self.asked: list[str] = []
         self.lines = lines
         monkeypatch.setattr(texts, "WorkerPool", lambda *arguments, **options: self)
-        monkeypatch.setattr(texts, "bundled_models", lambda: models.OcrModels("made", *[Path("x")] * 3))
+        monkeypatch.setattr(models, "bundled_models", lambda: MADE)
+        monkeypatch.setattr(texts, "bundled_models", lambda: MADE)
 
     @contextmanager
     def open_path(self, path):
@@ -73,7 +75,7 @@ class _Picture:
     def __init__(self, blake3, lines):
         self.blake3, self.lines = blake3, lines
 
-    def read_text(self, part=None):
+    def read_text(self, models, part=None):
         if isinstance(self.lines, Exception):
             raise self.lines
         return tuple(TextLine(text, 0.99, BOX) for text in self.lines)
@@ -196,10 +198,10 @@ def test_a_page_that_can_not_be_read_costs_itself_only(catalog, photos, monkeypa
     catalog.index()
     Reading(monkeypatch, {"book.pdf": ["text"]})
 
-    def read_text(self, part=None):
+    def read_text(self, models, part=None):
         if part is not None and part.page == 2:
             raise ImageReadError("damaged: a page")
-        return _Picture.plain(self, part)
+        return _Picture.plain(self, models, part)
 
     monkeypatch.setattr(_Picture, "plain", _Picture.read_text, raising=False)
     monkeypatch.setattr(_Picture, "read_text", read_text)
@@ -224,8 +226,7 @@ def test_without_the_extra_one_line_says_so(catalog, photos, monkeypatch, tmp_pa
     def missing():
         raise MissingExtraError("text in pictures", "rapidocr", "clipsearch[ocr]")
 
-    for module in (texts, __import__("clipsearch.indexing.run", fromlist=["run"])):
-        monkeypatch.setattr(module, "bundled_models", missing)
+    monkeypatch.setattr(models, "bundled_models", missing)
     with pytest.raises(MissingExtraError, match="text in pictures needs rapidocr"):
         catalog.index(ocr=True)
     Image.new("RGB", (9, 9), "lime").save(photos / "new.png")
@@ -250,3 +251,69 @@ def test_the_command_line_says_how_many_have_text(catalog, photos, monkeypatch, 
     assert "looked at" not in run("index", "--no-ocr", *where).stdout
     with Store(tmp_path / "catalog") as store:
         assert store.texts.count() == (4, 1)
+
+
+@pytest.fixture
+def folder_of_models(tmp_path: Path, monkeypatch) -> Path:
+    """A folder of models that are only looked at by their names."""
+    folder = tmp_path / "greek"
+    folder.mkdir()
+    (folder / "el_rec.onnx").write_bytes(b"x")
+    return folder
+
+
+def test_named_models_are_those_of_later_passes(catalog, photos, monkeypatch, folder_of_models):
+    Reading(monkeypatch, {"sign.png": ["Platform"]})
+    catalog.admin.read_texts()
+    Image.new("RGB", (9, 9), "lime").save(photos / "new.png")
+    catalog.index(ocr=False)
+    used = []
+    monkeypatch.setattr(_Picture, "read_text", lambda self, models, part=None: used.append(models.name) or ())
+    with pytest.warns(ClipSearchNotice, match="3 pictures were read by other models: --again reads them with these"):
+        assert catalog.admin.read_texts(models=folder_of_models).read == 1
+    Image.new("RGB", (9, 9), "blue").save(photos / "newer.png")
+    catalog.index()
+    assert len(set(used)) == 1 and used[0].startswith("greek ")
+    assert catalog.admin.read_texts(again=True).read == 5 and len(set(used)) == 1
+    # Gone: nothing else reads in their place until that is said.
+    (folder_of_models / "el_rec.onnx").unlink()
+    Image.new("RGB", (9, 8), "blue").save(photos / "newest.png")
+    with pytest.warns(ClipSearchNotice, match=r"'greek [0-9a-f]+', are missing: .* no text was looked for"):
+        assert catalog.index().texts is None
+    with pytest.raises(ModelError, match="are missing"):
+        catalog.index(ocr=True)
+    used.clear()
+    with pytest.warns(ClipSearchNotice, match="5 pictures were read by other models"):
+        assert catalog.admin.read_texts(models="bundled").read == 1
+    assert set(used) == {"made"}
+    assert catalog.index(ocr=True).texts.read == 0
+
+
+def test_reading_again_is_taken_up_where_it_was_stopped(catalog, photos, monkeypatch):
+    for number in range(40):
+        Image.new("RGB", (20 + number, 20), "blue").save(photos / f"{number}.png")
+    catalog.index()
+    Reading(monkeypatch, {"sign.png": ["Platform"]})
+    catalog.admin.read_texts()
+    stop = threading.Event()
+    reading = Reading(monkeypatch, {"sign.png": ["Other"]})
+
+    def stop_soon(done: int, to_do: int) -> None:
+        if done >= 5:
+            stop.set()
+
+    first = catalog.admin.read_texts(again=True, on_progress=stop_soon, cancel=stop)
+    assert first.interrupted and first.read < 43
+    second = catalog.admin.read_texts()
+    assert first.read + second.read == 43 and len(reading.asked) < 43 + 20
+    assert text_of(catalog, "sign.png") == ["Other"]
+
+
+def test_bad_models_are_one_line(catalog, tmp_path, monkeypatch):
+    Reading(monkeypatch, {})
+    catalog.close()
+    where = ("--catalog", tmp_path / "catalog")
+    assert "no folder of models" in fail("ocr", "--models", tmp_path / "x", *where, code=2)
+    assert 'has no model that reads lines of text: a file *.onnx with "rec"' in fail(
+        "ocr", "--models", tmp_path / "photos", *where, code=2
+    )

@@ -1,6 +1,7 @@
 """Text that is read in made pictures, by the models of the package."""
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,14 +133,12 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
 
 
 @needs_rapidocr
-@pytest.mark.parametrize("part", ["detector", "recogniser", "turns"])
+@pytest.mark.parametrize("part", ["detector", "recognisers", "turns"])
 def test_a_damaged_model_is_an_error_in_one_line(tmp_path, part):
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(b"no model" * 100)
-    bundled = models.bundled_models()
-    broken = models.OcrModels(
-        "x", **{**{n: getattr(bundled, n) for n in ("detector", "recogniser", "turns")}, part: damaged}
-    )
+    value = (models.Recogniser(damaged),) if part == "recognisers" else damaged
+    broken = replace(models.bundled_models(), **{part: value})
     with pytest.raises(ModelError, match=r"can't load the model .*damaged.onnx") as caught:
         TextReader(broken)
     assert "\n" not in str(caught.value)

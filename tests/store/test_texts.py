@@ -44,7 +44,8 @@ def test_what_is_read_is_not_read_again(store):
     assert store.texts.to_read() == [1, 2, 3] and store.texts.count() == (0, 0)
     store.texts.record([ReadText(1, LINES), ReadText(3, ()), ReadText(77, LINES)], reader="a")
     assert store.texts.to_read() == [2] and store.texts.count() == (2, 1)
-    assert store.texts.to_read(again=True) == [1, 2, 3]
+    store.texts.read_all_again()
+    assert store.texts.to_read() == [1, 2, 3] and store.texts.count() == (2, 1)
     assert store.written_rows.some([1])[1].lines == LINES
     assert store.column_rows.with_text() == store.column_rows.with_text([1, 2, 3]) == [1]
 
@@ -64,14 +65,19 @@ def test_removed_files_are_not_read_and_garbage_goes(store):
     store.texts.record([ReadText(1, LINES), ReadText(2, LINES)], reader="a")
     ids = {path: number for rows in store.column_rows.files() for number, _, _, path in rows}
     store.pictures.remove_files([ids[b"0.jpg"], ids[b"2.jpg"]])
-    assert store.texts.to_read(again=True) == [2]
+    store.texts.read_all_again()
+    assert store.texts.to_read() == [2]
     store.garbage.delete()
     assert store.texts.count() == (1, 1) and scope.root_id
 
 
 @pytest.mark.parametrize(
     "statement",
-    ["INSERT INTO texts VALUES (77, 'a', '')", "UPDATE texts SET lines = x'ff00'", "UPDATE texts SET reader = 7"],
+    [
+        "INSERT INTO texts (content_id, reader, lines) VALUES (77, 'a', '')",
+        "UPDATE texts SET lines = x'ff00'",
+        "UPDATE texts SET reader = 7",
+    ],
 )
 def test_damaged_rows_are_repaired(tmp_path, statement):
     with Store(tmp_path, create=True) as store:

@@ -33,6 +33,8 @@ TEXTS = (
     ("sidecars", "described"),
     ("texts", "reader"),
     ("texts", "lines"),
+    ("texts", "kind"),
+    ("catalog", "text_models"),
 )
 # Condition on a value by the declared type of its column.
 _TYPE_CONDITIONS = {
