@@ -1,7 +1,7 @@
 """Find duplicate pictures: the same content in several files, or near-duplicates.
 
-embeddings, perceptual hashes ──► candidates ──► decision ──► groups
-                                                 pixels       files re-read and verified
+embeddings, perceptual hashes ──► candidates ──► facts ──► decision ──► groups
+                                                 text      pixels       files re-read and verified
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from clipsearch.errors import QueryError, StoreError
 from clipsearch.gallery.duplicates.candidates import default_threshold, near_by_embedding, near_by_hash
 from clipsearch.gallery.duplicates.decision import Coarse, Decision, decide, load_coarse, rank
+from clipsearch.gallery.duplicates.facts import read_facts, without_other_documents
 from clipsearch.gallery.duplicates.files import present, unchanged
 from clipsearch.gallery.duplicates.grouping import make_groups
 from clipsearch.gallery.duplicates.groups import DuplicateGroup, DuplicatePicture, GroupKind, NearDuplicate
@@ -75,18 +76,21 @@ def _compare(
     hashes = _hashes(order, views, session, on_progress)
     by_embedding = near_by_embedding(ids, hashes, index, threshold=threshold, on_progress=on_progress)
     pairs = np.concatenate([near_by_hash(hashes), by_embedding])
+    paired = set(ids[pairs].ravel().tolist())
+    facts = read_facts({number: each for number, each in details.items() if number in paired}, session.store)
+    pairs = without_other_documents(ids[pairs], facts)
     coarse: dict[int, Coarse] = {}
-    rows = np.unique(pairs)
-    for done, (content_id, loaded) in enumerate(load_coarse(views, ids[rows].tolist()), 1):
+    compared = np.unique(pairs).tolist()
+    for done, (content_id, loaded) in enumerate(load_coarse(views, compared), 1):
         if loaded is not None:
             coarse[content_id] = loaded
         if on_progress is not None:
-            on_progress(done, len(rows))
+            on_progress(done, len(compared))
     # Rank again now that is_grey is known: colour pictures are better.
     order = sorted(coarse, key=lambda each: rank(details[each], paths[each], is_grey=coarse[each].is_grey))
     place = {content_id: row for row, content_id in enumerate(order)}
     candidates: dict[int, list[int]] = {content_id: [] for content_id in order}
-    for pair in ids[pairs].tolist():
+    for pair in pairs.tolist():
         if all(each in place for each in pair):
             first, second = sorted(pair, key=place.__getitem__)
             if first not in candidates[second]:
@@ -95,7 +99,7 @@ def _compare(
         candidates,
         coarse,
         views,
-        taken_at={content_id: details[content_id].metadata.taken_at for content_id in order},
+        facts=facts,
         on_progress=on_progress,
     )
 

@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
+from clipsearch.gallery.duplicates.facts import Facts, may_be_copies
 from clipsearch.gallery.duplicates.gathering import gather
 from clipsearch.gallery.duplicates.views import Views
 from clipsearch.images.copies.decision import (
@@ -66,7 +66,7 @@ def decide(
     coarse: Mapping[int, Coarse],
     views: Views,
     *,
-    taken_at: Mapping[int, datetime | None],
+    facts: Mapping[int, Facts],
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Decision:
     """Compare each content with better ones, and gather copies around the content with the most copies.
@@ -74,10 +74,10 @@ def decide(
     Args:
         candidates: content id → contents that it may be a copy of, nearest first, possibly none; ordered from the best
             content to the worst.
-        taken_at: pictures taken at different times are never copies, however similar.
+        facts: of each content.
         on_progress: called with (contents decided, contents to decide).
     """
-    comparer = _Comparer(coarse, views, taken_at)
+    comparer = _Comparer(coarse, views, facts)
     copies: dict[int, int] = {}
     order = list(candidates)
     for row, content_id in enumerate(order):
@@ -94,16 +94,13 @@ def decide(
     return Decision(copies, _similar(copies, comparer.found, order))
 
 
-def likeness_of(
-    first: int, second: int, pose: Pose, views: Views, taken_at: Mapping[int, datetime | None]
-) -> Likeness | None:
+def likeness_of(first: int, second: int, pose: Pose, views: Views, facts: Mapping[int, Facts]) -> Likeness | None:
     """Compare two pictures: return what the second is to the first, "copy", "similar" or None."""
     one, other = views.get(first, side=VIEW_SIDE), views.get(second, side=VIEW_SIDE)
     if one is None or other is None:
         return None
     found = compare(one, other, pose)
-    times = {taken_at[first], taken_at[second]} - {None}
-    return "similar" if found == "copy" and len(times) > 1 else found
+    return "similar" if found == "copy" and not may_be_copies(facts[first], facts[second]) else found
 
 
 class _Comparer:
@@ -113,11 +110,11 @@ class _Comparer:
         found: (better, worse) → what the worse one is to the better one; pairs that differ are absent.
     """
 
-    def __init__(self, coarse: Mapping[int, Coarse], views: Views, taken_at: Mapping[int, datetime | None]) -> None:
+    def __init__(self, coarse: Mapping[int, Coarse], views: Views, facts: Mapping[int, Facts]) -> None:
         self.found: dict[tuple[int, int], Likeness] = {}
         self._coarse = coarse
         self._views = views
-        self._taken_at = taken_at
+        self._facts = facts
         self._poses: OrderedDict[tuple[int, int], Pose | None] = OrderedDict()
 
     def prepare(self, first: int, second: int) -> None:
@@ -130,7 +127,7 @@ class _Comparer:
         if (first, second) in self.found:
             return self.found[first, second]
         pose = self._pose(first, second)
-        likeness = None if pose is None else likeness_of(first, second, pose, self._views, self._taken_at)
+        likeness = None if pose is None else likeness_of(first, second, pose, self._views, self._facts)
         if likeness is not None:
             self.found[first, second] = likeness
         return likeness

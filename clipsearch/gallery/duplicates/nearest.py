@@ -8,6 +8,7 @@ import numpy as np
 from clipsearch.errors import UnknownPictureError
 from clipsearch.gallery.duplicates.candidates import Limits, near_to_hash
 from clipsearch.gallery.duplicates.decision import likeness_of, load_coarse, rank
+from clipsearch.gallery.duplicates.facts import have_other_texts, read_facts
 from clipsearch.gallery.duplicates.groups import NearDuplicate
 from clipsearch.gallery.duplicates.views import Views
 from clipsearch.images.copies.decision import find_pose
@@ -32,7 +33,8 @@ def find_near_duplicates(content_id: int, session: Session, *, top_k: int) -> li
     ids = [content_id, *candidates]
     details, paths = session.store.reader.details(ids), session.store.reader.paths(ids)
     ids = [each for each in ids if each in details and each in paths]
-    taken_at = {each: details[each].metadata.taken_at for each in ids}
+    facts = read_facts(details, session.store)
+    ids = [each for each in ids if each == content_id or not have_other_texts(facts[content_id], facts[each])]
     digests = {each: details[each].blake3 for each in ids}
     found: list[NearDuplicate] = []
     with ThreadPoolExecutor(default_workers(), thread_name_prefix="clipsearch") as threads:
@@ -47,7 +49,7 @@ def find_near_duplicates(content_id: int, session: Session, *, top_k: int) -> li
                 (content_id, other), key=lambda each: rank(details[each], paths[each], is_grey=coarse[each].is_grey)
             )
             pose = find_pose(coarse[first].pixels, coarse[second].pixels)
-            likeness = None if pose is None else likeness_of(first, second, pose, views, taken_at)
+            likeness = None if pose is None else likeness_of(first, second, pose, views, facts)
             if likeness is not None:
                 hit = candidates[other] or match_picture(_query(content_id), other, session)
                 values = {each.name: getattr(hit, each.name) for each in fields(SearchHit)}
