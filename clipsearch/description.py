@@ -78,6 +78,7 @@ class WrittenFacets:
         tags, people, labels, creators: the most frequent first, up to `MOST_FACETS`.
         ratings: in the order of the stars; those that are not rated are left out.
         places: cities and towns, as in "Munich, Bavaria, Germany", of coordinates and of written names; likewise.
+        kinds: what pictures with text are, of `TEXT_KINDS`; likewise.
     """
 
     tags: Mapping[str, int] = field(default_factory=dict)
@@ -86,6 +87,7 @@ class WrittenFacets:
     creators: Mapping[str, int] = field(default_factory=dict)
     ratings: Mapping[int, int] = field(default_factory=dict)
     places: Mapping[str, int] = field(default_factory=dict)
+    kinds: Mapping[str, int] = field(default_factory=dict)
 
 
 _NAMES = frozenset({"keywords", "people"})

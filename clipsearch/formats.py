@@ -37,6 +37,9 @@ class FileKind:
     reader: Reader
 
 
+TEXT_KINDS = ("screenshot", "receipt", "document", "whiteboard")
+"""What pictures with text are told to be, see `ocr.kinds`; whiteboards and blackboards are one kind."""
+
 RAW_SUFFIXES = frozenset(
     {
         *(

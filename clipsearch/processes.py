@@ -21,6 +21,9 @@ _PLAIN_VARIABLES = re.compile(
 # How often memory is looked at; its highest point is kept by the system.
 _WATCH_S = 0.05
 
+# Parameter of mallopt. Source: glibc's malloc.h.
+_M_MMAP_THRESHOLD = -3
+
 
 def run_python(arguments: Sequence[str], **variables: str) -> subprocess.CompletedProcess[str]:
     """Run Python to its end, without input, and capture its output.
@@ -160,6 +163,19 @@ def core_count() -> int:
     process = psutil.Process()
     # macOS has no affinity.
     return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
+
+
+def return_freed_memory(*, from_bytes: int) -> None:
+    """Have blocks of memory from a size on returned to the system when they are freed; without effect but on glibc.
+
+    Else glibc raises that size with each block that is freed, and what is between smaller blocks stays with the
+    process. Source: mallopt(3), M_MMAP_THRESHOLD.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, from_bytes)
 
 
 def processor_name() -> str:

@@ -4,7 +4,7 @@ Arrays of a segment of n pictures, of which any number are described:
     rating: int8 (n,), 1 to 5 or -1; `UNRATED`.
     caption.rows: rows with a caption. text.rows: rows in which text was read.
     title.rows: rows with a title; title.*: `TextColumn` of these, folded.
-    tag.*, person.*, label.*, creator.*, where.*: `Listing`.
+    tag.*, person.*, label.*, creator.*, kind.*, where.*: `Listing`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,10 @@ from clipsearch.columns.text_index import text_arrays
 from clipsearch.columns.values import pack_names, places_of, unpack_names
 from clipsearch.description import LEVELS, Description
 from clipsearch.description import UNRATED as NO_STARS
+from clipsearch.formats import TEXT_KINDS
 from clipsearch.query.globs import folded
 
-LISTINGS = ("tag", "person", "label", "creator", "where")
+LISTINGS = ("tag", "person", "label", "creator", "kind", "where")
 """Names that pictures are listed under: by the key of their filter, and `where` by `written_place`."""
 
 UNRATED = np.iinfo(np.int8).min
@@ -165,6 +166,13 @@ class DescriptionRows:
             self.listings["creator"].add(content_id, (described.creator,))
         if place := written_place(described):
             self.listings["where"].add(content_id, (place,))
+
+    def add_text(self, content_id: int, *, has_lines: bool, kind: str | None) -> None:
+        """Add what was read in a content; a kind that is none of `TEXT_KINDS` is left out."""
+        if has_lines:
+            self.texts.append(content_id)
+        if kind in TEXT_KINDS:
+            self.listings["kind"].add(content_id, (kind,))
 
     def add_columns(self, arrays: Arrays, is_kept: NDArray[np.bool_]) -> None:
         """Add the rows (n,) of a segment's arrays that are kept."""

@@ -42,11 +42,11 @@ class WrittenCounts:
 
     def facets(self) -> WrittenFacets:
         """Return what was counted."""
-        tags, people, labels, creators, _ = (self._names[name].most_frequent() for name in LISTINGS)
+        tags, people, labels, creators, kinds, _ = (self._names[name].most_frequent() for name in LISTINGS)
         none = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
         codes, counts = (np.concatenate(each) for each in zip(none, *self._places, strict=True))
         places = most_frequent_places(codes, counts, MOST_FACETS)
-        return WrittenFacets(tags, people, labels, creators, dict(sorted(self._ratings.items())), places)
+        return WrittenFacets(tags, people, labels, creators, dict(sorted(self._ratings.items())), places, kinds)
 
 
 @dataclass(slots=True)

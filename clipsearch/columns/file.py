@@ -22,7 +22,7 @@ from clipsearch.errors import VectorIndexError
 from clipsearch.files import is_regular, recreate_file, remove_file
 from clipsearch.indexes.names import require_own_folder
 
-_MAGIC = b"clipcol5"
+_MAGIC = b"clipcol6"
 _ALIGNED = 64
 _MAX_HEADER_BYTES = 1 << 20
 _NAMES = ("cameras", "formats")

@@ -189,9 +189,10 @@ class Rows:
             elif packed:
                 self.descriptions.add(content_id, unpack(as_text(packed)))
 
-    def add_texts(self, content_ids: Sequence[int]) -> None:
-        """Add the contents in which text was read."""
-        self.descriptions.texts += content_ids
+    def add_texts(self, rows: Sequence[tuple[int, bool, Any]]) -> None:
+        """Add rows of `ColumnReader.with_text`, with untrusted kinds."""
+        for content_id, has_lines, kind in rows:
+            self.descriptions.add_text(content_id, has_lines=bool(has_lines), kind=as_text(kind))
 
     def _add(self, name: str, values: NDArray[Any]) -> None:
         self.numbers.setdefault(name, []).append(values)

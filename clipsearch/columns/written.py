@@ -48,8 +48,6 @@ def list_written(filters: Sequence[Filter], find_written: FindWritten | None) ->
 
 def written_condition(segment: Segment, wanted: Filter) -> NDArray[np.bool_] | None:
     """Return which rows (n,) of a segment a filter matches, negated or not; None of a filter on anything else."""
-    if wanted.key == "country" and isinstance(wanted.value, Choice):
-        return is_in(segment.places, country_named(wanted.value.name))
     if isinstance(wanted.value, Pattern):
         if wanted.key == "place":
             return _is_at(segment, wanted.value)
@@ -57,9 +55,17 @@ def written_condition(segment: Segment, wanted: Filter) -> NDArray[np.bool_] | N
             return _marked(segment, segment.arrays["title.rows"][match(segment.titles, items_of(wanted.value))])
         if wanted.key in segment.listings:
             return _marked(segment, _rows_named(segment.listings[wanted.key], wanted.value))
-    elif wanted.key == "has" and isinstance(wanted.value, Choice):
-        return _has(segment, wanted.value.name)
+    elif isinstance(wanted.value, Choice):
+        return _is_chosen(segment, wanted.key, wanted.value.name)
     return None
+
+
+def _is_chosen(segment: Segment, key: str, name: str) -> NDArray[np.bool_] | None:
+    if key == "country":
+        return is_in(segment.places, country_named(name))
+    if key == "kind":
+        return _marked(segment, _rows_named(segment.listings["kind"], Pattern(name)))
+    return _has(segment, name) if key == "has" else None
 
 
 def _is_at(segment: Segment, pattern: Pattern) -> NDArray[np.bool_]:

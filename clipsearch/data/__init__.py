@@ -1,4 +1,4 @@
-"""Load the bundled texts: label sets, and the bank of texts that calibrates scores."""
+"""Load the bundled texts: label sets, the bank of texts that calibrates scores, and numbers."""
 
 from importlib.resources import files
 
@@ -47,6 +47,11 @@ def bank_labels() -> dict[str, int]:
 def strange_texts() -> list[str]:
     """Return random words that no language has, in the forms of the bank."""
     return [_FORMS[row % len(_FORMS)].format(word) for row, word in enumerate(_lines("strange"))]
+
+
+def kind_model() -> str:
+    """Return the numbers that `ocr.kinds` tells kinds of pictures by, as JSON; fitted for this project."""
+    return files("clipsearch").joinpath("data", "kinds.json").read_text(encoding="utf-8")
 
 
 def _lines(name: str) -> list[str]:

@@ -145,6 +145,16 @@ class PictureCollection:
         found = self._session.store.written_rows.some([content_id])
         return tuple(found[content_id].lines) if content_id in found else ()
 
+    def kind(self, content_id: int) -> str | None:
+        """Return what a picture with text is: "screenshot", "receipt", "document", "whiteboard", or None.
+
+        Raises:
+            UnknownPictureError: the catalog has no picture with this id.
+        """
+        self.get(content_id)
+        found = self._session.store.written_rows.some([content_id])
+        return found[content_id].kind if content_id in found else None
+
     def thumbnail(self, content_id: int, *, side: int = SMALL_SIDE, part: Part | None = None) -> bytes:
         """Return a JPEG of the upright picture or a part, at most `side` pixels wide and high, without metadata.
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from clipsearch.images.thumbnails import Thumbnail
-    from clipsearch.ocr.lines import TextLine
+    from clipsearch.ocr.look import ReadImage
     from clipsearch.ocr.models import OcrModels
 
 MAX_BUFFERED_BYTES = 64 << 20
@@ -84,7 +84,7 @@ class OpenPicture(Protocol):
         """Make the view that pictures are compared by, instead of `decode`; arguments and errors as in `make_view`."""
         ...
 
-    def read_text(self, models: "OcrModels", part: Part | None = None) -> "tuple[TextLine, ...]":
+    def read_text(self, models: "OcrModels", part: Part | None = None) -> "ReadImage":
         """Read the text in the picture, or in a part of the file, instead of `decode`.
 
         Raises:
@@ -191,8 +191,9 @@ class LocalPicture:
     def view(self, side: int) -> PictureView:
         return make_view(self.source, side=side, max_megapixels=self.max_megapixels, turn=self.turn, suffix=self.suffix)
 
-    def read_text(self, models: "OcrModels", part: Part | None = None) -> "tuple[TextLine, ...]":
-        from clipsearch.ocr.reader import SIDE, fit, load_reader
+    def read_text(self, models: "OcrModels", part: Part | None = None) -> "ReadImage":
+        from clipsearch.ocr.pieces import SIDE, fit
+        from clipsearch.ocr.reader import load_reader
 
         # A JPEG scaled down during decoding keeps twice that.
         decoded = decode_part(

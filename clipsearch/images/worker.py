@@ -39,7 +39,6 @@ from clipsearch.images.preprocess import Preprocess, from_json
 from clipsearch.images.reading import Decoded, LocalList, LocalPicture, open_list
 from clipsearch.images.reasons import one_line
 from clipsearch.images.shared_crops import SharedCrops
-from clipsearch.ocr.lines import pack_lines
 
 
 class Alarm(NamedTuple):
@@ -170,8 +169,7 @@ class Server:
             if kind == frames.DESCRIBE:
                 return frames.DESCRIBED, frames.pack_metadata(picture.describe())
             if kind == frames.READ_TEXT:
-                lines = picture.read_text(*frames.unpack_text_request(content))
-                return frames.TEXT, pack_lines(lines).encode("ascii")
+                return frames.TEXT, frames.pack_text(picture.read_text(*frames.unpack_text_request(content)))
             return frames.VIEWED, pack_view(picture.view(*frames.SIDE.unpack(content)))
         finally:
             self._alarm.stop()

@@ -21,6 +21,8 @@ from clipsearch.errors import ImageReadError, TransientReadError
 from clipsearch.images.file_stamp import FileStamp
 from clipsearch.images.reading import Decoded
 from clipsearch.images.thumbnails import Thumbnail
+from clipsearch.ocr.lines import pack_lines, unpack_lines
+from clipsearch.ocr.look import Look, ReadImage
 from clipsearch.ocr.models import OcrModels, pack_models, unpack_models
 from clipsearch.parts import Part, pack_parts, unpack_parts
 from clipsearch.types import ImageMetadata
@@ -201,6 +203,15 @@ def pack_text_request(models: OcrModels, part: Part | None) -> bytes:
 def unpack_text_request(content: bytes) -> tuple[OcrModels, Part | None]:
     models, part = json.loads(content)
     return unpack_models(models), None if part is None else Part.from_json(part)
+
+
+def pack_text(read: ReadImage) -> bytes:
+    return _pack_json([pack_lines(read.lines), read.look])
+
+
+def unpack_text(content: bytes) -> ReadImage:
+    lines, look = json.loads(content)
+    return ReadImage(unpack_lines(lines), None if look is None else Look(*look))
 
 
 def pack_thumbnail(thumbnail: Thumbnail) -> bytes:

@@ -16,7 +16,7 @@ from clipsearch.images.thumbnails import Thumbnail
 from clipsearch.images.worker_frames import HashedFile
 from clipsearch.images.worker_process import WorkerDiedError, WorkerProcess, WorkerStartError
 from clipsearch.notices import notify
-from clipsearch.ocr.lines import TextLine, unpack_lines
+from clipsearch.ocr.look import ReadImage
 from clipsearch.ocr.models import OcrModels
 from clipsearch.parts import Part
 from clipsearch.types import ImageMetadata
@@ -259,8 +259,8 @@ class _RemotePicture:
     def view(self, side: int) -> PictureView:
         return unpack_view(self._show(frames.VIEW, frames.SIDE.pack(side)))
 
-    def read_text(self, models: OcrModels, part: Part | None = None) -> tuple[TextLine, ...]:
-        return unpack_lines(self._show(frames.READ_TEXT, frames.pack_text_request(models, part)).decode("ascii"))
+    def read_text(self, models: OcrModels, part: Part | None = None) -> ReadImage:
+        return frames.unpack_text(self._show(frames.READ_TEXT, frames.pack_text_request(models, part)))
 
     def _show(self, kind: int, content: bytes = b"") -> bytes:
         return self._opened.request(lambda worker: worker.show(kind, content))

@@ -20,7 +20,6 @@ from clipsearch.notices import notify
 from clipsearch.quantities import count
 from clipsearch.session.model import CatalogModel
 from clipsearch.session.session import Session
-from clipsearch.store import Store
 from clipsearch.store.trusted_folders import remember_folders, require_named_folders
 from clipsearch.types import IndexReport
 
@@ -74,7 +73,7 @@ def run_index(
         if not report.interrupted:
             find_stacks(store, model_id=model.row.model_id, dim=model.row.dim)
             if options.ocr or (options.ocr is None and store.texts.count().read):
-                report = _with_texts(report, options, store, on_progress, cancel)
+                report = _with_texts(report, options, session, on_progress, cancel)
             session.refresh("images", "captions")
         return report
 
@@ -82,13 +81,13 @@ def run_index(
 def _with_texts(
     report: IndexReport,
     options: IndexOptions,
-    store: Store,
+    session: Session,
     on_progress: Progress | None,
     cancel: threading.Event | None,
 ) -> IndexReport:
     """Look for text in what is new, and add that to a report."""
     try:
-        texts = read_texts(store, limits=options.limits, on_progress=on_progress, cancel=cancel)
+        texts = read_texts(session, limits=options.limits, on_progress=on_progress, cancel=cancel)
     except (MissingExtraError, ModelError) as error:
         if options.ocr:
             raise

@@ -20,16 +20,20 @@ from clipsearch.images.preprocess import Preprocess
 from clipsearch.images.reading import OpenPicture
 from clipsearch.images.worker_pool import WorkerPool
 from clipsearch.indexing.interrupt import DeferredInterrupt, RunCancelled
+from clipsearch.indexing.kinds import KindTeller
 from clipsearch.notices import notify
+from clipsearch.ocr.kinds import TextPicture
 from clipsearch.ocr.lines import TextLine
+from clipsearch.ocr.look import Look
 from clipsearch.ocr.models import BUNDLED, OcrModels, bundled_models, find_models, models_in, remember_folder
 from clipsearch.parts import Part, locate
 from clipsearch.prefetch import Wake, WorkAhead
 from clipsearch.quantities import count
+from clipsearch.session.session import Session
 from clipsearch.store import Store
 from clipsearch.store.backends.base import chunks
 from clipsearch.store.texts import ReadText
-from clipsearch.types import SkippedFile, TextReport
+from clipsearch.types import ImageMetadata, SkippedFile, TextReport
 
 Progress = Callable[[int, int], None]
 """Called with (pictures done, pictures to do)."""
@@ -53,7 +57,7 @@ class _ToRead:
     blake3: bytes
     paths: Sequence[str]
     pages: Sequence[Part]
-    is_film: bool
+    metadata: ImageMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +66,19 @@ class _Outcome:
 
     Attributes:
         lines: None: nothing is known of it.
+        picture: what its kind is told by, with the same lines.
         is_read: it is not looked at again.
     """
 
     content_id: int
     lines: Sequence[TextLine] | None = None
+    picture: TextPicture | None = None
     is_read: bool = False
     failures: tuple[SkippedFile, ...] = ()
 
 
 def read_texts(
-    store: Store,
+    session: Session,
     *,
     models: str | os.PathLike[str] | None = None,
     limits: DecodingLimits | None = None,
@@ -95,14 +101,14 @@ def read_texts(
         MissingExtraError: what reads text is not installed.
         ModelError: it can't be loaded.
     """
-    start = monotonic()
+    start, store = monotonic(), session.store
     used = choose_models(store, models)
     if again:
         store.texts.read_all_again()
     elif models is not None and (others := store.texts.count_of_others(reader=used.name)):
         notify(f"{count(others, 'picture was', 'pictures were')} read by other models: --again reads them with these")
     ids = store.texts.to_read()
-    run = _Run(store, used.name, to_do=len(ids), on_progress=on_progress)
+    run = _Run(session, used.name, to_do=len(ids), on_progress=on_progress)
     if not ids:
         return run.report(seconds=0.0, interrupted=False)
     interrupted, is_stopped = False, threading.Event()
@@ -187,10 +193,10 @@ def _count_workers() -> int:
 class _Run:
     """Stores what was read, some at a time, and counts it."""
 
-    def __init__(self, store: Store, reader: str, *, to_do: int, on_progress: Progress | None) -> None:
-        self._store, self._reader = store, reader
+    def __init__(self, session: Session, reader: str, *, to_do: int, on_progress: Progress | None) -> None:
+        self._store, self._reader, self._kinds = session.store, reader, KindTeller(session)
         self._to_do, self._on_progress = to_do, on_progress
-        self._unsaved: list[ReadText] = []
+        self._unsaved: list[_Outcome] = []
         self._saved_at = monotonic()
         self._done = self._left = self._read = self._with_text = 0
         self._failures: list[SkippedFile] = []
@@ -203,7 +209,7 @@ class _Run:
         self._read += outcome.is_read and outcome.lines is not None
         self._with_text += bool(outcome.lines)
         if outcome.is_read:
-            self._unsaved.append(ReadText(outcome.content_id, outcome.lines))
+            self._unsaved.append(outcome)
         if len(self._unsaved) >= _AT_ONCE or monotonic() - self._saved_at > _MAX_WAIT_S:
             self.store_all()
         if self._on_progress is not None:
@@ -211,7 +217,9 @@ class _Run:
 
     def store_all(self) -> None:
         if self._unsaved:
-            self._store.texts.record(self._unsaved, reader=self._reader)
+            kinds = self._kinds.tell({each.content_id: each.picture for each in self._unsaved if each.picture})
+            read = [ReadText(each.content_id, each.lines, kinds.get(each.content_id)) for each in self._unsaved]
+            self._store.texts.record(read, reader=self._reader)
             self._unsaved = []
         self._saved_at = monotonic()
 
@@ -235,13 +243,12 @@ def _contents(store: Store, ids: Sequence[int]) -> Iterator[_ToRead]:
             known = details.get(content_id)
             if content_id in paths and known is not None:
                 pages = [part for _, part in parts.get(content_id, ()) if part is not None and part.page is not None]
-                is_film = known.metadata.format in FILM_FORMATS
-                yield _ToRead(content_id, known.blake3, paths[content_id], pages[:_MOST_PAGES], is_film)
+                yield _ToRead(content_id, known.blake3, paths[content_id], pages[:_MOST_PAGES], known.metadata)
 
 
 def _read(content: _ToRead, models: OcrModels, pool: WorkerPool, is_stopped: threading.Event) -> _Outcome:
     """Read any file that has the content."""
-    if content.is_film:
+    if content.metadata.format in FILM_FORMATS:
         return _Outcome(content.content_id, (), is_read=True)
     for path in content.paths:
         try:
@@ -263,6 +270,7 @@ def _read_picture(
     What goes beyond a limit of size is looked at again by the next pass, which may have a higher one.
     """
     lines: list[TextLine] = []
+    look: Look | None = None
     failures: list[SkippedFile] = []
     is_read = True
     for part in content.pages or (None,):
@@ -270,12 +278,25 @@ def _read_picture(
             return _Outcome(content.content_id)
         try:
             page = None if part is None else part.page
-            lines += (TextLine(line.text, line.confidence, line.box, page) for line in picture.read_text(models, part))
+            read = picture.read_text(models, part)
+            lines += (TextLine(line.text, line.confidence, line.box, page) for line in read.lines)
+            look = look or read.look
         except TransientReadError:
             raise
         except ImageReadError as error:
             kind = None if error.limit is None else error.limit[0]
             failures.append(SkippedFile(path if part is None else locate(path, part), str(error), kind))
             is_read &= kind in (None, "seconds")
-    is_known = len(failures) < max(1, len(content.pages))
-    return _Outcome(content.content_id, lines if is_known else None, is_read, tuple(failures))
+    if len(failures) == max(1, len(content.pages)):
+        return _Outcome(content.content_id, None, is_read=is_read, failures=tuple(failures))
+    metadata = content.metadata
+    known = TextPicture(
+        lines,
+        look,
+        metadata.width,
+        metadata.height,
+        has_camera=metadata.camera is not None,
+        has_pages=bool(content.pages),
+        name=Path(path).name,
+    )
+    return _Outcome(content.content_id, lines, known, is_read, tuple(failures))

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipsearch.encoders.embed_image import PictureSource, embed_pictures
 from clipsearch.labels.sets import find_labels
+from clipsearch.scoring.bank import Bank
 from clipsearch.scoring.labels import LabelSpace, learn_labels
+from clipsearch.session.model import CatalogModel
 from clipsearch.session.session import Session
 from clipsearch.types import LabelHit
 
@@ -23,13 +26,22 @@ def label_without_catalog(
     from clipsearch.encoders.prompts import label_embeddings
 
     texts, fingerprint, dim = find_labels(labels, None), encoder.fingerprint, encoder.dim
-    space = learn_labels(
-        texts,
-        label_embeddings(texts, fingerprint=fingerprint, dim=dim, load_encoder=lambda: encoder),
-        bank=load_bank(fingerprint=fingerprint, dim=dim, load_encoder=lambda: encoder),
-        pictures=np.empty((0, dim), dtype=np.float32),
-    )
+    embeddings = label_embeddings(texts, fingerprint=fingerprint, dim=dim, load_encoder=lambda: encoder)
+    space = _space(texts, embeddings, load_bank(fingerprint=fingerprint, dim=dim, load_encoder=lambda: encoder))
     return space.name(embed_pictures([picture], encoder=encoder), top_k=top_k)[0]
+
+
+def label_space_of_model(labels: Sequence[str], model: CatalogModel) -> LabelSpace:
+    """Return the label space of a catalog's model for some labels, the same whatever pictures the catalog has.
+
+    Raises:
+        ModelError: their embeddings are not cached, and the model can't be loaded.
+    """
+    return _space(labels, model.encode_labels(labels), model.load_bank())
+
+
+def _space(labels: Sequence[str], embeddings: NDArray[np.float32], bank: Bank) -> LabelSpace:
+    return learn_labels(labels, embeddings, bank=bank, pictures=np.empty((0, embeddings.shape[1]), dtype=np.float32))
 
 
 def label_space(labels: str | Sequence[str], session: Session) -> LabelSpace:

@@ -83,7 +83,7 @@ class CatalogAdmin:
         store.require_open()
         with store.writing(wait=wait, alone=False):
             report = read_texts(
-                store, models=models, limits=limits, again=again, on_progress=on_progress, cancel=cancel
+                self._session, models=models, limits=limits, again=again, on_progress=on_progress, cancel=cancel
             )
         self._session.refresh("images")
         return report

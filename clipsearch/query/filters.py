@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.errors import QueryError
+from clipsearch.formats import TEXT_KINDS
 from clipsearch.query.areas import CIRCLE_SHAPE, Circle, parse_circle, parse_country
 from clipsearch.query.file_types import OTHER_TYPES, TYPES
 from clipsearch.query.spans import SPAN_PARSERS, SPAN_SHAPES, Span, span_shape
@@ -148,6 +149,11 @@ BLURRED_BELOW = 45
 DARK_BELOW = 30
 """Brightness below which a picture is dark: `is:dark`. Source: likewise."""
 
+_OTHER_KINDS = {
+    **{f"{name}s": name for name in TEXT_KINDS},
+    **dict.fromkeys(("blackboard", "blackboards", "chalkboard"), "whiteboard"),
+}
+
 _OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal": "landscape", "wide": "landscape"}
 
 SHAPES = {
@@ -180,6 +186,7 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
         **OTHER_TYPES,
     ),
     **SPAN_PARSERS,
+    "kind": _choice(*TEXT_KINDS, **_OTHER_KINDS),
     "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
     **dict.fromkeys(("tag", "person", "label", "title", "creator"), _pattern),
     **dict.fromkeys(("written", "text"), _words),
@@ -198,11 +205,20 @@ SHORTHANDS = {
     **dict.fromkeys(("blurred", "blurry"), ("sharp", f"<{BLURRED_BELOW}")),
     "sharp": ("sharp", f">={BLURRED_BELOW}"),
     **dict.fromkeys(("dark", "underexposed"), ("bright", f"<{DARK_BELOW}")),
+    **{name: ("kind", name) for name in (*TEXT_KINDS, *_OTHER_KINDS)},
 }
 """Filter, as key and value, by the word after `is:` that it is written for."""
 
-NAME_FORM = rf"(?ai:{'|'.join(KEYS)}|is(?=[:：](?:{'|'.join(SHORTHANDS)})(?!\w)))"
-"""Pattern of what may stand before the colon of a filter; "is: a sign" is words."""
+SYNONYMS = frozenset({"blurry", "underexposed", *_OTHER_KINDS})
+"""Words of `SHORTHANDS` that messages leave out."""
+
+NAMED_FORM = (
+    rf"is(?=[:：](?:{'|'.join(SHORTHANDS)})(?!\w))|kind(?=[:：](?:{'|'.join((*TEXT_KINDS, *_OTHER_KINDS))})(?!\w))"
+)
+"""Pattern of names that are filters before certain words alone: "is: a sign" and "kind: of blue" are words."""
+
+NAME_FORM = rf"(?ai:{'|'.join(key for key in KEYS if key != 'kind')}|{NAMED_FORM})"
+"""Pattern of what may stand before the colon of a filter."""
 
 EXAMPLES = {
     "path": "path:2024/*.jpg",
@@ -219,6 +235,7 @@ EXAMPLES = {
     "bright": "bright:<15",
     "length": "length:>60",
     "rating": "rating:>=4",
+    "kind": "kind:receipt",
     "orientation": "orientation:portrait",
     "tag": "tag:holiday",
     "person": 'person:"Anna Lee"',

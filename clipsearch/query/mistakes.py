@@ -3,7 +3,7 @@
 import re
 
 from clipsearch.errors import QueryError
-from clipsearch.query.filters import EXAMPLES, KEYS, SHAPES, SHORTHANDS, WRITTEN, parse_filter
+from clipsearch.query.filters import EXAMPLES, KEYS, NAMED_FORM, SHAPES, SHORTHANDS, WRITTEN, parse_filter
 from clipsearch.query.names import (
     LIMITS,
     OTHER_NAMES,
@@ -33,8 +33,8 @@ _NUMBER_APART = {
 _LIKE_A_PATH = re.compile(r"[/\\*\d]|\.\w{2,5}$")
 _ORDERS = re.compile(r"date|time|taken|newest|oldest|latest|name|size|relevance|random|(?:asc|desc)\w*", re.IGNORECASE)
 _INSIDE = re.compile(
-    rf"(?<!\w)(?ai:(?:{'|'.join(key for key in KEYS if key not in SHAPES)})[:：]\S"
-    rf"|(?:{'|'.join(SHAPES)})[:：][<>=.]*\d|(?ai:is)[:：](?:{'|'.join(SHORTHANDS)})(?!\w))"
+    rf"(?<!\w)(?ai:(?:{'|'.join(key for key in KEYS if key not in SHAPES and key != 'kind')})[:：]\S"
+    rf"|(?:{'|'.join(SHAPES)})[:：][<>=.]*\d|(?ai:{NAMED_FORM})[:：])"
 )
 _YES = re.compile(r"(?:yes|true|y|1|any|\*)", re.IGNORECASE)
 _BRANDS = re.compile(
@@ -60,7 +60,7 @@ def find_near_filter(token: str, following: str) -> str | None:
         value = value.rstrip(")]}") or value
     limit = _AS_LIMITS.get(sign, sign) or _AS_LIMITS.get(signed["limit"], signed["limit"])
     is_apart = bool(signed["before"] or signed["behind"] or (signed["gap"] and not signed["limit"]))
-    key = name if name in KEYS else OTHER_NAMES.get(name)
+    key = _key_of(name, value)
     if name == "is" and value.lower() in SHORTHANDS:
         return f"write is:{value.lower()}, without a blank; words with a colon go in quotes"
     if name == "is" and not _is_value("orientation", value):
@@ -70,6 +70,13 @@ def find_near_filter(token: str, following: str) -> str | None:
     if key is not None:
         return _find_known(named["name"], key, sign, limit, value, is_apart)
     return _find_unknown(named["name"], sign, limit, value, is_apart, is_last=signed.end() == len(rest.rstrip()))
+
+
+def _key_of(name: str, value: str) -> str | None:
+    """Return the key of a filter by its name here or in other programs, where "kind:" stands for the type, too."""
+    if name == "kind" and not _is_value("kind", value):
+        return "type"
+    return name if name in KEYS else OTHER_NAMES.get(name)
 
 
 def has_filter_inside(token: str) -> bool:
@@ -132,7 +139,9 @@ def _find_unknown(name: str, sign: str, limit: str, value: str, is_apart: bool, 
 def _find_typo(name: str, limit: str, value: str, is_apart: bool) -> str | None:
     """Find the filter whose name, here or in other programs, this is a typo of."""
     for other in find_typo(name):
-        key = OTHER_NAMES.get(other, other)
+        key = _key_of(other, value)
+        if key is None:
+            continue
         # "math:x" is not a typo of path, nor "makers:mark" of a name of camera.
         is_other_letter = other not in KEYS or (
             key in ("path", *WRITTEN) and len(name) == len(other) and sorted(name) != sorted(other)

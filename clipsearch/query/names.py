@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from clipsearch.query.filters import KEYS, SHORTHANDS
+from clipsearch.query.filters import KEYS, SHORTHANDS, SYNONYMS
 
 
 def _names(text: str) -> frozenset[str]:
@@ -21,8 +21,7 @@ OTHER_NAMES: dict[str, str] = {
         "place": "places location where city town state province region sublocation",
         "country": "countries countrycode nation",
         "camera": "make model maker device phone cam cameramodel cameramake cameramaker devicemake",
-        "type": "format ext extension filetype fileext fileextension fileformat mime mimetype suffix kind media "
-        "mediatype",
+        "type": "format ext extension filetype fileext fileextension fileformat mime mimetype suffix media mediatype",
         "size": "filesize larger largerthan bigger biggerthan smaller smallerthan minsize maxsize",
         "w": "width wide imagewidth pixelwidth minwidth maxwidth mp mpx megapixel megapixels pixel pixels px "
         "resolution res dimension dimensions",
@@ -98,7 +97,7 @@ def find_unsupported(name: str, value: str) -> str | None:
         name: see `normalise_name`.
     """
     if name == "is":
-        words = [word for word in SHORTHANDS if word not in ("blurry", "underexposed")]
+        words = [word for word in SHORTHANDS if word not in SYNONYMS]
         return f"is: takes {', '.join(words[:-1])} or {words[-1]}, not {value[:40]}; words with a colon go in quotes"
     is_number = value[:1].isdecimal()
     if name in _ABSENT or (is_number and name in _ABSENT_WITH_A_NUMBER):

@@ -10,7 +10,7 @@ from clipsearch.errors import StoreError
 from clipsearch.store.backends.base import Dialect, ReadConnection, chunks
 from clipsearch.store.records import REPAIR_HINT, StoredColumnFile
 from clipsearch.store.sidecar_rows import SidecarReader, Sources
-from clipsearch.store.values import is_number, valid_ids
+from clipsearch.store.values import is_number
 
 _STATE = "SELECT coalesce(last_change, 0), coalesce(stale_before, 0) FROM catalog"
 _FILE = "SELECT blake3, row_count, last_change FROM column_files WHERE machine = ?"
@@ -35,7 +35,7 @@ _FILES_OF = _FILES + "content_id IN ({}) ORDER BY file_id"
 _PARTS = "SELECT content_id, first_part_id, part_count FROM parts "
 _PARTS_OF = _PARTS + "WHERE content_id IN ({}) ORDER BY content_id"
 
-_WITH_TEXT = "SELECT content_id FROM texts WHERE lines != ''"
+_WITH_TEXT = "SELECT content_id, lines != '', {} FROM texts WHERE (lines != '' OR kind IS NOT NULL)"
 
 _CHANGED = "SELECT content_id FROM contents WHERE changed > ?"
 
@@ -70,7 +70,7 @@ class ColumnReader:
         self._connection = connection
         self._machine = machine
         as_bytes = AS_BYTES[connection.dialect]
-        self._texts = {name: as_bytes.format(name) for name in ("format", "taken_at", "camera", "described")}
+        self._texts = {name: as_bytes.format(name) for name in ("format", "taken_at", "camera", "described", "kind")}
 
     @contextmanager
     def at_one_moment(self) -> Iterator["ColumnReader"]:
@@ -153,16 +153,18 @@ class ColumnReader:
         reader = SidecarReader(self._connection)
         return reader.of_all() if content_ids is None else reader.of_contents(content_ids)
 
-    def with_text(self, content_ids: Sequence[int] | None = None) -> list[int]:
-        """Return the contents in which text was read, of some or all."""
+    def with_text(self, content_ids: Sequence[int] | None = None) -> list[tuple[int, bool, Any]]:
+        """Return (content id, has lines, kind) of the contents with text or of a kind, of some or all.
+
+        Kinds are untrusted, and bytes in SQLite.
+        """
+        statement = _WITH_TEXT.format(self._texts["kind"])
         if content_ids is None:
-            return valid_ids(row[0] for row in self._connection.rows(_WITH_TEXT))
-        found: list[int] = []
+            return self._connection.rows(statement)
+        found: list[Any] = []
         for chunk in chunks(content_ids):
             marks = ",".join("?" * len(chunk))
-            found += valid_ids(
-                row[0] for row in self._connection.rows(f"{_WITH_TEXT} AND content_id IN ({marks})", *chunk)
-            )
+            found += self._connection.rows(f"{statement} AND content_id IN ({marks})", *chunk)
         return found
 
     def folders(self) -> list[tuple[Any, Any]]:

@@ -227,7 +227,7 @@ Index("ix_stack_members_stack_id", stack_members.c.stack_id)
 
 # Text that was read in a content, see `store.texts`; contents in which none was looked for have no row. `reader`: name
 # of the models, "" to have it read again. `lines`: `ocr.lines.pack_lines`, "" where there is none. `kind`: one of
-# `ocr.kinds.KINDS`; NULL: none of them.
+# `formats.TEXT_KINDS`; NULL: none of them.
 texts = Table(
     "texts",
     metadata,

@@ -7,6 +7,7 @@ from typing import Any
 
 from clipsearch.description import Description, unpack
 from clipsearch.errors import StoreError
+from clipsearch.formats import TEXT_KINDS
 from clipsearch.ocr.lines import MOST_PACKED, TextLine, unpack_lines
 from clipsearch.store.backends.base import ReadConnection, chunks
 from clipsearch.store.column_rows import AS_BYTES, FOLDED_PATH, ColumnReader
@@ -16,7 +17,7 @@ from clipsearch.store.values import valid_ids
 _CONTENTS_AFTER = "SELECT content_id, {} FROM contents WHERE content_id > ? ORDER BY content_id LIMIT ?"
 _CONTENTS = "SELECT content_id, {} FROM contents WHERE content_id IN ({})"
 _FILES = "SELECT content_id, {} FROM files WHERE removed_at IS NULL AND {} ORDER BY content_id, file_id"
-_TEXTS = "SELECT content_id, {} FROM texts WHERE lines != '' AND {} AND length(lines) <= {}"
+_TEXTS = "SELECT content_id, {}, {} FROM texts WHERE (lines != '' OR kind IS NOT NULL) AND {} AND length(lines) <= {}"
 _BETWEEN = "content_id BETWEEN ? AND ?"
 _NEWEST = "SELECT content_id, blake3, changed FROM contents WHERE changed > 0 ORDER BY changed DESC, content_id LIMIT ?"
 _STAMPS = "SELECT content_id, blake3, changed FROM contents WHERE content_id IN ({})"
@@ -30,6 +31,7 @@ class Writing:
 
     Attributes:
         lines: that were read in it.
+        kind: one of `TEXT_KINDS` or None.
         paths: of its files below their indexed folders, as bytes of folded names, ASCII letters of either case; not
             folded where they come from `WrittenReader.as_written`.
     """
@@ -37,6 +39,7 @@ class Writing:
     description: Description
     paths: list[bytes] = field(default_factory=list)
     lines: Sequence[TextLine] = ()
+    kind: str | None = None
 
 
 class WrittenReader:
@@ -46,6 +49,7 @@ class WrittenReader:
         self._connection = connection
         self._described = AS_BYTES[connection.dialect].format("described")
         self._lines = AS_BYTES[connection.dialect].format("lines")
+        self._kind = AS_BYTES[connection.dialect].format("kind")
         self._path = FOLDED_PATH[connection.dialect]
         self._sidecars = SidecarReader(connection)
         self.changes = ColumnReader(connection)
@@ -65,7 +69,7 @@ class WrittenReader:
         while rows := self._connection.rows(_CONTENTS_AFTER.format(self._described), last, _ROWS):
             first, last = rows[0][0], rows[-1][0]
             files = self._connection.rows(_FILES.format(self._path, _BETWEEN), first, last)
-            texts = self._connection.rows(_TEXTS.format(self._lines, _BETWEEN, MOST_PACKED), first, last)
+            texts = self._connection.rows(_TEXTS.format(self._lines, self._kind, _BETWEEN, MOST_PACKED), first, last)
             yield _join(rows, files, texts, sidecars)
 
     def some(self, content_ids: Sequence[int]) -> dict[int, Writing]:
@@ -82,7 +86,9 @@ class WrittenReader:
             marks = ",".join("?" * len(chunk))
             rows = self._connection.rows(_CONTENTS.format(self._described, marks), *chunk)
             files = self._connection.rows(_FILES.format(path, f"content_id IN ({marks})"), *chunk)
-            texts = self._connection.rows(_TEXTS.format(self._lines, f"content_id IN ({marks})", MOST_PACKED), *chunk)
+            texts = self._connection.rows(
+                _TEXTS.format(self._lines, self._kind, f"content_id IN ({marks})", MOST_PACKED), *chunk
+            )
             found |= _join(rows, files, texts, self._sidecars.of_contents(chunk))
         return found
 
@@ -104,7 +110,7 @@ def _stamps(rows: Sequence[Sequence[Any]]) -> list[tuple[int, str, int]]:
 
 
 def _join(rows: Sequence[Any], files: Sequence[Any], texts: Sequence[Any], sidecars: Sources) -> dict[int, Writing]:
-    lines = {content_id: unpack_lines(_text(packed)) for content_id, packed in texts}
+    read = {content_id: (unpack_lines(_text(packed)), _kind(kind)) for content_id, packed, kind in texts}
     paths: dict[int, list[bytes]] = {}
     for content_id, path in files:
         if isinstance(path, bytes):
@@ -113,8 +119,14 @@ def _join(rows: Sequence[Any], files: Sequence[Any], texts: Sequence[Any], sidec
     for content_id, described in rows:
         if content_id in paths:
             description = merge_sources(unpack(_text(described)), sidecars.get(content_id, ()))
-            found[content_id] = Writing(description, paths[content_id], lines.get(content_id, ()))
+            lines, kind = read.get(content_id, ((), None))
+            found[content_id] = Writing(description, paths[content_id], lines, kind)
     return found
+
+
+def _kind(value: Any) -> str | None:
+    name = _text(value)
+    return name if name in TEXT_KINDS else None
 
 
 def _text(value: Any) -> Any:

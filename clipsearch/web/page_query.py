@@ -21,7 +21,7 @@ MarkId = Annotated[int, Field(ge=1, lt=1 << 62)]
 
 
 # Fields of `PageQuery` that are filters.
-_FIELDS = ("since", "until", "camera", "folder", "type", "quality", "place", "tag", "person", "rating")
+_FIELDS = ("since", "until", "camera", "folder", "type", "quality", "place", "tag", "person", "rating", "kind")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class PageQuery:
 
     Attributes:
         rating: the fewest stars.
+        kind: of a picture with text.
         more, less: content ids of marked pictures, see `search.feedback`.
         sort, reverse: as in `Catalog.search`.
         text: take `q` as plain words, without operators, filters, dates and places.
@@ -46,6 +47,7 @@ class PageQuery:
     tag: str = ""
     person: str = ""
     rating: str = ""
+    kind: str = ""
     more: tuple[int, ...] = ()
     less: tuple[int, ...] = ()
     sort: Sort = "relevance"
@@ -99,6 +101,8 @@ class PageQuery:
         filters += [parse_filter(key, value) for key in ("place", "tag", "person") if (value := getattr(self, key))]
         if self.rating:
             filters.append(parse_filter("rating", f">={self.rating}"))
+        if self.kind:
+            filters.append(parse_filter("kind", self.kind))
         return replace(query, filters=tuple(filters))
 
     @cached_property
@@ -121,13 +125,14 @@ async def _read_parameters(
     tag: Annotated[str, Query(max_length=300)] = "",
     person: Annotated[str, Query(max_length=300)] = "",
     rating: Annotated[str, Query(max_length=2)] = "",
+    kind: Annotated[str, Query(max_length=20)] = "",
     more: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
     less: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
     sort: Sort = "relevance",
     reverse: bool = False,
     text: bool = False,
 ) -> PageQuery:
-    fields = (since, until, camera, folder, type, quality, place, tag, person, rating)
+    fields = (since, until, camera, folder, type, quality, place, tag, person, rating, kind)
     return PageQuery(q.strip(), *fields, more, less, sort, reverse, text)
 
 

@@ -124,6 +124,7 @@ def make_pages(site: Site) -> APIRouter:
             is_film=is_film(details),
             parts=strip,
             lines=catalog.pictures.text(content_id),
+            kind=catalog.pictures.kind(content_id),
             line=_drawn(None if hit is None else hit.line, shown),
             page_query=page_query,
             details=details,

@@ -206,10 +206,11 @@ class Facets(BaseModel):
     creators: dict[str, int] = Field(description="Of each creator.")
     ratings: dict[int, int] = Field(description="Of each rating, -1 and 1 to 5.")
     places: dict[str, int] = Field(description="Of each city or town, as in `Munich, Bavaria, Germany`.")
+    kinds: dict[str, int] = Field(description="Of screenshots, receipts, documents and whiteboards.")
 
     @classmethod
     def of(cls, found: CatalogFacets) -> "Facets":
-        names = ("tags", "people", "labels", "creators", "ratings", "places")
+        names = ("tags", "people", "labels", "creators", "ratings", "places", "kinds")
         written = {name: getattr(found.written, name) for name in names}
         return cls(
             pictures=found.pictures,

@@ -12,6 +12,7 @@ from clipsearch.errors import ImageReadError, MissingExtraError, ModelError, Tra
 from clipsearch.indexing import texts
 from clipsearch.ocr import models
 from clipsearch.ocr.lines import TextLine
+from clipsearch.ocr.look import ReadImage
 from clipsearch.store import Store
 from tests.support.command_line import fail, run
 
@@ -78,7 +79,7 @@ class _Picture:
     def read_text(self, models, part=None):
         if isinstance(self.lines, Exception):
             raise self.lines
-        return tuple(TextLine(text, 0.99, BOX) for text in self.lines)
+        return ReadImage(tuple(TextLine(text, 0.99, BOX) for text in self.lines), None)
 
 
 def test_text_is_read_once(catalog, photos):
@@ -268,7 +269,9 @@ def test_named_models_are_those_of_later_passes(catalog, photos, monkeypatch, fo
     Image.new("RGB", (9, 9), "lime").save(photos / "new.png")
     catalog.index(ocr=False)
     used = []
-    monkeypatch.setattr(_Picture, "read_text", lambda self, models, part=None: used.append(models.name) or ())
+    monkeypatch.setattr(
+        _Picture, "read_text", lambda self, models, part=None: used.append(models.name) or ReadImage((), None)
+    )
     with pytest.warns(ClipSearchNotice, match="3 pictures were read by other models: --again reads them with these"):
         assert catalog.admin.read_texts(models=folder_of_models).read == 1
     Image.new("RGB", (9, 9), "blue").save(photos / "newer.png")

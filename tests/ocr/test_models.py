@@ -110,7 +110,7 @@ def reader_with(tmp_path: Path, characters: list[str] | None, *, newline: str = 
 def said(reader: TextReader, text: str) -> list[str]:
     image = Image.new("RGB", (800, 400), "white")
     ImageDraw.Draw(image).text((30, 30), text, "black", ImageFont.load_default(36))
-    return [line.text for line in reader.read(image)]
+    return [line.text for line in reader.read(image).lines]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["unix", "windows"])

@@ -237,8 +237,8 @@ REFUSED = {
     "gps:yes": (0, "has:gps"),
     "no:gps": (0, "-has:gps"),
     "is:portrait": (0, "orientation:portrait"),
-    "is:starred": (0, "is: takes blurred, sharp or dark, not starred"),
-    "is:bright": (0, "is: takes blurred, sharp or dark, not bright"),
+    "is:starred": (0, "is: takes blurred, sharp, dark, screenshot, receipt, document or whiteboard, not starred"),
+    "is:bright": (0, "is: takes blurred, sharp, dark, screenshot, receipt, document or whiteboard, not bright"),
     "sharp:200": (0, "sharp: goes from 0 to 100"),
     "bright:<101": (0, "bright: goes from 0 to 100"),
     "-sharp:50..120 %": (0, "goes from 0 to 100"),
@@ -355,4 +355,5 @@ def test_no_filter_is_left_among_the_words(text):
         return
     assert parse_query(str(query)) == query
     words = " ".join(term.value for group in query.groups for term in group if term.kind == "words")
-    assert not any(f"{key}:" in words for key in KEYS)
+    # "kind:" is one before names of kinds only.
+    assert not any(f"{key}:" in words for key in KEYS if key != "kind")

@@ -154,6 +154,9 @@ EXAMPLES = {
     'written:"summer camp"': only("written", Pattern("summer camp")),
     'text:"RE16"': only("text", Pattern("RE16")),
     "has:tags": only("has", Choice("tags")),
+    "kind:receipt": only("kind", Choice("receipt")),
+    "kind:Screenshots": only("kind", Choice("screenshot")),
+    "is:blackboard": only("kind", Choice("whiteboard")),
     "orientation:portrait": only("orientation", Choice("portrait")),
     "-has:gps": only("has", Choice("gps"), is_negated=True),
     "a dog taken:2024 in the snow": Query(
@@ -269,6 +272,7 @@ VALUES = {
     **dict.fromkeys(WRITTEN, TEXTS.map(str.strip).filter(lambda text: text.strip("*")).map(Pattern)),
     **dict.fromkeys(("written", "text"), TEXTS.map(str.strip).filter(fold_words).map(Pattern)),
     "orientation": st.just(Choice("square")),
+    "kind": st.sampled_from(["receipt", "screenshot"]).map(Choice),
     "has": st.just(Choice("gps")),
 }
 FILTERS = st.sampled_from(KEYS).flatmap(lambda key: st.builds(Filter, st.just(key), VALUES[key], st.booleans()))

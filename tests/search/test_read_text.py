@@ -1,7 +1,11 @@
 """Pictures found by the text that was read in them, among those found by what they show."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
+from clipsearch import Catalog
 from clipsearch.description import Description
 from clipsearch.errors import QueryError
 from clipsearch.ocr.lines import TextLine
@@ -177,3 +181,72 @@ def test_exports_have_no_text(catalog, tmp_path):
     read(catalog.directory, {"07.png": ["Secret 4711"]})
     catalog.export(tmp_path / "out.parquet")
     assert b"Secret" not in (tmp_path / "out.parquet").read_bytes()
+
+
+def tell(directory, kinds: dict[str, str | None]) -> None:
+    """Store kinds of files, by the names of these; of those with a kind lines, too, but for whiteboards."""
+    with Store(directory) as store:
+        ids = {path.decode(): content_id for rows in store.column_rows.files() for _, content_id, _, path in rows}
+        line = [TextLine("Total 7.50", 0.99, (0.1, 0.1, 0.5, 0.2))]
+        found = [ReadText(ids[name], [] if kind == "whiteboard" else line, kind) for name, kind in kinds.items()]
+        store.texts.record(found, reader="made")
+
+
+def test_kinds_are_filters_and_facets(catalog):
+    assert catalog.search("kind:receipt") == [] and catalog.pictures.facets().written.kinds == {}
+    tell(catalog.directory, {"03.png": "receipt", "04.png": "receipt", "05.png": "whiteboard", "06.png": None})
+    for query, expected in {
+        "kind:receipt": ["03.png", "04.png"],
+        "kind:receipts": ["03.png", "04.png"],
+        "kind:blackboard": ["05.png"],
+        "kind:document": [],
+        "has:text": ["03.png", "04.png", "06.png"],
+        "has:text -kind:receipt": ["06.png"],
+        "kind:receipt text:total": ["03.png", "04.png"],
+    }.items():
+        assert sorted(names(catalog.search(query))) == expected, query
+    assert catalog.pictures.facets().written.kinds == {"receipt": 2, "whiteboard": 1}
+    assert catalog.pictures.facets("kind:receipt").written.kinds == {"receipt": 2}
+    # What other models read may be of another kind, or of none.
+    tell(catalog.directory, {"03.png": None, "05.png": "document"})
+    assert names(catalog.search("kind:receipt")) == ["04.png"] and names(catalog.search("kind:document")) == ["05.png"]
+    with pytest.raises(QueryError, match="there is no kind: did you mean type:jpeg"):
+        catalog.search("kind:jpeg")
+
+
+def test_kinds_are_read_from_the_file_of_columns(catalog):
+    tell(catalog.directory, {"03.png": "receipt", "05.png": "whiteboard"})
+    catalog.admin.reindex()
+    with Catalog.open(catalog.directory) as other:
+        assert names(other.search("kind:receipt")) == ["03.png"]
+        assert other.pictures.facets().written.kinds == {"receipt": 1, "whiteboard": 1}
+
+
+def test_unknown_kinds_of_a_foreign_catalog_are_left_out(catalog):
+    tell(catalog.directory, {"03.png": "receipt", "05.png": "document"})
+    with closing(sqlite3.connect(catalog.directory / "catalog.sqlite3")) as database, database:
+        database.execute("UPDATE texts SET kind = 'nonsense' WHERE kind = 'document'")
+        database.execute("UPDATE texts SET kind = x'ff' WHERE kind = 'receipt'")
+        database.execute("UPDATE contents SET changed = NULL")
+    with Catalog.open(catalog.directory) as other:
+        assert other.pictures.facets().written.kinds == {} and other.search("kind:document") == []
+
+
+def test_kinds_on_the_page_and_in_the_api(catalog):
+    client = client_of(catalog)
+    assert 'name="kind"' not in client.get("/").text
+    tell(catalog.directory, {"03.png": "receipt", "05.png": "whiteboard"})
+    client = client_of(catalog)
+    assert "receipt (1)" in client.get("/").text
+    page = client.get("/", params={"kind": "receipt"}).text
+    assert "03.png" in page and "05.png" not in page
+    assert client.get("/", params={"kind": "jpeg"}).status_code == 400
+    (hit,) = catalog.search("kind:whiteboard")
+    assert catalog.pictures.kind(hit.content_id) == "whiteboard"
+    assert (
+        '<dt>Kind</dt><dd><a class="name" href="/?q=kind%3Awhiteboard"'
+        in client.get(f"/pictures/{hit.content_id}").text
+    )
+    assert client.get("/api/facets").json()["kinds"] == {"receipt": 1, "whiteboard": 1}
+    hits = client.get("/api/search", params={"q": "kind:whiteboard"}).json()["hits"]
+    assert [hit["name"] for hit in hits] == ["05.png"]

@@ -47,7 +47,7 @@ def test_what_is_read_is_not_read_again(store):
     store.texts.read_all_again()
     assert store.texts.to_read() == [1, 2, 3] and store.texts.count() == (2, 1)
     assert store.written_rows.some([1])[1].lines == LINES
-    assert store.column_rows.with_text() == store.column_rows.with_text([1, 2, 3]) == [1]
+    assert store.column_rows.with_text() == store.column_rows.with_text([1, 2, 3]) == [(1, True, None)]
 
 
 def test_other_models_replace_what_was_read_and_changes_are_told(store):
@@ -88,7 +88,7 @@ def test_damaged_rows_are_repaired(tmp_path, statement):
     check_values(tmp_path / DATABASE_NAME)
     with Store(tmp_path) as store:
         assert set(store.texts.to_read()) >= {2, 3}
-        assert all(number in (1, 2, 3) for number in store.column_rows.with_text())
+        assert all(number in (1, 2, 3) for number, _, _ in store.column_rows.with_text())
 
 
 @pytest.mark.parametrize("lines", ["[", "[[]]", '[["x",2,0,0,1,1]]', "7"])
