@@ -254,6 +254,9 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
         out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {shown_path(hit.location)}{more}{quote}")
         for term in hit.terms:
             out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
+        if hit.terms and hit.line is not None:
+            page = "" if hit.line.page is None else f" on page {hit.line.page}"
+            out(f'      read in the picture{page}: "{printable(hit.line.text)}" (confidence {hit.line.confidence:.2f})')
 
 
 def _score(score: float) -> str:

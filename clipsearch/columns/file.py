@@ -22,7 +22,9 @@ from clipsearch.errors import VectorIndexError
 from clipsearch.files import is_regular, recreate_file, remove_file
 from clipsearch.indexes.names import require_own_folder
 
-_MAGIC = b"clipcol6"
+# The last character is the version.
+_KIND = b"clipcol"
+_MAGIC = _KIND + b"6"
 _ALIGNED = 64
 _MAX_HEADER_BYTES = 1 << 20
 _NAMES = ("cameras", "formats")
@@ -104,7 +106,9 @@ def load_segment(folder: Path, checksum: str, expected: ColumnFileName) -> Segme
         with path.open("rb") as file:
             start = file.read(len(_MAGIC) + 8)
             size = int.from_bytes(start[len(_MAGIC) :], "little")
-            if start[: len(_MAGIC)] != _MAGIC or size > _MAX_HEADER_BYTES:
+            if start.startswith(_KIND) and not start.startswith(_MAGIC):
+                raise VectorIndexError(f"the file of columns {path} is of another version of clipsearch")
+            if not start.startswith(_MAGIC) or size > _MAX_HEADER_BYTES:
                 raise damaged
             header = file.read(size)
             if blake3(header).hexdigest() != checksum:

@@ -247,6 +247,8 @@ def test_the_command_line_says_how_many_have_text(catalog, photos, monkeypatch, 
     assert run("ocr", *where).stdout.strip() == "text was looked for in all pictures before"
     assert '"with_text": 0' in run("ocr", "--json", *where).stdout
     assert "text      in 1 of 3 pictures looked at\n" in run("status", *where).stdout
+    explained = run("query", "platform nine", "-k", "1", "--explain", *where).stdout
+    assert explained.endswith('      read in the picture: "Platform nine" (confidence 0.99)\n')
     Image.new("RGB", (9, 9), "lime").save(photos / "new.png")
     assert "text in 0 of 1 picture looked at in" in run("index", *where).stdout
     assert "looked at" not in run("index", "--no-ocr", *where).stdout

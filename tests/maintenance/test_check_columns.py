@@ -28,3 +28,15 @@ def test_a_damaged_file_of_columns_is_found(tmp_path, monkeypatch):
             file.write_bytes(content)
             (fault,) = check_snapshots(tmp_path, store.reader, inspection, sample=None).faults
         assert fault == f"the file of columns {file} is damaged"
+
+
+def test_a_file_of_another_version_is_not_called_damaged(tmp_path, monkeypatch):
+    monkeypatch.setattr(session_columns, "_FEW_ROWS", 20)
+    with Store(tmp_path, create=True) as store:
+        fill(store, 100, random.Random(0))
+        refresh_columns(store, index_folder(tmp_path))
+        file = column_path(index_folder(tmp_path), store.column_rows.find_file().blake3)
+        file.write_bytes(b"clipcol1" + file.read_bytes()[8:])
+        with FileInspection(tmp_path / DATABASE_NAME) as inspection:
+            (fault,) = check_snapshots(tmp_path, store.reader, inspection, sample=None).faults
+        assert fault == f"the file of columns {file} is of another version of clipsearch"
