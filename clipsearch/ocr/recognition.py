@@ -29,6 +29,10 @@ SURE = 0.9
 # config.yaml, Cls.
 _TURN_WIDTH, _TURNS_AT_ONCE, _UPSIDE_DOWN = 192, 8, 0.9
 
+# Lines that tell together whether a picture is upside down, and their mean from which it is. Of fewer, as of a sign in
+# a photograph, most may be no text.
+_FEW_LINES, _MOST = 4, 0.6
+
 
 class Reading(NamedTuple):
     """Text of a line, and the mean probability of its characters."""
@@ -141,7 +145,7 @@ class LineReader:
             shares.append(self._turns.run(np.stack([_prepared(line, _TURN_WIDTH) for line in some]))[:, 1])
         upside_down = np.concatenate(shares)
         widths = np.array([_width(line) for line in lines])
-        is_most = (upside_down * widths).sum() > widths.sum() / 2
+        is_most = len(lines) >= _FEW_LINES and (upside_down * widths).sum() > widths.sum() * _MOST
         least = 1 - _UPSIDE_DOWN if is_most else _UPSIDE_DOWN
         return [
             np.ascontiguousarray(line[::-1, ::-1]) if share > least else line
