@@ -55,6 +55,7 @@ ONLY_IN = {
     "pyarrow": {"transfer/formats"},
     "ray": {"indexing/ray/"},
     "av": {"images/films/"},
+    "watchfiles": {"indexing/watch.py"},
     "fsspec": {"images/remote/files.py"},
     "rawpy": {"images/raw/libraw.py"},
     "defusedxml": {"images/xmp/"},

@@ -15,6 +15,7 @@ from clipsearch.cli.query_arguments import QueryCommand
 # Name → module and attribute in it, a function or a `typer.Typer` of further commands, in the order of `--help`.
 _COMMANDS = {
     "index": "index.index",
+    "watch": "watch.watch",
     "ocr": "ocr.ocr",
     "reindex": "reindex.reindex",
     "query": "query.query",

@@ -74,6 +74,11 @@ def print_json(value: Any) -> None:
     out(json.dumps(value, indent=2, ensure_ascii=True))
 
 
+def print_line(value: Any) -> None:
+    """Print a value as JSON in one line."""
+    out(json.dumps(value, ensure_ascii=True))
+
+
 def printable(text: str) -> str:
     """Escape control characters, line breaks and invisible marks, so that a file name can't control the terminal."""
     return "".join(

@@ -2,13 +2,15 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clipsearch import paths
+from clipsearch.errors import InputError
 from clipsearch.maintenance.reports import BackupReport
 from clipsearch.session.session import Session
-from clipsearch.types import CatalogStatus, CurrentRun, ForgetReport, GarbageReport, TextReport
+from clipsearch.types import CatalogStatus, CurrentRun, ForgetReport, GarbageReport, IndexReport, TextReport
 
 if TYPE_CHECKING:
     from clipsearch.images.decode import DecodingLimits
@@ -87,6 +89,43 @@ class CatalogAdmin:
             )
         self._session.refresh("images")
         return report
+
+    def watch(
+        self,
+        *folders: str | os.PathLike[str],
+        stop: threading.Event,
+        ocr: bool | None = None,
+        limits: "DecodingLimits | None" = None,
+        rescan_s: float | None = None,
+    ) -> Iterator[IndexReport]:
+        """Index folders, then what changes in them, until `stop` is set or Ctrl-C; yield the report of each run.
+
+        Args:
+            folders: default: those indexed before.
+            ocr, limits: as in `Catalog.index`.
+            rescan_s: seconds between two scans of folders in which the system tells no changes; None: 30.
+
+        Raises:
+            InputError: none of the folders is there, or none was ever indexed.
+        """
+        from clipsearch.indexing.options import IndexOptions
+        from clipsearch.indexing.run import run_index
+        from clipsearch.indexing.watch import RESCAN_S, watch_folders
+
+        session = self._session
+        session.store.require_open()
+        named = paths.absolute_folders(folders)
+        roots = named or [scope.root for scope in session.store.roots.list_all() if not paths.is_folder_url(scope.root)]
+        if not roots:
+            raise InputError("no folder was indexed before: name one, as in 'clipsearch watch FOLDER'")
+        options = IndexOptions(wait=True, ocr=ocr, limits=limits)
+        return watch_folders(
+            roots,
+            lambda changed: run_index(changed, options, session, None, cancel=stop),
+            stop=stop,
+            ignored=str(session.directory),
+            rescan_s=RESCAN_S if rescan_s is None else rescan_s,
+        )
 
     def backup(self, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
         """Copy the database to a file, while others may read and write it.
