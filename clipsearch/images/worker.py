@@ -162,6 +162,10 @@ class Server:
             self._alarm.stop()
 
     def _show(self, picture: LocalPicture, kind: int, content: bytes) -> tuple[int, bytes]:
+        if kind == frames.READ_TEXT:  # loading models is not decoding
+            from clipsearch.ocr.reader import load_reader
+
+            load_reader(frames.unpack_text_request(content)[0])
         self._alarm.start()
         try:
             if kind == frames.SHRINK:

@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from clipsearch import processes
 from clipsearch.errors import ImageReadError, ModelError, TransientReadError
@@ -24,7 +24,7 @@ from clipsearch.indexing.kinds import KindTeller
 from clipsearch.notices import notify
 from clipsearch.ocr.kinds import TextPicture
 from clipsearch.ocr.lines import TextLine
-from clipsearch.ocr.look import Look
+from clipsearch.ocr.look import ReadImage
 from clipsearch.ocr.models import BUNDLED, OcrModels, bundled_models, find_models, models_in, remember_folder
 from clipsearch.parts import Part, locate
 from clipsearch.prefetch import Wake, WorkAhead
@@ -46,6 +46,17 @@ _MOST_PAGES = 200
 
 # Memory of a process that reads text: Python and the models, and one picture.
 _WORKER_BYTES = 700_000_000
+
+# Lines of a picture by which it is found out whether models can be used.
+_SAMPLE = (
+    "Invoice",
+    "Total amount",
+    "Thank you for your visit to our shop",
+    "Exit",
+    "Platform",
+    "A line of words",
+    "Sum",
+)
 
 # Placeholder: the worker pool requires one, and no model input is computed here.
 _ANY_MODEL = Preprocess(1, 1, None, 2, 1.0, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -103,14 +114,8 @@ def read_texts(
     """
     start, store = monotonic(), session.store
     used = choose_models(store, models)
-    if again:
-        store.texts.read_all_again()
-    elif models is not None and (others := store.texts.count_of_others(reader=used.name)):
-        notify(f"{count(others, 'picture was', 'pictures were')} read by other models: --again reads them with these")
-    ids = store.texts.to_read()
-    run = _Run(session, used.name, to_do=len(ids), on_progress=on_progress)
-    if not ids:
-        return run.report(seconds=0.0, interrupted=False)
+    if models is None and not again and not store.texts.to_read():
+        return TextReport(0, 0, 0, (), 0.0)
     interrupted, is_stopped = False, threading.Event()
     wake: Wake = SimpleQueue()
     with (
@@ -118,6 +123,9 @@ def read_texts(
         DeferredInterrupt(wake, cancel=cancel) as interrupt,
     ):
         _require_reader(pool, used)
+        # Only now: models that can't be used change nothing.
+        ids = _begin(store, used, models, again=again)
+        run = _Run(session, used.name, to_do=len(ids), on_progress=on_progress)
         workers = _count_workers()
         work: WorkAhead[_ToRead, _Outcome] = WorkAhead(
             lambda content: _read(content, used, pool, is_stopped), workers=workers, ahead=4 * workers, wake=wake
@@ -153,34 +161,45 @@ def read_texts(
 
 
 def choose_models(store: Store, named: str | os.PathLike[str] | None) -> OcrModels:
-    """Return the models that the user has named now, or those of the catalog; errors as in `read_texts`.
-
-    Those that are named are stored in the catalog by their name, and their folder in the user's settings: a catalog
-    that comes from elsewhere names no file that is opened.
-    """
+    """Return the models that the user has named now, or those of the catalog; errors as in `read_texts`."""
     if named is None:
         return find_models(store.texts.models())
-    if named == BUNDLED:
-        models = bundled_models()
-    else:
-        models = models_in(named)
+    return bundled_models() if named == BUNDLED else models_in(named)
+
+
+def _begin(store: Store, used: OcrModels, named: str | os.PathLike[str] | None, *, again: bool) -> list[int]:
+    """Store what was chosen, and return the contents to read.
+
+    Models that were named are stored in the catalog by their name, and their folder in the user's settings: a catalog
+    that comes from elsewhere names no file that is opened.
+    """
+    if named is not None:
+        store.texts.set_models(None if named == BUNDLED else used.name)
+    if named not in (None, BUNDLED):
         remember_folder(named)
-    store.texts.set_models(None if named == BUNDLED else models.name)
-    return models
+    if again:
+        store.texts.read_all_again()
+    elif named is not None and (others := store.texts.count_of_others(reader=used.name)):
+        notify(f"{count(others, 'picture was', 'pictures were')} read by other models: --again reads them with these")
+    return store.texts.to_read()
 
 
 def _require_reader(pool: WorkerPool, models: OcrModels) -> None:
-    """Have a process load what reads text, which it then keeps.
+    """Have a process load what reads text, which it then keeps, and read lines of several widths with it.
 
     Raises:
         ModelError: it can't.
     """
+    image = Image.new("RGB", (800, 600), "white")
+    for row, words in enumerate(_SAMPLE):
+        ImageDraw.Draw(image).text((40, 30 + 70 * row), words, "black", ImageFont.load_default(32))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "blank.png"
-        Image.new("RGB", (64, 64), "white").save(path)
+        path = Path(folder) / "sample.png"
+        image.save(path)
         try:
             with pool.open_path(str(path)) as picture:
-                picture.read_text(models)
+                if not picture.read_text(models).lines:
+                    raise ModelError("no text can be read: the models find none in a page of words")
         except ImageReadError as error:
             raise ModelError(f"no text can be read: {error}") from error
 
@@ -270,7 +289,7 @@ def _read_picture(
     What goes beyond a limit of size is looked at again by the next pass, which may have a higher one.
     """
     lines: list[TextLine] = []
-    look: Look | None = None
+    first: ReadImage | None = None  # of several pages that with the first lines
     failures: list[SkippedFile] = []
     is_read = True
     for part in content.pages or (None,):
@@ -280,7 +299,7 @@ def _read_picture(
             page = None if part is None else part.page
             read = picture.read_text(models, part)
             lines += (TextLine(line.text, line.confidence, line.box, page) for line in read.lines)
-            look = look or read.look
+            first = read if first is None or first.look is None else first
         except TransientReadError:
             raise
         except ImageReadError as error:
@@ -291,8 +310,8 @@ def _read_picture(
         return _Outcome(content.content_id, None, is_read=is_read, failures=tuple(failures))
     metadata = content.metadata
     known = TextPicture(
-        lines,
-        look,
+        () if first is None else first.lines,
+        None if first is None else first.look,
         metadata.width,
         metadata.height,
         has_camera=metadata.camera is not None,

@@ -7,6 +7,7 @@ A linear model of a few measures: of the text, of the look, and how relevant som
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -52,9 +53,9 @@ _PAPER = math.log(1.25), math.log(1.45)
 # How systems name screenshots in English, German, French, Spanish, Portuguese, Italian, Dutch, Swedish, Danish, Polish,
 # Russian, Chinese, Japanese and Korean.
 _SCREENSHOT = re.compile(
-    r"screen ?shot|bildschirmfoto|capture d.[ée]cran|captura de (pantalla|tela|ecr[ãa])|schermata|schermafbeelding|"
+    r"(screen ?shot|bildschirmfoto|capture d.[ée]cran|captura de (pantalla|tela|ecr[ãa])|schermata|schermafbeelding|"
     r"sk[äa]rmavbild|sk[æa]rmbillede|zrzut ekranu|снимок экрана|屏幕截图|屏幕快照|截屏|截圖|螢幕截圖|"
-    r"スクリーンショット|스크린샷",
+    r"スクリーンショット|스크린샷)(?![^\W\d_])",
     re.IGNORECASE,
 )
 
@@ -87,7 +88,11 @@ def kind_of(picture: TextPicture, relevances: NDArray[np.float64] | None) -> str
     Args:
         relevances: of `LABELS`; None: unknown, and only pages and names tell.
     """
-    if not picture.has_pages and not picture.has_camera and _SCREENSHOT.match(picture.name):
+    if (
+        not picture.has_pages
+        and not picture.has_camera
+        and _SCREENSHOT.match(unicodedata.normalize("NFC", picture.name))
+    ):
         return "screenshot"
     found = None
     if picture.look is not None and relevances is not None:
@@ -97,6 +102,10 @@ def kind_of(picture: TextPicture, relevances: NDArray[np.float64] | None) -> str
     if picture.has_pages and picture.lines:
         return "receipt" if found == "receipt" else "document"
     return None if found == "screenshot" and picture.has_camera else found
+
+
+def _is_named_screenshot(name: str) -> bool:
+    return _SCREENSHOT.match(unicodedata.normalize("NFC", name)) is not None
 
 
 def measures_of(picture: TextPicture, relevances: NDArray[np.float64]) -> dict[str, float]:

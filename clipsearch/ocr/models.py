@@ -28,6 +28,9 @@ _DETECTOR, _RECOGNISER, _TURNS = (
 # Characters of the fingerprint in the name of the models of a folder.
 _DIGITS = 12
 
+# The largest recognisers of the family have 90 MB.
+_MOST_BYTES = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Recogniser:
@@ -80,17 +83,17 @@ def bundled_models() -> OcrModels:
 def models_in(folder: str | os.PathLike[str]) -> OcrModels:
     """Return the models of a folder: files *.onnx with "rec", "det" or "cls" as a part of their names.
 
-    At least one of them reads lines ("rec"); its characters are in a file *.txt with the same stem, or in the only one
-    of the folder with "dict" or "keys" in its name, or in its metadata. The models of the package stand in for the
-    others, and read lines as well. The name has a fingerprint of the files.
+    At least one of them reads lines ("rec"); its characters are in a file *.txt with the same stem, or in its metadata.
+    A single one may have them in the only file *.txt with "dict" or "keys" in its name. The models of the package stand
+    in for the others, and read lines as well. The name has a fingerprint of the files.
 
     Raises:
         MissingExtraError: as in `bundled_models`.
         InputError: no folder, none that reads lines, or several where one is used.
     """
-    place = Path(folder).expanduser().absolute()
-    if not place.is_dir():
-        raise InputError(f"no folder of models: {place}")
+    place = _place_of(folder)
+    if not str(folder) or not place.is_dir():
+        raise InputError(f"no folder of models: {place if str(folder) else 'no name'}")
     files = sorted(each for each in place.iterdir() if each.suffix.lower() in (".onnx", ".txt") and each.is_file())
     models: dict[str, list[Path]] = {"rec": [], "det": [], "cls": []}
     for file in files:
@@ -104,32 +107,47 @@ def models_in(folder: str | os.PathLike[str]) -> OcrModels:
             raise InputError(f"{place} has several models {role}: {', '.join(each.name for each in models[role])}")
     lists = [each for each in files if each.suffix.lower() == ".txt" and re.search("dict|keys", each.stem.lower())]
     bundled = bundled_models()
-    own = tuple(Recogniser(model, _characters_of(model, lists)) for model in models["rec"])
+    is_one = len(models["rec"]) == len(lists) == 1
+    own = tuple(Recogniser(model, _characters_of(model, lists[0] if is_one else None)) for model in models["rec"])
     used = [*models["det"], *models["cls"], *models["rec"], *(each.characters for each in own if each.characters)]
     return replace(
         bundled,
-        name=f"{place.name} {_fingerprint(used)}",
+        name=f"{os.fsencode(place.name).decode('utf-8', 'replace')} {_fingerprint(used)}",
         detector=next(iter(models["det"]), bundled.detector),
         recognisers=(*bundled.recognisers, *own),
         turns=next(iter(models["cls"]), bundled.turns),
     )
 
 
-def _characters_of(model: Path, lists: list[Path]) -> Path | None:
+def _place_of(folder: str | os.PathLike[str]) -> Path:
+    return Path(os.path.abspath(Path(folder).expanduser()))  # noqa: PTH100 (without "..", and links as they are)
+
+
+def _characters_of(model: Path, only: Path | None) -> Path | None:
     same = model.with_suffix(".txt")
-    return same if same.is_file() else lists[0] if len(lists) == 1 else None
+    return same if same.is_file() else only
 
 
 def _fingerprint(files: list[Path]) -> str:
+    """Hash names and contents.
+
+    Raises:
+        InputError: a file can't be read, or is larger than a model is.
+    """
     digest = blake3()
     for file in files:
-        digest.update(blake3(file.read_bytes()).digest())
+        try:
+            if file.stat().st_size > _MOST_BYTES:
+                raise InputError(f"{file} is too large for a model that reads text")
+            digest.update(blake3(os.fsencode(file.name)).digest() + blake3().update_mmap(file).digest())
+        except OSError as error:
+            raise InputError(f"can't read {file}: {error.strerror or error}") from error
     return digest.hexdigest()[:_DIGITS]
 
 
 def remember_folder(folder: str | os.PathLike[str]) -> None:
     """Remember a folder of models that the user has named, for `find_models`."""
-    add_to_list(FOLDERS_NAME, quote(os.fsencode(Path(folder).expanduser().absolute())))
+    add_to_list(FOLDERS_NAME, quote(os.fsencode(_place_of(folder))))
 
 
 def find_models(name: str | None) -> OcrModels:
@@ -143,7 +161,7 @@ def find_models(name: str | None) -> OcrModels:
         return bundled_models()
     for entry in reversed(read_list(FOLDERS_NAME)):
         place = Path(os.fsdecode(unquote_to_bytes(entry)))
-        if name.startswith(f"{place.name} "):
+        if name.startswith(os.fsencode(place.name).decode("utf-8", "replace") + " "):
             try:
                 models = models_in(place)
             except (InputError, OSError):

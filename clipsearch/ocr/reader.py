@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from clipsearch.errors import ModelError
 from clipsearch.ocr.lines import TextLine, clean_text
 from clipsearch.ocr.look import ReadImage, look_of
 from clipsearch.ocr.models import OcrModels
@@ -51,9 +52,16 @@ class TextReader:
         self._lock = threading.Lock()
 
     def read(self, image: Image.Image) -> ReadImage:
-        """Read a picture, mode "RGB", of a size as `pieces.fit` makes it."""
+        """Read a picture, mode "RGB", of a size as `pieces.fit` makes it.
+
+        Raises:
+            ModelError: the models are not of this kind: what they return has another shape.
+        """
         with self._lock:
-            found = [line for piece in pieces_of(*image.size) for line in self._read_piece(image, piece)]
+            try:
+                found = [line for piece in pieces_of(*image.size) for line in self._read_piece(image, piece)]
+            except (ValueError, IndexError, TypeError) as error:
+                raise ModelError(f"the models that read text do not fit: {error}") from error
         return ReadImage(tuple(_likely(found)), look_of(image, found) if found else None)
 
     def _read_piece(self, image: Image.Image, piece: Piece) -> Iterator[TextLine]:

@@ -54,13 +54,13 @@ class Model:
             self._model = openvino.Core().read_model(str(path))
             self._request = openvino.Core().compile_model(self._model, "CPU", options).create_infer_request()
         except RuntimeError as error:
-            raise ModelError(f"can't load the model {path}: {reason_of(error)}") from error
+            raise ModelError(f"can't load the model {path.name}: {reason_of(error)}") from error
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
             self._request.infer([values])
         except RuntimeError as error:
-            raise ModelError(f"can't run the model {self._path}: {reason_of(error)}") from error
+            raise ModelError(f"can't run the model {self._path.name}: {reason_of(error)}") from error
         return np.array(self._request.get_output_tensor(0).data)
 
     def characters(self) -> list[str]:
@@ -72,7 +72,7 @@ class Model:
         place = ["framework", "character"]
         if not self._model.has_rt_info(place):
             raise ModelError(
-                f"the model {self._path} does not say which characters it reads: put a list of them beside it, a "
+                f"the model {self._path.name} does not say which characters it reads: put a list of them beside it, a "
                 "character in each line, with the same name and the ending .txt"
             )
         found = self._model.get_rt_info(place).value
@@ -97,8 +97,8 @@ class _Recogniser:
         blanks = shares.shape[-1] - 1 - len(characters)
         if not 0 <= blanks <= _MOST_BLANKS:
             raise ModelError(
-                f"the model {recogniser.model} reads {shares.shape[-1] - 2:,} characters, but {len(characters):,} are "
-                f"listed{'' if recogniser.characters is None else f' in {recogniser.characters}'}"
+                f"the model {recogniser.model.name} reads {shares.shape[-1] - 2:,} characters, but {len(characters):,} "
+                f"are listed{'' if recogniser.characters is None else f' in {recogniser.characters.name}'}"
             )
         self._decode = CTCLabelDecode(character=[*characters, *" " * blanks])
 
@@ -168,7 +168,7 @@ def _listed(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"can't read the list of characters {path}: {error}") from error
+        raise ModelError(f"can't read the list of characters {path.name}: {error}") from error
     return [line.rstrip("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 

@@ -212,9 +212,8 @@ SHORTHANDS = {
 SYNONYMS = frozenset({"blurry", "underexposed", *_OTHER_KINDS})
 """Words of `SHORTHANDS` that messages leave out."""
 
-NAMED_FORM = (
-    rf"is(?=[:：](?:{'|'.join(SHORTHANDS)})(?!\w))|kind(?=[:：](?:{'|'.join((*TEXT_KINDS, *_OTHER_KINDS))})(?!\w))"
-)
+_KIND_FORM = "|".join((*TEXT_KINDS, *_OTHER_KINDS))
+NAMED_FORM = rf"is(?=[:：](?:{'|'.join(SHORTHANDS)})(?!\w))|kind(?=[:：][\"“]?(?:{_KIND_FORM})(?!\w))"
 """Pattern of names that are filters before certain words alone: "is: a sign" and "kind: of blue" are words."""
 
 NAME_FORM = rf"(?ai:{'|'.join(key for key in KEYS if key != 'kind')}|{NAMED_FORM})"

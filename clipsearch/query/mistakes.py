@@ -3,6 +3,7 @@
 import re
 
 from clipsearch.errors import QueryError
+from clipsearch.formats import TEXT_KINDS
 from clipsearch.query.filters import EXAMPLES, KEYS, NAMED_FORM, SHAPES, SHORTHANDS, WRITTEN, parse_filter
 from clipsearch.query.names import (
     LIMITS,
@@ -65,6 +66,8 @@ def find_near_filter(token: str, following: str) -> str | None:
         return f"write is:{value.lower()}, without a blank; words with a colon go in quotes"
     if name == "is" and not _is_value("orientation", value):
         key = None
+    if key == "kind" and sign in ":：" and not is_apart:
+        return f"kind: takes {', '.join(TEXT_KINDS[:-1])} or {TEXT_KINDS[-1]}, not {value[:40]}"
     if key == "image" or (name in ("id", "image") and sign not in ":："):
         return _find_picture(named["name"], sign, value, is_apart)
     if key is not None:
@@ -74,7 +77,7 @@ def find_near_filter(token: str, following: str) -> str | None:
 
 def _key_of(name: str, value: str) -> str | None:
     """Return the key of a filter by its name here or in other programs, where "kind:" stands for the type, too."""
-    if name == "kind" and not _is_value("kind", value):
+    if name == "kind" and _is_value("type", value):
         return "type"
     return name if name in KEYS else OTHER_NAMES.get(name)
 

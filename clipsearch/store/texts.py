@@ -21,6 +21,9 @@ _KEEP = (
     "ON CONFLICT (content_id) DO UPDATE SET reader = excluded.reader"
 )
 
+# Of the name of models, in a foreign catalog.
+_MOST_CHARACTERS = 300
+
 _TO_READ_AGAIN = ""
 """Name of the models of what is to be read again."""
 
@@ -54,7 +57,7 @@ class TextStore:
         """Return the name of the models of a folder that are to read text; None: those of the package."""
         with self._database.read() as connection:
             name = connection.execute(select(tables.catalog.c.text_models)).scalar()
-        return name if isinstance(name, str) and name else None
+        return name[:_MOST_CHARACTERS] if isinstance(name, str) and name else None
 
     def set_models(self, name: str | None) -> None:
         """Store the name of the models that are to read text, as in `models`."""

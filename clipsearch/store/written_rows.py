@@ -17,7 +17,10 @@ from clipsearch.store.values import valid_ids
 _CONTENTS_AFTER = "SELECT content_id, {} FROM contents WHERE content_id > ? ORDER BY content_id LIMIT ?"
 _CONTENTS = "SELECT content_id, {} FROM contents WHERE content_id IN ({})"
 _FILES = "SELECT content_id, {} FROM files WHERE removed_at IS NULL AND {} ORDER BY content_id, file_id"
-_TEXTS = "SELECT content_id, {}, {} FROM texts WHERE (lines != '' OR kind IS NOT NULL) AND {} AND length(lines) <= {}"
+_TEXTS = (
+    "SELECT content_id, {lines}, {kind}, {reader} FROM texts "
+    "WHERE (lines != '' OR kind IS NOT NULL) AND {among} AND length(lines) <= {most}"
+)
 _BETWEEN = "content_id BETWEEN ? AND ?"
 _NEWEST = "SELECT content_id, blake3, changed FROM contents WHERE changed > 0 ORDER BY changed DESC, content_id LIMIT ?"
 _STAMPS = "SELECT content_id, blake3, changed FROM contents WHERE content_id IN ({})"
@@ -32,6 +35,7 @@ class Writing:
     Attributes:
         lines: that were read in it.
         kind: one of `TEXT_KINDS` or None.
+        reader: name of the models that read the lines; "" or None: unknown.
         paths: of its files below their indexed folders, as bytes of folded names, ASCII letters of either case; not
             folded where they come from `WrittenReader.as_written`.
     """
@@ -40,6 +44,7 @@ class Writing:
     paths: list[bytes] = field(default_factory=list)
     lines: Sequence[TextLine] = ()
     kind: str | None = None
+    reader: str | None = None
 
 
 class WrittenReader:
@@ -48,8 +53,8 @@ class WrittenReader:
     def __init__(self, connection: ReadConnection) -> None:
         self._connection = connection
         self._described = AS_BYTES[connection.dialect].format("described")
-        self._lines = AS_BYTES[connection.dialect].format("lines")
-        self._kind = AS_BYTES[connection.dialect].format("kind")
+        as_bytes = AS_BYTES[connection.dialect]
+        self._read_as = {name: as_bytes.format(name) for name in ("lines", "kind", "reader")} | {"most": MOST_PACKED}
         self._path = FOLDED_PATH[connection.dialect]
         self._sidecars = SidecarReader(connection)
         self.changes = ColumnReader(connection)
@@ -69,7 +74,7 @@ class WrittenReader:
         while rows := self._connection.rows(_CONTENTS_AFTER.format(self._described), last, _ROWS):
             first, last = rows[0][0], rows[-1][0]
             files = self._connection.rows(_FILES.format(self._path, _BETWEEN), first, last)
-            texts = self._connection.rows(_TEXTS.format(self._lines, self._kind, _BETWEEN, MOST_PACKED), first, last)
+            texts = self._connection.rows(_TEXTS.format(among=_BETWEEN, **self._read_as), first, last)
             yield _join(rows, files, texts, sidecars)
 
     def some(self, content_ids: Sequence[int]) -> dict[int, Writing]:
@@ -86,9 +91,7 @@ class WrittenReader:
             marks = ",".join("?" * len(chunk))
             rows = self._connection.rows(_CONTENTS.format(self._described, marks), *chunk)
             files = self._connection.rows(_FILES.format(path, f"content_id IN ({marks})"), *chunk)
-            texts = self._connection.rows(
-                _TEXTS.format(self._lines, self._kind, f"content_id IN ({marks})", MOST_PACKED), *chunk
-            )
+            texts = self._connection.rows(_TEXTS.format(among=f"content_id IN ({marks})", **self._read_as), *chunk)
             found |= _join(rows, files, texts, self._sidecars.of_contents(chunk))
         return found
 
@@ -110,7 +113,10 @@ def _stamps(rows: Sequence[Sequence[Any]]) -> list[tuple[int, str, int]]:
 
 
 def _join(rows: Sequence[Any], files: Sequence[Any], texts: Sequence[Any], sidecars: Sources) -> dict[int, Writing]:
-    read = {content_id: (unpack_lines(_text(packed)), _kind(kind)) for content_id, packed, kind in texts}
+    read = {
+        content_id: (unpack_lines(_text(packed)), _kind(kind), _text(reader))
+        for content_id, packed, kind, reader in texts
+    }
     paths: dict[int, list[bytes]] = {}
     for content_id, path in files:
         if isinstance(path, bytes):
@@ -119,8 +125,8 @@ def _join(rows: Sequence[Any], files: Sequence[Any], texts: Sequence[Any], sidec
     for content_id, described in rows:
         if content_id in paths:
             description = merge_sources(unpack(_text(described)), sidecars.get(content_id, ()))
-            lines, kind = read.get(content_id, ((), None))
-            found[content_id] = Writing(description, paths[content_id], lines, kind)
+            lines, kind, reader = read.get(content_id, ((), None, None))
+            found[content_id] = Writing(description, paths[content_id], lines, kind, reader)
     return found
 
 

@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from clipsearch import Catalog, ClipSearchNotice
 from clipsearch.errors import ImageReadError, MissingExtraError, ModelError, TransientReadError
-from clipsearch.indexing import texts
+from clipsearch.indexing import kinds, texts
 from clipsearch.ocr import models
 from clipsearch.ocr.lines import TextLine
-from clipsearch.ocr.look import ReadImage
+from clipsearch.ocr.look import ReadImage, look_of
 from clipsearch.store import Store
 from tests.support.command_line import fail, run
 
@@ -61,12 +61,12 @@ class Reading:
 
     @contextmanager
     def open_path(self, path):
-        if not path.endswith("blank.png"):  # by which it is found out whether anything can be read
+        if not path.endswith("sample.png"):  # by which it is found out whether anything can be read
             self.asked.append(Path(path).name)
         from blake3 import blake3
 
         self.blake3, self.name = blake3(Path(path).read_bytes()).digest(), Path(path).name
-        yield _Picture(self.blake3, self.lines.get(self.name, ()))
+        yield _Picture(self.blake3, self.lines.get(self.name, ("Invoice",) if self.name == "sample.png" else ()))
 
     def close(self):
         pass
@@ -215,7 +215,7 @@ def test_a_page_that_can_not_be_read_costs_itself_only(catalog, photos, monkeypa
 
 
 def test_a_reader_that_can_not_be_loaded_stops_the_pass(catalog, photos, monkeypatch):
-    Reading(monkeypatch, {"blank.png": TransientReadError("libGL.so.1: cannot open shared object file")})
+    Reading(monkeypatch, {"sample.png": TransientReadError("libGL.so.1: cannot open shared object file")})
     with pytest.raises(ModelError, match=r"no text can be read: libGL\.so\.1"):
         catalog.admin.read_texts()
 
@@ -272,7 +272,9 @@ def test_named_models_are_those_of_later_passes(catalog, photos, monkeypatch, fo
     catalog.index(ocr=False)
     used = []
     monkeypatch.setattr(
-        _Picture, "read_text", lambda self, models, part=None: used.append(models.name) or ReadImage((), None)
+        _Picture,
+        "read_text",
+        lambda self, models, part=None: used.append(models.name) or ReadImage((TextLine("Exit", 0.99, BOX),), None),
     )
     with pytest.warns(ClipSearchNotice, match="3 pictures were read by other models: --again reads them with these"):
         assert catalog.admin.read_texts(models=folder_of_models).read == 1
@@ -312,6 +314,57 @@ def test_reading_again_is_taken_up_where_it_was_stopped(catalog, photos, monkeyp
     second = catalog.admin.read_texts()
     assert first.read + second.read == 43 and len(reading.asked) < 43 + 20
     assert text_of(catalog, "sign.png") == ["Other"]
+
+
+def test_models_that_can_not_be_used_change_nothing(catalog, photos, monkeypatch, folder_of_models):
+    Reading(monkeypatch, {"sign.png": ["Platform"]})
+    catalog.admin.read_texts()
+    for error in (TransientReadError("can't load the model el_rec.onnx"), ImageReadError("it took longer than 1 s")):
+        Reading(monkeypatch, {"sample.png": error})
+        for options in ({"models": folder_of_models}, {"models": folder_of_models, "again": True}, {"again": True}):
+            with pytest.raises(ModelError, match="no text can be read"):
+                catalog.admin.read_texts(**options)
+    Reading(monkeypatch, {"sample.png": ()})
+    with pytest.raises(ModelError, match="the models find none in a page of words"):
+        catalog.admin.read_texts(models=folder_of_models)
+    reading = Reading(monkeypatch, {})
+    assert catalog.admin.read_texts().read == 0 and reading.asked == []
+    with Store(catalog.directory) as store:
+        assert store.texts.models() is None and store.texts.count_of_others(reader="made") == 0
+
+
+def test_models_of_another_kind_are_said_at_once(catalog, tmp_path):
+    pytest.importorskip("rapidocr", reason="rapidocr is not installed: pip install -e '.[ocr]'")
+    bundled = models.bundled_models()
+    recogniser = bundled.recognisers[0].model
+    for role, file in (("cls", recogniser), ("det", bundled.turns), ("det", recogniser)):
+        folder = tmp_path / f"{role}{file.stem}"
+        folder.mkdir()
+        (folder / "rec.onnx").symlink_to(recogniser)
+        (folder / f"{role}.onnx").symlink_to(file)
+        with pytest.raises(ModelError, match="no text can be read: "):
+            catalog.admin.read_texts(models=folder)
+
+
+def test_the_kind_is_that_of_the_first_page_with_lines(catalog, photos, monkeypatch):
+    pytest.importorskip("pypdfium2", reason="pypdfium2 is not installed: pip install -e '.[pdf]'")
+    pages = [Image.new("RGB", (80, 80), colour) for colour in ("red", "lime", "blue")]
+    pages[0].save(photos / "book.pdf", save_all=True, append_images=pages[1:])
+    catalog.index()
+    Reading(monkeypatch, {"book.pdf": ["text"], "sign.png": ["sign"]})
+    told = []
+    monkeypatch.setattr(kinds, "kind_of", lambda picture, relevances: told.append(picture) or "document")
+    look = look_of(pages[0], [TextLine("x", 0.9, BOX)])
+
+    def read_text(self, models, part=None):
+        page = 0 if part is None else part.page
+        return ReadImage((TextLine(f"page {page}", 0.99, BOX),), look if page >= 2 else None)
+
+    monkeypatch.setattr(_Picture, "read_text", read_text)
+    catalog.admin.read_texts()
+    (book,) = [each for each in told if each.has_pages]
+    assert [line.text for line in book.lines] == ["page 2"] and book.look == look
+    assert len(catalog.search("kind:document", top_k=10)) == 4
 
 
 def test_bad_models_are_one_line(catalog, tmp_path, monkeypatch):

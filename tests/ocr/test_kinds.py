@@ -1,5 +1,7 @@
 """What a picture with text is told to be, and the measures that tell it."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,6 +58,17 @@ def test_names_that_systems_give_tell_screenshots(name):
     assert kind_of(TextPicture((), None, 10, 10, name=name), None) == "screenshot"
     assert kind_of(TextPicture((), None, 10, 10, name=f"my {name}"), None) is None
     assert kind_of(TextPicture((), None, 10, 10, has_camera=True, name=name), None) is None
+
+
+@pytest.mark.parametrize("name", ["screenshotter (band) live.jpg", "Schermatari.png", "Screenshots of my cat.jpg"])
+def test_names_that_only_begin_like_that_tell_nothing(name):
+    assert kind_of(TextPicture((), None, 10, 10, name=name), None) is None
+
+
+@pytest.mark.parametrize("name", ["Capture d’écran 2024.png", "Skärmavbild 2024.png", "스크린샷 2024.png"])
+def test_names_in_decomposed_letters_are_known(name):
+    for form in ("NFC", "NFD"):
+        assert kind_of(TextPicture((), None, 10, 10, name=unicodedata.normalize(form, name)), None) == "screenshot"
 
 
 def test_files_of_pages_with_text_are_documents():

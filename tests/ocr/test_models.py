@@ -52,6 +52,31 @@ def test_the_name_says_which_files_they_are(tmp_path):
     assert models_in(folder).name != first
 
 
+def test_one_list_is_not_that_of_several_models(tmp_path):
+    folder = touch(tmp_path / "m", "en_rec.onnx", "japan_rec.onnx", "japan_dict.txt")
+    assert [each.characters for each in models_in(folder).recognisers[1:]] == [None, None]
+
+
+def test_the_name_tells_roles_apart_and_is_that_of_the_folder(tmp_path, monkeypatch):
+    first, second = touch(tmp_path / "m", "a_rec.onnx"), tmp_path / "m" / ".." / "m"
+    name = models_in(first).name
+    (first / "a_rec.onnx").rename(first / "b_rec.onnx")
+    assert models_in(first).name != name and models_in(second) == models_in(first)
+    (first / "below").mkdir()
+    monkeypatch.chdir(first / "below")
+    assert models_in("..").name.startswith("m ")
+
+
+def test_what_is_too_large_for_a_model_is_not_read(tmp_path):
+    folder = touch(tmp_path / "m", "rec.onnx")
+    with (folder / "rec.onnx").open("r+b") as file:
+        file.truncate(10 << 30)
+    with pytest.raises(InputError, match=r"rec\.onnx is too large for a model that reads text"):
+        models_in(folder)
+    with pytest.raises(InputError, match="no folder of models"):
+        models_in("")
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

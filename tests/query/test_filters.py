@@ -228,6 +228,8 @@ REFUSED = {
     "resolution:1920x1080": (0, "w:>=1920 h:>=1080"),
     "larger:5M": (0, "size:>5M"),
     "kind:png": (0, "type:png"),
+    "kind:recipt": (0, "kind: takes screenshot, receipt, document or whiteboard, not recipt"),
+    "kind:invoice": (0, "kind: takes screenshot, receipt, document or whiteboard, not invoice"),
     "kind: png": (0, "type:png"),
     "name:*.jpg": (0, "path:*.jpg"),
     "name:x": (0, "path:x"),

@@ -155,6 +155,8 @@ EXAMPLES = {
     'text:"RE16"': only("text", Pattern("RE16")),
     "has:tags": only("has", Choice("tags")),
     "kind:receipt": only("kind", Choice("receipt")),
+    'kind:"receipt"': only("kind", Choice("receipt")),
+    '-kind:"receipt"': only("kind", Choice("receipt"), is_negated=True),
     "kind:Screenshots": only("kind", Choice("screenshot")),
     "is:blackboard": only("kind", Choice("whiteboard")),
     "orientation:portrait": only("orientation", Choice("portrait")),

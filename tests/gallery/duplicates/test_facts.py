@@ -10,17 +10,17 @@ from clipsearch.store import Store
 from clipsearch.store.texts import ReadText
 from tests.gallery.duplicates.test_duplicates import draw
 
-BOX = (0.1, 0.2, 0.3, 0.4)
 RECEIPT = ("Coffee and cake 12.50", "Bread and butter 4.20", "Total amount 16.70", "Thank you for your visit")
 LETTER = ("Dear Mister Miller", "please find enclosed the documents", "that we spoke about on Monday")
 
 
 def lines(*texts: str, confidence: float = 0.99) -> tuple[TextLine, ...]:
-    return tuple(TextLine(text, confidence, BOX) for text in texts)
+    """One below the other."""
+    return tuple(TextLine(text, confidence, (0.1, 0.1 * row, 0.5, 0.1 * row + 0.08)) for row, text in enumerate(texts))
 
 
 def facts(*texts: str, confidence: float = 0.99) -> Facts:
-    return Facts.of(None, lines(*texts, confidence=confidence))
+    return Facts.of(None, lines(*texts, confidence=confidence), reader="made")
 
 
 def test_other_words_are_another_document():
@@ -45,6 +45,34 @@ def test_another_number_is_no_copy(other):
     changed = facts(RECEIPT[0].replace("12.50", other), *RECEIPT[1:])
     assert not may_be_copies(facts(*RECEIPT), changed) and not may_be_copies(changed, facts(*RECEIPT))
     assert not have_other_texts(facts(*RECEIPT), changed)
+
+
+def test_other_numbers_elsewhere_and_short_ones_do_not_tell():
+    receipt, moved = facts(*RECEIPT), facts("Thank you", *RECEIPT[:2], "Total amount 16.70")
+    assert may_be_copies(facts("Table 10", "Guest 72"), facts("Table 11", "Guest 73"))
+    assert may_be_copies(receipt, moved)
+    misread = facts("Coffee 150 and cake 12.50", *RECEIPT[1:])
+    assert may_be_copies(misread, facts("Coffee 731 and cake 12.50", *RECEIPT[1:]))
+    assert may_be_copies(facts("Invoice 2024-05-01"), facts("Invoice 2024.05.01"))
+
+
+def test_what_different_models_have_read_is_not_compared():
+    first, second = facts(*RECEIPT), Facts.of(None, lines(*LETTER), reader="others")
+    assert not have_other_texts(first, second)
+    changed = Facts.of(None, lines(RECEIPT[0].replace("12.50", "12.60"), *RECEIPT[1:]), reader="others")
+    assert may_be_copies(first, changed)
+    for reader in (None, ""):
+        assert not have_other_texts(
+            Facts.of(None, lines(*RECEIPT), reader=reader), Facts.of(None, lines(*LETTER), reader=reader)
+        )
+
+
+def test_very_many_numbers_are_bounded():
+    page = [TextLine(f"{number:06}", 0.99, (0.1, 0.1, 0.5, 0.2)) for number in range(9_000)]
+    other = [TextLine(f"{number:06}", 0.99, (0.1, 0.1, 0.5, 0.2)) for number in range(500_000, 509_000)]
+    first, second = Facts.of(None, page, reader="made"), Facts.of(None, other, reader="made")
+    assert len(first.sure_numbers) == 200 and len(first.words) == 1_000
+    assert not may_be_copies(first, second)
 
 
 def test_numbers_that_are_missing_or_not_sure_do_not_tell():
