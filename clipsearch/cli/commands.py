@@ -46,6 +46,9 @@ _COMMANDS = {
     "eval": "evaluate.evaluate",
 }
 
+# What other programs call a command; not in `--help`.
+_OTHER_NAMES = {"search": "query", "find": "query"}
+
 # Commands with words that may begin with a sign.
 _QUERIES = {"query", "unusual", "representative"}
 
@@ -62,13 +65,15 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for name in [arguments[0]] if arguments and arguments[0] in _COMMANDS else _COMMANDS:
-        module, _, attribute = _COMMANDS[name].partition(".")
+    is_one = bool(arguments) and arguments[0] in {*_COMMANDS, *_OTHER_NAMES}
+    for name in [arguments[0]] if is_one else _COMMANDS:
+        known = _OTHER_NAMES.get(name, name)
+        module, _, attribute = _COMMANDS[known].partition(".")
         command: Any = getattr(import_module(f"clipsearch.cli.{module}"), attribute)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name, cls=PlainGroup)
         else:
-            app.command(name, cls=QueryCommand if name in _QUERIES else None)(command)
+            app.command(name, cls=QueryCommand if known in _QUERIES else None)(command)
     return app
 
 

@@ -138,6 +138,8 @@ def query(
     """Find the pictures nearest to words or pictures.
 
     Prints rank, relevance, score (cosine) and path.
+
+    'search' and 'find' are the same.
     """
     from clipsearch.catalog import Catalog
 

@@ -51,6 +51,9 @@ def test_sums_and_filters(catalog):
     assert run("query", "cat path:nowhere", "--catalog", catalog).stderr == (
         "clipsearch: no picture passes the filters: path:nowhere\n"
     )
+    for name in ("search", "find"):
+        words = ("cat - dog", "-k", "2", "--catalog", catalog)
+        assert run(name, *words).stdout == run("query", *words).stdout
     (alone,) = json.loads(run("query", "path:donut type:png", "--json", "--catalog", catalog).stdout)["hits"]
     assert (alone["path"], alone["score"], alone["relevance"]) == (str(donut), None, 1)
     (row,) = run("query", "path:donut type:png", "--catalog", catalog).stdout.splitlines()
