@@ -17,10 +17,12 @@ from clipsearch.web import index_schemas, schemas
 from clipsearch.web.films import add_films
 from clipsearch.web.heat_maps import heat_map_png
 from clipsearch.web.lanes import TooBusyError
+from clipsearch.web.originals import add_originals
 from clipsearch.web.page_query import MarkId
 from clipsearch.web.part_schemas import Line, PartOf
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
+from clipsearch.web.streams import Streams
 from clipsearch.web.thumbnails import FragmentQuery, add_thumbnails, find_part
 
 Marks = tuple[MarkId, ...]
@@ -325,7 +327,9 @@ def make_api(site: Site) -> APIRouter:
             raise HTTPException(403, "indexing is disabled on this server: start it with --index")
 
     add_thumbnails(api, site)
-    add_films(api, site)
+    streams = Streams()
+    add_films(api, site, streams)
+    add_originals(api, site, streams)
     return api
 
 

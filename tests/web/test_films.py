@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from clipsearch import Catalog
-from clipsearch.web import films
-from clipsearch.web.films import UnsatisfiableRangeError, find_range
+from clipsearch.web import streams
 from clipsearch.web.security import GuardRules
+from clipsearch.web.streams import UnsatisfiableRangeError, find_range
 from tests.support.films import Shot, make_film
 from tests.support.motion_photos import motion_photo_of
 from tests.web.conftest import client_of, serving
@@ -185,7 +185,7 @@ def test_who_does_not_read_a_film_keeps_nobody_waiting(tmp_path):
             connection.request("GET", path)
             return opened.enter_context(connection.getresponse())
 
-        slow = [ask(url) for _ in range(films.MAX_STREAMS)]
+        slow = [ask(url) for _ in range(streams.MAX_STREAMS)]
         assert {each.status for each in slow} == {200}
         assert ask("/api/status").status == 200
         assert ask(url).status == 503
