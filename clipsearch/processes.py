@@ -3,11 +3,12 @@
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
@@ -53,6 +54,7 @@ def start_python(
     stdin: "_File" = subprocess.DEVNULL,
     is_apart: bool = False,
     is_exposed: bool = False,
+    is_deaf: bool = False,
     pass_fds: Sequence[int] = (),
     **variables: str,
 ) -> "subprocess.Popen[bytes]":
@@ -61,6 +63,7 @@ def start_python(
     Args:
         is_apart: Ctrl-C in the terminal is for this process alone, which ends the other one.
         is_exposed: it reads what may be hostile: no keys and tokens of the environment are passed on.
+        is_deaf: it does not get Ctrl-C, from the first moment on; but on Windows.
         pass_fds: descriptors that it inherits by the same numbers; none on Windows.
     """
     options: dict[str, Any] = {"pass_fds": pass_fds} if pass_fds else {}
@@ -71,9 +74,23 @@ def start_python(
     passed_on = environment(**variables)
     if is_exposed:
         passed_on = {name: value for name, value in passed_on.items() if name in variables or _is_plain(name)}
-    return subprocess.Popen(  # noqa: S603
-        command(arguments), env=passed_on, stdin=stdin, stdout=stdout, stderr=stderr, **options
-    )
+    with _blocked_interrupt() if is_deaf else nullcontext():
+        return subprocess.Popen(  # noqa: S603
+            command(arguments), env=passed_on, stdin=stdin, stdout=stdout, stderr=stderr, **options
+        )
+
+
+@contextmanager
+def _blocked_interrupt() -> Iterator[None]:
+    """Block Ctrl-C for what this thread starts meanwhile: a new process inherits the mask of the thread."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def watch_memory(process: "subprocess.Popen[bytes]") -> int:

@@ -115,3 +115,14 @@ def test_ctrl_c_ends_the_watching_and_what_is_watched():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert (done.stdout, done.stderr) == (f"{-signal.SIGKILL}\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_deaf_process_does_not_get_ctrl_c_from_its_first_moment_on():
+    program = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    for is_deaf in (True, False):
+        process = processes.start_python(
+            ["-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, is_deaf=is_deaf
+        )
+        assert process.communicate(timeout=60)[0].decode().strip() == str(is_deaf)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

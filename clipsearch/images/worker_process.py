@@ -244,6 +244,7 @@ class WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # output of decoders
             is_apart=True,  # a process that is still starting would die of Ctrl-C
+            is_deaf=True,  # also before it is apart
             is_exposed=True,
             pass_fds=() if self._descriptor is None else (self._descriptor,),
             # One thread each: several pictures are decoded in parallel.
