@@ -19,7 +19,10 @@ from clipsearch.indexing.watch import watch_folders
 from clipsearch.types import IndexReport
 from tests.support.command_line import fail
 
-PATIENCE_S = 30
+PATIENCE_S = 60
+
+# Until the system tells changes, on a busy machine.
+STARTING_S = 2
 
 
 class Watching:
@@ -51,7 +54,7 @@ class Watching:
     def __enter__(self):
         self._thread.start()
         self.wait_for(lambda: self.runs)
-        time.sleep(1)  # until the system tells changes
+        time.sleep(STARTING_S)
         return self
 
     def __exit__(self, *error):
@@ -194,7 +197,7 @@ def test_a_catalog_follows_its_folders(tmp_path, photos, colours):
 
         thread = threading.Thread(target=follow)
         thread.start()
-        time.sleep(1)
+        time.sleep(STARTING_S)
         with Catalog.open(tmp_path / "catalog") as other:
             Image.new("RGB", (32, 32), "blue").save(photos / "b" / "blue.png")
             end = time.monotonic() + PATIENCE_S
@@ -216,7 +219,7 @@ def test_the_command_ends_with_sigterm_and_prints_a_line_for_each_run(tmp_path, 
     process = subprocess.Popen([*command, "--model", "starter"], stdout=subprocess.PIPE, text=True)
     try:
         assert json.loads(process.stdout.readline())["embedded"] == 1
-        time.sleep(1)
+        time.sleep(STARTING_S)
         Image.new("RGB", (32, 32), "blue").save(photos / "b" / "blue.png")
         assert json.loads(process.stdout.readline())["embedded"] == 1
         process.send_signal(signal.SIGTERM)
