@@ -39,11 +39,20 @@ def keeps_change_times(path: str) -> bool:
     """
     with suppress(OSError, RuntimeError, ValueError):
         if sys.platform == "linux":
-            found = _find_mount(os.path.realpath(path))
-            return found is not None and found[0] in _CHANGE_TIMES
+            return find_file_system(path) in _CHANGE_TIMES
         if sys.platform != "win32":
             return os.stat(path).st_dev in {os.stat(place).st_dev for place in ("/", Path.home())}  # noqa: PTH116
     return False
+
+
+def find_file_system(path: str) -> str | None:
+    """Return the type of the file system of a path, as in "ext4" or "fuse.sshfs"; None where Linux does not say it.
+
+    Raises:
+        OSError, ValueError: the system does not list its mounts.
+    """
+    found = _find_mount(os.path.realpath(path))
+    return None if found is None else found[0]
 
 
 def _mounted(folder: str) -> str | None:

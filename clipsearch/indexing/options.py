@@ -13,6 +13,7 @@ class IndexOptions:
         exclude: empty: keep the patterns stored in the catalog.
         detail: also embed crops of each picture, and of those that were indexed without.
         ocr: then look for text in pictures; None: where the catalog has had that done before.
+        is_named: the user names the folders; else those that a scan of the indexed ones does not reach are left out.
         limits: None: `Catalog.index` uses the default limits, `index_folders` decodes in this process.
     """
 
@@ -27,3 +28,4 @@ class IndexOptions:
     address: str | None = None
     wait: bool = False
     ocr: bool | None = None
+    is_named: bool = True

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from clipsearch.encoders.load import notify_licence
 from clipsearch.errors import IndexMismatchError, InputError, MissingExtraError, ModelError
@@ -13,7 +14,7 @@ from clipsearch.indexing import Progress, index_folders
 from clipsearch.indexing.options import IndexOptions
 from clipsearch.indexing.runner import Runner
 from clipsearch.indexing.scan import full_path
-from clipsearch.indexing.scopes import exclude_from, plan_scopes
+from clipsearch.indexing.scopes import exclude_from, known_scopes, plan_scopes
 from clipsearch.indexing.stacks import find_stacks
 from clipsearch.indexing.texts import choose_models, read_texts
 from clipsearch.notices import notify
@@ -45,7 +46,10 @@ def run_index(
     checked_ann = None if ann is None else check_ann(ann)
     if options.runner == "ray":
         require_named_folders(folders, store.roots)
-    register_scopes = plan_scopes(folders, roots=store.roots, prune=options.prune, with_urls=options.runner == "ray")
+    if options.is_named:
+        register = plan_scopes(folders, roots=store.roots, prune=options.prune, with_urls=options.runner == "ray")
+    else:
+        register = partial(known_scopes, [os.fspath(folder) for folder in folders], roots=store.roots)
     with store.writing(wait=options.wait, alone=False):
         current = store.reader.find_current_model()
         if current is not None and model.encoder.fingerprint != current.fingerprint:
@@ -55,8 +59,8 @@ def run_index(
         notify_licence(model.encoder.name)
         if ann is not None:
             store.embeddings.set_ann(checked_ann)
-        scopes = register_scopes()
-        if folders:
+        scopes = register()
+        if folders and options.is_named:
             remember_folders(full_path(scope, scope.subfolder) for scope in scopes)
         if options.exclude:
             scopes = exclude_from(scopes, options.exclude, roots=store.roots)

@@ -65,6 +65,12 @@ def plan_scopes(
     return register
 
 
+def known_scopes(folders: Sequence[str], *, roots: RootStore) -> list[Scope]:
+    """Return the scopes of folders that a scan of the indexed ones reaches; the user has not named them."""
+    found = [(folder, scope) for folder in folders if (scope := roots.find_scope(folder)) is not None]
+    return [scope for folder, scope in found if not scope.subfolder or is_shown_below(folder, scope.root)]
+
+
 def exclude_from(scopes: Sequence[Scope], patterns: Sequence[str], *, roots: RootStore) -> list[Scope]:
     """Persist more exclude patterns for folders; an empty pattern clears all earlier ones.
 

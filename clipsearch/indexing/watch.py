@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TypeAlias
 
 from clipsearch.errors import InputError
+from clipsearch.images.volume import find_file_system
 from clipsearch.notices import notify
 from clipsearch.types import IndexReport
 
@@ -34,7 +35,6 @@ _MOST_FOLDERS = 20
 
 # File systems of other machines, whose changes the kernel here does not see.
 _REMOTE = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "fuse.", "vboxsf", "vmhgfs", "davfs", "drvfs")
-_MOUNTS = Path("/proc/self/mounts")
 
 # Endings of files that are still being written or are no pictures of anyone.
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".download", "~", ".swp")
@@ -106,14 +106,9 @@ def is_remote(path: str) -> bool:
     """Return whether a folder is on a file system of another machine, as far as the system says."""
     if sys.platform == "win32":
         return path.startswith("\\\\")
-    best, kind = "", ""
-    with suppress(OSError):
-        for line in _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-            _, place, name = (*line.split(" ", 3), "", "", "")[:3]
-            place = place.encode("utf-8", "surrogateescape").decode("unicode_escape", "replace")
-            if len(place) > len(best) and (path == place or path.startswith(place.rstrip("/") + "/")):
-                best, kind = place, name
-    return kind.startswith(_REMOTE)
+    with suppress(OSError, ValueError, IndexError):
+        return sys.platform == "linux" and (find_file_system(path) or "").startswith(_REMOTE)
+    return False
 
 
 def _identity(path: str) -> tuple[int, int] | None:

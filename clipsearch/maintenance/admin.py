@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -119,9 +119,15 @@ class CatalogAdmin:
         if not roots:
             raise InputError("no folder was indexed before: name one, as in 'clipsearch watch FOLDER'")
         options = IndexOptions(wait=True, ocr=ocr, limits=limits)
+
+        def index(changed: Sequence[str]) -> IndexReport:
+            # Folders inside are not named by the user: one that is hidden or was forgotten stays so.
+            is_named = set(changed) <= set(roots)
+            return run_index(changed, replace(options, is_named=is_named), session, None, cancel=stop)
+
         return watch_folders(
             roots,
-            lambda changed: run_index(changed, options, session, None, cancel=stop),
+            index,
             stop=stop,
             ignored=str(session.directory),
             rescan_s=RESCAN_S if rescan_s is None else rescan_s,

@@ -14,8 +14,10 @@ from PIL import Image
 
 from clipsearch import Catalog, ClipSearchNotice
 from clipsearch.errors import InputError
+from clipsearch.images import volume
 from clipsearch.indexing import watch
 from clipsearch.indexing.watch import watch_folders
+from clipsearch.store import Store
 from clipsearch.types import IndexReport
 from tests.support.command_line import fail
 
@@ -168,19 +170,53 @@ def test_where_the_system_can_not_watch_the_folders_are_scanned(photos, monkeypa
 @pytest.mark.parametrize(
     ("mounts", "path", "found"),
     [
-        ("/dev/sda / ext4 rw 0 0\nnas:/x /mnt/nas nfs4 rw 0 0\n", "/mnt/nas/photos", True),
-        ("/dev/sda / ext4 rw 0 0\nnas:/x /mnt/nas nfs4 rw 0 0\n", "/mnt/nas2/photos", False),
-        ("//nas/x /mnt/my\\040nas cifs rw 0 0\n", "/mnt/my nas/2024", True),
-        ("nas:/x /mnt nfs rw 0 0\n/dev/sdb /mnt/usb exfat rw 0 0\n", "/mnt/usb/photos", False),
-        ("me@host: /home/me/far fuse.sshfs rw 0 0\n", "/home/me/far", True),
-        ("broken line\n", "/x", False),
-        ("", "/x", False),
+        (("/ ext4 /dev/sda", "/mnt/nas nfs4 nas:/x"), "/mnt/nas/photos", True),
+        (("/ ext4 /dev/sda", "/mnt/nas nfs4 nas:/x"), "/mnt/nas2/photos", False),
+        (("/mnt/my\\040nas cifs //nas/x",), "/mnt/my nas/2024", True),
+        (("/mnt/фото nfs nas:/x",), "/mnt/фото/2024", True),
+        (("/mnt nfs nas:/x", "/mnt/usb exfat /dev/sdb"), "/mnt/usb/photos", False),
+        (("/home/me/far fuse.sshfs me@host:",), "/home/me/far", True),
+        (("broken line",), "/x", False),
+        ((), "/x", False),
     ],
 )
 def test_drives_of_other_machines_are_known_by_their_file_system(monkeypatch, tmp_path, mounts, path, found):
-    (tmp_path / "mounts").write_text(mounts)
-    monkeypatch.setattr(watch, "_MOUNTS", tmp_path / "mounts")
+    lines = [
+        "broken line" if each == "broken line" else "36 35 98:0 / {} rw - {} {} rw".format(*each.split())
+        for each in mounts
+    ]
+    (tmp_path / "mountinfo").write_text("\n".join(lines), encoding="utf-8")
+    monkeypatch.setattr(volume, "_MOUNTS", tmp_path / "mountinfo")
     assert watch.is_remote(path) is found
+
+
+def test_hidden_and_forgotten_folders_stay_so(tmp_path, photos, colours):
+    for name in (".hidden", "private", "forgotten", "shown"):
+        (photos / name).mkdir()
+    Image.new("RGB", (32, 32), "red").save(photos / "forgotten" / "red.png")
+    stop = threading.Event()
+    with Catalog.open(tmp_path / "catalog", model="colours", create=True) as catalog:
+        catalog.index(photos, exclude="private/")
+        catalog.admin.forget(photos / "forgotten")
+        reports = catalog.admin.watch(stop=stop)
+        next(reports)
+        thread = threading.Thread(target=lambda: list(reports))
+        thread.start()
+        time.sleep(STARTING_S)
+        for number, name in enumerate((".hidden", "private", "forgotten", "shown")):
+            Image.new("RGB", (32 + number, 32), "blue").save(photos / name / "blue.png")
+        end = time.monotonic() + PATIENCE_S
+        while not catalog.search("path:shown"):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(STARTING_S)
+        stop.set()
+        thread.join(PATIENCE_S)
+        assert [Path(hit.path).parent.name for hit in catalog.search("w:>0")] == ["shown"]
+        with Store(tmp_path / "catalog") as store:
+            assert [(scope.root, scope.exclude) for scope in store.roots.list_all()] == [
+                (str(photos), ("private/", "/forgotten/"))
+            ]
 
 
 def test_a_catalog_follows_its_folders(tmp_path, photos, colours):
