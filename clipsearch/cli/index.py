@@ -9,6 +9,7 @@ from clipsearch.cli.options import (
     INTERRUPTED,
     CatalogOption,
     DeviceOption,
+    FoldersArgument,
     JsonOption,
     MaxMegapixelsOption,
     MaxSecondsOption,
@@ -29,10 +30,7 @@ SKIPPED_UNDER_STRICT = 5
 
 
 def index(
-    folders: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Folders of pictures. Default: those indexed before."),
-    ] = None,
+    folders: FoldersArgument = None,
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,

@@ -71,6 +71,10 @@ MaxMegapixelsOption = Annotated[
     ),
 ]
 MaxSecondsOption = Annotated[int, typer.Option(metavar="N", help="Skip pictures that take more CPU time to decode.")]
+FoldersArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[FOLDER]...", help="Folders of pictures. Default: those indexed before."),
+]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with code 5 when files were skipped.")]
 WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for the catalog's write lock instead of failing.")]
 

@@ -271,7 +271,7 @@ def _score(score: float) -> str:
 def print_hit_lines(hits: Sequence[SearchHit], facts: Facts) -> None:
     """Print hits as JSON lines."""
     for row in _hit_rows(hits, facts):
-        out(json.dumps(row, ensure_ascii=True))
+        print_line(row)
 
 
 _COLUMNS = ("rank", "score", "relevance", "path", "content_id", "copies")

@@ -10,6 +10,7 @@ from clipsearch.cli.index import is_terminal
 from clipsearch.cli.options import (
     CatalogOption,
     DeviceOption,
+    FoldersArgument,
     JsonOption,
     MaxMegapixelsOption,
     MaxSecondsOption,
@@ -24,10 +25,7 @@ from clipsearch.types import IndexReport
 
 
 def watch(
-    folders: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FOLDER]...", help="Folders of pictures. Default: those indexed before."),
-    ] = None,
+    folders: FoldersArgument = None,
     catalog: CatalogOption = None,
     model: ModelOption = None,
     device: DeviceOption = None,

@@ -162,10 +162,11 @@ class Server:
             self._alarm.stop()
 
     def _show(self, picture: LocalPicture, kind: int, content: bytes) -> tuple[int, bytes]:
-        if kind == frames.READ_TEXT:  # loading models is not decoding
+        if kind == frames.READ_TEXT:
             from clipsearch.ocr.reader import load_reader
 
-            load_reader(frames.unpack_text_request(content)[0])
+            models, part = frames.unpack_text_request(content)
+            load_reader(models)  # which is not decoding
         self._alarm.start()
         try:
             if kind == frames.SHRINK:
@@ -173,7 +174,7 @@ class Server:
             if kind == frames.DESCRIBE:
                 return frames.DESCRIBED, frames.pack_metadata(picture.describe())
             if kind == frames.READ_TEXT:
-                return frames.TEXT, frames.pack_text(picture.read_text(*frames.unpack_text_request(content)))
+                return frames.TEXT, frames.pack_text(picture.read_text(models, part))
             return frames.VIEWED, pack_view(picture.view(*frames.SIDE.unpack(content)))
         finally:
             self._alarm.stop()

@@ -114,7 +114,9 @@ def read_texts(
     """
     start, store = monotonic(), session.store
     used = choose_models(store, models)
-    if models is None and not again and not store.texts.to_read():
+    is_as_before = models is None and not again
+    ids = store.texts.to_read() if is_as_before else []
+    if is_as_before and not ids:
         return TextReport(0, 0, 0, (), 0.0)
     interrupted, is_stopped = False, threading.Event()
     wake: Wake = SimpleQueue()
@@ -123,8 +125,8 @@ def read_texts(
         DeferredInterrupt(wake, cancel=cancel) as interrupt,
     ):
         _require_reader(pool, used)
-        # Only now: models that can't be used change nothing.
-        ids = _begin(store, used, models, again=again)
+        if not is_as_before:  # only now: models that can't be used change nothing
+            ids = _begin(store, used, models, again=again)
         run = _Run(session, used.name, to_do=len(ids), on_progress=on_progress)
         workers = _count_workers()
         work: WorkAhead[_ToRead, _Outcome] = WorkAhead(

@@ -81,7 +81,8 @@ def watch_folders(
     if not any(map(_identity, folders)):
         raise InputError(f"no folder to watch is there: {', '.join(folders)}")
     while not stop.is_set():
-        for report in _scan(watched, index, rescan_s):
+        report = _scan(watched, index, rescan_s)
+        if report is not None:
             yield report
             if report.interrupted:
                 return
@@ -93,12 +94,12 @@ def watch_folders(
                 break
             affected = _affected(changes, told)
             if affected:
-                found = _index(index, affected)
-                if found is not None:
-                    yield found
-                    if found.interrupted:
+                report = _index(index, affected)
+                if report is not None:
+                    yield report
+                    if report.interrupted:
                         return
-            if _is_due(watched, rescan_s):
+            if any(_needs_scan(each, rescan_s) for each in watched):
                 break
 
 
@@ -127,19 +128,13 @@ def _needs_scan(folder: _Folder, rescan_s: float) -> bool:
     return identity is not None and monotonic() - folder.scanned_at >= pause
 
 
-def _is_due(watched: Iterable[_Folder], rescan_s: float) -> bool:
-    return any(_needs_scan(each, rescan_s) for each in watched)
-
-
-def _scan(watched: Iterable[_Folder], index: Index, rescan_s: float) -> Iterator[IndexReport]:
+def _scan(watched: Iterable[_Folder], index: Index, rescan_s: float) -> IndexReport | None:
     """Index the folders that have come back, or were not looked at for long."""
     due = [each for each in watched if _needs_scan(each, rescan_s)]
     for each in due:
         each.identity, each.scanned_at = _identity(each.path), monotonic()
     there = [each.path for each in due if each.identity is not None]
-    report = _index(index, there) if there else None
-    if report is not None:
-        yield report
+    return _index(index, there) if there else None
 
 
 def _index(index: Index, folders: Sequence[str]) -> IndexReport | None:

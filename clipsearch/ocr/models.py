@@ -112,7 +112,7 @@ def models_in(folder: str | os.PathLike[str]) -> OcrModels:
     used = [*models["det"], *models["cls"], *models["rec"], *(each.characters for each in own if each.characters)]
     return replace(
         bundled,
-        name=f"{os.fsencode(place.name).decode('utf-8', 'replace')} {_fingerprint(used)}",
+        name=f"{_shown_name(place)} {_fingerprint(used)}",
         detector=next(iter(models["det"]), bundled.detector),
         recognisers=(*bundled.recognisers, *own),
         turns=next(iter(models["cls"]), bundled.turns),
@@ -121,6 +121,10 @@ def models_in(folder: str | os.PathLike[str]) -> OcrModels:
 
 def _place_of(folder: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(Path(folder).expanduser()))  # noqa: PTH100 (without "..", and links as they are)
+
+
+def _shown_name(folder: Path) -> str:
+    return os.fsencode(folder.name).decode("utf-8", "replace")
 
 
 def _characters_of(model: Path, only: Path | None) -> Path | None:
@@ -161,7 +165,7 @@ def find_models(name: str | None) -> OcrModels:
         return bundled_models()
     for entry in reversed(read_list(FOLDERS_NAME)):
         place = Path(os.fsdecode(unquote_to_bytes(entry)))
-        if name.startswith(os.fsencode(place.name).decode("utf-8", "replace") + " "):
+        if name.startswith(f"{_shown_name(place)} "):
             try:
                 models = models_in(place)
             except (InputError, OSError):

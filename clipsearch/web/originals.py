@@ -2,7 +2,6 @@
 
 import os
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, BinaryIO
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ from fastapi.responses import Response
 from clipsearch.files import open_regular_file
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.web.films import MEDIA_TYPES
-from clipsearch.web.schemas import problems
+from clipsearch.web.schemas import name_of, problems
 from clipsearch.web.state import Site
 from clipsearch.web.streams import OpenStream, Streams
 
@@ -78,7 +77,7 @@ def _open(details: PictureDetails, *, is_saved: bool) -> OpenStream:
             if not _is_same(file, details):
                 file.close()
                 continue
-            headers = {"Content-Disposition": _disposition(Path(path).name, is_saved=is_saved or kind is None)}
+            headers = {"Content-Disposition": _disposition(name_of(path), is_saved=is_saved or kind is None)}
             return OpenStream(file, 0, details.size_bytes, f'"{details.blake3[:32]}"', kind or _SAVED, headers)
     raise HTTPException(404, "the picture's file is missing, or has changed since it was indexed")
 
@@ -96,5 +95,4 @@ def _is_same(file: BinaryIO, details: PictureDetails) -> bool:
 
 def _disposition(name: str, *, is_saved: bool) -> str:
     """Return the header with a file's name. Source: RFC 6266, 4.3 and RFC 8187."""
-    encoded = quote(os.fsencode(name).decode("utf-8", "replace"), safe="")
-    return f"{'attachment' if is_saved else 'inline'}; filename*=UTF-8''{encoded}"
+    return f"{'attachment' if is_saved else 'inline'}; filename*=UTF-8''{quote(name, safe='')}"
