@@ -1,19 +1,17 @@
 """Serve films, also those inside of photographs, by id: see `streams`."""
 
-import os
-from contextlib import ExitStack, suppress
+from functools import partial
 from typing import BinaryIO
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 
-from clipsearch.files import open_regular_file
 from clipsearch.formats import FILM_FORMATS
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.images.films.motion_photo import PHOTO_FORMATS, motion_photo
 from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
-from clipsearch.web.streams import OpenStream, Streams
+from clipsearch.web.streams import OpenStream, Streams, open_file
 
 # Source: IANA media types; RFC 9559 (Matroska). QuickTime is played as the MP4 that it nearly is.
 MEDIA_TYPES = {
@@ -78,17 +76,10 @@ def _open(details: PictureDetails) -> OpenStream:
     """
     if not is_film(details) and details.metadata.format not in PHOTO_FORMATS:
         raise HTTPException(404, "it is not a film")
-    for path in details.paths:
-        with suppress(OSError, ValueError), ExitStack() as files:
-            file = files.enter_context(open_regular_file(path))
-            if os.fstat(file.fileno()).st_size == details.size_bytes:
-                found = _find(file, path, details)
-                files.pop_all()
-                return found
-    raise HTTPException(404, "the film's file is missing, or has changed since it was indexed")
+    return open_file(details, partial(_find, details=details), noun="film")
 
 
-def _find(file: BinaryIO, path: str, details: PictureDetails) -> OpenStream:
+def _find(file: BinaryIO, path: str, *, details: PictureDetails) -> OpenStream:
     etag = f'"{details.blake3[:32]}"'
     if is_film(details):
         kind = MEDIA_TYPES[details.metadata.format]

@@ -1,20 +1,18 @@
 """Serve the original file of a picture by its id, to look at or to download."""
 
-import os
-from contextlib import suppress
+from functools import partial
 from typing import Annotated, BinaryIO
 from urllib.parse import quote
 
 from blake3 import blake3
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from clipsearch.files import open_regular_file
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.web.films import MEDIA_TYPES
 from clipsearch.web.schemas import name_of, problems
 from clipsearch.web.state import Site
-from clipsearch.web.streams import OpenStream, Streams
+from clipsearch.web.streams import OpenStream, Streams, open_file
 
 # Of formats that browsers show, and in which nothing is run: by what the file holds, whatever its name. Source: IANA
 # media types.
@@ -70,27 +68,22 @@ def _open(details: PictureDetails, *, is_saved: bool) -> OpenStream:
     Raises:
         HTTPException: all are missing or have changed (404).
     """
+    return open_file(details, partial(_find, details=details, is_saved=is_saved), noun="picture")
+
+
+def _find(file: BinaryIO, path: str, *, details: PictureDetails, is_saved: bool) -> OpenStream:
+    """Return the stream of a file.
+
+    Raises:
+        ValueError: it has not the content that was indexed; of large ones only the size is compared.
+    """
+    if details.size_bytes <= _MOST_HASHED_BYTES:
+        if blake3(file.read()).hexdigest() != details.blake3:
+            raise ValueError("another file")
+        file.seek(0)
     kind = _SHOWN.get(details.metadata.format)
-    for path in details.paths:
-        with suppress(OSError, ValueError):
-            file = open_regular_file(path)
-            if not _is_same(file, details):
-                file.close()
-                continue
-            headers = {"Content-Disposition": _disposition(name_of(path), is_saved=is_saved or kind is None)}
-            return OpenStream(file, 0, details.size_bytes, f'"{details.blake3[:32]}"', kind or _SAVED, headers)
-    raise HTTPException(404, "the picture's file is missing, or has changed since it was indexed")
-
-
-def _is_same(file: BinaryIO, details: PictureDetails) -> bool:
-    """Return whether a file has the content that was indexed; a large one: that size."""
-    if os.fstat(file.fileno()).st_size != details.size_bytes:
-        return False
-    if details.size_bytes > _MOST_HASHED_BYTES:
-        return True
-    found = blake3(file.read()).hexdigest()
-    file.seek(0)
-    return found == details.blake3
+    headers = {"Content-Disposition": _disposition(name_of(path), is_saved=is_saved or kind is None)}
+    return OpenStream(file, 0, details.size_bytes, f'"{details.blake3[:32]}"', kind or _SAVED, headers)
 
 
 def _disposition(name: str, *, is_saved: bool) -> str:

@@ -8,17 +8,21 @@ Source: RFC 9110, 13.1.5 (If-Range), 14 (ranges), 15.3.7 (206) and 15.5.17 (416)
 """
 
 import logging
+import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import anyio
 import anyio.to_thread
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from clipsearch.files import open_regular_file
+from clipsearch.gallery.details import PictureDetails
 from clipsearch.web.lanes import TooBusyError
 
 _LOG = logging.getLogger("clipsearch.web")
@@ -54,6 +58,25 @@ class OpenStream:
     etag: str
     media_type: str
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def open_file(details: PictureDetails, read: Callable[[BinaryIO, str], OpenStream], *, noun: str) -> OpenStream:
+    """Open any file of a picture; a file of another size has replaced it.
+
+    Args:
+        read: returns the stream from an open file and its path; an OSError or ValueError is a reason to try the next.
+
+    Raises:
+        HTTPException: all are missing or have changed (404), or what `read` raises.
+    """
+    for path in details.paths:
+        with suppress(OSError, ValueError), ExitStack() as files:
+            file = files.enter_context(open_regular_file(path))
+            if os.fstat(file.fileno()).st_size == details.size_bytes:
+                found = read(file, path)
+                files.pop_all()
+                return found
+    raise HTTPException(404, f"the {noun}'s file is missing, or has changed since it was indexed")
 
 
 class Streams:

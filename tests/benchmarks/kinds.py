@@ -23,7 +23,7 @@ from clipsearch.errors import ImageReadError
 from clipsearch.formats import TEXT_KINDS
 from clipsearch.images.decode import decode_image
 from clipsearch.labels.assign import label_space_of_model
-from clipsearch.ocr.kinds import FARTHEST, LABELS, LIKELY, OTHER, TextPicture, kind_of, measures_of
+from clipsearch.ocr.kinds import FARTHEST, LABELS, LIKELY, OTHER, KindModel, TextPicture, kind_of, measures_of
 from clipsearch.ocr.look import ReadImage
 from clipsearch.ocr.models import bundled_models
 from clipsearch.ocr.pieces import fit
@@ -106,7 +106,9 @@ def arrays(samples: Sequence[Sample]) -> tuple[list[str], NDArray[np.float64], N
     return list(rows[0]), np.array([list(row.values()) for row in rows]), np.array(kinds)
 
 
-def fit_model(values: NDArray[np.float64], kinds: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def fit_model(samples: Sequence[Sample]) -> KindModel:
+    """Fit a model on samples in which lines were found."""
+    names, values, kinds = arrays(samples)
     means, scales = values.mean(axis=0), values.std(axis=0) + 1e-9
     inputs = torch.tensor(np.clip((values - means) / scales, -FARTHEST, FARTHEST))
     targets = torch.tensor(kinds)
@@ -122,29 +124,26 @@ def fit_model(values: NDArray[np.float64], kinds: NDArray[np.int64]) -> dict[str
         return found
 
     optimizer.step(loss)
-    return {"means": means, "scales": scales, "weights": weights.detach().numpy(), "biases": biases.detach().numpy()}
+    return KindModel(tuple(names), means, scales, NAMES, weights.detach().numpy(), biases.detach().numpy())
 
 
-def tell(model: dict[str, NDArray[np.float64]], values: NDArray[np.float64]) -> list[str]:
-    inputs = np.clip((values - model["means"]) / model["scales"], -FARTHEST, FARTHEST)
-    logits = inputs @ model["weights"].T + model["biases"]
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    return [NAMES[row.argmax()] if row.max() >= LIKELY else OTHER for row in shares]
+def tell(model: KindModel, sample: Sample) -> str:
+    shares = model.shares(measures_of(sample.picture, sample.relevances))
+    best = max(shares, key=shares.__getitem__)
+    return best if shares[best] >= LIKELY else OTHER
 
 
 def cross_validate(samples: Sequence[Sample]) -> list[str]:
     told = [OTHER] * len(samples)
     rows = [row for row, each in enumerate(samples) if each.picture.look is not None]
-    _, values, kinds = arrays([samples[row] for row in rows])
     sources = sorted({samples[row].source for row in rows})
     rng = np.random.default_rng(0)
     fold_of = dict(zip(sources, rng.permutation(len(sources)) % FOLDS, strict=True))
-    folds = np.array([fold_of[samples[row].source] for row in rows])
     for fold in range(FOLDS):
-        model = fit_model(values[folds != fold], kinds[folds != fold])
-        for place, kind in zip(np.flatnonzero(folds == fold), tell(model, values[folds == fold]), strict=True):
-            told[rows[place]] = kind
+        model = fit_model([samples[row] for row in rows if fold_of[samples[row].source] != fold])
+        for row in rows:
+            if fold_of[samples[row].source] == fold:
+                told[row] = tell(model, samples[row])
     return told
 
 
@@ -168,14 +167,13 @@ def report(samples: Sequence[Sample], told: Sequence[str], *, show: bool) -> Non
 
 
 def write(samples: Sequence[Sample]) -> None:
-    names, values, kinds = arrays([each for each in samples if each.picture.look is not None])
-    model = {name: np.round(each, 4) for name, each in fit_model(values, kinds).items()}
+    model = fit_model([each for each in samples if each.picture.look is not None])
     found = {
-        "measures": names,
-        "means": model["means"].tolist(),
-        "scales": np.maximum(model["scales"], 1e-4).tolist(),
-        "weights": dict(zip(NAMES, model["weights"].tolist(), strict=True)),
-        "biases": dict(zip(NAMES, model["biases"].tolist(), strict=True)),
+        "measures": model.measures,
+        "means": model.means.round(4).tolist(),
+        "scales": np.maximum(model.scales.round(4), 1e-4).tolist(),
+        "weights": dict(zip(NAMES, model.weights.round(4).tolist(), strict=True)),
+        "biases": dict(zip(NAMES, model.biases.round(4).tolist(), strict=True)),
     }
     target = Path(data.__file__).parent / "kinds.json"
     target.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
