@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         QuerySyntaxError,
         RunnerError,
         StoreError,
+        UnknownAlbumError,
         UnknownConceptError,
         UnknownPictureError,
         VectorIndexError,
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from clipsearch.search.hits import SearchHit, TermScore
     from clipsearch.search.narrowing import NarrowerQuery, Suggestions
     from clipsearch.search.paging import SearchPage
+    from clipsearch.store.album_rows import Album
+    from clipsearch.store.records import SavedSearch
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.imports import ImportReport
     from clipsearch.types import (
@@ -85,6 +88,7 @@ from clipsearch.version import __version__ as __version__
 
 __all__ = [
     "DEFAULT_CUTOFF",
+    "Album",
     "BackupReport",
     "CaptionHit",
     "CaptionPair",
@@ -141,6 +145,7 @@ __all__ = [
     "RestoreReport",
     "RetrievalQuality",
     "RunnerError",
+    "SavedSearch",
     "SearchHit",
     "SearchPage",
     "SkippedFile",
@@ -149,6 +154,7 @@ __all__ = [
     "TermScore",
     "TextLine",
     "TextReport",
+    "UnknownAlbumError",
     "UnknownConceptError",
     "UnknownPictureError",
     "UnusualPicture",
@@ -170,6 +176,7 @@ __all__ = [
 
 # Modules of what is neither an error nor a record of `types`.
 _PLACES = {
+    "Album": "store.album_rows",
     "BackupReport": "maintenance.reports",
     "CaptionPair": "captions.pairs",
     "CaptionPairs": "captions.pairs",
@@ -200,6 +207,7 @@ _PLACES = {
     "RepresentativePicture": "gallery.curation",
     "RestoreReport": "maintenance.reports",
     "RetrievalQuality": "evaluation",
+    "SavedSearch": "store.records",
     "SearchHit": "search.hits",
     "SearchPage": "search.paging",
     "Suggestions": "search.narrowing",

@@ -26,6 +26,10 @@ _COMMANDS = {
     "label": "labels.label",
     "labels": "labels.app",
     "concept": "concepts.app",
+    "save": "saved.save",
+    "saved": "saved.app",
+    "album": "albums.app",
+    "favourite": "albums.favourite",
     "cluster": "clusters.cluster",
     "unusual": "curation.unusual",
     "representative": "curation.representative",
@@ -47,10 +51,10 @@ _COMMANDS = {
 }
 
 # What other programs call a command; not in `--help`.
-_OTHER_NAMES = {"search": "query", "find": "query"}
+_OTHER_NAMES = {"search": "query", "find": "query", "albums": "album", "favorite": "favourite"}
 
 # Commands with words that may begin with a sign.
-_QUERIES = {"query", "unusual", "representative"}
+_QUERIES = {"query", "save", "unusual", "representative"}
 
 
 def make_app(arguments: Sequence[str] = ()) -> typer.Typer:

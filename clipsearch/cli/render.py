@@ -190,7 +190,7 @@ def hits_json(
     suggestions: "Suggestions | None" = None,
     phrases: "Sequence[Phrase]" = (),
 ) -> dict[str, Any]:
-    found = {"query": query, "model": model, "suggestion": suggestion, "hits": _hit_rows(hits, facts)}
+    found = {"query": query, "model": model, "suggestion": suggestion, "hits": hit_rows(hits, facts)}
     if phrases:
         found["phrases"] = [asdict(phrase) for phrase in phrases]
     return found if suggestions is None else found | {"suggestions": asdict(suggestions)}
@@ -232,7 +232,8 @@ def _facts_of(hit: SearchHit, facts: Facts) -> dict[str, Any]:
     }
 
 
-def _hit_rows(hits: Sequence[SearchHit], facts: Facts) -> list[dict[str, Any]]:
+def hit_rows(hits: Sequence[SearchHit], facts: Facts) -> list[dict[str, Any]]:
+    """Return hits as they are in JSON."""
     rows = [asdict(hit) | _facts_of(hit, facts) for hit in hits]
     for row in rows:
         if not row["terms"]:  # not requested
@@ -270,7 +271,7 @@ def _score(score: float) -> str:
 
 def print_hit_lines(hits: Sequence[SearchHit], facts: Facts) -> None:
     """Print hits as JSON lines."""
-    for row in _hit_rows(hits, facts):
+    for row in hit_rows(hits, facts):
         print_line(row)
 
 

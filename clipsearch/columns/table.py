@@ -16,7 +16,7 @@ from clipsearch.columns.facets import WrittenCounts
 from clipsearch.columns.orders import Order, SortKey, first_rows, growing, sort_keys
 from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.values import UNKNOWN, UNKNOWN_TIME, places_of
-from clipsearch.columns.written import FindWritten, list_written
+from clipsearch.columns.written import FindListed, list_elsewhere
 from clipsearch.description import WrittenFacets
 from clipsearch.indexes.id_set import IdSet
 from clipsearch.query.filters import BLURRED_BELOW, DARK_BELOW, Filter
@@ -65,15 +65,15 @@ class Columns:
         segments: Sequence[Segment] = (),
         stale: Sequence[NDArray[np.bool_] | None] = (),
         *,
-        find_written: FindWritten | None = None,
+        find_listed: FindListed | None = None,
     ) -> None:
         """Take the segments, the oldest first.
 
         Args:
             stale: of each segment, which rows (n,) are out of date; None: none.
-            find_written: evaluates filters on written words, which are not in the columns.
+            find_listed: evaluates filters on what is not in the columns: written words and albums.
         """
-        self._find_written = find_written
+        self._find_listed = find_listed
         self.segments = tuple(segments)
         self._stale = tuple(stale) or (None,) * len(self.segments)
 
@@ -111,7 +111,7 @@ class Columns:
         if len(new):
             segments.append(new)
             stale.append(None)
-        return Columns(segments, stale, find_written=self._find_written)
+        return Columns(segments, stale, find_listed=self._find_listed)
 
     def select(self, filters: Sequence[Filter]) -> IdSet | NDArray[np.int64]:
         """Return the ids of all parts of the pictures that pass all filters; as an array (n,) where ids are sparse."""
@@ -229,7 +229,7 @@ class Columns:
         )
 
     def _passing(self, filters: Sequence[Filter]) -> list[NDArray[np.bool_]]:
-        filters = list_written(filters, self._find_written)
+        filters = list_elsewhere(filters, self._find_listed)
         return [
             mask if is_stale is None else mask & ~is_stale
             for mask, is_stale in zip(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.duplicates import NearDuplicate
     from clipsearch.ocr.lines import TextLine
+    from clipsearch.query.filters import Filter
     from clipsearch.query.syntax import Query
     from clipsearch.search.hits import SearchHit
     from clipsearch.search.terms import Pictures
@@ -72,9 +73,7 @@ class PictureCollection:
         Raises:
             QueryError: it can't be understood.
         """
-        from clipsearch.search.terms import parse_local
-
-        filters = () if query is None else (parse_local(query) if isinstance(query, str) else query).filters
+        filters = self._filters_of(query)
         found = self._session.columns.ask(lambda columns: columns.facets(filters))
         folders = self._session.store.reader.folders_by_id()
         shown = folders.values() if query is None else (folders[root] for root in found.roots if root in folders)
@@ -96,9 +95,7 @@ class PictureCollection:
         Raises:
             QueryError: it can't be understood.
         """
-        from clipsearch.search.terms import parse_local
-
-        filters = () if query is None else (parse_local(query) if isinstance(query, str) else query).filters
+        filters = self._filters_of(query)
         return self._session.columns.ask(lambda columns: columns.years(filters))
 
     def on_this_day(self, today: date | None = None) -> OnThisDay:
@@ -120,9 +117,8 @@ class PictureCollection:
             QueryError: it can't be understood.
         """
         from clipsearch.search.stacks import list_stack
-        from clipsearch.search.terms import parse_local
 
-        filters = () if query is None else (parse_local(query) if isinstance(query, str) else query).filters
+        filters = self._filters_of(query)
         return list_stack(content_id, filters, self._session)
 
     def parts(self, content_id: int) -> tuple[Part, ...]:
@@ -293,8 +289,11 @@ class PictureCollection:
         Raises:
             QueryError: it can't be understood.
         """
-        from clipsearch.search.terms import parse_local
         from clipsearch.search.unmeasured import count_unmeasured
 
-        parsed = parse_local(query) if isinstance(query, str) else query
-        return count_unmeasured(parsed.filters, self._session)
+        return count_unmeasured(self._filters_of(query), self._session)
+
+    def _filters_of(self, query: "str | Query | None") -> "tuple[Filter, ...]":
+        from clipsearch.search.expansion import resolve_query
+
+        return () if query is None else resolve_query(query, self._session).filters

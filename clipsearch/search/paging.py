@@ -10,6 +10,7 @@ from blake3 import blake3
 from clipsearch.errors import QueryError
 from clipsearch.query import Query
 from clipsearch.search.engine import SearchOptions, answer_query, find_cutoff
+from clipsearch.search.expansion import resolve_query
 from clipsearch.search.hits import SearchHit, hits_html
 from clipsearch.search.sorting import months_of, order_of
 from clipsearch.search.unmeasured import count_unmeasured
@@ -66,7 +67,7 @@ def find_page(
     """Return one page of `options.top_k` hits: the first one, or the one after a cursor."""
     page_size, min_relevance = options.top_k, options.min_relevance
     check_top_k(page_size)
-    parsed = options.feedback.parse(query) if isinstance(query, str) else query
+    parsed = resolve_query(options.feedback.parse(query) if isinstance(query, str) else query, session)
     session.require_pictures()
     # The confidence itself, not its threshold, which changes with the catalog and would invalidate the cursor.
     others = f"{min_relevance} {confidence} {options.feedback} {options.stacks} {options.sort} {options.reverse}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from clipsearch.errors import CatalogNotFoundError
 from clipsearch.query.filters import parse_filter
 from clipsearch.query.phrases import Context, Understanding, understand
-from clipsearch.search.terms import is_local_file
+from clipsearch.search.parsing import is_local_file
 from clipsearch.session.session import Session
 
 if TYPE_CHECKING:

@@ -9,9 +9,11 @@ import clipsearch
 from clipsearch import Catalog
 from clipsearch.captions.collection import CaptionCollection
 from clipsearch.concepts.collection import ConceptCollection
+from clipsearch.gallery.albums import AlbumCollection
 from clipsearch.gallery.collection import PictureCollection
 from clipsearch.labels.collection import LabelCollection
 from clipsearch.maintenance.admin import CatalogAdmin
+from clipsearch.search.saved import SavedSearches
 from tests.docs.pages import anchors, code_of, links, slug
 from tests.test_architecture import LAYERS
 
@@ -97,6 +99,8 @@ COLLECTIONS = {
     "labels": LabelCollection,
     "concepts": ConceptCollection,
     "pictures": PictureCollection,
+    "albums": AlbumCollection,
+    "saved": SavedSearches,
     "admin": CatalogAdmin,
 }
 

@@ -35,9 +35,11 @@ POSTGRESQL = "--catalog postgresql"
 RAY = "--runner ray"
 EVAL = "clipsearch eval"
 CONCEPTS = "clipsearch concept"
+SAVED = "clipsearch save "
+ALBUMS = "clipsearch album"
 RUN = {
     README, FIRST_STEPS, COMMAND_LINE, LANGUAGE, URL, SHEET, HEAT_MAP, LABELS, DUPLICATES, CLUSTERS, CURATION, CELLS,
-    EMBEDDINGS, CARE, MILVUS, POSTGRESQL, RAY, EVAL, CONCEPTS,
+    EMBEDDINGS, CARE, MILVUS, POSTGRESQL, RAY, EVAL, CONCEPTS, SAVED, ALBUMS,
 }  # fmt: skip
 # They need a model that is not on every machine.
 NOT_RUN = {"clipsearch model inspect openai/", "clipsearch bench --model random-clip"}
@@ -202,6 +204,11 @@ def test_the_session_of_concepts_is_real(pages, indexed):
         done = run(command, indexed)
         assert without_times((done.stderr + done.stdout).strip()) == without_times(expected), command
     run("clipsearch concept remove wheels", indexed)
+
+
+@pytest.mark.parametrize("part", [SAVED, ALBUMS])
+def test_the_sessions_of_saved_searches_and_of_albums_are_real(pages, indexed, part):
+    check_session(find_session(pages, part), indexed, is_stderr_first=True)
 
 
 @pytest.mark.parametrize("part", [CLUSTERS, SHEET])
