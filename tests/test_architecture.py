@@ -31,7 +31,13 @@ LAYERS = (
 )
 # Heavy libraries, and the only places that may import them.
 ONLY_IN = {
-    "faiss": {"indexes/flat.py", "indexes/ivf.py", "indexes/ivf_codes.py", "indexes/hamming.py"},
+    "faiss": {
+        "indexes/flat.py",
+        "indexes/ivf.py",
+        "indexes/ivf_codes.py",
+        "indexes/hamming.py",
+        "indexes/neighbours.py",
+    },
     "pymilvus": {"indexes/milvus/collection.py"},
     "grpc": {"indexes/milvus/collection.py"},
     "torch": {
