@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from clipsearch.search.hits import SearchHit, TermScore
     from clipsearch.search.narrowing import NarrowerQuery, Suggestions
     from clipsearch.search.paging import SearchPage
+    from clipsearch.session.map_file import MapRegion, PictureMap
     from clipsearch.store.album_rows import Album
     from clipsearch.store.records import SavedSearch
     from clipsearch.transfer.export import ExportReport
@@ -125,6 +126,7 @@ __all__ = [
     "LabelHit",
     "LabelQuality",
     "LabelledPicture",
+    "MapRegion",
     "MissingExtraError",
     "ModelError",
     "ModelOptions",
@@ -135,6 +137,7 @@ __all__ = [
     "PartialFile",
     "PictureCluster",
     "PictureDetails",
+    "PictureMap",
     "QualityComparison",
     "Query",
     "QueryError",
@@ -198,8 +201,10 @@ _PLACES = {
     "NarrowerQuery": "search.narrowing",
     "NearDuplicate": "gallery.duplicates",
     "OnThisDay": "gallery.details",
+    "MapRegion": "session.map_file",
     "PictureCluster": "gallery.clusters",
     "PictureDetails": "gallery.details",
+    "PictureMap": "session.map_file",
     "QualityComparison": "evaluation",
     "Query": "query",
     "RelevanceQuality": "evaluation",

@@ -31,6 +31,7 @@ _COMMANDS = {
     "album": "albums.app",
     "favourite": "albums.favourite",
     "cluster": "clusters.cluster",
+    "map": "map.map_pictures",
     "unusual": "curation.unusual",
     "representative": "curation.representative",
     "dupes": "duplicates.dupes",

@@ -14,7 +14,7 @@ from clipsearch.columns.segment import Segment
 from clipsearch.columns.values import UNKNOWN, UNKNOWN_TIME
 from clipsearch.columns.written import written_condition
 from clipsearch.formats import FILM_FORMATS, RAW_KINDS
-from clipsearch.query.areas import Circle
+from clipsearch.query.areas import Circle, Rectangle
 from clipsearch.query.filters import Choice, Filter, Listed, Pattern
 from clipsearch.query.globs import STAR, Items, expression_of, items_of, splits_of
 from clipsearch.query.spans import Span
@@ -117,6 +117,8 @@ def _condition(  # noqa: PLR0911
             return _has_choice(segment, arrays, wanted.key, name)
         case Listed(content_ids):
             return np.isin(arrays["ids"], content_ids)
+        case Rectangle():
+            raise AssertionError("it was listed")  # see `list_elsewhere`
 
 
 def _has_choice(segment: Segment, arrays: Mapping[str, NDArray[Any]], key: str, name: str) -> NDArray[np.bool_]:

@@ -47,6 +47,12 @@ def count_years(taken: NDArray[np.int64]) -> dict[int, int]:
     return {year: count for year, count in zip(range(first, last + 1), sums.tolist(), strict=True) if count}
 
 
+def years_of(taken: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the years (n,) of known times (n,), in microseconds since 1970."""
+    years: NDArray[np.int64] = _days_of(taken).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+    return years
+
+
 def _days_of(taken: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return days since 1970, in the years that a date can have."""
     return np.clip(taken // _MICROSECONDS, _FIRST, _LAST)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clipsearch.columns.conditions import passing
 from clipsearch.columns.counting import Chosen, chosen_rows, count_below, count_codes
-from clipsearch.columns.days import count_years
+from clipsearch.columns.days import count_years, years_of
 from clipsearch.columns.facets import WrittenCounts
 from clipsearch.columns.orders import Order, SortKey, first_rows, growing, sort_keys
 from clipsearch.columns.segment import Rows, Segment, make_segment
@@ -71,7 +71,7 @@ class Columns:
 
         Args:
             stale: of each segment, which rows (n,) are out of date; None: none.
-            find_listed: evaluates filters on what is not in the columns: written words and albums.
+            find_listed: evaluates filters on what is not in the columns: written words, albums and the map.
         """
         self._find_listed = find_listed
         self.segments = tuple(segments)
@@ -193,6 +193,17 @@ class Columns:
         for segment, mask in zip(self.segments, self._passing(filters), strict=True):
             counts.update(count_years(segment.arrays["taken"][mask & segment.arrays["is_sure"]]))
         return dict(sorted(counts.items()))
+
+    def years_of(self, content_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the year (n,) of the date of each picture; 0 where it is unknown, doubtful, or the picture is gone."""
+        found = np.zeros(len(content_ids), dtype=np.int64)
+        for segment, is_stale in zip(self.segments, self._stale, strict=True):
+            rows, is_there = places_of(content_ids, segment.ids)
+            is_known = segment.arrays["is_sure"][rows]
+            if is_stale is not None:
+                is_known = is_known & ~is_stale[rows]
+            found[np.flatnonzero(is_there)[is_known]] = years_of(segment.arrays["taken"][rows[is_known]])
+        return found
 
     def facets(self, filters: Sequence[Filter] = ()) -> Facets:
         """Return the facets of the pictures that pass all filters."""

@@ -15,7 +15,7 @@ from clipsearch.columns.segment import Segment
 from clipsearch.description import LEVELS
 from clipsearch.errors import QueryError
 from clipsearch.places import look_up
-from clipsearch.query.areas import country_named
+from clipsearch.query.areas import Rectangle, country_named
 from clipsearch.query.filters import Choice, Filter, Listed, Pattern
 from clipsearch.query.globs import expression_of, items_of
 from clipsearch.text import fold_name, needs_no_blank
@@ -24,10 +24,10 @@ _LISTED = {"tags": "tag", "people": "person", "label": "label", "creator": "crea
 """Listing by what `has:` asks for."""
 
 
-FindListed: TypeAlias = Callable[[str, Pattern], NDArray[np.int64]]
-"""Returns the ids (n,) of the pictures that a filter passes, by its key, one of `ELSEWHERE`, and its pattern."""
+FindListed: TypeAlias = Callable[[str, Pattern | Rectangle], NDArray[np.int64]]
+"""Returns the ids (n,) of the pictures that a filter passes, by its key, one of `ELSEWHERE`, and its value."""
 
-ELSEWHERE = ("written", "text", "album")
+ELSEWHERE = ("written", "text", "album", "map")
 """Keys of filters on what is not in the columns."""
 
 
@@ -39,7 +39,7 @@ def list_elsewhere(filters: Sequence[Filter], find_listed: FindListed | None) ->
     """
     found = []
     for each in filters:
-        if each.key in ELSEWHERE and isinstance(each.value, Pattern):
+        if each.key in ELSEWHERE and isinstance(each.value, Pattern | Rectangle):
             if find_listed is None:
                 raise QueryError(f"{each.key}: takes an open catalog")
             each = replace(each, value=Listed(find_listed(each.key, each.value)))  # noqa: PLW2901

@@ -12,6 +12,7 @@ from clipsearch.gallery.folders import files_below
 from clipsearch.indexes.flat import cluster_rows
 from clipsearch.labels.assign import label_space
 from clipsearch.scoring.labels import LabelSpace
+from clipsearch.scoring.narrowing import KnownLabels
 from clipsearch.session.session import Session
 from clipsearch.vectors import normalise
 
@@ -76,7 +77,7 @@ def cluster_pictures(
 
 
 def name_clusters(
-    space: LabelSpace, rows: NDArray[np.float32], clusters: Sequence[NDArray[np.intp]]
+    space: LabelSpace | KnownLabels, rows: NDArray[np.float32], clusters: Sequence[NDArray[np.intp]]
 ) -> list[tuple[str, ...]]:
     """Return the most informative labels of each cluster, best first.
 
@@ -98,7 +99,7 @@ def name_clusters(
     return [tuple(space.labels[column] for column in columns) for columns in best.tolist()]
 
 
-def _fitting(space: LabelSpace, members: NDArray[np.float32]) -> NDArray[np.float64]:
+def _fitting(space: LabelSpace | KnownLabels, members: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the share (labels,) of cluster members (n, dim) that each label fits, from a sample."""
     sample = members[np.linspace(0, len(members) - 1, min(len(members), _SAMPLE_ROWS)).round().astype(int)]
     return np.asarray(np.clip(space.relevances(sample).mean(axis=0), _MIN_SHARE, 1 - _MIN_SHARE))

@@ -2,7 +2,7 @@
 
 import builtins
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from clipsearch.query.syntax import Query
     from clipsearch.search.hits import SearchHit
     from clipsearch.search.terms import Pictures
+    from clipsearch.session.map_file import PictureMap
 
 
 class PictureCollection:
@@ -292,6 +293,31 @@ class PictureCollection:
         from clipsearch.search.unmeasured import count_unmeasured
 
         return count_unmeasured(self._filters_of(query), self._session)
+
+    def map(self, *, remake: bool = False, on_progress: Callable[[int, int], None] | None = None) -> "PictureMap":
+        """Return the map of meaning: all pictures in two dimensions, near ones alike, with named regions.
+
+        It is made when there is none, or when more than a tenth of its pictures came later; until then, new pictures
+        are placed next to those that they are most like. Deterministic; see `scoring.layout`.
+
+        Args:
+            remake: make it in any case.
+            on_progress: called with (steps done, steps) while it is made.
+
+        Raises:
+            CatalogNotFoundError: there is no picture.
+        """
+        from clipsearch.gallery.map import get_map
+
+        return get_map(self._session, remake=remake, on_progress=on_progress)
+
+    def years_of(self, content_ids: "NDArray[np.int64]") -> "NDArray[np.int64]":
+        """Return the year (n,) in which each picture was taken, from its content id; 0 where that is not sure."""
+        return self._session.columns.ask(lambda columns: columns.years_of(content_ids))
+
+    def find_map(self) -> "PictureMap | None":
+        """Return the map of meaning as `map` does; None where it was not made yet."""
+        return self._session.map.find() if self._session.store.reader.find_current_model() is not None else None
 
     def _filters_of(self, query: "str | Query | None") -> "tuple[Filter, ...]":
         from clipsearch.search.expansion import resolve_query

@@ -10,13 +10,13 @@ from clipsearch.files import is_link, list_files
 _HEX = "[0-9a-f]{16}"
 _OWN = re.compile(
     rf"{_HEX}-(images|captions)(-{_HEX}\.(faiss|json)|\.\d{{1,10}}(\.json|\.rows)?\.new)|columns(-{_HEX}\.bin|\.\d{{1,10}}\.new)"
-    rf"|written(-{_HEX}\.sqlite3|\.\d{{1,10}}\.new)",
+    rf"|written(-{_HEX}\.sqlite3|\.\d{{1,10}}\.new)|map(-{_HEX}\.bin|\.\d{{1,10}}\.new)",
     re.ASCII,
 )
 
 
 def list_own_files(folder: Path) -> list[Path]:
-    """List index files and sidecars of all models, files of columns and of written words, sorted.
+    """List index files and sidecars of all models, files of columns, of written words and of maps, sorted.
 
     None behind a symbolic link.
     """

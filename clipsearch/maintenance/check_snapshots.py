@@ -14,6 +14,7 @@ from clipsearch.indexes.names import require_own_folder
 from clipsearch.indexes.near_pairs import places_of
 from clipsearch.indexes.snapshot import Sidecar, file_checksum, index_path, read_sidecar, sidecar_path
 from clipsearch.session.index_files import describe_snapshot, generation_of
+from clipsearch.session.map_file import check_map, map_path
 from clipsearch.session.written import check_written
 from clipsearch.store import Kind, StoredModel, StoredSnapshot
 from clipsearch.store.reader import Reader
@@ -62,7 +63,8 @@ def check_snapshots(directory: Path, reader: Reader, inspection: Inspection, *, 
         # Another process may have replaced it by a newer one meanwhile.
         if fault is not None and reader.find_snapshot(kind, model_id=model.model_id) == snapshot:
             found.faults.append(f"the index file {path.name} {fault}")
-    faults = _column_fault(directory, reader, uuid), check_written(directory, uuid)
+    maps = [map_path(paths.index_folder(directory), uuid, model.fingerprint) for model in reader.list_models()]
+    faults = _column_fault(directory, reader, uuid), check_written(directory, uuid), *map(check_map, maps)
     found.faults += [fault for fault in faults if fault is not None]
     return found
 

@@ -10,6 +10,7 @@ from clipsearch.files import is_regular, list_files, remove_file
 from clipsearch.indexes.names import list_own_files
 from clipsearch.indexes.snapshot import index_path, sidecar_path
 from clipsearch.session.index_files import describe_snapshot
+from clipsearch.session.map_file import map_path
 from clipsearch.session.written import written_path
 from clipsearch.store.reader import Reader
 from clipsearch.store.recovery.database_files import SCRATCH_NAMES
@@ -31,7 +32,7 @@ def find_partial_copies(directory: Path) -> list[Path]:
 
 
 def named_files(directory: Path, reader: Reader) -> set[Path]:
-    """Return the index files in use, existing or not: those that SQL records, and that of written words."""
+    """Return the index files in use, existing or not: those that SQL records, that of written words, and maps."""
     folder, uuid = paths.index_folder(directory), reader.find_uuid() or ""
     named = {
         index_path(folder, describe_snapshot(kind, uuid, model, snapshot), snapshot.blake3)
@@ -40,7 +41,8 @@ def named_files(directory: Path, reader: Reader) -> set[Path]:
     columns = reader.find_column_file()
     if columns is not None:
         named.add(column_path(folder, columns.blake3))
-    return named | {sidecar_path(path) for path in named} | {written_path(folder, uuid)}
+    maps = {map_path(folder, uuid, model.fingerprint) for model in reader.list_models()}
+    return named | {sidecar_path(path) for path in named} | {written_path(folder, uuid)} | maps
 
 
 def remove_leftovers(files: Iterable[Path]) -> int:

@@ -13,6 +13,7 @@ from clipsearch.notices import notify
 from clipsearch.paths import CatalogPlace
 from clipsearch.session.columns import rebuild_columns
 from clipsearch.session.index_files import generation_of, write_snapshot
+from clipsearch.session.map_file import check_map, map_path
 from clipsearch.session.server_index import rebuild_index, refresh_or_notice
 from clipsearch.session.written import written_path
 from clipsearch.store import KINDS, Kind, Store
@@ -112,6 +113,10 @@ def _rewrite_snapshots(place: CatalogPlace) -> None:
                 write_snapshot(kind, store=store, model_id=model.model_id, folder=folder)
         rebuild_columns(store, folder)
         remove_file(written_path(folder, store.uuid))  # the next query of words rebuilds it
+        for model in store.reader.list_models():
+            path = map_path(folder, store.uuid, model.fingerprint)
+            if check_map(path) is not None:
+                remove_file(path)  # the page, or 'clipsearch map', makes it again
         refresh_or_notice(store, folder, *KINDS)
 
 

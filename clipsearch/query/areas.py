@@ -1,4 +1,4 @@
-"""Parse filters on places: circles, by coordinates or by name, and countries."""
+"""Parse filters on areas: circles, by coordinates or by name, countries, and rectangles of the map of meaning."""
 
 import re
 from dataclasses import dataclass
@@ -21,6 +21,9 @@ CIRCLE_SHAPE = (
     rf"(?:\s*[,;]\s*{_DEGREES}(?:\s*{_DISTANCE})?|\s+{_DEGREES}\s*{_DISTANCE})?(?=\s|$)"
 )
 """Pattern of a circle by coordinates, see `filters.SHAPES`."""
+
+RECTANGLE_SHAPE = rf"{_DEGREES}(?:\s*[,;]\s*{_DEGREES})+(?=\s|$)"
+"""Pattern of a rectangle of the map, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,31 @@ def _radius_km(number: str | None, unit: str | None) -> float:
     if radius_km <= 0:
         raise ValueError("the distance must be greater than 0, as in near:48.85,2.35,10km")
     return radius_km
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """Rectangle of the map of meaning, whose positions go from 0 to 1; its edges are part of it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __str__(self) -> str:
+        return ",".join(_number(value) for value in (self.left, self.top, self.right, self.bottom))
+
+
+def parse_rectangle(value: str) -> Rectangle:
+    """Parse "0.2,0.3,0.4,0.5", two opposite corners; ValueError for anything else."""
+    found = re.fullmatch(r"(\d?\.?\d{1,12})" + r"\s*[,;]\s*(\d?\.?\d{1,12})" * 3, value, re.ASCII)
+    numbers = [] if found is None else [round(float(number), _DECIMALS) for number in found.groups()]
+    if not numbers or max(numbers) > 1:
+        raise ValueError(
+            f"takes two corners of the map, four numbers from 0 to 1, as in map:0.2,0.3,0.4,0.5, not {value[:40]}"
+        )
+    (left, right), (top, bottom) = sorted(numbers[::2]), sorted(numbers[1::2])
+    return Rectangle(left, top, right, bottom)
 
 
 def parse_country(value: str) -> str:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.errors import QueryError
 from clipsearch.formats import TEXT_KINDS
-from clipsearch.query.areas import CIRCLE_SHAPE, Circle, parse_circle, parse_country
+from clipsearch.query.areas import (
+    CIRCLE_SHAPE,
+    RECTANGLE_SHAPE,
+    Circle,
+    Rectangle,
+    parse_circle,
+    parse_country,
+    parse_rectangle,
+)
 from clipsearch.query.file_types import OTHER_TYPES, TYPES
 from clipsearch.query.spans import SPAN_PARSERS, SPAN_SHAPES, Span, span_shape
 from clipsearch.query.times import DATE, DayOfYear, Period, parse_times
@@ -62,7 +70,7 @@ class Listed:
 WRITTEN = ("tag", "person", "label", "title", "creator", "album", "written", "text", "place")
 """Keys of filters on names and texts that any words may be the value of."""
 
-FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle | Listed
+FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle | Rectangle | Listed
 
 
 # Values that need no quotes: without characters that have a meaning outside of quotes.
@@ -159,6 +167,7 @@ _OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal":
 SHAPES = {
     "taken": span_shape(DATE),
     "near": CIRCLE_SHAPE,
+    "map": RECTANGLE_SHAPE,
     **SPAN_SHAPES,
 }
 """Patterns of the values that may contain blanks, up to the blank that ends them, by filter key.
@@ -190,6 +199,7 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
     **dict.fromkeys(("tag", "person", "label", "title", "creator", "album"), _pattern),
     **dict.fromkeys(("written", "text"), _words),
+    "map": parse_rectangle,
     "has": _choice(
         *("gps", "date", "camera", "place", "tags", "people", "rating", "label", "title", "caption", "creator", "text"),
         **{"taken": "date", "geo": "gps", "location": "gps", "coordinates": "gps"},
@@ -250,6 +260,7 @@ EXAMPLES = {
     "album": 'album:"Italy 2023"',
     "written": 'written:"summer camp"',
     "text": 'text:"RE16"',
+    "map": "map:0.2,0.3,0.4,0.5",
     "has": "has:gps",
 }
 """A valid example of each filter, by key."""

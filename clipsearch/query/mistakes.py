@@ -30,6 +30,7 @@ _NUMBER = re.compile(r'["“+\-.]*\d')
 _NUMBER_APART = {
     "taken": re.compile(r'["“.]*(?:\d{4}|\d{1,2}[-/.]\d)'),
     "near": re.compile(r'["“+\-]*\d+(?:\.\d|,)'),
+    "map": re.compile(r'["“]*[\d.]+,'),
 }
 _LIKE_A_PATH = re.compile(r"[/\\*\d]|\.\w{2,5}$")
 _ORDERS = re.compile(r"date|time|taken|newest|oldest|latest|name|size|relevance|random|(?:asc|desc)\w*", re.IGNORECASE)

@@ -42,7 +42,7 @@ class CatalogColumns(Derived[Columns]):
         """Take the store and the folder of the index files.
 
         Args:
-            find_listed: evaluates filters on what is not in the columns: written words and albums.
+            find_listed: evaluates filters on what is not in the columns: written words, albums and the map.
         """
         super().__init__(store, folder)
         self._find_listed = find_listed

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from clipsearch import paths, settings
 from clipsearch.errors import CatalogNotFoundError, StoreError
 from clipsearch.notices import notify
+from clipsearch.query.areas import Rectangle
 from clipsearch.session.concepts import ConceptLearner
 from clipsearch.session.model import CatalogModel
 from clipsearch.store import Kind, Store
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from clipsearch.scoring.relevance import Background
     from clipsearch.session.columns import CatalogColumns
     from clipsearch.session.file_index import CatalogIndex
+    from clipsearch.session.maps import CatalogMap
     from clipsearch.session.server_index import ServerIndex
     from clipsearch.session.written import CatalogWriting
 
@@ -145,8 +147,18 @@ class Session:
 
         return CatalogWriting(self.store, paths.index_folder(self.directory))
 
-    def find_listed(self, key: str, pattern: "Pattern") -> "NDArray[np.int64]":
-        """Return the ids (n,), sorted, of pictures that a filter "written", "text" or "album" passes."""
+    @cached_property
+    def map(self) -> "CatalogMap":
+        """Map of meaning: all pictures in two dimensions."""
+        from clipsearch.session.maps import CatalogMap
+
+        folder = paths.index_folder(self.directory)
+        return CatalogMap(self.store, folder, model=self.model, columns=self.columns)
+
+    def find_listed(self, key: str, pattern: "Pattern | Rectangle") -> "NDArray[np.int64]":
+        """Return the ids (n,), sorted, of pictures that a filter passes that the columns can't evaluate."""
+        if isinstance(pattern, Rectangle):
+            return self.map.find_inside(pattern)
         if key == "album":
             from clipsearch.session.albums import find_in_albums
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clipsearch.errors import QuerySyntaxError
 from clipsearch.query import Query, Term, parse_query
-from clipsearch.query.areas import Circle
+from clipsearch.query.areas import Circle, Rectangle
 from clipsearch.query.filters import (
     BLURRED_BELOW,
     DARK_BELOW,
@@ -143,6 +143,8 @@ EXAMPLES = {
     "creator:anna": only("creator", Pattern("anna")),
     'album:"Italy 2023"': only("album", Pattern("Italy 2023")),
     "is:favorite": only("album", Pattern("favourites")),
+    "map:0.2,0.3,.4,1": only("map", Rectangle(0.2, 0.3, 0.4, 1)),
+    "map:0.4, 0.5, 0.2, 0.3": only("map", Rectangle(0.2, 0.3, 0.4, 0.5)),
     "near:paris": only("near", Circle(48.85341, 2.3488, 10.0)),
     "near:paris,500m": only("near", Circle(48.85341, 2.3488, 0.5)),
     'near:"new york, 25 km"': only("near", Circle(40.71427, -74.00597, 25.0)),
@@ -207,6 +209,12 @@ ERRORS = {
     "near:bavaria": (0, "near: bavaria is a region: write place:bavaria for all of it"),
     "near:paris,0km": (0, "near: the distance must be greater than 0"),
     "near:1": (0, "near: takes a latitude"),
+    "dog map:0.1,0.2,0.3": (
+        4,
+        "map: takes two corners of the map, four numbers from 0 to 1, as in map:0.2,0.3,0.4,0.5",
+    ),
+    "map:0.1,0.2,0.3,1.5": (0, "four numbers from 0 to 1"),
+    "map:-0.1,0.2,0.3,0.5": (0, "four numbers from 0 to 1"),
     "country:narnia": (0, "country: takes a country, as in country:it or country:italy, not narnia"),
     "country:paris": (0, "country: takes a country"),
     "size:big": (0, "size: takes a number"),
@@ -263,6 +271,11 @@ VALUES = {
         st.integers(-90_000, 90_000).map(lambda value: value / 1000),
         st.integers(-180_000, 180_000).map(lambda value: value / 1000),
         st.integers(1, 10**7).map(lambda value: value / 1000),
+    ),
+    "map": st.lists(st.integers(0, 10**9).map(lambda value: value / 10**9), min_size=4, max_size=4).map(
+        lambda sides: Rectangle(
+            min(sides[0], sides[2]), min(sides[1], sides[3]), max(sides[0], sides[2]), max(sides[1], sides[3])
+        )
     ),
     "type": st.sampled_from(["jpeg", "png", "heif"]).map(Choice),
     "size": SPANS.map(lambda span: Span(*span)),
