@@ -12,6 +12,7 @@ from clipsearch.errors import ClipSearchError
 from clipsearch.types import CatalogStatus
 from clipsearch.web.index_job import IndexJob
 from clipsearch.web.lanes import Lane
+from clipsearch.web.map_job import MapJob
 from clipsearch.web.uploads import Uploads
 
 Value = TypeVar("Value")
@@ -80,12 +81,14 @@ class Site:
     listeners: int = 0
     uploads: Uploads = field(init=False)
     job: IndexJob = field(init=False)
+    map_job: MapJob = field(init=False)
     lanes: Lanes = field(init=False)
     _status: _CachedValue[CatalogStatus] = field(init=False)
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.catalog)
         self.job = IndexJob(self.catalog)
+        self.map_job = MapJob(self.catalog)
         self.lanes = Lanes(self.catalog)
         self._status = _CachedValue(self.catalog.admin.status)
 
