@@ -596,6 +596,33 @@ def test_dark_is_dark(browser, server):
         assert shot.getpixel((5, 400)) < 40
 
 
+def test_the_map_zooms_moves_and_becomes_a_search(page):
+    page.click("a[href='/map']")
+    canvas = page.locator("#map:visible")
+    expect(canvas).to_be_visible(timeout=60_000)
+    expect(page.locator("#map-inside")).to_have_attribute("href", re.compile("q=map"))
+    check_accessible(page)
+    canvas.focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"/map#[\d.]+,[\d.]+,1\.60$"))
+    page.keyboard.press("0")
+    expect(page).to_have_url(re.compile(r"/map$"))
+    box = canvas.bounding_box()
+    page.click("#map-select")
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5, steps=3)
+    page.mouse.up()
+    expect(page.locator("#q")).to_have_value(re.compile(r"^map:0,0\.00\d+,1,0\.99\d+$"))
+    expect(page.locator(".tile")).to_have_count(40)
+    page.go_back()
+    region = page.locator("#regions a").first
+    region.click()
+    expect(page.locator("#q")).to_have_value(re.compile("^map:"))
+    assert 0 < page.locator(".tile").count() <= 40
+
+
 def test_it_works_without_scripts(browser, server):
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
