@@ -49,7 +49,7 @@ class CatalogMap:
         return map_path(self._folder, self._store.uuid, self._model.row.fingerprint)
 
     def find(self) -> PictureMap | None:
-        """Return the map with the pictures that are there by now; None: it was never made, or is damaged."""
+        """Return the map with the pictures that are there by now; None: it was never made, or is of no use."""
         with self._lock:
             state = self._state()
             if self._found is None or self._found[0] != state:
@@ -98,8 +98,10 @@ class CatalogMap:
             return None
         ids = self._columns.ask(lambda columns: columns.select_ids(()))
         current = known.among(ids)
+        if not len(current.content_ids):  # other pictures than those it was made of
+            return None
         new = np.setdiff1d(ids, known.content_ids)
-        if not len(new) or not len(current.content_ids):
+        if not len(new):
             return current
         grown = self.place(current, new)
         if grown is not current:

@@ -51,6 +51,9 @@ class MapJob:
             self.error = error
         except _Stopped:
             pass
+        except BaseException as error:
+            self.error = ClipSearchError(f"unexpected error: {type(error).__name__}")
+            raise
 
     def _note(self, done: int, steps: int) -> None:
         if self._is_stopped:

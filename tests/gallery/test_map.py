@@ -13,6 +13,7 @@ from clipsearch.maintenance.orphans import find_leftovers, named_files
 from clipsearch.paths import index_folder
 from clipsearch.session import maps
 from clipsearch.session.map_file import check_map
+from clipsearch.store import Store
 from tests.support.command_line import fail, run
 from tests.support.fakes import COLOURS
 
@@ -168,9 +169,9 @@ def test_garbage_collection_keeps_the_map(catalog):
     stray.touch()
     for each in (path, stray):
         os.utime(each, (1, 1))
-    reader = catalog._session.store.reader
-    assert path in named_files(catalog.directory, reader)
-    assert find_leftovers(catalog.directory, reader) == [stray]
+    with Store(catalog.directory) as store:
+        assert path in named_files(catalog.directory, store.reader)
+        assert find_leftovers(catalog.directory, store.reader) == [stray]
 
 
 def test_the_command_says_what_it_made(catalog, tmp_path, monkeypatch):
@@ -190,3 +191,13 @@ def test_without_pictures_there_is_no_map(tmp_path, colours):
         assert catalog.pictures.find_map() is None
         with pytest.raises(CatalogNotFoundError, match="nothing is indexed"):
             catalog.pictures.map()
+
+
+def test_a_map_of_other_pictures_is_made_again(catalog, photos):
+    catalog.pictures.map()
+    for path in photos.iterdir():
+        path.unlink()
+    paint(photos, "white", range(3))
+    catalog.index(photos)
+    assert catalog.pictures.find_map() is None
+    assert catalog.pictures.map().laid_out == 3
