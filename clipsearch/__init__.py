@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from clipsearch.gallery.contact_sheet import write_contact_sheet
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.details import CatalogFacets, OnThisDay, PictureDetails
-    from clipsearch.gallery.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
+    from clipsearch.gallery.duplicates import ComparedProperty, DuplicateGroup, DuplicatePicture, NearDuplicate
     from clipsearch.gallery.heat_map import HeatMap, draw_heat_map
     from clipsearch.images.remote.fetch import fetch_picture
     from clipsearch.indexing.options import IndexOptions
@@ -101,6 +101,7 @@ __all__ = [
     "CheckReport",
     "ClipSearchError",
     "ClipSearchNotice",
+    "ComparedProperty",
     "Concept",
     "CurrentRun",
     "Description",
@@ -183,6 +184,7 @@ _PLACES = {
     "Catalog": "catalog",
     "CatalogFacets": "gallery.details",
     "CheckReport": "maintenance.reports",
+    "ComparedProperty": "gallery.duplicates",
     "DEFAULT_CUTOFF": "scoring.relevance",
     "Description": "description",
     "Difference": "evaluation.metrics",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
-    from clipsearch.gallery.duplicates import NearDuplicate
+    from clipsearch.gallery.duplicates import ComparedProperty, NearDuplicate
     from clipsearch.ocr.lines import TextLine
     from clipsearch.query.filters import Filter
     from clipsearch.query.syntax import Query
@@ -239,6 +239,30 @@ class PictureCollection:
         from clipsearch.gallery.duplicates.nearest import find_near_duplicates
 
         return find_near_duplicates(content_id, self._session, top_k=top_k)
+
+    def compare(self, files: "Sequence[tuple[int, StrPath]]") -> "builtins.list[ComparedProperty]":
+        """Compare what is known of files: pixels, size, date, camera, place, folder, rating, albums, sidecar and more.
+
+        Args:
+            files: content id and path of each, as in `DuplicatePicture`.
+
+        Raises:
+            UnknownPictureError: the catalog has no picture with an id.
+        """
+        from clipsearch.gallery.duplicates.differences import compare_properties
+
+        ids = list(dict.fromkeys(content_id for content_id, _ in files))
+        details = {each.content_id: each for each in self.list(ids)}
+        if missing := [content_id for content_id in ids if content_id not in details]:
+            raise UnknownPictureError(missing[0])
+        store = self._session.store
+        texts = {content_id: each.lines for content_id, each in store.written_rows.some(ids).items()}
+        compared = [(details[content_id], os.fspath(path)) for content_id, path in files]
+        return compare_properties(compared, store.album_rows.albums_of(ids), texts)
+
+    def last_change(self) -> int:
+        """Return the number of the last change of pictures and their files, which grows with each."""
+        return self._session.store.column_rows.state().last_change
 
     def unusual(
         self,

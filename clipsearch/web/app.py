@@ -14,6 +14,8 @@ from clipsearch.web import metrics, pages
 from clipsearch.web.api import make_api
 from clipsearch.web.concept_api import make_concept_api
 from clipsearch.web.curation_api import make_curation_api
+from clipsearch.web.duplicate_api import make_duplicate_api
+from clipsearch.web.duplicate_pages import make_duplicate_pages
 from clipsearch.web.errors import add_handlers
 from clipsearch.web.security import Guard, GuardRules
 from clipsearch.web.state import Site
@@ -36,7 +38,9 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
         await anyio.to_thread.run_sync(remove_leftovers)
         yield
         site.job.stop()
+        site.duplicates.stop()
         await anyio.to_thread.run_sync(site.job.join)
+        await anyio.to_thread.run_sync(site.duplicates.join)
         site.uploads.close()
 
     app = FastAPI(
@@ -57,7 +61,9 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
     app.include_router(make_api(site))
     app.include_router(make_concept_api(site))
     app.include_router(make_curation_api(site))
+    app.include_router(make_duplicate_api(site))
     app.include_router(pages.make_pages(site))
+    app.include_router(make_duplicate_pages(site))
     app.add_api_route("/static/{name:path}", static_file, methods=["GET", "HEAD"], include_in_schema=False)
 
     @app.get("/healthz", summary="Check that the server responds", tags=["server"])

@@ -171,7 +171,7 @@ def make_pages(site: Site) -> APIRouter:
             found = catalog.pictures.near_duplicates(content_id)
         except ClipSearchError as error:
             return render("message.html", status_code=status_of(error), message=message_of(error))
-        return render("similar.html", tiles=make_tiles(found, PageQuery(), site))
+        return render("similar.html", content_id=content_id, tiles=make_tiles(found, PageQuery(), site))
 
     return pages
 

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError
 from clipsearch.types import CatalogStatus
+from clipsearch.web.duplicate_search import DuplicateSearch
 from clipsearch.web.index_job import IndexJob
 from clipsearch.web.lanes import Lane
 from clipsearch.web.uploads import Uploads
@@ -80,12 +81,14 @@ class Site:
     listeners: int = 0
     uploads: Uploads = field(init=False)
     job: IndexJob = field(init=False)
+    duplicates: DuplicateSearch = field(init=False)
     lanes: Lanes = field(init=False)
     _status: _CachedValue[CatalogStatus] = field(init=False)
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.catalog)
         self.job = IndexJob(self.catalog)
+        self.duplicates = DuplicateSearch(self.catalog)
         self.lanes = Lanes(self.catalog)
         self._status = _CachedValue(self.catalog.admin.status)
 
