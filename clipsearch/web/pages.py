@@ -68,6 +68,7 @@ def make_pages(site: Site) -> APIRouter:
             status_code=results.status,
             page_query=page_query,
             results=results,
+            is_live=False,
             examples=_EXAMPLES,
             status=site.status,
             facets=facets,
@@ -75,6 +76,23 @@ def make_pages(site: Site) -> APIRouter:
             may_index=site.may_index,
             is_indexing=site.job.status.state == "running",
             current_run=catalog.admin.current_run(),
+        )
+
+    @pages.get("/live")
+    @site.lanes.queries
+    def live(page_query: PageQueryDep) -> Response:
+        results = find_results(page_query, site, is_live=True)
+        return render(
+            "content.html",
+            status_code=results.status if results.status >= 500 else 200,
+            page_query=page_query,
+            results=results,
+            is_live=True,
+            examples=_EXAMPLES,
+            status=site.status,
+            may_index=site.may_index,
+            is_indexing=site.job.status.state == "running",
+            current_run=None,
         )
 
     @pages.get("/results")
@@ -85,8 +103,8 @@ def make_pages(site: Site) -> APIRouter:
 
     @pages.get("/suggestions")
     @site.lanes.queries
-    def suggestions(page_query: PageQueryDep) -> Response:
-        return render("suggestions.html", found=find_narrower(page_query, site))
+    def suggestions(page_query: PageQueryDep, corrects: bool = False) -> Response:
+        return render("suggestions.html", found=find_narrower(page_query, site, corrects=corrects))
 
     @pages.get("/pictures/{content_id}")
     @site.lanes.queries

@@ -145,14 +145,23 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class SuggestedLinks:
-    """Labels that narrow the query, with the hits that each fits, and related labels; each with its URL."""
+    """Labels that narrow the query, with the hits that each fits, and related labels; each with its URL.
+
+    Attributes:
+        did_you_mean: as `Results.suggestion`.
+    """
 
     narrow: list[tuple[str, int, str]] = field(default_factory=list)
     related: list[tuple[str, str]] = field(default_factory=list)
+    did_you_mean: tuple[str, str] | None = None
 
 
-def find_results(page_query: PageQuery, site: Site, *, after: str | None = None) -> Results:
-    """Search one page of results; errors are part of the result."""
+def find_results(page_query: PageQuery, site: Site, *, after: str | None = None, is_live: bool = False) -> Results:
+    """Search one page of results; errors are part of the result.
+
+    Args:
+        is_live: the query is still being typed: its mistakes are left to the suggestions.
+    """
     phrases: list[PhraseLink] = []
     try:
         if page_query.q and page_query.text:
@@ -178,7 +187,7 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
             sort=page_query.sort,
             reverse=page_query.reverse,
         )
-        suggestion = site.catalog.suggest(parsed) if after is None else None
+        suggestion = site.catalog.suggest(parsed) if after is None and not is_live else None
     except CatalogNotFoundError:
         return Results(is_empty=True)
     except QuerySyntaxError as error:
@@ -198,7 +207,9 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None)
         without_marks=replace(page_query, more=(), less=()).url(),
         phrases=phrases,
         words=words[0] if len(words) == 1 else "",
-        suggestions_url=page_query.url("/suggestions") if parsed.groups and is_first else None,
+        suggestions_url=page_query.url("/suggestions", corrects="1" if is_live else "")
+        if parsed.groups and is_first
+        else None,
         next_url=page_query.url("/results", after=page.next) if page.next else None,
         has_relevance=bool(parsed.groups or more),
         years=year_links(page_query, site) if page.months and is_first and not (parsed.groups or more) else [],
@@ -282,8 +293,12 @@ def _mark_of(kind: str, details: PictureDetails, page_query: PageQuery) -> Mark:
     return Mark(kind, details, name_of(details.paths[0]), replace(page_query, more=more, less=less).url())
 
 
-def find_narrower(page_query: PageQuery, site: Site) -> SuggestedLinks:
-    """Find suggestions for a page; without any where the query is invalid, which the page of hits reports."""
+def find_narrower(page_query: PageQuery, site: Site, *, corrects: bool = False) -> SuggestedLinks:
+    """Find suggestions for a page; without any where the query is invalid, which the page of hits reports.
+
+    Args:
+        corrects: also of the query with typing errors corrected, which the page of hits has not.
+    """
     try:
         parsed = page_query.parse()
         found = site.catalog.suggestions(parsed, pictures=site.uploads.for_query(parsed))
@@ -293,7 +308,12 @@ def find_narrower(page_query: PageQuery, site: Site) -> SuggestedLinks:
         (each.label, each.count, _link(page_query, narrow_query(page_query.typed, each.label))) for each in found.narrow
     ]
     related = [(label, replace(page_query, q=label, more=(), less=()).url()) for label in found.related]
-    return SuggestedLinks([(label, count, url) for label, count, url in narrow if url is not None], related)
+    corrected = found.did_you_mean if corrects else None
+    return SuggestedLinks(
+        [(label, count, url) for label, count, url in narrow if url is not None],
+        related,
+        None if corrected is None else (corrected, replace(page_query, q=corrected).url()),
+    )
 
 
 def weigh_links(content_id: int, page_query: PageQuery) -> tuple[str | None, str | None]:

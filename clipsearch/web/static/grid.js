@@ -29,6 +29,7 @@ function prepare(root = document) {
 }
 
 prepare();
+document.addEventListener("results:typed", () => prepare());
 // A thumb goes with the pictures that it reorders: the focus moves to where its mark can be undone.
 let marking = "";
 document.addEventListener("click", (event) => {
@@ -50,12 +51,6 @@ document.addEventListener("htmx:after:swap", () => {
 // Another order applies at once; without a script the search button applies it.
 document.addEventListener("change", (event) => {
   if (event.target.closest?.(".sorting")) document.getElementById("search").requestSubmit();
-});
-// Filters that are not set stay out of the address.
-document.addEventListener("htmx:config:request", (event) => {
-  const { method, body } = event.detail.ctx.request;
-  if (method !== "GET" || !(body instanceof FormData)) return;
-  for (const [name, value] of [...body]) if (value === "" || (name === "sort" && value === "relevance")) body.delete(name);
 });
 window.addEventListener("pageshow", () => prepare());
 

@@ -1,0 +1,65 @@
+"""Typing, narrowing, selecting and keys, in a real browser."""
+
+import re
+
+from playwright.sync_api import Page, Route
+
+from tests.web.test_browser import (  # noqa: F401 (fixtures, marks)
+    browser,
+    check_accessible,
+    expect,
+    names,
+    page,
+    pytestmark,
+    search,
+    server,
+    watched,
+)
+
+# ------------------------------------------------------------------ results while typing
+
+
+def test_results_come_while_a_query_is_typed_and_it_is_one_step_of_the_history(page: Page):  # noqa: F811
+    said = page.locator("#said")
+    before = page.evaluate("history.length")
+    page.locator("#q").press_sequentially("a glazed donut", delay=40)
+    expect(page.locator("#content")).to_have_attribute("data-q", "a glazed donut")
+    assert names(page)[0] == "donut.png"
+    expect(page.locator("#q")).to_be_focused()
+    page.wait_for_url(re.compile(r"/\?q=a\+glazed\+donut$"))
+    assert page.title() == "a glazed donut · clipsearch"
+    expect(said).to_have_text(re.compile("^The nearest first"))
+    page.keyboard.press("Enter")  # it is shown already
+    page.locator("#q").press_sequentially(" - people", delay=40)
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"people$"))
+    assert page.evaluate("history.length") == before + 2
+    page.go_back()
+    expect(page.locator("#q")).to_have_value("a glazed donut")
+    page.go_back()
+    expect(page.locator("#q")).to_have_value("")
+
+
+def test_an_older_answer_never_replaces_a_newer_one(page: Page):  # noqa: F811
+    held: list[Route] = []
+    page.route(re.compile(r"/live\?q=a\+cat$"), lambda route: held.append(route))  # noqa: PLW0108 (a builtin takes no attributes)
+    page.fill("#q", "a cat")
+    page.wait_for_timeout(200)
+    page.fill("#q", "a glazed donut")
+    expect(page.locator("#content")).to_have_attribute("data-q", "a glazed donut")
+    assert len(held) == 1
+    held[0].fulfill(body="<main id=content data-q='a cat' data-hint=''></main>", content_type="text/html")
+    page.wait_for_timeout(100)
+    assert names(page)[0] == "donut.png"
+
+
+def test_what_is_not_finished_yet_is_no_error(page: Page):  # noqa: F811
+    for begun, hint in (('a "glazed', "a quote that is not closed"), ("taken:", "taken")):
+        page.fill("#q", begun)
+        expect(page.locator("#hint")).to_contain_text(hint)
+        expect(page.locator(".tile")).to_have_count(40)
+        expect(page.locator("#problem")).to_have_text(re.compile(r"^\s*$"))
+    check_accessible(page)
+    page.fill("#q", "type:png")
+    expect(page.locator("#hint")).to_be_hidden()
+    expect(page.locator(".summary")).to_contain_text("What the filters let pass")
