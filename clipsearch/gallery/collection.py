@@ -90,6 +90,22 @@ class PictureCollection:
             written=found.written,
         )
 
+    def likely(self, query: "Query", *, pictures: "Pictures | None" = None) -> "builtins.list[int]":
+        """Return the ids of the likely matches of a query with terms, up to the 10,000 most relevant.
+
+        Each picture of a stack counts.
+
+        Args:
+            pictures: those in the query, as in `Catalog.search`.
+
+        Raises:
+            QueryError: it can't be understood.
+            CatalogNotFoundError: no picture was ever indexed.
+        """
+        from clipsearch.search.likely import find_likely
+
+        return find_likely(query, self._session, pictures or {})
+
     def years(self, query: "str | Query | None" = None) -> dict[int, int]:
         """Count the pictures that pass the filters of a query by the year they were taken, without doubtful dates.
 

@@ -10,13 +10,12 @@ from fastapi.responses import Response
 
 from clipsearch.description import NOTHING
 from clipsearch.errors import ClipSearchError, UnknownPictureError
-from clipsearch.formats import FILM_FORMATS
-from clipsearch.gallery.details import CatalogFacets
 from clipsearch.ocr.lines import TextLine
 from clipsearch.parts import Part, locate
 from clipsearch.query.filters import Filter, Pattern
 from clipsearch.scoring.relevance import has_match
 from clipsearch.web.errors import message_of, status_of
+from clipsearch.web.facet_panel import make_panel
 from clipsearch.web.films import can_play, is_film
 from clipsearch.web.page_query import PageQuery, PageQueryDep
 from clipsearch.web.query_edits import words_to_locate
@@ -40,14 +39,6 @@ _EXAMPLES = ("a glazed donut", "beach - people", "dog & snow", "sunset taken:202
 _LABELS = "coco"
 
 
-def _kinds_of(facets: CatalogFacets) -> list[tuple[str, str, int | None]]:
-    """Return the kinds of files to choose from besides single formats: value of `type:`, label, number if known."""
-    films = sum(number for name, number in facets.formats.items() if name in FILM_FORMATS)
-    may_move = any(facets.formats.get(name) for name in ("GIF", "WEBP", "PNG", "AVIF"))
-    kinds: list[tuple[str, str, int | None]] = [("film", "films", films)] if films else []
-    return kinds + ([("animation", "animations", None)] if may_move else [])
-
-
 def _name_links(key: str, names: Sequence[str]) -> list[tuple[str, str]]:
     """Return names with the pages of the pictures that have them."""
     return [(name, PageQuery(q=str(Filter(key, Pattern(name)))).url()) for name in names]
@@ -62,7 +53,7 @@ def make_pages(site: Site) -> APIRouter:
     @site.lanes.queries
     def home(page_query: PageQueryDep) -> Response:
         results = find_results(page_query, site)
-        facets = catalog.pictures.facets()
+        panel, facets = make_panel(page_query, site)
         return render(
             "home.html",
             status_code=results.status,
@@ -71,8 +62,9 @@ def make_pages(site: Site) -> APIRouter:
             is_live=False,
             examples=_EXAMPLES,
             status=site.status,
+            panel=panel,
             facets=facets,
-            kinds=_kinds_of(facets),
+            folders=site.status.folders,
             may_index=site.may_index,
             is_indexing=site.job.status.state == "running",
             current_run=catalog.admin.current_run(),
@@ -100,6 +92,12 @@ def make_pages(site: Site) -> APIRouter:
     def more(page_query: PageQueryDep, after: Annotated[str, Query(max_length=300)]) -> Response:
         results = find_results(page_query, site, after=after)
         return render("results.html", status_code=results.status, page_query=page_query, results=results)
+
+    @pages.get("/filters")
+    @site.lanes.queries
+    def filters(page_query: PageQueryDep) -> Response:
+        panel, facets = make_panel(page_query, site, likely=True)
+        return render("filters.html", page_query=page_query, panel=panel, facets=facets)
 
     @pages.get("/suggestions")
     @site.lanes.queries

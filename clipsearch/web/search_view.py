@@ -16,8 +16,9 @@ from clipsearch.search.hits import SearchHit
 from clipsearch.search.narrowing import narrow_query
 from clipsearch.search.unmeasured import describe_unmeasured
 from clipsearch.web.errors import message_of, status_of
+from clipsearch.web.facet_panel import filter_links
 from clipsearch.web.months import OnThisDayLink, find_on_this_day, headings_of, year_links
-from clipsearch.web.page_query import PageQuery
+from clipsearch.web.page_query import MAX_LINK_CHARS, PageQuery
 from clipsearch.web.query_edits import STEP, Chip, chips_of, weigh_picture
 from clipsearch.web.schemas import name_of
 from clipsearch.web.state import Site
@@ -25,9 +26,6 @@ from clipsearch.web.state import Site
 _PAGE_SIZE = 40
 
 _MARKS: tuple[Literal["more", "less"], ...] = ("more", "less")
-
-# Each picture and each term has several links that repeat the query: longer ones are omitted.
-_MAX_LINK_CHARS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +103,7 @@ class Results:
     Attributes:
         status: HTTP status.
         phrases: words of the query that are taken as something else, or may be.
+        filters: each of the query, and the URL without it; None: it is too long.
         marks: marked pictures, those with more first, and the URL without any.
         words: of the query, where it has one term of words; "" else.
         next_url: URL of the next tiles; None for the last.
@@ -121,6 +120,7 @@ class Results:
     tiles: list[Tile] = field(default_factory=list)
     chips: list[ChipLinks] = field(default_factory=list)
     phrases: list[PhraseLink] = field(default_factory=list)
+    filters: list[tuple[str, str | None]] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     without_marks: str = "/"
     words: str = ""
@@ -203,6 +203,7 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None,
     return Results(
         tiles=make_tiles(page.hits, page_query, site, headings=headings),
         chips=[_links_of(chip, page_query) for chip in chips_of(page_query.typed)],
+        filters=filter_links(page_query),
         marks=[_mark_of(kind, marked[each], page_query) for kind, ids in _kinds(page_query) for each in ids],
         without_marks=replace(page_query, more=(), less=()).url(),
         phrases=phrases,
@@ -285,7 +286,7 @@ def _marked_url(marked: PageQuery, before: PageQuery) -> str | None:
     count, count_before = (len(each.more) + len(each.less) for each in (marked, before))
     url = marked.url()
     is_shorter = count < count_before
-    return url if is_shorter or (count <= MOST_MARKS and len(url) <= _MAX_LINK_CHARS) else None
+    return url if is_shorter or (count <= MOST_MARKS and len(url) <= MAX_LINK_CHARS) else None
 
 
 def _mark_of(kind: str, details: PictureDetails, page_query: PageQuery) -> Mark:
@@ -333,11 +334,11 @@ def _links_of(chip: Chip, page_query: PageQuery) -> ChipLinks:
 
 def _link(page_query: PageQuery, query: Query | None) -> str | None:
     url = None if query is None else replace(page_query, q=str(query)).url()
-    return None if url is None or len(url) > _MAX_LINK_CHARS else url
+    return None if url is None or len(url) > MAX_LINK_CHARS else url
 
 
 def picture_url(content_id: int, page_query: PageQuery, part: Part | None = None) -> str:
     """Return the URL of a picture's page at a part, with the query for its match unless that is too long."""
     path, fragment = f"/pictures/{content_id}", "" if part is None else part.fragment
     url = page_query.url(path, part=fragment)
-    return url if len(url) <= _MAX_LINK_CHARS else PageQuery().url(path, part=fragment)
+    return url if len(url) <= MAX_LINK_CHARS else PageQuery().url(path, part=fragment)

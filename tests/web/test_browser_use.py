@@ -63,3 +63,36 @@ def test_what_is_not_finished_yet_is_no_error(page: Page):  # noqa: F811
     page.fill("#q", "type:png")
     expect(page.locator("#hint")).to_be_hidden()
     expect(page.locator(".summary")).to_contain_text("What the filters let pass")
+
+
+# ------------------------------------------------------------------ facets
+
+
+def facets(page: Page) -> dict[str, int]:  # noqa: F811
+    counted = [text.split() for text in page.locator(".facets button:has(small)").all_text_contents()]
+    return {" ".join(name): int(count.replace(",", "")) for *name, count in counted}
+
+
+def test_facets_narrow_each_other_and_are_taken_back_one_by_one(page: Page):  # noqa: F811
+    page.click("summary:has-text('Filters')")
+    whole = facets(page)
+    page.click(".facets button:has-text('JPEG')")
+    expect(page.locator(".passing .chip")).to_have_count(1)
+    expect(page.locator(".counted")).to_contain_text(f"{whole['JPEG']} pictures that the filters let pass")
+    narrowed = facets(page)
+    assert "PNG" not in narrowed and narrowed["clipsearch sample"] <= whole["clipsearch sample"]
+    check_accessible(page)
+    page.click(".facets button:has-text('clipsearch sample')")
+    expect(page.locator(".passing .chip")).to_have_count(2)
+    expect(page.locator(".tile")).to_have_count(narrowed["clipsearch sample"])
+    page.get_by_label("Remove the filter type: jpeg").click()
+    expect(page.locator(".passing .chip")).to_have_count(1)
+    expect(page.locator(".tile")).to_have_count(whole["clipsearch sample"])
+    # Of words, the likely matches are counted, once someone looks at the counts.
+    page.fill("#q", "a glazed donut")
+    expect(page.locator(".counted")).to_contain_text("Nothing is likely a match. Counted: the 4 pictures")
+    assert "camera=clipsearch+sample" in page.url
+    page.get_by_label("Remove the filter camera: clipsearch sample").click()
+    expect(page.locator(".counted")).to_contain_text("likely matches")
+    expect(page.locator(".facets button:has-text('PNG')")).to_be_visible()
+    assert sum(facets(page).get(name, 0) for name in ("JPEG", "PNG", "WEBP")) < 5

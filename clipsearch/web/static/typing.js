@@ -72,9 +72,9 @@ function settle() {
   clearTimeout(settling);
   isSettled = true;
   const found = content();
-  const { address } = found.dataset;
-  if (address === undefined) return;
-  delete found.dataset.address;
+  const { address, isSettled: isDone } = found.dataset;
+  if (address === undefined || isDone) return;
+  found.dataset.isSettled = "1";
   if (address !== location.pathname + location.search) {
     // As htmx does it, which then loads the page again on the way back.
     if (!history.state?.htmx) history.replaceState({ htmx: true }, "", location.href);
@@ -83,6 +83,7 @@ function settle() {
   document.title = found.dataset.q ? `${found.dataset.q} · clipsearch` : "clipsearch";
   const suggestions = found.querySelector(".suggestions");
   if (suggestions) htmx.trigger(suggestions, "settled");
+  document.dispatchEvent(new Event("results:settled"));
   tell();
 }
 
@@ -122,6 +123,10 @@ if (form) {
 document.addEventListener("htmx:config:request", (event) => {
   const { method, body } = event.detail.ctx.request;
   if (method === "GET" && body instanceof FormData) removeUnset(body);
+});
+document.addEventListener("htmx:before:history:update", (event) => {
+  const { history: step } = event.detail;
+  if (step.path === location.pathname + location.search) step.type = "replace";
 });
 document.addEventListener("htmx:before:request", (event) => {
   if (form && event.detail.ctx.target?.id === "content") stop();
