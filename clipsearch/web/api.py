@@ -24,6 +24,7 @@ from clipsearch.web.schemas import problems
 from clipsearch.web.state import Site
 from clipsearch.web.streams import Streams
 from clipsearch.web.thumbnails import FragmentQuery, add_thumbnails, find_part
+from clipsearch.web.zips import add_zips
 
 Marks = tuple[MarkId, ...]
 TopK = Annotated[int, Query(ge=1, le=1000, description="Number of results.")]
@@ -330,6 +331,7 @@ def make_api(site: Site) -> APIRouter:
     streams = Streams()
     add_films(api, site, streams)
     add_originals(api, site, streams)
+    add_zips(api, site, streams)
     return api
 
 

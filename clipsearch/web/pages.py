@@ -177,8 +177,12 @@ def make_pages(site: Site) -> APIRouter:
 
     @pages.get("/pictures/{content_id}/stack")
     @site.lanes.queries
-    def stack(content_id: int, page_query: PageQueryDep) -> Response:
-        return render("stack.html", tiles=find_stack(content_id, page_query, site))
+    def stack(
+        content_id: int, page_query: PageQueryDep, skipped: Annotated[int, Query(ge=0, le=1 << 31)] = 0
+    ) -> Response:
+        tiles, left = find_stack(content_id, page_query, site, skipped=skipped)
+        more_url = page_query.url(f"/pictures/{content_id}/stack", skipped=str(skipped + len(tiles)))
+        return render("stack.html", tiles=tiles, left=left, stack_of=content_id, more_url=more_url)
 
     @pages.get("/pictures/{content_id}/similar")
     @site.lanes.queries

@@ -25,6 +25,9 @@ from clipsearch.web.state import Site
 
 _PAGE_SIZE = 40
 
+# Of a stack that is opened, shown at once.
+_MOST_OF_STACK = 24
+
 _MARKS: tuple[Literal["more", "less"], ...] = ("more", "less")
 
 
@@ -221,14 +224,22 @@ def find_results(page_query: PageQuery, site: Site, *, after: str | None = None,
     )
 
 
-def find_stack(content_id: int, page_query: PageQuery, site: Site) -> list[Tile]:
-    """Find the others of a tile's stack that pass the filters; none where the query is invalid."""
+def find_stack(content_id: int, page_query: PageQuery, site: Site, *, skipped: int = 0) -> tuple[list[Tile], int]:
+    """Find the others of a tile's stack that pass the filters; none where the query is invalid.
+
+    Args:
+        skipped: number of those that are shown already.
+
+    Returns:
+        The next ones, and the number of those after them: a burst of hundreds is not shown at once.
+    """
     try:
         found = site.catalog.pictures.stack(content_id, page_query.parse())
     except ClipSearchError:
-        return []
+        return [], 0
     others = [hit for hit in found if hit.content_id not in (content_id, *page_query.less)]
-    return make_tiles(others, page_query, site, stack_of=content_id)
+    shown = others[skipped : skipped + _MOST_OF_STACK]
+    return make_tiles(shown, page_query, site, stack_of=content_id), max(0, len(others) - skipped - len(shown))
 
 
 def make_tiles(
