@@ -96,3 +96,48 @@ def test_facets_narrow_each_other_and_are_taken_back_one_by_one(page: Page):  # 
     expect(page.locator(".counted")).to_contain_text("likely matches")
     expect(page.locator(".facets button:has-text('PNG')")).to_be_visible()
     assert sum(facets(page).get(name, 0) for name in ("JPEG", "PNG", "WEBP")) < 5
+
+
+# ------------------------------------------------------------------ many pictures
+
+
+def count_of(page: Page) -> str:  # noqa: F811
+    return page.locator("#selection-count").text_content() or ""
+
+
+def test_many_are_selected_with_mouse_and_keyboard_and_taken_away(page: Page):  # noqa: F811
+    search(page, "type:png")
+    tiles = page.locator(".tile")
+    shown = names(page)
+    tiles.first.hover()
+    page.get_by_label(f"Select {shown[0]}").click()
+    assert count_of(page) == "1 selected"
+    tiles.nth(3).locator(".pick").click(modifiers=["Shift"])
+    assert count_of(page) == "4 selected"
+    check_accessible(page)
+    tiles.nth(1).locator(".picture").click()  # it selects, where something is selected
+    assert count_of(page) == "3 selected"
+    expect(page.locator("#picture")).to_be_hidden()
+    page.click("text=Copy paths")
+    expect(page.locator("#selection-note")).to_have_text("3 paths copied")
+    copied = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert [path.rpartition("/")[2] for path in copied] == [shown[0], shown[2], shown[3]]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download", exact=True).click()
+    assert download.value.suggested_filename == "pictures.zip"
+    page.keyboard.press("Escape")
+    expect(page.locator("#selection")).to_be_hidden()
+    page.locator("#q").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    assert count_of(page) == "3 selected"
+    page.keyboard.press("Control+a")
+    assert count_of(page) == f"{len(shown)} selected"
+    page.keyboard.press("Enter")
+    expect(page.locator("#picture")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#selection")).to_be_visible()
+    search(page, "type:webp")
+    expect(page.locator("#selection")).to_be_hidden()
