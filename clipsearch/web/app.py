@@ -15,20 +15,24 @@ from clipsearch.web.api import make_api
 from clipsearch.web.concept_api import make_concept_api
 from clipsearch.web.curation_api import make_curation_api
 from clipsearch.web.errors import add_handlers
+from clipsearch.web.reveal import make_reveal_api
 from clipsearch.web.security import Guard, GuardRules
 from clipsearch.web.state import Site
 from clipsearch.web.static_files import static_file
 from clipsearch.web.uploads import remove_leftovers
 
 
-def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bool = True) -> FastAPI:
+def make_app(
+    catalog: Catalog, *, rules: GuardRules | None = None, may_index: bool = True, may_reveal: bool = False
+) -> FastAPI:
     """Create the ASGI application of a catalog that was opened with `shared=True`; the caller closes the catalog.
 
     Args:
         rules: access rules; None: any client, under the host names of the loopback.
         may_index: allow clients to index folders of this machine.
+        may_reveal: allow clients on this machine to have folders shown; only where it listens on the loopback.
     """
-    site = Site(catalog, may_index=may_index)
+    site = Site(catalog, may_index=may_index, may_reveal=may_reveal)
     measured = metrics.Metrics(site)
 
     @asynccontextmanager
@@ -57,6 +61,7 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
     app.include_router(make_api(site))
     app.include_router(make_concept_api(site))
     app.include_router(make_curation_api(site))
+    app.include_router(make_reveal_api(site))
     app.include_router(pages.make_pages(site))
     app.add_api_route("/static/{name:path}", static_file, methods=["GET", "HEAD"], include_in_schema=False)
 

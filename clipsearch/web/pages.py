@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from clipsearch.description import NOTHING
@@ -19,6 +19,7 @@ from clipsearch.web.facet_panel import make_panel
 from clipsearch.web.films import can_play, is_film
 from clipsearch.web.page_query import PageQuery, PageQueryDep
 from clipsearch.web.query_edits import words_to_locate
+from clipsearch.web.reveal import is_local
 from clipsearch.web.schemas import name_of
 from clipsearch.web.search_view import (
     find_narrower,
@@ -107,7 +108,10 @@ def make_pages(site: Site) -> APIRouter:
     @pages.get("/pictures/{content_id}")
     @site.lanes.queries
     def picture(
-        content_id: int, page_query: PageQueryDep, part: Annotated[str | None, Query(max_length=64)] = None
+        content_id: int,
+        request: Request,
+        page_query: PageQueryDep,
+        part: Annotated[str | None, Query(max_length=64)] = None,
     ) -> Response:
         try:
             details = catalog.pictures.get(content_id)
@@ -150,6 +154,7 @@ def make_pages(site: Site) -> APIRouter:
             name=name_of(details.paths[0]),
             folder=str(path.parent),
             is_there=path.exists(),
+            may_reveal=site.may_reveal and is_local(request),
             hit=hit,
             words=words,
             plus=links[0],

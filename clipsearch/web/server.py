@@ -73,7 +73,7 @@ def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str],
     with contextlib.closing(listening):
         server = uvicorn.Server(
             uvicorn.Config(
-                make_app(catalog, rules=rules, may_index=may_index),
+                make_app(catalog, rules=rules, may_index=may_index, may_reveal=options.is_loopback),
                 http=make_protocol(limits),
                 h11_max_incomplete_event_size=limits.max_head_bytes,
                 log_level="error",  # request errors are reported to the client

@@ -72,11 +72,13 @@ class Site:
 
     Attributes:
         may_index: clients may index folders of this machine.
+        may_reveal: clients on this machine may have folders shown in its file manager.
         listeners: number of open event streams.
     """
 
     catalog: Catalog
     may_index: bool = True
+    may_reveal: bool = False
     listeners: int = 0
     uploads: Uploads = field(init=False)
     job: IndexJob = field(init=False)
