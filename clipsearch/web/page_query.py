@@ -63,6 +63,10 @@ class PageQuery:
     def has_filters(self) -> bool:
         return any(getattr(self, name) for name in FIELDS)
 
+    @property
+    def is_blank(self) -> bool:
+        return self == PageQuery()
+
     def url(self, path: str = "/", **more: str) -> str:
         """Return a URL with these parameters and more; empty ones are omitted."""
         named = {name: getattr(self, name) for name in ("q", *FIELDS)}

@@ -20,7 +20,7 @@ Value = TypeVar("Value")
 _STALE_AFTER_S = 10.0
 
 
-class _CachedValue(Generic[Value]):
+class CachedValue(Generic[Value]):
     """Cached value, refreshed in the background: a stale one is returned while a new one is computed."""
 
     def __init__(self, make: Callable[[], Value]) -> None:
@@ -39,6 +39,14 @@ class _CachedValue(Generic[Value]):
         elif time.monotonic() - made[0] > _STALE_AFTER_S and self._making.acquire(blocking=False):
             threading.Thread(target=self._refresh, args=(key,), name="refresh", daemon=True).start()
         return made[2]
+
+    def peek(self, key: object) -> Value | None:
+        """Return the last value, stale or not, without waiting for a computation; None before the first one."""
+        made = self._made
+        is_stale = made is None or made[1] != key or time.monotonic() - made[0] > _STALE_AFTER_S
+        if made is not None and is_stale and self._making.acquire(blocking=False):
+            threading.Thread(target=self._refresh, args=(key,), name="refresh", daemon=True).start()
+        return None if made is None else made[2]
 
     def _refresh(self, key: object) -> None:
         """Recompute the value; another thread has acquired the lock for it."""
@@ -83,13 +91,13 @@ class Site:
     uploads: Uploads = field(init=False)
     job: IndexJob = field(init=False)
     lanes: Lanes = field(init=False)
-    _status: _CachedValue[CatalogStatus] = field(init=False)
+    _status: CachedValue[CatalogStatus] = field(init=False)
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self.catalog)
         self.job = IndexJob(self.catalog)
         self.lanes = Lanes(self.catalog)
-        self._status = _CachedValue(self.catalog.admin.status)
+        self._status = CachedValue(self.catalog.admin.status)
 
     @property
     def status(self) -> CatalogStatus:
