@@ -141,3 +141,48 @@ def test_many_are_selected_with_mouse_and_keyboard_and_taken_away(page: Page):  
     expect(page.locator("#selection")).to_be_visible()
     search(page, "type:webp")
     expect(page.locator("#selection")).to_be_hidden()
+
+
+# ------------------------------------------------------------------ keys
+
+
+def test_keys_are_shown_on_request_and_none_fires_while_typing(page: Page):  # noqa: F811
+    keys = page.locator("#keys")
+    page.locator("#q").press_sequentially("?/")
+    expect(page.locator("#q")).to_have_value("?/")
+    expect(keys).to_be_hidden()
+    search(page, "an animal")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("?")
+    expect(keys).to_be_visible()
+    check_accessible(page)
+    page.keyboard.press("ArrowRight")  # in the dialog it is no key of the grid
+    page.keyboard.press("Escape")
+    expect(keys).to_be_hidden()
+    assert page.evaluate("document.activeElement.querySelector('.name').textContent") == names(page)[0]
+    page.keyboard.press("Escape")
+    expect(page.locator("#q")).to_be_focused()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.className") == "picture"
+
+
+def test_everything_is_accessible_dark_and_on_a_telephone(browser, server):  # noqa: F811
+    with browser.new_context(color_scheme="dark", viewport={"width": 390, "height": 800}, has_touch=True) as context:
+        page = watched(context.new_page())
+        page.goto(server.address)
+        expect(page.locator("#start .folders")).to_be_visible()
+        check_accessible(page)
+        page.click("summary:has-text('How to ask')")
+        page.click("[data-keys]")
+        check_accessible(page)
+        page.keyboard.press("Escape")
+        search(page, "an animal")
+        page.tap("#choose")
+        page.locator(".tile .picture").nth(1).tap()
+        assert count_of(page) == "1 selected"
+        page.click("summary:has-text('Filters')")
+        expect(page.locator(".counted")).to_contain_text("likely matches")
+        check_accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert page.wrong == []  # type: ignore[attr-defined]

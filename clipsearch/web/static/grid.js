@@ -71,6 +71,14 @@ document.addEventListener("click", (event) => {
   for (const tile of document.querySelectorAll(`[data-stack-of="${button.dataset.stack}"]`)) tile.hidden = !isOpen;
 });
 
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("[data-keys]") || event.target.id === "keys") {
+    const keys = document.getElementById("keys");
+    if (keys.open) keys.close();
+    else keys.showModal();
+  }
+});
+
 function pictures() {
   return [...document.querySelectorAll(".grid .tile:not([hidden]) .picture")];
 }
@@ -91,14 +99,24 @@ function inRow(all, from, down) {
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const isTyping = event.target.closest("input, select, textarea");
+  const isTyping = event.target.closest("input:not(.pick), select, textarea, video");
   if (event.key === "/" && !isTyping) {
     event.preventDefault();
     document.getElementById("q")?.select();
     return;
   }
+  if (event.key === "?" && !isTyping) {
+    event.preventDefault();
+    document.getElementById("keys")?.showModal();
+    return;
+  }
   const tile = event.target.closest(".tile");
   if (!tile) {
+    // From nowhere in particular, sideways; up and down scroll.
+    if (event.target === document.body && ["ArrowRight", "ArrowLeft"].includes(event.key)) {
+      const top = document.querySelector(".top")?.getBoundingClientRect().bottom ?? 0;
+      pictures().find((each) => each.getBoundingClientRect().top >= top)?.focus();
+    }
     if (event.key === "ArrowDown" && event.target.id === "q") {
       event.preventDefault();
       pictures()[0]?.focus();
@@ -107,6 +125,7 @@ document.addEventListener("keydown", (event) => {
   }
   const all = pictures();
   const from = tile.querySelector(".picture");
+  if (!from) return;
   const place = all.indexOf(from);
   const to = {
     ArrowRight: () => all[place + 1],
@@ -115,6 +134,7 @@ document.addEventListener("keydown", (event) => {
     ArrowUp: () => inRow(all, from, false) ?? document.getElementById("q"),
     Home: () => all[0],
     End: () => all.at(-1),
+    Escape: () => (document.body.classList.contains("selecting") ? undefined : document.getElementById("q")),
   }[event.key]?.();
   if (to) {
     event.preventDefault();
