@@ -365,7 +365,7 @@ def test_a_picture_is_shown_with_what_is_known_of_it(page):
     expect(detail.locator(".terms").first).to_contain_text("a glazed donut")
     expect(detail).to_contain_text("Nearest captions")
     expect(detail).to_contain_text("Labels")
-    page.click("text=Copy path")
+    page.click("#detail >> text=Copy path")
     expect(page.locator("text=Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()").endswith("food/donut.png")
 

@@ -51,6 +51,15 @@ def test_an_older_answer_never_replaces_a_newer_one(page: Page):  # noqa: F811
     held[0].fulfill(body="<main id=content data-q='a cat' data-hint=''></main>", content_type="text/html")
     page.wait_for_timeout(100)
     assert names(page)[0] == "donut.png"
+    # Nor does that of Enter, when one types on.
+    page.route(re.compile(r"/\?q=a\+cat$"), lambda route: held.append(route))  # noqa: PLW0108
+    page.fill("#q", "a cat")
+    page.keyboard.press("Enter")
+    page.fill("#q", "a rocket")
+    expect(page.locator("#content")).to_have_attribute("data-q", "a rocket")
+    held[-1].continue_()
+    page.wait_for_timeout(300)
+    assert names(page)[0] == "rocket.jpg" and len(held) >= 2
 
 
 def test_what_is_not_finished_yet_is_no_error(page: Page):  # noqa: F811

@@ -2,7 +2,7 @@
 
 const panel = document.getElementById("filters");
 const fields = () => document.getElementById("filter-fields");
-let focused; // the facet that was chosen: the focus goes to what is in its place
+let focused; // the facet or field that was used: the focus goes to what is in its place
 
 function count() {
   const address = document.getElementById("content").dataset.address ?? location.href;
@@ -16,8 +16,8 @@ if (panel) {
     if (panel.open) count();
     else fields().dataset.countable = "";
   });
-  document.addEventListener("click", (event) => {
-    focused = event.target.closest?.(".facets button")?.id;
+  document.addEventListener("htmx:before:request", () => {
+    focused = fields().contains(document.activeElement) ? document.activeElement.id : undefined;
   });
   // Filters go with the marked pictures, which other words leave behind.
   document.addEventListener("htmx:config:request", (event) => {

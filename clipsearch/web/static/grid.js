@@ -4,8 +4,8 @@ const content = () => document.getElementById("content");
 
 function lay(root) {
   for (const image of root.querySelectorAll(".tile img")) {
-    // Very long ones are cut, as a row of their own would be a hair high.
-    const ratio = Math.min(3, Math.max(0.5, image.width && image.getAttribute("width") / image.getAttribute("height")));
+    // Very long ones are cut, as a row of their own would be a hair high. `image.width` would lay out the page each time.
+    const ratio = Math.min(3, Math.max(0.5, image.getAttribute("width") / image.getAttribute("height")));
     image.closest(".tile").style.setProperty("--ratio", ratio.toFixed(3));
   }
 }

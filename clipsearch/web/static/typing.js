@@ -11,6 +11,7 @@ const hint = document.getElementById("hint");
 let lastRequest = -Infinity;
 let sending, settling, request;
 let isSettled = true;
+let keys = 0; // answers to what was asked before the last one are out of date
 
 /** Filters that are not set stay out of the address. */
 function removeUnset(fields) {
@@ -95,6 +96,7 @@ function tell() {
 }
 
 function typed() {
+  keys += 1;
   clearTimeout(sending);
   clearTimeout(settling);
   isSettled = false;
@@ -129,6 +131,11 @@ document.addEventListener("htmx:before:history:update", (event) => {
   if (step.path === location.pathname + location.search) step.type = "replace";
 });
 document.addEventListener("htmx:before:request", (event) => {
-  if (form && event.detail.ctx.target?.id === "content") stop();
+  if (!form || event.detail.ctx.target?.id !== "content") return;
+  stop();
+  event.detail.ctx.keys = keys;
+});
+document.addEventListener("htmx:before:swap", (event) => {
+  if ((event.detail?.ctx?.keys ?? keys) !== keys) event.preventDefault();
 });
 document.addEventListener("htmx:after:swap", (event) => event.detail?.ctx?.target?.id === "content" && tell());
