@@ -27,11 +27,11 @@ _LABELS = {"since": "from", "until": "to"}
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """A value that narrows the results, for the field and for display, and the pictures it leaves; None: unknown."""
+    """A value that narrows the results, for the field and for display, and the number of pictures it leaves."""
 
     value: str
     label: str
-    count: int | None
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,10 @@ def make_panel(page_query: PageQuery, site: Site, *, likely: bool = False) -> tu
             [
                 Facet(value, text, _exact(name, value, values, passing, site))
                 for value, text, number in values[:_MOST_VALUES]
-                if number != 0 and value not in _values(page_query, name)
+                if number and value not in _values(page_query, name)
             ],
         )
-        for name, label, values in _values_of(facets)
+        for name, label, values in _values_of(facets, passing, site)
         if name in SEVERAL or not getattr(page_query, name)
     ]
     return FacetPanel([group for group in groups if group.facets], hidden, counted, has_terms and not likely), facets
@@ -134,11 +134,11 @@ def _values(page_query: PageQuery, name: str) -> tuple[str, ...]:
     return value if name in SEVERAL else (value,) if value else ()
 
 
-Values: TypeAlias = Sequence[tuple[str, str, int | None]]
+Values: TypeAlias = Sequence[tuple[str, str, int]]
 """Values of a facet: as in its field, for display, and the number of pictures."""
 
 
-def _exact(name: str, value: str, values: Values, passing: Query, site: Site) -> int | None:
+def _exact(name: str, value: str, values: Values, passing: Query, site: Site) -> int:
     """Return the number of pictures that a value leaves: also those of names that have it in them."""
     folded = value.casefold()
     (known,) = (number for other, _, number in values if other == value)
@@ -147,20 +147,24 @@ def _exact(name: str, value: str, values: Values, passing: Query, site: Site) ->
     ):
         return known
     try:
-        narrowed = replace(passing, filters=(*passing.filters, parse_filter(name, value)))
+        return _count(name, value, passing, site)
     except QueryError:
         return known
+
+
+def _count(name: str, value: str, passing: Query, site: Site) -> int:
+    narrowed = replace(passing, filters=(*passing.filters, parse_filter(name, value)))
     return site.catalog.pictures.facets(narrowed).pictures
 
 
-def _values_of(facets: CatalogFacets) -> tuple[tuple[str, str, Values], ...]:
+def _values_of(facets: CatalogFacets, passing: Query, site: Site) -> tuple[tuple[str, str, Values], ...]:
     """Return the name, the label and the values of each facet, the most frequent first."""
     written, formats = facets.written, Counter[str]()
     for name, number in facets.formats.items():
         formats[{"MPO": "JPEG", "DIB": "BMP"}.get(name, name)] += number
     films = sum(number for name, number in facets.formats.items() if name in FILM_FORMATS)
-    types: list[tuple[str, str, int | None]] = [("film", "films", films)]
-    types += [("animation", "animations", None)] if {"GIF", "WEBP", "PNG", "AVIF"} & set(formats) else []
+    types: list[tuple[str, str, int]] = [("film", "films", films)]
+    types += [("animation", "animations", _count("type", "animation", passing, site))]
     types += [(name.lower(), name, number) for name, number in formats.most_common()]
     stars = [
         (
