@@ -21,6 +21,7 @@ from clipsearch.notices import notify
 from clipsearch.quantities import count
 from clipsearch.session.model import CatalogModel
 from clipsearch.session.session import Session
+from clipsearch.store.backends.lock import run_lock
 from clipsearch.store.trusted_folders import remember_folders, require_named_folders
 from clipsearch.types import IndexReport
 
@@ -50,7 +51,10 @@ def run_index(
         register = plan_scopes(folders, roots=store.roots, prune=options.prune, with_urls=options.runner == "ray")
     else:
         register = partial(known_scopes, [os.fspath(folder) for folder in folders], roots=store.roots)
-    with store.writing(wait=options.wait, alone=False):
+    with (
+        run_lock(session.run_lock, wait=options.wait, cancel=cancel),
+        store.writing(wait=options.wait, alone=False, cancel=cancel),
+    ):
         current = store.reader.find_current_model()
         if current is not None and model.encoder.fingerprint != current.fingerprint:
             raise IndexMismatchError(

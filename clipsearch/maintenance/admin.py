@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -97,12 +97,15 @@ class CatalogAdmin:
         ocr: bool | None = None,
         limits: "DecodingLimits | None" = None,
         rescan_s: float | None = None,
+        on_progress: "Progress | None" = None,
     ) -> Iterator[IndexReport]:
         """Index folders, then what changes in them, until `stop` is set or Ctrl-C; yield the report of each run.
 
+        While another process or thread indexes, it waits.
+
         Args:
-            folders: default: those indexed before.
-            ocr, limits: as in `Catalog.index`.
+            folders: default: those indexed before, by others meanwhile, too.
+            ocr, limits, on_progress: as in `Catalog.index`.
             rescan_s: seconds between two scans of folders in which the system tells no changes; None: 30.
 
         Raises:
@@ -115,18 +118,23 @@ class CatalogAdmin:
         session = self._session
         session.store.require_open()
         named = paths.absolute_folders(folders)
-        roots = named or [scope.root for scope in session.store.roots.list_all() if not paths.is_folder_url(scope.root)]
-        if not roots:
+
+        def list_folders() -> list[str]:
+            roots = [] if named else session.store.roots.list_all()
+            return named or [scope.root for scope in roots if not paths.is_folder_url(scope.root)]
+
+        if not list_folders():
             raise InputError("no folder was indexed before: name one, as in 'clipsearch watch FOLDER'")
         options = IndexOptions(wait=True, ocr=ocr, limits=limits)
 
-        def index(changed: Sequence[str]) -> IndexReport:
+        def index(changed: Sequence[str], unfinished: Collection[str]) -> IndexReport:
             # Folders inside are not named by the user: one that is hidden or was forgotten stays so.
-            is_named = set(changed) <= set(roots)
-            return run_index(changed, replace(options, is_named=is_named), session, None, cancel=stop)
+            is_named = set(changed) <= set(named)
+            used = replace(options, is_named=is_named, unfinished=unfinished)
+            return run_index(changed, used, session, on_progress, cancel=stop)
 
         return watch_folders(
-            roots,
+            list_folders,
             index,
             stop=stop,
             ignored=str(session.directory),

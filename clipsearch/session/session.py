@@ -65,6 +65,8 @@ class Session:
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
         self.has_told_unmeasured = False
+        self.run_lock = threading.Lock()
+        """Held by the thread of this process that indexes."""
         self._lock, self._learn_lock = threading.Lock(), threading.Lock()
 
     @classmethod
