@@ -49,6 +49,9 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Also index what changes in the indexed folders, as clipsearch watch does.")
+    ] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve the catalog as web page and HTTP API.
@@ -69,7 +72,8 @@ def serve(
         if open_it and typer.launch(address) != 0:
             note("clipsearch: no browser found: open the address above")
 
-    options = ServerOptions(host=host, port=port, token=token, hosts=tuple(allow_host or ()), may_index=index)
+    hosts = tuple(allow_host or ())
+    options = ServerOptions(host=host, port=port, token=token, hosts=hosts, may_index=index, watch=watch)
     with Catalog.open(
         catalog,
         model=model,

@@ -21,7 +21,6 @@ from clipsearch.cli.options import (
 )
 from clipsearch.cli.render import note, print_line, print_report, report_json
 from clipsearch.settings import DEFAULT_MAX_SECONDS
-from clipsearch.types import IndexReport
 
 
 def watch(
@@ -54,6 +53,7 @@ def watch(
     Runs until Ctrl-C. Folders that vanish are indexed when they are back.
     """
     from clipsearch.catalog import Catalog
+    from clipsearch.indexing.watch import has_changes
 
     limits = decoding_limits(max_megapixels, max_seconds)
     stop = threading.Event()
@@ -74,8 +74,3 @@ def watch(
             if is_first and not report.interrupted:
                 note("watching for changes; Ctrl-C ends it")
             is_first = False
-
-
-def has_changes(report: IndexReport) -> bool:
-    """Return whether a run has found anything new."""
-    return bool(report.embedded or report.reused or report.removed or report.moved or report.sidecars)

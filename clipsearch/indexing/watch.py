@@ -170,6 +170,11 @@ class _WatchedFolders:
         return monotonic() - folder.scanned_at >= pause
 
 
+def has_changes(report: IndexReport) -> bool:
+    """Return whether a run has found anything new."""
+    return bool(report.embedded or report.reused or report.removed or report.moved or report.sidecars)
+
+
 def is_remote(path: str) -> bool:
     """Return whether a folder is on a file system of another machine, as far as the system says."""
     if sys.platform == "win32":

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import anyio.to_thread
 from fastapi import APIRouter, File, HTTPException, Query, UploadFile
 from fastapi.responses import Response, StreamingResponse
 
@@ -307,8 +308,9 @@ def make_api(site: Site) -> APIRouter:
         return index_schemas.IndexStatus.of(site.job.status)
 
     @api.get("/index", summary="Get the progress of indexing", tags=["catalog"])
-    async def index_status() -> index_schemas.IndexStatus:
-        return index_schemas.IndexStatus.of(site.job.status)
+    @site.lanes.queries
+    def index_status() -> index_schemas.IndexStatus:
+        return index_schemas.IndexStatus.of(site.job.find_status())
 
     @api.get(
         "/index/events",
@@ -343,11 +345,13 @@ async def _count_listener(site: Site) -> AsyncIterator[str]:
 
 
 async def _status_events(site: Site) -> AsyncIterator[str]:
-    number, quiet_s = -1, 0.0
+    shown, quiet_s = None, 0.0
     while True:
         status = site.job.status
-        if status.number != number:
-            number, quiet_s = status.number, 0.0
+        if status.state != "running":
+            status = await anyio.to_thread.run_sync(site.job.find_status)
+        if status != shown:
+            shown, quiet_s = status, 0.0
             yield f"data: {index_schemas.IndexStatus.of(status).model_dump_json()}\n\n"
             if status.state != "running":
                 return

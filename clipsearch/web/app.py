@@ -15,28 +15,39 @@ from clipsearch.web.api import make_api
 from clipsearch.web.concept_api import make_concept_api
 from clipsearch.web.curation_api import make_curation_api
 from clipsearch.web.errors import add_handlers
+from clipsearch.web.index_job import IndexJob
 from clipsearch.web.security import Guard, GuardRules
 from clipsearch.web.state import Site
 from clipsearch.web.static_files import static_file
 from clipsearch.web.uploads import remove_leftovers
+from clipsearch.web.watcher import Watcher
 
 
-def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bool = True) -> FastAPI:
+def make_app(
+    catalog: Catalog, *, rules: GuardRules | None = None, may_index: bool = True, watch: bool = False
+) -> FastAPI:
     """Create the ASGI application of a catalog that was opened with `shared=True`; the caller closes the catalog.
 
     Args:
         rules: access rules; None: any client, under the host names of the loopback.
         may_index: allow clients to index folders of this machine.
+        watch: also index what changes in the indexed folders.
     """
     site = Site(catalog, may_index=may_index)
     measured = metrics.Metrics(site)
+    watcher = Watcher(catalog, site.job) if watch else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(remove_leftovers)
+        background: list[IndexJob | Watcher] = [site.job] if watcher is None else [site.job, watcher]
+        if watcher is not None:
+            watcher.start()
         yield
-        site.job.stop()
-        await anyio.to_thread.run_sync(site.job.join)
+        for each in background:
+            each.stop()
+        for each in background:
+            await anyio.to_thread.run_sync(each.join)
         site.uploads.close()
 
     app = FastAPI(

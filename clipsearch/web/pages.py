@@ -62,7 +62,7 @@ def make_pages(site: Site) -> APIRouter:
     @site.lanes.queries
     def home(page_query: PageQueryDep) -> Response:
         results = find_results(page_query, site)
-        facets = catalog.pictures.facets()
+        facets, current_run = catalog.pictures.facets(), catalog.admin.current_run()
         return render(
             "home.html",
             status_code=results.status,
@@ -74,7 +74,7 @@ def make_pages(site: Site) -> APIRouter:
             kinds=_kinds_of(facets),
             may_index=site.may_index,
             is_indexing=site.job.status.state == "running",
-            current_run=catalog.admin.current_run(),
+            current_run=current_run,
         )
 
     @pages.get("/results")

@@ -39,6 +39,7 @@ class ServerOptions:
         token: required from clients; None: no token on the loopback, else a new random one.
         hosts: additional host names, or origins such as https://photos.example.org.
         may_index: None: on the loopback only.
+        watch: also index what changes in the indexed folders.
     """
 
     host: str = "127.0.0.1"
@@ -46,6 +47,7 @@ class ServerOptions:
     token: str | None = None
     hosts: tuple[str, ...] = ()
     may_index: bool | None = None
+    watch: bool = False
 
     @property
     def is_loopback(self) -> bool:
@@ -73,7 +75,7 @@ def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str],
     with contextlib.closing(listening):
         server = uvicorn.Server(
             uvicorn.Config(
-                make_app(catalog, rules=rules, may_index=may_index),
+                make_app(catalog, rules=rules, may_index=may_index, watch=options.watch),
                 http=make_protocol(limits),
                 h11_max_incomplete_event_size=limits.max_head_bytes,
                 log_level="error",  # request errors are reported to the client
