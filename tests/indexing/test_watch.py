@@ -1,6 +1,7 @@
 """Folders that are watched: what is indexed when, with the system's own events."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -23,15 +24,20 @@ from tests.support.command_line import fail
 
 PATIENCE_S = 60
 
-# Until the system tells changes, on a busy machine.
-STARTING_S = 2
+# Long enough for what must not happen.
+WAITING_S = 2
 
 
 class Watching:
-    """Watches folders in a thread, and notes which are indexed."""
+    """Watches folders in a thread, and notes which are indexed, and the files that each run could see.
 
-    def __init__(self, *folders: Path, **options):
+    `during` is called in each run, after it has seen them.
+    """
+
+    def __init__(self, *folders: Path, during=lambda: None, **options):
         self.runs: list[list[str]] = []
+        self.seen: set[bytes] = set()
+        self._during = during
         self.stop = threading.Event()
         self.error: BaseException | None = None
         self.unfinished: set[str] = set()
@@ -50,6 +56,9 @@ class Watching:
         missing = [each for each in folders if not Path(each).is_dir()]
         if missing:
             raise InputError(f"no folder {missing[0]}")
+        found = [os.path.join(each, name) for root in folders for each, _, names in os.walk(root) for name in names]
+        self.seen |= {os.fsencode(path) for path in found if path not in unfinished}
+        self._during()
         self.runs.append(list(folders))
         return IndexReport(
             found=0, embedded=0, reused=0, unchanged=0, removed=0, skipped=(), unsupported={}, seconds=0.0, model="m"
@@ -58,7 +67,6 @@ class Watching:
     def __enter__(self):
         self._thread.start()
         self.wait_for(lambda: self.runs)
-        time.sleep(STARTING_S)
         return self
 
     def __exit__(self, *error):
@@ -100,7 +108,7 @@ def test_unfinished_files_and_the_catalogs_own_are_no_changes(photos):
         for name in ("x.jpg.crdownload", "x.tmp", "~x.png~", "a/x.part"):
             (photos / name).write_bytes(b"x")
         (own / "catalog.sqlite3").write_bytes(b"x")
-        time.sleep(2)
+        time.sleep(WAITING_S)
         assert len(watching.runs) == 1
         (photos / "x.jpg.crdownload").rename(photos / "x.jpg")
         watching.wait_for(lambda: len(watching.runs) == 2)
@@ -123,7 +131,7 @@ def test_a_folder_that_vanishes_is_indexed_when_it_is_back(photos, tmp_path):
     other.mkdir()
     with Watching(photos, other) as watching:
         photos.rename(tmp_path / "away")
-        time.sleep(2)
+        time.sleep(WAITING_S)
         (other / "x.png").write_bytes(b"x")
         watching.wait_for(lambda: [str(other)] in watching.runs)
         assert not any(str(photos) in run for run in watching.runs[1:])
@@ -204,14 +212,13 @@ def test_hidden_and_forgotten_folders_stay_so(tmp_path, photos, colours):
         next(reports)
         thread = threading.Thread(target=lambda: list(reports))
         thread.start()
-        time.sleep(STARTING_S)
         for number, name in enumerate((".hidden", "private", "forgotten", "shown")):
             Image.new("RGB", (32 + number, 32), "blue").save(photos / name / "blue.png")
         end = time.monotonic() + PATIENCE_S
         while not catalog.search("path:shown"):
             assert time.monotonic() < end
             time.sleep(0.05)
-        time.sleep(STARTING_S)
+        time.sleep(WAITING_S)
         stop.set()
         thread.join(PATIENCE_S)
         assert [Path(hit.path).parent.name for hit in catalog.search("w:>0")] == ["shown"]
@@ -235,7 +242,6 @@ def test_a_catalog_follows_its_folders(tmp_path, photos, colours):
 
         thread = threading.Thread(target=follow)
         thread.start()
-        time.sleep(STARTING_S)
         with Catalog.open(tmp_path / "catalog") as other:
             Image.new("RGB", (32, 32), "blue").save(photos / "b" / "blue.png")
             end = time.monotonic() + PATIENCE_S
@@ -257,7 +263,6 @@ def test_the_command_ends_with_sigterm_and_prints_a_line_for_each_run(tmp_path, 
     process = subprocess.Popen([*command, "--model", "starter"], stdout=subprocess.PIPE, text=True)
     try:
         assert json.loads(process.stdout.readline())["embedded"] == 1
-        time.sleep(STARTING_S)
         Image.new("RGB", (32, 32), "blue").save(photos / "b" / "blue.png")
         assert json.loads(process.stdout.readline())["embedded"] == 1
         process.send_signal(signal.SIGTERM)
