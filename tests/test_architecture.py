@@ -17,7 +17,7 @@ LAYERS = (
     {"errors", "formats", "types", "parts", "quantities", "data", "version", "renamed"},
     {"settings", "paths", "text", "vectors", "processes", "notices", "openvino_loader"},
     {"files", "prefetch", "places"},
-    {"trust"},
+    {"trust", "service"},
     {"indexes", "ocr"},
     {"images", "query", "scoring"},
     {"encoders", "store", "columns", "written"},

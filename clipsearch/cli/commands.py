@@ -16,6 +16,7 @@ from clipsearch.cli.query_arguments import QueryCommand
 _COMMANDS = {
     "index": "index.index",
     "watch": "watch.watch",
+    "service": "service.app",
     "ocr": "ocr.ocr",
     "reindex": "reindex.reindex",
     "query": "query.query",

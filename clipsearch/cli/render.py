@@ -55,6 +55,13 @@ def write(data: bytes) -> None:
         raise OutputClosedError from error
 
 
+def discard_without_streams() -> None:
+    """Have what is printed go nowhere where stdout or stderr is missing, as for a service that has no window."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+
+
 def note(line: str) -> None:
     """Print a line for the user on stderr."""
     print(printable(line), file=sys.stderr)

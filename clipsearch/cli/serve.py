@@ -6,7 +6,7 @@ import typer
 
 from clipsearch.cli.index import is_terminal
 from clipsearch.cli.options import CatalogOption, DeviceOption, ModelOption, PrecisionOption, RuntimeOption
-from clipsearch.cli.render import note, out
+from clipsearch.cli.render import discard_without_streams, note, out
 from clipsearch.errors import MissingExtraError
 
 
@@ -65,6 +65,8 @@ def serve(
         from clipsearch.web.server import serve as run_server
     except ImportError as error:
         raise MissingExtraError("the web server", error.name or "fastapi", "clipsearch[web]") from error
+
+    discard_without_streams()
 
     def ready(address: str) -> None:
         out(address)

@@ -19,7 +19,7 @@ from clipsearch.cli.options import (
     RuntimeOption,
     decoding_limits,
 )
-from clipsearch.cli.render import note, print_line, print_report, report_json
+from clipsearch.cli.render import discard_without_streams, note, print_line, print_report, report_json
 from clipsearch.settings import DEFAULT_MAX_SECONDS
 
 
@@ -55,6 +55,7 @@ def watch(
     from clipsearch.catalog import Catalog
     from clipsearch.indexing.watch import has_changes
 
+    discard_without_streams()
     limits = decoding_limits(max_megapixels, max_seconds)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
