@@ -36,8 +36,14 @@ def run_index(
     session: Session,
     on_progress: Progress | None,
     cancel: threading.Event | None,
+    *,
+    runner: Runner | None = None,
 ) -> IndexReport:
-    """Index folders, by default those indexed before, and refresh the vector indexes unless it was interrupted."""
+    """Index folders, by default those indexed before, and refresh the vector indexes unless it was interrupted.
+
+    Args:
+        runner: None: the one of the options.
+    """
     store, model, ann = session.store, session.model, options.ann
     if options.detail and options.runner != "local":
         raise InputError("crops of pictures are embedded on this machine only: leave --detail or --runner out")
@@ -74,7 +80,7 @@ def run_index(
             encoder=model.encoder,
             model_id=model.row.model_id,
             options=_with_limits(options),
-            runner=make_runner(model),
+            runner=runner or make_runner(model),
             on_progress=on_progress,
             cancel=cancel,
         )

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,9 @@ class CatalogAdmin:
         Raises:
             InputError: none of the folders is there, or none was ever indexed.
         """
+        from clipsearch.images.decode import default_limits
         from clipsearch.indexing.options import IndexOptions
+        from clipsearch.indexing.pipeline import LocalRunner
         from clipsearch.indexing.run import run_index
         from clipsearch.indexing.watch import RESCAN_S, watch_folders
 
@@ -125,21 +128,20 @@ class CatalogAdmin:
 
         if not list_folders():
             raise InputError("no folder was indexed before: name one, as in 'clipsearch watch FOLDER'")
-        options = IndexOptions(wait=True, ocr=ocr, limits=limits)
+        options = IndexOptions(wait=True, ocr=ocr, limits=limits or default_limits())
+        runner = LocalRunner(keeps_workers=True)
 
         def index(changed: Sequence[str], unfinished: Collection[str]) -> IndexReport:
             # Folders inside are not named by the user: one that is hidden or was forgotten stays so.
             is_named = set(changed) <= set(named)
             used = replace(options, is_named=is_named, unfinished=unfinished)
-            return run_index(changed, used, session, on_progress, cancel=stop)
+            report = run_index(changed, used, session, on_progress, stop, runner=runner)
+            runner.rest()
+            return report
 
-        return watch_folders(
-            list_folders,
-            index,
-            stop=stop,
-            ignored=str(session.directory),
-            rescan_s=RESCAN_S if rescan_s is None else rescan_s,
-        )
+        rescan_s = RESCAN_S if rescan_s is None else rescan_s
+        with closing(runner):
+            yield from watch_folders(list_folders, index, stop=stop, ignored=str(session.directory), rescan_s=rescan_s)
 
     def backup(self, file: str | os.PathLike[str], *, force: bool = False) -> BackupReport:
         """Copy the database to a file, while others may read and write it.

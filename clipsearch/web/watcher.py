@@ -40,15 +40,15 @@ class Watcher:
                     self._job.end_watching(report)
             except Exception as error:  # noqa: BLE001 (the server goes on without)
                 self._job.end_watching(None)
-                reason = self._reason_of(error)
+                reason = _reason_of(error)
                 if reason != said:
                     notify(reason)
                     said = reason
             self._stop.wait(_RETRY_S)
 
-    def _reason_of(self, error: Exception) -> str:
-        if isinstance(error, InputError):
-            folders = self._catalog.admin.status().folders
-            return f"{error}: waiting for one" if folders else "no folder is indexed yet: waiting for one to watch"
-        text = str(error) if isinstance(error, ClipSearchError | OSError) else f"{type(error).__name__}: {error}"
-        return f"watching has failed and is tried again every {_RETRY_S:.0f} s: {text}"
+
+def _reason_of(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return "no indexed folder is there yet: waiting for one to watch"
+    text = str(error) if isinstance(error, ClipSearchError | OSError) else f"{type(error).__name__}: {error}"
+    return f"watching has failed and is tried again every {_RETRY_S:.0f} s: {text}"

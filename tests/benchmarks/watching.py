@@ -110,12 +110,13 @@ def measure_day(photos: Path, changes: int, process: psutil.Process) -> None:
     folders = sorted(photos.iterdir())
     mine: list[Path] = []
     groups, start = changes // A_GROUP, time.monotonic()
+    when = {groups // 10: "after a tenth", groups * 4 // 10: "after four", groups * 7 // 10: "after seven"}
     show_memory("at the start", process)
     for group in range(groups):
         for number in range(A_GROUP):
             change(mine, rng.choice(folders) / f"new-{group}-{number}.jpg", rng, pixels)
-        if group + 1 == groups // 10:
-            show_memory("after a tenth", process)
+        if group + 1 in when:
+            show_memory(when[group + 1], process)
         time.sleep(max(0.0, start + (group + 1) / groups * DAY_S / FASTER - time.monotonic()))
     time.sleep(TIMEOUT_S / 10)
     show_memory("at the end", process)

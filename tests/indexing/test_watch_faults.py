@@ -16,6 +16,7 @@ from clipsearch import Catalog
 from clipsearch.store import Store
 from tests.faults.checks import squares
 from tests.indexing.test_watch import PATIENCE_S, Watching
+from tests.support.child_processes import needs_proc, workers_of
 
 A_BURST = 5_000
 
@@ -145,6 +146,18 @@ def test_names_that_are_not_in_utf_8_end_nothing(photos):
                 file.write(b"x")
             watching.wait_for(lambda path=path: path in watching.seen)
     assert len(watching.runs) <= 4
+
+
+@needs_proc
+def test_one_worker_stays_between_runs_and_none_afterwards(tmp_path):
+    photos = squares(tmp_path / "photos", 20)
+    with Catalog.open(tmp_path / "catalog", model="starter", create=True) as catalog:
+        with Following(catalog, photos) as following:
+            (kept,) = workers_of(os.getpid())
+            Image.new("RGB", (30, 30), "blue").save(photos / "blue.png")
+            following.wait_for(embedded=1)
+            assert workers_of(os.getpid()) == [kept]
+        assert workers_of(os.getpid()) == []
 
 
 def test_it_ends_while_others_write(catalog, photos, tmp_path):

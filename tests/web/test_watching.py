@@ -82,7 +82,7 @@ def test_without_folders_it_says_so_and_waits_for_one(tmp_path, photos, colours,
         wait_for(lambda: client.get("/api/status").json()["folders"])
         Image.new("RGB", (32, 32), "blue").save(photos / "blue.png")
         wait_for(lambda: client.get("/api/search", params={"q": "path:blue.png"}).json().get("hits"))
-    assert lines == ["no folder is indexed yet: waiting for one to watch"]
+    assert lines == ["no indexed folder is there yet: waiting for one to watch"]
 
 
 def test_the_watcher_and_a_job_of_the_page_wait_for_each_other(opened, photos, lines):
