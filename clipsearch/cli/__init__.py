@@ -12,7 +12,8 @@ import warnings
 import typer
 
 from clipsearch.cli.commands import make_app
-from clipsearch.cli.options import INTERRUPTED
+from clipsearch.cli.options import INTERRUPTED, Invocation
+from clipsearch.cli.plain_query import with_query
 from clipsearch.cli.render import OutputClosedError, note
 from clipsearch.errors import ClipSearchError
 from clipsearch.notices import LOGGER
@@ -27,9 +28,10 @@ class NoticePrinter(logging.Handler):
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; errors become one line on stderr."""
-    app = make_app(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = app(arguments, standalone_mode=False)
+        words, is_plain = with_query(sys.argv[1:] if arguments is None else arguments)
+        # Without arguments given here, typer reads those of the process, on Windows with patterns expanded.
+        result = make_app(words)(words if is_plain else arguments, standalone_mode=False, obj=Invocation(is_plain))
     except typer.TyperException as error:
         message, context = error.format_message(), getattr(error, "ctx", None)
         if "\n" in message:  # the help that a command without arguments shows

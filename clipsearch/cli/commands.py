@@ -49,6 +49,12 @@ _COMMANDS = {
 # What other programs call a command; not in `--help`.
 _OTHER_NAMES = {"search": "query", "find": "query"}
 
+COMMAND_NAMES = frozenset({*_COMMANDS, *_OTHER_NAMES})
+"""Names of all commands."""
+
+ROOT_OPTIONS = frozenset({"-h", "--help", "--version", "--install-completion", "--show-completion"})
+"""Options that go before a command."""
+
 # Commands with words that may begin with a sign.
 _QUERIES = {"query", "unusual", "representative"}
 
@@ -65,7 +71,7 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    is_one = bool(arguments) and arguments[0] in {*_COMMANDS, *_OTHER_NAMES}
+    is_one = bool(arguments) and arguments[0] in COMMAND_NAMES
     for name in [arguments[0]] if is_one else _COMMANDS:
         known = _OTHER_NAMES.get(name, name)
         module, _, attribute = _COMMANDS[known].partition(".")

@@ -108,7 +108,8 @@ def report_json(report: IndexReport) -> dict[str, Any]:
     return asdict(report)
 
 
-def print_report(report: IndexReport) -> None:
+def describe_report(report: IndexReport) -> str:
+    """Describe a run in a line: "4 indexed, 0 unchanged of 4 pictures in 1.0 s, 4.0 a second"."""
     parts = [
         f"{report.embedded:,} indexed",
         f"{report.moved:,} moved" if report.moved else "",
@@ -118,7 +119,11 @@ def print_report(report: IndexReport) -> None:
         f"{len(report.skipped):,} skipped" if report.skipped else "",
     ]
     speed = f", {rate(report.embedded / report.seconds)} a second" if report.embedded > 1 else ""
-    out(f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{speed}")
+    return f"{', '.join(filter(None, parts))} of {count(report.found, 'picture')} in {report.seconds:.1f} s{speed}"
+
+
+def print_report(report: IndexReport) -> None:
+    out(describe_report(report))
     if report.parts:
         out(f"  {describe_parts(report.parts)}")
     if report.sidecars:
