@@ -22,12 +22,13 @@ from clipsearch.cli.options import (
     TopKOption,
 )
 from clipsearch.cli.picture_argument import load_picture
+from clipsearch.cli.place_hits import check_places, place_hits
 from clipsearch.cli.query_arguments import read_query
 from clipsearch.cli.query_output import QueryResult, find_facts, output_of, print_result
 from clipsearch.cli.render import note, note_phrases, printable
 from clipsearch.cli.terminal_images import check_thumbnails, print_thumbnails
 from clipsearch.cli.viewing import check_sheet, open_file, write_sheet
-from clipsearch.errors import InputError, QueryError
+from clipsearch.errors import ClipSearchError, InputError, QueryError
 from clipsearch.images.locations import find_location
 from clipsearch.paths import expand_user
 from clipsearch.text import is_url
@@ -125,6 +126,14 @@ def query(
         str | None,
         typer.Option("--html", metavar="FILE", help="Also write a contact sheet to FILE.html.", show_default=False),
     ] = None,
+    copy_to: Annotated[
+        str | None,
+        typer.Option("--copy-to", metavar="FOLDER", help="Also copy the files to FOLDER.", show_default=False),
+    ] = None,
+    link_to: Annotated[
+        str | None,
+        typer.Option("--link-to", metavar="FOLDER", help="Also link the files in FOLDER.", show_default=False),
+    ] = None,
     thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Also show thumbnails in the terminal.")] = False,
     open_it: Annotated[bool, typer.Option("--open", help="Also open the first hit or contact sheet.")] = False,
 ) -> int:
@@ -141,6 +150,7 @@ def query(
         raise InputError("--suggest goes with the table or with --json")
     words = " ".join(query_words or ())
     sheet = check_sheet(html)
+    places = check_places(copy_to, link_to)
     if thumbnails:
         check_thumbnails()
     is_plain = isinstance(context.obj, Invocation) and context.obj.is_plain
@@ -176,6 +186,7 @@ def query(
         used = opened.model.name if json else ""
         suggestion = opened.suggest(parsed) if output in ("table", "json") else None
         suggestions = opened.suggestions(parsed, pictures=fetched) if suggest else None
+        indexed = opened.admin.folders() if places else ()
         facts = find_facts(hits, opened) if output in ("json", "jsonl", "csv") else {}
     if explain and query_words:
         note(f"parsed as: {printable(str(parsed))}")
@@ -187,9 +198,10 @@ def query(
         print_thumbnails(hits)
     result = QueryResult(words, parsed, phrases, hits, used, facts, suggestion, suggestions, min_relevance)
     print_result(result, output, ends_with_nul=print0)
+    is_placed = place_hits(hits, places, indexed=indexed)
     if open_it and (sheet is not None or hits):
         open_file(hits[0].path if sheet is None else str(sheet))
-    return 0
+    return 0 if is_placed else ClipSearchError.exit_code
 
 
 def _marks(pictures: Sequence[str] | None) -> list[int | str]:

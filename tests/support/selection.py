@@ -18,6 +18,7 @@ FAST = (
     "fuzz/test_fuzz_ignore.py",
     "fuzz/test_fuzz_sidecars.py",
     "gallery/duplicates/test_gathering.py",
+    "gallery/test_placing.py",
     "images/colours",
     "images/remote/test_walk.py",
     "images/test_dates.py",
