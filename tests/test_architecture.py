@@ -15,6 +15,7 @@ from clipsearch.paths import sample_data_folder
 LAYERS = (
     {"description"},
     {"errors", "formats", "types", "parts", "quantities", "data", "version", "renamed"},
+    {"configuration"},
     {"settings", "paths", "text", "vectors", "processes", "notices", "openvino_loader"},
     {"files", "prefetch", "places"},
     {"trust"},

@@ -32,6 +32,7 @@ _COMMANDS = {
     "dupes": "duplicates.dupes",
     "status": "status.status",
     "model": "models.app",
+    "config": "config.app",
     "serve": "serve.serve",
     "mcp": "serve.mcp",
     "export": "transfer.export",
