@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from clipsearch.cli.logs import set_up
 from clipsearch.cli.plain_values import PlainGroup
 from clipsearch.cli.query_arguments import QueryCommand
 
@@ -54,7 +55,10 @@ COMMAND_NAMES = frozenset({*_COMMANDS, *_OTHER_NAMES})
 """Names of all commands."""
 
 ROOT_OPTIONS = frozenset({"-h", "--help", "--version", "--install-completion", "--show-completion"})
-"""Options that go before a command."""
+"""Options that go before a command, and end the program."""
+
+LOG_OPTIONS = {"-q": False, "--quiet": False, "-v": False, "--verbose": False, "--log-file": True}
+"""Options that go before a command or after it → whether they take a value."""
 
 # Commands with words that may begin with a sign.
 _QUERIES = {"query", "unusual", "representative"}
@@ -93,6 +97,11 @@ def _print_version(is_requested: bool) -> None:
 
 
 def _options(
+    quiet: bool = typer.Option(False, "-q", "--quiet", help="Print results and errors only: no notices, no progress."),
+    verbose: bool = typer.Option(False, "-v", "--verbose", help="Print what is done: models, devices, seconds."),
+    log_file: str | None = typer.Option(
+        None, "--log-file", metavar="FILE", help="Append that to FILE, with times.", show_default=False
+    ),
     version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
 ) -> None:
-    pass
+    set_up(is_quiet=quiet, is_verbose=verbose, log_file=log_file)

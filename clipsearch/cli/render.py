@@ -55,9 +55,24 @@ def write(data: bytes) -> None:
         raise OutputClosedError from error
 
 
-def note(line: str) -> None:
-    """Print a line for the user on stderr."""
-    print(printable(line), file=sys.stderr)
+_is_quiet = False
+
+
+def set_quiet(is_quiet: bool) -> None:
+    """Keep notes and progress from stderr, or not."""
+    global _is_quiet  # noqa: PLW0603 (one command runs in a process)
+    _is_quiet = is_quiet
+
+
+def note(line: str, *, is_error: bool = False) -> None:
+    """Print a line for the user on stderr; with --quiet errors alone."""
+    if is_error or not _is_quiet:
+        print(printable(line), file=sys.stderr)
+
+
+def shows_progress() -> bool:
+    """Return whether stderr is a terminal, and not quiet."""
+    return not _is_quiet and sys.stderr is not None and sys.stderr.isatty()
 
 
 def note_left_out(reasons: Sequence[str]) -> None:

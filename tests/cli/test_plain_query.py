@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clipsearch.cli.plain_query import with_query
+from clipsearch.cli.plain_query import read_command_line
 from clipsearch.errors import InputError
 from tests.support.command_line import SAMPLES, fail, run
 
@@ -39,7 +39,8 @@ def photos(tmp_path, colours, monkeypatch) -> Path:
     ],
 )
 def test_arguments_without_a_command_are_a_query(arguments):
-    assert with_query(arguments) == (["query", *arguments], True)
+    line = read_command_line(arguments)
+    assert (line.arguments, line.is_plain) == (["query", *arguments], True)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,8 @@ def test_arguments_without_a_command_are_a_query(arguments):
     [[], ["status"], ["find", "a cat"], ["-h"], ["--version"], ["--verison"], ["-z", "a cat"], ["--show-completion"]],
 )
 def test_commands_and_options_of_the_program_are_none(arguments):
-    assert with_query(arguments) == (arguments, False)
+    line = read_command_line(arguments)
+    assert (line.arguments, line.is_plain, line.is_changed) == (arguments, False, False)
 
 
 @pytest.mark.parametrize(
@@ -63,13 +65,13 @@ def test_commands_and_options_of_the_program_are_none(arguments):
 )
 def test_a_mistyped_command_is_not_searched_for(arguments, said):
     with pytest.raises(InputError) as caught:
-        with_query(arguments)
+        read_command_line(arguments)
     assert said in str(caught.value)
 
 
 def test_a_mistyped_command_is_one_line():
     assert "did you mean 'index'" in fail("indx", "./photos", code=2)
-    assert "Possible options: --version" in fail("--verison", code=2)
+    assert "--version)" in fail("--verison", code=2)
 
 
 def test_without_a_catalog_the_current_folder_is_offered(photos, tmp_path):
