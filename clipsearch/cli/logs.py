@@ -18,7 +18,7 @@ class NoticePrinter(logging.Handler):
     """Logging handler that prints each notice as a line on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        note(f"clipsearch: {record.getMessage()}", is_error=True)  # the level decides what comes here
+        note(f"clipsearch: {record.getMessage()}", is_error=record.levelno >= logging.ERROR)
 
 
 class LogFile(logging.StreamHandler[Any]):

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from clipsearch.cli.colours import coloured
 from clipsearch.cli.passed_over import describe_passed_over
 from clipsearch.description import NOTHING, to_json
 from clipsearch.quantities import count, rate
@@ -66,8 +67,10 @@ def set_quiet(is_quiet: bool) -> None:
 
 def note(line: str, *, is_error: bool = False) -> None:
     """Print a line for the user on stderr; with --quiet errors alone."""
-    if is_error or not _is_quiet:
-        print(printable(line), file=sys.stderr)
+    if _is_quiet and not is_error:
+        return
+    name, colon, text = printable(line).partition(":")
+    print((coloured(name, "red", sys.stderr) if is_error else name) + colon + text, file=sys.stderr)
 
 
 def shows_progress() -> bool:
@@ -275,13 +278,26 @@ def print_hits(hits: Sequence[SearchHit]) -> None:
         quote = f'  "{printable(hit.written or "")}"' if is_quoted else ""
         more = f"  (+ {', '.join(others)})" if others else ""
         is_compared = not math.isnan(hit.score)
-        relevance = percent(hit.relevance) if is_compared else f"{'-':>7}"
-        out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {shown_path(hit.location)}{more}{quote}")
+        relevance = _relevance(hit) if is_compared else f"{'-':>7}"
+        location = _coloured_path(shown_path(hit.location))
+        out(f"{hit.rank:>4}  {relevance}  {_score(hit.score)}  {location}{more}{coloured(quote, 'faint', sys.stdout)}")
         for term in hit.terms:
             out(f"      {term.contribution:+.3f}  {printable(term.term)} (alone {term.score:.3f})")
         if hit.terms and hit.line is not None:
             page = "" if hit.line.page is None else f" on page {hit.line.page}"
             out(f'      read in the picture{page}: "{printable(hit.line.text)}" (confidence {hit.line.confidence:.2f})')
+
+
+def _relevance(hit: SearchHit) -> str:
+    from clipsearch.scoring.relevance import DEFAULT_CUTOFF
+
+    return coloured(percent(hit.relevance), "green" if hit.relevance >= DEFAULT_CUTOFF else "faint", sys.stdout)
+
+
+def _coloured_path(path: str) -> str:
+    """Return a printable path with its folders fainter than its name."""
+    folders, slash, name = path.rpartition("/")
+    return coloured(folders + slash, "faint", sys.stdout) + coloured(name, "bold", sys.stdout)
 
 
 def _score(score: float) -> str:
