@@ -7,10 +7,12 @@ Exit codes: 0 ok, 1 error, 2 usage, 3 no catalog, 4 model not available, 5 some 
 import gc
 import sys
 import warnings
+from contextlib import suppress
 
 import typer
 
 from clipsearch.cli.commands import make_app
+from clipsearch.cli.completion import command_words, is_completing
 from clipsearch.cli.logs import NoticePrinter, restored
 from clipsearch.cli.options import INTERRUPTED, Invocation
 from clipsearch.cli.plain_query import read_command_line
@@ -21,8 +23,17 @@ from clipsearch.notices import LOGGER
 
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; errors become one line on stderr, and in the log file."""
+    if is_completing():
+        return _complete()
     with restored():
         return _run(arguments)
+
+
+def _complete() -> int:
+    """Answer a shell that completes a command line; whatever fails completes nothing."""
+    with suppress(Exception):
+        make_app(command_words())(prog_name="clipsearch")
+    return 0
 
 
 def _run(arguments: list[str] | None) -> int:

@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 
 from typer.core import TyperArgument, TyperGroup, TyperOption
 
+from clipsearch.cli.completion import add_completion, is_completing
+
 # Longer ones are left to typer.
 _MAX_DIGITS = 9
 
@@ -32,6 +34,8 @@ def _take_plain(parameters: list[Any]) -> list[Any]:
         if isinstance(parameter, TyperArgument | TyperOption) and "get_runtime_param" not in vars(parameter):
             # Typer makes its converter at the first use; so does this, for other values.
             parameter.get_runtime_param = _PlainValues(parameter.get_runtime_param).get  # type: ignore[method-assign]
+    if is_completing():
+        add_completion(parameters)
     return parameters
 
 
