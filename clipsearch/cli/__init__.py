@@ -13,7 +13,7 @@ import typer
 
 from clipsearch.cli.commands import make_app
 from clipsearch.cli.completion import command_words, is_completing
-from clipsearch.cli.logs import NoticePrinter, restored
+from clipsearch.cli.logs import NoticePrinter, report_error, restored
 from clipsearch.cli.options import INTERRUPTED, Invocation
 from clipsearch.cli.plain_query import read_command_line
 from clipsearch.cli.render import OutputClosedError
@@ -48,22 +48,22 @@ def _run(arguments: list[str] | None) -> int:
             print(message, file=sys.stderr)
         else:
             hint = f" (see '{context.command_path} --help')" if context is not None else ""
-            LOGGER.error("%s%s", message, hint)
+            report_error(f"{message}{hint}")
         return error.exit_code
     except ClipSearchError as error:
-        LOGGER.error("%s", error)
+        report_error(str(error))
         return error.exit_code
     except OutputClosedError:
         return 0
     except OSError as error:
         # Expected ones are ClipSearchErrors; the rest are the system's: a full disk, an unmounted drive.
-        LOGGER.error("%s", error)
+        report_error(str(error))
         return ClipSearchError.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        LOGGER.error("interrupted")
+        report_error("interrupted")
         return INTERRUPTED
     if result == INTERRUPTED:  # caught by typer, or by the command for a clean stop
-        LOGGER.error("interrupted")
+        report_error("interrupted")
     return result if isinstance(result, int) else 0
 
 

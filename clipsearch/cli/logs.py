@@ -56,6 +56,14 @@ class LogFile(logging.StreamHandler[Any]):
         super().close()
 
 
+def report_error(text: str) -> None:
+    """Print an error as a line on stderr, and write it to the log file."""
+    note(f"clipsearch: {text}", is_error=True)
+    for handler in list(LOGGER.handlers):
+        if isinstance(handler, LogFile):
+            handler.handle(LOGGER.makeRecord(LOGGER.name, logging.ERROR, "", 0, text, (), None))
+
+
 def set_up(*, is_quiet: bool, is_verbose: bool, log_file: str | None) -> None:
     """Set what is printed and logged, until the end of `restored`.
 

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from clipsearch.cli.logs import report_error
 from clipsearch.cli.render import note, printable, shown_path
-from clipsearch.notices import LOGGER
 from clipsearch.quantities import count
 from clipsearch.search.hits import SearchHit
 
@@ -42,7 +42,7 @@ def place_hits(hits: Sequence[SearchHit], places: Mapping[str, Path], *, indexed
         for file in place_files([hit.path for hit in hits], folder, links=done == "linked"):
             results[file.placing] += 1
             if file.placing == "failed":
-                LOGGER.error("%s was not %s: %s", file.path, done, file.reason)
+                report_error(f"{file.path} was not {done}: {file.reason}")
                 is_done = False
         already = f", {results['present']:,} already there" if results["present"] else ""
         note(f"{count(results[done], 'file')} {done} to {shown_path(str(folder))}{already}")

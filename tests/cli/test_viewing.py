@@ -105,7 +105,7 @@ def test_thumbnails_in_a_terminal(catalog):
     text = in_terminal(catalog, 80)
     assert text.count("▄") + text.count("▀") > 200, text  # half blocks: this terminal answers no questions
     assert "1 cat.jpg" in text
-    assert "animals/cat.jpg" in text
+    assert "animals/\x1b[0m\x1b[1mcat.jpg" in text
     assert "Failed" not in text  # what the library logs
     assert "no thumbnails" in in_terminal(catalog, 0)
 
