@@ -70,6 +70,9 @@ def query(
             show_default=False,
         ),
     ] = None,
+    not_itself: Annotated[
+        bool, typer.Option("--not-itself", help="Omit the pictures that QUERY names, and copies of them.")
+    ] = False,
     model: ModelOption = None,
     device: DeviceOption = None,
     runtime: RuntimeOption = None,
@@ -169,7 +172,7 @@ def query(
         }
         min_relevance = max(min_relevance, opened.cutoff_for(confidence) if confidence is not None else 0.0)
         hits = opened.search(
-            parsed,
+            opened.pictures.without_own(parsed) if not_itself else parsed,
             top_k=top_k,
             min_relevance=min_relevance,
             pictures=fetched,

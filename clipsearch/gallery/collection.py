@@ -63,6 +63,19 @@ class PictureCollection:
             if content_id in paths and (details := known.get(content_id)) is not None
         ]
 
+    def without_own(self, query: "str | Query") -> "Query":
+        """Return a query for other pictures than those that it names by a file or an id.
+
+        Their content is no hit, wherever it lies; the rest is a search for what looks like them.
+
+        Raises:
+            QueryError: it can't be understood. InputError: a file is missing. ImageReadError: it can't be read.
+        """
+        from clipsearch.search.indexed_pictures import without_own
+        from clipsearch.search.terms import parse_local
+
+        return without_own(parse_local(query) if isinstance(query, str) else query, self._session.store)
+
     def facets(self, query: "str | Query | None" = None) -> CatalogFacets:
         """Return the facets of the catalog, or of the pictures that pass the filters of a query.
 
