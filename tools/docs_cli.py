@@ -48,7 +48,7 @@ def rows_of(path: tuple[str, ...], command: Any) -> tuple[str, list[Row], list[R
             # Versions of typer differ in whether an argument's type follows its name.
             name = re.sub(r" <.*>$", "", name)
             (arguments if parameter.param_type_name == "argument" else options).append((name, text))
-    usage = ("clipsearch", *path, "[OPTIONS]", *(name for name, _ in arguments))
+    usage = ("clipsearch", *path, *command.collect_usage_pieces(context))
     return " ".join(usage), arguments, options
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from clipsearch.cli.examples import epilog_of
 from clipsearch.cli.logs import set_up
 from clipsearch.cli.plain_values import PlainGroup
 from clipsearch.cli.query_arguments import QueryCommand
@@ -74,6 +75,7 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
+        epilog='Without a command: clipsearch "a cat" is a query. Help of a command: clipsearch help query',
     )
     app.callback()(_options)
     is_one = bool(arguments) and arguments[0] in COMMAND_NAMES
@@ -82,9 +84,9 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
         module, _, attribute = _COMMANDS[known].partition(".")
         command: Any = getattr(import_module(f"clipsearch.cli.{module}"), attribute)
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name, cls=PlainGroup)
+            app.add_typer(command, name=name, cls=PlainGroup, epilog=epilog_of(known))
         else:
-            app.command(name, cls=QueryCommand if known in _QUERIES else None)(command)
+            app.command(name, epilog=epilog_of(known), cls=QueryCommand if known in _QUERIES else None)(command)
     return app
 
 

@@ -44,10 +44,24 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine:
         InputError: the first word is no command, but close to one.
     """
     options, words = _split(arguments)
+    if words[:1] == ["help"]:
+        words = _help_words(words[1:])
     is_plain = _is_query(words)
     if is_plain:
         words = ["query", *words]
     return CommandLine(options, words, is_plain, [*options, *words] != list(arguments))
+
+
+def _help_words(words: Sequence[str]) -> list[str]:
+    """Return "query --help" for the words after "help" in `clipsearch help query`.
+
+    Raises:
+        InputError: there is no such command.
+    """
+    if words and words[0] not in COMMAND_NAMES:
+        _check_word(words, shlex.join(["help", *words]))
+        raise InputError(f"no command {words[0]!r}: see clipsearch --help")
+    return [*words, "--help"]
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
