@@ -21,7 +21,6 @@ from clipsearch.cli.options import (
 from clipsearch.cli.picture_argument import load_picture
 from clipsearch.cli.query_arguments import read_query
 from clipsearch.cli.render import (
-    Facts,
     hits_json,
     note,
     note_phrases,
@@ -177,7 +176,8 @@ def query(
         used = opened.model.name if json else ""
         suggestion = opened.suggest(parsed) if output in ("table", "json") else None
         suggestions = opened.suggestions(parsed, pictures=fetched) if suggest else None
-        facts = _facts(hits, opened) if output in ("json", "jsonl", "csv") else {}
+        has_facts = output in ("json", "jsonl", "csv")
+        facts = opened.pictures.summaries([hit.content_id for hit in hits]) if has_facts else {}
     if explain and query_words:
         note(f"parsed as: {printable(str(parsed))}")
     elif is_terminal():
@@ -204,11 +204,6 @@ def query(
 def _marks(pictures: Sequence[str] | None) -> list[int | str]:
     """Return marked pictures as the library takes them: numbers as content ids."""
     return [int(each) if each.isascii() and each.isdecimal() else each for each in pictures or ()]
-
-
-def _facts(hits: "Sequence[SearchHit]", catalog: "Catalog") -> Facts:
-    details = catalog.pictures.list([hit.content_id for hit in hits])
-    return {each.content_id: each for each in details}
 
 
 def _output_of(*, json: bool, jsonl: bool, csv: bool, paths: bool, print0: bool) -> str:

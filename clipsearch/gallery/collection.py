@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.duplicates import NearDuplicate
+    from clipsearch.gallery.events import EventPage
+    from clipsearch.gallery.summaries import PictureRecord, PictureSummary
     from clipsearch.ocr.lines import TextLine
     from clipsearch.query.filters import Filter
     from clipsearch.query.syntax import Query
@@ -63,6 +65,67 @@ class PictureCollection:
             for content_id in content_ids
             if content_id in paths and (details := known.get(content_id)) is not None
         ]
+
+    def summaries(self, content_ids: Sequence[int]) -> "dict[int, PictureSummary]":
+        """Return by id what is told of pictures next to hits: date, place, size, kind; unknown ones are omitted.
+
+        All of them are read at once, and no file is looked at.
+        """
+        from clipsearch.gallery.summaries import find_summaries
+
+        return find_summaries(content_ids, self._session)
+
+    def records(self, content_ids: Sequence[int]) -> "builtins.list[PictureRecord]":
+        """Return all that is known of pictures, in the order of `content_ids`; those without a file are omitted.
+
+        Details, text that was read, kind, stack, and the pictures that were taken before and after.
+        """
+        from clipsearch.gallery.summaries import find_records
+
+        return find_records(self.list(content_ids), self._session)
+
+    def events(
+        self,
+        query: "str | Query | None" = None,
+        *,
+        page_size: int = 40,
+        after: str | None = None,
+        pictures: "Pictures | None" = None,
+    ) -> "EventPage":
+        """List events, pictures of one day and one city without a pause of 4 hours, the last begun first.
+
+        A day begins at 4 o'clock. Doubtful dates are in no event.
+
+        Args:
+            query: filters; with terms, its up to 10,000 hits with a relevance of at least `DEFAULT_CUTOFF`. None: all
+                pictures.
+            after: `EventPage.next` of the page before.
+            pictures: those in the query, as in `Catalog.search`.
+
+        Raises:
+            QueryError: it can't be understood, `page_size` is less than 1, or `after` belongs to another query.
+        """
+        from clipsearch.gallery.events import find_events
+
+        return find_events(query, self._session, page_size=page_size, after=after, pictures=pictures)
+
+    def contact_sheet(self, pictures: "Sequence[int | SearchHit]") -> bytes:
+        """Draw 1 to 48 pictures as one JPEG, each above its number and id: "1: id 42".
+
+        Args:
+            pictures: content ids, numbered from 1; or hits, by their rank and with the part that was found. One that
+                can't be read is a grey tile.
+
+        Raises:
+            QueryError: there are none, or too many.
+        """
+        from clipsearch.gallery.sheet_image import Tile, draw_sheet
+
+        tiles = [
+            Tile(number, each) if isinstance(each, int) else Tile(each.rank, each.content_id, each.part)
+            for number, each in enumerate(pictures, start=1)
+        ]
+        return draw_sheet(tiles, lambda tile: self.thumbnail(tile.content_id, part=tile.part))
 
     def facets(self, query: "str | Query | None" = None) -> CatalogFacets:
         """Return the facets of the catalog, or of the pictures that pass the filters of a query.

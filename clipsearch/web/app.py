@@ -15,6 +15,7 @@ from clipsearch.web.api import make_api
 from clipsearch.web.concept_api import make_concept_api
 from clipsearch.web.curation_api import make_curation_api
 from clipsearch.web.errors import add_handlers
+from clipsearch.web.picture_api import make_picture_api
 from clipsearch.web.security import Guard, GuardRules
 from clipsearch.web.state import Site
 from clipsearch.web.static_files import static_file
@@ -57,6 +58,7 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
     app.include_router(make_api(site))
     app.include_router(make_concept_api(site))
     app.include_router(make_curation_api(site))
+    app.include_router(make_picture_api(site))
     app.include_router(pages.make_pages(site))
     app.add_api_route("/static/{name:path}", static_file, methods=["GET", "HEAD"], include_in_schema=False)
 
