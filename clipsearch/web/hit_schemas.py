@@ -31,6 +31,7 @@ class Told(BaseModel):
     is_date_doubtful: bool = Field(
         default=False, description="The date is in the future, or of a clock that was never set."
     )
+    camera: str | None = None
     place: str | None = Field(
         default=None, description="City or town of its coordinates, else the names written in it."
     )
