@@ -24,6 +24,21 @@ KIND: Any = Field(
 )
 
 
+class Ranked(BaseModel):
+    id: int = Field(description="Content id of the picture.")
+    rank: int = Field(ge=1)
+    score: Score
+    relevance: Relevance
+    name: str = Field(description="Name of its file, without the folder.")
+    part: PartOf | None = Field(default=None, description="Of several parts the one found; null: the whole picture.")
+    stack: list[int] = Field(default=[], description="Ids of the others in its stack, the best first.")
+    written: str | None = Field(
+        default=None,
+        description="What is written about it, or was read in it, around the words; null where it does not have them.",
+    )
+    line: Line | None = Field(default=None, description="The line that `written` quotes, where it was read.")
+
+
 class Told(BaseModel):
     """What is told of a picture next to a hit; null where it is unknown."""
 
@@ -70,19 +85,7 @@ class Told(BaseModel):
         }
 
 
-class FoundPicture(Told):
-    id: int = Field(description="Content id of the picture.")
-    rank: int = Field(ge=1)
-    score: Score
-    relevance: Relevance
-    name: str = Field(description="Name of its file, without the folder.")
-    part: PartOf | None = Field(default=None, description="Of several parts the one found; null: the whole picture.")
-    stack: list[int] = Field(default=[], description="Ids of the others in its stack, the best first.")
-    written: str | None = Field(
-        default=None,
-        description="What is written about it, or was read in it, around the words; null where it does not have them.",
-    )
-    line: Line | None = Field(default=None, description="The line that `written` quotes, where it was read.")
+class FoundPicture(Told, Ranked):  # pydantic lists the fields of the last one first
     thumbnail_url: str = Field(description="Of a small JPEG of it, or of the part.")
     original_url: str = Field(description="Of its file.")
 
