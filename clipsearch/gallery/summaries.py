@@ -61,23 +61,20 @@ class PictureRecord:
     after: tuple[int, ...]
 
 
-_OF_SUMMARY = ("place", "country", "size_bytes", "kind")
-_OF_METADATA = (
-    *("is_date_doubtful", "camera", "latitude", "longitude", "width", "height", "format", "duration_s"),
-    *("sharpness", "brightness"),
-)
-
-
 def summary_json(summary: PictureSummary | None) -> dict[str, Any]:
     """Return a summary as JSON, the same names whatever is known; None: of a picture that was deleted meanwhile."""
-    if summary is None:
-        return dict.fromkeys(("taken_at", *_OF_METADATA, *_OF_SUMMARY)) | {"description": {}}
-    metadata = summary.metadata
+    metadata = None if summary is None else summary.metadata
+    taken_at = None if metadata is None or metadata.taken_at is None else metadata.taken_at.isoformat()
     return {
-        "taken_at": None if metadata.taken_at is None else metadata.taken_at.isoformat(),
-        **{name: getattr(metadata, name) for name in _OF_METADATA},
-        **{name: getattr(summary, name) for name in _OF_SUMMARY},
-        "description": to_json(summary.description),
+        "taken_at": taken_at,
+        **{name: getattr(metadata, name, None) for name in ("is_date_doubtful", "camera")},
+        **{name: getattr(summary, name, None) for name in ("place", "country")},
+        **{name: getattr(metadata, name, None) for name in ("latitude", "longitude", "width", "height")},
+        "size_bytes": getattr(summary, "size_bytes", None),
+        **{name: getattr(metadata, name, None) for name in ("format", "duration_s")},
+        "kind": getattr(summary, "kind", None),
+        "description": {} if summary is None else to_json(summary.description),
+        **{name: getattr(metadata, name, None) for name in ("sharpness", "brightness")},
     }
 
 

@@ -1,12 +1,15 @@
 """Events and what is told of several pictures, from a catalog of two days in two cities."""
 
 import io
+import sqlite3
+from contextlib import closing
 from datetime import datetime
 
 import pytest
 from PIL import Image
 
-from clipsearch import Catalog, Event, QueryError
+from clipsearch import Catalog, Event, QueryError, StoreError
+from clipsearch.store.backends.connection import DATABASE_NAME
 from tests.support.pictures import scene
 from tests.support.trips import LINES, make_trips
 
@@ -67,6 +70,14 @@ def test_what_is_told_of_pictures_is_read_at_once(catalog):
     assert (tower.description.title, tower.description.rating) == ("The tower", 5)
     assert (found[6].place, found[6].country, found[6].kind) == (None, None, "screenshot")
     assert all(each.place == catalog.pictures.get(number).place for number, each in found.items())
+
+
+@pytest.mark.parametrize("damage", ["camera = x'ff'", "format = x'ff'", "latitude = 'north'"])
+def test_damaged_values_are_named_with_the_repair(catalog, damage):
+    with closing(sqlite3.connect(catalog.directory / DATABASE_NAME, isolation_level=None)) as database:
+        database.execute(f"UPDATE contents SET {damage} WHERE content_id = 3")
+    with pytest.raises(StoreError, match=r"picture 3 is damaged; .* repairs it"):
+        catalog.pictures.summaries([1, 3])
 
 
 def test_a_record_is_all_that_is_known_of_a_picture(catalog):
