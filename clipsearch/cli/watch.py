@@ -117,6 +117,6 @@ def _print_matches(searches: Sequence[str], catalog: "Catalog") -> None:
     """Print the new matches of saved searches; each is recorded as reported once it is printed."""
     for name in searches:
         for hit in catalog.saved.new_matches(name):
-            (row,) = hit_rows([hit], {each.content_id: each for each in catalog.pictures.list([hit.content_id])})
+            (row,) = hit_rows([hit], catalog.pictures.summaries([hit.content_id]))
             print_line({"search": name} | row)
             sys.stdout.flush()

@@ -9,8 +9,9 @@ from clipsearch.query.syntax import Query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.search.cursors import cursor_key, decode_cursor, encode_cursor
 from clipsearch.search.engine import SearchOptions, answer_query
+from clipsearch.search.expansion import resolve_query
 from clipsearch.search.sorting import MOST_SORTED
-from clipsearch.search.terms import Pictures, parse_local
+from clipsearch.search.terms import Pictures
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
 
@@ -76,7 +77,7 @@ def find_events(
         QueryError: the query can't be understood, `page_size` is out of range, or `after` belongs to another query.
     """
     check_top_k(page_size)
-    parsed = parse_local(query) if isinstance(query, str) else query or Query()
+    parsed = Query() if query is None else resolve_query(query, session)
     key = cursor_key(session.store.uuid, "events", parsed)
     if after is None:
         start, newest = 0, session.store.reader.newest_content_id()
