@@ -76,6 +76,7 @@ def pictures(result: Any) -> list[bytes]:
 
 TOOLS = {
     *("search", "similar", "contact_sheet", "details", "text", "caption", "classify", "status", "facets", "events"),
+    "saved",
 }
 
 

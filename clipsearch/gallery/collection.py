@@ -12,6 +12,7 @@ from clipsearch.images.sides import check_side
 from clipsearch.parts import Part
 from clipsearch.paths import StrPath, absolute_folders
 from clipsearch.query.times import on_this_day
+from clipsearch.session.albums import count_albums
 from clipsearch.session.session import Session
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ class PictureCollection:
     def facets(self, query: "str | Query | None" = None) -> CatalogFacets:
         """Return the facets of the catalog, or of the pictures that pass the filters of a query.
 
-        Cameras, formats, folders, dates, flaws, and what is written about them; empty for an empty catalog. What a
-        query has beside filters is ignored.
+        Cameras, formats, folders, dates, flaws, albums, and what is written about them; empty for an empty catalog.
+        What a query has beside filters is ignored.
 
         Raises:
             QueryError: it can't be understood.
@@ -150,6 +151,7 @@ class PictureCollection:
             dark=found.dark,
             pictures=found.pictures,
             written=found.written,
+            albums=count_albums(filters, self._session),
         )
 
     def years(self, query: "str | Query | None" = None) -> dict[int, int]:

@@ -47,6 +47,7 @@ class PictureRecord:
         details: its files, hash and metadata.
         lines: of text that were read in it, from top to bottom.
         stack: content ids of the others that are one item with it, the best first.
+        albums: names of those it is in.
         parts: number of scenes, pages or crops; 0 for a picture of one part.
         before: content ids of the pictures that were taken before it, up to 3, the nearest first.
         after: likewise, taken after it. Both are empty where its date is unknown or doubtful.
@@ -56,6 +57,7 @@ class PictureRecord:
     summary: PictureSummary
     lines: tuple[TextLine, ...]
     stack: tuple[int, ...]
+    albums: tuple[str, ...]
     parts: int
     before: tuple[int, ...]
     after: tuple[int, ...]
@@ -122,7 +124,7 @@ def find_records(pictures: Sequence[PictureDetails], session: Session) -> list[P
     ids = [details.content_id for details in pictures]
     summaries, store = find_summaries(ids, session), session.store
     written, stacks = store.written_rows.some(ids), store.reader.stacks.of_contents(ids)
-    parts = store.reader.parts.of_contents(ids)
+    parts, albums = store.reader.parts.of_contents(ids), store.album_rows.albums_of(ids)
     found = []
     for details in pictures:
         number = details.content_id
@@ -135,6 +137,7 @@ def find_records(pictures: Sequence[PictureDetails], session: Session) -> list[P
                 summaries[number],
                 tuple(written[number].lines) if number in written else (),
                 tuple(each for each in stacks.get(number, ()) if each != number),
+                tuple(albums.get(number, ())),
                 sum(part is not None for _, part in parts.get(number, ())),
                 tuple(before),
                 tuple(after),

@@ -14,8 +14,8 @@ from clipsearch.mcp_server.search_tools import checked
 from clipsearch.quantities import count
 from clipsearch.query import Query
 
-# Values of one facet.
-_MOST_VALUES = 40
+# Values of one facet, and saved searches or albums.
+_MOST_VALUES, _MOST_SAVED = 40, 500
 
 QueryText = Annotated[str, Field(description="As of search; empty: all pictures.", max_length=4000)]
 
@@ -49,6 +49,16 @@ def add_overview_tools(tool: Tool, catalog: Catalog) -> None:
         if parsed.groups:
             found["note"] = "only the filters of the query count: its words are ignored"
         return json.dumps(found)
+
+    @tool(
+        "List the user's saved searches, which search takes as @NAME, and albums, as album:NAME, with their numbers of "
+        "pictures."
+    )
+    def saved() -> str:
+        searches = [f"@{each.name}: {one_line(each.query)}" for each in catalog.saved.list()[:_MOST_SAVED]]
+        albums = catalog.albums.list()[:_MOST_SAVED]
+        lines = [*searches, *(f"album {one_line(each.name)}: {count(each.count, 'picture')}" for each in albums)]
+        return "\n".join(lines) or "There are no saved searches and no albums."
 
     @tool(
         "List events, the newest first: pictures of one day and one city without a pause of 4 hours, with the number "
@@ -85,6 +95,7 @@ def _facets_json(facets: CatalogFacets) -> dict[str, Any]:
         "ratings": written.ratings,
         "places": written.places,
         "kinds": written.kinds,
+        "albums": facets.albums,
     }
     dates = {"first_taken": facets.first_taken, "last_taken": facets.last_taken}
     return {

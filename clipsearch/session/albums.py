@@ -8,8 +8,13 @@ from clipsearch.store import Store
 from clipsearch.text import fold_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
+
+    from clipsearch.query.filters import Filter
+    from clipsearch.session.session import Session
 
 _FAVOURITES = frozenset({FAVOURITES, "favorites"})
 
@@ -35,3 +40,18 @@ def find_in_albums(pattern: Pattern, store: Store) -> "NDArray[np.int64]":
         chosen = [name for name in names if is_wanted(fold_name(name))]
     members = {content_id for name in chosen for content_id in store.album_rows.members(name)}
     return np.array(sorted(members), dtype=np.int64)
+
+
+def count_albums(filters: "Sequence[Filter]", session: "Session") -> dict[str, int]:
+    """Count the pictures that pass filters by album; albums without one are left out."""
+    import numpy as np
+
+    names = session.store.album_rows.names()
+    if not names:
+        return {}
+    passing = session.columns.ask(lambda columns: columns.select_ids(filters))
+    counts = {
+        name: int(np.isin(np.array(session.store.album_rows.members(name), dtype=np.int64), passing).sum())
+        for name in names
+    }
+    return {name: number for name, number in counts.items() if number}

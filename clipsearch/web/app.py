@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from clipsearch.catalog import Catalog
 from clipsearch.version import __version__
 from clipsearch.web import metrics, pages
+from clipsearch.web.album_api import make_album_api
 from clipsearch.web.api import make_api
 from clipsearch.web.api_page import add_api_page
 from clipsearch.web.concept_api import make_concept_api
@@ -58,6 +59,7 @@ def make_app(catalog: Catalog, *, rules: GuardRules | None = None, may_index: bo
     add_handlers(app)
     app.include_router(make_api(site))
     app.include_router(make_concept_api(site))
+    app.include_router(make_album_api(site))
     app.include_router(make_curation_api(site))
     app.include_router(make_picture_api(site))
     app.include_router(pages.make_pages(site))

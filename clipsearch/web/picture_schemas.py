@@ -71,6 +71,7 @@ class Record(Item):
     text_lines: int = Field(ge=0, description="Number of all lines.")
     parts: int = Field(ge=0, description="Number of scenes, pages or crops; 0 for a picture of one part.")
     stack: list[int] = Field(description="Ids of the others in its stack, the best first.")
+    albums: list[str] = Field(description="Names of the albums that it is in.")
     before: list[int] = Field(
         description="Ids of the pictures taken before it, the nearest first; without a date none."
     )
@@ -89,6 +90,7 @@ class Record(Item):
             text_lines=len(record.lines),
             parts=record.parts,
             stack=list(record.stack),
+            albums=list(record.albums),
             before=list(record.before),
             after=list(record.after),
             thumbnail_url=thumbnail_url(details.content_id, details.blake3),

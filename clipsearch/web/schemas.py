@@ -111,6 +111,7 @@ class Facets(BaseModel):
     ratings: dict[int, int] = Field(description="Of each rating, -1 and 1 to 5.")
     places: dict[str, int] = Field(description="Of each city or town, as in `Munich, Bavaria, Germany`.")
     kinds: dict[str, int] = Field(description="Of screenshots, receipts, documents and whiteboards.")
+    albums: dict[str, int] = Field(description="Of each album; the favourites are `favourites`.")
 
     @classmethod
     def of(cls, found: CatalogFacets) -> "Facets":
@@ -125,6 +126,7 @@ class Facets(BaseModel):
             last_taken=found.last_taken,
             blurred=found.blurred,
             dark=found.dark,
+            albums=found.albums,
             **{name: dict(counts) for name, counts in written.items()},
         )
 
