@@ -34,7 +34,7 @@ def add_search_tools(tool: Tool, catalog: Catalog) -> None:
                 "user has taught (status lists them), filters such as taken:2024, taken:2024-05..2024-08, "
                 "taken:--07-04 (in any year), camera:pixel, path:holiday, type:png, orientation:portrait, is:blurred, "
                 "-is:dark, place:munich, country:it, near:paris,10km, tag:holiday, person:anna, rating:>=4, label:red, "
-                "title:harbour, creator:anna, album:italy, has:tags, kind:receipt (or screenshot, document, whiteboard), "
+                "title:harbour, creator:anna, album:italy, has:tags, kind:receipt (screenshot, document, whiteboard), "
                 'written:"summer camp" (titles, captions, keywords, names of files), text:invoice and has:text (what '
                 "was read in the picture).",
                 max_length=4000,
