@@ -52,7 +52,7 @@ ONLY_IN = {
     "rich": {"cli/terminal_images.py"},
     "textual_image": {"cli/terminal_images.py"},
     "jinja2": {"gallery/contact_sheet.py", "web/templating.py"},
-    "mcp": {"mcp_server.py"},
+    "mcp": {"mcp_server/"},
     "pyarrow": {"transfer/formats"},
     "ray": {"indexing/ray/"},
     "av": {"images/films/"},

@@ -28,6 +28,10 @@ _COMMANDS = {
     "label": "labels.label",
     "labels": "labels.app",
     "concept": "concepts.app",
+    "save": "saved.save",
+    "saved": "saved.app",
+    "album": "albums.app",
+    "favourite": "albums.favourite",
     "cluster": "clusters.cluster",
     "unusual": "curation.unusual",
     "representative": "curation.representative",
@@ -50,7 +54,7 @@ _COMMANDS = {
 }
 
 # What other programs call a command; not in `--help`.
-_OTHER_NAMES = {"search": "query", "find": "query"}
+_OTHER_NAMES = {"search": "query", "find": "query", "albums": "album", "favorite": "favourite"}
 
 COMMAND_NAMES = frozenset({*_COMMANDS, *_OTHER_NAMES})
 """Names of all commands."""
@@ -62,7 +66,7 @@ LOG_OPTIONS = {"-q": False, "--quiet": False, "-v": False, "--verbose": False, "
 """Options that go before a command or after it → whether they take a value."""
 
 # Commands with words that may begin with a sign.
-_QUERIES = {"query", "unusual", "representative"}
+_QUERIES = {"query", "save", "unusual", "representative"}
 
 
 def make_app(arguments: Sequence[str] = ()) -> typer.Typer:

@@ -9,9 +9,12 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clipsearch import configuration, paths, settings
+
+if TYPE_CHECKING:
+    from clipsearch.store.names import NameKind
 
 # Of the program `clipsearch`, as typer's scripts for shells set it.
 _VARIABLE = "_CLIPSEARCH_COMPLETE"
@@ -79,7 +82,8 @@ def _find_query_words(context: Any, typed: str) -> list[Completion]:
 
     sign, word = ("-", typed[1:]) if typed.startswith("-") else ("", typed)
     if word.startswith("@"):
-        return [Completion(f"{sign}@{name}") for name in _names(context, "concepts")]
+        names = [*_names(context, "concepts"), *_names(context, "saved_searches")]
+        return [Completion(f"{sign}@{name}") for name in names]
     key, colon, _ = word.partition(":")
     if colon:
         return [Completion(f"{sign}{key}:{choice}") for choice in CHOICES.get(key.lower(), ())]
@@ -94,8 +98,12 @@ def _find_label_sets(context: Any, typed: str) -> list[Completion]:
     return _completions([*BUILT_IN, *_names(context, "label_sets")])
 
 
-def _find_concepts(context: Any, typed: str) -> list[Completion]:
-    return _completions(_names(context, "concepts"))
+def _find_stored(kind: "NameKind") -> Callable[[Any, str], list[Completion]]:
+    return lambda context, typed: _completions(_names(context, kind))
+
+
+def _find_matches(context: Any, typed: str) -> list[Completion]:
+    return _completions(f"@{name}" for name in _names(context, "saved_searches"))
 
 
 def _find_models(context: Any, typed: str) -> list[Completion]:
@@ -108,7 +116,13 @@ def _find_models(context: Any, typed: str) -> list[Completion]:
 def _find_names(context: Any, typed: str) -> list[Completion]:
     """Find what NAME stands for in the commands of a group, as in `concept remove NAME`."""
     group = "" if context.parent is None else context.parent.info_name
-    find = {"labels": _find_label_sets, "concept": _find_concepts, "model": _find_models}.get(group)
+    find = {
+        "labels": _find_label_sets,
+        "concept": _find_stored("concepts"),
+        "saved": _find_stored("saved_searches"),
+        **dict.fromkeys(("album", "albums"), _find_stored("albums")),
+        "model": _find_models,
+    }.get(group)
     return [] if find is None else find(context, typed)
 
 
@@ -116,7 +130,7 @@ def _fixed(*names: str) -> Callable[[Any, str], list[Completion]]:
     return lambda context, typed: _completions(names)
 
 
-def _names(context: Any, kind: Any) -> list[str]:
+def _names(context: Any, kind: "NameKind") -> list[str]:
     """Return names in the catalog that --catalog names so far, or the configured one; none in one on a server."""
     from clipsearch.store.names import list_names
 
@@ -135,6 +149,7 @@ _COMPLETERS: dict[tuple[str, str | None], Callable[[Any, str], Sequence[Completi
     ("model", "NAME"): _find_models,
     ("name", "NAME"): _find_names,
     ("name", "[NAME]"): _find_names,
+    ("matches", "@NAME"): _find_matches,
     ("device", "NAME"): _fixed("cpu", "cuda", "mps"),
     ("runtime", "NAME"): _fixed(*settings.RUNTIMES),
     ("precision", "NAME"): _fixed(*settings.PRECISIONS),

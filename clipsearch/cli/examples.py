@@ -10,7 +10,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "clipsearch index",
         "clipsearch index ~/Pictures --exclude 'private/' --ocr",
     ),
-    "watch": ("clipsearch watch ~/Pictures",),
+    "watch": ("clipsearch watch ~/Pictures", "clipsearch watch --matches @receipts"),
     "ocr": ("clipsearch ocr", "clipsearch ocr --models ~/models/thai"),
     "reindex": ("clipsearch reindex",),
     "query": (
@@ -30,6 +30,14 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "label": ("clipsearch label ~/Pictures/2024 --labels coco --write-xmp",),
     "labels": ("clipsearch labels add birds.txt", "clipsearch labels list"),
     "concept": ("clipsearch concept add rex 1.jpg 2.jpg 3.jpg", "clipsearch query '@rex & snow'"),
+    "save": ("clipsearch save beach-days 'beach taken:2023..'", "clipsearch query '@beach-days & dog'"),
+    "saved": ("clipsearch saved", "clipsearch saved remove beach-days"),
+    "album": (
+        "clipsearch album add 'Italy 2023' a.jpg id:42",
+        "clipsearch album add dogs --matches 'a dog'",
+        "clipsearch query boat album:italy",
+    ),
+    "favourite": ("clipsearch favourite ./cat.jpg", "clipsearch query is:favourite"),
     "cluster": ("clipsearch cluster ~/Pictures/2024 --labels lvis",),
     "unusual": ("clipsearch unusual -k 20",),
     "representative": ("clipsearch representative taken:2024 -k 12",),
@@ -58,7 +66,7 @@ _LANGUAGE = (
     ("./cat.jpg, id:42", "a picture"),
     ("dog + 0.5:./cat.jpg - people", "a sum with weights, less what is excluded"),
     ("dog & snow", "both in one picture"),
-    ("@rex", "a concept"),
+    ("@rex", "a concept, or a saved search"),
     ("-path:backup", "not this filter"),
 )
 

@@ -67,7 +67,7 @@ def read_query(arguments: Sequence[str]) -> "Query":
     Raises:
         QueryError: invalid query; the message explains the quoting when that may be the cause.
     """
-    from clipsearch.search.terms import parse_local
+    from clipsearch.search.parsing import parse_local
 
     split = next((found for found in map(_SPLIT_VALUE.fullmatch, arguments) if found is not None), None)
     quotes = "" if split is None else f"the shell removes quotes: write '{split['name']}\"{split['value']}\"'"

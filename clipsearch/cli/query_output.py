@@ -74,9 +74,8 @@ def print_result(result: QueryResult, output: str, *, ends_with_nul: bool) -> No
 
 
 def find_facts(hits: "Sequence[SearchHit]", catalog: "Catalog") -> Facts:
-    """Return the details of hits."""
-    details = catalog.pictures.list([hit.content_id for hit in hits])
-    return {each.content_id: each for each in details}
+    """Return what is told of hits."""
+    return catalog.pictures.summaries([hit.content_id for hit in hits])
 
 
 def output_of(*, json: bool, jsonl: bool, csv: bool, paths: bool, print0: bool) -> str:

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clipsearch.cli.colours import coloured
 from clipsearch.cli.passed_over import describe_passed_over
-from clipsearch.description import NOTHING, to_json
 from clipsearch.quantities import count, rate
 from clipsearch.search.hits import SearchHit
 from clipsearch.text import is_url
 from clipsearch.types import CaptionHit, ImageMatch, IndexReport, PartialFile, SkippedFile, TextReport
 
 if TYPE_CHECKING:
-    from clipsearch.gallery.details import PictureDetails
+    from clipsearch.gallery.summaries import PictureSummary
     from clipsearch.query.phrases import Phrase
     from clipsearch.search.narrowing import Suggestions
 
@@ -200,8 +199,8 @@ def print_skipped(files: Sequence[SkippedFile]) -> None:
         out(f"  … and {len(files) - _MAX_REASONS:,} more: --json lists them all")
 
 
-Facts: TypeAlias = Mapping[int, "PictureDetails"]
-"""Details of pictures by content id."""
+Facts: TypeAlias = Mapping[int, "PictureSummary"]
+"""What is told of pictures by content id."""
 
 
 def hits_json(
@@ -213,7 +212,7 @@ def hits_json(
     suggestions: "Suggestions | None" = None,
     phrases: "Sequence[Phrase]" = (),
 ) -> dict[str, Any]:
-    found = {"query": query, "model": model, "suggestion": suggestion, "hits": _hit_rows(hits, facts)}
+    found = {"query": query, "model": model, "suggestion": suggestion, "hits": hit_rows(hits, facts)}
     if phrases:
         found["phrases"] = [asdict(phrase) for phrase in phrases]
     return found if suggestions is None else found | {"suggestions": asdict(suggestions)}
@@ -237,26 +236,15 @@ def print_suggestions(suggestions: "Suggestions") -> None:
 
 
 def _measures_of(hit: SearchHit, facts: Facts) -> dict[str, int | None]:
-    details = facts.get(hit.content_id)
-    return {name: None if details is None else getattr(details.metadata, name) for name in ("sharpness", "brightness")}
+    summary = facts.get(hit.content_id)
+    return {name: None if summary is None else getattr(summary.metadata, name) for name in ("sharpness", "brightness")}
 
 
-def _facts_of(hit: SearchHit, facts: Facts) -> dict[str, Any]:
-    details = facts.get(hit.content_id)
-    if details is None:  # deleted meanwhile
-        return {"taken_at": None, "camera": None, "place": None, "description": {}, **_measures_of(hit, facts)}
-    metadata = details.metadata
-    return {
-        "taken_at": None if metadata.taken_at is None else metadata.taken_at.isoformat(),
-        "camera": metadata.camera,
-        "place": details.place,
-        "description": to_json(metadata.description or NOTHING),
-        **_measures_of(hit, facts),
-    }
+def hit_rows(hits: Sequence[SearchHit], facts: Facts) -> list[dict[str, Any]]:
+    """Return hits as they are in JSON."""
+    from clipsearch.gallery.summaries import summary_json
 
-
-def _hit_rows(hits: Sequence[SearchHit], facts: Facts) -> list[dict[str, Any]]:
-    rows = [asdict(hit) | _facts_of(hit, facts) for hit in hits]
+    rows = [asdict(hit) | summary_json(facts.get(hit.content_id)) for hit in hits]
     for row in rows:
         if not row["terms"]:  # not requested
             del row["terms"]
@@ -306,7 +294,7 @@ def _score(score: float) -> str:
 
 def print_hit_lines(hits: Sequence[SearchHit], facts: Facts) -> None:
     """Print hits as JSON lines."""
-    for row in _hit_rows(hits, facts):
+    for row in hit_rows(hits, facts):
         print_line(row)
 
 

@@ -59,7 +59,7 @@ class Listed:
     content_ids: "NDArray[np.int64]"
 
 
-WRITTEN = ("tag", "person", "label", "title", "creator", "written", "text", "place")
+WRITTEN = ("tag", "person", "label", "title", "creator", "album", "written", "text", "place")
 """Keys of filters on names and texts that any words may be the value of."""
 
 FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle | Listed
@@ -191,7 +191,7 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     **SPAN_PARSERS,
     "kind": _choice(*TEXT_KINDS, **_OTHER_KINDS),
     "orientation": _choice(*_ORIENTATIONS, **_OTHER_ORIENTATIONS),
-    **dict.fromkeys(("tag", "person", "label", "title", "creator"), _pattern),
+    **dict.fromkeys(("tag", "person", "label", "title", "creator", "album"), _pattern),
     **dict.fromkeys(("written", "text"), _words),
     "has": _choice(
         *_KNOWN,
@@ -204,15 +204,21 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
 KEYS = tuple(_PARSERS)
 """Keys of all filters."""
 
+FAVOURITES = "favourites"
+"""Name of the album that `is:favourite` stands for."""
+
+_OTHER_FAVOURITES = ("favourites", "favorite", "favorites")
+
 SHORTHANDS = {
     **dict.fromkeys(("blurred", "blurry"), ("sharp", f"<{BLURRED_BELOW}")),
     "sharp": ("sharp", f">={BLURRED_BELOW}"),
     **dict.fromkeys(("dark", "underexposed"), ("bright", f"<{DARK_BELOW}")),
+    **dict.fromkeys(("favourite", *_OTHER_FAVOURITES), ("album", FAVOURITES)),
     **{name: ("kind", name) for name in (*TEXT_KINDS, *_OTHER_KINDS)},
 }
 """Filter, as key and value, by the word after `is:` that it is written for."""
 
-SYNONYMS = frozenset({"blurry", "underexposed", *_OTHER_KINDS})
+SYNONYMS = frozenset({"blurry", "underexposed", *_OTHER_FAVOURITES, *_OTHER_KINDS})
 """Words of `SHORTHANDS` that messages leave out."""
 
 CHOICES = {
@@ -253,6 +259,7 @@ EXAMPLES = {
     "label": "label:red",
     "title": "title:harbour",
     "creator": "creator:anna",
+    "album": 'album:"Italy 2023"',
     "written": 'written:"summer camp"',
     "text": 'text:"RE16"',
     "has": "has:gps",

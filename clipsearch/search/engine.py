@@ -56,7 +56,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
 
     top_k = options.top_k
     _check_options(options)
-    parsed, known_pictures = _with_feedback(query, options)
+    parsed, known_pictures = _with_feedback(query, options, session)
     session.require_pictures()
     if parsed.filters and options.notifies:
         notify_unmeasured(parsed.filters, session)
@@ -155,10 +155,10 @@ def _diversify(hits: list[SearchHit], background: "Background", session: Session
     return [replace(hits[place], rank=rank) for rank, place in enumerate(chosen, start=1)]
 
 
-def _with_feedback(query: AnyQuery, options: SearchOptions) -> tuple[Query, Pictures]:
+def _with_feedback(query: AnyQuery, options: SearchOptions, session: Session) -> tuple[Query, Pictures]:
     """Convert a query as `as_query` does, and add the wanted pictures."""
     read = options.feedback.parse(query) if isinstance(query, str) else query
-    parsed, known_pictures = as_query(read, options.pictures)
+    parsed, known_pictures = as_query(read, options.pictures, session)
     return options.feedback.add_wanted(parsed), known_pictures
 
 
@@ -170,7 +170,7 @@ def match_picture(
     from clipsearch.search.written import quote_picture
 
     options = options or SearchOptions()
-    parsed, known_pictures = _with_feedback(query, options)
+    parsed, known_pictures = _with_feedback(query, options, session)
     session.require_pictures()
     row, reader = session.model.row, session.store.reader
     parts = reader.parts.of_contents([content_id]).get(content_id, ((content_id, None),))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clipsearch.images.thumbnail_cache import ThumbnailCache
     from clipsearch.images.worker_pool import WorkerPool
     from clipsearch.indexes.base import VectorIndex
+    from clipsearch.query.filters import Pattern
     from clipsearch.query.spelling import Vocabulary
     from clipsearch.scoring.concepts import ConceptDirection
     from clipsearch.scoring.confidence import BestRelevances
@@ -138,7 +139,7 @@ class Session:
         """Columns of all pictures, for filters, counts and facets."""
         from clipsearch.session.columns import CatalogColumns
 
-        return CatalogColumns(self.store, paths.index_folder(self.directory), self.find_written)
+        return CatalogColumns(self.store, paths.index_folder(self.directory), self.find_listed)
 
     @cached_property
     def written(self) -> "CatalogWriting":
@@ -147,9 +148,13 @@ class Session:
 
         return CatalogWriting(self.store, paths.index_folder(self.directory))
 
-    def find_written(self, key: str, text: str) -> "NDArray[np.int64]":
-        """Return the ids (n,), sorted, of pictures that a filter "written" or "text" passes."""
-        part, fields = fold_words(text), (READ,) if key == "text" else WRITING
+    def find_listed(self, key: str, pattern: "Pattern") -> "NDArray[np.int64]":
+        """Return the ids (n,), sorted, of pictures that a filter "written", "text" or "album" passes."""
+        if key == "album":
+            from clipsearch.session.albums import find_in_albums
+
+            return find_in_albums(pattern, self.store)
+        part, fields = fold_words(pattern.text), (READ,) if key == "text" else WRITING
         return self.written.ask(lambda words: words.find([part], fields=fields))
 
     def background(self, index: "VectorIndex") -> "Background":

@@ -37,6 +37,8 @@ def catalog(tmp_path, colours) -> str:
     run("concept", "add", "rex", SAMPLES / "food" / "donut.png", "--catalog", place)
     with Catalog.open(place) as opened:
         opened.labels.add("shades", ["red", "blue"])
+        opened.saved.add("sweet", "a donut")
+        opened.albums.add("Italy 2023", [1])
     return place
 
 
@@ -62,7 +64,10 @@ def test_filters_of_queries(complete):
 
 
 def test_names_of_the_catalog(complete, catalog):
-    assert complete("query", "--catalog", catalog, "@") == ["@rex"]
+    assert complete("query", "--catalog", catalog, "@") == ["@rex", "@sweet"]
+    assert complete("watch", "--catalog", catalog, "--matches", "@") == ["@sweet"]
+    assert complete("saved", "remove", "--catalog", catalog, "s") == ["sweet"]
+    assert complete("album", "show", "--catalog", catalog, "It") == ["Italy 2023"]
     assert complete("concept", "show", "--catalog", catalog, "r") == ["rex"]
     assert complete("label", "--catalog", catalog, "--labels", "s") == ["scenes", "shades"]
     assert complete("labels", "show", "--catalog", catalog, "sh") == ["shades"]

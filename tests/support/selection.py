@@ -50,6 +50,7 @@ FAST = (
     "indexing/test_scopes.py",
     "places",
     "query",
+    "release",
     "store/test_embeddings.py",
     "store/test_folded_names.py",
     "store/test_labels.py",
