@@ -164,7 +164,9 @@ class PictureCollection:
             dark=found.dark,
             pictures=found.pictures,
             written=found.written,
-            albums=count_albums(filters, self._session),
+            albums=count_albums(
+                lambda: self._session.columns.ask(lambda columns: columns.select_ids(filters)), self._session.store
+            ),
         )
 
     def years(self, query: "str | Query | None" = None) -> dict[int, int]:

@@ -8,13 +8,10 @@ from clipsearch.store import Store
 from clipsearch.text import fold_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
-
-    from clipsearch.query.filters import Filter
-    from clipsearch.session.session import Session
 
 _FAVOURITES = frozenset({FAVOURITES, "favorites"})
 
@@ -42,16 +39,18 @@ def find_in_albums(pattern: Pattern, store: Store) -> "NDArray[np.int64]":
     return np.array(sorted(members), dtype=np.int64)
 
 
-def count_albums(filters: "Sequence[Filter]", session: "Session") -> dict[str, int]:
-    """Count the pictures that pass filters by album; albums without one are left out."""
+def count_albums(find_passing: "Callable[[], NDArray[np.int64]]", store: Store) -> dict[str, int]:
+    """Count the pictures that pass some filters by album; albums without one are left out.
+
+    Args:
+        find_passing: returns the content ids (n,) of these pictures.
+    """
     import numpy as np
 
-    names = session.store.album_rows.names()
+    names = store.album_rows.names()
     if not names:
         return {}
-    passing = session.columns.ask(lambda columns: columns.select_ids(filters))
-    counts = {
-        name: int(np.isin(np.array(session.store.album_rows.members(name), dtype=np.int64), passing).sum())
-        for name in names
-    }
+    passing = find_passing()
+    members = {name: np.array(store.album_rows.members(name), dtype=np.int64) for name in names}
+    counts = {name: int(np.isin(ids, passing).sum()) for name, ids in members.items()}
     return {name: number for name, number in counts.items() if number}

@@ -67,7 +67,7 @@ def test_names_of_the_catalog(complete, catalog):
     assert complete("query", "--catalog", catalog, "@") == ["@rex", "@sweet"]
     assert complete("watch", "--catalog", catalog, "--matches", "@") == ["@sweet"]
     assert complete("saved", "remove", "--catalog", catalog, "s") == ["sweet"]
-    assert complete("album", "show", "--catalog", catalog, "It") == ["Italy 2023"]
+    assert complete("album", "show", "--catalog", catalog, "It") == ["Italy", "2023"]
     assert complete("concept", "show", "--catalog", catalog, "r") == ["rex"]
     assert complete("label", "--catalog", catalog, "--labels", "s") == ["scenes", "shades"]
     assert complete("labels", "show", "--catalog", catalog, "sh") == ["shades"]
@@ -96,7 +96,7 @@ def test_completion_loads_nothing_heavy(catalog):
     done = subprocess.run(
         [sys.executable, "-c", code], env=_with(variables), capture_output=True, text=True, check=True
     )
-    assert done.stdout.split("\n")[:2] == ["@rex", "[]"]
+    assert done.stdout.split("\n")[:3] == ["@rex", "@sweet", "[]"]
     fish = {"_CLIPSEARCH_COMPLETE": "complete_fish", "_TYPER_COMPLETE_ARGS": "clipsearch query tak"}
     fish["_TYPER_COMPLETE_FISH_ACTION"] = "get-args"
     assert subprocess.check_output([SCRIPT], env=_with(fish), text=True) == "taken:\ttaken:2024-05..2025\n"

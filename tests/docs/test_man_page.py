@@ -31,7 +31,7 @@ def test_it_has_version_exit_codes_and_variables(manual, pages):
     assert f'"clipsearch {__version__}"' in manual
     for name, heading in (("ENVIRONMENT", "Environment variables"), ("EXIT STATUS", "Exit codes")):
         section = manual.split(f"\n.SH {name}\n")[1].split("\n.SH ")[0]
-        table = pages["docs/cli.md"].split(f"\n## {heading}\n")[1].split("\n## ")[0]
+        table = pages["docs/cli.md"].split(f"# {heading}\n")[1].split("\n## ")[0]
         written = re.findall(r"^\| `?([A-Z_]+|\d+)`? ", table, re.MULTILINE)
         assert len(written) >= 7
         assert re.findall(r"\\fB(\w+)\\fR", section) == written
