@@ -5,7 +5,8 @@ ClipSearchError
 │   └── QueryError          an empty or invalid query
 │       ├── QuerySyntaxError    a query that can't be parsed, with the position of the error
 │       ├── UnknownPictureError no picture has this id
-│       └── UnknownConceptError no concept has this name
+│       ├── UnknownConceptError no concept, or saved search, has this name
+│       └── UnknownAlbumError   no album has this name
 ├── MissingExtraError       an optional package that is not installed
 ├── ImageReadError          a picture that can't be read or decoded
 │   └── TransientReadError      a temporary failure: out of memory, disk error; worth a retry
@@ -64,6 +65,10 @@ class UnknownPictureError(QueryError):
 
 
 class UnknownConceptError(QueryError):
+    pass
+
+
+class UnknownAlbumError(QueryError):
     pass
 
 

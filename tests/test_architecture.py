@@ -15,6 +15,7 @@ from clipsearch.paths import sample_data_folder
 LAYERS = (
     {"description"},
     {"errors", "formats", "types", "parts", "quantities", "data", "version", "renamed"},
+    {"configuration"},
     {"settings", "paths", "text", "vectors", "processes", "notices", "openvino_loader"},
     {"files", "prefetch", "places"},
     {"trust", "service"},
@@ -51,7 +52,7 @@ ONLY_IN = {
     "rich": {"cli/terminal_images.py"},
     "textual_image": {"cli/terminal_images.py"},
     "jinja2": {"gallery/contact_sheet.py", "web/templating.py"},
-    "mcp": {"mcp_server.py"},
+    "mcp": {"mcp_server/"},
     "pyarrow": {"transfer/formats"},
     "ray": {"indexing/ray/"},
     "av": {"images/films/"},

@@ -8,6 +8,7 @@ from clipsearch.cli.options import CatalogOption, JsonOption
 from clipsearch.cli.passed_over import describe_passed_over
 from clipsearch.cli.reindex import describe_place
 from clipsearch.cli.render import describe_parts, out, print_json, printable
+from clipsearch.configuration import origin_in_file
 from clipsearch.quantities import count, size
 from clipsearch.types import CatalogStatus, LastRun
 
@@ -21,7 +22,8 @@ def status(catalog: CatalogOption = None, json: JsonOption = False) -> None:
     if json:
         print_json(_status_json(found) | {"index": asdict(place)})
         return
-    out(f"catalog   {printable(found.directory)}")
+    origin = None if catalog else origin_in_file("catalog")
+    out(f"catalog   {printable(found.directory)}{'' if origin is None else f' ({printable(origin)})'}")
     arithmetic = f", calculated in {found.precision}" if found.precision is not None else ""
     out(f"model     {printable(found.model or 'none yet')}{arithmetic}")
     for model in found.models:

@@ -17,7 +17,7 @@ from clipsearch.indexing.scan import full_path
 from clipsearch.indexing.scopes import exclude_from, known_scopes, plan_scopes
 from clipsearch.indexing.stacks import find_stacks
 from clipsearch.indexing.texts import choose_models, read_texts
-from clipsearch.notices import notify
+from clipsearch.notices import notify, timed
 from clipsearch.quantities import count
 from clipsearch.session.model import CatalogModel
 from clipsearch.session.session import Session
@@ -74,21 +74,24 @@ def run_index(
             remember_folders(full_path(scope, scope.subfolder) for scope in scopes)
         if options.exclude:
             scopes = exclude_from(scopes, options.exclude, roots=store.roots)
-        report = index_folders(
-            scopes,
-            store=store,
-            encoder=model.encoder,
-            model_id=model.row.model_id,
-            options=_with_limits(options),
-            runner=runner or make_runner(model),
-            on_progress=on_progress,
-            cancel=cancel,
-        )
+        with timed(f"scan and embed {', '.join(scope.root for scope in scopes)}"):
+            report = index_folders(
+                scopes,
+                store=store,
+                encoder=model.encoder,
+                model_id=model.row.model_id,
+                options=_with_limits(options),
+                runner=runner or make_runner(model),
+                on_progress=on_progress,
+                cancel=cancel,
+            )
         if not report.interrupted:
-            find_stacks(store, model_id=model.row.model_id, dim=model.row.dim)
+            with timed("find stacks"):
+                find_stacks(store, model_id=model.row.model_id, dim=model.row.dim)
             if options.ocr or (options.ocr is None and store.texts.count().read):
                 report = _with_texts(report, options, session, on_progress, cancel)
-            session.refresh("images", "captions")
+            with timed("update the index"):
+                session.refresh("images", "captions")
         return report
 
 

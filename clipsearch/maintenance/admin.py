@@ -34,6 +34,10 @@ class CatalogAdmin:
 
         return replace(read_status(self._session.store), precision=self._session.model.find_precision())
 
+    def folders(self) -> tuple[str, ...]:
+        """List the indexed folders: absolute paths and URLs."""
+        return tuple(self._session.store.reader.folders())
+
     def current_run(self) -> CurrentRun | None:
         """Return the index run in progress, of this process or another; None when there is none."""
         from clipsearch.maintenance.status import find_current_run

@@ -4,8 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from clipsearch.configuration import config_dir
 from clipsearch.errors import InputError
-from clipsearch.paths import config_dir
 from clipsearch.service.launchd import Launchd
 from clipsearch.service.managers import Manager
 from clipsearch.service.systemd import Systemd

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch.errors import CatalogReplacedError, StoreError
 from clipsearch.paths import CatalogPlace
+from clipsearch.store.album_rows import AlbumReader
 from clipsearch.store.backends.base import ReadConnection
 from clipsearch.store.backends.connection import DATABASE_NAME, SqliteReadConnection
 from clipsearch.store.column_rows import ColumnReader
@@ -33,6 +34,7 @@ from clipsearch.store.records import (
 from clipsearch.store.recovery.discard import discard_if_empty, missing_folders
 
 if TYPE_CHECKING:
+    from clipsearch.store.albums import AlbumStore
     from clipsearch.store.backends.database import Database
     from clipsearch.store.captions import CaptionStore
     from clipsearch.store.column_files import ColumnFileStore
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from clipsearch.store.pictures import PictureStore
     from clipsearch.store.roots import RootStore
     from clipsearch.store.runs import RunStore
+    from clipsearch.store.saved_searches import SavedSearchStore
     from clipsearch.store.sidecars import SidecarStore
     from clipsearch.store.stacks import StackStore
     from clipsearch.store.texts import TextStore
@@ -79,6 +82,7 @@ class Store:
         backup: the copy made because an older schema was upgraded on opening, else None.
         reader: what a search needs, without SQLAlchemy.
         column_rows: what filters compare, likewise.
+        album_rows: the albums and their pictures, likewise.
         place: location of the catalog.
         connection: for queries in plain SQL.
     """
@@ -113,6 +117,7 @@ class Store:
             self._machine = machine_name(place.directory)
         self.reader = Reader(self.connection, machine=self._machine)
         self.column_rows = ColumnReader(self.connection, machine=self._machine)
+        self.album_rows = AlbumReader(self.connection)
         try:
             self.uuid = self.reader.find_uuid() or self._make_uuid()
         except BaseException:
@@ -220,6 +225,18 @@ class Store:
         from clipsearch.store.concepts import ConceptStore
 
         return ConceptStore(self._database)
+
+    @cached_property
+    def albums(self) -> "AlbumStore":
+        from clipsearch.store.albums import AlbumStore
+
+        return AlbumStore(self._database)
+
+    @cached_property
+    def saved_searches(self) -> "SavedSearchStore":
+        from clipsearch.store.saved_searches import SavedSearchStore
+
+        return SavedSearchStore(self._database)
 
     @cached_property
     def embeddings(self) -> "EmbeddingStore":

@@ -11,11 +11,14 @@ from starlette.middleware import Middleware
 from clipsearch.catalog import Catalog
 from clipsearch.version import __version__
 from clipsearch.web import metrics, pages
+from clipsearch.web.album_api import make_album_api
 from clipsearch.web.api import make_api
+from clipsearch.web.api_page import add_api_page
 from clipsearch.web.concept_api import make_concept_api
 from clipsearch.web.curation_api import make_curation_api
 from clipsearch.web.errors import add_handlers
 from clipsearch.web.index_job import IndexJob
+from clipsearch.web.picture_api import make_picture_api
 from clipsearch.web.security import Guard, GuardRules
 from clipsearch.web.state import Site
 from clipsearch.web.static_files import static_file
@@ -54,7 +57,7 @@ def make_app(
         title="clipsearch",
         version=__version__,
         summary="Pictures by words, words by pictures.",
-        # FastAPI's documentation pages load scripts from other hosts.
+        # FastAPI's documentation pages load scripts from other hosts: see `api_page`.
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
@@ -67,9 +70,13 @@ def make_app(
     add_handlers(app)
     app.include_router(make_api(site))
     app.include_router(make_concept_api(site))
+    app.include_router(make_album_api(site))
     app.include_router(make_curation_api(site))
+    app.include_router(make_picture_api(site))
     app.include_router(pages.make_pages(site))
     app.add_api_route("/static/{name:path}", static_file, methods=["GET", "HEAD"], include_in_schema=False)
+
+    add_api_page(app)
 
     @app.get("/healthz", summary="Check that the server responds", tags=["server"])
     async def healthz() -> JSONResponse:

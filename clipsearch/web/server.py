@@ -21,6 +21,7 @@ from clipsearch.web.security import GuardRules
 DEFAULT_PORT = 8123
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104
 
 # Connections' share of the open file limit; the rest is for the catalog.
 _SHARE_OF_FILES = 0.5
@@ -52,6 +53,11 @@ class ServerOptions:
     @property
     def is_loopback(self) -> bool:
         return self.host in _LOOPBACK
+
+    @property
+    def shown_host(self) -> str:
+        """Host of the printed URL: the name of this machine where the server listens on all of its addresses."""
+        return socket.gethostname() if self.host in _ALL_ADDRESSES else self.host
 
 
 def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str], None]) -> None:
@@ -87,9 +93,8 @@ def serve(catalog: Catalog, options: ServerOptions, *, on_ready: Callable[[str],
         )
         warming = threading.Thread(target=_warm_up, args=(catalog,), name="warm-up", daemon=True)
         warming.start()
-        host = f"[{options.host}]" if ":" in options.host else options.host
-        shown = {"0.0.0.0": socket.gethostname(), "[::]": socket.gethostname()}.get(host, host)  # noqa: S104
-        address = f"http://{shown}:{listening.getsockname()[1]}/"
+        host = f"[{options.shown_host}]" if ":" in options.shown_host else options.shown_host
+        address = f"http://{host}:{listening.getsockname()[1]}/"
         on_ready(address if token is None else f"{address}?token={token}")
         with contextlib.suppress(KeyboardInterrupt):  # the regular end
             server.run(sockets=[listening])
@@ -101,7 +106,7 @@ def _guard_rules(options: ServerOptions, token: str | None) -> GuardRules:
     Raises:
         InputError: an entry of `hosts` is neither a host name nor an origin.
     """
-    hosts, origins = {options.host.strip("[]").lower()}, set()
+    hosts, origins = {options.host.strip("[]").lower(), options.shown_host.lower()}, set()
     for name in options.hosts:
         origin = parse_origin(name.rstrip("/")) if "://" in name else parse_host(name, scheme="http")
         if origin is None:
