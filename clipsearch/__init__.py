@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         QuerySyntaxError,
         RunnerError,
         StoreError,
+        UnknownAlbumError,
         UnknownConceptError,
         UnknownPictureError,
         VectorIndexError,
@@ -48,7 +49,9 @@ if TYPE_CHECKING:
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.details import CatalogFacets, OnThisDay, PictureDetails
     from clipsearch.gallery.duplicates import DuplicateGroup, DuplicatePicture, NearDuplicate
+    from clipsearch.gallery.events import Event, EventPage
     from clipsearch.gallery.heat_map import HeatMap, draw_heat_map
+    from clipsearch.gallery.summaries import PictureRecord, PictureSummary
     from clipsearch.images.remote.fetch import fetch_picture
     from clipsearch.indexing.options import IndexOptions
     from clipsearch.maintenance.backups import restore_catalog
@@ -60,6 +63,8 @@ if TYPE_CHECKING:
     from clipsearch.search.hits import SearchHit, TermScore
     from clipsearch.search.narrowing import NarrowerQuery, Suggestions
     from clipsearch.search.paging import SearchPage
+    from clipsearch.store.album_rows import Album
+    from clipsearch.store.records import SavedSearch
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.imports import ImportReport
     from clipsearch.types import (
@@ -85,6 +90,7 @@ from clipsearch.version import __version__ as __version__
 
 __all__ = [
     "DEFAULT_CUTOFF",
+    "Album",
     "BackupReport",
     "CaptionHit",
     "CaptionPair",
@@ -104,6 +110,8 @@ __all__ = [
     "DuplicateGroup",
     "DuplicatePicture",
     "Estimate",
+    "Event",
+    "EventPage",
     "ExportReport",
     "FetchedPicture",
     "Finding",
@@ -131,6 +139,8 @@ __all__ = [
     "PartialFile",
     "PictureCluster",
     "PictureDetails",
+    "PictureRecord",
+    "PictureSummary",
     "QualityComparison",
     "Query",
     "QueryError",
@@ -141,6 +151,7 @@ __all__ = [
     "RestoreReport",
     "RetrievalQuality",
     "RunnerError",
+    "SavedSearch",
     "SearchHit",
     "SearchPage",
     "SkippedFile",
@@ -149,6 +160,7 @@ __all__ = [
     "TermScore",
     "TextLine",
     "TextReport",
+    "UnknownAlbumError",
     "UnknownConceptError",
     "UnknownPictureError",
     "UnusualPicture",
@@ -170,6 +182,7 @@ __all__ = [
 
 # Modules of what is neither an error nor a record of `types`.
 _PLACES = {
+    "Album": "store.album_rows",
     "BackupReport": "maintenance.reports",
     "CaptionPair": "captions.pairs",
     "CaptionPairs": "captions.pairs",
@@ -182,6 +195,8 @@ _PLACES = {
     "DuplicateGroup": "gallery.duplicates",
     "DuplicatePicture": "gallery.duplicates",
     "Estimate": "evaluation.metrics",
+    "Event": "gallery.events",
+    "EventPage": "gallery.events",
     "ExportReport": "transfer.export",
     "Finding": "maintenance.reports",
     "HeatMap": "gallery.heat_map",
@@ -193,6 +208,8 @@ _PLACES = {
     "OnThisDay": "gallery.details",
     "PictureCluster": "gallery.clusters",
     "PictureDetails": "gallery.details",
+    "PictureRecord": "gallery.summaries",
+    "PictureSummary": "gallery.summaries",
     "QualityComparison": "evaluation",
     "Query": "query",
     "RelevanceQuality": "evaluation",
@@ -200,6 +217,7 @@ _PLACES = {
     "RepresentativePicture": "gallery.curation",
     "RestoreReport": "maintenance.reports",
     "RetrievalQuality": "evaluation",
+    "SavedSearch": "store.records",
     "SearchHit": "search.hits",
     "SearchPage": "search.paging",
     "Suggestions": "search.narrowing",

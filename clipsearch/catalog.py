@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from clipsearch.captions.collection import CaptionCollection
 from clipsearch.concepts.collection import ConceptCollection
+from clipsearch.gallery.albums import AlbumCollection
 from clipsearch.gallery.collection import PictureCollection
 from clipsearch.labels.collection import LabelCollection
 from clipsearch.maintenance.admin import CatalogAdmin
@@ -17,6 +18,7 @@ from clipsearch.search.engine import SearchOptions, answer_query, find_cutoff, m
 from clipsearch.search.feedback import Feedback, Marks
 from clipsearch.search.hits import SearchHit, picture_of
 from clipsearch.search.paging import SearchPage, find_page
+from clipsearch.search.saved import SavedSearches
 from clipsearch.search.suggestions import suggest_query
 from clipsearch.search.terms import AnyQuery, Pictures
 from clipsearch.session.session import Session
@@ -49,7 +51,7 @@ class Catalog:
         directory: the catalog's folder.
         captions: the stored captions. labels: sets of labels, and what fits the pictures of them.
         concepts: what examples have taught. pictures: what is known of the pictures.
-        admin: status, backups, garbage, and where the vector index is.
+        albums: sets of pictures. saved: searches under a name. admin: status, backups, garbage, the place of the index.
 
     Raises:
         StoreError: at any call, also: the catalog is closed, damaged, or can't be written.
@@ -65,6 +67,8 @@ class Catalog:
         self.labels = LabelCollection(session)
         self.concepts = ConceptCollection(session)
         self.pictures = PictureCollection(session)
+        self.albums = AlbumCollection(session)
+        self.saved = SavedSearches(session)
         self.admin = CatalogAdmin(session)
         self._session = session
 
@@ -94,8 +98,7 @@ class Catalog:
             shared: several threads use it at once, as in a server: the model takes what they ask in batches.
 
         Raises:
-            InputError: no such device, runtime or precision.
-            CatalogNotFoundError: there is none and `create` is false.
+            InputError: no such device, runtime or precision. CatalogNotFoundError: none is there, `create` is false.
             SchemaOutdatedError: it was written by a newer clipsearch.
         """
         options = ModelOptions(model, device, runtime, show_progress, precision)
@@ -231,9 +234,8 @@ class Catalog:
             images, …: as in `transfer.imports.ImportOptions`. on_progress: called with (rows done, rows).
 
         Raises:
-            MissingExtraError: pyarrow is not installed.
+            MissingExtraError: pyarrow is not installed. IndexMismatchError: the embeddings come from another model.
             InputError: the source can't be read or is not whole, or nothing could be compared.
-            IndexMismatchError: the embeddings come from another model.
         """
         from clipsearch.transfer.imports import ImportOptions, import_embeddings
 
@@ -335,10 +337,7 @@ class Catalog:
         return find_suggestions(query, self._session, pictures=pictures or {})
 
     def cutoff_for(self, confidence: float) -> float:
-        """Find the least relevance with which at most 1 - confidence of the unanswerable queries get a hit.
-
-        See `scoring.confidence`; the first call takes seconds. QueryError: it is not in 0 to 1, or can't be known.
-        """
+        """Return the least relevance for a confidence in 0 to 1, see `scoring.confidence`; the first call is slow."""
         return find_cutoff(confidence, self._session)
 
     def caption(self, picture: "Picture | SearchHit", *, top_k: int = 5) -> list[CaptionHit]:
@@ -377,10 +376,10 @@ class Catalog:
         Exact ones and copies, the most wasteful first, before similar ones; without files that are missing or changed.
 
         Args:
-            threshold: the cosine, 0 to 1, from which pixels are compared; None: by how alike the pictures are.
+            threshold: the cosine, 0 to 1 or QueryError, from which pixels are compared; None: by how alike they are.
             exact_only: files with the very same content alone.
 
-        QueryError: `threshold` is out of range. InputError: nothing below one of the folders was indexed.
+        InputError: nothing below one of the folders was indexed.
         """
         from clipsearch.gallery.duplicates import find_duplicates
 

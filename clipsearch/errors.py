@@ -5,13 +5,15 @@ ClipSearchError
 │   └── QueryError          an empty or invalid query
 │       ├── QuerySyntaxError    a query that can't be parsed, with the position of the error
 │       ├── UnknownPictureError no picture has this id
-│       └── UnknownConceptError no concept has this name
+│       ├── UnknownConceptError no concept, or saved search, has this name
+│       └── UnknownAlbumError   no album has this name
 ├── MissingExtraError       an optional package that is not installed
 ├── ImageReadError          a picture that can't be read or decoded
 │   └── TransientReadError      a temporary failure: out of memory, disk error; worth a retry
 ├── ModelError              a model that can't be loaded or is incompatible
 │   └── ModelUnavailableError   its files are not cached and the hub can't be reached
 ├── RunnerError             a cluster runner, such as Ray, failed
+├── ServiceError            the system's manager of services is missing, or has refused
 ├── VectorIndexError        the nearest-neighbour index
 │   └── IndexMismatchError  embeddings of another model or dimension
 └── StoreError              the SQL store
@@ -66,6 +68,10 @@ class UnknownConceptError(QueryError):
     pass
 
 
+class UnknownAlbumError(QueryError):
+    pass
+
+
 class MissingExtraError(ClipSearchError):
     """An optional package that is not installed.
 
@@ -108,6 +114,10 @@ class ModelUnavailableError(ModelError):
 
 
 class RunnerError(ClipSearchError):
+    pass
+
+
+class ServiceError(ClipSearchError):
     pass
 
 

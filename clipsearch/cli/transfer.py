@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,10 @@ from clipsearch.cli.options import (
 from clipsearch.cli.render import note, out, print_json, print_skipped, shown_path
 from clipsearch.quantities import count, size
 from clipsearch.settings import DEFAULT_MAX_SECONDS
+
+if TYPE_CHECKING:
+    from clipsearch.transfer.export import ExportReport
+    from clipsearch.transfer.imports import ImportReport
 
 
 def export(
@@ -51,7 +55,7 @@ def export(
         return
     more = f", {count(report.embeddings, 'embedding')}" if report.embeddings != report.pictures else ""
     more += f" and {count(report.captions, 'caption')}" if captions else ""
-    more += f", {count(report.concepts, 'concept')}" if report.concepts else ""
+    more += "".join(f", {each}" for each in _of_users(report))
     out(
         f"{shown_path(report.path)}: {count(report.pictures, 'picture')}{more} of {report.model}, {report.dim} numbers "
         f"each, {count(report.parts, 'part')}, {size(report.size_bytes)}"
@@ -142,8 +146,8 @@ def import_embeddings(
         out(f"  checked: {count(report.checked, 'picture')} embedded again, median cosine {report.cosine:.3f}")
     if captions:
         out(f"  {count(report.captions, 'caption')} added")
-    if report.concepts:
-        out(f"  {count(report.concepts, 'concept')} added or extended")
+    if of_users := _of_users(report):
+        out(f"  {', '.join(of_users)} added or extended")
     print_skipped(report.skipped)
     if report.without_file:
         where = f", {report.outside:,} of them outside indexed folders (see --root)" if report.outside else ""
@@ -151,3 +155,13 @@ def import_embeddings(
     if report.interrupted:
         note("completed work is saved, the next import continues from there")
     return INTERRUPTED if report.interrupted else 0
+
+
+def _of_users(report: "ExportReport | ImportReport") -> list[str]:
+    """Count what users have made, each with its noun; without what there is none of."""
+    counts = {
+        count(report.concepts, "concept"): report.concepts,
+        count(report.albums, "album"): report.albums,
+        count(report.saved_searches, "saved search", "saved searches"): report.saved_searches,
+    }
+    return [text for text, number in counts.items() if number]

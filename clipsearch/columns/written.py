@@ -24,24 +24,25 @@ _LISTED = {"tags": "tag", "people": "person", "label": "label", "creator": "crea
 """Listing by what `has:` asks for."""
 
 
-FindWritten: TypeAlias = Callable[[str, str], NDArray[np.int64]]
-"""Returns the ids (n,) of the pictures that a filter passes, by its key, "written" or "text", and the text."""
+FindListed: TypeAlias = Callable[[str, Pattern], NDArray[np.int64]]
+"""Returns the ids (n,) of the pictures that a filter passes, by its key, one of `ELSEWHERE`, and its pattern."""
 
-_LISTED_ELSEWHERE = ("written", "text")
+ELSEWHERE = ("written", "text", "album")
+"""Keys of filters on what is not in the columns."""
 
 
-def list_written(filters: Sequence[Filter], find_written: FindWritten | None) -> list[Filter]:
-    """Return filters with those on written words, which the columns do not have, as the ids that pass them.
+def list_elsewhere(filters: Sequence[Filter], find_listed: FindListed | None) -> list[Filter]:
+    """Return filters with those on what the columns do not have as the ids that pass them.
 
     Raises:
-        QueryError: there are such filters, and no index of written words.
+        QueryError: there are such filters, and nothing that evaluates them.
     """
     found = []
     for each in filters:
-        if each.key in _LISTED_ELSEWHERE and isinstance(each.value, Pattern):
-            if find_written is None:
+        if each.key in ELSEWHERE and isinstance(each.value, Pattern):
+            if find_listed is None:
                 raise QueryError(f"{each.key}: takes an open catalog")
-            each = replace(each, value=Listed(find_written(each.key, each.value.text)))  # noqa: PLW2901
+            each = replace(each, value=Listed(find_listed(each.key, each.value)))  # noqa: PLW2901
         found.append(each)
     return found
 

@@ -63,6 +63,8 @@ class ConceptCollection:
         if words is not None and words.strip():
             check_text(words, "description")
         known = store.concepts.find(folded)
+        if store.saved_searches.find(folded) is not None:
+            raise InputError(f"@{folded} is a saved search: choose another name")
         if known is None and not added:
             raise QueryError(f"name at least one picture of @{folded}, as in 'clipsearch concept add {folded} a.jpg'")
         before = () if known is None else (*known.positives, *known.negatives)

@@ -12,6 +12,7 @@ from clipsearch.images.sides import check_side
 from clipsearch.parts import Part
 from clipsearch.paths import StrPath, absolute_folders
 from clipsearch.query.times import on_this_day
+from clipsearch.session.albums import count_albums
 from clipsearch.session.session import Session
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.duplicates import NearDuplicate
+    from clipsearch.gallery.events import EventPage
+    from clipsearch.gallery.summaries import PictureRecord, PictureSummary
     from clipsearch.ocr.lines import TextLine
+    from clipsearch.query.filters import Filter
     from clipsearch.query.syntax import Query
     from clipsearch.search.hits import SearchHit
     from clipsearch.search.terms import Pictures
@@ -63,18 +67,90 @@ class PictureCollection:
             if content_id in paths and (details := known.get(content_id)) is not None
         ]
 
+    def without_own(self, query: "str | Query") -> "Query":
+        """Return a query for other pictures than those that it names by a file or an id.
+
+        Their content is no hit, wherever it lies; the rest is a search for what looks like them.
+
+        Raises:
+            QueryError: it can't be understood. InputError: a file is missing. ImageReadError: it can't be read.
+        """
+        from clipsearch.search.expansion import resolve_query
+        from clipsearch.search.indexed_pictures import without_own
+
+        return without_own(resolve_query(query, self._session), self._session.store)
+
+    def summaries(self, content_ids: Sequence[int]) -> "dict[int, PictureSummary]":
+        """Return by id what is told of pictures next to hits: date, place, size, kind; unknown ones are omitted.
+
+        All of them are read at once, and no file is looked at.
+        """
+        from clipsearch.gallery.summaries import find_summaries
+
+        return find_summaries(content_ids, self._session)
+
+    def records(self, content_ids: Sequence[int]) -> "builtins.list[PictureRecord]":
+        """Return all that is known of pictures, in the order of `content_ids`; those without a file are omitted.
+
+        Details, text that was read, kind, stack, and the pictures that were taken before and after.
+        """
+        from clipsearch.gallery.summaries import find_records
+
+        return find_records(self.list(content_ids), self._session)
+
+    def events(
+        self,
+        query: "str | Query | None" = None,
+        *,
+        page_size: int = 40,
+        after: str | None = None,
+        pictures: "Pictures | None" = None,
+    ) -> "EventPage":
+        """List events, pictures of one day and one city without a pause of 4 hours, the last begun first.
+
+        A day begins at 4 o'clock. Doubtful dates are in no event.
+
+        Args:
+            query: filters; with terms, its up to 10,000 hits with a relevance of at least `DEFAULT_CUTOFF`. None: all
+                pictures.
+            after: `EventPage.next` of the page before.
+            pictures: those in the query, as in `Catalog.search`.
+
+        Raises:
+            QueryError: it can't be understood, `page_size` is less than 1, or `after` belongs to another query.
+        """
+        from clipsearch.gallery.events import find_events
+
+        return find_events(query, self._session, page_size=page_size, after=after, pictures=pictures)
+
+    def contact_sheet(self, pictures: "Sequence[int | SearchHit]") -> bytes:
+        """Draw 1 to 48 pictures as one JPEG, each above its number and id: "1: id 42".
+
+        Args:
+            pictures: content ids, numbered from 1; or hits, by their rank and with the part that was found. One that
+                can't be read is a grey tile.
+
+        Raises:
+            QueryError: there are none, or too many.
+        """
+        from clipsearch.gallery.sheet_image import Tile, draw_sheet
+
+        tiles = [
+            Tile(number, each) if isinstance(each, int) else Tile(each.rank, each.content_id, each.part)
+            for number, each in enumerate(pictures, start=1)
+        ]
+        return draw_sheet(tiles, lambda tile: self.thumbnail(tile.content_id, part=tile.part))
+
     def facets(self, query: "str | Query | None" = None) -> CatalogFacets:
         """Return the facets of the catalog, or of the pictures that pass the filters of a query.
 
-        Cameras, formats, folders, dates, flaws, and what is written about them; empty for an empty catalog. What a
-        query has beside filters is ignored.
+        Cameras, formats, folders, dates, flaws, albums, and what is written about them; empty for an empty catalog.
+        What a query has beside filters is ignored.
 
         Raises:
             QueryError: it can't be understood.
         """
-        from clipsearch.search.terms import parse_local
-
-        filters = () if query is None else (parse_local(query) if isinstance(query, str) else query).filters
+        filters = self._filters_of(query)
         found = self._session.columns.ask(lambda columns: columns.facets(filters))
         folders = self._session.store.reader.folders_by_id()
         shown = folders.values() if query is None else (folders[root] for root in found.roots if root in folders)
@@ -88,6 +164,9 @@ class PictureCollection:
             dark=found.dark,
             pictures=found.pictures,
             written=found.written,
+            albums=count_albums(
+                lambda: self._session.columns.ask(lambda columns: columns.select_ids(filters)), self._session.store
+            ),
         )
 
     def likely(self, query: "Query", *, pictures: "Pictures | None" = None) -> "builtins.list[int]":
@@ -112,9 +191,7 @@ class PictureCollection:
         Raises:
             QueryError: it can't be understood.
         """
-        from clipsearch.search.terms import parse_local
-
-        filters = () if query is None else (parse_local(query) if isinstance(query, str) else query).filters
+        filters = self._filters_of(query)
         return self._session.columns.ask(lambda columns: columns.years(filters))
 
     def on_this_day(self, today: date | None = None) -> OnThisDay:
@@ -136,9 +213,8 @@ class PictureCollection:
             QueryError: it can't be understood.
         """
         from clipsearch.search.stacks import list_stack
-        from clipsearch.search.terms import parse_local
 
-        filters = () if query is None else (parse_local(query) if isinstance(query, str) else query).filters
+        filters = self._filters_of(query)
         return list_stack(content_id, filters, self._session)
 
     def parts(self, content_id: int) -> tuple[Part, ...]:
@@ -309,8 +385,11 @@ class PictureCollection:
         Raises:
             QueryError: it can't be understood.
         """
-        from clipsearch.search.terms import parse_local
         from clipsearch.search.unmeasured import count_unmeasured
 
-        parsed = parse_local(query) if isinstance(query, str) else query
-        return count_unmeasured(parsed.filters, self._session)
+        return count_unmeasured(self._filters_of(query), self._session)
+
+    def _filters_of(self, query: "str | Query | None") -> "tuple[Filter, ...]":
+        from clipsearch.search.expansion import resolve_query
+
+        return () if query is None else resolve_query(query, self._session).filters

@@ -11,7 +11,8 @@ from clipsearch.indexes.flat import spaced
 from clipsearch.query.syntax import Query
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.search.engine import SearchOptions, answer_query
-from clipsearch.search.terms import Pictures, parse_local
+from clipsearch.search.expansion import resolve_query
+from clipsearch.search.terms import Pictures
 from clipsearch.search.unmeasured import notify_unmeasured
 from clipsearch.session.session import Session
 from clipsearch.text import check_top_k
@@ -205,7 +206,7 @@ def _paths_of(
     check_top_k(top_k)
     session.require_pictures()
     reader = session.store.reader
-    parsed = parse_local(query) if isinstance(query, str) else query or Query()
+    parsed = Query() if query is None else resolve_query(query, session)
     paths: dict[int, list[str]] = {}
     if parsed.groups:
         options = SearchOptions(_MOST_HITS, pictures, DEFAULT_CUTOFF)

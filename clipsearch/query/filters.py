@@ -59,7 +59,7 @@ class Listed:
     content_ids: "NDArray[np.int64]"
 
 
-WRITTEN = ("tag", "person", "label", "title", "creator", "written", "text", "place")
+WRITTEN = ("tag", "person", "label", "title", "creator", "album", "written", "text", "place")
 """Keys of filters on names and texts that any words may be the value of."""
 
 FilterValue: TypeAlias = Pattern | Choice | Span | Period | DayOfYear | Circle | Listed
@@ -154,7 +154,10 @@ _OTHER_KINDS = {
     **dict.fromkeys(("blackboard", "blackboards", "chalkboard"), "whiteboard"),
 }
 
+_ORIENTATIONS = ("portrait", "landscape", "square")
 _OTHER_ORIENTATIONS = {"vertical": "portrait", "tall": "portrait", "horizontal": "landscape", "wide": "landscape"}
+
+_KNOWN = ("gps", "date", "camera", "place", "tags", "people", "rating", "label", "title", "caption", "creator", "text")
 
 SHAPES = {
     "taken": span_shape(DATE),
@@ -187,11 +190,11 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
     ),
     **SPAN_PARSERS,
     "kind": _choice(*TEXT_KINDS, **_OTHER_KINDS),
-    "orientation": _choice("portrait", "landscape", "square", **_OTHER_ORIENTATIONS),
-    **dict.fromkeys(("tag", "person", "label", "title", "creator"), _pattern),
+    "orientation": _choice(*_ORIENTATIONS, **_OTHER_ORIENTATIONS),
+    **dict.fromkeys(("tag", "person", "label", "title", "creator", "album"), _pattern),
     **dict.fromkeys(("written", "text"), _words),
     "has": _choice(
-        *("gps", "date", "camera", "place", "tags", "people", "rating", "label", "title", "caption", "creator", "text"),
+        *_KNOWN,
         **{"taken": "date", "geo": "gps", "location": "gps", "coordinates": "gps"},
         **{"keywords": "tags", "keyword": "tags", "person": "people", "faces": "people"},
         **{"stars": "rating", "description": "caption", "author": "creator"},
@@ -201,16 +204,31 @@ _PARSERS: dict[str, Callable[[str], FilterValue]] = {
 KEYS = tuple(_PARSERS)
 """Keys of all filters."""
 
+FAVOURITES = "favourites"
+"""Name of the album that `is:favourite` stands for."""
+
+_OTHER_FAVOURITES = ("favourites", "favorite", "favorites")
+
 SHORTHANDS = {
     **dict.fromkeys(("blurred", "blurry"), ("sharp", f"<{BLURRED_BELOW}")),
     "sharp": ("sharp", f">={BLURRED_BELOW}"),
     **dict.fromkeys(("dark", "underexposed"), ("bright", f"<{DARK_BELOW}")),
+    **dict.fromkeys(("favourite", *_OTHER_FAVOURITES), ("album", FAVOURITES)),
     **{name: ("kind", name) for name in (*TEXT_KINDS, *_OTHER_KINDS)},
 }
 """Filter, as key and value, by the word after `is:` that it is written for."""
 
-SYNONYMS = frozenset({"blurry", "underexposed", *_OTHER_KINDS})
+SYNONYMS = frozenset({"blurry", "underexposed", *_OTHER_FAVOURITES, *_OTHER_KINDS})
 """Words of `SHORTHANDS` that messages leave out."""
+
+CHOICES = {
+    "type": TYPES,
+    "kind": TEXT_KINDS,
+    "orientation": _ORIENTATIONS,
+    "has": _KNOWN,
+    "is": tuple(word for word in SHORTHANDS if word not in SYNONYMS),
+}
+"""Words that the filters with a fixed set of values list, by what stands before the colon."""
 
 _KIND_FORM = "|".join((*TEXT_KINDS, *_OTHER_KINDS))
 NAMED_FORM = rf"is(?=[:：](?:{'|'.join(SHORTHANDS)})(?!\w))|kind(?=[:：][\"“]?(?:{_KIND_FORM})(?!\w))"
@@ -241,6 +259,7 @@ EXAMPLES = {
     "label": "label:red",
     "title": "title:harbour",
     "creator": "creator:anna",
+    "album": 'album:"Italy 2023"',
     "written": 'written:"summer camp"',
     "text": 'text:"RE16"',
     "has": "has:gps",

@@ -12,8 +12,8 @@ def _names(text: str) -> frozenset[str]:
 OTHER_NAMES: dict[str, str] = {
     name: key
     for key, names in {
-        "path": "folder foldername dir directory file filename filepath name child startwith endwith album albumname "
-        "in inside inpath infolder parent root collection",
+        "path": "folder foldername dir directory file filename filepath name child startwith endwith in inside "
+        "inpath infolder parent root",
         "taken": "date dates datetaken takendate takenon year month day datetime datetimeoriginal when created "
         "captured capturedate datecaptured shot shoton on before after since until from to older newer olderthan "
         "newerthan during between modified datemodified datecreated dateaccessed dm dc rc",
@@ -38,6 +38,7 @@ OTHER_NAMES: dict[str, str] = {
         "label": "labels colorlabel colourlabel",
         "title": "intitle headline",
         "creator": "author artist photographer owner by",
+        "album": "albums albumname inalbum collection collections favourite favourites favorite favorites fav favs",
         "written": "words caption captions description desc comment comments writing fulltext",
         "text": "texts ocr lettering intext",
         "image": "picture img photo pic like similar similarto url ids",
@@ -61,13 +62,14 @@ LIMITS = {
 RIGHT_FORMS = {
     **dict.fromkeys(("blur", "blurred", "blurry", "blurriness", "unsharp", "outoffocus"), "is:blurred"),
     **dict.fromkeys(("dark", "darkness", "underexposed"), "is:dark"),
+    **dict.fromkeys(("favourite", "favourites", "favorite", "favorites", "fav", "favs"), "is:favourite"),
     **dict.fromkeys(("mp", "mpx", "megapixel", "megapixels", "pixel", "pixels", "px"), "w:>=1920 h:>=1080"),
     **dict.fromkeys(("resolution", "res", "dimension", "dimensions"), "w:>=1920 h:>=1080"),
 }
 """Correct form for names that are not a plain synonym of one filter."""
 
 _ABSENT = _names(
-    "favorite favorites favourite flag iso lens aperture focal focallength shutter shutterspeed exposure flash fstop "
+    "flag iso lens aperture focal focallength shutter shutterspeed exposure flash fstop "
     "bitdepth depth duration length alt altitude ratio aspectratio dupe dupes duplicate duplicates is attrib "
     "attributes edited cc bcc category regex case list site inurl pick picked flagged"
 )

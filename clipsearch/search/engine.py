@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from clipsearch.errors import QueryError, UnknownPictureError
+from clipsearch.notices import timed
 from clipsearch.query import Query
 from clipsearch.search.feedback import Feedback
 from clipsearch.search.hits import SearchHit, embeddings_of
@@ -55,7 +56,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
 
     top_k = options.top_k
     _check_options(options)
-    parsed, known_pictures = _with_feedback(query, options)
+    parsed, known_pictures = _with_feedback(query, options, session)
     session.require_pictures()
     if parsed.filters and options.notifies:
         notify_unmeasured(parsed.filters, session)
@@ -66,7 +67,7 @@ def answer_query(query: AnyQuery, session: Session, options: SearchOptions) -> l
         return _list(filters, order, session, options, stacks=stacks)
     row = session.model.row  # evaluate the lazy property before two threads use it
     # The first time, the model and the index are opened in parallel: both take long, and mostly without the GIL.
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, timed("embed the query"):
         opening = None if session.is_open("images") else pool.submit(session.vector_index, "images")
         embedded = embed_query(parsed, session, pictures=known_pictures, marked=len(options.feedback.more))
         index = session.vector_index("images") if opening is None else opening.result()
@@ -154,10 +155,10 @@ def _diversify(hits: list[SearchHit], background: "Background", session: Session
     return [replace(hits[place], rank=rank) for rank, place in enumerate(chosen, start=1)]
 
 
-def _with_feedback(query: AnyQuery, options: SearchOptions) -> tuple[Query, Pictures]:
+def _with_feedback(query: AnyQuery, options: SearchOptions, session: Session) -> tuple[Query, Pictures]:
     """Convert a query as `as_query` does, and add the wanted pictures."""
     read = options.feedback.parse(query) if isinstance(query, str) else query
-    parsed, known_pictures = as_query(read, options.pictures)
+    parsed, known_pictures = as_query(read, options.pictures, session)
     return options.feedback.add_wanted(parsed), known_pictures
 
 
@@ -169,7 +170,7 @@ def match_picture(
     from clipsearch.search.written import quote_picture
 
     options = options or SearchOptions()
-    parsed, known_pictures = _with_feedback(query, options)
+    parsed, known_pictures = _with_feedback(query, options, session)
     session.require_pictures()
     row, reader = session.model.row, session.store.reader
     parts = reader.parts.of_contents([content_id]).get(content_id, ((content_id, None),))

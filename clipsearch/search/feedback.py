@@ -9,7 +9,7 @@ from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.query import Query, Term
 from clipsearch.search.hits import SearchHit
 from clipsearch.search.indexed_pictures import IndexedPicture, find_indexed
-from clipsearch.search.terms import parse_local
+from clipsearch.search.parsing import parse_local
 from clipsearch.session.session import Session
 from clipsearch.store import Store
 

@@ -11,9 +11,10 @@ from clipsearch.query.spelling import stems_of
 from clipsearch.scoring.narrowing import choose_narrowing, choose_related
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF
 from clipsearch.search.engine import SearchOptions, answer_query
+from clipsearch.search.expansion import resolve_query
 from clipsearch.search.hits import embeddings_of
 from clipsearch.search.suggestions import suggest_query
-from clipsearch.search.terms import Pictures, embed_query, parse_local
+from clipsearch.search.terms import Pictures, embed_query
 from clipsearch.session.session import Session
 from clipsearch.vectors import normalise
 
@@ -54,7 +55,7 @@ class Suggestions:
 
 def find_suggestions(query: str | Query, session: Session, *, pictures: Pictures) -> Suggestions:
     """Suggest what to search for next; errors as in `Catalog.search`."""
-    parsed = parse_local(query) if isinstance(query, str) else query
+    parsed = resolve_query(query, session)
     corrected = suggest_query(parsed, session)
     if corrected is not None or not parsed.groups:  # what lies near a misspelt word is arbitrary
         return Suggestions(corrected)

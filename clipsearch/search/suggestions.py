@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from clipsearch.errors import IndexMismatchError, ModelError
 from clipsearch.query import Query
 from clipsearch.query.spelling import built_in_words, stems_of
-from clipsearch.search.terms import parse_local
+from clipsearch.search.parsing import parse_local
 from clipsearch.session.session import Session
 
 if TYPE_CHECKING:

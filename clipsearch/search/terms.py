@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from clipsearch.errors import QueryError, UnknownPictureError
 from clipsearch.parts import locate
-from clipsearch.query import Query, Term, check_query, parse_query
+from clipsearch.query import Query, Term, check_query
 from clipsearch.query.syntax import content_id_of
+from clipsearch.search.expansion import resolve_query
 from clipsearch.search.hits import SearchHit, TermScore, embeddings_of
 from clipsearch.session.session import Session
 from clipsearch.text import check_text, is_url
@@ -108,39 +108,17 @@ class EmbeddedQuery:
                     yield TermScore(str(term), -1.0, as_score(cosines[nearest, 0]), -float(loss) / direction.steepness)
 
 
-def parse_local(text: str) -> Query:
-    """Parse a query of a caller who may read the files of this machine.
-
-    The name of an existing file is a picture, even with blanks and signs in it. Never pass it untrusted queries of a
-    server's visitors.
-
-    Raises:
-        QuerySyntaxError: the query is invalid.
-    """
-    return parse_query(text, is_file=is_local_file)
-
-
-def is_local_file(name: str) -> bool:
-    """Return whether a name in a query is that of a file of this machine."""
-    from clipsearch.images.locations import find_location
-
-    try:
-        return Path(find_location(name).path).is_file()
-    except (OSError, ValueError):  # ValueError: a NUL in it
-        return False
-
-
-def as_query(query: AnyQuery, pictures: Pictures) -> tuple[Query, Pictures]:
+def as_query(query: AnyQuery, pictures: Pictures, session: Session) -> tuple[Query, Pictures]:
     """Convert what `Catalog.search` accepts to a query and its already loaded pictures, by their name in the query.
 
     Raises:
         QueryError: the query is invalid, as far as that is known without a model.
     """
-    if isinstance(query, str):
-        query = parse_local(query)
+    if isinstance(query, str | Query):
+        query = resolve_query(query, session)
     elif isinstance(query, SearchHit):
         query = Query(((Term("id", locate(str(query.content_id), query.part)),),))
-    elif not isinstance(query, Query):
+    else:
         return Query(((Term("picture", ""),),)), {"": query}
     check_query(query)
     for group in query.groups:

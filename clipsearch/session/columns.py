@@ -11,7 +11,7 @@ from clipsearch.columns.file import ColumnFileName, column_path, load_segment, s
 from clipsearch.columns.segment import Rows, Segment, make_segment
 from clipsearch.columns.table import Columns
 from clipsearch.columns.values import as_text
-from clipsearch.columns.written import FindWritten
+from clipsearch.columns.written import FindListed
 from clipsearch.description import Description, unpack
 from clipsearch.errors import StoreError, VectorIndexError
 from clipsearch.files import remove_file
@@ -38,14 +38,14 @@ class CatalogColumns(Derived[Columns]):
     # Another program than this may have written any numbers into the file.
     damage = (VectorIndexError, IndexError, ValueError)
 
-    def __init__(self, store: Store, folder: Path, find_written: FindWritten | None = None) -> None:
+    def __init__(self, store: Store, folder: Path, find_listed: FindListed | None = None) -> None:
         """Take the store and the folder of the index files.
 
         Args:
-            find_written: evaluates filters on written words.
+            find_listed: evaluates filters on what is not in the columns: written words and albums.
         """
         super().__init__(store, folder)
-        self._find_written = find_written
+        self._find_listed = find_listed
 
     def _describe_damage(self, error: Exception) -> str | None:
         return str(error) if isinstance(error, VectorIndexError) else None
@@ -61,14 +61,14 @@ class CatalogColumns(Derived[Columns]):
                 notify(f"{error}: {REBUILT}")
             return self._build()
         self._made_from = self._last_change = file.last_change
-        columns = self._follow(Columns([segment], find_written=self._find_written))
+        columns = self._follow(Columns([segment], find_listed=self._find_listed))
         return self._build() if columns.tail_count > allowed_tail(len(segment)) else columns
 
     def _build(self) -> Columns:
         """Make the columns from SQL, and their file of many."""
         segment, last_change = rebuild_columns(self._store, self._folder)
         self._made_from = self._last_change = last_change
-        return Columns([segment], find_written=self._find_written)
+        return Columns([segment], find_listed=self._find_listed)
 
     def _follow(self, columns: Columns) -> Columns:
         """Return the columns with the changes since the last ones; rebuilt when most have changed."""

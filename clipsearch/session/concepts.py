@@ -39,7 +39,7 @@ class ConceptLearner:
             UnknownConceptError: there is none of this name.
             QueryError: nothing tells it from other pictures.
         """
-        concept = get_concept(name, self._store, remark=" (words with an @ go in quotes)")
+        concept = get_concept(name, self._store, is_in_query=True)
         with self._lock:
             others = self._others_of(background)
             found = self._cached.pop(concept, None)
@@ -96,11 +96,11 @@ class ConceptLearner:
         return np.array([found[number] for number in content_ids if number in found], np.float32).reshape(-1, row.dim)
 
 
-def get_concept(name: str, store: Store, *, remark: str = "") -> Concept:
+def get_concept(name: str, store: Store, *, is_in_query: bool = False) -> Concept:
     """Return a concept by its folded name.
 
     Args:
-        remark: end of the message where there is none.
+        is_in_query: where there is none, a saved search or words may be meant.
 
     Raises:
         UnknownConceptError: there is none of this name.
@@ -110,11 +110,15 @@ def get_concept(name: str, store: Store, *, remark: str = "") -> Concept:
         from difflib import get_close_matches
 
         names = store.concepts.names()
+        if is_in_query:
+            names = sorted([*names, *(saved.name for saved in store.saved_searches.list_all())])
         if near := get_close_matches(name, names, n=3):
             hint = f"did you mean {' or '.join(f'@{each}' for each in near)}?"
         else:
             known = f"; known are {', '.join(f'@{each}' for each in names[:3])}" if names else ""
             more = " …" if len(names) > 3 else ""
             hint = f"teach it with 'clipsearch concept add {name} PICTURE...'{known}{more}"
-        raise UnknownConceptError(f"there is no concept @{name}: {hint}{remark}")
+        if is_in_query:
+            hint += " (words with an @ go in quotes)"
+        raise UnknownConceptError(f"there is no concept{' or saved search' if is_in_query else ''} @{name}: {hint}")
     return concept

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch import paths, settings
 from clipsearch.errors import CatalogNotFoundError, StoreError
-from clipsearch.notices import notify
+from clipsearch.notices import notify, timed
 from clipsearch.session.concepts import ConceptLearner
 from clipsearch.session.model import CatalogModel
 from clipsearch.store import Kind, Store
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from clipsearch.images.thumbnail_cache import ThumbnailCache
     from clipsearch.images.worker_pool import WorkerPool
     from clipsearch.indexes.base import VectorIndex
+    from clipsearch.query.filters import Pattern
     from clipsearch.query.spelling import Vocabulary
     from clipsearch.scoring.concepts import ConceptDirection
     from clipsearch.scoring.confidence import BestRelevances
@@ -65,6 +66,8 @@ class Session:
         self._workers: dict[str, WorkerPool] = {}
         self._is_closed = False
         self.has_told_unmeasured = False
+        self.run_lock = threading.Lock()
+        """Held by the thread of this process that indexes."""
         self._lock, self._learn_lock = threading.Lock(), threading.Lock()
 
     @classmethod
@@ -77,7 +80,8 @@ class Session:
         settings.check_runtime(options.runtime)
         settings.check_precision(options.precision)
         place = paths.catalog_place(directory)
-        store = Store(place, create=create)
+        with timed(f"open the catalog {place}"):
+            store = Store(place, create=create)
         if store.backup is not None:
             notify(f"the catalog was upgraded; a copy of the old one is {store.backup}")
         return cls(store, place.directory, model=CatalogModel(store, options, is_shared=is_shared))
@@ -116,9 +120,11 @@ class Session:
         with self._lock:
             self.require_open()
             index = self._indexes.get(kind)
+            is_new = index is None
             if index is None:
                 index = self._indexes[kind] = self._open_index(kind, model_id)
-        return index.get()
+        with timed(f"open the index of {kind}") if is_new else nullcontext():
+            return index.get()
 
     def _open_index(self, kind: Kind, model_id: int) -> "CatalogIndex | ServerIndex":
         url = self.store.reader.find_index_url()
@@ -135,7 +141,7 @@ class Session:
         """Columns of all pictures, for filters, counts and facets."""
         from clipsearch.session.columns import CatalogColumns
 
-        return CatalogColumns(self.store, paths.index_folder(self.directory), self.find_written)
+        return CatalogColumns(self.store, paths.index_folder(self.directory), self.find_listed)
 
     @cached_property
     def written(self) -> "CatalogWriting":
@@ -144,9 +150,13 @@ class Session:
 
         return CatalogWriting(self.store, paths.index_folder(self.directory))
 
-    def find_written(self, key: str, text: str) -> "NDArray[np.int64]":
-        """Return the ids (n,), sorted, of pictures that a filter "written" or "text" passes."""
-        part, fields = fold_words(text), (READ,) if key == "text" else WRITING
+    def find_listed(self, key: str, pattern: "Pattern") -> "NDArray[np.int64]":
+        """Return the ids (n,), sorted, of pictures that a filter "written", "text" or "album" passes."""
+        if key == "album":
+            from clipsearch.session.albums import find_in_albums
+
+            return find_in_albums(pattern, self.store)
+        part, fields = fold_words(pattern.text), (READ,) if key == "text" else WRITING
         return self.written.ask(lambda words: words.find([part], fields=fields))
 
     def background(self, index: "VectorIndex") -> "Background":

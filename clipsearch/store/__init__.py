@@ -1,5 +1,6 @@
 """The SQL store, the source of truth: everything else can be rebuilt from it."""
 
+import threading
 import uuid
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch.errors import CatalogReplacedError, StoreError
 from clipsearch.paths import CatalogPlace
+from clipsearch.store.album_rows import AlbumReader
 from clipsearch.store.backends.base import ReadConnection
 from clipsearch.store.backends.connection import DATABASE_NAME, SqliteReadConnection
 from clipsearch.store.column_rows import ColumnReader
@@ -32,6 +34,7 @@ from clipsearch.store.records import (
 from clipsearch.store.recovery.discard import discard_if_empty, missing_folders
 
 if TYPE_CHECKING:
+    from clipsearch.store.albums import AlbumStore
     from clipsearch.store.backends.database import Database
     from clipsearch.store.captions import CaptionStore
     from clipsearch.store.column_files import ColumnFileStore
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from clipsearch.store.pictures import PictureStore
     from clipsearch.store.roots import RootStore
     from clipsearch.store.runs import RunStore
+    from clipsearch.store.saved_searches import SavedSearchStore
     from clipsearch.store.sidecars import SidecarStore
     from clipsearch.store.stacks import StackStore
     from clipsearch.store.texts import TextStore
@@ -78,6 +82,7 @@ class Store:
         backup: the copy made because an older schema was upgraded on opening, else None.
         reader: what a search needs, without SQLAlchemy.
         column_rows: what filters compare, likewise.
+        album_rows: the albums and their pictures, likewise.
         place: location of the catalog.
         connection: for queries in plain SQL.
     """
@@ -112,6 +117,7 @@ class Store:
             self._machine = machine_name(place.directory)
         self.reader = Reader(self.connection, machine=self._machine)
         self.column_rows = ColumnReader(self.connection, machine=self._machine)
+        self.album_rows = AlbumReader(self.connection)
         try:
             self.uuid = self.reader.find_uuid() or self._make_uuid()
         except BaseException:
@@ -136,7 +142,9 @@ class Store:
             return None
         return status.st_dev, status.st_ino
 
-    def writing(self, *, wait: bool = False, alone: bool = True) -> AbstractContextManager[None]:
+    def writing(
+        self, *, wait: bool = False, alone: bool = True, cancel: threading.Event | None = None
+    ) -> AbstractContextManager[None]:
         """Hold the writer lock, for changes that take long.
 
         Errors as in `lock.writer_lock` and `postgres.server_lock`.
@@ -144,15 +152,16 @@ class Store:
         Args:
             wait: wait for other writers instead of raising.
             alone: exclude all other writers. Without it, on a server, others that don't need to be alone may write too.
+            cancel: set by another thread, it ends the waiting with CatalogBusyError.
         """
         self.require_open()
         if self.place.server is not None:
             from clipsearch.store.backends.postgres import server_lock
 
-            return server_lock(self.place, alone=alone, wait=wait)
+            return server_lock(self.place, alone=alone, wait=wait, cancel=cancel)
         from clipsearch.store.backends.lock import writer_lock
 
-        return writer_lock(self.place.directory, wait=wait)
+        return writer_lock(self.place.directory, wait=wait, cancel=cancel)
 
     def is_being_written(self) -> bool:
         """Return whether some process holds the writer lock, see `writing`."""
@@ -216,6 +225,18 @@ class Store:
         from clipsearch.store.concepts import ConceptStore
 
         return ConceptStore(self._database)
+
+    @cached_property
+    def albums(self) -> "AlbumStore":
+        from clipsearch.store.albums import AlbumStore
+
+        return AlbumStore(self._database)
+
+    @cached_property
+    def saved_searches(self) -> "SavedSearchStore":
+        from clipsearch.store.saved_searches import SavedSearchStore
+
+        return SavedSearchStore(self._database)
 
     @cached_property
     def embeddings(self) -> "EmbeddingStore":

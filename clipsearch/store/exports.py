@@ -7,6 +7,7 @@ from itertools import groupby
 
 from clipsearch.errors import StoreError
 from clipsearch.parts import Part
+from clipsearch.store.album_rows import AlbumReader
 from clipsearch.store.backends.base import ReadConnection
 from clipsearch.store.content_rows import DETAIL_COLUMNS, content_details
 from clipsearch.store.part_rows import PartReader
@@ -73,6 +74,22 @@ class ExportedConcept:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportedAlbum:
+    """Album, with its pictures by blake3 in hex, in the order they were added."""
+
+    name: str
+    pictures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedSearch:
+    """Saved search."""
+
+    name: str
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExportedPart:
     """Part that an embedding is of, of a content whose parts are known.
 
@@ -120,6 +137,7 @@ class ExportReader:
         """Take a connection with snapshot isolation."""
         self._rows = connection.rows
         self._parts = PartReader(connection)
+        self._albums = AlbumReader(connection)
         self._sidecars = SidecarReader(connection)
         self._model_id = model_id
         self._dim = dim
@@ -197,6 +215,14 @@ class ExportReader:
             for (name, words), group in groupby(self._rows(_CONCEPTS), key=lambda row: row[:2])
             for rows in [list(group)]
         ]
+
+    def albums(self) -> list[ExportedAlbum]:
+        """List the albums that have pictures, by name."""
+        return [ExportedAlbum(name, tuple(pictures)) for name, pictures in self._albums.digests().items()]
+
+    def saved_searches(self) -> list[ExportedSearch]:
+        """List the saved searches by name."""
+        return [ExportedSearch(*row) for row in self._rows("SELECT name, query FROM saved_searches ORDER BY name")]
 
     def _require_length(self, embedding: bytes, subject: str) -> bytes:
         if len(embedding) != 2 * self._dim:

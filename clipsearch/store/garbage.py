@@ -22,15 +22,15 @@ class GarbageStore:
     def delete(self, *, removed_before: datetime | None = None, dry_run: bool = False) -> GarbageReport:
         """Delete removed files, contents without a file, and empty removed roots, in one transaction.
 
-        Contents go with their embeddings of all models, and are no longer examples of concepts. Space that becomes free
-        inside the database file counts as freed.
+        Contents go with their embeddings of all models, and leave the albums and the examples of concepts. Space that
+        becomes free inside the database file counts as freed.
 
         Args:
             removed_before: files that were removed later than this stay; None: none of them do.
             dry_run: only report what would be deleted.
         """
         file, content, root = tables.files, tables.contents, tables.roots
-        example = tables.concept_examples
+        example, member = tables.concept_examples, tables.album_members
         images, snapshot, model = tables.image_embeddings, tables.snapshots, tables.models
         is_removed = file.c.removed_at.is_not(None) if removed_before is None else file.c.removed_at < removed_before
         in_use = select(file.c.content_id).where(file.c.content_id.is_not(None))
@@ -50,6 +50,7 @@ class GarbageStore:
             connection.execute(delete(tables.sidecars).where(tables.sidecars.c.file_id.in_(gone)))
             files = connection.execute(delete(file).where(is_removed)).rowcount
             connection.execute(delete(example).where(example.c.content_id.not_in(in_use)))
+            connection.execute(delete(member).where(member.c.content_id.not_in(in_use)))
             connection.execute(delete(tables.parts).where(tables.parts.c.content_id.not_in(in_use)))
             connection.execute(delete(tables.texts).where(tables.texts.c.content_id.not_in(in_use)))
             _leave_stacks(connection, in_use)

@@ -255,3 +255,21 @@ class StoredColumnFile:
 
 def _invalid_value(column: str, value: object, wanted: str) -> str:
     return f"the catalog has {str(value)[:40]!r} as {column}, which is not {wanted}; {REPAIR_HINT}"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSearch:
+    """Query under a name, to search for as `@name`.
+
+    Attributes:
+        name: folded, as in `query.concept_name`; no concept has it.
+        query: in the query language, as its user wrote it.
+        created_at: UTC.
+        reported_id: contents up to this id were reported as matches, or are none, see `SavedSearches.new_matches`;
+            None: nobody has asked for its matches.
+    """
+
+    name: str
+    query: str
+    created_at: datetime
+    reported_id: int | None = None

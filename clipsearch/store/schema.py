@@ -12,10 +12,11 @@ from collections.abc import Iterator, Sequence
 
 from clipsearch.errors import ForeignSchemaError, StoreError
 
-KNOWN_REVISION = "0016"
+KNOWN_REVISION = "0017"
 """Revision that `_KNOWN_TABLES` describes; a test compares it with what the migrations create."""
 
 _KNOWN_INDEXES = {
+    "ix_album_members_content_id": "create index ix_album_members_content_id on album_members(content_id)",
     "ix_contents_changed": "create index ix_contents_changed on contents(changed)",
     "ix_contents_taken_at": "create index ix_contents_taken_at on contents(taken_at)",
     "ix_concept_examples_content_id": "create index ix_concept_examples_content_id on concept_examples(content_id)",
@@ -23,6 +24,13 @@ _KNOWN_INDEXES = {
     "ix_stack_members_stack_id": "create index ix_stack_members_stack_id on stack_members(stack_id)",
 }
 _KNOWN_TABLES = {
+    "album_members": """member_id integer not null, album_id integer not null, content_id integer not null,
+        constraint pk_album_members primary key(member_id),
+        constraint fk_album_members_album_id_albums foreign key(album_id) references albums(album_id),
+        constraint fk_album_members_content_id_contents foreign key(content_id) references contents(content_id),
+        constraint uq_album_members_album_id_content_id unique(album_id, content_id)""",
+    "albums": """album_id integer not null, name varchar not null, created_at datetime not null,
+        constraint pk_albums primary key(album_id), constraint uq_albums_name unique(name)""",
     "alembic_version": "version_num varchar(32) not null, constraint alembic_version_pkc primary key(version_num)",
     "caption_embeddings": """embedding_id integer not null primary key autoincrement, model_id integer not null,
         caption_id integer not null, embedding blob not null,
@@ -84,6 +92,9 @@ _KNOWN_TABLES = {
     "sidecars": """file_id integer not null, kind varchar(16) not null, name blob not null, size_bytes bigint not null,
         mtime_ns bigint not null, described varchar not null, constraint pk_sidecars primary key(file_id, kind),
         constraint fk_sidecars_file_id_files foreign key(file_id) references files(file_id)""",
+    "saved_searches": """saved_search_id integer not null, name varchar not null, query varchar not null,
+        reported_id bigint, created_at datetime not null,
+        constraint pk_saved_searches primary key(saved_search_id), constraint uq_saved_searches_name unique(name)""",
     "snapshots": """model_id integer not null, kind varchar(16) not null, machine varchar(36) not null,
         blake3 varchar(64) not null, row_count integer not null, generation integer not null,
         last_embedding_id bigint not null, ann varchar, constraint pk_snapshots primary key(model_id, kind, machine),

@@ -3,6 +3,7 @@
     roots ──< files >── contents ──< parts ──< image_embeddings >── models
                 └──< sidecars           captions ──< caption_embeddings >──┘
     concepts ──< concept_examples >── contents ──< texts
+    albums ──< album_members >────────────┘            saved_searches
 
 A file points at its content, and a content has one embedding a model and part: a copy, a rename or a move costs no
 second embedding. Most contents are pictures of one part, and have no row in `parts`: the id of that part is their own.
@@ -299,6 +300,37 @@ concept_examples = Table(
     UniqueConstraint("concept_id", "content_id"),
 )
 Index("ix_concept_examples_content_id", concept_examples.c.content_id)
+
+# Sets of contents that a user has put together, in the order they were added. What has the name is `gallery.albums`'.
+albums = Table(
+    "albums",
+    metadata,
+    Column("album_id", RowId, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_at", DateTime, nullable=False),
+)
+
+album_members = Table(
+    "album_members",
+    metadata,
+    Column("member_id", RowId, primary_key=True),
+    Column("album_id", ForeignKey("albums.album_id"), nullable=False),
+    Column("content_id", ForeignKey("contents.content_id"), nullable=False),
+    UniqueConstraint("album_id", "content_id"),
+)
+Index("ix_album_members_content_id", album_members.c.content_id)
+
+# Queries under a name that no concept has, as their users wrote them. `reported_id`: contents up to this id were
+# reported as matches, or are none, see `search.saved`; NULL: it was never asked for.
+saved_searches = Table(
+    "saved_searches",
+    metadata,
+    Column("saved_search_id", RowId, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("query", Text, nullable=False),
+    Column("reported_id", BigInteger, nullable=True),
+    Column("created_at", DateTime, nullable=False),
+)
 
 # Only the file recorded here is used: a restored database does not know files written after its backup. `ann`:
 # parameters and recall of an approximate index (JSON). `machine`: which one has the file; "" unless on a server.

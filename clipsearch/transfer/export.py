@@ -30,7 +30,7 @@ class ExportReport:
         captions: rows.
         parts: files with embeddings of pictures.
         size_bytes: of all files.
-        concepts: that have examples.
+        concepts, albums: that have examples or pictures.
     """
 
     path: str
@@ -43,6 +43,8 @@ class ExportReport:
     size_bytes: int
     seconds: float
     concepts: int = 0
+    albums: int = 0
+    saved_searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def export_embeddings(
             folders=tuple(session.store.reader.folders()),
             exported_at=utc_now().isoformat(timespec="seconds"),
             concepts=tuple(reader.concepts()),
+            albums=tuple(reader.albums()),
+            saved_searches=tuple(reader.saved_searches()),
         )
         description = seal(description)
         if not description.pictures:
@@ -124,6 +128,8 @@ def export_embeddings(
         size_bytes=_size(place),
         seconds=perf_counter() - start,
         concepts=len(description.concepts),
+        albums=len(description.albums),
+        saved_searches=len(description.saved_searches),
     )
 
 

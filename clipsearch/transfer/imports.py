@@ -16,6 +16,7 @@ from clipsearch.indexing import Progress
 from clipsearch.indexing.interrupt import DeferredInterrupt
 from clipsearch.indexing.stacks import find_stacks
 from clipsearch.session.session import Session
+from clipsearch.transfer.albums import import_albums, import_searches
 from clipsearch.transfer.concepts import import_concepts
 from clipsearch.transfer.formats.reading import EmbeddingSource, open_source
 from clipsearch.transfer.model_check import Candidate, check_model
@@ -48,6 +49,8 @@ class ImportReport:
         cosine: their median to the embeddings that were read; NaN when none was checked.
         interrupted: stopped by the user before the end; what was done is kept.
         concepts: of which an example is in the catalog, added or given more examples.
+        albums: of which a picture is in the catalog, added or given more pictures.
+        saved_searches: added; those of a name that is taken are left out.
     """
 
     rows: int
@@ -66,6 +69,8 @@ class ImportReport:
     model: str
     interrupted: bool = False
     concepts: int = 0
+    albums: int = 0
+    saved_searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +141,8 @@ def import_embeddings(
         if not run.interrupted:
             if opened.description is not None:
                 run.concepts = import_concepts(opened.description.concepts, session.store)
+                run.albums = import_albums(opened.description.albums, session)
+                run.saved_searches = import_searches(opened.description.saved_searches, session)
             find_stacks(session.store, model_id=session.model.row.model_id, dim=encoder.dim)
             session.refresh("images", "captions")
     return ImportReport(
@@ -155,6 +162,8 @@ def import_embeddings(
         model=encoder.name,
         interrupted=run.interrupted,
         concepts=run.concepts,
+        albums=run.albums,
+        saved_searches=run.saved_searches,
     )
 
 

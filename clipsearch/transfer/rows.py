@@ -47,6 +47,8 @@ class Run:
     check: ModelCheck = field(default_factory=lambda: ModelCheck(0, float("nan")))
     interrupted: bool = False
     concepts: int = 0
+    albums: int = 0
+    saved_searches: int = 0
 
 
 @dataclass(frozen=True, slots=True)

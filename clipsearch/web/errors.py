@@ -26,6 +26,7 @@ from clipsearch.errors import (
     MissingExtraError,
     ModelUnavailableError,
     QuerySyntaxError,
+    UnknownAlbumError,
     UnknownConceptError,
     UnknownPictureError,
 )
@@ -44,6 +45,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # The first match applies.
 _STATUS: tuple[tuple[type[ClipSearchError], int], ...] = (
     (UnknownPictureError, 404),
+    (UnknownAlbumError, 404),
     (UnknownConceptError, 404),
     (InputError, 400),
     (ImageReadError, 422),

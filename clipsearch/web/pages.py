@@ -27,6 +27,7 @@ def make_pages(site: Site) -> APIRouter:
     def home(page_query: PageQueryDep) -> Response:
         results = find_results(page_query, site)
         panel, facets = make_panel(page_query, site)
+        current_run = catalog.admin.current_run()
         return render(
             "home.html",
             status_code=results.status,
@@ -40,7 +41,7 @@ def make_pages(site: Site) -> APIRouter:
             folders=site.status.folders,
             may_index=site.may_index,
             is_indexing=site.job.status.state == "running",
-            current_run=catalog.admin.current_run(),
+            current_run=current_run,
         )
 
     @pages.get("/live")

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from clipsearch.catalog import Catalog
 from clipsearch.errors import ClipSearchError
+from clipsearch.query import Query
 from clipsearch.types import CatalogStatus
 from clipsearch.web.index_job import IndexJob
 from clipsearch.web.lanes import Lane
@@ -98,6 +99,14 @@ class Site:
         self.job = IndexJob(self.catalog)
         self.lanes = Lanes(self.catalog)
         self._status = CachedValue(self.catalog.admin.status)
+
+    def understand(self, text: str) -> Query:
+        """Parse a visitor's query and the phrases of its plain words; an empty one means all pictures.
+
+        Raises:
+            QueryError: it can't be understood.
+        """
+        return self.catalog.understand(text).query if text.strip() else Query()
 
     @property
     def status(self) -> CatalogStatus:

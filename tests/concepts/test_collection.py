@@ -116,11 +116,12 @@ def test_another_model_learns_from_the_same_examples(catalog, photos):
 
 
 def test_an_unknown_name_is_answered_with_near_ones(catalog, photos):
-    with pytest.raises(UnknownConceptError, match=r"no concept @rex: teach it with 'clipsearch concept add rex"):
+    with pytest.raises(UnknownConceptError, match=r"saved search @rex: teach it with 'clipsearch concept add rex"):
         catalog.search("@rex")
     catalog.concepts.add("rex", [photos / "red0.png"])
     with pytest.raises(
-        UnknownConceptError, match=r"no concept @rox: did you mean @rex\? \(words with an @ go in quotes"
+        UnknownConceptError,
+        match=r"saved search @rox: did you mean @rex\? \(words with an @ go in quotes",
     ):
         catalog.search("beach + @rox")
     for ask in (catalog.concepts.get, lambda name: catalog.concepts.remove_examples(name, [1])):

@@ -14,7 +14,7 @@ from clipsearch.cli.render import printable
 from clipsearch.errors import ClipSearchNotice, ImageReadError, InputError, QuerySyntaxError
 from clipsearch.paths import sample_data_folder
 from clipsearch.query import parse_query
-from clipsearch.search.terms import parse_local
+from clipsearch.search.parsing import parse_local
 from tests.fuzz.budget import examples
 
 ODD = [

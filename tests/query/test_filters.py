@@ -239,8 +239,14 @@ REFUSED = {
     "gps:yes": (0, "has:gps"),
     "no:gps": (0, "-has:gps"),
     "is:portrait": (0, "orientation:portrait"),
-    "is:starred": (0, "is: takes blurred, sharp, dark, screenshot, receipt, document or whiteboard, not starred"),
-    "is:bright": (0, "is: takes blurred, sharp, dark, screenshot, receipt, document or whiteboard, not bright"),
+    "is:starred": (
+        0,
+        "sharp, dark, favourite, screenshot, receipt, document or whiteboard, not starred",
+    ),
+    "is:bright": (
+        0,
+        "sharp, dark, favourite, screenshot, receipt, document or whiteboard, not bright",
+    ),
     "sharp:200": (0, "sharp: goes from 0 to 100"),
     "bright:<101": (0, "bright: goes from 0 to 100"),
     "-sharp:50..120 %": (0, "goes from 0 to 100"),

@@ -141,6 +141,8 @@ EXAMPLES = {
     "label:red": only("label", Pattern("red")),
     "title:harbour*": only("title", Pattern("harbour*")),
     "creator:anna": only("creator", Pattern("anna")),
+    'album:"Italy 2023"': only("album", Pattern("Italy 2023")),
+    "is:favorite": only("album", Pattern("favourites")),
     "near:paris": only("near", Circle(48.85341, 2.3488, 10.0)),
     "near:paris,500m": only("near", Circle(48.85341, 2.3488, 0.5)),
     'near:"new york, 25 km"': only("near", Circle(40.71427, -74.00597, 25.0)),

@@ -639,3 +639,10 @@ def test_the_switch_takes_everything_as_words(page):
     expect(page.locator(".chips.marks .chip")).to_have_count(1)
     expect(page.locator("#q")).to_have_value('"an animal without cats"')
     expect(page.locator("[name=text]")).not_to_be_checked()
+
+
+def test_the_description_of_the_api_asks_no_other_host(page, server):
+    page.goto(f"{server.address.rstrip('/')}/api/docs")  # `page` fails on requests to others
+    page.get_by_role("link", name="GET /api/events").click()
+    expect(page.locator("section:target h2")).to_have_text("GET /api/events")
+    check_accessible(page)

@@ -11,7 +11,7 @@ from clipsearch.store.backends.connection import DATABASE_NAME
 from clipsearch.store.backends.lock import LOCK_NAME, writer_lock
 
 # Rows of the other tables (models, roots, runs) only record what was tried.
-CONTENT_TABLES = ("files", "contents", "captions", "label_sets", "concepts")
+CONTENT_TABLES = ("files", "contents", "captions", "label_sets", "concepts", "saved_searches")
 
 
 def missing_folders(directory: Path) -> list[Path]:

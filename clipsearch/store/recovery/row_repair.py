@@ -36,6 +36,8 @@ _TEXTS = (
     f"DELETE FROM label_sets WHERE {INVALID_TEXT.format('name')} OR {INVALID_TEXT.format('labels')}",  # noqa: S608
     f"DELETE FROM concepts WHERE {INVALID_TEXT.format('name')}",  # noqa: S608
     f"UPDATE concepts SET words = NULL WHERE {INVALID_TEXT.format('words')}",  # noqa: S608
+    f"DELETE FROM albums WHERE {INVALID_TEXT.format('name')}",  # noqa: S608
+    f"DELETE FROM saved_searches WHERE {INVALID_TEXT.format('name')} OR {INVALID_TEXT.format('query')}",  # noqa: S608
     f"UPDATE files SET skip_reason = NULL WHERE {INVALID_TEXT.format('skip_reason')}",  # noqa: S608
 )
 
@@ -49,6 +51,11 @@ _READ_AGAIN = (
 
 _DROP_EXAMPLES = (
     "DELETE FROM concept_examples WHERE concept_id NOT IN (SELECT concept_id FROM concepts) "
+    "OR content_id NOT IN (SELECT content_id FROM contents)"
+)
+
+_DROP_MEMBERS = (
+    "DELETE FROM album_members WHERE album_id NOT IN (SELECT album_id FROM albums) "
     "OR content_id NOT IN (SELECT content_id FROM contents)"
 )
 
@@ -123,6 +130,7 @@ def repair_rows(path: Path, broken: Mapping[Kind, Sequence[int]] | None = None) 
                 if deleted:
                     connection.execute(_BUMP_GENERATION[kind])
             connection.execute(_DROP_EXAMPLES)
+            connection.execute(_DROP_MEMBERS)
             connection.execute(f"DELETE FROM snapshots WHERE {_MODELS}")  # noqa: S608
             connection.execute(f"DELETE FROM runs WHERE {_MODELS}")  # noqa: S608
             connection.execute(f"UPDATE catalog SET model_id = {_MOST_USED} WHERE {_MODELS}")  # noqa: S608

@@ -7,13 +7,13 @@ from typing import Any
 
 from clipsearch.errors import InputError, MissingExtraError
 from clipsearch.query import concept_name
-from clipsearch.store.exports import ExportedConcept
+from clipsearch.store.exports import ExportedAlbum, ExportedConcept, ExportedSearch
 from clipsearch.text import is_valid as is_valid_text
 
 DESCRIPTION_NAME = "clipsearch.json"
 
-MAX_DESCRIPTION_BYTES = 10_000_000
-"""Limit of the file; the folders take most of it."""
+MAX_DESCRIPTION_BYTES = 64_000_000
+"""Limit of the file; the pictures of albums take most of it, 67 bytes each."""
 
 DESCRIPTION_KEY = b"clipsearch"
 """Key in the metadata of a single Parquet file."""
@@ -22,6 +22,9 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 # Characters of the words of a concept.
 _MAX_WORDS = 100_000
+
+# Fields that the first version of the format does not have.
+_LATER = ("concepts", "albums", "saved_searches")
 
 _FORMAT, _VERSION = "clipsearch embeddings", 1
 
@@ -37,7 +40,7 @@ class Description:
         pictures: rows, like `captions`; a picture of several parts has one for each.
         exported_at: UTC, ISO 8601.
         seal: see `seal`; "" without one.
-        concepts: with the blake3 of their examples, which need not be among the pictures.
+        concepts, albums: with the blake3 of their examples or pictures, which need not be among the pictures.
     """
 
     model: str
@@ -50,11 +53,12 @@ class Description:
     exported_at: str
     seal: str = ""
     concepts: tuple[ExportedConcept, ...] = ()
+    albums: tuple[ExportedAlbum, ...] = ()
+    saved_searches: tuple[ExportedSearch, ...] = ()
 
     def fields(self) -> dict[str, Any]:
-        """Return the fields by name, without concepts where there are none: older versions know no such field."""
-        fields = asdict(self)
-        return fields if self.concepts else {name: value for name, value in fields.items() if name != "concepts"}
+        """Return the fields by name, without those of later versions that are empty: older ones don't know them."""
+        return {name: value for name, value in asdict(self).items() if value or name not in _LATER}
 
     def to_json(self) -> bytes:
         """Return JSON in ASCII: folder names that are not text stay valid, as lone surrogates."""
@@ -75,7 +79,10 @@ def parse_description(content: bytes, *, where: str) -> Description:
         if version != _VERSION:
             raise InputError(f"{where} was written by another clipsearch (version {version} of the format): upgrade")
         concepts = tuple(_concept(**fields) for fields in found.pop("concepts", ()))
-        description = Description(**found | {"folders": tuple(found["folders"]), "concepts": concepts})
+        albums = tuple(_album(**fields) for fields in found.pop("albums", ()))
+        searches = tuple(_search(**fields) for fields in found.pop("saved_searches", ()))
+        later = {"concepts": concepts, "albums": albums, "saved_searches": searches}
+        description = Description(**found | {"folders": tuple(found["folders"])} | later)
         texts = (*description.folders, description.model, description.fingerprint, description.exported_at)
         texts += (description.seal,)
         numbers = (description.dim, description.pictures, description.captions, description.parts)
@@ -99,6 +106,20 @@ def _concept(name: str, words: str | None, positives: list[str], negatives: list
     if not is_valid or not all(_DIGEST.fullmatch(digest) for digest in (*positives, *negatives)):
         raise ValueError
     return ExportedConcept(name, words, tuple(positives), tuple(negatives))
+
+
+def _album(name: str, pictures: list[str]) -> ExportedAlbum:
+    """Check an untrusted album; errors as in `_concept`."""
+    if not is_valid_text(name) or not all(_DIGEST.fullmatch(digest) for digest in pictures):
+        raise ValueError
+    return ExportedAlbum(name, tuple(pictures))
+
+
+def _search(name: str, query: str) -> ExportedSearch:
+    """Check an untrusted saved search, but for its query; errors as in `_concept`."""
+    if concept_name(name) != name or not is_valid_text(query):
+        raise ValueError
+    return ExportedSearch(name, query)
 
 
 def require_pyarrow() -> None:

@@ -38,8 +38,6 @@ _HEADER_READERS: dict[tuple[int, int], Callable[[BinaryIO], Any]] = {
 
 _VECTORS = "embedding"
 _PICTURE_COLUMNS = ("image_path", "caption")
-# Enough for some thousand folders.
-_MAX_DESCRIPTION_BYTES = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
