@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     from clipsearch.gallery.curation import RepresentativePicture, UnusualPicture
     from clipsearch.gallery.details import CatalogFacets, OnThisDay, PictureDetails
     from clipsearch.gallery.duplicates import ComparedProperty, DuplicateGroup, DuplicatePicture, NearDuplicate
+    from clipsearch.gallery.events import Event, EventPage
     from clipsearch.gallery.heat_map import HeatMap, draw_heat_map
+    from clipsearch.gallery.summaries import PictureRecord, PictureSummary
     from clipsearch.images.remote.fetch import fetch_picture
     from clipsearch.indexing.options import IndexOptions
     from clipsearch.maintenance.backups import restore_catalog
@@ -109,6 +111,8 @@ __all__ = [
     "DuplicateGroup",
     "DuplicatePicture",
     "Estimate",
+    "Event",
+    "EventPage",
     "ExportReport",
     "FetchedPicture",
     "Finding",
@@ -136,6 +140,8 @@ __all__ = [
     "PartialFile",
     "PictureCluster",
     "PictureDetails",
+    "PictureRecord",
+    "PictureSummary",
     "QualityComparison",
     "Query",
     "QueryError",
@@ -191,6 +197,8 @@ _PLACES = {
     "DuplicateGroup": "gallery.duplicates",
     "DuplicatePicture": "gallery.duplicates",
     "Estimate": "evaluation.metrics",
+    "Event": "gallery.events",
+    "EventPage": "gallery.events",
     "ExportReport": "transfer.export",
     "Finding": "maintenance.reports",
     "HeatMap": "gallery.heat_map",
@@ -202,6 +210,8 @@ _PLACES = {
     "OnThisDay": "gallery.details",
     "PictureCluster": "gallery.clusters",
     "PictureDetails": "gallery.details",
+    "PictureRecord": "gallery.summaries",
+    "PictureSummary": "gallery.summaries",
     "QualityComparison": "evaluation",
     "Query": "query",
     "RelevanceQuality": "evaluation",
