@@ -20,6 +20,7 @@ from clipsearch.web.duplicate_api import make_duplicate_api
 from clipsearch.web.duplicate_pages import make_duplicate_pages
 from clipsearch.web.duplicate_search import DuplicateSearch
 from clipsearch.web.errors import add_handlers
+from clipsearch.web.index_job import IndexJob
 from clipsearch.web.picture_api import make_picture_api
 from clipsearch.web.reveal import make_reveal_api
 from clipsearch.web.security import Guard, GuardRules
