@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from clipsearch.gallery.duplicates import ComparedProperty, DuplicateGroup, DuplicatePicture, NearDuplicate
     from clipsearch.gallery.events import Event, EventPage
     from clipsearch.gallery.heat_map import HeatMap, draw_heat_map
+    from clipsearch.gallery.keywords import KeywordReport
     from clipsearch.gallery.summaries import PictureRecord, PictureSummary
     from clipsearch.images.remote.fetch import fetch_picture
     from clipsearch.indexing.options import IndexOptions
@@ -127,6 +128,7 @@ __all__ = [
     "IndexOptions",
     "IndexReport",
     "InputError",
+    "KeywordReport",
     "LabelHit",
     "LabelQuality",
     "LabelledPicture",
@@ -204,6 +206,7 @@ _PLACES = {
     "HeatMap": "gallery.heat_map",
     "ImportReport": "transfer.imports",
     "IndexOptions": "indexing.options",
+    "KeywordReport": "gallery.keywords",
     "LabelQuality": "evaluation",
     "NarrowerQuery": "search.narrowing",
     "NearDuplicate": "gallery.duplicates",

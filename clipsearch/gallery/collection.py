@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from clipsearch.gallery.duplicates import ComparedProperty, NearDuplicate
+    from clipsearch.gallery.keywords import KeywordReport
     from clipsearch.gallery.summaries import PictureRecord, PictureSummary
     from clipsearch.ocr.lines import TextLine
     from clipsearch.query.syntax import Query
@@ -227,6 +228,19 @@ class PictureCollection(PictureOverview):
             raise ImageReadError(f"can't read the picture {path}: {error}") from error
         embedding: NDArray[np.float32] = self._session.model.encoder.encode_images(crop[np.newaxis])[0]
         return embedding
+
+    def add_keywords(self, content_ids: Sequence[int], keywords: Sequence[str]) -> "KeywordReport":
+        """Add keywords to the XMP sidecars beside the files of pictures, where the next index run reads them.
+
+        The files themselves are not changed.
+
+        Raises:
+            UnknownPictureError: the catalog has no picture with one of these ids.
+            InputError: a keyword is empty, too long or has control characters, or there are none or too many.
+        """
+        from clipsearch.gallery.keywords import add_keywords
+
+        return add_keywords([self.get(content_id) for content_id in content_ids], keywords)
 
     def near_duplicates(self, content_id: int, *, top_k: int = 12) -> "builtins.list[NearDuplicate]":
         """Find near-duplicates of a picture, copies and similar ones as in `Catalog.duplicates`, likely ones first.

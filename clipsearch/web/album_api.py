@@ -1,4 +1,4 @@
-"""Define the routes of the HTTP API for albums and saved searches."""
+"""Define the routes of the HTTP API for albums and keywords."""
 
 from datetime import UTC
 from typing import Annotated
@@ -7,8 +7,8 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from clipsearch.gallery.albums import MOST_NAME_CHARACTERS
-from clipsearch.search.saved import MOST_QUERY_CHARACTERS
-from clipsearch.store import album_rows, records
+from clipsearch.gallery.keywords import MOST_CHARACTERS, MOST_KEYWORDS
+from clipsearch.store import album_rows
 from clipsearch.web.paging import LINKED, PageDep
 from clipsearch.web.schemas import ContentId, StrictId, problems
 from clipsearch.web.state import Site
@@ -17,7 +17,6 @@ from clipsearch.web.state import Site
 _MOST_PICTURES = 10_000
 
 AlbumName = Annotated[str, Path(min_length=1, max_length=MOST_NAME_CHARACTERS, examples=["Italy 2023"])]
-SearchName = Annotated[str, Path(min_length=1, max_length=200, examples=["beach-days"])]
 MostNames = Annotated[int, Query(ge=1, le=1000, description="Number of names.")]
 
 
@@ -43,25 +42,20 @@ class AlbumChange(BaseModel):
     remove: list[StrictId] = Field(default_factory=list, max_length=_MOST_PICTURES)
 
 
-class SavedSearch(BaseModel):
-    name: str = Field(description="Folded; `@name` stands for it in queries.")
-    query: str
-    created_at: AwareDatetime
+class Keywords(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"ids": [3, 8], "keywords": ["holiday"]}})
 
-    @classmethod
-    def of(cls, saved: records.SavedSearch) -> "SavedSearch":
-        return cls(name=saved.name, query=saved.query, created_at=saved.created_at.replace(tzinfo=UTC))
+    ids: list[StrictId] = Field(min_length=1, max_length=1000)
+    keywords: list[Annotated[str, Field(max_length=MOST_CHARACTERS)]] = Field(min_length=1, max_length=MOST_KEYWORDS)
 
 
-class SearchToSave(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"query": "beach taken:2023.."}})
-
-    query: str = Field(min_length=1, max_length=MOST_QUERY_CHARACTERS)
-    replace: bool = Field(default=False, description="An older search of this name.")
+class WrittenKeywords(BaseModel):
+    written: int = Field(ge=0, description="Sidecars that were made or changed.")
+    failed: list[str] = Field(description="Why others can't be written.")
 
 
 def make_album_api(site: Site) -> APIRouter:
-    """Create the router of /api/albums and /api/saved; changes need a server that may index."""
+    """Create the router of /api/albums and /api/keywords; changes need a server that may index."""
     api = APIRouter(prefix="/api", responses=problems())
     catalog = site.catalog
 
@@ -108,28 +102,17 @@ def make_album_api(site: Site) -> APIRouter:
         require_changes()
         catalog.albums.delete(catalog.albums.get(name).name)
 
-    @api.get("/saved", summary="List the saved searches", tags=["albums"], responses=LINKED)
-    @site.lanes.queries
-    def saved(page: PageDep, k: MostNames = 1000) -> list[SavedSearch]:
-        return [SavedSearch.of(each) for each in page.list(lambda _: catalog.saved.list(), page_size=k)]
-
-    @api.put("/saved/{name}", summary="Save a search under a name", tags=["albums"], responses=problems(403))
-    @site.lanes.queries
-    def save(name: SearchName, request: SearchToSave) -> SavedSearch:
-        require_changes()
-        return SavedSearch.of(catalog.saved.add(name, request.query, replace=request.replace))
-
-    @api.delete(
-        "/saved/{name}",
-        summary="Remove a saved search",
+    @api.post(
+        "/keywords",
+        summary="Add keywords to the XMP sidecars of pictures",
         tags=["albums"],
-        status_code=204,
         responses=problems(403, 404),
     )
     @site.lanes.queries
-    def remove(name: SearchName) -> None:
+    def keywords(request: Keywords) -> WrittenKeywords:
         require_changes()
-        catalog.saved.remove(catalog.saved.get(name).name)
+        report = catalog.pictures.add_keywords(list(dict.fromkeys(request.ids)), request.keywords)
+        return WrittenKeywords(written=report.written, failed=list(report.failed))
 
     def require_changes() -> None:
         if not site.may_index:

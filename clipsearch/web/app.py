@@ -23,6 +23,7 @@ from clipsearch.web.errors import add_handlers
 from clipsearch.web.index_job import IndexJob
 from clipsearch.web.picture_api import make_picture_api
 from clipsearch.web.reveal import make_reveal_api
+from clipsearch.web.saved_api import make_saved_api
 from clipsearch.web.security import Guard, GuardRules
 from clipsearch.web.state import Site
 from clipsearch.web.static_files import static_file
@@ -82,6 +83,7 @@ def make_app(
     app.include_router(make_api(site))
     app.include_router(make_concept_api(site))
     app.include_router(make_album_api(site))
+    app.include_router(make_saved_api(site))
     app.include_router(make_curation_api(site))
     app.include_router(make_duplicate_api(site))
     app.include_router(make_reveal_api(site))

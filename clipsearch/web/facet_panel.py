@@ -180,6 +180,7 @@ def _values_of(facets: CatalogFacets, passing: Query, site: Site) -> tuple[tuple
         ("place", "Place", _named(written.places)),
         ("person", "Person", _named(written.people)),
         ("tag", "Tag", _named(written.tags)),
+        ("album", "Album", _named(facets.albums)),
         ("kind", "Kind", _named(written.kinds)),
         ("rating", "Rating", stars),
         ("quality", "Quality", [("blurred", "blurred", facets.blurred), ("dark", "dark", facets.dark)]),

@@ -22,10 +22,10 @@ MarkId = Annotated[int, Field(ge=1, lt=1 << 62)]
 MAX_LINK_CHARS = 2_000
 """Each picture and each term has several links that repeat the query: longer ones are omitted."""
 
-FIELDS = ("since", "until", "camera", "folder", "type", "quality", "place", "tag", "person", "rating", "kind")
+FIELDS = ("since", "until", "camera", "folder", "type", "quality", "place", "tag", "person", "album", "rating", "kind")
 """Fields of `PageQuery` that are filters."""
 
-SEVERAL = ("place", "tag", "person")
+SEVERAL = ("place", "tag", "person", "album")
 """Those of them that may have several values, of which a picture has all."""
 
 
@@ -51,6 +51,7 @@ class PageQuery:
     place: tuple[str, ...] = ()
     tag: tuple[str, ...] = ()
     person: tuple[str, ...] = ()
+    album: tuple[str, ...] = ()
     rating: str = ""
     kind: str = ""
     more: tuple[int, ...] = ()
@@ -143,6 +144,7 @@ async def _read_parameters(
     place: _Names = (),
     tag: _Names = (),
     person: _Names = (),
+    album: _Names = (),
     rating: Annotated[str, Query(max_length=2)] = "",
     kind: Annotated[str, Query(max_length=20)] = "",
     more: Annotated[tuple[MarkId, ...], Query(max_length=MOST_MARKS)] = (),
@@ -162,6 +164,7 @@ async def _read_parameters(
         _without_empty(place),
         _without_empty(tag),
         _without_empty(person),
+        _without_empty(album),
         rating,
         kind,
         more=more,

@@ -13,6 +13,7 @@ from clipsearch.web.picture_pages import add_picture_pages
 from clipsearch.web.search_view import find_narrower, find_results
 from clipsearch.web.start_page import make_start
 from clipsearch.web.state import CachedValue, Site
+from clipsearch.web.tabs import make_tabs
 from clipsearch.web.templating import render
 
 
@@ -33,6 +34,7 @@ def make_pages(site: Site) -> APIRouter:
             status_code=results.status,
             page_query=page_query,
             results=results,
+            tabs=make_tabs(page_query, site),
             is_live=False,
             start=start.peek(site.job.runs) if page_query.is_blank else None,
             status=site.status,
@@ -53,6 +55,7 @@ def make_pages(site: Site) -> APIRouter:
             status_code=results.status if results.status >= 500 else 200,
             page_query=page_query,
             results=results,
+            tabs=make_tabs(page_query, site),
             is_live=True,
             start=start.peek(site.job.runs) if page_query.is_blank else None,
             status=site.status,

@@ -87,6 +87,8 @@ def add_picture_pages(pages: APIRouter, site: Site) -> None:
             folder=str(path.parent),
             is_there=path.exists(),
             may_reveal=site.may_reveal and is_local(request),
+            may_index=site.may_index,
+            albums=catalog.albums.of([content_id]).get(content_id, []),
             hit=hit,
             words=words,
             plus=links[0],

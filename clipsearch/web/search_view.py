@@ -8,7 +8,7 @@ from clipsearch.errors import CatalogNotFoundError, ClipSearchError, QuerySyntax
 from clipsearch.gallery.details import PictureDetails
 from clipsearch.parts import Part, locate
 from clipsearch.query import Query
-from clipsearch.query.filters import quoted
+from clipsearch.query.filters import FAVOURITES, quoted
 from clipsearch.query.phrases import Phrase
 from clipsearch.scoring.relevance import DEFAULT_CUTOFF, has_match
 from clipsearch.search.feedback import MOST_MARKS
@@ -58,6 +58,7 @@ class Tile:
     stack_url: str | None = None
     stack_of: int | None = None
     heading: str = ""
+    is_favourite: bool = False
 
     @property
     def is_unlikely(self) -> bool:
@@ -256,7 +257,9 @@ def make_tiles(
         page_query: the query that their buttons extend.
         headings: above each hit, or none.
     """
-    known = {each.content_id: each for each in site.catalog.pictures.list([hit.content_id for hit in hits])}
+    ids = [hit.content_id for hit in hits]
+    known = {each.content_id: each for each in site.catalog.pictures.list(ids)}
+    albums = site.catalog.albums.of(ids)
     return [
         Tile(
             hit=hit,
@@ -271,6 +274,7 @@ def make_tiles(
             stack_url=page_query.url(f"/pictures/{hit.content_id}/stack") if hit.stack else None,
             stack_of=stack_of,
             heading=heading,
+            is_favourite=FAVOURITES in albums.get(hit.content_id, ()),
         )
         for hit, heading in zip(hits, headings or [""] * len(hits), strict=True)
         if hit.content_id in known

@@ -1,5 +1,8 @@
 """Albums and saved searches over HTTP: pages of ids, and changes only where the server may be changed."""
 
+import html
+import re
+
 import pytest
 
 from tests.web.conftest import client_of
@@ -88,3 +91,47 @@ def test_where_the_server_may_not_be_changed(catalog, ids):
         problem_of(client.delete("/api/albums/a"), 403)
         problem_of(client.put("/api/saved/x", json={"query": "a cat"}), 403)
         assert client.get("/api/albums").json()[0]["count"] == 4
+
+
+def test_the_page_has_tabs_of_what_was_saved(client, catalog, ids):
+    assert 'class="tabs"' not in client.get("/").text
+    catalog.albums.add('Zoo "2024"', ids)
+    catalog.albums.add("favorites", ids[:1])
+    catalog.saved.add("webp", "an animal type:webp")
+    page = client.get("/", params={"q": "is:favourite"}).text
+    shown = page.split('class="tabs"')[1].split("</nav>")[0]
+    tabs = re.findall(r'<a href="([^"]*)"[^>]*?( aria-current="page")?><bdi>([^<]*)</bdi>', shown)
+    assert [(label, bool(current)) for _, current, label in tabs] == [
+        ("All pictures", False), ("★ Favourites", True), ("@webp", False), ("Zoo &#34;2024&#34;", False),
+    ]  # fmt: skip
+    assert page.count('class="tile') == 1 and "a favourite" in page
+    for url, _, label in tabs[1:]:
+        shown = client.get(html.unescape(url)).text
+        assert f'aria-current="page"><bdi>{label}</bdi>' in shown and "data-save=" not in shown
+    assert f'data-favourite="{ids[0]}" aria-pressed="true"' in client.get(f"/pictures/{ids[0]}").text
+
+
+@pytest.mark.parametrize(
+    ("params", "saved"),
+    [
+        ({"q": "an animal in 2024"}, "an animal in 2024"),  # as it was written
+        ({"q": "a cat", "type": "webp", "tag": "x"}, "a cat type:webp tag:x"),
+        ({"q": "rock - n", "text": "1"}, '"rock - n"'),
+        ({"type": "webp"}, "type:webp"),
+        ({}, None),
+        ({"q": "a cat -"}, None),
+        ({"q": "type:nonsense"}, None),
+    ],
+)
+def test_what_the_page_offers_to_save(client, params, saved):
+    page = client.get("/", params=params).text
+    found = re.search(r'data-save="([^"]*)"', page)
+    assert (None if found is None else html.unescape(found[1])) == saved
+    if saved is not None:
+        assert client.put("/api/saved/x", json={"query": saved}).status_code == 200
+
+
+def test_keywords_are_added_beside_the_files(client, ids):
+    problem_of(client.post("/api/keywords", json={"ids": [10**9], "keywords": ["x"]}), 404)
+    problem_of(client.post("/api/keywords", json={"ids": ids, "keywords": []}), 422)
+    problem_of(client.post("/api/keywords", json={"ids": ids, "keywords": [" "]}), 400)

@@ -195,3 +195,34 @@ def test_everything_is_accessible_dark_and_on_a_telephone(browser, server):  # n
         check_accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.wrong == []  # type: ignore[attr-defined]
+
+
+def test_what_is_selected_becomes_an_album_and_what_is_looked_for_a_tab(page: Page):  # noqa: F811
+    search(page, "an animal")
+    page.locator("#choose").click()
+    for place in range(2):
+        page.locator("#results .pick").nth(place).check()
+    page.locator("[data-do=favourite]").click()
+    expect(page.locator("#selection-note")).to_have_text("2 pictures among the favourites")
+    page.locator("[data-do=album]").click()
+    page.keyboard.type("Zoo / 2024")
+    check_accessible(page)
+    page.keyboard.press("Enter")
+    expect(page.locator("#selection-note")).to_have_text("2 pictures in Zoo / 2024")
+    page.locator("[data-do=clear]").click()
+    page.locator(".keep summary").click()
+    page.locator(".keep input").fill("beasts")
+    page.keyboard.press("Enter")
+    expect(page.locator(".tabs [aria-current]")).to_have_text("@beasts")
+    page.locator(".tabs a", has_text="Zoo / 2024").click()
+    expect(page.locator("#results .tile")).to_have_count(2)
+    expect(page.locator("#results .star")).to_have_count(2)
+    page.locator("#results .picture").first.click()
+    favourite = page.locator("[data-favourite]")
+    expect(favourite).to_have_attribute("aria-pressed", "true")
+    favourite.click()
+    expect(favourite).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("Escape")
+    page.locator(".tabs a", has_text="Favourites").click()
+    expect(page.locator("#results .tile")).to_have_count(1)
+    check_accessible(page)
