@@ -54,14 +54,15 @@ def variables(steps: Steps) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-def test_the_image_starts_a_command_that_exists(stages, project):
+@pytest.mark.parametrize("watches", [False, True])
+def test_the_image_starts_a_command_that_exists(stages, service, project, watches):
     final = stages[-1]
     (program,) = json.loads(values(final, "ENTRYPOINT")[0])
     assert program in project["project"]["scripts"]
-    arguments = json.loads(values(final, "CMD")[0])
+    arguments = list(service["command"]) if watches else json.loads(values(final, "CMD")[0])
     command = typer.main.get_command(make_app(arguments)).commands[arguments[0]]
     given = command.make_context(arguments[0], arguments[1:]).params
-    assert (given["host"], given["port"]) == ("0.0.0.0", DEFAULT_PORT)
+    assert (given["host"], given["port"], given["watch"]) == ("0.0.0.0", DEFAULT_PORT, watches)
     # Indexing from the page, and a token for everybody, are nothing to bake in.
     assert given["index"] is None and given["token"] is None
 
